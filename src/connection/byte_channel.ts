@@ -1,0 +1,116 @@
+/**
+ * The seam between Sluice and a runtime: a duplex channel of bytes with backpressure both ways.
+ * An adapter gives one of these for each accepted socket; everything above it is portable.
+ *
+ * @module
+ */
+
+/** One end of a channel. */
+export type Address =
+  | {
+    /** A TCP socket, with or without TLS. */
+    transport: "tcp";
+    /** The IP address, as text. */
+    hostname: string;
+    /** The port: 0 to 65535. */
+    port: number;
+  }
+  | {
+    /** A Unix domain socket. */
+    transport: "unix";
+    /** The path of the socket in the file system; `""` for an unnamed peer. */
+    path: string;
+  }
+  | {
+    /** A pair of byte streams, of which no address is known. */
+    transport: "stream";
+  };
+
+/** Takes the events of a {@linkcode ByteChannel}. */
+export interface ByteChannelHandler {
+  /**
+   * Takes bytes that arrived. The callee may overwrite them (payloads are unmasked in place) and
+   * must keep no reference to them past the call.
+   */
+  receive(bytes: Uint8Array): void;
+  /** The peer ended its direction (FIN): no more bytes will come. The other direction is still open. */
+  receiveEnd(): void;
+  /** The write that returned `false` has been taken whole; the next write is welcome. */
+  drain(): void;
+  /**
+   * The channel is gone, both ways. Called exactly once, as the last event. `error` is undefined
+   * where both directions ended in order, or `abort()` was called.
+   */
+  closed(error?: unknown): void;
+}
+
+/** A duplex channel of bytes: a socket, without the runtime it belongs to. */
+export interface ByteChannel {
+  /** Where events go. May be replaced at any time: the handshake hands over to the connection. */
+  handler: ByteChannelHandler;
+  /** The peer's address. */
+  readonly remoteAddress: Address;
+  /** The local address. */
+  readonly localAddress: Address;
+  /**
+   * Writes the chunks, in order. The channel owns them until they are taken.
+   *
+   * @returns `true` where the next write is welcome at once; `false` where the caller must wait
+   * for `drain()`. Never called between a `false` and its `drain()`.
+   */
+  write(chunks: Uint8Array[]): boolean;
+  /** Stops reading, so that the peer's TCP is slowed. Takes effect at once, also within `receive()`. */
+  pause(): void;
+  /** Reads on after `pause()`. Never delivers before it returns. */
+  resume(): void;
+  /** Ends the outgoing direction (FIN) once everything written is on its way. Reading goes on. */
+  end(): void;
+  /** Drops the channel and everything not yet sent. Only `closed()` is still called. */
+  abort(): void;
+}
+
+/** Where to listen. */
+export type ListenTarget =
+  | {
+    /** The address to bind to. */
+    hostname: string;
+    /** The port to bind to; 0 picks a free one. */
+    port: number;
+  }
+  | {
+    /** The path of a Unix domain socket. */
+    path: string;
+  };
+
+/** A certificate and its key, PEM encoded. */
+export interface TlsCertificate {
+  /** The certificate chain, PEM encoded, the server's own certificate first. */
+  cert: string;
+  /** The private key, PEM encoded. */
+  key: string;
+}
+
+/** A socket that accepts channels. */
+export interface ByteListener {
+  /** The address bound to; the port is the real one where 0 was asked for. */
+  readonly addr: Address;
+  /** Keeps the process alive while listening (the default). */
+  ref(): void;
+  /** Lets the process end while listening. */
+  unref(): void;
+  /** Stops accepting. Channels already handed out live on. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens, and calls `onChannel` for each accepted channel. The callee sets
+ * {@linkcode ByteChannel.handler} before it returns.
+ *
+ * @throws {ListenError} Where the address is taken, not available or not permitted, or the
+ * certificate or its key can't be used.
+ */
+export type Listen = (
+  target: ListenTarget,
+  tls: TlsCertificate | undefined,
+  onChannel: (channel: ByteChannel) => void,
+) => Promise<ByteListener>;

@@ -1,0 +1,132 @@
+/**
+ * The errors Sluice throws. What a *peer* does wrong, and how a connection ends, is a
+ * {@linkcode WebSocketError}; what the *caller* does wrong is a built-in `TypeError`, `RangeError`
+ * or `InvalidStateError`.
+ *
+ * @module
+ */
+
+/** The base class of every error that concerns the peer or the connection. */
+export class WebSocketError extends Error {
+  /** The name of the error class. */
+  override name = "WebSocketError";
+}
+
+/**
+ * The peer broke the protocol. The connection is failed with
+ * {@linkcode ProtocolError.closeCode} (RFC 6455, section 7.1.7).
+ */
+export class ProtocolError extends WebSocketError {
+  /** The name of the error class. */
+  override name = "ProtocolError";
+  /** The status code the connection is failed with: 1002, 1007, 1008 or 1009 (section 7.4.1). */
+  readonly closeCode: number;
+
+  /**
+   * Creates a protocol error.
+   *
+   * @param closeCode The status code to fail the connection with.
+   * @param message What the peer did, and what is allowed.
+   */
+  constructor(closeCode: number, message: string) {
+    super(message);
+    this.closeCode = closeCode;
+  }
+}
+
+/**
+ * A frame or message is larger than the limit. The connection is failed with 1009 (RFC 6455,
+ * section 7.4.1), before any payload past the limit is kept.
+ */
+export class MessageTooBigError extends ProtocolError {
+  /** The name of the error class. */
+  override name = "MessageTooBigError";
+  /** The size seen so far, in bytes; what the frame header declared counts as seen. */
+  readonly size: number;
+  /** The limit, in bytes. */
+  readonly maxSize: number;
+
+  /**
+   * Creates an error for a message of `size` bytes where `maxSize` are allowed.
+   *
+   * @param size The size of the message so far, in bytes.
+   * @param maxSize The limit, in bytes.
+   */
+  constructor(size: number, maxSize: number) {
+    super(1009, `Cannot receive a message of ${size} bytes: at most ${maxSize} are allowed`);
+    this.size = size;
+    this.maxSize = maxSize;
+  }
+}
+
+/**
+ * An opening handshake that must be refused with an HTTP response (RFC 6455, section 4.2.2).
+ */
+export class HandshakeError extends WebSocketError {
+  /** The name of the error class. */
+  override name = "HandshakeError";
+  /** The HTTP status to answer with: 400 to 599. */
+  readonly status: number;
+  /** Header fields the answer must carry, such as `Sec-WebSocket-Version: 13` with 426. */
+  readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
+
+  /**
+   * Creates a handshake error.
+   *
+   * @param status The HTTP status to answer with: 400 to 599.
+   * @param message The reason, one line of plain text that is safe to show to the client.
+   * @param headers Header fields the answer must carry. Default: none.
+   */
+  constructor(
+    status: number,
+    message: string,
+    headers: ReadonlyArray<readonly [name: string, value: string]> = [],
+  ) {
+    super(message);
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
+/** An operation needs an open connection, and the connection is closing or closed. */
+export class ConnectionClosedError extends WebSocketError {
+  /** The name of the error class. */
+  override name = "ConnectionClosedError";
+  /** The status code the connection closed with; 1006 where no Close frame was seen (section 7.1.5). */
+  readonly closeCode: number;
+  /** The reason that came with the code, or `""` (section 7.1.6). */
+  readonly reason: string;
+
+  /**
+   * Creates an error for a connection that closed with `closeCode`.
+   *
+   * @param message What could not be done.
+   * @param closeCode The status code of the connection's end.
+   * @param reason The reason that came with the code. Default: `""`.
+   */
+  constructor(message: string, closeCode: number, reason = "") {
+    super(`${message} (${closeCode}${reason === "" ? "" : ` ${reason}`})`);
+    this.closeCode = closeCode;
+    this.reason = reason;
+  }
+}
+
+/** The server could not start to listen. The same on every runtime. */
+export class ListenError extends Error {
+  /** The name of the error class. */
+  override name = "ListenError";
+  /** The system's name of the reason, such as `"EADDRINUSE"`, or `"EINVAL"` for a bad certificate. */
+  readonly code: string;
+
+  /**
+   * Creates a listen error.
+   *
+   * @param code The system's name of the reason, such as `"EADDRINUSE"`.
+   * @param message Where listening was tried, and what went wrong.
+   * @param cause The runtime's own error.
+   */
+  constructor(code: string, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
