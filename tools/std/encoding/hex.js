@@ -1,0 +1,2 @@
+// @ts-self-types="./hex.d.ts"
+export * from "deno-std/encoding/hex.js";
