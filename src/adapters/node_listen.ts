@@ -1,0 +1,154 @@
+/**
+ * Listens with `node:net` and `node:tls`.
+ *
+ * @module
+ */
+
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import type {
+  Address,
+  ByteChannel,
+  ByteListener,
+  Listen,
+  ListenTarget,
+  TlsCertificate,
+} from "../connection/byte_channel.ts";
+import { tlsHandshakeTimeoutMs } from "./tls_handshake.ts";
+import { checkCertificate, resolveTarget } from "./listen_check.ts";
+import { listenError } from "./listen_error.ts";
+import { NodeChannel } from "./node_channel.ts";
+
+type OnChannel = (channel: ByteChannel) => void;
+
+/** Listens on a TCP or Unix socket of Node. */
+export const listen: Listen = async (target, tls, onChannel) => {
+  if (tls !== undefined) await checkCertificate(tls);
+  const listener = new NodeListener(await resolveTarget(target), tls, onChannel);
+  try {
+    await listener.bind();
+  } catch (error) {
+    throw listenError(target, (error as { code?: string }).code ?? "EINVAL", error);
+  }
+  return listener;
+};
+
+/** A server of Node as a byte listener. */
+class NodeListener implements ByteListener {
+  readonly #target: ListenTarget;
+  readonly #server: Server;
+  readonly #onChannel: OnChannel;
+  /** TCP connections whose TLS handshake is under way, by their four numbers. */
+  readonly #handshakes = new Map<string, Socket>();
+  #addr: Address;
+  #closed = false;
+
+  constructor(target: ListenTarget, tls: TlsCertificate | undefined, onChannel: OnChannel) {
+    this.#target = target;
+    this.#onChannel = onChannel;
+    this.#addr = "path" in target ? { transport: "unix", path: target.path } : tcp(target);
+    const options = { allowHalfOpen: true, noDelay: true };
+    if (tls === undefined) {
+      this.#server = createServer(options, (socket) => this.#accept(socket, socket));
+      return;
+    }
+    const { cert, key } = tls;
+    const handshakeTimeout = tlsHandshakeTimeoutMs;
+    const server = createTlsServer(
+      { ...options, cert, key, handshakeTimeout },
+      (socket) => this.#finishHandshake(socket),
+    );
+    server.on("connection", (raw) => this.#startHandshake(raw));
+    // A handshake that fails concerns one peer, whose socket Node has closed.
+    server.on("tlsClientError", () => {});
+    this.#server = server;
+  }
+
+  get addr(): Address {
+    return this.#addr;
+  }
+
+  /** Starts to listen. */
+  async bind(): Promise<void> {
+    const server = this.#server;
+    const target = this.#target;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(
+        "path" in target ? target : { host: target.hostname, port: target.port },
+        () => {
+          server.off("error", reject);
+          resolve();
+        },
+      );
+    });
+    // What fails from here on is one accept, such as where descriptors ran out; libuv backs off.
+    server.on("error", () => {});
+    const address = server.address();
+    if (typeof address === "object" && address !== null) {
+      this.#addr = tcp({ hostname: address.address, port: address.port });
+    }
+  }
+
+  ref(): void {
+    this.#server.ref();
+  }
+
+  unref(): void {
+    this.#server.unref();
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      // The callback would wait for the open channels; listening ends at once.
+      this.#server.close();
+      for (const raw of this.#handshakes.values()) raw.destroy();
+    }
+    return Promise.resolve();
+  }
+
+  #startHandshake(raw: Socket): void {
+    const name = nameOf(raw);
+    this.#handshakes.set(name, raw);
+    raw.once("close", () => {
+      if (this.#handshakes.get(name) === raw) this.#handshakes.delete(name);
+    });
+  }
+
+  #finishHandshake(socket: Socket): void {
+    const name = nameOf(socket);
+    const raw = this.#handshakes.get(name);
+    this.#handshakes.delete(name);
+    if (raw === undefined) socket.destroy();
+    else this.#accept(socket, raw);
+  }
+
+  #accept(socket: Socket, raw: Socket): void {
+    let remote = this.#addr;
+    let local = this.#addr;
+    if (local.transport === "tcp") {
+      const { remoteAddress, remotePort, localAddress, localPort } = socket;
+      // A peer that is gone before it was accepted has no address.
+      if (remoteAddress === undefined || localAddress === undefined || this.#closed) {
+        socket.on("error", () => {});
+        socket.destroy();
+        return;
+      }
+      remote = tcp({ hostname: remoteAddress, port: remotePort ?? 0 });
+      local = tcp({ hostname: localAddress, port: localPort ?? 0 });
+    } else {
+      remote = { transport: "unix", path: "" };
+    }
+    this.#onChannel(new NodeChannel(socket, raw, remote, local));
+  }
+}
+
+function tcp(target: { hostname: string; port: number }): Address {
+  return { transport: "tcp", hostname: target.hostname, port: target.port };
+}
+
+/** Names a connection by its two ends. */
+function nameOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}
