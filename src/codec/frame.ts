@@ -1,0 +1,22 @@
+import type { Opcode } from "./opcode.ts";
+
+/** A frame of RFC 6455, section 5.2. Masking is not part of it: the codec masks and unmasks. */
+export interface Frame {
+  /** Whether this is the last (or only) fragment of its message. */
+  fin: boolean;
+  /** The reserved bit that permessage-deflate gives a meaning to (RFC 7692, section 6). */
+  rsv1: boolean;
+  /** What the payload is. */
+  opcode: Opcode;
+  /** The payload, not masked. */
+  payload: Uint8Array;
+}
+
+/**
+ * The side of the connection that reads or writes. A server's frames are not masked, a client's
+ * must be (RFC 6455, section 5.1).
+ */
+export type Role = "server" | "client";
+
+/** The largest payload of a control frame, in bytes (RFC 6455, section 5.5). */
+export const MAX_CONTROL_PAYLOAD_LENGTH = 125;

@@ -1,0 +1,310 @@
+import { ProtocolError } from "../errors.ts";
+import { CloseCode } from "./close_code.ts";
+import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "./frame.ts";
+import { mask } from "./mask.ts";
+import { isControl, isOpcode, Opcode } from "./opcode.ts";
+
+/**
+ * Takes what a {@linkcode FrameDecoder} finds. A frame that lies whole in one piece of input
+ * arrives by one call of `receiveFrame`; any other by `receiveFrameStart`, as many
+ * `receiveFramePayload` as there are pieces, and `receiveFrameEnd`.
+ *
+ * Payloads are already unmasked. They lie in the input: whoever wants to keep one copies it. What
+ * a method throws comes out of {@linkcode FrameDecoder.decode}, and ends the decoder.
+ */
+export interface FrameHandler {
+  /** Takes a whole frame; its payload is `bytes` from `start` to `end` (exclusive). */
+  receiveFrame(
+    fin: boolean,
+    rsv1: boolean,
+    opcode: Opcode,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void;
+  /** Takes the header of a frame, as soon as its length is known. */
+  receiveFrameStart(fin: boolean, rsv1: boolean, opcode: Opcode, payloadLength: number): void;
+  /** Takes a piece of the payload, `bytes` from `start` to `end` (exclusive): never an empty one. */
+  receiveFramePayload(bytes: Uint8Array, start: number, end: number): void;
+  /** Takes the end of the frame. */
+  receiveFrameEnd(): void;
+}
+
+/** Options of a {@linkcode FrameDecoder}. */
+export interface FrameDecoderOptions {
+  /**
+   * Whether an extension that uses RSV1 was negotiated. It may then be set on the first frame of a
+   * data message (RFC 7692, section 6).
+   *
+   * @default {false}
+   */
+  allowRsv1?: boolean;
+}
+
+/** What the decoder expects next. */
+const Stage = {
+  FirstOctet: 0,
+  SecondOctet: 1,
+  Length16: 2,
+  Length64: 3,
+  MaskingKey: 4,
+  Payload: 5,
+  Failed: 6,
+} as const;
+type Stage = typeof Stage[keyof typeof Stage];
+
+/**
+ * Decodes a stream of frames (RFC 6455, section 5.2) that is cut anywhere: a synchronous push
+ * parser that keeps some numbers between calls, and never any bytes.
+ *
+ * It checks all that section 5 says of a single frame, and the order of fragments (section 5.4).
+ * An error is thrown as soon as the offending octet is in. Limits are the handler's business.
+ *
+ * @example
+ * ```ts
+ * import { FrameDecoder } from "@sluice/websocket/codec";
+ *
+ * const decoder = new FrameDecoder("client", {
+ *   receiveFrame: (fin, _rsv1, opcode, bytes, start, end) =>
+ *     console.log(fin, opcode, new TextDecoder().decode(bytes.subarray(start, end))),
+ *   receiveFrameStart: () => {},
+ *   receiveFramePayload: () => {},
+ *   receiveFrameEnd: () => {},
+ * });
+ * decoder.decode(new Uint8Array([0x81, 0x02, 0x48, 0x69])); // true 1 "Hi"
+ * ```
+ */
+export class FrameDecoder {
+  readonly #handler: FrameHandler;
+  readonly #masked: boolean;
+  readonly #allowRsv1: boolean;
+  #stage: Stage = Stage.FirstOctet;
+  #stopped = false;
+  /** Whether a message has begun whose last fragment is still to come. */
+  #fragmented = false;
+  #fin = false;
+  #rsv1 = false;
+  #opcode: Opcode = Opcode.Continuation;
+  #payloadLength = 0;
+  #maskingKey = 0;
+  /** Octets read of the length, masking key or payload in progress. */
+  #offset = 0;
+
+  /**
+   * Creates a decoder.
+   *
+   * @param role The side that decodes. A server takes masked frames only, a client only frames that
+   * are not masked (section 5.1).
+   * @param handler Takes the frames.
+   * @param options See {@linkcode FrameDecoderOptions}.
+   */
+  constructor(role: Role, handler: FrameHandler, options: FrameDecoderOptions = {}) {
+    this.#handler = handler;
+    this.#masked = role === "server";
+    this.#allowRsv1 = options.allowRsv1 ?? false;
+  }
+
+  /** Whether input may end here: no frame and no fragmented message is in progress. */
+  get atMessageBoundary(): boolean {
+    return this.#stage === Stage.FirstOctet && !this.#fragmented;
+  }
+
+  /**
+   * Makes the `decode` call in progress return after the current frame or piece of payload, with
+   * the rest of its input not consumed. For handlers that can't take more at the moment.
+   */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /**
+   * Takes the next piece of the stream, and overwrites the payloads in it (unmasks them in place).
+   *
+   * @param bytes The array that holds the piece.
+   * @param start Where the piece begins. Default: 0.
+   * @param end Where it ends (exclusive). Default: `bytes.length`.
+   * @returns Where decoding ended: `end`, or less where the handler called
+   * {@linkcode FrameDecoder.stop}. The rest must be given again, unchanged.
+   * @throws {ProtocolError} Where the stream breaks section 5 of the RFC. The decoder is of no
+   * further use then: every later call throws too.
+   */
+  decode(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
+    this.#stopped = false;
+    let i = start;
+    try {
+      while (i < end && !this.#stopped) {
+        if (this.#stage === Stage.FirstOctet) i = this.#decodeWholeFrame(bytes, i, end);
+        else if (this.#stage === Stage.Payload) i = this.#decodePayload(bytes, i, end);
+        else this.#receiveHeaderOctet(bytes[i++]);
+      }
+    } catch (error) {
+      this.#stage = Stage.Failed;
+      throw error;
+    }
+    return i;
+  }
+
+  /** Decodes a frame that lies whole in the input; leaves any other to the slower methods. */
+  #decodeWholeFrame(bytes: Uint8Array, start: number, end: number): number {
+    this.#receiveFirstOctet(bytes[start]);
+    if (end - start === 1) {
+      this.#stage = Stage.SecondOctet;
+      return end;
+    }
+    const second = bytes[start + 1];
+    this.#checkSecondOctet(second);
+    let length = second & 0x7f;
+    let i = start + 2;
+    if (length === 126 && end - i >= 2) {
+      length = (bytes[i] << 8) | bytes[i + 1];
+      this.#checkLength16(length);
+      i += 2;
+    } else if (length >= 126) {
+      this.#stage = Stage.SecondOctet;
+      return start + 1;
+    }
+    const payload = this.#masked ? i + 4 : i;
+    const frameEnd = payload + length;
+    if (frameEnd > end) {
+      this.#stage = Stage.SecondOctet;
+      return start + 1;
+    }
+    if (this.#masked) {
+      const key = (bytes[i] << 24) | (bytes[i + 1] << 16) | (bytes[i + 2] << 8) | bytes[i + 3];
+      if (key !== 0) mask(bytes, key, payload, frameEnd);
+    }
+    this.#handler.receiveFrame(this.#fin, this.#rsv1, this.#opcode, bytes, payload, frameEnd);
+    return frameEnd;
+  }
+
+  /** Takes an octet of a header, from the second one on. */
+  #receiveHeaderOctet(octet: number): void {
+    switch (this.#stage) {
+      case Stage.SecondOctet: {
+        this.#checkSecondOctet(octet);
+        const length = octet & 0x7f;
+        this.#payloadLength = 0;
+        this.#offset = 0;
+        if (length === 126) this.#stage = Stage.Length16;
+        else if (length === 127) this.#stage = Stage.Length64;
+        else this.#receiveLength(length);
+        break;
+      }
+      case Stage.Length16:
+        this.#payloadLength = this.#payloadLength * 256 + octet;
+        if (++this.#offset === 2) {
+          this.#checkLength16(this.#payloadLength);
+          this.#receiveLength(this.#payloadLength);
+        }
+        break;
+      case Stage.Length64:
+        // "the most significant bit MUST be 0" (section 5.2)
+        if (this.#offset === 0 && octet >= 0x80) {
+          fail("Cannot receive a frame whose 64-bit length has its most significant bit set");
+        }
+        this.#payloadLength = this.#payloadLength * 256 + octet;
+        if (++this.#offset === 6 && this.#payloadLength === 0) fail(NOT_MINIMAL);
+        if (this.#offset === 8) this.#receiveLength(this.#payloadLength);
+        break;
+      case Stage.MaskingKey:
+        this.#maskingKey = (this.#maskingKey << 8) | octet;
+        if (++this.#offset === 4) this.#receiveHeaderEnd();
+        break;
+      default:
+        fail("Cannot receive more frames: the stream has failed");
+    }
+  }
+
+  /** Unmasks and hands on what the input holds of the payload. */
+  #decodePayload(bytes: Uint8Array, start: number, end: number): number {
+    const pieceEnd = Math.min(end, start + this.#payloadLength - this.#offset);
+    if (this.#masked) mask(bytes, this.#maskingKey, start, pieceEnd, this.#offset);
+    this.#offset += pieceEnd - start;
+    this.#handler.receiveFramePayload(bytes, start, pieceEnd);
+    if (this.#offset === this.#payloadLength) this.#receivePayloadEnd();
+    return pieceEnd;
+  }
+
+  #receiveFirstOctet(octet: number): void {
+    // "MUST be 0 unless an extension is negotiated that defines meanings" (section 5.2)
+    if ((octet & 0x30) !== 0) {
+      fail("Cannot receive a frame with RSV2 or RSV3 set: no extension gives them a meaning");
+    }
+    const opcode = octet & 0x0f;
+    const fin = (octet & 0x80) !== 0;
+    const rsv1 = (octet & 0x40) !== 0;
+    if (!isOpcode(opcode)) fail(`Cannot receive a frame with the reserved opcode ${opcode}`);
+    if (isControl(opcode)) {
+      if (rsv1) fail("Cannot receive a control frame with RSV1 set");
+      // "All control frames ... MUST NOT be fragmented" (section 5.5)
+      if (!fin) fail("Cannot receive a fragmented control frame");
+    } else {
+      if (opcode === Opcode.Continuation) {
+        if (!this.#fragmented) {
+          fail("Cannot receive a continuation frame: no message is in progress");
+        }
+        if (rsv1) fail("Cannot receive a continuation frame with RSV1 set");
+      } else {
+        // "The fragments of one message MUST NOT be interleaved" (section 5.4)
+        if (this.#fragmented) {
+          fail("Cannot receive a new message: the fragmented one before it is not finished");
+        }
+        if (rsv1 && !this.#allowRsv1) {
+          fail("Cannot receive a frame with RSV1 set: no extension gives it a meaning");
+        }
+      }
+      this.#fragmented = !fin;
+    }
+    this.#fin = fin;
+    this.#rsv1 = rsv1;
+    this.#opcode = opcode;
+  }
+
+  #checkSecondOctet(octet: number): void {
+    // "a client MUST mask all frames ... A server MUST NOT mask any frames" (section 5.1)
+    if ((octet >= 0x80) !== this.#masked) {
+      fail(
+        this.#masked
+          ? "Cannot receive an unmasked frame from a client"
+          : "Cannot receive a masked frame from a server",
+      );
+    }
+    if (isControl(this.#opcode) && (octet & 0x7f) > MAX_CONTROL_PAYLOAD_LENGTH) {
+      fail("Cannot receive a control frame with a payload of more than 125 bytes");
+    }
+  }
+
+  #checkLength16(length: number): void {
+    // "the minimal number of bytes MUST be used to encode the length" (section 5.2)
+    if (length < 126) fail(NOT_MINIMAL);
+  }
+
+  #receiveLength(length: number): void {
+    this.#payloadLength = length;
+    this.#offset = 0;
+    this.#handler.receiveFrameStart(this.#fin, this.#rsv1, this.#opcode, length);
+    if (this.#masked) {
+      this.#maskingKey = 0;
+      this.#stage = Stage.MaskingKey;
+    } else {
+      this.#receiveHeaderEnd();
+    }
+  }
+
+  #receiveHeaderEnd(): void {
+    this.#offset = 0;
+    this.#stage = Stage.Payload;
+    if (this.#payloadLength === 0) this.#receivePayloadEnd();
+  }
+
+  #receivePayloadEnd(): void {
+    this.#stage = Stage.FirstOctet;
+    this.#handler.receiveFrameEnd();
+  }
+}
+
+const NOT_MINIMAL = "Cannot receive a frame whose length is not encoded in the fewest bytes";
+
+function fail(message: string): never {
+  throw new ProtocolError(CloseCode.ProtocolError, message);
+}

@@ -1,0 +1,119 @@
+import { MessageTooBigError, WebSocketError } from "../errors.ts";
+import { ByteCollector, cloneBytes } from "./byte_collector.ts";
+import type { Frame, Role } from "./frame.ts";
+import { FrameDecoder, type FrameDecoderOptions, type FrameHandler } from "./frame_decoder.ts";
+import type { Opcode } from "./opcode.ts";
+
+/** Options of a {@linkcode FrameDecoderStream}. */
+export interface FrameDecoderStreamOptions extends FrameDecoderOptions {
+  /**
+   * The largest payload of a frame, in bytes: 0 to `Number.MAX_SAFE_INTEGER`, or `Infinity`. A
+   * larger frame errors the stream as soon as its length is known.
+   *
+   * @default {1048576}
+   */
+  maxPayloadLength?: number;
+}
+
+/**
+ * Decodes a stream of bytes into frames (RFC 6455, section 5.2), for whoever wants frames without
+ * a connection around them. It checks each frame and the order of fragments; it neither answers
+ * control frames nor puts messages together.
+ *
+ * The stream errors with a `ProtocolError` where the bytes break the protocol, with a
+ * `MessageTooBigError` past `maxPayloadLength`, and with a `WebSocketError` where the bytes end
+ * within a frame or a fragmented message.
+ *
+ * @example
+ * ```ts
+ * import { FrameDecoderStream } from "@sluice/websocket/codec";
+ *
+ * const bytes = new Blob([new Uint8Array([0x81, 0x02, 0x48, 0x69])]).stream();
+ * for await (const frame of bytes.pipeThrough(new FrameDecoderStream("client"))) {
+ *   console.log(frame); // { fin: true, rsv1: false, opcode: 1, payload: Uint8Array [72, 105] }
+ * }
+ * ```
+ */
+export class FrameDecoderStream extends TransformStream<Uint8Array, Frame> {
+  /**
+   * Creates a stream.
+   *
+   * @param role The side that decodes: `"server"` for the frames of a client, and the other way
+   * round (section 5.1).
+   * @param options See {@linkcode FrameDecoderStreamOptions}.
+   * @throws {RangeError} Where `maxPayloadLength` is not a size.
+   */
+  constructor(role: Role, options: FrameDecoderStreamOptions = {}) {
+    const { maxPayloadLength = 1024 * 1024 } = options;
+    if (
+      !(maxPayloadLength === Infinity || Number.isSafeInteger(maxPayloadLength)) ||
+      maxPayloadLength < 0
+    ) {
+      throw new RangeError(
+        `Cannot use ${maxPayloadLength} as maxPayloadLength: it is a number of bytes, from 0 on, or Infinity`,
+      );
+    }
+    const assembler = new FrameAssembler(maxPayloadLength);
+    const decoder = new FrameDecoder(role, assembler, options);
+    super({
+      start(controller) {
+        assembler.enqueue = (frame) => controller.enqueue(frame);
+      },
+      transform(chunk) {
+        // A copy: the decoder unmasks in place, and the chunk may be somebody else's as well (tee).
+        decoder.decode(cloneBytes(chunk, 0, chunk.length));
+      },
+      flush() {
+        if (decoder.atMessageBoundary) return;
+        throw new WebSocketError(
+          "Cannot decode the stream: it ends within a frame or a fragmented message",
+        );
+      },
+    });
+  }
+}
+
+/** Makes whole frames of what the decoder finds. */
+class FrameAssembler implements FrameHandler {
+  readonly #maxPayloadLength: number;
+  readonly #payload = new ByteCollector();
+  #payloadLength = 0;
+  #frame: Omit<Frame, "payload"> | undefined;
+  enqueue: (frame: Frame) => void = () => {};
+
+  constructor(maxPayloadLength: number) {
+    this.#maxPayloadLength = maxPayloadLength;
+  }
+
+  receiveFrame(
+    fin: boolean,
+    rsv1: boolean,
+    opcode: Opcode,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    this.#checkLength(end - start);
+    this.enqueue({ fin, rsv1, opcode, payload: bytes.subarray(start, end) });
+  }
+
+  receiveFrameStart(fin: boolean, rsv1: boolean, opcode: Opcode, payloadLength: number): void {
+    this.#checkLength(payloadLength);
+    this.#payloadLength = payloadLength;
+    this.#frame = { fin, rsv1, opcode };
+  }
+
+  receiveFramePayload(bytes: Uint8Array, start: number, end: number): void {
+    this.#payload.append(bytes, start, end, this.#payloadLength);
+  }
+
+  receiveFrameEnd(): void {
+    this.enqueue({ ...this.#frame!, payload: this.#payload.take() });
+  }
+
+  #checkLength(length: number): void {
+    if (length > this.#maxPayloadLength) {
+      throw new MessageTooBigError(length, this.#maxPayloadLength);
+    }
+  }
+}

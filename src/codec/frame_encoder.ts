@@ -1,0 +1,218 @@
+import { cloneBytes, copyBytes } from "./byte_collector.ts";
+import { type Frame, MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "./frame.ts";
+import { mask } from "./mask.ts";
+import { isControl, isOpcode, Opcode } from "./opcode.ts";
+import { OutputBuffer } from "./output_buffer.ts";
+
+/** The longest header: two octets, a 64-bit length, a masking key (RFC 6455, section 5.2). */
+const MAX_HEADER_LENGTH = 14;
+
+// Up to this size a copy is cheaper than a chunk of its own in the gather write.
+const MAX_COPIED_LENGTH = 16 * 1024;
+
+// Up to this many UTF-16 units a loop beats the call into the runtime's encoder.
+const MAX_LOOP_LENGTH = 48;
+
+const textEncoder = new TextEncoder();
+
+/** Options of a {@linkcode FrameEncoder}. */
+export interface FrameEncoderOptions {
+  /**
+   * Gives a client's masking keys: 32-bit integers that nobody can predict (RFC 6455, sections 5.3
+   * and 10.3). A server never asks for one.
+   *
+   * @default {randomMaskingKey} A cryptographic random number generator.
+   */
+  maskingKey?: () => number;
+}
+
+/**
+ * Encodes frames (RFC 6455, section 5.2), and gathers them until they are taken for one write.
+ *
+ * @example
+ * ```ts
+ * import { FrameEncoder, Opcode } from "@sluice/websocket/codec";
+ *
+ * const encoder = new FrameEncoder("server");
+ * encoder.encodeText("Hi");
+ * encoder.encode(true, false, Opcode.Ping, new Uint8Array(0));
+ * encoder.take(); // [Uint8Array [0x81, 0x02, 0x48, 0x69, 0x89, 0x00]]
+ * ```
+ */
+export class FrameEncoder {
+  readonly #output: OutputBuffer = new OutputBuffer();
+  /** Undefined for a server, whose frames are not masked. */
+  readonly #maskingKey: (() => number) | undefined;
+
+  /**
+   * Creates an encoder.
+   *
+   * @param role The side that encodes. A client's frames are masked, a server's are not (section
+   * 5.1).
+   * @param options See {@linkcode FrameEncoderOptions}.
+   */
+  constructor(role: Role, options: FrameEncoderOptions = {}) {
+    this.#maskingKey = role === "client" ? options.maskingKey ?? randomMaskingKey : undefined;
+  }
+
+  /** The number of bytes encoded and not yet taken. */
+  get byteLength(): number {
+    return this.#output.byteLength;
+  }
+
+  /** Hands over everything encoded, in order, as chunks for one gather write. */
+  take(): Uint8Array[] {
+    return this.#output.take();
+  }
+
+  /**
+   * Encodes a frame.
+   *
+   * @param fin Whether it is the last fragment of its message.
+   * @param rsv1 Whether the message is compressed (RFC 7692, section 6).
+   * @param opcode What the payload is.
+   * @param payload The payload, not masked.
+   * @returns Whether the output refers to `payload` itself, instead of to a copy: it must then not
+   * change until it has been written out. So it is with a server's payloads above 16 KiB.
+   */
+  encode(fin: boolean, rsv1: boolean, opcode: Opcode, payload: Uint8Array): boolean {
+    const output = this.#output;
+    const length = payload.length;
+    const copied = length <= MAX_COPIED_LENGTH;
+    output.reserve(copied ? MAX_HEADER_LENGTH + length : MAX_HEADER_LENGTH);
+    const key = this.#encodeHeader(firstOctet(fin, rsv1, opcode), length);
+    if (copied) {
+      const start = output.position;
+      copyBytes(payload, 0, length, output.block, start);
+      output.position = start + length;
+      if (this.#maskingKey !== undefined) mask(output.block, key, start, start + length);
+      return false;
+    }
+    if (this.#maskingKey === undefined) {
+      output.appendReference(payload);
+      return true;
+    }
+    const masked = cloneBytes(payload, 0, length);
+    mask(masked, key);
+    output.appendReference(masked);
+    return false;
+  }
+
+  /**
+   * Encodes a text message of one frame. A lone surrogate becomes U+FFFD, as with the standard
+   * `WebSocket`.
+   */
+  encodeText(text: string): void {
+    const length = text.length;
+    // No character needs more than three octets a UTF-16 unit.
+    if (length * 3 > MAX_COPIED_LENGTH) {
+      this.encode(true, false, Opcode.Text, textEncoder.encode(text));
+      return;
+    }
+    const output = this.#output;
+    output.reserve(MAX_HEADER_LENGTH + length * 3);
+    const block = output.block;
+    const start = output.position;
+    // Where the text goes if it is ASCII, as most is. The header comes when the length is known.
+    const keyLength = this.#maskingKey === undefined ? 0 : 4;
+    let textStart = start + (length < 126 ? 2 : 4) + keyLength;
+    let i = 0;
+    if (length <= MAX_LOOP_LENGTH) {
+      for (; i < length; i++) {
+        const unit = text.charCodeAt(i);
+        if (unit >= 0x80) break;
+        block[textStart + i] = unit;
+      }
+    }
+    let byteLength = i;
+    if (i < length) {
+      byteLength = textEncoder.encodeInto(text, block.subarray(textStart)).written;
+      if (length < 126 && byteLength >= 126) {
+        block.copyWithin(textStart + 2, textStart, textStart + byteLength);
+        textStart += 2;
+      }
+    }
+    const key = this.#encodeHeader(0x80 | Opcode.Text, byteLength);
+    if (keyLength !== 0) mask(block, key, textStart, textStart + byteLength);
+    output.position = textStart + byteLength;
+  }
+
+  /** Writes a header at the output's position, and returns the masking key in it. */
+  #encodeHeader(first: number, payloadLength: number): number {
+    const output = this.#output;
+    const block = output.block;
+    const maskBit = this.#maskingKey === undefined ? 0 : 0x80;
+    let i = output.position;
+    block[i++] = first;
+    if (payloadLength < 126) {
+      block[i++] = maskBit | payloadLength;
+    } else if (payloadLength < 0x10000) {
+      block[i++] = maskBit | 126;
+      block[i++] = payloadLength >>> 8;
+      block[i++] = payloadLength;
+    } else {
+      block[i++] = maskBit | 127;
+      i = encodeUint32(block, i, Math.floor(payloadLength / 0x100000000));
+      i = encodeUint32(block, i, payloadLength);
+    }
+    let key = 0;
+    if (this.#maskingKey !== undefined) {
+      key = this.#maskingKey();
+      i = encodeUint32(block, i, key);
+    }
+    output.position = i;
+    return key;
+  }
+}
+
+function encodeUint32(block: Uint8Array, start: number, value: number): number {
+  block[start] = value >>> 24;
+  block[start + 1] = value >>> 16;
+  block[start + 2] = value >>> 8;
+  block[start + 3] = value;
+  return start + 4;
+}
+
+function firstOctet(fin: boolean, rsv1: boolean, opcode: Opcode): number {
+  return (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | opcode;
+}
+
+/**
+ * Checks a frame that comes from the caller, before it is encoded (RFC 6455, sections 5.2 and 5.5).
+ *
+ * @throws {TypeError} Where the frame could not be received by a peer that follows the RFC: a
+ * reserved opcode, or a control frame that is fragmented, compressed or too long.
+ */
+export function checkFrame(frame: Frame): void {
+  const { opcode, fin, rsv1, payload } = frame;
+  if (!Number.isInteger(opcode) || opcode < 0 || opcode > 15 || !isOpcode(opcode)) {
+    throw new TypeError(`Cannot encode a frame with the reserved opcode ${opcode}`);
+  }
+  if (rsv1 && opcode === Opcode.Continuation) {
+    throw new TypeError("Cannot encode a continuation frame with RSV1 set");
+  }
+  if (!isControl(opcode)) return;
+  if (!fin) throw new TypeError("Cannot encode a fragmented control frame");
+  if (rsv1) throw new TypeError("Cannot encode a control frame with RSV1 set");
+  if (payload.length > MAX_CONTROL_PAYLOAD_LENGTH) {
+    throw new TypeError(
+      `Cannot encode a control frame with a payload of ${payload.length} bytes: at most ` +
+        `${MAX_CONTROL_PAYLOAD_LENGTH} are allowed`,
+    );
+  }
+}
+
+const keys = new Uint32Array(256);
+let keysLeft = 0;
+
+/** Gives a masking key that nobody can predict (RFC 6455, section 10.3). */
+export function randomMaskingKey(): number {
+  if (keysLeft === 0) {
+    crypto.getRandomValues(keys);
+    keysLeft = keys.length;
+  }
+  const key = keys[--keysLeft];
+  // A key on the wire is known to everybody: none is kept.
+  keys[keysLeft] = 0;
+  return key;
+}

@@ -1,0 +1,217 @@
+import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
+import { CloseCode } from "../codec/close_code.ts";
+import type { FrameHandler } from "../codec/frame_decoder.ts";
+import { isControl, Opcode } from "../codec/opcode.ts";
+import { decodeUtf8, Utf8Validator } from "../codec/utf8.ts";
+import { MessageTooBigError, ProtocolError } from "../errors.ts";
+
+/** Whether a message is UTF-8 text or bytes (RFC 6455, section 5.6). */
+export type MessageType = "text" | "binary";
+
+/** Takes what a {@linkcode MessageReceiver} makes of the frames. */
+export interface MessageHandler {
+  /** Takes a whole message: a string where its type is text. Not called while streaming. */
+  receiveMessage(data: string | Uint8Array): void;
+  /** While streaming: takes the beginning of a message. */
+  receiveMessageStart(type: MessageType): void;
+  /**
+   * While streaming: takes a piece of a message, `bytes` from `start` to `end` (exclusive). Whoever
+   * keeps it copies it. The pieces of a text are cut anywhere, also within a code point.
+   */
+  receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void;
+  /** While streaming: takes the end of a message, which was valid as a whole. */
+  receiveMessageEnd(): void;
+}
+
+/** Takes a control frame; its payload is `bytes` from `start` to `end` (exclusive). */
+export type ControlHandler = (
+  opcode: Opcode,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+) => void;
+
+/** The limits of what is received. `Infinity` stands for none. */
+export interface MessageLimits {
+  /** The largest message, in bytes, as the sum of its fragments' lengths. Past it: 1009. */
+  maxMessageSize: number;
+  /** The most fragments of a message; empty ones count. Past it: 1008. */
+  maxFragments: number;
+}
+
+// V8's longest string; reached only where `maxMessageSize` was raised that far.
+const MAX_STRING_LENGTH = 2 ** 29 - 24;
+
+/** What becomes of the payload of the message in progress. */
+const Mode = { Collect: 0, Stream: 1, Discard: 2 } as const;
+type Mode = typeof Mode[keyof typeof Mode];
+
+/**
+ * Puts fragments together to messages (RFC 6455, section 5.4), with control frames in between, and
+ * checks text (section 8.1) and limits as early as the bytes allow.
+ */
+export class MessageReceiver implements FrameHandler {
+  readonly #handler: MessageHandler;
+  readonly #receiveControl: ControlHandler;
+  readonly #limits: MessageLimits;
+  readonly #payload = new ByteCollector();
+  readonly #control = new ByteCollector();
+  readonly #utf8 = new Utf8Validator();
+  #mode: Mode = Mode.Collect;
+  /** What the next message is received as; `#mode` is that of the message in progress. */
+  #nextMode: Mode = Mode.Collect;
+  /** The type of the message in progress; undefined between messages. */
+  #type: MessageType | undefined;
+  #fragments = 0;
+  /** What the headers of the message in progress have declared so far. */
+  #size = 0;
+  /** The frame in progress. */
+  #fin = false;
+  #opcode: Opcode = Opcode.Continuation;
+  #payloadLength = 0;
+
+  constructor(limits: MessageLimits, handler: MessageHandler, receiveControl: ControlHandler) {
+    this.#limits = limits;
+    this.#handler = handler;
+    this.#receiveControl = receiveControl;
+  }
+
+  /** The number of bytes held of the message in progress. */
+  get collectedLength(): number {
+    return this.#payload.length;
+  }
+
+  /**
+   * Streams messages from now on, or no longer. What was collected of a message in progress becomes
+   * its first piece; a message that is being streamed is streamed to its end.
+   */
+  set streaming(streaming: boolean) {
+    if (this.#nextMode === Mode.Discard) return;
+    this.#nextMode = streaming ? Mode.Stream : Mode.Collect;
+    if (!streaming || this.#type === undefined || this.#mode !== Mode.Collect) return;
+    this.#mode = Mode.Stream;
+    this.#handler.receiveMessageStart(this.#type);
+    const collected = this.#payload.take();
+    if (collected.length > 0) this.#handler.receiveMessageChunk(collected, 0, collected.length);
+  }
+
+  /** Drops data messages from now on, the one in progress included. */
+  discard(): void {
+    this.#mode = this.#nextMode = Mode.Discard;
+    this.#payload.take();
+  }
+
+  /** Takes a whole frame. */
+  receiveFrame(
+    fin: boolean,
+    _rsv1: boolean,
+    opcode: Opcode,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    if (isControl(opcode)) {
+      this.#receiveControl(opcode, bytes, start, end);
+    } else if (fin && opcode !== Opcode.Continuation && this.#nextMode === Mode.Collect) {
+      this.#checkSize(end - start);
+      if (this.#limits.maxFragments < 1) this.#failFragments();
+      this.#handler.receiveMessage(
+        opcode === Opcode.Text ? decodeText(bytes, start, end) : cloneBytes(bytes, start, end),
+      );
+    } else {
+      this.#receiveFragment(opcode, end - start);
+      if (start < end) this.#receivePayload(bytes, start, end);
+      if (fin) this.#receiveMessageEnd();
+    }
+  }
+
+  /** Takes the header of a frame whose payload follows. */
+  receiveFrameStart(fin: boolean, _rsv1: boolean, opcode: Opcode, payloadLength: number): void {
+    this.#fin = fin;
+    this.#opcode = opcode;
+    this.#payloadLength = payloadLength;
+    if (!isControl(opcode)) this.#receiveFragment(opcode, payloadLength);
+  }
+
+  /** Takes a piece of a payload. */
+  receiveFramePayload(bytes: Uint8Array, start: number, end: number): void {
+    if (isControl(this.#opcode)) this.#control.append(bytes, start, end, this.#payloadLength);
+    else this.#receivePayload(bytes, start, end);
+  }
+
+  /** Takes the end of a frame. */
+  receiveFrameEnd(): void {
+    if (isControl(this.#opcode)) {
+      const payload = this.#control.take();
+      this.#receiveControl(this.#opcode, payload, 0, payload.length);
+    } else if (this.#fin) {
+      this.#receiveMessageEnd();
+    }
+  }
+
+  #receiveFragment(opcode: Opcode, length: number): void {
+    if (opcode !== Opcode.Continuation) {
+      this.#type = opcode === Opcode.Text ? "text" : "binary";
+      this.#mode = this.#nextMode;
+      this.#size = 0;
+      this.#fragments = 0;
+      this.#utf8.reset();
+      this.#checkSize(length);
+      if (this.#mode === Mode.Stream) this.#handler.receiveMessageStart(this.#type);
+    } else {
+      this.#checkSize(this.#size + length);
+    }
+    this.#size += length;
+    if (++this.#fragments > this.#limits.maxFragments) this.#failFragments();
+  }
+
+  #receivePayload(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#mode === Mode.Discard) return;
+    if (this.#type === "text" && !this.#utf8.validate(bytes, start, end)) failUtf8();
+    if (this.#mode === Mode.Stream) this.#handler.receiveMessageChunk(bytes, start, end);
+    else this.#payload.append(bytes, start, end, this.#size);
+  }
+
+  #receiveMessageEnd(): void {
+    const type = this.#type;
+    this.#type = undefined;
+    if (this.#mode === Mode.Discard) return;
+    if (type === "text" && !this.#utf8.complete) failUtf8();
+    if (this.#mode === Mode.Stream) {
+      this.#handler.receiveMessageEnd();
+    } else {
+      const payload = this.#payload.take();
+      this.#handler.receiveMessage(type === "text" ? decodeLongText(payload) : payload);
+    }
+  }
+
+  #checkSize(size: number): void {
+    const maxSize = this.#limits.maxMessageSize;
+    if (size > maxSize) throw new MessageTooBigError(size, maxSize);
+  }
+
+  #failFragments(): never {
+    throw new ProtocolError(
+      CloseCode.PolicyViolation,
+      `Cannot receive a message of more than ${this.#limits.maxFragments} fragments`,
+    );
+  }
+}
+
+function decodeText(bytes: Uint8Array, start: number, end: number): string {
+  return decodeUtf8(bytes, start, end) ?? failUtf8();
+}
+
+/** Decodes text that was validated piece by piece: only its length can be a problem. */
+function decodeLongText(payload: Uint8Array): string {
+  const text = decodeUtf8(payload);
+  if (text === undefined) throw new MessageTooBigError(payload.length, MAX_STRING_LENGTH);
+  return text;
+}
+
+function failUtf8(): never {
+  throw new ProtocolError(
+    CloseCode.InvalidFramePayloadData,
+    "Cannot receive a text message that is not UTF-8",
+  );
+}

@@ -1,0 +1,309 @@
+import { CloseCode } from "../codec/close_code.ts";
+import { cloneBytes } from "../codec/byte_collector.ts";
+import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
+import { FrameDecoder } from "../codec/frame_decoder.ts";
+import { FrameEncoder, type FrameEncoderOptions } from "../codec/frame_encoder.ts";
+import { Opcode } from "../codec/opcode.ts";
+import type { ProtocolError } from "../errors.ts";
+import {
+  checkCloseStatus,
+  type CloseStatus,
+  decodeClosePayload,
+  encodeClosePayload,
+  truncateReason,
+} from "./close_payload.ts";
+import {
+  type MessageHandler,
+  type MessageLimits,
+  MessageReceiver,
+  type MessageType,
+} from "./message_receiver.ts";
+
+/** Takes what the peer sent. A method may send at once, through the protocol that calls it. */
+export interface ProtocolHandler extends MessageHandler {
+  /** Takes a Ping, which {@linkcode Protocol.sendPong} answers (RFC 6455, section 5.5.2). */
+  receivePing(payload: Uint8Array): void;
+  /** Takes a Pong (section 5.5.3). */
+  receivePong(payload: Uint8Array): void;
+  /**
+   * Takes the peer's Close frame, after which nothing is received any more. Where none was sent
+   * before, {@linkcode Protocol.sendClose} answers it (section 5.5.1).
+   */
+  receiveClose(status: CloseStatus): void;
+}
+
+/** Options of a {@linkcode Protocol}. */
+export interface ProtocolOptions extends Partial<MessageLimits>, FrameEncoderOptions {}
+
+/**
+ * Where the closing handshake stands (RFC 6455, section 7.1):
+ *
+ * | state | Close sent | Close received | may send | receives |
+ * |---|---|---|---|---|
+ * | `"open"` | no | no | all | all |
+ * | `"close-received"` | no | yes | all | nothing |
+ * | `"close-sent"` | yes | no | nothing | control frames; messages are dropped |
+ * | `"closed"` | yes | yes | nothing | nothing |
+ * | `"failed"` | yes, but for an error after it | no | nothing | nothing |
+ */
+export type ProtocolState = "open" | "close-received" | "close-sent" | "closed" | "failed";
+
+/**
+ * One side of an open WebSocket, without I/O: bytes in, calls on a handler; commands in, bytes out.
+ * It knows no time, no promises and no runtime.
+ *
+ * @example
+ * ```ts
+ * import { Protocol } from "@sluice/websocket/protocol";
+ *
+ * const server = new Protocol("server", {
+ *   receiveMessage: (data) => server.sendMessage(data), // an echo server
+ *   receiveMessageStart: () => {},
+ *   receiveMessageChunk: () => {},
+ *   receiveMessageEnd: () => {},
+ *   receivePing: (payload) => server.sendPong(payload),
+ *   receivePong: () => {},
+ *   receiveClose: (status) => server.sendClose(status),
+ * });
+ * // The masked "Hello" of RFC 6455, section 5.7.
+ * server.receive(
+ *   new Uint8Array([0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]),
+ * );
+ * console.log(server.takeOutput()); // [Uint8Array [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]]
+ * ```
+ */
+export class Protocol {
+  readonly #handler: ProtocolHandler;
+  readonly #encoder: FrameEncoder;
+  readonly #decoder: FrameDecoder;
+  readonly #receiver: MessageReceiver;
+  #state: ProtocolState = "open";
+  /** Cleared by the peer's Close frame and by an error. */
+  #receiving = true;
+  /** Whether a message was begun by `sendFragment` and not finished. */
+  #sendingFragments = false;
+
+  /**
+   * Creates a protocol in the state `"open"`: after the opening handshake.
+   *
+   * @param role The side this is: it decides which frames are masked (section 5.1).
+   * @param handler Takes what the peer sent.
+   * @param options The limits: `maxMessageSize`, by default 1 MiB, and `maxFragments`, by default
+   * 1,024; and a client's source of masking keys.
+   */
+  constructor(role: Role, handler: ProtocolHandler, options: ProtocolOptions = {}) {
+    const { maxMessageSize = 1024 * 1024, maxFragments = 1024 } = options;
+    this.#handler = handler;
+    this.#encoder = new FrameEncoder(role, options);
+    this.#receiver = new MessageReceiver(
+      { maxMessageSize, maxFragments },
+      handler,
+      (opcode, bytes, start, end) => this.#receiveControl(opcode, bytes, start, end),
+    );
+    this.#decoder = new FrameDecoder(role, this.#receiver);
+  }
+
+  /** Where the closing handshake stands. */
+  get state(): ProtocolState {
+    return this.#state;
+  }
+
+  /** The number of bytes held of a message that is not whole yet. */
+  get collectedLength(): number {
+    return this.#receiver.collectedLength;
+  }
+
+  /** The number of bytes that {@linkcode Protocol.takeOutput} would give. */
+  get outputLength(): number {
+    return this.#encoder.byteLength;
+  }
+
+  /** Hands over the bytes to send, in order, as chunks for one gather write. */
+  takeOutput(): Uint8Array[] {
+    return this.#encoder.take();
+  }
+
+  /**
+   * Makes the `receive` call in progress return after the current frame or piece of payload. For
+   * handlers that can't take more at the moment.
+   */
+  stopReceiving(): void {
+    this.#decoder.stop();
+  }
+
+  /**
+   * Whether messages are handed on piece by piece (`receiveMessageStart`, `-Chunk`, `-End`) instead
+   * of whole (`receiveMessage`). Setting it to `true` hands on what was collected of the message in
+   * progress; setting it to `false` lets a message that is being streamed come to its end.
+   *
+   * @default {false}
+   */
+  set streaming(streaming: boolean) {
+    this.#receiver.streaming = streaming;
+  }
+
+  /**
+   * Takes bytes from the peer, and overwrites the payloads in them (unmasks them in place).
+   *
+   * @param bytes The array that holds the bytes.
+   * @param start Where they begin. Default: 0.
+   * @param end Where they end (exclusive). Default: `bytes.length`.
+   * @returns Where decoding ended: `end`, or less where the handler called
+   * {@linkcode Protocol.stopReceiving}. The rest must be given again, unchanged.
+   * @throws {ProtocolError} Where the peer broke the protocol or passed a limit. Nothing is received
+   * any more; what was sent before may be finished, then {@linkcode Protocol.fail} is due (section
+   * 7.1.7).
+   */
+  receive(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
+    if (!this.#receiving) return end;
+    let consumed;
+    try {
+      consumed = this.#decoder.decode(bytes, start, end);
+    } catch (error) {
+      this.#receiving = false;
+      throw error;
+    }
+    // "After receiving a Close frame ... any further data is discarded" (sections 1.4 and 5.5.1)
+    return this.#receiving ? consumed : end;
+  }
+
+  /**
+   * Sends a whole message: a string as text, bytes as binary (section 5.6).
+   *
+   * @returns Whether the output refers to `data` itself, which must then not change until it has
+   * been written out.
+   * @throws {TypeError} Where `data` is neither a string nor a `Uint8Array`.
+   * @throws {DOMException} `InvalidStateError` after a Close frame was sent, or within a message
+   * that `sendFragment` began.
+   */
+  sendMessage(data: string | Uint8Array): boolean {
+    this.#assertSendable();
+    if (this.#sendingFragments) {
+      throw new DOMException(
+        "Cannot send a message: the fragmented one before it is not finished",
+        "InvalidStateError",
+      );
+    }
+    if (typeof data === "string") {
+      this.#encoder.encodeText(data);
+      return false;
+    }
+    assertBytes(data);
+    return this.#encoder.encode(true, false, Opcode.Binary, data);
+  }
+
+  /**
+   * Sends a fragment of a message (section 5.4). The first one tells the type of the message.
+   *
+   * @param type The type of the message. The pieces of a text may be cut anywhere.
+   * @param payload The fragment's payload.
+   * @param fin Whether it is the last one.
+   * @returns Whether the output refers to `payload` itself; see {@linkcode Protocol.sendMessage}.
+   * @throws {TypeError} Where `payload` is no `Uint8Array`.
+   * @throws {DOMException} `InvalidStateError` after a Close frame was sent.
+   */
+  sendFragment(type: MessageType, payload: Uint8Array, fin: boolean): boolean {
+    this.#assertSendable();
+    assertBytes(payload);
+    const opcode = this.#sendingFragments
+      ? Opcode.Continuation
+      : type === "text"
+      ? Opcode.Text
+      : Opcode.Binary;
+    this.#sendingFragments = !fin;
+    return this.#encoder.encode(fin, false, opcode, payload);
+  }
+
+  /**
+   * Sends a Ping (section 5.5.2).
+   *
+   * @param payload At most 125 bytes.
+   * @throws {TypeError} Where the payload is longer.
+   * @throws {DOMException} `InvalidStateError` after a Close frame was sent.
+   */
+  sendPing(payload: Uint8Array): void {
+    this.#sendControl(Opcode.Ping, payload);
+  }
+
+  /**
+   * Sends a Pong (section 5.5.3).
+   *
+   * @param payload At most 125 bytes; where it answers a Ping, that of the Ping.
+   * @throws {TypeError} Where the payload is longer.
+   * @throws {DOMException} `InvalidStateError` after a Close frame was sent.
+   */
+  sendPong(payload: Uint8Array): void {
+    this.#sendControl(Opcode.Pong, payload);
+  }
+
+  /**
+   * Sends a Close frame, to start the closing handshake or to answer the peer's (section 5.5.1).
+   * Messages that arrive from now on are dropped.
+   *
+   * @param status What it says; 1005 sends a frame without a status, as the answer to one.
+   * @returns `false`, and nothing is sent, where a Close frame was sent before.
+   * @throws {RangeError} Where the code may not be on the wire (section 7.4).
+   * @throws {TypeError} Where the reason is longer than 123 bytes of UTF-8.
+   */
+  sendClose(status: CloseStatus): boolean {
+    if (status.closeCode !== CloseCode.NoStatusReceived) checkCloseStatus(status);
+    if (this.#state === "open") this.#state = "close-sent";
+    else if (this.#state === "close-received") this.#state = "closed";
+    else return false;
+    this.#receiver.discard();
+    this.#encoder.encode(true, false, Opcode.Close, encodeClosePayload(status));
+    return true;
+  }
+
+  /**
+   * Fails the connection: sends a Close frame with the error's code, where none was sent before, and
+   * receives nothing any more (section 7.1.7).
+   */
+  fail(error: ProtocolError): void {
+    const { closeCode, message } = error;
+    this.sendClose({ closeCode, reason: truncateReason(message) });
+    this.#receiving = false;
+    if (this.#state !== "closed") this.#state = "failed";
+  }
+
+  #sendControl(opcode: Opcode, payload: Uint8Array): void {
+    this.#assertSendable();
+    assertBytes(payload);
+    if (payload.length > MAX_CONTROL_PAYLOAD_LENGTH) {
+      throw new TypeError(
+        `Cannot send a Ping or Pong of ${payload.length} bytes: at most ` +
+          `${MAX_CONTROL_PAYLOAD_LENGTH} are allowed`,
+      );
+    }
+    this.#encoder.encode(true, false, opcode, payload);
+  }
+
+  #receiveControl(opcode: Opcode, bytes: Uint8Array, start: number, end: number): void {
+    if (opcode === Opcode.Close) {
+      const status = decodeClosePayload(bytes, start, end);
+      this.#receiving = false;
+      this.#decoder.stop();
+      this.#state = this.#state === "open" ? "close-received" : "closed";
+      this.#handler.receiveClose(status);
+    } else if (opcode === Opcode.Ping) {
+      this.#handler.receivePing(cloneBytes(bytes, start, end));
+    } else {
+      this.#handler.receivePong(cloneBytes(bytes, start, end));
+    }
+  }
+
+  #assertSendable(): void {
+    if (this.#state === "open" || this.#state === "close-received") return;
+    throw new DOMException("Cannot send: a Close frame was sent", "InvalidStateError");
+  }
+}
+
+function assertBytes(data: unknown): asserts data is Uint8Array {
+  if (data instanceof Uint8Array) return;
+  const type = data === null
+    ? "null"
+    : Array.isArray(data)
+    ? "an array"
+    : `a value of type ${typeof data}`;
+  throw new TypeError(`Cannot send ${type}: messages are strings or Uint8Arrays`);
+}
