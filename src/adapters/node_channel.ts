@@ -1,11 +1,13 @@
 /**
- * A {@linkcode ByteChannel} over a socket of `node:net` or `node:tls`.
+ * A byte channel over a socket of `node:net` or `node:tls`.
  *
  * @module
  */
 
 import type { Socket } from "node:net";
-import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
+import type { Address } from "../connection/byte_channel.ts";
+import { OrderedChannel } from "../connection/ordered_channel.ts";
+import { lostError } from "./lost_error.ts";
 
 /** How the listeners, which all sockets share, find the channel of a socket. */
 const channelOf = Symbol("channel");
@@ -15,24 +17,17 @@ interface ChannelSocket extends Socket {
 }
 
 /** A socket of Node as a byte channel. */
-export class NodeChannel implements ByteChannel {
-  handler!: ByteChannelHandler;
-  readonly remoteAddress: Address;
-  readonly localAddress: Address;
+export class NodeChannel extends OrderedChannel {
   readonly #socket: Socket;
   readonly #raw: Socket;
-  /** Called when the runtime has taken a write; one for all writes. */
-  readonly #onTaken = (error?: Error | null): void => this.#receiveTaken(error);
-  #paused = false;
+  /** Called when Node has taken a write; one for all writes. */
+  readonly #onTaken = (error?: Error | null): void => {
+    if (error || !this.#waitsForDrain) return;
+    this.#waitsForDrain = false;
+    this.arriveDrain();
+  };
   #waitsForDrain = false;
-  #aborted = false;
   #error: unknown;
-  /** The peer's FIN is known, and waits for `resume()`. */
-  #endWaits = false;
-  /** The socket is closed. */
-  #gone = false;
-  /** `closed()` was called. */
-  #done = false;
 
   /**
    * Takes over a connected socket.
@@ -43,10 +38,9 @@ export class NodeChannel implements ByteChannel {
    * @param localAddress The local address.
    */
   constructor(socket: Socket, raw: Socket, remoteAddress: Address, localAddress: Address) {
+    super(remoteAddress, localAddress);
     this.#socket = socket;
     this.#raw = raw;
-    this.remoteAddress = remoteAddress;
-    this.localAddress = localAddress;
     (socket as ChannelSocket)[channelOf] = this;
     socket.on("data", onData);
     socket.on("end", onEnd);
@@ -54,6 +48,7 @@ export class NodeChannel implements ByteChannel {
     socket.on("close", onClose);
   }
 
+  /** Writes the chunks; `true` where the kernel took all of them at once. */
   write(chunks: Uint8Array[]): boolean {
     const socket = this.#socket;
     const last = chunks.length - 1;
@@ -71,43 +66,20 @@ export class NodeChannel implements ByteChannel {
     return false;
   }
 
-  pause(): void {
-    this.#paused = true;
-    this.#socket.pause();
-  }
-
-  resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    if (this.#endWaits) queueMicrotask(() => this.#deliverEnd());
-    else this.#socket.resume();
-  }
-
+  /** Ends the outgoing direction; Node sends what it holds, then FIN. */
   end(): void {
     this.#socket.end();
   }
 
-  abort(): void {
-    if (this.#aborted || this.#done) return;
-    this.#aborted = true;
-    if (this.#gone) {
-      queueMicrotask(() => this.#deliverClosed());
-      return;
-    }
-    if (this.remoteAddress.transport === "tcp") this.#raw.resetAndDestroy();
-    this.#socket.destroy();
-  }
-
   /** Takes bytes from the socket. */
   receiveData(bytes: Uint8Array): void {
-    if (!this.#aborted) this.handler.receive(bytes);
+    // A plain Uint8Array, as on every runtime: what slice() of a Buffer returns is not a copy.
+    this.arrive(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
   }
 
   /** Takes the peer's FIN. */
   receiveEnd(): void {
-    // Node tells of the end also while paused, where no bytes are before it.
-    this.#endWaits = true;
-    this.#deliverEnd();
+    this.arriveEnd();
   }
 
   /** Takes the reason why the socket is about to close. */
@@ -115,36 +87,29 @@ export class NodeChannel implements ByteChannel {
     this.#error ??= error;
   }
 
-  /** Takes the end of the socket. */
+  /** Takes the end of the socket. Node closes it by itself once both directions have ended. */
   receiveClose(): void {
-    this.#gone = true;
-    if (this.#endWaits && this.#error === undefined && !this.#aborted) return;
-    this.#deliverClosed();
+    const { readableEnded, writableFinished } = this.#socket;
+    this.arriveClosed(this.#error ?? (readableEnded && writableFinished ? undefined : lostError()));
   }
 
-  #receiveTaken(error?: Error | null): void {
-    if (error || !this.#waitsForDrain || this.#aborted) return;
-    this.#waitsForDrain = false;
-    this.handler.drain();
+  protected override stopReading(): void {
+    this.#socket.pause();
   }
 
-  #deliverEnd(): void {
-    if (this.#paused || this.#aborted || this.#done || !this.#endWaits) return;
-    this.#endWaits = false;
-    this.handler.receiveEnd();
-    if (this.#gone) this.#deliverClosed();
+  protected override startReading(): void {
+    this.#socket.resume();
   }
 
-  #deliverClosed(): void {
-    if (this.#done) return;
-    this.#done = true;
-    this.handler.closed(this.#aborted ? undefined : this.#error);
+  protected override destroy(): void {
+    // Only TCP has a reset. Below TLS it is the socket that TLS was put on which has it.
+    if (this.remoteAddress.transport === "tcp") this.#raw.resetAndDestroy();
+    this.#socket.destroy();
   }
 }
 
 function onData(this: ChannelSocket, bytes: Uint8Array): void {
-  // A plain Uint8Array, as on every runtime: what slice() of a Buffer returns is not a copy.
-  this[channelOf].receiveData(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
+  this[channelOf].receiveData(bytes);
 }
 
 function onEnd(this: ChannelSocket): void {

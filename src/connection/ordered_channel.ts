@@ -1,0 +1,154 @@
+/**
+ * The rules of {@linkcode ByteChannel} on the order of events, kept once for all kinds of sockets.
+ *
+ * @module
+ */
+
+import type { Address, ByteChannel, ByteChannelHandler } from "./byte_channel.ts";
+
+/**
+ * A byte channel without its socket. A subclass tells what the socket does, whenever it does it;
+ * this class holds it back while paused, delivers in order, and nothing after the end.
+ */
+export abstract class OrderedChannel implements ByteChannel {
+  /** Where events go. */
+  handler!: ByteChannelHandler;
+  /** The peer's address. */
+  readonly remoteAddress: Address;
+  /** The local address. */
+  readonly localAddress: Address;
+  #paused = false;
+  /** What arrived while paused, in spite of it: a read was under way. */
+  #held: Uint8Array[] = nothing;
+  #endHeld = false;
+  /** `#release` is about to run. */
+  #releasing = false;
+  /** The socket is closed; `closed()` may have to wait for what is held. */
+  #gone = false;
+  /** `closed()` was called, or is about to be after `abort()`: nothing else is delivered. */
+  #over = false;
+
+  /**
+   * Creates a channel that reads at once.
+   *
+   * @param remoteAddress The peer's address.
+   * @param localAddress The local address.
+   */
+  constructor(remoteAddress: Address, localAddress: Address) {
+    this.remoteAddress = remoteAddress;
+    this.localAddress = localAddress;
+  }
+
+  /** Writes the chunks, in order. */
+  abstract write(chunks: Uint8Array[]): boolean;
+  /** Ends the outgoing direction once everything written is on its way. */
+  abstract end(): void;
+  /** Stops reading from the socket. */
+  protected abstract stopReading(): void;
+  /** Reads on; may tell of bytes that are there only after it has returned. */
+  protected abstract startReading(): void;
+  /** Closes the socket, and drops what was not sent. */
+  protected abstract destroy(): void;
+
+  /** Stops reading. */
+  pause(): void {
+    if (this.#paused || this.#over) return;
+    this.#paused = true;
+    if (!this.#gone) this.stopReading();
+  }
+
+  /** Reads on, first what was held. */
+  resume(): void {
+    if (!this.#paused || this.#over) return;
+    this.#paused = false;
+    if (!this.#holds) {
+      this.startReading();
+    } else if (!this.#releasing) {
+      this.#releasing = true;
+      queueMicrotask(() => this.#release());
+    }
+  }
+
+  /** Drops the channel. */
+  abort(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#held = nothing;
+    this.destroy();
+    queueMicrotask(() => this.handler.closed());
+  }
+
+  /** Whether reading is stopped. */
+  protected get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Whether `abort()` was called or `closed()` delivered. */
+  protected get over(): boolean {
+    return this.#over;
+  }
+
+  /** Tells of bytes; the array is not used again before they are delivered. */
+  protected arrive(bytes: Uint8Array): void {
+    if (this.#paused || this.#held.length > 0) this.#hold(bytes);
+    else if (!this.#over) this.handler.receive(bytes);
+  }
+
+  /** Tells of the peer's FIN. */
+  protected arriveEnd(): void {
+    if (this.#paused || this.#held.length > 0) this.#endHeld = true;
+    else if (!this.#over) this.handler.receiveEnd();
+  }
+
+  /** Tells that the write which returned `false` was taken. */
+  protected arriveDrain(): void {
+    if (!this.#over) this.handler.drain();
+  }
+
+  /**
+   * Tells that the socket is closed. Not to be called while the handler, or a method of this
+   * class, is on the stack.
+   *
+   * @param error Why, where it was not in order.
+   */
+  protected arriveClosed(error?: unknown): void {
+    if (this.#over || this.#gone) return;
+    this.#gone = true;
+    if (error !== undefined || !this.#holds) this.#close(error);
+  }
+
+  get #holds(): boolean {
+    return this.#endHeld || this.#held.length > 0;
+  }
+
+  #hold(bytes: Uint8Array): void {
+    if (this.#over) return;
+    if (this.#held === nothing) this.#held = [];
+    this.#held.push(bytes);
+  }
+
+  #release(): void {
+    this.#releasing = false;
+    while (this.#held.length > 0) {
+      if (this.#paused || this.#over) return;
+      this.handler.receive(this.#held.shift()!);
+    }
+    if (this.#paused || this.#over) return;
+    if (this.#endHeld) {
+      this.#endHeld = false;
+      this.handler.receiveEnd();
+    }
+    if (this.#over) return;
+    if (this.#gone) this.#close();
+    else if (!this.#paused && !this.#releasing) this.startReading();
+  }
+
+  #close(error?: unknown): void {
+    this.#over = true;
+    this.#held = nothing;
+    this.handler.closed(error);
+  }
+}
+
+/** What channels hold that hold nothing. */
+const nothing: Uint8Array[] = [];
