@@ -1,0 +1,24 @@
+import { encodeBase64 } from "@std/encoding/base64";
+
+/** The GUID of RFC 6455, section 1.3. */
+const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+const encoder = new TextEncoder();
+
+/**
+ * Computes the value of `Sec-WebSocket-Accept` from that of `Sec-WebSocket-Key` (RFC 6455, section
+ * 4.2.2): the base64 of the SHA-1 of the key and a fixed GUID, by Web Crypto.
+ *
+ * @param key The client's key, as sent.
+ * @returns The value of the header.
+ *
+ * @example
+ * ```ts
+ * import { computeAccept } from "@sluice/websocket/handshake";
+ *
+ * await computeAccept("dGhlIHNhbXBsZSBub25jZQ=="); // "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+ * ```
+ */
+export async function computeAccept(key: string): Promise<string> {
+  return encodeBase64(await crypto.subtle.digest("SHA-1", encoder.encode(key + GUID)));
+}

@@ -1,0 +1,64 @@
+import { HOST, isAll, isDigits } from "./characters.ts";
+
+const MAX_PORT = 65535;
+
+/**
+ * Parses `host [":" port]`, the value of a Host header (RFC 9110, section 7.2), to the one form that
+ * URLs and browsers give it: in lower case, IPv6 addresses compressed, without the default port. Stricter
+ * than the grammar in what has a second reading: no percent-encoding, no IPv4 address that is not four
+ * decimal numbers (`127.1`, `0x7f.1`), no future IP version.
+ *
+ * @param value The text.
+ * @param secure Whether the default port is that of https, not http.
+ * @returns The authority, or `undefined` where the value is malformed.
+ */
+export function parseAuthority(value: string, secure: boolean): string | undefined {
+  const isLiteral = value.startsWith("[");
+  // Within brackets, colons belong to the address.
+  const colon = value.indexOf(":", isLiteral ? value.indexOf("]") + 1 : 0);
+  const host = colon === -1 ? value : value.slice(0, colon);
+  const hostname = isLiteral ? parseIpLiteral(host) : parseHostname(host);
+  if (hostname === undefined || colon === -1) return hostname;
+  const digits = value.slice(colon + 1);
+  // "port = *DIGIT": it may be empty (RFC 3986, section 3.2.3).
+  if (digits === "") return hostname;
+  if (!isDigits(digits) || digits.length > 5) return undefined;
+  const port = Number(digits);
+  if (port > MAX_PORT) return undefined;
+  return port === (secure ? 443 : 80) ? hostname : `${hostname}:${port}`;
+}
+
+function parseHostname(text: string): string | undefined {
+  // "A server MUST [...] reject" an http URI with an empty host (RFC 9110, section 4.2.1).
+  if (!isAll(text, HOST)) return undefined;
+  const hostname = text.toLowerCase();
+  return endsInNumber(hostname) && !isIpv4(hostname) ? undefined : hostname;
+}
+
+/** Whether URLs take the host name for an IPv4 address: where its last label is a number. */
+function endsInNumber(hostname: string): boolean {
+  const end = hostname.endsWith(".") ? hostname.length - 1 : hostname.length;
+  const label = hostname.slice(hostname.lastIndexOf(".", end - 1) + 1, end);
+  return isDigits(label) || /^0x[0-9a-f]*$/.test(label);
+}
+
+/** Whether the text is an IPv4 address in the one form that URLs give it. */
+function isIpv4(text: string): boolean {
+  const labels = text.split(".");
+  return labels.length === 4 && labels.every(isIpv4Label);
+}
+
+function isIpv4Label(label: string): boolean {
+  return isDigits(label) && Number(label) <= 255 && String(Number(label)) === label;
+}
+
+function parseIpLiteral(text: string): string | undefined {
+  // Only these characters may be in an IPv6 address: no zone, no version, and nothing a URL would
+  // take for the end of the host.
+  if (!/^\[[0-9A-Fa-f:.]+\]$/.test(text)) return undefined;
+  try {
+    return new URL(`http://${text}/`).hostname;
+  } catch {
+    return undefined;
+  }
+}

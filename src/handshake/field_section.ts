@@ -1,0 +1,165 @@
+import { HandshakeError } from "../errors.ts";
+import {
+  classes,
+  COLON,
+  CR,
+  describeByte,
+  isBlank,
+  LF,
+  sliceTrimmed,
+  TOKEN,
+  VALUE,
+} from "./characters.ts";
+
+const LINE_START = 0;
+const NAME = 1;
+const FIELD_VALUE = 2;
+const LINE_FEED = 3;
+const LAST_LINE_FEED = 4;
+const DONE = 5;
+
+/**
+ * Scans the field lines of a head, and the empty line that ends it (RFC 9112, section 5). It knows
+ * nothing of the first line, and serves requests and responses alike. It keeps offsets only: the text is
+ * cut when the head is whole.
+ */
+export class FieldSectionScanner {
+  readonly #maxLineSize: number;
+  readonly #maxFields: number;
+  #state = LINE_START;
+  /** Offsets in the head, three a field: where its name begins, its colon, its CR. */
+  readonly #marks: number[] = [];
+  #lineStart = 0;
+  #ascii = true;
+
+  /**
+   * @param maxLineSize The longest field line, in bytes, without its CR LF.
+   * @param maxFields The largest number of field lines.
+   */
+  constructor(maxLineSize: number, maxFields: number) {
+    this.#maxLineSize = maxLineSize;
+    this.#maxFields = maxFields;
+  }
+
+  /** Whether the empty line has been seen. */
+  get done(): boolean {
+    return this.#state === DONE;
+  }
+
+  /** Whether all bytes so far are below 0x80. */
+  get ascii(): boolean {
+    return this.#ascii;
+  }
+
+  /**
+   * Scans `bytes` from `start` to `end` (exclusive), but not beyond the empty line.
+   *
+   * @param base The offset of `bytes[0]` in the head.
+   * @returns Where scanning stopped.
+   * @throws {HandshakeError} With status 400 where the bytes are no field lines, with 431 where they
+   * are too many or too long.
+   */
+  scan(bytes: Uint8Array, start: number, end: number, base: number): number {
+    let i = start;
+    while (i < end && this.#state !== DONE) {
+      switch (this.#state) {
+        case LINE_START:
+          if (bytes[i] === CR) {
+            this.#state = LAST_LINE_FEED;
+            i++;
+            break;
+          }
+          this.#startLine(bytes[i], base + i);
+          break;
+        case NAME: {
+          const limit = this.#lineStart + this.#maxLineSize - base;
+          const stop = Math.min(end, limit);
+          while (i < stop && (classes[bytes[i]] & TOKEN) !== 0) i++;
+          if (i === end) break;
+          if (i === limit) throw this.#lineTooLong();
+          if (bytes[i] !== COLON) throw badName(bytes[i]);
+          this.#marks.push(base + i);
+          this.#state = FIELD_VALUE;
+          i++;
+          break;
+        }
+        case FIELD_VALUE: {
+          const limit = this.#lineStart + this.#maxLineSize - base;
+          const stop = Math.min(end, limit);
+          while (i < stop && (classes[bytes[i]] & VALUE) !== 0) i++;
+          if (i === end) break;
+          const byte = bytes[i];
+          if (byte === CR) {
+            this.#marks.push(base + i);
+            this.#state = LINE_FEED;
+          } else if (i === limit) {
+            throw this.#lineTooLong();
+          } else if (byte >= 0x80) {
+            // obs-text: opaque, but allowed (RFC 9110, section 5.5).
+            this.#ascii = false;
+          } else {
+            throw refuse(`${describeByte(byte)} in a header value`);
+          }
+          i++;
+          break;
+        }
+        default:
+          // "A recipient of such a bare CR MUST consider that element to be invalid" (RFC 9112, 2.2).
+          if (bytes[i] !== LF) throw refuse("a bare CR; lines end with CR LF");
+          this.#state = this.#state === LAST_LINE_FEED ? DONE : LINE_START;
+          i++;
+      }
+    }
+    return i;
+  }
+
+  /** Cuts the fields from `text`, the whole head. */
+  fields(text: string): Array<[name: string, value: string]> {
+    const marks = this.#marks;
+    const fields: Array<[name: string, value: string]> = [];
+    for (let i = 0; i < marks.length; i += 3) {
+      const colon = marks[i + 1];
+      fields.push([text.slice(marks[i], colon), sliceTrimmed(text, colon + 1, marks[i + 2])]);
+    }
+    return fields;
+  }
+
+  #startLine(byte: number, offset: number): void {
+    if ((classes[byte] & TOKEN) === 0) {
+      // "A server that receives an obs-fold [...] MUST either reject the message" (RFC 9112, 5.2).
+      if (isBlank(byte)) throw refuse("a header line that begins with whitespace");
+      if (byte === COLON) throw refuse("a header without a name");
+      throw badName(byte);
+    }
+    if (this.#marks.length === 3 * this.#maxFields) {
+      throw new HandshakeError(
+        431,
+        `Cannot parse the request: more than ${this.#maxFields} header lines`,
+      );
+    }
+    this.#marks.push(offset);
+    this.#lineStart = offset;
+    this.#state = NAME;
+  }
+
+  #lineTooLong(): HandshakeError {
+    return new HandshakeError(
+      431,
+      `Cannot parse the request: a header line is longer than ${this.#maxLineSize} bytes`,
+    );
+  }
+}
+
+function badName(byte: number): HandshakeError {
+  // "A server MUST reject [...] any received request message that contains whitespace between a
+  // header field name and colon" (RFC 9112, section 5.1).
+  return refuse(
+    isBlank(byte)
+      ? "whitespace before the colon of a header"
+      : `${describeByte(byte)} in a header name`,
+  );
+}
+
+function refuse(reason: string): HandshakeError {
+  return new HandshakeError(400, `Cannot parse the request: ${reason}`);
+}

@@ -1,0 +1,164 @@
+import { HandshakeError } from "../errors.ts";
+import { classes, DQUOTE, isBlank, isToken, sliceTrimmed, TOKEN } from "./characters.ts";
+
+/** An extension that a client offers, or a server accepts (RFC 6455, section 9.1). */
+export interface ExtensionOffer {
+  /** The extension token, as sent. */
+  name: string;
+  /**
+   * The parameters in order; a parameter without a value has `true`. Quoted values are unquoted. A name
+   * may come twice: what that means is up to the extension.
+   */
+  parameters: Array<[name: string, value: string | true]>;
+}
+
+/**
+ * Parses a comma-separated list of tokens, such as the value of `Connection` (RFC 9110, section
+ * 5.6.1). Empty elements are ignored, as the RFC asks of recipients.
+ *
+ * @param value The value of the field; the values of several fields of a name are joined with `", "`.
+ * @param fieldName The name of the field, for the error message.
+ * @returns The tokens in order, as sent.
+ * @throws {HandshakeError} With status 400, where an element is no token, or there is none.
+ */
+export function parseTokenList(value: string, fieldName: string): string[] {
+  const tokens: string[] = [];
+  for (let start = 0; start <= value.length;) {
+    let end = value.indexOf(",", start);
+    if (end === -1) end = value.length;
+    const token = sliceTrimmed(value, start, end);
+    start = end + 1;
+    if (token === "") continue;
+    if (!isToken(token)) throw malformed(fieldName);
+    tokens.push(token);
+  }
+  if (tokens.length === 0) throw malformed(fieldName);
+  return tokens;
+}
+
+/** Whether one of the comma-separated elements of `value` is `token`, a text in lower case. */
+export function includesToken(value: string, token: string): boolean {
+  const text = value.toLowerCase();
+  for (let start = 0; start <= text.length;) {
+    let end = text.indexOf(",", start);
+    if (end === -1) end = text.length;
+    if (sliceTrimmed(text, start, end) === token) return true;
+    start = end + 1;
+  }
+  return false;
+}
+
+/**
+ * Parses the value of `Sec-WebSocket-Extensions` (RFC 6455, section 9.1). Empty elements of the list
+ * are ignored, as RFC 9110, section 5.6.1, asks of recipients.
+ *
+ * @param value The value of the field; the values of several fields are joined with `", "`.
+ * @returns The extensions in order of preference.
+ * @throws {HandshakeError} With status 400, where the value does not conform to the grammar.
+ *
+ * @example
+ * ```ts
+ * import { parseExtensions } from "@sluice/websocket/handshake";
+ *
+ * parseExtensions('permessage-deflate; server_max_window_bits="10"; client_max_window_bits');
+ * // [{
+ * //   name: "permessage-deflate",
+ * //   parameters: [["server_max_window_bits", "10"], ["client_max_window_bits", true]],
+ * // }]
+ * ```
+ */
+export function parseExtensions(value: string): ExtensionOffer[] {
+  const extensions = new ExtensionParser(value).parse();
+  if (extensions.length === 0) throw malformed("Sec-WebSocket-Extensions");
+  return extensions;
+}
+
+/** Walks over an extension list once, without looking back. */
+class ExtensionParser {
+  readonly #text: string;
+  #index = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  parse(): ExtensionOffer[] {
+    const extensions: ExtensionOffer[] = [];
+    do {
+      this.#skipBlanks();
+      if (this.#index === this.#text.length || this.#text[this.#index] === ",") continue;
+      const name = this.#token();
+      const parameters: ExtensionOffer["parameters"] = [];
+      while (this.#skip(";")) {
+        this.#skipBlanks();
+        parameters.push(this.#parameter());
+      }
+      extensions.push({ name, parameters });
+    } while (this.#skip(","));
+    if (this.#index !== this.#text.length) throw this.#malformed();
+    return extensions;
+  }
+
+  #parameter(): [name: string, value: string | true] {
+    const name = this.#token();
+    // The RFC's grammar is of the time of RFC 2616, where blanks may stand around any separator.
+    if (!this.#skip("=")) return [name, true];
+    this.#skipBlanks();
+    const quoted = this.#text.charCodeAt(this.#index) === DQUOTE;
+    return [name, quoted ? this.#quotedToken() : this.#token()];
+  }
+
+  #token(): string {
+    const start = this.#index;
+    let end = start;
+    while (end < this.#text.length && isTokenCode(this.#text.charCodeAt(end))) end++;
+    if (end === start) throw this.#malformed();
+    this.#index = end;
+    return this.#text.slice(start, end);
+  }
+
+  /**
+   * "When using the quoted-string syntax variant, the value after quoted-string unescaping MUST conform
+   * to the 'token' ABNF."
+   */
+  #quotedToken(): string {
+    let value = "";
+    for (let i = this.#index + 1; i < this.#text.length; i++) {
+      let code = this.#text.charCodeAt(i);
+      if (code === DQUOTE) {
+        if (value === "") break;
+        this.#index = i + 1;
+        return value;
+      }
+      if (code === 0x5c) code = this.#text.charCodeAt(++i);
+      if (!isTokenCode(code)) break;
+      value += String.fromCharCode(code);
+    }
+    throw this.#malformed();
+  }
+
+  /** Skips blanks and the separator after them; `false` where another character follows. */
+  #skip(separator: string): boolean {
+    this.#skipBlanks();
+    if (this.#text[this.#index] !== separator) return false;
+    this.#index++;
+    return true;
+  }
+
+  #skipBlanks(): void {
+    while (isBlank(this.#text.charCodeAt(this.#index))) this.#index++;
+  }
+
+  #malformed(): HandshakeError {
+    return malformed("Sec-WebSocket-Extensions");
+  }
+}
+
+/** `false` also for NaN, the code beyond the end of a text. */
+function isTokenCode(code: number): boolean {
+  return code < 0x80 && (classes[code] & TOKEN) !== 0;
+}
+
+function malformed(fieldName: string): HandshakeError {
+  return new HandshakeError(400, `Cannot accept the request: malformed ${fieldName} header`);
+}

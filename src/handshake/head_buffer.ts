@@ -1,0 +1,31 @@
+/**
+ * Keeps the beginning of a head that arrives in pieces. Room grows by doubling, so that every byte
+ * is copied a constant number of times on average, and never beyond twice what arrived: a client that
+ * sends little costs little.
+ */
+export class HeadBuffer {
+  #bytes = new Uint8Array(0);
+  #length = 0;
+
+  /** The bytes so far: a view, valid until the next `append`. */
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** The number of bytes so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds a copy of `bytes`. */
+  append(bytes: Uint8Array): void {
+    const length = this.#length + bytes.length;
+    if (length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(length, this.#bytes.length * 2));
+      grown.set(this.bytes);
+      this.#bytes = grown;
+    }
+    this.#bytes.set(bytes, this.#length);
+    this.#length = length;
+  }
+}

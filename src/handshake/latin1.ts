@@ -1,0 +1,24 @@
+/** Latin-1, the encoding of an HTTP head: one byte a character (RFC 9110, section 5.5). */
+
+// Takes ASCII only. (A decoder labelled "latin1" would be one of windows-1252.)
+const decoder = new TextDecoder();
+
+// As many arguments as every engine takes.
+const CHUNK = 4096;
+
+/** Decodes bytes, of which `ascii` tells whether all are below 0x80. */
+export function decodeLatin1(bytes: Uint8Array, ascii: boolean): string {
+  if (ascii) return decoder.decode(bytes);
+  let text = "";
+  for (let start = 0; start < bytes.length; start += CHUNK) {
+    text += String.fromCharCode(...bytes.subarray(start, start + CHUNK));
+  }
+  return text;
+}
+
+/** Encodes a text that has no character above U+00FF. */
+export function encodeLatin1(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}

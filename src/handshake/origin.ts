@@ -1,0 +1,110 @@
+import { HandshakeError } from "../errors.ts";
+import { parseAuthority } from "./authority.ts";
+import type { RequestHead } from "./request_head.ts";
+
+/**
+ * Which origins may connect, where a request has an `Origin` header: browsers always send it, and
+ * it is what protects their users from other sites (RFC 6455, section 10.2). A request without it is never
+ * from a browser's page, and always passes.
+ *
+ * - `"same"`: the origin of the server itself, that is the scheme of the connection and the Host header.
+ *   Behind a proxy that ends TLS, list the origins instead.
+ * - `"any"`: every origin. Only for servers that use neither cookies nor a network's trust.
+ * - a list: these origins, as browsers serialise them, such as `"https://example.com"`.
+ * - a function: those it returns `true` for. It must be synchronous.
+ */
+export type OriginPolicy =
+  | "same"
+  | "any"
+  | readonly string[]
+  | ((origin: string, head: RequestHead) => boolean);
+
+/**
+ * Validates a policy, so that a mistake shows at once and not as a refused handshake.
+ *
+ * @param policy The policy.
+ * @throws {TypeError} Where it is none, or an entry of the list can never equal the origin a browser
+ * sends. The message names the entry.
+ */
+export function validateOriginPolicy(policy: OriginPolicy): void {
+  if (policy === "same" || policy === "any" || typeof policy === "function") return;
+  if (!Array.isArray(policy)) {
+    throw new TypeError(
+      'Cannot use the origin policy: it must be "same", "any", a list of origins or a function',
+    );
+  }
+  for (const entry of policy) {
+    const expected = serialiseOrigin(entry);
+    if (expected === entry) continue;
+    const hint = expected === undefined
+      ? 'it must be like "https://example.com" or "http://localhost:8080"'
+      : `a browser sends it as ${JSON.stringify(expected)}`;
+    throw new TypeError(`Cannot allow the origin ${JSON.stringify(entry)}: ${hint}`);
+  }
+}
+
+/**
+ * Checks the Origin header against a policy.
+ *
+ * @param host The authority of the request, as `parseAuthority` returns it.
+ * @returns The value of the header, or `undefined` where there is none.
+ * @throws {HandshakeError} With status 400 for more than one Origin header, with 403 for an origin that
+ * the policy does not allow.
+ * @throws {TypeError} Where the function of the policy does not return a boolean.
+ */
+export function checkOrigin(
+  head: RequestHead,
+  policy: OriginPolicy,
+  host: string,
+  secure: boolean,
+): string | undefined {
+  const origin = head.get("Origin");
+  if (origin === undefined || policy === "any") return origin;
+  if (!isAllowed(origin, head, policy, host, secure)) {
+    throw new HandshakeError(403, "Cannot accept the request: its origin is not allowed");
+  }
+  return origin;
+}
+
+function isAllowed(
+  origin: string,
+  head: RequestHead,
+  policy: Exclude<OriginPolicy, "any">,
+  host: string,
+  secure: boolean,
+): boolean {
+  if (policy === "same") return isSameOrigin(origin, host, secure);
+  if (typeof policy !== "function") return policy.includes(origin);
+  const allowed: unknown = policy(origin, head);
+  if (typeof allowed !== "boolean") {
+    // A promise is truthy: it would allow every origin.
+    throw new TypeError(
+      "Cannot check the origin: the function must return a boolean, and not a promise",
+    );
+  }
+  return allowed;
+}
+
+function isSameOrigin(origin: string, host: string, secure: boolean): boolean {
+  const scheme = secure ? "https://" : "http://";
+  return origin.slice(0, scheme.length).toLowerCase() === scheme &&
+    parseAuthority(origin.slice(scheme.length), secure) === host;
+}
+
+/** Serialises an origin as browsers do, or returns `undefined` where it is none. */
+function serialiseOrigin(origin: unknown): string | undefined {
+  if (typeof origin !== "string") return undefined;
+  const end = origin.indexOf("://");
+  const scheme = origin.slice(0, end).toLowerCase();
+  const host = origin.slice(end + 3);
+  // The pages of a WebSocket URL have the origin of the http URL.
+  if (end === -1 || scheme === "ws" || scheme === "wss") return undefined;
+  if (scheme === "http" || scheme === "https") {
+    const authority = parseAuthority(host, scheme === "https");
+    return authority === undefined ? undefined : `${scheme}://${authority}`;
+  }
+  // The pages of extensions and of apps: "chrome-extension://abcdef", "capacitor://localhost", "file://".
+  return /^[a-z][a-z0-9+.-]*$/.test(scheme) && /^[A-Za-z0-9.:_-]*$/.test(host)
+    ? `${scheme}://${host}`
+    : undefined;
+}
