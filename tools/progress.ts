@@ -1,0 +1,38 @@
+/**
+ * Shows how far the tests are: on a terminal one line that is rewritten, elsewhere a line now and
+ * then, so that a log tells that it is alive.
+ *
+ * @module
+ */
+
+import type { RuntimeTally } from "./tally.ts";
+
+const LOG_INTERVAL_MS = 15_000;
+const CLEAR_LINE = "\r\x1b[K";
+
+/** Prints lines, and one more that tells how far things are. */
+export class Progress {
+  readonly #isTerminal = Deno.stdout.isTerminal();
+  #lastLogged = performance.now();
+
+  /** Shows how far a runtime is. */
+  show(tally: RuntimeTally): void {
+    if (this.#isTerminal) {
+      Deno.stdout.writeSync(new TextEncoder().encode(CLEAR_LINE + tally.line()));
+    } else if (performance.now() - this.#lastLogged > LOG_INTERVAL_MS) {
+      this.print(tally.line());
+    }
+  }
+
+  /** Prints text that stays. */
+  print(text: string): void {
+    this.end();
+    console.log(text);
+    this.#lastLogged = performance.now();
+  }
+
+  /** Removes the line that is rewritten. */
+  end(): void {
+    if (this.#isTerminal) Deno.stdout.writeSync(new TextEncoder().encode(CLEAR_LINE));
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * Counts what the tests did on each runtime.
+ *
+ * @module
+ */
+
+import type { FileResult } from "./test_file.ts";
+
+/** The results of one runtime. */
+export class RuntimeTally {
+  /** The runtime's name and version. */
+  readonly label: string;
+  /** The results, in the order they came. */
+  readonly results: FileResult[] = [];
+  /** How many tests passed. */
+  passed = 0;
+  /** How many tests failed. */
+  failed = 0;
+  /** How many tests were skipped. */
+  skipped = 0;
+  readonly #files: number;
+  #startedAt: number | undefined;
+  #endedAt: number | undefined;
+
+  /** Creates the tally of a runtime that is to run so many files. */
+  constructor(label: string, files: number) {
+    this.label = label;
+    this.#files = files;
+  }
+
+  /** Starts the clock; `false` where it runs already. */
+  start(): boolean {
+    if (this.#startedAt !== undefined) return false;
+    this.#startedAt = performance.now();
+    return true;
+  }
+
+  /** Adds the results of a file. */
+  add(result: FileResult): void {
+    this.results.push(result);
+    for (const { outcome } of result.tests) this[outcome]++;
+    this.#endedAt = performance.now();
+  }
+
+  /** Whether every file has its results. */
+  get isComplete(): boolean {
+    return this.results.length === this.#files;
+  }
+
+  /** The time from the first file's start to now, or to the end of the last, in milliseconds. */
+  get elapsedMs(): number {
+    const end = this.isComplete ? this.#endedAt : undefined;
+    return (end ?? performance.now()) - (this.#startedAt ?? performance.now());
+  }
+
+  /** Tells on one line how far it is. */
+  line(): string {
+    const files = this.isComplete ? "" : ` (${this.results.length} of ${this.#files} files)`;
+    return `${this.label}: ${counts(this)} in ${seconds(this.elapsedMs)}${files}`;
+  }
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function counts({ passed, failed, skipped }: Pick<RuntimeTally, "passed" | "failed" | "skipped">) {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
+
+/** Gives one line for each skipped test: what is missing, and on which runtimes. */
+function skippedLines(tallies: RuntimeTally[]): string[] {
+  const reasons = new Map<string, string>();
+  const runtimes = new Map<string, string[]>();
+  for (const { label, results } of tallies) {
+    for (const { file, tests, skipReasons } of results) {
+      for (const test of tests.filter(({ outcome }) => outcome === "skipped")) {
+        const name = `${file} > ${test.name}`;
+        // Only Node reports the reason; on the others it is what the file printed.
+        const reason = test.detail || skipReasons.join("; or ");
+        if (test.detail !== "" || !reasons.has(name)) reasons.set(name, reason);
+        runtimes.set(name, [...runtimes.get(name) ?? [], label]);
+      }
+    }
+  }
+  return [...runtimes].map(([name, labels]) =>
+    `skipped: ${name}: ${reasons.get(name) || "no reason given"} (${labels.join(", ")})`
+  );
+}
+
+function failedLines(tallies: RuntimeTally[]): string[] {
+  return tallies.flatMap(({ label, results }) =>
+    results.flatMap(({ file, tests }) =>
+      tests.filter(({ outcome }) => outcome === "failed")
+        .map(({ name }) => `failed: ${name === file ? file : `${file} > ${name}`} (${label})`)
+    )
+  );
+}
+
+/** Gives the skipped and the failed tests by name, a table of the runtimes, and the sum of all. */
+export function summaryTable(tallies: RuntimeTally[]): string {
+  const rows = [
+    ["runtime", "passed", "failed", "skipped", "time"],
+    ...tallies.map((tally) => [
+      tally.label,
+      `${tally.passed}`,
+      `${tally.failed}`,
+      `${tally.skipped}`,
+      seconds(tally.elapsedMs),
+    ]),
+  ];
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const table = rows.map((row) =>
+    row.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])
+    ).join("  ")
+  );
+  const sum = { passed: 0, failed: 0, skipped: 0 };
+  for (const tally of tallies) {
+    sum.passed += tally.passed;
+    sum.failed += tally.failed;
+    sum.skipped += tally.skipped;
+  }
+  return ["", ...skippedLines(tallies), ...failedLines(tallies), "", ...table, "", counts(sum)]
+    .join("\n");
+}

@@ -1,0 +1,91 @@
+/**
+ * Runs the tests on the runtimes: `deno task test [--runtime NAME]... [--jobs N] [WORD]...`, where
+ * WORDs pick the files whose path holds one of them. Each file runs in a process of its own on each
+ * runtime, whose JUnit report is read. The last line is `N passed, N failed, N skipped`.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { runFile, stopAll } from "./test_file.ts";
+import { findRuntime, type Runtime, RUNTIME_IDS } from "./runtimes.ts";
+import { setup } from "./setup.ts";
+import { RuntimeTally, summaryTable } from "./tally.ts";
+import { Progress } from "./progress.ts";
+
+const RUNTIME_DEADLINE_MS = 15 * 60_000;
+
+/** Lists the test files under `folder`, sorted. */
+async function findTestFiles(folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const entry of Deno.readDir(folder)) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory) files.push(...await findTestFiles(path));
+    else if (entry.name.endsWith("_test.ts")) files.push(path);
+  }
+  return files.sort();
+}
+
+function parseOptions(): { runtimes: string[]; jobs: number; words: string[] } {
+  const { values, positionals } = parseArgs({
+    args: Deno.args,
+    allowPositionals: true,
+    options: {
+      runtime: { type: "string", multiple: true },
+      jobs: { type: "string" },
+    },
+  });
+  const jobs = Number(values.jobs ?? Math.min(2, navigator.hardwareConcurrency));
+  if (!Number.isSafeInteger(jobs) || jobs < 1) {
+    throw new RangeError(`Cannot run ${values.jobs} jobs: --jobs takes a whole number from 1`);
+  }
+  return { runtimes: values.runtime ?? [...RUNTIME_IDS], jobs, words: positionals };
+}
+
+async function main(): Promise<boolean> {
+  const { runtimes: ids, jobs, words } = parseOptions();
+  Deno.chdir(new URL("..", import.meta.url));
+  await setup();
+  const runtimes: Runtime[] = [];
+  for (const id of ids) runtimes.push(await findRuntime(id));
+  const files = (await findTestFiles("tests"))
+    .filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
+  if (files.length === 0) throw new Error(`Cannot test: no file matches ${words.join(" or ")}`);
+
+  const tallies = runtimes.map((runtime) => new RuntimeTally(runtime.label, files.length));
+  const progress = new Progress();
+  const queue = runtimes.flatMap((runtime, index) =>
+    files.map((file) => ({ runtime, file, tally: tallies[index] }))
+  );
+  const work = async () => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const { runtime, file, tally } = next;
+      if (tally.start()) progress.print(`${tally.label}: ${files.length} files ...`);
+      progress.show(tally);
+      const remainingMs = RUNTIME_DEADLINE_MS - tally.elapsedMs;
+      const result = await runFile(runtime, file, remainingMs);
+      tally.add(result);
+      if (result.report !== "") progress.print(result.report);
+      if (tally.isComplete) progress.print(tally.line());
+      else progress.show(tally);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  progress.end();
+  console.log(summaryTable(tallies));
+  return tallies.every((tally) => tally.failed === 0);
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.addSignalListener(signal, () => {
+    stopAll();
+    Deno.exit(signal === "SIGINT" ? 130 : 143);
+  });
+}
+try {
+  Deno.exit(await main() ? 0 : 1);
+} catch (error) {
+  stopAll();
+  console.error(error instanceof Error ? error.message : error);
+  Deno.exit(2);
+}
