@@ -19,8 +19,8 @@ export interface Runtime {
 interface Kind {
   id: string;
   name: string;
-  /** Where the executable may be, below `node_modules`; the first `*` stands for the platform. */
-  places: string[];
+  /** Where the executable is, below `node_modules`; `*` stands for the platform. */
+  place: string;
   test(executable: string, file: string, report: string): string[];
 }
 
@@ -42,7 +42,7 @@ const KINDS: Kind[] = [
   {
     id: "deno",
     name: "Deno",
-    places: ["@deno/*/deno"],
+    place: "@deno/*/deno",
     // Types are checked once, by `deno task ok`.
     test: (executable, file, report) => [
       executable,
@@ -58,8 +58,7 @@ const KINDS: Kind[] = [
   {
     id: "bun",
     name: "Bun",
-    // Its install script, where npm runs it, moves the executable from the one to the other.
-    places: ["@oven/*/bin/bun", "bun/bin/bun.exe"],
+    place: "@oven/bun-*/bin/bun",
     test: (executable, file, report) => [
       executable,
       "test",
@@ -73,13 +72,13 @@ const KINDS: Kind[] = [
   {
     id: "node22",
     name: "Node",
-    places: ["node22-*/bin/node"],
+    place: "node22-*/bin/node",
     test: testOnNode,
   },
   {
     id: "node26",
     name: "Node",
-    places: ["node26-*/bin/node"],
+    place: "node26-*/bin/node",
     test: testOnNode,
   },
 ];
@@ -87,33 +86,22 @@ const KINDS: Kind[] = [
 /** The names of all runtimes, in the order they run. */
 export const RUNTIME_IDS: readonly string[] = KINDS.map((kind) => kind.id);
 
-/** Resolves a place to the paths that there are. */
-async function expand(place: string): Promise<string[]> {
-  const star = place.indexOf("*");
-  if (star === -1) return [place];
-  const slash = place.lastIndexOf("/", star);
-  const folder = place.slice(0, slash + 1);
-  const prefix = place.slice(slash + 1, star);
-  const paths: string[] = [];
+/** Finds the executable in the package that npm chose for this platform. */
+async function findExecutable({ id, place }: Kind): Promise<string> {
+  const [before, after] = place.split("*");
+  const slash = before.lastIndexOf("/") + 1;
+  const folder = new URL(before.slice(0, slash), nodeModules);
   try {
-    for await (const { name } of Deno.readDir(new URL(folder, nodeModules))) {
-      if (name.startsWith(prefix)) paths.push(folder + name + place.slice(star + 1));
+    for await (const { name } of Deno.readDir(folder)) {
+      if (!name.startsWith(before.slice(slash))) continue;
+      const { pathname } = new URL(name + after, folder);
+      if ((await Deno.stat(pathname).catch(() => undefined))?.isFile) return pathname;
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  return paths;
-}
-
-async function findExecutable(kind: Kind): Promise<string> {
-  for (const place of kind.places) {
-    for (const path of await expand(place)) {
-      const { pathname } = new URL(path, nodeModules);
-      if ((await Deno.stat(pathname).catch(() => undefined))?.isFile) return pathname;
-    }
-  }
   throw new Error(
-    `Cannot find ${kind.id} at node_modules/${kind.places.join(" or node_modules/")}: ` +
+    `Cannot find ${id} at node_modules/${place}: ` +
       `npm left it out, or has no package of it for ${Deno.build.os} on ${Deno.build.arch}`,
   );
 }

@@ -6,14 +6,29 @@
  * @module
  */
 
-interface LockedPackage {
+import process from "node:process";
+
+/** What a lockfile says of a package. */
+export interface LockedPackage {
+  /** Its version. */
   version?: string;
+  /** The hash of its archive. */
   integrity?: string;
+  /** The folder it is a link to. */
   resolved?: string;
+  /** Whether the installation may go on without it. */
   optional?: boolean;
+  /** The operating systems it is for, by the names `process.platform` has. */
+  os?: string[];
+  /** The processors it is for, by the names `process.arch` has. */
+  cpu?: string[];
+  /** The C libraries it is for. */
+  libc?: string[];
 }
 
-interface Lockfile {
+/** The part of `package-lock.json` that matters here. */
+export interface Lockfile {
+  /** The packages, by their folder. */
   packages: Record<string, LockedPackage>;
 }
 
@@ -29,14 +44,19 @@ async function readLockfile(path: string): Promise<Lockfile | undefined> {
   }
 }
 
+function isForThisPlatform({ os, cpu, libc }: LockedPackage): boolean {
+  return (os?.includes(process.platform) ?? true) && (cpu?.includes(process.arch) ?? true) &&
+    (libc?.includes("glibc") ?? true);
+}
+
 /** Tells whether `installed` (npm's own record of `node_modules`) holds all that `wanted` names. */
 export function satisfies(installed: Lockfile, wanted: Lockfile): boolean {
   return Object.entries(wanted.packages).every(([path, locked]) => {
     // "" is the root, and what lies outside node_modules is the target of a link.
     if (!path.startsWith("node_modules/")) return true;
     const found = installed.packages[path];
-    // Packages for other platforms are optional, and are not installed.
-    if (found === undefined) return locked.optional === true;
+    // npm goes on without an optional package, also where a download failed.
+    if (found === undefined) return locked.optional === true && !isForThisPlatform(locked);
     return found.version === locked.version && found.integrity === locked.integrity &&
       found.resolved === locked.resolved;
   });
@@ -84,12 +104,17 @@ export async function setup(): Promise<void> {
   if (await isInstalled()) return;
   await Deno.mkdir(new URL(".tmp/", root), { recursive: true });
   // The lock is the kernel's, so it ends with its holder, whatever that dies of.
-  using lock = await Deno.open(new URL(".tmp/setup.lock", root), { create: true, write: true });
-  await lock.lock(true);
-  if (await isInstalled()) return;
-  await npmCi();
+  const lock = await Deno.open(new URL(".tmp/setup.lock", root), { create: true, write: true });
+  try {
+    await lock.lock(true);
+    if (!await isInstalled()) await npmCi();
+  } finally {
+    lock.close();
+  }
   if (!await isInstalled()) {
-    throw new Error("Cannot set up: node_modules still differs from package-lock.json");
+    throw new Error(
+      "Cannot set up: npm ci left out a package that package-lock.json names; try again",
+    );
   }
 }
 
