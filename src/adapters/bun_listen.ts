@@ -1,0 +1,123 @@
+/**
+ * Listens with `Bun.listen`.
+ *
+ * @module
+ */
+
+import type {
+  ByteChannel,
+  ByteListener,
+  Listen,
+  ListenTarget,
+} from "../connection/byte_channel.ts";
+import type { Address, TlsCertificate } from "../connection/byte_channel.ts";
+import type { BunApi, BunListener, BunSocket, BunSocketHandler } from "./bun_api.ts";
+import { BunChannel } from "./bun_channel.ts";
+import { checkCertificate, resolveTarget } from "./listen_check.ts";
+import { listenError } from "./listen_error.ts";
+import { TlsHandshakes } from "./tls_handshake.ts";
+
+/** A socket has no channel before its TLS handshake is done. */
+type Socket = BunSocket<BunChannel | undefined>;
+
+declare const Bun: BunApi;
+
+/** Listens on a TCP or Unix socket of Bun. */
+export const listen: Listen = async (target, tls, onChannel) => {
+  if (tls !== undefined) await checkCertificate(tls);
+  const resolved = await resolveTarget(target);
+  try {
+    return new BunByteListener(resolved, tls, onChannel);
+  } catch (error) {
+    throw listenError(target, (error as { code?: string }).code ?? "EINVAL", error);
+  }
+};
+
+/** A listening socket of Bun as a byte listener. */
+class BunByteListener implements ByteListener {
+  readonly addr: Address;
+  readonly #listener: BunListener;
+  readonly #onChannel: (channel: ByteChannel) => void;
+  readonly #handshakes = new TlsHandshakes<Socket>((socket) => socket.terminate());
+
+  constructor(
+    target: ListenTarget,
+    tls: TlsCertificate | undefined,
+    onChannel: (channel: ByteChannel) => void,
+  ) {
+    this.#onChannel = onChannel;
+    const socket: BunSocketHandler<BunChannel | undefined> = {
+      ...sharedHandler,
+      open: tls === undefined
+        ? (socket) => this.#accept(socket)
+        : (socket) => this.#handshakes.start(socket),
+      handshake: (socket, success) => {
+        if (!this.#handshakes.finish(socket)) return;
+        if (success) this.#accept(socket);
+        else socket.terminate();
+      },
+      close: (socket, error) => {
+        const channel = socket.data;
+        // Bun may close within a call of ours, in which no event may be delivered.
+        if (channel !== undefined) queueMicrotask(() => channel.receiveClose(error));
+        else this.#handshakes.finish(socket);
+      },
+    };
+    const options = { allowHalfOpen: true, socket, tls };
+    if ("path" in target) {
+      this.#listener = Bun.listen({ unix: target.path, ...options });
+      this.addr = { transport: "unix", path: target.path };
+    } else {
+      const { hostname, port } = target;
+      this.#listener = Bun.listen({ hostname, port, ...options });
+      this.addr = { transport: "tcp", hostname, port: this.#listener.port };
+    }
+  }
+
+  ref(): void {
+    this.#listener.ref();
+  }
+
+  unref(): void {
+    this.#listener.unref();
+  }
+
+  close(): Promise<void> {
+    this.#listener.stop();
+    this.#handshakes.dropAll();
+    return Promise.resolve();
+  }
+
+  #accept(socket: Socket): void {
+    let remote: Address = { transport: "unix", path: "" };
+    let local = this.addr;
+    if (local.transport === "tcp") {
+      const { remoteAddress, remotePort, localAddress, localPort } = socket;
+      // A peer that is gone before it was accepted has no address.
+      if (remoteAddress === undefined || localAddress === undefined) {
+        socket.terminate();
+        return;
+      }
+      socket.setNoDelay(true);
+      remote = { transport: "tcp", hostname: remoteAddress, port: remotePort ?? 0 };
+      local = { transport: "tcp", hostname: localAddress, port: localPort ?? 0 };
+    }
+    const channel = new BunChannel(socket, remote, local);
+    socket.data = channel;
+    this.#onChannel(channel);
+  }
+}
+
+/** The handlers that are the same for every listener. */
+const sharedHandler = {
+  binaryType: "uint8array",
+  data(socket: Socket, bytes: Uint8Array): void {
+    socket.data?.receiveData(bytes);
+  },
+  end(socket: Socket): void {
+    socket.data?.receiveEnd();
+  },
+  drain(socket: Socket): void {
+    socket.data?.receiveDrain();
+  },
+} as const;
