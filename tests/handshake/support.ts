@@ -1,0 +1,106 @@
+import { assert, assertThrows } from "@std/assert";
+import {
+  HandshakeError,
+  RequestHead,
+  type RequestHeadLimits,
+  RequestHeadParser,
+} from "../../src/handshake/mod.ts";
+
+/** A repeatable source of numbers from 0 to 1 (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** The bytes of a text of characters up to U+00FF. */
+export function latin1(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+/** The head of RFC 6455, section 1.2, as [name, value] pairs. */
+export const SAMPLE_FIELDS: ReadonlyArray<readonly [string, string]> = [
+  ["Host", "server.example.com"],
+  ["Upgrade", "websocket"],
+  ["Connection", "Upgrade"],
+  ["Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="],
+  ["Origin", "http://server.example.com"],
+  ["Sec-WebSocket-Protocol", "chat, superchat"],
+  ["Sec-WebSocket-Version", "13"],
+];
+
+/** The sample head with fields replaced, removed (`undefined`) or repeated (a list), others added. */
+export function sampleHead(
+  changes: Record<string, string | string[] | undefined> = {},
+  { method = "GET", target = "/chat" } = {},
+): RequestHead {
+  const fields = SAMPLE_FIELDS.filter(([name]) => !(name in changes)).map((field) => [...field]);
+  for (const [name, value] of Object.entries(changes)) {
+    for (const each of value === undefined ? [] : [value].flat()) fields.push([name, each]);
+  }
+  return new RequestHead(method, target, fields as unknown as RequestHead["fields"]);
+}
+
+/** What a parser made of its input. */
+export type Outcome =
+  | { consumed: number; method: string; target: string; fields: RequestHead["fields"] }
+  | { status: number; message: string; offset: number }
+  | "incomplete";
+
+/**
+ * Feeds pieces to a parser. The pieces are overwritten afterwards, as a socket's buffer would be. Any
+ * error but a `HandshakeError` escapes.
+ */
+export function parsePieces(
+  pieces: Iterable<Uint8Array>,
+  limits?: Partial<RequestHeadLimits>,
+): Outcome {
+  const parser = new RequestHeadParser(limits);
+  let consumed = 0;
+  for (const piece of pieces) {
+    const copy = piece.slice();
+    try {
+      const count = parser.push(copy);
+      assert(copy.every((byte, i) => byte === piece[i]), "push must not change its input");
+      copy.fill(0x3f);
+      if (count < piece.length) assert(parser.head !== undefined);
+      consumed += count;
+    } catch (error) {
+      if (!(error instanceof HandshakeError)) throw error;
+      // What follows a refused request is never parsed.
+      const again = assertThrows(() => parser.push(latin1("GET / HTTP/1.1\r\n\r\n")));
+      assert(again === error);
+      assert(parser.head === undefined);
+      return { status: error.status, message: error.message, offset: consumed };
+    }
+  }
+  if (parser.head === undefined) return "incomplete";
+  const { method, target, fields } = parser.head;
+  return { consumed, method, target, fields };
+}
+
+/** One byte a piece. */
+export function* singly(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let i = 0; i < bytes.length; i++) yield bytes.subarray(i, i + 1);
+}
+
+/** Cut at random, with empty pieces in between. */
+export function* cutRandomly(bytes: Uint8Array, random: () => number): Generator<Uint8Array> {
+  for (let i = 0; i < bytes.length;) {
+    const size = Math.floor(random() ** 2 * 40);
+    yield bytes.subarray(i, i + size);
+    i += size;
+  }
+}
+
+/** Asserts that `fn` throws a `HandshakeError` with the status, and returns it. */
+export function assertRefused(fn: () => unknown, status: number, reason?: string): HandshakeError {
+  const error = assertThrows(fn, HandshakeError, reason);
+  assert(error.status === status, `status ${error.status}, not ${status}: ${error.message}`);
+  assert(!/[\r\n]/.test(error.message), "the reason must be one line");
+  return error;
+}
