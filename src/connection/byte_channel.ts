@@ -41,7 +41,7 @@ export interface ByteChannelHandler {
    * The channel is gone, both ways. Called exactly once, as the last event. `error` is undefined
    * where both directions ended in order, or `abort()` was called.
    */
-  closed(error?: unknown): void;
+  receiveClosed(error?: unknown): void;
 }
 
 /** A duplex channel of bytes: a socket, without the runtime it belongs to. */
@@ -65,7 +65,7 @@ export interface ByteChannel {
   resume(): void;
   /** Ends the outgoing direction (FIN) once everything written is on its way. Reading goes on. */
   end(): void;
-  /** Drops the channel and everything not yet sent. Only `closed()` is still called. */
+  /** Drops the channel and everything not yet sent. Only `receiveClosed()` is still called. */
   abort(): void;
 }
 

@@ -23,9 +23,9 @@ export abstract class OrderedChannel implements ByteChannel {
   #endHeld = false;
   /** `#release` is about to run. */
   #releasing = false;
-  /** The socket is closed; `closed()` may have to wait for what is held. */
+  /** The socket is closed; `receiveClosed()` may have to wait for what is held. */
   #gone = false;
-  /** `closed()` was called, or is about to be after `abort()`: nothing else is delivered. */
+  /** `receiveClosed()` was called, or is about to be after `abort()`: nothing else is delivered. */
   #over = false;
 
   /**
@@ -75,7 +75,7 @@ export abstract class OrderedChannel implements ByteChannel {
     this.#over = true;
     this.#held = nothing;
     this.destroy();
-    queueMicrotask(() => this.handler.closed());
+    queueMicrotask(() => this.handler.receiveClosed());
   }
 
   /** Whether reading is stopped. */
@@ -83,7 +83,7 @@ export abstract class OrderedChannel implements ByteChannel {
     return this.#paused;
   }
 
-  /** Whether `abort()` was called or `closed()` delivered. */
+  /** Whether `abort()` was called or `receiveClosed()` delivered. */
   protected get over(): boolean {
     return this.#over;
   }
@@ -146,7 +146,7 @@ export abstract class OrderedChannel implements ByteChannel {
   #close(error?: unknown): void {
     this.#over = true;
     this.#held = nothing;
-    this.handler.closed(error);
+    this.handler.receiveClosed(error);
   }
 }
 
