@@ -12,6 +12,8 @@ export interface Runtime {
   id: string;
   /** The name and version, for people. */
   label: string;
+  /** The path of its executable. */
+  executable: string;
   /** Gives the command that runs a test file and leaves a JUnit report at `report`. */
   testCommand(file: string, report: string): string[];
 }
@@ -118,6 +120,7 @@ export async function findRuntime(id: string): Promise<Runtime> {
   return {
     id,
     label: `${kind.name} ${version}`,
+    executable,
     testCommand: (file, report) => kind.test(executable, file, report),
   };
 }

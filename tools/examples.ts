@@ -1,0 +1,111 @@
+/**
+ * Checks the examples of the README and of the doc comments: each fenced `ts` block is a module of
+ * its own, is type checked, and is run on Deno. What a block may say after `ts`: `no-run` (only type
+ * checked, as where it waits for ever or needs files) or `ignore` (neither).
+ *
+ * An example that serves may leave its server open: it has run once its top level has, and what it
+ * started has had a moment to fail. Its ports (80xx and 84xx) are replaced by free ones.
+ *
+ * @module
+ */
+
+import { extractExamples } from "./extract_examples.ts";
+
+const FOLDER = ".tmp/examples";
+const RUNNER = "tools/run_example.ts";
+const DEADLINE_MS = 15_000;
+const PORT = /\b8[04]\d\d\b/g;
+
+interface Written {
+  /** Where it stands in the sources. */
+  place: string;
+  /** Where it was written to. */
+  path: string;
+  runs: boolean;
+}
+
+async function findSources(folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) files.push(...await findSources(path));
+    else if (name.endsWith(".ts")) files.push(path);
+  }
+  return files.sort();
+}
+
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  return port;
+}
+
+function replacePorts(code: string): string {
+  const ports = new Map<string, string>();
+  return code.replace(PORT, (port) => {
+    if (!ports.has(port)) ports.set(port, String(freePort()));
+    return ports.get(port)!;
+  });
+}
+
+async function writeExamples(): Promise<Written[]> {
+  await Deno.remove(FOLDER, { recursive: true }).catch(() => {});
+  await Deno.mkdir(FOLDER, { recursive: true });
+  const written: Written[] = [];
+  for (const file of ["README.md", "mod.ts", ...await findSources("src")]) {
+    const text = await Deno.readTextFile(file).catch((error) => {
+      if (error instanceof Deno.errors.NotFound) return "";
+      throw error;
+    });
+    for (const { line, code, attributes } of extractExamples(file, text)) {
+      if (attributes.includes("ignore")) continue;
+      const path = `${FOLDER}/${file.replaceAll(/[^\w]/g, "_")}_${line}.ts`;
+      await Deno.writeTextFile(path, replacePorts(code));
+      written.push({ place: `${file}:${line}`, path, runs: !attributes.includes("no-run") });
+    }
+  }
+  return written;
+}
+
+async function deno(args: string[], signal?: AbortSignal): Promise<[success: boolean, string]> {
+  const command = new Deno.Command(Deno.execPath(), { args, stdin: "null", signal });
+  const { success, stdout, stderr } = await command.output();
+  return [success, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr)];
+}
+
+async function run({ place, path }: Written): Promise<boolean> {
+  const deadline = AbortSignal.timeout(DEADLINE_MS);
+  const [success, output] = await deno(["run", "-A", "--no-check", RUNNER, path], deadline);
+  if (success) return true;
+  const why = deadline.aborted
+    ? `its top level did not end within ${DEADLINE_MS / 1000} s; is it one to mark as no-run?`
+    : "it failed";
+  console.error(`${place}: ${why}\n${output.replace(/^/gm, "  ")}`);
+  return false;
+}
+
+async function main(): Promise<boolean> {
+  Deno.chdir(new URL("..", import.meta.url));
+  const examples = await writeExamples();
+  if (examples.length === 0) return true;
+  const [isTyped, diagnostics] = await deno(["check", "--quiet", ...examples.map((e) => e.path)]);
+  if (!isTyped) {
+    console.error(diagnostics);
+    for (const { place, path } of examples) console.error(`${path} is ${place}`);
+    return false;
+  }
+  const queue = examples.filter(({ runs }) => runs);
+  const running = queue.length;
+  let failed = 0;
+  const work = async () => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      if (!await run(next)) failed++;
+    }
+  };
+  await Promise.all([work(), work()]);
+  console.log(`${examples.length} examples checked, ${running} of them run, ${failed} failed`);
+  return failed === 0;
+}
+
+Deno.exit(await main() ? 0 : 1);
