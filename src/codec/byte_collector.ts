@@ -1,7 +1,7 @@
 import { MessageTooBigError } from "../errors.ts";
 
 // The first allocation. What a peer merely declares reserves no memory beyond it.
-const INITIAL_CAPACITY = 16 * 1024;
+const INITIAL_CAPACITY = 1024;
 
 const EMPTY = new Uint8Array(0);
 

@@ -298,6 +298,11 @@ export class Protocol {
   }
 }
 
+/** Checks a message that the caller wants to send. */
+export function assertMessage(data: unknown): asserts data is string | Uint8Array {
+  if (typeof data !== "string") assertBytes(data);
+}
+
 function assertBytes(data: unknown): asserts data is Uint8Array {
   if (data instanceof Uint8Array) return;
   const type = data === null

@@ -1,0 +1,16 @@
+/** The time, as the connection and the server see it. Tests bring one that they move by hand. */
+export interface Clock {
+  /** The milliseconds since a moment that stays the same. */
+  now(): number;
+  /** Calls `callback` once, `delayMs` milliseconds from now. */
+  setTimeout(callback: () => void, delayMs: number): unknown;
+  /** Cancels what {@linkcode Clock.setTimeout} returned. */
+  clearTimeout(timer: unknown): void;
+}
+
+/** The clock of the machine. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
+  clearTimeout: (timer) => clearTimeout(timer as number),
+};

@@ -1,0 +1,207 @@
+import type { CloseStatus } from "../protocol/close_payload.ts";
+import type { MessageType } from "../protocol/message_receiver.ts";
+import type { Address } from "./byte_channel.ts";
+
+/** A message that is whole: a string where its type is text, bytes where it is binary. */
+export type Message = string | Uint8Array;
+
+/** How a connection ended. */
+export interface CloseInfo extends CloseStatus {
+  /**
+   * The status code of the Close frame that came first, be it sent or received: 1005 where it
+   * carried none, 1006 where there was no Close frame (RFC 6455, section 7.1.5).
+   */
+  closeCode: number;
+  /** The reason that came with the code; may say why where the code is 1006. */
+  reason: string;
+  /** Whether both sides sent a Close frame before TCP ended (section 7.1.4). */
+  wasClean: boolean;
+  /** The side that ended the connection. */
+  initiator: "local" | "remote";
+}
+
+/** What became of the message given to {@linkcode Connection.trySend}. */
+export type TrySendResult =
+  /** It is on its way, and the peer keeps up. */
+  | "sent"
+  /** It will be sent, and the send queue is above its high-water mark: better wait for `drain`. */
+  | "queued"
+  /** It was not taken: the send queue is full. */
+  | "dropped"
+  /** It was not taken: the connection is closing or closed. */
+  | "closed";
+
+/** Options of an operation that can be given up. */
+export interface WaitOptions {
+  /** Gives up the wait: the promise rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** A message whose body is a stream: of any size, in constant memory. */
+export interface IncomingMessage {
+  /** Whether the body is UTF-8 text or bytes (RFC 6455, section 5.6). */
+  readonly type: MessageType;
+  /**
+   * The body. It errors with a `ProtocolError` where the rest of the message breaks the protocol or
+   * a limit, and with a `ConnectionClosedError` where the connection ends before the message. A text
+   * has been checked to be UTF-8; chunks are cut anywhere, also within a code point.
+   */
+  readonly body: ReadableStream<Uint8Array>;
+  /**
+   * Reads the whole body as text.
+   *
+   * @throws {TypeError} Where the message is binary and not UTF-8, or the body is being read already.
+   */
+  text(): Promise<string>;
+  /**
+   * Reads the whole body as bytes.
+   *
+   * @throws {TypeError} Where the body is being read already.
+   */
+  bytes(): Promise<Uint8Array>;
+}
+
+/**
+ * One open WebSocket.
+ *
+ * Receive by **one** of: iteration (`for await (const message of conn)`), `readable`, `messages()`,
+ * or the `message` callback of the server. Whichever it is, the peer is slowed when the program
+ * does not keep up: the next message is not read before there is room for it.
+ *
+ * An iteration ends when the connection does, however that was; {@linkcode Connection.closed} tells.
+ * After {@linkcode Connection.close} was called nothing is received any more.
+ *
+ * @typeParam Data What the server's `upgrade` hook attached.
+ */
+export interface Connection<Data = unknown> extends AsyncDisposable {
+  /** What the server's `upgrade` hook returned as `data`; otherwise `undefined`. Free to be replaced. */
+  data: Data;
+  /** The request that opened the connection, without a body. */
+  readonly request: Request;
+  /** The subprotocol agreed upon, or `""` (RFC 6455, section 1.9). */
+  readonly protocol: string;
+  /** The extensions agreed upon, as in `Sec-WebSocket-Extensions`, or `""` (section 9). */
+  readonly extensions: string;
+  /** The peer's address. Behind a proxy, it is the proxy's. */
+  readonly remoteAddress: Address;
+  /** The local address. */
+  readonly localAddress: Address;
+  /**
+   * `"open"` at first, `"closing"` from the first sign of the end (a Close frame sent or received, an
+   * error, the end of the peer's bytes), `"closed"` when TCP is closed.
+   */
+  readonly state: "open" | "closing" | "closed";
+  /** The bytes sent by the program that the system has not taken yet. */
+  readonly bufferedAmount: number;
+  /** Resolves when the connection has ended, with how. It never rejects. */
+  readonly closed: Promise<CloseInfo>;
+  /**
+   * The messages as a stream, which pulls one at a time. It closes after the peer's Close frame, and
+   * errors with a `ConnectionClosedError` where the connection ended without. Cancelling it closes
+   * the connection with 1000.
+   */
+  readonly readable: ReadableStream<Message>;
+  /**
+   * Sends what is written to it; a write is done when {@linkcode Connection.send} is. Closing it
+   * closes the connection with 1000, aborting it with 1011. It errors with a `ConnectionClosedError`
+   * when the connection ends.
+   */
+  readonly writable: WritableStream<Message>;
+
+  /** Receives whole messages, one at a time. Leaving the loop does not close the connection. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message>;
+
+  /**
+   * Receives messages as streams: messages of any size, in constant memory, up to `maxMessageSize`.
+   * The next message is not read before the body of this one was; what is not read of it when the
+   * next one is asked for is dropped.
+   */
+  messages(): AsyncIterableIterator<IncomingMessage>;
+
+  /**
+   * Sends a message: a string as text, bytes as binary.
+   *
+   * Returns a promise that resolves when the send queue is below its high-water mark (64 KiB by
+   * default) and the bytes are free to be used again; at once, where the peer keeps up. Awaiting it,
+   * or returning it from a `message` callback, is what carries backpressure. Messages go out in the
+   * order of the calls, and what is sent in one turn goes out in one write.
+   *
+   * Past the cap of the send queue (1 MiB by default) the policy `sendQueueOverflow` decides; one
+   * message always fits an empty queue.
+   *
+   * The promise rejects with a `ConnectionClosedError` where the connection is closing or ends while
+   * it waits, and with the signal's reason. A rejection that nobody handles is no unhandled one.
+   *
+   * @param data The message. A lone surrogate becomes U+FFFD.
+   * @throws {TypeError} Where `data` is neither a string nor a `Uint8Array`.
+   */
+  send(data: Message, options?: WaitOptions): Promise<void>;
+
+  /**
+   * Sends a message if there is room for it, and tells what became of it. Bytes are taken by
+   * reference where they are more than 16 KiB: they must not change before
+   * {@linkcode Connection.bufferedAmount} is 0.
+   *
+   * @throws {TypeError} Where `data` is neither a string nor a `Uint8Array`.
+   */
+  trySend(data: Message): TrySendResult;
+
+  /**
+   * Sends one message of any size, in constant memory: each chunk of the stream becomes a fragment
+   * (RFC 6455, section 5.4), and the next one is read when the peer keeps up. Messages sent meanwhile
+   * follow after it.
+   *
+   * Resolves when the last fragment has been sent. Where the stream errors, is no UTF-8 in a text
+   * message, or the signal aborts, the promise rejects with that, and, since a message can't be
+   * taken back, the connection is closed with 1011 if a fragment had been sent.
+   *
+   * @param type Whether the message is text or binary.
+   * @param stream The message. Strings become UTF-8. It is cancelled where sending ends early.
+   * @throws {TypeError} Where `type` is neither, or `stream` is locked or no stream.
+   */
+  sendStream(
+    type: MessageType,
+    stream: ReadableStream<Message>,
+    options?: WaitOptions,
+  ): Promise<void>;
+
+  /**
+   * Sends a Ping, and resolves when its Pong arrives, with the round-trip time in milliseconds (RFC
+   * 6455, section 5.5.2). Rejects with a `ConnectionClosedError` where the connection ends before.
+   */
+  ping(options?: WaitOptions): Promise<number>;
+
+  /**
+   * Closes the connection: sends a Close frame behind everything sent before, waits for the peer's,
+   * and closes TCP; at the latest after `closeTimeoutMs`. Does nothing where it is closing already.
+   *
+   * @param status `closeCode`, by default 1000, and `reason`, by default `""`.
+   * @returns The same promise as {@linkcode Connection.closed}.
+   * @throws {RangeError} Where the code is not 1000 to 1003, 1007 to 1014 or 3000 to 4999.
+   * @throws {TypeError} Where the reason is longer than 123 bytes of UTF-8.
+   */
+  close(status?: Partial<CloseStatus>): Promise<CloseInfo>;
+
+  /** Drops the connection at once, without a Close frame. */
+  abort(): void;
+}
+
+/**
+ * Takes the events of connections: the fast path, without a promise or a stream on the way.
+ *
+ * Where a callback returns a promise, it is awaited before the connection's next message is read.
+ * Where it throws or rejects, the connection is closed with 1011, and the error is reported to the
+ * server's `onError`.
+ *
+ * @typeParam Data What the server's `upgrade` hook attached.
+ */
+export interface ConnectionCallbacks<Data = unknown> {
+  /** The connection is open. */
+  open?(conn: Connection<Data>): void | Promise<void>;
+  /** A message arrived. Where it is left out, messages are read and dropped. */
+  message?(conn: Connection<Data>, data: Message): void | Promise<void>;
+  /** The send queue has fallen below its high-water mark, after it was above. */
+  drain?(conn: Connection<Data>): void | Promise<void>;
+  /** The connection has ended. Called once. */
+  close?(conn: Connection<Data>, info: CloseInfo): void | Promise<void>;
+}

@@ -1,0 +1,55 @@
+import type { Message } from "./connection.ts";
+
+/**
+ * Makes a stream of the messages, which pulls one at a time.
+ *
+ * @param endError Tells, at the end, whether the stream is to error, and with what.
+ * @param onCancel Called where the stream is cancelled.
+ */
+export function createReadable(
+  messages: AsyncIterator<Message>,
+  endError: () => Error | undefined,
+  onCancel: () => Promise<unknown>,
+): ReadableStream<Message> {
+  return new ReadableStream<Message>({
+    async pull(controller) {
+      const { done, value } = await messages.next();
+      if (!done) {
+        controller.enqueue(value);
+        return;
+      }
+      const error = endError();
+      if (error === undefined) controller.close();
+      else controller.error(error);
+    },
+    async cancel() {
+      await onCancel();
+    },
+  }, { highWaterMark: 0 });
+}
+
+/** What a writable stream does with the connection. */
+export interface WritableTarget {
+  send(message: Message): Promise<void>;
+  close(status?: { closeCode: number }): Promise<unknown>;
+}
+
+/** Makes a stream of `send`; `fail` errors it. */
+export function createWritable(
+  target: WritableTarget,
+): { stream: WritableStream<Message>; fail: (error: Error) => void } {
+  let controller!: WritableStreamDefaultController;
+  const stream = new WritableStream<Message>({
+    start(startController) {
+      controller = startController;
+    },
+    write: (message) => target.send(message),
+    async close() {
+      await target.close();
+    },
+    async abort() {
+      await target.close({ closeCode: 1011 });
+    },
+  });
+  return { stream, fail: (error) => controller.error(error) };
+}

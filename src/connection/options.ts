@@ -1,0 +1,194 @@
+import type { MessageLimits } from "../protocol/message_receiver.ts";
+import { type Clock, systemClock } from "./clock.ts";
+
+/** What happens to a message that does not fit the send queue. */
+export type SendQueueOverflow =
+  /** The connection is closed with 1008: the peer reads too slowly. */
+  | "close"
+  /** The message is dropped. `send` resolves all the same; `trySend` tells. */
+  | "drop"
+  /** The message is queued all the same: only for programs that await every `send`. */
+  | "wait";
+
+/** The limits of a connection. Sizes are bytes; `Infinity` stands for no limit. */
+export interface Limits extends MessageLimits {
+  /**
+   * The largest message, in bytes: 0 or more. Known from the frame header, before any payload is
+   * kept; past it the connection fails with 1009.
+   *
+   * @default {1048576}
+   */
+  maxMessageSize: number;
+  /**
+   * The most fragments of a message, empty ones included: 1 or more. Past it the connection fails
+   * with 1008.
+   *
+   * @default {1024}
+   */
+  maxFragments: number;
+  /**
+   * The most messages that wait to be received: 1 or more. Past it the socket is not read.
+   *
+   * @default {16}
+   */
+  receiveQueueMessages: number;
+  /**
+   * The most bytes that wait to be received: 1 or more; the last message may exceed it. Past it the
+   * socket is not read.
+   *
+   * @default {1048576}
+   */
+  receiveQueueSize: number;
+  /**
+   * The bytes waiting to be sent above which `send` waits: 0 or more.
+   *
+   * @default {65536}
+   */
+  sendHighWaterMark: number;
+  /**
+   * The most bytes that wait to be sent: 0 or more. One message always fits an empty queue; past
+   * that, `sendQueueOverflow` decides.
+   *
+   * @default {1048576}
+   */
+  sendQueueSize: number;
+  /**
+   * What happens to a message that does not fit the send queue.
+   *
+   * @default {"close"}
+   */
+  sendQueueOverflow: SendQueueOverflow;
+}
+
+/** How the server finds out that a silent peer is gone. */
+export interface KeepAlive {
+  /**
+   * How often a Ping is sent, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`
+   * for never.
+   *
+   * @default {20000}
+   */
+  intervalMs: number;
+  /**
+   * How long after a Ping any byte of the peer is waited for, in milliseconds: an integer from 1 to
+   * 2,147,483,647, or `Infinity`. Past it the connection is dropped, and ends with 1006. Time in which this side does not read,
+   * and time lost by this process's own stalls, does not count.
+   *
+   * @default {20000}
+   */
+  timeoutMs: number;
+}
+
+/** Options of a connection. */
+export interface ConnectionOptions {
+  /** The limits. Default: see each. */
+  limits?: Partial<Limits>;
+  /**
+   * How a silent peer is found out, or `false` for not at all.
+   *
+   * @default {{ intervalMs: 20000, timeoutMs: 20000 }}
+   */
+  keepAlive?: Partial<KeepAlive> | false;
+  /**
+   * How long the closing handshake may take, in milliseconds: an integer from 1 to 2,147,483,647, or
+   * `Infinity`. It is not extended by traffic. Past it the connection is dropped.
+   *
+   * @default {5000}
+   */
+  closeTimeoutMs?: number;
+}
+
+/** Options of a connection, checked and complete. */
+export interface ConnectionSettings {
+  readonly limits: Limits;
+  readonly keepAlive: KeepAlive | undefined;
+  readonly closeTimeoutMs: number;
+  readonly clock: Clock;
+}
+
+/**
+ * Checks the options, and fills in the defaults.
+ *
+ * @throws {RangeError} Where a number is out of its range.
+ * @throws {TypeError} Where an option is of another type, or there is no such limit.
+ */
+export function resolveConnectionOptions(
+  options: ConnectionOptions,
+  clock: Clock = systemClock,
+): ConnectionSettings {
+  const { limits: given = {}, keepAlive = {}, closeTimeoutMs = 5_000 } = options;
+  const limits: Limits = {
+    maxMessageSize: 1024 * 1024,
+    maxFragments: 1024,
+    receiveQueueMessages: 16,
+    receiveQueueSize: 1024 * 1024,
+    sendHighWaterMark: 64 * 1024,
+    sendQueueSize: 1024 * 1024,
+    sendQueueOverflow: "close",
+  };
+  assertObject("limits", given);
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(limits, name)) {
+      throw new TypeError(
+        `Cannot use the limit ${name}: the limits are ${Object.keys(limits).join(", ")}`,
+      );
+    }
+    if (value !== undefined) Object.assign(limits, { [name]: value });
+  }
+  checkLimit("limits.maxMessageSize", limits.maxMessageSize, 0);
+  checkLimit("limits.maxFragments", limits.maxFragments, 1);
+  checkLimit("limits.receiveQueueMessages", limits.receiveQueueMessages, 1);
+  checkLimit("limits.receiveQueueSize", limits.receiveQueueSize, 1);
+  checkLimit("limits.sendHighWaterMark", limits.sendHighWaterMark, 0);
+  checkLimit("limits.sendQueueSize", limits.sendQueueSize, 0);
+  if (!["close", "drop", "wait"].includes(limits.sendQueueOverflow)) {
+    throw new TypeError(
+      `Cannot use ${
+        String(limits.sendQueueOverflow)
+      } as limits.sendQueueOverflow: it is "close", "drop" or "wait"`,
+    );
+  }
+  checkDuration("closeTimeoutMs", closeTimeoutMs);
+  return { limits, keepAlive: resolveKeepAlive(keepAlive), closeTimeoutMs, clock };
+}
+
+function resolveKeepAlive(keepAlive: Partial<KeepAlive> | false): KeepAlive | undefined {
+  if (keepAlive === false) return undefined;
+  assertObject("keepAlive", keepAlive);
+  const { intervalMs = 20_000, timeoutMs = 20_000 } = keepAlive;
+  checkDuration("keepAlive.intervalMs", intervalMs);
+  checkDuration("keepAlive.timeoutMs", timeoutMs);
+  return { intervalMs, timeoutMs };
+}
+
+function assertObject(name: string, value: unknown): void {
+  if (typeof value === "object" && value !== null) return;
+  throw new TypeError(`Cannot use ${String(value)} as ${name}: it is an object`);
+}
+
+/** Checks a limit: an integer from `min` on, or `Infinity`. */
+export function checkLimit(name: string, value: unknown, min: number): void {
+  if (value === Infinity || (Number.isSafeInteger(value) && (value as number) >= min)) return;
+  throw new RangeError(
+    `Cannot use ${String(value)} as ${name}: it is an integer from ${min} on, or Infinity`,
+  );
+}
+
+// Past this, every runtime's timers fire at once.
+const MAX_DURATION_MS = 2 ** 31 - 1;
+
+/** Checks a duration in milliseconds: an integer from 1 on, or `Infinity` for no end. */
+export function checkDuration(name: string, value: unknown): void {
+  if (value === Infinity) return;
+  if (
+    Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= MAX_DURATION_MS
+  ) {
+    return;
+  }
+  throw new RangeError(
+    `Cannot use ${
+      String(value)
+    } as ${name}: it is a number of milliseconds, an integer from 1 to ` +
+      `${MAX_DURATION_MS}, or Infinity`,
+  );
+}

@@ -1,0 +1,54 @@
+import type { Clock } from "./clock.ts";
+import { Fifo } from "./fifo.ts";
+import { createDeferred, type Deferred } from "./promises.ts";
+
+interface SentPing {
+  id: number;
+  sentAt: number;
+  deferred: Deferred<number>;
+}
+
+/** Matches Pongs to Pings (RFC 6455, section 5.5.3), and measures the time between. */
+export class PingTracker {
+  readonly #clock: Clock;
+  readonly #pings: Fifo<SentPing> = new Fifo();
+  #lastId = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Begins a measurement: `payload` is to be sent in a Ping. */
+  start(): { payload: Uint8Array; roundTripTime: Promise<number> } {
+    const id = ++this.#lastId;
+    const deferred = createDeferred<number>();
+    this.#pings.push({ id, sentAt: this.#clock.now(), deferred });
+    return { payload: new TextEncoder().encode(String(id)), roundTripTime: deferred.promise };
+  }
+
+  /**
+   * Ends the measurements that the Pong answers: that of the Ping with its payload, and those before
+   * it, since a peer may answer the latest of several Pings only. A Pong without a Ping is ignored.
+   */
+  receivePong(payload: Uint8Array): void {
+    const text = String.fromCharCode(...payload);
+    const id = Number(text);
+    if (String(id) !== text || id > this.#lastId) return;
+    const now = this.#clock.now();
+    for (
+      let ping = this.#pings.peek();
+      ping !== undefined && ping.id <= id;
+      ping = this.#pings.peek()
+    ) {
+      this.#pings.shift();
+      ping.deferred.resolve(now - ping.sentAt);
+    }
+  }
+
+  /** Ends all measurements without a result. */
+  destroy(error: unknown): void {
+    for (let ping = this.#pings.shift(); ping !== undefined; ping = this.#pings.shift()) {
+      ping.deferred.reject(error);
+    }
+  }
+}

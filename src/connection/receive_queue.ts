@@ -1,0 +1,161 @@
+import type { MessageType } from "../protocol/message_receiver.ts";
+import type { Message } from "./connection.ts";
+import { Fifo } from "./fifo.ts";
+import type { Limits } from "./options.ts";
+import { StreamedMessage } from "./streamed_message.ts";
+
+/** A message as it was received: whole, or as a stream. */
+export type ReceivedMessage = Message | StreamedMessage;
+
+/**
+ * What was received and is not handled yet: hands messages to the program one at a time, and knows
+ * when there is room for more.
+ */
+export class ReceiveQueue {
+  readonly #limits: Limits;
+  readonly #onRoom: () => void;
+  readonly #messages: Fifo<ReceivedMessage> = new Fifo();
+  /** The bytes of the whole messages in the queue. */
+  #size = 0;
+  /** The streamed message that is still arriving. */
+  #arriving: StreamedMessage | undefined;
+  /** The streamed message that the program has in hand. */
+  #inHand: StreamedMessage | undefined;
+  /** Whether the program has a message in hand: it was given one, and did not ask for the next. */
+  #busy = false;
+  readonly #takers: Fifo<(message: ReceivedMessage | undefined) => void> = new Fifo();
+  #ended = false;
+
+  /**
+   * Creates a queue.
+   *
+   * @param onRoom Called when the program has come to the end of what is queued: when it asks for a
+   * message that is not there yet, or has read what arrived of a body.
+   */
+  constructor(limits: Limits, onRoom: () => void) {
+    this.#limits = limits;
+    this.#onRoom = onRoom;
+  }
+
+  /** The number of messages in the queue. */
+  get length(): number {
+    return this.#messages.length;
+  }
+
+  /** Whether the program has handled everything that was received. */
+  get isIdle(): boolean {
+    return !this.#busy && this.#messages.length === 0;
+  }
+
+  /** Whether the program has a message in hand. */
+  get isBusy(): boolean {
+    return this.#busy;
+  }
+
+  /**
+   * Tells whether the queue is full.
+   *
+   * @param collectedLength The bytes held elsewhere that count too.
+   */
+  isFull(collectedLength: number): boolean {
+    const size = this.#size + (this.#arriving?.pendingLength ?? 0) + collectedLength;
+    return this.#messages.length >= this.#limits.receiveQueueMessages ||
+      size >= this.#limits.receiveQueueSize;
+  }
+
+  /** Adds a whole message. */
+  push(message: Message): void {
+    this.#size += message.length;
+    this.#add(message);
+  }
+
+  /** Adds a message whose body follows. */
+  pushStart(type: MessageType): void {
+    this.#arriving = new StreamedMessage(type, this.#onRoom);
+    this.#add(this.#arriving);
+  }
+
+  /** Adds to the body of the message begun last. */
+  pushChunk(bytes: Uint8Array, start: number, end: number): void {
+    this.#arriving?.push(bytes, start, end);
+  }
+
+  /** Ends the message begun last. */
+  pushEnd(): void {
+    const message = this.#arriving;
+    this.#arriving = undefined;
+    message?.end();
+  }
+
+  /** Errors the body that is still arriving. */
+  failArriving(error: unknown): void {
+    const message = this.#arriving;
+    this.#arriving = undefined;
+    message?.fail(error);
+  }
+
+  /** Whether nothing will be added any more. */
+  get isEnded(): boolean {
+    return this.#ended;
+  }
+
+  /**
+   * Takes the next message, if it is there, and thereby says that the one taken before is done with:
+   * what was not read of its body is dropped.
+   */
+  take(): ReceivedMessage | undefined {
+    this.#busy = false;
+    const inHand = this.#inHand;
+    this.#inHand = undefined;
+    inHand?.fail(new DOMException("The rest of the message was dropped", "AbortError"));
+    if (this.#messages.length === 0) this.#onRoom();
+    const message = this.#messages.shift();
+    if (message !== undefined) this.#handOver(message);
+    return message;
+  }
+
+  /** Waits for the next message, where `take` gave none. Resolves with `undefined` at the end. */
+  wait(): Promise<ReceivedMessage | undefined> {
+    if (this.#ended) return Promise.resolve(undefined);
+    return new Promise((resolve) => this.#takers.push(resolve));
+  }
+
+  /** Says that the message taken last is done with, and, for now, no next one is wanted. */
+  release(): void {
+    this.#busy = false;
+    if (this.#messages.length === 0) this.#onRoom();
+  }
+
+  /** Ends the queue: what is in it can still be taken. */
+  end(): void {
+    this.#ended = true;
+    for (let take = this.#takers.shift(); take !== undefined; take = this.#takers.shift()) {
+      take(undefined);
+    }
+  }
+
+  /** Drops what is in the queue, and ends it. */
+  clear(): void {
+    while (this.#messages.length > 0) this.#messages.shift();
+    this.#size = 0;
+    this.end();
+  }
+
+  #add(message: ReceivedMessage): void {
+    if (this.#ended) return;
+    const take = this.#takers.shift();
+    if (take === undefined) {
+      this.#messages.push(message);
+    } else {
+      if (!(message instanceof StreamedMessage)) this.#size += message.length;
+      this.#handOver(message);
+      take(message);
+    }
+  }
+
+  #handOver(message: ReceivedMessage): void {
+    this.#busy = true;
+    if (message instanceof StreamedMessage) this.#inHand = message;
+    else this.#size -= message.length;
+  }
+}

@@ -1,0 +1,286 @@
+import { assertMessage, type Protocol } from "../protocol/protocol.ts";
+import type { MessageType } from "../protocol/message_receiver.ts";
+import type { ByteChannel } from "./byte_channel.ts";
+import type { Message } from "./connection.ts";
+import { Fifo } from "./fifo.ts";
+import type { Limits } from "./options.ts";
+import { createDeferred, type Deferred, RESOLVED } from "./promises.ts";
+
+// Output is gathered up to this size before it is written: larger writes win nothing.
+const MAX_GATHERED = 64 * 1024;
+
+const encoder = new TextEncoder();
+
+interface Waiter {
+  /** The number of bytes the channel must have taken since its beginning. */
+  target: number;
+  deferred: Deferred<void>;
+}
+
+interface HeldMessage {
+  data: Message;
+  size: number;
+  deferred: Deferred<void>;
+}
+
+interface HeldStream {
+  data: undefined;
+  deferred: Deferred<AbortSignal>;
+}
+
+/**
+ * What is on its way out: gathers the protocol's output to few writes, and lets senders wait until
+ * the channel has taken enough of it.
+ */
+export class SendQueue {
+  readonly #channel: ByteChannel;
+  readonly #protocol: Protocol;
+  readonly #limits: Limits;
+  readonly #onDrain: () => void;
+  readonly #isMoreExpected: () => boolean;
+  /** Whether the channel takes a write. */
+  #ready = true;
+  /** The bytes given to the channel and not taken yet. */
+  #inFlight = 0;
+  /** The bytes taken by the channel since its beginning. */
+  #taken = 0;
+  #corked = false;
+  #flushIsScheduled = false;
+  #lateFlush: ReturnType<typeof setTimeout> | undefined;
+  #waiters: Fifo<Waiter> | undefined;
+  #aboveHighWater = false;
+  /** What waits until the message sent as a stream is finished; undefined where none is. */
+  #held: Fifo<HeldMessage | HeldStream> | undefined;
+  #heldSize = 0;
+  #streaming: AbortController | undefined;
+  #ending = false;
+  #ended = false;
+
+  /**
+   * Creates a queue.
+   *
+   * @param onDrain Called when the queue falls below the high-water mark after it was above.
+   * @param isMoreExpected Tells whether the program has more messages at hand to answer, and
+   * `flush` will be called when it has come to the last.
+   */
+  constructor(
+    channel: ByteChannel,
+    protocol: Protocol,
+    limits: Limits,
+    onDrain: () => void,
+    isMoreExpected: () => boolean,
+  ) {
+    this.#channel = channel;
+    this.#protocol = protocol;
+    this.#limits = limits;
+    this.#onDrain = onDrain;
+    this.#isMoreExpected = isMoreExpected;
+  }
+
+  /** The bytes sent that the channel has not taken yet. */
+  get length(): number {
+    return this.#inFlight + this.#protocol.outputLength + this.#heldSize;
+  }
+
+  /** Whether the channel has to take earlier output first. */
+  get isBlocked(): boolean {
+    return !this.#ready;
+  }
+
+  /** Whether the queue holds more than its high-water mark. */
+  get isAboveHighWater(): boolean {
+    return this.length > this.#limits.sendHighWaterMark;
+  }
+
+  /** Tells whether a message fits the queue. */
+  hasRoomFor(data: Message): boolean {
+    const length = this.length;
+    if (length === 0) return true;
+    const { sendQueueSize } = this.#limits;
+    // No character needs more than three bytes a UTF-16 unit; only near the cap it is worth counting.
+    const most = typeof data === "string" ? data.length * 3 : data.length;
+    if (length + most <= sendQueueSize) return true;
+    return typeof data === "string" && length + data.length <= sendQueueSize &&
+      length + encoder.encode(data).length <= sendQueueSize;
+  }
+
+  /**
+   * Sends a message, and gives a promise that resolves when the queue is below the high-water mark
+   * behind it and its bytes are no longer needed.
+   */
+  send(data: Message): Promise<void> {
+    if (this.#held !== undefined) return this.#hold(this.#held, data);
+    const isReferenced = this.#protocol.sendMessage(data);
+    return this.#wait(isReferenced);
+  }
+
+  /**
+   * Begins a message that is sent in fragments: what else is sent waits until `endStream`.
+   *
+   * @returns When it is this message's turn: a signal that aborts when it can't be finished.
+   */
+  beginStream(): Promise<AbortSignal> {
+    const deferred = createDeferred<AbortSignal>();
+    if (this.#held === undefined) this.#startStream(deferred);
+    else this.#held.push({ data: undefined, deferred });
+    return deferred.promise;
+  }
+
+  /** Sends a fragment; see `send`. */
+  sendFragment(type: MessageType, payload: Uint8Array, fin: boolean): Promise<void> {
+    return this.#wait(this.#protocol.sendFragment(type, payload, fin));
+  }
+
+  /** Ends the message sent in fragments, and sends what was held back. */
+  endStream(): void {
+    const held = this.#held;
+    this.#streaming = this.#held = undefined;
+    for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
+      if (next.data === undefined) {
+        this.#held = held;
+        this.#startStream(next.deferred);
+        return;
+      }
+      this.#heldSize -= next.size;
+      this.send(next.data).then(next.deferred.resolve, next.deferred.reject);
+    }
+  }
+
+  /** Ends the message sent in fragments and what it held back, because no more may be sent. */
+  refuse(error: unknown): void {
+    const held = this.#held;
+    this.#heldSize = 0;
+    for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
+      next.deferred.reject(error);
+    }
+    this.#streaming?.abort(error);
+  }
+
+  /** Gathers output until `uncork`, to write it once. */
+  cork(): void {
+    this.#corked = true;
+  }
+
+  /** Writes what was gathered. */
+  uncork(): void {
+    this.#corked = false;
+    this.flush();
+  }
+
+  /**
+   * Has the output written soon, with what else is sent until then: in this turn, or, where the
+   * program is at work on messages one after another, until it has come to the last one.
+   */
+  requestFlush(): void {
+    if (this.#protocol.outputLength >= MAX_GATHERED) this.flush();
+    else if (this.#corked) return;
+    else if (this.#isMoreExpected()) this.#scheduleLateFlush();
+    else this.#scheduleFlush();
+  }
+
+  /** Writes the output, if the channel takes it. */
+  flush(): void {
+    const length = this.#protocol.outputLength;
+    if (this.#ready && length > 0) {
+      if (this.#channel.write(this.#protocol.takeOutput())) {
+        this.#taken += length;
+        this.#settleWaiters();
+      } else {
+        this.#ready = false;
+        this.#inFlight = length;
+      }
+    }
+    if (this.#ending && this.#ready && !this.#ended) {
+      this.#ended = true;
+      this.#channel.end();
+    }
+  }
+
+  /** Goes on after the channel has taken what was in flight. */
+  drain(): void {
+    this.#taken += this.#inFlight;
+    this.#inFlight = 0;
+    this.#ready = true;
+    this.flush();
+    this.#settleWaiters();
+  }
+
+  /** Ends the channel's outgoing direction behind the output. */
+  end(): void {
+    this.#ending = true;
+    this.flush();
+  }
+
+  /** Rejects everybody who waits, and gives the memory back. */
+  destroy(error: unknown): void {
+    this.#ready = this.#ending = false;
+    this.#inFlight = 0;
+    this.#protocol.takeOutput();
+    clearTimeout(this.#lateFlush);
+    this.refuse(error);
+    const waiters = this.#waiters;
+    this.#waiters = undefined;
+    for (let waiter = waiters?.shift(); waiter !== undefined; waiter = waiters?.shift()) {
+      waiter.deferred.reject(error);
+    }
+  }
+
+  #hold(held: Fifo<HeldMessage | HeldStream>, data: Message): Promise<void> {
+    assertMessage(data);
+    const size = typeof data === "string" ? encoder.encode(data).length : data.length;
+    const deferred = createDeferred<void>();
+    held.push({ data, size, deferred });
+    this.#heldSize += size;
+    return deferred.promise;
+  }
+
+  #startStream(deferred: Deferred<AbortSignal>): void {
+    this.#held ??= new Fifo();
+    this.#streaming = new AbortController();
+    deferred.resolve(this.#streaming.signal);
+  }
+
+  /** Gives a promise for output that has been given to the protocol just now. */
+  #wait(isReferenced: boolean): Promise<void> {
+    this.requestFlush();
+    const length = this.length;
+    if (length <= (isReferenced ? 0 : this.#limits.sendHighWaterMark)) return RESOLVED;
+    if (length > this.#limits.sendHighWaterMark) this.#aboveHighWater = true;
+    const deferred = createDeferred<void>();
+    const target = this.#taken + length - (isReferenced ? 0 : this.#limits.sendHighWaterMark);
+    (this.#waiters ??= new Fifo()).push({ target, deferred });
+    return deferred.promise;
+  }
+
+  #settleWaiters(): void {
+    const waiters = this.#waiters;
+    if (waiters !== undefined) {
+      let waiter = waiters.peek();
+      while (waiter !== undefined && waiter.target <= this.#taken) {
+        waiters.shift();
+        waiter.deferred.resolve();
+        waiter = waiters.peek();
+      }
+    }
+    if (this.#aboveHighWater && this.length <= this.#limits.sendHighWaterMark) {
+      this.#aboveHighWater = false;
+      this.#onDrain();
+    }
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushIsScheduled) return;
+    this.#flushIsScheduled = true;
+    queueMicrotask(() => {
+      this.#flushIsScheduled = false;
+      this.flush();
+    });
+  }
+
+  #scheduleLateFlush(): void {
+    this.#lateFlush ??= setTimeout(() => {
+      this.#lateFlush = undefined;
+      this.flush();
+    }, 0);
+  }
+}

@@ -1,0 +1,86 @@
+import { Utf8Validator } from "../codec/utf8.ts";
+import type { MessageType } from "../protocol/message_receiver.ts";
+import type { Message } from "./connection.ts";
+import { abortable } from "./promises.ts";
+import type { SendQueue } from "./send_queue.ts";
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * Sends a stream as one message, a fragment for each chunk (RFC 6455, section 5.4).
+ *
+ * @param onBroken Called where a message that has begun can't be finished.
+ */
+export async function sendFragments(
+  queue: SendQueue,
+  type: MessageType,
+  stream: ReadableStream<Message>,
+  signal: AbortSignal | undefined,
+  onBroken: () => void,
+): Promise<void> {
+  const reader = stream.getReader();
+  let hasBegun = false;
+  let isTurn = false;
+  try {
+    const broken = await abortable(queue.beginStream(), signal);
+    isTurn = true;
+    const stop = signal === undefined ? broken : AbortSignal.any([signal, broken]);
+    const fragments = new FragmentEncoder(type);
+    for (;;) {
+      const { done, value } = await abortable(reader.read(), stop);
+      const payload = done ? fragments.finish() : fragments.encode(value);
+      if (done || payload.length > 0) {
+        stop.throwIfAborted();
+        hasBegun = true;
+        await abortable(queue.sendFragment(type, payload, done), stop);
+      }
+      if (done) return;
+    }
+  } catch (error) {
+    reader.cancel(error).catch(() => {});
+    if (hasBegun) onBroken();
+    throw error;
+  } finally {
+    if (isTurn) queue.endStream();
+  }
+}
+
+/** Makes payloads of chunks, and holds a text to UTF-8. */
+class FragmentEncoder {
+  readonly #type: MessageType;
+  readonly #utf8 = new Utf8Validator();
+  /** The first half of a surrogate pair whose second half is in the next chunk. */
+  #surrogate = "";
+
+  constructor(type: MessageType) {
+    this.#type = type;
+  }
+
+  encode(chunk: Message): Uint8Array {
+    let payload;
+    if (typeof chunk === "string") {
+      const text = this.#surrogate + chunk;
+      const last = text.charCodeAt(text.length - 1);
+      const isHalf = last >= 0xd800 && last < 0xdc00;
+      this.#surrogate = isHalf ? text.slice(-1) : "";
+      payload = new TextEncoder().encode(isHalf ? text.slice(0, -1) : text);
+    } else if (chunk instanceof Uint8Array) {
+      payload = chunk;
+    } else {
+      throw new TypeError("Cannot send the stream: its chunks are strings or Uint8Arrays");
+    }
+    if (this.#type === "text" && !this.#utf8.validate(payload)) failUtf8();
+    return payload;
+  }
+
+  /** The payload of the last fragment. */
+  finish(): Uint8Array {
+    const payload = this.#surrogate === "" ? EMPTY : new TextEncoder().encode(this.#surrogate);
+    if (this.#type === "text" && !(this.#utf8.validate(payload) && this.#utf8.complete)) failUtf8();
+    return payload;
+  }
+}
+
+function failUtf8(): never {
+  throw new TypeError("Cannot send the stream as text: it is not UTF-8");
+}

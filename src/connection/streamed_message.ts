@@ -1,0 +1,116 @@
+import { ByteCollector } from "../codec/byte_collector.ts";
+import { decodeUtf8 } from "../codec/utf8.ts";
+import type { MessageType } from "../protocol/message_receiver.ts";
+import type { IncomingMessage } from "./connection.ts";
+
+/** A message whose body is handed on while it arrives. */
+export class StreamedMessage implements IncomingMessage {
+  readonly type: MessageType;
+  readonly body: ReadableStream<Uint8Array>;
+  readonly #onRead: () => void;
+  /** What has arrived and was not read: one piece, however many it came in. */
+  readonly #pending = new ByteCollector();
+  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  /** Set while a reader waits for bytes. */
+  #resume: (() => void) | undefined;
+  #ended = false;
+  /** Whether nobody reads on: the body was read to its end, cancelled or failed. */
+  #done = false;
+
+  /**
+   * Creates a message whose body is still to come.
+   *
+   * @param onRead Called when bytes were read, and when no more are wanted.
+   */
+  constructor(type: MessageType, onRead: () => void) {
+    this.type = type;
+    this.#onRead = onRead;
+    this.body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      pull: () => this.#pull(),
+      cancel: () => this.#finish(),
+    }, { highWaterMark: 0 });
+  }
+
+  /** The number of bytes that wait to be read. */
+  get pendingLength(): number {
+    return this.#pending.length;
+  }
+
+  /** Whether the end of the message has arrived. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Takes a piece of the body. */
+  push(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#done) return;
+    this.#pending.append(bytes, start, end, Infinity);
+    this.#deliver();
+  }
+
+  /** Takes the end of the body. */
+  end(): void {
+    this.#ended = true;
+    if (this.#done) return;
+    if (this.#pending.length === 0) this.#close();
+    else this.#deliver();
+  }
+
+  /** Errors the body, unless it was read to its end. What had arrived and was not read is lost. */
+  fail(error: unknown): void {
+    if (this.#done) return;
+    this.#controller.error(error);
+    this.#finish();
+  }
+
+  async text(): Promise<string> {
+    const bytes = await this.bytes();
+    const text = decodeUtf8(bytes);
+    if (text === undefined) throw new TypeError("Cannot read the message as text: it is not UTF-8");
+    return text;
+  }
+
+  async bytes(): Promise<Uint8Array> {
+    const collector = new ByteCollector();
+    for await (const chunk of this.body) collector.append(chunk, 0, chunk.length, Infinity);
+    return collector.take();
+  }
+
+  #pull(): Promise<void> | void {
+    if (this.#pending.length > 0) this.#read();
+    else return new Promise((resolve) => this.#resume = resolve);
+  }
+
+  #deliver(): void {
+    if (this.#resume === undefined) return;
+    this.#read();
+    this.#settleRead();
+  }
+
+  #read(): void {
+    this.#controller.enqueue(this.#pending.take());
+    if (this.#ended) this.#close();
+    else this.#onRead();
+  }
+
+  #close(): void {
+    this.#controller.close();
+    this.#finish();
+  }
+
+  #finish(): void {
+    this.#done = true;
+    this.#pending.take();
+    this.#settleRead();
+    this.#onRead();
+  }
+
+  #settleRead(): void {
+    const resume = this.#resume;
+    this.#resume = undefined;
+    resume?.();
+  }
+}

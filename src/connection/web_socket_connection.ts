@@ -1,0 +1,591 @@
+import { CloseCode } from "../codec/close_code.ts";
+import type { Role } from "../codec/frame.ts";
+import { cloneBytes } from "../codec/byte_collector.ts";
+import { ConnectionClosedError, ProtocolError } from "../errors.ts";
+import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
+import type { MessageType } from "../protocol/message_receiver.ts";
+import { assertMessage, Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
+import type { Address, ByteChannel, ByteChannelHandler } from "./byte_channel.ts";
+import type {
+  CloseInfo,
+  Connection,
+  ConnectionCallbacks,
+  IncomingMessage,
+  Message,
+  TrySendResult,
+  WaitOptions,
+} from "./connection.ts";
+import { KeepAlive, type KeepAliveTarget } from "./keep_alive.ts";
+import { iterateMessages, iterateStreams } from "./message_iterators.ts";
+import { createReadable, createWritable } from "./message_streams.ts";
+import type { ConnectionSettings } from "./options.ts";
+import { PingTracker } from "./ping_tracker.ts";
+import { abortable, createDeferred, type Deferred, rejected, RESOLVED } from "./promises.ts";
+import { ReceiveQueue } from "./receive_queue.ts";
+import { SendQueue } from "./send_queue.ts";
+import { sendFragments } from "./send_stream.ts";
+
+/** What the opening handshake agreed upon. */
+export interface ConnectionInfo<Data> {
+  /** Gives the request; called when the program asks for it first. */
+  createRequest(): Request;
+  readonly protocol: string;
+  readonly extensions: string;
+  readonly data: Data;
+}
+
+/** What a connection tells the server that owns it. */
+export interface ConnectionOwner {
+  /** The program's code threw, or rejected. */
+  reportError(error: unknown, conn: Connection): void;
+  /** The connection has ended. */
+  removeConnection(conn: Connection): void;
+}
+
+/** Why nothing is received any more; dealt with when the messages before it have been handled. */
+type End = CloseStatus | ProtocolError | "end-of-stream";
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * The implementation of {@linkcode Connection}: one open WebSocket over a byte channel. What is
+ * received goes through the protocol to the receive queue (or the callbacks), what is sent through
+ * the protocol to the send queue. This class keeps the order of events, and the end.
+ */
+export class WebSocketConnection<Data>
+  implements Connection<Data>, ByteChannelHandler, ProtocolHandler, KeepAliveTarget {
+  data: Data;
+  readonly #role: Role;
+  readonly #channel: ByteChannel;
+  readonly #info: ConnectionInfo<Data>;
+  readonly #settings: ConnectionSettings;
+  readonly #callbacks: ConnectionCallbacks<Data> | undefined;
+  readonly #owner: ConnectionOwner;
+  readonly #protocol: Protocol;
+  readonly #sendQueue: SendQueue;
+  readonly #receiveQueue: ReceiveQueue;
+  readonly #keepAlive: KeepAlive | undefined;
+  #pings: PingTracker | undefined;
+  #request: Request | undefined;
+  #readable: ReadableStream<Message> | undefined;
+  #writable: ReturnType<typeof createWritable> | undefined;
+  /** Whether it is known how the program receives: by callback, iteration or streams. */
+  #hasReceiver: boolean;
+  /** The number of promises of callbacks that are being awaited. */
+  #handling = 0;
+  /** Bytes received and not decoded yet, because there was no room for what they hold. */
+  #undecoded: Uint8Array = EMPTY;
+  #isDecoding = false;
+  #isPaused = false;
+  #pendingPong: Uint8Array | undefined;
+  #end: End | undefined;
+  #isEndSettled = false;
+  #hasPeerEnded = false;
+  #closeInfo: CloseInfo | undefined;
+  #closeTimer: unknown;
+  #isAbortDue = false;
+  #isClosed = false;
+  #closed: Deferred<CloseInfo> | undefined;
+
+  constructor(
+    role: Role,
+    channel: ByteChannel,
+    info: ConnectionInfo<Data>,
+    settings: ConnectionSettings,
+    callbacks: ConnectionCallbacks<Data> | undefined,
+    owner: ConnectionOwner,
+  ) {
+    this.data = info.data;
+    this.#role = role;
+    this.#channel = channel;
+    this.#info = info;
+    this.#settings = settings;
+    this.#callbacks = callbacks;
+    this.#hasReceiver = callbacks !== undefined;
+    this.#owner = owner;
+    this.#protocol = new Protocol(role, this, settings.limits);
+    this.#receiveQueue = new ReceiveQueue(settings.limits, () => this.#continueReceiving());
+    this.#sendQueue = new SendQueue(
+      channel,
+      this.#protocol,
+      settings.limits,
+      () => this.#callDrain(),
+      () =>
+        this.#receiveQueue.isBusy &&
+        (this.#receiveQueue.length > 0 || this.#undecoded.length > 0),
+    );
+    if (settings.keepAlive !== undefined) {
+      this.#keepAlive = new KeepAlive(settings.keepAlive, settings.clock, this);
+    }
+    channel.handler = this;
+  }
+
+  /** Takes the bytes that came with the opening handshake, and reads on. */
+  start(received: Uint8Array): void {
+    if (this.#callbacks?.open !== undefined) this.#call(this.#callbacks.open);
+    this.#isPaused = true;
+    this.#undecoded = received;
+    this.#continueReceiving();
+  }
+
+  get request(): Request {
+    return this.#request ??= this.#info.createRequest();
+  }
+
+  get protocol(): string {
+    return this.#info.protocol;
+  }
+
+  get extensions(): string {
+    return this.#info.extensions;
+  }
+
+  get remoteAddress(): Address {
+    return this.#channel.remoteAddress;
+  }
+
+  get localAddress(): Address {
+    return this.#channel.localAddress;
+  }
+
+  get state(): "open" | "closing" | "closed" {
+    if (this.#isClosed) return "closed";
+    return this.#protocol.state === "open" && this.#end === undefined ? "open" : "closing";
+  }
+
+  get bufferedAmount(): number {
+    return this.#sendQueue.length;
+  }
+
+  get closed(): Promise<CloseInfo> {
+    if (this.#closed === undefined) {
+      this.#closed = createDeferred();
+      if (this.#isClosed) this.#closed.resolve(this.#closeInfo!);
+    }
+    return this.#closed.promise;
+  }
+
+  // ---- Receiving, as the program does it ----
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
+    this.#startReceiver(false);
+    return iterateMessages(this.#receiveQueue);
+  }
+
+  messages(): AsyncIterableIterator<IncomingMessage> {
+    this.#startReceiver(true);
+    return iterateStreams(this.#receiveQueue);
+  }
+
+  get readable(): ReadableStream<Message> {
+    if (this.#readable === undefined) {
+      const messages = this[Symbol.asyncIterator]();
+      this.#readable = createReadable(messages, () => this.#endError(), () => this.close());
+    }
+    return this.#readable;
+  }
+
+  #startReceiver(streaming: boolean): void {
+    if (this.#callbacks !== undefined) {
+      throw new DOMException(
+        "Cannot receive by iteration or streams: the messages go to the message callback",
+        "InvalidStateError",
+      );
+    }
+    this.#hasReceiver = true;
+    this.#protocol.streaming = streaming;
+  }
+
+  // ---- Receiving: the channel's bytes ----
+
+  receive(bytes: Uint8Array): void {
+    this.#keepAlive?.heard();
+    this.#sendQueue.cork();
+    const consumed = this.#decode(bytes);
+    if (consumed < bytes.length) this.#undecoded = cloneBytes(bytes, consumed, bytes.length);
+    if (consumed < bytes.length || this.#isFull) this.#pause();
+    this.#sendQueue.uncork();
+  }
+
+  receiveEnd(): void {
+    this.#hasPeerEnded = true;
+    if (this.#isEndSettled) this.#sendQueue.end();
+    else this.#receiveEndOf("end-of-stream");
+  }
+
+  drain(): void {
+    const pong = this.#pendingPong;
+    this.#pendingPong = undefined;
+    if (pong !== undefined && this.#isSendable) this.#protocol.sendPong(pong);
+    this.#sendQueue.drain();
+  }
+
+  /** Decodes as long as there is room; returns where it stopped. */
+  #decode(bytes: Uint8Array): number {
+    let position = 0;
+    this.#isDecoding = true;
+    try {
+      while (position < bytes.length && !this.#isFull) {
+        position = this.#protocol.receive(bytes, position);
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#receiveQueue.failArriving(error);
+      this.#receiveEndOf(error);
+      position = bytes.length;
+    } finally {
+      this.#isDecoding = false;
+    }
+    return position;
+  }
+
+  /** Decodes what waits, and reads on, where the program has made room. */
+  #continueReceiving(): void {
+    if (this.#isDecoding || this.#isClosed) return;
+    if (this.#undecoded.length > 0 && !this.#isFull) {
+      const bytes = this.#undecoded;
+      this.#undecoded = EMPTY;
+      this.#sendQueue.cork();
+      const consumed = this.#decode(bytes);
+      if (consumed < bytes.length) this.#undecoded = bytes.subarray(consumed);
+      this.#sendQueue.uncork();
+    }
+    if (this.#isIdle) {
+      this.#sendQueue.flush();
+      this.#settleEnd();
+    }
+    if (this.#isPaused && this.#undecoded.length === 0 && !this.#isFull) {
+      this.#isPaused = false;
+      this.#channel.resume();
+    }
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#channel.pause();
+  }
+
+  /** Whether the program has handled everything that was received. */
+  get #isIdle(): boolean {
+    return this.#handling === 0 && this.#receiveQueue.isIdle;
+  }
+
+  /** Whether the program must handle something before more is decoded. */
+  get #isFull(): boolean {
+    // What arrives behind this side's Close frame is dropped: there is always room for it.
+    if (!this.#isSendable) return false;
+    // Without a receiver it is open whether the message will be wanted whole: it must not grow past
+    // the queue's limit before somebody says so.
+    return this.#handling > 0 ||
+      this.#receiveQueue.isFull(this.#hasReceiver ? 0 : this.#protocol.collectedLength);
+  }
+
+  // ---- Receiving: the protocol's events ----
+
+  receiveMessage(data: Message): void {
+    if (this.#callbacks !== undefined) {
+      const { message } = this.#callbacks;
+      if (message !== undefined) this.#call(message, data);
+      if (this.#handling > 0) this.#protocol.stopReceiving();
+    } else {
+      this.#receiveQueue.push(data);
+      if (this.#isFull) this.#protocol.stopReceiving();
+    }
+  }
+
+  receiveMessageStart(type: MessageType): void {
+    this.#receiveQueue.pushStart(type);
+    if (this.#isFull) this.#protocol.stopReceiving();
+  }
+
+  receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void {
+    this.#receiveQueue.pushChunk(bytes, start, end);
+    if (this.#isFull) this.#protocol.stopReceiving();
+  }
+
+  receiveMessageEnd(): void {
+    this.#receiveQueue.pushEnd();
+  }
+
+  receivePing(payload: Uint8Array): void {
+    if (!this.#isSendable) return;
+    // "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to
+    // previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently
+    // processed Ping frame." (section 5.5.3)
+    if (this.#sendQueue.isBlocked) this.#pendingPong = payload;
+    else this.#sendPong(payload);
+  }
+
+  receivePong(payload: Uint8Array): void {
+    this.#pings?.receivePong(payload);
+  }
+
+  receiveClose(status: CloseStatus): void {
+    this.#closeInfo ??= { ...status, wasClean: false, initiator: "remote" };
+    this.#receiveEndOf(status);
+  }
+
+  // ---- Sending ----
+
+  send(data: Message, options?: WaitOptions): Promise<void> {
+    if (!this.#isSendable) {
+      assertMessage(data);
+      return rejected(this.#closedError());
+    }
+    if (!this.#sendQueue.hasRoomFor(data)) {
+      assertMessage(data);
+      const { sendQueueOverflow } = this.#settings.limits;
+      if (sendQueueOverflow === "drop") return RESOLVED;
+      if (sendQueueOverflow === "close") {
+        this.close({
+          closeCode: CloseCode.PolicyViolation,
+          reason: "The send queue is full: the peer reads too slowly",
+        });
+        return rejected(this.#closedError());
+      }
+    }
+    const sent = this.#sendQueue.send(data);
+    return options === undefined ? sent : abortable(sent, options.signal);
+  }
+
+  trySend(data: Message): TrySendResult {
+    assertMessage(data);
+    if (!this.#isSendable) return "closed";
+    if (!this.#sendQueue.hasRoomFor(data)) return "dropped";
+    this.#sendQueue.send(data);
+    return this.#sendQueue.isAboveHighWater ? "queued" : "sent";
+  }
+
+  sendStream(
+    type: MessageType,
+    stream: ReadableStream<Message>,
+    options: WaitOptions = {},
+  ): Promise<void> {
+    if (type !== "text" && type !== "binary") {
+      throw new TypeError(
+        `Cannot send a message of type ${String(type)}: it is "text" or "binary"`,
+      );
+    }
+    if (!(stream instanceof ReadableStream) || stream.locked) {
+      throw new TypeError("Cannot send the stream: it is locked, or no ReadableStream");
+    }
+    if (!this.#isSendable) {
+      const error = this.#closedError();
+      stream.cancel(error).catch(() => {});
+      return rejected(error);
+    }
+    const sent = sendFragments(this.#sendQueue, type, stream, options.signal, () => {
+      this.close({ closeCode: CloseCode.InternalError });
+    });
+    sent.catch(() => {});
+    return sent;
+  }
+
+  get writable(): WritableStream<Message> {
+    this.#writable ??= createWritable(this);
+    if (this.#isClosed) this.#writable.fail(this.#closedError());
+    return this.#writable.stream;
+  }
+
+  ping(options: WaitOptions = {}): Promise<number> {
+    if (!this.#isSendable) return rejected(this.#closedError());
+    this.#pings ??= new PingTracker(this.#settings.clock);
+    const { payload, roundTripTime } = this.#pings.start();
+    this.#protocol.sendPing(payload);
+    this.#sendQueue.requestFlush();
+    return abortable(roundTripTime, options.signal);
+  }
+
+  #sendPong(payload: Uint8Array): void {
+    this.#protocol.sendPong(payload);
+    this.#sendQueue.requestFlush();
+  }
+
+  get #isSendable(): boolean {
+    const { state } = this.#protocol;
+    return !this.#isClosed && (state === "open" || state === "close-received");
+  }
+
+  // ---- Keep-alive ----
+
+  get isReading(): boolean {
+    return !this.#isPaused;
+  }
+
+  sendKeepAlivePing(): void {
+    this.ping();
+  }
+
+  dropSilentPeer(): void {
+    this.#drop("The peer is silent: no answer to a Ping");
+  }
+
+  // ---- The end ----
+
+  close(status: Partial<CloseStatus> = {}): Promise<CloseInfo> {
+    const { closeCode = CloseCode.NormalClosure, reason = "" } = status;
+    checkCloseStatus({ closeCode, reason });
+    if (this.#end !== undefined) {
+      this.#settleEnd();
+    } else if (this.#protocol.state === "open" && !this.#isClosed) {
+      this.#closeInfo = { closeCode, reason, wasClean: false, initiator: "local" };
+      this.#protocol.sendClose({ closeCode, reason });
+      const error = this.#closedError();
+      this.#receiveQueue.failArriving(error);
+      this.#receiveQueue.clear();
+      this.#sendQueue.refuse(error);
+      this.#sendQueue.requestFlush();
+      this.#startAbortTimer();
+      this.#continueReceiving();
+    }
+    return this.closed;
+  }
+
+  abort(): void {
+    this.#drop("");
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close().then(() => {});
+  }
+
+  receiveClosed(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#keepAlive?.stop();
+    this.#settings.clock.clearTimeout(this.#closeTimer);
+    const info: CloseInfo = {
+      closeCode: CloseCode.AbnormalClosure,
+      reason: "",
+      initiator: "remote",
+      ...this.#closeInfo,
+      wasClean: this.#protocol.state === "closed",
+    };
+    this.#closeInfo = info;
+    const error = this.#closedError();
+    this.#undecoded = EMPTY;
+    this.#sendQueue.destroy(error);
+    this.#pings?.destroy(error);
+    this.#receiveQueue.failArriving(error);
+    this.#receiveQueue.end();
+    this.#writable?.fail(error);
+    this.#closed?.resolve(info);
+    if (this.#callbacks?.close !== undefined) this.#call(this.#callbacks.close, info);
+    this.#owner.removeConnection(this);
+  }
+
+  /** Notes why nothing is received any more, and acts on it when the messages before are handled. */
+  #receiveEndOf(end: End): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    if (!this.#isSendable || this.#isIdle) this.#settleEnd();
+    else this.#startCloseTimer(() => this.#settleEnd());
+  }
+
+  /** Answers what ended the receiving, once: with a Close frame where one is due, and with FIN. */
+  #settleEnd(): void {
+    const end = this.#end;
+    if (end === undefined || this.#isEndSettled || this.#isClosed) return;
+    this.#isEndSettled = true;
+    if (end instanceof ProtocolError) {
+      const { closeCode, message } = end;
+      this.#closeInfo ??= { closeCode, reason: message, wasClean: false, initiator: "local" };
+      this.#protocol.fail(end);
+    } else if (end !== "end-of-stream") {
+      // "it typically echos the status code it received" (section 5.5.1)
+      this.#protocol.sendClose({ closeCode: end.closeCode, reason: "" });
+    }
+    this.#receiveQueue.end();
+    this.#sendQueue.refuse(this.#closedError());
+    // A server closes TCP first, a client waits for the server to do so (section 7.1.1).
+    const isServersTurn = this.#role === "client" && this.#protocol.state === "closed";
+    if (isServersTurn && !this.#hasPeerEnded) this.#sendQueue.requestFlush();
+    else this.#sendQueue.end();
+    this.#startAbortTimer();
+    this.#continueReceiving();
+  }
+
+  /** Allows the peer its time for the rest of the close; nothing extends it. */
+  #startAbortTimer(): void {
+    if (this.#isAbortDue) return;
+    this.#isAbortDue = true;
+    this.#startCloseTimer(() => this.#channel.abort());
+  }
+
+  #startCloseTimer(onTimeout: () => void): void {
+    const { clock, closeTimeoutMs } = this.#settings;
+    clock.clearTimeout(this.#closeTimer);
+    if (closeTimeoutMs !== Infinity) this.#closeTimer = clock.setTimeout(onTimeout, closeTimeoutMs);
+  }
+
+  /** What the streams error with at the end; nothing where the connection ended in order. */
+  #endError(): Error | undefined {
+    if (this.#end instanceof ProtocolError) return this.#end;
+    const isInOrder = this.#closeInfo !== undefined &&
+      this.#closeInfo.closeCode !== CloseCode.AbnormalClosure;
+    return isInOrder ? undefined : this.#closedError();
+  }
+
+  #closedError(): ConnectionClosedError {
+    const { closeCode, reason } = this.#closeInfo ??
+      { closeCode: CloseCode.AbnormalClosure, reason: "" };
+    return new ConnectionClosedError("The connection is closing or closed", closeCode, reason);
+  }
+
+  #drop(reason: string): void {
+    if (this.#isClosed) return;
+    this.#closeInfo ??= {
+      closeCode: CloseCode.AbnormalClosure,
+      reason,
+      wasClean: false,
+      initiator: "local",
+    };
+    this.#channel.abort();
+  }
+
+  // ---- The program's code ----
+
+  /** Runs a handler for the whole life of the connection, which ends with it. */
+  async run(handler: (conn: Connection<Data>) => unknown): Promise<void> {
+    try {
+      await handler(this);
+      this.close();
+    } catch (error) {
+      this.#failHandler(error);
+    }
+  }
+
+  #callDrain(): void {
+    if (this.#callbacks?.drain !== undefined) this.#call(this.#callbacks.drain);
+  }
+
+  /** Calls a callback; where it returns a promise, the next message waits for it. */
+  #call<T>(
+    callback: (conn: Connection<Data>, argument: T) => void | Promise<void>,
+    argument?: T,
+  ): void {
+    let result;
+    try {
+      result = callback.call(this.#callbacks, this, argument as T);
+    } catch (error) {
+      this.#failHandler(error);
+      return;
+    }
+    // RESOLVED is what `send` returns where the peer keeps up: nothing to wait for.
+    if (result === RESOLVED || typeof result?.then !== "function") return;
+    this.#handling++;
+    Promise.resolve(result).catch((error) => this.#failHandler(error)).then(() => {
+      this.#handling--;
+      this.#continueReceiving();
+    });
+  }
+
+  #failHandler(error: unknown): void {
+    // That the connection ended is no error of the program.
+    if (!(error instanceof ConnectionClosedError) && error !== this.#end) {
+      this.#owner.reportError(error, this);
+    }
+    this.close({ closeCode: CloseCode.InternalError });
+  }
+}
