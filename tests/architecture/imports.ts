@@ -1,0 +1,187 @@
+/**
+ * The rules of the import graph: `src/` is layers, and imports point downward only.
+ *
+ * @module
+ */
+
+import { type Token, tokenize } from "./tokens.ts";
+
+/** One import, or one export from another module. */
+export interface Import {
+  /** What is imported; `undefined` where it is not a literal. */
+  specifier: string | undefined;
+  /** `static` imports run the module, `type` imports vanish, `dynamic` ones run it later. */
+  kind: "static" | "type" | "dynamic";
+  /** Its line, from 1. */
+  line: number;
+}
+
+/** The folders of `src/`, from the top down. Files in `src/` itself are below them all. */
+const LAYERS = [
+  "adapters",
+  "server",
+  "connection",
+  "protocol",
+  "extensions",
+  "handshake",
+  "codec",
+];
+const BOTTOM = LAYERS.length;
+
+/** The adapters that load only on their own runtime. */
+const RUNTIME_ADAPTER = /^src\/adapters\/(?:deno|bun|node)\.ts$/;
+/** The packages that published code may import. */
+const PACKAGES = /^@std\/(?:encoding|crypto)(?:\/|$)/;
+/** The layers that know no time, and nothing that happens later. */
+const SYNCHRONOUS = /^src\/(?:protocol|codec)\//;
+/** The Web Streams face of the codec, which can't do without promises. */
+const STREAMS = /^src\/codec\/frame_(?:de|en)coder_stream\.ts$/;
+
+const RUNTIME_NAMES = new Set(["Deno", "Bun", "process"]);
+const CLOCK_NAMES = new Set([
+  "setTimeout",
+  "setInterval",
+  "setImmediate",
+  "queueMicrotask",
+  "Date",
+  "performance",
+  "Temporal",
+]);
+const PROMISE_NAMES = new Set(["Promise", "PromiseLike", "async", "await"]);
+
+/** Tells whether the statement that `tokens[start]` begins imports or exports types only. */
+function isTypeOnly(tokens: Token[], start: number, end: number): boolean {
+  const [next, afterNext] = [tokens[start + 1], tokens[start + 2]];
+  // "import type from" imports a default named type.
+  if (next.text === "type" && afterNext.text !== "from" && afterNext.text !== ",") return true;
+  if (next.text !== "{") return false;
+  // "import { type A, type B } from" runs nothing of the module either.
+  const names = tokens.slice(start + 2, end).map(({ text }) => text).join(" ").split(/[,}]/);
+  return names.filter((name) => name.trim() !== "").every((name) => /^ ?type \w/.test(name));
+}
+
+/** Finds the imports of a module, and its exports from others. */
+export function findImports(tokens: Token[]): Import[] {
+  const imports: Import[] = [];
+  for (const [index, { kind, text, line }] of tokens.entries()) {
+    if (kind !== "word" || (text !== "import" && text !== "export")) continue;
+    if (tokens[index - 1]?.text === "." || tokens[index + 1]?.text === ".") continue;
+    const next = tokens[index + 1];
+    if (next === undefined || next.text === ":") continue;
+    if (text === "import" && next.kind === "string") {
+      imports.push({ specifier: next.text, kind: "static", line });
+    } else if (text === "import" && next.text === "(") {
+      const argument = tokens[index + 2];
+      const isLiteral = argument?.kind === "string" && /^[),]$/.test(tokens[index + 3]?.text);
+      imports.push({ specifier: isLiteral ? argument.text : undefined, kind: "dynamic", line });
+    } else if (
+      text === "import" || next.text === "{" || next.text === "*" || next.text === "type"
+    ) {
+      // The clause has names, braces, commas and stars, up to "from" and a string.
+      let end = index + 1;
+      while (tokens[end]?.kind === "word" || /^[{},*]$/.test(tokens[end]?.text ?? "")) {
+        if (tokens[end].text === "from" && tokens[end + 1]?.kind === "string") break;
+        end++;
+      }
+      const specifier = tokens[end + 1];
+      if (tokens[end]?.text !== "from" || specifier?.kind !== "string") continue;
+      const kind = isTypeOnly(tokens, index, end) ? "type" : "static";
+      imports.push({ specifier: specifier.text, kind, line });
+    }
+  }
+  return imports;
+}
+
+/** Gives the height of a file's layer: `mod.ts` is -1, `src/errors.ts` is the largest. */
+function depthOf(file: string): number {
+  if (!file.startsWith("src/")) return -1;
+  const [, folder, ...rest] = file.split("/");
+  if (rest.length === 0) return BOTTOM;
+  const depth = LAYERS.indexOf(folder);
+  if (depth === -1) throw new Error(`Cannot place ${file}: src/${folder} is no layer`);
+  return depth;
+}
+
+/** Resolves a relative specifier to a path of the repository. */
+export function resolveImport(file: string, specifier: string): string {
+  return new URL(specifier, `file:///${file}`).pathname.slice(1);
+}
+
+function checkImport(file: string, { specifier, kind }: Import): string | undefined {
+  if (specifier === undefined) return "imports what is not a literal";
+  if (specifier.startsWith("node:")) {
+    return file.startsWith("src/adapters/") ? undefined : `imports "${specifier}"`;
+  }
+  if (!specifier.startsWith(".")) {
+    return PACKAGES.test(specifier) ? undefined : `imports the package "${specifier}"`;
+  }
+  const target = resolveImport(file, specifier);
+  const isDown = depthOf(target) >= depthOf(file);
+  if (!isDown || target === "mod.ts" || target.startsWith("..")) {
+    return `imports ${target}, which is above it`;
+  }
+  if (kind === "static" && RUNTIME_ADAPTER.test(target)) {
+    return `imports ${target} statically, which loads on one runtime only`;
+  }
+  return undefined;
+}
+
+function isForbidden(file: string, name: string): boolean {
+  if (RUNTIME_NAMES.has(name)) return !file.startsWith("src/adapters/");
+  if (!SYNCHRONOUS.test(file)) return false;
+  return CLOCK_NAMES.has(name) || (PROMISE_NAMES.has(name) && !STREAMS.test(file));
+}
+
+/** Gives the rules that a file breaks, one line each. */
+export function checkFile(file: string, source: string): string[] {
+  const tokens = tokenize(source);
+  const problems: string[] = [];
+  for (const found of findImports(tokens)) {
+    const problem = checkImport(file, found);
+    if (problem !== undefined) problems.push(`${file}:${found.line}: ${problem}`);
+  }
+  for (const [index, { kind, text, line }] of tokens.entries()) {
+    if (kind !== "word" || !isForbidden(file, text)) continue;
+    // A property that happens to be called so is another thing, but for that of globalThis.
+    const isProperty = tokens[index - 1]?.text === "." || tokens[index + 1]?.text === ":";
+    if (isProperty && tokens[index - 2]?.text !== "globalThis") continue;
+    problems.push(`${file}:${line}: names ${text}`);
+  }
+  return problems;
+}
+
+/** Gives the cycles among the modules' static imports, each as the files along it. */
+export function findCycles(sources: Map<string, string>): string[][] {
+  const edges = new Map<string, string[]>();
+  for (const [file, source] of sources) {
+    const targets = findImports(tokenize(source))
+      .filter(({ specifier, kind }) => kind === "static" && specifier?.startsWith("."))
+      .map(({ specifier }) => resolveImport(file, specifier!));
+    edges.set(file, targets);
+  }
+  const cycles: string[][] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: string[]) => {
+    const start = path.indexOf(file);
+    if (start !== -1) cycles.push([...path.slice(start), file]);
+    if (start !== -1 || done.has(file)) return;
+    for (const target of edges.get(file) ?? []) visit(target, [...path, file]);
+    done.add(file);
+  };
+  for (const file of edges.keys()) visit(file, []);
+  return cycles;
+}
+
+/** Gives the files that no entry point leads to. */
+export function findUnreachable(sources: Map<string, string>, entryPoints: string[]): string[] {
+  const reached = new Set<string>();
+  const queue = [...entryPoints];
+  for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
+    if (reached.has(file)) continue;
+    reached.add(file);
+    for (const { specifier } of findImports(tokenize(sources.get(file) ?? ""))) {
+      if (specifier?.startsWith(".")) queue.push(resolveImport(file, specifier));
+    }
+  }
+  return [...sources.keys()].filter((file) => !reached.has(file));
+}

@@ -1,0 +1,137 @@
+import { describe, it } from "node:test";
+import { assertEquals, assertGreater } from "@std/assert";
+import { readdir, readFile } from "node:fs/promises";
+import { checkFile, findCycles, findImports, findUnreachable } from "./imports.ts";
+import { tokenize } from "./tokens.ts";
+
+const root = new URL("../../", import.meta.url);
+
+async function readText(path: string): Promise<string> {
+  return await readFile(new URL(path, root), "utf8");
+}
+
+async function readSources(): Promise<Map<string, string>> {
+  const sources = new Map([["mod.ts", await readText("mod.ts")]]);
+  for (const path of await readdir(new URL("src/", root), { recursive: true })) {
+    if (path.endsWith(".ts")) sources.set(`src/${path}`, await readText(`src/${path}`));
+  }
+  return sources;
+}
+
+describe("the import graph", () => {
+  it("points downward, and keeps the runtimes in the adapters", async () => {
+    const sources = await readSources();
+    assertGreater(sources.size, 20);
+    assertEquals([...sources].flatMap(([file, source]) => checkFile(file, source)), []);
+  });
+
+  it("has no cycles", async () => {
+    assertEquals(findCycles(await readSources()), []);
+  });
+
+  it("leads from the entry points to every file", async () => {
+    const { exports } = JSON.parse(await readText("deno.json"));
+    const entryPoints = Object.values<string>(exports).map((path) => path.slice(2));
+    assertEquals(findUnreachable(await readSources(), entryPoints), []);
+  });
+});
+
+const ALLOWED: [file: string, source: string][] = [
+  ["mod.ts", 'export { serve } from "./src/server/serve.ts";'],
+  ["mod.ts", 'const adapter = await import("./src/adapters/deno.ts");'],
+  ["mod.ts", 'import type { A } from "./src/adapters/node.ts";'],
+  ["src/adapters/node.ts", 'import { Socket } from "node:net"; process.on("exit", f);'],
+  ["src/adapters/deno.ts", 'import type { ByteChannel } from "../connection/byte_channel.ts";'],
+  ["src/connection/a.ts", 'import { B } from "./b.ts"; setTimeout(f, Date.now());'],
+  ["src/server/a.ts", 'import { ListenError } from "../errors.ts";'],
+  ["src/handshake/a.ts", 'import { encodeBase64 } from "@std/encoding/base64";'],
+  ["src/handshake/a.ts", "// Deno, Bun and process\n/* Deno */ const a = 'Bun' + `process`;"],
+  ["src/handshake/a.ts", "const a = /Deno'/.test(b); const c = { process: 1 }.process;"],
+  ["src/codec/frame_decoder_stream.ts", "async function f(): Promise<void> {}"],
+  ["src/protocol/a.ts", "/** A promise of the await kind. */ export const promised = 1;"],
+];
+
+const REFUSED: [file: string, source: string, problem: string][] = [
+  ["mod.ts", 'import "./src/adapters/bun.ts";', "src/adapters/bun.ts statically"],
+  ["mod.ts", 'export * from "./src/adapters/node.ts";', "src/adapters/node.ts statically"],
+  ["mod.ts", "await import(`./src/adapters/${name}.ts`);", "not a literal"],
+  ["mod.ts", 'await import("./src/" + name);', "not a literal"],
+  ["mod.ts", "if (typeof Deno !== 'undefined') f();", "names Deno"],
+  ["mod.ts", "if (globalThis.Bun) f();", "names Bun"],
+  ["src/server/a.ts", 'import net from "node:net";', 'imports "node:net"'],
+  ["src/server/a.ts", 'import ws from "ws";', 'the package "ws"'],
+  ["src/server/a.ts", 'import { a } from "../adapters/streams.ts";', "above it"],
+  ["src/server/a.ts", 'import { a } from "../../mod.ts";', "above it"],
+  ["src/adapters/a.ts", 'import { listen } from "./deno.ts";', "statically"],
+  ["src/connection/a.ts", 'import type { A } from "../server/a.ts";', "above it"],
+  ["src/connection/a.ts", 'type A = import("../server/a.ts").A;', "above it"],
+  ["src/protocol/a.ts", 'export { a } from "../connection/a.ts";', "above it"],
+  ["src/protocol/a.ts", "const now = performance.now();", "names performance"],
+  ["src/protocol/a.ts", "export async function f() {}", "names async"],
+  ["src/handshake/a.ts", 'import {\n  a,\n} from "../protocol/a.ts";', "above it"],
+  ["src/codec/a.ts", 'import { a } from "../handshake/a.ts";', "above it"],
+  ["src/codec/a.ts", "const a = 1 / 2; setTimeout(f); /* / */", "names setTimeout"],
+  ["src/codec/a.ts", "const a = `${new Date()}`;", "names Date"],
+  ["src/codec/a.ts", "let a: Promise<void>;", "names Promise"],
+  ["src/codec/frame_encoder_stream.ts", "setTimeout(f);", "names setTimeout"],
+  ["src/errors.ts", 'import { a } from "./codec/a.ts";', "above it"],
+];
+
+describe("checkFile()", () => {
+  for (const [file, source] of ALLOWED) {
+    it(`allows ${JSON.stringify(source)} in ${file}`, () => {
+      assertEquals(checkFile(file, source), []);
+    });
+  }
+
+  for (const [file, source, problem] of REFUSED) {
+    it(`refuses ${JSON.stringify(source)} in ${file}`, () => {
+      const problems = checkFile(file, source);
+      assertEquals(problems.map((text) => text.includes(problem)), [true], problems.join("\n"));
+    });
+  }
+});
+
+describe("findImports()", () => {
+  const kindsOf = (source: string) => findImports(tokenize(source)).map(({ kind }) => kind);
+
+  it("tells types from what runs", () => {
+    assertEquals(kindsOf('import type { A } from "./a.ts";'), ["type"]);
+    assertEquals(kindsOf('import { type A, type B } from "./a.ts";'), ["type"]);
+    assertEquals(kindsOf('export type { A } from "./a.ts";'), ["type"]);
+    assertEquals(kindsOf('export type * from "./a.ts";'), ["type"]);
+    assertEquals(kindsOf('import { type A, b } from "./a.ts";'), ["static"]);
+    assertEquals(kindsOf('import type from "./a.ts";'), ["static"]);
+    assertEquals(kindsOf('import a, * as b from "./a.ts";'), ["static"]);
+    assertEquals(kindsOf('export * as a from "./a.ts";'), ["static"]);
+  });
+
+  it("finds nothing where nothing is imported", () => {
+    assertEquals(kindsOf('export const a = import.meta.url; export { a }; f("from");'), []);
+    assertEquals(kindsOf('export type A = "a"; export function from() {}; f(from, "a");'), []);
+  });
+});
+
+describe("findCycles()", () => {
+  it("finds a cycle, and no other way back to the same file", () => {
+    const sources = new Map([
+      ["src/a.ts", 'import "./b.ts"; import "./c.ts";'],
+      ["src/b.ts", 'import "./c.ts";'],
+      ["src/c.ts", 'import type { D } from "./a.ts"; import "./d.ts";'],
+      ["src/d.ts", 'export * from "./c.ts";'],
+    ]);
+    assertEquals(findCycles(sources), [["src/c.ts", "src/d.ts", "src/c.ts"]]);
+  });
+});
+
+describe("findUnreachable()", () => {
+  it("finds the file that nothing imports", () => {
+    const sources = new Map([
+      ["mod.ts", 'await import("./src/a.ts");'],
+      ["src/a.ts", 'import type { B } from "./b.ts";'],
+      ["src/b.ts", ""],
+      ["src/c.ts", 'import "./a.ts";'],
+    ]);
+    assertEquals(findUnreachable(sources, ["mod.ts"]), ["src/c.ts"]);
+  });
+});
