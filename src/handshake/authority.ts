@@ -32,7 +32,9 @@ function parseHostname(text: string): string | undefined {
   // "A server MUST [...] reject" an http URI with an empty host (RFC 9110, section 4.2.1).
   if (!isAll(text, HOST)) return undefined;
   const hostname = text.toLowerCase();
-  return endsInNumber(hostname) && !isIpv4(hostname) ? undefined : hostname;
+  if (endsInNumber(hostname)) return isIpv4(hostname) ? hostname : undefined;
+  // Only the runtime knows which international names are valid.
+  return hostname.includes("xn--") && toUrlHostname(hostname) !== hostname ? undefined : hostname;
 }
 
 /** Whether URLs take the host name for an IPv4 address: where its last label is a number. */
@@ -56,8 +58,12 @@ function parseIpLiteral(text: string): string | undefined {
   // Only these characters may be in an IPv6 address: no zone, no version, and nothing a URL would
   // take for the end of the host.
   if (!/^\[[0-9A-Fa-f:.]+\]$/.test(text)) return undefined;
+  return toUrlHostname(text);
+}
+
+function toUrlHostname(host: string): string | undefined {
   try {
-    return new URL(`http://${text}/`).hostname;
+    return new URL(`http://${host}/`).hostname;
   } catch {
     return undefined;
   }

@@ -35,7 +35,7 @@ export function validateOriginPolicy(policy: OriginPolicy): void {
   }
   for (const entry of policy) {
     const expected = serialiseOrigin(entry);
-    if (expected === entry) continue;
+    if (expected !== undefined && expected === entry) continue;
     const hint = expected === undefined
       ? 'it must be like "https://example.com" or "http://localhost:8080"'
       : `a browser sends it as ${JSON.stringify(expected)}`;
@@ -97,8 +97,8 @@ function serialiseOrigin(origin: unknown): string | undefined {
   const end = origin.indexOf("://");
   const scheme = origin.slice(0, end).toLowerCase();
   const host = origin.slice(end + 3);
-  // The pages of a WebSocket URL have the origin of the http URL.
-  if (end === -1 || scheme === "ws" || scheme === "wss") return undefined;
+  // No page has a WebSocket URL for its origin, and there are no wildcards.
+  if (end === -1 || scheme === "ws" || scheme === "wss" || host.includes("*")) return undefined;
   if (scheme === "http" || scheme === "https") {
     const authority = parseAuthority(host, scheme === "https");
     return authority === undefined ? undefined : `${scheme}://${authority}`;

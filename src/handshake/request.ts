@@ -42,7 +42,7 @@ export function toRequest(head: RequestHead, options: { secure: boolean }): Requ
     if (cookies.length > 1) request.headers.set("Cookie", cookies.join("; "));
     return request;
   } catch {
-    // Such as a Host with an international name that is malformed.
+    // A head that was built by hand can hold what no parser lets pass.
     throw new HandshakeError(400, "Cannot accept the request: its URL or a header is malformed");
   }
 }

@@ -15,7 +15,7 @@ function assertParsed(text: string, limits = {}): void {
 
 /** Asserts that the byte at `offset` is refused, and no earlier one. */
 function assertPastLimit(text: string, offset: number, status: number, limits = {}): void {
-  const outcome = (pieces: Iterable<Uint8Array>): Exclude<Outcome, string> & { status: number } => {
+  const outcome = (pieces: Iterable<Uint8Array>): Extract<Outcome, { status: number }> => {
     const outcome = parsePieces(pieces, limits);
     assert(typeof outcome === "object" && "status" in outcome, JSON.stringify(outcome));
     return outcome;

@@ -36,7 +36,7 @@ export const SAMPLE_FIELDS: ReadonlyArray<readonly [string, string]> = [
 /** The sample head with fields replaced, removed (`undefined`) or repeated (a list), others added. */
 export function sampleHead(
   changes: Record<string, string | string[] | undefined> = {},
-  { method = "GET", target = "/chat" } = {},
+  { method = "GET", target = "/chat" }: { method?: string; target?: string } = {},
 ): RequestHead {
   const fields = SAMPLE_FIELDS.filter(([name]) => !(name in changes)).map((field) => [...field]);
   for (const [name, value] of Object.entries(changes)) {

@@ -1,0 +1,173 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import { HandshakeError, parseExtensions, parseTokenList } from "../../src/handshake/mod.ts";
+import { assertRefused, seededRandom } from "./support.ts";
+
+describe("parseTokenList", () => {
+  const accepted: Array<[value: string, tokens: string[]]> = [
+    ["a", ["a"]],
+    ["keep-alive, Upgrade", ["keep-alive", "Upgrade"]],
+    ["a,b", ["a", "b"]],
+    ["\t a \t,\t b ", ["a", "b"]],
+    [",a,, ,b,", ["a", "b"]],
+    ["!#$%&'*+-.^_`|~09AZaz", ["!#$%&'*+-.^_`|~09AZaz"]],
+    ["__proto__, constructor", ["__proto__", "constructor"]],
+  ];
+  for (const [value, tokens] of accepted) {
+    it(`parses ${JSON.stringify(value)}`, () => {
+      assertEquals(parseTokenList(value, "Connection"), tokens);
+    });
+  }
+
+  for (
+    const value of [
+      "",
+      " ",
+      ",",
+      " ,\t,",
+      "a b",
+      "a;b",
+      '"a"',
+      "a, b/c",
+      "caf\xe9",
+      "a\xa0",
+      "a\0",
+      "\u0161",
+    ]
+  ) {
+    it(`refuses ${JSON.stringify(value)}`, () => {
+      assertRefused(() => parseTokenList(value, "X-Name"), 400, "malformed X-Name header");
+    });
+  }
+});
+
+describe("parseExtensions", () => {
+  const accepted: Array<[value: string, extensions: ReturnType<typeof parseExtensions>]> = [
+    ["foo", [{ name: "foo", parameters: [] }]],
+    ["permessage-deflate; client_max_window_bits", [
+      { name: "permessage-deflate", parameters: [["client_max_window_bits", true]] },
+    ]],
+    ["a;b=1;c;d=x, e ,f;g", [
+      { name: "a", parameters: [["b", "1"], ["c", true], ["d", "x"]] },
+      { name: "e", parameters: [] },
+      { name: "f", parameters: [["g", true]] },
+    ]],
+    ["a ; b = 1\t;\tc ", [{ name: "a", parameters: [["b", "1"], ["c", true]] }]],
+    ['a; b="10"', [{ name: "a", parameters: [["b", "10"]] }]],
+    ['a; b="\\1\\0" ; c', [{ name: "a", parameters: [["b", "10"], ["c", true]] }]],
+    ["a; b=1; b=2; b", [{ name: "a", parameters: [["b", "1"], ["b", "2"], ["b", true]] }]],
+    ["a, a; x", [{ name: "a", parameters: [] }, { name: "a", parameters: [["x", true]] }]],
+    [",, a ,, b ,", [{ name: "a", parameters: [] }, { name: "b", parameters: [] }]],
+    ["__proto__; constructor=__proto__", [
+      { name: "__proto__", parameters: [["constructor", "__proto__"]] },
+    ]],
+    // The examples of RFC 7692, section 7.1, and RFC 6455, section 9.1.
+    ["permessage-deflate; client_max_window_bits; server_max_window_bits=10", [
+      {
+        name: "permessage-deflate",
+        parameters: [["client_max_window_bits", true], ["server_max_window_bits", "10"]],
+      },
+    ]],
+    ["bar; baz=2, foo", [
+      { name: "bar", parameters: [["baz", "2"]] },
+      { name: "foo", parameters: [] },
+    ]],
+  ];
+  for (const [value, extensions] of accepted) {
+    it(`parses ${JSON.stringify(value)}`, () => assertEquals(parseExtensions(value), extensions));
+  }
+
+  const refused = [
+    "",
+    " ",
+    ",",
+    "a b",
+    "a;",
+    "a;;b",
+    "a; ,b",
+    ";a",
+    "a; =1",
+    "a; b=",
+    "a; b=,c",
+    "a; b=;c",
+    "a; b==1",
+    "a; b=1 2",
+    'a; b="',
+    'a; b="1',
+    'a; b="1\\',
+    'a; b="1\\"',
+    'a; b=""',
+    'a; b="1 2"',
+    'a; b="1,2"',
+    'a; b="\\""',
+    'a; b="1"2',
+    'a; b="1" 2',
+    'a; b=1"2"',
+    '"a"',
+    "a=1",
+    "a; b=\xe9",
+    'a; b="\xe9"',
+    "a; b=\u0161",
+    "a/b",
+    "a; b=c=d",
+    "a\0",
+    "a\xa0",
+  ];
+  for (const value of refused) {
+    it(`refuses ${JSON.stringify(value)}`, () => {
+      assertRefused(() => parseExtensions(value), 400, "malformed Sec-WebSocket-Extensions header");
+    });
+  }
+
+  it("agrees with a simple grammar on mutations", () => {
+    const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+    const value = `(?:${token}|"(?:\\\\?[!#$%&'*+.^_\`|~0-9A-Za-z-])+")`;
+    const extension = `${token}(?:[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*${value})?)*`;
+    const element = new RegExp(`^[ \\t]*(?:${extension})?[ \\t]*$`);
+    const random = seededRandom(5);
+    const pieces = [
+      "a",
+      "b",
+      "0",
+      ";",
+      ";",
+      ",",
+      "=",
+      '"',
+      "\\",
+      " ",
+      "\t",
+      "(",
+      "\xe9",
+      "a;b=c",
+      '="x"',
+    ];
+    let accepted = 0;
+    for (let round = 0; round < 20000; round++) {
+      let text = "";
+      const count = Math.floor(random() * 9);
+      for (let i = 0; i < count; i++) text += pieces[Math.floor(random() * pieces.length)];
+      // No valid value has a comma within quotes, so that the list can be split first.
+      const elements = text.split(",");
+      const isValid = elements.every((each) => element.test(each)) && /[^ \t,]/.test(text);
+      let extensions: ReturnType<typeof parseExtensions> | undefined;
+      try {
+        extensions = parseExtensions(text);
+      } catch (error) {
+        assert(error instanceof HandshakeError && error.status === 400);
+      }
+      assertEquals(extensions !== undefined, isValid, JSON.stringify(text));
+      if (extensions === undefined) continue;
+      accepted++;
+      assertEquals(extensions.length, elements.filter((each) => /[^ \t]/.test(each)).length);
+      // What was parsed can be written, and parses to the same.
+      const written = extensions.map(({ name, parameters }) =>
+        [name, ...parameters.map(([key, value]) => value === true ? key : `${key}=${value}`)].join(
+          ";",
+        )
+      ).join();
+      assertEquals(parseExtensions(written), extensions);
+    }
+    assert(accepted > 1000, `${accepted}`);
+  });
+});

@@ -1,0 +1,292 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import {
+  HandshakeError,
+  RequestHead,
+  RequestHeadParser,
+  toRequest,
+  validateUpgrade,
+} from "../../src/handshake/mod.ts";
+import { assertRefused, latin1, sampleHead, seededRandom } from "./support.ts";
+
+function requestTo(target: string, host = "example.com", secure = false, method = "GET"): Request {
+  return toRequest(new RequestHead(method, target, [["Host", host]]), { secure });
+}
+
+describe("toRequest", () => {
+  it("shows every header field to user code", () => {
+    const names = [
+      "Host",
+      "Origin",
+      "Cookie",
+      "Connection",
+      "Upgrade",
+      "Sec-WebSocket-Key",
+      "Sec-WebSocket-Version",
+      "Sec-WebSocket-Protocol",
+      "Sec-WebSocket-Extensions",
+      "Sec-Fetch-Site",
+      "Content-Length",
+      "Transfer-Encoding",
+      "Expect",
+      "Keep-Alive",
+      "TE",
+      "Trailer",
+      "Via",
+      "Date",
+      "DNT",
+      "Referer",
+      "User-Agent",
+      "Accept-Charset",
+      "Accept-Encoding",
+      "Access-Control-Request-Method",
+      "Proxy-Authorization",
+      "Authorization",
+      "Set-Cookie",
+      "__proto__",
+      "constructor",
+      "toString",
+      "!#$%&'*+-.^_`|~",
+    ];
+    const fields = names.map((
+      name,
+    ): [string, string] => [name, name === "Host" ? "a.example" : `v ${name}`]);
+    const request = toRequest(new RequestHead("GET", "/", fields), { secure: false });
+    for (const [name, value] of fields) assertEquals(request.headers.get(name), value);
+    assertEquals([...request.headers].length, names.length);
+  });
+
+  it("keeps the order of repeated fields, and joins cookies as cookies", () => {
+    const request = toRequest(
+      sampleHead({ "Cookie": ["a=1; b=2", "c=3"], "X-A": ["1", "2"], "x-a": "3" }),
+      { secure: false },
+    );
+    assertEquals(request.headers.get("cookie"), "a=1; b=2; c=3");
+    assertEquals(request.headers.get("x-a"), "1, 2, 3");
+  });
+
+  it("keeps every byte of a value", () => {
+    let value = "a\t ";
+    for (let code = 0x20; code <= 0xff; code++) {
+      if (code !== 0x7f) value += String.fromCharCode(code);
+    }
+    value += "z";
+    const parser = new RequestHeadParser();
+    parser.push(latin1(`GET / HTTP/1.1\r\nHost: a\r\nX-A: ${value}\r\nX-B:\r\n\r\n`));
+    const { headers } = toRequest(parser.head!, { secure: false });
+    assertEquals(headers.get("x-a"), value);
+    assertEquals(headers.get("x-b"), "");
+  });
+
+  const urls: Array<[target: string, host: string, secure: boolean, url: string]> = [
+    ["/", "example.com", false, "http://example.com/"],
+    ["/chat?x=1&y", "example.com:8080", false, "http://example.com:8080/chat?x=1&y"],
+    ["/", "example.com:80", false, "http://example.com/"],
+    ["/", "example.com:443", true, "https://example.com/"],
+    ["/", "example.com:443", false, "http://example.com:443/"],
+    ["/", "EXAMPLE.com:", true, "https://example.com/"],
+    ["/", "127.0.0.1:8080", false, "http://127.0.0.1:8080/"],
+    ["/x", "[::1]:8080", true, "https://[::1]:8080/x"],
+    ["/", "[0:0:0:0:0:0:0:1]", false, "http://[::1]/"],
+    ["//evil.example/x", "example.com", false, "http://example.com//evil.example/x"],
+    ["/\\evil.example", "example.com", false, "http://example.com//evil.example"],
+    ["/@evil.example", "example.com", false, "http://example.com/@evil.example"],
+    ["/:80", "example.com", false, "http://example.com/:80"],
+    ["/%2e%2E/%zz?%", "example.com", false, "http://example.com/%zz?%"],
+    ["/a/../../b", "example.com", false, "http://example.com/b"],
+    ["/?{|}[]`'", "example.com", false, "http://example.com/?{|}[]`%27"],
+    ["http://example.com", "example.com", false, "http://example.com/"],
+    ["http://EXAMPLE.com:80?x", "example.com", false, "http://example.com/?x"],
+    ["https://example.com:444/x", "example.com:444", true, "https://example.com:444/x"],
+  ];
+  for (const [target, host, secure, url] of urls) {
+    it(`makes ${url} of ${target} at ${host}`, () => {
+      assertEquals(requestTo(target, host, secure).url, url);
+    });
+  }
+
+  for (const method of ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]) {
+    it(`carries the method ${method}`, () => {
+      const request = requestTo("/", "a", false, method);
+      assertEquals(request.method, method);
+      assertEquals(request.body, null);
+    });
+  }
+
+  for (
+    const method of [
+      "get",
+      "Post",
+      "patch",
+      "TRACE",
+      "CONNECT",
+      "TRACK",
+      "PROPFIND",
+      "FOO",
+      "__proto__",
+      "constructor",
+    ]
+  ) {
+    it(`refuses the method ${method} with 501`, () => {
+      assertRefused(() => requestTo("/", "a", false, method), 501, "method");
+    });
+  }
+
+  it("refuses a missing Host, and a second one", () => {
+    assertRefused(() => toRequest(new RequestHead("GET", "/", []), { secure: false }), 400, "Host");
+    const head = new RequestHead("GET", "/", [["Host", "a"], ["host", "a"]]);
+    assertRefused(() => toRequest(head, { secure: false }), 400, "Host");
+  });
+
+  const badHosts = [
+    "",
+    " ",
+    ":80",
+    "a b",
+    "a,b c",
+    "a/b",
+    "/",
+    "a?b",
+    "a#b",
+    "a@b",
+    "user:pass@a",
+    "a\\b",
+    "a%41",
+    "a%",
+    "a<b",
+    'a"b',
+    "a^b",
+    "a|b",
+    "a\tb",
+    "b\xfccher",
+    "\xad",
+    "a\xa0",
+    "a:b",
+    "a:80:80",
+    "a:-1",
+    "a:+1",
+    "a:1e3",
+    "a: 80",
+    "a:65536",
+    "a:99999999",
+    "a:000080",
+    "[",
+    "[]",
+    "[::1",
+    "::1",
+    "[::1]x",
+    "[::1]]",
+    "[::1]:x",
+    "[::1%25eth0]",
+    "[::1%eth0]",
+    "[v1.a]",
+    "[1.2.3.4]",
+    "[::g]",
+    "[1:2:3:4:5:6:7:8:9]",
+    "[:::]",
+    "[/]",
+    "[::1]@a",
+    "[@]",
+    "127.1",
+    "1",
+    "0x7f.1",
+    "0x7f000001",
+    "0x",
+    "a.0x",
+    "2130706433",
+    "127.0.0.1.",
+    "127.0.0.01",
+    "256.0.0.1",
+    "1.2.3.4.5",
+    "a.1",
+    "1.2.3.",
+    "127.0.0.1.a.08",
+  ];
+  for (const host of badHosts) {
+    it(`refuses the Host ${JSON.stringify(host)}`, () => {
+      assertRefused(() => requestTo("/", host), 400, "Host");
+    });
+  }
+
+  for (
+    const target of [
+      "*",
+      "a",
+      "a:80",
+      "example.com:80",
+      "",
+      "?x",
+      "http:/example.com/",
+      "http:example.com",
+      "/#",
+      "/a#b",
+      "ftp://example.com/",
+    ]
+  ) {
+    it(`refuses the target ${JSON.stringify(target)}`, () => {
+      assertRefused(() => requestTo(target), 400, "target");
+    });
+  }
+
+  it("refuses a head built by hand of what no parser lets pass", () => {
+    for (const field of [["a b", "x"], ["", "x"], ["X-A", "a\r\nb"], ["X-A", "\u20ac"]] as const) {
+      const head = new RequestHead("GET", "/", [["Host", "a"], field]);
+      assertRefused(() => toRequest(head, { secure: false }), 400, "malformed");
+    }
+  });
+
+  it("gives the host that was sent, or refuses with 400, whatever is sent", () => {
+    const random = seededRandom(11);
+    const pick = (size: number) => Math.floor(random() * size);
+    const pieces = [
+      ..."aZ0.-_~!$&'()*+,;=:@/\\?#[]%|^`{}\"<> \t",
+      "1",
+      "256",
+      "0x",
+      "xn--",
+      "xn--a",
+      "::",
+      "[::1]",
+      "127.0.0.1",
+      "..",
+      "/../",
+      "%2f",
+      "%00",
+      "http://",
+      "example.com",
+      ":80",
+    ];
+    const some = (count: number) =>
+      Array.from({ length: pick(count) }, () => pieces[pick(pieces.length)]).join("");
+    let accepted = 0;
+    for (let round = 0; round < 6000; round++) {
+      const host = pick(3) === 0 ? "example.com:81" : some(6);
+      const targets = [
+        `/${some(6)}`,
+        some(6),
+        `http://${host}${some(3)}`,
+        `http://${some(4)}@${host}/`,
+      ];
+      const target = targets[pick(4)];
+      const secure = pick(4) === 0;
+      const head = new RequestHead("GET", target, [
+        ...sampleHead({ Host: host, Origin: undefined }).fields,
+      ]);
+      let request: Request;
+      try {
+        request = toRequest(head, { secure });
+      } catch (error) {
+        assert(error instanceof HandshakeError, `${JSON.stringify([host, target])}: ${error}`);
+        assertEquals(error.status, 400);
+        continue;
+      }
+      accepted++;
+      const url = new URL(request.url);
+      const upgrade = validateUpgrade(head, { secure });
+      assertEquals(url.host, upgrade.host, JSON.stringify([host, target]));
+      assertEquals(url.protocol, secure ? "https:" : "http:");
+      assertEquals(url.username + url.password + url.hash, "");
+    }
+    assert(accepted > 500, `${accepted}`);
+  });
+});
