@@ -11,7 +11,6 @@
 
 import { extractExamples } from "./extract_examples.ts";
 
-const FOLDER = ".tmp/examples";
 const RUNNER = "tools/run_example.ts";
 const DEADLINE_MS = 15_000;
 const PORT = /\b8[04]\d\d\b/g;
@@ -49,9 +48,7 @@ function replacePorts(code: string): string {
   });
 }
 
-async function writeExamples(): Promise<Written[]> {
-  await Deno.remove(FOLDER, { recursive: true }).catch(() => {});
-  await Deno.mkdir(FOLDER, { recursive: true });
+async function writeExamples(folder: string): Promise<Written[]> {
   const written: Written[] = [];
   for (const file of ["README.md", "mod.ts", ...await findSources("src")]) {
     const text = await Deno.readTextFile(file).catch((error) => {
@@ -60,7 +57,7 @@ async function writeExamples(): Promise<Written[]> {
     });
     for (const { line, code, attributes } of extractExamples(file, text)) {
       if (attributes.includes("ignore")) continue;
-      const path = `${FOLDER}/${file.replaceAll(/[^\w]/g, "_")}_${line}.ts`;
+      const path = `${folder}/${file.replaceAll(/[^\w]/g, "_")}_${line}.ts`;
       await Deno.writeTextFile(path, replacePorts(code));
       written.push({ place: `${file}:${line}`, path, runs: !attributes.includes("no-run") });
     }
@@ -85,9 +82,8 @@ async function run({ place, path }: Written): Promise<boolean> {
   return false;
 }
 
-async function main(): Promise<boolean> {
-  Deno.chdir(new URL("..", import.meta.url));
-  const examples = await writeExamples();
+async function checkExamples(folder: string): Promise<boolean> {
+  const examples = await writeExamples(folder);
   if (examples.length === 0) return true;
   const [isTyped, diagnostics] = await deno(["check", "--quiet", ...examples.map((e) => e.path)]);
   if (!isTyped) {
@@ -108,4 +104,14 @@ async function main(): Promise<boolean> {
   return failed === 0;
 }
 
-Deno.exit(await main() ? 0 : 1);
+Deno.chdir(new URL("..", import.meta.url));
+await Deno.mkdir(".tmp", { recursive: true });
+// Inside the repository, since the examples import the package by its name.
+const folder = await Deno.makeTempDir({ dir: ".tmp", prefix: "examples-" });
+let success = false;
+try {
+  success = await checkExamples(folder);
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
+Deno.exit(success ? 0 : 1);

@@ -68,7 +68,8 @@ const KINDS: Kind[] = [
       "--timeout=3600000",
       "--reporter=junit",
       `--reporter-outfile=${report}`,
-      `./${file}`,
+      // Without this, it would be a word to look for in the paths.
+      file.startsWith("/") ? file : `./${file}`,
     ],
   },
   {

@@ -1,7 +1,12 @@
 /**
- * Runs the tests on the runtimes: `deno task test [--runtime NAME]... [--jobs N] [WORD]...`, where
- * WORDs pick the files whose path holds one of them. Each file runs in a process of its own on each
- * runtime, whose JUnit report is read. The last line is `N passed, N failed, N skipped`.
+ * Runs the tests on the runtimes: `deno task test [OPTION]... [WORD]...`, where WORDs pick the files
+ * whose path holds one of them. Each file runs in a process of its own on each runtime, whose JUnit
+ * report is read. The last line is `N passed, N failed, N skipped`. The options:
+ *
+ * - `--runtime NAME`: one of deno, bun, node22 and node26; may be given more than once. Default: all.
+ * - `--jobs N`: how many files run at once. Default: 2.
+ * - `--deadline SECONDS`: how long a file may take before it is ended, and has failed. Default: 180.
+ * - `--folder PATH`: where the tests are. Default: tests.
  *
  * @module
  */
@@ -26,31 +31,47 @@ async function findTestFiles(folder: string): Promise<string[]> {
   return files.sort();
 }
 
-function parseOptions(): { runtimes: string[]; jobs: number; words: string[] } {
+interface Options {
+  runtimes: string[];
+  jobs: number;
+  deadlineMs: number;
+  folder: string;
+  words: string[];
+}
+
+function parseOptions(): Options {
   const { values, positionals } = parseArgs({
-    args: Deno.args,
     allowPositionals: true,
     options: {
-      runtime: { type: "string", multiple: true },
-      jobs: { type: "string" },
+      runtime: { type: "string", multiple: true, default: [...RUNTIME_IDS] },
+      jobs: { type: "string", default: "2" },
+      deadline: { type: "string", default: "180" },
+      folder: { type: "string", default: "tests" },
     },
   });
-  const jobs = Number(values.jobs ?? Math.min(2, navigator.hardwareConcurrency));
-  if (!Number.isSafeInteger(jobs) || jobs < 1) {
-    throw new RangeError(`Cannot run ${values.jobs} jobs: --jobs takes a whole number from 1`);
-  }
-  return { runtimes: values.runtime ?? [...RUNTIME_IDS], jobs, words: positionals };
+  const parseCount = (name: "jobs" | "deadline") => {
+    const count = Number(values[name]);
+    if (Number.isSafeInteger(count) && count > 0) return count;
+    throw new RangeError(`Cannot read "--${name} ${values[name]}": it takes a whole number from 1`);
+  };
+  return {
+    runtimes: values.runtime,
+    jobs: parseCount("jobs"),
+    deadlineMs: parseCount("deadline") * 1000,
+    folder: values.folder,
+    words: positionals,
+  };
 }
 
 async function main(): Promise<boolean> {
-  const { runtimes: ids, jobs, words } = parseOptions();
+  const { runtimes: ids, jobs, deadlineMs, folder, words } = parseOptions();
   Deno.chdir(new URL("..", import.meta.url));
   await setup();
   const runtimes: Runtime[] = [];
   for (const id of ids) runtimes.push(await findRuntime(id));
-  const files = (await findTestFiles("tests"))
+  const files = (await findTestFiles(folder))
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
-  if (files.length === 0) throw new Error(`Cannot test: no file matches ${words.join(" or ")}`);
+  if (files.length === 0) throw new Error(`Cannot test: no test file in ${folder} matches`);
 
   const tallies = runtimes.map((runtime) => new RuntimeTally(runtime.label, files.length));
   const progress = new Progress();
@@ -63,7 +84,7 @@ async function main(): Promise<boolean> {
       if (tally.start()) progress.print(`${tally.label}: ${files.length} files ...`);
       progress.show(tally);
       const remainingMs = RUNTIME_DEADLINE_MS - tally.elapsedMs;
-      const result = await runFile(runtime, file, remainingMs);
+      const result = await runFile(runtime, file, Math.min(deadlineMs, remainingMs));
       tally.add(result);
       if (result.report !== "") progress.print(result.report);
       if (tally.isComplete) progress.print(tally.line());

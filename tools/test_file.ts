@@ -9,8 +9,6 @@ import process from "node:process";
 import { parseJUnit, type TestResult } from "./junit.ts";
 import type { Runtime } from "./runtimes.ts";
 
-/** A hung file is ended after this time. */
-const FILE_DEADLINE_MS = 180_000;
 /** How much of a file's output is kept, in characters. */
 const OUTPUT_KEPT = 256 * 1024;
 /** How much of it is shown beside a failure; the rest is in the log. */
@@ -100,23 +98,24 @@ function describeFailure({ name, detail }: TestResult): string {
   return `  FAILED ${name}\n${detail.replace(/^/gm, "    ")}`;
 }
 
-/** Runs `file` on `runtime`; ends it after `remainingMs` at the latest. */
+/** Runs `file` on `runtime`, and ends it after `deadlineMs`; does not run it where that is not positive. */
 export async function runFile(
   runtime: Runtime,
   file: string,
-  remainingMs: number,
+  deadlineMs: number,
 ): Promise<FileResult> {
-  const base = `${OUTPUT_FOLDER}/${runtime.id}/${file.replaceAll("/", "-")}`;
-  const report = `${base}.xml`;
+  const log = `${OUTPUT_FOLDER}/${runtime.id}/${file.replaceAll("/", "-")}.log`;
   await Deno.mkdir(`${OUTPUT_FOLDER}/${runtime.id}`, { recursive: true });
-  await Deno.remove(report).catch(() => {});
+  // Not beside the log, where another run of the tests would overwrite it.
+  const report = await Deno.makeTempFile({ prefix: "sluice-", suffix: ".xml" });
 
-  const { output, problem } = remainingMs > 0
-    ? await run(runtime.testCommand(file, report), Math.min(FILE_DEADLINE_MS, remainingMs))
+  const { output, problem } = deadlineMs > 0
+    ? await run(runtime.testCommand(file, report), deadlineMs)
     : { output: "", problem: "did not run: the time for this runtime is over" };
-  await Deno.writeTextFile(`${base}.log`, output);
+  await Deno.writeTextFile(log, output);
+  const tests = parseJUnit(await Deno.readTextFile(report));
+  await Deno.remove(report);
 
-  const tests = parseJUnit(await Deno.readTextFile(report).catch(() => ""));
   const failed = tests.some(({ outcome }) => outcome === "failed");
   // A file that fails outside of its tests, or has none, must not pass.
   if (!failed && (problem !== undefined || tests.length === 0)) {
@@ -132,7 +131,7 @@ export async function runFile(
     report: failures.length === 0 ? "" : [
       `${runtime.label}: ${file}`,
       ...failures.map(describeFailure),
-      `  The end of the output (all of it: ${base}.log):`,
+      `  The end of the output (all of it: ${log}):`,
       output.trimEnd().split("\n").slice(-LINES_SHOWN).join("\n").replace(/^/gm, "  | "),
     ].join("\n"),
   };

@@ -28,8 +28,8 @@ const LAYERS = [
 ];
 const BOTTOM = LAYERS.length;
 
-/** The adapters that load only on their own runtime. */
-const RUNTIME_ADAPTER = /^src\/adapters\/(?:deno|bun|node)\.ts$/;
+/** What loads only on one runtime, or is of use there only. */
+const RUNTIME_ADAPTER = /^src\/adapters\/(deno|bun|node)\w*\.ts$/;
 /** The packages that published code may import. */
 const PACKAGES = /^@std\/(?:encoding|crypto)(?:\/|$)/;
 /** The layers that know no time, and nothing that happens later. */
@@ -120,8 +120,9 @@ function checkImport(file: string, { specifier, kind }: Import): string | undefi
   if (!isDown || target === "mod.ts" || target.startsWith("..")) {
     return `imports ${target}, which is above it`;
   }
-  if (kind === "static" && RUNTIME_ADAPTER.test(target)) {
-    return `imports ${target} statically, which loads on one runtime only`;
+  const runtime = RUNTIME_ADAPTER.exec(target)?.[1];
+  if (kind === "static" && runtime !== undefined && RUNTIME_ADAPTER.exec(file)?.[1] !== runtime) {
+    return `imports ${target} statically, which is for one runtime only`;
   }
   return undefined;
 }

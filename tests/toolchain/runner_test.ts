@@ -1,0 +1,70 @@
+import { after, before, describe, it } from "node:test";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { execFile } from "node:child_process";
+import process from "node:process";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+const IMPORT = 'import { describe, it } from "node:test";\n';
+const FILES: Record<string, string> = {
+  "pass_test.ts": `${IMPORT} it("passes", () => {}); it("waits", { skip: "no time" }, () => {});`,
+  "fail_test.ts": `${IMPORT} describe("a", () => { it("b", () => { throw new Error("boo"); }); });`,
+  "throw_test.ts": `${IMPORT} throw new Error("outside of any test"); it("c", () => {});`,
+  "hang_test.ts": `${IMPORT} it("hangs", () => new Promise((f) => setTimeout(f, 1e6)));`,
+  "none_test.ts": "",
+};
+
+/** Runs the runner on the folder; gives its status and what it printed. */
+async function runTests(folder: string, words: string[]): Promise<[number, string]> {
+  const denoFolder = `${root}node_modules/@deno/`;
+  const [platform] = await readdir(denoFolder);
+  const args = ["run", "-A", "tools/test.ts", "--folder", folder, "--deadline", "3", ...words];
+  const { promise, resolve } = Promise.withResolvers<[number, string]>();
+  const env = { ...process.env, NO_COLOR: "1" };
+  execFile(`${denoFolder}${platform}/deno`, args, { cwd: root, env }, (error, stdout) => {
+    resolve([error === null ? 0 : Number(error.code), stdout]);
+  });
+  return await promise;
+}
+
+describe("tools/test.ts", () => {
+  let folder: string;
+
+  before(async () => {
+    // Within the repository, so that the packages are found.
+    folder = await mkdtemp(`${root}.tmp/runner-`);
+    for (const [name, text] of Object.entries(FILES)) await writeFile(`${folder}/${name}`, text);
+  });
+
+  after(() => rm(folder, { recursive: true }));
+
+  it("ends with status 0 where every test passed or was skipped", async () => {
+    const [status, output] = await runTests(folder, ["pass_test"]);
+    assertEquals(output.trimEnd().split("\n").at(-1), "4 passed, 0 failed, 4 skipped");
+    assertStringIncludes(output, "pass_test.ts > waits: no time (Deno");
+    assertEquals(status, 0);
+  });
+
+  it("counts a failed test on every runtime, and shows it", async () => {
+    const [status, output] = await runTests(folder, ["fail_test"]);
+    assertEquals(output.trimEnd().split("\n").at(-1), "0 passed, 4 failed, 0 skipped");
+    assertEquals(output.match(/FAILED a > b\n +.*Error.*: boo/g)?.length, 4);
+    assertEquals(status, 1);
+  });
+
+  it("counts a file that fails outside of its tests, or has none", async () => {
+    const [status, output] = await runTests(folder, ["throw_test", "none_test"]);
+    assertEquals(output.match(/^failed: .*throw_test\.ts \(/gm)?.length, 4);
+    assertEquals(output.match(/^failed: .*none_test\.ts \(/gm)?.length, 4);
+    assertEquals(status, 1);
+  });
+
+  it("ends a file that hangs", async () => {
+    const [status, output] = await runTests(folder, ["hang_test", "--runtime", "node22"]);
+    assertStringIncludes(output, "did not end within 3 s");
+    assertEquals(output.trimEnd().split("\n").at(-1), "0 passed, 1 failed, 0 skipped");
+    assertEquals(status, 1);
+  });
+});

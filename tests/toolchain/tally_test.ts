@@ -1,0 +1,48 @@
+import { describe, it } from "node:test";
+import { assertEquals, assertMatch } from "@std/assert";
+import { RuntimeTally, summaryTable } from "../../tools/tally.ts";
+
+function passed(name: string) {
+  return { name, outcome: "passed", detail: "" } as const;
+}
+
+function skipped(name: string, detail = "") {
+  return { name, outcome: "skipped", detail } as const;
+}
+
+describe("summaryTable()", () => {
+  const deno = new RuntimeTally("Deno 2.0.0", 1);
+  deno.start();
+  deno.add({
+    file: "tests/a_test.ts",
+    tests: [passed("one"), skipped("two"), { name: "three", outcome: "failed", detail: "boo" }],
+    skipReasons: ["needs a browser"],
+    report: "",
+  });
+  const node = new RuntimeTally("Node 22.0.0", 1);
+  node.start();
+  node.add({
+    file: "tests/a_test.ts",
+    tests: [passed("one"), skipped("two", "needs Chromium"), passed("three")],
+    skipReasons: ["needs a browser"],
+    report: "",
+  });
+  const lines = summaryTable([deno, node]).split("\n");
+
+  it("gives one line for a skipped test: the reason, and where", () => {
+    const line = "skipped: tests/a_test.ts > two: needs Chromium (Deno 2.0.0, Node 22.0.0)";
+    assertEquals(lines.filter((line) => line.startsWith("skipped:")), [line]);
+  });
+
+  it("names the failed tests", () => {
+    const line = "failed: tests/a_test.ts > three (Deno 2.0.0)";
+    assertEquals(lines.filter((line) => line.startsWith("failed:")), [line]);
+  });
+
+  it("has a row for each runtime, and ends with the sum", () => {
+    assertMatch(lines.at(-5)!, /^runtime +passed +failed +skipped +time$/);
+    assertMatch(lines.at(-4)!, /^Deno 2\.0\.0 +1 +1 +1 +\d+\.\d s$/);
+    assertMatch(lines.at(-3)!, /^Node 22\.0\.0 +2 +0 +1 +\d+\.\d s$/);
+    assertEquals(lines.at(-1), "3 passed, 1 failed, 2 skipped");
+  });
+});
