@@ -13,9 +13,9 @@ import type {
 import type { Address, TlsCertificate } from "../connection/byte_channel.ts";
 import type { BunApi, BunListener, BunSocket, BunSocketHandler } from "./bun_api.ts";
 import { BunChannel } from "./bun_channel.ts";
-import { checkCertificate, resolveTarget } from "./listen_check.ts";
-import { listenError } from "./listen_error.ts";
-import { TlsHandshakes } from "./tls_handshake.ts";
+import { checkListen } from "./listen_check.ts";
+import { toListenError } from "./listen_error.ts";
+import { TlsHandshakes } from "./tls_handshakes.ts";
 
 /** A socket has no channel before its TLS handshake is done. */
 type Socket = BunSocket<BunChannel | undefined>;
@@ -24,12 +24,11 @@ declare const Bun: BunApi;
 
 /** Listens on a TCP or Unix socket of Bun. */
 export const listen: Listen = async (target, tls, onChannel) => {
-  if (tls !== undefined) await checkCertificate(tls);
-  const resolved = await resolveTarget(target);
+  const resolved = await checkListen(target, tls);
   try {
     return new BunByteListener(resolved, tls, onChannel);
   } catch (error) {
-    throw listenError(target, (error as { code?: string }).code ?? "EINVAL", error);
+    throw toListenError(target, error);
   }
 };
 

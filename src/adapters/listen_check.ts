@@ -6,20 +6,35 @@
  */
 
 import type { ListenTarget, TlsCertificate } from "../connection/byte_channel.ts";
-import { ListenError } from "../errors.ts";
-import { listenError } from "./listen_error.ts";
+import { certificateError, listenError } from "./listen_error.ts";
 
 /** What fits into `sockaddr_un` on Linux, less the terminating NUL. */
 const maxPathSize = 107;
 
 /**
- * Resolves a host name to the address to bind to, and checks the path of a Unix socket.
+ * Checks where to listen, and the certificate.
  *
  * @param target Where to listen.
- * @returns The target with an IP address for a host name.
- * @throws {ListenError} Where the name can't be resolved, or the path is too long.
+ * @param tls The certificate and its key, if any.
+ * @returns The target, with an IP address in place of a host name.
+ * @throws {ListenError} Where the name can't be resolved, the path is too long, or the certificate
+ * or its key can't be used.
+ * @throws {TypeError} Where TLS is asked for on a Unix socket.
  */
-export async function resolveTarget(target: ListenTarget): Promise<ListenTarget> {
+export async function checkListen(
+  target: ListenTarget,
+  tls: TlsCertificate | undefined,
+): Promise<ListenTarget> {
+  if (tls !== undefined) {
+    if ("path" in target) {
+      throw new TypeError(`Cannot listen on ${target.path}: TLS needs a host name and port`);
+    }
+    await checkCertificate(tls);
+  }
+  return resolveTarget(target);
+}
+
+async function resolveTarget(target: ListenTarget): Promise<ListenTarget> {
   if ("path" in target) {
     // Some runtimes cut a longer path short and listen somewhere else.
     if (new TextEncoder().encode(target.path).length > maxPathSize) {
@@ -38,13 +53,7 @@ export async function resolveTarget(target: ListenTarget): Promise<ListenTarget>
   }
 }
 
-/**
- * Checks that certificate and key are PEM, and belong to each other.
- *
- * @param tls The certificate and its key.
- * @throws {ListenError} Where they can't be used.
- */
-export async function checkCertificate(tls: TlsCertificate): Promise<void> {
+async function checkCertificate(tls: TlsCertificate): Promise<void> {
   const { createPrivateKey, X509Certificate } = await import("node:crypto");
   const certificate = attempt(
     () => new X509Certificate(tls.cert),
@@ -59,11 +68,6 @@ export async function checkCertificate(tls: TlsCertificate): Promise<void> {
     "the private key can't be compared with it",
   );
   if (!matches) throw certificateError("the private key belongs to another certificate");
-}
-
-/** Creates the error for a certificate that can't be used. */
-export function certificateError(reason: string, cause?: unknown): ListenError {
-  return new ListenError("EINVAL", `Cannot use the TLS certificate: ${reason}`, cause);
 }
 
 function attempt<T>(run: () => T, reason: string): T {

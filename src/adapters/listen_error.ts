@@ -25,9 +25,6 @@ const reasons: ReadonlyMap<string, string> = new Map([
 const synonyms: ReadonlyMap<string, string> = new Map([
   ["EPERM", "EACCES"],
   ["ENFILE", "EMFILE"],
-  ["EAI_AGAIN", "ENOTFOUND"],
-  ["EAI_NODATA", "ENOTFOUND"],
-  ["EAI_NONAME", "ENOTFOUND"],
 ]);
 
 /**
@@ -38,10 +35,27 @@ const synonyms: ReadonlyMap<string, string> = new Map([
  * @param cause The runtime's own error.
  */
 export function listenError(target: ListenTarget, code: string, cause?: unknown): ListenError {
-  code = synonyms.get(code) ?? code;
   const reason = reasons.get(code) ??
-    (cause instanceof Error ? cause.message : `the system said ${code}`);
+    (cause instanceof Error ? cause.message : `the system answered ${code}`);
   return new ListenError(code, `Cannot listen on ${placeOf(target)}: ${reason}`, cause);
+}
+
+/** Creates the error for `target` from what a runtime threw. */
+export function toListenError(target: ListenTarget, error: unknown): ListenError {
+  const { code, name } = error as { code?: unknown; name?: unknown };
+  // A runtime's TLS library objects to a certificate that is well-formed, such as to a short key.
+  if (typeof code === "string" && /^ERR_(CRYPTO|OSSL|SSL|TLS)_/.test(code)) {
+    return certificateError(error instanceof Error ? error.message : code, error);
+  }
+  // Deno's own permissions have no code.
+  if (name === "NotCapable") return listenError(target, "EACCES", error);
+  const system = typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : "EINVAL";
+  return listenError(target, synonyms.get(system) ?? system, error);
+}
+
+/** Creates the error for a certificate that can't be used. */
+export function certificateError(reason: string, cause?: unknown): ListenError {
+  return new ListenError("EINVAL", `Cannot use the TLS certificate: ${reason}`, cause);
 }
 
 /** Writes a target as people do: `127.0.0.1:80`, `[::1]:80`, or the path. */

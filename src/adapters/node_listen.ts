@@ -14,23 +14,23 @@ import type {
   ListenTarget,
   TlsCertificate,
 } from "../connection/byte_channel.ts";
-import { tlsHandshakeTimeoutMs } from "./tls_handshake.ts";
-import { checkCertificate, resolveTarget } from "./listen_check.ts";
-import { listenError } from "./listen_error.ts";
+import { checkListen } from "./listen_check.ts";
+import { toListenError } from "./listen_error.ts";
 import { NodeChannel } from "./node_channel.ts";
+import { TlsHandshakes } from "./tls_handshakes.ts";
 
 type OnChannel = (channel: ByteChannel) => void;
 
 /** Listens on a TCP or Unix socket of Node. */
 export const listen: Listen = async (target, tls, onChannel) => {
-  if (tls !== undefined) await checkCertificate(tls);
-  const listener = new NodeListener(await resolveTarget(target), tls, onChannel);
+  const resolved = await checkListen(target, tls);
   try {
+    const listener = new NodeListener(resolved, tls, onChannel);
     await listener.bind();
+    return listener;
   } catch (error) {
-    throw listenError(target, (error as { code?: string }).code ?? "EINVAL", error);
+    throw toListenError(target, error);
   }
-  return listener;
 };
 
 /** A server of Node as a byte listener. */
@@ -38,8 +38,10 @@ class NodeListener implements ByteListener {
   readonly #target: ListenTarget;
   readonly #server: Server;
   readonly #onChannel: OnChannel;
-  /** TCP connections whose TLS handshake is under way, by their four numbers. */
-  readonly #handshakes = new Map<string, Socket>();
+  /** TCP connections whose TLS handshake is under way. */
+  readonly #handshakes = new TlsHandshakes<Socket>((raw) => raw.destroy());
+  /** The same by name: Node does not tell which connection a TLS socket was put on. */
+  readonly #raws = new Map<string, Socket>();
   #addr: Address;
   #closed = false;
 
@@ -53,13 +55,12 @@ class NodeListener implements ByteListener {
       return;
     }
     const { cert, key } = tls;
-    const handshakeTimeout = tlsHandshakeTimeoutMs;
     const server = createTlsServer(
-      { ...options, cert, key, handshakeTimeout },
+      { ...options, cert, key },
       (socket) => this.#finishHandshake(socket),
     );
     server.on("connection", (raw) => this.#startHandshake(raw));
-    // A handshake that fails concerns one peer, whose socket Node has closed.
+    // A handshake that fails concerns one peer, which Node has closed or the deadline will.
     server.on("tlsClientError", () => {});
     this.#server = server;
   }
@@ -103,25 +104,25 @@ class NodeListener implements ByteListener {
       this.#closed = true;
       // The callback would wait for the open channels; listening ends at once.
       this.#server.close();
-      for (const raw of this.#handshakes.values()) raw.destroy();
+      this.#handshakes.dropAll();
     }
     return Promise.resolve();
   }
 
   #startHandshake(raw: Socket): void {
     const name = nameOf(raw);
-    this.#handshakes.set(name, raw);
+    this.#raws.set(name, raw);
+    this.#handshakes.start(raw);
     raw.once("close", () => {
-      if (this.#handshakes.get(name) === raw) this.#handshakes.delete(name);
+      this.#handshakes.finish(raw);
+      if (this.#raws.get(name) === raw) this.#raws.delete(name);
     });
   }
 
   #finishHandshake(socket: Socket): void {
-    const name = nameOf(socket);
-    const raw = this.#handshakes.get(name);
-    this.#handshakes.delete(name);
-    if (raw === undefined) socket.destroy();
-    else this.#accept(socket, raw);
+    const raw = this.#raws.get(nameOf(socket));
+    if (raw !== undefined && this.#handshakes.finish(raw)) this.#accept(socket, raw);
+    else discard(socket);
   }
 
   #accept(socket: Socket, raw: Socket): void {
@@ -130,11 +131,7 @@ class NodeListener implements ByteListener {
     if (local.transport === "tcp") {
       const { remoteAddress, remotePort, localAddress, localPort } = socket;
       // A peer that is gone before it was accepted has no address.
-      if (remoteAddress === undefined || localAddress === undefined || this.#closed) {
-        socket.on("error", () => {});
-        socket.destroy();
-        return;
-      }
+      if (remoteAddress === undefined || localAddress === undefined) return discard(socket);
       remote = tcp({ hostname: remoteAddress, port: remotePort ?? 0 });
       local = tcp({ hostname: localAddress, port: localPort ?? 0 });
     } else {
@@ -142,6 +139,12 @@ class NodeListener implements ByteListener {
     }
     this.#onChannel(new NodeChannel(socket, raw, remote, local));
   }
+}
+
+/** Drops a socket that never becomes a channel. */
+function discard(socket: Socket): void {
+  socket.on("error", () => {});
+  socket.destroy();
 }
 
 function tcp(target: { hostname: string; port: number }): Address {

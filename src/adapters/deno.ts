@@ -1,0 +1,21 @@
+/**
+ * Sluice for Deno alone: the same as `@sluice/websocket`, with the adapter over `Deno.listen` and `Deno.listenTls` imported
+ * statically, for bundlers and for programs that run nowhere else.
+ *
+ * @example
+ * ```ts no-run
+ * import { serve } from "@sluice/websocket/deno";
+ *
+ * await serve({ port: 8080, message: (conn, data) => conn.send(data) });
+ * ```
+ *
+ * @module
+ */
+
+import { createServe, type Serve } from "../server/serve.ts";
+import { listen } from "./deno_listen.ts";
+
+export * from "../server/mod.ts";
+
+/** Starts a server on Deno. See {@linkcode Serve}. */
+export const serve: Serve = createServe(listen);

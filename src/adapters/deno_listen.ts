@@ -1,0 +1,102 @@
+/**
+ * Listens with `Deno.listen`; with `node:tls` where TLS is asked for.
+ *
+ * @module
+ */
+
+import type { Address, ByteChannel, ByteListener, Listen } from "../connection/byte_channel.ts";
+import type { DenoAddr, DenoApi, DenoConn, DenoListener } from "./deno_api.ts";
+import { DenoChannel } from "./deno_channel.ts";
+import { checkListen } from "./listen_check.ts";
+import { toListenError } from "./listen_error.ts";
+
+declare const Deno: DenoApi;
+
+/** How long accepting rests after it failed for reasons that last, such as want of descriptors. */
+const acceptRestMs = 100;
+
+/** Errors of `accept()` that concern one peer, which has gone already. */
+const peerErrors: ReadonlySet<unknown> = new Set([
+  "ConnectionAborted",
+  "ConnectionReset",
+  "NotConnected",
+]);
+
+/** Listens on a TCP or Unix socket of Deno. */
+export const listen: Listen = async (target, tls, onChannel) => {
+  // A connection of Deno.listenTls can't be closed during its handshake, nor while its peer does
+  // not read: its close() goes on waiting for the peer, and keeps the descriptor for as long as the
+  // peer likes. It also has no setNoDelay(). Deno's node:tls has neither fault.
+  if (tls !== undefined) {
+    const node = await import("./node_listen.ts");
+    return node.listen(target, tls, onChannel);
+  }
+  const resolved = await checkListen(target, tls);
+  let listener: DenoListener;
+  try {
+    listener = Deno.listen("path" in resolved ? { transport: "unix", ...resolved } : resolved);
+  } catch (error) {
+    throw toListenError(target, error);
+  }
+  return new DenoByteListener(listener, onChannel);
+};
+
+/** A listening socket of Deno as a byte listener. */
+class DenoByteListener implements ByteListener {
+  readonly addr: Address;
+  readonly #listener: DenoListener;
+  readonly #onChannel: (channel: ByteChannel) => void;
+  #closed = false;
+
+  constructor(listener: DenoListener, onChannel: (channel: ByteChannel) => void) {
+    this.addr = toAddress(listener.addr);
+    this.#listener = listener;
+    this.#onChannel = onChannel;
+    this.#acceptAll();
+  }
+
+  ref(): void {
+    this.#listener.ref();
+  }
+
+  unref(): void {
+    this.#listener.unref();
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#listener.close();
+    }
+    return Promise.resolve();
+  }
+
+  async #acceptAll(): Promise<void> {
+    while (!this.#closed) {
+      let conn: DenoConn;
+      try {
+        conn = await this.#listener.accept();
+      } catch (error) {
+        const lasts = !this.#closed && !peerErrors.has((error as { name?: unknown }).name);
+        if (lasts) await new Promise((resolve) => setTimeout(resolve, acceptRestMs));
+        continue;
+      }
+      const { remoteAddr, localAddr } = conn;
+      noDelay(conn);
+      this.#onChannel(new DenoChannel(conn, toAddress(remoteAddr), toAddress(localAddr)));
+    }
+  }
+}
+
+function noDelay(conn: DenoConn): void {
+  try {
+    conn.setNoDelay?.(true);
+  } catch {
+    // The peer is gone: the first read tells.
+  }
+}
+
+function toAddress(addr: DenoAddr): Address {
+  if (addr.transport === "unix") return { transport: "unix", path: addr.path ?? "" };
+  return { transport: "tcp", hostname: addr.hostname, port: addr.port };
+}
