@@ -16,8 +16,9 @@ const DEADLINE_MS = 15_000;
 const PORT = /\b8[04]\d\d\b/g;
 
 interface Written {
-  /** Where it stands in the sources. */
-  place: string;
+  /** The file it stands in, and the line of its first line. */
+  file: string;
+  line: number;
   /** Where it was written to. */
   path: string;
   runs: boolean;
@@ -59,7 +60,7 @@ async function writeExamples(folder: string): Promise<Written[]> {
       if (attributes.includes("ignore")) continue;
       const path = `${folder}/${file.replaceAll(/[^\w]/g, "_")}_${line}.ts`;
       await Deno.writeTextFile(path, replacePorts(code));
-      written.push({ place: `${file}:${line}`, path, runs: !attributes.includes("no-run") });
+      written.push({ file, line, path, runs: !attributes.includes("no-run") });
     }
   }
   return written;
@@ -71,14 +72,27 @@ async function deno(args: string[], signal?: AbortSignal): Promise<[success: boo
   return [success, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr)];
 }
 
-async function run({ place, path }: Written): Promise<boolean> {
+/** Names the places in the sources, where a text names those in the files that were written. */
+function withPlaces(text: string, examples: Written[]): string {
+  for (const { file, line, path } of examples) {
+    const name = path.slice(path.lastIndexOf("/") + 1).replaceAll(".", "\\.");
+    text = text.replace(
+      new RegExp(`(?:file://)?\\S*/${name}(?::(\\d+))?`, "g"),
+      (_, row = "1") => `${file}:${line + Number(row) - 1}`,
+    );
+  }
+  return text;
+}
+
+async function run(example: Written): Promise<boolean> {
+  const { file, line, path } = example;
   const deadline = AbortSignal.timeout(DEADLINE_MS);
   const [success, output] = await deno(["run", "-A", "--no-check", RUNNER, path], deadline);
   if (success) return true;
   const why = deadline.aborted
     ? `its top level did not end within ${DEADLINE_MS / 1000} s; is it one to mark as no-run?`
     : "it failed";
-  console.error(`${place}: ${why}\n${output.replace(/^/gm, "  ")}`);
+  console.error(`${file}:${line}: ${why}\n${withPlaces(output, [example]).replace(/^/gm, "  ")}`);
   return false;
 }
 
@@ -87,8 +101,7 @@ async function checkExamples(folder: string): Promise<boolean> {
   if (examples.length === 0) return true;
   const [isTyped, diagnostics] = await deno(["check", "--quiet", ...examples.map((e) => e.path)]);
   if (!isTyped) {
-    console.error(diagnostics);
-    for (const { place, path } of examples) console.error(`${path} is ${place}`);
+    console.error(withPlaces(diagnostics, examples));
     return false;
   }
   const queue = examples.filter(({ runs }) => runs);

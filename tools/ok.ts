@@ -42,6 +42,8 @@ async function run({ name, command }: Check): Promise<boolean> {
   const { success, stdout, stderr } = await new Deno.Command(command[0], {
     args: command.slice(1),
     stdin: "null",
+    // Deno colors what it prints also where it is read by a program.
+    env: Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" },
   }).output();
   const time = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
   console.log(`${success ? "ok    " : "FAILED"} ${name} (${time})`);

@@ -34,16 +34,17 @@ describe("the package", () => {
     }
   });
 
-  it("links a stand-in for every @std package that is imported", async () => {
-    const { imports, links } = await readJson("deno.json");
+  it("has a stand-in for every @std package that is imported", async () => {
+    const { imports, workspace } = await readJson("deno.json");
     const { devDependencies } = await readJson("package.json");
     for (const [name, specifier] of Object.entries<string>(imports)) {
       const folder = `tools/std/${name.replace("@std/", "")}`;
-      assert(links.includes(`./${folder}`), `${name} is linked`);
+      assert(workspace.includes(`./${folder}`), `${name} is in the workspace`);
       assertEquals(devDependencies[name], `file:${folder}`);
       const deno = await readJson(`${folder}/deno.json`);
       const npm = await readJson(`${folder}/package.json`);
       assertEquals([deno.name, deno.version], [npm.name, npm.version]);
+      assertEquals(deno.publish, false);
       assertEquals(specifier, `jsr:${name}@^${deno.version}`);
     }
   });

@@ -2,7 +2,7 @@ import { after, before, describe, it } from "node:test";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { execFile } from "node:child_process";
 import process from "node:process";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -33,6 +33,7 @@ describe("tools/test.ts", () => {
   let folder: string;
 
   before(async () => {
+    await mkdir(`${root}.tmp`, { recursive: true });
     // Within the repository, so that the packages are found.
     folder = await mkdtemp(`${root}.tmp/runner-`);
     for (const [name, text] of Object.entries(FILES)) await writeFile(`${folder}/${name}`, text);
