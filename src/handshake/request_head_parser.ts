@@ -128,7 +128,7 @@ export class RequestHeadParser {
     if (this.#state !== FIELDS) i = this.#scanRequestLine(bytes, end, base);
     if (this.#state === FIELDS) i = this.#scanner.scan(bytes, i, end, base);
     if (this.#scanner.done) {
-      this.#finish(i === bytes.length ? bytes : bytes.subarray(0, i));
+      this.#finish(bytes.subarray(0, i));
     } else {
       if (end < bytes.length) throw this.#tooLarge();
       this.#buffer ??= new HeadBuffer();

@@ -198,13 +198,13 @@ describe("validateOriginPolicy", () => {
   });
 
   const refused: Array<[entry: unknown, hint: string]> = [
-    ["https://EXAMPLE.com", '"https://example.com"'],
-    ["HTTPS://example.com", '"https://example.com"'],
-    ["https://example.com:443", '"https://example.com"'],
-    ["http://example.com:80", '"http://example.com"'],
-    ["http://example.com:", '"http://example.com"'],
-    ["http://example.com:08080", '"http://example.com:8080"'],
-    ["http://[0:0:0:0:0:0:0:1]", '"http://[::1]"'],
+    ["https://EXAMPLE.com", 'sends it as "https://example.com"'],
+    ["HTTPS://example.com", 'sends it as "https://example.com"'],
+    ["https://example.com:443", 'sends it as "https://example.com"'],
+    ["http://example.com:80", 'sends it as "http://example.com"'],
+    ["http://example.com:", 'sends it as "http://example.com"'],
+    ["http://example.com:08080", 'sends it as "http://example.com:8080"'],
+    ["http://[0:0:0:0:0:0:0:1]", 'sends it as "http://[::1]"'],
     ["https://example.com/", "it must be like"],
     ["https://example.com/path", "it must be like"],
     ["https://*.example.com", "it must be like"],

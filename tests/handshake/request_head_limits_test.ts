@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { RequestHeadParser } from "../../src/handshake/mod.ts";
 import { latin1, type Outcome, parsePieces, singly } from "./support.ts";
 
@@ -83,6 +83,7 @@ describe("RequestHeadParser limits", () => {
     const name = (size: number) => `${REQUEST_LINE}b:\r\n${"a".repeat(size - 1)}:\r\n\r\n`;
     assertParsed(name(8192));
     assertPastLimit(name(8193), REQUEST_LINE.length + 4 + 8192, 431);
+    assertPastLimit(name(9000), REQUEST_LINE.length + 4 + 8192, 431);
     const trailing = (size: number) => `${REQUEST_LINE}a:${" ".repeat(size - 2)}\r\n\r\n`;
     assertParsed(trailing(8192));
     assertPastLimit(trailing(8193), REQUEST_LINE.length + 8192, 431);
@@ -112,6 +113,23 @@ describe("RequestHeadParser limits", () => {
       maxLineSize: Infinity,
       maxFields: Infinity,
     });
+  });
+
+  it("names the limit", () => {
+    const message = (text: string, limits = {}): string => {
+      const outcome = parsePieces([latin1(text)], limits);
+      assert(typeof outcome === "object" && "message" in outcome);
+      return outcome.message;
+    };
+    const head = `${REQUEST_LINE}Host: example.com\r\n\r\n`;
+    assertStringIncludes(
+      message(head, { maxLineSize: 10 }),
+      "request line is longer than 10 bytes",
+    );
+    assertStringIncludes(message(head, { maxHeadSize: 9 }), "request line is longer than 9 bytes");
+    assertStringIncludes(message(head, { maxLineSize: 16 }), "header line is longer than 16 bytes");
+    assertStringIncludes(message(head, { maxHeadSize: 20 }), "head is larger than 20 bytes");
+    assertStringIncludes(message(head, { maxFields: 0 }), "more than 0 header lines");
   });
 
   it("takes undefined for the default", () => {
