@@ -5,12 +5,10 @@
  */
 
 import type { Address } from "../connection/byte_channel.ts";
+import { joinSmallChunks } from "../connection/join_chunks.ts";
 import { OrderedChannel } from "../connection/ordered_channel.ts";
 import type { DenoConn } from "./deno_api.ts";
 import { borrowBuffer, type BufferSize, nextBufferSize, returnBuffer } from "./read_buffers.ts";
-
-/** Up to this size chunks are put together: Deno has no gather write. */
-const joinedSize = 65_536;
 
 /** A connection of Deno as a byte channel. */
 export class DenoChannel extends OrderedChannel {
@@ -91,18 +89,9 @@ export class DenoChannel extends OrderedChannel {
 
   async #send(chunks: Uint8Array[]): Promise<void> {
     try {
-      let i = 0;
-      while (i < chunks.length) {
-        const first = i;
-        let size = 0;
-        do size += chunks[i++].length; while (
-          i < chunks.length && size + chunks[i].length <= joinedSize
-        );
-        const run = i - first === 1 ? chunks[first] : join(chunks, first, i, size);
-        let taken = 0;
-        while (taken < size) {
-          taken += await this.#conn.write(taken === 0 ? run : run.subarray(taken));
-        }
+      for (const run of joinSmallChunks(chunks)) {
+        let taken = await this.#conn.write(run);
+        while (taken < run.length) taken += await this.#conn.write(run.subarray(taken));
       }
     } catch (error) {
       this.#fail(error);
@@ -135,15 +124,6 @@ export class DenoChannel extends OrderedChannel {
     close(this.#conn);
     this.arriveClosed(error);
   }
-}
-
-function join(chunks: Uint8Array[], start: number, end: number, size: number): Uint8Array {
-  const joined = new Uint8Array(size);
-  for (let i = start, offset = 0; i < end; i++) {
-    joined.set(chunks[i], offset);
-    offset += chunks[i].length;
-  }
-  return joined;
 }
 
 /** Closes a connection, which throws where it is closed already. */

@@ -11,6 +11,9 @@ import { certificateError, listenError } from "./listen_error.ts";
 /** What fits into `sockaddr_un` on Linux, less the terminating NUL. */
 const maxPathSize = 107;
 
+/** What runtimes ask of an RSA key, in bits; not all of them, and not all before a handshake. */
+const smallestModulus = 2048;
+
 /**
  * Checks where to listen, and the certificate.
  *
@@ -63,6 +66,10 @@ async function checkCertificate(tls: TlsCertificate): Promise<void> {
     () => createPrivateKey(tls.key),
     "key is not a PEM encoded, unencrypted private key",
   );
+  const { modulusLength = smallestModulus } = key.asymmetricKeyDetails ?? {};
+  if (modulusLength < smallestModulus) {
+    throw certificateError(`an RSA key needs at least ${smallestModulus} bits`);
+  }
   const matches = attempt(
     () => certificate.checkPrivateKey(key),
     "the private key can't be compared with it",

@@ -7,7 +7,7 @@
 import type { Socket } from "node:net";
 import type { Address } from "../connection/byte_channel.ts";
 import { OrderedChannel } from "../connection/ordered_channel.ts";
-import { lostError } from "./lost_error.ts";
+import { lostError } from "../connection/lost_error.ts";
 
 /** How the listeners, which all sockets share, find the channel of a socket. */
 const channelOf = Symbol("channel");
