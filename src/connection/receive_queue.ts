@@ -147,7 +147,6 @@ export class ReceiveQueue {
     if (take === undefined) {
       this.#messages.push(message);
     } else {
-      if (!(message instanceof StreamedMessage)) this.#size += message.length;
       this.#handOver(message);
       take(message);
     }

@@ -104,6 +104,11 @@ export class SendQueue {
       length + encoder.encode(data).length <= sendQueueSize;
   }
 
+  /** Sends what comes before the first frame. */
+  sendHandshake(bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#write([bytes], bytes.length);
+  }
+
   /**
    * Sends a message, and gives a promise that resolves when the queue is below the high-water mark
    * behind it and its bytes are no longer needed.
@@ -181,15 +186,7 @@ export class SendQueue {
   /** Writes the output, if the channel takes it. */
   flush(): void {
     const length = this.#protocol.outputLength;
-    if (this.#ready && length > 0) {
-      if (this.#channel.write(this.#protocol.takeOutput())) {
-        this.#taken += length;
-        this.#settleWaiters();
-      } else {
-        this.#ready = false;
-        this.#inFlight = length;
-      }
-    }
+    if (this.#ready && length > 0) this.#write(this.#protocol.takeOutput(), length);
     if (this.#ending && this.#ready && !this.#ended) {
       this.#ended = true;
       this.#channel.end();
@@ -222,6 +219,16 @@ export class SendQueue {
     this.#waiters = undefined;
     for (let waiter = waiters?.shift(); waiter !== undefined; waiter = waiters?.shift()) {
       waiter.deferred.reject(error);
+    }
+  }
+
+  #write(chunks: Uint8Array[], length: number): void {
+    if (this.#channel.write(chunks)) {
+      this.#taken += length;
+      this.#settleWaiters();
+    } else {
+      this.#ready = false;
+      this.#inFlight = length;
     }
   }
 

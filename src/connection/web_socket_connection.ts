@@ -76,7 +76,7 @@ export class WebSocketConnection<Data>
   /** Bytes received and not decoded yet, because there was no room for what they hold. */
   #undecoded: Uint8Array = EMPTY;
   #isDecoding = false;
-  #isPaused = false;
+  #isPaused = true;
   #pendingPong: Uint8Array | undefined;
   #end: End | undefined;
   #isEndSettled = false;
@@ -120,10 +120,21 @@ export class WebSocketConnection<Data>
     channel.handler = this;
   }
 
-  /** Takes the bytes that came with the opening handshake, and reads on. */
-  start(received: Uint8Array): void {
+  /**
+   * Begins, on a channel that is paused.
+   *
+   * @param response What is still to be sent of the opening handshake.
+   * @param received What has arrived behind the opening handshake.
+   * @param handler Handles the connection for its whole life, which ends with it.
+   */
+  start(
+    response: Uint8Array,
+    received: Uint8Array,
+    handler?: (conn: Connection<Data>) => unknown,
+  ): void {
+    this.#sendQueue.sendHandshake(response);
+    if (handler !== undefined) void this.#run(handler);
     if (this.#callbacks?.open !== undefined) this.#call(this.#callbacks.open);
-    this.#isPaused = true;
     this.#undecoded = received;
     this.#continueReceiving();
   }
@@ -546,8 +557,7 @@ export class WebSocketConnection<Data>
 
   // ---- The program's code ----
 
-  /** Runs a handler for the whole life of the connection, which ends with it. */
-  async run(handler: (conn: Connection<Data>) => unknown): Promise<void> {
+  async #run(handler: (conn: Connection<Data>) => unknown): Promise<void> {
     try {
       await handler(this);
       this.close();

@@ -1,0 +1,113 @@
+import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import { StreamChannel } from "../connection/stream_channel.ts";
+import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
+import { type HandshakeError, WebSocketError } from "../errors.ts";
+import {
+  type AcceptedUpgrade,
+  type HandshakeOwner,
+  OpeningHandshake,
+  reportError,
+} from "./opening_handshake.ts";
+import { type AcceptOptions, type AcceptSettings, resolveAcceptOptions } from "./options.ts";
+
+/** A duplex channel of bytes, as two Web Streams. */
+export interface StreamPair {
+  /** What the client sends. */
+  readable: ReadableStream<Uint8Array>;
+  /** What the client receives. */
+  writable: WritableStream<Uint8Array>;
+}
+
+/** Options of {@linkcode accept}. */
+export interface AcceptStreamOptions<Data = unknown>
+  extends AcceptOptions<Data>, ConnectionCallbacks<Data> {
+  /**
+   * Whether the streams are those of a secured connection: same-origin then means `https`, and so are
+   * the URLs of requests.
+   *
+   * @default {false}
+   */
+  secure?: boolean;
+}
+
+/**
+ * Accepts a WebSocket over any duplex pair of byte streams: performs the opening handshake as a server
+ * (RFC 6455, section 4.2), and gives the connection.
+ *
+ * @example
+ * ```ts
+ * import { accept } from "@sluice/websocket";
+ *
+ * const fromClient = new TransformStream<Uint8Array, Uint8Array>();
+ * const toClient = new TransformStream<Uint8Array, Uint8Array>();
+ * const accepted = accept({ readable: fromClient.readable, writable: toClient.writable });
+ *
+ * const client = fromClient.writable.getWriter();
+ * client.write(new TextEncoder().encode(
+ *   "GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+ *     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+ * ));
+ * const { value } = await toClient.readable.getReader().read();
+ * console.log(new TextDecoder().decode(value)); // "HTTP/1.1 101 Switching Protocols" ...
+ *
+ * const conn = await accepted;
+ * conn.abort();
+ * ```
+ *
+ * @typeParam Data What the `upgrade` hook attaches.
+ * @param streams The streams. They are locked, and ended with the connection.
+ * @param options See {@linkcode AcceptStreamOptions}. Without callbacks, the connection is received
+ * from by iteration or streams.
+ * @throws {HandshakeError} Where the request was refused; the client has its answer then.
+ * @throws {WebSocketError} Where the streams ended before there was a WebSocket.
+ * @throws {RangeError} Where a number among the options is out of its range.
+ * @throws {TypeError} Where an option is of another type, or a stream is locked.
+ */
+export async function accept<Data = undefined>(
+  streams: StreamPair,
+  options: AcceptStreamOptions<Data> = {},
+): Promise<Connection<Data>> {
+  const settings = resolveAcceptOptions(options);
+  const channel = new StreamChannel(streams);
+  const acceptor = new Acceptor(settings);
+  new OpeningHandshake(channel, options.secure ?? false, settings, acceptor);
+  return await acceptor.accepted;
+}
+
+class Acceptor<Data> implements HandshakeOwner<Data>, ConnectionOwner {
+  readonly #settings: AcceptSettings<Data>;
+  readonly #accepted = Promise.withResolvers<Connection<Data>>();
+
+  constructor(settings: AcceptSettings<Data>) {
+    this.#settings = settings;
+  }
+
+  get accepted(): Promise<Connection<Data>> {
+    return this.#accepted.promise;
+  }
+
+  refusal(): undefined {}
+
+  acceptUpgrade(
+    _handshake: OpeningHandshake<Data>,
+    { channel, info, response, received }: AcceptedUpgrade<Data>,
+  ): void {
+    const { connection, callbacks } = this.#settings;
+    const conn = new WebSocketConnection("server", channel, info, connection, callbacks, this);
+    conn.start(response, received);
+    this.#accepted.resolve(conn);
+  }
+
+  endHandshake(_handshake: OpeningHandshake<Data>, error: HandshakeError | undefined): void {
+    this.#accepted.reject(
+      error ??
+        new WebSocketError("Cannot accept a WebSocket: the streams ended before there was one"),
+    );
+  }
+
+  reportError(error: unknown, conn: Connection): void {
+    reportError(this.#settings.onError, error, conn as Connection<Data>);
+  }
+
+  removeConnection(): void {}
+}

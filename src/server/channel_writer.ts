@@ -1,0 +1,59 @@
+import type { ByteChannel } from "../connection/byte_channel.ts";
+import type { Clock } from "../connection/clock.ts";
+
+/** Writes to a channel, chunk by chunk, for whoever can wait: the plain HTTP side. */
+export class ChannelWriter {
+  readonly #channel: ByteChannel;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  #drained: PromiseWithResolvers<void> | undefined;
+  #closed = false;
+  #hasWritten = false;
+
+  /**
+   * Creates a writer.
+   *
+   * @param timeoutMs How long the peer may take for one chunk, in milliseconds; past it the channel
+   * is dropped.
+   */
+  constructor(channel: ByteChannel, clock: Clock, timeoutMs: number) {
+    this.#channel = channel;
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Whether the channel is gone. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether anything was written. */
+  get hasWritten(): boolean {
+    return this.#hasWritten;
+  }
+
+  /** Writes a chunk; resolves when the next one is welcome, or the channel is gone. */
+  async write(chunk: Uint8Array): Promise<void> {
+    if (this.#closed || chunk.length === 0) return;
+    this.#hasWritten = true;
+    if (this.#channel.write([chunk])) return;
+    this.#drained = Promise.withResolvers();
+    const { promise } = this.#drained;
+    if (this.#timeoutMs === Infinity) return promise;
+    const timer = this.#clock.setTimeout(() => this.#channel.abort(), this.#timeoutMs);
+    await promise;
+    this.#clock.clearTimeout(timer);
+  }
+
+  /** The channel has taken what was written. */
+  drain(): void {
+    this.#drained?.resolve();
+    this.#drained = undefined;
+  }
+
+  /** The channel is gone. */
+  close(): void {
+    this.#closed = true;
+    this.drain();
+  }
+}

@@ -1,0 +1,42 @@
+/** What the entry points have in common. */
+
+export {
+  ConnectionClosedError,
+  HandshakeError,
+  ListenError,
+  MessageTooBigError,
+  ProtocolError,
+  WebSocketError,
+} from "../errors.ts";
+export { CloseCode } from "../codec/close_code.ts";
+export type { OriginPolicy } from "../handshake/origin.ts";
+export type { HeaderFields } from "../handshake/response_head.ts";
+export type { CloseStatus } from "../protocol/close_payload.ts";
+export type { MessageLimits, MessageType } from "../protocol/message_receiver.ts";
+export type { Address, TlsCertificate } from "../connection/byte_channel.ts";
+export type {
+  CloseInfo,
+  Connection,
+  ConnectionCallbacks,
+  IncomingMessage,
+  Message,
+  TrySendResult,
+  WaitOptions,
+} from "../connection/connection.ts";
+export type {
+  ConnectionOptions,
+  KeepAlive,
+  Limits,
+  SendQueueOverflow,
+} from "../connection/options.ts";
+export { accept, type AcceptStreamOptions, type StreamPair } from "./accept.ts";
+export type {
+  AcceptOptions,
+  Handler,
+  RequestInfo,
+  ServeOptions,
+  UpgradeAcceptance,
+  UpgradeResult,
+} from "./options.ts";
+export type { Serve } from "./serve.ts";
+export type { Server, ShutdownOptions } from "./server.ts";

@@ -1,0 +1,314 @@
+import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
+import type { ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
+import { HandshakeError } from "../errors.ts";
+import { computeAccept } from "../handshake/accept_key.ts";
+import { parseContentLength } from "../handshake/content_length.ts";
+import { isUpgrade, upgradeRequired, validateUpgrade } from "../handshake/negotiate.ts";
+import { toRequest } from "../handshake/request.ts";
+import type { RequestHead } from "../handshake/request_head.ts";
+import { RequestHeadParser } from "../handshake/request_head_parser.ts";
+import { encodeRefusal, encodeSwitchingProtocols } from "../handshake/response_head.ts";
+import { selectSubprotocol } from "../handshake/subprotocol.ts";
+import { ChannelWriter } from "./channel_writer.ts";
+import type { AcceptSettings, RequestInfo, UpgradeAcceptance } from "./options.ts";
+import { sendResponse } from "./send_response.ts";
+
+/** A WebSocket that was agreed upon, and what the connection needs to begin. */
+export interface AcceptedUpgrade<Data> {
+  readonly channel: ByteChannel;
+  readonly info: ConnectionInfo<Data>;
+  /** The 101 response, still to be sent. */
+  readonly response: Uint8Array;
+  /** The bytes that arrived behind the request. */
+  readonly received: Uint8Array;
+}
+
+/** Whoever owns an opening handshake. */
+export interface HandshakeOwner<Data> {
+  /** Why no request is served at the moment, if so. */
+  refusal(isUpgrade: boolean): HandshakeError | undefined;
+  /** Takes a WebSocket that was agreed upon: the channel is the owner's from here on. */
+  acceptUpgrade(handshake: OpeningHandshake<Data>, accepted: AcceptedUpgrade<Data>): void;
+  /**
+   * The channel is closed without a WebSocket: the request was refused with `error`, or answered as
+   * plain HTTP, or the channel was lost.
+   */
+  endHandshake(handshake: OpeningHandshake<Data>, error: HandshakeError | undefined): void;
+}
+
+const INCOMPLETE = new HandshakeError(400, "Cannot accept the request: it is incomplete");
+const INTERNAL_ERROR = new HandshakeError(500, "Internal server error");
+const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
+
+/**
+ * What happens on a channel before it is a WebSocket, from its first byte to the response (RFC 6455,
+ * section 4.2). There is one request and one response; where it is not the 101 of a WebSocket, the
+ * channel is ended after it, and what follows the request is dropped.
+ */
+export class OpeningHandshake<Data> implements ByteChannelHandler {
+  readonly #channel: ByteChannel;
+  readonly #secure: boolean;
+  readonly #settings: AcceptSettings<Data>;
+  readonly #owner: HandshakeOwner<Data>;
+  readonly #writer: ChannelWriter;
+  readonly #parser: RequestHeadParser;
+  #abort: AbortController | undefined;
+  #timer: unknown;
+  /** Takes the bytes of a body; undefined where none is being received. */
+  #receiveBody: ((bytes: Uint8Array) => void) | undefined;
+  #failBody: ((error: HandshakeError) => void) | undefined;
+  #isAnswering = false;
+  #isClosed = false;
+  #refusal: HandshakeError | undefined;
+
+  constructor(
+    channel: ByteChannel,
+    secure: boolean,
+    settings: AcceptSettings<Data>,
+    owner: HandshakeOwner<Data>,
+  ) {
+    const { clock } = settings.connection;
+    this.#channel = channel;
+    this.#secure = secure;
+    this.#settings = settings;
+    this.#owner = owner;
+    this.#writer = new ChannelWriter(channel, clock, settings.handshakeTimeoutMs);
+    this.#parser = new RequestHeadParser(settings.headLimits);
+    if (settings.handshakeTimeoutMs !== Infinity) {
+      this.#timer = clock.setTimeout(() => this.#expire(), settings.handshakeTimeoutMs);
+    }
+    channel.handler = this;
+  }
+
+  /** Whether a request has begun. */
+  get hasBegun(): boolean {
+    return this.#parser.started;
+  }
+
+  /** Drops the channel. */
+  drop(): void {
+    this.#channel.abort();
+  }
+
+  receive(bytes: Uint8Array): void {
+    if (this.#isAnswering) return;
+    if (this.#receiveBody !== undefined) {
+      this.#receiveBody(bytes);
+      return;
+    }
+    let consumed;
+    try {
+      consumed = this.#parser.push(bytes);
+    } catch (error) {
+      void this.#refuse(error);
+      return;
+    }
+    const { head } = this.#parser;
+    if (head === undefined) return;
+    this.#channel.pause();
+    void this.#serve(head, cloneBytes(bytes, consumed, bytes.length));
+  }
+
+  receiveEnd(): void {
+    if (this.#failBody !== undefined) this.#failBody(INCOMPLETE);
+    else if (this.#parser.head === undefined && this.#parser.started) void this.#refuse(INCOMPLETE);
+    else if (!this.#parser.started) this.#channel.end();
+  }
+
+  drain(): void {
+    this.#writer.drain();
+  }
+
+  receiveClosed(): void {
+    this.#isClosed = true;
+    this.#settings.connection.clock.clearTimeout(this.#timer);
+    this.#writer.close();
+    this.#failBody?.(INCOMPLETE);
+    this.#abort?.abort(new DOMException("The client has left", "AbortError"));
+    this.#owner.endHandshake(this, this.#refusal);
+  }
+
+  async #serve(head: RequestHead, received: Uint8Array): Promise<void> {
+    try {
+      const isForWebSocket = isUpgrade(head);
+      const refusal = this.#owner.refusal(isForWebSocket);
+      if (refusal !== undefined) throw refusal;
+      if (isForWebSocket) await this.#serveUpgrade(head, received);
+      else await this.#serveRequest(head, received);
+    } catch (error) {
+      await this.#refuse(error);
+    }
+  }
+
+  // ---- A WebSocket ----
+
+  async #serveUpgrade(head: RequestHead, received: Uint8Array): Promise<void> {
+    const { origin, upgrade } = this.#settings;
+    const secure = this.#secure;
+    const { key, subprotocols } = validateUpgrade(head, { origin, secure });
+    let request: Request | undefined;
+    let acceptance: UpgradeAcceptance<Data> = {};
+    if (upgrade !== undefined) {
+      request = toRequest(head, { secure });
+      const result = await upgrade(request, this.#createInfo(subprotocols));
+      if (result instanceof Response) {
+        this.#refusal = new HandshakeError(result.status, "The upgrade hook refused the request");
+        await this.#answer(() => sendResponse(this.#writer, result, false));
+        return;
+      }
+      acceptance = checkAcceptance(result);
+    }
+    const protocol = selectSubprotocol(acceptance.protocol, subprotocols);
+    const accept = await computeAccept(key);
+    const response = encodeSwitchingProtocols({ accept, protocol, headers: acceptance.headers });
+    if (this.#isClosed || this.#isAnswering) return;
+    // The server may have been shut down, or filled up, while the hook was awaited.
+    const refusal = this.#owner.refusal(true);
+    if (refusal !== undefined) throw refusal;
+    this.#settings.connection.clock.clearTimeout(this.#timer);
+    this.#owner.acceptUpgrade(this, {
+      channel: this.#channel,
+      info: {
+        createRequest: () => request ?? toRequest(head, { secure }),
+        protocol: protocol ?? "",
+        extensions: "",
+        data: acceptance.data as Data,
+      },
+      response,
+      received,
+    });
+  }
+
+  // ---- Plain HTTP ----
+
+  async #serveRequest(head: RequestHead, received: Uint8Array): Promise<void> {
+    const { fetch } = this.#settings;
+    if (fetch === undefined) throw upgradeRequired();
+    let request = toRequest(head, { secure: this.#secure });
+    const length = parseContentLength(head) ?? 0;
+    if (length > 0) {
+      const body = await this.#collectBody(head, length, received);
+      if (this.#isClosed || this.#isAnswering) return;
+      request = new Request(request, { body });
+    }
+    const response = await fetch(request, this.#createInfo([]));
+    if (!(response instanceof Response)) {
+      throw new TypeError("Cannot answer the request: the fetch hook did not return a Response");
+    }
+    const isHead = request.method === "HEAD";
+    await this.#answer(() => sendResponse(this.#writer, response, isHead));
+  }
+
+  async #collectBody(
+    head: RequestHead,
+    length: number,
+    received: Uint8Array,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const { maxRequestBodySize } = this.#settings;
+    if (length > maxRequestBodySize) {
+      throw new HandshakeError(
+        413,
+        `Cannot accept the request: its body has ${length} bytes, at most ${maxRequestBodySize} are allowed`,
+      );
+    }
+    if (head.method === "GET" || head.method === "HEAD") {
+      throw new HandshakeError(
+        400,
+        `Cannot accept the request: a ${head.method} request has no body`,
+      );
+    }
+    if (head.get("Expect")?.toLowerCase() === "100-continue") await this.#writer.write(CONTINUE);
+    const body = new ByteCollector();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#failBody = reject;
+    this.#receiveBody = (bytes) => {
+      body.append(bytes, 0, Math.min(bytes.length, length - body.length), length);
+      if (body.length < length) return;
+      this.#channel.pause();
+      resolve();
+    };
+    this.#receiveBody(received);
+    if (body.length < length) this.#channel.resume();
+    await promise;
+    this.#receiveBody = this.#failBody = undefined;
+    return cloneBytes(body.take(), 0, length);
+  }
+
+  // ---- The answer ----
+
+  #refuse(error: unknown): Promise<void> {
+    return this.#answer(() => {
+      if (!(error instanceof HandshakeError)) throw error;
+      this.#refusal = error;
+      return this.#writer.write(encodeRefusal(error));
+    });
+  }
+
+  /** Sends the one answer, and ends the channel behind it. */
+  async #answer(send: () => Promise<void>): Promise<void> {
+    if (this.#isClosed || this.#isAnswering) return;
+    const { connection: { clock, closeTimeoutMs } } = this.#settings;
+    this.#isAnswering = true;
+    clock.clearTimeout(this.#timer);
+    // What else arrives is read and dropped: bytes left unread would make the system reset the
+    // connection, and the client lose the answer.
+    this.#channel.resume();
+    try {
+      await send();
+    } catch (error) {
+      reportError(this.#settings.onError, error);
+      if (this.#writer.hasWritten) {
+        // An answer that is not whole must not look as if it were.
+        this.#channel.abort();
+        return;
+      }
+      await this.#writer.write(encodeRefusal(INTERNAL_ERROR));
+    }
+    if (this.#isClosed) return;
+    this.#channel.end();
+    if (closeTimeoutMs !== Infinity) {
+      this.#timer = clock.setTimeout(() => this.#channel.abort(), closeTimeoutMs);
+    }
+  }
+
+  #expire(): void {
+    const error = new HandshakeError(408, "Cannot accept the request: it took too long");
+    this.#abort?.abort(new DOMException(error.message, "TimeoutError"));
+    if (this.#parser.started) void this.#refuse(error);
+    else this.#channel.abort();
+  }
+
+  #createInfo(subprotocols: readonly string[]): RequestInfo {
+    const abort = this.#abort ??= new AbortController();
+    return {
+      remoteAddress: this.#channel.remoteAddress,
+      localAddress: this.#channel.localAddress,
+      subprotocols,
+      signal: abort.signal,
+    };
+  }
+}
+
+/** Reports an error of the program's code; a reporter that throws itself changes nothing. */
+export function reportError<Data>(
+  onError: AcceptSettings<Data>["onError"],
+  error: unknown,
+  conn?: Connection<Data>,
+): void {
+  try {
+    onError(error, conn);
+  } catch (second) {
+    console.error(second);
+  }
+}
+
+function checkAcceptance<Data>(result: UpgradeAcceptance<Data> | void): UpgradeAcceptance<Data> {
+  if (result === undefined) return {};
+  if (typeof result === "object" && result !== null) return result;
+  throw new TypeError(
+    `Cannot accept the upgrade: the upgrade hook returned ${String(result)}, not a Response, ` +
+      "{ protocol, headers, data } or undefined",
+  );
+}

@@ -1,0 +1,243 @@
+import type { Address, ListenTarget, TlsCertificate } from "../connection/byte_channel.ts";
+import { type Clock, systemClock } from "../connection/clock.ts";
+import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import {
+  checkDuration,
+  checkLimit,
+  type ConnectionOptions,
+  type ConnectionSettings,
+  resolveConnectionOptions,
+} from "../connection/options.ts";
+import { type OriginPolicy, validateOriginPolicy } from "../handshake/origin.ts";
+import type { HeaderFields } from "../handshake/response_head.ts";
+
+/** What is known of a request besides the request itself. */
+export interface RequestInfo {
+  /** The client's address. Behind a proxy, it is the proxy's. */
+  readonly remoteAddress: Address;
+  /** The local address. */
+  readonly localAddress: Address;
+  /**
+   * The subprotocols the client offers, in its order of preference (RFC 6455, section 1.9). None is
+   * selected unless the `upgrade` hook returns it.
+   */
+  readonly subprotocols: readonly string[];
+  /** Aborts where the client leaves, or the handshake takes too long, while the hook is awaited. */
+  readonly signal: AbortSignal;
+}
+
+/** How a WebSocket is accepted. */
+export interface UpgradeAcceptance<Data> {
+  /** The subprotocol, one of those the client offers. Default: none. */
+  protocol?: string;
+  /** Header fields to add to the 101 response, such as `Set-Cookie`. Default: none. */
+  headers?: HeaderFields;
+  /** What the connection carries as `conn.data`. */
+  data?: Data;
+}
+
+/**
+ * What the `upgrade` hook decides: to accept, with or without particulars, or to refuse with a
+ * `Response`.
+ */
+export type UpgradeResult<Data> = UpgradeAcceptance<Data> | Response | void;
+
+/** Options of the opening handshake, and of the connections that come of it. */
+export interface AcceptOptions<Data = unknown> extends ConnectionOptions {
+  /**
+   * Decides about a WebSocket request that is valid: by default it is accepted. Returns a `Response`
+   * to refuse it. The connection's bytes wait meanwhile. Where the hook throws, the client gets 500,
+   * and the error is reported to `onError`.
+   */
+  upgrade?(
+    request: Request,
+    info: RequestInfo,
+  ): UpgradeResult<Data> | Promise<UpgradeResult<Data>>;
+  /**
+   * Answers plain HTTP requests on the same port: one a connection, with a body of at most
+   * `maxRequestBodySize` and a `Content-Length`. By default they get 426. Where the hook throws, the
+   * client gets 500, and the error is reported to `onError`.
+   */
+  fetch?(request: Request, info: RequestInfo): Response | Promise<Response>;
+  /**
+   * Which origins may connect. Browsers send the origin of the page, other clients may leave it out.
+   * `"same"`: where one is sent it must be that of the server itself. `"any"`: all. A list of serialized
+   * origins, or a function that returns whether one is allowed. Others get 403.
+   *
+   * @default {"same"}
+   */
+  origin?: OriginPolicy;
+  /**
+   * How long the opening handshake may take, from the first moment of the connection to the response,
+   * hooks included, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`. It is not
+   * extended by traffic. Past it the connection is closed, with 408 where a request had begun.
+   *
+   * @default {10000}
+   */
+  handshakeTimeoutMs?: number;
+  /**
+   * The largest request head, in bytes: 0 or more, or `Infinity`. Past it: 431.
+   *
+   * @default {16384}
+   */
+  maxHeadSize?: number;
+  /**
+   * The longest line of a request head, in bytes: 0 or more, or `Infinity`. Past it: 414 or 431.
+   *
+   * @default {8192}
+   */
+  maxHeadLineSize?: number;
+  /**
+   * The most header fields of a request: 0 or more, or `Infinity`. Past it: 431.
+   *
+   * @default {100}
+   */
+  maxHeadFields?: number;
+  /**
+   * The largest body of a plain HTTP request, in bytes: 0 or more, or `Infinity`. Past it: 413.
+   *
+   * @default {1048576}
+   */
+  maxRequestBodySize?: number;
+  /**
+   * Takes the errors of the program's own code: hooks, handlers and callbacks. What a peer does wrong
+   * is no error of the program, and is not reported.
+   *
+   * @default {console.error}
+   */
+  onError?(error: unknown, conn?: Connection<Data>): void;
+}
+
+/** Options of a server. */
+export interface ServeOptions<Data = unknown> extends AcceptOptions<Data> {
+  /**
+   * The port to listen on: 0 to 65,535; 0 picks a free one.
+   *
+   * @default {8080}
+   */
+  port?: number;
+  /**
+   * The address or host name to listen on. `"127.0.0.1"` is for this machine only, `"::"` for IPv6 too.
+   *
+   * @default {"0.0.0.0"}
+   */
+  hostname?: string;
+  /** The path of a Unix domain socket to listen on, instead of a port. */
+  path?: string;
+  /** A certificate and its key: the server then speaks TLS (`wss:`). */
+  tls?: TlsCertificate;
+  /** Shuts the server down when it aborts, as {@linkcode Server.shutdown} does. */
+  signal?: AbortSignal;
+  /**
+   * The most connections at once: 0 or more. Past it the handshake is refused with 503.
+   *
+   * @default {Infinity}
+   */
+  maxConnections?: number;
+}
+
+/** Handles one connection, which ends with 1000 when the handler returns, with 1011 when it throws. */
+export type Handler<Data = unknown> = (conn: Connection<Data>) => unknown;
+
+/** Options of the opening handshake, checked and complete. */
+export interface AcceptSettings<Data> {
+  readonly upgrade: AcceptOptions<Data>["upgrade"];
+  readonly fetch: AcceptOptions<Data>["fetch"];
+  readonly origin: OriginPolicy;
+  readonly handshakeTimeoutMs: number;
+  readonly headLimits: { maxHeadSize: number; maxLineSize: number; maxFields: number };
+  readonly maxRequestBodySize: number;
+  readonly onError: (error: unknown, conn?: Connection<Data>) => void;
+  readonly callbacks: ConnectionCallbacks<Data> | undefined;
+  readonly connection: ConnectionSettings;
+}
+
+const CALLBACKS = ["open", "message", "drain", "close"] as const;
+
+/**
+ * Checks the options, and fills in the defaults.
+ *
+ * @throws {RangeError} Where a number is out of its range.
+ * @throws {TypeError} Where an option is of another type.
+ */
+export function resolveAcceptOptions<Data>(
+  options: AcceptOptions<Data> & ConnectionCallbacks<Data>,
+  clock: Clock = systemClock,
+): AcceptSettings<Data> {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`Cannot use ${String(options)} as options: they are an object`);
+  }
+  const {
+    origin = "same",
+    handshakeTimeoutMs = 10_000,
+    maxHeadSize = 16 * 1024,
+    maxHeadLineSize = 8 * 1024,
+    maxHeadFields = 100,
+    maxRequestBodySize = 1024 * 1024,
+  } = options;
+  validateOriginPolicy(origin);
+  checkDuration("handshakeTimeoutMs", handshakeTimeoutMs);
+  checkLimit("maxHeadSize", maxHeadSize, 0);
+  checkLimit("maxHeadLineSize", maxHeadLineSize, 0);
+  checkLimit("maxHeadFields", maxHeadFields, 0);
+  checkLimit("maxRequestBodySize", maxRequestBodySize, 0);
+  for (const name of ["upgrade", "fetch", "onError", ...CALLBACKS] as const) {
+    if (options[name] !== undefined && typeof options[name] !== "function") {
+      throw new TypeError(`Cannot use ${String(options[name])} as ${name}: it is a function`);
+    }
+  }
+  const hasCallbacks = CALLBACKS.some((name) => options[name] !== undefined);
+  return {
+    upgrade: options.upgrade?.bind(options),
+    fetch: options.fetch?.bind(options),
+    origin,
+    handshakeTimeoutMs,
+    headLimits: { maxHeadSize, maxLineSize: maxHeadLineSize, maxFields: maxHeadFields },
+    maxRequestBodySize,
+    onError: options.onError?.bind(options) ?? ((error) => console.error(error)),
+    callbacks: hasCallbacks ? options : undefined,
+    connection: resolveConnectionOptions(options, clock),
+  };
+}
+
+/**
+ * Checks where a server is to listen.
+ *
+ * @throws {RangeError} Where the port is out of its range.
+ * @throws {TypeError} Where an option is of another type, or a path is given besides a port.
+ */
+export function resolveListenTarget(
+  options: Pick<ServeOptions, "path" | "port" | "hostname">,
+): ListenTarget {
+  const { path, port = 8080, hostname = "0.0.0.0" } = options;
+  if (path !== undefined) {
+    if (options.port !== undefined || options.hostname !== undefined) {
+      throw new TypeError("Cannot listen on a path and a port at once: give one of them");
+    }
+    if (typeof path !== "string" || path === "" || path.includes("\0")) {
+      throw new TypeError(`Cannot use ${JSON.stringify(path)} as path: it is a file name`);
+    }
+    return { path };
+  }
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    throw new RangeError(`Cannot use ${String(port)} as port: it is an integer from 0 to 65535`);
+  }
+  if (typeof hostname !== "string" || hostname === "") {
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(hostname)} as hostname: it is a host name or an IP address`,
+    );
+  }
+  return { hostname, port };
+}
+
+/**
+ * Checks a certificate's type; the adapter checks what it says.
+ *
+ * @throws {TypeError} Where the certificate or its key is no string.
+ */
+export function checkTls(tls: TlsCertificate | undefined): void {
+  if (tls === undefined) return;
+  if (typeof tls?.cert !== "string" || typeof tls.key !== "string") {
+    throw new TypeError("Cannot use the option tls: cert and key are PEM encoded strings");
+  }
+}

@@ -1,0 +1,52 @@
+import { encodeResponseHead } from "../handshake/response_head.ts";
+import type { ChannelWriter } from "./channel_writer.ts";
+
+/** Statuses whose responses have no body (RFC 9110, section 6.4.1). */
+const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
+
+/**
+ * Sends a response, after which the connection is to be ended. Its length is announced where it is
+ * known; otherwise the body ends where the connection does (RFC 9112, section 6.3).
+ *
+ * @param isHead Whether the request was HEAD: the body is left out.
+ * @throws Whatever the body errors with; `TypeError` where the response can't be sent, or its body is
+ * not of the length its `Content-Length` says. What was sent of it is then incomplete.
+ */
+export async function sendResponse(
+  writer: ChannelWriter,
+  response: Response,
+  isHead: boolean,
+): Promise<void> {
+  const { status, statusText, headers, body } = response;
+  if (response.bodyUsed || body?.locked) {
+    throw new TypeError("Cannot send the response: its body has been used");
+  }
+  const hasBody = body !== null && !isHead && !BODILESS.has(status);
+  let contentLength = declaredLength(headers);
+  if (body === null && !isHead && !BODILESS.has(status)) contentLength = 0;
+  if (BODILESS.has(status)) contentLength = undefined;
+  const head = encodeResponseHead(status, statusText, headers, { contentLength });
+  await writer.write(head);
+  if (!hasBody) {
+    await body?.cancel();
+    return;
+  }
+  let length = 0;
+  // Leaving the loop cancels the body.
+  for await (const chunk of body) {
+    if (writer.closed) return;
+    length += chunk.length;
+    if (length > (contentLength ?? Infinity)) break;
+    await writer.write(chunk);
+  }
+  if (contentLength !== undefined && length !== contentLength) {
+    throw new TypeError(
+      `Cannot send the response: its body is not of the ${contentLength} bytes its Content-Length says`,
+    );
+  }
+}
+
+function declaredLength(headers: Headers): number | undefined {
+  const value = headers.get("Content-Length");
+  return value !== null && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+}

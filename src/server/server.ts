@@ -1,0 +1,242 @@
+import type { Address, ByteChannel, ByteListener, Listen } from "../connection/byte_channel.ts";
+import type { Clock } from "../connection/clock.ts";
+import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import { checkDuration, checkLimit } from "../connection/options.ts";
+import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
+import { HandshakeError } from "../errors.ts";
+import { checkCloseStatus } from "../protocol/close_payload.ts";
+import {
+  type AcceptedUpgrade,
+  type HandshakeOwner,
+  OpeningHandshake,
+  reportError,
+} from "./opening_handshake.ts";
+import {
+  type AcceptSettings,
+  checkTls,
+  type Handler,
+  resolveAcceptOptions,
+  resolveListenTarget,
+  type ServeOptions,
+} from "./options.ts";
+
+/** How a server is shut down. */
+export interface ShutdownOptions {
+  /**
+   * The status code the connections are closed with: one that may be sent.
+   *
+   * @default {1001}
+   */
+  closeCode?: number;
+  /**
+   * The reason sent with the code, at most 123 bytes of UTF-8.
+   *
+   * @default {""}
+   */
+  reason?: string;
+  /**
+   * How long to wait for the connections to close, in milliseconds: an integer from 1 to
+   * 2,147,483,647, or `Infinity`. Past it they are dropped.
+   *
+   * @default {5000}
+   */
+  timeoutMs?: number;
+}
+
+/**
+ * A server that listens.
+ *
+ * @typeParam Data What the `upgrade` hook attaches to connections.
+ */
+export interface Server<Data = unknown> extends AsyncDisposable {
+  /** The address the server listens on; the port is the real one where 0 was asked for. */
+  readonly addr: Address;
+  /** The open connections. */
+  readonly connections: ReadonlySet<Connection<Data>>;
+  /** Resolves when the server has been shut down: nothing listens, no connection is open. */
+  readonly finished: Promise<void>;
+  /**
+   * Shuts the server down: closes the connections with 1001, waits for them, and drops those that have
+   * not closed in time. New handshakes are refused with 503 meanwhile. Calling it again changes
+   * nothing.
+   *
+   * @returns The same promise as {@linkcode Server.finished}.
+   * @throws {RangeError} Where the code or the timeout is out of its range.
+   * @throws {TypeError} Where the reason is too long.
+   */
+  shutdown(options?: ShutdownOptions): Promise<void>;
+  /** Keeps the process alive while the server listens (the default). */
+  ref(): void;
+  /** Lets the process end while the server listens and no connection is open. */
+  unref(): void;
+}
+
+/** The implementation of {@linkcode Server}, over the `listen` of an adapter. */
+export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>, ConnectionOwner {
+  readonly #settings: AcceptSettings<Data>;
+  readonly #handler: Handler<Data> | undefined;
+  readonly #secure: boolean;
+  readonly #maxConnections: number;
+  readonly #finished = Promise.withResolvers<void>();
+  readonly #handshakes: Set<OpeningHandshake<Data>> = new Set();
+  readonly #connections: Set<WebSocketConnection<Data>> = new Set();
+  #listener!: ByteListener;
+  #isShuttingDown = false;
+  #isListening = true;
+  #shutdownTimer: unknown;
+  #removeSignal: (() => void) | undefined;
+
+  private constructor(
+    settings: AcceptSettings<Data>,
+    handler: Handler<Data> | undefined,
+    secure: boolean,
+    maxConnections: number,
+  ) {
+    this.#settings = settings;
+    this.#handler = handler;
+    this.#secure = secure;
+    this.#maxConnections = maxConnections;
+  }
+
+  /** Checks the options, and listens. */
+  static async listen<Data>(
+    listen: Listen,
+    options: ServeOptions<Data> & ConnectionCallbacks<Data>,
+    handler: Handler<Data> | undefined,
+    clock?: Clock,
+  ): Promise<WebSocketServer<Data>> {
+    const settings = resolveAcceptOptions(options, clock);
+    const { tls, signal, maxConnections = Infinity } = options;
+    checkHandler(handler, settings.callbacks);
+    checkTls(tls);
+    checkLimit("maxConnections", maxConnections, 0);
+    const target = resolveListenTarget(options);
+    signal?.throwIfAborted();
+    const server = new WebSocketServer(settings, handler, tls !== undefined, maxConnections);
+    server.#listener = await listen(target, tls, (channel) => server.#accept(channel));
+    server.#shutDownOn(signal);
+    return server;
+  }
+
+  get addr(): Address {
+    return this.#listener.addr;
+  }
+
+  get connections(): ReadonlySet<Connection<Data>> {
+    return this.#connections;
+  }
+
+  get finished(): Promise<void> {
+    return this.#finished.promise;
+  }
+
+  ref(): void {
+    this.#listener.ref();
+  }
+
+  unref(): void {
+    this.#listener.unref();
+  }
+
+  shutdown(options: ShutdownOptions = {}): Promise<void> {
+    const { closeCode = 1001, reason = "", timeoutMs = 5_000 } = options;
+    checkCloseStatus({ closeCode, reason });
+    checkDuration("timeoutMs", timeoutMs);
+    if (this.#isShuttingDown) return this.finished;
+    this.#isShuttingDown = true;
+    this.#removeSignal?.();
+    for (const conn of this.#connections) conn.close({ closeCode, reason });
+    // Nobody waits for an answer where no request has begun.
+    for (const handshake of this.#handshakes) if (!handshake.hasBegun) handshake.drop();
+    if (timeoutMs !== Infinity) {
+      this.#shutdownTimer = this.#settings.connection.clock.setTimeout(
+        () => this.#dropAll(),
+        timeoutMs,
+      );
+    }
+    this.#finishIfDone();
+    return this.finished;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+  }
+
+  // ---- The owner of handshakes ----
+
+  refusal(isUpgrade: boolean): HandshakeError | undefined {
+    if (this.#isShuttingDown) return new HandshakeError(503, "The server is shutting down");
+    if (!isUpgrade || this.#connections.size < this.#maxConnections) return undefined;
+    return new HandshakeError(503, "The server has as many connections as it may have");
+  }
+
+  acceptUpgrade(
+    handshake: OpeningHandshake<Data>,
+    { channel, info, response, received }: AcceptedUpgrade<Data>,
+  ): void {
+    const { connection, callbacks } = this.#settings;
+    this.#handshakes.delete(handshake);
+    const conn = new WebSocketConnection("server", channel, info, connection, callbacks, this);
+    this.#connections.add(conn);
+    conn.start(response, received, this.#handler);
+  }
+
+  endHandshake(handshake: OpeningHandshake<Data>): void {
+    this.#handshakes.delete(handshake);
+    this.#finishIfDone();
+  }
+
+  // ---- The owner of connections ----
+
+  reportError(error: unknown, conn: Connection): void {
+    reportError(this.#settings.onError, error, conn as Connection<Data>);
+  }
+
+  removeConnection(conn: Connection): void {
+    this.#connections.delete(conn as WebSocketConnection<Data>);
+    this.#finishIfDone();
+  }
+
+  #accept(channel: ByteChannel): void {
+    this.#handshakes.add(new OpeningHandshake(channel, this.#secure, this.#settings, this));
+  }
+
+  #shutDownOn(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return;
+    const shutDown = () => void this.shutdown();
+    this.#removeSignal = () => signal.removeEventListener("abort", shutDown);
+    if (signal.aborted) shutDown();
+    else signal.addEventListener("abort", shutDown);
+  }
+
+  #dropAll(): void {
+    for (const conn of this.#connections) conn.abort();
+    for (const handshake of this.#handshakes) handshake.drop();
+  }
+
+  #finishIfDone(): void {
+    if (!this.#isShuttingDown || !this.#isListening) return;
+    if (this.#connections.size > 0 || this.#handshakes.size > 0) return;
+    this.#isListening = false;
+    this.#settings.connection.clock.clearTimeout(this.#shutdownTimer);
+    this.#listener.close().then(() => {
+      // What was accepted while the listener closed.
+      this.#dropAll();
+      this.#finished.resolve();
+    });
+  }
+}
+
+function checkHandler(handler: unknown, callbacks: object | undefined): void {
+  if (handler !== undefined && typeof handler !== "function") {
+    throw new TypeError(`Cannot use ${String(handler)} as handler: it is a function`);
+  }
+  if (handler === undefined && callbacks === undefined) {
+    throw new TypeError(
+      "Cannot serve without a handler: give one, or one of the callbacks open, message, drain, close",
+    );
+  }
+  if (handler !== undefined && callbacks !== undefined) {
+    throw new TypeError("Cannot serve with a handler and callbacks at once: give one or the other");
+  }
+}
