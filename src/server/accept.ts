@@ -1,5 +1,5 @@
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
-import { StreamChannel } from "../connection/stream_channel.ts";
+import { type ByteStreamPair, StreamChannel } from "../connection/stream_channel.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { type HandshakeError, WebSocketError } from "../errors.ts";
 import {
@@ -9,14 +9,6 @@ import {
   reportError,
 } from "./opening_handshake.ts";
 import { type AcceptOptions, type AcceptSettings, resolveAcceptOptions } from "./options.ts";
-
-/** A duplex channel of bytes, as two Web Streams. */
-export interface StreamPair {
-  /** What the client sends. */
-  readable: ReadableStream<Uint8Array>;
-  /** What the client receives. */
-  writable: WritableStream<Uint8Array>;
-}
 
 /** Options of {@linkcode accept}. */
 export interface AcceptStreamOptions<Data = unknown>
@@ -64,7 +56,7 @@ export interface AcceptStreamOptions<Data = unknown>
  * @throws {TypeError} Where an option is of another type, or a stream is locked.
  */
 export async function accept<Data = undefined>(
-  streams: StreamPair,
+  streams: ByteStreamPair,
   options: AcceptStreamOptions<Data> = {},
 ): Promise<Connection<Data>> {
   const settings = resolveAcceptOptions(options);

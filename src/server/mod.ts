@@ -13,6 +13,7 @@ export type { OriginPolicy } from "../handshake/origin.ts";
 export type { HeaderFields } from "../handshake/response_head.ts";
 export type { CloseStatus } from "../protocol/close_payload.ts";
 export type { MessageLimits, MessageType } from "../protocol/message_receiver.ts";
+export type { ByteStreamPair } from "../connection/stream_channel.ts";
 export type { Address, TlsCertificate } from "../connection/byte_channel.ts";
 export type {
   CloseInfo,
@@ -29,7 +30,7 @@ export type {
   Limits,
   SendQueueOverflow,
 } from "../connection/options.ts";
-export { accept, type AcceptStreamOptions, type StreamPair } from "./accept.ts";
+export { accept, type AcceptStreamOptions } from "./accept.ts";
 export type {
   AcceptOptions,
   Handler,
