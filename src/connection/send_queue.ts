@@ -96,6 +96,7 @@ export class SendQueue {
   hasRoomFor(data: Message): boolean {
     const length = this.length;
     if (length === 0) return true;
+    assertMessage(data);
     const { sendQueueSize } = this.#limits;
     // No character needs more than three bytes a UTF-16 unit; only near the cap it is worth counting.
     const most = typeof data === "string" ? data.length * 3 : data.length;

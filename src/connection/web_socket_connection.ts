@@ -345,7 +345,6 @@ export class WebSocketConnection<Data>
       return rejected(this.#closedError());
     }
     if (!this.#sendQueue.hasRoomFor(data)) {
-      assertMessage(data);
       const { sendQueueOverflow } = this.#settings.limits;
       if (sendQueueOverflow === "drop") return RESOLVED;
       if (sendQueueOverflow === "close") {
@@ -521,7 +520,7 @@ export class WebSocketConnection<Data>
   #startAbortTimer(): void {
     if (this.#isAbortDue) return;
     this.#isAbortDue = true;
-    this.#startCloseTimer(() => this.#channel.abort());
+    this.#startCloseTimer(() => this.#drop(""));
   }
 
   #startCloseTimer(onTimeout: () => void): void {
@@ -553,6 +552,7 @@ export class WebSocketConnection<Data>
       initiator: "local",
     };
     this.#channel.abort();
+    this.receiveClosed();
   }
 
   // ---- The program's code ----
