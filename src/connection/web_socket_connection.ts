@@ -424,7 +424,10 @@ export class WebSocketConnection<Data>
   }
 
   sendKeepAlivePing(): void {
-    this.ping();
+    if (!this.#isSendable) return;
+    // Nobody waits for its Pong: an empty one is not matched to anything.
+    this.#protocol.sendPing(EMPTY);
+    this.#sendQueue.requestFlush();
   }
 
   dropSilentPeer(): void {
