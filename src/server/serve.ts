@@ -10,22 +10,17 @@ import { type Server, WebSocketServer } from "./server.ts";
  * ```ts
  * import { serve } from "@sluice/websocket";
  *
- * await using server = await serve({ port: 0, hostname: "127.0.0.1" }, async (conn) => {
+ * const server = await serve({ port: 8080 }, async (conn) => {
  *   for await (const message of conn) await conn.send(message);
  * });
- * console.log(server.addr); // { transport: "tcp", hostname: "127.0.0.1", port: 54321 }
+ * console.log(server.addr); // { transport: "tcp", hostname: "0.0.0.0", port: 8080 }
  * ```
  *
  * @example Callbacks: the fast path
  * ```ts
  * import { serve } from "@sluice/websocket";
  *
- * await using server = await serve({
- *   port: 0,
- *   hostname: "127.0.0.1",
- *   message: (conn, data) => conn.send(data),
- * });
- * console.log(server.addr.transport); // "tcp"
+ * await serve({ port: 8080, message: (conn, data) => conn.send(data) });
  * ```
  */
 export interface Serve {
