@@ -120,7 +120,7 @@ export class MessageReceiver implements FrameHandler {
       );
     } else {
       this.#receiveFragment(opcode, end - start);
-      if (start < end) this.#receivePayload(bytes, start, end);
+      if (start < end) this.#receivePayload(bytes, start, end, fin);
       if (fin) this.#receiveMessageEnd();
     }
   }
@@ -136,7 +136,7 @@ export class MessageReceiver implements FrameHandler {
   /** Takes a piece of a payload. */
   receiveFramePayload(bytes: Uint8Array, start: number, end: number): void {
     if (isControl(this.#opcode)) this.#control.append(bytes, start, end, this.#payloadLength);
-    else this.#receivePayload(bytes, start, end);
+    else this.#receivePayload(bytes, start, end, this.#fin);
   }
 
   /** Takes the end of a frame. */
@@ -165,11 +165,12 @@ export class MessageReceiver implements FrameHandler {
     if (++this.#fragments > this.#limits.maxFragments) this.#failFragments();
   }
 
-  #receivePayload(bytes: Uint8Array, start: number, end: number): void {
+  #receivePayload(bytes: Uint8Array, start: number, end: number, fin: boolean): void {
     if (this.#mode === Mode.Discard) return;
     if (this.#type === "text" && !this.#utf8.validate(bytes, start, end)) failUtf8();
     if (this.#mode === Mode.Stream) this.#handler.receiveMessageChunk(bytes, start, end);
-    else this.#payload.append(bytes, start, end, this.#size);
+    // Only the last fragment tells how long the message is.
+    else this.#payload.append(bytes, start, end, fin ? this.#size : Infinity);
   }
 
   #receiveMessageEnd(): void {
