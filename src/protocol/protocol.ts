@@ -263,6 +263,7 @@ export class Protocol {
     const { closeCode, message } = error;
     this.sendClose({ closeCode, reason: truncateReason(message) });
     this.#receiving = false;
+    this.#decoder.stop();
     if (this.#state !== "closed") this.#state = "failed";
   }
 
