@@ -1,3 +1,4 @@
+import { cloneBytes } from "./byte_collector.ts";
 import type { Frame, Role } from "./frame.ts";
 import { checkFrame, FrameEncoder, type FrameEncoderOptions } from "./frame_encoder.ts";
 
@@ -34,7 +35,9 @@ export class FrameEncoderStream extends TransformStream<Frame, Uint8Array> {
         checkFrame(frame);
         encoder.encode(frame.fin, frame.rsv1, frame.opcode, frame.payload);
         // Copies: whoever reads may transfer a chunk's buffer, and encoders share theirs.
-        for (const chunk of encoder.take()) controller.enqueue(chunk.slice());
+        for (const chunk of encoder.take()) {
+          controller.enqueue(cloneBytes(chunk, 0, chunk.length));
+        }
       },
     });
   }
