@@ -240,10 +240,11 @@ export class WebSocketConnection<Data>
         position = this.#protocol.receive(bytes, position);
       }
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.#receiveQueue.failArriving(error);
-      this.#receiveEndOf(error);
       position = bytes.length;
+      this.#receiveQueue.failArriving(error);
+      if (error instanceof ProtocolError) this.#receiveEndOf(error);
+      // A fault of this library, or of memory: it ends this connection, and no other.
+      else this.#failHandler(error);
     } finally {
       this.#isDecoding = false;
     }
