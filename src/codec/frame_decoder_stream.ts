@@ -21,8 +21,8 @@ export interface FrameDecoderStreamOptions extends FrameDecoderOptions {
  * control frames nor puts messages together.
  *
  * The stream errors with a `ProtocolError` where the bytes break the protocol, with a
- * `MessageTooBigError` past `maxPayloadLength`, and with a `WebSocketError` where the bytes end
- * within a frame or a fragmented message.
+ * `MessageTooBigError` past `maxPayloadLength`, with a `WebSocketError` where the bytes end within a
+ * frame or a fragmented message, and with a `TypeError` where a chunk is not a `Uint8Array`.
  *
  * @example
  * ```ts
@@ -60,6 +60,9 @@ export class FrameDecoderStream extends TransformStream<Uint8Array, Frame> {
         assembler.enqueue = (frame) => controller.enqueue(frame);
       },
       transform(chunk) {
+        if (!(chunk instanceof Uint8Array)) {
+          throw new TypeError("Cannot decode a chunk that is not a Uint8Array");
+        }
         // A copy: the decoder unmasks in place, and the chunk may be somebody else's as well (tee).
         decoder.decode(cloneBytes(chunk, 0, chunk.length));
       },

@@ -180,8 +180,9 @@ function firstOctet(fin: boolean, rsv1: boolean, opcode: Opcode): number {
 /**
  * Checks a frame that comes from the caller, before it is encoded (RFC 6455, sections 5.2 and 5.5).
  *
- * @throws {TypeError} Where the frame could not be received by a peer that follows the RFC: a
- * reserved opcode, or a control frame that is fragmented, compressed or too long.
+ * @throws {TypeError} Where the payload is not a `Uint8Array`, or the frame could not be received by
+ * a peer that follows the RFC: a reserved opcode, RSV1 on a continuation, or a control frame that is
+ * fragmented, compressed or too long.
  */
 export function checkFrame(frame: Frame): void {
   const { opcode, fin, rsv1, payload } = frame;
@@ -190,6 +191,9 @@ export function checkFrame(frame: Frame): void {
   }
   if (rsv1 && opcode === Opcode.Continuation) {
     throw new TypeError("Cannot encode a continuation frame with RSV1 set");
+  }
+  if (!(payload instanceof Uint8Array)) {
+    throw new TypeError("Cannot encode a frame with a payload that is not a Uint8Array");
   }
   if (!isControl(opcode)) return;
   if (!fin) throw new TypeError("Cannot encode a fragmented control frame");
