@@ -5,9 +5,9 @@ import { mask } from "./mask.ts";
 import { isControl, isOpcode, Opcode } from "./opcode.ts";
 
 /**
- * Takes what a {@linkcode FrameDecoder} finds. A frame that lies whole in one piece of input
- * arrives by one call of `receiveFrame`; any other by `receiveFrameStart`, as many
- * `receiveFramePayload` as there are pieces, and `receiveFrameEnd`.
+ * Takes what a {@linkcode FrameDecoder} finds. A frame that lies whole in one piece of input, with a
+ * payload below 64 KiB, arrives by one call of `receiveFrame`; any other by `receiveFrameStart`, as
+ * many `receiveFramePayload` as there are pieces, and `receiveFrameEnd`.
  *
  * Payloads are already unmasked. They lie in the input: whoever wants to keep one copies it. What
  * a method throws comes out of {@linkcode FrameDecoder.decode}, and ends the decoder.
