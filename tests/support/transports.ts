@@ -1,0 +1,197 @@
+/**
+ * What the tests of servers run over: an in-memory network with a clock moved by hand, and real sockets
+ * of the runtime. One behaviour, two transports.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { serve } from "../../mod.ts";
+import type {
+  Connection,
+  ConnectionCallbacks,
+  Handler,
+  ServeOptions,
+  Server,
+} from "../../src/server/mod.ts";
+import { WebSocketServer } from "../../src/server/server.ts";
+import { FakeClock } from "./fake_clock.ts";
+import type { MemoryChannel, MemorySocket } from "./memory_channel.ts";
+import { MemoryNetwork } from "./memory_network.ts";
+import { NetSocket } from "./net_socket.ts";
+import { RawClient } from "./raw_client.ts";
+import type { RawSocket } from "./raw_socket.ts";
+import { ACCEPT, type RequestInit, upgradeRequest } from "./requests.ts";
+
+/** The options of a server and, unless there are callbacks, its handler. */
+export type Setup<Data> = ServeOptions<Data> & ConnectionCallbacks<Data> & {
+  /** Handles a connection. By default, it waits for its end, and the test does the rest. */
+  handler?: Handler<Data>;
+};
+
+/** A server that runs, and ways to reach it. */
+export abstract class Harness<Data = unknown, Socket extends RawSocket = RawSocket> {
+  readonly server: Server<Data>;
+  readonly #clients: RawClient<Socket>[] = [];
+  readonly #errors: unknown[];
+
+  constructor(server: Server<Data>, errors: unknown[]) {
+    this.server = server;
+    this.#errors = errors;
+  }
+
+  protected abstract connectSocket(): Promise<Socket>;
+  /** Checks that nothing is left when everything has ended. */
+  protected abstract checkLeaks(): void;
+
+  /** Connects, and sends nothing. */
+  async connect(): Promise<RawClient<Socket>> {
+    const client = new RawClient(await this.connectSocket());
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Connects, and sends a request and what is to follow it at once. */
+  async request(...parts: (string | Uint8Array)[]): Promise<RawClient<Socket>> {
+    const client = await this.connect();
+    client.send(...parts);
+    return client;
+  }
+
+  /** Opens a WebSocket. */
+  async open(init?: RequestInit, ...early: Uint8Array[]): Promise<RawClient<Socket>> {
+    const client = await this.request(upgradeRequest(init), ...early);
+    const { status, headers } = await client.readHead();
+    assertEquals([status, headers.get("sec-websocket-accept")], [101, ACCEPT]);
+    return client;
+  }
+
+  /** Opens a WebSocket, and gives both ends. */
+  async openPair(
+    init?: RequestInit,
+    ...early: Uint8Array[]
+  ): Promise<{ client: RawClient<Socket>; conn: Connection<Data> }> {
+    const before = new Set(this.server.connections);
+    const client = await this.open(init, ...early);
+    const conn = [...this.server.connections].find((conn) => !before.has(conn));
+    assert(conn !== undefined, "the connection is gone already");
+    return { client, conn };
+  }
+
+  /** Gives what was reported to `onError`. A test that does not ask must not have any. */
+  takeErrors(): unknown[] {
+    return this.#errors.splice(0);
+  }
+
+  /** Ends everything that the test left open, and checks that nothing is left. */
+  async finish(): Promise<void> {
+    for (const client of this.#clients) if (!client.isClosed) client.socket.reset();
+    await this.server.shutdown();
+    assertEquals(this.server.connections.size, 0);
+    assertEquals(this.takeErrors(), [], "errors were reported");
+    this.checkLeaks();
+  }
+}
+
+/** A server in memory. */
+export class MemoryHarness<Data> extends Harness<Data, MemorySocket> {
+  readonly network: MemoryNetwork;
+  readonly clock: FakeClock;
+
+  constructor(server: Server<Data>, errors: unknown[], network: MemoryNetwork, clock: FakeClock) {
+    super(server, errors);
+    this.network = network;
+    this.clock = clock;
+  }
+
+  /** The server's end of a client's connection. */
+  channelOf(client: RawClient<MemorySocket>): MemoryChannel {
+    return client.socket.channel;
+  }
+
+  protected override connectSocket(): Promise<MemorySocket> {
+    return Promise.resolve(this.network.connect().socket);
+  }
+
+  protected override checkLeaks(): void {
+    assertEquals(this.clock.pending, [], "timers are left");
+    assertEquals(this.network.channels.flatMap(({ violations }) => violations), []);
+    assertEquals(this.network.isListening, false);
+  }
+}
+
+class NetHarness<Data> extends Harness<Data, NetSocket> {
+  protected override connectSocket(): Promise<NetSocket> {
+    const { addr } = this.server;
+    assert(addr.transport === "tcp");
+    return NetSocket.connect(addr.port);
+  }
+
+  protected override checkLeaks(): void {
+    // A timer or a socket that is left keeps Node from ending.
+  }
+}
+
+/** Runs a server in memory for as long as `body` takes. */
+export async function withMemoryServer<Data = unknown>(
+  setup: Setup<Data>,
+  body: (harness: MemoryHarness<Data>) => Promise<void>,
+): Promise<void> {
+  const errors: unknown[] = [];
+  const { options, handler } = split(setup, errors);
+  const network = new MemoryNetwork();
+  const clock = new FakeClock();
+  const server = await WebSocketServer.listen(network.listen, options, handler, clock);
+  const harness = new MemoryHarness<Data>(server, errors, network, clock);
+  await run<Data, MemoryHarness<Data>>(harness, body);
+}
+
+/** Runs a server on a real port for as long as `body` takes. */
+async function withNetServer<Data = unknown>(
+  setup: Setup<Data>,
+  body: (harness: Harness<Data>) => Promise<void>,
+): Promise<void> {
+  const errors: unknown[] = [];
+  const { options, handler } = split({ port: 0, hostname: "127.0.0.1", ...setup }, errors);
+  const server = await (handler === undefined ? serve(options) : serve(options, handler));
+  await run<Data, Harness<Data>>(new NetHarness<Data>(server, errors), body);
+}
+
+/** A way to run servers. */
+export interface Transport {
+  name: string;
+  withServer<Data = unknown>(
+    setup: Setup<Data>,
+    body: (harness: Harness<Data>) => Promise<void>,
+  ): Promise<void>;
+}
+
+/** Both ways to run servers. */
+export const TRANSPORTS: readonly Transport[] = [
+  { name: "memory", withServer: withMemoryServer },
+  { name: "sockets", withServer: withNetServer },
+];
+
+function split<Data>(
+  { handler, ...given }: Setup<Data>,
+  errors: unknown[],
+): { options: ServeOptions<Data> & ConnectionCallbacks<Data>; handler?: Handler<Data> } {
+  const options = { ...given, onError: (error: unknown) => void errors.push(error) };
+  const { open, message, drain, close } = options;
+  if (open ?? message ?? drain ?? close) return { options };
+  return { options, handler: handler ?? ((conn) => conn.closed) };
+}
+
+async function run<Data, H extends Harness<Data>>(
+  harness: H,
+  body: (harness: H) => Promise<void>,
+): Promise<void> {
+  try {
+    await body(harness);
+  } catch (error) {
+    // What is left is no wonder, where the test failed in the middle.
+    await harness.finish().catch(() => {});
+    throw error;
+  }
+  await harness.finish();
+}
