@@ -1,0 +1,4 @@
+import { nativePeer } from "./native_peer.ts";
+import { runScenarios } from "./scenarios.ts";
+
+runScenarios(nativePeer);
