@@ -1,0 +1,135 @@
+/**
+ * The messages of the chat: JSON, one object each, as text.
+ *
+ * @module
+ */
+
+import type { Message } from "../../mod.ts";
+
+/** The longest name and the longest text, in UTF-16 code units, as `maxlength` counts them. */
+export const LIMITS = { name: 24, text: 500 } as const;
+
+/** Someone who has a name. */
+export interface Person {
+  /** Never used again while the server runs. */
+  id: number;
+  /** Nobody else in the room has it. */
+  name: string;
+}
+
+/** What someone said. */
+export interface ChatMessage {
+  /** Counts up. */
+  id: number;
+  from: Person;
+  text: string;
+  /** When the server got it, in milliseconds since 1970. */
+  at: number;
+}
+
+/** What a client may send. */
+export type ClientMessage =
+  /** Joins under a name, or changes it. */
+  | { type: "name"; name: string }
+  /** Says something to everyone; only after joining. */
+  | { type: "say"; text: string };
+
+/** What the server sends. */
+export type ServerMessage =
+  /** Comes first. `room` tells one run of the server from another. */
+  | {
+    type: "hello";
+    room: string;
+    runtime: string;
+    limits: typeof LIMITS;
+    people: Person[];
+    history: ChatMessage[];
+  }
+  /** Who this client is from now on: the name it asked for, or one like it that is free. */
+  | { type: "you"; person: Person }
+  | { type: "joined"; person: Person }
+  | { type: "renamed"; person: Person; before: string }
+  | { type: "left"; person: Person }
+  | { type: "message"; message: ChatMessage }
+  /** Once a second. `roundTripMs` is this client's own; null where none has been measured yet. */
+  | {
+    type: "figures";
+    connections: number;
+    messagesPerSecond: number;
+    roundTripMs: number | null;
+  }
+  /** Something this client sent was refused, or needs a word. */
+  | { type: "problem"; about: ProblemTopic; text: string };
+
+/** What a problem is about: a field of the page, how fast the client writes, or the client itself. */
+export type ProblemTopic = "name" | "text" | "pace" | "protocol";
+
+/** A client's message that is refused. The text is for the person who sent it. */
+export class RefusedMessage extends Error {
+  readonly about: ProblemTopic;
+
+  constructor(about: ProblemTopic, text: string) {
+    super(text);
+    this.about = about;
+  }
+}
+
+/**
+ * Checks what a client sent, and tidies up what a person wrote.
+ *
+ * @throws {RefusedMessage} Where it is none of the messages a client may send.
+ */
+export function parseClientMessage(data: Message): ClientMessage {
+  if (typeof data !== "string") throw new RefusedMessage("protocol", "Messages are text.");
+  const message = parseJson(data);
+  if (typeof message !== "object" || message === null) {
+    throw new RefusedMessage("protocol", "Messages are JSON objects.");
+  }
+  const { type, name, text } = message as Record<string, unknown>;
+  if (type === "name" && typeof name === "string") return { type, name: parseName(name) };
+  if (type === "say" && typeof text === "string") return { type, text: parseText(text) };
+  throw new RefusedMessage(
+    "protocol",
+    "Messages have a type, name or say, and what belongs to it.",
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new RefusedMessage("protocol", "Messages are JSON.");
+  }
+}
+
+function parseName(input: string): string {
+  const name = input.toWellFormed().normalize("NFC").trim().replace(/\s+/g, " ");
+  if (nameKey(name) === "") throw new RefusedMessage("name", "Choose a name first.");
+  if (name.length > LIMITS.name) {
+    throw new RefusedMessage("name", `A name has at most ${LIMITS.name} characters.`);
+  }
+  // Control and formatting characters could make one name look like another, or turn the line
+  // around. The joiner is what holds emoji like 👩‍🚀 together.
+  if (/[\p{Cc}\p{Cf}]/u.test(name.replaceAll("\u200d", ""))) {
+    throw new RefusedMessage("name", "A name is made of letters, digits, signs and emoji.");
+  }
+  return name;
+}
+
+function parseText(input: string): string {
+  const text = input.toWellFormed().replace(/\r\n?/g, "\n").replace(/\n{3,}/g, "\n\n").trim();
+  if (text === "") throw new RefusedMessage("text", "There is nothing to send.");
+  if (text.length > LIMITS.text) {
+    throw new RefusedMessage("text", `A message has at most ${LIMITS.text} characters.`);
+  }
+  // deno-lint-ignore no-control-regex
+  if (/[\0-\x08\x0b-\x1f\x7f]/.test(text)) {
+    throw new RefusedMessage("text", "A message can't hold control characters.");
+  }
+  return text;
+}
+
+/** What two names have in common that look alike: "ada" and "Ada", with or without unseen characters. */
+export function nameKey(name: string): string {
+  return name.normalize("NFKC").toLowerCase().replace(/[\p{Default_Ignorable_Code_Point}\s]/gu, "");
+}

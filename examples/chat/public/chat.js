@@ -1,0 +1,321 @@
+/**
+ * The page of the chat. It keeps what the server said last, and shows it; what the messages are is
+ * told in `messages.ts`.
+ */
+import { Figure } from "./figures.js";
+import { LiveSocket } from "./live_socket.js";
+import { avatarOf, element, Log, nameOf } from "./log.js";
+
+const NAME_KEY = "sluice-chat-name";
+
+const $ = (id) => document.getElementById(id);
+const log = new Log($("log"), $("to-latest"));
+const figures = {
+  roundTripMs: new Figure($("round-trip"), {
+    smallestScale: 2,
+    describe: (value, peak) => `Round-trip time of the last minute: ${value} ms, peak ${peak} ms`,
+  }),
+  messagesPerSecond: new Figure($("rate"), {
+    smallestScale: 5,
+    describe: (value, peak) => `Messages per second in the last minute: ${value}, peak ${peak}`,
+  }),
+  connections: new Figure($("connections"), {
+    smallestScale: 4,
+    describe: (value, peak) => `Connections in the last minute: ${value}, peak ${peak}`,
+  }),
+};
+
+/** Everyone who has a name, by id. */
+const people = new Map();
+/** Who this page is, once it has joined, and who it was before it came back. */
+let me;
+const myIds = new Set();
+/** The room and the last message seen, to go on from after a break. */
+let room;
+let lastMessageId = 0;
+/** The name asked for: joined with again after a break. */
+let wantedName = recall("sessionStorage");
+/** Texts that were sent and have not come back as messages yet, oldest first. */
+let unconfirmed = [];
+let unread = 0;
+let countdown;
+
+// ---- From the server ----
+
+const socket = new LiveSocket(new URL("chat", location.href.replace(/^http/, "ws")), {
+  connecting() {
+    clearInterval(countdown);
+    setState("connecting", "Connecting");
+    $("offline-countdown").textContent = "";
+  },
+  message(message) {
+    received[message.type]?.(message);
+  },
+  down(delayMs) {
+    setState("offline", "Offline");
+    Object.values(figures).forEach((figure) => figure.push(null));
+    showCountdown(delayMs);
+    if (!$("offline").hidden) return;
+    $("offline-text").textContent = room === undefined
+      ? "The server can't be reached."
+      : "The connection is lost.";
+    $("offline").hidden = false;
+    if (room === undefined) return;
+    log.addNotice("The connection is lost. This page tries to come back.");
+    me = undefined;
+    if (unconfirmed.length > 0) {
+      restoreText(unconfirmed.join("\n"));
+      showProblem("What you said last may not have arrived. It is in the field below again.");
+      unconfirmed = [];
+    }
+  },
+});
+
+const received = {
+  hello(hello) {
+    setState("online", "Online");
+    $("offline").hidden = true;
+    $("runtime").textContent = hello.runtime;
+    $("name").maxLength = hello.limits.name;
+    $("message").maxLength = hello.limits.text;
+    const isBack = room !== undefined;
+    if (hello.room !== room) {
+      if (isBack) log.addNotice("The server was restarted.");
+      room = hello.room;
+      lastMessageId = 0;
+      myIds.clear();
+    } else {
+      log.addNotice("The connection is back.");
+    }
+    people.clear();
+    hello.people.forEach((person) => people.set(person.id, person));
+    showPeople();
+    log.addMany(() => hello.history.filter(({ id }) => id > lastMessageId).forEach(addMessage));
+    if (wantedName !== "") socket.send({ type: "name", name: wantedName });
+    else if (!isBack) askForName();
+  },
+
+  you({ person }) {
+    if (person.name !== wantedName) {
+      showNote(`“${wantedName}” is taken, so you are “${person.name}”.`);
+    }
+    me = person;
+    myIds.add(person.id);
+    $("me").textContent = person.name;
+    remember(wantedName);
+    showForm("message-form");
+    showPeople();
+  },
+
+  joined({ person }) {
+    people.set(person.id, person);
+    showPeople();
+    if (person.id === me?.id) log.addNotice("You joined as ", person);
+    else log.addNotice(person, " joined");
+  },
+
+  renamed({ person, before }) {
+    people.set(person.id, person);
+    showPeople();
+    const isMe = person.id === me?.id;
+    log.addNotice(isMe ? "You are" : { name: before }, isMe ? " " : " is ", person, " now");
+  },
+
+  left({ person }) {
+    people.delete(person.id);
+    showPeople();
+    log.addNotice(person, " left");
+  },
+
+  message({ message }) {
+    if (myIds.has(message.from.id)) unconfirmed.shift();
+    addMessage(message);
+    if (document.hidden) showUnread(unread + 1);
+  },
+
+  figures(values) {
+    for (const [name, figure] of Object.entries(figures)) figure.push(values[name]);
+  },
+
+  problem({ about, text }) {
+    showProblem(text);
+    if (about === "text") restoreText(unconfirmed.shift() ?? "");
+    if (about === "name") {
+      wantedName = me?.name ?? "";
+      askForName();
+      $("name").ariaInvalid = "true";
+    }
+  },
+};
+
+function addMessage(message) {
+  lastMessageId = message.id;
+  $("empty").hidden = true;
+  log.addMessage(message, myIds.has(message.from.id));
+}
+
+// ---- From the person ----
+
+$("name-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const name = $("name").value.trim().replace(/\s+/g, " ").normalize();
+  hideProblem();
+  if (name === "") {
+    $("name").ariaInvalid = "true";
+    $("name").focus();
+    showProblem("Choose a name first.");
+  } else if (!socket.send({ type: "name", name })) {
+    showProblem("You can join as soon as the connection is back.");
+  } else {
+    wantedName = name;
+    $("message").focus();
+  }
+});
+
+$("name-cancel").addEventListener("click", () => {
+  hideProblem();
+  showForm("message-form");
+  $("message").focus();
+});
+
+$("rename").addEventListener("click", () => {
+  $("name").value = wantedName;
+  askForName();
+  $("name").select();
+});
+
+$("message-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = $("message").value.trim();
+  hideProblem();
+  $("message").focus();
+  if (text === "") return;
+  if (me === undefined || !socket.send({ type: "say", text })) {
+    showProblem("There is no connection. Your message stays here until it is back.");
+    return;
+  }
+  unconfirmed.push(text);
+  $("message").value = "";
+  showCharactersLeft();
+});
+
+$("message").addEventListener("keydown", (event) => {
+  // While an input method composes a word, Enter accepts the word.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  $("message-form").requestSubmit();
+});
+
+$("message").addEventListener("input", showCharactersLeft);
+$("name").addEventListener("input", () => $("name").ariaInvalid = null);
+$("retry").addEventListener("click", () => socket.retryNow());
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) showUnread(0);
+});
+
+// ---- On the page ----
+
+function setState(state, text) {
+  $("state").dataset.state = state;
+  $("state").textContent = text;
+}
+
+function showPeople() {
+  // This page's own person first.
+  const rank = ({ id }) => id === me?.id ? 0 : 1;
+  const sorted = [...people.values()].sort((a, b) =>
+    rank(a) - rank(b) || a.name.localeCompare(b.name)
+  );
+  $("people").replaceChildren(...sorted.map((person) => {
+    const item = element("li", "");
+    item.append(avatarOf(person), nameOf(person));
+    if (person.id === me?.id) item.append(element("span", "you", "you"));
+    return item;
+  }));
+  $("people").hidden = people.size === 0;
+  $("people-none").hidden = people.size > 0;
+  $("people-count").textContent = people.size;
+}
+
+function askForName() {
+  const isRename = me !== undefined;
+  $("name-label").textContent = isRename ? "Your new name" : "Choose a name to join in";
+  $("name-submit").textContent = isRename ? "Change" : "Join";
+  $("name-cancel").hidden = !isRename;
+  if ($("name").value === "") $("name").value = recall("localStorage");
+  showForm("name-form");
+  // On a phone, the keyboard would cover the page before anything was seen of it.
+  if (isRename || matchMedia("(pointer: fine)").matches) $("name").focus();
+}
+
+function showForm(id) {
+  // Focus goes from the one to the other; it stays where it is if it is elsewhere.
+  const hadFocus = document.activeElement?.closest("form") !== null;
+  for (const form of ["name-form", "message-form"]) $(form).hidden = form !== id;
+  if (hadFocus && id === "message-form") $("message").focus();
+}
+
+function showProblem(text, kind = "problem") {
+  $("problem").dataset.kind = kind;
+  $("problem").textContent = text;
+  $("problem").hidden = false;
+}
+
+function showNote(text) {
+  showProblem(text, "note");
+}
+
+function hideProblem() {
+  $("problem").hidden = true;
+  $("problem").textContent = "";
+}
+
+/** Gives a text that was not said back, in front of what has been typed since. */
+function restoreText(text) {
+  $("message").value = [text, $("message").value].filter((part) => part !== "").join("\n");
+  showCharactersLeft();
+}
+
+function showCharactersLeft() {
+  const left = $("message").maxLength - $("message").value.length;
+  const isClose = left <= 100;
+  $("message-left").hidden = !isClose;
+  $("message-hint").hidden = isClose;
+  $("message-left").textContent = left === 1 ? "1 character left" : `${left} characters left`;
+}
+
+function showCountdown(delayMs) {
+  const end = performance.now() + delayMs;
+  const show = () => {
+    const seconds = Math.ceil((end - performance.now()) / 1000);
+    $("offline-countdown").textContent = seconds > 0 ? `Next try in ${seconds} s.` : "";
+  };
+  clearInterval(countdown);
+  countdown = setInterval(show, 250);
+  show();
+}
+
+function showUnread(count) {
+  unread = count;
+  document.title = count === 0 ? "Sluice chat" : `(${count}) Sluice chat`;
+}
+
+// ---- The name is remembered: for this tab, and as a suggestion for the next ----
+
+function remember(name) {
+  try {
+    sessionStorage.setItem(NAME_KEY, name);
+    localStorage.setItem(NAME_KEY, name);
+  } catch {
+    // The browser is told to keep nothing. The name lasts as long as the page.
+  }
+}
+
+function recall(storage) {
+  try {
+    return globalThis[storage].getItem(NAME_KEY) ?? "";
+  } catch {
+    return "";
+  }
+}
