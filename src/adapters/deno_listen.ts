@@ -1,14 +1,22 @@
 /**
- * Listens with `Deno.listen`; with `node:tls` where TLS is asked for.
+ * Listens with `Deno.listen`.
  *
  * @module
  */
 
-import type { Address, ByteChannel, ByteListener, Listen } from "../connection/byte_channel.ts";
+import type {
+  Address,
+  ByteChannel,
+  ByteListener,
+  Listen,
+  ListenTarget,
+} from "../connection/byte_channel.ts";
 import type { DenoAddr, DenoApi, DenoConn, DenoListener } from "./deno_api.ts";
 import { DenoChannel } from "./deno_channel.ts";
 import { checkListen } from "./listen_check.ts";
 import { toListenError } from "./listen_error.ts";
+
+type OnChannel = (channel: ByteChannel) => void;
 
 declare const Deno: DenoApi;
 
@@ -24,31 +32,32 @@ const peerErrors: ReadonlySet<unknown> = new Set([
 
 /** Listens on a TCP or Unix socket of Deno. */
 export const listen: Listen = async (target, tls, onChannel) => {
-  // A connection of Deno.listenTls can't be closed during its handshake, nor while its peer does
-  // not read: its close() goes on waiting for the peer, and keeps the descriptor for as long as the
-  // peer likes. It also has no setNoDelay(). Deno's node:tls has neither fault.
-  if (tls !== undefined) {
-    const node = await import("./node_listen.ts");
-    return node.listen(target, tls, onChannel);
-  }
   const resolved = await checkListen(target, tls);
-  let listener: DenoListener;
   try {
-    listener = Deno.listen("path" in resolved ? { transport: "unix", ...resolved } : resolved);
+    if (tls === undefined) return listenPlain(resolved, onChannel);
+    // A connection of Deno.listenTls can't be closed during its handshake, nor while its peer does
+    // not read: close() goes on waiting for the peer, and keeps the descriptor for as long as the
+    // peer likes. It has no setNoDelay() either.
+    const { listenTlsOver } = await import("./node_tls_over_channel.ts");
+    return listenTlsOver(tls, (onPlain) => listenPlain(resolved, onPlain), onChannel);
   } catch (error) {
     throw toListenError(target, error);
   }
-  return new DenoByteListener(listener, onChannel);
 };
+
+function listenPlain(target: ListenTarget, onChannel: OnChannel): DenoByteListener {
+  const options = "path" in target ? { transport: "unix", ...target } as const : target;
+  return new DenoByteListener(Deno.listen(options), onChannel);
+}
 
 /** A listening socket of Deno as a byte listener. */
 class DenoByteListener implements ByteListener {
   readonly addr: Address;
   readonly #listener: DenoListener;
-  readonly #onChannel: (channel: ByteChannel) => void;
+  readonly #onChannel: OnChannel;
   #closed = false;
 
-  constructor(listener: DenoListener, onChannel: (channel: ByteChannel) => void) {
+  constructor(listener: DenoListener, onChannel: OnChannel) {
     this.addr = toAddress(listener.addr);
     this.#listener = listener;
     this.#onChannel = onChannel;

@@ -19,7 +19,7 @@ interface ChannelSocket extends Socket {
 /** A socket of Node as a byte channel. */
 export class NodeChannel extends OrderedChannel {
   readonly #socket: Socket;
-  readonly #raw: Socket;
+  readonly #resets: boolean;
   /** Called when Node has taken a write; one for all writes. */
   readonly #onTaken = (error?: Error | null): void => {
     if (error || !this.#waitsForDrain) return;
@@ -33,14 +33,14 @@ export class NodeChannel extends OrderedChannel {
    * Takes over a connected socket.
    *
    * @param socket The socket: half-open allowed, and no listeners yet.
-   * @param raw The TCP or Unix socket below TLS, or `socket` itself.
+   * @param resets Whether it is bare TCP, which can be reset.
    * @param remoteAddress The peer's address; a closed socket would no longer know it.
    * @param localAddress The local address.
    */
-  constructor(socket: Socket, raw: Socket, remoteAddress: Address, localAddress: Address) {
+  constructor(socket: Socket, resets: boolean, remoteAddress: Address, localAddress: Address) {
     super(remoteAddress, localAddress);
     this.#socket = socket;
-    this.#raw = raw;
+    this.#resets = resets;
     (socket as ChannelSocket)[channelOf] = this;
     socket.on("data", onData);
     socket.on("end", onEnd);
@@ -51,11 +51,14 @@ export class NodeChannel extends OrderedChannel {
   /** Writes the chunks; `true` where the kernel took all of them at once. */
   write(chunks: Uint8Array[]): boolean {
     const socket = this.#socket;
-    const last = chunks.length - 1;
+    // Empty chunks are left out: a TLS socket of Deno's never ends to write nothing.
+    let last = chunks.length - 1;
+    while (last >= 0 && chunks[last].length === 0) last--;
+    if (last < 0) return true;
     if (last > 0) {
       // One writev for all of them.
       socket.cork();
-      for (let i = 0; i < last; i++) socket.write(chunks[i]);
+      for (let i = 0; i < last; i++) if (chunks[i].length > 0) socket.write(chunks[i]);
     }
     // The event "drain" comes only after a high-water mark was passed, the callback always does.
     socket.write(chunks[last], this.#onTaken);
@@ -102,9 +105,9 @@ export class NodeChannel extends OrderedChannel {
   }
 
   protected override destroy(): void {
-    // Only TCP has a reset. Below TLS it is the socket that TLS was put on which has it.
-    if (this.remoteAddress.transport === "tcp") this.#raw.resetAndDestroy();
-    this.#socket.destroy();
+    // Resetting the TCP socket below TLS would crash Node where a write is under way.
+    if (this.#resets) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
   }
 }
 

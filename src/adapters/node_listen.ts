@@ -51,7 +51,7 @@ class NodeListener implements ByteListener {
     this.#addr = "path" in target ? { transport: "unix", path: target.path } : tcp(target);
     const options = { allowHalfOpen: true, noDelay: true };
     if (tls === undefined) {
-      this.#server = createServer(options, (socket) => this.#accept(socket, socket));
+      this.#server = createServer(options, (socket) => this.#accept(socket, true));
       return;
     }
     const { cert, key } = tls;
@@ -60,8 +60,8 @@ class NodeListener implements ByteListener {
       (socket) => this.#finishHandshake(socket),
     );
     server.on("connection", (raw) => this.#startHandshake(raw));
-    // A handshake that fails concerns one peer, which Node has closed or the deadline will.
-    server.on("tlsClientError", () => {});
+    // A handshake that fails concerns one peer. Deno's node:tls leaves its socket open.
+    server.on("tlsClientError", (_, socket) => socket.destroy());
     this.#server = server;
   }
 
@@ -121,11 +121,11 @@ class NodeListener implements ByteListener {
 
   #finishHandshake(socket: Socket): void {
     const raw = this.#raws.get(nameOf(socket));
-    if (raw !== undefined && this.#handshakes.finish(raw)) this.#accept(socket, raw);
+    if (raw !== undefined && this.#handshakes.finish(raw)) this.#accept(socket, false);
     else discard(socket);
   }
 
-  #accept(socket: Socket, raw: Socket): void {
+  #accept(socket: Socket, isBare: boolean): void {
     let remote = this.#addr;
     let local = this.#addr;
     if (local.transport === "tcp") {
@@ -137,7 +137,7 @@ class NodeListener implements ByteListener {
     } else {
       remote = { transport: "unix", path: "" };
     }
-    this.#onChannel(new NodeChannel(socket, raw, remote, local));
+    this.#onChannel(new NodeChannel(socket, isBare && local.transport === "tcp", remote, local));
   }
 }
 

@@ -1,0 +1,141 @@
+/**
+ * Drives the peer process from a test.
+ *
+ * @module
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { Address } from "../../src/connection/byte_channel.ts";
+import type { PeerRequest, PeerState, PeerTarget } from "./peer_process.ts";
+
+const nodeModules = fileURLToPath(new URL("../../node_modules/", import.meta.url));
+
+function findNode(): string {
+  const name = readdirSync(nodeModules).find((name) => name.startsWith("node22-"));
+  if (name === undefined) throw new Error("Cannot find Node 22 in node_modules");
+  return `${nodeModules}${name}/bin/node`;
+}
+
+/** The process that the peers of one test file live in. */
+export class PeerProcess {
+  readonly #child: ChildProcess;
+  readonly #answers = new Map<number, (state: PeerState) => void>();
+  readonly #exit: Promise<void>;
+  #seq = 0;
+  #id = 0;
+
+  constructor() {
+    const script = fileURLToPath(new URL("peer_process.ts", import.meta.url));
+    this.#child = spawn(findNode(), ["--disable-warning=ExperimentalWarning", script], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    this.#exit = new Promise((resolve) => this.#child.on("exit", () => resolve()));
+    createInterface({ input: this.#child.stdout! }).on("line", (line) => {
+      const { seq, state } = JSON.parse(line) as { seq: number; state: PeerState };
+      this.#answers.get(seq)?.(state);
+      this.#answers.delete(seq);
+    });
+  }
+
+  /** Connects a peer; resolves when it is connected, or failed to. */
+  async connect(address: Address, options: Partial<PeerTarget> = {}): Promise<Peer> {
+    const id = this.#id++;
+    const peer = new Peer((method, argument) => this.#ask(id, method, argument));
+    await peer.connect(address, options);
+    return peer;
+  }
+
+  /** Ends the process, and all peers with it. */
+  async close(): Promise<void> {
+    this.#child.stdin!.end();
+    await this.#exit;
+  }
+
+  #ask(id: number, method: PeerRequest["method"], argument: unknown): Promise<PeerState> {
+    const request: PeerRequest = { seq: this.#seq++, id, method, argument };
+    const { promise, resolve } = Promise.withResolvers<PeerState>();
+    this.#answers.set(request.seq, resolve);
+    this.#child.stdin!.write(JSON.stringify(request) + "\n");
+    return promise;
+  }
+}
+
+type Ask = (method: PeerRequest["method"], argument?: unknown) => Promise<PeerState>;
+
+/** One socket of the peer process. Each call resolves to how the socket then stands. */
+export class Peer {
+  readonly #ask: Ask;
+
+  constructor(ask: Ask) {
+    this.#ask = ask;
+  }
+
+  connect(address: Address, options: Partial<PeerTarget>): Promise<PeerState> {
+    if (address.transport === "stream") throw new TypeError("Cannot connect to a stream");
+    const target: PeerTarget = {
+      address: address.transport === "unix"
+        ? { path: address.path }
+        : { host: address.hostname, port: address.port },
+      tls: false,
+      paused: false,
+      ...options,
+    };
+    return this.#ask("connect", target);
+  }
+
+  /** Writes bytes of the pattern; resolves when the system has taken them. */
+  write(size: number): Promise<PeerState> {
+    return this.#ask("write", size);
+  }
+
+  writeText(text: string): Promise<PeerState> {
+    return this.#ask("writeText", text);
+  }
+
+  pause(): Promise<PeerState> {
+    return this.#ask("pause");
+  }
+
+  resume(): Promise<PeerState> {
+    return this.#ask("resume");
+  }
+
+  readSlowly(): Promise<PeerState> {
+    return this.#ask("readSlowly");
+  }
+
+  end(): Promise<PeerState> {
+    return this.#ask("end");
+  }
+
+  endRaw(): Promise<PeerState> {
+    return this.#ask("endRaw");
+  }
+
+  reset(): Promise<PeerState> {
+    return this.#ask("reset");
+  }
+
+  destroy(): Promise<PeerState> {
+    return this.#ask("destroy");
+  }
+
+  now(): Promise<PeerState> {
+    return this.#ask("now");
+  }
+
+  untilReceived(size: number): Promise<PeerState> {
+    return this.#ask("untilReceived", size);
+  }
+
+  untilEnded(): Promise<PeerState> {
+    return this.#ask("untilEnded");
+  }
+
+  untilClosed(): Promise<PeerState> {
+    return this.#ask("untilClosed");
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * The other end of the connections that the adapters' tests open: a process of Node, whichever
+ * runtime the tests run on, told by lines of JSON what to do. `peer.ts` starts it.
+ *
+ * @module
+ */
+
+import { connect, type NetConnectOpts, type Socket } from "node:net";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { connect as connectTls } from "node:tls";
+import { patternBytes, PatternCheck } from "./pattern.ts";
+
+/** What the tests ask for. */
+export interface PeerRequest {
+  seq: number;
+  /** Which socket. */
+  id: number;
+  method: Exclude<keyof PeerSocket, "state">;
+  argument: unknown;
+}
+
+/** How a socket stands. */
+export interface PeerState {
+  /** How many bytes arrived. */
+  received: number;
+  /** Whether they were the pattern. */
+  intact: boolean;
+  /** How many bytes were written, and taken by the system. */
+  sent: number;
+  /** Whether FIN arrived. */
+  ended: boolean;
+  /** Whether the socket is closed. */
+  closed: boolean;
+  /** The code of the error that closed it. */
+  error: string | undefined;
+}
+
+/** Where to connect to, and how. */
+export interface PeerTarget {
+  address: { host: string; port: number } | { path: string };
+  tls: boolean;
+  /** Whether to read nothing before `resume`. */
+  paused: boolean;
+}
+
+const writeSize = 65_536;
+
+class PeerSocket {
+  #raw!: Socket;
+  #socket!: Socket;
+  readonly #check = new PatternCheck();
+  #written = 0;
+  readonly state: PeerState = {
+    received: 0,
+    intact: true,
+    sent: 0,
+    ended: false,
+    closed: false,
+    error: undefined,
+  };
+  #waiting: { test: (state: PeerState) => boolean; resolve: () => void }[] = [];
+
+  async connect({ address, tls, paused }: PeerTarget): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const raw = connect({ ...address, allowHalfOpen: true, noDelay: true } as NetConnectOpts);
+    const socket = tls ? connectTls({ socket: raw, rejectUnauthorized: false }) : raw;
+    this.#raw = raw;
+    this.#socket = socket;
+    if (paused) socket.pause();
+    socket.on(tls ? "secureConnect" : "connect", resolve);
+    socket.on("data", (bytes: Uint8Array) => {
+      this.#check.push(bytes);
+      this.#change({ received: this.#check.size, intact: this.#check.intact });
+    });
+    socket.on("end", () => this.#change({ ended: true }));
+    socket.on("error", (error: NodeJS.ErrnoException) => this.#change({ error: error.code }));
+    socket.on("close", () => {
+      this.#change({ closed: true });
+      resolve();
+    });
+    await promise;
+  }
+
+  /** Writes bytes of the pattern, until the system has taken them. */
+  async write(size: number): Promise<void> {
+    while (size > 0 && !this.state.closed) {
+      const part = Math.min(size, writeSize);
+      size -= part;
+      await this.#write(patternBytes(this.#written, part));
+    }
+  }
+
+  async writeText(text: string): Promise<void> {
+    await this.#write(new TextEncoder().encode(text));
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Reads on, but rests after each read. */
+  readSlowly(): void {
+    this.#socket.on("data", () => {
+      this.#socket.pause();
+      setImmediate(() => this.#socket.resume());
+    });
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  /** Sends FIN without the closing of TLS. */
+  endRaw(): void {
+    this.#raw.end();
+  }
+
+  reset(): void {
+    this.#raw.resetAndDestroy();
+    this.#socket.destroy();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  now(): void {}
+
+  untilReceived(size: number): Promise<void> {
+    return this.#until(({ received, closed }) => received >= size || closed);
+  }
+
+  untilEnded(): Promise<void> {
+    return this.#until(({ ended, closed }) => ended || closed);
+  }
+
+  untilClosed(): Promise<void> {
+    return this.#until(({ closed }) => closed);
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    this.#written += bytes.length;
+    const error = await new Promise((resolve) => this.#socket.write(bytes, resolve));
+    if (!error) this.#change({ sent: this.state.sent + bytes.length });
+  }
+
+  async #until(test: (state: PeerState) => boolean): Promise<void> {
+    if (test(this.state)) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push({ test, resolve });
+    await promise;
+  }
+
+  #change(changed: Partial<PeerState>): void {
+    Object.assign(this.state, changed);
+    this.#waiting = this.#waiting.filter(({ test, resolve }) => {
+      if (!test(this.state)) return true;
+      resolve();
+      return false;
+    });
+  }
+}
+
+const sockets = new Map<number, PeerSocket>();
+
+async function answer({ seq, id, method, argument }: PeerRequest): Promise<void> {
+  const socket = sockets.get(id) ?? new PeerSocket();
+  sockets.set(id, socket);
+  await socket[method](argument as never);
+  process.stdout.write(JSON.stringify({ seq, state: socket.state }) + "\n");
+}
+
+const lines = createInterface({ input: process.stdin });
+lines.on("line", (line) => void answer(JSON.parse(line)));
+lines.on("close", () => process.exit());
