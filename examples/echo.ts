@@ -9,7 +9,13 @@
 import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { type ConnectionCallbacks, type Handler, serve, type ServeOptions } from "../mod.ts";
+import {
+  type ConnectionCallbacks,
+  type Handler,
+  ListenError,
+  serve,
+  type ServeOptions,
+} from "../mod.ts";
 
 const USAGE = `usage: echo.ts [options]
 
@@ -133,10 +139,16 @@ async function readText(file: string): Promise<string> {
   }
 }
 
+/** Tells whether a flag is to blame: one of the above, or a value that `serve` can't use. */
+function isUsageError(error: unknown): boolean {
+  if (error instanceof ListenError) return error.code === "EINVAL";
+  return error instanceof UsageError || error instanceof TypeError || error instanceof RangeError;
+}
+
 try {
   await main(process.argv.slice(2));
 } catch (error) {
   // One line, whatever is wrong: a flag, a file, a port that is taken.
   console.error(`echo.ts: ${(error as Error).message.split("\n")[0]}`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  process.exitCode = isUsageError(error) ? 2 : 1;
 }
