@@ -1,0 +1,114 @@
+import { Buffer } from "node:buffer";
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertLessOrEqual, assertThrows } from "@std/assert";
+import { MessageTooBigError } from "../../src/codec/mod.ts";
+import { ByteCollector, cloneBytes, copyBytes } from "../../src/codec/byte_collector.ts";
+import { allocations, assertSameBytes, Random } from "./support.ts";
+
+describe("ByteCollector", () => {
+  it("gives exactly what was appended, in an array of its own", () => {
+    const random = new Random(1);
+    const collector = new ByteCollector();
+    for (let round = 0; round < 100; round++) {
+      const bytes = random.bytes(random.below(5000));
+      const expectedLength = random.pick([0, bytes.length, bytes.length * 2, Infinity]);
+      let start = 0;
+      for (const piece of random.cut(bytes, 500)) {
+        collector.append(bytes, start, start + piece.length, expectedLength);
+        start += piece.length;
+        assertEquals(collector.length, Math.min(start, bytes.length));
+      }
+      const taken = collector.take();
+      assertSameBytes(taken, bytes);
+      assertEquals(taken.buffer.byteLength, bytes.length, "more memory than bytes");
+      assertEquals(collector.length, 0);
+    }
+    assertEquals(collector.take().length, 0);
+  });
+
+  it("keeps a copy, and hands out a plain Uint8Array", () => {
+    for (const length of [3, 300]) {
+      const collector = new ByteCollector();
+      const piece = Buffer.alloc(length, 1);
+      collector.append(piece, 0, length, length);
+      piece.fill(2);
+      const taken = collector.take();
+      assertEquals(taken.constructor, Uint8Array);
+      assert(taken.every((byte) => byte === 1));
+    }
+  });
+
+  // Bytes come in small pieces, of which the sum is not known, or lied about.
+  for (const expectedLength of [1_000_000, 10 ** 12, Infinity]) {
+    it(`grows by doubling where ${expectedLength} bytes are expected`, () => {
+      const collector = new ByteCollector();
+      const piece = new Uint8Array(100);
+      const lengths = allocations((lengths) => {
+        for (let i = 0; i < 10_000; i++) {
+          collector.append(piece, 0, 100, expectedLength);
+          const memory = Math.max(1024, 2 * collector.length);
+          if (i % 100 === 0) assert(lengths.every((length) => length <= memory));
+        }
+      });
+      const copied = lengths.reduce((sum, length) => sum + length, 0);
+      assertLessOrEqual(copied, 4 * collector.length);
+    });
+  }
+
+  it("stops growing at the length expected, which then needs no trimming", () => {
+    const collector = new ByteCollector();
+    const piece = new Uint8Array(700);
+    const lengths = allocations(() => {
+      for (let i = 0; i < 10; i++) collector.append(piece, 0, 700, 7000);
+      collector.take();
+    });
+    assertEquals(lengths, [1024, 2048, 4096, 7000]);
+  });
+
+  it("takes more than was expected", () => {
+    const collector = new ByteCollector();
+    for (let i = 0; i < 10; i++) collector.append(Uint8Array.of(i), 0, 1, 3);
+    assertSameBytes(collector.take(), Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
+  });
+
+  it("refuses more than the runtime has arrays for", () => {
+    const collector = new ByteCollector();
+    collector.append(new Uint8Array(10), 0, 10, Infinity);
+    const error = assertThrows(
+      () => collector.append(new Uint8Array(10), 0, 2 ** 52, Infinity),
+      MessageTooBigError,
+    );
+    assertEquals(error.size, 2 ** 52 + 10);
+    assertEquals(error.closeCode, 1009);
+  });
+});
+
+describe("copyBytes and cloneBytes", () => {
+  it("copy parts of any length to any place", () => {
+    const random = new Random(2);
+    const source = random.bytes(400);
+    for (let length = 0; length <= 200; length++) {
+      const [start, offset] = [random.below(200), random.below(20)];
+      const target = new Uint8Array(240);
+      copyBytes(source, start, start + length, target, offset);
+      const expected = new Uint8Array(240);
+      expected.set(source.slice(start, start + length), offset);
+      assertSameBytes(target, expected);
+      assertSameBytes(
+        cloneBytes(source, start, start + length),
+        source.slice(start, start + length),
+      );
+    }
+    assertSameBytes(cloneBytes(source, 0, 400), source);
+  });
+
+  it("make a plain copy of a Buffer", () => {
+    for (const length of [5, 500]) {
+      const buffer = Buffer.alloc(length, 1);
+      const clone = cloneBytes(buffer, 0, length);
+      buffer.fill(2);
+      assertEquals(clone.constructor, Uint8Array);
+      assert(clone.every((byte) => byte === 1));
+    }
+  });
+});

@@ -1,0 +1,231 @@
+import { Buffer } from "node:buffer";
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
+import { type Frame, FrameEncoder, Opcode } from "../../src/codec/mod.ts";
+import { checkFrame, randomMaskingKey } from "../../src/codec/frame_encoder.ts";
+import { concatBytes, decodeReferenceFrame } from "../support/reference_frames.ts";
+import {
+  assertSameBytes,
+  encodePlainly,
+  frameOf,
+  KEY_NUMBER,
+  ROLES,
+  sameBytes,
+  utf8,
+} from "./support.ts";
+
+const maskingKey = () => KEY_NUMBER;
+/** Up to this many bytes a payload is copied, beyond it is referred to. */
+const MAX_COPIED_LENGTH = 16 * 1024;
+
+for (const role of ROLES) {
+  describe(`the FrameEncoder of a ${role}`, () => {
+    it("encodes every combination of flags and opcodes as it is told", () => {
+      for (const opcode of Object.values(Opcode)) {
+        for (const fin of [true, false]) {
+          for (const rsv1 of [true, false]) {
+            const encoder = new FrameEncoder(role, { maskingKey });
+            encoder.encode(fin, rsv1, opcode, utf8("Hello"));
+            const expected = encodePlainly(role, frameOf(opcode, "Hello", { fin, rsv1 }));
+            assertSameBytes(concatBytes(encoder.take()), expected);
+          }
+        }
+      }
+    });
+
+    it("knows its length at each step, and begins anew when it is taken", () => {
+      const encoder = new FrameEncoder(role, { maskingKey });
+      for (let round = 0; round < 3; round++) {
+        assertEquals(encoder.byteLength, 0);
+        const expected: Uint8Array[] = [];
+        for (const length of [0, 1, 125, 126, 5000, 16384, 16385, 3, 65535, 65536, 0, 60000, 9]) {
+          const frame = frameOf(Opcode.Binary, new Uint8Array(length).fill(length));
+          encoder.encode(true, false, Opcode.Binary, frame.payload);
+          expected.push(encodePlainly(role, frame));
+          assertEquals(encoder.byteLength, expected.reduce((sum, { length }) => sum + length, 0));
+        }
+        const chunks = encoder.take();
+        assertEquals(encoder.byteLength, 0);
+        assertEquals(encoder.take(), []);
+        assertSameBytes(concatBytes(chunks), concatBytes(expected));
+        assert(chunks.every((chunk) => chunk.length > 0), "an empty chunk");
+      }
+    });
+
+    it("leaves the payload as it is, Buffers too", () => {
+      for (const length of [5, 300, MAX_COPIED_LENGTH, 40000]) {
+        for (const payload of [new Uint8Array(length).fill(9), Buffer.alloc(length, 9)]) {
+          const encoder = new FrameEncoder(role, { maskingKey });
+          encoder.encode(true, false, Opcode.Binary, payload);
+          assert(payload.every((byte) => byte === 9));
+          const expected = encodePlainly(role, frameOf(Opcode.Binary, Uint8Array.from(payload)));
+          assertSameBytes(concatBytes(encoder.take()), expected);
+        }
+      }
+    });
+
+    it("says whether its output refers to the payload", () => {
+      for (const length of [0, 1, MAX_COPIED_LENGTH, MAX_COPIED_LENGTH + 1, 100_000]) {
+        const payload = new Uint8Array(length).fill(1);
+        const encoder = new FrameEncoder(role, { maskingKey });
+        const refers = encoder.encode(true, false, Opcode.Binary, payload);
+        assertEquals(refers, role === "server" && length > MAX_COPIED_LENGTH, `${length}`);
+        const chunks = encoder.take();
+        const before = concatBytes(chunks);
+        payload.fill(2);
+        assertEquals(sameBytes(concatBytes(chunks), before), !refers, `${length}`);
+      }
+    });
+
+    it("gathers what is small into one chunk", () => {
+      const encoder = new FrameEncoder(role, { maskingKey });
+      for (let i = 0; i < 100; i++) encoder.encode(true, false, Opcode.Text, utf8("Hello"));
+      assertEquals(encoder.take().length, 1);
+    });
+  });
+
+  describe(`encodeText of a ${role}`, () => {
+    const check = (text: string) => {
+      const encoder = new FrameEncoder(role, { maskingKey });
+      // Not alone, so that what lies around it is seen to be left alone.
+      encoder.encode(true, false, Opcode.Ping, utf8("before"));
+      encoder.encodeText(text);
+      encoder.encode(true, false, Opcode.Ping, utf8("behind"));
+      const expected = concatBytes(
+        [
+          frameOf(Opcode.Ping, "before"),
+          frameOf(Opcode.Text, text),
+          frameOf(Opcode.Ping, "behind"),
+        ].map((frame) => encodePlainly(role, frame)),
+      );
+      assertEquals(encoder.byteLength, expected.length, `${text.length} units`);
+      assertSameBytes(concatBytes(encoder.take()), expected, `${text.length} units`);
+    };
+
+    // The header goes before the text, whose length in bytes is not known until it is encoded.
+    for (const [what, character] of [["ASCII", "x"], ["2", "é"], ["3", "€"], ["4", "😀"]]) {
+      it(`takes texts of ${what} bytes a character, up to past 126 bytes`, () => {
+        for (let count = 0; count <= 140; count++) check(character.repeat(count));
+      });
+    }
+
+    it("takes texts of ASCII with other characters first, in the middle and last", () => {
+      for (const character of ["é", "€", "😀", "\0", "\ufeff"]) {
+        for (let count = 0; count <= 130; count++) {
+          const ascii = "x".repeat(count);
+          for (const text of [character + ascii, ascii + character]) check(text);
+          check(ascii.slice(count / 2) + character + ascii.slice(0, count / 2));
+        }
+      }
+    });
+
+    it("takes texts around 126, 16 KiB and 64 KiB, in units and in bytes", () => {
+      for (const size of [126, MAX_COPIED_LENGTH, 65536]) {
+        for (const bytesEach of [1, 2, 3]) {
+          const character = ["x", "é", "€"][bytesEach - 1];
+          for (let more = -2; more <= 2; more++) {
+            check(character.repeat(Math.floor(size / bytesEach) + more));
+            check(character.repeat(size + more));
+            check("x" + character.repeat(Math.floor(size / bytesEach) + more));
+          }
+        }
+      }
+    });
+
+    it("makes each lone surrogate U+FFFD", () => {
+      const LONE = ["\ud800", "\udbff", "\udc00", "\udfff", "\ud83d\ud83d", "\udc00\ud800"];
+      for (const lone of LONE) {
+        for (const text of [lone, `a${lone}b`, `${"x".repeat(60)}${lone}`, `😀${lone}😀`]) {
+          check(text);
+          const encoder = new FrameEncoder("server");
+          encoder.encodeText(text);
+          const { frame } = decodeReferenceFrame(concatBytes(encoder.take()))!;
+          const decoded = new TextDecoder("utf-8", { fatal: true }).decode(frame.payload);
+          assertEquals(decoded, text.toWellFormed());
+        }
+      }
+    });
+  });
+}
+
+describe("the masking keys of a client", () => {
+  it("are 32 random bits each, whatever the payload", () => {
+    const encoder = new FrameEncoder("client");
+    const keys = new Set<string>();
+    const octets = [0, 1, 2, 3].map(() => new Set<number>());
+    for (let i = 0; i < 1000; i++) {
+      encoder.encode(true, false, Opcode.Binary, new Uint8Array(4));
+      const { frame } = decodeReferenceFrame(concatBytes(encoder.take()))!;
+      assertSameBytes(frame.payload, new Uint8Array(4));
+      keys.add(`${frame.maskingKey}`);
+      frame.maskingKey!.forEach((octet, place) => octets[place].add(octet));
+    }
+    // Both by far more than chance would allow them to miss.
+    assertGreater(keys.size, 990);
+    for (const values of octets) assertGreater(values.size, 200);
+  });
+
+  it("are not asked for by a server", () => {
+    const encoder = new FrameEncoder("server", { maskingKey: () => assert(false) as never });
+    encoder.encodeText("Hello");
+    encoder.encode(true, false, Opcode.Ping, utf8("Hello"));
+    assertEquals(encoder.byteLength, 14);
+  });
+
+  it("are asked for once a frame, and may be any 32-bit integer", () => {
+    const keys = [0, 1, -1, -0x80000000, 0x7fffffff, 0x80000000, 0xffffffff, 0x01020304];
+    const asked = keys.slice();
+    const encoder = new FrameEncoder("client", { maskingKey: () => asked.shift()! });
+    for (const key of keys) {
+      encoder.encodeText("Hello");
+      const octets = Uint8Array.of(key >>> 24, key >>> 16, key >>> 8, key);
+      const expected = encodePlainly("client", frameOf(Opcode.Text, "Hello"), octets);
+      assertSameBytes(concatBytes(encoder.take()), expected);
+    }
+  });
+
+  it("come from randomMaskingKey, which does not repeat itself", () => {
+    const keys = new Set(Array.from({ length: 2000 }, () => randomMaskingKey()));
+    assertGreater(keys.size, 1990);
+  });
+});
+
+describe("checkFrame", () => {
+  it("accepts every frame that a peer accepts", () => {
+    for (const fin of [true, false]) {
+      for (const rsv1 of [true, false]) {
+        for (const opcode of [Opcode.Text, Opcode.Binary]) {
+          checkFrame(frameOf(opcode, "x".repeat(200), { fin, rsv1 }));
+        }
+      }
+      checkFrame(frameOf(Opcode.Continuation, "x".repeat(200), { fin }));
+    }
+    for (const opcode of [Opcode.Close, Opcode.Ping, Opcode.Pong]) {
+      checkFrame(frameOf(opcode, "x".repeat(125)));
+    }
+  });
+
+  const REFUSED: [what: string, frame: Frame, message: string][] = [
+    ...[3, 4, 5, 6, 7, 11, 12, 13, 14, 15, 16, 17, -1, 1.5, NaN].map((
+      opcode,
+    ): typeof REFUSED[number] => [`the opcode ${opcode}`, frameOf(opcode), "reserved opcode"]),
+    ...[Opcode.Close, Opcode.Ping, Opcode.Pong].flatMap((opcode): typeof REFUSED => [
+      [`a fragment of the opcode ${opcode}`, frameOf(opcode, "", { fin: false }), "fragmented"],
+      [`RSV1 with the opcode ${opcode}`, frameOf(opcode, "", { rsv1: true }), "RSV1"],
+      [`126 bytes with the opcode ${opcode}`, frameOf(opcode, "x".repeat(126)), "126 bytes"],
+    ]),
+    ["RSV1 on a continuation", frameOf(Opcode.Continuation, "", { rsv1: true }), "RSV1"],
+    ...["text", [1, 2], new ArrayBuffer(1), null, undefined].map((
+      payload,
+    ): typeof REFUSED[number] => [
+      `the payload ${payload}`,
+      { ...frameOf(Opcode.Text), payload: payload as unknown as Uint8Array },
+      "not a Uint8Array",
+    ]),
+  ];
+  for (const [what, frame, message] of REFUSED) {
+    it(`refuses ${what}`, () => {
+      assertThrows(() => checkFrame(frame), TypeError, message);
+    });
+  }
+});

@@ -1,0 +1,229 @@
+import { Buffer } from "node:buffer";
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import { Utf8Validator } from "../../src/codec/mod.ts";
+import { decodeUtf8 } from "../../src/codec/utf8.ts";
+import { isReferenceUtf8 } from "../support/reference_frames.ts";
+import { fromHex, Random, singly, toHex, utf8 } from "./support.ts";
+import { readUtf8 } from "./utf8_oracle.ts";
+
+/** Both ends of every range of the grammar, and their neighbours. */
+const BOUNDARIES = fromHex(
+  "00 01 41 7e 7f 80 81 8e 8f 90 91 9e 9f a0 a1 be bf c0 c1 c2 c3 de df " +
+    "e0 e1 e2 eb ec ed ee ef f0 f1 f2 f3 f4 f5 f6 f7 f8 fb fc fd fe ff",
+);
+
+/** Asserts that the validator and the decoder say of bytes what the grammar says. */
+function check(bytes: Uint8Array): void {
+  const expected = readUtf8(bytes);
+  const isPossible = expected.impossibleAt === undefined;
+
+  const whole = new Utf8Validator();
+  const isValidated = whole.validate(bytes);
+  if (isValidated !== isPossible) throw new Error(`${toHex(bytes)} at once: ${isValidated}`);
+  if (isPossible && whole.complete !== expected.complete) {
+    throw new Error(`${toHex(bytes)} at once: complete is ${whole.complete}`);
+  }
+
+  const cut = new Utf8Validator();
+  const failedAt = singly(bytes).findIndex((piece) => !cut.validate(piece));
+  if (failedAt !== (expected.impossibleAt ?? -1)) {
+    throw new Error(`${toHex(bytes)} byte by byte: failed at ${failedAt}`);
+  }
+  if (isPossible && cut.complete !== expected.complete) {
+    throw new Error(`${toHex(bytes)} byte by byte: complete is ${cut.complete}`);
+  }
+}
+
+/** All sequences with an octet of each list. */
+function* sequences(...lists: ArrayLike<number>[]): Generator<number[]> {
+  if (lists.length === 0) {
+    yield [];
+    return;
+  }
+  const [first, ...rest] = lists;
+  for (const tail of sequences(...rest)) {
+    for (const octet of Array.from(first)) yield [octet, ...tail];
+  }
+}
+
+const ALL = Uint8Array.from({ length: 256 }, (_, i) => i);
+
+describe("the grammar the tests go by", () => {
+  // Every range of a continuation octet holds its first or its last value, or both.
+  const COMPLETIONS = [0, 1, 2, 3].flatMap((length) => [
+    ...sequences(...Array.from({ length }, () => [0x80, 0xbf])),
+  ]);
+
+  const checkGrammar = (sequence: number[]) => {
+    const { impossibleAt, complete } = readUtf8(Uint8Array.from(sequence));
+    assertEquals(complete, isReferenceUtf8(Uint8Array.from(sequence)), `${sequence}`);
+    const isPossible = COMPLETIONS.some((completion) =>
+      isReferenceUtf8(Uint8Array.from([...sequence, ...completion]))
+    );
+    assertEquals(impossibleAt === undefined, isPossible, `${sequence}`);
+  };
+
+  it("is the platform's: an octet is possible where some completion is valid", () => {
+    for (const sequence of sequences(ALL)) checkGrammar(sequence);
+    for (const sequence of sequences(BOUNDARIES, BOUNDARIES)) checkGrammar(sequence);
+    const leads = fromHex("e0 ed ef f0 f4");
+    const tails = fromHex("7f 80 8f 90 9f a0 bf c0");
+    for (const sequence of sequences(leads, tails, tails)) checkGrammar(sequence);
+  });
+});
+
+describe("Utf8Validator", () => {
+  it("is right about each octet, and each pair of octets", () => {
+    check(new Uint8Array(0));
+    for (const sequence of sequences(ALL)) check(Uint8Array.from(sequence));
+    for (const sequence of sequences(ALL, ALL)) check(Uint8Array.from(sequence));
+  });
+
+  it("is right about three octets: each first, each second, the third at the boundaries", () => {
+    for (const sequence of sequences(ALL.subarray(0xc0), ALL, BOUNDARIES)) {
+      check(Uint8Array.from(sequence));
+    }
+  });
+
+  it("is right about four octets: each first, the others at the boundaries", () => {
+    const tails = fromHex("41 7f 80 8f 90 9f a0 bf c0 e2");
+    for (const sequence of sequences(ALL.subarray(0xe0), BOUNDARIES, tails, tails)) {
+      check(Uint8Array.from(sequence));
+    }
+  });
+
+  it("accepts every code point", () => {
+    const validator = new Utf8Validator();
+    for (let codePoint = 0; codePoint <= 0x10ffff; codePoint++) {
+      if (codePoint === 0xd800) codePoint = 0xe000;
+      const bytes = utf8(String.fromCodePoint(codePoint));
+      assert(validator.validate(bytes) && validator.complete, codePoint.toString(16));
+    }
+  });
+
+  const REFUSED: [what: string, hex: string, impossibleAt: number][] = [
+    ["an overlong NUL", "c0 80", 0],
+    ["an overlong slash", "c0 af", 0],
+    ["an overlong slash of three octets", "e0 80 af", 1],
+    ["an overlong slash of four octets", "f0 80 80 af", 1],
+    ["the last overlong of three octets", "e0 9f bf", 1],
+    ["the last overlong of four octets", "f0 8f bf bf", 1],
+    ["the first surrogate", "ed a0 80", 1],
+    ["the last surrogate", "ed bf bf", 1],
+    ["a pair of surrogates (CESU-8)", "ed a0 bd ed b8 80", 1],
+    ["the code point after U+10FFFF", "f4 90 80 80", 1],
+    ["a first octet past F4", "f5 80 80 80", 0],
+    ["five octets", "f8 88 80 80 80", 0],
+    ["a continuation octet first", "80", 0],
+    ["one continuation octet too many", "c3 a9 a9", 2],
+    ["a character within a character", "e2 82 41", 2],
+    [
+      "a code point past the last one, behind valid text",
+      "ce ba e1 bd b9 cf 83 ce bc ce b5 f4 90 80 80 65",
+      12,
+    ],
+  ];
+  for (const [what, hex, impossibleAt] of REFUSED) {
+    it(`refuses ${what} at octet ${impossibleAt}`, () => {
+      assertEquals(readUtf8(fromHex(hex)).impossibleAt, impossibleAt);
+      check(fromHex(hex));
+    });
+  }
+
+  it("goes on at any place a text is cut", () => {
+    const text = utf8("a\u007f\u0080é\u07ff\u0800€\ud7ff\ue000\uffff\u{10000}😀\u{10ffff}\ufeffz");
+    for (let first = 0; first <= text.length; first++) {
+      for (let second = first; second <= text.length; second++) {
+        const validator = new Utf8Validator();
+        let end = 0;
+        for (const next of [first, second, text.length]) {
+          assert(validator.validate(text, end, next));
+          end = next;
+          assertEquals(validator.complete, readUtf8(text.subarray(0, end)).complete);
+        }
+        assert(validator.complete);
+      }
+    }
+  });
+
+  // Long runs of ASCII are skipped by words, which begin where the memory is aligned.
+  for (let arrayOffset = 0; arrayOffset < 4; arrayOffset++) {
+    it(`sees what is not ASCII at each place of a long text, at array offset ${arrayOffset}`, () => {
+      const length = 200;
+      for (let place = 0; place < length; place++) {
+        for (
+          const [character, isValid] of [["c3 a9", true], ["ff", false], ["80", false]] as const
+        ) {
+          // Behind the end lies what would be refused, to be left alone.
+          const memory = new Uint8Array(arrayOffset + length + 20).fill(0xff);
+          const end = arrayOffset + length;
+          memory.fill(0x61, arrayOffset, end);
+          memory.set(fromHex(character), arrayOffset + place);
+          const expected = isValid && place < length - 1;
+          const validator = new Utf8Validator();
+          const isValidated = validator.validate(memory, arrayOffset, end);
+          assertEquals(isValidated && validator.complete, expected, `${character} at ${place}`);
+        }
+      }
+    });
+  }
+
+  it("agrees with the grammar about random changes of valid texts", () => {
+    const random = new Random(3);
+    const words = ["hello, world ".repeat(12), "é", "€", "😀", "\u07ff", "\uffff", "\u{10ffff}"];
+    for (let i = 0; i < 3000; i++) {
+      const text = utf8(Array.from({ length: 12 }, () => random.pick(words)).join(""));
+      if (random.below(4) > 0) text[random.below(text.length)] = random.pick(BOUNDARIES);
+      check(text.slice(0, random.below(text.length)));
+    }
+  });
+
+  it("begins anew after reset, also after an error", () => {
+    const validator = new Utf8Validator();
+    assert(validator.validate(fromHex("f0")));
+    validator.reset();
+    assert(validator.complete);
+    assert(!validator.validate(fromHex("90")));
+    validator.reset();
+    assert(validator.validate(fromHex("ed")));
+    validator.reset();
+    assert(validator.validate(fromHex("c3 bf")));
+    assert(validator.complete);
+  });
+});
+
+describe("decodeUtf8", () => {
+  it("decodes every code point", () => {
+    let text = "";
+    for (let codePoint = 0; codePoint <= 0x10ffff; codePoint++) {
+      if (codePoint === 0xd800) codePoint = 0xe000;
+      text += String.fromCodePoint(codePoint);
+    }
+    assert(decodeUtf8(utf8(text)) === text);
+  });
+
+  it("refuses what the grammar refuses, and is not disturbed by it", () => {
+    for (const sequence of sequences(BOUNDARIES, BOUNDARIES, BOUNDARIES)) {
+      const bytes = Uint8Array.from(sequence);
+      assertEquals(decodeUtf8(bytes) !== undefined, readUtf8(bytes).complete, toHex(bytes));
+    }
+    assertEquals(decodeUtf8(fromHex("e2 82")), undefined);
+    assertEquals(decodeUtf8(utf8("€")), "€");
+  });
+
+  it("keeps the byte order mark, wherever it is", () => {
+    assertEquals(decodeUtf8(fromHex("ef bb bf")), "\ufeff");
+    assertEquals(decodeUtf8(fromHex("ef bb bf ef bb bf 61 ef bb bf")), "\ufeff\ufeffa\ufeff");
+  });
+
+  it("decodes a part of an array, and of a Buffer", () => {
+    const bytes = fromHex("ff 61 c3 a9 ff");
+    assertEquals(decodeUtf8(bytes, 1, 4), "aé");
+    assertEquals(decodeUtf8(bytes, 1, 3), undefined);
+    assertEquals(decodeUtf8(bytes, 2), undefined);
+    assertEquals(decodeUtf8(bytes, 5), "");
+    assertEquals(decodeUtf8(Buffer.from(bytes).subarray(1, 4)), "aé");
+    assertEquals(decodeUtf8(new Uint8Array(0)), "");
+  });
+});
