@@ -61,7 +61,7 @@ export abstract class OrderedChannel implements ByteChannel {
   resume(): void {
     if (!this.#paused || this.#over) return;
     this.#paused = false;
-    if (!this.#holds) {
+    if (!this.holds) {
       this.startReading();
     } else if (!this.#releasing) {
       this.#releasing = true;
@@ -86,6 +86,11 @@ export abstract class OrderedChannel implements ByteChannel {
   /** Whether `abort()` was called or `receiveClosed()` delivered. */
   protected get over(): boolean {
     return this.#over;
+  }
+
+  /** Whether something arrived while paused, and waits for `resume()`. */
+  protected get holds(): boolean {
+    return this.#endHeld || this.#held.length > 0;
   }
 
   /** Tells of bytes; the array is not used again before they are delivered. */
@@ -114,11 +119,7 @@ export abstract class OrderedChannel implements ByteChannel {
   protected arriveClosed(error?: unknown): void {
     if (this.#over || this.#gone) return;
     this.#gone = true;
-    if (error !== undefined || !this.#holds) this.#close(error);
-  }
-
-  get #holds(): boolean {
-    return this.#endHeld || this.#held.length > 0;
+    if (error !== undefined || !this.holds) this.#close(error);
   }
 
   #hold(bytes: Uint8Array): void {

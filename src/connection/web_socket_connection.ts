@@ -241,7 +241,6 @@ export class WebSocketConnection<Data>
       }
     } catch (error) {
       position = bytes.length;
-      this.#receiveQueue.failArriving(error);
       if (error instanceof ProtocolError) this.#receiveEndOf(error);
       // A fault of this library, or of memory: it ends this connection, and no other.
       else this.#failHandler(error);
@@ -493,6 +492,8 @@ export class WebSocketConnection<Data>
   #receiveEndOf(end: End): void {
     if (this.#end !== undefined) return;
     this.#end = end;
+    // A message whose rest won't come must not keep the program waiting.
+    this.#receiveQueue.failArriving(end instanceof ProtocolError ? end : this.#closedError());
     if (!this.#isSendable || this.#isIdle) this.#settleEnd();
     else this.#startCloseTimer(() => this.#settleEnd());
   }
