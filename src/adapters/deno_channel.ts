@@ -49,7 +49,7 @@ export class DenoChannel extends OrderedChannel {
   }
 
   protected override stopReading(): void {
-    // The read that is under way is the last one; what it brings is held.
+    // One read stays under way, which tells of a reset: what it brings is held, and is the last.
   }
 
   protected override startReading(): void {
@@ -63,7 +63,7 @@ export class DenoChannel extends OrderedChannel {
   async #read(): Promise<void> {
     if (this.#reading || this.#endSeen) return;
     this.#reading = true;
-    while (!this.paused && !this.over) {
+    while (!this.over && !(this.paused && this.holds)) {
       const bufferSize = this.#bufferSize;
       const buffer = borrowBuffer(bufferSize);
       let size: number | null;
