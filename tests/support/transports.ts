@@ -22,6 +22,7 @@ import { NetSocket } from "./net_socket.ts";
 import { RawClient } from "./raw_client.ts";
 import type { RawSocket } from "./raw_socket.ts";
 import { ACCEPT, type RequestInit, upgradeRequest } from "./requests.ts";
+import { settle } from "./turn.ts";
 
 /** The options of a server and, unless there are callbacks, its handler. */
 export type Setup<Data> = ServeOptions<Data> & ConnectionCallbacks<Data> & {
@@ -87,6 +88,8 @@ export abstract class Harness<Data = unknown, Socket extends RawSocket = RawSock
   async finish(): Promise<void> {
     for (const client of this.#clients) if (!client.isClosed) client.socket.reset();
     await this.server.shutdown();
+    // For rejections that nobody handles, and that are seen only now.
+    await settle();
     assertEquals(this.server.connections.size, 0);
     assertEquals(this.takeErrors(), [], "errors were reported");
     this.checkLeaks();

@@ -1,3 +1,5 @@
+import { turn } from "./turn.ts";
+
 /** How long something may take. It only decides how soon a failure is seen. */
 const DEADLINE_MS = 30_000;
 
@@ -30,5 +32,14 @@ export class Waiter {
       this.#waiting.add(look);
       look();
     });
+  }
+}
+
+/** Waits until something holds that nobody tells about, looking again on each turn of the event loop. */
+export async function eventually(what: string, isDone: () => boolean): Promise<void> {
+  const deadline = performance.now() + DEADLINE_MS;
+  while (!isDone()) {
+    if (performance.now() > deadline) throw new Error(`Waited for ${what}, which did not come`);
+    await turn();
   }
 }

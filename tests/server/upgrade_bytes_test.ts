@@ -1,0 +1,48 @@
+import { describe, it } from "node:test";
+import { assertEquals } from "@std/assert";
+import { concatBytes } from "../support/reference_frames.ts";
+import { closeFrame, textFrame, utf8 } from "../support/raw_client.ts";
+import { upgradeRequest } from "../support/requests.ts";
+import { TRANSPORTS } from "../support/transports.ts";
+import { settle } from "../support/turn.ts";
+
+const REQUEST = utf8(upgradeRequest());
+const FRAMES = concatBytes([textFrame("a"), textFrame("b".repeat(200)), textFrame("")]);
+const BYTES = concatBytes([REQUEST, FRAMES, closeFrame(1000)]);
+const MESSAGES = ["a", "b".repeat(200), ""];
+
+/** Where to cut: in the request, at its end, and in the frames behind it. */
+const CUTS = [1, REQUEST.length - 3, REQUEST.length - 1, REQUEST.length, REQUEST.length + 1]
+  .concat([REQUEST.length + 7, REQUEST.length + 9, REQUEST.length + 100, BYTES.length - 1]);
+
+for (const { name, withServer } of TRANSPORTS) {
+  describe(`bytes behind the upgrade request over ${name}`, () => {
+    for (const isAsync of [false, true]) {
+      const hook = isAsync ? "an async hook" : "no hook";
+      const upgrade = isAsync ? () => settle() : undefined;
+
+      /** Sends the pieces, and checks that every message arrives once, and in order. */
+      const check = (pieces: Uint8Array[]) => {
+        const received: unknown[] = [];
+        const message = (_: unknown, data: unknown) => void received.push(data);
+        return withServer({ upgrade, message }, async (server) => {
+          const client = await server.connect();
+          for (const piece of pieces) client.send(piece);
+          assertEquals((await client.readHead()).status, 101);
+          assertEquals(await client.readClose(), [1000, ""]);
+          await client.finish();
+          assertEquals(received, MESSAGES);
+        });
+      };
+
+      it(`are received with ${hook}, all in one piece`, () => check([BYTES]));
+
+      it(`are received with ${hook}, cut in two`, async () => {
+        for (const cut of CUTS) await check([BYTES.subarray(0, cut), BYTES.subarray(cut)]);
+      });
+
+      it(`are received with ${hook}, byte by byte`, () =>
+        check(Array.from(BYTES, (_, i) => BYTES.subarray(i, i + 1))));
+    }
+  });
+}

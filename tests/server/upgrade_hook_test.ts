@@ -1,0 +1,161 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
+import { HandshakeError, type RequestInfo } from "../../src/server/mod.ts";
+import { ACCEPT, upgradeRequest } from "../support/requests.ts";
+import { textFrame } from "../support/raw_client.ts";
+import { TRANSPORTS } from "../support/transports.ts";
+
+const OFFER = { headers: { "Sec-WebSocket-Protocol": "chat.v2, chat.v1" } };
+
+for (const { name, withServer } of TRANSPORTS) {
+  describe(`the upgrade hook over ${name}`, () => {
+    it("sees the request, and what is known of the client", () => {
+      const seen: [Request, RequestInfo][] = [];
+      const setup = {
+        upgrade: (request: Request, info: RequestInfo) => void seen.push([request, info]),
+      };
+      return withServer(setup, async (server) => {
+        const { conn } = await server.openPair({
+          target: "/chat?room=1",
+          headers: { ...OFFER.headers, "X-Token": "abc", Cookie: ["a=1", "b=2"] },
+        });
+        const [[request, info], ...more] = seen;
+        assertEquals(more, []);
+        assertInstanceOf(request, Request);
+        assertEquals(request.url, "http://example.com/chat?room=1");
+        assertEquals([request.method, request.body], ["GET", null]);
+        assertEquals(request.headers.get("x-token"), "abc");
+        assertEquals(request.headers.get("cookie"), "a=1; b=2");
+        assertEquals(info.subprotocols, ["chat.v2", "chat.v1"]);
+        assertEquals(info.remoteAddress, conn.remoteAddress);
+        assertEquals(info.localAddress, conn.localAddress);
+        assertEquals(info.signal.aborted, false);
+        assert(conn.request === request, "the connection has another request");
+      });
+    });
+
+    it("may be left out", () =>
+      withServer({}, async (server) => {
+        const { conn } = await server.openPair({ target: "/path", ...OFFER });
+        assertEquals([conn.data, conn.protocol, conn.extensions], [undefined, "", ""]);
+        assertEquals(conn.request.url, "http://example.com/path");
+        assert(conn.request === conn.request);
+      }));
+
+    it("selects no subprotocol silently", () =>
+      withServer({ upgrade: () => {} }, async (server) => {
+        const client = await server.request(upgradeRequest(OFFER));
+        const { headers } = await client.readHead();
+        assertEquals(headers.get("sec-websocket-protocol"), undefined);
+      }));
+
+    for (const how of ["at once", "in a promise"]) {
+      it(`accepts with a subprotocol, headers and data, ${how}`, () => {
+        const acceptance = {
+          protocol: "chat.v1",
+          headers: [["Set-Cookie", "a=1"], ["Set-Cookie", "b=2"]] as [string, string][],
+          data: { user: "ada" },
+        };
+        const upgrade = () => how === "at once" ? acceptance : Promise.resolve(acceptance);
+        return withServer({ upgrade }, async (server) => {
+          const client = await server.request(upgradeRequest(OFFER));
+          const { status, headers } = await client.readHead();
+          assertEquals(status, 101);
+          assertEquals(headers.get("upgrade"), "websocket");
+          assertEquals(headers.get("connection"), "Upgrade");
+          assertEquals(headers.get("sec-websocket-accept"), ACCEPT);
+          assertEquals(headers.get("sec-websocket-protocol"), "chat.v1");
+          assertEquals(headers.get("set-cookie"), "a=1, b=2");
+          const [conn] = server.server.connections;
+          assertEquals(conn.protocol, "chat.v1");
+          assertEquals(conn.data.user, "ada");
+          conn.data = { user: "bob" };
+          assertEquals(conn.data, { user: "bob" });
+        });
+      });
+    }
+
+    it("takes headers as an object, and as Headers", async () => {
+      for (const headers of [{ "X-One": "1" }, new Headers({ "X-One": "1" })]) {
+        await withServer({ upgrade: () => ({ headers }) }, async (server) => {
+          const client = await server.request(upgradeRequest());
+          assertEquals((await client.readHead()).headers.get("x-one"), "1");
+        });
+      }
+    });
+
+    it("refuses with a Response, body and all, and nothing follows", () => {
+      const upgrade = () =>
+        new Response("Who are you?\n", { status: 401, headers: { "WWW-Authenticate": "Basic" } });
+      return withServer({ upgrade }, async (server) => {
+        const client = await server.request(upgradeRequest(), textFrame("a"));
+        const { status, headers, body } = await client.readResponse();
+        assertEquals([status, body], [401, "Who are you?\n"]);
+        assertEquals(headers.get("www-authenticate"), "Basic");
+        await client.finish();
+        assertEquals(server.server.connections.size, 0);
+      });
+    });
+
+    it("refuses with a HandshakeError, which is no error to report", () => {
+      const upgrade = () => {
+        throw new HandshakeError(429, "Too many", [["Retry-After", "5"]]);
+      };
+      return withServer({ upgrade }, async (server) => {
+        const { status, headers, body } = await (await server.request(upgradeRequest()))
+          .readResponse();
+        assertEquals([status, headers.get("retry-after"), body], [429, "5", "Too many\n"]);
+      });
+    });
+
+    const broken = new Error("the database is gone");
+    const FAULTS: [name: string, upgrade: () => unknown, message: RegExp][] = [
+      ["throws", () => {
+        throw broken;
+      }, /the database is gone/],
+      ["rejects", () => Promise.reject(broken), /the database is gone/],
+      ["returns a text", () => "yes", /returned yes/],
+      ["returns true", () => true, /returned true/],
+      ["returns null", () => null, /returned null/],
+      ["selects a subprotocol not offered", () => ({ protocol: "chat.v3" }), /chat\.v3.*offered/],
+      ["selects one in another case", () => ({ protocol: "Chat.v1" }), /Chat\.v1.*offered/],
+      ["selects what is no token", () => ({ protocol: "chat v1" }), /token/],
+      ["gives a header with CR LF", () => ({ headers: { "X-A": "b\r\nX-C: d" } }), /X-A/],
+      ["gives a header with NUL", () => ({ headers: { "X-A": "\0" } }), /X-A/],
+      ["gives a header that is the handshake's", () => ({
+        headers: { "Sec-WebSocket-Protocol": "chat.v1" },
+      }), /Sec-WebSocket-Protocol/],
+      ["returns a Response that was used", () => {
+        const response = new Response("text");
+        void response.text();
+        return response;
+      }, /used/],
+    ];
+    for (const [what, hook, message] of FAULTS) {
+      it(`answers 500 and reports where it ${what}`, () => {
+        const upgrade = hook as () => undefined;
+        return withServer({ upgrade }, async (server) => {
+          const client = await server.request(upgradeRequest(OFFER), textFrame("a"));
+          const { status, body } = await client.readResponse();
+          assertEquals([status, body], [500, "Internal server error\n"]);
+          const [error, ...more] = server.takeErrors();
+          assertMatch(String(error), message);
+          assertEquals(more, []);
+          await client.finish();
+        });
+      });
+    }
+
+    it("is called as a method of the options", () => {
+      const setup = {
+        user: "ada",
+        upgrade(this: { user: string }) {
+          return { data: this.user };
+        },
+      };
+      return withServer<string>(setup as never, async (server) => {
+        assertEquals((await server.openPair()).conn.data, "ada");
+      });
+    });
+  });
+}
