@@ -55,13 +55,14 @@ class DenoByteListener implements ByteListener {
   readonly addr: Address;
   readonly #listener: DenoListener;
   readonly #onChannel: OnChannel;
+  readonly #accepting: Promise<void>;
   #closed = false;
 
   constructor(listener: DenoListener, onChannel: OnChannel) {
     this.addr = toAddress(listener.addr);
     this.#listener = listener;
     this.#onChannel = onChannel;
-    this.#acceptAll();
+    this.#accepting = this.#acceptAll();
   }
 
   ref(): void {
@@ -77,7 +78,8 @@ class DenoByteListener implements ByteListener {
       this.#closed = true;
       this.#listener.close();
     }
-    return Promise.resolve();
+    // Deno lets go of the address once accept() has seen that it was closed.
+    return this.#accepting;
   }
 
   async #acceptAll(): Promise<void> {
@@ -90,6 +92,7 @@ class DenoByteListener implements ByteListener {
         if (lasts) await new Promise((resolve) => setTimeout(resolve, acceptRestMs));
         continue;
       }
+      if (this.#closed) return conn.close();
       const { remoteAddr, localAddr } = conn;
       noDelay(conn);
       this.#onChannel(new DenoChannel(conn, toAddress(remoteAddr), toAddress(localAddr)));

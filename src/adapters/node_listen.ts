@@ -4,7 +4,9 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import type {
   Address,
@@ -15,7 +17,7 @@ import type {
   TlsCertificate,
 } from "../connection/byte_channel.ts";
 import { checkListen } from "./listen_check.ts";
-import { toListenError } from "./listen_error.ts";
+import { listenError, toListenError } from "./listen_error.ts";
 import { NodeChannel } from "./node_channel.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
 
@@ -29,7 +31,9 @@ export const listen: Listen = async (target, tls, onChannel) => {
     await listener.bind();
     return listener;
   } catch (error) {
-    throw toListenError(target, error);
+    // For a missing directory, libuv says that permission is denied, as Windows does.
+    const lacksFolder = "path" in target && !existsSync(dirname(target.path));
+    throw lacksFolder ? listenError(target, "ENOENT", error) : toListenError(target, error);
   }
 };
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { ByteChannel, ByteChannelHandler } from "../../src/connection/byte_channel.ts";
 import { patternBytes, PatternCheck } from "./pattern.ts";
 
@@ -99,6 +99,17 @@ export class Recorder implements ByteChannelHandler {
 
   untilClosed(): Promise<void> {
     return this.until(() => this.closed);
+  }
+
+  /**
+   * Waits until the channel tells that the peer has gone: by an error, or by an end, as which some
+   * systems show a reset. Then the channel is ended, as a server would.
+   */
+  async untilGone(): Promise<void> {
+    await this.untilEnded();
+    if (!this.closed) this.end();
+    await this.untilClosed();
+    assert(this.ended || this.error instanceof Error);
   }
 
   /** Waits for an event after which `test` holds. */

@@ -1,0 +1,55 @@
+/**
+ * Lets a test decide when a deadline is over, instead of waiting for it.
+ *
+ * @module
+ */
+
+/** Holds the timers that are set with one delay; all others run as always. */
+export class HeldTimers {
+  readonly #setTimeout = globalThis.setTimeout;
+  readonly #clearTimeout = globalThis.clearTimeout;
+  readonly #held = new Map<unknown, () => void>();
+  #waiting: { count: number; resolve: () => void }[] = [];
+
+  /** Starts to hold the timers that are set with `delayMs`. */
+  constructor(delayMs: number) {
+    globalThis.setTimeout = ((run: () => void, ms?: number, ...rest: []) => {
+      if (ms !== delayMs) return this.#setTimeout(run, ms, ...rest);
+      const timer = {};
+      this.#held.set(timer, run);
+      this.#waiting = this.#waiting.filter(({ count, resolve }) => {
+        if (this.#held.size < count) return true;
+        resolve();
+        return false;
+      });
+      return timer;
+    }) as typeof setTimeout;
+    globalThis.clearTimeout = ((timer?: number) => {
+      if (!this.#held.delete(timer)) this.#clearTimeout(timer);
+    }) as typeof clearTimeout;
+  }
+
+  /** How many timers are set. */
+  get count(): number {
+    return this.#held.size;
+  }
+
+  /** Waits until `count` timers are set. */
+  async untilSet(count: number): Promise<void> {
+    if (this.#held.size >= count) return;
+    await new Promise<void>((resolve) => this.#waiting.push({ count, resolve }));
+  }
+
+  /** Lets the time of all timers come. */
+  expire(): void {
+    const runs = [...this.#held.values()];
+    this.#held.clear();
+    for (const run of runs) run();
+  }
+
+  /** Holds no more timers. */
+  restore(): void {
+    globalThis.setTimeout = this.#setTimeout;
+    globalThis.clearTimeout = this.#clearTimeout;
+  }
+}
