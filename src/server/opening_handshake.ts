@@ -238,8 +238,14 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
 
   // ---- The answer ----
 
-  #refuse(error: unknown): Promise<void> {
-    return this.#answer(() => {
+  async #refuse(error: unknown): Promise<void> {
+    if (this.#isClosed || this.#isAnswering) {
+      // Nobody can be told any more. That a hook gives up when its signal aborts is no error.
+      const isExpected = error instanceof HandshakeError || error === this.#abort?.signal.reason;
+      if (!isExpected) reportError(this.#settings.onError, error);
+      return;
+    }
+    await this.#answer(() => {
       if (!(error instanceof HandshakeError)) throw error;
       this.#refusal = error;
       return this.#writer.write(encodeRefusal(error));
