@@ -1,0 +1,191 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import type { RequestInfo } from "../../src/server/mod.ts";
+import { textFrame } from "../support/raw_client.ts";
+import { httpRequest, upgradeRequest } from "../support/requests.ts";
+import { withMemoryServer } from "../support/transports.ts";
+import { eventually } from "../support/waiter.ts";
+import { settle } from "../support/turn.ts";
+
+/** A hook that is called, and never returns. */
+function createHangingHook() {
+  const hook = {
+    signal: undefined as AbortSignal | undefined,
+    call: (_: Request, info: RequestInfo): Promise<never> => {
+      hook.signal = info.signal;
+      return new Promise(() => {});
+    },
+  };
+  return hook;
+}
+
+describe("the deadline of the handshake", () => {
+  it("drops a client that sends nothing, without a response", () =>
+    withMemoryServer({}, async (server) => {
+      const client = await server.connect();
+      assertEquals(server.clock.pending, [10_000]);
+      await server.clock.advance(9_999);
+      assertEquals(client.isClosed, false);
+      await server.clock.advance(1);
+      await client.untilClosed();
+      assertEquals([client.receivedSize, client.hasEnded], [0, false]);
+      assertEquals(server.clock.pending, []);
+    }));
+
+  it("answers 408 where a request has begun", () =>
+    withMemoryServer({ handshakeTimeoutMs: 50 }, async (server) => {
+      const client = await server.request("G");
+      await server.clock.advance(49);
+      assertEquals(client.receivedSize, 0);
+      await server.clock.advance(1);
+      const { status, headers, body } = await client.readResponse();
+      assertEquals([status, headers.get("connection")], [408, "close"]);
+      assertEquals(body, "Cannot accept the request: it took too long\n");
+      await client.finish();
+    }));
+
+  it("is not extended by traffic", () =>
+    withMemoryServer({}, async (server) => {
+      const client = await server.connect();
+      for (const character of upgradeRequest().slice(0, 20)) {
+        client.send(character);
+        if (client.hasEnded) break;
+        await server.clock.advance(1_000);
+      }
+      assertEquals(server.clock.now() - 1_000_000, 10_000);
+      assertEquals((await client.readResponse()).status, 408);
+    }));
+
+  it("holds while the upgrade hook is awaited, and aborts its signal", () => {
+    const hook = createHangingHook();
+    return withMemoryServer({ upgrade: hook.call }, async (server) => {
+      const client = await server.request(upgradeRequest());
+      await server.clock.advance(9_999);
+      assertEquals([hook.signal?.aborted, client.receivedSize], [false, 0]);
+      await server.clock.advance(1);
+      assertEquals((await client.readResponse()).status, 408);
+      assertEquals((hook.signal?.reason as DOMException).name, "TimeoutError");
+      await client.finish();
+    });
+  });
+
+  it("holds while the fetch hook is awaited, and aborts its signal", () => {
+    const hook = createHangingHook();
+    return withMemoryServer({ fetch: hook.call }, async (server) => {
+      const client = await server.request(httpRequest());
+      await server.clock.advance(10_000);
+      assertEquals((await client.readResponse()).status, 408);
+      assertEquals((hook.signal?.reason as DOMException).name, "TimeoutError");
+    });
+  });
+
+  it("holds while the body of a request arrives", () =>
+    withMemoryServer({ fetch: () => new Response() }, async (server) => {
+      const client = await server.request(
+        httpRequest({ method: "POST", headers: { "Content-Length": "20" } }),
+      );
+      for (let i = 0; i < 10; i++) {
+        client.send("x");
+        await server.clock.advance(1_000);
+      }
+      assertEquals((await client.readResponse()).status, 408);
+    }));
+
+  for (const result of [undefined, new Response("no", { status: 403 })]) {
+    it(`ignores a hook that gives ${result === undefined ? "nothing" : "a Response"} later`, () => {
+      const { promise, resolve } = Promise.withResolvers<Response | undefined>();
+      let opened = 0;
+      const setup = { upgrade: () => promise, open: () => void opened++ };
+      return withMemoryServer(setup, async (server) => {
+        const client = await server.request(upgradeRequest(), textFrame("a"));
+        await server.clock.advance(10_000);
+        assertEquals((await client.readResponse()).status, 408);
+        resolve(result);
+        await settle(10);
+        assertEquals([opened, client.unreadSize], [0, 0]);
+        await client.finish();
+      });
+    });
+  }
+
+  it("ignores a hook that throws later, but reports it", () => {
+    const { promise, reject } = Promise.withResolvers<undefined>();
+    return withMemoryServer({ upgrade: () => promise }, async (server) => {
+      const client = await server.request(upgradeRequest());
+      await server.clock.advance(10_000);
+      assertEquals((await client.readResponse()).status, 408);
+      reject(new Error("too late"));
+      await settle();
+      await client.finish();
+      assertEquals(server.takeErrors().map(String), ["Error: too late"]);
+    });
+  });
+
+  it("does not report a hook that gives up with its signal", () => {
+    const upgrade = (_: Request, { signal }: RequestInfo) =>
+      new Promise<undefined>((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason));
+      });
+    return withMemoryServer({ upgrade }, async (server) => {
+      const client = await server.request(upgradeRequest());
+      await server.clock.advance(10_000);
+      assertEquals((await client.readResponse()).status, 408);
+      const other = await server.request(upgradeRequest());
+      other.socket.reset();
+      await settle();
+      assertEquals(server.takeErrors(), []);
+    });
+  });
+
+  it("is over once the WebSocket is open", () =>
+    withMemoryServer({ keepAlive: false }, async (server) => {
+      await server.open();
+      assertEquals(server.clock.pending, []);
+    }));
+
+  it("can be Infinity: there is no timer then", () =>
+    withMemoryServer({ handshakeTimeoutMs: Infinity }, async (server) => {
+      const client = await server.request(upgradeRequest().slice(0, -1));
+      assertEquals(server.clock.pending, []);
+      client.send("\n");
+      assertEquals((await client.readHead()).status, 101);
+    }));
+
+  it("takes 1 and the longest delay of a timer", async () => {
+    for (const handshakeTimeoutMs of [1, 2 ** 31 - 1]) {
+      await withMemoryServer({ handshakeTimeoutMs }, async (server) => {
+        const client = await server.connect();
+        assertEquals(server.clock.pending, [handshakeTimeoutMs]);
+        await server.clock.advance(handshakeTimeoutMs);
+        await client.untilClosed();
+      });
+    }
+  });
+});
+
+describe("a client that does not end after its response", () => {
+  it("is dropped after closeTimeoutMs, whatever it sends", () =>
+    withMemoryServer({ closeTimeoutMs: 3_000 }, async (server) => {
+      const client = await server.request("?");
+      await client.readResponse();
+      assertEquals(server.clock.pending, [3_000]);
+      for (let i = 0; i < 3; i++) {
+        assertEquals(client.isClosed, false);
+        client.send("more");
+        await server.clock.advance(1_000);
+      }
+      await client.untilClosed();
+      assert(client.error instanceof Error);
+    }));
+
+  it("is dropped after closeTimeoutMs where it does not read the response either", () =>
+    withMemoryServer({}, async (server) => {
+      const client = await server.connect();
+      client.socket.pause();
+      client.send("?");
+      await eventually("the response", () => server.channelOf(client).isBlocked);
+      await server.clock.advance(60_000);
+      await client.untilClosed();
+      assertEquals(server.clock.pending, []);
+    }));
+});
