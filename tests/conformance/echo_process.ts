@@ -55,7 +55,8 @@ export async function startEcho(style: EchoStyle): Promise<EchoProcess> {
   return {
     url,
     stop: async () => {
-      child.kill("SIGTERM");
+      // Not child.kill: Deno then reports the signal, whatever the status was.
+      process.kill(child.pid!, "SIGTERM");
       return { exitCode: await exited, stderr };
     },
   };

@@ -17,6 +17,10 @@ import type { ConformanceCase, Section } from "./case.ts";
 import { SECTIONS } from "./cases/mod.ts";
 import { type CaseResult, runSections } from "./run_case.ts";
 
+function isWebSocketUrl(text: string): boolean {
+  return URL.canParse(text) && new URL(text).protocol === "ws:";
+}
+
 function isChosen({ id, needsLimit }: ConformanceCase, words: string[], limit: boolean): boolean {
   if (needsLimit && !limit) return false;
   return words.length === 0 || words.some((word) => `${id}.`.startsWith(`${word}.`));
@@ -47,7 +51,8 @@ async function main(): Promise<boolean> {
       json: { type: "string" },
     },
   });
-  if (target === undefined || !URL.canParse(target) || new URL(target).protocol !== "ws:") {
+  const deadlineMs = Number(values.deadline);
+  if (target === undefined || !isWebSocketUrl(target) || !(deadlineMs > 0)) {
     throw new TypeError(
       "Usage: conformance [--limit] [--deadline MS] [--json FILE] ws://HOST:PORT/ [CASE]...",
     );
@@ -58,9 +63,10 @@ async function main(): Promise<boolean> {
       cases: cases.filter((one) => isChosen(one, words, values.limit ?? false)),
     }))
     .filter(({ cases }) => cases.length > 0);
+  if (sections.length === 0) throw new TypeError(`No case has a number like ${words.join(", ")}`);
   const started = performance.now();
   const results = await runSections(new URL(target), sections, {
-    deadlineMs: Number(values.deadline),
+    deadlineMs,
     slowMs: 4500,
   });
   printTable(sections, results);
