@@ -1,0 +1,41 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "node:test";
+import {
+  borrowBuffer,
+  type BufferSize,
+  nextBufferSize,
+  returnBuffer,
+} from "../../src/adapters/read_buffers.ts";
+
+describe("buffers to read into", () => {
+  it("grow while reads fill them, and shrink when reads are small", () => {
+    const reads: [read: number, size: BufferSize, next: BufferSize][] = [
+      [1, 0, 0],
+      [4095, 0, 0],
+      [4096, 0, 1],
+      [16_383, 1, 1],
+      [16_384, 1, 2],
+      [65_536, 2, 2],
+      [16_385, 2, 2],
+      [16_384, 2, 1],
+      [4097, 2, 1],
+      [4096, 2, 0],
+      [1, 1, 0],
+    ];
+    for (const [read, size, next] of reads) {
+      assertEquals(nextBufferSize(read, size), next, `${read} bytes into size ${size}`);
+    }
+  });
+
+  it("are used again, and are kept up to 1 MiB of each size", () => {
+    for (const [size, length] of [[0, 4096], [1, 16_384], [2, 65_536]] as const) {
+      const kept = 1_048_576 / length;
+      const buffers = Array.from({ length: kept + 3 }, () => borrowBuffer(size));
+      assertEquals(new Set(buffers).size, kept + 3);
+      assert(buffers.every((buffer) => buffer.length === length));
+      for (const buffer of buffers) returnBuffer(buffer, size);
+      const again = Array.from({ length: kept + 3 }, () => borrowBuffer(size));
+      assertEquals(again.filter((buffer) => buffers.includes(buffer)).length, kept);
+    }
+  });
+});
