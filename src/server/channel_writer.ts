@@ -8,7 +8,7 @@ export class ChannelWriter {
   readonly #timeoutMs: number;
   #drained: PromiseWithResolvers<void> | undefined;
   #closed = false;
-  #hasWritten = false;
+  #written = 0;
 
   /**
    * Creates a writer.
@@ -27,15 +27,17 @@ export class ChannelWriter {
     return this.#closed;
   }
 
-  /** Whether anything was written. */
-  get hasWritten(): boolean {
-    return this.#hasWritten;
+  /** How many bytes were written. */
+  get written(): number {
+    return this.#written;
   }
 
   /** Writes a chunk; resolves when the next one is welcome, or the channel is gone. */
   async write(chunk: Uint8Array): Promise<void> {
+    // A deadline may have its answer sent while an earlier chunk waits.
+    while (this.#drained !== undefined) await this.#drained.promise;
     if (this.#closed || chunk.length === 0) return;
-    this.#hasWritten = true;
+    this.#written += chunk.length;
     if (this.#channel.write([chunk])) return;
     this.#drained = Promise.withResolvers();
     const { promise } = this.#drained;

@@ -261,11 +261,12 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
     // What else arrives is read and dropped: bytes left unread would make the system reset the
     // connection, and the client lose the answer.
     this.#channel.resume();
+    const { written } = this.#writer;
     try {
       await send();
     } catch (error) {
       reportError(this.#settings.onError, error);
-      if (this.#writer.hasWritten) {
+      if (this.#writer.written > written) {
         // An answer that is not whole must not look as if it were.
         this.#channel.abort();
         return;
