@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { type Frame, FrameEncoder, Opcode, type Role } from "../../src/codec/mod.ts";
 import { concatBytes, decodeReferenceFrame } from "../support/reference_frames.ts";
+import { cutAt, cuts, PARAMETERS, roles, texts } from "./arbitraries.ts";
 import { readStream } from "./reference_stream.ts";
 import {
   assertFrames,
@@ -11,11 +12,8 @@ import {
   encodePlainly,
   frameOf,
   peerOf,
-  ROLES,
   singly,
 } from "./support.ts";
-
-const PARAMETERS = { seed: 6455, numRuns: 300 };
 
 const payloads = fc.oneof(
   fc.uint8Array({ maxLength: 200 }),
@@ -55,16 +53,6 @@ const messages = fc.tuple(
 const sequences = fc.array(fc.oneof(messages, controlFrames.map((frame) => [frame])), {
   maxLength: 5,
 }).map((parts) => parts.flat());
-
-const roles = fc.constantFrom<Role>(...ROLES);
-
-/** Places to cut at, as parts of the length. */
-const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 12 });
-
-function cutAt(bytes: Uint8Array, places: number[]): Uint8Array[] {
-  const ends = places.map((place) => Math.floor(place * bytes.length)).sort((a, b) => a - b);
-  return [...ends, bytes.length].map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end));
-}
 
 /** Encodes with the encoder, whose keys are random. */
 function encode(sender: Role, frames: Frame[]): Uint8Array {
@@ -171,14 +159,6 @@ describe("for all bytes", () => {
 });
 
 describe("for all texts", () => {
-  const texts = fc.oneof(
-    fc.string({ unit: "binary", maxLength: 300 }),
-    // Any UTF-16 units, surrogates by themselves among them.
-    fc.array(fc.oneof(fc.nat(0xffff), fc.integer({ min: 0xd800, max: 0xdfff })), {
-      maxLength: 200,
-    }).map((units) => String.fromCharCode(...units)),
-  );
-
   it("encodeText encodes what a peer reads as the text, its lone surrogates as U+FFFD", () => {
     fc.assert(
       fc.property(roles, texts, (role, text) => {

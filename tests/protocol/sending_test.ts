@@ -1,0 +1,156 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { concatBytes } from "../support/reference_frames.ts";
+import { assertSameBytes, encodePlainly, frameOf, fromHex, ROLES, utf8 } from "../codec/support.ts";
+import { assertMessage } from "../../src/protocol/protocol.ts";
+import { Side } from "./support.ts";
+
+for (const role of ROLES) {
+  describe(`what a ${role} sends`, () => {
+    it("is one frame for a message", () => {
+      const side = new Side(role);
+      side.protocol.sendMessage("");
+      side.protocol.sendMessage("é😀");
+      side.protocol.sendMessage("lone \ud800");
+      side.protocol.sendMessage(new Uint8Array(0));
+      side.protocol.sendMessage(fromHex("00 ff"));
+      assertEquals(side.takeFrames(), [
+        'text ""',
+        'text "é😀"',
+        'text "lone \ufffd"',
+        "binary ",
+        "binary 00 ff",
+      ]);
+    });
+
+    it("is fragments, with control frames in between", () => {
+      const side = new Side(role);
+      const { protocol } = side;
+      protocol.sendFragment("text", fromHex("e2"), false);
+      protocol.sendPing(utf8("p"));
+      protocol.sendFragment("text", fromHex("82 ac"), false);
+      protocol.sendPong(utf8("q"));
+      // Only the first one tells the type.
+      protocol.sendFragment("binary", fromHex(""), true);
+      protocol.sendFragment("binary", fromHex("01"), true);
+      protocol.sendMessage("next");
+      assertEquals(side.takeFrames(), [
+        'text "\ufffd"...',
+        "ping 70",
+        "continuation 82 ac...",
+        "pong 71",
+        "continuation ",
+        "binary 01",
+        'text "next"',
+      ]);
+    });
+
+    it("is no message within another", () => {
+      const side = new Side(role);
+      const { protocol } = side;
+      protocol.sendFragment("text", utf8("a"), false);
+      for (const data of ["text", fromHex("01")]) {
+        const error = assertThrows(() => protocol.sendMessage(data), DOMException, "not finished");
+        assertEquals(error.name, "InvalidStateError");
+      }
+      protocol.sendFragment("text", utf8("b"), true);
+      protocol.sendMessage("c");
+      assertEquals(side.takeFrames(), ['text "a"...', "continuation 62", 'text "c"']);
+    });
+
+    it("may be a Close within a message", () => {
+      const side = new Side(role);
+      const { protocol } = side;
+      protocol.sendFragment("text", utf8("a"), false);
+      protocol.sendClose({ closeCode: 1011, reason: "sorry" });
+      assertEquals(side.takeFrames(), ['text "a"...', 'close 1011 "sorry"']);
+    });
+
+    it("is Pings and Pongs of up to 125 bytes", () => {
+      const { protocol } = new Side(role);
+      for (let length = 0; length <= 125; length++) {
+        const payload = new Uint8Array(length).fill(length);
+        protocol.sendPing(payload);
+        protocol.sendPong(payload);
+        const expected = [9, 10].map((opcode) => encodePlainly(role, frameOf(opcode, payload)));
+        assertSameBytes(concatBytes(protocol.takeOutput()), concatBytes(expected));
+      }
+      for (const length of [126, 127, 65536]) {
+        const payload = new Uint8Array(length);
+        assertThrows(() => protocol.sendPing(payload), TypeError, `${length} bytes`);
+        assertThrows(() => protocol.sendPong(payload), TypeError, `${length} bytes`);
+      }
+      assertEquals(protocol.outputLength, 0);
+    });
+
+    it("is no Close with a status that may not be sent, which changes nothing", () => {
+      const { protocol } = new Side(role);
+      for (const closeCode of [0, 999, 1004, 1006, 1015, 1016, 2999, 5000, NaN]) {
+        assertThrows(() => protocol.sendClose({ closeCode, reason: "" }), RangeError);
+      }
+      const tooLong = { closeCode: 1000, reason: "x".repeat(124) };
+      assertThrows(() => protocol.sendClose(tooLong), TypeError, "124 bytes");
+      assertEquals([protocol.state, protocol.outputLength], ["open", 0]);
+    });
+
+    it("is nothing but strings and Uint8Arrays", () => {
+      const { protocol } = new Side(role);
+      const OTHERS: [value: unknown, name: string][] = [
+        [5, "type number"],
+        [null, "null"],
+        [undefined, "type undefined"],
+        [[1, 2], "an array"],
+        [new ArrayBuffer(2), "type object"],
+        [new DataView(new ArrayBuffer(2)), "type object"],
+        [new Uint16Array(2), "type object"],
+        [{}, "type object"],
+        [new String("a"), "type object"],
+        [true, "type boolean"],
+      ];
+      for (const [value, name] of OTHERS) {
+        const bytes = value as Uint8Array;
+        for (
+          const send of [
+            () => protocol.sendMessage(bytes),
+            () => protocol.sendFragment("binary", bytes, false),
+            () => protocol.sendPing(bytes),
+            () => protocol.sendPong(bytes),
+            () => assertMessage(value),
+          ]
+        ) assertThrows(send, TypeError, name);
+      }
+      const text = "text" as unknown as Uint8Array;
+      assertThrows(() => protocol.sendPing(text), TypeError);
+      assertThrows(() => protocol.sendFragment("text", text, true), TypeError);
+      assertEquals(protocol.outputLength, 0);
+      // None of it has begun a message.
+      protocol.sendMessage("fine");
+    });
+
+    it("is counted, and given out once", () => {
+      const { protocol } = new Side(role);
+      const keyLength = role === "client" ? 4 : 0;
+      protocol.sendMessage("Hello");
+      assertEquals(protocol.outputLength, 7 + keyLength);
+      protocol.sendMessage(new Uint8Array(20_000));
+      assertEquals(protocol.outputLength, 7 + 20_004 + 2 * keyLength);
+      protocol.sendPong(new Uint8Array(0));
+      assertEquals(protocol.outputLength, 7 + 20_004 + 2 + 3 * keyLength);
+      const output = concatBytes(protocol.takeOutput());
+      assertEquals(output.length, 7 + 20_004 + 2 + 3 * keyLength);
+      assertEquals([protocol.outputLength, protocol.takeOutput()], [0, []]);
+    });
+
+    it("refers to large bytes of a server only, and says so", () => {
+      const { protocol } = new Side(role);
+      const large = new Uint8Array(100_000).fill(1);
+      const isServer = role === "server";
+      assertEquals(protocol.sendMessage("x".repeat(100_000)), false);
+      assertEquals(protocol.sendMessage(new Uint8Array(10)), false);
+      assertEquals(protocol.sendMessage(large), isServer);
+      assertEquals(protocol.sendFragment("binary", large, true), isServer);
+      assertEquals(protocol.takeOutput().includes(large), isServer);
+      assert(large.every((byte) => byte === 1));
+    });
+  });
+}

@@ -1,0 +1,230 @@
+import { describe, it } from "node:test";
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import type { MessageType } from "../../src/protocol/mod.ts";
+import { frameOf, fromHex, peerOf, ROLES, singly, toHex } from "../codec/support.ts";
+import { closeFrame, encodeFrames, EventLog, Side } from "./support.ts";
+
+/** Puts down each call. */
+class CallLog extends EventLog {
+  override receiveMessage(data: string | Uint8Array): void {
+    this.events.push(typeof data === "string" ? `whole ${data}` : `whole ${toHex(data)}`);
+  }
+  override receiveMessageStart(type: MessageType): void {
+    this.events.push(`start ${type}`);
+  }
+  override receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void {
+    this.events.push(`chunk ${toHex(bytes.subarray(start, end))}`);
+  }
+  override receiveMessageEnd(): void {
+    this.events.push("end");
+  }
+}
+
+for (const role of ROLES) {
+  const sender = peerOf(role);
+  const headerLength = role === "server" ? 6 : 2;
+  const create = () => new Side(role, {}, new CallLog());
+
+  describe(`a ${role} that streams`, () => {
+    it("hands on each piece as it comes", () => {
+      const side = create();
+      side.protocol.streaming = true;
+      const bytes = encodeFrames(sender, [frameOf(2, fromHex("01 02 03"), { fin: false })]);
+      side.protocol.receive(bytes, 0, 1);
+      assertEquals(side.takeEvents(), []);
+      side.protocol.receive(bytes, 1, headerLength + 2);
+      assertEquals(side.takeEvents(), ["start binary", "chunk 01 02"]);
+      side.protocol.receive(bytes, headerLength + 2);
+      assertEquals(side.takeEvents(), ["chunk 03"]);
+      side.receive(frameOf(9, "p"), frameOf(0, fromHex("04 05"), { fin: false }));
+      assertEquals(side.takeEvents(), ["ping 70", "chunk 04 05"]);
+      assertEquals(side.protocol.collectedLength, 0);
+      side.receive(frameOf(0));
+      assertEquals(side.takeEvents(), ["end"]);
+    });
+
+    it("begins a message as soon as the length of its first frame is in", () => {
+      const side = create();
+      side.protocol.streaming = true;
+      side.protocol.receive(encodeFrames(sender, [frameOf(1, "x".repeat(300))]), 0, 4);
+      assertEquals(side.takeEvents(), ["start text"]);
+    });
+
+    it("hands on no chunk of an empty message", () => {
+      const side = create();
+      side.protocol.streaming = true;
+      side.receive(frameOf(1), frameOf(2, "", { fin: false }), frameOf(0));
+      assertEquals(side.takeEvents(), ["start text", "end", "start binary", "end"]);
+    });
+
+    it("hands on the input itself", () => {
+      const log = new CallLog();
+      const side = new Side(role, {}, log);
+      side.protocol.streaming = true;
+      const bytes = encodeFrames(sender, [frameOf(2, "a")]);
+      log.receiveMessageChunk = (piece) => assertStrictEquals(piece, bytes);
+      side.protocol.receive(bytes);
+      assertEquals(side.takeEvents(), ["start binary", "end"]);
+    });
+
+    it("leaves out the end where a text is not whole", () => {
+      const side = create();
+      side.protocol.streaming = true;
+      side.receive(frameOf(1, fromHex("61 e2"), { fin: false }));
+      const error = side.receiveBad(encodeFrames(sender, [frameOf(0)]));
+      assertEquals(error.closeCode, 1007);
+      assertEquals(side.takeEvents(), ["start text", "chunk 61 e2"]);
+    });
+  });
+
+  describe(`a ${role} that begins to stream`, () => {
+    it("within a message, hands on what it collected first", () => {
+      const side = create();
+      side.receive(frameOf(1, "ab", { fin: false }), frameOf(0, "c", { fin: false }));
+      side.protocol.streaming = true;
+      assertEquals(side.takeEvents(), ["start text", "chunk 61 62 63"]);
+      assertEquals(side.protocol.collectedLength, 0);
+      side.receive(frameOf(0, "d"), frameOf(1, "e"));
+      assertEquals(side.takeEvents(), ["chunk 64", "end", "start text", "chunk 65", "end"]);
+    });
+
+    it("within a frame, and within a code point", () => {
+      const bytes = encodeFrames(sender, [frameOf(1, "a€b")]);
+      for (let cut = 0; cut <= bytes.length; cut++) {
+        const side = create();
+        for (const byte of singly(bytes.slice(0, cut))) side.protocol.receive(byte);
+        side.protocol.streaming = true;
+        side.protocol.receive(bytes.slice(), cut);
+        const events = side.takeEvents();
+        if (cut === bytes.length) {
+          assertEquals(events, ["whole a€b"]);
+          continue;
+        }
+        const chunks = events.slice(1, -1).map((line) => line.slice("chunk ".length));
+        assertEquals([events[0], events.at(-1)], ["start text", "end"]);
+        assertEquals(chunks.join(" "), "61 e2 82 ac 62");
+        assertEquals(chunks.length, cut <= headerLength ? 1 : 2);
+      }
+    });
+
+    it("between messages, and where nothing was collected, hands on no chunk", () => {
+      const side = create();
+      side.protocol.streaming = true;
+      assertEquals(side.takeEvents(), []);
+      side.protocol.streaming = false;
+      side.receive(frameOf(2, "", { fin: false }));
+      side.protocol.streaming = true;
+      assertEquals(side.takeEvents(), ["start binary"]);
+      side.protocol.streaming = true;
+      assertEquals(side.takeEvents(), []);
+    });
+
+    it("still refuses what breaks the text it collected", () => {
+      const side = create();
+      side.receive(frameOf(1, fromHex("e2 82"), { fin: false }));
+      side.protocol.streaming = true;
+      side.receive(frameOf(0, fromHex("ac f0"), { fin: false }));
+      assertEquals(side.receiveBad(encodeFrames(sender, [frameOf(0, "a")])).closeCode, 1007);
+      assertEquals(side.takeEvents(), ["start text", "chunk e2 82", "chunk ac f0"]);
+    });
+  });
+
+  describe(`a ${role} that no longer streams`, () => {
+    it("streams the message in progress to its end, and hands on the next one whole", () => {
+      const side = create();
+      side.protocol.streaming = true;
+      side.receive(frameOf(2, "a", { fin: false }));
+      side.protocol.streaming = false;
+      side.receive(frameOf(0, "b", { fin: false }), frameOf(0, "c"));
+      side.receive(frameOf(1, "d"), frameOf(1, "e", { fin: false }), frameOf(0, "f"));
+      assertEquals(side.takeEvents(), [
+        ...["start binary", "chunk 61", "chunk 62", "chunk 63", "end"],
+        ...["whole d", "whole ef"],
+      ]);
+    });
+
+    it("may change its mind within a message", () => {
+      const side = create();
+      side.protocol.streaming = true;
+      side.receive(frameOf(2, "a", { fin: false }));
+      side.protocol.streaming = false;
+      side.protocol.streaming = true;
+      side.receive(frameOf(0, "b"), frameOf(2, "c"));
+      assertEquals(side.takeEvents(), [
+        ...["start binary", "chunk 61", "chunk 62", "end"],
+        ...["start binary", "chunk 63", "end"],
+      ]);
+    });
+  });
+
+  describe(`a ${role} that switches within a call`, () => {
+    const frames = [
+      frameOf(1, "a"),
+      frameOf(1, "b", { fin: false }),
+      frameOf(9),
+      frameOf(0, "c"),
+      frameOf(1, "d"),
+    ];
+    const bytes = encodeFrames(sender, frames);
+
+    it("to streaming, at a message: the next one is streamed", () => {
+      const side = create();
+      const { log } = side;
+      log.receiveMessage = (data) => {
+        log.events.push(`whole ${data}`);
+        side.protocol.streaming = true;
+      };
+      side.protocol.receive(bytes.slice());
+      assertEquals(side.takeEvents(), [
+        "whole a",
+        ...["start text", "chunk 62", "ping ", "chunk 63", "end"],
+        ...["start text", "chunk 64", "end"],
+      ]);
+    });
+
+    it("to streaming, at a Ping: the message around it is streamed", () => {
+      const side = create();
+      side.log.receivePing = () => side.protocol.streaming = true;
+      side.protocol.receive(bytes.slice());
+      assertEquals(side.takeEvents(), [
+        "whole a",
+        ...["start text", "chunk 62", "chunk 63", "end"],
+        ...["start text", "chunk 64", "end"],
+      ]);
+    });
+
+    it("from streaming, at the start of a message: the next one is whole", () => {
+      const side = create();
+      const { log } = side;
+      side.protocol.streaming = true;
+      log.receiveMessageStart = () => {
+        log.events.push("start");
+        side.protocol.streaming = false;
+      };
+      side.protocol.receive(bytes.slice());
+      assertEquals(side.takeEvents(), [
+        ...["start", "chunk 61", "end", "ping "],
+        ...["whole bc", "whole d"],
+      ]);
+    });
+  });
+
+  describe(`a ${role} that has sent a Close`, () => {
+    for (const streaming of [false, true]) {
+      it(`drops the rest of a message ${streaming ? "it streams" : "it collects"}`, () => {
+        const side = create();
+        side.protocol.streaming = streaming;
+        side.receive(frameOf(1, "ab", { fin: false }));
+        assertEquals(side.takeEvents(), streaming ? ["start text", "chunk 61 62"] : []);
+        assertEquals(side.protocol.collectedLength, streaming ? 0 : 2);
+        side.protocol.sendClose({ closeCode: 1000, reason: "" });
+        assertEquals(side.protocol.collectedLength, 0);
+        side.protocol.streaming = !streaming;
+        side.receive(frameOf(0, fromHex("ff")), frameOf(2, "c"), frameOf(1, "d", { fin: false }));
+        side.receive(frameOf(9, "p"), frameOf(0, "e"), closeFrame(1000));
+        assertEquals(side.takeEvents(), ["ping 70", 'close 1000 ""']);
+        assertEquals(side.protocol.collectedLength, 0);
+      });
+    }
+  });
+}
