@@ -9,6 +9,8 @@ export class ChannelWriter {
   #drained: PromiseWithResolvers<void> | undefined;
   #closed = false;
   #written = 0;
+  /** Called when the channel is gone. */
+  onClose: (() => void) | undefined;
 
   /**
    * Creates a writer.
@@ -57,5 +59,6 @@ export class ChannelWriter {
   close(): void {
     this.#closed = true;
     this.drain();
+    this.onClose?.();
   }
 }

@@ -31,19 +31,40 @@ export async function sendResponse(
     await body?.cancel();
     return;
   }
-  let length = 0;
-  // Leaving the loop cancels the body.
-  for await (const chunk of body) {
-    if (writer.closed) return;
-    length += chunk.length;
-    if (length > (contentLength ?? Infinity)) break;
-    await writer.write(chunk);
-  }
-  if (contentLength !== undefined && length !== contentLength) {
+  const length = await sendBody(writer, body, contentLength ?? Infinity);
+  if (!writer.closed && length !== (contentLength ?? length)) {
     throw new TypeError(
       `Cannot send the response: its body is not of the ${contentLength} bytes its Content-Length says`,
     );
   }
+}
+
+/** Sends a body up to its end, or beyond `maxLength`; gives how long it was by then. */
+async function sendBody(
+  writer: ChannelWriter,
+  body: ReadableStream<Uint8Array>,
+  maxLength: number,
+): Promise<number> {
+  const reader = body.getReader();
+  const cancel = () => void reader.cancel().catch(() => {});
+  // The client may leave while nothing comes of the body.
+  writer.onClose = cancel;
+  let length = 0;
+  try {
+    while (!writer.closed) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      if (!(value instanceof Uint8Array)) {
+        throw new TypeError("Cannot send the response: its body has a chunk that is no Uint8Array");
+      }
+      length += value.length;
+      if (length > maxLength) break;
+      await writer.write(value);
+    }
+  } finally {
+    cancel();
+  }
+  return length;
 }
 
 function declaredLength(headers: Headers): number | undefined {
