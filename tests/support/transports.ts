@@ -23,6 +23,7 @@ import { RawClient } from "./raw_client.ts";
 import type { RawSocket } from "./raw_socket.ts";
 import { ACCEPT, type RequestInit, upgradeRequest } from "./requests.ts";
 import { settle } from "./turn.ts";
+import { settlesWithin } from "./watch.ts";
 
 /** The options of a server and, unless there are callbacks, its handler. */
 export type Setup<Data> = ServeOptions<Data> & ConnectionCallbacks<Data> & {
@@ -84,10 +85,16 @@ export abstract class Harness<Data = unknown, Socket extends RawSocket = RawSock
     return this.#errors.splice(0);
   }
 
+  /** Drops what connections there still are. */
+  resetClients(): void {
+    for (const client of this.#clients) if (!client.isClosed) client.socket.reset();
+  }
+
   /** Ends everything that the test left open, and checks that nothing is left. */
   async finish(): Promise<void> {
-    for (const client of this.#clients) if (!client.isClosed) client.socket.reset();
-    await this.server.shutdown();
+    this.resetClients();
+    const { state } = await settlesWithin("the server to finish", this.server.shutdown());
+    assertEquals(state, "resolved");
     // For rejections that nobody handles, and that are seen only now.
     await settle();
     assertEquals(this.server.connections.size, 0);
@@ -192,8 +199,9 @@ async function run<Data, H extends Harness<Data>>(
   try {
     await body(harness);
   } catch (error) {
-    // What is left is no wonder, where the test failed in the middle.
-    await harness.finish().catch(() => {});
+    // What else is wrong is no wonder, where the test failed in the middle.
+    harness.resetClients();
+    void harness.server.shutdown();
     throw error;
   }
   await harness.finish();

@@ -1,0 +1,220 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { decodeUtf8, utf8 } from "../support/raw_client.ts";
+import { httpRequest } from "../support/requests.ts";
+import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { settle } from "../support/turn.ts";
+import { eventually } from "../support/waiter.ts";
+
+/** A stream that is written to by hand, and tells what becomes of it. */
+function createSource() {
+  let controller!: ReadableStreamDefaultController<Uint8Array>;
+  const source = {
+    isCancelled: false,
+    stream: new ReadableStream<Uint8Array>({
+      start: (given) => void (controller = given),
+      cancel: () => void (source.isCancelled = true),
+    }, { highWaterMark: 0 }),
+    write: (text: string) => controller.enqueue(utf8(text)),
+    close: () => controller.close(),
+    fail: (error: unknown) => controller.error(error),
+  };
+  return source;
+}
+
+/** A stream of these texts, the last of which may be an error. */
+function streamOf(...parts: (string | Error)[]): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    pull(controller) {
+      const part = parts.shift();
+      if (part === undefined) controller.close();
+      else if (part instanceof Error) controller.error(part);
+      else controller.enqueue(utf8(part));
+    },
+  }, { highWaterMark: 0 });
+}
+
+for (const { name, withServer } of TRANSPORTS) {
+  describe(`the body of a response over ${name}`, () => {
+    it("is sent while it comes, and ends with the connection", () => {
+      const source = createSource();
+      return withServer({ fetch: () => new Response(source.stream) }, async (server) => {
+        const client = await server.request(httpRequest());
+        const { headers } = await client.readHead();
+        assertEquals(headers.get("content-length"), undefined);
+        for (const text of ["one", "two", "three"]) {
+          source.write(text);
+          assertEquals(decodeUtf8(await client.readBytes(text.length)), text);
+        }
+        source.close();
+        await client.finish();
+      });
+    });
+
+    it("may have empty chunks", () =>
+      withServer({ fetch: () => new Response(streamOf("", "a", "", "b", "")) }, async (server) => {
+        const client = await server.request(httpRequest());
+        assertEquals((await client.readResponse()).body, "ab");
+      }));
+
+    it("may have a length", () => {
+      const headers = { "Content-Length": "2" };
+      const fetch = () => new Response(streamOf("a", "b"), { headers });
+      return withServer({ fetch }, async (server) => {
+        const client = await server.request(httpRequest());
+        const response = await client.readResponse();
+        assertEquals([response.headers.get("content-length"), response.body], ["2", "ab"]);
+      });
+    });
+
+    const FAULTS: [name: string, () => Response, message: RegExp][] = [
+      ["fails in the middle", () => new Response(streamOf("a", new Error("broken"))), /broken/],
+      ["fails at once", () => new Response(streamOf(new Error("broken"))), /broken/],
+      [
+        "is shorter than its length",
+        () => new Response(streamOf("a"), { headers: { "Content-Length": "2" } }),
+        /not of the 2 bytes/,
+      ],
+      [
+        "is longer than its length",
+        () => new Response(streamOf("a", "bc"), { headers: { "Content-Length": "2" } }),
+        /not of the 2 bytes/,
+      ],
+      [
+        "has a chunk that is no Uint8Array",
+        () => new Response(new ReadableStream({ start: (c) => c.enqueue("text" as never) })),
+        /Uint8Array/,
+      ],
+    ];
+    for (const [what, fetch, message] of FAULTS) {
+      it(`drops the connection, and reports, where it ${what}`, () =>
+        withServer({ fetch }, async (server) => {
+          const client = await server.request(httpRequest());
+          const response = decodeUtf8(await client.readToEnd());
+          assert(!response.endsWith("ab"));
+          // Not every runtime has a reset.
+          if (name === "memory") assert(client.error instanceof Error);
+          await eventually("the report", () => {
+            const errors = server.takeErrors().map(String);
+            if (errors.length > 0) assertMatch(errors.join(), message);
+            return errors.length > 0;
+          });
+        }));
+    }
+
+    it("is cancelled where the request was HEAD", () => {
+      const source = createSource();
+      return withServer({ fetch: () => new Response(source.stream) }, async (server) => {
+        const client = await server.request(httpRequest({ method: "HEAD" }));
+        assertEquals((await client.readResponse()).body, "");
+        assertEquals(source.isCancelled, true);
+      });
+    });
+
+    it("is cancelled where the client leaves while it comes", () => {
+      const source = createSource();
+      return withServer({ fetch: () => new Response(source.stream) }, async (server) => {
+        const client = await server.request(httpRequest());
+        source.write("one");
+        await client.readHead();
+        await client.readBytes(3);
+        client.socket.reset();
+        await eventually("the body to be cancelled", () => source.isCancelled);
+      });
+    });
+
+    it("reaches a client that reads late, whole", () => {
+      const chunk = new Uint8Array(65_536).map((_, i) => i % 251);
+      let chunks = 128;
+      const fetch = () =>
+        new Response(
+          new ReadableStream({
+            pull(controller) {
+              if (chunks-- > 0) controller.enqueue(chunk);
+              else controller.close();
+            },
+          }),
+        );
+      return withServer({ fetch }, async (server) => {
+        const client = await server.connect();
+        client.socket.pause();
+        client.send(httpRequest());
+        await settle(10);
+        client.socket.resume();
+        await client.readHead();
+        for (let i = 0; i < 128; i++) assertEquals(await client.readBytes(65_536), chunk);
+        await client.finish();
+      });
+    });
+  });
+}
+
+describe("the body of a response in memory", () => {
+  it("is read no faster than the client reads", () => {
+    let pulls = 0;
+    const pull = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      if (++pulls > 2) controller.close();
+      else controller.enqueue(utf8("abc"));
+    };
+    const fetch = () => new Response(new ReadableStream({ pull }, { highWaterMark: 0 }));
+    return withMemoryServer({ fetch }, async (server) => {
+      const client = await server.connect();
+      client.socket.pause();
+      client.send(httpRequest());
+      await settle();
+      assertEquals(pulls, 0);
+      client.socket.take(1_000);
+      await settle();
+      assertEquals([pulls, server.channelOf(client).outgoingSize], [1, 3]);
+      client.socket.take(2);
+      await settle();
+      assertEquals(pulls, 1);
+      client.socket.take(1);
+      await settle();
+      assertEquals(pulls, 2);
+      client.socket.resume();
+      assertEquals((await client.readResponse()).body, "abcabc");
+    });
+  });
+
+  it("may take as long as it wants", () => {
+    const source = createSource();
+    return withMemoryServer({ fetch: () => new Response(source.stream) }, async (server) => {
+      const client = await server.request(httpRequest());
+      await client.readHead();
+      assertEquals(server.clock.pending, []);
+      await server.clock.advance(1_000_000);
+      source.write("late");
+      source.close();
+      assertEquals(decodeUtf8(await client.readToEnd()), "late");
+    });
+  });
+
+  it("reaches a client that takes 16 bytes a second", () => {
+    const fetch = () => new Response("x".repeat(1_000));
+    return withMemoryServer({ fetch }, async (server) => {
+      const client = await server.connect();
+      client.socket.takeSlowly(16);
+      client.send(httpRequest());
+      assertEquals((await client.readResponse()).body, "x".repeat(1_000));
+      await client.finish();
+    });
+  });
+
+  it("is cancelled, and the client dropped, where it takes nothing for handshakeTimeoutMs", () => {
+    const source = createSource();
+    return withMemoryServer({ fetch: () => new Response(source.stream) }, async (server) => {
+      const client = await server.request(httpRequest());
+      await client.readHead();
+      client.socket.pause();
+      source.write("one");
+      await settle();
+      await server.clock.advance(9_999);
+      assertEquals(client.isClosed, false);
+      await server.clock.advance(1);
+      assertEquals(client.isClosed, true);
+      await eventually("the body to be cancelled", () => source.isCancelled);
+      assertEquals(server.clock.pending, []);
+    });
+  });
+});
