@@ -1,5 +1,6 @@
 import type { Address, ByteListener, Listen } from "../../src/connection/byte_channel.ts";
 import { MemoryChannel } from "./memory_channel.ts";
+import { turn } from "./turn.ts";
 
 /** Somewhere to listen, and to connect to, in memory. */
 export class MemoryNetwork {
@@ -16,9 +17,10 @@ export class MemoryNetwork {
       addr,
       ref: () => void (this.isReferenced = true),
       unref: () => void (this.isReferenced = false),
-      close: () => {
+      close: async () => {
+        // Until it is closed, it may accept.
+        await turn();
         this.#accept = undefined;
-        return Promise.resolve();
       },
     };
     this.#accept = onChannel;

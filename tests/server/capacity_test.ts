@@ -1,0 +1,69 @@
+import { describe, it } from "node:test";
+import { assertEquals } from "@std/assert";
+import { httpRequest, upgradeRequest } from "../support/requests.ts";
+import { TRANSPORTS } from "../support/transports.ts";
+import { eventually } from "../support/waiter.ts";
+
+for (const { name, withServer } of TRANSPORTS) {
+  describe(`a full server over ${name}`, () => {
+    for (const maxConnections of [0, 1, 3]) {
+      it(`takes ${maxConnections} connections, and answers 503 to one more`, () =>
+        withServer({ maxConnections }, async (server) => {
+          for (let i = 0; i < maxConnections; i++) await server.open();
+          const client = await server.request(upgradeRequest());
+          const { status, headers, body } = await client.readResponse();
+          assertEquals([status, headers.get("connection")], [503, "close"]);
+          assertEquals(body, "The server has as many connections as it may have\n");
+          await client.finish();
+          assertEquals(server.server.connections.size, maxConnections);
+        }));
+    }
+
+    it("takes another when one has left", () =>
+      withServer({ maxConnections: 1 }, async (server) => {
+        for (let i = 0; i < 3; i++) {
+          const client = await server.open();
+          client.socket.reset();
+          await eventually("the connection to be gone", () => server.server.connections.size === 0);
+        }
+        assertEquals((await server.open()).isClosed, false);
+      }));
+
+    it("has no limit with Infinity", () =>
+      withServer({ maxConnections: Infinity }, async (server) => {
+        for (let i = 0; i < 20; i++) await server.open();
+        assertEquals(server.server.connections.size, 20);
+      }));
+
+    it("still serves plain HTTP, which is over at once", () =>
+      withServer({ maxConnections: 0, fetch: () => new Response("here") }, async (server) => {
+        const client = await server.request(httpRequest());
+        assertEquals((await client.readResponse()).body, "here");
+      }));
+
+    it("counts those that became connections while the hook was awaited", () => {
+      const gates: (() => void)[] = [];
+      const upgrade = () => new Promise<void>((resolve) => void gates.push(resolve));
+      return withServer({ maxConnections: 1, upgrade }, async (server) => {
+        const first = await server.request(upgradeRequest());
+        const second = await server.request(upgradeRequest());
+        await eventually("both hooks", () => gates.length === 2);
+        gates[1]();
+        gates[0]();
+        const statuses = [(await first.readHead()).status, (await second.readHead()).status];
+        assertEquals(statuses.toSorted(), [101, 503]);
+        assertEquals(server.server.connections.size, 1);
+      });
+    });
+
+    it("does not ask the hook about a request it has no room for", () => {
+      let calls = 0;
+      const upgrade = () => void calls++;
+      return withServer({ maxConnections: 1, upgrade }, async (server) => {
+        await server.open();
+        assertEquals((await (await server.request(upgradeRequest())).readResponse()).status, 503);
+        assertEquals(calls, 1);
+      });
+    });
+  });
+}

@@ -1,0 +1,291 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import type { CloseInfo, ShutdownOptions } from "../../src/server/mod.ts";
+import { httpRequest, upgradeRequest } from "../support/requests.ts";
+import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { settle } from "../support/turn.ts";
+import { eventually } from "../support/waiter.ts";
+import { settlesWithin, watch } from "../support/watch.ts";
+
+for (const { name, withServer } of TRANSPORTS) {
+  describe(`shutdown() over ${name}`, () => {
+    it("closes the connections with 1001, and waits for them", () => {
+      const ends: CloseInfo[] = [];
+      return withServer({ close: (_, info) => void ends.push(info) }, async (server) => {
+        const clients = [await server.open(), await server.open()];
+        const done = watch(server.server.shutdown());
+        const finished = watch(server.server.finished);
+        for (const client of clients) {
+          assertEquals(await client.readClose(), [1001, ""]);
+          assertEquals([done.state, finished.state], ["pending", "pending"]);
+          client.sendClose(1001);
+          await client.finish();
+        }
+        await settlesWithin("shutdown()", server.server.shutdown());
+        await settle(1);
+        assertEquals([done.state, finished.state], ["resolved", "resolved"]);
+        assertEquals(server.server.connections.size, 0);
+        const end = { closeCode: 1001, reason: "", wasClean: true, initiator: "local" } as const;
+        assertEquals(ends, [end, end]);
+      });
+    });
+
+    it("takes a code and a reason", () =>
+      withServer({}, async (server) => {
+        const client = await server.open();
+        void server.server.shutdown({ closeCode: 1012, reason: "Back soon" });
+        assertEquals(await client.readClose(), [1012, "Back soon"]);
+      }));
+
+    it("changes nothing the second time", () =>
+      withServer({}, async (server) => {
+        const client = await server.open();
+        const first = server.server.shutdown();
+        const second = server.server.shutdown({ closeCode: 3000 });
+        assert(first === second && first === server.server.finished);
+        assertEquals(await client.readClose(), [1001, ""]);
+        client.sendClose(1001);
+        await client.finish();
+      }));
+
+    it("is done at once where nobody is connected", () =>
+      withServer({}, async (server) => {
+        assertEquals(
+          (await settlesWithin("shutdown()", server.server.shutdown())).state,
+          "resolved",
+        );
+      }));
+
+    it("refuses new handshakes and requests with 503 meanwhile", () => {
+      let calls = 0;
+      const hook = () => (calls++, new Response());
+      return withServer({ fetch: hook }, async (server) => {
+        const client = await server.open();
+        void server.server.shutdown();
+        for (const request of [upgradeRequest(), httpRequest()]) {
+          const { status, body } = await (await server.request(request)).readResponse();
+          assertEquals([status, body], [503, "The server is shutting down\n"]);
+        }
+        assertEquals(calls, 0);
+        client.sendClose(1001);
+        await client.readClose();
+      });
+    });
+
+    it("drops clients that have sent nothing", () =>
+      withServer({}, async (server) => {
+        const idle = await server.connect();
+        // Known to the server, as others behind it are.
+        await server.open().then((client) => client.socket.reset());
+        const done = settlesWithin("shutdown()", server.server.shutdown());
+        await idle.readToEnd();
+        await done;
+      }));
+
+    it("refuses with 503 the request that was begun before", () =>
+      withServer({}, async (server) => {
+        const request = upgradeRequest();
+        const client = await server.request(request.slice(0, 10));
+        await (await server.open()).socket.reset();
+        const done = watch(server.server.shutdown());
+        await settle();
+        assertEquals(done.state, "pending");
+        client.send(request.slice(10));
+        assertEquals((await client.readResponse()).status, 503);
+        await client.finish();
+      }));
+
+    it("refuses with 503 where the hook is awaited", () => {
+      const gates: (() => void)[] = [];
+      const upgrade = () => new Promise<void>((resolve) => void gates.push(resolve));
+      return withServer({ upgrade }, async (server) => {
+        const client = await server.request(upgradeRequest());
+        await eventually("the hook to be called", () => gates.length === 1);
+        void server.server.shutdown();
+        gates[0]();
+        assertEquals((await client.readResponse()).status, 503);
+        await client.finish();
+      });
+    });
+
+    it("lets a response come to its end", () => {
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      return withServer({ fetch: () => new Response(readable) }, async (server) => {
+        const client = await server.request(httpRequest());
+        await client.readHead();
+        const done = watch(server.server.shutdown());
+        const writer = writable.getWriter();
+        await writer.write(new Uint8Array(10));
+        void writer.close();
+        assertEquals((await client.readToEnd()).length, 10);
+        assertEquals(done.state, "pending");
+        await client.finish();
+        await done.settled;
+      });
+    });
+
+    it("ends the loops of handlers", () => {
+      let loops = 0;
+      const handler = async (conn: AsyncIterable<unknown>) => {
+        for await (const _ of conn);
+        loops++;
+      };
+      return withServer({ handler }, async (server) => {
+        const client = await server.open();
+        void server.server.shutdown();
+        await client.readClose();
+        await eventually("the handler to return", () => loops === 1);
+      });
+    });
+
+    it("is what Symbol.asyncDispose does", () =>
+      withServer({}, async (server) => {
+        const client = await server.open();
+        const disposed = watch(Promise.resolve(server.server[Symbol.asyncDispose]()));
+        assertEquals(await client.readClose(), [1001, ""]);
+        assertEquals(disposed.state, "pending");
+        client.sendClose(1001);
+        await client.finish();
+        await disposed.settled;
+        assertEquals(disposed.state, "resolved");
+      }));
+
+    const BAD: [ShutdownOptions, typeof RangeError | typeof TypeError][] = [
+      [{ closeCode: 1005 }, RangeError],
+      [{ closeCode: 999 }, RangeError],
+      [{ closeCode: NaN }, RangeError],
+      [{ reason: "x".repeat(124) }, TypeError],
+      [{ timeoutMs: 0 }, RangeError],
+      [{ timeoutMs: -1 }, RangeError],
+      [{ timeoutMs: NaN }, RangeError],
+      [{ timeoutMs: 2 ** 31 }, RangeError],
+      [{ timeoutMs: "5" as never }, RangeError],
+    ];
+    it("throws where its options can't be, and goes on serving", () =>
+      withServer({}, async (server) => {
+        for (const [options, ErrorClass] of BAD) {
+          assertThrows(() => server.server.shutdown(options), ErrorClass, "Cannot");
+        }
+        assertEquals((await server.open()).isClosed, false);
+      }));
+  });
+
+  describe(`the signal of a server over ${name}`, () => {
+    it("shuts it down", () => {
+      const controller = new AbortController();
+      return withServer({ signal: controller.signal }, async (server) => {
+        const client = await server.open();
+        controller.abort();
+        assertEquals(await client.readClose(), [1001, ""]);
+        client.sendClose(1001);
+        await client.finish();
+        await settlesWithin("the server to finish", server.server.finished);
+      });
+    });
+
+    it("may abort after the server has shut down", () => {
+      const controller = new AbortController();
+      return withServer({ signal: controller.signal }, async (server) => {
+        await server.server.shutdown();
+        controller.abort();
+      });
+    });
+
+    it("keeps the server from starting where it has aborted", async () => {
+      const reason = new Error("not today");
+      const start = withServer({ signal: AbortSignal.abort(reason) }, () => Promise.resolve());
+      const { state, reason: given } = await settlesWithin("serve()", start);
+      assertEquals(state, "rejected");
+      assert(given === reason);
+    });
+  });
+}
+
+describe("shutdown() in memory", () => {
+  it("drops after 5 seconds those that have not closed", () =>
+    withMemoryServer({ closeTimeoutMs: Infinity, keepAlive: false }, async (server) => {
+      const clients = [await server.open(), await server.request(upgradeRequest().slice(0, 9))];
+      const done = watch(server.server.shutdown());
+      await clients[0].readClose();
+      await server.clock.advance(4_999);
+      assertEquals([done.state, ...clients.map((client) => client.isClosed)], [
+        "pending",
+        false,
+        false,
+      ]);
+      await server.clock.advance(1);
+      assertEquals(done.state, "resolved");
+      assertEquals(clients.map((client) => client.isClosed), [true, true]);
+      assertEquals(server.clock.pending, []);
+    }));
+
+  it("takes another time, and Infinity", async () => {
+    const setup = { closeTimeoutMs: Infinity, keepAlive: false } as const;
+    await withMemoryServer(setup, async (server) => {
+      await server.open();
+      void server.server.shutdown({ timeoutMs: 70 });
+      assertEquals(server.clock.pending, [70]);
+    });
+    await withMemoryServer(setup, async (server) => {
+      await server.open();
+      void server.server.shutdown({ timeoutMs: Infinity });
+      assertEquals(server.clock.pending, []);
+    });
+  });
+
+  it("drops a response that does not come to its end", () => {
+    let isCancelled = false;
+    const body = new ReadableStream({ cancel: () => void (isCancelled = true) });
+    return withMemoryServer({ fetch: () => new Response(body) }, async (server) => {
+      const client = await server.request(httpRequest());
+      await client.readHead();
+      const done = watch(server.server.shutdown());
+      await server.clock.advance(5_000);
+      assertEquals([client.isClosed, done.state, isCancelled], [true, "resolved", true]);
+    });
+  });
+
+  it("drops a client that connects meanwhile and sends nothing", () =>
+    withMemoryServer({ handshakeTimeoutMs: Infinity }, async (server) => {
+      const client = await server.open();
+      const done = watch(server.server.shutdown());
+      const idle = await server.connect();
+      client.sendClose(1001);
+      await client.readClose();
+      await client.finish();
+      assertEquals(done.state, "pending");
+      await server.clock.advance(5_000);
+      assertEquals([idle.isClosed, done.state], [true, "resolved"]);
+    }));
+
+  it("does not end before the listener is closed, and drops what it accepted until then", () =>
+    withMemoryServer({}, async (server) => {
+      const done = watch(server.server.shutdown());
+      const late = await server.connect();
+      await settle();
+      assertEquals([done.state, late.isClosed], ["resolved", true]);
+      assertEquals(server.network.isListening, false);
+      assertEquals(server.clock.pending, []);
+    }));
+
+  it("takes its listener off the signal", () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    let listeners = 0;
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners++;
+      add(...args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listeners--;
+      remove(...args);
+    };
+    return withMemoryServer({ signal }, async (server) => {
+      assertEquals(listeners, 1);
+      await server.server.shutdown();
+      assertEquals(listeners, 0);
+    });
+  });
+});
