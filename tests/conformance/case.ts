@@ -2,10 +2,10 @@
  * The shape of a conformance case: what is sent, what must come back, and how it must end.
  *
  * A case is a list of steps. The ones that send write bytes, cut as the case says; the ones that
- * expect wait for what must come, however long that takes a loaded machine. "Nothing comes" is never
- * found out by waiting: the case sends a Ping behind it, and whatever comes before the Pong is a
- * failure. After the last step the server must send a Close frame and then end the TCP connection,
- * without a reset, while the client keeps its own side open.
+ * expect wait for what must come, however long that takes a loaded machine. "Nothing comes" is
+ * never found out by waiting: the case sends a Ping behind it, and whatever comes before the Pong
+ * is a failure. After the last step the server must send a Close frame and then end the TCP
+ * connection, without a reset, while the client keeps its own side open.
  *
  * @module
  */
@@ -52,13 +52,13 @@ export interface ConformanceCase {
   /** Makes the steps. A function, so that large payloads live only while the case runs. */
   steps: () => Step[];
   /**
-   * The close codes the server's Close frame may carry, the usual one first. 1005 stands for a Close
-   * frame without a code.
+   * The close codes the server's Close frame may carry, the usual one first. 1005 stands for a
+   * Close frame without a code.
    */
   close: readonly number[];
   /**
-   * What was sent of the message that remains unfinished. A server that echoes while it receives may
-   * have begun to echo it. Without this, no echo may be unfinished when the server closes.
+   * What was sent of the message that remains unfinished. A server that echoes while it receives
+   * may have begun to echo it. Without this, no echo may be unfinished when the server closes.
    */
   unfinished?: () => Uint8Array;
   /** Sends the first write together with the request of the opening handshake. */

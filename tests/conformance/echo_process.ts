@@ -52,12 +52,11 @@ export async function startEcho(style: EchoStyle): Promise<EchoProcess> {
       reject(new Error(`The echo server ended with status ${code}:\n${stdout}${stderr}`));
     });
   });
-  return {
-    url,
-    stop: async () => {
-      // Not child.kill: Deno then reports the signal, whatever the status was.
-      process.kill(child.pid!, "SIGTERM");
-      return { exitCode: await exited, stderr };
-    },
+  const stop = async () => {
+    // Not child.kill: Deno then reports the signal, whatever the status was.
+    if (child.exitCode === null) process.kill(child.pid!, "SIGTERM");
+    return { exitCode: await exited, stderr };
   };
+  let stopped: ReturnType<typeof stop> | undefined;
+  return { url, stop: () => stopped ??= stop() };
 }

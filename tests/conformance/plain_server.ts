@@ -1,6 +1,6 @@
 /**
- * An echo server for the tests of the conformance cases themselves: slow, simple and strict, built on
- * the reference frames, and able to make one mistake on purpose.
+ * An echo server for the tests of the conformance cases themselves: slow, simple and strict, built
+ * on the reference frames, and able to make one mistake on purpose.
  *
  * @module
  */

@@ -3,9 +3,11 @@
  *
  *     deno task conformance [--limit] [--deadline MS] [--json FILE] ws://127.0.0.1:8080/ [CASE]...
  *
- * CASEs pick by number: `6`, `6.4` or `6.4.1`. With `--limit`, the server's largest message must be
- * 16 MiB, and the cases that go past it are played too. Messages of 16 MiB and 50,001 fragments must
- * be allowed in any case. `--deadline` (10,000) tells how long to wait for what does not come. Exits with status 1 where a case failed.
+ * CASEs pick by number: `6`, `6.4` or `6.4.1`. The server must take messages of 16 MiB and of
+ * 50,001 fragments; with `--limit`, 16 MiB must be the largest, and the cases that go past it are
+ * played too. `--deadline` (10,000) says how long to wait for what does not come. `--json` writes
+ * the results to a file. Exits with status 1 where a case failed, and with 2 where none could be
+ * played.
  *
  * @module
  */

@@ -11,8 +11,8 @@ import { Client, ConformanceFailure, type Received } from "./client.ts";
 /** How to play cases. */
 export interface RunOptions {
   /**
-   * How long to wait for what must come, in milliseconds. It is no part of any expectation, and only
-   * decides how soon a server that does nothing has failed.
+   * How long to wait for what must come, in milliseconds. It is no part of any expectation, and
+   * only decides how soon a server that does nothing has failed.
    *
    * @default 30000
    */

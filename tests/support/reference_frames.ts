@@ -1,7 +1,7 @@
 /**
  * WebSocket frames, written out as RFC 6455, section 5.2 draws them: a second, deliberately plain
- * encoder and decoder for tests to hold the real ones against. It shares no code with `src/`, checks
- * nothing while it encodes, and can encode what must never be sent.
+ * encoder and decoder for tests to hold the real ones against. It shares no code with `src/`,
+ * checks nothing while it encodes, and can encode what must never be sent.
  *
  * @module
  */
@@ -36,7 +36,7 @@ export interface ReferenceFrameInit extends Partial<ReferenceFrame> {
   opcode: number;
   /** The form of the length, also where it is not the shortest. @default the shortest */
   lengthForm?: LengthForm;
-  /** The length to declare, also where it is not that of the payload. @default that of the payload */
+  /** The length to declare, also where it is a lie. @default that of the payload */
   declaredLength?: bigint;
 }
 

@@ -30,7 +30,7 @@ import {
   together,
 } from "../case.ts";
 
-/** Makes a case whose steps hold the client's Close frame; the server answers with one of `codes`. */
+/** Makes a case whose steps hold a Close frame, which the server answers with one of `codes`. */
 function answered(name: string, codes: number[], steps: () => Step[]): CaseInit {
   return { name, steps, close: codes };
 }

@@ -1,6 +1,6 @@
 /**
- * Section 9: messages of up to 16 MiB, whole, in fragments and in many small writes; round trips; and
- * what is one byte larger than a limit of 16 MiB, which a header alone tells.
+ * Section 9: messages of up to 16 MiB, whole, in fragments and in many small writes; round trips;
+ * and what is one byte larger than a limit of 16 MiB, which a header alone tells.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Section 2: pings are answered by pongs with the same payload, in order; pongs nobody asked for are
- * taken without a word; control frames carry 125 bytes at most.
+ * Section 2: pings are answered by pongs with the same payload, in order; pongs nobody asked for
+ * are taken without a word; control frames carry 125 bytes at most.
  *
  * @module
  */

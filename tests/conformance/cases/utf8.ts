@@ -1,7 +1,7 @@
 /**
- * Section 6: text is UTF-8 (RFC 6455, section 8.1). What is, comes back byte by byte the same. What is
- * not fails the connection with 1007 at the first impossible byte: within an unfinished frame too, so
- * most of these cases never send what would follow that byte.
+ * Section 6: text is UTF-8 (RFC 6455, section 8.1). What is, comes back byte by byte the same. What
+ * is not fails the connection with 1007 at the first impossible byte: within an unfinished frame
+ * too, so most of these cases never send what would follow that byte.
  *
  * @module
  */
