@@ -241,3 +241,13 @@ export function checkTls(tls: TlsCertificate | undefined): void {
     throw new TypeError("Cannot use the option tls: cert and key are PEM encoded strings");
   }
 }
+
+/**
+ * Checks what is to shut a server down.
+ *
+ * @throws {TypeError} Where it is no `AbortSignal`.
+ */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new TypeError(`Cannot use ${String(signal)} as signal: it is an AbortSignal`);
+}

@@ -13,6 +13,7 @@ import {
 } from "./opening_handshake.ts";
 import {
   type AcceptSettings,
+  checkSignal,
   checkTls,
   type Handler,
   resolveAcceptOptions,
@@ -109,6 +110,7 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
     const { tls, signal, maxConnections = Infinity } = options;
     checkHandler(handler, settings.callbacks);
     checkTls(tls);
+    checkSignal(signal);
     checkLimit("maxConnections", maxConnections, 0);
     const target = resolveListenTarget(options);
     signal?.throwIfAborted();
