@@ -1,0 +1,225 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
+import type { Listen, ListenTarget } from "../../src/connection/byte_channel.ts";
+import type { ConnectionCallbacks, Handler, ServeOptions } from "../../src/server/mod.ts";
+import { WebSocketServer } from "../../src/server/server.ts";
+import { watch } from "../support/watch.ts";
+
+type Options = ServeOptions & ConnectionCallbacks;
+
+const handler: Handler = () => {};
+
+/** Tries to serve, with a handler unless another is given; gives what was thrown, and where it listened. */
+async function tryServe(
+  options: unknown,
+  ...others: unknown[]
+): Promise<{ error: unknown; target: ListenTarget | undefined }> {
+  const [given] = others.length === 0 ? [handler] : others;
+  let target: ListenTarget | undefined;
+  const listen: Listen = (wanted) => {
+    target = wanted;
+    return Promise.resolve({
+      addr: { transport: "tcp", hostname: "127.0.0.1", port: 1 },
+      ref() {},
+      unref() {},
+      close: () => Promise.resolve(),
+    });
+  };
+  const served = watch(
+    WebSocketServer.listen(listen, options as Options, given as Handler),
+  );
+  await served.settled;
+  await served.value?.shutdown();
+  return { error: served.reason, target };
+}
+
+/** What is no number where one is wanted. */
+const NO_NUMBERS = [NaN, -1, 1.5, "1", null, true, {}, -Infinity, 2 ** 53, 1n];
+const SIZES: [name: string, min: number][] = [
+  ["limits.maxMessageSize", 0],
+  ["limits.maxFragments", 1],
+  ["limits.receiveQueueMessages", 1],
+  ["limits.receiveQueueSize", 1],
+  ["limits.sendHighWaterMark", 0],
+  ["limits.sendQueueSize", 0],
+  ["maxHeadSize", 0],
+  ["maxHeadLineSize", 0],
+  ["maxHeadFields", 0],
+  ["maxRequestBodySize", 0],
+  ["maxConnections", 0],
+];
+const DURATIONS = [
+  "handshakeTimeoutMs",
+  "closeTimeoutMs",
+  "keepAlive.intervalMs",
+  "keepAlive.timeoutMs",
+];
+const FUNCTIONS = ["upgrade", "fetch", "onError", "open", "message", "drain", "close"];
+
+/** Options with one value, at a path such as `limits.maxFragments`. */
+function optionsWith(path: string, value: unknown): unknown {
+  const [name, inner] = path.split(".");
+  return { [name]: inner === undefined ? value : { [inner]: value } };
+}
+
+describe("options of a server that are sizes", () => {
+  for (const [name, min] of SIZES) {
+    it(`${name} is an integer from ${min} on, or Infinity`, async () => {
+      for (const value of [min, min + 1, Number.MAX_SAFE_INTEGER, Infinity, undefined]) {
+        assertEquals((await tryServe(optionsWith(name, value))).error, undefined);
+      }
+      for (const value of [min - 1, ...NO_NUMBERS]) {
+        const { error, target } = await tryServe(optionsWith(name, value));
+        assertInstanceOf(error, RangeError);
+        assertEquals(
+          error.message,
+          `Cannot use ${String(value)} as ${name}: it is an integer from ${min} on, or Infinity`,
+        );
+        assertEquals(target, undefined, "it listened first");
+      }
+    });
+  }
+});
+
+describe("options of a server that are durations", () => {
+  for (const name of DURATIONS) {
+    it(`${name} is what a timer can wait, or Infinity`, async () => {
+      for (const value of [1, 2 ** 31 - 1, Infinity, undefined]) {
+        assertEquals((await tryServe(optionsWith(name, value))).error, undefined);
+      }
+      for (const value of [0, 2 ** 31, ...NO_NUMBERS]) {
+        const { error, target } = await tryServe(optionsWith(name, value));
+        assertInstanceOf(error, RangeError);
+        assertEquals(
+          error.message,
+          `Cannot use ${String(value)} as ${name}: it is a number of milliseconds, an integer ` +
+            "from 1 to 2147483647, or Infinity",
+        );
+        assertEquals(target, undefined, "it listened first");
+      }
+    });
+  }
+});
+
+describe("options of a server that are functions", () => {
+  for (const name of FUNCTIONS) {
+    it(`${name} is nothing else`, async () => {
+      for (const value of ["text", null, 1, {}, false]) {
+        const { error, target } = await tryServe({ [name]: value }, undefined);
+        assertInstanceOf(error, TypeError);
+        assertEquals(error.message, `Cannot use ${String(value)} as ${name}: it is a function`);
+        assertEquals(target, undefined, "it listened first");
+      }
+    });
+  }
+});
+
+const BAD: [
+  name: string,
+  options: unknown,
+  ErrorClass: typeof TypeError | typeof RangeError,
+  message: RegExp,
+  handler?: unknown,
+][] = [
+  ["no options", undefined, TypeError, /^Cannot use undefined as options/],
+  ["null for options", null, TypeError, /^Cannot use null as options/],
+  ["a port for options", 8080, TypeError, /^Cannot use 8080 as options/],
+  ["an unknown limit", { limits: { maxMessageLength: 1 } }, TypeError, /maxMessageLength.*maxMes/],
+  ["an inherited name as a limit", { limits: { toString: 1 } }, TypeError, /limit toString/],
+  ["null for limits", { limits: null }, TypeError, /^Cannot use null as limits/],
+  ["a number for limits", { limits: 5 }, TypeError, /^Cannot use 5 as limits/],
+  [
+    "an unknown overflow policy",
+    { limits: { sendQueueOverflow: "ignore" } },
+    TypeError,
+    /ignore as limits.sendQueueOverflow.*"close", "drop" or "wait"/,
+  ],
+  ["true for keepAlive", { keepAlive: true }, TypeError, /^Cannot use true as keepAlive/],
+  ["null for keepAlive", { keepAlive: null }, TypeError, /^Cannot use null as keepAlive/],
+  ["an unknown origin policy", { origin: "none" }, TypeError, /origin policy/],
+  ["an origin no browser sends", { origin: ["https://a.example/"] }, TypeError, /a\.example/],
+  ["an origin of WebSocket", { origin: ["wss://a.example"] }, TypeError, /wss/],
+  ["a port that is too high", { port: 65536 }, RangeError, /65536 as port.*0 to 65535/],
+  ["a negative port", { port: -1 }, RangeError, /-1 as port/],
+  ["a fractional port", { port: 80.5 }, RangeError, /80\.5 as port/],
+  ["NaN for a port", { port: NaN }, RangeError, /NaN as port/],
+  ["a text for a port", { port: "80" }, RangeError, /80 as port/],
+  ["an empty host name", { hostname: "" }, TypeError, /"" as hostname/],
+  ["a number for a host name", { hostname: 1 }, TypeError, /1 as hostname/],
+  ["an empty path", { path: "" }, TypeError, /"" as path/],
+  ["a path with NUL", { path: "a\0b" }, TypeError, /as path/],
+  ["a path and a port", { path: "/tmp/a", port: 80 }, TypeError, /path and a port/],
+  ["a path and a host name", { path: "/tmp/a", hostname: "a" }, TypeError, /path and a port/],
+  ["tls without a key", { tls: { cert: "" } }, TypeError, /tls.*PEM/],
+  ["tls of bytes", { tls: { cert: new Uint8Array(), key: "" } }, TypeError, /tls.*PEM/],
+  ["null for tls", { tls: null }, TypeError, /tls.*PEM/],
+  ["a controller for the signal", { signal: new AbortController() }, TypeError, /as signal/],
+  ["null for the signal", { signal: null }, TypeError, /as signal/],
+  ["a text for the handler", {}, TypeError, /text as handler: it is a function/, "text"],
+  ["null for the handler", {}, TypeError, /null as handler: it is a function/, null],
+  ["a handler and a callback", { close() {} }, TypeError, /handler and callbacks/],
+];
+
+describe("options of a server that can't be", () => {
+  for (const [name, options, ErrorClass, message, given = handler] of BAD) {
+    it(`${name}: ${ErrorClass.name}`, async () => {
+      const { error, target } = await tryServe(options, given);
+      assertInstanceOf(error, ErrorClass);
+      assertMatch(error.message, /^Cannot /);
+      assertMatch(error.message, message);
+      assertEquals(target, undefined, "it listened first");
+    });
+  }
+
+  it("neither a handler nor callbacks: TypeError", async () => {
+    const listen: Listen = () => Promise.reject(new Error("it listened first"));
+    const served = watch(WebSocketServer.listen(listen, {}, undefined));
+    await served.settled;
+    assertInstanceOf(served.reason, TypeError);
+    assertMatch(served.reason.message, /without a handler.*open, message, drain, close/);
+  });
+});
+
+describe("options of a server that can be", () => {
+  it("none but a handler: port 8080 of all addresses", async () => {
+    const { error, target } = await tryServe({});
+    assertEquals([error, target], [undefined, { hostname: "0.0.0.0", port: 8080 }]);
+  });
+
+  it("a path", async () => {
+    assertEquals((await tryServe({ path: "/tmp/a" })).target, { path: "/tmp/a" });
+  });
+
+  it("a port and a host name", async () => {
+    const { target } = await tryServe({ port: 0, hostname: "::1" });
+    assertEquals(target, { hostname: "::1", port: 0 });
+    assertEquals((await tryServe({ port: 65535 })).error, undefined);
+  });
+
+  it("any one of the callbacks instead of a handler", async () => {
+    for (const name of ["open", "message", "drain", "close"]) {
+      assertEquals((await tryServe({ [name]() {} }, undefined)).target?.constructor, Object);
+    }
+  });
+
+  it("no keepAlive, and each policy", async () => {
+    assertEquals((await tryServe({ keepAlive: false })).error, undefined);
+    for (const sendQueueOverflow of ["close", "drop", "wait"]) {
+      assertEquals((await tryServe({ limits: { sendQueueOverflow } })).error, undefined);
+    }
+    for (const origin of ["same", "any", [], ["https://a.example"], () => true]) {
+      assertEquals((await tryServe({ origin })).error, undefined);
+    }
+  });
+});
+
+describe("a listener that fails", () => {
+  it("has serve() reject with its error", async () => {
+    const failure = new Error("no");
+    const served = watch(
+      WebSocketServer.listen(() => Promise.reject(failure), {} as Options, handler),
+    );
+    await served.settled;
+    assert(served.reason === failure);
+  });
+});
