@@ -35,7 +35,10 @@ export async function servePublicFile(request: Request): Promise<Response> {
   const file = FILES.get(new URL(request.url).pathname);
   if (file === undefined) return respond(404, "There is nothing here\n");
   const content = await readFile(new URL(`public/${file.name}`, import.meta.url));
-  return respond(200, content, { "Content-Type": file.type });
+  return respond(200, content, {
+    "Content-Type": file.type,
+    "Content-Length": String(content.length),
+  });
 }
 
 function respond(
