@@ -271,6 +271,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
         this.#channel.abort();
         return;
       }
+      this.#refusal = INTERNAL_ERROR;
       await this.#writer.write(encodeRefusal(INTERNAL_ERROR));
     }
     if (this.#isClosed) return;
