@@ -1,0 +1,263 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import {
+  accept,
+  type AcceptStreamOptions,
+  type Connection,
+  HandshakeError,
+  WebSocketError,
+} from "../../mod.ts";
+import { RawClient, textFrame } from "../support/raw_client.ts";
+import { ACCEPT, httpRequest, upgradeRequest } from "../support/requests.ts";
+import { StreamSocket } from "../support/stream_socket.ts";
+import { settle } from "../support/turn.ts";
+import { eventually } from "../support/waiter.ts";
+import { settlesWithin, watch, type Watched } from "../support/watch.ts";
+
+function start<Data>(options?: AcceptStreamOptions<Data>): {
+  client: RawClient<StreamSocket>;
+  accepted: Promise<Connection<Data>>;
+} {
+  const socket = new StreamSocket();
+  const client = new RawClient(socket);
+  socket.resume();
+  return { client, accepted: accept(socket.server, options) };
+}
+
+async function open<Data>(options?: AcceptStreamOptions<Data>, ...early: Uint8Array[]): Promise<{
+  client: RawClient<StreamSocket>;
+  conn: Connection<Data>;
+}> {
+  const { client, accepted } = start(options);
+  client.send(upgradeRequest(), ...early);
+  const { status, headers } = await client.readHead();
+  assertEquals([status, headers.get("sec-websocket-accept")], [101, ACCEPT]);
+  return { client, conn: await accepted };
+}
+
+/** Closes from the client's side, and waits until both streams have ended. */
+async function finish(client: RawClient<StreamSocket>, conn: Connection<unknown>): Promise<void> {
+  client.sendClose(1000);
+  await client.readClose();
+  assertEquals((await client.readToEnd()).length, 0);
+  client.socket.end();
+  const { value } = await settlesWithin("the connection to be closed", conn.closed);
+  assertEquals(value, { closeCode: 1000, reason: "", wasClean: true, initiator: "remote" });
+}
+
+describe("accept()", () => {
+  it("opens a WebSocket over two streams, both ways and to the end", async () => {
+    const { client, conn } = await open(undefined, textFrame("early"));
+    assertEquals(conn.remoteAddress, { transport: "stream" });
+    assertEquals(conn.localAddress, { transport: "stream" });
+    assertEquals(conn.request.url, "http://example.com/");
+    const messages = conn[Symbol.asyncIterator]();
+    assertEquals((await messages.next()).value, "early");
+    client.sendText("a");
+    assertEquals((await messages.next()).value, "a");
+    await conn.send("b");
+    assertEquals(await client.readMessage(), "b");
+    const end = messages.next();
+    await finish(client, conn);
+    assertEquals((await end).done, true);
+  });
+
+  it("takes callbacks", async () => {
+    const calls: string[] = [];
+    const { client, conn } = await open({
+      open: () => void calls.push("open"),
+      message: (conn, data) => {
+        calls.push(String(data));
+        return conn.send(data);
+      },
+      close: (_, { closeCode }) => void calls.push(String(closeCode)),
+    });
+    client.sendText("a");
+    assertEquals(await client.readMessage(), "a");
+    await finish(client, conn);
+    assertEquals(calls, ["open", "a", "1000"]);
+  });
+
+  it("takes the upgrade hook", async () => {
+    const { client, accepted } = start({
+      upgrade: (_, { subprotocols }) => ({ protocol: subprotocols[0], data: 5 }),
+    });
+    client.send(upgradeRequest({ headers: { "Sec-WebSocket-Protocol": "chat" } }));
+    assertEquals((await client.readHead()).headers.get("sec-websocket-protocol"), "chat");
+    const conn = await accepted;
+    assertEquals([conn.protocol, conn.data], ["chat", 5]);
+    await finish(client, conn);
+  });
+
+  it("knows secured streams", async () => {
+    const { client, accepted } = start({ secure: true });
+    client.send(upgradeRequest({ headers: { Origin: "https://example.com" } }));
+    const conn = await accepted;
+    assertEquals(conn.request.url, "https://example.com/");
+    await client.readHead();
+    await finish(client, conn);
+  });
+
+  it("pipes to itself", async () => {
+    const { client, conn } = await open();
+    const piped = watch(conn.readable.pipeTo(conn.writable));
+    for (const text of ["a", "b", "c"]) {
+      client.sendText(text);
+      assertEquals(await client.readMessage(), text);
+    }
+    await finish(client, conn);
+    await piped.settled;
+    assertEquals(piped.state, "resolved");
+  });
+
+  it("rejects with the refusal, when the client has its answer", async () => {
+    const { client, accepted } = start();
+    const rejected = watch(accepted);
+    client.send(upgradeRequest({ headers: { Origin: "http://example.org" } }));
+    assertEquals((await client.readResponse()).status, 403);
+    client.socket.end();
+    await rejected.settled;
+    assertInstanceOf(rejected.reason, HandshakeError);
+    assertEquals(rejected.reason.status, 403);
+  });
+
+  it("rejects with the status of the hook's Response", async () => {
+    const { client, accepted } = start({ upgrade: () => new Response("no", { status: 401 }) });
+    const rejected = watch(accepted);
+    client.send(upgradeRequest());
+    assertEquals((await client.readResponse()).body, "no");
+    client.socket.end();
+    await rejected.settled;
+    assertInstanceOf(rejected.reason, HandshakeError);
+    assertEquals(rejected.reason.status, 401);
+  });
+
+  it("rejects with 500 where the hook throws, and reports that", async () => {
+    const errors: unknown[] = [];
+    const broken = new Error("broken");
+    const { client, accepted } = start({
+      upgrade: () => Promise.reject(broken),
+      onError: (error) => void errors.push(error),
+    });
+    const rejected = watch(accepted);
+    client.send(upgradeRequest());
+    assertEquals((await client.readResponse()).status, 500);
+    client.socket.end();
+    await rejected.settled;
+    assertInstanceOf(rejected.reason, HandshakeError);
+    assertEquals(rejected.reason.status, 500);
+    assertEquals(errors, [broken]);
+  });
+
+  it("answers plain HTTP with the fetch hook, and rejects: there is no WebSocket", async () => {
+    const { client, accepted } = start({ fetch: () => new Response("here") });
+    const rejected = watch(accepted);
+    client.send(httpRequest());
+    assertEquals((await client.readResponse()).body, "here");
+    client.socket.end();
+    await rejected.settled;
+    assertInstanceOf(rejected.reason, WebSocketError);
+    assert(!(rejected.reason instanceof HandshakeError));
+  });
+
+  for (const how of ["end", "reset"] as const) {
+    it(`rejects where the streams ${how} before there is a WebSocket`, async () => {
+      const { client, accepted } = start();
+      const rejected = watch(accepted);
+      if (how === "reset") client.send(upgradeRequest().slice(0, 20));
+      await settle();
+      client.socket[how]();
+      await eventually("the rejection", () => rejected.state === "rejected");
+      assertInstanceOf(rejected.reason, WebSocketError);
+      assert(!(rejected.reason instanceof HandshakeError));
+    });
+  }
+
+  it("rejects where an option or a stream can't be used", async () => {
+    await assertRejects(() => accept(new StreamSocket().server, { closeTimeoutMs: 0 }), RangeError);
+    await assertRejects(
+      () => accept(new StreamSocket().server, { upgrade: "yes" as never }),
+      TypeError,
+    );
+    for (const side of ["readable", "writable"] as const) {
+      const { server } = new StreamSocket();
+      if (side === "readable") server.readable.getReader();
+      else server.writable.getWriter();
+      await assertRejects(() => accept(server), TypeError);
+      const other = side === "readable" ? server.writable : server.readable;
+      assertEquals(other.locked, false);
+    }
+  });
+
+  it("ends with 1006 where the streams are reset, and settles everything", async () => {
+    const { client, conn } = await open();
+    const next = watch(conn[Symbol.asyncIterator]().next());
+    const ping = watch(conn.ping());
+    await client.readPing();
+    client.socket.reset();
+    const { value } = await settlesWithin("the connection to be closed", conn.closed);
+    assertEquals([value?.closeCode, value?.wasClean], [1006, false]);
+    await settle(1);
+    assertEquals([next.state, ping.state], ["resolved", "rejected"]);
+  });
+
+  it("aborts both streams with abort()", async () => {
+    const { client, conn } = await open();
+    conn.abort();
+    await client.readToEnd();
+    const { value } = await settlesWithin("the connection to be closed", conn.closed);
+    assertEquals([value?.closeCode, value?.initiator], [1006, "local"]);
+  });
+
+  it("has send() wait for a client that does not read", async () => {
+    const { client, conn } = await open({ limits: { sendHighWaterMark: 1000 } });
+    client.socket.pause();
+    const sent: Watched<void>[] = [];
+    for (let i = 0; i < 20; i++) {
+      sent.push(watch(conn.send(String(i).repeat(500))));
+      await settle(1);
+    }
+    assertEquals(sent[19].state, "pending");
+    assert(conn.bufferedAmount > 10_000);
+    client.socket.resume();
+    for (let i = 0; i < 20; i++) assertEquals(await client.readMessage(), String(i).repeat(500));
+    await eventually("the last send", () => sent[19].state === "resolved");
+    assertEquals(conn.bufferedAmount, 0);
+    conn.abort();
+  });
+
+  it("stops reading where nobody receives, and reads on", async () => {
+    const { client, conn } = await open({ limits: { receiveQueueMessages: 3 } });
+    const { writer } = client.socket;
+    const written = Array.from({ length: 20 }, () => watch(writer.write(textFrame("x"))));
+    await settle();
+    const count = written.filter(({ state }) => state === "resolved").length;
+    assert(count < 10, `${count} messages were read`);
+    let received = 0;
+    for await (const _ of conn) if (++received === 20) break;
+    assertEquals(written.every(({ state }) => state === "resolved"), true);
+    conn.abort();
+  });
+
+  it("leaves the client's own chunks as they were", async () => {
+    const { client, conn } = await open();
+    const bytes = textFrame("Hello");
+    const before = bytes.slice();
+    client.socket.send(bytes);
+    assertEquals((await conn[Symbol.asyncIterator]().next()).value, "Hello");
+    assertEquals(bytes, before);
+    conn.abort();
+  });
+
+  it("is a connection without the end of a handler: leaving a loop leaves it open", async () => {
+    const { client, conn } = await open();
+    client.sendText("a");
+    for await (const _ of conn) break;
+    assertEquals(conn.state, "open");
+    void conn.close({ closeCode: 3000 });
+    assertEquals(await client.readClose(), [3000, ""]);
+    client.sendClose(3000);
+    client.socket.end();
+    assertEquals((await conn.closed).closeCode, 3000);
+  });
+});

@@ -1,0 +1,65 @@
+/**
+ * Runs a module in a process of its own, on the runtime that the test runs on.
+ *
+ * @module
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { Waiter } from "./waiter.ts";
+
+/** A process that a test started. */
+export class TestProcess {
+  readonly #child: ChildProcess;
+  readonly #waiter: Waiter = new Waiter();
+  /** What it has printed, errors included. */
+  output = "";
+  /** Its exit status, once it has ended by itself. */
+  status: number | null | undefined;
+
+  /** Starts the module at `url`. */
+  constructor(url: URL, ...args: string[]) {
+    this.#child = spawn(process.execPath, [...runArguments(), fileURLToPath(url), ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.on("data", (bytes: Uint8Array) => {
+        this.output += new TextDecoder().decode(bytes);
+        this.#waiter.wake();
+      });
+    }
+    this.#child.on("close", (status) => {
+      this.status = status;
+      this.#waiter.wake();
+    });
+  }
+
+  /** Waits until it has printed something that matches, and gives the match. */
+  async untilPrinted(pattern: RegExp): Promise<RegExpMatchArray> {
+    await this.#waiter.until(
+      `${pattern} to be printed`,
+      () => pattern.test(this.output) || this.status !== undefined,
+    );
+    const match = pattern.exec(this.output);
+    if (match === null) throw new Error(`It ended with ${this.status}, and printed ${this.output}`);
+    return match;
+  }
+
+  /** Waits until it has ended by itself, and gives its status. */
+  async untilEnded(): Promise<number | null | undefined> {
+    await this.#waiter.until("the process to end", () => this.status !== undefined);
+    return this.status;
+  }
+
+  /** Ends it, where it has not ended. */
+  kill(): void {
+    if (this.status === undefined) this.#child.kill("SIGKILL");
+  }
+}
+
+function runArguments(): string[] {
+  if ("Bun" in globalThis) return ["run"];
+  if ("Deno" in globalThis) return ["run", "--allow-all", "--no-check", "--quiet"];
+  return ["--disable-warning=ExperimentalWarning"];
+}
