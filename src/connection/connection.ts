@@ -138,7 +138,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
   send(data: Message, options?: WaitOptions): Promise<void>;
 
   /**
-   * Sends a message if there is room for it, and tells what became of it. Bytes are taken by
+   * Sends a message if there is room for it, and tells what became of it: where there is none, nothing
+   * happens, whatever `sendQueueOverflow` says. Bytes are taken by
    * reference where they are more than 16 KiB: they must not change before
    * {@linkcode Connection.bufferedAmount} is 0.
    *
@@ -167,7 +168,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
 
   /**
    * Sends a Ping, and resolves when its Pong arrives, with the round-trip time in milliseconds (RFC
-   * 6455, section 5.5.2). Rejects with a `ConnectionClosedError` where the connection ends before.
+   * 6455, section 5.5.2). Rejects with a `ConnectionClosedError` where the connection ends before; a
+   * rejection that nobody handles is no unhandled one.
    */
   ping(options?: WaitOptions): Promise<number>;
 

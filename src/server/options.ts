@@ -55,7 +55,8 @@ export interface AcceptOptions<Data = unknown> extends ConnectionOptions {
   ): UpgradeResult<Data> | Promise<UpgradeResult<Data>>;
   /**
    * Answers plain HTTP requests on the same port: one a connection, with a body of at most
-   * `maxRequestBodySize` and a `Content-Length`. By default they get 426. Where the hook throws, the
+   * `maxRequestBodySize` and a `Content-Length`. A response that sets `Content-Length` can be told from
+   * one cut short; any other ends with the connection. By default they get 426. Where the hook throws, the
    * client gets 500, and the error is reported to `onError`.
    */
   fetch?(request: Request, info: RequestInfo): Response | Promise<Response>;
