@@ -1,0 +1,75 @@
+/**
+ * A client that only wants its echoes, whatever others do to the server.
+ *
+ * @module
+ */
+
+import { setTimeout } from "node:timers/promises";
+import { encodeReferenceFrame, REFERENCE_OPCODES } from "../support/reference_frames.ts";
+import { FrameReader } from "./frame_reader.ts";
+import { TcpClient } from "./tcp_client.ts";
+
+const MASKING_KEY = Uint8Array.of(0x01, 0x02, 0x03, 0x04);
+
+/** Sends a message, waits for its echo, and begins again. */
+export class HonestClient {
+  /** The echoes so far. */
+  count = 0;
+  readonly #reader: FrameReader;
+  #client!: TcpClient;
+  #running!: Promise<void>;
+  #isStopping = false;
+  #echo = "";
+  #onEcho: PromiseWithResolvers<void> = Promise.withResolvers();
+
+  /** Connects, and begins. */
+  static async open(port: number): Promise<HonestClient> {
+    const honest = new HonestClient();
+    honest.#client = await TcpClient.open(port, (bytes) => honest.#reader.push(bytes));
+    honest.#running = honest.#run();
+    // close() tells.
+    honest.#running.catch(() => {});
+    return honest;
+  }
+
+  private constructor() {
+    const { text } = REFERENCE_OPCODES;
+    this.#reader = new FrameReader(
+      (piece, opcode) => {
+        if (opcode === text) this.#echo += new TextDecoder("latin1").decode(piece);
+      },
+      (opcode) => {
+        if (opcode === text) this.#onEcho.resolve();
+      },
+    );
+  }
+
+  /** Ends after the next echo; throws where one did not come, or was wrong. */
+  async close(): Promise<void> {
+    this.#isStopping = true;
+    await this.#running;
+    this.#client.reset();
+    await this.#client.closed;
+  }
+
+  async #run(): Promise<void> {
+    const gone = this.#client.closed.then(() => {
+      throw new Error("The honest client's connection was closed");
+    });
+    gone.catch(() => {});
+    const opcode = REFERENCE_OPCODES.text;
+    while (!this.#isStopping) {
+      const message = `message ${this.count}`;
+      const payload = new TextEncoder().encode(message);
+      this.#client.write(encodeReferenceFrame({ opcode, payload, maskingKey: MASKING_KEY }));
+      await Promise.race([this.#onEcho.promise, gone]);
+      if (this.#echo !== message) {
+        throw new Error(`The honest client got "${this.#echo}", not "${message}"`);
+      }
+      this.#echo = "";
+      this.#onEcho = Promise.withResolvers();
+      this.count++;
+      await setTimeout(2);
+    }
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Runs a server in a process of its own, on the runtime of the test, so that its memory and its
+ * descriptors are its own.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { KiB } from "./scale.ts";
+
+/** How long a server may take to end after SIGTERM, where all its connections have ended. */
+const STOP_MS = 4_000;
+
+function command(script: string): string[] {
+  const file = fileURLToPath(new URL(script, import.meta.url));
+  if ("Bun" in globalThis) return ["run", file];
+  if ("Deno" in globalThis) return ["run", "-A", "--no-check", "--v8-flags=--expose-gc", file];
+  return ["--expose-gc", "--disable-warning=ExperimentalWarning", file];
+}
+
+/** A server that runs. */
+export class ServerProcess {
+  readonly port: number;
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<number | string>;
+  readonly #errors: string[];
+  #onMemory: ((bytes: number) => void) | undefined;
+
+  /**
+   * Starts a script of this folder. It must print the URL it listens on first.
+   *
+   * @param script The file's name.
+   * @param args Its arguments.
+   */
+  static async start(script: string, args: string[] = []): Promise<ServerProcess> {
+    const child = spawn(process.execPath, [...command(script), ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    let onLine = (_line: string) => {};
+    createInterface({ input: child.stdout! }).on("line", (line) => {
+      const port = /^listening on ws:.*:(\d+)\/$/.exec(line);
+      if (port !== null) resolve(Number(port[1]));
+      else onLine(line);
+    });
+    child.on("exit", (code, signal) => reject(new Error(`${script} ended: ${signal ?? code}`)));
+    const errors: string[] = [];
+    child.stderr!.on("data", (bytes: Uint8Array) => errors.push(new TextDecoder().decode(bytes)));
+    const port = await promise.catch((error) => {
+      throw new Error(`${error.message}\n${errors.join("")}`);
+    });
+    const server = new ServerProcess(child, port, errors);
+    onLine = (line) => server.#receiveLine(line);
+    return server;
+  }
+
+  private constructor(child: ChildProcess, port: number, errors: string[]) {
+    this.#child = child;
+    this.port = port;
+    this.#errors = errors;
+    const { promise, resolve } = Promise.withResolvers<number | string>();
+    this.#ended = promise;
+    child.on("exit", (code, signal) => resolve(signal ?? code ?? "unknown"));
+  }
+
+  /** The memory in RAM, in bytes. */
+  get residentSize(): number {
+    return this.#status("VmRSS");
+  }
+
+  /** The most memory that was in RAM since {@linkcode ServerProcess.resetPeak}, in bytes. */
+  get peakSize(): number {
+    return this.#status("VmHWM");
+  }
+
+  /** Forgets the peak so far. */
+  resetPeak(): void {
+    writeFileSync(`/proc/${this.#child.pid}/clear_refs`, "5");
+  }
+
+  /** The number of open descriptors. */
+  get descriptors(): number {
+    return readdirSync(`/proc/${this.#child.pid}/fd`).length;
+  }
+
+  /** Collects the server's garbage; gives the bytes that JavaScript uses after it. */
+  usedMemory(): Promise<number> {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    this.#onMemory = resolve;
+    this.signal("SIGHUP");
+    return promise;
+  }
+
+  /** Sends a signal. */
+  signal(signal: NodeJS.Signals): void {
+    // Not by the child's own method: Deno then reports that the signal ended it, whatever it did.
+    process.kill(this.#child.pid!, signal);
+  }
+
+  /** Ends the server, and checks that it ends by itself, in order, and had nothing to complain of. */
+  async stop(): Promise<void> {
+    const startedAt = performance.now();
+    this.signal("SIGTERM");
+    const timer = new AbortController();
+    const timeout = setTimeout(STOP_MS * 10, "still running", { signal: timer.signal });
+    timeout.catch(() => {});
+    const outcome = await Promise.race([this.#ended, timeout]);
+    timer.abort();
+    const tookMs = performance.now() - startedAt;
+    this.kill();
+    assertEquals({ outcome, errors: this.#errors.join("") }, { outcome: 0, errors: "" });
+    assertEquals(tookMs < STOP_MS, true, `the server took ${tookMs} ms to end`);
+  }
+
+  /** Ends the server, whatever it does. */
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  #receiveLine(line: string): void {
+    const memory = /^memory (\d+)$/.exec(line);
+    if (memory !== null) this.#onMemory?.(Number(memory[1]));
+  }
+
+  #status(field: string): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, "latin1");
+    return Number(new RegExp(`^${field}:\\s*(\\d+) kB$`, "m").exec(status)![1]) * KiB;
+  }
+}
