@@ -42,9 +42,9 @@ export class ReceiveQueue {
     return this.#messages.length;
   }
 
-  /** Whether the program has handled everything that was received. */
+  /** Whether the program has handled everything that was received, or waits for more. */
   get isIdle(): boolean {
-    return !this.#busy && this.#messages.length === 0;
+    return (!this.#busy || this.#takers.length > 0) && this.#messages.length === 0;
   }
 
   /** Whether the program has a message in hand. */
