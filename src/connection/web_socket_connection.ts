@@ -597,10 +597,9 @@ export class WebSocketConnection<Data>
   }
 
   #failHandler(error: unknown): void {
-    // That the connection ended is no error of the program.
-    if (!(error instanceof ConnectionClosedError) && error !== this.#end) {
-      this.#owner.reportError(error, this);
-    }
+    // That this connection ended is no error of the program.
+    const isEnd = error instanceof ConnectionClosedError || error instanceof ProtocolError;
+    if (this.state === "open" || !isEnd) this.#owner.reportError(error, this);
     this.close({ closeCode: CloseCode.InternalError });
   }
 }
