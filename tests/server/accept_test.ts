@@ -12,7 +12,7 @@ import { ACCEPT, httpRequest, upgradeRequest } from "../support/requests.ts";
 import { StreamSocket } from "../support/stream_socket.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
-import { settlesWithin, watch, type Watched } from "../support/watch.ts";
+import { watch, type Watched } from "../support/watch.ts";
 
 function start<Data>(options?: AcceptStreamOptions<Data>): {
   client: RawClient<StreamSocket>;
@@ -41,7 +41,7 @@ async function finish(client: RawClient<StreamSocket>, conn: Connection<unknown>
   await client.readClose();
   assertEquals((await client.readToEnd()).length, 0);
   client.socket.end();
-  const { value } = await settlesWithin("the connection to be closed", conn.closed);
+  const { value } = await watch(conn.closed).untilSettled();
   assertEquals(value, { closeCode: 1000, reason: "", wasClean: true, initiator: "remote" });
 }
 
@@ -106,7 +106,7 @@ describe("accept()", () => {
       assertEquals(await client.readMessage(), text);
     }
     await finish(client, conn);
-    await piped.settled;
+    await piped.untilSettled();
     assertEquals(piped.state, "resolved");
   });
 
@@ -116,7 +116,7 @@ describe("accept()", () => {
     client.send(upgradeRequest({ headers: { Origin: "http://example.org" } }));
     assertEquals((await client.readResponse()).status, 403);
     client.socket.end();
-    await rejected.settled;
+    await rejected.untilSettled();
     assertInstanceOf(rejected.reason, HandshakeError);
     assertEquals(rejected.reason.status, 403);
   });
@@ -127,7 +127,7 @@ describe("accept()", () => {
     client.send(upgradeRequest());
     assertEquals((await client.readResponse()).body, "no");
     client.socket.end();
-    await rejected.settled;
+    await rejected.untilSettled();
     assertInstanceOf(rejected.reason, HandshakeError);
     assertEquals(rejected.reason.status, 401);
   });
@@ -143,7 +143,7 @@ describe("accept()", () => {
     client.send(upgradeRequest());
     assertEquals((await client.readResponse()).status, 500);
     client.socket.end();
-    await rejected.settled;
+    await rejected.untilSettled();
     assertInstanceOf(rejected.reason, HandshakeError);
     assertEquals(rejected.reason.status, 500);
     assertEquals(errors, [broken]);
@@ -155,7 +155,7 @@ describe("accept()", () => {
     client.send(httpRequest());
     assertEquals((await client.readResponse()).body, "here");
     client.socket.end();
-    await rejected.settled;
+    await rejected.untilSettled();
     assertInstanceOf(rejected.reason, WebSocketError);
     assert(!(rejected.reason instanceof HandshakeError));
   });
@@ -195,7 +195,7 @@ describe("accept()", () => {
     const ping = watch(conn.ping());
     await client.readPing();
     client.socket.reset();
-    const { value } = await settlesWithin("the connection to be closed", conn.closed);
+    const { value } = await watch(conn.closed).untilSettled();
     assertEquals([value?.closeCode, value?.wasClean], [1006, false]);
     await settle(1);
     assertEquals([next.state, ping.state], ["resolved", "rejected"]);
@@ -205,7 +205,7 @@ describe("accept()", () => {
     const { client, conn } = await open();
     conn.abort();
     await client.readToEnd();
-    const { value } = await settlesWithin("the connection to be closed", conn.closed);
+    const { value } = await watch(conn.closed).untilSettled();
     assertEquals([value?.closeCode, value?.initiator], [1006, "local"]);
   });
 

@@ -28,7 +28,7 @@ async function tryServe(
   const served = watch(
     WebSocketServer.listen(listen, options as Options, given as Handler),
   );
-  await served.settled;
+  await served.untilSettled();
   await served.value?.shutdown();
   return { error: served.reason, target };
 }
@@ -174,7 +174,7 @@ describe("options of a server that can't be", () => {
   it("neither a handler nor callbacks: TypeError", async () => {
     const listen: Listen = () => Promise.reject(new Error("it listened first"));
     const served = watch(WebSocketServer.listen(listen, {}, undefined));
-    await served.settled;
+    await served.untilSettled();
     assertInstanceOf(served.reason, TypeError);
     assertMatch(served.reason.message, /without a handler.*open, message, drain, close/);
   });
@@ -219,7 +219,7 @@ describe("a listener that fails", () => {
     const served = watch(
       WebSocketServer.listen(() => Promise.reject(failure), {} as Options, handler),
     );
-    await served.settled;
+    await served.untilSettled();
     assert(served.reason === failure);
   });
 });

@@ -5,7 +5,7 @@ import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
-import { settlesWithin, watch } from "../support/watch.ts";
+import { watch } from "../support/watch.ts";
 
 for (const { name, withServer } of TRANSPORTS) {
   describe(`shutdown() over ${name}`, () => {
@@ -21,7 +21,7 @@ for (const { name, withServer } of TRANSPORTS) {
           client.sendClose(1001);
           await client.finish();
         }
-        await settlesWithin("shutdown()", server.server.shutdown());
+        await watch(server.server.shutdown()).untilSettled();
         await settle(1);
         assertEquals([done.state, finished.state], ["resolved", "resolved"]);
         assertEquals(server.server.connections.size, 0);
@@ -51,7 +51,7 @@ for (const { name, withServer } of TRANSPORTS) {
     it("is done at once where nobody is connected", () =>
       withServer({}, async (server) => {
         assertEquals(
-          (await settlesWithin("shutdown()", server.server.shutdown())).state,
+          (await watch(server.server.shutdown()).untilSettled()).state,
           "resolved",
         );
       }));
@@ -77,7 +77,7 @@ for (const { name, withServer } of TRANSPORTS) {
         const idle = await server.connect();
         // Known to the server, as others behind it are.
         await server.open().then((client) => client.socket.reset());
-        const done = settlesWithin("shutdown()", server.server.shutdown());
+        const done = watch(server.server.shutdown()).untilSettled();
         await idle.readToEnd();
         await done;
       }));
@@ -120,7 +120,7 @@ for (const { name, withServer } of TRANSPORTS) {
         assertEquals((await client.readToEnd()).length, 10);
         assertEquals(done.state, "pending");
         await client.finish();
-        await done.settled;
+        await done.untilSettled();
       });
     });
 
@@ -141,12 +141,12 @@ for (const { name, withServer } of TRANSPORTS) {
     it("is what Symbol.asyncDispose does", () =>
       withServer({}, async (server) => {
         const client = await server.open();
-        const disposed = watch(Promise.resolve(server.server[Symbol.asyncDispose]()));
+        const disposed = watch(server.server[Symbol.asyncDispose]());
         assertEquals(await client.readClose(), [1001, ""]);
         assertEquals(disposed.state, "pending");
         client.sendClose(1001);
         await client.finish();
-        await disposed.settled;
+        await disposed.untilSettled();
         assertEquals(disposed.state, "resolved");
       }));
 
@@ -179,7 +179,7 @@ for (const { name, withServer } of TRANSPORTS) {
         assertEquals(await client.readClose(), [1001, ""]);
         client.sendClose(1001);
         await client.finish();
-        await settlesWithin("the server to finish", server.server.finished);
+        await watch(server.server.finished).untilSettled();
       });
     });
 
@@ -194,7 +194,7 @@ for (const { name, withServer } of TRANSPORTS) {
     it("keeps the server from starting where it has aborted", async () => {
       const reason = new Error("not today");
       const start = withServer({ signal: AbortSignal.abort(reason) }, () => Promise.resolve());
-      const { state, reason: given } = await settlesWithin("serve()", start);
+      const { state, reason: given } = await watch(start).untilSettled();
       assertEquals(state, "rejected");
       assert(given === reason);
     });

@@ -23,7 +23,7 @@ import { RawClient } from "./raw_client.ts";
 import type { RawSocket } from "./raw_socket.ts";
 import { ACCEPT, type RequestInit, upgradeRequest } from "./requests.ts";
 import { settle } from "./turn.ts";
-import { settlesWithin } from "./watch.ts";
+import { watch } from "./watch.ts";
 
 /** The options of a server and, unless there are callbacks, its handler. */
 export type Setup<Data> = ServeOptions<Data> & ConnectionCallbacks<Data> & {
@@ -93,7 +93,7 @@ export abstract class Harness<Data = unknown, Socket extends RawSocket = RawSock
   /** Ends everything that the test left open, and checks that nothing is left. */
   async finish(): Promise<void> {
     this.resetClients();
-    const { state } = await settlesWithin("the server to finish", this.server.shutdown());
+    const { state } = await watch(this.server.shutdown()).untilSettled();
     assertEquals(state, "resolved");
     // For rejections that nobody handles, and that are seen only now.
     await settle();

@@ -1,39 +1,34 @@
 import { Waiter } from "./waiter.ts";
 
 /** A promise whose state can be looked at. */
-export interface Watched<T> {
-  state: "pending" | "resolved" | "rejected";
+export class Watched<T> {
+  state: "pending" | "resolved" | "rejected" = "pending";
+  /** What it resolved with. */
   value: T | undefined;
+  /** What it rejected with. */
   reason: unknown;
-  /** Settles when the promise does. It never rejects. */
-  settled: Promise<void>;
+  readonly #waiter: Waiter = new Waiter();
+
+  constructor(promise: PromiseLike<T>) {
+    promise.then((value) => {
+      this.state = "resolved";
+      this.value = value;
+      this.#waiter.wake();
+    }, (reason) => {
+      this.state = "rejected";
+      this.reason = reason;
+      this.#waiter.wake();
+    });
+  }
+
+  /** Waits until it is settled, and fails where that does not happen. */
+  async untilSettled(): Promise<this> {
+    await this.#waiter.until("a promise to settle", () => this.state !== "pending");
+    return this;
+  }
 }
 
 /** Watches a promise. That counts as handling its rejection. */
-export function watch<T>(promise: Promise<T>): Watched<T> {
-  const watched: Watched<T> = {
-    state: "pending",
-    value: undefined,
-    reason: undefined,
-    settled: promise.then(
-      (value) => {
-        watched.state = "resolved";
-        watched.value = value;
-      },
-      (reason) => {
-        watched.state = "rejected";
-        watched.reason = reason;
-      },
-    ),
-  };
-  return watched;
-}
-
-/** Waits for a promise, and fails where it does not settle. */
-export async function settlesWithin<T>(what: string, promise: Promise<T>): Promise<Watched<T>> {
-  const watched = watch(promise);
-  const waiter = new Waiter();
-  void watched.settled.then(() => waiter.wake());
-  await waiter.until(what, () => watched.state !== "pending");
-  return watched;
+export function watch<T>(promise: PromiseLike<T>): Watched<T> {
+  return new Watched(promise);
 }

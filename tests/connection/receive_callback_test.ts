@@ -1,0 +1,229 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import type { CloseInfo, Connection, Message } from "../../src/server/mod.ts";
+import { textFrame, utf8 } from "../support/raw_client.ts";
+import { TRANSPORTS } from "../support/transports.ts";
+import { settle } from "../support/turn.ts";
+import { eventually } from "../support/waiter.ts";
+
+const CLEAN: CloseInfo = { closeCode: 1000, reason: "", wasClean: true, initiator: "remote" };
+
+for (const { name, withServer } of TRANSPORTS) {
+  describe(`callbacks over ${name}`, () => {
+    it("are called in order, as methods of the options, with the connection", () => {
+      const calls: unknown[] = [];
+      const conns = new Set<unknown>();
+      const setup = {
+        note(conn: Connection, ...call: unknown[]) {
+          conns.add(conn);
+          calls.push(call);
+        },
+        open(conn: Connection) {
+          this.note(conn, "open", conn.state);
+        },
+        message(conn: Connection, data: Message) {
+          this.note(conn, "message", data);
+        },
+        close(conn: Connection, info: CloseInfo) {
+          this.note(conn, "close", conn.state, info);
+        },
+      };
+      return withServer(setup as never, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.sendText("a");
+        client.sendBinary(Uint8Array.of(1, 2));
+        client.sendClose(1000);
+        await client.readClose();
+        await client.finish();
+        await eventually("the close callback", () => calls.length === 4);
+        assertEquals(calls, [
+          ["open", "open"],
+          ["message", "a"],
+          ["message", Uint8Array.of(1, 2)],
+          ["close", "closed", CLEAN],
+        ]);
+        assertEquals([...conns], [conn]);
+      });
+    });
+
+    it("get bytes of their own", () => {
+      const received: Message[] = [];
+      return withServer({ message: (_, data) => void received.push(data) }, async (server) => {
+        const client = await server.open();
+        for (const size of [0, 1, 200, 70_000]) {
+          client.sendBinary(new Uint8Array(size).fill(size % 251));
+        }
+        await eventually("all messages", () => received.length === 4);
+        await settle();
+        for (const [i, size] of [0, 1, 200, 70_000].entries()) {
+          const data = received[i];
+          assert(data instanceof Uint8Array);
+          assertEquals(data.constructor, Uint8Array);
+          assertEquals(data, new Uint8Array(size).fill(size % 251));
+        }
+      });
+    });
+
+    it("get the next message when the promise of the one before is settled", () => {
+      const gates: (() => void)[] = [];
+      const message = () => new Promise<void>((resolve) => void gates.push(resolve));
+      return withServer({ message }, async (server) => {
+        const client = await server.open();
+        client.send(textFrame("a"), textFrame("b"), textFrame("c"));
+        for (let i = 1; i <= 3; i++) {
+          await eventually(`message ${i}`, () => gates.length >= i);
+          await settle();
+          assertEquals(gates.length, i, "the next message came too soon");
+          gates[i - 1]();
+        }
+      });
+    });
+
+    it("of other connections do not wait for each other", () => {
+      const received: Message[] = [];
+      const message = (_: unknown, data: Message) => {
+        received.push(data);
+        return new Promise<void>(() => {});
+      };
+      return withServer({ message }, async (server) => {
+        for (const text of ["a", "b"]) {
+          const client = await server.open();
+          client.sendText(text);
+          await eventually("the message", () => received.at(-1) === text);
+        }
+      });
+    });
+
+    it("get the first message when the promise of open is settled", () => {
+      const gate = Promise.withResolvers<void>();
+      const received: Message[] = [];
+      const setup = {
+        open: () => gate.promise,
+        message: (_: unknown, data: Message) => void received.push(data),
+      };
+      return withServer(setup, async (server) => {
+        const client = await server.open({}, textFrame("a"));
+        client.sendText("b");
+        await settle();
+        assertEquals(received, []);
+        gate.resolve();
+        await eventually("both messages", () => received.length === 2);
+        assertEquals(received, ["a", "b"]);
+      });
+    });
+
+    it("need not be there for messages, which are read and dropped then", () =>
+      withServer({ open: (conn) => conn.send("hello") }, async (server) => {
+        const client = await server.open();
+        for (let i = 0; i < 100; i++) client.sendText("x".repeat(1000));
+        assertEquals(await client.readMessage(), "hello");
+        client.sendPing("still there?");
+        assertEquals(await client.readPong(), "still there?");
+      }));
+
+    it("keep the program from receiving in another way", () =>
+      withServer({ message() {} }, async (server) => {
+        const { conn } = await server.openPair();
+        const ways = [
+          () => conn[Symbol.asyncIterator](),
+          () => conn.messages(),
+          () => conn.readable,
+        ];
+        for (const way of ways) {
+          const error = assertThrows(way, DOMException, "message callback");
+          assertEquals(error.name, "InvalidStateError");
+        }
+      }));
+
+    for (const callback of ["open", "message"] as const) {
+      for (const how of ["throws", "rejects"] as const) {
+        it(`close with 1011, and report, where ${callback} ${how}`, () => {
+          const broken = new Error("broken");
+          const ends: CloseInfo[] = [];
+          const setup = {
+            [callback]: () => {
+              if (how === "rejects") return Promise.reject(broken);
+              throw broken;
+            },
+            close: (_: unknown, info: CloseInfo) => void ends.push(info),
+          };
+          return withServer(setup, async (server) => {
+            const other = callback === "message" ? await server.open() : undefined;
+            const client = await server.open();
+            client.send(textFrame("a"), textFrame("b"));
+            assertEquals(await client.readClose(), [1011, ""]);
+            client.sendClose(1011);
+            await client.finish();
+            await eventually("the close callback", () => ends.length === 1);
+            assertEquals(ends[0], { ...CLEAN, closeCode: 1011, initiator: "local" });
+            assertEquals(server.takeErrors(), [broken]);
+            // The server goes on.
+            other?.sendPing("?");
+            assertEquals(await other?.readPong(), other && "?");
+          });
+        });
+      }
+    }
+
+    it("report what close throws, which changes nothing else", () => {
+      const broken = new Error("broken");
+      const close = () => {
+        throw broken;
+      };
+      return withServer({ close }, async (server) => {
+        const client = await server.open();
+        client.sendClose(1000);
+        assertEquals(await client.readClose(), [1000, ""]);
+        await client.finish();
+        await eventually("the end", () => server.server.connections.size === 0);
+        assertEquals(server.takeErrors(), [broken]);
+      });
+    });
+
+    it("get no message after they closed the connection", () => {
+      const received: Message[] = [];
+      const message = (conn: Connection, data: Message) => {
+        received.push(data);
+        void conn.close();
+      };
+      return withServer({ message }, async (server) => {
+        const client = await server.open();
+        client.send(textFrame("a"), textFrame("b"));
+        await client.readClose();
+        client.sendText("c");
+        client.sendClose(1000);
+        await client.finish();
+        assertEquals(received, ["a"]);
+      });
+    });
+
+    it("may return a thenable, which is awaited too", () => {
+      const calls: string[] = [];
+      const message = (_: unknown, data: Message) => {
+        calls.push(String(data));
+        return {
+          then(resolve: () => void) {
+            calls.push("then");
+            resolve();
+          },
+        } as Promise<void>;
+      };
+      return withServer({ message }, async (server) => {
+        const client = await server.open();
+        client.send(textFrame("a"), textFrame("b"));
+        await eventually("both messages", () => calls.length === 4);
+        assertEquals(calls, ["a", "then", "b", "then"]);
+      });
+    });
+
+    it("echo, in order and whole", () =>
+      withServer({ message: (conn, data) => conn.send(data) }, async (server) => {
+        const client = await server.open();
+        const texts = Array.from({ length: 500 }, (_, i) => `${i} `.repeat(i));
+        for (const text of texts) client.sendText(text);
+        for (const text of texts) assertEquals(await client.readMessage(), text);
+        client.sendBinary(utf8("bytes"));
+        assertEquals(await client.readMessage(), utf8("bytes"));
+      }));
+  });
+}

@@ -1,0 +1,395 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { settle } from "../support/turn.ts";
+import { eventually } from "../support/waiter.ts";
+import { TRANSPORTS } from "../support/transports.ts";
+import { watch } from "../support/watch.ts";
+import {
+  assertRejectedAsClosed,
+  NO_MESSAGES,
+  textOfFrameSize,
+  withConnection,
+  withStalledClient,
+} from "./with_connection.ts";
+
+const MARK = { limits: { sendHighWaterMark: 200 } };
+
+describe("send()", () => {
+  it("sends a string as text, and bytes as binary", () =>
+    withConnection({}, async ({ conn, client }) => {
+      class Bytes extends Uint8Array {}
+      for (const text of ["Hello", "", "é€😀", "x".repeat(70_000)]) {
+        await conn.send(text);
+        assertEquals(await client.readMessage(), text);
+      }
+      for (const bytes of [new Uint8Array(), Uint8Array.of(0, 255), new Uint8Array(70_000)]) {
+        await conn.send(bytes);
+        assertEquals(await client.readMessage(), bytes);
+      }
+      await conn.send(Bytes.of(1, 2));
+      await conn.send(Uint8Array.of(1, 2, 3, 4).subarray(1, 3));
+      assertEquals(await client.readMessage(), Uint8Array.of(1, 2));
+      assertEquals(await client.readMessage(), Uint8Array.of(2, 3));
+    }));
+
+  it("sends U+FFFD for a lone surrogate", () =>
+    withConnection({}, async ({ conn, client }) => {
+      await conn.send("a\ud800b");
+      assertEquals(await client.readMessage(), "a\ufffdb");
+    }));
+
+  for (const { name, withServer } of TRANSPORTS) {
+    it(`keeps the order of the calls over ${name}, also where it waits`, () =>
+      withServer({ limits: { sendQueueOverflow: "wait" } }, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.socket.pause();
+        const sizes = [0, 1, 125, 126, 16_384, 16_385, 65_535, 65_536, 300_000];
+        const messages = Array.from({ length: 90 }, (_, i) => {
+          const size = sizes[i % sizes.length];
+          return i % 2 === 0 ? `${i} ${"x".repeat(size)}` : new Uint8Array(size).fill(i);
+        });
+        const sent = Promise.all(messages.map((message) => conn.send(message)));
+        await settle();
+        client.socket.resume();
+        for (const message of messages) {
+          const received = await client.readMessage();
+          assert(isSame(received, message), `another message, of ${received.length}`);
+        }
+        await sent;
+      }));
+
+    it(`waits over ${name} where the client reads nothing, until it does`, () =>
+      withServer({ limits: { sendQueueOverflow: "wait" } }, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.socket.pause();
+        const text = "x".repeat(100_000);
+        let count = 0;
+        let last = watch(Promise.resolve());
+        // The buffers of the system take some, and no more than these 100 MB.
+        while (count < 1000) {
+          last = watch(conn.send(text));
+          count++;
+          await settle(2);
+          if (last.state === "pending") break;
+        }
+        assertEquals(last.state, "pending");
+        assert(conn.bufferedAmount >= text.length);
+        client.socket.resume();
+        for (let i = 0; i < count; i++) assert(await client.readMessage() === text);
+        await last.settled;
+        assertEquals(last.state, "resolved");
+        await eventually("an empty queue", () => conn.bufferedAmount === 0);
+      }));
+  }
+
+  describe("at the high-water mark", () => {
+    for (const [size, state] of [[189, "resolved"], [190, "resolved"], [191, "pending"]] as const) {
+      it(`is ${state} with ${10 + size} bytes of 200 in the queue`, () =>
+        withStalledClient(MARK, async ({ conn, client }) => {
+          const sent = watch(conn.send(textOfFrameSize(size)));
+          await settle();
+          assertEquals([conn.bufferedAmount, sent.state], [10 + size, state]);
+          client.socket.resume();
+          await sent.settled;
+          assertEquals(sent.state, "resolved");
+        }));
+    }
+
+    it("resolves when the queue is at the mark again, though not empty", () =>
+      withStalledClient(MARK, async ({ conn, client }) => {
+        void conn.send(textOfFrameSize(100));
+        const sent = watch(conn.send(textOfFrameSize(100)));
+        client.socket.take(9);
+        await settle();
+        assertEquals([conn.bufferedAmount, sent.state], [210, "pending"]);
+        client.socket.take(1);
+        await settle();
+        assertEquals([conn.bufferedAmount, sent.state], [200, "resolved"]);
+      }));
+
+    it("waits on while the queue is above the mark", () =>
+      withStalledClient(MARK, async ({ conn, client }) => {
+        const sent = watch(conn.send(textOfFrameSize(201)));
+        client.socket.take(10);
+        await settle();
+        assertEquals([conn.bufferedAmount, sent.state], [201, "pending"]);
+        client.socket.take(201);
+        await sent.settled;
+        assertEquals(conn.bufferedAmount, 0);
+      }));
+
+    it("does not count what is sent behind the message", () =>
+      withStalledClient(MARK, async ({ conn, client }) => {
+        const sent = watch(conn.send(textOfFrameSize(195)));
+        const later = watch(conn.send(textOfFrameSize(300)));
+        client.socket.take(10);
+        await settle();
+        assertEquals([sent.state, later.state], ["resolved", "pending"]);
+        client.socket.resume();
+        await later.settled;
+      }));
+
+    it("settles many waiters in their order", () =>
+      withStalledClient(MARK, async ({ conn, client }) => {
+        const order: number[] = [];
+        for (let i = 0; i < 100; i++) {
+          void conn.send(textOfFrameSize(126)).then(() => order.push(i));
+          // Each is a write of its own.
+          if (i % 10 === 9) client.socket.take(10_000);
+          await Promise.resolve();
+        }
+        client.socket.resume();
+        await eventually("all to be sent", () => order.length === 100);
+        assertEquals(order, Array.from({ length: 100 }, (_, i) => i));
+      }));
+
+    it("of 0, waits until all is taken", () =>
+      withStalledClient({ limits: { sendHighWaterMark: 0 } }, async ({ conn, client }) => {
+        const sent = watch(conn.send(""));
+        client.socket.take(11);
+        await settle();
+        assertEquals(sent.state, "pending");
+        client.socket.take(2);
+        await sent.settled;
+        assertEquals([sent.state, conn.bufferedAmount], ["resolved", 0]);
+      }));
+
+    it("of Infinity, never waits", () => {
+      const limits = { sendHighWaterMark: Infinity, sendQueueSize: Infinity };
+      return withStalledClient({ limits }, async ({ conn, channel }) => {
+        for (let i = 0; i < 50; i++) await conn.send("x".repeat(100_000));
+        assert(conn.bufferedAmount > 5_000_000 && channel.isBlocked);
+      });
+    });
+  });
+
+  describe("with bytes", () => {
+    it("of up to 16 KiB, copies them at once", () =>
+      withStalledClient({}, async ({ conn, client }) => {
+        const bytes = new Uint8Array(16_384).fill(1);
+        const sent = watch(conn.send(bytes));
+        bytes.fill(2);
+        await settle();
+        assertEquals(sent.state, "resolved");
+        client.socket.resume();
+        await client.readMessage();
+        assertEquals(await client.readMessage(), new Uint8Array(16_384).fill(1));
+      }));
+
+    it("of more, waits until they are taken, though the queue is below the mark", () =>
+      withStalledClient({}, async ({ conn, client }) => {
+        const bytes = new Uint8Array(16_385).fill(1);
+        const sent = watch(conn.send(bytes));
+        const small = watch(conn.send("small"));
+        client.socket.take(10 + 16_385 + 3);
+        await settle();
+        assertEquals([sent.state, small.state], ["pending", "resolved"]);
+        client.socket.resume();
+        await sent.settled;
+        bytes.fill(2);
+        await client.readMessage();
+        assertEquals(await client.readMessage(), new Uint8Array(16_385).fill(1));
+        assertEquals(await client.readMessage(), "small");
+      }));
+
+    it("of more, resolves with the turn where the client keeps up", () =>
+      withConnection({}, async ({ conn, client }) => {
+        const bytes = new Uint8Array(16_385).fill(1);
+        await conn.send(bytes);
+        bytes.fill(2);
+        assertEquals(await client.readMessage(), new Uint8Array(16_385).fill(1));
+      }));
+  });
+
+  describe("with a signal", () => {
+    it("gives up the wait, not the message", () =>
+      withStalledClient(MARK, async ({ conn, client }) => {
+        const controller = new AbortController();
+        const text = textOfFrameSize(300);
+        const sent = watch(conn.send(text, { signal: controller.signal }));
+        await settle();
+        assertEquals(sent.state, "pending");
+        const reason = new Error("enough");
+        controller.abort(reason);
+        await sent.settled;
+        assertStrictEquals(sent.reason, reason);
+        assertEquals(conn.state, "open");
+        client.socket.resume();
+        await client.readMessage();
+        assertEquals(await client.readMessage(), text);
+      }));
+
+    it("that was aborted before, rejects", () =>
+      withStalledClient(MARK, async ({ conn }) => {
+        const reason = new Error("enough");
+        const sent = watch(conn.send(textOfFrameSize(300), { signal: AbortSignal.abort(reason) }));
+        await sent.settled;
+        assertStrictEquals(sent.reason, reason);
+      }));
+
+    it("lets go of the signal when it is done", () =>
+      withStalledClient(MARK, async ({ conn, client }) => {
+        const { signal } = new AbortController();
+        let listeners = 0;
+        const { addEventListener, removeEventListener } = signal;
+        signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+          listeners++;
+          addEventListener.apply(signal, args);
+        };
+        signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+          listeners--;
+          removeEventListener.apply(signal, args);
+        };
+        const sent = watch(conn.send(textOfFrameSize(300), { signal }));
+        await settle();
+        assertEquals(listeners, 1);
+        client.socket.resume();
+        await sent.settled;
+        await settle();
+        assertEquals([sent.state, listeners], ["resolved", 0]);
+      }));
+  });
+
+  describe("what is no message", () => {
+    for (const [name, value] of NO_MESSAGES) {
+      it(`throws a TypeError for ${name}, in every state`, () =>
+        withStalledClient({ limits: { sendQueueSize: 20 } }, async ({ conn, client }) => {
+          const send = () => void conn.send(value as string);
+          const trySend = () => void conn.trySend(value as string);
+          const check = () => {
+            assertThrows(send, TypeError, "Cannot send ");
+            assertThrows(trySend, TypeError, "Cannot send ");
+          };
+          check();
+          void conn.sendStream("text", new ReadableStream());
+          check();
+          client.socket.resume();
+          await eventually("the queue to be empty", () => conn.bufferedAmount === 0);
+          check();
+          assertEquals(conn.state, "open");
+          void conn.close();
+          check();
+          conn.abort();
+          check();
+        }));
+    }
+  });
+
+  describe("after the end has begun, rejects with how it ended", () => {
+    // None of the promises is handled, but for the one that is looked at: that must not matter.
+    it("by close()", () =>
+      withConnection({}, async ({ conn, client }) => {
+        void conn.close({ closeCode: 4001, reason: "bye" });
+        void conn.send("a");
+        const sent = watch(conn.send("b"));
+        await settle();
+        assertRejectedAsClosed(sent, 4001, "bye");
+        assertEquals(await client.readClose(), [4001, "bye"]);
+        client.sendClose(4001);
+        await client.finish();
+        void conn.send("c");
+        const late = watch(conn.send("d"));
+        await settle();
+        assertRejectedAsClosed(late, 4001, "bye");
+      }));
+
+    it("by the peer's Close frame", () =>
+      withConnection({}, async ({ conn, client }) => {
+        client.sendClose(4002, "ciao");
+        void conn.send("a");
+        const sent = watch(conn.send("b"));
+        await settle();
+        assertRejectedAsClosed(sent, 4002, "ciao");
+        assertEquals(await client.readClose(), [4002, ""]);
+      }));
+
+    it("by the peer's Close frame without a status", () =>
+      withConnection({}, async ({ conn, client }) => {
+        client.sendClose();
+        const sent = watch(conn.send("a"));
+        await sent.settled;
+        assertRejectedAsClosed(sent, 1005);
+      }));
+
+    it("by the end of the peer's bytes", () =>
+      withConnection({}, async ({ conn, client }) => {
+        client.socket.end();
+        void conn.send("a");
+        const sent = watch(conn.send("b"));
+        await sent.settled;
+        assertRejectedAsClosed(sent, 1006);
+        await client.untilClosed();
+        const late = watch(conn.send("c"));
+        await late.settled;
+        assertRejectedAsClosed(late, 1006);
+      }));
+
+    it("by a protocol error", () =>
+      withConnection({}, async ({ conn, client }) => {
+        client.sendFrame({ opcode: 3 });
+        const sent = watch(conn.send("a"));
+        await sent.settled;
+        assertEquals(sent.state, "rejected");
+        assertEquals((await client.readClose())[0], 1002);
+        assertRejectedAsClosed(sent, 1002, (await conn.close()).reason);
+      }));
+
+    it("by abort()", () =>
+      withConnection({}, async ({ conn }) => {
+        conn.abort();
+        const sent = watch(conn.send("a"));
+        await sent.settled;
+        assertRejectedAsClosed(sent, 1006);
+      }));
+  });
+
+  describe("while it waits", () => {
+    it("rejects where the client resets the connection", () =>
+      withStalledClient(MARK, async ({ conn, client }) => {
+        const waiting = [300, 300, 20_000].map((size) => watch(conn.send("x".repeat(size))));
+        void conn.send("nobody waits for this one");
+        await settle();
+        client.socket.reset();
+        await settle();
+        for (const sent of waiting) assertRejectedAsClosed(sent, 1006);
+      }));
+
+    it("rejects where abort() is called", () =>
+      withStalledClient(MARK, async ({ conn }) => {
+        const sent = watch(conn.send(textOfFrameSize(300)));
+        conn.abort();
+        await sent.settled;
+        assertRejectedAsClosed(sent, 1006);
+      }));
+
+    it("still resolves where close() is called behind it", () =>
+      withStalledClient(MARK, async ({ conn, client }) => {
+        const text = textOfFrameSize(300);
+        const sent = watch(conn.send(text));
+        void conn.close();
+        await settle();
+        assertEquals(sent.state, "pending");
+        client.socket.resume();
+        await sent.settled;
+        assertEquals(sent.state, "resolved");
+        await client.readMessage();
+        assertEquals(await client.readMessage(), text);
+        assertEquals(await client.readClose(), [1000, ""]);
+      }));
+
+    it("rejects with the code of close() where that times out", () =>
+      withStalledClient({ ...MARK, closeTimeoutMs: 1000 }, async ({ conn, clock }) => {
+        const sent = watch(conn.send(textOfFrameSize(300)));
+        void conn.close({ closeCode: 4003 });
+        await clock.advance(999);
+        assertEquals(sent.state, "pending");
+        await clock.advance(1);
+        assertRejectedAsClosed(sent, 4003);
+      }));
+  });
+});
+
+function isSame(a: string | Uint8Array, b: string | Uint8Array): boolean {
+  if (typeof a === "string" || typeof b === "string") return a === b;
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

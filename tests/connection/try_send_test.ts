@@ -1,0 +1,88 @@
+import { describe, it } from "node:test";
+import { assertEquals } from "@std/assert";
+import { settle } from "../support/turn.ts";
+import { textOfFrameSize, withConnection, withStalledClient } from "./with_connection.ts";
+
+const LIMITS = { sendHighWaterMark: 200, sendQueueSize: 500 };
+
+describe("trySend()", () => {
+  it('gives "sent" where the peer keeps up, and sends', () =>
+    withConnection({}, async ({ conn, client }) => {
+      assertEquals(conn.trySend("text"), "sent");
+      assertEquals(conn.trySend(Uint8Array.of(1)), "sent");
+      assertEquals(await client.readMessage(), "text");
+      assertEquals(await client.readMessage(), Uint8Array.of(1));
+    }));
+
+  for (const [size, result] of [[189, "sent"], [190, "sent"], [191, "queued"]] as const) {
+    it(`gives "${result}" with ${10 + size} bytes of 200 in the queue`, () =>
+      withStalledClient({ limits: LIMITS }, async ({ conn, client }) => {
+        const text = textOfFrameSize(size);
+        assertEquals(conn.trySend(text), result);
+        client.socket.resume();
+        await client.readMessage();
+        assertEquals(await client.readMessage(), text);
+      }));
+  }
+
+  it('gives "dropped" for what does not fit, and sends none of it', () =>
+    withStalledClient({ limits: LIMITS }, async ({ conn, client }) => {
+      assertEquals(conn.trySend(textOfFrameSize(190)), "sent");
+      assertEquals(conn.trySend("x".repeat(301)), "dropped");
+      assertEquals(conn.bufferedAmount, 200);
+      // A smaller one fits still.
+      assertEquals(conn.trySend("y".repeat(300)), "queued");
+      assertEquals(conn.trySend(""), "dropped");
+      assertEquals([conn.bufferedAmount, conn.state], [200 + 304, "open"]);
+      client.socket.resume();
+      await client.readMessage();
+      assertEquals(await client.readMessage(), textOfFrameSize(190));
+      assertEquals(await client.readMessage(), "y".repeat(300));
+      await settle();
+      assertEquals([client.unreadSize, conn.trySend("z")], [0, "sent"]);
+      assertEquals(await client.readMessage(), "z");
+    }));
+
+  it('gives "closed" from the begin of the end on', () =>
+    withConnection({}, async ({ conn, client }) => {
+      void conn.close();
+      assertEquals(conn.trySend("a"), "closed");
+      assertEquals(await client.readClose(), [1000, ""]);
+      client.sendClose(1000);
+      await client.finish();
+      assertEquals([conn.state, conn.trySend("a")], ["closed", "closed"]);
+    }));
+
+  it('gives "closed" after the peer\'s end, however it was', async () => {
+    await withConnection({}, async ({ conn, client }) => {
+      client.sendClose();
+      assertEquals(conn.trySend("a"), "closed");
+      assertEquals(await client.readClose(), [undefined, ""]);
+    });
+    await withConnection({}, async ({ conn, client }) => {
+      client.socket.end();
+      assertEquals(conn.trySend("a"), "closed");
+      await client.untilClosed();
+    });
+    await withStalledClient({}, async ({ conn, client }) => {
+      client.socket.end();
+      assertEquals(conn.trySend("a"), "closed");
+      await settle();
+    });
+    await withConnection({}, async ({ conn, client }) => {
+      client.socket.reset();
+      assertEquals(conn.trySend("a"), "closed");
+      await settle();
+    });
+  });
+
+  it("takes bytes of up to 16 KiB by value", () =>
+    withStalledClient({}, async ({ conn, client }) => {
+      const bytes = new Uint8Array(16_384).fill(1);
+      conn.trySend(bytes);
+      bytes.fill(2);
+      client.socket.resume();
+      await client.readMessage();
+      assertEquals(await client.readMessage(), new Uint8Array(16_384).fill(1));
+    }));
+});

@@ -1,0 +1,94 @@
+/**
+ * One connection in memory, whose client reads only as the test says: for tests of sending.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { ConnectionClosedError } from "../../mod.ts";
+import type { Connection } from "../../src/server/mod.ts";
+import type { FakeClock } from "../support/fake_clock.ts";
+import type { MemoryChannel, MemorySocket } from "../support/memory_channel.ts";
+import type { RawClient } from "../support/raw_client.ts";
+import { encodeReferenceFrame } from "../support/reference_frames.ts";
+import { type Setup, withMemoryServer } from "../support/transports.ts";
+import type { Watched } from "../support/watch.ts";
+
+/** An open connection, seen from everywhere. */
+export interface Ends {
+  conn: Connection;
+  client: RawClient<MemorySocket>;
+  channel: MemoryChannel;
+  clock: FakeClock;
+  /** The sizes of the writes since the opening handshake, in bytes. */
+  writes(): number[];
+}
+
+/** Opens a connection for as long as `body` takes. */
+export function withConnection(
+  setup: Setup<unknown>,
+  body: (ends: Ends) => Promise<void>,
+): Promise<void> {
+  return withMemoryServer(setup, async (server) => {
+    const { client, conn } = await server.openPair();
+    const channel = server.channelOf(client);
+    const before = channel.writes.length;
+    const writes = () => channel.writes.slice(before);
+    await body({ conn, client, channel, clock: server.clock, writes });
+  });
+}
+
+/** Opens a connection whose client reads nothing, with a text of 10 bytes on the wire in flight. */
+export function withStalledClient(
+  setup: Setup<unknown>,
+  body: (ends: Ends) => Promise<void>,
+): Promise<void> {
+  return withConnection(setup, async (ends) => {
+    ends.client.socket.pause();
+    void ends.conn.send("x".repeat(8));
+    await Promise.resolve();
+    assertEquals([ends.channel.outgoingSize, ends.channel.isBlocked], [10, true]);
+    await body(ends);
+  });
+}
+
+/** A text whose frame takes `size` bytes. */
+export function textOfFrameSize(size: number): string {
+  for (const header of [2, 4, 10]) {
+    if (size < header) continue;
+    const payload = new Uint8Array(size - header).fill(0x78);
+    const frame = encodeReferenceFrame({ opcode: 1, payload });
+    if (frame.length === size) return "x".repeat(payload.length);
+  }
+  throw new Error(`No frame takes ${size} bytes`);
+}
+
+/** Checks that a promise has rejected because the connection ended. */
+export function assertRejectedAsClosed(
+  { state, reason: error }: Watched<unknown>,
+  closeCode: number,
+  reason = "",
+): void {
+  assertEquals(state, "rejected");
+  assertIsClosedError(error, closeCode, reason);
+}
+
+/** Checks that an error says how the connection ended. */
+export function assertIsClosedError(error: unknown, closeCode: number, reason = ""): void {
+  assertInstanceOf(error, ConnectionClosedError);
+  assertEquals([error.closeCode, error.reason], [closeCode, reason]);
+  assert(error.message.startsWith("The connection is closing or closed"), error.message);
+}
+
+/** What is no message, though some APIs send it. */
+export const NO_MESSAGES: readonly [name: string, value: unknown][] = [
+  ["undefined", undefined],
+  ["null", null],
+  ["a number", 1],
+  ["an array", [1, 2]],
+  ["an ArrayBuffer", new ArrayBuffer(1)],
+  ["a DataView", new DataView(new ArrayBuffer(1))],
+  ["a Uint16Array", new Uint16Array(1)],
+  ["a Blob", new Blob(["x"])],
+  ["a String object", new String("x")],
+];
