@@ -413,8 +413,10 @@ export class WebSocketConnection<Data>
   }
 
   get #isSendable(): boolean {
+    // Behind the end of the peer's bytes there is no Close frame, only FIN: the protocol is open still.
+    if (this.#isClosed || this.#isEndSettled) return false;
     const { state } = this.#protocol;
-    return !this.#isClosed && (state === "open" || state === "close-received");
+    return state === "open" || state === "close-received";
   }
 
   // ---- Keep-alive ----
