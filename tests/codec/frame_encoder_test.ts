@@ -110,7 +110,7 @@ for (const role of ROLES) {
     }
 
     it("takes texts of ASCII with other characters first, in the middle and last", () => {
-      for (const character of ["é", "€", "😀", "\0", "\ufeff"]) {
+      for (const character of ["\0\x7f", "\x80", "\xff", "\u07ff\u0800", "€", "😀", "\ufeff"]) {
         for (let count = 0; count <= 130; count++) {
           const ascii = "x".repeat(count);
           for (const text of [character + ascii, ascii + character]) check(text);
