@@ -21,6 +21,11 @@ export class Watched<T> {
     });
   }
 
+  /** Resolves when it is settled, and rejects where that does not happen. */
+  get settled(): Promise<void> {
+    return this.untilSettled().then(() => {});
+  }
+
   /** Waits until it is settled, and fails where that does not happen. */
   async untilSettled(): Promise<this> {
     await this.#waiter.until("a promise to settle", () => this.state !== "pending");

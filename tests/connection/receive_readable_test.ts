@@ -1,0 +1,181 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import {
+  ConnectionClosedError,
+  type Message,
+  MessageTooBigError,
+  ProtocolError,
+} from "../../src/server/mod.ts";
+import { closeFrame, textFrame } from "../support/raw_client.ts";
+import { TRANSPORTS } from "../support/transports.ts";
+import { settle } from "../support/turn.ts";
+import { eventually } from "../support/waiter.ts";
+import { watch } from "../support/watch.ts";
+
+const CLOSED: ReadableStreamReadResult<Message> = { value: undefined, done: true };
+
+for (const { name, withServer } of TRANSPORTS) {
+  describe(`conn.readable over ${name}`, () => {
+    it("gives the messages, and closes after the client's Close frame", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        assert(conn.readable === conn.readable);
+        const reader = conn.readable.getReader();
+        client.send(textFrame("a"), textFrame("b"));
+        client.sendBinary(Uint8Array.of(3));
+        assertEquals((await reader.read()).value, "a");
+        assertEquals((await reader.read()).value, "b");
+        assertEquals((await reader.read()).value, Uint8Array.of(3));
+        const last = watch(reader.read());
+        client.sendClose(1000);
+        await last.untilSettled();
+        assertEquals(last.value, CLOSED);
+        await client.readClose();
+      }));
+
+    it("closes with close()", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const last = watch(conn.readable.getReader().read());
+        void conn.close();
+        await last.untilSettled();
+        assertEquals(last.value, CLOSED);
+        await client.readClose();
+      }));
+
+    for (const how of ["end", "reset"] as const) {
+      it(`errors where the client's connection is ${how} without a Close frame`, () =>
+        withServer({}, async (server) => {
+          const { client, conn } = await server.openPair();
+          const reader = conn.readable.getReader();
+          const last = watch(reader.read());
+          client.socket[how]();
+          await last.untilSettled();
+          assertInstanceOf(last.reason, ConnectionClosedError);
+          assertEquals(last.reason.closeCode, 1006);
+          assertEquals((await watch(reader.closed).untilSettled()).reason, last.reason);
+        }));
+    }
+
+    it("errors with what the client did wrong, behind the messages before it", () =>
+      withServer({ limits: { maxMessageSize: 10 } }, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.send(textFrame("a"), textFrame("x".repeat(11)));
+        const reader = conn.readable.getReader();
+        assertEquals((await reader.read()).value, "a");
+        const last = await watch(reader.read()).untilSettled();
+        assertInstanceOf(last.reason, MessageTooBigError);
+        assertEquals([last.reason.size, last.reason.maxSize], [11, 10]);
+        assertInstanceOf(last.reason, ProtocolError);
+        assertEquals((await client.readClose())[0], 1009);
+      }));
+
+    it("closes the connection with 1000 when it is cancelled", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const reader = conn.readable.getReader();
+        const last = watch(reader.read());
+        const cancelled = watch(reader.cancel());
+        assertEquals(await client.readClose(), [1000, ""]);
+        client.sendClose(1000);
+        await client.finish();
+        await cancelled.untilSettled();
+        assertEquals(cancelled.state, "resolved");
+        assertEquals((await last.untilSettled()).value, CLOSED);
+      }));
+
+    it("can be iterated, and leaving the loop cancels it", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.send(textFrame("a"), textFrame("b"));
+        const loop = watch((async () => {
+          for await (const message of conn.readable) {
+            assertEquals(message, "a");
+            break;
+          }
+        })());
+        assertEquals(await client.readClose(), [1000, ""]);
+        client.sendClose(1000);
+        await client.finish();
+        await loop.untilSettled();
+        assertEquals(loop.state, "resolved");
+      }));
+
+    it("does not pull before it is read", () =>
+      withServer({ limits: { receiveQueueMessages: 1 } }, async (server) => {
+        const { client, conn } = await server.openPair();
+        const { readable } = conn;
+        client.send(textFrame("a"), textFrame("b"), closeFrame(1000));
+        await settle();
+        // The Close frame is not even decoded, as nobody has received "a".
+        assertEquals(conn.state, "open");
+        const reader = readable.getReader();
+        assertEquals((await reader.read()).value, "a");
+        assertEquals((await reader.read()).value, "b");
+        assertEquals(await watch(reader.read()).untilSettled().then(({ value }) => value), CLOSED);
+      }));
+
+    it("pipes to conn.writable: an echo, to the end", () => {
+      let piped = 0;
+      const handler = async (conn: { readable: ReadableStream; writable: WritableStream }) => {
+        await conn.readable.pipeTo(conn.writable);
+        piped++;
+      };
+      return withServer({ handler }, async (server) => {
+        const client = await server.open();
+        const texts = Array.from({ length: 200 }, (_, i) => `${i} `.repeat(i));
+        for (const text of texts) client.sendText(text);
+        for (const text of texts) assertEquals(await client.readMessage(), text);
+        client.sendClose(1000);
+        assertEquals(await client.readClose(), [1000, ""]);
+        await client.finish();
+        await eventually("the pipe to end", () => piped === 1);
+      });
+    });
+
+    for (const how of ["end", "reset"] as const) {
+      it(`pipes to conn.writable: no error to report where the client's is ${how}`, () => {
+        const handler = (conn: { readable: ReadableStream; writable: WritableStream }) =>
+          conn.readable.pipeTo(conn.writable);
+        return withServer({ handler }, async (server) => {
+          const client = await server.open();
+          client.sendText("a");
+          assertEquals(await client.readMessage(), "a");
+          client.socket[how]();
+          await eventually("the end", () => server.server.connections.size === 0);
+        });
+      });
+    }
+
+    it("pipes through to another stream", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const written: unknown[] = [];
+        const piped = watch(conn.readable.pipeTo(
+          new WritableStream({
+            write: (message) => void written.push(message),
+          }),
+        ));
+        client.send(textFrame("a"), textFrame("b"), closeFrame(1000));
+        await piped.untilSettled();
+        assertEquals([piped.state, written], ["resolved", ["a", "b"]]);
+        await client.readClose();
+      }));
+
+    it("ends with 1000 where what it is piped to fails", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const piped = watch(conn.readable.pipeTo(
+          new WritableStream({
+            write: () => Promise.reject(new Error("the disk is full")),
+          }),
+        ));
+        client.send(textFrame("a"), textFrame("b"));
+        assertEquals(await client.readClose(), [1000, ""]);
+        client.sendClose(1000);
+        await client.finish();
+        await piped.untilSettled();
+        assertEquals(String(piped.reason), "Error: the disk is full");
+      }));
+  });
+}
