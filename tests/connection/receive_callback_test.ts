@@ -64,6 +64,23 @@ for (const { name, withServer } of TRANSPORTS) {
       });
     });
 
+    it("get nothing more where they drop the connection", () => {
+      const calls: unknown[] = [];
+      return withServer({
+        message(conn, data) {
+          calls.push(data);
+          if (data === "b") conn.abort();
+        },
+        close: () => void calls.push("close"),
+      }, async (server) => {
+        const client = await server.open();
+        client.send(textFrame("a"), textFrame("b"), textFrame("c"));
+        await eventually("the close callback", () => calls.includes("close"));
+        await settle();
+        assertEquals(calls, ["a", "b", "close"]);
+      });
+    });
+
     it("get the next message when the promise of the one before is settled", () => {
       const gates: (() => void)[] = [];
       const message = () => new Promise<void>((resolve) => void gates.push(resolve));

@@ -1,0 +1,273 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import {
+  type Connection,
+  ConnectionClosedError,
+  type IncomingMessage,
+  MessageTooBigError,
+  ProtocolError,
+} from "../../src/server/mod.ts";
+import { clientFrame, closeFrame, decodeUtf8, textFrame, utf8 } from "../support/raw_client.ts";
+import { concatBytes, REFERENCE_OPCODES } from "../support/reference_frames.ts";
+import { TRANSPORTS } from "../support/transports.ts";
+import { settle } from "../support/turn.ts";
+import { watch } from "../support/watch.ts";
+
+const { text, binary, continuation } = REFERENCE_OPCODES;
+
+/** Encodes a fragment of a client. */
+function fragment(opcode: number, payload: string, fin = false): Uint8Array {
+  return clientFrame({ opcode, payload: utf8(payload), fin });
+}
+
+async function next(messages: AsyncIterator<IncomingMessage>): Promise<IncomingMessage> {
+  const { value } = await messages.next();
+  assert(value !== undefined, "the end instead of a message");
+  return value;
+}
+
+async function readAll(body: ReadableStream<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return decodeUtf8(concatBytes(chunks));
+}
+
+async function readToEnd(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  while (!(await reader.read()).done);
+}
+
+for (const { name, withServer } of TRANSPORTS) {
+  describe(`conn.messages() over ${name}`, () => {
+    it("gives each message with its type and body, and ends with the connection", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.send(textFrame("a"), fragment(binary, "b", true), textFrame(""), closeFrame(1000));
+        const received: [string, string][] = [];
+        for await (const { type, body } of conn.messages()) {
+          received.push([type, await readAll(body)]);
+        }
+        assertEquals(received, [["text", "a"], ["binary", "b"], ["text", ""]]);
+        assertEquals(await client.readClose(), [1000, ""]);
+      }));
+
+    it("reads bodies whole with text() and bytes()", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const messages = conn.messages();
+        client.send(textFrame("é"), textFrame("é"), fragment(binary, "é", true), textFrame(""));
+        assertEquals(await (await next(messages)).text(), "é");
+        assertEquals(await (await next(messages)).bytes(), utf8("é"));
+        assertEquals(await (await next(messages)).text(), "é");
+        assertEquals(await (await next(messages)).bytes(), new Uint8Array());
+      }));
+
+    it("keeps a byte order mark", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.sendText("\ufeffa");
+        assertEquals(await (await next(conn.messages())).text(), "\ufeffa");
+      }));
+
+    it("refuses to read as text what is not UTF-8, and to read twice", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const messages = conn.messages();
+        client.sendBinary(Uint8Array.of(0xff));
+        const message = await next(messages);
+        const asText = await watch(message.text()).untilSettled();
+        assertInstanceOf(asText.reason, TypeError);
+        assert(asText.reason.message.includes("not UTF-8"));
+        client.sendText("a");
+        const other = await next(messages);
+        const [first, second] = [watch(other.text()), watch(other.bytes())];
+        assertEquals((await first.untilSettled()).value, "a");
+        assertInstanceOf((await second.untilSettled()).reason, TypeError);
+      }));
+
+    it("gives a body while it arrives, fragments and all, with control frames in between", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.send(fragment(text, "one"));
+        const message = await next(conn.messages());
+        assertEquals(message.type, "text");
+        const reader = message.body.getReader();
+        assertEquals(decodeUtf8((await reader.read()).value!), "one");
+        client.sendPing("?");
+        assertEquals(await client.readPong(), "?");
+        client.send(fragment(continuation, ""), fragment(continuation, "two"));
+        assertEquals(decodeUtf8((await reader.read()).value!), "two");
+        // A part of a frame is enough.
+        const last = fragment(continuation, "three", true);
+        client.send(last.subarray(0, last.length - 2));
+        assertEquals(decodeUtf8((await reader.read()).value!), "thr");
+        client.send(last.subarray(last.length - 2));
+        assertEquals(decodeUtf8((await reader.read()).value!), "ee");
+        assertEquals((await reader.read()).done, true);
+        await reader.closed;
+      }));
+
+    it("drops what was not read of a body when the next message is asked for", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const messages = conn.messages();
+        client.send(fragment(text, "one"));
+        const reader = (await next(messages)).body.getReader();
+        await reader.read();
+        const following = next(messages);
+        client.send(fragment(continuation, "two", true), textFrame("next"));
+        assertEquals(await (await following).text(), "next");
+        const { reason } = await watch(reader.read()).untilSettled();
+        assertEquals((reason as DOMException).name, "AbortError");
+      }));
+
+    it("drops bodies that nobody reads, also while they arrive", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const messages = conn.messages();
+        client.send(fragment(text, "one"));
+        await next(messages);
+        const following = watch(next(messages));
+        client.send(fragment(continuation, "two", true), textFrame("skipped"), textFrame("last"));
+        await following.untilSettled();
+        assertEquals(await (await next(messages)).text(), "last");
+      }));
+
+    it("drops the rest of a body that is cancelled", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const messages = conn.messages();
+        client.send(fragment(binary, "one"));
+        const { body } = await next(messages);
+        await body.cancel();
+        client.send(fragment(continuation, "two", true), textFrame("next"));
+        assertEquals(await (await next(messages)).text(), "next");
+      }));
+
+    it("can be left: the body in hand can still be read, and the next loop goes on", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.send(fragment(text, "one"));
+        let inHand: IncomingMessage | undefined;
+        for await (const message of conn.messages()) {
+          inHand = message;
+          break;
+        }
+        client.send(fragment(continuation, "two", true), textFrame("next"));
+        assertEquals(await inHand?.text(), "onetwo");
+        assertEquals(await (await next(conn.messages())).text(), "next");
+        assertEquals(conn.state, "open");
+      }));
+
+    it("echoes bodies as streams, in order and whole", () => {
+      const handler = async (conn: Connection) => {
+        for await (const { type, body } of conn.messages()) await conn.sendStream(type, body);
+      };
+      return withServer({ handler }, async (server) => {
+        const client = await server.open();
+        const texts = Array.from({ length: 100 }, (_, i) => `${i} `.repeat(i * 10));
+        for (const each of texts) client.sendText(each);
+        for (const each of texts) assertEquals(await client.readMessage(), each);
+      });
+    });
+  });
+
+  describe(`a body that fails over ${name}`, () => {
+    const setup = { limits: { maxMessageSize: 10, maxFragments: 3 } };
+    const FAULTS: [what: string, bytes: Uint8Array, code: number][] = [
+      ["is too large", fragment(continuation, "x".repeat(11)), 1009],
+      ["has too many fragments", concatBytes(Array(3).fill(fragment(continuation, ""))), 1008],
+      ["is not UTF-8", clientFrame({ opcode: continuation, payload: Uint8Array.of(0xff) }), 1007],
+      [
+        "ends within a character",
+        clientFrame({
+          opcode: continuation,
+          payload: Uint8Array.of(0xe2, 0x82),
+        }),
+        1007,
+      ],
+      ["is interrupted by a message", textFrame("a"), 1002],
+      ["goes on with a reserved bit", clientFrame({ opcode: continuation, rsv: 4 }), 1002],
+    ];
+    for (const [what, bytes, code] of FAULTS) {
+      it(`where it ${what}: its reader gets the error, the client ${code}`, () =>
+        withServer(setup, async (server) => {
+          const { client, conn } = await server.openPair();
+          const messages = conn.messages();
+          client.send(fragment(text, "one"));
+          const reader = (await next(messages)).body.getReader();
+          await reader.read();
+          const last = watch(readToEnd(reader));
+          client.send(bytes);
+          await last.untilSettled();
+          assertInstanceOf(last.reason, ProtocolError);
+          assertEquals(last.reason.closeCode, code);
+          if (code === 1009) assertInstanceOf(last.reason, MessageTooBigError);
+          assertEquals((await messages.next()).done, true);
+          assertEquals((await client.readClose())[0], code);
+        }));
+    }
+
+    it("where it fails before anybody reads", () =>
+      withServer(setup, async (server) => {
+        const { client, conn } = await server.openPair();
+        const messages = conn.messages();
+        client.send(fragment(text, "one"), fragment(continuation, "x".repeat(11)));
+        await settle();
+        const message = await next(messages);
+        const { reason } = await watch(message.text()).untilSettled();
+        assertInstanceOf(reason, MessageTooBigError);
+        assertEquals((await messages.next()).done, true);
+        assertEquals((await client.readClose())[0], 1009);
+      }));
+
+    const ENDS: [what: string, end: (client: Client) => void, code: number][] = [
+      ["ends", (client) => client.socket.end(), 1006],
+      ["is reset", (client) => client.socket.reset(), 1006],
+      ["sends a Close frame", (client) => client.sendClose(4000), 4000],
+    ];
+    for (const [what, end, code] of ENDS) {
+      it(`where the client ${what} before it is whole`, () =>
+        withServer({}, async (server) => {
+          const { client, conn } = await server.openPair();
+          const messages = conn.messages();
+          client.send(fragment(text, "one"));
+          const reader = (await next(messages)).body.getReader();
+          await reader.read();
+          const last = watch(reader.read());
+          end(client);
+          await last.untilSettled();
+          assertInstanceOf(last.reason, ConnectionClosedError);
+          assertEquals(last.reason.closeCode, code);
+          assertEquals((await messages.next()).done, true);
+        }));
+    }
+
+    it("with close(), where it is not whole", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.send(fragment(text, "one"));
+        const reader = (await next(conn.messages())).body.getReader();
+        await reader.read();
+        const last = watch(reader.read());
+        void conn.close({ closeCode: 4000 });
+        await last.untilSettled();
+        assertInstanceOf(last.reason, ConnectionClosedError);
+        assertEquals(await client.readClose(), [4000, ""]);
+      }));
+
+    it("is still given to the end with close(), where it had arrived whole", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.send(textFrame("whole"));
+        const message = await next(conn.messages());
+        void conn.close();
+        assertEquals(await message.text(), "whole");
+        await client.readClose();
+      }));
+  });
+}
+
+interface Client {
+  socket: { end(): void; reset(): void };
+  sendClose(code: number): void;
+}
