@@ -42,7 +42,7 @@ export interface ProtocolOptions extends Partial<MessageLimits>, FrameEncoderOpt
  * |---|---|---|---|---|
  * | `"open"` | no | no | all | all |
  * | `"close-received"` | no | yes | all | nothing |
- * | `"close-sent"` | yes | no | nothing | control frames; messages are dropped |
+ * | `"close-sent"` | yes | no | nothing | Pongs, Close; messages and Pings are dropped |
  * | `"closed"` | yes | yes | nothing | nothing |
  * | `"failed"` | yes, but for an error after it | no | nothing | nothing |
  */
@@ -287,7 +287,8 @@ export class Protocol {
       this.#state = this.#state === "open" ? "close-received" : "closed";
       this.#handler.receiveClose(status);
     } else if (opcode === Opcode.Ping) {
-      this.#handler.receivePing(cloneBytes(bytes, start, end));
+      // Behind this side's Close frame there is no place for the Pong.
+      if (this.#state === "open") this.#handler.receivePing(cloneBytes(bytes, start, end));
     } else {
       this.#handler.receivePong(cloneBytes(bytes, start, end));
     }

@@ -76,11 +76,11 @@ const AFTER_RECEIVE_CLOSE: Row = {
   "failed": "failed",
 };
 
-/** The events of what is received: all of them, control frames only, or none. */
-const MAY_RECEIVE: Record<ProtocolState, "all" | "control" | "none"> = {
+/** The events of what is received: all of them, Pongs only, or none. */
+const MAY_RECEIVE: Record<ProtocolState, "all" | "Pongs" | "none"> = {
   "open": "all",
   "close-received": "none",
-  "close-sent": "control",
+  "close-sent": "Pongs",
   "closed": "none",
   "failed": "none",
 };
@@ -144,7 +144,7 @@ for (const role of ROLES) {
         );
         const expected = {
           all: ['text "Hi"', "ping 61", "pong 62", "binary 78 79"],
-          control: ["ping 61", "pong 62"],
+          Pongs: ["pong 62"],
           none: [],
         }[MAY_RECEIVE[state]];
         assertEquals(side.takeEvents(), expected);
