@@ -236,7 +236,7 @@ export class WebSocketConnection<Data>
     let position = 0;
     this.#isDecoding = true;
     try {
-      while (position < bytes.length && !this.#isFull) {
+      while (position < bytes.length && !this.#isFull && !this.#isClosed) {
         position = this.#protocol.receive(bytes, position);
       }
     } catch (error) {
@@ -320,7 +320,6 @@ export class WebSocketConnection<Data>
   }
 
   receivePing(payload: Uint8Array): void {
-    if (!this.#isSendable) return;
     // "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to
     // previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently
     // processed Ping frame." (section 5.5.3)
@@ -468,6 +467,7 @@ export class WebSocketConnection<Data>
   receiveClosed(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#protocol.stopReceiving();
     this.#keepAlive?.stop();
     this.#settings.clock.clearTimeout(this.#closeTimer);
     const info: CloseInfo = {
