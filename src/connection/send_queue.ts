@@ -239,6 +239,7 @@ export class SendQueue {
     const deferred = createDeferred<void>();
     held.push({ data, size, deferred });
     this.#heldSize += size;
+    if (this.isAboveHighWater) this.#aboveHighWater = true;
     return deferred.promise;
   }
 
@@ -251,12 +252,13 @@ export class SendQueue {
   /** Gives a promise for output that has been given to the protocol just now. */
   #wait(isReferenced: boolean): Promise<void> {
     this.requestFlush();
-    const length = this.length;
-    if (length <= (isReferenced ? 0 : this.#limits.sendHighWaterMark)) return RESOLVED;
-    if (length > this.#limits.sendHighWaterMark) this.#aboveHighWater = true;
+    if (this.isAboveHighWater) this.#aboveHighWater = true;
+    // What is held back comes behind it: it must not wait for that.
+    const length = this.#inFlight + this.#protocol.outputLength;
+    const excess = length - (isReferenced ? 0 : this.#limits.sendHighWaterMark);
+    if (excess <= 0) return RESOLVED;
     const deferred = createDeferred<void>();
-    const target = this.#taken + length - (isReferenced ? 0 : this.#limits.sendHighWaterMark);
-    (this.#waiters ??= new Fifo()).push({ target, deferred });
+    (this.#waiters ??= new Fifo()).push({ target: this.#taken + excess, deferred });
     return deferred.promise;
   }
 
