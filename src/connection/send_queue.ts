@@ -1,3 +1,4 @@
+import { cloneBytes } from "../codec/byte_collector.ts";
 import { assertMessage, type Protocol } from "../protocol/protocol.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { ByteChannel } from "./byte_channel.ts";
@@ -237,7 +238,9 @@ export class SendQueue {
     assertMessage(data);
     const size = typeof data === "string" ? encoder.encode(data).length : data.length;
     const deferred = createDeferred<void>();
-    held.push({ data, size, deferred });
+    // The caller may change them as soon as it may with what is sent at once, which copies them too.
+    const kept = typeof data === "string" ? data : cloneBytes(data, 0, size);
+    held.push({ data: kept, size, deferred });
     this.#heldSize += size;
     if (this.isAboveHighWater) this.#aboveHighWater = true;
     return deferred.promise;
