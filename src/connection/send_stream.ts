@@ -19,11 +19,10 @@ export async function sendFragments(
   onBroken: () => void,
 ): Promise<void> {
   const reader = stream.getReader();
+  const turn = queue.beginStream();
   let hasBegun = false;
-  let isTurn = false;
   try {
-    const broken = await abortable(queue.beginStream(), signal);
-    isTurn = true;
+    const broken = await abortable(turn, signal);
     const stop = signal === undefined ? broken : AbortSignal.any([signal, broken]);
     const fragments = new FragmentEncoder(type);
     for (;;) {
@@ -41,7 +40,8 @@ export async function sendFragments(
     if (hasBegun) onBroken();
     throw error;
   } finally {
-    if (isTurn) queue.endStream();
+    // Where it was given up before, its turn is over as soon as it comes.
+    turn.then(() => queue.endStream(), () => {});
   }
 }
 
