@@ -1,6 +1,7 @@
 import { Utf8Validator } from "../codec/utf8.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Message } from "./connection.ts";
+import { joinChunks } from "./join_chunks.ts";
 import { abortable } from "./promises.ts";
 import type { SendQueue } from "./send_queue.ts";
 
@@ -65,7 +66,7 @@ class FragmentEncoder {
       this.#surrogate = isHalf ? text.slice(-1) : "";
       payload = new TextEncoder().encode(isHalf ? text.slice(0, -1) : text);
     } else if (chunk instanceof Uint8Array) {
-      payload = chunk;
+      payload = chunk.length === 0 ? EMPTY : this.#prependSurrogate(chunk);
     } else {
       throw new TypeError("Cannot send the stream: its chunks are strings or Uint8Arrays");
     }
@@ -75,9 +76,17 @@ class FragmentEncoder {
 
   /** The payload of the last fragment. */
   finish(): Uint8Array {
-    const payload = this.#surrogate === "" ? EMPTY : new TextEncoder().encode(this.#surrogate);
+    const payload = this.#prependSurrogate(EMPTY);
     if (this.#type === "text" && !(this.#utf8.validate(payload) && this.#utf8.complete)) failUtf8();
     return payload;
+  }
+
+  /** Puts the half of a pair before bytes: it stays alone, and becomes U+FFFD. */
+  #prependSurrogate(bytes: Uint8Array): Uint8Array {
+    if (this.#surrogate === "") return bytes;
+    const replacement = new TextEncoder().encode(this.#surrogate);
+    this.#surrogate = "";
+    return joinChunks([replacement, bytes], replacement.length + bytes.length);
   }
 }
 
