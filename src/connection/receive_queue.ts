@@ -15,7 +15,7 @@ export class ReceiveQueue {
   readonly #limits: Limits;
   readonly #onRoom: () => void;
   readonly #messages: Fifo<ReceivedMessage> = new Fifo();
-  /** The bytes of the whole messages in the queue. */
+  /** The bytes of the whole messages in the queue, and those of streamed ones that were not read. */
   #size = 0;
   /** The streamed message that is still arriving. */
   #arriving: StreamedMessage | undefined;
@@ -58,9 +58,8 @@ export class ReceiveQueue {
    * @param collectedLength The bytes held elsewhere that count too.
    */
   isFull(collectedLength: number): boolean {
-    const size = this.#size + (this.#arriving?.pendingLength ?? 0) + collectedLength;
     return this.#messages.length >= this.#limits.receiveQueueMessages ||
-      size >= this.#limits.receiveQueueSize;
+      this.#size + collectedLength >= this.#limits.receiveQueueSize;
   }
 
   /** Adds a whole message. */
@@ -71,7 +70,10 @@ export class ReceiveQueue {
 
   /** Adds a message whose body follows. */
   pushStart(type: MessageType): void {
-    this.#arriving = new StreamedMessage(type, this.#onRoom);
+    this.#arriving = new StreamedMessage(type, (change) => {
+      this.#size += change;
+      if (change <= 0) this.#onRoom();
+    });
     this.#add(this.#arriving);
   }
 
@@ -136,8 +138,13 @@ export class ReceiveQueue {
 
   /** Drops what is in the queue, and ends it. */
   clear(): void {
-    while (this.#messages.length > 0) this.#messages.shift();
-    this.#size = 0;
+    for (
+      let message = this.#messages.shift();
+      message !== undefined;
+      message = this.#messages.shift()
+    ) {
+      this.#size -= message instanceof StreamedMessage ? message.pendingLength : message.length;
+    }
     this.end();
   }
 

@@ -7,9 +7,11 @@ import type { IncomingMessage } from "./connection.ts";
 export class StreamedMessage implements IncomingMessage {
   readonly type: MessageType;
   readonly body: ReadableStream<Uint8Array>;
-  readonly #onRead: () => void;
+  readonly #onChange: (change: number) => void;
   /** What has arrived and was not read: one piece, however many it came in. */
   readonly #pending = new ByteCollector();
+  /** The length of `#pending` that `#onChange` was told last. */
+  #toldLength = 0;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   /** Set while a reader waits for bytes. */
   #resume: (() => void) | undefined;
@@ -20,11 +22,12 @@ export class StreamedMessage implements IncomingMessage {
   /**
    * Creates a message whose body is still to come.
    *
-   * @param onRead Called when bytes were read, and when no more are wanted.
+   * @param onChange Called with the change of `pendingLength`: above 0 when bytes arrived, below it
+   * when they were read or dropped. It may be 0 when no more are wanted.
    */
-  constructor(type: MessageType, onRead: () => void) {
+  constructor(type: MessageType, onChange: (change: number) => void) {
     this.type = type;
-    this.#onRead = onRead;
+    this.#onChange = onChange;
     this.body = new ReadableStream<Uint8Array>({
       start: (controller) => {
         this.#controller = controller;
@@ -48,6 +51,7 @@ export class StreamedMessage implements IncomingMessage {
   push(bytes: Uint8Array, start: number, end: number): void {
     if (this.#done) return;
     this.#pending.append(bytes, start, end, Infinity);
+    this.#tellChange();
     this.#deliver();
   }
 
@@ -93,7 +97,7 @@ export class StreamedMessage implements IncomingMessage {
   #read(): void {
     this.#controller.enqueue(this.#pending.take());
     if (this.#ended) this.#close();
-    else this.#onRead();
+    else this.#tellChange();
   }
 
   #close(): void {
@@ -105,7 +109,13 @@ export class StreamedMessage implements IncomingMessage {
     this.#done = true;
     this.#pending.take();
     this.#settleRead();
-    this.#onRead();
+    this.#tellChange();
+  }
+
+  #tellChange(): void {
+    const change = this.#pending.length - this.#toldLength;
+    this.#toldLength += change;
+    this.#onChange(change);
   }
 
   #settleRead(): void {
