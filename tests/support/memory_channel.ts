@@ -230,6 +230,10 @@ export class MemorySocket implements RawSocket {
     this.channel.arrive(bytes);
   }
 
+  get unsentSize(): number {
+    return this.channel.incomingSize;
+  }
+
   end(): void {
     this.#hasEnded = true;
     this.channel.arriveEnd();

@@ -42,6 +42,10 @@ export class NetSocket implements RawSocket {
     this.#socket.write(bytes);
   }
 
+  get unsentSize(): number {
+    return this.#socket.writableLength;
+  }
+
   end(): void {
     this.#socket.end();
   }

@@ -11,6 +11,8 @@ export interface RawSocketHandler {
 export interface RawSocket {
   handler: RawSocketHandler;
   send(bytes: Uint8Array): void;
+  /** How many of the bytes sent have not been taken. */
+  readonly unsentSize: number;
   /** Sends FIN; reading goes on. */
   end(): void;
   /** Sends RST. */

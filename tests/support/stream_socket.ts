@@ -9,6 +9,7 @@ export class StreamSocket implements RawSocket {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   /** What the client writes with. */
   readonly writer: WritableStreamDefaultWriter<Uint8Array>;
+  unsentSize = 0;
   #isPaused = true;
 
   constructor() {
@@ -20,7 +21,8 @@ export class StreamSocket implements RawSocket {
   }
 
   send(bytes: Uint8Array): void {
-    this.writer.write(bytes).catch(() => {});
+    this.unsentSize += bytes.length;
+    this.writer.write(bytes).then(() => void (this.unsentSize -= bytes.length), () => {});
   }
 
   end(): void {
