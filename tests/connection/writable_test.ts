@@ -1,0 +1,194 @@
+import { describe, it } from "node:test";
+import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
+import type { Message } from "../../src/server/mod.ts";
+import { settle } from "../support/turn.ts";
+import { TRANSPORTS } from "../support/transports.ts";
+import { watch } from "../support/watch.ts";
+import { Source } from "./source.ts";
+import { assertRejectedAsClosed, withConnection, withStalledClient } from "./with_connection.ts";
+
+const MESSAGES: Message[] = ["a", Uint8Array.of(1), "", new Uint8Array(), "x".repeat(70_000)];
+
+describe("writable", () => {
+  for (const { name, withServer } of TRANSPORTS) {
+    it(`sends what is piped to it, and closes with 1000 behind it, over ${name}`, () =>
+      withServer({}, async (server) => {
+        const { conn, client } = await server.openPair();
+        const piped = watch(new Source(...MESSAGES).end().stream.pipeTo(conn.writable));
+        for (const message of MESSAGES) assertEquals(await client.readMessage(), message);
+        assertEquals(await client.readClose(), [1000, ""]);
+        assertEquals(piped.state, "pending");
+        client.sendClose(1000);
+        await client.finish();
+        assertEquals((await piped.untilSettled()).state, "resolved");
+        const { closeCode, wasClean, initiator } = await conn.closed;
+        assertEquals([closeCode, wasClean, initiator], [1000, true, "local"]);
+      }));
+
+    it(`echoes what readable is piped to it, over ${name}`, () =>
+      withServer(
+        { handler: (conn) => conn.readable.pipeTo(conn.writable) },
+        async (server) => {
+          const client = await server.open();
+          for (const message of MESSAGES) {
+            if (typeof message === "string") client.sendText(message);
+            else client.sendBinary(message);
+          }
+          for (const message of MESSAGES) assertEquals(await client.readMessage(), message);
+          client.sendClose(4000, "done");
+          assertEquals(await client.readClose(), [4000, ""]);
+          await client.finish();
+        },
+      ));
+  }
+
+  it("is one stream", () =>
+    withConnection({}, ({ conn }) => {
+      assertStrictEquals(conn.writable, conn.writable);
+      return Promise.resolve();
+    }));
+
+  it("is done with a write when send() is", () =>
+    withStalledClient({ limits: { sendHighWaterMark: 50 } }, async ({ conn, client }) => {
+      const writer = conn.writable.getWriter();
+      const small = watch(writer.write("x".repeat(38)));
+      const large = watch(writer.write("y"));
+      await settle();
+      assertEquals([small.state, large.state], ["resolved", "pending"]);
+      client.socket.resume();
+      assertEquals((await large.untilSettled()).state, "resolved");
+    }));
+
+  it("slows the source of a pipe while the client reads nothing", () =>
+    withStalledClient({ limits: { sendHighWaterMark: 50 } }, async ({ conn, client }) => {
+      const source = new Source(...Array<string>(50).fill("x".repeat(30))).end();
+      const piped = watch(source.stream.pipeTo(conn.writable));
+      await settle();
+      const { pulls } = source;
+      assertEquals(pulls < 5, true, `${pulls} pulls`);
+      await settle();
+      assertEquals(source.pulls, pulls);
+      client.socket.resume();
+      for (let i = 0; i < 51; i++) await client.readMessage();
+      assertEquals(await client.readClose(), [1000, ""]);
+      client.sendClose(1000);
+      await client.finish();
+      assertEquals((await piped.untilSettled()).state, "resolved");
+    }));
+
+  it("leaves the connection open where the pipe does not close it", () =>
+    withConnection({}, async ({ conn, client }) => {
+      await new Source("a").end().stream.pipeTo(conn.writable, { preventClose: true });
+      await conn.send("b");
+      assertEquals([await client.readMessage(), await client.readMessage()], ["a", "b"]);
+      assertEquals(conn.state, "open");
+    }));
+
+  it("closes with 1011 where it is aborted", () =>
+    withConnection({}, async ({ conn, client }) => {
+      const aborted = watch(conn.writable.abort(new Error("enough")));
+      assertEquals(await client.readClose(), [1011, ""]);
+      client.sendClose(1011);
+      await client.finish();
+      assertEquals((await aborted.untilSettled()).state, "resolved");
+      assertEquals((await conn.closed).closeCode, 1011);
+    }));
+
+  it("closes with 1011 where the source of a pipe fails", () =>
+    withConnection({}, async ({ conn, client }) => {
+      const source = new Source("a");
+      const piped = watch(source.stream.pipeTo(conn.writable));
+      assertEquals(await client.readMessage(), "a");
+      const error = new Error("source broke");
+      source.fail(error);
+      assertEquals(await client.readClose(), [1011, ""]);
+      client.sendClose(1011);
+      await client.finish();
+      await piped.untilSettled();
+      assertStrictEquals(piped.reason, error);
+    }));
+
+  it("errors with a TypeError for what is no message", () =>
+    withConnection({}, async ({ conn }) => {
+      const source = new Source<Message>(7 as unknown as string);
+      const piped = watch(source.stream.pipeTo(conn.writable));
+      await piped.untilSettled();
+      assertInstanceOf(piped.reason, TypeError);
+      assertEquals(source.cancelled, [piped.reason]);
+    }));
+
+  describe("errors with how the connection ended", () => {
+    it("by a reset, and cancels the source of a pipe", () =>
+      withConnection({}, async ({ conn, client }) => {
+        const source = new Source("a");
+        const piped = watch(source.stream.pipeTo(conn.writable));
+        assertEquals(await client.readMessage(), "a");
+        client.socket.reset();
+        await piped.untilSettled();
+        assertRejectedAsClosed(piped, 1006);
+        assertEquals(source.cancelled, [piped.reason]);
+      }));
+
+    it("by the peer's Close frame", () =>
+      withConnection({}, async ({ conn, client }) => {
+        const writer = conn.writable.getWriter();
+        const closed = watch(writer.closed);
+        client.sendClose(4001, "bye");
+        await client.readClose();
+        await client.finish();
+        await closed.untilSettled();
+        assertRejectedAsClosed(closed, 4001, "bye");
+        const late = watch(writer.write("late"));
+        await late.untilSettled();
+        assertRejectedAsClosed(late, 4001, "bye");
+      }));
+
+    it("by close(), at the first write behind it", () =>
+      withConnection({}, async ({ conn }) => {
+        const writer = conn.writable.getWriter();
+        // Nobody handles these, which must not matter.
+        void conn.close({ closeCode: 4002 });
+        const late = watch(writer.write("late"));
+        const closed = watch(writer.closed);
+        await late.untilSettled();
+        assertRejectedAsClosed(late, 4002);
+        await closed.untilSettled();
+        assertRejectedAsClosed(closed, 4002);
+      }));
+
+    it("while a write waits", () =>
+      withStalledClient({ limits: { sendHighWaterMark: 50 } }, async ({ conn, client }) => {
+        const writer = conn.writable.getWriter();
+        const written = watch(writer.write("x".repeat(100)));
+        const next = watch(writer.write("next"));
+        await settle();
+        client.socket.reset();
+        for (const each of [written, next, watch(writer.ready), watch(writer.closed)]) {
+          await each.untilSettled();
+          assertRejectedAsClosed(each, 1006);
+        }
+      }));
+
+    it("where it is asked for only then", () =>
+      withConnection({}, async ({ conn, client }) => {
+        client.socket.reset();
+        await settle();
+        const source = new Source("a");
+        const piped = watch(source.stream.pipeTo(conn.writable));
+        await piped.untilSettled();
+        assertRejectedAsClosed(piped, 1006);
+        assertEquals(source.cancelled, [piped.reason]);
+        assertStrictEquals(conn.writable, conn.writable);
+      }));
+
+    it("and nobody minds where nobody uses it", () =>
+      withConnection({}, async ({ conn, client }) => {
+        void conn.writable;
+        void conn.writable.getWriter().write("a");
+        await client.readMessage();
+        client.socket.reset();
+        await settle();
+        assertEquals(conn.state, "closed");
+      }));
+  });
+});
