@@ -1,0 +1,114 @@
+import { describe, it } from "node:test";
+import { assertEquals } from "@std/assert";
+import { clientFrame, utf8 } from "../support/raw_client.ts";
+import { REFERENCE_OPCODES } from "../support/reference_frames.ts";
+import { settle } from "../support/turn.ts";
+import { TRANSPORTS } from "../support/transports.ts";
+import { withConnection, withStalledClient } from "./with_connection.ts";
+
+function pingFrame(payload: string): Uint8Array {
+  return clientFrame({ opcode: REFERENCE_OPCODES.ping, payload: utf8(payload) });
+}
+
+describe("the Pings of a client that keeps up", () => {
+  for (const { name, withServer } of TRANSPORTS) {
+    it(`are answered each, with their payload, over ${name}`, () =>
+      withServer({}, async (server) => {
+        const client = await server.open();
+        for (const payload of ["", "a", "x".repeat(125)]) {
+          client.sendPing(payload);
+          assertEquals(await client.readPong(), payload);
+        }
+        client.send(pingFrame("1"), pingFrame("2"), pingFrame("3"));
+        for (const payload of ["1", "2", "3"]) assertEquals(await client.readPong(), payload);
+      }));
+  }
+
+  it("are answered before receiving ends its turn", () =>
+    withConnection({}, ({ client }) => {
+      client.sendPing("now");
+      assertEquals(client.unreadSize, 5);
+      return Promise.resolve();
+    }));
+
+  it("are answered behind what was sent before", () =>
+    withConnection({}, async ({ conn, client }) => {
+      void conn.send("before");
+      client.sendPing("p");
+      void conn.send("behind");
+      assertEquals(await client.readMessage(), "before");
+      assertEquals(await client.readPong(), "p");
+      assertEquals(await client.readMessage(), "behind");
+    }));
+
+  it("are answered within a fragmented message of the client", () =>
+    withConnection({}, async ({ client }) => {
+      client.sendFrame({ opcode: 1, fin: false, payload: utf8("a") });
+      client.sendPing("p");
+      assertEquals(await client.readPong(), "p");
+    }));
+
+  it("are not answered behind a Close frame", () =>
+    withConnection({}, async ({ conn, client }) => {
+      void conn.close();
+      client.sendPing("late");
+      assertEquals(await client.readClose(), [1000, ""]);
+      await settle();
+      assertEquals(client.unreadSize, 0);
+    }));
+});
+
+describe("the Pings of a client that reads nothing", () => {
+  it("are answered once it reads, and only the latest of them", () =>
+    withStalledClient({}, async ({ conn, client }) => {
+      for (let i = 0; i < 1000; i++) client.sendPing(`${i}`);
+      assertEquals(conn.bufferedAmount, 10);
+      void conn.send("a");
+      client.socket.resume();
+      await client.readMessage();
+      assertEquals(await client.readMessage(), "a");
+      assertEquals(await client.readPong(), "999");
+      await settle();
+      assertEquals(client.unreadSize, 0);
+      // It keeps up again.
+      client.send(pingFrame("x"), pingFrame("y"));
+      assertEquals([await client.readPong(), await client.readPong()], ["x", "y"]);
+    }));
+
+  it("are answered once for each time it reads", () =>
+    withStalledClient({}, async ({ client }) => {
+      client.sendPing("1");
+      client.sendPing("2");
+      client.socket.take(10);
+      await client.readMessage();
+      // The answer is in flight now.
+      client.sendPing("3");
+      client.sendPing("4");
+      client.socket.take(3);
+      assertEquals(await client.readPong(), "2");
+      client.socket.take(3);
+      assertEquals(await client.readPong(), "4");
+      await settle();
+      assertEquals(client.unreadSize, 0);
+    }));
+
+  it("are not answered where the connection is closed before it reads", () =>
+    withStalledClient({}, async ({ conn, client }) => {
+      client.sendPing("1");
+      void conn.close();
+      client.socket.resume();
+      await client.readMessage();
+      assertEquals(await client.readClose(), [1000, ""]);
+      await settle();
+      assertEquals(client.unreadSize, 0);
+    }));
+
+  it("take no memory, however many", () =>
+    withStalledClient({}, async ({ conn, client, channel }) => {
+      const burst = new Uint8Array(131 * 1000);
+      for (let i = 0; i < 1000; i++) burst.set(pingFrame("x".repeat(125)), i * 131);
+      for (let i = 0; i < 10; i++) client.send(burst);
+      await settle();
+      assertEquals([conn.bufferedAmount, channel.outgoingSize], [10, 10]);
+    }));
+});
