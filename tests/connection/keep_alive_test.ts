@@ -1,0 +1,300 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import type { CloseInfo, Connection } from "../../src/server/mod.ts";
+import { clientFrame, utf8 } from "../support/raw_client.ts";
+import { type MemoryHarness, type Setup, withMemoryServer } from "../support/transports.ts";
+import { settle } from "../support/turn.ts";
+import { watch } from "../support/watch.ts";
+
+const DROPPED: CloseInfo = {
+  closeCode: 1006,
+  reason: "The peer is silent: no answer to a Ping",
+  wasClean: false,
+  initiator: "local",
+};
+
+/** Runs a server that pings every 100 ms, and waits for 60 ms. */
+function withKeepAlive(
+  body: (harness: MemoryHarness<unknown>) => Promise<void>,
+  setup: Setup<unknown> = {},
+): Promise<void> {
+  return withMemoryServer({ keepAlive: { intervalMs: 100, timeoutMs: 60 }, ...setup }, body);
+}
+
+describe("keep-alive", () => {
+  it("pings every interval, as long as the client answers", () =>
+    withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { client, conn } = await server.openPair();
+      for (let i = 0; i < 10; i++) {
+        await clock.advance(99);
+        assertEquals(client.unreadSize, 0);
+        await clock.advance(1);
+        client.sendPong(await client.readPing());
+      }
+      assertEquals(conn.state, "open");
+    }));
+
+  it("has defaults of 20 seconds", () =>
+    withMemoryServer({}, async (server) => {
+      const { clock } = server;
+      const { client, conn } = await server.openPair();
+      await clock.advance(19_999);
+      assertEquals(client.unreadSize, 0);
+      await clock.advance(1);
+      await client.readPing();
+      await clock.advance(19_999);
+      assertEquals(conn.state, "open");
+      await clock.advance(1);
+      assertEquals(await conn.closed, DROPPED);
+    }));
+
+  it("drops a silent client with 1006, and rejects what waits", () =>
+    withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { client, conn } = await server.openPair();
+      const ping = watch(conn.ping());
+      const next = watch(conn[Symbol.asyncIterator]().next());
+      await clock.advance(100);
+      assertEquals(await client.readPing() === await client.readPing(), false);
+      await clock.advance(59);
+      assertEquals(conn.state, "open");
+      await clock.advance(1);
+      assertEquals(await conn.closed, DROPPED);
+      assertEquals([client.isClosed, client.hasEnded], [true, false]);
+      assertEquals([ping.state, next.state], ["rejected", "resolved"]);
+      assertEquals(clock.pending, []);
+    }));
+
+  it("counts any byte for an answer, also a part of a frame", () =>
+    withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { client, conn } = await server.openPair();
+      const frame = clientFrame({ opcode: 2, payload: utf8("x".repeat(100)) });
+      for (const byte of frame.subarray(0, 20)) {
+        await clock.advance(100);
+        client.send(Uint8Array.of(byte));
+      }
+      assertEquals(conn.state, "open");
+      await clock.advance(160);
+      assertEquals(await conn.closed, DROPPED);
+    }));
+
+  it("does not count what came before the Ping", () =>
+    withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { client, conn } = await server.openPair();
+      await clock.advance(99);
+      client.sendText("just before");
+      await clock.advance(61);
+      assertEquals(await conn.closed, DROPPED);
+    }));
+
+  it("keeps the interval where the answer is late", () =>
+    withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { client } = await server.openPair();
+      await clock.advance(100);
+      for (let i = 0; i < 5; i++) {
+        const payload = await client.readPing();
+        await clock.advance(50);
+        client.sendPong(payload);
+        await clock.advance(49);
+        assertEquals(client.unreadSize, 0);
+        await clock.advance(1);
+      }
+    }));
+
+  it("may wait longer than it pings", () =>
+    withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { client, conn } = await server.openPair();
+      for (let i = 0; i < 3; i++) {
+        await clock.advance(10);
+        client.sendPong(await client.readPing());
+        // The next one goes out when it is known that the client is there.
+        await clock.advance(50);
+      }
+      assertEquals(conn.state, "open");
+      await clock.advance(60);
+      assertEquals(await conn.closed, DROPPED);
+    }, { keepAlive: { intervalMs: 10, timeoutMs: 50 } }));
+
+  it("does not drop a client while this side does not read", () =>
+    withKeepAlive(async (server) => {
+      const { client, conn } = await server.openPair();
+      client.sendText("a");
+      client.sendText("b");
+      assertEquals(server.channelOf(client).isPaused, true);
+      await server.clock.advance(1000);
+      assertEquals(conn.state, "open");
+      // Its Pong lay unread.
+      client.sendPong("?");
+      const messages = conn[Symbol.asyncIterator]();
+      await messages.next();
+      await messages.next();
+      void messages.next();
+      assertEquals(server.channelOf(client).isPaused, false);
+      await server.clock.advance(70);
+      assertEquals(conn.state, "open");
+      await server.clock.advance(1000);
+      assertEquals(await conn.closed, DROPPED);
+    }, { limits: { receiveQueueMessages: 1 } }));
+
+  it("gives a client its time again when this side reads on", () =>
+    withKeepAlive(async (server) => {
+      const { client, conn } = await server.openPair();
+      const messages = conn[Symbol.asyncIterator]();
+      client.sendText("a");
+      await server.clock.advance(159);
+      // It is read 1 ms before the time is over.
+      await messages.next();
+      void messages.next();
+      assertEquals(server.channelOf(client).isPaused, false);
+      await server.clock.advance(1);
+      assertEquals(conn.state, "open");
+      client.sendPong("here");
+      await server.clock.advance(60);
+      assertEquals(conn.state, "open");
+    }, { limits: { receiveQueueMessages: 1 } }));
+
+  it("forgives a stall of this process, once", () =>
+    withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { client, conn } = await server.openPair();
+      await clock.advance(100);
+      await client.readPing();
+      // What the client answered meanwhile lies unread, as the timers come first.
+      await clock.stall(5_000);
+      assertEquals(conn.state, "open");
+      client.sendPong("?");
+      await clock.advance(60);
+      assertEquals(conn.state, "open");
+      await client.readPing().catch(() => {});
+    }));
+
+  it("drops a client that is silent after a stall too", () =>
+    withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { conn } = await server.openPair();
+      await clock.advance(100);
+      await clock.stall(5_000);
+      assertEquals(conn.state, "open");
+      await clock.advance(59);
+      assertEquals(conn.state, "open");
+      await clock.advance(1);
+      assertEquals(await conn.closed, DROPPED);
+    }));
+
+  it("with a timer that is a little late, drops all the same", () =>
+    withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { conn } = await server.openPair();
+      await clock.advance(100);
+      await clock.stall(61);
+      assertEquals(await conn.closed, DROPPED);
+    }));
+
+  it("can be turned off: no timer, no Ping", async () => {
+    const settings = [false, { intervalMs: Infinity }] as const;
+    for (const keepAlive of settings) {
+      await withMemoryServer({ keepAlive }, async (server) => {
+        const { clock } = server;
+        const { client, conn } = await server.openPair();
+        assertEquals(clock.pending, []);
+        await clock.advance(10_000_000);
+        assertEquals([client.unreadSize, conn.state], [0, "open"]);
+      });
+    }
+  });
+
+  it("can ping and never drop", () =>
+    withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { client, conn } = await server.openPair();
+      for (let i = 0; i < 5; i++) {
+        await clock.advance(100);
+        await client.readPing();
+      }
+      assertEquals(conn.state, "open");
+    }, { keepAlive: { intervalMs: 100, timeoutMs: Infinity } }));
+
+  it("goes on while a message is handled, and while it is closed by neither side", () => {
+    const message = () => new Promise<void>(() => {});
+    return withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { client, conn } = await server.openPair();
+      client.sendText("a");
+      await clock.advance(100);
+      await client.readPing();
+      await clock.advance(1_000);
+      // It is not read while the callback is awaited.
+      assertEquals(conn.state, "open");
+    }, { message });
+  });
+
+  it("sends no Ping behind a Close frame", () =>
+    withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { client, conn } = await server.openPair();
+      void conn.close();
+      await client.readClose();
+      await clock.advance(100);
+      assertEquals(client.unreadSize, 0);
+    }, { closeTimeoutMs: 10_000 }));
+
+  it("sends no Ping behind FIN", () =>
+    withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { client } = await server.openPair();
+      client.socket.pause();
+      client.socket.end();
+      await clock.advance(150);
+      client.socket.resume();
+      assertEquals((await client.readToEnd()).length, 0);
+    }, { closeTimeoutMs: 10_000 }));
+
+  it("stops with the connection", () =>
+    withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { client } = await server.openPair();
+      assertEquals(clock.pending, [100]);
+      client.sendClose(1000);
+      await client.readClose();
+      await client.finish();
+      assertEquals(clock.pending, []);
+    }));
+
+  it("holds nothing of Pings that are never answered", () =>
+    withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { client, conn } = await server.openPair();
+      let total = 0;
+      for (let i = 0; i < 50; i++) {
+        await clock.advance(100);
+        total += (await client.readPing()).length;
+        client.sendText("alive");
+      }
+      assert(total < 500);
+      assertEquals(conn.state, "open");
+    }, { message() {} }));
+
+  it("is for each connection", () => {
+    const setup: Setup<unknown> = { handler: (conn: Connection) => conn.closed };
+    return withKeepAlive(async (server) => {
+      const first = await server.openPair();
+      await server.clock.advance(50);
+      const second = await server.openPair();
+      await server.clock.advance(50);
+      first.client.sendPong(await first.client.readPing());
+      await server.clock.advance(50);
+      second.client.sendPong(await second.client.readPing());
+      await settle();
+      assertEquals([first.conn.state, second.conn.state], ["open", "open"]);
+      await server.clock.advance(59);
+      first.client.sendPong("?");
+      await server.clock.advance(51);
+      assertEquals([first.conn.state, second.conn.state], ["open", "open"]);
+    }, setup);
+  });
+});
