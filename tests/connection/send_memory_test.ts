@@ -1,0 +1,91 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import { turn } from "../support/turn.ts";
+import { Source } from "./source.ts";
+import { type Ends, withConnection, withStalledClient } from "./with_connection.ts";
+
+interface Collectors {
+  gc?(): void;
+  Bun?: { gc(isSynchronous: boolean): void };
+}
+
+const { gc, Bun } = globalThis as Collectors;
+
+function collectGarbage(): void {
+  if (Bun !== undefined) Bun.gc(true);
+  else gc!();
+}
+
+const COUNT = 20;
+const SIZE = 50_000;
+
+/** Messages that nobody but the connection holds, and ways to see whether it still does. */
+function createMessages(): { messages: Uint8Array[]; alive: () => number } {
+  const messages = Array.from({ length: COUNT }, () => new Uint8Array(SIZE));
+  const references = messages.map((message) => new WeakRef(message));
+  return { messages, alive: () => references.filter((each) => each.deref() !== undefined).length };
+}
+
+/** Waits until most are gone. Engines that scan the stack may find some that are not in use. */
+async function assertGivenBack(alive: () => number): Promise<void> {
+  for (let i = 0; i < 100 && alive() > COUNT / 4; i++) {
+    await turn();
+    collectGarbage();
+  }
+  assert(alive() <= COUNT / 4, `${alive()} of ${COUNT} messages are still held`);
+}
+
+async function assertHeld(alive: () => number): Promise<void> {
+  await turn();
+  collectGarbage();
+  assertEquals(alive(), COUNT);
+}
+
+/** Sends messages, and forgets them. */
+function sendAll({ conn }: Ends): () => number {
+  const { messages, alive } = createMessages();
+  for (const message of messages) void conn.send(message);
+  return alive;
+}
+
+const limits = { sendQueueSize: Infinity };
+
+describe("the memory of messages", () => {
+  it("is given back when they are taken", () =>
+    withConnection({ limits }, async (ends) => {
+      const alive = sendAll(ends);
+      await assertGivenBack(alive);
+      assertEquals(ends.conn.state, "open");
+    }));
+
+  it("is given back when a client that stalled has read on", () =>
+    withStalledClient({ limits }, async (ends) => {
+      const alive = sendAll(ends);
+      await assertHeld(alive);
+      ends.client.socket.resume();
+      await assertGivenBack(alive);
+      assertEquals(ends.conn.state, "open");
+    }));
+
+  it("is given back when the connection is lost before", () =>
+    withStalledClient({ limits }, async (ends) => {
+      const alive = sendAll(ends);
+      await assertHeld(alive);
+      ends.client.socket.reset();
+      await assertGivenBack(alive);
+      // The connection itself is held: by this.
+      assertEquals([ends.conn.state, ends.conn.bufferedAmount], ["closed", 0]);
+    }));
+
+  it("is given back where they were held back behind a stream when close() was called", () =>
+    withConnection({ limits }, async (ends) => {
+      void ends.conn.sendStream("text", new Source("a").stream);
+      await turn();
+      void ends.conn.send(new Uint8Array(COUNT * SIZE));
+      assertEquals(ends.conn.bufferedAmount, COUNT * SIZE);
+      void ends.conn.close();
+      assert(ends.conn.bufferedAmount < 100, `${ends.conn.bufferedAmount} bytes`);
+      await turn();
+      assertEquals(ends.conn.bufferedAmount, 0);
+    }));
+});
