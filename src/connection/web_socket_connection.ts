@@ -1,6 +1,5 @@
 import { CloseCode } from "../codec/close_code.ts";
 import type { Role } from "../codec/frame.ts";
-import { cloneBytes } from "../codec/byte_collector.ts";
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
@@ -15,6 +14,7 @@ import type {
   TrySendResult,
   WaitOptions,
 } from "./connection.ts";
+import { Intake, type IntakeOwner } from "./intake.ts";
 import { KeepAlive, type KeepAliveTarget } from "./keep_alive.ts";
 import { iterateMessages, iterateStreams } from "./message_iterators.ts";
 import { createReadable, createWritable } from "./message_streams.ts";
@@ -53,7 +53,7 @@ const EMPTY = new Uint8Array(0);
  * the protocol to the send queue. This class keeps the order of events, and the end.
  */
 export class WebSocketConnection<Data>
-  implements Connection<Data>, ByteChannelHandler, ProtocolHandler, KeepAliveTarget {
+  implements Connection<Data>, ByteChannelHandler, ProtocolHandler, IntakeOwner, KeepAliveTarget {
   data: Data;
   readonly #role: Role;
   readonly #channel: ByteChannel;
@@ -62,6 +62,7 @@ export class WebSocketConnection<Data>
   readonly #callbacks: ConnectionCallbacks<Data> | undefined;
   readonly #owner: ConnectionOwner;
   readonly #protocol: Protocol;
+  readonly #intake: Intake;
   readonly #sendQueue: SendQueue;
   readonly #receiveQueue: ReceiveQueue;
   readonly #keepAlive: KeepAlive | undefined;
@@ -73,10 +74,6 @@ export class WebSocketConnection<Data>
   #hasReceiver: boolean;
   /** The number of promises of callbacks that are being awaited. */
   #handling = 0;
-  /** Bytes received and not decoded yet, because there was no room for what they hold. */
-  #undecoded: Uint8Array = EMPTY;
-  #isDecoding = false;
-  #isPaused = true;
   #pendingPong: Uint8Array | undefined;
   #end: End | undefined;
   #isEndSettled = false;
@@ -104,6 +101,7 @@ export class WebSocketConnection<Data>
     this.#hasReceiver = callbacks !== undefined;
     this.#owner = owner;
     this.#protocol = new Protocol(role, this, settings.limits);
+    this.#intake = new Intake(channel, this.#protocol, this);
     this.#receiveQueue = new ReceiveQueue(settings.limits, () => this.#continueReceiving());
     this.#sendQueue = new SendQueue(
       channel,
@@ -112,7 +110,7 @@ export class WebSocketConnection<Data>
       () => this.#callDrain(),
       () =>
         this.#receiveQueue.isBusy &&
-        (this.#receiveQueue.length > 0 || this.#undecoded.length > 0),
+        (this.#receiveQueue.length > 0 || this.#intake.hasUndecoded),
     );
     if (settings.keepAlive !== undefined) {
       this.#keepAlive = new KeepAlive(settings.keepAlive, settings.clock, this);
@@ -135,7 +133,7 @@ export class WebSocketConnection<Data>
     this.#sendQueue.sendHandshake(response);
     if (handler !== undefined) void this.#run(handler);
     if (this.#callbacks?.open !== undefined) this.#call(this.#callbacks.open);
-    this.#undecoded = received;
+    this.#intake.prepend(received);
     this.#continueReceiving();
   }
 
@@ -212,9 +210,7 @@ export class WebSocketConnection<Data>
   receive(bytes: Uint8Array): void {
     this.#keepAlive?.heard();
     this.#sendQueue.cork();
-    const consumed = this.#decode(bytes);
-    if (consumed < bytes.length) this.#undecoded = cloneBytes(bytes, consumed, bytes.length);
-    if (consumed < bytes.length || this.#isFull) this.#pause();
+    this.#intake.receive(bytes);
     this.#sendQueue.uncork();
   }
 
@@ -231,50 +227,25 @@ export class WebSocketConnection<Data>
     this.#sendQueue.drain();
   }
 
-  /** Decodes as long as there is room; returns where it stopped. */
-  #decode(bytes: Uint8Array): number {
-    let position = 0;
-    this.#isDecoding = true;
-    try {
-      while (position < bytes.length && !this.#isFull && !this.#isClosed) {
-        position = this.#protocol.receive(bytes, position);
-      }
-    } catch (error) {
-      position = bytes.length;
-      if (error instanceof ProtocolError) this.#receiveEndOf(error);
-      // A fault of this library, or of memory: it ends this connection, and no other.
-      else this.#failHandler(error);
-    } finally {
-      this.#isDecoding = false;
-    }
-    return position;
+  failDecoding(error: unknown): void {
+    if (error instanceof ProtocolError) this.#receiveEndOf(error);
+    // A fault of this library, or of memory: it ends this connection, and no other.
+    else this.#failHandler(error);
   }
 
-  /** Decodes what waits, and reads on, where the program has made room. */
+  /** Goes on where the program has made room, or has come to the end of what was received. */
   #continueReceiving(): void {
-    if (this.#isDecoding || this.#isClosed) return;
-    if (this.#undecoded.length > 0 && !this.#isFull) {
-      const bytes = this.#undecoded;
-      this.#undecoded = EMPTY;
+    if (this.#intake.isDecoding || this.#isClosed) return;
+    if (this.#intake.hasUndecoded) {
       this.#sendQueue.cork();
-      const consumed = this.#decode(bytes);
-      if (consumed < bytes.length) this.#undecoded = bytes.subarray(consumed);
+      this.#intake.proceed();
       this.#sendQueue.uncork();
     }
     if (this.#isIdle) {
       this.#sendQueue.flush();
       this.#settleEnd();
     }
-    if (this.#isPaused && this.#undecoded.length === 0 && !this.#isFull) {
-      this.#isPaused = false;
-      this.#channel.resume();
-    }
-  }
-
-  #pause(): void {
-    if (this.#isPaused) return;
-    this.#isPaused = true;
-    this.#channel.pause();
+    this.#intake.resume();
   }
 
   /** Whether the program has handled everything that was received. */
@@ -282,8 +253,7 @@ export class WebSocketConnection<Data>
     return this.#handling === 0 && this.#receiveQueue.isIdle;
   }
 
-  /** Whether the program must handle something before more is decoded. */
-  get #isFull(): boolean {
+  get isFull(): boolean {
     // What arrives behind this side's Close frame is dropped: there is always room for it.
     if (!this.#isSendable) return false;
     // Without a receiver it is open whether the message will be wanted whole: it must not grow past
@@ -301,18 +271,18 @@ export class WebSocketConnection<Data>
       if (this.#handling > 0) this.#protocol.stopReceiving();
     } else {
       this.#receiveQueue.push(data);
-      if (this.#isFull) this.#protocol.stopReceiving();
+      if (this.isFull) this.#protocol.stopReceiving();
     }
   }
 
   receiveMessageStart(type: MessageType): void {
     this.#receiveQueue.pushStart(type);
-    if (this.#isFull) this.#protocol.stopReceiving();
+    if (this.isFull) this.#protocol.stopReceiving();
   }
 
   receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void {
     this.#receiveQueue.pushChunk(bytes, start, end);
-    if (this.#isFull) this.#protocol.stopReceiving();
+    if (this.isFull) this.#protocol.stopReceiving();
   }
 
   receiveMessageEnd(): void {
@@ -421,7 +391,7 @@ export class WebSocketConnection<Data>
   // ---- Keep-alive ----
 
   get isReading(): boolean {
-    return !this.#isPaused;
+    return !this.#intake.isPaused;
   }
 
   sendKeepAlivePing(): void {
@@ -467,7 +437,7 @@ export class WebSocketConnection<Data>
   receiveClosed(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#protocol.stopReceiving();
+    this.#intake.stop();
     this.#keepAlive?.stop();
     this.#settings.clock.clearTimeout(this.#closeTimer);
     const info: CloseInfo = {
@@ -479,7 +449,6 @@ export class WebSocketConnection<Data>
     };
     this.#closeInfo = info;
     const error = this.#closedError();
-    this.#undecoded = EMPTY;
     this.#sendQueue.destroy(error);
     this.#pings?.destroy(error);
     this.#receiveQueue.failArriving(error);
