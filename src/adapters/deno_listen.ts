@@ -95,7 +95,9 @@ class DenoByteListener implements ByteListener {
       if (this.#closed) return conn.close();
       const { remoteAddr, localAddr } = conn;
       noDelay(conn);
-      this.#onChannel(new DenoChannel(conn, toAddress(remoteAddr), toAddress(localAddr)));
+      const channel = new DenoChannel(conn, toAddress(remoteAddr), toAddress(localAddr));
+      // Out of this loop, which must not end where the callee throws.
+      queueMicrotask(() => this.#onChannel(channel));
     }
   }
 }

@@ -51,14 +51,11 @@ export class NodeChannel extends OrderedChannel {
   /** Writes the chunks; `true` where the kernel took all of them at once. */
   write(chunks: Uint8Array[]): boolean {
     const socket = this.#socket;
-    // Empty chunks are left out: a TLS socket of Deno's never ends to write nothing.
-    let last = chunks.length - 1;
-    while (last >= 0 && chunks[last].length === 0) last--;
-    if (last < 0) return true;
+    const last = chunks.length - 1;
     if (last > 0) {
       // One writev for all of them.
       socket.cork();
-      for (let i = 0; i < last; i++) if (chunks[i].length > 0) socket.write(chunks[i]);
+      for (let i = 0; i < last; i++) socket.write(chunks[i]);
     }
     // The event "drain" comes only after a high-water mark was passed, the callback always does.
     socket.write(chunks[last], this.#onTaken);
@@ -85,9 +82,11 @@ export class NodeChannel extends OrderedChannel {
     this.arriveEnd();
   }
 
-  /** Takes the reason why the socket is about to close. */
+  /** Takes an error, and closes the socket. */
   receiveError(error: unknown): void {
     this.#error ??= error;
+    // An error of TLS leaves the socket open.
+    this.#socket.destroy();
   }
 
   /** Takes the end of the socket. Node closes it by itself once both directions have ended. */

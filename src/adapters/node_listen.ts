@@ -40,6 +40,7 @@ export const listen: Listen = async (target, tls, onChannel) => {
 /** A server of Node as a byte listener. */
 class NodeListener implements ByteListener {
   readonly #target: ListenTarget;
+  readonly #isBareTcp: boolean;
   readonly #server: Server;
   readonly #onChannel: OnChannel;
   /** TCP connections whose TLS handshake is under way. */
@@ -51,21 +52,21 @@ class NodeListener implements ByteListener {
 
   constructor(target: ListenTarget, tls: TlsCertificate | undefined, onChannel: OnChannel) {
     this.#target = target;
+    this.#isBareTcp = tls === undefined && "port" in target;
     this.#onChannel = onChannel;
     this.#addr = "path" in target ? { transport: "unix", path: target.path } : tcp(target);
-    const options = { allowHalfOpen: true, noDelay: true };
     if (tls === undefined) {
-      this.#server = createServer(options, (socket) => this.#accept(socket, true));
+      const options = { allowHalfOpen: true, noDelay: true };
+      this.#server = createServer(options, (socket) => this.#accept(socket));
       return;
     }
     const { cert, key } = tls;
+    // Not half-open yet: what a peer ends before its handshake is done should close at once.
     const server = createTlsServer(
-      { ...options, cert, key },
+      { cert, key, noDelay: true },
       (socket) => this.#finishHandshake(socket),
     );
     server.on("connection", (raw) => this.#startHandshake(raw));
-    // A handshake that fails concerns one peer. Deno's node:tls leaves its socket open.
-    server.on("tlsClientError", (_, socket) => socket.destroy());
     this.#server = server;
   }
 
@@ -125,12 +126,13 @@ class NodeListener implements ByteListener {
 
   #finishHandshake(socket: Socket): void {
     const raw = this.#raws.get(nameOf(socket));
-    if (raw !== undefined && this.#handshakes.finish(raw)) this.#accept(socket, false);
-    else discard(socket);
+    if (raw === undefined || !this.#handshakes.finish(raw)) return discard(socket);
+    socket.allowHalfOpen = raw.allowHalfOpen = true;
+    this.#accept(socket);
   }
 
-  #accept(socket: Socket, isBare: boolean): void {
-    let remote = this.#addr;
+  #accept(socket: Socket): void {
+    let remote: Address = { transport: "unix", path: "" };
     let local = this.#addr;
     if (local.transport === "tcp") {
       const { remoteAddress, remotePort, localAddress, localPort } = socket;
@@ -138,10 +140,8 @@ class NodeListener implements ByteListener {
       if (remoteAddress === undefined || localAddress === undefined) return discard(socket);
       remote = tcp({ hostname: remoteAddress, port: remotePort ?? 0 });
       local = tcp({ hostname: localAddress, port: localPort ?? 0 });
-    } else {
-      remote = { transport: "unix", path: "" };
     }
-    this.#onChannel(new NodeChannel(socket, isBare && local.transport === "tcp", remote, local));
+    this.#onChannel(new NodeChannel(socket, this.#isBareTcp, remote, local));
   }
 }
 

@@ -15,9 +15,6 @@ import type {
 import { NodeChannel } from "./node_channel.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
 
-/** How long a peer may leave its TCP direction open after TLS ended in order. */
-const lingerMs = 5000;
-
 type OnChannel = (channel: ByteChannel) => void;
 type WriteCallback = (error?: Error | null) => void;
 
@@ -57,9 +54,10 @@ function startHandshake(
   // One server for each connection: it does not tell which of them a TLS socket was put on.
   const server = createServer({ cert, key, allowHalfOpen: true });
   server.on("secureConnection", (socket) => {
-    if (handshakes.finish(channel)) onChannel(new TlsChannel(socket, duplex));
+    if (!handshakes.finish(channel)) return;
+    duplex.isSecure = true;
+    onChannel(new TlsChannel(socket, duplex));
   });
-  server.on("tlsClientError", () => channel.abort());
   server.emit("connection", duplex);
 }
 
@@ -82,23 +80,19 @@ class TlsChannel extends NodeChannel {
     this.#duplex.startReading();
     super.startReading();
   }
-
-  protected override destroy(): void {
-    this.#duplex.channel.abort();
-    super.destroy();
-  }
 }
 
 /** A byte channel as a stream of Node. */
 class ChannelDuplex extends Duplex implements ByteChannelHandler {
   readonly channel: ByteChannel;
+  /** The TLS handshake is done. */
+  isSecure = false;
   readonly #onClosed: () => void;
   /** The TLS channel is paused. */
   #stopped = false;
   /** The stream has enough. */
   #full = false;
   #onTaken: WriteCallback | undefined;
-  #linger: ReturnType<typeof setTimeout> | undefined;
 
   constructor(channel: ByteChannel, onClosed: () => void) {
     super({ allowHalfOpen: true });
@@ -126,7 +120,8 @@ class ChannelDuplex extends Duplex implements ByteChannelHandler {
   }
 
   receiveEnd(): void {
-    this.push(null);
+    if (this.isSecure) this.push(null);
+    else this.channel.abort();
   }
 
   drain(): void {
@@ -136,7 +131,6 @@ class ChannelDuplex extends Duplex implements ByteChannelHandler {
   }
 
   receiveClosed(error?: unknown): void {
-    clearTimeout(this.#linger);
     this.#onClosed();
     this.destroy(error as Error | undefined);
   }
@@ -161,14 +155,8 @@ class ChannelDuplex extends Duplex implements ByteChannelHandler {
   }
 
   override _destroy(error: Error | null, onDestroyed: WriteCallback): void {
-    if (error === null && this.writableFinished) {
-      // TLS has ended in order; its last bytes and FIN may still be on their way.
-      this.#full = this.#stopped = false;
-      this.channel.resume();
-      this.#linger = setTimeout(() => this.channel.abort(), lingerMs);
-    } else {
-      this.channel.abort();
-    }
+    // Where TLS has ended in order, the system has taken its last bytes.
+    this.channel.abort();
     onDestroyed(error);
   }
 

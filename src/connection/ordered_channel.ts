@@ -21,8 +21,6 @@ export abstract class OrderedChannel implements ByteChannel {
   /** What arrived while paused, in spite of it: a read was under way. */
   #held: Uint8Array[] = nothing;
   #endHeld = false;
-  /** `#release` is about to run. */
-  #releasing = false;
   /** The socket is closed; `receiveClosed()` may have to wait for what is held. */
   #gone = false;
   /** `receiveClosed()` was called, or is about to be after `abort()`: nothing else is delivered. */
@@ -45,7 +43,7 @@ export abstract class OrderedChannel implements ByteChannel {
   abstract end(): void;
   /** Stops reading from the socket. */
   protected abstract stopReading(): void;
-  /** Reads on; may tell of bytes that are there only after it has returned. */
+  /** Reads on, unless it does; tells of what is there only after it has returned. */
   protected abstract startReading(): void;
   /** Closes the socket, and drops what was not sent. */
   protected abstract destroy(): void;
@@ -61,12 +59,8 @@ export abstract class OrderedChannel implements ByteChannel {
   resume(): void {
     if (!this.#paused || this.#over) return;
     this.#paused = false;
-    if (!this.holds) {
-      this.startReading();
-    } else if (!this.#releasing) {
-      this.#releasing = true;
-      queueMicrotask(() => this.#release());
-    }
+    if (this.holds) queueMicrotask(() => this.#release());
+    else this.startReading();
   }
 
   /** Drops the channel. */
@@ -93,15 +87,20 @@ export abstract class OrderedChannel implements ByteChannel {
     return this.#endHeld || this.#held.length > 0;
   }
 
-  /** Tells of bytes; the array is not used again before they are delivered. */
+  /**
+   * Tells of bytes; the array is not used again before they are delivered. Nothing may arrive
+   * between `resume()` and `startReading()`.
+   */
   protected arrive(bytes: Uint8Array): void {
-    if (this.#paused || this.#held.length > 0) this.#hold(bytes);
-    else if (!this.#over) this.handler.receive(bytes);
+    if (this.#over) return;
+    if (!this.#paused) this.handler.receive(bytes);
+    else if (this.#held === nothing) this.#held = [bytes];
+    else this.#held.push(bytes);
   }
 
   /** Tells of the peer's FIN. */
   protected arriveEnd(): void {
-    if (this.#paused || this.#held.length > 0) this.#endHeld = true;
+    if (this.#paused) this.#endHeld = true;
     else if (!this.#over) this.handler.receiveEnd();
   }
 
@@ -122,14 +121,7 @@ export abstract class OrderedChannel implements ByteChannel {
     if (error !== undefined || !this.holds) this.#close(error);
   }
 
-  #hold(bytes: Uint8Array): void {
-    if (this.#over) return;
-    if (this.#held === nothing) this.#held = [];
-    this.#held.push(bytes);
-  }
-
   #release(): void {
-    this.#releasing = false;
     while (this.#held.length > 0) {
       if (this.#paused || this.#over) return;
       this.handler.receive(this.#held.shift()!);
@@ -141,7 +133,7 @@ export abstract class OrderedChannel implements ByteChannel {
     }
     if (this.#over) return;
     if (this.#gone) this.#close();
-    else if (!this.#paused && !this.#releasing) this.startReading();
+    else if (!this.#paused) this.startReading();
   }
 
   #close(error?: unknown): void {

@@ -79,6 +79,26 @@ for (const transport of ["tcp", "tls", "unix"] satisfies Transport[]) {
       assertEquals([state.received, state.intact], [channel.written, true]);
     });
 
+    test("keeps apart what several channels could not yet write", async (server) => {
+      const pairs = [];
+      for (let i = 0; i < 3; i++) {
+        const { channel, peer } = await server.connect({ paused: true });
+        // So that no two are at the same place of the pattern.
+        await channel.send(1 + i * 1000);
+        for (let ready = true; ready;) {
+          ready = channel.write(Array.from({ length: 10 }, (_, k) => {
+            return patternBytes(channel.written + k * 6000, 6000);
+          }));
+        }
+        pairs.push({ channel, peer });
+      }
+      for (const { channel, peer } of pairs) {
+        await peer.resume();
+        const state = await peer.untilReceived(channel.written);
+        assertEquals([state.received, state.intact], [channel.written, true]);
+      }
+    });
+
     test("tells the writer to wait for a peer that reads slowly", async (server) => {
       const { channel, peer } = await server.connect({ paused: true });
       await peer.readSlowly();
@@ -148,6 +168,12 @@ for (const transport of ["tcp", "tls", "unix"] satisfies Transport[]) {
       await other.peer.write(1000);
       await other.channel.untilReceived(1000);
       await turn();
+      // New ones must not be given what is held to read into.
+      for (let i = 0; i < 3; i++) {
+        const late = await server.connect();
+        await late.peer.write(10_000);
+        await late.channel.untilReceived(10_000);
+      }
       assertEquals([channel.received, channel.ended], [0, false]);
       channel.resume();
       channel.resume();

@@ -13,16 +13,25 @@ class ServerProcess {
   readonly exit: Promise<unknown[]>;
   output = "";
 
-  constructor(mode: string, transport: string) {
+  /**
+   * Starts `exit_process.ts`.
+   *
+   * @param mode What it does.
+   * @param transport `tcp` or `tls`.
+   * @param descriptors How many descriptors it may have. Default: as many as the test.
+   */
+  constructor(mode: string, transport: string, descriptors?: number) {
     const script = fileURLToPath(new URL("exit_process.ts", import.meta.url));
     const flags = "Deno" in globalThis
       ? ["run", "--allow-all", "--no-check"]
       : "Bun" in globalThis
       ? []
       : ["--disable-warning=ExperimentalWarning"];
-    this.child = spawn(process.execPath, [...flags, script, mode, transport], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const command = [process.execPath, ...flags, script, mode, transport];
+    if (descriptors !== undefined) {
+      command.unshift("sh", "-c", `ulimit -n ${descriptors} && exec "$@"`, "sh");
+    }
+    this.child = spawn(command[0], command.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
     this.child.stderr!.on("data", (text) => this.output += text);
     this.exit = once(this.child, "exit");
   }
@@ -70,6 +79,25 @@ for (const transport of ["tcp", "tls"]) {
       await peer.end();
       await peer.untilClosed();
       await server.assertEnds();
+    });
+
+    it("goes on accepting after its descriptors ran out", async () => {
+      const server = new ServerProcess("ref", transport, 80);
+      const address = await server.address();
+      const crowd = await Promise.all(
+        Array.from({ length: 120 }, () => peers.connect(address, { tls: false })),
+      );
+      for (const peer of crowd) await peer.destroy();
+      // The first ones may still be refused.
+      for (let served = false; !served;) {
+        const peer = await peers.connect(address, { tls });
+        await peer.write(100);
+        served = (await peer.untilReceived(100)).received === 100;
+        await peer.destroy();
+      }
+      server.child.kill();
+      await server.exit;
+      assertEquals(server.output, "");
     });
 
     it("ends where its listener is unref'd", async () => {

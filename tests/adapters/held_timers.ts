@@ -40,6 +40,11 @@ export class HeldTimers {
     await new Promise<void>((resolve) => this.#waiting.push({ count, resolve }));
   }
 
+  /** Waits until all timers are cleared. */
+  async untilCleared(): Promise<void> {
+    while (this.#held.size > 0) await new Promise((resolve) => this.#setTimeout(resolve, 1));
+  }
+
   /** Lets the time of all timers come. */
   expire(): void {
     const runs = [...this.#held.values()];

@@ -95,6 +95,10 @@ export class Peer {
     return this.#ask("writeText", text);
   }
 
+  writeRawText(text: string): Promise<PeerState> {
+    return this.#ask("writeRawText", text);
+  }
+
   pause(): Promise<PeerState> {
     return this.#ask("pause");
   }

@@ -95,6 +95,12 @@ class PeerSocket {
     await this.#write(new TextEncoder().encode(text));
   }
 
+  /** Writes past TLS. */
+  async writeRawText(text: string): Promise<void> {
+    const bytes = new TextEncoder().encode(text);
+    await new Promise((resolve) => this.#raw.write(bytes, resolve));
+  }
+
   pause(): void {
     this.#socket.pause();
   }

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { after, before, describe, it } from "node:test";
 import { tlsHandshakeTimeoutMs } from "../../src/adapters/tls_handshakes.ts";
 import { skipUnless } from "../support/skip.ts";
@@ -65,8 +65,7 @@ describe("a TLS handshake", () => {
       if (text !== "") await peer.writeText(text);
       await timers.untilSet(1);
       await peer.end();
-      // Some runtimes notice only now.
-      timers.expire();
+      await timers.untilCleared();
       await peer.untilClosed();
     }
   });
@@ -77,7 +76,7 @@ describe("a TLS handshake", () => {
       if (text !== "") await peer.writeText(text);
       await timers.untilSet(1);
       await peer.reset();
-      timers.expire();
+      await timers.untilCleared();
     }
   });
 
@@ -116,6 +115,17 @@ describe("a TLS handshake", () => {
       } finally {
         timers.restore();
       }
+    }));
+
+  it("that took place does not make up for bytes that are no record", () =>
+    withServer("tls", peers, async (server) => {
+      const { channel, peer } = await server.connect();
+      await peer.write(1000);
+      await channel.untilReceived(1000);
+      await peer.writeRawText("x".repeat(100));
+      await channel.untilClosed();
+      assert(channel.error instanceof Error);
+      assertEquals([channel.received, channel.ended], [1000, false]);
     }));
 
   it("that took place is ended also without the peer's close_notify", () =>

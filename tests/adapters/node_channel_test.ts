@@ -1,0 +1,53 @@
+import { assert, assertEquals } from "@std/assert";
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+import { describe, it } from "node:test";
+import { NodeChannel } from "../../src/adapters/node_channel.ts";
+import { patternBytes } from "./pattern.ts";
+import { Recorder } from "./recorder.ts";
+
+// The tests of channels run it over sockets. This is what sockets rarely do.
+describe("NodeChannel", () => {
+  function open(): { channel: Recorder; socket: Duplex; taken: (() => void)[] } {
+    const taken: (() => void)[] = [];
+    const socket = new Duplex({
+      read() {},
+      write: (_bytes, _encoding, onTaken) => void taken.push(onTaken),
+    });
+    const address = { transport: "unix", path: "" } as const;
+    const channel = new Recorder(new NodeChannel(socket as Socket, false, address, address));
+    return { channel, socket, taken };
+  }
+
+  it("is closed with an error where the socket closes without one, before its time", async () => {
+    const { channel, socket } = open();
+    socket.destroy();
+    await channel.untilClosed();
+    assert(channel.error instanceof Error);
+    assertEquals(
+      channel.error.message,
+      "The connection was lost: it closed before both directions had ended",
+    );
+  });
+
+  it("waits until the socket has taken the last chunk", async () => {
+    const { channel, taken } = open();
+    assertEquals(channel.write([patternBytes(0, 1), patternBytes(1, 1)]), false);
+    taken.shift()!();
+    assertEquals([channel.drains, taken.length], [0, 1]);
+    taken.shift()!();
+    await channel.untilDrained();
+    assertEquals(channel.drains, 1);
+    channel.assertKept();
+  });
+
+  it("tells of no drain where the write failed", async () => {
+    const { channel, socket } = open();
+    channel.write([patternBytes(0, 1)]);
+    const failure = new Error("the write failed");
+    socket.destroy(failure);
+    await channel.untilClosed();
+    assertEquals([channel.drains, channel.error], [0, failure]);
+    channel.assertKept();
+  });
+});
