@@ -28,7 +28,11 @@ export function rejected(reason: unknown): Promise<never> {
 /** Gives what `promise` gives, unless `signal` aborts before. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
-  if (signal.aborted) return rejected(signal.reason);
+  if (signal.aborted) {
+    // Nobody else looks at it any more.
+    promise.catch(() => {});
+    return rejected(signal.reason);
+  }
   const deferred = createDeferred<T>();
   const abort = () => deferred.reject(signal.reason);
   signal.addEventListener("abort", abort, { once: true });

@@ -174,6 +174,22 @@ describe("sendStream(), where the signal aborts", () => {
       await assertBrokenOff(ends);
     }));
 
+  it("at any moment, with a source that fails too, leaves no rejection unhandled", async () => {
+    for (let delay = 0; delay < 20; delay++) {
+      await withConnection({}, async ({ conn }) => {
+        const controller = new AbortController();
+        const source = new Source("a");
+        const { signal } = controller;
+        const sent = watch(conn.sendStream("text", source.stream, { signal }));
+        for (let i = 0; i < delay; i++) await Promise.resolve();
+        controller.abort(reason);
+        source.fail(new Error("source broke"));
+        await sent.untilSettled();
+        assertStrictEquals(sent.reason, reason);
+      });
+    }
+  });
+
   it("after the last fragment, does nothing", () =>
     withConnection({}, async (ends) => {
       const controller = new AbortController();
