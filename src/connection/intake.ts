@@ -24,6 +24,8 @@ export class Intake {
   #undecoded: Uint8Array = EMPTY;
   #isDecoding = false;
   #isPaused = true;
+  /** Whether the channel was paused since `takePause` was called last. */
+  #wasPaused = true;
   #isStopped = false;
 
   /** Creates an intake; its channel is paused. */
@@ -38,9 +40,11 @@ export class Intake {
     return this.#isDecoding;
   }
 
-  /** Whether the channel is paused. */
-  get isPaused(): boolean {
-    return this.#isPaused;
+  /** Tells whether the channel was paused at any time since this was asked last. */
+  takePause(): boolean {
+    const wasPaused = this.#wasPaused;
+    this.#wasPaused = this.#isPaused;
+    return wasPaused;
   }
 
   /** Whether there are bytes that wait for room. */
@@ -59,7 +63,7 @@ export class Intake {
     // The channel lends its bytes for the call only.
     if (consumed < bytes.length) this.#undecoded = cloneBytes(bytes, consumed, bytes.length);
     if ((this.hasUndecoded || this.#owner.isFull) && !this.#isPaused) {
-      this.#isPaused = true;
+      this.#isPaused = this.#wasPaused = true;
       this.#channel.pause();
     }
   }

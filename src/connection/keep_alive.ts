@@ -5,8 +5,11 @@ import type { KeepAlive as KeepAliveOptions } from "./options.ts";
 export interface KeepAliveTarget {
   /** Sends a Ping. */
   sendKeepAlivePing(): void;
-  /** Whether this side reads: a peer that is not listened to can't be called silent. */
-  readonly isReading: boolean;
+  /**
+   * Tells whether this side did not read at any time since this was asked last: a peer that is not
+   * listened to can't be called silent.
+   */
+  takePause(): boolean;
   /** Drops the connection: the peer is gone. */
   dropSilentPeer(): void;
 }
@@ -53,6 +56,7 @@ export class KeepAlive {
       this.#startInterval(intervalMs);
       return;
     }
+    this.#target.takePause();
     this.#dueAt = this.#clock.now() + timeoutMs;
     this.#timer = this.#clock.setTimeout(() => this.#check(), timeoutMs);
   }
@@ -61,7 +65,7 @@ export class KeepAlive {
     const { timeoutMs, intervalMs } = this.#options;
     if (this.#heard) {
       this.#startInterval(Math.max(intervalMs - timeoutMs, 0));
-    } else if (!this.#target.isReading || this.#isLate()) {
+    } else if (this.#target.takePause() || this.#isLate()) {
       this.#startTimeout();
     } else {
       this.#target.dropSilentPeer();

@@ -390,8 +390,8 @@ export class WebSocketConnection<Data>
 
   // ---- Keep-alive ----
 
-  get isReading(): boolean {
-    return !this.#intake.isPaused;
+  takePause(): boolean {
+    return this.#intake.takePause();
   }
 
   sendKeepAlivePing(): void {
@@ -441,10 +441,7 @@ export class WebSocketConnection<Data>
     this.#keepAlive?.stop();
     this.#settings.clock.clearTimeout(this.#closeTimer);
     const info: CloseInfo = {
-      closeCode: CloseCode.AbnormalClosure,
-      reason: "",
-      initiator: "remote",
-      ...this.#closeInfo,
+      ...this.#closeInfo ?? abnormalClosure("remote", ""),
       wasClean: this.#protocol.state === "closed",
     };
     this.#closeInfo = info;
@@ -463,6 +460,7 @@ export class WebSocketConnection<Data>
   #receiveEndOf(end: End): void {
     if (this.#end !== undefined) return;
     this.#end = end;
+    if (end === "end-of-stream") this.#closeInfo ??= abnormalClosure("remote", "");
     // A message whose rest won't come must not keep the program waiting.
     this.#receiveQueue.failArriving(end instanceof ProtocolError ? end : this.#closedError());
     if (!this.#isSendable || this.#isIdle) this.#settleEnd();
@@ -521,12 +519,7 @@ export class WebSocketConnection<Data>
 
   #drop(reason: string): void {
     if (this.#isClosed) return;
-    this.#closeInfo ??= {
-      closeCode: CloseCode.AbnormalClosure,
-      reason,
-      wasClean: false,
-      initiator: "local",
-    };
+    this.#closeInfo ??= abnormalClosure("local", reason);
     this.#channel.abort();
     this.receiveClosed();
   }
@@ -573,4 +566,9 @@ export class WebSocketConnection<Data>
     if (this.state === "open" || !isEnd) this.#owner.reportError(error, this);
     this.close({ closeCode: CloseCode.InternalError });
   }
+}
+
+/** How a connection ends that sees no Close frame (RFC 6455, section 7.1.5). */
+function abnormalClosure(initiator: CloseInfo["initiator"], reason: string): CloseInfo {
+  return { closeCode: CloseCode.AbnormalClosure, reason, wasClean: false, initiator };
 }
