@@ -170,7 +170,6 @@ describe("keep-alive", () => {
       client.sendPong("?");
       await clock.advance(60);
       assertEquals(conn.state, "open");
-      await client.readPing().catch(() => {});
     }));
 
   it("drops a client that is silent after a stall too", () =>

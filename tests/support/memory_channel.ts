@@ -242,6 +242,7 @@ export class MemorySocket implements RawSocket {
   reset(): void {
     this.#hasEnded = true;
     this.channel.arriveReset();
+    queueMicrotask(() => this.handler.receiveClosed());
   }
 
   pause(): void {

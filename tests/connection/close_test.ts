@@ -1,0 +1,349 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import type { CloseInfo, Connection } from "../../src/server/mod.ts";
+import { clientFrame, closeFrame, type RawClient, textFrame, utf8 } from "../support/raw_client.ts";
+import { isReferenceCloseCode, REFERENCE_OPCODES } from "../support/reference_frames.ts";
+import { TRANSPORTS } from "../support/transports.ts";
+import { settle } from "../support/turn.ts";
+import { eventually } from "../support/waiter.ts";
+import { watch } from "../support/watch.ts";
+
+const { close } = REFERENCE_OPCODES;
+
+for (const { name, withServer } of TRANSPORTS) {
+  describe(`close() over ${name}`, () => {
+    it("sends 1000, waits for the client's Close frame, and ends TCP", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        assertEquals(conn.state, "open");
+        const closed = watch(conn.close());
+        assertEquals(conn.state, "closing");
+        assertEquals(await client.readClose(), [1000, ""]);
+        await settle();
+        // The server waits for the client before it ends its direction.
+        assertEquals([closed.state, client.hasEnded], ["pending", false]);
+        client.sendClose(1000);
+        assertEquals((await client.readToEnd()).length, 0);
+        assertEquals(closed.state, "pending");
+        client.socket.end();
+        await closed.untilSettled();
+        assertEquals(conn.state, "closed");
+        assertEquals(closed.value, {
+          closeCode: 1000,
+          reason: "",
+          wasClean: true,
+          initiator: "local",
+        });
+      }));
+
+    it("returns what conn.closed is, whenever it is asked for", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const promises = [conn.closed, conn.close(), conn.closed, conn.close()];
+        client.sendClose(1000);
+        await client.readClose();
+        await client.finish();
+        promises.push(conn.closed, conn.close());
+        assertEquals(new Set(promises).size, 1);
+        await promises[0];
+      }));
+
+    it("gives conn.closed also where that is asked for only afterwards", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.sendClose(3456, "why");
+        await client.readClose();
+        await client.finish();
+        await eventually("the end", () => conn.state === "closed");
+        assertEquals(await conn.closed, {
+          closeCode: 3456,
+          reason: "why",
+          wasClean: true,
+          initiator: "remote",
+        });
+      }));
+
+    it("keeps its own code, whatever the client answers", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        void conn.close({ closeCode: 4001, reason: "mine" });
+        assertEquals(await client.readClose(), [4001, "mine"]);
+        client.sendClose(4002, "yours");
+        await client.finish();
+        assertEquals(await conn.closed, {
+          closeCode: 4001,
+          reason: "mine",
+          wasClean: true,
+          initiator: "local",
+        });
+      }));
+
+    it("does nothing the second time", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        void conn.close({ closeCode: 4001 });
+        void conn.close({ closeCode: 4002 });
+        assertEquals(await client.readClose(), [4001, ""]);
+        client.sendClose(4001);
+        await client.finish();
+        void conn.close({ closeCode: 4003 });
+        assertEquals((await conn.closed).closeCode, 4001);
+      }));
+
+    it("sends what was sent before it", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        void conn.send("a");
+        void conn.send("b".repeat(100_000));
+        void conn.close();
+        assertEquals(await client.readMessage(), "a");
+        assertEquals((await client.readMessage()).length, 100_000);
+        assertEquals(await client.readClose(), [1000, ""]);
+      }));
+
+    it("drops what the client sends until its Close frame, whatever it is", () => {
+      const received: unknown[] = [];
+      const message = (_: unknown, data: unknown) => void received.push(data);
+      return withServer({ message, limits: { maxMessageSize: 100_000 } }, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.send(clientFrame({ opcode: 1, payload: utf8("begun"), fin: false }));
+        client.sendPing();
+        await client.readPong();
+        void conn.close();
+        await client.readClose();
+        client.send(clientFrame({ opcode: 0, payload: utf8("ended") }));
+        for (let i = 0; i < 50; i++) client.sendBinary(new Uint8Array(100_000));
+        client.sendClose(1000);
+        await client.finish();
+        assertEquals((await conn.closed).wasClean, true);
+        assertEquals(received, []);
+      });
+    });
+
+    it("crosses the client's Close frame: both were first", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.sendClose(4002);
+        void conn.close({ closeCode: 4001 });
+        const [code] = await client.readClose();
+        // On sockets, the client's frame comes later than close().
+        assert(code === 4001 || code === 4002);
+        await client.finish();
+        const { closeCode, wasClean } = await conn.closed;
+        assertEquals([closeCode, wasClean], [code, true]);
+      }));
+
+    for (const closeCode of [1000, 1001, 1003, 1007, 1014, 3000, 4999]) {
+      it(`takes the code ${closeCode}`, () =>
+        withServer({}, async (server) => {
+          const { client, conn } = await server.openPair();
+          void conn.close({ closeCode });
+          assertEquals(await client.readClose(), [closeCode, ""]);
+        }));
+    }
+
+    const BAD_CODES = [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65536, -1, 1000.5, NaN];
+    it("refuses codes that may not be sent, and goes on", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        for (const closeCode of [...BAD_CODES, "1000" as never, null as never]) {
+          assertThrows(() => conn.close({ closeCode }), RangeError, `code ${String(closeCode)}`);
+        }
+        assertEquals(conn.state, "open");
+        await conn.send("a");
+        assertEquals(await client.readMessage(), "a");
+      }));
+
+    it("takes a reason of 123 bytes of UTF-8, and refuses one more", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const longest = "é".repeat(61) + "x";
+        for (const reason of [`${longest}x`, "x".repeat(124)]) {
+          assertThrows(() => conn.close({ reason }), TypeError, "124 bytes");
+        }
+        assertThrows(() => conn.close({ reason: 5 as never }), TypeError, "not a string");
+        assertEquals(conn.state, "open");
+        void conn.close({ reason: longest });
+        assertEquals(await client.readClose(), [1000, longest]);
+      }));
+
+    it("is what Symbol.asyncDispose does", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const disposed = watch(conn[Symbol.asyncDispose]());
+        assertEquals(await client.readClose(), [1000, ""]);
+        assertEquals(disposed.state, "pending");
+        client.sendClose(1000);
+        await client.finish();
+        await disposed.untilSettled();
+        assertEquals([disposed.state, conn.state], ["resolved", "closed"]);
+      }));
+  });
+
+  describe(`the client's Close frame over ${name}`, () => {
+    for (const code of [1000, 1001, 1012, 3000, 4999]) {
+      it(`with ${code} is answered with ${code}, and then TCP is ended`, () =>
+        withServer({}, async (server) => {
+          const { client, conn } = await server.openPair();
+          client.sendClose(code, "because");
+          assertEquals(await client.readClose(), [code, ""]);
+          await client.finish();
+          assertEquals(await conn.closed, {
+            closeCode: code,
+            reason: "because",
+            wasClean: true,
+            initiator: "remote",
+          });
+        }));
+    }
+
+    it("without a code is answered without one: 1005", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.sendClose();
+        assertEquals(await client.readClose(), [undefined, ""]);
+        await client.finish();
+        assertEquals(await conn.closed, {
+          closeCode: 1005,
+          reason: "",
+          wasClean: true,
+          initiator: "remote",
+        });
+      }));
+
+    it("is followed by nothing that is heard", () => {
+      const received: unknown[] = [];
+      const message = (_: unknown, data: unknown) => void received.push(data);
+      return withServer({ message }, async (server) => {
+        const client = await server.open();
+        client.send(textFrame("a"), closeFrame(1000), textFrame("b"), Uint8Array.of(0xff, 0xff));
+        assertEquals(await client.readClose(), [1000, ""]);
+        client.send(textFrame("c"));
+        await client.finish();
+        assertEquals(received, ["a"]);
+      });
+    });
+
+    it("that is malformed fails the connection", async () => {
+      const frames: [payload: Uint8Array, code: number][] = [
+        [Uint8Array.of(3), 1002],
+        [Uint8Array.of(0x03, 0xe8, 0xff), 1007],
+      ];
+      for (const code of [0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65535]) {
+        assertEquals(isReferenceCloseCode(code), false);
+        frames.push([Uint8Array.of(code >> 8, code & 0xff), 1002]);
+      }
+      for (const [payload, code] of frames) {
+        await withServer({}, async (server) => {
+          const { client, conn } = await server.openPair();
+          client.sendFrame({ opcode: close, payload });
+          assertEquals((await client.readClose())[0], code);
+          await client.finish();
+          const { closeCode, wasClean, initiator } = await conn.closed;
+          assertEquals([closeCode, wasClean, initiator], [code, false, "local"]);
+        });
+      }
+    });
+  });
+
+  describe(`the end of TCP without a Close frame over ${name}`, () => {
+    const ABNORMAL: CloseInfo = {
+      closeCode: 1006,
+      reason: "",
+      wasClean: false,
+      initiator: "remote",
+    };
+
+    it("by FIN is answered by FIN: 1006", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.socket.end();
+        assertEquals((await client.readToEnd()).length, 0);
+        await client.untilClosed();
+        assertEquals([client.error, await conn.closed], [undefined, ABNORMAL]);
+      }));
+
+    it("by FIN within a frame", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.send(textFrame("Hello").subarray(0, 8));
+        client.socket.end();
+        assertEquals((await client.readToEnd()).length, 0);
+        assertEquals(await conn.closed, ABNORMAL);
+      }));
+
+    it("by RST", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.socket.reset();
+        assertEquals(await conn.closed, ABNORMAL);
+      }));
+
+    it("by FIN behind our Close frame: our code, and not clean", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        void conn.close({ closeCode: 4000 });
+        await client.readClose();
+        client.socket.end();
+        assertEquals((await client.readToEnd()).length, 0);
+        assertEquals(await conn.closed, {
+          closeCode: 4000,
+          reason: "",
+          wasClean: false,
+          initiator: "local",
+        });
+      }));
+
+    it("by RST behind our Close frame: our code, and not clean", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        void conn.close({ closeCode: 4000 });
+        await client.readClose();
+        client.socket.reset();
+        const { closeCode, wasClean } = await conn.closed;
+        assertEquals([closeCode, wasClean], [4000, false]);
+      }));
+
+    it("by abort(): 1006 of our own", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        conn.abort();
+        conn.abort();
+        assertEquals((await client.readToEnd()).length, 0);
+        assertEquals(await conn.closed, { ...ABNORMAL, initiator: "local" });
+        conn.abort();
+        assertEquals(conn.state, "closed");
+      }));
+  });
+
+  describe(`the close callback over ${name}`, () => {
+    const ENDS: [what: string, end: (client: RawClient, conn: Connection) => unknown][] = [
+      ["the client's Close frame", (client) => client.sendClose(1000)],
+      ["FIN", (client) => client.socket.end()],
+      ["RST", (client) => client.socket.reset()],
+      ["a protocol error", (client) => client.send(Uint8Array.of(0xff, 0xff))],
+      ["close()", (_, conn) => conn.close()],
+      ["abort()", (_, conn) => conn.abort()],
+      ["close() and abort()", (_, conn) => void [conn.close(), conn.abort()]],
+      ["close() and RST", (client, conn) => void [conn.close(), client.socket.reset()]],
+      ["a Close frame and RST", (client) => void [client.sendClose(1000), client.socket.reset()]],
+    ];
+    for (const [what, end] of ENDS) {
+      it(`is called once after ${what}, when the connection is no longer in the set`, () => {
+        const calls: [Connection, CloseInfo][] = [];
+        const close = (conn: Connection, info: CloseInfo) => void calls.push([conn, info]);
+        return withServer({ close }, async (server) => {
+          const { client, conn } = await server.openPair();
+          void end(client, conn);
+          await settle();
+          if (!client.isClosed) client.socket.reset();
+          await eventually("the callback", () => calls.length > 0);
+          await settle();
+          assertEquals(calls, [[conn, await conn.closed]]);
+          assertEquals(server.server.connections.has(conn), false);
+          assertEquals(conn.state, "closed");
+        });
+      });
+    }
+  });
+}
