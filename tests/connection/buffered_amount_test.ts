@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Connection } from "../../src/server/mod.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
+import { Source } from "./source.ts";
 import { textOfFrameSize, withConnection, withStalledClient } from "./with_connection.ts";
 
 describe("bufferedAmount", () => {
@@ -35,14 +36,13 @@ describe("bufferedAmount", () => {
 
   it("counts what is held back behind a message sent as a stream", () =>
     withConnection({}, async ({ conn, client }) => {
-      let controller!: ReadableStreamDefaultController<string>;
-      const stream = new ReadableStream<string>({ start: (c) => void (controller = c) });
-      void conn.sendStream("text", stream);
+      const source = new Source();
+      void conn.sendStream("text", source.stream);
       void conn.send("€".repeat(10));
       void conn.send(new Uint8Array(12));
       await settle();
       assertEquals(conn.bufferedAmount, 42);
-      controller.close();
+      source.end();
       await client.readMessage();
       await client.readMessage();
       assertEquals((await client.readMessage()).length, 12);
@@ -144,14 +144,26 @@ describe("the drain callback", () => {
     let calls = 0;
     const drain = () => void calls++;
     return withConnection({ drain }, async ({ conn }) => {
-      let controller!: ReadableStreamDefaultController<string>;
-      const stream = new ReadableStream<string>({ start: (c) => void (controller = c) });
-      const sent = conn.sendStream("text", stream);
+      const source = new Source();
+      const sent = conn.sendStream("text", source.stream);
       assertEquals(conn.trySend("x".repeat(65_537)), "queued");
       await settle();
       assertEquals(calls, 0);
-      controller.close();
+      source.end();
       await sent;
+      await settle();
+      assertEquals([conn.bufferedAmount, calls], [0, 1]);
+    });
+  });
+
+  it("is called so also where the stream failed before its first fragment", () => {
+    let calls = 0;
+    const drain = () => void calls++;
+    return withConnection({ drain }, async ({ conn }) => {
+      const source = new Source();
+      void conn.sendStream("text", source.stream);
+      assertEquals(conn.trySend("x".repeat(65_537)), "queued");
+      source.fail(new Error("source broke"));
       await settle();
       assertEquals([conn.bufferedAmount, calls], [0, 1]);
     });

@@ -263,6 +263,21 @@ describe("sendStream(), where the connection ends", () => {
       }));
   }
 
+  it("before its signal aborts: rejects with how it ended", () =>
+    withConnection({}, async ({ conn, client }) => {
+      const controller = new AbortController();
+      const source = new Source("a");
+      const { signal } = controller;
+      const sent = watch(conn.sendStream("text", source.stream, { signal }));
+      await settle();
+      client.socket.reset();
+      await sent.untilSettled();
+      assertRejectedAsClosed(sent, 1006);
+      assertEquals(source.cancelled, [sent.reason]);
+      controller.abort();
+      await settle();
+    }));
+
   it("by close(): the Close frame follows the fragments that were sent", () =>
     withConnection({}, async ({ conn, client }) => {
       void conn.sendStream("text", new Source("a").stream);
