@@ -173,6 +173,11 @@ describe("writable", () => {
       withConnection({}, async ({ conn, client }) => {
         client.socket.reset();
         await settle();
+        const writer = conn.writable.getWriter();
+        // Without a write.
+        const closed = await watch(writer.closed).untilSettled();
+        assertRejectedAsClosed(closed, 1006);
+        writer.releaseLock();
         const source = new Source("a");
         const piped = watch(source.stream.pipeTo(conn.writable));
         await piped.untilSettled();
