@@ -60,8 +60,9 @@ export class NodeChannel extends OrderedChannel {
     // The event "drain" comes only after a high-water mark was passed, the callback always does.
     socket.write(chunks[last], this.#onTaken);
     if (last > 0) socket.uncork();
-    // What the kernel took at once no longer counts.
-    if (socket.writableLength === 0) return true;
+    // What the kernel took at once no longer counts. Nor does what it refused: the socket is then no
+    // longer writable, and is closed on a later turn, which has to come.
+    if (socket.writableLength === 0 && socket.writable) return true;
     this.#waitsForDrain = true;
     return false;
   }
