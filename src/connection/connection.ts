@@ -33,7 +33,10 @@ export type TrySendResult =
 
 /** Options of an operation that can be given up. */
 export interface WaitOptions {
-  /** Gives up the wait: the promise rejects with the signal's reason. */
+  /**
+   * Gives up the wait: the promise rejects with the signal's reason. What was sent stays sent; where the
+   * signal has aborted before the call, nothing is.
+   */
   signal?: AbortSignal;
 }
 

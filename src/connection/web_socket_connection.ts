@@ -313,6 +313,7 @@ export class WebSocketConnection<Data>
       assertMessage(data);
       return rejected(this.#closedError());
     }
+    if (options?.signal?.aborted) return rejected(options.signal.reason);
     if (!this.#sendQueue.hasRoomFor(data)) {
       const { sendQueueOverflow } = this.#settings.limits;
       if (sendQueueOverflow === "drop") return RESOLVED;
@@ -369,6 +370,7 @@ export class WebSocketConnection<Data>
 
   ping(options: WaitOptions = {}): Promise<number> {
     if (!this.#isSendable) return rejected(this.#closedError());
+    if (options.signal?.aborted) return rejected(options.signal.reason);
     this.#pings ??= new PingTracker(this.#settings.clock);
     const { payload, roundTripTime } = this.#pings.start();
     this.#protocol.sendPing(payload);

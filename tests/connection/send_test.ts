@@ -220,12 +220,14 @@ describe("send()", () => {
         assertEquals(await client.readMessage(), text);
       }));
 
-    it("that was aborted before, rejects", () =>
+    it("that was aborted before, rejects, and sends nothing", () =>
       withStalledClient(MARK, async ({ conn }) => {
         const reason = new Error("enough");
         const sent = watch(conn.send(textOfFrameSize(300), { signal: AbortSignal.abort(reason) }));
         await sent.untilSettled();
         assertStrictEquals(sent.reason, reason);
+        // Of what was sent before.
+        assertEquals(conn.bufferedAmount, 10);
       }));
 
     it("lets go of the signal when it is done", () =>
