@@ -12,7 +12,7 @@ import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { watch } from "../support/watch.ts";
 
-const CLOSED: ReadableStreamReadResult<Message> = { value: undefined, done: true };
+const CLOSED = { value: undefined, done: true } as const;
 
 for (const { name, withServer } of TRANSPORTS) {
   describe(`conn.readable over ${name}`, () => {
