@@ -219,14 +219,14 @@ export class MemorySocket implements RawSocket {
   handler!: RawSocketHandler;
   readonly channel: MemoryChannel;
   #takesAtOnce = Infinity;
-  #hasEnded = false;
+  hasEnded = false;
 
   constructor(channel: MemoryChannel) {
     this.channel = channel;
   }
 
   send(bytes: Uint8Array): void {
-    if (this.#hasEnded) throw new Error("The test sends after FIN");
+    if (this.hasEnded) throw new Error("The test sends after FIN");
     this.channel.arrive(bytes);
   }
 
@@ -235,12 +235,12 @@ export class MemorySocket implements RawSocket {
   }
 
   end(): void {
-    this.#hasEnded = true;
+    this.hasEnded = true;
     this.channel.arriveEnd();
   }
 
   reset(): void {
-    this.#hasEnded = true;
+    this.hasEnded = true;
     this.channel.arriveReset();
     queueMicrotask(() => this.handler.receiveClosed());
   }

@@ -5,6 +5,7 @@ import type { RawSocket, RawSocketHandler } from "./raw_socket.ts";
 export class NetSocket implements RawSocket {
   #handler!: RawSocketHandler;
   readonly #socket: Socket;
+  hasEnded = false;
   #error: unknown;
 
   private constructor(socket: Socket) {
@@ -47,10 +48,12 @@ export class NetSocket implements RawSocket {
   }
 
   end(): void {
+    this.hasEnded = true;
     this.#socket.end();
   }
 
   reset(): void {
+    this.hasEnded = true;
     if (this.#socket.destroyed) return;
     this.#socket.resetAndDestroy();
   }

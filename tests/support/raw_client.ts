@@ -75,6 +75,11 @@ export class RawClient<Socket extends RawSocket = RawSocket> implements RawSocke
     this.#waiter.wake();
   }
 
+  /** Whether this side has sent FIN or RST, or the connection is gone. */
+  get hasSentEnd(): boolean {
+    return this.isClosed || this.socket.hasEnded;
+  }
+
   // ---- Bytes ----
 
   /** Sends bytes, or text as Latin-1. */

@@ -10,6 +10,8 @@ export interface RawSocketHandler {
 /** The client's end of a connection, as bytes: in memory, or a real socket. */
 export interface RawSocket {
   handler: RawSocketHandler;
+  /** Whether FIN or RST was sent. */
+  readonly hasEnded: boolean;
   send(bytes: Uint8Array): void;
   /** How many of the bytes sent have not been taken. */
   readonly unsentSize: number;

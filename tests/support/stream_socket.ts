@@ -10,6 +10,7 @@ export class StreamSocket implements RawSocket {
   /** What the client writes with. */
   readonly writer: WritableStreamDefaultWriter<Uint8Array>;
   unsentSize = 0;
+  hasEnded = false;
   #isPaused = true;
 
   constructor() {
@@ -26,10 +27,12 @@ export class StreamSocket implements RawSocket {
   }
 
   end(): void {
+    this.hasEnded = true;
     this.writer.close().catch(() => {});
   }
 
   reset(): void {
+    this.hasEnded = true;
     const error = new Error("The client reset the streams");
     this.writer.abort(error).catch(() => {});
     this.#reader.cancel(error).catch(() => {});
