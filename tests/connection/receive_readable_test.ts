@@ -1,11 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import {
-  ConnectionClosedError,
-  type Message,
-  MessageTooBigError,
-  ProtocolError,
-} from "../../src/server/mod.ts";
+import { ConnectionClosedError, MessageTooBigError, ProtocolError } from "../../src/server/mod.ts";
 import { closeFrame, textFrame } from "../support/raw_client.ts";
 import { TRANSPORTS } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
