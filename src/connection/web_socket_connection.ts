@@ -131,9 +131,10 @@ export class WebSocketConnection<Data>
     handler?: (conn: Connection<Data>) => unknown,
   ): void {
     this.#sendQueue.sendHandshake(response);
+    // Before the program's code, which may begin to receive at once.
+    this.#intake.prepend(received);
     if (handler !== undefined) void this.#run(handler);
     if (this.#callbacks?.open !== undefined) this.#call(this.#callbacks.open);
-    this.#intake.prepend(received);
     this.#continueReceiving();
   }
 
