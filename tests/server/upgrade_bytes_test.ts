@@ -3,8 +3,9 @@ import { assertEquals } from "@std/assert";
 import { concatBytes } from "../support/reference_frames.ts";
 import { closeFrame, textFrame, utf8 } from "../support/raw_client.ts";
 import { upgradeRequest } from "../support/requests.ts";
-import { TRANSPORTS } from "../support/transports.ts";
+import { type Setup, TRANSPORTS } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
+import { eventually } from "../support/waiter.ts";
 
 const REQUEST = utf8(upgradeRequest());
 const FRAMES = concatBytes([textFrame("a"), textFrame("b".repeat(200)), textFrame("")]);
@@ -43,6 +44,45 @@ for (const { name, withServer } of TRANSPORTS) {
 
       it(`are received with ${hook}, byte by byte`, () =>
         check(Array.from(BYTES, (_, i) => BYTES.subarray(i, i + 1))));
+    }
+
+    for (const how of ["iteration", "streams", "streamed messages", "an async callback"]) {
+      it(`are received in order with ${how}, though they are more than the queue holds`, () => {
+        const received: unknown[] = [];
+        const expected = Array.from({ length: 30 }, (_, i) => String(i));
+        const setups: Record<string, Setup<unknown>> = {
+          iteration: {
+            async handler(conn) {
+              for await (const message of conn) received.push(message);
+            },
+          },
+          streams: {
+            async handler(conn) {
+              for await (const message of conn.readable) received.push(message);
+            },
+          },
+          "streamed messages": {
+            async handler(conn) {
+              for await (const message of conn.messages()) received.push(await message.text());
+            },
+          },
+          "an async callback": {
+            async message(_, data) {
+              await settle(1);
+              received.push(data);
+            },
+          },
+        };
+        const setup = { ...setups[how], limits: { receiveQueueMessages: 2 } };
+        return withServer(setup, async (server) => {
+          const frames = expected.map(textFrame);
+          const client = await server.request(REQUEST, ...frames.slice(0, 15));
+          for (const frame of frames.slice(15)) client.send(frame);
+          assertEquals((await client.readHead()).status, 101);
+          await eventually("all messages", () => received.length === expected.length);
+          assertEquals(received, expected);
+        });
+      });
     }
   });
 }
