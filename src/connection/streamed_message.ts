@@ -23,7 +23,7 @@ export class StreamedMessage implements IncomingMessage {
    * Creates a message whose body is still to come.
    *
    * @param onChange Called with the change of `pendingLength`: above 0 when bytes arrived, below it
-   * when they were read or dropped. It may be 0 when no more are wanted.
+   * when they were read or dropped; 0 when a reader waits, or no more are wanted.
    */
   constructor(type: MessageType, onChange: (change: number) => void) {
     this.type = type;
@@ -84,8 +84,12 @@ export class StreamedMessage implements IncomingMessage {
   }
 
   #pull(): Promise<void> | void {
-    if (this.#pending.length > 0) this.#read();
-    else return new Promise((resolve) => this.#resume = resolve);
+    if (this.#pending.length > 0) return this.#read();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#resume = resolve;
+    // The queue may have been full, and the socket not be read any more.
+    this.#onChange(0);
+    return promise;
   }
 
   #deliver(): void {
