@@ -1,12 +1,13 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import type { Connection, Message } from "../../src/server/mod.ts";
+import type { Connection, IncomingMessage, Message } from "../../src/server/mod.ts";
 import type { MemoryChannel, MemorySocket } from "../support/memory_channel.ts";
 import { clientFrame, type RawClient, textFrame } from "../support/raw_client.ts";
 import { REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { type Setup, TRANSPORTS, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
+import { watch } from "../support/watch.ts";
 
 const { binary } = REFERENCE_OPCODES;
 
@@ -234,6 +235,17 @@ describe("the body of a streamed message", () => {
       });
     });
   }
+
+  it("is read on when it is waited for, though its beginning had filled the queue", () =>
+    withConnection({ limits: { receiveQueueMessages: 1 } }, async (ends) => {
+      const { client, channel, conn } = ends;
+      void conn.messages();
+      client.send(clientFrame({ opcode: binary, fin: false, payload: new Uint8Array() }));
+      client.send(clientFrame({ opcode: 0, payload: new Uint8Array(300) }));
+      assertEquals(channel.isPaused, true);
+      const message: IncomingMessage = (await conn.messages().next()).value!;
+      assertEquals((await watch(message.bytes()).untilSettled()).value?.length, 300);
+    }));
 
   it("is read on when it is cancelled, or dropped for the next message", () =>
     withConnection({ limits }, async ({ client, channel, conn }) => {
