@@ -38,7 +38,7 @@ export function kernelBufferSize(): number {
 export interface Flood {
   /** The messages sent, the last one perhaps not taken yet. */
   readonly count: number;
-  /** Sends no more; resolves when the last message is taken. */
+  /** Sends no more; resolves when the last message is taken, rejects where one was not. */
   stop(): Promise<void>;
 }
 
@@ -53,6 +53,8 @@ export function startFlood(client: TcpClient): Flood {
     }
   };
   const running = run();
+  // stop() tells.
+  running.catch(() => {});
   return {
     get count() {
       return count;

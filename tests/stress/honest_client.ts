@@ -7,7 +7,8 @@
 import { setTimeout } from "node:timers/promises";
 import { encodeReferenceFrame, REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { FrameReader } from "./frame_reader.ts";
-import { TcpClient } from "./tcp_client.ts";
+import type { ServerProcess } from "./server_process.ts";
+import type { TcpClient } from "./tcp_client.ts";
 
 const MASKING_KEY = Uint8Array.of(0x01, 0x02, 0x03, 0x04);
 
@@ -23,9 +24,9 @@ export class HonestClient {
   #onEcho: PromiseWithResolvers<void> = Promise.withResolvers();
 
   /** Connects, and begins. */
-  static async open(port: number): Promise<HonestClient> {
+  static async open(server: ServerProcess): Promise<HonestClient> {
     const honest = new HonestClient();
-    honest.#client = await TcpClient.open(port, (bytes) => honest.#reader.push(bytes));
+    honest.#client = await server.open((bytes) => honest.#reader.push(bytes));
     honest.#running = honest.#run();
     // close() tells.
     honest.#running.catch(() => {});
@@ -61,7 +62,7 @@ export class HonestClient {
     while (!this.#isStopping) {
       const message = `message ${this.count}`;
       const payload = new TextEncoder().encode(message);
-      this.#client.write(encodeReferenceFrame({ opcode, payload, maskingKey: MASKING_KEY }));
+      await this.#client.write(encodeReferenceFrame({ opcode, payload, maskingKey: MASKING_KEY }));
       await Promise.race([this.#onEcho.promise, gone]);
       if (this.#echo !== message) {
         throw new Error(`The honest client got "${this.#echo}", not "${message}"`);

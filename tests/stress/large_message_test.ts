@@ -5,7 +5,6 @@ import { FrameReader } from "./frame_reader.ts";
 import { PatternChecker, patternChunk } from "./pattern.ts";
 import { MiB, mib, progress, scaled, skip, TIMEOUT_MS } from "./scale.ts";
 import { ServerProcess } from "./server_process.ts";
-import { TcpClient } from "./tcp_client.ts";
 
 const SIZE = scaled(128 * MiB, 1024 * MiB);
 const MASKING_KEY = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
@@ -48,7 +47,7 @@ async function echo(server: ServerProcess, size: number): Promise<void> {
       if (opcode === BINARY) resolve(size);
     },
   );
-  const client = await TcpClient.open(server.port, (bytes) => {
+  const client = await server.open((bytes) => {
     try {
       reader.push(bytes);
     } catch (error) {

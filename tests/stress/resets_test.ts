@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { HonestClient } from "./honest_client.ts";
 import { KiB, MiB, mib, progress, scaled, skip, TIMEOUT_MS } from "./scale.ts";
 import { ServerProcess } from "./server_process.ts";
-import { REQUEST, TcpClient } from "./tcp_client.ts";
+import { REQUEST } from "./tcp_client.ts";
 
 const CONNECTIONS = scaled(1_000, 10_000);
 const AT_ONCE = 20;
@@ -30,7 +30,7 @@ describe("connections that are reset at every byte of the handshake", () => {
     it(style, { skip, timeout: TIMEOUT_MS }, async () => {
       const server = await ServerProcess.start("echo_server.ts", ["--port", "0", "--style", style]);
       try {
-        const honest = await HonestClient.open(server.port);
+        const honest = await HonestClient.open(server);
         const { descriptors } = server;
         await resetAll(server, 1_000);
         await settle(server, descriptors);
@@ -64,7 +64,7 @@ async function resetAll(server: ServerProcess, count: number): Promise<void> {
   let started = 0;
   const work = async () => {
     for (let i = started++; i < count; i = started++) {
-      const client = await TcpClient.connect(server.port);
+      const client = await server.connect();
       const position = i % positions;
       if (position > 0) await client.write(REQUEST.subarray(0, position));
       if (position > REQUEST.length) await client.opened;

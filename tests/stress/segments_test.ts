@@ -9,7 +9,7 @@ import {
 } from "../support/reference_frames.ts";
 import { progress, scaled, skip, TIMEOUT_MS } from "./scale.ts";
 import { ServerProcess } from "./server_process.ts";
-import { REQUEST, TcpClient } from "./tcp_client.ts";
+import { REQUEST } from "./tcp_client.ts";
 
 const SEGMENTS = scaled(20_000, 200_000);
 /** Faster than this, TCP itself puts bytes together: it holds them back while many are under way. */
@@ -81,10 +81,7 @@ describe("segments of one byte through one connection", () => {
       const server = await ServerProcess.start("echo_server.ts", ["--port", "0", "--style", style]);
       try {
         const received: Uint8Array[] = [];
-        const client = await TcpClient.connect(
-          server.port,
-          (piece) => received.push(Uint8Array.from(piece)),
-        );
+        const client = await server.connect((piece) => received.push(Uint8Array.from(piece)));
         const startedAt = performance.now();
         for (let i = 0; i < SEGMENTS; i++) {
           const nextAt = performance.now() + MIN_INTERVAL_MS;

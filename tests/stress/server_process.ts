@@ -13,6 +13,7 @@ import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { KiB } from "./scale.ts";
+import { REQUEST, TcpClient } from "./tcp_client.ts";
 
 /** How long a server may take to end after SIGTERM, where all its connections have ended. */
 const STOP_MS = 4_000;
@@ -26,7 +27,8 @@ function command(script: string): string[] {
 
 /** A server that runs. */
 export class ServerProcess {
-  readonly port: number;
+  readonly #port: number;
+  readonly #clients: Set<TcpClient> = new Set();
   readonly #child: ChildProcess;
   readonly #ended: Promise<number | string>;
   readonly #errors: string[];
@@ -62,11 +64,27 @@ export class ServerProcess {
 
   private constructor(child: ChildProcess, port: number, errors: string[]) {
     this.#child = child;
-    this.port = port;
+    this.#port = port;
     this.#errors = errors;
     const { promise, resolve } = Promise.withResolvers<number | string>();
     this.#ended = promise;
     child.on("exit", (code, signal) => resolve(signal ?? code ?? "unknown"));
+  }
+
+  /** Connects a client, which `kill()` drops. */
+  async connect(onBytes?: (bytes: Uint8Array) => void): Promise<TcpClient> {
+    const client = await TcpClient.connect(this.#port, onBytes);
+    this.#clients.add(client);
+    client.closed.then(() => this.#clients.delete(client));
+    return client;
+  }
+
+  /** Connects a client, and makes the opening handshake. */
+  async open(onBytes?: (bytes: Uint8Array) => void): Promise<TcpClient> {
+    const client = await this.connect(onBytes);
+    await client.write(REQUEST);
+    await client.opened;
+    return client;
   }
 
   /** The memory in RAM, in bytes. */
@@ -118,8 +136,9 @@ export class ServerProcess {
     assertEquals(tookMs < STOP_MS, true, `the server took ${tookMs} ms to end`);
   }
 
-  /** Ends the server, whatever it does. */
+  /** Ends the server and its clients, whatever they do. */
   kill(): void {
+    for (const client of this.#clients) client.reset();
     this.#child.kill("SIGKILL");
   }
 

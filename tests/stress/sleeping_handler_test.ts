@@ -5,7 +5,7 @@ import { kernelBufferSize, MESSAGE_SIZE, startFlood, waitForStandstill } from ".
 import { FrameReader } from "./frame_reader.ts";
 import { MiB, mib, progress, skip, TIMEOUT_MS } from "./scale.ts";
 import { ServerProcess } from "./server_process.ts";
-import { TcpClient } from "./tcp_client.ts";
+import type { TcpClient } from "./tcp_client.ts";
 
 const MASKING_KEY = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
 const RECEIVE_QUEUE_SIZE = MiB;
@@ -18,7 +18,7 @@ describe("a program that sleeps stops the client's TCP", () => {
       const server = await ServerProcess.start("program_server.ts", [program]);
       try {
         const answer = new TextReceiver();
-        const client = await TcpClient.open(server.port, (bytes) => answer.push(bytes));
+        const client = await server.open((bytes) => answer.push(bytes));
         server.resetPeak();
         const before = server.residentSize;
         const flood = startFlood(client);

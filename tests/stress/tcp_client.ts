@@ -43,14 +43,6 @@ export class TcpClient {
     return client;
   }
 
-  /** Connects, and makes the opening handshake. */
-  static async open(port: number, onBytes?: (bytes: Uint8Array) => void): Promise<TcpClient> {
-    const client = await TcpClient.connect(port, onBytes);
-    await client.write(REQUEST);
-    await client.opened;
-    return client;
-  }
-
   private constructor(socket: Socket, onBytes: (bytes: Uint8Array) => void) {
     this.#socket = socket;
     this.#onBytes = onBytes;
@@ -77,12 +69,13 @@ export class TcpClient {
     return this.#opened.promise;
   }
 
-  /** Resolves when the kernel has taken the bytes, or the connection is closed. */
+  /** Resolves when the kernel has taken the bytes; rejects where the connection is gone. */
   write(bytes: Uint8Array): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#isClosed) return resolve();
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) throw new Error("The connection was closed");
       this.#socket.write(bytes, (error) => {
-        if (!error) this.acceptedSize += bytes.length;
+        if (error) return reject(error);
+        this.acceptedSize += bytes.length;
         resolve();
       });
     });
