@@ -51,11 +51,14 @@ export class NodeChannel extends OrderedChannel {
   /** Writes the chunks; `true` where the kernel took all of them at once. */
   write(chunks: Uint8Array[]): boolean {
     const socket = this.#socket;
-    const last = chunks.length - 1;
+    // Empty chunks are left out: a TLS socket of Deno may never be done with one.
+    let last = chunks.length - 1;
+    while (last >= 0 && chunks[last].length === 0) last--;
+    if (last < 0) return true;
     if (last > 0) {
       // One writev for all of them.
       socket.cork();
-      for (let i = 0; i < last; i++) socket.write(chunks[i]);
+      for (let i = 0; i < last; i++) if (chunks[i].length > 0) socket.write(chunks[i]);
     }
     // The event "drain" comes only after a high-water mark was passed, the callback always does.
     socket.write(chunks[last], this.#onTaken);

@@ -28,4 +28,7 @@ const listener = await listen(loopback, tls === "tls" ? certificate : undefined,
 });
 if (mode === "unref" || mode === "ref") listener.unref();
 if (mode === "ref") listener.ref();
+// Deno begins to listen to signals half a second after its start, and panics where no descriptor
+// is left for it. So it does so now.
+if (mode === "ref") process.on("SIGUSR2", () => {});
 if (listener.addr.transport === "tcp") console.log(listener.addr.port);
