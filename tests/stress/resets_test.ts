@@ -17,7 +17,7 @@ const SETTLE_MS = 20_000;
  * would be more. What the runtimes add with every round, to compiled code above all, is some 20 bytes
  * each.
  */
-const MAX_LEFT = MiB + CONNECTIONS * 256;
+const MAX_LEFT = 512 * KiB + CONNECTIONS * 128;
 
 /**
  * What may be left in RAM. Runtimes keep what the busiest moment took, for the next one: 20 to 50 MiB,
