@@ -91,6 +91,20 @@ describe("the deadline of the handshake", () => {
       assertEquals((await client.readResponse()).status, 408);
     }));
 
+  it("answers 408 behind a 100 that the client has not read yet", () =>
+    withMemoryServer({ fetch: () => new Response() }, async (server) => {
+      const client = await server.connect();
+      client.socket.pause();
+      await server.clock.advance(5_000);
+      const headers = { "Content-Length": "5", Expect: "100-continue" };
+      client.send(httpRequest({ method: "POST", headers }));
+      await server.clock.advance(5_000);
+      client.socket.resume();
+      assertEquals((await client.readHead()).status, 100);
+      assertEquals((await client.readResponse()).status, 408);
+      await client.finish();
+    }));
+
   for (const result of [undefined, new Response("no", { status: 403 })]) {
     it(`ignores a hook that gives ${result === undefined ? "nothing" : "a Response"} later`, () => {
       const { promise, resolve } = Promise.withResolvers<Response | undefined>();
