@@ -86,9 +86,15 @@ for (const transport of ["tcp", "tls"]) {
     it("goes on accepting after its descriptors ran out", async () => {
       const server = new ServerProcess("ref", transport, 80);
       const address = await server.address();
+      const first = await peers.connect(address, { tls });
       const crowd = await Promise.all(
         Array.from({ length: 120 }, () => peers.connect(address, { tls: false })),
       );
+      // While this one is served, the server accepts as many of the others as it can.
+      for (let size = 100; size <= 5000; size += 100) {
+        await first.write(100);
+        assertEquals((await first.untilReceived(size)).received, size);
+      }
       for (const peer of crowd) await peer.destroy();
       // The first ones may still be refused.
       for (let served = false; !served && server.child.exitCode === null;) {
@@ -97,6 +103,7 @@ for (const transport of ["tcp", "tls"]) {
         served = (await peer.untilReceived(100)).received === 100;
         await peer.destroy();
       }
+      assertEquals((await first.now()).closed, false);
       server.child.kill();
       await server.exit;
       assertEquals(server.output, "");
