@@ -228,7 +228,10 @@ describe("chat in a browser", () => {
   });
 
   it("remembers the name: for the tab, and as a suggestion", { skip }, async () => {
-    await grace.page.reload();
+    // Away first: the server may hear of the new page before it hears that the old one is gone.
+    await grace.page.goto("about:blank");
+    await ada.sees("Grace left");
+    await grace.page.goto(address);
     await grace.sees("You joined as Grace");
     const tab = new ChatPage(await grace.page.context().newPage());
     await tab.page.goto(address);
