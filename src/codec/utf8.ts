@@ -3,6 +3,9 @@
 // Below this a loop over octets is faster than the creation of a view over words.
 const MIN_WORDS_LENGTH = 64;
 
+/** The bits of four octets at once that ASCII does not use. */
+const NOT_ASCII = 0x80808080;
+
 /**
  * Validates UTF-8 that arrives in pieces, and fails at the first octet that no valid text can have
  * at its place: also within an unfinished code point, frame or message (RFC 6455, section 8.1).
@@ -48,43 +51,74 @@ export class Utf8Validator {
    * {@linkcode Utf8Validator.reset} before it is used again.
    */
   validate(bytes: Uint8Array, start = 0, end: number = bytes.length): boolean {
-    let needed = this.#needed;
-    let lower = this.#lower;
-    let upper = this.#upper;
     let i = start;
+    if (this.#needed > 0) {
+      i = this.#continue(bytes, i, end);
+      if (i < 0) return false;
+    }
+    // A code point that lies whole in the piece is checked at one go, by the table of well-formed
+    // sequences of RFC 3629, section 4: that is twice as fast as octet by octet.
     while (i < end) {
-      if (needed === 0) {
-        i = skipAscii(bytes, i, end);
-        if (i === end) break;
-        const octet = bytes[i++];
-        // The table of well-formed sequences: RFC 3629, section 4.
-        if (octet < 0xc2) return false;
-        if (octet < 0xe0) {
-          needed = 1;
-        } else if (octet < 0xf0) {
-          needed = 2;
-          if (octet === 0xe0) lower = 0xa0; // shorter forms exist below
-          else if (octet === 0xed) upper = 0x9f; // surrogates lie above
-        } else if (octet < 0xf5) {
-          needed = 3;
-          if (octet === 0xf0) lower = 0x90; // shorter forms exist below
-          else if (octet === 0xf4) upper = 0x8f; // U+10FFFF is the last code point
-        } else {
-          return false;
-        }
+      const first = bytes[i];
+      if (first < 0x80) {
+        i = skipAscii(bytes, i + 1, end);
+      } else if (first < 0xe0) {
+        if (i + 2 > end) return this.#begin(bytes, i, end);
+        if (first < 0xc2 || !isContinuation(bytes[i + 1])) return false;
+        i += 2;
+      } else if (first < 0xf0) {
+        if (i + 3 > end) return this.#begin(bytes, i, end);
+        const second = bytes[i + 1];
+        if (!isContinuation(second) || !isContinuation(bytes[i + 2])) return false;
+        if (first === 0xe0 && second < 0xa0) return false; // shorter forms exist
+        if (first === 0xed && second > 0x9f) return false; // surrogates
+        i += 3;
       } else {
-        const octet = bytes[i++];
-        if (octet < lower || octet > upper) return false;
-        lower = 0x80;
-        upper = 0xbf;
-        needed--;
+        if (i + 4 > end) return this.#begin(bytes, i, end);
+        const second = bytes[i + 1];
+        if (!isContinuation(second) || !isContinuation(bytes[i + 2])) return false;
+        if (first > 0xf4 || !isContinuation(bytes[i + 3])) return false;
+        if (first === 0xf0 && second < 0x90) return false; // shorter forms exist
+        if (first === 0xf4 && second > 0x8f) return false; // U+10FFFF is the last code point
+        i += 4;
       }
     }
-    this.#needed = needed;
-    this.#lower = lower;
-    this.#upper = upper;
     return true;
   }
+
+  /** Takes a code point whose end is not in the piece. Returns whether it can become one. */
+  #begin(bytes: Uint8Array, start: number, end: number): boolean {
+    const first = bytes[start];
+    if (first < 0xc2 || first > 0xf4) return false;
+    if (first < 0xe0) {
+      this.#needed = 1;
+    } else if (first < 0xf0) {
+      this.#needed = 2;
+      if (first === 0xe0) this.#lower = 0xa0;
+      else if (first === 0xed) this.#upper = 0x9f;
+    } else {
+      this.#needed = 3;
+      if (first === 0xf0) this.#lower = 0x90;
+      else if (first === 0xf4) this.#upper = 0x8f;
+    }
+    return this.#continue(bytes, start + 1, end) >= 0;
+  }
+
+  /** Takes what is there of the code point in progress. Returns where it ends; -1 where it can't. */
+  #continue(bytes: Uint8Array, start: number, end: number): number {
+    let i = start;
+    for (; i < end && this.#needed > 0; i++) {
+      if (bytes[i] < this.#lower || bytes[i] > this.#upper) return -1;
+      this.#lower = 0x80;
+      this.#upper = 0xbf;
+      this.#needed--;
+    }
+    return i;
+  }
+}
+
+function isContinuation(octet: number): boolean {
+  return (octet & 0xc0) === 0x80;
 }
 
 /** Finds the first octet from `start` on that is not ASCII; `end` where there is none. */
@@ -102,8 +136,12 @@ function skipAscii(bytes: Uint8Array, start: number, end: number): number {
     i++;
   }
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + i, (end - i) >> 2);
+  const last = words.length - 3;
   let w = 0;
-  while (w < words.length && (words[w] & 0x80808080) === 0) w++;
+  while (w < last && ((words[w] | words[w + 1] | words[w + 2] | words[w + 3]) & NOT_ASCII) === 0) {
+    w += 4;
+  }
+  while (w < words.length && (words[w] & NOT_ASCII) === 0) w++;
   i += w << 2;
   while (i < end && bytes[i] < 0x80) i++;
   return i;
