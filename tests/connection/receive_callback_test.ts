@@ -2,7 +2,8 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { CloseInfo, Connection, Message } from "../../src/server/mod.ts";
 import { textFrame, utf8 } from "../support/raw_client.ts";
-import { TRANSPORTS } from "../support/transports.ts";
+import { upgradeRequest } from "../support/requests.ts";
+import { type Setup, TRANSPORTS } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 
@@ -211,6 +212,108 @@ for (const { name, withServer } of TRANSPORTS) {
         client.sendClose(1000);
         await client.finish();
         assertEquals(received, ["a"]);
+      });
+    });
+
+    it("get no message after they aborted the connection, and no other call than close", () => {
+      const calls: string[] = [];
+      const setup: Setup<unknown> = {
+        message(conn, data) {
+          calls.push(String(data));
+          conn.abort();
+        },
+        close: (_, { closeCode, initiator }) => void calls.push(`${closeCode} ${initiator}`),
+      };
+      return withServer(setup, async (server) => {
+        const client = await server.open();
+        client.send(textFrame("a"), textFrame("b"));
+        await client.readToEnd();
+        await eventually("the close callback", () => calls.length > 1);
+        await settle();
+        assertEquals(calls, ["a", "1006 local"]);
+      });
+    });
+
+    it("may do anything to the connection, in any of them", () => {
+      let opens = 0;
+      let ends = 0;
+      const deeds: ((conn: Connection) => void)[] = [
+        (conn) => conn.abort(),
+        (conn) => void conn.close(),
+        (conn) => void [conn.close(), conn.abort()],
+        (conn) => void [conn.send("x"), conn.abort(), conn.send("y"), conn.ping()],
+        (conn) => void [conn.trySend("x"), conn.close(), conn.trySend("y"), conn.close()],
+        // What a stream refuses is its own to tell.
+        (conn) => void conn.writable.close().catch(() => {}),
+        (conn) => void conn.writable.abort().catch(() => {}),
+        (conn) => void conn.sendStream("text", new ReadableStream()),
+      ];
+      const setup: Setup<number> = {
+        upgrade: ({ url }) => ({ data: Number(new URL(url).searchParams.get("deed")) }),
+        open: (conn) => {
+          opens++;
+          deeds[conn.data](conn);
+        },
+        message: (conn) => deeds[conn.data](conn),
+        drain: (conn) => deeds[conn.data](conn),
+        close: (conn) => {
+          ends++;
+          if (conn.data < 5) deeds[conn.data](conn);
+        },
+      };
+      return withServer(setup, async (server) => {
+        for (const deed of deeds.keys()) {
+          const client = await server.request(
+            upgradeRequest({ target: `/?deed=${deed}` }),
+            textFrame("a"),
+            textFrame("b"),
+          );
+          // Before, a reset ends the handshake, and there is no connection.
+          await eventually("the open callback", () => opens === deed + 1);
+          await settle();
+          client.socket.reset();
+          await eventually("the close callback", () => ends === deed + 1);
+        }
+      });
+    });
+
+    it("may shut the server down", () => {
+      const setup: Setup<unknown> = { message: () => void shutDown() };
+      let shutDown = () => {};
+      return withServer(setup, async (server) => {
+        shutDown = () => void server.server.shutdown();
+        const client = await server.open();
+        client.sendText("a");
+        assertEquals(await client.readClose(), [1001, ""]);
+        client.sendClose(1001);
+        await client.finish();
+        await server.server.finished;
+      });
+    });
+
+    it("give the connection that failed to onError, which may throw itself", () => {
+      const conns: unknown[] = [];
+      const printed: unknown[] = [];
+      const { error: print } = console;
+      const second = new Error("second");
+      const setup: Setup<unknown> = {
+        message: () => Promise.reject(new Error("first")),
+        onError: (_, conn) => {
+          conns.push(conn);
+          throw second;
+        },
+      };
+      return withServer(setup, async (server) => {
+        const { client, conn } = await server.openPair();
+        console.error = (what: unknown) => void printed.push(what);
+        try {
+          client.sendText("a");
+          assertEquals(await client.readClose(), [1011, ""]);
+        } finally {
+          console.error = print;
+        }
+        assertEquals([conns, printed], [[conn], [second]]);
+        assertEquals(server.takeErrors().map(String), ["Error: first"]);
       });
     });
 

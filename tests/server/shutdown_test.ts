@@ -1,6 +1,9 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import type { Listen } from "../../src/connection/byte_channel.ts";
 import type { CloseInfo, ShutdownOptions } from "../../src/server/mod.ts";
+import { WebSocketServer } from "../../src/server/server.ts";
+import { MemoryNetwork } from "../support/memory_network.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
@@ -267,6 +270,20 @@ describe("shutdown() in memory", () => {
       assertEquals(server.network.isListening, false);
       assertEquals(server.clock.pending, []);
     }));
+
+  it("is done where the signal aborts before the server listens", async () => {
+    const controller = new AbortController();
+    const network = new MemoryNetwork();
+    const listen: Listen = async (...target) => {
+      const listener = await network.listen(...target);
+      controller.abort();
+      return listener;
+    };
+    const options = { signal: controller.signal };
+    const server = await WebSocketServer.listen(listen, options, () => {});
+    const finished = await watch(server.finished).untilSettled();
+    assertEquals([finished.state, network.isListening], ["resolved", false]);
+  });
 
   it("takes its listener off the signal", () => {
     const controller = new AbortController();

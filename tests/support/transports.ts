@@ -186,7 +186,11 @@ function split<Data>(
   { handler, ...given }: Setup<Data>,
   errors: unknown[],
 ): { options: ServeOptions<Data> & ConnectionCallbacks<Data>; handler?: Handler<Data> } {
-  const options = { ...given, onError: (error: unknown) => void errors.push(error) };
+  const onError = (error: unknown, conn?: Connection<Data>) => {
+    errors.push(error);
+    given.onError?.(error, conn);
+  };
+  const options = { ...given, onError };
   const { open, message, drain, close } = options;
   if (open ?? message ?? drain ?? close) return { options };
   return { options, handler: handler ?? ((conn) => conn.closed) };
