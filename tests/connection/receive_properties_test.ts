@@ -6,19 +6,9 @@ import { concatBytes, REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { TRANSPORTS } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
+import { createPick, type Pick } from "./pick.ts";
 
 const { continuation, text, binary, close, ping, pong } = REFERENCE_OPCODES;
-
-/** A repeatable source of integers: `pick(n)` gives 0 to n - 1. */
-function createPick(seed: number): (count: number) => number {
-  let state = seed * 7919 + 1;
-  return (count) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return (state >>> 8) % count;
-  };
-}
-
-type Pick = ReturnType<typeof createPick>;
 
 interface Script {
   messages: Message[];
