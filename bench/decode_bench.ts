@@ -1,76 +1,111 @@
 /**
- * From the bytes of a client to messages, beside ws's Receiver: `deno task bench`. Both unmask in
- * place, so each run works on a copy of its own.
+ * From the bytes of a client to messages that the program may keep, beside ws's Receiver:
+ * `deno task bench`.
+ *
+ * Each gets its chunks as it does from a socket. The messages of ws are views of the chunk, so it
+ * gets a new one each time. Sluice copies messages out of the chunk, and gets the same one again. A
+ * text is a string at the end; ws leaves its decoding to the program.
  */
 
 import { Buffer } from "node:buffer";
+import { assertEquals } from "@std/assert";
 import { Protocol } from "../src/protocol/mod.ts";
-import { ALPHABETS, clientFrame, concatenate, nameOf, textOf } from "./frames.ts";
+import { ALPHABETS, clientFrame, concatenate, textOf } from "./frames.ts";
+import { benchSideBySide, nameGroup } from "./side_by_side.ts";
 import { createReceiver } from "./ws_codec.ts";
 
-function benchDecode(group: string, chunks: Uint8Array[], messages: number): void {
-  const buffers = chunks.map((chunk) => Buffer.alloc(chunk.length));
-  const copy = () => {
-    for (let i = 0; i < chunks.length; i++) buffers[i].set(chunks[i]);
-  };
-  let count = 0;
-  const check = () => {
-    if (count !== messages) throw new Error(`${count} messages instead of ${messages}`);
-    count = 0;
-  };
+type Message = string | Uint8Array;
 
+/** What both do with a message: the same, and next to nothing. */
+class Program {
+  #count = 0;
+  #last: Message | undefined;
+
+  receive(message: Message): void {
+    this.#count++;
+    this.#last = message;
+  }
+
+  /** Checks, at the end of each run, that it has received what it should. */
+  check(count: number, length: number): void {
+    if (this.#count !== count || this.#last?.length !== length) {
+      throw new Error(`${this.#count} messages, the last one of length ${this.#last?.length}`);
+    }
+    this.#count = 0;
+  }
+
+  /** Checks the last message. */
+  checkLast(message: Message): void {
+    assertEquals(
+      typeof this.#last === "string" ? this.#last : Uint8Array.from(this.#last!),
+      message,
+    );
+  }
+}
+
+function benchDecode(group: string, chunks: Uint8Array[], count: number, message: Message): void {
+  const { length } = message;
+
+  const ours = new Program();
+  const buffers = chunks.map((chunk) => new Uint8Array(chunk.length));
   const protocol = new Protocol("server", {
-    receiveMessage: () => void count++,
+    receiveMessage: (data) => ours.receive(data),
     receiveMessageStart() {},
     receiveMessageChunk() {},
     receiveMessageEnd() {},
     receivePing() {},
     receivePong() {},
     receiveClose() {},
-  }, { maxMessageSize: Infinity });
-  Deno.bench({
-    name: "Sluice",
-    group,
-    baseline: true,
-    fn() {
-      copy();
-      for (const buffer of buffers) protocol.receive(buffer);
-      check();
-    },
-  });
+  }, { maxMessageSize: 2 ** 31 });
+  const decode = () => {
+    for (let i = 0; i < chunks.length; i++) {
+      buffers[i].set(chunks[i]);
+      protocol.receive(buffers[i]);
+    }
+    ours.check(count, length);
+  };
 
-  // ws gives text as bytes; who wants the string has it decoded.
-  const isText = group.includes("text");
-  const receiver = createReceiver((data) => {
-    if (isText) data.toString();
-    count++;
-  });
-  Deno.bench({
-    name: "ws",
-    group,
-    fn() {
-      copy();
-      for (const buffer of buffers) receiver.write(buffer);
-      check();
-    },
-  });
+  const theirs = new Program();
+  const receiver = createReceiver((data, isBinary) =>
+    theirs.receive(isBinary ? data : data.toString())
+  );
+  const decodeByWs = () => {
+    for (const chunk of chunks) receiver.write(Buffer.from(chunk));
+    theirs.check(count, length);
+  };
+
+  decode();
+  ours.checkLast(message);
+  decodeByWs();
+  theirs.checkLast(message);
+  benchSideBySide(group, decode, decodeByWs);
 }
 
-const binary = (size: number) => clientFrame(new Uint8Array(size).fill(0x61));
+const bytes = (size: number) => new Uint8Array(size).fill(0x61);
 
 for (const size of [32, 1024, 64 * 1024]) {
-  benchDecode(`decode, 1 frame of ${nameOf(size)} a chunk`, [binary(size)], 1);
+  const message = bytes(size);
+  benchDecode(nameGroup("decode", size, "1 frame a chunk"), [clientFrame(message)], 1, message);
 }
-benchDecode("decode, 64 frames of 32 B a chunk", [concatenate(Array(64).fill(binary(32)))], 64);
 
-for (const [name, alphabet] of Object.entries(ALPHABETS)) {
-  const frame = clientFrame(textOf(1024, alphabet));
-  benchDecode(`decode, 1 frame of 1 KiB of text a chunk, ${name}`, [frame], 1);
+for (const size of [32, 1024]) {
+  const message = bytes(size);
+  const chunk = concatenate(Array(64).fill(clientFrame(message)));
+  benchDecode(nameGroup("decode", size, "64 frames a chunk"), [chunk], 64, message);
 }
 
 for (const size of [64 * 1024, 1024 * 1024]) {
-  const frame = binary(size);
+  const message = bytes(size);
+  const frame = clientFrame(message);
   const length = Math.ceil(frame.length / 16);
-  const pieces = Array.from({ length: 16 }, (_, i) => frame.subarray(i * length, (i + 1) * length));
-  benchDecode(`decode, 1 frame of ${nameOf(size)} over 16 chunks`, pieces, 1);
+  const chunks = Array.from({ length: 16 }, (_, i) => frame.subarray(i * length, (i + 1) * length));
+  benchDecode(nameGroup("decode", size, "1 frame over 16 chunks"), chunks, 1, message);
+}
+
+for (const size of [32, 1024]) {
+  for (const [script, alphabet] of ALPHABETS) {
+    const message = textOf(size, alphabet);
+    const group = nameGroup("decode", size, `1 frame a chunk, text, ${script}`);
+    benchDecode(group, [clientFrame(message)], 1, message);
+  }
 }

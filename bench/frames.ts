@@ -15,7 +15,7 @@ export function clientFrame(payload: string | Uint8Array): Uint8Array {
 }
 
 /** Puts pieces together. */
-export function concatenate(pieces: Uint8Array[]): Uint8Array {
+export function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
   let offset = 0;
   for (const piece of pieces) {
@@ -39,15 +39,9 @@ export function textOf(size: number, alphabet: string): string {
 }
 
 /** Alphabets by the length of their characters in UTF-8. */
-export const ALPHABETS: Record<string, string> = {
-  "ASCII": "The quick brown fox. ",
-  "2-byte mix": "Füße über Ärger, año, ça va. ",
-  "3-byte": "日本語の文字列です。",
-  "4-byte mix": "🦊 and 🐶 ",
-};
-
-/** A size for people. */
-export function nameOf(size: number): string {
-  if (size >= 1024 * 1024) return `${size / 1024 / 1024} MiB`;
-  return size >= 1024 ? `${size / 1024} KiB` : `${size} B`;
-}
+export const ALPHABETS: ReadonlyMap<string, string> = new Map([
+  ["ASCII", "The quick brown fox. "],
+  ["2-byte mix", "Füße über Ärger, año, ça va. "],
+  ["3-byte", "日本語の文字列です。"],
+  ["4-byte mix", "🦊 and 🐶 "],
+]);

@@ -1,14 +1,17 @@
 /**
  * The opening handshake, from the bytes of the request to those of the response: `deno task bench`. ws
- * leaves most of it to `node:http`, so that nothing stands beside it.
+ * leaves most of it to `node:http`; the key is what can stand side by side.
  */
 
+import { assertEquals } from "@std/assert";
 import {
   computeAccept,
   encodeSwitchingProtocols,
   RequestHeadParser,
   validateUpgrade,
 } from "../src/handshake/mod.ts";
+import { benchSideBySide, nameGroup } from "./side_by_side.ts";
+import { computeAcceptAsWs } from "./ws_codec.ts";
 
 const bytes = new TextEncoder().encode(
   "GET /chat?room=1 HTTP/1.1\r\n" +
@@ -33,19 +36,32 @@ function parse() {
   return parser.head!;
 }
 
-Deno.bench({ name: "parse the request head", group: "handshake", fn: () => void parse() });
-
 const head = parse();
+const { key } = validateUpgrade(head, { secure: false });
+const size = bytes.length;
+
 Deno.bench({
-  name: "validate the upgrade",
-  group: "handshake",
-  fn: () => void validateUpgrade(head, { secure: false }),
+  name: "Sluice",
+  group: nameGroup("upgrade", size, "parse the request head"),
+  fn: () => void parse(),
 });
 
 Deno.bench({
-  name: "the whole handshake",
-  group: "handshake",
-  baseline: true,
+  name: "Sluice",
+  group: nameGroup("upgrade", size, "validate the request"),
+  fn: () => void validateUpgrade(head, { secure: false }),
+});
+
+assertEquals(await computeAccept(key), computeAcceptAsWs(key));
+benchSideBySide(
+  nameGroup("upgrade", size, "compute Sec-WebSocket-Accept"),
+  async () => void await computeAccept(key),
+  () => void computeAcceptAsWs(key),
+);
+
+Deno.bench({
+  name: "Sluice",
+  group: nameGroup("upgrade", size, "the whole handshake"),
   async fn() {
     const { key } = validateUpgrade(parse(), { secure: false });
     encodeSwitchingProtocols({ accept: await computeAccept(key) });

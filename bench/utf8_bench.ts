@@ -1,29 +1,45 @@
-/** The validation of UTF-8, beside that of ws: `deno task bench`. */
+/**
+ * UTF-8, beside that of ws: `deno task bench`.
+ *
+ * A text that is whole is validated and decoded by the runtime: `decode`. The validator takes text
+ * that arrives in pieces, and stands beside the native function by which ws validates text once it is
+ * whole: `validate`.
+ */
 
+import { Buffer } from "node:buffer";
 import { Utf8Validator } from "../src/codec/mod.ts";
-import { ALPHABETS, nameOf, textOf } from "./frames.ts";
+import { decodeUtf8 } from "../src/codec/utf8.ts";
+import { ALPHABETS, textOf } from "./frames.ts";
+import { benchSideBySide, nameGroup } from "./side_by_side.ts";
 import { isValidUTF8 } from "./ws_codec.ts";
 
 for (const size of [32, 1024, 64 * 1024]) {
-  for (const [name, alphabet] of Object.entries(ALPHABETS)) {
-    const bytes = new TextEncoder().encode(textOf(size, alphabet));
-    const group = `UTF-8, ${nameOf(size)}, ${name}`;
+  for (const [script, alphabet] of ALPHABETS) {
+    const text = textOf(size, alphabet);
+    // As ws has it, and, as Sluice has it, plain.
+    const buffer = Buffer.from(text);
+    const bytes = new TextEncoder().encode(text);
+
+    const check = (decoded: string | undefined) => {
+      if (decoded?.length !== text.length) throw new Error("not the text");
+    };
+    benchSideBySide(
+      nameGroup("UTF-8", size, `decode, ${script}`),
+      () => check(decodeUtf8(bytes)),
+      () => check(isValidUTF8(buffer) ? buffer.toString() : undefined),
+    );
+
+    const checkValid = (isValid: boolean) => {
+      if (!isValid) throw new Error("not UTF-8");
+    };
     const validator = new Utf8Validator();
-    Deno.bench({
-      name: "Sluice",
-      group,
-      baseline: true,
-      fn() {
+    benchSideBySide(
+      nameGroup("UTF-8", size, `validate, ${script}`),
+      () => {
         validator.reset();
-        if (!validator.validate(bytes) || !validator.complete) throw new Error("not UTF-8");
+        checkValid(validator.validate(bytes) && validator.complete);
       },
-    });
-    Deno.bench({
-      name: "ws",
-      group,
-      fn() {
-        if (!isValidUTF8(bytes)) throw new Error("not UTF-8");
-      },
-    });
+      () => checkValid(isValidUTF8(buffer)),
+    );
   }
 }

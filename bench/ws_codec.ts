@@ -5,11 +5,14 @@
  */
 
 import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import { requireWs } from "../tests/support/ws.ts";
 
+type MessageListener = (data: Buffer, isBinary: boolean) => void;
+
 interface WsReceiver {
-  write(chunk: Uint8Array): boolean;
-  on(event: "message", listener: (data: Uint8Array, isBinary: boolean) => void): void;
+  write(chunk: Buffer): boolean;
+  on(event: "message", listener: MessageListener): void;
 }
 
 interface WsReceiverOptions {
@@ -51,7 +54,7 @@ export const unmask: (buffer: Uint8Array, mask: Uint8Array) => void = bufferUtil
 export const isValidUTF8: (buffer: Uint8Array) => boolean = validation.isValidUTF8;
 
 /** Creates the receiving half of a server's connection. */
-export function createReceiver(onMessage: (data: Uint8Array) => void): WsReceiver {
+export function createReceiver(onMessage: MessageListener): WsReceiver {
   const receiver = new Receiver({ isServer: true, maxPayload: 2 ** 31 });
   receiver.on("message", onMessage);
   return receiver;
@@ -70,4 +73,9 @@ export function createSender(onWrite: (chunk: Uint8Array) => void): WsSender {
       return true;
     },
   });
+}
+
+/** Computes `Sec-WebSocket-Accept` as ws does, which does not export how. */
+export function computeAcceptAsWs(key: string): string {
+  return createHash("sha1").update(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest("base64");
 }
