@@ -148,7 +148,20 @@ function skipAscii(bytes: Uint8Array, start: number, end: number): number {
 }
 
 // ignoreBOM: a leading U+FEFF is part of the message (by default the decoder would strip it).
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const strictDecoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+
+/** What the decoder puts in the place of octets that are not UTF-8; it may be sent as well. */
+const REPLACEMENT = "\ufffd";
+
+// Up to this many octets a loop beats the call into the runtime's decoder, where they are ASCII.
+const MAX_LOOP_LENGTH = 24;
+
+/** An array of each length, for the characters of a short text. */
+const characters = Array.from(
+  { length: MAX_LOOP_LENGTH + 1 },
+  (_, n) => new Array<number>(n).fill(0),
+);
 
 /**
  * Decodes UTF-8 that is whole. A leading byte order mark is kept: it is part of the text.
@@ -163,10 +176,22 @@ export function decodeUtf8(
   start = 0,
   end: number = bytes.length,
 ): string | undefined {
+  const length = end - start;
+  if (length <= MAX_LOOP_LENGTH) {
+    const units = characters[length];
+    let i = 0;
+    for (; i < length; i++) {
+      const octet = bytes[start + i];
+      if (octet >= 0x80) break;
+      units[i] = octet;
+    }
+    if (i === length) return String.fromCharCode.apply(undefined, units);
+  }
+  const piece = length === bytes.length ? bytes : bytes.subarray(start, end);
   try {
-    return decoder.decode(
-      start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end),
-    );
+    // On some runtimes the strict decoder takes many times as long: it is asked in case of doubt.
+    const text = decoder.decode(piece);
+    return text.includes(REPLACEMENT) ? strictDecoder.decode(piece) : text;
   } catch {
     return undefined;
   }

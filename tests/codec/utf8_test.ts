@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { Utf8Validator } from "../../src/codec/mod.ts";
 import { decodeUtf8 } from "../../src/codec/utf8.ts";
-import { isReferenceUtf8 } from "../support/reference_frames.ts";
+import { concatBytes, isReferenceUtf8 } from "../support/reference_frames.ts";
 import { fromHex, Random, singly, toHex, utf8 } from "./support.ts";
 import { readUtf8 } from "./utf8_oracle.ts";
 
@@ -210,6 +210,26 @@ describe("decodeUtf8", () => {
     }
     assertEquals(decodeUtf8(fromHex("e2 82")), undefined);
     assertEquals(decodeUtf8(utf8("€")), "€");
+  });
+
+  it("decodes texts of each length, and sees at each place what is not ASCII, or not UTF-8", () => {
+    for (let length = 0; length <= 70; length++) {
+      const ascii = Uint8Array.from({ length }, (_, i) => 0x20 + (i * 7) % 0x5f);
+      const text = String.fromCharCode(...ascii);
+      assertEquals(decodeUtf8(ascii), text);
+      for (let place = 0; place < length; place++) {
+        const [before, after] = [ascii.subarray(0, place), ascii.subarray(place)];
+        // A replacement character that was sent is no sign of an error.
+        for (const character of ["é", "\ufffd", "🦊"]) {
+          const bytes = concatBytes([before, utf8(character), after]);
+          assertEquals(decodeUtf8(bytes), text.slice(0, place) + character + text.slice(place));
+          bytes[place] = 0xff;
+          assertEquals(decodeUtf8(bytes), undefined);
+        }
+      }
+    }
+    assertEquals(decodeUtf8(utf8("\ufffd\ufffd".repeat(50))), "\ufffd\ufffd".repeat(50));
+    assertEquals(decodeUtf8(concatBytes([utf8("\ufffd".repeat(50)), fromHex("ef bf")])), undefined);
   });
 
   it("keeps the byte order mark, wherever it is", () => {
