@@ -12,7 +12,7 @@ import { assertEquals } from "@std/assert";
 import { Protocol } from "../src/protocol/mod.ts";
 import { ALPHABETS, clientFrame, concatenate, textOf } from "./frames.ts";
 import { benchSideBySide, nameGroup } from "./side_by_side.ts";
-import { createReceiver } from "./ws_codec.ts";
+import { createReceiver, ws, type WsCodec, wsWithAddon } from "./ws_codec.ts";
 
 type Message = string | Uint8Array;
 
@@ -65,20 +65,24 @@ function benchDecode(group: string, chunks: Uint8Array[], count: number, message
     ours.check(count, length);
   };
 
-  const theirs = new Program();
-  const receiver = createReceiver((data, isBinary) =>
-    theirs.receive(isBinary ? data : data.toString())
-  );
-  const decodeByWs = () => {
-    for (const chunk of chunks) receiver.write(Buffer.from(chunk));
-    theirs.check(count, length);
+  const decodeBy = (codec: WsCodec) => {
+    const theirs = new Program();
+    const receiver = createReceiver(
+      codec,
+      (data, isBinary) => theirs.receive(isBinary ? data : data.toString()),
+    );
+    const decodeByWs = () => {
+      for (const chunk of chunks) receiver.write(Buffer.from(chunk));
+      theirs.check(count, length);
+    };
+    decodeByWs();
+    theirs.checkLast(message);
+    return decodeByWs;
   };
 
   decode();
   ours.checkLast(message);
-  decodeByWs();
-  theirs.checkLast(message);
-  benchSideBySide(group, decode, decodeByWs);
+  benchSideBySide(group, decode, decodeBy(ws), decodeBy(wsWithAddon));
 }
 
 const bytes = (size: number) => new Uint8Array(size).fill(0x61);

@@ -1,9 +1,9 @@
-/** Masking in place, beside that of ws (in JavaScript; ws can do with an addon): `deno task bench`. */
+/** Masking in place, beside that of ws: `deno task bench`. */
 
 import { assertEquals } from "@std/assert";
 import { mask } from "../src/codec/mod.ts";
 import { benchSideBySide, nameGroup } from "./side_by_side.ts";
-import { unmask } from "./ws_codec.ts";
+import { ws, wsWithAddon } from "./ws_codec.ts";
 
 const KEY = 0x37fa213d;
 const KEY_OCTETS = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
@@ -13,12 +13,13 @@ for (const size of [16, 128, 1024, 16 * 1024, 64 * 1024, 1024 * 1024]) {
     const bytes = new Uint8Array(size + offset).subarray(offset);
     mask(bytes, KEY);
     assertEquals(bytes.subarray(0, 4), KEY_OCTETS);
-    unmask(bytes, KEY_OCTETS);
+    ws.unmask(bytes, KEY_OCTETS);
     assertEquals(bytes, new Uint8Array(size));
     benchSideBySide(
       nameGroup("mask", size, kind),
       () => mask(bytes, KEY),
-      () => unmask(bytes, KEY_OCTETS),
+      () => ws.unmask(bytes, KEY_OCTETS),
+      () => wsWithAddon.unmask(bytes, KEY_OCTETS),
     );
   }
 }

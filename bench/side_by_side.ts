@@ -8,9 +8,10 @@
 export type Work = () => void | Promise<void>;
 
 /** Measures the same work as Sluice does it and as ws does it, in a group by its own name. */
-export function benchSideBySide(group: string, sluice: Work, ws: Work): void {
+export function benchSideBySide(group: string, sluice: Work, ws: Work, wsWithAddon?: Work): void {
   Deno.bench({ name: "Sluice", group, baseline: true, fn: sluice });
   Deno.bench({ name: "ws", group, fn: ws });
+  if (wsWithAddon !== undefined) Deno.bench({ name: "ws + bufferutil", group, fn: wsWithAddon });
 }
 
 /** Names a group in columns that are the same for all, so that the output reads as a table. */

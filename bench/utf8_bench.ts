@@ -11,7 +11,7 @@ import { Utf8Validator } from "../src/codec/mod.ts";
 import { decodeUtf8 } from "../src/codec/utf8.ts";
 import { ALPHABETS, textOf } from "./frames.ts";
 import { benchSideBySide, nameGroup } from "./side_by_side.ts";
-import { isValidUTF8 } from "./ws_codec.ts";
+import { ws } from "./ws_codec.ts";
 
 for (const size of [32, 1024, 64 * 1024]) {
   for (const [script, alphabet] of ALPHABETS) {
@@ -26,7 +26,7 @@ for (const size of [32, 1024, 64 * 1024]) {
     benchSideBySide(
       nameGroup("UTF-8", size, `decode, ${script}`),
       () => check(decodeUtf8(bytes)),
-      () => check(isValidUTF8(buffer) ? buffer.toString() : undefined),
+      () => check(ws.isValidUTF8(buffer) ? buffer.toString() : undefined),
     );
 
     const checkValid = (isValid: boolean) => {
@@ -39,7 +39,7 @@ for (const size of [32, 1024, 64 * 1024]) {
         validator.reset();
         checkValid(validator.validate(bytes) && validator.complete);
       },
-      () => checkValid(isValidUTF8(buffer)),
+      () => checkValid(ws.isValidUTF8(buffer)),
     );
   }
 }

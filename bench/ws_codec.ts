@@ -6,7 +6,9 @@
 
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { requireWs } from "../tests/support/ws.ts";
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import process from "node:process";
 
 type MessageListener = (data: Buffer, isBinary: boolean) => void;
 
@@ -38,23 +40,40 @@ interface WsSocket {
   write(chunk: string | Uint8Array): boolean;
 }
 
-const bufferUtil = requireWs("lib/buffer-util.js") as {
+/** What the benchmarks use of ws. */
+export interface WsCodec {
+  /** Unmasks in place. */
   unmask(buffer: Uint8Array, mask: Uint8Array): void;
-};
-const validation = requireWs("lib/validation.js") as {
+  /** Tells whether bytes are UTF-8. */
   isValidUTF8(buffer: Uint8Array): boolean;
-};
-const Receiver = requireWs("lib/receiver.js") as new (options: WsReceiverOptions) => WsReceiver;
-const Sender = requireWs("lib/sender.js") as new (socket: WsSocket) => WsSender;
+  Receiver: new (options: WsReceiverOptions) => WsReceiver;
+  Sender: new (socket: WsSocket) => WsSender;
+}
 
-/** Unmasks in place. */
-export const unmask: (buffer: Uint8Array, mask: Uint8Array) => void = bufferUtil.unmask;
+const require = createRequire(import.meta.url);
 
-/** Tells whether bytes are UTF-8. */
-export const isValidUTF8: (buffer: Uint8Array) => boolean = validation.isValidUTF8;
+function load(hasAddon: boolean): WsCodec {
+  // Read when it is loaded: so it is loaded once for each.
+  process.env.WS_NO_BUFFER_UTIL = hasAddon ? "" : "1";
+  const folder = dirname(require.resolve("ws"));
+  for (const path of Object.keys(require.cache)) {
+    if (path.startsWith(folder)) delete require.cache[path];
+  }
+  return {
+    unmask: require(`${folder}/lib/buffer-util.js`).unmask,
+    isValidUTF8: require(`${folder}/lib/validation.js`).isValidUTF8,
+    Receiver: require(`${folder}/lib/receiver.js`),
+    Sender: require(`${folder}/lib/sender.js`),
+  };
+}
+
+/** ws as it is installed by itself. */
+export const ws: WsCodec = load(false);
+/** ws with the addon `bufferutil`, in C, which masks and unmasks. */
+export const wsWithAddon: WsCodec = load(true);
 
 /** Creates the receiving half of a server's connection. */
-export function createReceiver(onMessage: MessageListener): WsReceiver {
+export function createReceiver({ Receiver }: WsCodec, onMessage: MessageListener): WsReceiver {
   const receiver = new Receiver({ isServer: true, maxPayload: 2 ** 31 });
   receiver.on("message", onMessage);
   return receiver;
@@ -65,7 +84,7 @@ export function createReceiver(onMessage: MessageListener): WsReceiver {
  * encoded there: so it is here.
  */
 export function createSender(onWrite: (chunk: Uint8Array) => void): WsSender {
-  return new Sender({
+  return new ws.Sender({
     cork() {},
     uncork() {},
     write(chunk) {
