@@ -1,0 +1,88 @@
+/**
+ * The flags of the command line.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+
+/** How to use it. */
+export const USAGE = `usage: deno task bench:servers [options]
+
+  --quick        in two minutes: fewer servers and workloads, one short round
+  --only WORDS   only what has one of the words, with commas between them: a runtime, a server, a style,
+                 a workload, a kind of payload; given again, both have to apply.
+                 --only node --only 64x1x32 --only callback,ws,raw
+  --list         show the words, and measure nothing
+  --rounds N     how often each is measured: 1 to 99 (default: 3; with --quick, 1)
+  --seconds S    how long each is measured: 0.1 to 60 (default: 1.5; with --quick, 0.6)
+  --out FOLDER   where servers.md, servers.json and servers.svg go (default: bench/results, or
+                 .tmp/bench for part of the whole: with --quick or --only)
+  --help         show this text
+`;
+
+/** What the command line asks for. */
+export interface Arguments {
+  quick: boolean;
+  only: string[];
+  list: boolean;
+  rounds: number;
+  seconds: number;
+  out: string;
+  help: boolean;
+}
+
+/** What is wrong with the command line. */
+export class UsageError extends Error {}
+
+/**
+ * Parses the command line.
+ *
+ * @throws {UsageError} Where it makes no sense.
+ */
+export function parseArguments(args: string[]): Arguments {
+  const flags = parseFlags(args);
+  const { quick, only, list, help } = flags;
+  const isPart = quick || only.length > 0;
+  return {
+    quick,
+    only,
+    list,
+    help,
+    rounds: parseNumber("rounds", flags.rounds ?? (quick ? "1" : "3"), 1, 99, /^\d+$/),
+    seconds: parseNumber(
+      "seconds",
+      flags.seconds ?? (quick ? "0.6" : "1.5"),
+      0.1,
+      60,
+      /^\d*\.?\d+$/,
+    ),
+    out: flags.out ?? (isPart ? ".tmp/bench" : "bench/results"),
+  };
+}
+
+function parseFlags(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        quick: { type: "boolean", default: false },
+        only: { type: "string", multiple: true, default: [] },
+        list: { type: "boolean", default: false },
+        rounds: { type: "string" },
+        seconds: { type: "string" },
+        out: { type: "string" },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function parseNumber(name: string, value: string, min: number, max: number, form: RegExp): number {
+  const number = form.test(value) ? Number(value) : NaN;
+  if (number >= min && number <= max) return number;
+  const kind = form.test("0.5") ? "a number" : "an integer";
+  throw new UsageError(`--${name} is ${kind} from ${min} to ${max}, not ${JSON.stringify(value)}`);
+}

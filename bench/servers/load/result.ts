@@ -1,0 +1,45 @@
+/**
+ * What passes between the benchmark and its load generator, as JSON.
+ *
+ * @module
+ */
+
+import type { Workload } from "../workloads.ts";
+
+/** What the load generator is to do. */
+export interface LoadTask {
+  workload: Workload;
+  port: number;
+  /** The process of the server. */
+  pid: number;
+  /** Whether the server sends bytes back as they are, and knows nothing of WebSockets. */
+  raw: boolean;
+  warmUpMs: number;
+  measureMs: number;
+}
+
+/** What was measured. */
+export interface LoadResult {
+  /**
+   * CPU time of the server in microseconds: for a message echoed, a message delivered, a handshake, a
+   * MiB. For idle connections, the resident bytes of one. Where the system does not tell the CPU time,
+   * it is the time that passed.
+   */
+  cost: number;
+  /** Whether the CPU time of the server is known. */
+  isCpuTime: boolean;
+  /** How many a second. */
+  rate: number;
+  /** Latency in microseconds; 0 where there is none. */
+  p50Us: number;
+  p99Us: number;
+  /** The most memory the server had resident, in bytes; 0 where the system doesn't tell. */
+  peakMemory: number;
+  /** How much of its core the server used: 0 to 1. */
+  serverLoad: number;
+  /** How much of its core the generator used: 0 to 1. */
+  generatorLoad: number;
+}
+
+/** What the load generator prints last. */
+export type LoadReport = { result: LoadResult } | { refusal: string } | { error: string };

@@ -1,0 +1,22 @@
+/** What TCP alone costs on Deno: what arrives goes back. */
+
+import { announce } from "./arguments.ts";
+
+async function echo(conn: Deno.TcpConn): Promise<void> {
+  conn.setNoDelay(true);
+  const buffer = new Uint8Array(65_536);
+  try {
+    for (;;) {
+      const size = await conn.read(buffer);
+      if (size === null) break;
+      for (let sent = 0; sent < size;) sent += await conn.write(buffer.subarray(sent, size));
+    }
+    conn.close();
+  } catch {
+    conn.close();
+  }
+}
+
+const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+announce(listener.addr.port);
+for await (const conn of listener) void echo(conn);

@@ -1,0 +1,33 @@
+/** Sluice, in each of its styles. */
+
+import { type ConnectionCallbacks, type Handler, serve, type ServeOptions } from "../../../mod.ts";
+import { announce, kind, maxMessageSize, variant } from "./arguments.ts";
+
+const options: ServeOptions = {
+  hostname: "127.0.0.1",
+  port: 0,
+  limits: maxMessageSize === undefined ? {} : { maxMessageSize },
+};
+
+const styles: Record<string, Handler | ConnectionCallbacks> = {
+  callback: { message: (conn, data) => conn.send(data) },
+  iteration: async (conn) => {
+    for await (const message of conn) await conn.send(message);
+  },
+  streams: (conn) => conn.readable.pipeTo(conn.writable),
+  messages: async (conn) => {
+    for await (const { type, body } of conn.messages()) await conn.sendStream(type, body);
+  },
+};
+
+const fanOut: ConnectionCallbacks = {
+  message(_conn, data) {
+    for (const conn of server.connections) conn.trySend(data);
+  },
+};
+
+const style = kind === "fan-out" ? fanOut : styles[variant];
+const server = typeof style === "function"
+  ? await serve(options, style)
+  : await serve({ ...options, ...style });
+if (server.addr.transport === "tcp") announce(server.addr.port);

@@ -1,0 +1,30 @@
+/** The `ws` package on Node; its native part is left out where WS_NO_BUFFER_UTIL is set. */
+
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import process from "node:process";
+import { WebSocketServer } from "ws";
+import { announce, kind, maxMessageSize } from "./arguments.ts";
+
+/** Tells what masks: the native addon, or JavaScript. */
+function nameMasking(): string {
+  if (process.env.WS_NO_BUFFER_UTIL) return "masking in JavaScript";
+  createRequire(import.meta.url)("bufferutil");
+  const { sharedObjects } = process.report.getReport() as { sharedObjects: string[] };
+  const isNative = sharedObjects.some((path) => path.endsWith(".node"));
+  return isNative ? "masking by bufferutil, native" : "masking by bufferutil, without its addon";
+}
+
+const server = new WebSocketServer({
+  host: "127.0.0.1",
+  port: 0,
+  perMessageDeflate: false,
+  ...(maxMessageSize === undefined ? {} : { maxPayload: maxMessageSize }),
+});
+server.on("connection", (socket) => {
+  socket.on("message", (data, isBinary) => {
+    if (kind !== "fan-out") return socket.send(data, { binary: isBinary });
+    for (const client of server.clients) client.send(data, { binary: isBinary });
+  });
+});
+server.on("listening", () => announce((server.address() as AddressInfo).port, nameMasking()));

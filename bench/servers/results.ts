@@ -1,0 +1,69 @@
+/**
+ * All that was measured.
+ *
+ * @module
+ */
+
+import type { LoadReport, LoadResult } from "./load/result.ts";
+import type { Cell } from "./plan.ts";
+import type { RuntimeId, ServerKind } from "./servers.ts";
+import { summarize, type Summary } from "./statistics.ts";
+
+/** The rounds of one workload for one server. */
+export interface Row extends Cell {
+  rounds: LoadReport[];
+  /** What the server told of itself. */
+  detail: string;
+}
+
+/** What was measured, and on what. */
+export interface Results {
+  date: string;
+  machine: string;
+  pinning: string;
+  runtimes: Record<RuntimeId, string>;
+  packages: Record<string, string>;
+  rounds: number;
+  seconds: number;
+  rows: Row[];
+}
+
+/** The rounds that ended well. */
+export function resultsOf({ rounds }: Row): LoadResult[] {
+  return rounds.flatMap((report) => "result" in report ? [report.result] : []);
+}
+
+/** Sums up one number of the rounds; `undefined` where none ended well. */
+export function summaryOf(row: Row, name: "cost" | "rate" | "p50Us" | "p99Us" | "peakMemory"):
+  | Summary
+  | undefined {
+  const numbers = resultsOf(row).map((result) => result[name]);
+  return numbers.length === 0 ? undefined : summarize(numbers);
+}
+
+/** Tells what went wrong, where something did. */
+export function failureOf({ rounds }: Row): string | undefined {
+  for (const report of rounds) {
+    if ("refusal" in report) return report.refusal;
+    if ("error" in report) return `failed: ${report.error}`;
+  }
+  return undefined;
+}
+
+/** Tells whether the generator, not the server, was what took the time, in any of the rounds. */
+export function isLoadBound(row: Row): boolean {
+  return resultsOf(row).some(({ generatorLoad, serverLoad }) =>
+    generatorLoad > 0.95 && serverLoad < 0.9
+  );
+}
+
+/** Finds a server's row for the same workload, on the same runtime. */
+export function findRow(
+  rows: Row[],
+  like: Row,
+  isWanted: (server: ServerKind) => boolean,
+): Row | undefined {
+  return rows.find(({ workload, server }) =>
+    workload === like.workload && server.runtime === like.server.runtime && isWanted(server)
+  );
+}
