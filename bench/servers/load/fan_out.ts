@@ -1,0 +1,47 @@
+/**
+ * One message to all: a connection sends it, and each gets it.
+ *
+ * @module
+ */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { LoadConnection } from "./connection.ts";
+import { Histogram } from "./histogram.ts";
+import { Meter } from "./meter.ts";
+import type { LoadResult, LoadTask } from "./result.ts";
+import { summarizeUsage } from "./summarize_usage.ts";
+
+/** Puts the load on connections that are open: the next message follows when all have the last one. */
+export async function loadFanOut(
+  task: LoadTask,
+  connections: LoadConnection[],
+): Promise<LoadResult> {
+  const latencies = new Histogram();
+  const [sender] = connections;
+  let delivered = 0;
+  let missing = 0;
+  let sentAt = 0;
+  const send = () => {
+    missing = connections.length;
+    sentAt = performance.now();
+    sender.send(1);
+  };
+  for (const connection of connections) {
+    connection.receiveReplies = (count) => {
+      delivered += count;
+      missing -= count;
+      if (missing > 0) return;
+      latencies.record(Math.round((performance.now() - sentAt) * 1000));
+      send();
+    };
+  }
+  send();
+  await sleep(task.warmUpMs);
+
+  latencies.reset();
+  const before = delivered;
+  const meter = new Meter(task.pid);
+  await sleep(task.measureMs);
+  const usage = meter.read();
+  return summarizeUsage(task, usage, delivered - before, latencies);
+}
