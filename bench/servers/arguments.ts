@@ -11,7 +11,7 @@ export const USAGE = `usage: deno task bench:servers [options]
 
   --quick        in two minutes: fewer servers and workloads, one short round
   --only WORDS   only what has one of the words, with commas between them: a runtime, a server, a style,
-                 a workload, a kind of payload; given again, both have to apply.
+                 a workload, a kind of payload; given again, both have to apply:
                  --only node --only 64x1x32 --only callback,ws,raw
   --list         show the words, and measure nothing
   --rounds N     how often each is measured: 1 to 99 (default: 3; with --quick, 1)

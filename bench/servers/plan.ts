@@ -47,6 +47,16 @@ function listAllGroups(): Group[] {
   );
 }
 
+/** Lists the words a cell is asked for by, a line for the servers and one for the workloads. */
+export function listWords(): string {
+  const unique = (words: string[]) => [...new Set(words)].join(", ");
+  return `runtimes   node, bun, deno
+servers    ${unique(SERVERS.flatMap(({ words }) => words))}
+workloads  ${unique(WORKLOADS.map(({ id }) => id))}
+payloads   ${unique(WORKLOADS.map(({ payload }) => payload))}
+kinds      ${unique(WORKLOADS.map(({ kind }) => kind))}`;
+}
+
 /**
  * Lists the groups to measure.
  *
@@ -57,19 +67,15 @@ export function listGroups({ quick, only }: Choice): Group[] {
   const choices = only.map((words) => words.toLowerCase().split(",").map((word) => word.trim()));
   const known = new Set(all.flat().flatMap(wordsOf));
   for (const word of choices.flat()) {
-    if (known.has(word)) continue;
-    throw new RangeError(`there is no "${word}"; the words are ${[...known].join(", ")}`);
+    if (!known.has(word)) throw new RangeError(`--only: there is no "${word}"\n${listWords()}`);
   }
   const isChosen = (cell: Cell) => {
     const words = wordsOf(cell);
-    return choices.every((choice) => choice.some((word) => words.includes(word)));
-  };
-  const groups = all
     // Who asks for something gets it, quick or not.
-    .map((group) =>
-      group.filter((cell) => isChosen(cell) && (!quick || isQuick(cell) || only.length > 0))
-    )
-    .filter((group) => group.length > 0);
+    return (!quick || only.length > 0 || isQuick(cell)) &&
+      choices.every((choice) => choice.some((word) => words.includes(word)));
+  };
+  const groups = all.map((group) => group.filter(isChosen)).filter(({ length }) => length > 0);
   if (groups.length === 0) throw new RangeError("--only leaves nothing to measure");
   return groups;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LoadReport, LoadResult } from "./load/result.ts";
+import { isGeneratorBound, type LoadReport, type LoadResult } from "./load/result.ts";
 import type { Cell } from "./plan.ts";
 import type { RuntimeId, ServerKind } from "./servers.ts";
 import { summarize, type Summary } from "./statistics.ts";
@@ -50,11 +50,9 @@ export function failureOf({ rounds }: Row): string | undefined {
   return undefined;
 }
 
-/** Tells whether the generator, not the server, was what took the time, in any of the rounds. */
+/** Tells whether the generator was what took the time, in any of the rounds. */
 export function isLoadBound(row: Row): boolean {
-  return resultsOf(row).some(({ generatorLoad, serverLoad }) =>
-    generatorLoad > 0.95 && serverLoad < 0.9
-  );
+  return resultsOf(row).some(isGeneratorBound);
 }
 
 /** Finds a server's row for the same workload, on the same runtime. */

@@ -7,12 +7,16 @@
 
 import { setup } from "../../tools/setup.ts";
 import { type Arguments, parseArguments, USAGE, UsageError } from "./arguments.ts";
+import { expectedSeconds } from "./expected_duration.ts";
 import { measure } from "./measure.ts";
-import { type Group, listGroups } from "./plan.ts";
+import { type Group, listGroups, listWords } from "./plan.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import { nameOfDuration, Progress } from "./progress.ts";
+import { drawChart } from "./report/chart.ts";
+import { chooseChartRows } from "./report/chart_rows.ts";
+import { encodeJson } from "./report/json.ts";
 import { describeReport } from "./report/line.ts";
-import { encodeMarkdown } from "./report/markdown.ts";
+import { describeFacts, encodeCosts, encodeMarkdown } from "./report/markdown.ts";
 import type { Results, Row } from "./results.ts";
 import { idOf } from "./servers.ts";
 
@@ -20,25 +24,35 @@ function chooseGroups(args: Arguments): Group[] {
   try {
     return listGroups(args);
   } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(`--only: ${error.message}`);
+    if (error instanceof RangeError) throw new UsageError(error.message);
     throw error;
   }
 }
 
 /** Measures the servers of each group in turns. */
 async function measureAll(groups: Group[], { bench, facts }: Prepared): Promise<Results> {
-  const progress = new Progress(groups.flat().length * facts.rounds);
+  const { rounds } = facts;
+  const expected = groups.flatMap((group) =>
+    Array.from(
+      { length: rounds },
+      () => group.map(({ workload }) => expectedSeconds(bench, workload)),
+    ).flat()
+  );
+  const total = expected.reduce((a, b) => a + b, 0);
+  console.error(`${facts.pinning}; ${expected.length} measurements: ${nameOfDuration(total)}`);
+  const progress = new Progress(expected);
   const rows: Row[] = [];
   for (const group of groups) {
     const groupRows = group.map((cell): Row => ({ ...cell, rounds: [], detail: "" }));
     rows.push(...groupRows);
-    for (let round = 0; round < facts.rounds; round++) {
+    for (let round = 0; round < rounds; round++) {
       for (const row of groupRows) {
+        const { id, payload } = row.workload;
+        const name = `${id} ${payload}`.padEnd(18) + idOf(row.server).padEnd(23);
+        progress.start(name);
         const { report, detail } = await measure(bench, row);
         row.rounds.push(report);
-        row.detail = detail;
-        const { id, payload } = row.workload;
-        const name = `${id} ${payload}`.padEnd(16) + idOf(row.server).padEnd(24);
+        row.detail ||= detail;
         progress.report(name, describeReport(row.workload, report));
       }
     }
@@ -46,21 +60,31 @@ async function measureAll(groups: Group[], { bench, facts }: Prepared): Promise<
   return { ...facts, rows };
 }
 
+async function write(results: Results, folder: string): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(`${folder}/servers.json`, encodeJson(results));
+  await Deno.writeTextFile(`${folder}/servers.md`, encodeMarkdown(results));
+  const title = "What a message costs the server, beside others: shorter is better";
+  const chart = drawChart(title, describeFacts(results), chooseChartRows(results));
+  await Deno.writeTextFile(`${folder}/servers.svg`, chart);
+}
+
 async function main(args: Arguments): Promise<void> {
+  if (args.help) return console.log(USAGE);
+  if (args.list) return console.log(listWords());
   const groups = chooseGroups(args);
   await setup();
   const prepared = await prepare(args);
   const startedAt = performance.now();
-  console.error(prepared.facts.pinning);
   const results = await measureAll(groups, prepared);
-  console.log(encodeMarkdown(results));
-  console.error(`took ${nameOfDuration((performance.now() - startedAt) / 1000)}`);
+  await write(results, args.out);
+  console.log(encodeCosts(results));
+  const time = nameOfDuration((performance.now() - startedAt) / 1000);
+  console.error(`Took ${time}. More is in ${args.out}/servers.md, .json and .svg`);
 }
 
 try {
-  const args = parseArguments(Deno.args);
-  if (args.help) console.log(USAGE);
-  else await main(args);
+  await main(parseArguments(Deno.args));
 } catch (error) {
   const { message } = error as Error;
   console.error(`bench:servers: ${message}`);

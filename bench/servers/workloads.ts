@@ -84,7 +84,7 @@ export const WORKLOADS: readonly Workload[] = [
   {
     id: "fan-out",
     kind: "fan-out",
-    title: "1 KiB to 1,000 connections",
+    title: "1 KiB to 1,000 connections, a delivery",
     connections: 1000,
     inFlight: 1,
     size: KIB,
@@ -94,7 +94,7 @@ export const WORKLOADS: readonly Workload[] = [
   {
     id: "handshakes",
     kind: "handshake",
-    title: "opening and closing",
+    title: "handshake, then closed",
     connections: 32,
     inFlight: 1,
     size: 0,
@@ -104,7 +104,7 @@ export const WORKLOADS: readonly Workload[] = [
   {
     id: "idle",
     kind: "idle",
-    title: "5,000 idle connections",
+    title: "5,000 idle connections, KiB of one",
     connections: 5000,
     inFlight: 0,
     size: 0,
@@ -114,7 +114,7 @@ export const WORKLOADS: readonly Workload[] = [
   {
     id: "100MiB",
     kind: "large",
-    title: "a message of 100 MiB",
+    title: "a message of 100 MiB, 1 MiB of it",
     connections: 1,
     inFlight: 1,
     size: 100 * MIB,

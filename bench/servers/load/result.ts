@@ -43,3 +43,8 @@ export interface LoadResult {
 
 /** What the load generator prints last. */
 export type LoadReport = { result: LoadResult } | { refusal: string } | { error: string };
+
+/** Tells whether the generator was what took the time, and not the server. */
+export function isGeneratorBound({ generatorLoad, serverLoad }: LoadResult): boolean {
+  return generatorLoad > 0.95 && serverLoad < 0.9;
+}

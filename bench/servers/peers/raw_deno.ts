@@ -1,10 +1,13 @@
 /** What TCP alone costs on Deno: what arrives goes back. */
 
-import { announce } from "./arguments.ts";
+import { announce, kind } from "./arguments.ts";
+
+/** Each read needs a buffer, also while nothing comes: so idle connections get a small one. */
+const BUFFER_SIZE = kind === "idle" ? 512 : 65_536;
 
 async function echo(conn: Deno.TcpConn): Promise<void> {
   conn.setNoDelay(true);
-  const buffer = new Uint8Array(65_536);
+  const buffer = new Uint8Array(BUFFER_SIZE);
   try {
     for (;;) {
       const size = await conn.read(buffer);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LoadReport } from "../load/result.ts";
+import { isGeneratorBound, type LoadReport } from "../load/result.ts";
 import type { Workload, WorkloadKind } from "../workloads.ts";
 import { formatNumber, formatSize } from "./numbers.ts";
 
@@ -28,12 +28,12 @@ export function describeReport(workload: Workload, report: LoadReport): string {
   if ("refusal" in report) return `refuses: ${report.refusal}`;
   const { cost, rate, p50Us, p99Us, peakMemory, serverLoad, generatorLoad } = report.result;
   const parts = [`${formatCost(workload, cost)} ${UNITS[workload.kind]}`];
-  if (workload.kind !== "idle") {
+  if (p50Us > 0) {
     parts.push(`${formatNumber(rate)}/s`);
-    if (p50Us > 0) parts.push(`p50 ${formatNumber(p50Us)} µs, p99 ${formatNumber(p99Us)} µs`);
-    parts.push(
-      `CPU ${(serverLoad * 100).toFixed(0)} % / load ${(generatorLoad * 100).toFixed(0)} %`,
-    );
+    parts.push(`p50 ${formatNumber(p50Us)} µs, p99 ${formatNumber(p99Us)} µs`);
+    const percent = (load: number) => `${(load * 100).toFixed(0)} %`;
+    parts.push(`CPU ${percent(serverLoad)}, generator's ${percent(generatorLoad)}`);
+    if (isGeneratorBound(report.result)) parts.push("load-bound");
   }
   parts.push(`peak ${formatSize(peakMemory)}`);
   return parts.join(", ");

@@ -7,42 +7,123 @@
 import { failureOf, findRow, isLoadBound, type Results, type Row, summaryOf } from "../results.ts";
 import type { RuntimeId, ServerKind } from "../servers.ts";
 import type { Workload } from "../workloads.ts";
-import { formatCost, UNITS } from "./line.ts";
+import { formatCost } from "./line.ts";
+import { formatNumber, formatSize } from "./numbers.ts";
 
-/** The tables of all runtimes. */
-export function encodeMarkdown(results: Results): string {
-  const runtimes = [...new Set(results.rows.map(({ server }) => server.runtime))];
-  return runtimes.map((runtime) => encodeRuntime(results, runtime)).join("\n");
+/** Says on what was measured, and when. */
+export function describeFacts(results: Results): string {
+  const { machine, runtimes, packages, date, rounds, pinning } = results;
+  const versions = [
+    ...Object.values(runtimes),
+    ...Object.entries(packages).map(([name, version]) => `${name} ${version}`),
+  ];
+  const median = rounds === 1 ? "one round" : `median of ${rounds} rounds`;
+  return `${machine}; ${pinning}; ${versions.join(", ")}; ${median}; ${date}`;
 }
 
-function encodeRuntime({ rows, runtimes }: Results, runtime: RuntimeId): string {
-  const own = rows.filter(({ server }) => server.runtime === runtime);
-  const servers = [...new Set(own.map(({ server }) => server))];
-  const workloads = [...new Set(own.map(({ workload }) => workload))];
-  const ratios = servers.some(({ family }) => family === "sluice")
-    ? servers.filter(({ family }) => family !== "sluice")
-    : [];
-  const header = [
-    runtimes[runtime],
-    "unit",
-    ...servers.map(({ title }) => title),
-    ...ratios.map(({ title }) => `Sluice / ${title}`),
-  ];
-  const lines = workloads.map((workload) => {
-    const find = (server: ServerKind) =>
-      own.find((row) => row.workload === workload && row.server === server);
-    return [
-      workload.title,
-      UNITS[workload.kind],
-      ...servers.map((server) => encodeCell(workload, find(server))),
-      ...ratios.map((server) => encodeRatio(own, find(server))),
+/** All tables. */
+export function encodeMarkdown(results: Results): string {
+  const cpu = results.rows.some(isWallTime)
+    ? "The system does not tell the CPU time of a process: these are microseconds that passed."
+    : "Microseconds of the server's CPU time, user and system.";
+  return `# Whole servers beside each other
+
+${describeFacts(results)}.
+
+A row is _connections × messages on the way on each × size_. ${cpu} Less is better. In parentheses:
+the least and the most of the rounds. † The load generator was busier than the server: more would
+have been possible. Ratios are of the medians, of Sluice in the callback style.
+
+## Cost
+
+${encodeCosts(results)}
+## Styles
+
+${encodeStyles(results)}
+## Rate, latency and memory
+
+${encodeDetails(results)}`;
+}
+
+/** What a message costs each server: a table for each runtime. */
+export function encodeCosts(results: Results): string {
+  return encodeEachRuntime(results, (own, title) => {
+    const isShown = ({ words, family }: ServerKind) =>
+      family !== "sluice" || words[0] === "sluice-callback";
+    // Where only styles were measured, there is nothing else to show.
+    const servers = serversOf(own).filter((server, _, all) =>
+      !all.some(isShown) || isShown(server)
+    );
+    const others = servers.some(({ family }) => family === "sluice")
+      ? servers.filter(({ family }) => family !== "sluice")
+      : [];
+    const header = [
+      title,
+      ...servers.map(({ title }) => title),
+      ...others.map(({ title }) => `Sluice / ${title}`),
     ];
+    const lines = workloadsOf(own).map((workload) => [
+      workload.title,
+      ...servers.map((server) => encodeCost(own, workload, server)),
+      ...others.map((server) => encodeRatio(own, workload, server, "sluice-callback")),
+    ]);
+    return encodeTable(header, lines);
   });
-  const alignment = header.map((_, i) => i < 2 ? "---" : "--:");
+}
+
+/** What a message costs in each style. */
+function encodeStyles(results: Results): string {
+  return encodeEachRuntime(results, (own, title) => {
+    const styles = own.filter(({ server }) => server.family === "sluice");
+    const servers = serversOf(styles);
+    const others = servers.filter(({ words }) => words[0] !== "sluice-callback");
+    const lines = workloadsOf(styles.filter(({ server }) => others.includes(server)))
+      .map((workload) => [
+        workload.title,
+        ...servers.map((server) => encodeCost(own, workload, server)),
+        ...others.map((server) => encodeInverseRatio(own, workload, server)),
+      ]);
+    const header = [
+      title,
+      ...servers.map(({ title }) => title),
+      ...others.map(({ words }) => `${words[2]} / callback`),
+    ];
+    return lines.length === 0 ? "" : encodeTable(header, lines);
+  });
+}
+
+/** Everything else. */
+function encodeDetails(results: Results): string {
+  return encodeEachRuntime(results, (own, title) => {
+    const lines = own.map((row) => [
+      row.workload.title,
+      row.server.title,
+      encodeMedian(row, "rate", formatNumber),
+      encodeMedian(row, "p50Us", formatLatency),
+      encodeMedian(row, "p99Us", formatLatency),
+      encodeMedian(row, "peakMemory", formatSize),
+    ]);
+    return encodeTable([title, "", "a second", "p50", "p99", "peak memory"], lines);
+  });
+}
+
+function encodeEachRuntime(
+  { rows, runtimes }: Results,
+  encode: (own: Row[], title: string) => string,
+): string {
+  const ids = [...new Set(rows.map(({ server }) => server.runtime))];
+  const encodeOne = (id: RuntimeId) =>
+    encode(rows.filter(({ server }) => server.runtime === id), runtimes[id]);
+  return ids.map(encodeOne).join("\n");
+}
+
+function encodeTable(header: string[], lines: string[][]): string {
+  const alignment = header.map((title, i) => i === 0 || title === "" ? "---" : "--:");
   return [header, alignment, ...lines].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
 }
 
-function encodeCell(workload: Workload, row: Row | undefined): string {
+function encodeCost(rows: Row[], workload: Workload, server: ServerKind): string {
+  const row = find(rows, workload, server);
   if (row === undefined) return "";
   const cost = summaryOf(row, "cost");
   if (cost === undefined) return failureOf(row) ?? "";
@@ -51,11 +132,51 @@ function encodeCell(workload: Workload, row: Row | undefined): string {
   return `${format(cost.median)}${spread}${isLoadBound(row) ? " †" : ""}`;
 }
 
-/** The callback style's cost, divided by another server's. */
-function encodeRatio(rows: Row[], other: Row | undefined): string {
-  if (other === undefined) return "";
-  const ours = findRow(rows, other, ({ words }) => words[0] === "sluice-callback");
-  const ourCost = ours && summaryOf(ours, "cost"), otherCost = summaryOf(other, "cost");
-  if (ourCost === undefined || otherCost === undefined) return "";
-  return (ourCost.median / otherCost.median).toFixed(2);
+/** The cost of ours, divided by that of another server. */
+function encodeRatio(rows: Row[], workload: Workload, other: ServerKind, ours: string): string {
+  const row = find(rows, workload, other);
+  if (row === undefined) return "";
+  return divide(findRow(rows, row, ({ words }) => words[0] === ours), row);
+}
+
+/** The cost of another style, divided by that of the callback style. */
+function encodeInverseRatio(rows: Row[], workload: Workload, style: ServerKind): string {
+  const row = find(rows, workload, style);
+  if (row === undefined) return "";
+  return divide(row, findRow(rows, row, ({ words }) => words[0] === "sluice-callback"));
+}
+
+function divide(dividend: Row | undefined, divisor: Row | undefined): string {
+  const a = dividend && summaryOf(dividend, "cost"), b = divisor && summaryOf(divisor, "cost");
+  return a === undefined || b === undefined ? "" : (a.median / b.median).toFixed(2);
+}
+
+function encodeMedian(
+  row: Row,
+  name: "rate" | "p50Us" | "p99Us" | "peakMemory",
+  format: (number: number) => string,
+): string {
+  const summary = summaryOf(row, name);
+  return summary === undefined || summary.median === 0 ? "" : format(summary.median);
+}
+
+function formatLatency(us: number): string {
+  return us < 1000 ? `${formatNumber(us)} µs` : `${formatNumber(us / 1000)} ms`;
+}
+
+function isWallTime({ workload, rounds }: Row): boolean {
+  return workload.kind !== "idle" &&
+    rounds.some((report) => "result" in report && !report.result.isCpuTime);
+}
+
+function find(rows: Row[], workload: Workload, server: ServerKind): Row | undefined {
+  return rows.find((row) => row.workload === workload && row.server === server);
+}
+
+function serversOf(rows: Row[]): ServerKind[] {
+  return [...new Set(rows.map(({ server }) => server))];
+}
+
+function workloadsOf(rows: Row[]): Workload[] {
+  return [...new Set(rows.map(({ workload }) => workload))];
 }
