@@ -15,6 +15,11 @@ import { lostError } from "../connection/lost_error.ts";
  */
 const scratch = new Uint8Array(65_536);
 
+// A large chunk costs more to copy than to write by itself. Only its beginning goes with what is
+// before it, such as its frame's header, which would be a segment of its own.
+const largeSize = 16_384;
+const headSize = 4096;
+
 const empty = new Uint8Array(0);
 
 /** A socket of Bun as a byte channel. */
@@ -52,9 +57,9 @@ export class BunChannel extends OrderedChannel {
     this.#shutDownOnceSent();
   }
 
-  /** Takes bytes from the socket. */
+  /** Takes bytes from the socket, in an array of their own. */
   receiveData(bytes: Uint8Array): void {
-    this.arrive(bytes);
+    this.arrive(bytes, false);
   }
 
   /** Takes the peer's FIN. */
@@ -123,15 +128,16 @@ export class BunChannel extends OrderedChannel {
       let rest = chunks[i];
       do {
         let sent: boolean;
-        if (filled === 0 && (i === last || rest.length >= scratch.length)) {
+        if (filled === 0 && (i === last || rest.length > largeSize)) {
           sent = this.#writeOne(rest);
           rest = empty;
         } else {
-          const size = Math.min(rest.length, scratch.length - filled);
+          const part = rest.length > largeSize ? headSize : rest.length;
+          const size = Math.min(part, scratch.length - filled);
           scratch.set(rest.subarray(0, size), filled);
           rest = rest.subarray(size);
           filled += size;
-          if (i < last && filled < scratch.length) break;
+          if (i < last && rest.length === 0 && filled < scratch.length) break;
           sent = this.#writeScratch(filled);
           filled = 0;
         }

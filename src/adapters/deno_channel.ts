@@ -5,10 +5,19 @@
  */
 
 import type { Address } from "../connection/byte_channel.ts";
-import { joinSmallChunks } from "../connection/join_chunks.ts";
 import { OrderedChannel } from "../connection/ordered_channel.ts";
 import type { DenoConn } from "./deno_api.ts";
-import { borrowBuffer, type BufferSize, nextBufferSize, returnBuffer } from "./read_buffers.ts";
+import {
+  borrowBuffer,
+  type BufferSize,
+  bufferSizeFor,
+  MAX_BUFFER_SIZE,
+  nextBufferSize,
+  returnBuffer,
+} from "./buffer_pool.ts";
+
+// Up to here one copy, given away, costs less than lending: messages then need none of their own.
+const MAX_COPIED = 8192;
 
 /** A connection of Deno as a byte channel. */
 export class DenoChannel extends OrderedChannel {
@@ -80,8 +89,13 @@ export class DenoChannel extends OrderedChannel {
         break;
       }
       this.#bufferSize = nextBufferSize(size, bufferSize);
+      if (size <= MAX_COPIED) {
+        this.arrive(buffer.slice(0, size), false);
+        returnBuffer(buffer, bufferSize);
+        continue;
+      }
       const held = this.paused;
-      this.arrive(size < buffer.length ? buffer.subarray(0, size) : buffer);
+      this.arrive(size < buffer.length ? buffer.subarray(0, size) : buffer, !held);
       if (!held) returnBuffer(buffer, bufferSize);
     }
     this.#reading = false;
@@ -89,9 +103,24 @@ export class DenoChannel extends OrderedChannel {
 
   async #send(chunks: Uint8Array[]): Promise<void> {
     try {
-      for (const run of joinSmallChunks(chunks)) {
+      for (let start = 0, end = 0; start < chunks.length; start = end) {
+        let run = chunks[end++];
+        // Deno has no gather write: copying costs less than another write.
+        let size = run.length;
+        while (end < chunks.length && size + chunks[end].length <= MAX_BUFFER_SIZE) {
+          size += chunks[end++].length;
+        }
+        let buffer: Uint8Array | undefined;
+        if (end - start > 1) {
+          buffer = borrowBuffer(bufferSizeFor(size));
+          for (let i = start, offset = 0; i < end; offset += chunks[i++].length) {
+            buffer.set(chunks[i], offset);
+          }
+          run = buffer.subarray(0, size);
+        }
         let taken = await this.#conn.write(run);
-        while (taken < run.length) taken += await this.#conn.write(run.subarray(taken));
+        while (taken < size) taken += await this.#conn.write(run.subarray(taken));
+        if (buffer !== undefined) returnBuffer(buffer, bufferSizeFor(size));
       }
     } catch (error) {
       this.#fail(error);

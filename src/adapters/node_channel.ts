@@ -75,10 +75,10 @@ export class NodeChannel extends OrderedChannel {
     this.#socket.end();
   }
 
-  /** Takes bytes from the socket. */
+  /** Takes bytes from the socket, in memory of their own. */
   receiveData(bytes: Uint8Array): void {
     // A plain Uint8Array, as on every runtime: what slice() of a Buffer returns is not a copy.
-    this.arrive(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
+    this.arrive(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), false);
   }
 
   /** Takes the peer's FIN. */

@@ -113,8 +113,8 @@ class ChannelDuplex extends Duplex implements ByteChannelHandler {
     if (!this.#full) this.channel.resume();
   }
 
-  receive(bytes: Uint8Array): void {
-    if (this.destroyed || this.push(bytes.slice())) return;
+  receive(bytes: Uint8Array, lent: boolean): void {
+    if (this.destroyed || this.push(lent ? bytes.slice() : bytes)) return;
     this.#full = true;
     this.channel.pause();
   }

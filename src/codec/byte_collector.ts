@@ -1,13 +1,17 @@
 import { MessageTooBigError } from "../errors.ts";
 
-// The first allocation. What a peer merely declares reserves no memory beyond it.
+// What a peer merely declares reserves no memory beyond this and a multiple of what it has sent.
 const INITIAL_CAPACITY = 1024;
+
+// Where the length is known, most of what is reserved will be needed: fewer copies on the way.
+const EXPECTED_GROWTH = 4;
+const UNKNOWN_GROWTH = 2;
 
 const EMPTY = new Uint8Array(0);
 
 /**
- * Collects pieces into one array. It grows by doubling, so that every byte is copied a constant
- * number of times on average, and holds at most about twice what has arrived.
+ * Collects pieces into one array. It grows by a factor, so that every byte is copied a constant
+ * number of times on average, and holds at most that factor of what has arrived.
  */
 export class ByteCollector {
   #bytes: Uint8Array = EMPTY;
@@ -42,7 +46,8 @@ export class ByteCollector {
   }
 
   #grow(length: number, expectedLength: number): void {
-    const capacity = Math.min(Math.max(this.#bytes.length * 2, INITIAL_CAPACITY), expectedLength);
+    const factor = expectedLength === Infinity ? UNKNOWN_GROWTH : EXPECTED_GROWTH;
+    const capacity = Math.min(Math.max(length * factor, INITIAL_CAPACITY), expectedLength);
     let grown;
     try {
       grown = new Uint8Array(Math.max(length, capacity));
@@ -62,6 +67,22 @@ export function cloneBytes(bytes: Uint8Array, start: number, end: number): Uint8
   const clone = new Uint8Array(end - start);
   copyBytes(bytes, start, end, clone, 0);
   return clone;
+}
+
+// A view keeps all of its memory from being freed: at most so many bytes, or so many times its own.
+const MAX_HELD_SIZE = 8192;
+const MAX_HELD_FACTOR = 8;
+
+/**
+ * Keeps `bytes` from `start` to `end` (exclusive) where their memory is the caller's: by a plain
+ * `Uint8Array` over it, or by a copy where that would keep too much memory from being freed.
+ */
+export function keepBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const { buffer } = bytes;
+  const length = end - start;
+  return buffer.byteLength <= Math.max(MAX_HELD_SIZE, length * MAX_HELD_FACTOR)
+    ? new Uint8Array(buffer, bytes.byteOffset + start, length)
+    : cloneBytes(bytes, start, end);
 }
 
 /** Copies `source` from `start` to `end` (exclusive) to `target` at `offset`. */

@@ -66,6 +66,14 @@ export class FrameEncoder {
   }
 
   /**
+   * Says that what was taken last has been written already, so that its memory can be used again.
+   * To be called before anything else is encoded, or not at all.
+   */
+  recycle(): void {
+    this.#output.recycle();
+  }
+
+  /**
    * Encodes a frame.
    *
    * @param fin Whether it is the last fragment of its message.

@@ -7,7 +7,12 @@ const EMPTY = new Uint8Array(0);
 // after another, of all buffers, cost one allocation a slab. Buffers that fill side by side (a
 // broadcast) find the slab lent, and use small blocks of their own.
 let slab: Uint8Array = EMPTY;
+/** Where in the slab the part begins that nobody has used. */
+let slabStart = 0;
 let slabIsLent = false;
+/** Who took output out of the slab last, while nobody else has been lent it since; and where from. */
+let lastTaker: OutputBuffer | undefined;
+let lastTakenStart = 0;
 
 /**
  * Gathers output: small pieces are copied behind one another, large ones are kept by reference in
@@ -44,17 +49,20 @@ export class OutputBuffer {
     const written = this.byteLength;
     this.#closeChunk();
     if (this.#ownsSlab || (written === 0 && !slabIsLent && length <= SLAB_SIZE)) {
-      if (this.#ownsSlab || slab.length < length) {
+      if (this.#ownsSlab || slab.length - slabStart < length) {
         slab = new Uint8Array(Math.max(length, SLAB_SIZE));
+        slabStart = 0;
       }
       this.#block = slab;
+      this.#start = this.position = slabStart;
       this.#ownsSlab = slabIsLent = true;
+      lastTaker = undefined;
     } else {
       this.#block = new Uint8Array(
         Math.max(length, MIN_BLOCK_SIZE, Math.min(written, SLAB_SIZE)),
       );
+      this.#start = this.position = 0;
     }
-    this.#start = this.position = 0;
   }
 
   /** Adds a piece without copying it. It must not change until it has been written out. */
@@ -68,7 +76,9 @@ export class OutputBuffer {
   take(): Uint8Array[] {
     this.#closeChunk();
     if (this.#ownsSlab) {
-      slab = this.#block.subarray(this.position);
+      lastTaker = this;
+      lastTakenStart = slabStart;
+      slabStart = this.position;
       this.#ownsSlab = slabIsLent = false;
     }
     const chunks = this.#chunks;
@@ -77,6 +87,13 @@ export class OutputBuffer {
     this.#block = EMPTY;
     this.#start = this.position = 0;
     return chunks;
+  }
+
+  /** Uses the memory of what was taken last again, where that has been written at once. */
+  recycle(): void {
+    if (lastTaker !== this) return;
+    lastTaker = undefined;
+    slabStart = lastTakenStart;
   }
 
   #closeChunk(): void {

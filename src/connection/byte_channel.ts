@@ -29,10 +29,12 @@ export type Address =
 /** Takes the events of a {@linkcode ByteChannel}. */
 export interface ByteChannelHandler {
   /**
-   * Takes bytes that arrived. The callee may overwrite them (payloads are unmasked in place) and
-   * must keep no reference to them past the call.
+   * Takes bytes that arrived. The callee may overwrite them (payloads are unmasked in place).
+   *
+   * @param lent Whether their memory is used again after the call, so that nobody may keep a
+   * reference to it. Otherwise it is the callee's.
    */
-  receive(bytes: Uint8Array): void;
+  receive(bytes: Uint8Array, lent: boolean): void;
   /** The peer ended its direction (FIN): no more bytes will come. The other direction is still open. */
   receiveEnd(): void;
   /** The write that returned `false` has been taken whole; the next write is welcome. */

@@ -57,11 +57,12 @@ export class Intake {
     this.#undecoded = bytes;
   }
 
-  /** Takes bytes of the channel. */
-  receive(bytes: Uint8Array): void {
-    const consumed = this.#decode(bytes);
-    // The channel lends its bytes for the call only.
-    if (consumed < bytes.length) this.#undecoded = cloneBytes(bytes, consumed, bytes.length);
+  /** Takes bytes of the channel; `lent` as in `ByteChannelHandler.receive`. */
+  receive(bytes: Uint8Array, lent: boolean): void {
+    const consumed = this.#decode(bytes, lent);
+    if (consumed < bytes.length) {
+      this.#undecoded = lent ? cloneBytes(bytes, consumed, bytes.length) : bytes.subarray(consumed);
+    }
     if ((this.hasUndecoded || this.#owner.isFull) && !this.#isPaused) {
       this.#isPaused = this.#wasPaused = true;
       this.#channel.pause();
@@ -72,7 +73,7 @@ export class Intake {
   proceed(): void {
     const bytes = this.#undecoded;
     this.#undecoded = EMPTY;
-    const consumed = this.#decode(bytes);
+    const consumed = this.#decode(bytes, false);
     if (consumed < bytes.length) this.#undecoded = bytes.subarray(consumed);
   }
 
@@ -91,12 +92,12 @@ export class Intake {
   }
 
   /** Decodes as long as there is room; returns where it stopped. */
-  #decode(bytes: Uint8Array): number {
+  #decode(bytes: Uint8Array, lent: boolean): number {
     let position = 0;
     this.#isDecoding = true;
     try {
       while (position < bytes.length && !this.#owner.isFull && !this.#isStopped) {
-        position = this.#protocol.receive(bytes, position);
+        position = this.#protocol.receive(bytes, position, bytes.length, lent);
       }
     } catch (error) {
       position = bytes.length;

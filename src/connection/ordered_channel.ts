@@ -88,12 +88,14 @@ export abstract class OrderedChannel implements ByteChannel {
   }
 
   /**
-   * Tells of bytes; the array is not used again before they are delivered. Nothing may arrive
-   * between `resume()` and `startReading()`.
+   * Tells of bytes. Nothing may arrive between `resume()` and `startReading()`.
+   *
+   * @param lent Whether their memory is used again after the call. While paused it must not be:
+   * what arrives then is held.
    */
-  protected arrive(bytes: Uint8Array): void {
+  protected arrive(bytes: Uint8Array, lent: boolean): void {
     if (this.#over) return;
-    if (!this.#paused) this.handler.receive(bytes);
+    if (!this.#paused) this.handler.receive(bytes, lent);
     else if (this.#held === nothing) this.#held = [bytes];
     else this.#held.push(bytes);
   }
@@ -124,7 +126,7 @@ export abstract class OrderedChannel implements ByteChannel {
   #release(): void {
     while (this.#held.length > 0) {
       if (this.#paused || this.#over) return;
-      this.handler.receive(this.#held.shift()!);
+      this.handler.receive(this.#held.shift()!, false);
     }
     if (this.#paused || this.#over) return;
     if (this.#endHeld) {

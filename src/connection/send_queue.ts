@@ -188,7 +188,10 @@ export class SendQueue {
   /** Writes the output, if the channel takes it. */
   flush(): void {
     const length = this.#protocol.outputLength;
-    if (this.#ready && length > 0) this.#write(this.#protocol.takeOutput(), length);
+    if (this.#ready && length > 0) {
+      this.#write(this.#protocol.takeOutput(), length);
+      if (this.#ready) this.#protocol.recycleOutput();
+    }
     if (this.#ending && this.#ready && !this.#ended) {
       this.#ended = true;
       this.#channel.end();

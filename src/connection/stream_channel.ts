@@ -104,7 +104,7 @@ export class StreamChannel extends OrderedChannel {
         break;
       }
       // A copy: what is received is overwritten in place, and the producer may still need it.
-      this.arrive(new Uint8Array(value));
+      this.arrive(new Uint8Array(value), false);
     }
     this.#reading = false;
   }

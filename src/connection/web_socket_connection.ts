@@ -208,10 +208,10 @@ export class WebSocketConnection<Data>
 
   // ---- Receiving: the channel's bytes ----
 
-  receive(bytes: Uint8Array): void {
+  receive(bytes: Uint8Array, lent: boolean): void {
     this.#keepAlive?.heard();
     this.#sendQueue.cork();
-    this.#intake.receive(bytes);
+    this.#intake.receive(bytes, lent);
     this.#sendQueue.uncork();
   }
 

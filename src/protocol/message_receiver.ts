@@ -1,4 +1,4 @@
-import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
+import { ByteCollector, cloneBytes, keepBytes } from "../codec/byte_collector.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import type { FrameHandler } from "../codec/frame_decoder.ts";
 import { isControl, Opcode } from "../codec/opcode.ts";
@@ -70,6 +70,9 @@ export class MessageReceiver implements FrameHandler {
   #opcode: Opcode = Opcode.Continuation;
   #payloadLength = 0;
 
+  /** Whether the memory of the frames is used again: nobody may keep a reference to it. */
+  isInputLent = true;
+
   constructor(limits: MessageLimits, handler: MessageHandler, receiveControl: ControlHandler) {
     this.#limits = limits;
     this.#handler = handler;
@@ -115,9 +118,9 @@ export class MessageReceiver implements FrameHandler {
     } else if (fin && opcode !== Opcode.Continuation && this.#nextMode === Mode.Collect) {
       this.#checkSize(end - start);
       if (this.#limits.maxFragments < 1) this.#failFragments();
-      this.#handler.receiveMessage(
-        opcode === Opcode.Text ? decodeText(bytes, start, end) : cloneBytes(bytes, start, end),
-      );
+      if (opcode === Opcode.Text) this.#handler.receiveMessage(decodeText(bytes, start, end));
+      else if (this.isInputLent) this.#handler.receiveMessage(cloneBytes(bytes, start, end));
+      else this.#handler.receiveMessage(keepBytes(bytes, start, end));
     } else {
       this.#receiveFragment(opcode, end - start);
       if (start < end) this.#receivePayload(bytes, start, end, fin);

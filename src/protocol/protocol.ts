@@ -124,6 +124,14 @@ export class Protocol {
   }
 
   /**
+   * Says that the output taken last has been written already, so that its memory can be used again.
+   * To be called before anything else is sent, or not at all.
+   */
+  recycleOutput(): void {
+    this.#encoder.recycle();
+  }
+
+  /**
    * Makes the `receive` call in progress return after the current frame or piece of payload. For
    * handlers that can't take more at the moment.
    */
@@ -148,14 +156,17 @@ export class Protocol {
    * @param bytes The array that holds the bytes.
    * @param start Where they begin. Default: 0.
    * @param end Where they end (exclusive). Default: `bytes.length`.
+   * @param lent Whether the caller uses their memory again. Otherwise a message may be a view of
+   * it, which saves a copy. Default: `true`.
    * @returns Where decoding ended: `end`, or less where the handler called
    * {@linkcode Protocol.stopReceiving}. The rest must be given again, unchanged.
    * @throws {ProtocolError} Where the peer broke the protocol or passed a limit. Nothing is received
    * any more; what was sent before may be finished, then {@linkcode Protocol.fail} is due (section
    * 7.1.7).
    */
-  receive(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
+  receive(bytes: Uint8Array, start = 0, end: number = bytes.length, lent = true): number {
     if (!this.#receiving) return end;
+    this.#receiver.isInputLent = lent;
     let consumed;
     try {
       consumed = this.#decoder.decode(bytes, start, end);

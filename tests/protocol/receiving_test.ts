@@ -118,6 +118,24 @@ for (const role of ROLES) {
       for (const payload of payloads) assertEquals(payload, utf8("ab"));
     });
 
+    it("gives a view of the input where it is not lent, and copies control payloads", () => {
+      const messages: unknown[] = [];
+      const pings: Uint8Array[] = [];
+      const log = new EventLog();
+      log.receiveMessage = (data) => messages.push(data);
+      log.receivePing = (payload) => pings.push(payload);
+      const input = encodeFrames(peerOf(role), [
+        frameOf(2, "ab"),
+        frameOf(1, "c"),
+        frameOf(9, "d"),
+      ]);
+      new Side(role, {}, log).protocol.receive(input, 0, input.length, false);
+      assertEquals(messages, [utf8("ab"), "c"]);
+      assertStrictEquals((messages[0] as Uint8Array).buffer, input.buffer);
+      assertEquals(pings, [utf8("d")]);
+      assert(pings[0].buffer !== input.buffer);
+    });
+
     it("can be stopped anywhere, and gone on with", () => {
       const random = new Random(3);
       for (let run = 0; run < 60; run++) {

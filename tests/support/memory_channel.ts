@@ -13,7 +13,7 @@ import type {
 import type { RawSocket, RawSocketHandler } from "./raw_socket.ts";
 import { turn } from "./turn.ts";
 
-/** What delivered bytes are overwritten with: nobody may have kept a reference to them. */
+/** What lent bytes are overwritten with: nobody may have kept a reference to them. */
 const GARBAGE = 0xa5;
 
 /** The server's end. Every breach of the contract of {@linkcode ByteChannel} throws, and is noted. */
@@ -33,6 +33,7 @@ export class MemoryChannel implements ByteChannel {
   #incoming: Uint8Array[] = [];
   #isBlocked = false;
   #isTaking = false;
+  #lends = false;
   #isPaused = false;
   #isReleasing = false;
   #isDelivering = false;
@@ -175,8 +176,10 @@ export class MemoryChannel implements ByteChannel {
     this.#isDelivering = true;
     while (this.#incoming.length > 0 && !this.#isPaused) {
       const bytes = this.#incoming.shift()!;
-      this.handler.receive(bytes);
-      bytes.fill(GARBAGE);
+      // Some runtimes lend what they read, others give it away: here it is by turns.
+      this.#lends = !this.#lends;
+      this.handler.receive(bytes, this.#lends);
+      if (this.#lends) bytes.fill(GARBAGE);
     }
     this.#isDelivering = false;
     if (!this.#endReceived || this.#endDelivered || this.#isPaused || this.#isOver) return;

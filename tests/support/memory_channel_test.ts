@@ -2,14 +2,15 @@ import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
 import type { ByteChannelHandler } from "../../src/connection/byte_channel.ts";
 import { MemoryChannel } from "./memory_channel.ts";
+import type { RawSocketHandler } from "./raw_socket.ts";
 import { settle } from "./turn.ts";
 
 /** A channel whose events, on both ends, are noted in their order. */
 function createChannel(): { channel: MemoryChannel; events: string[] } {
   const channel = new MemoryChannel();
   const events: string[] = [];
-  const note = (end: string): ByteChannelHandler => ({
-    receive: (bytes) => void events.push(`${end} receives ${bytes.join()}`),
+  const note = (end: string): ByteChannelHandler & RawSocketHandler => ({
+    receive: (bytes: Uint8Array) => void events.push(`${end} receives ${bytes.join()}`),
     receiveEnd: () => void events.push(`${end} receives the end`),
     drain: () => void events.push(`${end} drains`),
     receiveClosed: (error) => void events.push(`${end} is closed${error ? " by an error" : ""}`),
@@ -59,19 +60,25 @@ describe("a channel in memory", () => {
     channel.socket.send(bytes(1));
     channel.socket.send(bytes(2));
     const { handler } = channel;
-    channel.handler = { ...handler, receive: (each) => (handler.receive(each), channel.pause()) };
+    channel.handler = {
+      ...handler,
+      receive: (each, lent) => (handler.receive(each, lent), channel.pause()),
+    };
     channel.resume();
     await settle();
     assertEquals([events, channel.incomingSize], [["server receives 1"], 1]);
   });
 
-  it("gives bytes that are overwritten afterwards", () => {
+  it("lends bytes that are overwritten afterwards, and gives others away, by turns", () => {
     const { channel } = createChannel();
-    let kept: Uint8Array = bytes();
+    const kept: [Uint8Array, boolean][] = [];
     const sent = bytes(1, 2);
-    channel.handler = { ...channel.handler, receive: (given) => void (kept = given) };
+    const receive = (given: Uint8Array, lent: boolean) => void kept.push([given, lent]);
+    channel.handler = { ...channel.handler, receive };
     channel.socket.send(sent);
-    assertEquals([kept, sent], [bytes(0xa5, 0xa5), bytes(1, 2)]);
+    channel.socket.send(sent);
+    assertEquals(sent, bytes(1, 2));
+    assertEquals(kept, [[bytes(0xa5, 0xa5), true], [bytes(1, 2), false]]);
   });
 
   it("has the writer wait for a client that does not read, and takes what it is told", () => {

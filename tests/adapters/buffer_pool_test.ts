@@ -1,13 +1,15 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
 import { describe, it } from "node:test";
 import {
   borrowBuffer,
   type BufferSize,
+  bufferSizeFor,
+  MAX_BUFFER_SIZE,
   nextBufferSize,
   returnBuffer,
-} from "../../src/adapters/read_buffers.ts";
+} from "../../src/adapters/buffer_pool.ts";
 
-describe("buffers to read into", () => {
+describe("buffers of the pool", () => {
   it("grow while reads fill them, and shrink when reads are small", () => {
     const reads: [read: number, size: BufferSize, next: BufferSize][] = [
       [1, 0, 0],
@@ -15,7 +17,10 @@ describe("buffers to read into", () => {
       [4096, 0, 1],
       [16_383, 1, 1],
       [16_384, 1, 2],
-      [65_536, 2, 2],
+      [65_536, 2, 3],
+      [65_536, 3, 2],
+      [65_537, 3, 3],
+      [262_144, 3, 3],
       [16_385, 2, 2],
       [16_384, 2, 1],
       [4097, 2, 1],
@@ -27,8 +32,17 @@ describe("buffers to read into", () => {
     }
   });
 
+  it("are the smallest ones that hold what they are asked for", () => {
+    for (const length of [0, 1, 4096, 4097, 16_384, 16_385, 65_536, 65_537, MAX_BUFFER_SIZE]) {
+      const size = bufferSizeFor(length);
+      assertLessOrEqual(length, borrowBuffer(size).length);
+      if (size > 0) assertGreater(length, borrowBuffer(size - 1 as BufferSize).length);
+    }
+    assertEquals(bufferSizeFor(MAX_BUFFER_SIZE + 1), 3);
+  });
+
   it("are used again, and are kept up to 1 MiB of each size", () => {
-    for (const [size, length] of [[0, 4096], [1, 16_384], [2, 65_536]] as const) {
+    for (const [size, length] of [[0, 4096], [1, 16_384], [2, 65_536], [3, 262_144]] as const) {
       const kept = 1_048_576 / length;
       const buffers = Array.from({ length: kept + 3 }, () => borrowBuffer(size));
       assertEquals(new Set(buffers).size, kept + 3);
