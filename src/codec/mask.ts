@@ -2,8 +2,13 @@
  * Masking (RFC 6455, section 5.3): octet i of the payload is XORed with octet i MOD 4 of the key.
  */
 
+import { maskBySimd } from "./mask_simd.ts";
+
 // Below this a loop over octets is faster than the creation of a view over words.
 const MIN_WORDS_LENGTH = 128;
+
+// From here on SIMD is faster, in spite of its copies.
+const MIN_SIMD_LENGTH = 4096;
 
 // The key as octets and as a word share their memory, so that the word has the platform's byte order.
 const keyOctets = new Uint8Array(4);
@@ -33,6 +38,7 @@ export function mask(
   // Rotated, the key begins with the octet that masks bytes[start].
   const shift = (offset & 3) << 3;
   let key = shift === 0 ? maskingKey : (maskingKey << shift) | (maskingKey >>> (32 - shift));
+  if (end - start >= MIN_SIMD_LENGTH && maskBySimd(bytes, swapOctets(key), start, end)) return;
   let i = start;
   if (end - start >= MIN_WORDS_LENGTH) {
     const misaligned = (bytes.byteOffset + start) & 3;
@@ -64,4 +70,9 @@ export function mask(
   if (i < end) bytes[i++] ^= key0;
   if (i < end) bytes[i++] ^= key1;
   if (i < end) bytes[i] ^= key2;
+}
+
+/** Gives a 32-bit integer with its octets in the opposite order. */
+function swapOctets(value: number): number {
+  return (value << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
 }

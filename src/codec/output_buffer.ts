@@ -80,6 +80,8 @@ export class OutputBuffer {
       lastTakenStart = slabStart;
       slabStart = this.position;
       this.#ownsSlab = slabIsLent = false;
+    } else if (lastTaker === this) {
+      lastTaker = undefined; // What it took before may not be written yet.
     }
     const chunks = this.#chunks;
     this.#chunks = [];

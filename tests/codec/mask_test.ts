@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
+import { maskBySimd } from "../../src/codec/mask_simd.ts";
 import { mask } from "../../src/codec/mod.ts";
 import { maskReference } from "../support/reference_frames.ts";
 import { assertSameBytes, fromHex, Random } from "./support.ts";
@@ -45,6 +46,24 @@ describe("mask", () => {
       }
     });
   }
+
+  it("masks long payloads from any octet of the key on, at any array offset", () => {
+    const random = new Random(4);
+    // Around the lengths where it goes to work in another way, and multiples of 64 and 8192.
+    const lengths = [2048, 4095, 4096, 4097, 4159, 4160, 8191, 8192, 8193, 16_384, 20_001, 65_537];
+    for (const length of lengths) {
+      for (let arrayOffset = 0; arrayOffset < 5; arrayOffset++) {
+        const offset = random.below(4);
+        const key = random.below(2 ** 32);
+        const memory = random.bytes(arrayOffset + length + 80);
+        const expected = memory.slice();
+        const payload = memory.slice(arrayOffset, arrayOffset + length);
+        expected.set(maskPlainly(payload, key, offset), arrayOffset);
+        mask(memory, key, arrayOffset, arrayOffset + length, offset);
+        assertSameBytes(memory, expected, `length ${length}, offset ${offset}`);
+      }
+    }
+  });
 
   it("goes on at any offset, however the payload is cut", () => {
     const random = new Random(1);
@@ -118,5 +137,18 @@ describe("mask", () => {
     mask(bytes, 0, 0, 3);
     mask(new Uint8Array(0), 0xffffffff);
     assertSameBytes(bytes, Uint8Array.of(1, 2, 3));
+  });
+});
+
+describe("maskBySimd", () => {
+  it("works on every runtime, with any length", () => {
+    const random = new Random(5);
+    for (let length = 0; length <= 300; length++) {
+      const memory = random.bytes(length + 100);
+      const expected = memory.slice();
+      expected.set(maskPlainly(memory.slice(10, 10 + length), 0x04030201), 10);
+      assert(maskBySimd(memory, 0x01020304, 10, 10 + length));
+      assertSameBytes(memory, expected, `length ${length}`);
+    }
   });
 });
