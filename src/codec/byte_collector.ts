@@ -7,6 +7,9 @@ const INITIAL_CAPACITY = 1024;
 const EXPECTED_GROWTH = 4;
 const UNKNOWN_GROWTH = 2;
 
+// Up to this many bytes a loop costs less than the view that `set` needs.
+const MAX_LOOP_LENGTH = 48;
+
 const EMPTY = new Uint8Array(0);
 
 /**
@@ -64,7 +67,10 @@ export class ByteCollector {
  * plain `Uint8Array`, and a copy, also where `bytes` is Node's `Buffer`.
  */
 export function cloneBytes(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
-  const clone = new Uint8Array(end - start);
+  const length = end - start;
+  // One call, where `set` would be the second and need a view.
+  if (length > MAX_LOOP_LENGTH && bytes.constructor === Uint8Array) return bytes.slice(start, end);
+  const clone = new Uint8Array(length);
   copyBytes(bytes, start, end, clone, 0);
   return clone;
 }
@@ -93,8 +99,7 @@ export function copyBytes(
   target: Uint8Array,
   offset: number,
 ): void {
-  // For some bytes a loop costs less than the view that `set` needs.
-  if (end - start <= 48) {
+  if (end - start <= MAX_LOOP_LENGTH) {
     for (let i = start, o = offset; i < end; i++, o++) target[o] = source[i];
   } else {
     target.set(start === 0 && end === source.length ? source : source.subarray(start, end), offset);
