@@ -15,7 +15,7 @@ export const USAGE = `usage: deno task bench:servers [options]
                  --only node --only 64x1x32 --only callback,ws,raw
   --list         show the words, and measure nothing
   --rounds N     how often each is measured: 1 to 99 (default: 3; with --quick, 1)
-  --seconds S    how long each is measured: 0.1 to 60 (default: 1.5; with --quick, 0.6)
+  --seconds S    how long each is measured: 0.1 to 60 (default: 1.5; with --quick, 0.5)
   --out FOLDER   where servers.md, servers.json and servers.svg go (default: bench/results, or
                  .tmp/bench for part of the whole: with --quick or --only)
   --help         show this text
@@ -52,7 +52,7 @@ export function parseArguments(args: string[]): Arguments {
     rounds: parseNumber("rounds", flags.rounds ?? (quick ? "1" : "3"), 1, 99, /^\d+$/),
     seconds: parseNumber(
       "seconds",
-      flags.seconds ?? (quick ? "0.6" : "1.5"),
+      flags.seconds ?? (quick ? "0.5" : "1.5"),
       0.1,
       60,
       /^\d*\.?\d+$/,

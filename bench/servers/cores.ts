@@ -4,20 +4,14 @@
  * @module
  */
 
+import { parseCoreList } from "./core_list.ts";
+
 /** Puts a command on a core. */
 export interface Cores {
   server(command: string[]): string[];
   generator(command: string[]): string[];
   /** Where what runs, for people. */
   description: string;
-}
-
-/** Parses the list of cores of Linux: `"0-2,5"`. */
-export function parseCoreList(list: string): number[] {
-  return list.split(",").flatMap((range) => {
-    const [first, last = first] = range.split("-").map(Number);
-    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
-  });
 }
 
 function unpinned(reason: string): Cores {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isGeneratorBound, type LoadReport, type LoadResult } from "./load/result.ts";
+import { isDisturbed, isGeneratorBound, type LoadReport, type LoadResult } from "./load/result.ts";
 import type { Cell } from "./plan.ts";
 import type { RuntimeId, ServerKind } from "./servers.ts";
 import { summarize, type Summary } from "./statistics.ts";
@@ -53,6 +53,12 @@ export function failureOf({ rounds }: Row): string | undefined {
 /** Tells whether the generator was what took the time, in any of the rounds. */
 export function isLoadBound(row: Row): boolean {
   return resultsOf(row).some(isGeneratorBound);
+}
+
+/** Tells whether other processes took much of the cores, in most of the rounds. */
+export function isMostlyDisturbed(row: Row): boolean {
+  const results = row.workload.kind === "idle" ? [] : resultsOf(row);
+  return results.filter(isDisturbed).length > results.length / 2;
 }
 
 /** Finds a server's row for the same workload, on the same runtime. */

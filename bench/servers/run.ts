@@ -20,6 +20,10 @@ import { describeFacts, encodeCosts, encodeMarkdown } from "./report/markdown.ts
 import type { Results, Row } from "./results.ts";
 import { idOf } from "./servers.ts";
 
+const CHART_TITLE = "What a message costs the server";
+const CHART_SUBTITLE = "CPU time a message, and memory where the row says so. Shorter is better; " +
+  "in each group the dotted line is the server most used on that runtime.";
+
 function chooseGroups(args: Arguments): Group[] {
   try {
     return listGroups(args);
@@ -64,8 +68,12 @@ async function write(results: Results, folder: string): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(`${folder}/servers.json`, encodeJson(results));
   await Deno.writeTextFile(`${folder}/servers.md`, encodeMarkdown(results));
-  const title = "What a message costs the server, beside others: shorter is better";
-  const chart = drawChart(title, describeFacts(results), chooseChartRows(results));
+  const chart = drawChart(
+    CHART_TITLE,
+    CHART_SUBTITLE,
+    describeFacts(results),
+    chooseChartRows(results),
+  );
   await Deno.writeTextFile(`${folder}/servers.svg`, chart);
 }
 

@@ -25,7 +25,7 @@ export async function loadIdle(
   const before = readMemory(pid, "VmRSS");
   const meter = new Meter(pid);
   onOpen(await openAll(target, workload.connections));
-  const { seconds, serverUs = 0, generatorUs = 0 } = meter.read();
+  const { seconds, serverUs = 0, generatorUs = 0, waitingUs } = meter.read();
   await sleep(SETTLE_MS);
   const after = readMemory(pid, "VmRSS");
   if (before === undefined || after === undefined) {
@@ -40,5 +40,6 @@ export async function loadIdle(
     peakMemory: readMemory(pid, "VmHWM") ?? 0,
     serverLoad: serverUs / 1e6 / seconds,
     generatorLoad: generatorUs / 1e6 / seconds,
+    waiting: waitingUs / 1e6 / seconds,
   };
 }

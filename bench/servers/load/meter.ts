@@ -5,7 +5,12 @@
  */
 
 import process from "node:process";
-import { readThreadTimes, type ThreadTimes, timeBetween } from "./process_usage.ts";
+import {
+  readThreadTimes,
+  readWaitingTime,
+  type ThreadTimes,
+  timeBetween,
+} from "./process_usage.ts";
 
 /** What a stretch of time has cost. */
 export interface Usage {
@@ -14,6 +19,8 @@ export interface Usage {
   serverUs: number | undefined;
   /** CPU time of the generator, in microseconds. */
   generatorUs: number | undefined;
+  /** How long the two have waited for a core that another process had, in microseconds. */
+  waitingUs: number;
 }
 
 /** Starts to measure when it is created. */
@@ -21,12 +28,14 @@ export class Meter {
   readonly #pid: number;
   readonly #server: ThreadTimes | undefined;
   readonly #generator: ThreadTimes | undefined;
+  readonly #waiting: number;
   readonly #startedAt: number;
 
   constructor(pid: number) {
     this.#pid = pid;
     this.#generator = readThreadTimes(process.pid);
     this.#server = readThreadTimes(pid);
+    this.#waiting = readWaiting(pid);
     this.#startedAt = performance.now();
   }
 
@@ -36,8 +45,13 @@ export class Meter {
       seconds: (performance.now() - this.#startedAt) / 1000,
       serverUs: between(this.#server, readThreadTimes(this.#pid)),
       generatorUs: between(this.#generator, readThreadTimes(process.pid)),
+      waitingUs: readWaiting(this.#pid) - this.#waiting,
     };
   }
+}
+
+function readWaiting(pid: number): number {
+  return (readWaitingTime(pid) + readWaitingTime(process.pid)) / 1000;
 }
 
 function between(before: ThreadTimes | undefined, after: ThreadTimes | undefined) {

@@ -29,6 +29,11 @@ export function timeBetween(before: ThreadTimes, after: ThreadTimes): number {
   return sum / 1000;
 }
 
+/** Reads how long the main thread of a process has waited for a core so far, in nanoseconds. */
+export function readWaitingTime(pid: number): number {
+  return Number(read(`/proc/${pid}/schedstat`)?.split(" ")[1] ?? 0);
+}
+
 /** Reads how much memory of a process is resident, or was at most, in bytes. */
 export function readMemory(pid: number, which: "VmRSS" | "VmHWM"): number | undefined {
   const status = read(`/proc/${pid}/status`);

@@ -34,6 +34,8 @@ export class ReplyReader {
   /** What is left of the current frame. */
   #remaining = 0;
   #isControl = false;
+  #isClose = false;
+  readonly #closePayload: number[] = [];
   #fin = true;
   /** How much payload the current message has so far; -1 between messages. */
   #messageSize = -1;
@@ -55,6 +57,7 @@ export class ReplyReader {
     for (let i = 0; i < length;) {
       if (this.#remaining > 0) {
         const size = Math.min(this.#remaining, length - i);
+        if (this.#isClose) this.#receiveClose(bytes.subarray(i, i + size));
         if (!this.#isControl) this.#takePayload?.(bytes.subarray(i, i + size));
         this.#remaining -= size;
         i += size;
@@ -86,11 +89,8 @@ export class ReplyReader {
     if ((second >= 0x80) !== masked) throw new Error(masked ? "not masked" : "masked");
     this.#remaining = length;
     this.#isControl = opcode >= CLOSE;
-    if (opcode === CLOSE) {
-      const isCodeThere = length >= 2 && offset + size + 2 <= bytes.length;
-      const code = bytes[offset + size] << 8 | bytes[offset + size + 1];
-      throw new ClosedByServerError(isCodeThere ? `closes with ${code}` : "closes");
-    }
+    this.#isClose = opcode === CLOSE;
+    if (this.#isClose && length === 0) throw new ClosedByServerError("closes");
     if (this.#isControl) return size;
     const wanted = this.#messageSize === -1 ? expectedOpcode : CONTINUATION;
     if (opcode !== wanted) throw new Error(`opcode ${opcode} instead of ${wanted}`);
@@ -101,6 +101,12 @@ export class ReplyReader {
       : this.#messageSize <= expectedSize;
     if (!isRight) throw new Error(`${this.#messageSize} bytes instead of ${expectedSize}`);
     return size;
+  }
+
+  #receiveClose(bytes: Uint8Array): void {
+    this.#closePayload.push(...bytes);
+    const [high, low] = this.#closePayload;
+    if (low !== undefined) throw new ClosedByServerError(`closes with ${high << 8 | low}`);
   }
 
   /** Ends a frame; `true` where a message ends with it. */

@@ -39,10 +39,17 @@ export interface LoadResult {
   serverLoad: number;
   /** How much of its core the generator used: 0 to 1. */
   generatorLoad: number;
+  /** For how much of the time one of the two had to wait for its core. */
+  waiting: number;
 }
 
 /** What the load generator prints last. */
 export type LoadReport = { result: LoadResult } | { refusal: string } | { error: string };
+
+/** Tells whether other processes took so much of the cores that the numbers mean little. */
+export function isDisturbed({ waiting }: LoadResult): boolean {
+  return waiting > 0.25;
+}
 
 /** Tells whether the generator was what took the time, and not the server. */
 export function isGeneratorBound({ generatorLoad, serverLoad }: LoadResult): boolean {

@@ -12,7 +12,7 @@ import type { LoadResult, LoadTask } from "./result.ts";
 /** Divides what a stretch of time has cost by what was done in it. */
 export function summarizeUsage(
   task: LoadTask,
-  { seconds, serverUs, generatorUs }: Usage,
+  { seconds, serverUs, generatorUs, waitingUs }: Usage,
   count: number,
   latencies: Histogram,
 ): LoadResult {
@@ -26,5 +26,6 @@ export function summarizeUsage(
     peakMemory: readMemory(task.pid, "VmHWM") ?? 0,
     serverLoad: (serverUs ?? 0) / 1e6 / seconds,
     generatorLoad: (generatorUs ?? 0) / 1e6 / seconds,
+    waiting: waitingUs / 1e6 / seconds,
   };
 }

@@ -43,26 +43,32 @@ const CELL_WIDTH = NAME_WIDTH + REFERENCE_WIDTH * MAX_FACTOR + LABEL_WIDTH;
 const BAR_HEIGHT = 13;
 const BAR_PITCH = 17;
 const ROW_GAP = 18;
-const HEADER_HEIGHT = 86;
+const HEADER_HEIGHT = 114;
 
 const STYLE = `
   text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2328 }
   .back { fill: #ffffff } .rule { stroke: #d1d9e0 } .one { stroke: #818b98; stroke-dasharray: 2 2 }
   .h1 { font-size: 18px; font-weight: 600 } .h2 { font-size: 14px; font-weight: 600 }
+  text { paint-order: stroke; stroke: #ffffff; stroke-width: 3px; stroke-linejoin: round }
   .row { font-weight: 600 } .dim { fill: #59636e } .end { text-anchor: end }
   .ours { fill: #0969da } .other { fill: #b1bac4 } text.ours { font-weight: 600 }
   @media (prefers-color-scheme: dark) {
-    text { fill: #f0f6fc } .back { fill: #0d1117 } .rule { stroke: #3d444d } .one { stroke: #9198a1 }
+    text { fill: #f0f6fc; stroke: #0d1117 } .back { fill: #0d1117 } .rule { stroke: #3d444d } .one { stroke: #9198a1 }
     .dim { fill: #9198a1 } .ours { fill: #4493f8 } .other { fill: #656c76 }
   }`;
 
 /** Draws the chart. */
-export function drawChart(title: string, footer: string, rows: ChartRow[]): string {
+export function drawChart(
+  title: string,
+  subtitle: string,
+  footer: string,
+  rows: ChartRow[],
+): string {
   const columns = [...new Set(rows.flatMap(({ cells }) => cells.map(({ column }) => column)))];
   const width = MARGIN * 2 + TITLE_WIDTH + columns.length * CELL_WIDTH;
   const parts: string[] = [];
-  parts.push(drawText(MARGIN, 36, title, "h1"));
-  columns.forEach((column, i) => parts.push(drawText(xOf(i) + NAME_WIDTH, 68, column, "h2")));
+  parts.push(drawText(MARGIN, 38, title, "h1"), drawText(MARGIN, 58, subtitle, "dim"));
+  columns.forEach((column, i) => parts.push(drawText(xOf(i) + NAME_WIDTH, 92, column, "h2")));
   let y = HEADER_HEIGHT;
   for (const row of rows) {
     const height = Math.max(2, ...row.cells.map(({ bars }) => bars.length)) * BAR_PITCH;
@@ -90,13 +96,11 @@ function drawCell({ bars }: ChartCell, x: number, y: number): string {
   const reference = bars.find(({ isReference }) => isReference)?.value ??
     Math.max(...bars.map(({ value }) => value ?? 0));
   const drawn = bars.map((bar, i) => drawBar(bar, reference, x, y + i * BAR_PITCH));
-  const left = x + NAME_WIDTH + REFERENCE_WIDTH;
-  const bottom = y + bars.length * BAR_PITCH - (BAR_PITCH - BAR_HEIGHT);
-  return [
-    ...drawn,
-    `<line class="one" x1="${left}" x2="${left}" y1="${y - 2}" y2="${bottom + 2}"/>`,
-  ]
-    .join("\n");
+  const one = x + NAME_WIDTH + REFERENCE_WIDTH;
+  const bottom = y + bars.length * BAR_PITCH - (BAR_PITCH - BAR_HEIGHT) + 2;
+  // First, so that labels are above it.
+  drawn.unshift(`<line class="one" x1="${one}" x2="${one}" y1="${y - 2}" y2="${bottom}"/>`);
+  return drawn.join("\n");
 }
 
 function drawBar(bar: ChartBar, reference: number, x: number, y: number): string {

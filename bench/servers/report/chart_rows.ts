@@ -29,13 +29,13 @@ function describeWorkload({ kind, connections, inFlight, size, payload }: Worklo
   switch (kind) {
     case "echo": {
       const name = payload === "binary" ? "" : payload === "ascii" ? " of ASCII" : " of mixed text";
-      const shape = `${connections} connections, ${inFlight} on the way`;
+      const shape = `${connections} connections, ${inFlight} in flight`;
       return [`Echo of ${nameOfSize(size)}${name}`, shape];
     }
     case "fan-out":
-      return ["Fan-out of 1 KiB", "to 1,000, a delivery"];
+      return ["Fan-out of 1 KiB", "to 1,000; of one delivery"];
     case "handshake":
-      return ["Handshake", "then closed"];
+      return ["Handshake", "and the end of the connection"];
     case "idle":
       return ["Memory of a connection", "5,000 of them, idle"];
     case "large":
@@ -73,7 +73,7 @@ function toBar(row: Row, peer: Row | undefined): ChartBar {
   const isOurs = server.family === "sluice";
   let label = value === undefined ? describeFailure(row) : formatValue(row, value);
   if (isOurs && value !== undefined && reference !== undefined) {
-    label += `  (${(value / reference).toFixed(2)}×)`;
+    label += ` (${(value / reference).toFixed(2)}×)`;
   }
   return { name: nameOf(server), value, label, isOurs, isReference: row === peer };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isGeneratorBound, type LoadReport } from "../load/result.ts";
+import { isDisturbed, isGeneratorBound, type LoadReport } from "../load/result.ts";
 import type { Workload, WorkloadKind } from "../workloads.ts";
 import { formatNumber, formatSize } from "./numbers.ts";
 
@@ -34,6 +34,7 @@ export function describeReport(workload: Workload, report: LoadReport): string {
     const percent = (load: number) => `${(load * 100).toFixed(0)} %`;
     parts.push(`CPU ${percent(serverLoad)}, generator's ${percent(generatorLoad)}`);
     if (isGeneratorBound(report.result)) parts.push("load-bound");
+    if (isDisturbed(report.result)) parts.push("DISTURBED by other processes");
   }
   parts.push(`peak ${formatSize(peakMemory)}`);
   return parts.join(", ");

@@ -4,7 +4,15 @@
  * @module
  */
 
-import { failureOf, findRow, isLoadBound, type Results, type Row, summaryOf } from "../results.ts";
+import {
+  failureOf,
+  findRow,
+  isLoadBound,
+  isMostlyDisturbed,
+  type Results,
+  type Row,
+  summaryOf,
+} from "../results.ts";
 import type { RuntimeId, ServerKind } from "../servers.ts";
 import type { Workload } from "../workloads.ts";
 import { formatCost } from "./line.ts";
@@ -30,9 +38,10 @@ export function encodeMarkdown(results: Results): string {
 
 ${describeFacts(results)}.
 
-A row is _connections × messages on the way on each × size_. ${cpu} Less is better. In parentheses:
+A row is _connections × messages in flight on each × size_. ${cpu} Less is better. In parentheses:
 the least and the most of the rounds. † The load generator was busier than the server: more would
-have been possible. Ratios are of the medians, of Sluice in the callback style.
+have been possible. ‡ Other processes took much of the cores. Ratios are of the medians, of Sluice in
+the callback style.
 
 ## Cost
 
@@ -129,7 +138,8 @@ function encodeCost(rows: Row[], workload: Workload, server: ServerKind): string
   if (cost === undefined) return failureOf(row) ?? "";
   const format = (number: number) => formatCost(workload, number);
   const spread = row.rounds.length > 1 ? ` (${format(cost.min)}–${format(cost.max)})` : "";
-  return `${format(cost.median)}${spread}${isLoadBound(row) ? " †" : ""}`;
+  const marks = `${isLoadBound(row) ? " †" : ""}${isMostlyDisturbed(row) ? " ‡" : ""}`;
+  return `${format(cost.median)}${spread}${marks}`;
 }
 
 /** The cost of ours, divided by that of another server. */
