@@ -2,8 +2,9 @@
  * From the bytes of a client to messages that the program may keep, beside ws's Receiver:
  * `deno task bench`.
  *
- * Each gets new chunks each time, as from most sockets, since messages may be views of them. A text
- * is a string at the end; ws leaves its decoding to the program.
+ * Each gets new chunks each time, as from most sockets, since messages may be views of them: ws as
+ * Buffers, Sluice as plain arrays, as its adapter for Node gives it. A text is a string at the end; ws
+ * leaves its decoding to the program.
  */
 
 import { Buffer } from "node:buffer";
@@ -56,7 +57,10 @@ function benchDecode(group: string, chunks: Uint8Array[], count: number, message
     receiveClose() {},
   }, { maxMessageSize: 2 ** 31 });
   const decode = () => {
-    for (const chunk of chunks) protocol.receive(chunk.slice(), 0, chunk.length, false);
+    for (const chunk of chunks) {
+      const { buffer, byteOffset, length } = Buffer.from(chunk);
+      protocol.receive(new Uint8Array(buffer, byteOffset, length), 0, length, false);
+    }
     ours.check(count, length);
   };
 
