@@ -10,7 +10,7 @@ import type { Workload } from "./workloads.ts";
 /** What it takes to start the server and the generator. */
 const START_SECONDS = 0.4;
 /** What is not measured for a given time: waiting for memory to settle, or a message of a given size. */
-const FIXED_SECONDS = { idle: 4, large: 1.2 };
+const FIXED_SECONDS = { idle: 3, large: 1.2 };
 const SECONDS_PER_CONNECTION = 0.00015;
 
 /** Tells about how long a workload takes for one server and round, in seconds. */

@@ -5,6 +5,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { start } from "./children.ts";
 import type { Cores } from "./cores.ts";
 import type { LoadReport, LoadTask } from "./load/result.ts";
 import type { Cell } from "./plan.ts";
@@ -43,20 +44,8 @@ export async function measure(bench: Bench, cell: Cell): Promise<Measurement> {
   const { workload, server } = cell;
   const { runtime, program, variant, env } = server;
   const path = pathOf(`peers/${program}`);
-  const [executable, ...args] = bench.cores.server([
-    bench.executables[runtime],
-    ...RUN[runtime],
-    path,
-    workload.kind,
-    variant,
-  ]);
-  const child = new Deno.Command(executable, {
-    args,
-    env,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
+  const command = [bench.executables[runtime], ...RUN[runtime], path, workload.kind, variant];
+  const child = start(bench.cores.server(command), env);
   const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   try {
     const { port, detail } = await readAnnouncement(output);
@@ -100,13 +89,7 @@ async function readAnnouncement(
 async function runLoad(bench: Bench, task: LoadTask): Promise<LoadReport> {
   const program = pathOf("load/main.ts");
   const command = [bench.executables.bun, "run", program, JSON.stringify(task)];
-  const [executable, ...args] = bench.cores.generator(command);
-  const child = new Deno.Command(executable, {
-    args,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
+  const child = start(bench.cores.generator(command));
   const timer = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
   try {
     const { stdout, code } = await child.output();

@@ -44,7 +44,7 @@ export function summaryOf(row: Row, name: "cost" | "rate" | "p50Us" | "p99Us" | 
 /** Tells what went wrong, where something did. */
 export function failureOf({ rounds }: Row): string | undefined {
   for (const report of rounds) {
-    if ("refusal" in report) return report.refusal;
+    if ("refusal" in report) return `refuses: ${report.refusal}`;
     if ("error" in report) return `failed: ${report.error}`;
   }
   return undefined;

@@ -7,6 +7,7 @@
 
 import { setup } from "../../tools/setup.ts";
 import { type Arguments, parseArguments, USAGE, UsageError } from "./arguments.ts";
+import { endWithSignals } from "./children.ts";
 import { expectedSeconds } from "./expected_duration.ts";
 import { measure } from "./measure.ts";
 import { type Group, listGroups, listWords } from "./plan.ts";
@@ -83,6 +84,7 @@ async function main(args: Arguments): Promise<void> {
   const groups = chooseGroups(args);
   await setup();
   const prepared = await prepare(args);
+  endWithSignals();
   const startedAt = performance.now();
   const results = await measureAll(groups, prepared);
   await write(results, args.out);

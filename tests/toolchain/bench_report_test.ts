@@ -104,7 +104,7 @@ describe("encodeCosts()", () => {
     }));
     assertStringIncludes(
       table,
-      "| 10.0 † | closes with 1009 | failed: boo | 10.0 ‡ |  |  | 1.00 |",
+      "| 10.0 † | refuses: closes with 1009 | failed: boo | 10.0 ‡ |  |  | 1.00 |",
     );
   });
 });

@@ -10,6 +10,7 @@ import { Histogram } from "./histogram.ts";
 import { Meter } from "./meter.ts";
 import type { LoadResult, LoadTask } from "./result.ts";
 import { summarizeUsage } from "./summarize_usage.ts";
+import { warmUp } from "./warm_up.ts";
 
 /** Keeps `inFlight` messages on the way, and times one of them at a time. */
 class EchoLoop {
@@ -56,7 +57,7 @@ export async function loadEcho(task: LoadTask, connections: LoadConnection[]): P
   const loops = connections.map((connection) => new EchoLoop(connection, latencies));
   const countReceived = () => loops.reduce((sum, { received }) => sum + received, 0);
   for (const loop of loops) loop.send(task.workload.inFlight);
-  await sleep(task.warmUpMs);
+  await warmUp(task);
 
   latencies.reset();
   const before = countReceived();

@@ -10,6 +10,7 @@ import { Histogram } from "./histogram.ts";
 import { Meter } from "./meter.ts";
 import type { LoadResult, LoadTask } from "./result.ts";
 import { summarizeUsage } from "./summarize_usage.ts";
+import { warmUp } from "./warm_up.ts";
 
 /** Puts the load on connections that are open: the next message follows when all have the last one. */
 export async function loadFanOut(
@@ -36,7 +37,7 @@ export async function loadFanOut(
     };
   }
   send();
-  await sleep(task.warmUpMs);
+  await warmUp(task);
 
   latencies.reset();
   const before = delivered;

@@ -10,6 +10,7 @@ import { Histogram } from "./histogram.ts";
 import { Meter } from "./meter.ts";
 import type { LoadResult, LoadTask } from "./result.ts";
 import { summarizeUsage } from "./summarize_usage.ts";
+import { warmUp } from "./warm_up.ts";
 
 /** Opens a number of connections at a time. */
 export async function loadHandshakes(task: LoadTask, target: Target): Promise<LoadResult> {
@@ -26,7 +27,7 @@ export async function loadHandshakes(task: LoadTask, target: Target): Promise<Lo
   };
   const { promise: failed, reject } = Promise.withResolvers<never>();
   for (let i = 0; i < task.workload.connections; i++) repeat().catch(reject);
-  await Promise.race([sleep(task.warmUpMs), failed]);
+  await Promise.race([warmUp(task), failed]);
 
   latencies.reset();
   const before = count;

@@ -11,8 +11,9 @@ import { Meter } from "./meter.ts";
 import { readMemory } from "./process_usage.ts";
 import type { LoadResult, LoadTask } from "./result.ts";
 
-/** How long a server has, to settle at each end. */
-const SETTLE_MS = 1500;
+/** How long a server has to settle, before and after. */
+const SETTLE_BEFORE_MS = 500;
+const SETTLE_AFTER_MS = 1500;
 
 /** Opens the connections, and compares the resident memory after with that before. */
 export async function loadIdle(
@@ -21,12 +22,12 @@ export async function loadIdle(
   onOpen: (connections: LoadConnection[]) => void,
 ): Promise<LoadResult> {
   const { pid, workload } = task;
-  await sleep(SETTLE_MS);
+  await sleep(SETTLE_BEFORE_MS);
   const before = readMemory(pid, "VmRSS");
   const meter = new Meter(pid);
   onOpen(await openAll(target, workload.connections));
   const { seconds, serverUs = 0, generatorUs = 0, waitingUs } = meter.read();
-  await sleep(SETTLE_MS);
+  await sleep(SETTLE_AFTER_MS);
   const after = readMemory(pid, "VmRSS");
   if (before === undefined || after === undefined) {
     throw new Error("the system does not tell the memory of a process");

@@ -14,6 +14,7 @@ export interface LoadTask {
   pid: number;
   /** Whether the server sends bytes back as they are, and knows nothing of WebSockets. */
   raw: boolean;
+  /** How long the server works before it is measured. */
   warmUpMs: number;
   measureMs: number;
 }

@@ -22,7 +22,9 @@ const server = new WebSocketServer({
   ...(maxMessageSize === undefined ? {} : { maxPayload: maxMessageSize }),
 });
 server.on("connection", (socket) => {
-  socket.on("message", (data, isBinary) => {
+  socket.on("message", (bytes, isBinary) => {
+    // A text as a string, as all others have it.
+    const data = isBinary ? bytes : bytes.toString();
     if (kind !== "fan-out") return socket.send(data, { binary: isBinary });
     for (const client of server.clients) client.send(data, { binary: isBinary });
   });

@@ -98,6 +98,9 @@ function drawCell({ bars }: ChartCell, x: number, y: number): string {
   const drawn = bars.map((bar, i) => drawBar(bar, reference, x, y + i * BAR_PITCH));
   const one = x + NAME_WIDTH + REFERENCE_WIDTH;
   const bottom = y + bars.length * BAR_PITCH - (BAR_PITCH - BAR_HEIGHT) + 2;
+  if (!bars.some(({ isReference, value }) => isReference && value !== undefined)) {
+    return drawn.join("\n");
+  }
   // First, so that labels are above it.
   drawn.unshift(`<line class="one" x1="${one}" x2="${one}" y1="${y - 2}" y2="${bottom}"/>`);
   return drawn.join("\n");

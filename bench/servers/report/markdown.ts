@@ -13,7 +13,7 @@ import {
   type Row,
   summaryOf,
 } from "../results.ts";
-import type { RuntimeId, ServerKind } from "../servers.ts";
+import { type RuntimeId, type ServerKind, SERVERS } from "../servers.ts";
 import type { Workload } from "../workloads.ts";
 import { formatCost } from "./line.ts";
 import { formatNumber, formatSize } from "./numbers.ts";
@@ -184,7 +184,7 @@ function find(rows: Row[], workload: Workload, server: ServerKind): Row | undefi
 }
 
 function serversOf(rows: Row[]): ServerKind[] {
-  return [...new Set(rows.map(({ server }) => server))];
+  return SERVERS.filter((server) => rows.some((row) => row.server === server));
 }
 
 function workloadsOf(rows: Row[]): Workload[] {
