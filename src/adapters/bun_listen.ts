@@ -13,7 +13,7 @@ import type {
 import type { Address, TlsCertificate } from "../connection/byte_channel.ts";
 import type { BunApi, BunListener, BunSocket, BunSocketHandler } from "./bun_api.ts";
 import { BunChannel } from "./bun_channel.ts";
-import { checkListen } from "./listen_check.ts";
+import { checkListen, isWildcard } from "./listen_check.ts";
 import { toListenError } from "./listen_error.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
 
@@ -91,15 +91,18 @@ class BunByteListener implements ByteListener {
     let remote: Address = { transport: "unix", path: "" };
     let local = this.addr;
     if (local.transport === "tcp") {
-      const { remoteAddress, remotePort, localAddress, localPort } = socket;
+      const { remoteAddress, remotePort } = socket;
+      if (isWildcard(local.hostname)) {
+        const { localAddress = "", localPort = 0 } = socket;
+        local = { transport: "tcp", hostname: localAddress, port: localPort };
+      }
       // A peer that is gone before it was accepted has no address.
-      if (remoteAddress === undefined || localAddress === undefined) {
+      if (remoteAddress === undefined) {
         socket.terminate();
         return;
       }
       socket.setNoDelay(true);
       remote = { transport: "tcp", hostname: remoteAddress, port: remotePort ?? 0 };
-      local = { transport: "tcp", hostname: localAddress, port: localPort ?? 0 };
     }
     const channel = new BunChannel(socket, remote, local);
     socket.data = channel;

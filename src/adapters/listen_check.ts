@@ -37,6 +37,11 @@ export async function checkListen(
   return resolveTarget(target);
 }
 
+/** Whether an address to listen on stands for all addresses of the machine: 0.0.0.0 or ::. */
+export function isWildcard(hostname: string): boolean {
+  return /^[0.:]+$/.test(hostname);
+}
+
 async function resolveTarget(target: ListenTarget): Promise<ListenTarget> {
   if ("path" in target) {
     // Some runtimes cut a longer path short and listen somewhere else.

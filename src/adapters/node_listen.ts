@@ -16,7 +16,7 @@ import type {
   ListenTarget,
   TlsCertificate,
 } from "../connection/byte_channel.ts";
-import { checkListen } from "./listen_check.ts";
+import { checkListen, isWildcard } from "./listen_check.ts";
 import { listenError, toListenError } from "./listen_error.ts";
 import { NodeChannel } from "./node_channel.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
@@ -135,11 +135,14 @@ class NodeListener implements ByteListener {
     let remote: Address = { transport: "unix", path: "" };
     let local = this.#addr;
     if (local.transport === "tcp") {
-      const { remoteAddress, remotePort, localAddress, localPort } = socket;
+      const { remoteAddress, remotePort } = socket;
       // A peer that is gone before it was accepted has no address.
-      if (remoteAddress === undefined || localAddress === undefined) return discard(socket);
+      if (remoteAddress === undefined) return discard(socket);
       remote = tcp({ hostname: remoteAddress, port: remotePort ?? 0 });
-      local = tcp({ hostname: localAddress, port: localPort ?? 0 });
+      if (isWildcard(local.hostname)) {
+        const { localAddress = "", localPort = 0 } = socket;
+        local = tcp({ hostname: localAddress, port: localPort });
+      }
     }
     this.#onChannel(new NodeChannel(socket, this.#isBareTcp, remote, local));
   }

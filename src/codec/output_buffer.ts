@@ -1,16 +1,19 @@
 const SLAB_SIZE = 64 * 1024;
 const MIN_BLOCK_SIZE = 1024;
+// What was read mostly begins near the beginning of a page: for many processors it takes several
+// times as long to copy between places that lie nearly the same in their pages.
+const FIRST_POSITION = 2048;
 const EMPTY = new Uint8Array(0);
 
-// One slab is lent to whichever buffer begins to write while nobody has it; what it did not use of
-// it comes back when its output is taken. So an idle buffer owns no memory, and small writes one
-// after another, of all buffers, cost one allocation a slab. Buffers that fill side by side (a
-// broadcast) find the slab lent, and use small blocks of their own.
+// All buffers write into one slab, behind one another, whoever has something to write: so an idle
+// buffer owns no memory, and many small pieces of output cost one allocation a slab. But what is
+// not taken soon goes on in blocks of its own: each piece would keep another slab from being freed.
 let slab: Uint8Array = EMPTY;
-/** Where in the slab the part begins that nobody has used. */
+/** Where in the slab the part begins that nobody has used; while somebody writes, where he began. */
 let slabStart = 0;
-let slabIsLent = false;
-/** Who took output out of the slab last, while nobody else has been lent it since; and where from. */
+/** Who writes into the slab. */
+let writer: OutputBuffer | undefined;
+/** Who took output out of the slab last, with nobody writing since; and where that began. */
 let lastTaker: OutputBuffer | undefined;
 let lastTakenStart = 0;
 
@@ -22,8 +25,8 @@ export class OutputBuffer {
   #chunks: Uint8Array[] = [];
   /** The bytes in `#chunks`. */
   #chunksLength = 0;
+  /** The slab while this is its writer, or a block of its own. */
   #block: Uint8Array = EMPTY;
-  #ownsSlab = false;
   /** Where in the block the part begins that is not in `#chunks` yet. */
   #start = 0;
 
@@ -47,22 +50,23 @@ export class OutputBuffer {
   reserve(length: number): void {
     if (this.#block.length - this.position >= length) return;
     const written = this.byteLength;
-    this.#closeChunk();
-    if (this.#ownsSlab || (written === 0 && !slabIsLent && length <= SLAB_SIZE)) {
-      if (this.#ownsSlab || slab.length - slabStart < length) {
-        slab = new Uint8Array(Math.max(length, SLAB_SIZE));
-        slabStart = 0;
-      }
-      this.#block = slab;
-      this.#start = this.position = slabStart;
-      this.#ownsSlab = slabIsLent = true;
-      lastTaker = undefined;
-    } else {
+    if (length > SLAB_SIZE - FIRST_POSITION || (writer !== this && written > 0)) {
+      if (writer === this) this.#leaveSlab();
+      else this.#leaveBlock();
       this.#block = new Uint8Array(
         Math.max(length, MIN_BLOCK_SIZE, Math.min(written, SLAB_SIZE)),
       );
-      this.#start = this.position = 0;
+      return;
     }
+    if (writer !== undefined) writer.#leaveSlab();
+    if (slab.length - slabStart < length) {
+      slab = new Uint8Array(SLAB_SIZE);
+      slabStart = FIRST_POSITION;
+    }
+    writer = this;
+    lastTaker = undefined;
+    this.#block = slab;
+    this.#start = this.position = slabStart;
   }
 
   /** Adds a piece without copying it. It must not change until it has been written out. */
@@ -74,20 +78,19 @@ export class OutputBuffer {
 
   /** Hands over everything gathered, in order, and begins anew. */
   take(): Uint8Array[] {
-    this.#closeChunk();
-    if (this.#ownsSlab) {
+    if (writer === this) {
+      const start = slabStart;
+      this.#leaveSlab();
       lastTaker = this;
-      lastTakenStart = slabStart;
-      slabStart = this.position;
-      this.#ownsSlab = slabIsLent = false;
-    } else if (lastTaker === this) {
-      lastTaker = undefined; // What it took before may not be written yet.
+      lastTakenStart = start;
+    } else {
+      this.#leaveBlock();
+      // What it took before may not be written yet.
+      if (lastTaker === this) lastTaker = undefined;
     }
     const chunks = this.#chunks;
     this.#chunks = [];
     this.#chunksLength = 0;
-    this.#block = EMPTY;
-    this.#start = this.position = 0;
     return chunks;
   }
 
@@ -96,6 +99,19 @@ export class OutputBuffer {
     if (lastTaker !== this) return;
     lastTaker = undefined;
     slabStart = lastTakenStart;
+  }
+
+  /** Lets somebody else write into the slab. */
+  #leaveSlab(): void {
+    slabStart = this.position;
+    writer = undefined;
+    this.#leaveBlock();
+  }
+
+  #leaveBlock(): void {
+    this.#closeChunk();
+    this.#block = EMPTY;
+    this.#start = this.position = 0;
   }
 
   #closeChunk(): void {

@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.ts";
+import type { DelayQueue, Delays, Waiting } from "./delays.ts";
 import type { KeepAlive as KeepAliveOptions } from "./options.ts";
 
 /** What the keep-alive does to its connection. */
@@ -15,17 +15,20 @@ export interface KeepAliveTarget {
 }
 
 /** Finds out that a silent peer is gone: sends Pings, and waits for any byte after each. */
-export class KeepAlive {
+export class KeepAlive implements Waiting {
+  dueAt = 0;
   readonly #options: KeepAliveOptions;
-  readonly #clock: Clock;
+  readonly #delays: Delays;
   readonly #target: KeepAliveTarget;
-  #timer: unknown;
+  /** What this waits in; undefined where it does not. */
+  #queue: DelayQueue | undefined;
+  /** Whether a Ping was sent and this waits for what the peer sends, not for the next Ping. */
+  #isCalling = false;
   #heard = false;
-  #dueAt = 0;
 
-  constructor(options: KeepAliveOptions, clock: Clock, target: KeepAliveTarget) {
+  constructor(options: KeepAliveOptions, delays: Delays, target: KeepAliveTarget) {
     this.#options = options;
-    this.#clock = clock;
+    this.#delays = delays;
     this.#target = target;
     this.#startInterval(options.intervalMs);
   }
@@ -37,11 +40,18 @@ export class KeepAlive {
 
   /** Stops for good. */
   stop(): void {
-    this.#clock.clearTimeout(this.#timer);
+    this.#queue?.delete(this);
+  }
+
+  expire(): void {
+    this.#queue = undefined;
+    if (this.#isCalling) this.#check();
+    else this.#ping();
   }
 
   #startInterval(delayMs: number): void {
-    if (delayMs !== Infinity) this.#timer = this.#clock.setTimeout(() => this.#ping(), delayMs);
+    this.#isCalling = false;
+    if (delayMs !== Infinity) this.#queue = this.#delays.start(this, delayMs);
   }
 
   #ping(): void {
@@ -57,8 +67,8 @@ export class KeepAlive {
       return;
     }
     this.#target.takePause();
-    this.#dueAt = this.#clock.now() + timeoutMs;
-    this.#timer = this.#clock.setTimeout(() => this.#check(), timeoutMs);
+    this.#isCalling = true;
+    this.#queue = this.#delays.start(this, timeoutMs);
   }
 
   #check(): void {
@@ -74,6 +84,6 @@ export class KeepAlive {
 
   // A timer that is late shows that this process stalled: the peer's answer may lie unread.
   #isLate(): boolean {
-    return this.#clock.now() - this.#dueAt > Math.min(this.#options.timeoutMs / 2, 1000);
+    return this.#delays.now() - this.dueAt > Math.min(this.#options.timeoutMs / 2, 1000);
   }
 }

@@ -1,5 +1,6 @@
 import type { MessageLimits } from "../protocol/message_receiver.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { Delays } from "./delays.ts";
 
 /** What happens to a message that does not fit the send queue. */
 export type SendQueueOverflow =
@@ -104,6 +105,8 @@ export interface ConnectionSettings {
   readonly keepAlive: KeepAlive | undefined;
   readonly closeTimeoutMs: number;
   readonly clock: Clock;
+  /** What all connections with these settings wait by. */
+  readonly delays: Delays;
 }
 
 /**
@@ -149,7 +152,13 @@ export function resolveConnectionOptions(
     );
   }
   checkDuration("closeTimeoutMs", closeTimeoutMs);
-  return { limits, keepAlive: resolveKeepAlive(keepAlive), closeTimeoutMs, clock };
+  return {
+    limits,
+    keepAlive: resolveKeepAlive(keepAlive),
+    closeTimeoutMs,
+    clock,
+    delays: new Delays(clock),
+  };
 }
 
 function resolveKeepAlive(keepAlive: Partial<KeepAlive> | false): KeepAlive | undefined {

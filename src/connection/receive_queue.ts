@@ -7,13 +7,22 @@ import { StreamedMessage } from "./streamed_message.ts";
 /** A message as it was received: whole, or as a stream. */
 export type ReceivedMessage = Message | StreamedMessage;
 
+/** What the queue asks of its connection. */
+export interface ReceiveQueueOwner {
+  /**
+   * Goes on where the program has made room, or has come to the end of what was received: it asks
+   * for a message that is not there yet, or has read what arrived of a body.
+   */
+  continueReceiving(): void;
+}
+
 /**
  * What was received and is not handled yet: hands messages to the program one at a time, and knows
  * when there is room for more.
  */
 export class ReceiveQueue {
   readonly #limits: Limits;
-  readonly #onRoom: () => void;
+  readonly #owner: ReceiveQueueOwner;
   readonly #messages: Fifo<ReceivedMessage> = new Fifo();
   /** The bytes of the whole messages in the queue, and those of streamed ones that were not read. */
   #size = 0;
@@ -26,15 +35,9 @@ export class ReceiveQueue {
   readonly #takers: Fifo<(message: ReceivedMessage | undefined) => void> = new Fifo();
   #ended = false;
 
-  /**
-   * Creates a queue.
-   *
-   * @param onRoom Called when the program has come to the end of what is queued: when it asks for a
-   * message that is not there yet, or has read what arrived of a body.
-   */
-  constructor(limits: Limits, onRoom: () => void) {
+  constructor(limits: Limits, owner: ReceiveQueueOwner) {
     this.#limits = limits;
-    this.#onRoom = onRoom;
+    this.#owner = owner;
   }
 
   /** The number of messages in the queue. */
@@ -72,7 +75,7 @@ export class ReceiveQueue {
   pushStart(type: MessageType): void {
     this.#arriving = new StreamedMessage(type, (change) => {
       this.#size += change;
-      if (change <= 0) this.#onRoom();
+      if (change <= 0) this.#owner.continueReceiving();
     });
     this.#add(this.#arriving);
   }
@@ -110,7 +113,7 @@ export class ReceiveQueue {
     const inHand = this.#inHand;
     this.#inHand = undefined;
     inHand?.fail(new DOMException("The rest of the message was dropped", "AbortError"));
-    if (this.#messages.length === 0) this.#onRoom();
+    if (this.#messages.length === 0) this.#owner.continueReceiving();
     const message = this.#messages.shift();
     if (message !== undefined) this.#handOver(message);
     return message;
@@ -125,7 +128,7 @@ export class ReceiveQueue {
   /** Says that the message taken last is done with, and, for now, no next one is wanted. */
   release(): void {
     this.#busy = false;
-    if (this.#messages.length === 0) this.#onRoom();
+    if (this.#messages.length === 0) this.#owner.continueReceiving();
   }
 
   /** Ends the queue: what is in it can still be taken. */

@@ -12,6 +12,23 @@ const MAX_GATHERED = 64 * 1024;
 
 const encoder = new TextEncoder();
 
+// One microtask for all queues that are to be flushed: a broadcast fills many.
+let dueQueues: SendQueue[] = [];
+
+function flushDueQueues(): void {
+  const queues = dueQueues;
+  dueQueues = [];
+  for (const queue of queues) queue.flushWhenDue();
+}
+
+/** What the queue asks of its connection. */
+export interface SendQueueOwner {
+  /** Whether the program has more messages at hand to answer: `flush` is called behind the last. */
+  readonly isMoreExpected: boolean;
+  /** The queue has fallen below the high-water mark after it was above. */
+  callDrain(): void;
+}
+
 interface Waiter {
   /** The number of bytes the channel must have taken since its beginning. */
   target: number;
@@ -37,8 +54,7 @@ export class SendQueue {
   readonly #channel: ByteChannel;
   readonly #protocol: Protocol;
   readonly #limits: Limits;
-  readonly #onDrain: () => void;
-  readonly #isMoreExpected: () => boolean;
+  readonly #owner: SendQueueOwner;
   /** Whether the channel takes a write. */
   #ready = true;
   /** The bytes given to the channel and not taken yet. */
@@ -57,25 +73,11 @@ export class SendQueue {
   #ending = false;
   #ended = false;
 
-  /**
-   * Creates a queue.
-   *
-   * @param onDrain Called when the queue falls below the high-water mark after it was above.
-   * @param isMoreExpected Tells whether the program has more messages at hand to answer, and
-   * `flush` will be called when it has come to the last.
-   */
-  constructor(
-    channel: ByteChannel,
-    protocol: Protocol,
-    limits: Limits,
-    onDrain: () => void,
-    isMoreExpected: () => boolean,
-  ) {
+  constructor(channel: ByteChannel, protocol: Protocol, limits: Limits, owner: SendQueueOwner) {
     this.#channel = channel;
     this.#protocol = protocol;
     this.#limits = limits;
-    this.#onDrain = onDrain;
-    this.#isMoreExpected = isMoreExpected;
+    this.#owner = owner;
   }
 
   /** The bytes sent that the channel has not taken yet. */
@@ -181,7 +183,7 @@ export class SendQueue {
   requestFlush(): void {
     if (this.#protocol.outputLength >= MAX_GATHERED) this.flush();
     else if (this.#corked) return;
-    else if (this.#isMoreExpected()) this.#scheduleLateFlush();
+    else if (this.#owner.isMoreExpected) this.#scheduleLateFlush();
     else this.#scheduleFlush();
   }
 
@@ -280,17 +282,20 @@ export class SendQueue {
     }
     if (this.#aboveHighWater && this.length <= this.#limits.sendHighWaterMark) {
       this.#aboveHighWater = false;
-      this.#onDrain();
+      this.#owner.callDrain();
     }
   }
 
   #scheduleFlush(): void {
     if (this.#flushIsScheduled) return;
     this.#flushIsScheduled = true;
-    queueMicrotask(() => {
-      this.#flushIsScheduled = false;
-      this.flush();
-    });
+    if (dueQueues.push(this) === 1) queueMicrotask(flushDueQueues);
+  }
+
+  /** Does what was scheduled. */
+  flushWhenDue(): void {
+    this.#flushIsScheduled = false;
+    this.flush();
   }
 
   #scheduleLateFlush(): void {

@@ -4,6 +4,7 @@ import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { assertMessage, Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
+import type { KeptRequest } from "../handshake/kept_request.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "./byte_channel.ts";
 import type {
   CloseInfo,
@@ -21,14 +22,13 @@ import { createReadable, createWritable } from "./message_streams.ts";
 import type { ConnectionSettings } from "./options.ts";
 import { PingTracker } from "./ping_tracker.ts";
 import { abortable, createDeferred, type Deferred, rejected, RESOLVED } from "./promises.ts";
-import { ReceiveQueue } from "./receive_queue.ts";
-import { SendQueue } from "./send_queue.ts";
+import { ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
+import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
 import { sendFragments } from "./send_stream.ts";
 
 /** What the opening handshake agreed upon. */
 export interface ConnectionInfo<Data> {
-  /** Gives the request; called when the program asks for it first. */
-  createRequest(): Request;
+  readonly request: KeptRequest;
   readonly protocol: string;
   readonly extensions: string;
   readonly data: Data;
@@ -53,7 +53,14 @@ const EMPTY = new Uint8Array(0);
  * the protocol to the send queue. This class keeps the order of events, and the end.
  */
 export class WebSocketConnection<Data>
-  implements Connection<Data>, ByteChannelHandler, ProtocolHandler, IntakeOwner, KeepAliveTarget {
+  implements
+    Connection<Data>,
+    ByteChannelHandler,
+    ProtocolHandler,
+    IntakeOwner,
+    ReceiveQueueOwner,
+    SendQueueOwner,
+    KeepAliveTarget {
   data: Data;
   readonly #role: Role;
   readonly #channel: ByteChannel;
@@ -67,7 +74,6 @@ export class WebSocketConnection<Data>
   readonly #receiveQueue: ReceiveQueue;
   readonly #keepAlive: KeepAlive | undefined;
   #pings: PingTracker | undefined;
-  #request: Request | undefined;
   #readable: ReadableStream<Message> | undefined;
   #writable: ReturnType<typeof createWritable> | undefined;
   /** Whether it is known how the program receives: by callback, iteration or streams. */
@@ -102,18 +108,10 @@ export class WebSocketConnection<Data>
     this.#owner = owner;
     this.#protocol = new Protocol(role, this, settings.limits);
     this.#intake = new Intake(channel, this.#protocol, this);
-    this.#receiveQueue = new ReceiveQueue(settings.limits, () => this.#continueReceiving());
-    this.#sendQueue = new SendQueue(
-      channel,
-      this.#protocol,
-      settings.limits,
-      () => this.#callDrain(),
-      () =>
-        this.#receiveQueue.isBusy &&
-        (this.#receiveQueue.length > 0 || this.#intake.hasUndecoded),
-    );
+    this.#receiveQueue = new ReceiveQueue(settings.limits, this);
+    this.#sendQueue = new SendQueue(channel, this.#protocol, settings.limits, this);
     if (settings.keepAlive !== undefined) {
-      this.#keepAlive = new KeepAlive(settings.keepAlive, settings.clock, this);
+      this.#keepAlive = new KeepAlive(settings.keepAlive, settings.delays, this);
     }
     channel.handler = this;
   }
@@ -135,11 +133,11 @@ export class WebSocketConnection<Data>
     this.#intake.prepend(received);
     if (handler !== undefined) void this.#run(handler);
     if (this.#callbacks?.open !== undefined) this.#call(this.#callbacks.open);
-    this.#continueReceiving();
+    this.continueReceiving();
   }
 
   get request(): Request {
-    return this.#request ??= this.#info.createRequest();
+    return this.#info.request.get();
   }
 
   get protocol(): string {
@@ -234,8 +232,7 @@ export class WebSocketConnection<Data>
     else this.#failHandler(error);
   }
 
-  /** Goes on where the program has made room, or has come to the end of what was received. */
-  #continueReceiving(): void {
+  continueReceiving(): void {
     if (this.#intake.isDecoding || this.#isClosed) return;
     if (this.#intake.hasUndecoded) {
       this.#sendQueue.cork();
@@ -252,6 +249,11 @@ export class WebSocketConnection<Data>
   /** Whether the program has handled everything that was received. */
   get #isIdle(): boolean {
     return this.#handling === 0 && this.#receiveQueue.isIdle;
+  }
+
+  get isMoreExpected(): boolean {
+    return this.#receiveQueue.isBusy &&
+      (this.#receiveQueue.length > 0 || this.#intake.hasUndecoded);
   }
 
   get isFull(): boolean {
@@ -424,7 +426,7 @@ export class WebSocketConnection<Data>
       this.#sendQueue.refuse(error);
       this.#sendQueue.requestFlush();
       this.#startAbortTimer();
-      this.#continueReceiving();
+      this.continueReceiving();
     }
     return this.closed;
   }
@@ -490,7 +492,7 @@ export class WebSocketConnection<Data>
     if (isServersTurn && !this.#hasPeerEnded) this.#sendQueue.requestFlush();
     else this.#sendQueue.end();
     this.#startAbortTimer();
-    this.#continueReceiving();
+    this.continueReceiving();
   }
 
   /** Allows the peer its time for the rest of the close; nothing extends it. */
@@ -538,7 +540,7 @@ export class WebSocketConnection<Data>
     }
   }
 
-  #callDrain(): void {
+  callDrain(): void {
     if (this.#callbacks?.drain !== undefined) this.#call(this.#callbacks.drain);
   }
 
@@ -559,7 +561,7 @@ export class WebSocketConnection<Data>
     this.#handling++;
     Promise.resolve(result).catch((error) => this.#failHandler(error)).then(() => {
       this.#handling--;
-      this.#continueReceiving();
+      this.continueReceiving();
     });
   }
 

@@ -42,6 +42,8 @@ export interface MessageLimits {
 // V8's longest string; reached only where `maxMessageSize` was raised that far.
 const MAX_STRING_LENGTH = 2 ** 29 - 24;
 
+const EMPTY = new Uint8Array(0);
+
 /** What becomes of the payload of the message in progress. */
 const Mode = { Collect: 0, Stream: 1, Discard: 2 } as const;
 type Mode = typeof Mode[keyof typeof Mode];
@@ -55,8 +57,10 @@ export class MessageReceiver implements FrameHandler {
   readonly #receiveControl: ControlHandler;
   readonly #limits: MessageLimits;
   readonly #payload = new ByteCollector();
-  readonly #control = new ByteCollector();
-  readonly #utf8 = new Utf8Validator();
+  /** What has arrived of a control frame that came in pieces. */
+  #control: ByteCollector | undefined;
+  /** Validates the text in progress; there from the first fragment of a text on. */
+  #utf8: Utf8Validator | undefined;
   #mode: Mode = Mode.Collect;
   /** What the next message is received as; `#mode` is that of the message in progress. */
   #nextMode: Mode = Mode.Collect;
@@ -138,14 +142,19 @@ export class MessageReceiver implements FrameHandler {
 
   /** Takes a piece of a payload. */
   receiveFramePayload(bytes: Uint8Array, start: number, end: number): void {
-    if (isControl(this.#opcode)) this.#control.append(bytes, start, end, this.#payloadLength);
-    else this.#receivePayload(bytes, start, end, this.#fin);
+    if (isControl(this.#opcode)) {
+      this.#control ??= new ByteCollector();
+      this.#control.append(bytes, start, end, this.#payloadLength);
+    } else {
+      this.#receivePayload(bytes, start, end, this.#fin);
+    }
   }
 
   /** Takes the end of a frame. */
   receiveFrameEnd(): void {
     if (isControl(this.#opcode)) {
-      const payload = this.#control.take();
+      const payload = this.#control?.take() ?? EMPTY;
+      this.#control = undefined;
       this.#receiveControl(this.#opcode, payload, 0, payload.length);
     } else if (this.#fin) {
       this.#receiveMessageEnd();
@@ -158,7 +167,7 @@ export class MessageReceiver implements FrameHandler {
       this.#mode = this.#nextMode;
       this.#size = 0;
       this.#fragments = 0;
-      this.#utf8.reset();
+      if (opcode === Opcode.Text) this.#utf8 = new Utf8Validator();
       this.#checkSize(length);
       if (this.#mode === Mode.Stream) this.#handler.receiveMessageStart(this.#type);
     } else {
@@ -170,7 +179,7 @@ export class MessageReceiver implements FrameHandler {
 
   #receivePayload(bytes: Uint8Array, start: number, end: number, fin: boolean): void {
     if (this.#mode === Mode.Discard) return;
-    if (this.#type === "text" && !this.#utf8.validate(bytes, start, end)) failUtf8();
+    if (this.#utf8 !== undefined && !this.#utf8.validate(bytes, start, end)) failUtf8();
     if (this.#mode === Mode.Stream) this.#handler.receiveMessageChunk(bytes, start, end);
     // Only the last fragment tells how long the message is.
     else this.#payload.append(bytes, start, end, fin ? this.#size : Infinity);
@@ -178,9 +187,10 @@ export class MessageReceiver implements FrameHandler {
 
   #receiveMessageEnd(): void {
     const type = this.#type;
-    this.#type = undefined;
+    const utf8 = this.#utf8;
+    this.#type = this.#utf8 = undefined;
     if (this.#mode === Mode.Discard) return;
-    if (type === "text" && !this.#utf8.complete) failUtf8();
+    if (utf8 !== undefined && !utf8.complete) failUtf8();
     if (this.#mode === Mode.Stream) {
       this.#handler.receiveMessageEnd();
     } else {

@@ -6,6 +6,7 @@ import { HandshakeError } from "../errors.ts";
 import { computeAccept } from "../handshake/accept_key.ts";
 import { parseContentLength } from "../handshake/content_length.ts";
 import { isUpgrade, upgradeRequired, validateUpgrade } from "../handshake/negotiate.ts";
+import { KeptRequest } from "../handshake/kept_request.ts";
 import { toRequest } from "../handshake/request.ts";
 import type { RequestHead } from "../handshake/request_head.ts";
 import { RequestHeadParser } from "../handshake/request_head_parser.ts";
@@ -171,7 +172,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
     this.#owner.acceptUpgrade(this, {
       channel: this.#channel,
       info: {
-        createRequest: () => request ?? toRequest(head, { secure }),
+        request: new KeptRequest(head, secure, request),
         protocol: protocol ?? "",
         extensions: "",
         data: acceptance.data as Data,

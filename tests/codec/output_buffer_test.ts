@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertLess, assertStrictEquals } from "@std/assert";
 import { type Frame, FrameEncoder, Opcode, type Role } from "../../src/codec/mod.ts";
 import { OutputBuffer } from "../../src/codec/output_buffer.ts";
 import { concatBytes } from "../support/reference_frames.ts";
@@ -77,6 +77,23 @@ describe("OutputBuffer", () => {
       assertEquals(output.byteLength, 0);
       assertEquals(output.take(), []);
     }
+  });
+
+  it("keeps one slab of the shared memory at most, however long nobody takes its output", () => {
+    const [slow, other] = [new OutputBuffer(), new OutputBuffer()];
+    const expected: Uint8Array[] = [];
+    for (let i = 0; i < 2000; i++) {
+      const piece = new Uint8Array(100).fill(i);
+      write(slow, piece);
+      expected.push(piece);
+      write(other, new Uint8Array(10_000));
+      other.take();
+    }
+    const chunks = slow.take();
+    assertSameBytes(concatBytes(chunks), concatBytes(expected));
+    const memory = new Set(chunks.map((chunk) => chunk.buffer));
+    const held = [...memory].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    assertLess(held, 2 * 200_000 + 65_536);
   });
 
   it("owns no memory while it has no output", () => {

@@ -1,0 +1,35 @@
+import { describe, it } from "node:test";
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { KeptRequest } from "../../src/handshake/kept_request.ts";
+import { toRequest } from "../../src/handshake/request.ts";
+import { RequestHead } from "../../src/handshake/request_head.ts";
+
+const FIELDS = [
+  ["Host", "example.org:8080"],
+  ["X-Empty", ""],
+  ["X-Twice", "a: b"],
+  ["x-twice", "c\td"],
+  ["Cookie", "a=1"],
+  ["Cookie", "b=2"],
+  ["X-Latin", "caf\xe9"],
+] as const;
+
+describe("KeptRequest", () => {
+  for (const secure of [false, true]) {
+    it(`gives the same as the head itself would, ${secure ? "with" : "without"} TLS`, () => {
+      const head = new RequestHead("GET", "/chat?room=1&x=:", FIELDS);
+      const expected = toRequest(head, { secure });
+      const kept = new KeptRequest(head, secure);
+      const request = kept.get();
+      assertEquals([request.method, request.url], [expected.method, expected.url]);
+      assertEquals([...request.headers], [...expected.headers]);
+      assertStrictEquals(kept.get(), request);
+    });
+  }
+
+  it("gives the request that exists already", () => {
+    const head = new RequestHead("GET", "/", FIELDS);
+    const request = toRequest(head, { secure: false });
+    assertStrictEquals(new KeptRequest(head, false, request).get(), request);
+  });
+});
