@@ -9,7 +9,7 @@
  */
 
 /** The sizes there are, in bytes. */
-const sizes = [4096, 16_384, 65_536, 262_144] as const;
+const sizes = [2048, 16_384, 65_536, 262_144] as const;
 /** How many bytes of each size are kept for later: allocating costs more than reading. */
 const keptSize = 1_048_576;
 

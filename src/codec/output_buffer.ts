@@ -4,6 +4,8 @@ const MIN_BLOCK_SIZE = 1024;
 // times as long to copy between places that lie nearly the same in their pages.
 const FIRST_POSITION = 2048;
 const EMPTY = new Uint8Array(0);
+/** The chunks of all buffers that have none. */
+const NO_CHUNKS: Uint8Array[] = [];
 
 // All buffers write into one slab, behind one another, whoever has something to write: so an idle
 // buffer owns no memory, and many small pieces of output cost one allocation a slab. But what is
@@ -22,7 +24,7 @@ let lastTakenStart = 0;
  * between. The result is a list of chunks for one gather write.
  */
 export class OutputBuffer {
-  #chunks: Uint8Array[] = [];
+  #chunks: Uint8Array[] = NO_CHUNKS;
   /** The bytes in `#chunks`. */
   #chunksLength = 0;
   /** The slab while this is its writer, or a block of its own. */
@@ -72,8 +74,7 @@ export class OutputBuffer {
   /** Adds a piece without copying it. It must not change until it has been written out. */
   appendReference(piece: Uint8Array): void {
     this.#closeChunk();
-    this.#chunks.push(piece);
-    this.#chunksLength += piece.length;
+    this.#addChunk(piece);
   }
 
   /** Hands over everything gathered, in order, and begins anew. */
@@ -89,7 +90,7 @@ export class OutputBuffer {
       if (lastTaker === this) lastTaker = undefined;
     }
     const chunks = this.#chunks;
-    this.#chunks = [];
+    this.#chunks = NO_CHUNKS;
     this.#chunksLength = 0;
     return chunks;
   }
@@ -116,8 +117,13 @@ export class OutputBuffer {
 
   #closeChunk(): void {
     if (this.position === this.#start) return;
-    this.#chunks.push(this.#block.subarray(this.#start, this.position));
-    this.#chunksLength += this.position - this.#start;
+    this.#addChunk(this.#block.subarray(this.#start, this.position));
     this.#start = this.position;
+  }
+
+  #addChunk(chunk: Uint8Array): void {
+    if (this.#chunks === NO_CHUNKS) this.#chunks = [chunk];
+    else this.#chunks.push(chunk);
+    this.#chunksLength += chunk.length;
   }
 }

@@ -54,7 +54,7 @@ export class Intake {
 
   /** Takes bytes that are to be decoded before those of the channel, with the next `proceed`. */
   prepend(bytes: Uint8Array): void {
-    this.#undecoded = bytes;
+    if (bytes.length > 0) this.#undecoded = bytes;
   }
 
   /** Takes bytes of the channel; `lent` as in `ByteChannelHandler.receive`. */

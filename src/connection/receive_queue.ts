@@ -23,7 +23,7 @@ export interface ReceiveQueueOwner {
 export class ReceiveQueue {
   readonly #limits: Limits;
   readonly #owner: ReceiveQueueOwner;
-  readonly #messages: Fifo<ReceivedMessage> = new Fifo();
+  #messages: Fifo<ReceivedMessage> | undefined;
   /** The bytes of the whole messages in the queue, and those of streamed ones that were not read. */
   #size = 0;
   /** The streamed message that is still arriving. */
@@ -32,7 +32,7 @@ export class ReceiveQueue {
   #inHand: StreamedMessage | undefined;
   /** Whether the program has a message in hand: it was given one, and did not ask for the next. */
   #busy = false;
-  readonly #takers: Fifo<(message: ReceivedMessage | undefined) => void> = new Fifo();
+  #takers: Fifo<(message: ReceivedMessage | undefined) => void> | undefined;
   #ended = false;
 
   constructor(limits: Limits, owner: ReceiveQueueOwner) {
@@ -42,12 +42,12 @@ export class ReceiveQueue {
 
   /** The number of messages in the queue. */
   get length(): number {
-    return this.#messages.length;
+    return this.#messages?.length ?? 0;
   }
 
   /** Whether the program has handled everything that was received, or waits for more. */
   get isIdle(): boolean {
-    return (!this.#busy || this.#takers.length > 0) && this.#messages.length === 0;
+    return this.length === 0 && (!this.#busy || (this.#takers?.length ?? 0) > 0);
   }
 
   /** Whether the program has a message in hand. */
@@ -61,7 +61,7 @@ export class ReceiveQueue {
    * @param collectedLength The bytes held elsewhere that count too.
    */
   isFull(collectedLength: number): boolean {
-    return this.#messages.length >= this.#limits.receiveQueueMessages ||
+    return this.length >= this.#limits.receiveQueueMessages ||
       this.#size + collectedLength >= this.#limits.receiveQueueSize;
   }
 
@@ -113,8 +113,8 @@ export class ReceiveQueue {
     const inHand = this.#inHand;
     this.#inHand = undefined;
     inHand?.fail(new DOMException("The rest of the message was dropped", "AbortError"));
-    if (this.#messages.length === 0) this.#owner.continueReceiving();
-    const message = this.#messages.shift();
+    if (this.length === 0) this.#owner.continueReceiving();
+    const message = this.#messages?.shift();
     if (message !== undefined) this.#handOver(message);
     return message;
   }
@@ -122,30 +122,27 @@ export class ReceiveQueue {
   /** Waits for the next message, where `take` gave none. Resolves with `undefined` at the end. */
   wait(): Promise<ReceivedMessage | undefined> {
     if (this.#ended) return Promise.resolve(undefined);
-    return new Promise((resolve) => this.#takers.push(resolve));
+    const takers = this.#takers ??= new Fifo();
+    return new Promise((resolve) => takers.push(resolve));
   }
 
   /** Says that the message taken last is done with, and, for now, no next one is wanted. */
   release(): void {
     this.#busy = false;
-    if (this.#messages.length === 0) this.#owner.continueReceiving();
+    if (this.length === 0) this.#owner.continueReceiving();
   }
 
   /** Ends the queue: what is in it can still be taken. */
   end(): void {
     this.#ended = true;
-    for (let take = this.#takers.shift(); take !== undefined; take = this.#takers.shift()) {
-      take(undefined);
-    }
+    const takers = this.#takers;
+    for (let take = takers?.shift(); take !== undefined; take = takers?.shift()) take(undefined);
   }
 
   /** Drops what is in the queue, and ends it. */
   clear(): void {
-    for (
-      let message = this.#messages.shift();
-      message !== undefined;
-      message = this.#messages.shift()
-    ) {
+    const messages = this.#messages;
+    for (let message = messages?.shift(); message !== undefined; message = messages?.shift()) {
       this.#size -= message instanceof StreamedMessage ? message.pendingLength : message.length;
     }
     this.end();
@@ -153,8 +150,9 @@ export class ReceiveQueue {
 
   #add(message: ReceivedMessage): void {
     if (this.#ended) return;
-    const take = this.#takers.shift();
+    const take = this.#takers?.shift();
     if (take === undefined) {
+      this.#messages ??= new Fifo();
       this.#messages.push(message);
     } else {
       this.#handOver(message);

@@ -13,8 +13,8 @@ describe("buffers of the pool", () => {
   it("grow while reads fill them, and shrink when reads are small", () => {
     const reads: [read: number, size: BufferSize, next: BufferSize][] = [
       [1, 0, 0],
-      [4095, 0, 0],
-      [4096, 0, 1],
+      [2047, 0, 0],
+      [2048, 0, 1],
       [16_383, 1, 1],
       [16_384, 1, 2],
       [65_536, 2, 3],
@@ -23,8 +23,8 @@ describe("buffers of the pool", () => {
       [262_144, 3, 3],
       [16_385, 2, 2],
       [16_384, 2, 1],
-      [4097, 2, 1],
-      [4096, 2, 0],
+      [2049, 2, 1],
+      [2048, 2, 0],
       [1, 1, 0],
     ];
     for (const [read, size, next] of reads) {
@@ -33,7 +33,7 @@ describe("buffers of the pool", () => {
   });
 
   it("are the smallest ones that hold what they are asked for", () => {
-    for (const length of [0, 1, 4096, 4097, 16_384, 16_385, 65_536, 65_537, MAX_BUFFER_SIZE]) {
+    for (const length of [0, 1, 2048, 2049, 16_384, 16_385, 65_536, 65_537, MAX_BUFFER_SIZE]) {
       const size = bufferSizeFor(length);
       assertLessOrEqual(length, borrowBuffer(size).length);
       if (size > 0) assertGreater(length, borrowBuffer(size - 1 as BufferSize).length);
@@ -42,7 +42,7 @@ describe("buffers of the pool", () => {
   });
 
   it("are used again, and are kept up to 1 MiB of each size", () => {
-    for (const [size, length] of [[0, 4096], [1, 16_384], [2, 65_536], [3, 262_144]] as const) {
+    for (const [size, length] of [[0, 2048], [1, 16_384], [2, 65_536], [3, 262_144]] as const) {
       const kept = 1_048_576 / length;
       const buffers = Array.from({ length: kept + 3 }, () => borrowBuffer(size));
       assertEquals(new Set(buffers).size, kept + 3);

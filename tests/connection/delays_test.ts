@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import type { Clock } from "../../src/connection/clock.ts";
-import { type DelayQueue, Delays, type Waiting } from "../../src/connection/delays.ts";
+import { Delays, type Waiting } from "../../src/connection/delays.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 /** A clock that counts the timers it has, and delays that note who expires. */
@@ -35,16 +35,16 @@ function create() {
 }
 
 describe("Delays", () => {
-  it("expire each in its time, with one timer for each length", () => {
+  it("expire each in its time, with one timer for each length", async () => {
     const { clock, timers, events, waiting, delays } = create();
     const began = clock.now();
     for (let i = 0; i < 100; i++) {
       delays.start(waiting(`long ${i}`), 100);
       delays.start(waiting(`short ${i}`), 30);
-      clock.advance(1);
+      await clock.advance(1);
     }
     assertEquals(timers.size, 2);
-    clock.advance(200);
+    await clock.advance(200);
     const expected = Array.from({ length: 100 }, (_, i) => [
       `long ${i} at ${began + i + 100}`,
       `short ${i} at ${began + i + 30}`,
@@ -53,7 +53,7 @@ describe("Delays", () => {
     assertEquals(timers.size, 0);
   });
 
-  it("leave no timer behind when nobody waits any more", () => {
+  it("leave no timer behind when nobody waits any more", async () => {
     const { clock, timers, events, waiting, delays } = create();
     const all = [waiting("a"), waiting("b"), waiting("c")];
     const queues = all.map((each) => delays.start(each, 50));
@@ -63,23 +63,22 @@ describe("Delays", () => {
     queues[1].delete(all[1]);
     queues[1].delete(all[1]);
     assertEquals(timers.size, 0);
-    clock.advance(100);
+    await clock.advance(100);
     assertEquals(events, []);
   });
 
-  it("may be started, and ended, by who expires", () => {
+  it("may be started, and ended, by who expires", async () => {
     const { clock, timers, events, waiting, delays } = create();
     const began = clock.now();
-    let queue: DelayQueue | undefined;
     const ended = waiting("ended");
     let rounds = 0;
     const again = waiting("again", () => {
-      queue?.delete(ended);
+      queue.delete(ended);
       if (++rounds < 3) delays.start(again, 10);
     });
     delays.start(again, 10);
-    queue = delays.start(ended, 10);
-    clock.advance(100);
+    const queue = delays.start(ended, 10);
+    await clock.advance(100);
     assertEquals(events, [10, 20, 30].map((time) => `again at ${began + time}`));
     assertEquals(timers.size, 0);
   });
