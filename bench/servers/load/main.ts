@@ -1,6 +1,6 @@
 /**
- * The load generator, a program for Bun, whose sockets cost the least of the three runtimes: takes a
- * task as JSON, and prints the report as JSON.
+ * The load generator, a program for Bun, whose sockets cost it less than Node's do: takes a task as
+ * JSON, and prints the report as JSON.
  *
  * @module
  */
