@@ -5,7 +5,7 @@ import { StreamedMessage } from "./streamed_message.ts";
 const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
 
 /** Iterates over what is received, one message at a time. */
-abstract class MessageIterator<T> implements AsyncIterableIterator<T> {
+export abstract class MessageIterator<T> implements AsyncIterableIterator<T> {
   readonly #queue: ReceiveQueue;
   #returned = false;
 
@@ -18,10 +18,15 @@ abstract class MessageIterator<T> implements AsyncIterableIterator<T> {
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
-    if (this.#returned) return Promise.resolve(DONE);
+    return Promise.resolve(this.nextNow());
+  }
+
+  /** Gives the next message; at once where it is there. */
+  nextNow(): IteratorResult<T, undefined> | Promise<IteratorResult<T, undefined>> {
+    if (this.#returned) return DONE;
     const message = this.#queue.take();
     if (message === undefined) return this.#queue.wait().then((later) => this.#result(later));
-    return Promise.resolve(this.#result(message));
+    return this.#result(message);
   }
 
   return(): Promise<IteratorReturnResult<undefined>> {
@@ -65,7 +70,7 @@ class StreamedMessageIterator extends MessageIterator<IncomingMessage> {
 }
 
 /** Iterates over whole messages. */
-export function iterateMessages(queue: ReceiveQueue): AsyncIterableIterator<Message> {
+export function iterateMessages(queue: ReceiveQueue): MessageIterator<Message> {
   return new WholeMessageIterator(queue);
 }
 

@@ -1,4 +1,5 @@
 import type { Message } from "./connection.ts";
+import type { MessageIterator } from "./message_iterators.ts";
 
 /**
  * Makes a stream of the messages, which pulls one at a time.
@@ -7,20 +8,27 @@ import type { Message } from "./connection.ts";
  * @param onCancel Called where the stream is cancelled.
  */
 export function createReadable(
-  messages: AsyncIterator<Message>,
+  messages: MessageIterator<Message>,
   endError: () => Error | undefined,
   onCancel: () => Promise<unknown>,
 ): ReadableStream<Message> {
+  let controller!: ReadableStreamDefaultController<Message>;
+  const deliver = ({ done, value }: IteratorResult<Message, undefined>): void => {
+    if (!done) {
+      controller.enqueue(value);
+      return;
+    }
+    const error = endError();
+    if (error === undefined) controller.close();
+    else controller.error(error);
+  };
   return new ReadableStream<Message>({
-    async pull(controller) {
-      const { done, value } = await messages.next();
-      if (!done) {
-        controller.enqueue(value);
-        return;
-      }
-      const error = endError();
-      if (error === undefined) controller.close();
-      else controller.error(error);
+    start(startController) {
+      controller = startController;
+    },
+    pull() {
+      const next = messages.nextNow();
+      return next instanceof Promise ? next.then(deliver) : deliver(next);
     },
     async cancel() {
       await onCancel();

@@ -32,6 +32,8 @@ export class ReceiveQueue {
   #inHand: StreamedMessage | undefined;
   /** Whether the program has a message in hand: it was given one, and did not ask for the next. */
   #busy = false;
+  /** Whether the program is being given the next message. */
+  #isTaking = false;
   #takers: Fifo<(message: ReceivedMessage | undefined) => void> | undefined;
   #ended = false;
 
@@ -50,9 +52,9 @@ export class ReceiveQueue {
     return this.length === 0 && (!this.#busy || (this.#takers?.length ?? 0) > 0);
   }
 
-  /** Whether the program has a message in hand. */
+  /** Whether the program has a message in hand, or is about to. */
   get isBusy(): boolean {
-    return this.#busy;
+    return this.#busy || (this.#isTaking && this.length > 0);
   }
 
   /**
@@ -113,7 +115,11 @@ export class ReceiveQueue {
     const inHand = this.#inHand;
     this.#inHand = undefined;
     inHand?.fail(new DOMException("The rest of the message was dropped", "AbortError"));
-    if (this.length === 0) this.#owner.continueReceiving();
+    if (this.length === 0) {
+      this.#isTaking = true;
+      this.#owner.continueReceiving();
+      this.#isTaking = false;
+    }
     const message = this.#messages?.shift();
     if (message !== undefined) this.#handOver(message);
     return message;

@@ -170,10 +170,10 @@ export class SendQueue {
     this.#corked = true;
   }
 
-  /** Writes what was gathered. */
+  /** Writes what was gathered, now or with what is still to come. */
   uncork(): void {
     this.#corked = false;
-    this.flush();
+    this.#flushUnlessGathering();
   }
 
   /**
@@ -185,6 +185,12 @@ export class SendQueue {
     else if (this.#corked) return;
     else if (this.#owner.isMoreExpected) this.#scheduleLateFlush();
     else this.#scheduleFlush();
+  }
+
+  #flushUnlessGathering(): void {
+    const { outputLength } = this.#protocol;
+    if (this.#ending || outputLength >= MAX_GATHERED || !this.#owner.isMoreExpected) this.flush();
+    else if (outputLength > 0) this.#scheduleLateFlush();
   }
 
   /** Writes the output, if the channel takes it. */
@@ -205,7 +211,7 @@ export class SendQueue {
     this.#taken += this.#inFlight;
     this.#inFlight = 0;
     this.#ready = true;
-    this.flush();
+    this.#flushUnlessGathering();
     this.#settleWaiters();
   }
 

@@ -187,7 +187,8 @@ export class WebSocketConnection<Data>
 
   get readable(): ReadableStream<Message> {
     if (this.#readable === undefined) {
-      const messages = this[Symbol.asyncIterator]();
+      this.#startReceiver(false);
+      const messages = iterateMessages(this.#receiveQueue);
       this.#readable = createReadable(messages, () => this.#endError(), () => this.close());
     }
     return this.#readable;
