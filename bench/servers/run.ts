@@ -23,7 +23,7 @@ import { idOf } from "./servers.ts";
 
 const CHART_TITLE = "What a message costs the server";
 const CHART_SUBTITLE = "CPU time a message, and memory where the row says so. Shorter is better; " +
-  "in each group the dotted line is the server most used on that runtime.";
+  "in each group the dotted line is the server most used on that runtime; ws is with its addon bufferutil.";
 
 function chooseGroups(args: Arguments): Group[] {
   try {
