@@ -49,8 +49,11 @@ export class ByteCollector {
   }
 
   #grow(length: number, expectedLength: number): void {
-    const factor = expectedLength === Infinity ? UNKNOWN_GROWTH : EXPECTED_GROWTH;
-    const capacity = Math.min(Math.max(length * factor, INITIAL_CAPACITY), expectedLength);
+    // Where the length is not known, the first piece may well be the last: no room is left for more.
+    const wanted = expectedLength === Infinity
+      ? this.#bytes.length * UNKNOWN_GROWTH
+      : length * EXPECTED_GROWTH;
+    const capacity = Math.min(Math.max(wanted, INITIAL_CAPACITY), expectedLength);
     let grown;
     try {
       grown = new Uint8Array(Math.max(length, capacity));

@@ -65,6 +65,16 @@ describe("ByteCollector", () => {
     assertEquals(lengths, [2800, 7000]);
   });
 
+  it("leaves no room behind a first piece where the length is not known", () => {
+    const lengths = allocations(() => {
+      const collector = new ByteCollector();
+      collector.append(new Uint8Array(3000), 0, 3000, Infinity);
+      collector.take();
+    });
+    // The piece itself is the first.
+    assertEquals(lengths, [3000, 3000]);
+  });
+
   it("takes more than was expected", () => {
     const collector = new ByteCollector();
     for (let i = 0; i < 10; i++) collector.append(Uint8Array.of(i), 0, 1, 3);
