@@ -2,7 +2,11 @@ import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Address } from "./byte_channel.ts";
 
-/** A message that is whole: a string where its type is text, bytes where it is binary. */
+/**
+ * A message that is whole: a string where its type is text, bytes where it is binary. The bytes are
+ * the program's; those received may be a part of a larger `ArrayBuffer`, so that a view of them takes
+ * their `byteOffset` and `byteLength`.
+ */
 export type Message = string | Uint8Array;
 
 /** How a connection ended. */
@@ -62,6 +66,24 @@ export interface IncomingMessage {
    * @throws {TypeError} Where the body is being read already.
    */
   bytes(): Promise<Uint8Array>;
+}
+
+/** What a connection has done so far, and how it stands. */
+export interface ConnectionStats {
+  /** The bytes that arrived behind the opening handshake, frame headers included. */
+  bytesReceived: number;
+  /** The bytes that the system has taken, the answer of the opening handshake included. */
+  bytesSent: number;
+  /** The messages that arrived, those still arriving as streams included. */
+  messagesReceived: number;
+  /** The messages that the program has sent, those still waiting in the send queue included. */
+  messagesSent: number;
+  /** The messages that wait for the program. */
+  receiveQueueLength: number;
+  /** The same as {@linkcode Connection.bufferedAmount}. */
+  bufferedAmount: number;
+  /** The round-trip time of the last `ping()` that was answered, in milliseconds, if there is one. */
+  roundTripTimeMs: number | undefined;
 }
 
 /**
@@ -189,6 +211,9 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
 
   /** Drops the connection at once, without a Close frame. */
   abort(): void;
+
+  /** Tells what the connection has done so far, and how it stands: a copy, cheap to ask for. */
+  stats(): ConnectionStats;
 }
 
 /**

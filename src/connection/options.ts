@@ -61,6 +61,38 @@ export interface Limits extends MessageLimits {
   sendQueueOverflow: SendQueueOverflow;
 }
 
+/**
+ * How much a peer may send in a second. It may send as much at once after it was silent for a second.
+ * `Infinity` stands for no limit.
+ */
+export interface RateLimits {
+  /**
+   * The bytes a second, as they arrive, headers included: 1 or more.
+   *
+   * @default {Infinity}
+   */
+  bytesPerSecond: number;
+  /**
+   * The messages a second: 1 or more. Fragments are limited by `limits.maxFragments`.
+   *
+   * @default {Infinity}
+   */
+  messagesPerSecond: number;
+  /**
+   * The Pings and Pongs a second: 1 or more.
+   *
+   * @default {Infinity}
+   */
+  controlFramesPerSecond: number;
+  /**
+   * What happens past a rate: `"pause"` stops reading until the peer is within its rates again, which
+   * slows its TCP; `"close"` fails the connection with 1008.
+   *
+   * @default {"pause"}
+   */
+  onExceeded: "pause" | "close";
+}
+
 /** How the server finds out that a silent peer is gone. */
 export interface KeepAlive {
   /**
@@ -84,6 +116,8 @@ export interface KeepAlive {
 export interface ConnectionOptions {
   /** The limits. Default: see each. */
   limits?: Partial<Limits>;
+  /** How much the peer may send in a second. Default: anything. */
+  rateLimits?: Partial<RateLimits>;
   /**
    * How a silent peer is found out, or `false` for not at all.
    *
@@ -102,6 +136,7 @@ export interface ConnectionOptions {
 /** Options of a connection, checked and complete. */
 export interface ConnectionSettings {
   readonly limits: Limits;
+  readonly rateLimits: RateLimits | undefined;
   readonly keepAlive: KeepAlive | undefined;
   readonly closeTimeoutMs: number;
   readonly clock: Clock;
@@ -119,7 +154,7 @@ export function resolveConnectionOptions(
   options: ConnectionOptions,
   clock: Clock = systemClock,
 ): ConnectionSettings {
-  const { limits: given = {}, keepAlive = {}, closeTimeoutMs = 5_000 } = options;
+  const { limits: given = {}, rateLimits, keepAlive = {}, closeTimeoutMs = 5_000 } = options;
   const limits: Limits = {
     maxMessageSize: 1024 * 1024,
     maxFragments: 1024,
@@ -154,11 +189,31 @@ export function resolveConnectionOptions(
   checkDuration("closeTimeoutMs", closeTimeoutMs);
   return {
     limits,
+    rateLimits: rateLimits === undefined ? undefined : resolveRateLimits(rateLimits),
     keepAlive: resolveKeepAlive(keepAlive),
     closeTimeoutMs,
     clock,
     delays: new Delays(clock),
   };
+}
+
+function resolveRateLimits(rateLimits: Partial<RateLimits>): RateLimits {
+  assertObject("rateLimits", rateLimits);
+  const {
+    bytesPerSecond = Infinity,
+    messagesPerSecond = Infinity,
+    controlFramesPerSecond = Infinity,
+    onExceeded = "pause",
+  } = rateLimits;
+  checkLimit("rateLimits.bytesPerSecond", bytesPerSecond, 1);
+  checkLimit("rateLimits.messagesPerSecond", messagesPerSecond, 1);
+  checkLimit("rateLimits.controlFramesPerSecond", controlFramesPerSecond, 1);
+  if (onExceeded !== "pause" && onExceeded !== "close") {
+    throw new TypeError(
+      `Cannot use ${String(onExceeded)} as rateLimits.onExceeded: it is "pause" or "close"`,
+    );
+  }
+  return { bytesPerSecond, messagesPerSecond, controlFramesPerSecond, onExceeded };
 }
 
 function resolveKeepAlive(keepAlive: Partial<KeepAlive> | false): KeepAlive | undefined {
@@ -183,8 +238,8 @@ export function checkLimit(name: string, value: unknown, min: number): void {
   );
 }
 
-// Past this, every runtime's timers fire at once.
-const MAX_DURATION_MS = 2 ** 31 - 1;
+/** The longest duration: past it, every runtime's timers fire at once. */
+export const MAX_DURATION_MS: number = 2 ** 31 - 1;
 
 /** Checks a duration in milliseconds: an integer from 1 on, or `Infinity` for no end. */
 export function checkDuration(name: string, value: unknown): void {

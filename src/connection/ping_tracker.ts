@@ -13,6 +13,8 @@ export class PingTracker {
   readonly #clock: Clock;
   readonly #pings: Fifo<SentPing> = new Fifo();
   #lastId = 0;
+  /** The time that the last Ping answered took, in milliseconds. */
+  roundTripTimeMs: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -41,7 +43,8 @@ export class PingTracker {
       ping = this.#pings.peek()
     ) {
       this.#pings.shift();
-      ping.deferred.resolve(now - ping.sentAt);
+      this.roundTripTimeMs = now - ping.sentAt;
+      ping.deferred.resolve(this.roundTripTimeMs);
     }
   }
 

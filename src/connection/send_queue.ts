@@ -85,6 +85,11 @@ export class SendQueue {
     return this.#inFlight + this.#protocol.outputLength + this.#heldSize;
   }
 
+  /** The bytes that the channel has taken since its beginning. */
+  get takenLength(): number {
+    return this.#taken;
+  }
+
   /** Whether the channel has to take earlier output first. */
   get isBlocked(): boolean {
     return !this.#ready;

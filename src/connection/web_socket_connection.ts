@@ -10,6 +10,7 @@ import type {
   CloseInfo,
   Connection,
   ConnectionCallbacks,
+  ConnectionStats,
   IncomingMessage,
   Message,
   TrySendResult,
@@ -19,9 +20,10 @@ import { Intake, type IntakeOwner } from "./intake.ts";
 import { KeepAlive, type KeepAliveTarget } from "./keep_alive.ts";
 import { iterateMessages, iterateStreams } from "./message_iterators.ts";
 import { createReadable, createWritable } from "./message_streams.ts";
-import type { ConnectionSettings } from "./options.ts";
+import { type ConnectionSettings, MAX_DURATION_MS } from "./options.ts";
 import { PingTracker } from "./ping_tracker.ts";
 import { abortable, createDeferred, type Deferred, rejected, RESOLVED } from "./promises.ts";
+import { RateLimiter } from "./rate_limiter.ts";
 import { ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
 import { sendFragments } from "./send_stream.ts";
@@ -39,7 +41,7 @@ export interface ConnectionOwner {
   /** The program's code threw, or rejected. */
   reportError(error: unknown, conn: Connection): void;
   /** The connection has ended. */
-  removeConnection(conn: Connection): void;
+  removeConnection(conn: Connection, info: CloseInfo): void;
 }
 
 /** Why nothing is received any more; dealt with when the messages before it have been handled. */
@@ -73,6 +75,9 @@ export class WebSocketConnection<Data>
   readonly #sendQueue: SendQueue;
   readonly #receiveQueue: ReceiveQueue;
   readonly #keepAlive: KeepAlive | undefined;
+  readonly #rateLimiter: RateLimiter | undefined;
+  /** Set while the peer has to wait, because it sent too much. */
+  #rateTimer: unknown;
   #pings: PingTracker | undefined;
   #readable: ReadableStream<Message> | undefined;
   #writable: ReturnType<typeof createWritable> | undefined;
@@ -88,6 +93,9 @@ export class WebSocketConnection<Data>
   #closeTimer: unknown;
   #isAbortDue = false;
   #isClosed = false;
+  #bytesReceived = 0;
+  #messagesReceived = 0;
+  #messagesSent = 0;
   #closed: Deferred<CloseInfo> | undefined;
 
   constructor(
@@ -110,6 +118,9 @@ export class WebSocketConnection<Data>
     this.#intake = new Intake(channel, this.#protocol, this);
     this.#receiveQueue = new ReceiveQueue(settings.limits, this);
     this.#sendQueue = new SendQueue(channel, this.#protocol, settings.limits, this);
+    if (settings.rateLimits !== undefined) {
+      this.#rateLimiter = new RateLimiter(settings.rateLimits, settings.clock);
+    }
     if (settings.keepAlive !== undefined) {
       this.#keepAlive = new KeepAlive(settings.keepAlive, settings.delays, this);
     }
@@ -130,6 +141,7 @@ export class WebSocketConnection<Data>
   ): void {
     this.#sendQueue.sendHandshake(response);
     // Before the program's code, which may begin to receive at once.
+    this.#bytesReceived = received.length;
     this.#intake.prepend(received);
     if (handler !== undefined) void this.#run(handler);
     if (this.#callbacks?.open !== undefined) this.#call(this.#callbacks.open);
@@ -209,9 +221,12 @@ export class WebSocketConnection<Data>
 
   receive(bytes: Uint8Array, lent: boolean): void {
     this.#keepAlive?.heard();
+    this.#bytesReceived += bytes.length;
+    if (this.#rateLimiter !== undefined && !this.#countBytes(bytes.length)) return;
     this.#sendQueue.cork();
     this.#intake.receive(bytes, lent);
     this.#sendQueue.uncork();
+    this.#waitForRate();
   }
 
   receiveEnd(): void {
@@ -245,6 +260,30 @@ export class WebSocketConnection<Data>
       this.#settleEnd();
     }
     this.#intake.resume();
+    this.#waitForRate();
+  }
+
+  /** Returns whether the bytes are to be taken. Behind this side's Close frame none are too many. */
+  #countBytes(count: number): boolean {
+    if (!this.#isSendable) return true;
+    try {
+      this.#rateLimiter?.countBytes(count);
+      return true;
+    } catch (error) {
+      this.failDecoding(error);
+      return false;
+    }
+  }
+
+  /** Goes on receiving when the peer, which sent too much, has waited long enough. */
+  #waitForRate(): void {
+    if (this.#rateLimiter === undefined || this.#rateTimer !== undefined || this.#isClosed) return;
+    const { waitMs } = this.#rateLimiter;
+    if (waitMs === 0) return;
+    this.#rateTimer = this.#settings.clock.setTimeout(() => {
+      this.#rateTimer = undefined;
+      this.continueReceiving();
+    }, Math.min(waitMs, MAX_DURATION_MS));
   }
 
   /** Whether the program has handled everything that was received. */
@@ -262,17 +301,23 @@ export class WebSocketConnection<Data>
     if (!this.#isSendable) return false;
     // Without a receiver it is open whether the message will be wanted whole: it must not grow past
     // the queue's limit before somebody says so.
-    return this.#handling > 0 ||
+    return this.#handling > 0 || this.#isTooFast ||
       this.#receiveQueue.isFull(this.#hasReceiver ? 0 : this.#protocol.collectedLength);
+  }
+
+  get #isTooFast(): boolean {
+    return this.#rateLimiter !== undefined && this.#rateLimiter.waitMs > 0;
   }
 
   // ---- Receiving: the protocol's events ----
 
   receiveMessage(data: Message): void {
+    this.#messagesReceived++;
+    this.#rateLimiter?.countMessage();
     if (this.#callbacks !== undefined) {
       const { message } = this.#callbacks;
       if (message !== undefined) this.#call(message, data);
-      if (this.#handling > 0) this.#protocol.stopReceiving();
+      if (this.#handling > 0 || this.#isTooFast) this.#protocol.stopReceiving();
     } else {
       this.#receiveQueue.push(data);
       if (this.isFull) this.#protocol.stopReceiving();
@@ -280,6 +325,8 @@ export class WebSocketConnection<Data>
   }
 
   receiveMessageStart(type: MessageType): void {
+    this.#messagesReceived++;
+    this.#rateLimiter?.countMessage();
     this.#receiveQueue.pushStart(type);
     if (this.isFull) this.#protocol.stopReceiving();
   }
@@ -294,6 +341,7 @@ export class WebSocketConnection<Data>
   }
 
   receivePing(payload: Uint8Array): void {
+    this.#countControlFrame();
     // "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to
     // previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently
     // processed Ping frame." (section 5.5.3)
@@ -302,7 +350,14 @@ export class WebSocketConnection<Data>
   }
 
   receivePong(payload: Uint8Array): void {
+    this.#countControlFrame();
     this.#pings?.receivePong(payload);
+  }
+
+  #countControlFrame(): void {
+    if (this.#rateLimiter === undefined || !this.#isSendable) return;
+    this.#rateLimiter.countControlFrame();
+    if (this.#isTooFast) this.#protocol.stopReceiving();
   }
 
   receiveClose(status: CloseStatus): void {
@@ -330,6 +385,7 @@ export class WebSocketConnection<Data>
       }
     }
     const sent = this.#sendQueue.send(data);
+    this.#messagesSent++;
     return options === undefined ? sent : abortable(sent, options.signal);
   }
 
@@ -338,6 +394,7 @@ export class WebSocketConnection<Data>
     if (!this.#isSendable) return "closed";
     if (!this.#sendQueue.hasRoomFor(data)) return "dropped";
     this.#sendQueue.send(data);
+    this.#messagesSent++;
     return this.#sendQueue.isAboveHighWater ? "queued" : "sent";
   }
 
@@ -359,6 +416,7 @@ export class WebSocketConnection<Data>
       stream.cancel(error).catch(() => {});
       return rejected(error);
     }
+    this.#messagesSent++;
     const sent = sendFragments(this.#sendQueue, type, stream, options.signal, () => {
       this.close({ closeCode: CloseCode.InternalError });
     });
@@ -436,6 +494,18 @@ export class WebSocketConnection<Data>
     this.#drop("");
   }
 
+  stats(): ConnectionStats {
+    return {
+      bytesReceived: this.#bytesReceived,
+      bytesSent: this.#sendQueue.takenLength,
+      messagesReceived: this.#messagesReceived,
+      messagesSent: this.#messagesSent,
+      receiveQueueLength: this.#receiveQueue.length,
+      bufferedAmount: this.bufferedAmount,
+      roundTripTimeMs: this.#pings?.roundTripTimeMs,
+    };
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close().then(() => {});
   }
@@ -446,6 +516,7 @@ export class WebSocketConnection<Data>
     this.#intake.stop();
     this.#keepAlive?.stop();
     this.#settings.clock.clearTimeout(this.#closeTimer);
+    this.#settings.clock.clearTimeout(this.#rateTimer);
     const info: CloseInfo = {
       ...this.#closeInfo ?? abnormalClosure("remote", ""),
       wasClean: this.#protocol.state === "closed",
@@ -459,7 +530,7 @@ export class WebSocketConnection<Data>
     this.#writable?.fail(error);
     this.#closed?.resolve(info);
     if (this.#callbacks?.close !== undefined) this.#call(this.#callbacks.close, info);
-    this.#owner.removeConnection(this);
+    this.#owner.removeConnection(this, info);
   }
 
   /** Notes why nothing is received any more, and acts on it when the messages before are handled. */

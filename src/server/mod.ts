@@ -19,6 +19,7 @@ export type {
   CloseInfo,
   Connection,
   ConnectionCallbacks,
+  ConnectionStats,
   IncomingMessage,
   Message,
   TrySendResult,
@@ -28,6 +29,7 @@ export type {
   ConnectionOptions,
   KeepAlive,
   Limits,
+  RateLimits,
   SendQueueOverflow,
 } from "../connection/options.ts";
 export { accept, type AcceptStreamOptions } from "./accept.ts";
@@ -41,3 +43,4 @@ export type {
 } from "./options.ts";
 export type { Serve } from "./serve.ts";
 export type { Server, ShutdownOptions } from "./server.ts";
+export type { ServerEvent, ServerStats } from "./stats.ts";

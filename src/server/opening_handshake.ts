@@ -1,5 +1,5 @@
 import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
-import type { ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
+import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
@@ -28,15 +28,19 @@ export interface AcceptedUpgrade<Data> {
 
 /** Whoever owns an opening handshake. */
 export interface HandshakeOwner<Data> {
-  /** Why no request is served at the moment, if so. */
-  refusal(isUpgrade: boolean): HandshakeError | undefined;
+  /** Why no request of this peer is served at the moment, if so. */
+  refusal(isUpgrade: boolean, remote: Address): HandshakeError | undefined;
   /** Takes a WebSocket that was agreed upon: the channel is the owner's from here on. */
   acceptUpgrade(handshake: OpeningHandshake<Data>, accepted: AcceptedUpgrade<Data>): void;
   /**
    * The channel is closed without a WebSocket: the request was refused with `error`, or answered as
    * plain HTTP, or the channel was lost.
    */
-  endHandshake(handshake: OpeningHandshake<Data>, error: HandshakeError | undefined): void;
+  endHandshake(
+    handshake: OpeningHandshake<Data>,
+    error: HandshakeError | undefined,
+    remote: Address,
+  ): void;
 }
 
 const INCOMPLETE = new HandshakeError(400, "Cannot accept the request: it is incomplete");
@@ -128,13 +132,13 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
     this.#writer.close();
     this.#failBody?.(INCOMPLETE);
     this.#abort?.abort(new DOMException("The client has left", "AbortError"));
-    this.#owner.endHandshake(this, this.#refusal);
+    this.#owner.endHandshake(this, this.#refusal, this.#channel.remoteAddress);
   }
 
   async #serve(head: RequestHead, received: Uint8Array): Promise<void> {
     try {
       const isForWebSocket = isUpgrade(head);
-      const refusal = this.#owner.refusal(isForWebSocket);
+      const refusal = this.#owner.refusal(isForWebSocket, this.#channel.remoteAddress);
       if (refusal !== undefined) throw refusal;
       if (isForWebSocket) await this.#serveUpgrade(head, received);
       else await this.#serveRequest(head, received);
@@ -166,7 +170,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
     const response = encodeSwitchingProtocols({ accept, protocol, headers: acceptance.headers });
     if (this.#isClosed || this.#isAnswering) return;
     // The server may have been shut down, or filled up, while the hook was awaited.
-    const refusal = this.#owner.refusal(true);
+    const refusal = this.#owner.refusal(true, this.#channel.remoteAddress);
     if (refusal !== undefined) throw refusal;
     this.#settings.connection.clock.clearTimeout(this.#timer);
     this.#owner.acceptUpgrade(this, {

@@ -10,6 +10,7 @@ import {
 } from "../connection/options.ts";
 import { type OriginPolicy, validateOriginPolicy } from "../handshake/origin.ts";
 import type { HeaderFields } from "../handshake/response_head.ts";
+import type { ServerEvent } from "./stats.ts";
 
 /** What is known of a request besides the request itself. */
 export interface RequestInfo {
@@ -130,11 +131,32 @@ export interface ServeOptions<Data = unknown> extends AcceptOptions<Data> {
   /** Shuts the server down when it aborts, as {@linkcode Server.shutdown} does. */
   signal?: AbortSignal;
   /**
-   * The most connections at once: 0 or more. Past it the handshake is refused with 503.
+   * Takes what happens on the server: connections opened and ended, requests refused. Cheap enough to
+   * leave on, as nothing is told of messages. What it throws is reported to `onError`.
+   */
+  onEvent?(event: ServerEvent<Data>): void;
+  /**
+   * The most connections at once: 0 or more, or `Infinity`. Past it the handshake is refused with 503.
    *
    * @default {Infinity}
    */
   maxConnections?: number;
+  /**
+   * The most connections at once of one remote IP address: 0 or more, or `Infinity`. Past it the
+   * handshake is refused with 503. Behind a proxy all connections have the proxy's address; Unix
+   * sockets have none, and are not counted.
+   *
+   * @default {Infinity}
+   */
+  maxConnectionsPerAddress?: number;
+  /**
+   * The most opening handshakes in progress at once, plain HTTP requests included: 0 or more, or
+   * `Infinity`. Past it a new TCP connection is dropped without an answer, which would cost what this
+   * limit is to save.
+   *
+   * @default {10000}
+   */
+  maxHandshakes?: number;
 }
 
 /** Handles one connection, which ends with 1000 when the handler returns, with 1011 when it throws. */
@@ -183,9 +205,7 @@ export function resolveAcceptOptions<Data>(
   checkLimit("maxHeadFields", maxHeadFields, 0);
   checkLimit("maxRequestBodySize", maxRequestBodySize, 0);
   for (const name of ["upgrade", "fetch", "onError", ...CALLBACKS] as const) {
-    if (options[name] !== undefined && typeof options[name] !== "function") {
-      throw new TypeError(`Cannot use ${String(options[name])} as ${name}: it is a function`);
-    }
+    checkFunction(name, options[name]);
   }
   const hasCallbacks = CALLBACKS.some((name) => options[name] !== undefined);
   return {
@@ -199,6 +219,16 @@ export function resolveAcceptOptions<Data>(
     callbacks: hasCallbacks ? options : undefined,
     connection: resolveConnectionOptions(options, clock),
   };
+}
+
+/**
+ * Checks a function that may be left out.
+ *
+ * @throws {TypeError} Where it is something else.
+ */
+export function checkFunction(name: string, value: unknown): void {
+  if (value === undefined || typeof value === "function") return;
+  throw new TypeError(`Cannot use ${String(value)} as ${name}: it is a function`);
 }
 
 /**

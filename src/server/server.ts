@@ -1,10 +1,17 @@
-import type { Address, ByteChannel, ByteListener, Listen } from "../connection/byte_channel.ts";
+import type {
+  Address,
+  ByteChannel,
+  ByteChannelHandler,
+  ByteListener,
+  Listen,
+} from "../connection/byte_channel.ts";
 import type { Clock } from "../connection/clock.ts";
-import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
-import { checkDuration, checkLimit } from "../connection/options.ts";
+import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import { checkDuration, checkLimit, MAX_DURATION_MS } from "../connection/options.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
 import { checkCloseStatus } from "../protocol/close_payload.ts";
+import { Admission } from "./admission.ts";
 import {
   type AcceptedUpgrade,
   type HandshakeOwner,
@@ -13,6 +20,7 @@ import {
 } from "./opening_handshake.ts";
 import {
   type AcceptSettings,
+  checkFunction,
   checkSignal,
   checkTls,
   type Handler,
@@ -20,6 +28,8 @@ import {
   resolveListenTarget,
   type ServeOptions,
 } from "./options.ts";
+import { SpreadClose } from "./spread_close.ts";
+import { ServerCounters, type ServerEvent, type ServerStats } from "./stats.ts";
 
 /** How a server is shut down. */
 export interface ShutdownOptions {
@@ -36,8 +46,16 @@ export interface ShutdownOptions {
    */
   reason?: string;
   /**
-   * How long to wait for the connections to close, in milliseconds: an integer from 1 to
-   * 2,147,483,647, or `Infinity`. Past it they are dropped.
+   * Over how long to spread the closing, in milliseconds: an integer from 0 to 2,147,483,647. Each
+   * connection is closed at a random moment of it, so that not all clients return in the same
+   * second: give it with the code 1012, "service restart", where another server takes over.
+   *
+   * @default {0}
+   */
+  spreadMs?: number;
+  /**
+   * How long to wait for the connections to close, from the end of `spreadMs` on, in milliseconds:
+   * an integer from 1 to 2,147,483,647, or `Infinity`. Past it they are dropped.
    *
    * @default {5000}
    */
@@ -66,6 +84,8 @@ export interface Server<Data = unknown> extends AsyncDisposable {
    * @throws {TypeError} Where the reason is too long.
    */
   shutdown(options?: ShutdownOptions): Promise<void>;
+  /** Tells what the server has done so far, and how it stands. Takes time for each connection. */
+  stats(): ServerStats;
   /** Keeps the process alive while the server listens (the default). */
   ref(): void;
   /** Lets the process end while the server listens and no connection is open. */
@@ -77,7 +97,10 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
   readonly #settings: AcceptSettings<Data>;
   readonly #handler: Handler<Data> | undefined;
   readonly #secure: boolean;
-  readonly #maxConnections: number;
+  readonly #admission: Admission;
+  readonly #maxHandshakes: number;
+  readonly #onEvent: ((event: ServerEvent<Data>) => void) | undefined;
+  readonly #counters: ServerCounters = new ServerCounters();
   readonly #finished = Promise.withResolvers<void>();
   readonly #handshakes: Set<OpeningHandshake<Data>> = new Set();
   readonly #connections: Set<WebSocketConnection<Data>> = new Set();
@@ -85,18 +108,23 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
   #isShuttingDown = false;
   #isListening = true;
   #shutdownTimer: unknown;
+  #spreadClose: SpreadClose | undefined;
   #removeSignal: (() => void) | undefined;
 
   private constructor(
     settings: AcceptSettings<Data>,
     handler: Handler<Data> | undefined,
     secure: boolean,
-    maxConnections: number,
+    admission: Admission,
+    maxHandshakes: number,
+    onEvent: ((event: ServerEvent<Data>) => void) | undefined,
   ) {
     this.#settings = settings;
     this.#handler = handler;
     this.#secure = secure;
-    this.#maxConnections = maxConnections;
+    this.#admission = admission;
+    this.#maxHandshakes = maxHandshakes;
+    this.#onEvent = onEvent;
   }
 
   /** Checks the options, and listens. */
@@ -107,14 +135,24 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
     clock?: Clock,
   ): Promise<WebSocketServer<Data>> {
     const settings = resolveAcceptOptions(options, clock);
-    const { tls, signal, maxConnections = Infinity } = options;
+    const { tls, signal, maxHandshakes = 10_000 } = options;
+    checkFunction("onEvent", options.onEvent);
     checkHandler(handler, settings.callbacks);
     checkTls(tls);
     checkSignal(signal);
-    checkLimit("maxConnections", maxConnections, 0);
+    const admission = new Admission(options);
+    checkLimit("maxHandshakes", maxHandshakes, 0);
     const target = resolveListenTarget(options);
     signal?.throwIfAborted();
-    const server = new WebSocketServer(settings, handler, tls !== undefined, maxConnections);
+    const secure = tls !== undefined;
+    const server = new WebSocketServer(
+      settings,
+      handler,
+      secure,
+      admission,
+      maxHandshakes,
+      options.onEvent?.bind(options),
+    );
     server.#listener = await listen(target, tls, (channel) => server.#accept(channel));
     server.#shutDownOn(signal);
     return server;
@@ -132,6 +170,10 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
     return this.#finished.promise;
   }
 
+  stats(): ServerStats {
+    return this.#counters.stats(this.#connections, this.#handshakes.size);
+  }
+
   ref(): void {
     this.#listener.ref();
   }
@@ -141,20 +183,28 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
   }
 
   shutdown(options: ShutdownOptions = {}): Promise<void> {
-    const { closeCode = 1001, reason = "", timeoutMs = 5_000 } = options;
+    const { closeCode = 1001, reason = "", spreadMs = 0, timeoutMs = 5_000 } = options;
     checkCloseStatus({ closeCode, reason });
+    if (spreadMs !== 0) checkDuration("spreadMs", spreadMs);
+    if (spreadMs === Infinity) {
+      throw new RangeError("Cannot use Infinity as spreadMs: it has an end");
+    }
     checkDuration("timeoutMs", timeoutMs);
     if (this.#isShuttingDown) return this.finished;
     this.#isShuttingDown = true;
     this.#removeSignal?.();
-    for (const conn of this.#connections) conn.close({ closeCode, reason });
+    const { clock } = this.#settings.connection;
+    this.#spreadClose = new SpreadClose(
+      this.#connections,
+      { closeCode, reason },
+      spreadMs,
+      clock,
+    );
     // Nobody waits for an answer where no request has begun.
     for (const handshake of this.#handshakes) if (!handshake.hasBegun) handshake.drop();
     if (timeoutMs !== Infinity) {
-      this.#shutdownTimer = this.#settings.connection.clock.setTimeout(
-        () => this.#dropAll(),
-        timeoutMs,
-      );
+      const delayMs = Math.min(spreadMs + timeoutMs, MAX_DURATION_MS);
+      this.#shutdownTimer = clock.setTimeout(() => this.#dropAll(), delayMs);
     }
     this.#finishIfDone();
     return this.finished;
@@ -166,10 +216,9 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
 
   // ---- The owner of handshakes ----
 
-  refusal(isUpgrade: boolean): HandshakeError | undefined {
+  refusal(isUpgrade: boolean, remote: Address): HandshakeError | undefined {
     if (this.#isShuttingDown) return new HandshakeError(503, "The server is shutting down");
-    if (!isUpgrade || this.#connections.size < this.#maxConnections) return undefined;
-    return new HandshakeError(503, "The server has as many connections as it may have");
+    return isUpgrade ? this.#admission.refusal(remote) : undefined;
   }
 
   acceptUpgrade(
@@ -180,11 +229,23 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
     this.#handshakes.delete(handshake);
     const conn = new WebSocketConnection("server", channel, info, connection, callbacks, this);
     this.#connections.add(conn);
+    this.#admission.add(channel.remoteAddress);
+    this.#counters.countOpen();
+    this.#tell({ type: "open", conn });
     conn.start(response, received, this.#handler);
   }
 
-  endHandshake(handshake: OpeningHandshake<Data>): void {
+  endHandshake(
+    handshake: OpeningHandshake<Data>,
+    refusal: HandshakeError | undefined,
+    remoteAddress: Address,
+  ): void {
     this.#handshakes.delete(handshake);
+    if (refusal !== undefined) {
+      const { status, message } = refusal;
+      this.#counters.countRefusal(status);
+      this.#tell({ type: "refuse", status, reason: message, remoteAddress });
+    }
     this.#finishIfDone();
   }
 
@@ -194,13 +255,31 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
     reportError(this.#settings.onError, error, conn as Connection<Data>);
   }
 
-  removeConnection(conn: Connection): void {
+  removeConnection(conn: Connection, info: CloseInfo): void {
     this.#connections.delete(conn as WebSocketConnection<Data>);
+    this.#counters.countClose(conn, info);
+    this.#tell({ type: "close", conn: conn as Connection<Data>, info });
+    this.#admission.remove(conn.remoteAddress);
     this.#finishIfDone();
   }
 
   #accept(channel: ByteChannel): void {
+    if (this.#handshakes.size >= this.#maxHandshakes) {
+      channel.handler = NOBODY;
+      channel.abort();
+      this.#counters.countDrop();
+      this.#tell({ type: "drop", remoteAddress: channel.remoteAddress });
+      return;
+    }
     this.#handshakes.add(new OpeningHandshake(channel, this.#secure, this.#settings, this));
+  }
+
+  #tell(event: ServerEvent<Data>): void {
+    try {
+      this.#onEvent?.(event);
+    } catch (error) {
+      reportError(this.#settings.onError, error);
+    }
   }
 
   #shutDownOn(signal: AbortSignal | undefined): void {
@@ -221,6 +300,7 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
     if (this.#connections.size > 0 || this.#handshakes.size > 0) return;
     this.#isListening = false;
     this.#settings.connection.clock.clearTimeout(this.#shutdownTimer);
+    this.#spreadClose?.stop();
     this.#listener.close().then(() => {
       // What was accepted while the listener closed.
       this.#dropAll();
@@ -228,6 +308,14 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
     });
   }
 }
+
+/** Takes the events of a channel that is dropped. */
+const NOBODY: ByteChannelHandler = {
+  receive() {},
+  receiveEnd() {},
+  drain() {},
+  receiveClosed() {},
+};
 
 function checkHandler(handler: unknown, callbacks: object | undefined): void {
   if (handler !== undefined && typeof handler !== "function") {

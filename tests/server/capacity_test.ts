@@ -19,6 +19,23 @@ for (const { name, withServer } of TRANSPORTS) {
         }));
     }
 
+    for (const maxConnectionsPerAddress of [0, 2]) {
+      it(`takes ${maxConnectionsPerAddress} connections of an address, and answers 503 to one more`, () =>
+        withServer({ maxConnectionsPerAddress }, async (server) => {
+          const clients = [];
+          for (let i = 0; i < maxConnectionsPerAddress; i++) clients.push(await server.open());
+          const client = await server.request(upgradeRequest());
+          const { status, body } = await client.readResponse();
+          assertEquals(status, 503);
+          assertEquals(body, "The server has as many connections of this address as it may have\n");
+          await client.finish();
+          if (clients.length === 0) return;
+          clients[0].socket.reset();
+          await eventually("the connection to be gone", () => server.server.connections.size === 1);
+          assertEquals((await server.open()).isClosed, false);
+        }));
+    }
+
     it("takes another when one has left", () =>
       withServer({ maxConnections: 1 }, async (server) => {
         for (let i = 0; i < 3; i++) {
@@ -67,3 +84,31 @@ for (const { name, withServer } of TRANSPORTS) {
     });
   });
 }
+
+// In memory the client would be dropped before it has its end.
+const overSockets = TRANSPORTS.find(({ name }) => name === "sockets")!;
+
+describe("a server with as many handshakes as there may be", () => {
+  it("drops a connection past them, and takes others after it", () =>
+    overSockets.withServer({ maxHandshakes: 2 }, async (server) => {
+      const isAnswered = async () => {
+        try {
+          const client = await server.request(upgradeRequest());
+          await client.until(
+            "an answer, or the end",
+            () => client.unreadSize > 0 || client.hasEnded || client.isClosed,
+          );
+          return client.unreadSize > 0;
+        } catch {
+          return false; // Reset before the client knew that it was connected.
+        }
+      };
+      const slow = [await server.request("GET / HT"), await server.request("GET / HT")];
+      assertEquals(await isAnswered(), false);
+      slow[0].socket.reset();
+      // The server hears of the reset a moment later.
+      while (!await isAnswered());
+      slow[1].send("TP/1.1\r\nHost: x\r\n\r\n");
+      assertEquals((await slow[1].readHead()).status, 426);
+    }));
+});

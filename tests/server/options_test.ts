@@ -47,6 +47,11 @@ const SIZES: [name: string, min: number][] = [
   ["maxHeadFields", 0],
   ["maxRequestBodySize", 0],
   ["maxConnections", 0],
+  ["maxConnectionsPerAddress", 0],
+  ["maxHandshakes", 0],
+  ["rateLimits.bytesPerSecond", 1],
+  ["rateLimits.messagesPerSecond", 1],
+  ["rateLimits.controlFramesPerSecond", 1],
 ];
 const DURATIONS = [
   "handshakeTimeoutMs",
@@ -54,7 +59,7 @@ const DURATIONS = [
   "keepAlive.intervalMs",
   "keepAlive.timeoutMs",
 ];
-const FUNCTIONS = ["upgrade", "fetch", "onError", "open", "message", "drain", "close"];
+const FUNCTIONS = ["upgrade", "fetch", "onError", "onEvent", "open", "message", "drain", "close"];
 
 /** Options with one value, at a path such as `limits.maxFragments`. */
 function optionsWith(path: string, value: unknown): unknown {

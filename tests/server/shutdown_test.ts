@@ -2,7 +2,10 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Listen } from "../../src/connection/byte_channel.ts";
 import type { CloseInfo, ShutdownOptions } from "../../src/server/mod.ts";
+import type { Connection } from "../../src/server/mod.ts";
 import { WebSocketServer } from "../../src/server/server.ts";
+import { SpreadClose } from "../../src/server/spread_close.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { MemoryNetwork } from "../support/memory_network.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
@@ -305,4 +308,64 @@ describe("shutdown() in memory", () => {
       assertEquals(listeners, 0);
     });
   });
+});
+
+describe("a shutdown that is spread", () => {
+  it("closes each connection at its moment, and none twice", async () => {
+    const clock = new FakeClock();
+    const began = clock.now();
+    const moments = [0.5, 0, 0.999, 0.25];
+    const closed: string[] = [];
+    const connections = moments.map((moment) => ({
+      close(status: unknown) {
+        assertEquals(status, { closeCode: 1012, reason: "" });
+        closed.push(`${moment} at ${clock.now() - began}`);
+      },
+    } as unknown as Connection));
+    const left = [...moments];
+    const status = { closeCode: 1012, reason: "" };
+    new SpreadClose(connections, status, 1000, clock, () => left.shift()!);
+    assertEquals(closed, ["0 at 0"]);
+    await clock.advance(2000);
+    assertEquals(closed, ["0 at 0", "0.25 at 250", "0.5 at 500", "0.999 at 999"]);
+    assertEquals(clock.pending, []);
+  });
+
+  it("closes all within the time, refuses others meanwhile, and then drops who stays", () =>
+    withMemoryServer({ keepAlive: false, closeTimeoutMs: Infinity }, async (server) => {
+      const clients = [];
+      for (let i = 0; i < 20; i++) clients.push(await server.open());
+      const done = watch(
+        server.server.shutdown({ closeCode: 1012, spreadMs: 10_000, timeoutMs: 3000 }),
+      );
+      const late = await server.request(upgradeRequest());
+      assertEquals((await late.readResponse()).status, 503);
+      await server.clock.advance(10_000);
+      for (const client of clients) assertEquals(await client.readClose(), [1012, ""]);
+      for (const client of clients.slice(1)) {
+        client.sendClose(1012);
+        await client.finish();
+      }
+      await server.clock.advance(2999);
+      assertEquals([server.server.connections.size, done.state], [1, "pending"]);
+      await server.clock.advance(1);
+      assertEquals([server.server.connections.size, done.state], [0, "resolved"]);
+    }));
+
+  it("is over as soon as all have left", () =>
+    withMemoryServer({ keepAlive: false }, async (server) => {
+      const clients = [await server.open(), await server.open()];
+      const done = watch(server.server.shutdown({ spreadMs: 100_000 }));
+      for (const client of clients) client.socket.reset();
+      await settle();
+      assertEquals([done.state, server.clock.pending], ["resolved", []]);
+    }));
+
+  it("takes a span that has an end, and no other", () =>
+    withMemoryServer({}, (server) => {
+      for (const spreadMs of [-1, 1.5, NaN, Infinity, 2 ** 31]) {
+        assertThrows(() => server.server.shutdown({ spreadMs }), RangeError, "spreadMs");
+      }
+      return Promise.resolve();
+    }));
 });

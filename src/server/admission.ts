@@ -1,0 +1,58 @@
+import type { Address } from "../connection/byte_channel.ts";
+import { checkLimit } from "../connection/options.ts";
+import { HandshakeError } from "../errors.ts";
+import type { ServeOptions } from "./options.ts";
+
+/** Counts connections, and tells whether there may be one more. */
+export class Admission {
+  readonly #maxConnections: number;
+  readonly #maxPerAddress: number;
+  #count = 0;
+  /** The connections of each IP address; empty where there is no limit. */
+  readonly #counts: Map<string, number> = new Map();
+
+  /**
+   * Creates a count of none.
+   *
+   * @throws {RangeError} Where a limit is out of its range.
+   */
+  constructor(options: Pick<ServeOptions, "maxConnections" | "maxConnectionsPerAddress">) {
+    const { maxConnections = Infinity, maxConnectionsPerAddress = Infinity } = options;
+    checkLimit("maxConnections", maxConnections, 0);
+    checkLimit("maxConnectionsPerAddress", maxConnectionsPerAddress, 0);
+    this.#maxConnections = maxConnections;
+    this.#maxPerAddress = maxConnectionsPerAddress;
+  }
+
+  /** Why there may be no more connection of this peer, if so. */
+  refusal(remote: Address): HandshakeError | undefined {
+    if (this.#count >= this.#maxConnections) {
+      return new HandshakeError(503, "The server has as many connections as it may have");
+    }
+    if (remote.transport !== "tcp" || this.#maxPerAddress === Infinity) return undefined;
+    if ((this.#counts.get(remote.hostname) ?? 0) < this.#maxPerAddress) return undefined;
+    return new HandshakeError(
+      503,
+      "The server has as many connections of this address as it may have",
+    );
+  }
+
+  /** Counts a connection. */
+  add(remote: Address): void {
+    this.#count++;
+    this.#change(remote, 1);
+  }
+
+  /** Counts a connection no longer. */
+  remove(remote: Address): void {
+    this.#count--;
+    this.#change(remote, -1);
+  }
+
+  #change(remote: Address, change: number): void {
+    if (remote.transport !== "tcp" || this.#maxPerAddress === Infinity) return;
+    const count = (this.#counts.get(remote.hostname) ?? 0) + change;
+    if (count > 0) this.#counts.set(remote.hostname, count);
+    else this.#counts.delete(remote.hostname);
+  }
+}

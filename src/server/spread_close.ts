@@ -1,0 +1,50 @@
+import type { Clock } from "../connection/clock.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { CloseStatus } from "../protocol/close_payload.ts";
+
+/** Closes connections at random moments of a span of time, so that not all clients return at once. */
+export class SpreadClose {
+  readonly #clock: Clock;
+  readonly #status: CloseStatus;
+  /** What is still to be closed, the next one last. */
+  readonly #due: { conn: Connection; dueAt: number }[];
+  #timer: unknown;
+
+  /**
+   * Begins to close.
+   *
+   * @param spreadMs The span, in milliseconds; 0 closes all at once.
+   * @param random Gives numbers from 0 up to 1.
+   */
+  constructor(
+    connections: Iterable<Connection>,
+    status: CloseStatus,
+    spreadMs: number,
+    clock: Clock,
+    random: () => number = Math.random,
+  ) {
+    this.#clock = clock;
+    this.#status = status;
+    const now = clock.now();
+    this.#due = Array.from(connections, (conn) => ({ conn, dueAt: now + random() * spreadMs }))
+      .sort((a, b) => b.dueAt - a.dueAt);
+    this.#closeDue(now);
+  }
+
+  /** Closes no more. */
+  stop(): void {
+    this.#clock.clearTimeout(this.#timer);
+  }
+
+  #closeDue(now: number): void {
+    for (let next = this.#due.at(-1); next !== undefined; next = this.#due.at(-1)) {
+      if (next.dueAt > now) {
+        const delayMs = Math.max(1, Math.ceil(next.dueAt - now));
+        this.#timer = this.#clock.setTimeout(() => this.#closeDue(this.#clock.now()), delayMs);
+        return;
+      }
+      this.#due.pop();
+      next.conn.close(this.#status);
+    }
+  }
+}

@@ -1,0 +1,121 @@
+import type { Address } from "../connection/byte_channel.ts";
+import type { CloseInfo, Connection } from "../connection/connection.ts";
+
+/** What a server has done so far, and how it stands. */
+export interface ServerStats {
+  /** The open connections. */
+  connections: number;
+  /** The opening handshakes in progress, plain HTTP requests included. */
+  handshakes: number;
+  /** The connections that there have been, the open ones included. */
+  accepted: number;
+  /** The requests that were refused, by the status they were answered with. */
+  refused: Record<number, number>;
+  /** The TCP connections that were dropped because there were `maxHandshakes` already. */
+  dropped: number;
+  /** The connections that have ended, by their close code; 1006 without a Close frame. */
+  closed: Record<number, number>;
+  /** The bytes that arrived on all connections, the ended ones included. */
+  bytesReceived: number;
+  /** The bytes that were sent on all connections. */
+  bytesSent: number;
+  /** The messages that arrived on all connections. */
+  messagesReceived: number;
+  /** The messages that were sent on all connections. */
+  messagesSent: number;
+}
+
+/** Something that happened on a server: once or twice in the life of a connection. */
+export type ServerEvent<Data = unknown> =
+  | {
+    /** A connection was opened. */
+    type: "open";
+    /** The connection. */
+    conn: Connection<Data>;
+  }
+  | {
+    /** A connection has ended. */
+    type: "close";
+    /** The connection. */
+    conn: Connection<Data>;
+    /** How it ended. */
+    info: CloseInfo;
+  }
+  | {
+    /** A request was refused. */
+    type: "refuse";
+    /** The status it was answered with. */
+    status: number;
+    /** Why, as the client was told. */
+    reason: string;
+    /** The client. */
+    remoteAddress: Address;
+  }
+  | {
+    /** A TCP connection was dropped, because there are `maxHandshakes` in progress. */
+    type: "drop";
+    /** The client. */
+    remoteAddress: Address;
+  };
+
+/** Counts what happens on a server. */
+export class ServerCounters {
+  #accepted = 0;
+  #dropped = 0;
+  readonly #refused: Record<number, number> = {};
+  readonly #closed: Record<number, number> = {};
+  /** The sums of the connections that have ended. */
+  readonly #ended = { bytesReceived: 0, bytesSent: 0, messagesReceived: 0, messagesSent: 0 };
+
+  /** Counts a connection. */
+  countOpen(): void {
+    this.#accepted++;
+  }
+
+  /** Counts the end of a connection. */
+  countClose(conn: Connection, { closeCode }: CloseInfo): void {
+    this.#closed[closeCode] = (this.#closed[closeCode] ?? 0) + 1;
+    add(this.#ended, conn);
+  }
+
+  /** Counts a request that was refused. */
+  countRefusal(status: number): void {
+    this.#refused[status] = (this.#refused[status] ?? 0) + 1;
+  }
+
+  /** Counts a TCP connection that was dropped. */
+  countDrop(): void {
+    this.#dropped++;
+  }
+
+  /** Sums up. */
+  stats(connections: ReadonlySet<Connection>, handshakes: number): ServerStats {
+    const sums = { ...this.#ended };
+    for (const conn of connections) add(sums, conn);
+    return {
+      connections: connections.size,
+      handshakes,
+      accepted: this.#accepted,
+      refused: { ...this.#refused },
+      dropped: this.#dropped,
+      closed: { ...this.#closed },
+      ...sums,
+    };
+  }
+}
+
+function add(
+  sums: {
+    bytesReceived: number;
+    bytesSent: number;
+    messagesReceived: number;
+    messagesSent: number;
+  },
+  conn: Connection,
+): void {
+  const { bytesReceived, bytesSent, messagesReceived, messagesSent } = conn.stats();
+  sums.bytesReceived += bytesReceived;
+  sums.bytesSent += bytesSent;
+  sums.messagesReceived += messagesReceived;
+  sums.messagesSent += messagesSent;
+}

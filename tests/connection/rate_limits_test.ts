@@ -1,0 +1,147 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import { TokenBucket } from "../../src/connection/rate_limiter.ts";
+import type { Message } from "../../src/server/mod.ts";
+import { textFrame } from "../support/raw_client.ts";
+import { settle } from "../support/turn.ts";
+import { type Ends, withConnection } from "./with_connection.ts";
+
+describe("a token bucket", () => {
+  it("holds what may be taken in a second, and fills at its rate", () => {
+    const bucket = new TokenBucket(10, 5000);
+    bucket.take(10, 5000);
+    assertEquals(bucket.waitMs(5000), 0);
+    bucket.take(1, 5000);
+    assertEquals(bucket.waitMs(5000), 100);
+    assertEquals(bucket.waitMs(5099), 1);
+    assertEquals(bucket.waitMs(5100), 0);
+    // However long nobody took any: no more than for one second.
+    assertEquals(bucket.waitMs(99_000), 0);
+    bucket.take(30, 99_000);
+    assertEquals(bucket.waitMs(99_000), 2000);
+  });
+
+  it("never runs out without a limit", () => {
+    const bucket = new TokenBucket(Infinity, 0);
+    bucket.take(Number.MAX_SAFE_INTEGER, 0);
+    bucket.take(Number.MAX_SAFE_INTEGER, 1);
+    assertEquals(bucket.waitMs(1), 0);
+  });
+});
+
+/** What the program was given until now. */
+function collect(): { received: Message[]; message: (_: unknown, data: Message) => void } {
+  const received: Message[] = [];
+  return { received, message: (_, data) => void received.push(data) };
+}
+
+/** Sends texts one after another, each in a chunk of its own, and lets them arrive. */
+async function sendTexts({ client }: Ends, ...texts: string[]): Promise<void> {
+  for (const text of texts) client.sendText(text);
+  await settle();
+}
+
+describe("rateLimits", () => {
+  for (const split of [true, false]) {
+    it(`pause reading past the messages a second, ${split ? "each alone" : "all at once"}`, () => {
+      const { received, message } = collect();
+      return withConnection({ rateLimits: { messagesPerSecond: 3 }, message }, async (ends) => {
+        const { client, channel, conn, clock } = ends;
+        const texts = ["1", "2", "3", "4", "5", "6"];
+        if (split) await sendTexts(ends, ...texts);
+        else client.send(...texts.map(textFrame));
+        await settle();
+        // The fourth is the one that is too many: it is handled, and what is behind it waits.
+        assertEquals(received, texts.slice(0, 4));
+        assert(channel.isPaused);
+        await clock.advance(333);
+        assertEquals(received.length, 4);
+        await clock.advance(1);
+        await settle();
+        assertEquals(received.length, 5);
+        await clock.advance(1000);
+        await settle();
+        assertEquals(received, texts);
+        assertEquals([conn.state, channel.isPaused], ["open", false]);
+      });
+    });
+  }
+
+  it("do not concern who keeps to them", () => {
+    const { received, message } = collect();
+    const rateLimits = { messagesPerSecond: 10, bytesPerSecond: 80, onExceeded: "close" } as const;
+    return withConnection({ rateLimits, message }, async (ends) => {
+      for (let i = 0; i < 50; i++) {
+        await sendTexts(ends, "x");
+        await ends.clock.advance(100);
+      }
+      assertEquals([received.length, ends.conn.state], [50, "open"]);
+    });
+  });
+
+  it("pause reading past the bytes a second", () => {
+    const { received, message } = collect();
+    return withConnection({ rateLimits: { bytesPerSecond: 100 }, message }, async (ends) => {
+      const { channel, clock } = ends;
+      // A client's frame of 194 bytes takes 202 on the wire: 102 more than there may be.
+      await sendTexts(ends, "x".repeat(194), "next");
+      assertEquals([received.length, channel.isPaused], [0, true]);
+      await clock.advance(1019);
+      await settle();
+      assertEquals(received.length, 0);
+      await clock.advance(1);
+      await settle();
+      assertEquals(received.length, 1);
+      await clock.advance(1000);
+      await settle();
+      assertEquals(received.length, 2);
+    });
+  });
+
+  it("pause reading past the control frames a second", () =>
+    withConnection({ rateLimits: { controlFramesPerSecond: 2 }, message() {} }, async (ends) => {
+      const { client, channel, clock } = ends;
+      for (const payload of ["a", "b", "c", "d"]) client.sendPing(payload);
+      await settle();
+      assertEquals([await client.readPong(), await client.readPong()], ["a", "b"]);
+      assertEquals([await client.readPong(), client.unreadSize], ["c", 0]);
+      assert(channel.isPaused);
+      await clock.advance(500);
+      assertEquals(await client.readPong(), "d");
+    }));
+
+  const TOO_MUCH = {
+    messagesPerSecond: (ends: Ends) => sendTexts(ends, "1", "2", "3"),
+    controlFramesPerSecond: async ({ client }: Ends) => {
+      for (let i = 0; i < 3; i++) client.sendPong();
+      await settle();
+    },
+    bytesPerSecond: (ends: Ends) => sendTexts(ends, "x".repeat(100)),
+  };
+  for (const [name, send] of Object.entries(TOO_MUCH)) {
+    it(`close with 1008 past ${name}, where they are told to`, () => {
+      const { received, message } = collect();
+      const rateLimits = { [name]: 2, onExceeded: "close" } as const;
+      return withConnection({ rateLimits, message }, async (ends) => {
+        await send(ends);
+        const [code, reason] = await ends.client.readClose();
+        const unit = name.replace("PerSecond", "").replace("F", " f");
+        assertEquals([code, reason], [1008, `Cannot receive more than 2 ${unit} a second`]);
+        assertEquals(received.length, name === "messagesPerSecond" ? 2 : 0);
+      });
+    });
+  }
+
+  it("leave no timer behind", () =>
+    withConnection({
+      rateLimits: { messagesPerSecond: 1 },
+      keepAlive: false,
+      message() {},
+    }, async (ends) => {
+      await sendTexts(ends, "1", "2", "3");
+      assertEquals(ends.clock.pending.length, 1);
+      ends.client.socket.reset();
+      await settle();
+      assertEquals(ends.clock.pending.length, 0);
+    }));
+});

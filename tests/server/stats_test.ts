@@ -1,0 +1,149 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import type { Connection, ServerEvent } from "../../src/server/mod.ts";
+import { upgradeRequest } from "../support/requests.ts";
+import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { settle } from "../support/turn.ts";
+import { eventually } from "../support/waiter.ts";
+
+for (const { name, withServer } of TRANSPORTS) {
+  describe(`conn.stats() over ${name}`, () => {
+    it("counts bytes and messages", () =>
+      withServer({ message: (conn, data) => conn.send(data) }, async (server) => {
+        const { client, conn } = await server.openPair();
+        const before = conn.stats();
+        assertEquals([before.bytesReceived, before.messagesReceived], [0, 0]);
+        client.sendText("Hello");
+        assertEquals(await client.readMessage(), "Hello");
+        client.sendPing("p");
+        await client.readPong();
+        const after = conn.stats();
+        // 6 bytes of header in what a client sends, 2 in what it gets.
+        assertEquals(after.bytesReceived, 11 + 7);
+        assertEquals(after.bytesSent - before.bytesSent, 7 + 3);
+        assertEquals([after.messagesReceived, after.messagesSent], [1, 1]);
+        assertEquals([after.receiveQueueLength, after.bufferedAmount], [0, 0]);
+      }));
+
+    it("counts streams as messages, and what waits", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        client.sendText("one");
+        client.sendText("two");
+        await eventually("both", () => conn.stats().receiveQueueLength === 2);
+        const messages = conn.messages();
+        const { value } = await messages.next();
+        await conn.sendStream("text", value!.body);
+        assertEquals(await client.readMessage(), "one");
+        const { messagesReceived, messagesSent, receiveQueueLength } = conn.stats();
+        assertEquals([messagesReceived, messagesSent, receiveQueueLength], [2, 1, 1]);
+      }));
+
+    it("tells the round-trip time of the last ping", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        assertEquals(conn.stats().roundTripTimeMs, undefined);
+        const ping = conn.ping();
+        client.sendPong(await client.readPing());
+        const roundTripTime = await ping;
+        assertEquals(conn.stats().roundTripTimeMs, roundTripTime);
+      }));
+  });
+
+  describe(`server.stats() and onEvent over ${name}`, () => {
+    it("tell of connections and refusals", () => {
+      const events: ServerEvent[] = [];
+      return withServer(
+        { onEvent: (event) => void events.push(event), maxConnections: 2, message() {} },
+        async (server) => {
+          const first = await server.openPair();
+          const second = await server.openPair();
+          const refused = await server.request(upgradeRequest());
+          assertEquals((await refused.readResponse()).status, 503);
+          await refused.finish();
+          const malformed = await server.request("nonsense\r\n\r\n");
+          assertEquals((await malformed.readResponse()).status, 400);
+          await malformed.finish();
+          first.client.sendText("Hello");
+          first.client.sendClose(1000);
+          assertEquals(await first.client.readClose(), [1000, ""]);
+          await first.client.finish();
+          await first.conn.closed;
+          second.client.socket.reset();
+          await second.conn.closed;
+          const { stats } = server.server;
+          const read = () => stats.call(server.server);
+          await eventually("both refusals", () => Object.keys(read().refused).length === 2);
+          const { bytesSent, ...rest } = read();
+          assert(bytesSent > 200);
+          assertEquals(rest, {
+            connections: 0,
+            handshakes: 0,
+            accepted: 2,
+            refused: { 503: 1, 400: 1 },
+            dropped: 0,
+            closed: { 1000: 1, 1006: 1 },
+            bytesReceived: 11 + 8,
+            messagesReceived: 1,
+            messagesSent: 0,
+          });
+          const conns: Connection[] = [first.conn, second.conn];
+          const told = events.map((event) =>
+            event.type === "open" || event.type === "close"
+              ? `${event.type} ${conns.indexOf(event.conn)}`
+              : event.type === "refuse"
+              ? `${event.type} ${event.status}`
+              : event.type
+          );
+          assertEquals(told.toSorted(), [
+            "close 0",
+            "close 1",
+            "open 0",
+            "open 1",
+            "refuse 400",
+            "refuse 503",
+          ]);
+          for (const event of events) {
+            if (event.type === "refuse") assert(event.reason.length > 0 && event.remoteAddress);
+            if (event.type === "close") assertEquals(event.info, await event.conn.closed);
+          }
+        },
+      );
+    });
+  });
+}
+
+describe("onEvent", () => {
+  it("may throw: that is reported, and changes nothing", () => {
+    const error = new Error("in the hook");
+    const onEvent = () => {
+      throw error;
+    };
+    return withMemoryServer(
+      { onEvent },
+      async (server) => {
+        const { client, conn } = await server.openPair();
+        client.sendClose(1000);
+        assertEquals(await client.readClose(), [1000, ""]);
+        await client.finish();
+        await conn.closed;
+        assertEquals(server.takeErrors(), [error, error]);
+        assertEquals(server.server.stats().closed, { 1000: 1 });
+      },
+    );
+  });
+
+  it("tells of what is dropped past the handshakes there may be", () => {
+    const events: ServerEvent[] = [];
+    return withMemoryServer(
+      { maxHandshakes: 1, onEvent: (event) => void events.push(event) },
+      async (server) => {
+        await server.request("GET");
+        await server.request("GET");
+        await settle();
+        assertEquals(events.map(({ type }) => type), ["drop"]);
+        assertEquals([server.server.stats().dropped, server.server.stats().handshakes], [1, 1]);
+      },
+    );
+  });
+});
