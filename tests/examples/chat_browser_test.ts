@@ -225,6 +225,8 @@ describe("chat in a browser", () => {
     await field.fill("Grace");
     await grace.page.keyboard.press("Enter");
     await ada.sees("ADA 2 is Grace now");
+    // Her own page has remembered it by then.
+    await grace.sees("You are Grace now");
   });
 
   it("remembers the name: for the tab, and as a suggestion", { skip }, async () => {
