@@ -62,17 +62,17 @@ export class RateLimiter {
     this.#controlFrames = new TokenBucket(limits.controlFramesPerSecond, now);
   }
 
-  /** Counts bytes that arrived. @throws {ProtocolError} See `#take`. */
+  /** Counts bytes that arrived. @throws {ProtocolError} With 1008, past the rate and `"close"`. */
   countBytes(count: number): void {
     this.#take(this.#bytes, count, `${this.#limits.bytesPerSecond} bytes`);
   }
 
-  /** Counts a message. @throws {ProtocolError} See `#take`. */
+  /** Counts a message. @throws {ProtocolError} With 1008, past the rate and `"close"`. */
   countMessage(): void {
     this.#take(this.#messages, 1, `${this.#limits.messagesPerSecond} messages`);
   }
 
-  /** Counts a Ping or Pong. @throws {ProtocolError} See `#take`. */
+  /** Counts a Ping or Pong. @throws {ProtocolError} With 1008, past the rate and `"close"`. */
   countControlFrame(): void {
     this.#take(this.#controlFrames, 1, `${this.#limits.controlFramesPerSecond} control frames`);
   }
