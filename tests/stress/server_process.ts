@@ -18,7 +18,7 @@ import { REQUEST, TcpClient } from "./tcp_client.ts";
 /** How long a server may take to end after SIGTERM, where all its connections have ended. */
 const STOP_MS = 4_000;
 
-function command(script: string): string[] {
+function command(script: string | URL): string[] {
   const file = fileURLToPath(new URL(script, import.meta.url));
   if ("Bun" in globalThis) return ["run", file];
   if ("Deno" in globalThis) return ["run", "-A", "--no-check", "--v8-flags=--expose-gc", file];
@@ -35,12 +35,12 @@ export class ServerProcess {
   #onMemory: ((bytes: number) => void) | undefined;
 
   /**
-   * Starts a script of this folder. It must print the URL it listens on first.
+   * Starts a script. It must print the URL it listens on first.
    *
-   * @param script The file's name.
+   * @param script The name of a file in this folder, or its URL.
    * @param args Its arguments.
    */
-  static async start(script: string, args: string[] = []): Promise<ServerProcess> {
+  static async start(script: string | URL, args: string[] = []): Promise<ServerProcess> {
     const child = spawn(process.execPath, [...command(script), ...args], {
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -69,6 +69,11 @@ export class ServerProcess {
     const { promise, resolve } = Promise.withResolvers<number | string>();
     this.#ended = promise;
     child.on("exit", (code, signal) => resolve(signal ?? code ?? "unknown"));
+  }
+
+  /** The port it listens on. */
+  get port(): number {
+    return this.#port;
   }
 
   /** Connects a client, which `kill()` drops. */

@@ -1,0 +1,45 @@
+/**
+ * The server that is attacked: it echoes, with default options. The argument says how: `callback` or
+ * `iterate`. A connection that sends the text "be slow" is from then on waited with, for a while each
+ * message.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { setTimeout } from "node:timers/promises";
+import { type Connection, type ConnectionCallbacks, type Handler, serve } from "../../mod.ts";
+import "../stress/report_memory.ts";
+
+const SLOW_MS = 20;
+
+const slow = new WeakSet<Connection>();
+
+async function answer(conn: Connection, data: string | Uint8Array): Promise<void> {
+  if (data === "be slow") slow.add(conn);
+  else await setTimeout(SLOW_MS);
+  await conn.send(data);
+}
+
+const styles: Record<string, Handler | ConnectionCallbacks> = {
+  callback: {
+    message: (conn, data) =>
+      data === "be slow" || slow.has(conn) ? answer(conn, data) : conn.send(data),
+  },
+  iterate: async (conn) => {
+    for await (const data of conn) {
+      if (data === "be slow" || slow.has(conn)) await answer(conn, data);
+      else await conn.send(data);
+    }
+  },
+};
+
+const style = styles[process.argv[2]];
+const options = { hostname: "127.0.0.1", port: 0 };
+const server = typeof style === "function"
+  ? await serve(options, style)
+  : await serve({ ...options, ...style });
+const { addr } = server;
+if (addr.transport === "tcp") console.log(`listening on ws://127.0.0.1:${addr.port}/`);
+process.once("SIGTERM", () => void server.shutdown());
+await server.finished;
