@@ -128,21 +128,26 @@ export class WebSocketConnection<Data>
   }
 
   /**
-   * Begins, on a channel that is paused.
+   * Answers the opening handshake, on a channel that is paused. Before the program's code, which may
+   * send and receive at once.
    *
    * @param response What is still to be sent of the opening handshake.
    * @param received What has arrived behind the opening handshake.
-   * @param handler Handles the connection for its whole life, which ends with it.
    */
-  start(
-    response: Uint8Array,
-    received: Uint8Array,
-    handler?: (conn: Connection<Data>) => unknown,
-  ): void {
+  answer(response: Uint8Array, received: Uint8Array): void {
     this.#sendQueue.sendHandshake(response);
-    // Before the program's code, which may begin to receive at once.
     this.#bytesReceived = received.length;
     this.#intake.prepend(received);
+  }
+
+  /**
+   * Begins, once the opening handshake is answered.
+   *
+   * @param handler Handles the connection for its whole life, which ends with it.
+   */
+  start(handler?: (conn: Connection<Data>) => unknown): void {
+    // Whoever was told of the connection may have dropped it already.
+    if (this.#isClosed) return;
     if (handler !== undefined) void this.#run(handler);
     if (this.#callbacks?.open !== undefined) this.#call(this.#callbacks.open);
     this.continueReceiving();

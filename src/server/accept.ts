@@ -86,7 +86,8 @@ class Acceptor<Data> implements HandshakeOwner<Data>, ConnectionOwner {
   ): void {
     const { connection, callbacks } = this.#settings;
     const conn = new WebSocketConnection("server", channel, info, connection, callbacks, this);
-    conn.start(response, received);
+    conn.answer(response, received);
+    conn.start();
     this.#accepted.resolve(conn);
   }
 

@@ -231,8 +231,9 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
     this.#connections.add(conn);
     this.#admission.add(channel.remoteAddress);
     this.#counters.countOpen();
+    conn.answer(response, received);
     this.#tell({ type: "open", conn });
-    conn.start(response, received, this.#handler);
+    conn.start(this.#handler);
   }
 
   endHandshake(
