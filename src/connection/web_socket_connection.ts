@@ -373,10 +373,8 @@ export class WebSocketConnection<Data>
   // ---- Sending ----
 
   send(data: Message, options?: WaitOptions): Promise<void> {
-    if (!this.#isSendable) {
-      assertMessage(data);
-      return rejected(this.#closedError());
-    }
+    assertMessage(data);
+    if (!this.#isSendable) return rejected(this.#closedError());
     if (options?.signal?.aborted) return rejected(options.signal.reason);
     if (!this.#sendQueue.hasRoomFor(data)) {
       const { sendQueueOverflow } = this.#settings.limits;
@@ -389,8 +387,9 @@ export class WebSocketConnection<Data>
         return rejected(this.#closedError());
       }
     }
-    const sent = this.#sendQueue.send(data);
+    // First, since `drain` may be called in between, and end the connection.
     this.#messagesSent++;
+    const sent = this.#sendQueue.send(data);
     return options === undefined ? sent : abortable(sent, options.signal);
   }
 
@@ -398,8 +397,8 @@ export class WebSocketConnection<Data>
     assertMessage(data);
     if (!this.#isSendable) return "closed";
     if (!this.#sendQueue.hasRoomFor(data)) return "dropped";
-    this.#sendQueue.send(data);
     this.#messagesSent++;
+    this.#sendQueue.send(data);
     return this.#sendQueue.isAboveHighWater ? "queued" : "sent";
   }
 
