@@ -42,23 +42,35 @@ describe("parseContentLength", () => {
     });
   }
 
-  it("refuses every transfer coding", () => {
-    for (
-      const value of [
-        "chunked",
-        "identity",
-        "gzip, chunked",
-        "",
-        ["chunked", "chunked"],
-        "xchunked",
-      ]
-    ) {
-      const fields = { "Transfer-Encoding": value };
-      assertRefused(() => parseContentLength(sampleHead(fields)), 501, "Content-Length");
-      assertRefused(
-        () => parseContentLength(sampleHead({ ...fields, "Content-Length": "0" })),
-        400,
-      );
-    }
-  });
+  const codings: [status: number, value: string | string[]][] = [
+    [411, "chunked"],
+    [411, "CHUNKED"],
+    [411, ",chunked ,\t"],
+    [501, "gzip, chunked"],
+    [501, ["deflate, gzip", "Chunked"]],
+    [501, "identity, chunked"],
+    [400, "identity"],
+    [400, "gzip"],
+    [400, "xchunked"],
+    [400, "chunkedx"],
+    [400, "chun ked"],
+    [400, "chunked, gzip"],
+    [400, "chunked, identity"],
+    [400, "chunked, chunked"],
+    [400, ["chunked", "chunked"]],
+    [400, "chunked;q=1"],
+    [400, '"chunked"'],
+    [400, "chunked\xa0"],
+    [400, ""],
+    [400, ","],
+  ];
+  for (const [status, value] of codings) {
+    it(`refuses the transfer coding ${JSON.stringify(value)} with ${status}`, () => {
+      for (const name of ["Transfer-Encoding", "transfer-encoding"]) {
+        assertRefused(() => parseContentLength(sampleHead({ [name]: value })), status);
+      }
+      const both = sampleHead({ "Transfer-Encoding": value, "Content-Length": "0" });
+      assertRefused(() => parseContentLength(both), 400, "both");
+    });
+  }
 });

@@ -219,7 +219,7 @@ for (const { name, withServer } of TRANSPORTS) {
     const REFUSED: [name: string, status: number, request: string][] = [
       [
         "chunked",
-        501,
+        411,
         httpRequest({ method: "POST", headers: { "Transfer-Encoding": "chunked" } }),
       ],
       ["chunked, with a length", 400, post("5", { "Transfer-Encoding": "chunked" })],
