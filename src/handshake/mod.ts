@@ -66,6 +66,7 @@ export {
   encodeResponseHead,
   encodeSwitchingProtocols,
   type HeaderFields,
+  type RefusalOptions,
   type ResponseHeadOptions,
   type SwitchingProtocols,
 } from "./response_head.ts";

@@ -31,6 +31,18 @@ export interface ResponseHeadOptions {
   date?: Date | undefined;
 }
 
+/** How a refusal is encoded. */
+export interface RefusalOptions {
+  /**
+   * Whether the request was HEAD: the body is left out, of which the head still tells the length.
+   *
+   * @default {false}
+   */
+  isHead?: boolean | undefined;
+  /** The value of `Date`. Default: now. */
+  date?: Date | undefined;
+}
+
 /** What only the handshake itself sets in a 101 response. */
 const HANDSHAKE_FIELDS: ReadonlySet<string> = new Set([
   "connection",
@@ -91,11 +103,14 @@ export function encodeSwitchingProtocols(response: SwitchingProtocols): Uint8Arr
  * the connection is to be closed after it.
  *
  * @param error Why the request is refused.
- * @param date The value of `Date`. Default: now.
+ * @param options Whether the request was HEAD, and the date.
  * @throws {RangeError} Where the status of the error is not from 400 to 599.
  * @throws {TypeError} Where a header field of the error can't be sent. The message names the field.
  */
-export function encodeRefusal(error: HandshakeError, date?: Date): Uint8Array<ArrayBuffer> {
+export function encodeRefusal(
+  error: HandshakeError,
+  options: RefusalOptions = {},
+): Uint8Array<ArrayBuffer> {
   if (!(error.status >= 400)) {
     throw new RangeError(`Cannot refuse a request with status ${error.status}: from 400 to 599`);
   }
@@ -104,8 +119,10 @@ export function encodeRefusal(error: HandshakeError, date?: Date): Uint8Array<Ar
     error.status,
     "",
     [["Content-Type", "text/plain; charset=utf-8"], ...error.headers],
-    { contentLength: body.length, date },
+    { contentLength: body.length, date: options.date },
   );
+  // "The server MUST NOT send content in the response" to HEAD (RFC 9110, section 9.3.2).
+  if (options.isHead) return head;
   const response = new Uint8Array(head.length + body.length);
   response.set(head);
   response.set(body, head.length);

@@ -253,7 +253,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
     await this.#answer(() => {
       if (!(error instanceof HandshakeError)) throw error;
       this.#refusal = error;
-      return this.#writer.write(encodeRefusal(error));
+      return this.#writer.write(this.#encodeRefusal(error));
     });
   }
 
@@ -277,13 +277,17 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
         return;
       }
       this.#refusal = INTERNAL_ERROR;
-      await this.#writer.write(encodeRefusal(INTERNAL_ERROR));
+      await this.#writer.write(this.#encodeRefusal(INTERNAL_ERROR));
     }
     if (this.#isClosed) return;
     this.#channel.end();
     if (closeTimeoutMs !== Infinity) {
       this.#timer = clock.setTimeout(() => this.#channel.abort(), closeTimeoutMs);
     }
+  }
+
+  #encodeRefusal(error: HandshakeError): Uint8Array {
+    return encodeRefusal(error, { isHead: this.#parser.head?.method === "HEAD" });
   }
 
   #expire(): void {

@@ -145,7 +145,9 @@ describe("encodeRefusal", () => {
   it("encodes a whole response", () => {
     assertEquals(
       text(
-        encodeRefusal(new HandshakeError(400, "Cannot accept the request: no Host header"), date),
+        encodeRefusal(new HandshakeError(400, "Cannot accept the request: no Host header"), {
+          date,
+        }),
       ),
       "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 42\r\n" + DATE_LINE +
         "Content-Type: text/plain; charset=utf-8\r\n\r\nCannot accept the request: no Host header\n",
@@ -158,7 +160,7 @@ describe("encodeRefusal", () => {
       ["Sec-WebSocket-Version", "13"],
     ]);
     assertEquals(
-      text(encodeRefusal(error, date)),
+      text(encodeRefusal(error, { date })),
       "HTTP/1.1 426 Upgrade Required\r\nConnection: close, Upgrade\r\nContent-Length: 3\r\n" +
         DATE_LINE + "Content-Type: text/plain; charset=utf-8\r\nUpgrade: websocket\r\n" +
         "Sec-WebSocket-Version: 13\r\n\r\nNo\n",
@@ -195,10 +197,18 @@ describe("encodeRefusal", () => {
   });
 
   it("keeps the reason in one line, counted in bytes", () => {
-    const bytes = encodeRefusal(new HandshakeError(400, "a\r\n\r\nb \u20ac\n"), date);
+    const bytes = encodeRefusal(new HandshakeError(400, "a\r\n\r\nb \u20ac\n"), { date });
     const response = new TextDecoder().decode(bytes);
     assert(response.endsWith("\r\n\r\na b \u20ac \n"));
     assert(response.includes("\r\nContent-Length: 9\r\n"));
+  });
+
+  it("leaves out the body where the request was HEAD", () => {
+    const error = new HandshakeError(405, "No", [["Allow", "GET"]]);
+    const whole = text(encodeRefusal(error, { date }));
+    assertEquals(text(encodeRefusal(error, { date, isHead: false })), whole);
+    assert(whole.endsWith("\r\n\r\nNo\n"));
+    assertEquals(text(encodeRefusal(error, { date, isHead: true })), whole.slice(0, -3));
   });
 
   it("refuses what is no refusal", () => {

@@ -47,7 +47,6 @@ const REFUSED: [name: string, status: number, init: RequestInit][] = [
   ["the origin of another port", 403, { headers: { Origin: "http://example.com:8080" } }],
   ["the origin null", 403, { headers: { Origin: "null" } }],
   ["another method", 405, { method: "POST" }],
-  ["the method HEAD", 405, { method: "HEAD" }],
   ["a long request line", 414, { target: `/${"a".repeat(8192)}` }],
   ["an earlier version of WebSocket", 426, { headers: { "Sec-WebSocket-Version": "8" } }],
   ["plain HTTP", 426, { headers: { Upgrade: undefined } }],
@@ -97,6 +96,17 @@ for (const { name, withServer } of TRANSPORTS) {
           assertEquals(headers.get("sec-websocket-version"), "13");
           assertEquals(headers.get("upgrade"), "websocket");
           assertEquals(headers.get("connection"), "close, Upgrade");
+        }
+      }));
+
+    it("sends no body to HEAD", () =>
+      withServer({}, async (server) => {
+        for (const [request, expected] of [[upgradeRequest, 405], [httpRequest, 426]] as const) {
+          const client = await server.request(request({ method: "HEAD" }), "\r\n");
+          const { status, headers } = await client.readHead();
+          assertEquals(status, expected);
+          assert(Number(headers.get("content-length")) > 0);
+          await client.finish();
         }
       }));
 
