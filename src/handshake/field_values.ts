@@ -49,6 +49,19 @@ export function includesToken(value: string, token: string): boolean {
 }
 
 /**
+ * Whether `value` is a list of protocols, each a token, with or without a version after a slash:
+ * that of `Upgrade` (RFC 9110, section 7.8). Empty elements are ignored.
+ */
+export function isProtocolList(value: string): boolean {
+  return value.split(",").every((element) => {
+    const protocol = sliceTrimmed(element, 0, element.length);
+    const slash = protocol.indexOf("/");
+    if (slash === -1) return protocol === "" || isToken(protocol);
+    return isToken(protocol.slice(0, slash)) && isToken(protocol.slice(slash + 1));
+  });
+}
+
+/**
  * Parses the value of `Sec-WebSocket-Extensions` (RFC 6455, section 9.1). Empty elements of the list
  * are ignored, as RFC 9110, section 5.6.1, asks of recipients.
  *

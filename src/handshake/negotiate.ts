@@ -3,6 +3,7 @@ import { HandshakeError } from "../errors.ts";
 import {
   type ExtensionOffer,
   includesToken,
+  isProtocolList,
   parseExtensions,
   parseTokenList,
 } from "./field_values.ts";
@@ -69,10 +70,10 @@ export function upgradeRequired(): HandshakeError {
  * @param head The request.
  * @param options The origin policy, and whether the connection is TLS.
  * @throws {HandshakeError} With status
+ * - 400 where Host, target, Upgrade, Connection, Sec-WebSocket-Version, -Key, -Protocol, -Extensions or
+ *   Origin is missing (the last three may be), duplicate (Upgrade, Connection, -Protocol and -Extensions
+ *   may be) or malformed, or a body is announced;
  * - 405 where the method is not GET;
- * - 400 where Host, target, Connection, Sec-WebSocket-Version, -Key, -Protocol, -Extensions or Origin is
- *   missing (the last three may be), duplicate (-Protocol and -Extensions may be) or malformed, or a body
- *   is announced;
  * - 426 where Upgrade does not name websocket, or the version is another than 13;
  * - 403 where the origin is not allowed.
  * @throws {TypeError} Where the function of an origin policy does not return a boolean.
@@ -82,14 +83,15 @@ export function validateUpgrade(
   options: ValidateUpgradeOptions,
 ): UpgradeRequest {
   const { origin: policy = "same", secure } = options;
+  const { host } = resolveTarget(head, secure);
+  refuseBody(head);
   if (head.method !== "GET") {
     throw new HandshakeError(405, "Cannot accept the request: the method must be GET", [
       ["Allow", "GET"],
     ]);
   }
-  const { host } = resolveTarget(head, secure);
-  refuseBody(head);
   if (!isUpgrade(head)) throw upgradeRequired();
+  if (!head.getAll("Upgrade").every(isProtocolList)) throw refuse("malformed Upgrade header");
   checkConnection(head);
   checkVersion(head);
   const key = parseKey(head);

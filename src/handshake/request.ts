@@ -1,6 +1,6 @@
 import { HandshakeError } from "../errors.ts";
 import type { RequestHead } from "./request_head.ts";
-import { resolveTarget } from "./request_target.ts";
+import { parseHost, resolveTarget } from "./request_target.ts";
 
 /**
  * The methods that a `Request` carries faithfully on every runtime. CONNECT and TRACE are forbidden to
@@ -22,14 +22,16 @@ const METHODS: ReadonlySet<string> = new Set([
  *
  * @param head The request.
  * @param options `secure`: whether the connection is TLS, so that the URL is an https one.
- * @throws {HandshakeError} With status 501 where the method is none of DELETE, GET, HEAD, OPTIONS, PATCH,
- * POST and PUT; with 400 where Host is missing, duplicate or malformed, or the target is neither a path
- * nor a URL that agrees with it.
+ * @throws {HandshakeError} With status 400 where Host is missing, duplicate or malformed, or the target
+ * is neither a path nor a URL that agrees with it; with 501 where the method is none of DELETE, GET,
+ * HEAD, OPTIONS, PATCH, POST and PUT.
  */
 export function toRequest(head: RequestHead, options: { secure: boolean }): Request {
   const { method, fields } = head;
   const { secure } = options;
   if (!METHODS.has(method)) {
+    // Without a valid Host, it is malformed in the first place.
+    parseHost(head, secure);
     throw new HandshakeError(501, "Cannot accept the request: its method is not supported");
   }
   const { host, path } = resolveTarget(head, secure);

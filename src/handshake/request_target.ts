@@ -11,12 +11,12 @@ export interface TargetUri {
 }
 
 /**
- * Determines the target URI of a request (RFC 9112, section 3.3).
+ * Parses the Host header of a request.
  *
- * @throws {HandshakeError} With status 400, where Host is missing, duplicate or malformed, or the
- * target is neither in origin-form nor in absolute-form.
+ * @returns Host and port in the form that URLs give them.
+ * @throws {HandshakeError} With status 400, where Host is missing, duplicate or malformed.
  */
-export function resolveTarget(head: RequestHead, secure: boolean): TargetUri {
+export function parseHost(head: RequestHead, secure: boolean): string {
   // "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
   // lacks a Host header field and to any request message that contains more than one Host header field
   // line or a Host header field with an invalid field value" (RFC 9112, section 3.2).
@@ -24,6 +24,17 @@ export function resolveTarget(head: RequestHead, secure: boolean): TargetUri {
   if (hostValue === undefined) throw refuse("no Host header");
   const host = parseAuthority(hostValue, secure);
   if (host === undefined) throw refuse("malformed Host header");
+  return host;
+}
+
+/**
+ * Determines the target URI of a request (RFC 9112, section 3.3).
+ *
+ * @throws {HandshakeError} With status 400, where Host is missing, duplicate or malformed, or the
+ * target is neither in origin-form nor in absolute-form.
+ */
+export function resolveTarget(head: RequestHead, secure: boolean): TargetUri {
+  const host = parseHost(head, secure);
   const { target } = head;
   if (target.includes("#")) throw refuse("a fragment in the request target");
   if (target.startsWith("/")) return { host, path: target };

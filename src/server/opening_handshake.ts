@@ -10,6 +10,7 @@ import { KeptRequest } from "../handshake/kept_request.ts";
 import { toRequest } from "../handshake/request.ts";
 import type { RequestHead } from "../handshake/request_head.ts";
 import { RequestHeadParser } from "../handshake/request_head_parser.ts";
+import { parseHost } from "../handshake/request_target.ts";
 import { encodeRefusal, encodeSwitchingProtocols } from "../handshake/response_head.ts";
 import { selectSubprotocol } from "../handshake/subprotocol.ts";
 import { ChannelWriter } from "./channel_writer.ts";
@@ -190,9 +191,13 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
 
   async #serveRequest(head: RequestHead, received: Uint8Array): Promise<void> {
     const { fetch } = this.#settings;
-    if (fetch === undefined) throw upgradeRequired();
-    let request = toRequest(head, { secure: this.#secure });
+    // What is malformed is refused as such, also where nothing else would be served.
     const length = parseContentLength(head) ?? 0;
+    if (fetch === undefined) {
+      parseHost(head, this.#secure);
+      throw upgradeRequired();
+    }
+    let request = toRequest(head, { secure: this.#secure });
     if (length > 0) {
       const body = await this.#collectBody(head, length, received);
       if (this.#isClosed || this.#isAnswering) return;

@@ -97,6 +97,9 @@ describe("validateUpgrade", () => {
     ["options beside Upgrade", { Connection: "keep-alive, Upgrade" }],
     ["options in several fields", { Connection: ["keep-alive", "UPGRADE"] }],
     ["protocols beside websocket", { Upgrade: "h2c, WebSocket" }],
+    ["protocols with versions, and odd commas", { Upgrade: ",HTTP/2.0,, \twebsocket ,x/1" }],
+    ["websocket twice", { Upgrade: ["websocket", "websocket"] }],
+    ["odd commas in Connection", { Connection: ",, Upgrade\t,, upgrade," }],
     ["a body of no length", { "Content-Length": "0" }],
     ["names of properties", { __proto: "x", constructor: "y", toString: "z" }],
     ["a query", {}, "/chat?x=1&y=%20{|}"],
@@ -164,6 +167,11 @@ describe("validateUpgrade", () => {
     ],
     ["no Upgrade", { Upgrade: undefined }, 426, "only WebSocket upgrades"],
     ["another Upgrade", { Upgrade: "h2c" }, 426, "only WebSocket upgrades"],
+    ["a malformed Upgrade", { Upgrade: "websocket, h2 c" }, 400, "malformed Upgrade"],
+    ["a quotation mark in Upgrade", { Upgrade: '"a, websocket' }, 400, "malformed Upgrade"],
+    ["a protocol of no name", { Upgrade: "websocket, /1" }, 400, "malformed Upgrade"],
+    ["a protocol of two versions", { Upgrade: "a/1/2, websocket" }, 400, "malformed Upgrade"],
+    ["an Upgrade that is malformed elsewhere", { Upgrade: ["websocket", "@"] }, 400, "malformed"],
     ["no Connection", { Connection: undefined }, 400, "Connection"],
     ["another Connection", { Connection: "keep-alive" }, 400, "Connection"],
     ["a malformed Connection", { Connection: "Upgrade; x" }, 400, "malformed Connection"],
@@ -266,6 +274,20 @@ describe("validateUpgrade", () => {
       assertEquals(error.headers, [["Allow", "GET"]]);
     });
   }
+
+  it("refuses what is malformed as such, whatever the method", () => {
+    const post = { method: "POST" };
+    for (
+      const changes of [
+        { Host: undefined },
+        { "Content-Length": "5" },
+        { "Content-Length": "x" },
+        { "Transfer-Encoding": "chunked" },
+      ]
+    ) {
+      assertRefused(() => validateUpgrade(sampleHead(changes, post), { secure: false }), 400);
+    }
+  });
 
   it("accepts every canonical key", () => {
     for (const last of ["A", "Q", "g", "w"]) {

@@ -137,8 +137,10 @@ describe("toRequest", () => {
 
   it("refuses a missing Host, and a second one", () => {
     assertRefused(() => toRequest(new RequestHead("GET", "/", []), { secure: false }), 400, "Host");
-    const head = new RequestHead("GET", "/", [["Host", "a"], ["host", "a"]]);
-    assertRefused(() => toRequest(head, { secure: false }), 400, "Host");
+    for (const method of ["GET", "CONNECT"]) {
+      const head = new RequestHead(method, "/", [["Host", "a"], ["host", "a"]]);
+      assertRefused(() => toRequest(head, { secure: false }), 400, "Host");
+    }
   });
 
   const badHosts = [

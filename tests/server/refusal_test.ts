@@ -99,6 +99,23 @@ for (const { name, withServer } of TRANSPORTS) {
         }
       }));
 
+    it("plain HTTP that is malformed: 400, though nothing is served", () =>
+      withServer({}, async (server) => {
+        for (
+          const headers of [
+            { Host: undefined },
+            { Host: ["a", "a"] },
+            { "Content-Length": "x" },
+            { "Transfer-Encoding": "chunked", "Content-Length": "0" },
+          ]
+        ) {
+          for (const method of ["GET", "POST", "FOO"]) {
+            const client = await server.request(httpRequest({ method, headers }));
+            checkRefusal(await client.readResponse(), 400);
+          }
+        }
+      }));
+
     it("sends no body to HEAD", () =>
       withServer({}, async (server) => {
         for (const [request, expected] of [[upgradeRequest, 405], [httpRequest, 426]] as const) {
