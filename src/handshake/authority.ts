@@ -1,12 +1,17 @@
 import { HOST, isAll, isDigits } from "./characters.ts";
 
 const MAX_PORT = 65535;
+/**
+ * The longest host: what DNS takes (RFC 1035, section 2.3.4), and all that producers of URLs should use
+ * (RFC 3986, section 3.2.2). Some runtimes decode longer international names in quadratic time.
+ */
+const MAX_HOST_LENGTH = 255;
 
 /**
  * Parses `host [":" port]`, the value of a Host header (RFC 9110, section 7.2), to the one form that
  * URLs and browsers give it: in lower case, IPv6 addresses compressed, without the default port. Stricter
  * than the grammar in what has a second reading: no percent-encoding, no IPv4 address that is not four
- * decimal numbers (`127.1`, `0x7f.1`), no future IP version.
+ * decimal numbers (`127.1`, `0x7f.1`), no future IP version. And no host of more than 255 characters.
  *
  * @param value The text.
  * @param secure Whether the default port is that of https, not http.
@@ -17,6 +22,7 @@ export function parseAuthority(value: string, secure: boolean): string | undefin
   // Within brackets, colons belong to the address.
   const colon = value.indexOf(":", isLiteral ? value.indexOf("]") + 1 : 0);
   const host = colon === -1 ? value : value.slice(0, colon);
+  if (host.length > MAX_HOST_LENGTH) return undefined;
   const hostname = isLiteral ? parseIpLiteral(host) : parseHostname(host);
   if (hostname === undefined || colon === -1) return hostname;
   const digits = value.slice(colon + 1);
