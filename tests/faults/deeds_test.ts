@@ -232,7 +232,7 @@ async function run(seed: number): Promise<void> {
     for (const client of clients) if (!client.isClosed) client.socket.reset();
     await settle();
     assertEquals(server.clock.pending, [], "timers are left");
-    ledger.check(server);
+    ledger.check(server.server);
     for (const client of clients) checkReceived(await client.readToEnd());
     for (const error of server.takeErrors()) {
       const isExpected = error instanceof Deliberate || error instanceof ConnectionClosedError ||
