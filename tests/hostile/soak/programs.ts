@@ -1,0 +1,96 @@
+/**
+ * The programs of the server: every way to receive and to send, a slow one, and one that sends each
+ * message to everybody.
+ *
+ * @module
+ */
+
+import { setTimeout } from "node:timers/promises";
+import type {
+  Connection,
+  ConnectionCallbacks,
+  Handler,
+  Message,
+  UpgradeAcceptance,
+} from "../../../mod.ts";
+import type { Mistakes } from "./faults.ts";
+
+/** How long the slow program takes for a message. */
+export const SLOW_MS = 20;
+
+/** Programs of callbacks; `data` is the path. */
+interface PathCallbacks extends ConnectionCallbacks<string> {
+  upgrade(request: Request): UpgradeAcceptance<string>;
+}
+
+/** What all have to do with a message, to answer it. */
+async function answerSlowly(conn: Connection<string>, message: Message): Promise<void> {
+  await setTimeout(SLOW_MS);
+  await conn.send(message);
+}
+
+/** Closes as a client asks for: `close CODE REASON`. */
+async function closeAsAsked(conn: Connection<string>, message: Message): Promise<void> {
+  const [, closeCode, reason] = /^close (\d{4}) (.*)$/.exec(String(message)) ?? [];
+  await conn.close({ closeCode: Number(closeCode), reason });
+}
+
+/** The programs that take callbacks. */
+export function createCallbacks(mistakes: Mistakes): PathCallbacks {
+  const subscribers = new Set<Connection<string>>();
+  return {
+    upgrade: ({ url }) => ({ data: new URL(url).pathname }),
+    open(conn) {
+      mistakes.open();
+      if (conn.data === "/subscribe") subscribers.add(conn);
+    },
+    message(conn, message) {
+      if (mistakes.loses()) return;
+      switch (conn.data) {
+        case "/slow":
+          return answerSlowly(conn, message);
+        case "/close":
+          return closeAsAsked(conn, message);
+        case "/publish":
+          for (const subscriber of subscribers) void subscriber.send(message);
+          return;
+        case "/subscribe":
+          return;
+        default:
+          // What the attacks ask of a server, see ../hostile_server.ts.
+          if (message === "be slow") conn.data = "/slow";
+          return conn.send(message);
+      }
+    },
+    close: (conn) => void subscribers.delete(conn),
+  };
+}
+
+/** The programs that are handlers. */
+export function createHandler(mistakes: Mistakes): Handler {
+  return (conn) => {
+    mistakes.open();
+    switch (new URL(conn.request.url).pathname) {
+      case "/streams":
+        return conn.readable.pipeTo(conn.writable);
+      case "/messages":
+        return echoMessages(conn);
+      default:
+        return iterate(conn, mistakes);
+    }
+  };
+}
+
+async function iterate(conn: Connection, mistakes: Mistakes): Promise<void> {
+  let isSlow = false;
+  for await (const message of conn) {
+    if (mistakes.loses()) continue;
+    isSlow ||= message === "be slow";
+    if (isSlow && message !== "be slow") await setTimeout(SLOW_MS);
+    await conn.send(message);
+  }
+}
+
+async function echoMessages(conn: Connection): Promise<void> {
+  for await (const { type, body } of conn.messages()) await conn.sendStream(type, body);
+}

@@ -1,0 +1,46 @@
+/**
+ * The server that is soaked, with default options. Its arguments are faults to have. It prints where
+ * it listens, and for each line that it reads a sample; it ends in order when its input does.
+ *
+ * @module
+ */
+
+import { activeTimers } from "./timer_count.ts";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { serve, type Server } from "../../../mod.ts";
+import { collectGarbage } from "./collect_garbage.ts";
+import { Mistakes } from "./faults.ts";
+import { createCallbacks, createHandler } from "./programs.ts";
+import type { Ports, ServerSample } from "./reports.ts";
+
+const mistakes = new Mistakes(process.argv.slice(2));
+const options = { hostname: "127.0.0.1", port: 0 };
+const servers = await Promise.all([
+  serve({ ...options, ...createCallbacks(mistakes) }),
+  serve(options, createHandler(mistakes)),
+]);
+
+function portOf({ addr }: Server): number {
+  if (addr.transport !== "tcp") throw new TypeError(`Cannot use ${addr.transport}`);
+  return addr.port;
+}
+
+async function sample(): Promise<ServerSample> {
+  const usedMemory = await collectGarbage();
+  const stats = servers.map((server) => server.stats());
+  return {
+    usedMemory,
+    timers: activeTimers(),
+    connections: stats.reduce((sum, { connections }) => sum + connections, 0),
+    handshakes: stats.reduce((sum, { handshakes }) => sum + handshakes, 0),
+  };
+}
+
+const ports: Ports = { callbacks: portOf(servers[0]), handler: portOf(servers[1]) };
+console.log(JSON.stringify(ports));
+for await (const _line of createInterface({ input: process.stdin })) {
+  console.log(JSON.stringify(await sample()));
+}
+mistakes.clear();
+await Promise.all(servers.map((server) => server.shutdown()));
