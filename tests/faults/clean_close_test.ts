@@ -3,30 +3,14 @@ import { assert, assertEquals } from "@std/assert";
 import { readFileSync } from "node:fs";
 import { serve } from "../../mod.ts";
 import type { Connection, ServeOptions, Server } from "../../src/server/mod.ts";
-import { patternChunk } from "../stress/pattern.ts";
 import type { Setup } from "../support/transports.ts";
 import { watch } from "../support/watch.ts";
 import { Ledger } from "./ledger.ts";
+import { AMOUNTS, messagesOf } from "./messages.ts";
 import { SlowReaders } from "./slow_reader.ts";
 
 function readTls(name: string): string {
   return readFileSync(new URL(`../support/tls/${name}`, import.meta.url), "utf8");
-}
-
-/** How much is sent: what fits the send queue, and what does not fit the system's buffers either. */
-const AMOUNTS = [
-  { size: 800 * 1024, readSize: 4 * 1024, restMs: 4 },
-  { size: 12 * 1024 * 1024, readSize: 64 * 1024, restMs: 1 },
-];
-
-/** Bytes of the pattern, in messages of many sizes. */
-function* messagesOf(size: number): Generator<Uint8Array> {
-  for (let sent = 0, i = 0; sent < size; i++) {
-    const start = sent % patternChunk.length;
-    const most = Math.min([100, 5_000, 60_000][i % 3], patternChunk.length - start, size - sent);
-    yield patternChunk.slice(start, start + most);
-    sent += most;
-  }
 }
 
 /** What a program does when its client asks: it sends much, and waits for none of it. */
