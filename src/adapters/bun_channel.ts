@@ -120,8 +120,21 @@ export class BunChannel extends OrderedChannel {
   #writeOne(chunk: Uint8Array): boolean {
     const taken = this.#socket.write(chunk);
     if (taken === chunk.length) return true;
+    if (taken < 0) this.#lose();
     this.#unsent.push(taken > 0 ? chunk.subarray(taken) : chunk);
     return false;
+  }
+
+  /**
+   * The socket is dead. Where a write is the first to meet the peer's reset, and nothing is read, Bun
+   * says so by what the write returns, and never again.
+   */
+  #lose(): void {
+    queueMicrotask(() => {
+      if (this.over) return;
+      this.#socket.terminate();
+      this.arriveClosed(lostError());
+    });
   }
 
   /** Writes chunks as one run of bytes, in as few writes as the scratch allows. */
@@ -158,6 +171,7 @@ export class BunChannel extends OrderedChannel {
   #writeScratch(size: number): boolean {
     const taken = this.#socket.write(scratch.subarray(0, size));
     if (taken === size) return true;
+    if (taken < 0) this.#lose();
     this.#unsent.push(scratch.slice(Math.max(taken, 0), size));
     return false;
   }

@@ -368,6 +368,21 @@ for (const transport of ["tcp", "tls", "unix"] satisfies Transport[]) {
       assert(channel.error instanceof Error);
     });
 
+    test("tells of a reset that a write is the first to notice", async (server) => {
+      const { channel, peer } = await server.connect();
+      channel.onEvent = (event) => {
+        if (event !== "receive") return;
+        // Meanwhile the reset comes. Where it comes later, the test only tests less.
+        const endsAt = performance.now() + 100;
+        while (performance.now() < endsAt);
+        channel.pause();
+        channel.write([patternBytes(0, 1000)]);
+      };
+      await Promise.all([peer.write(10), peer.reset()]);
+      await channel.untilClosed();
+      assert(channel.error instanceof Error);
+    });
+
     test("tells of a reset after it ended", async (server) => {
       const { channel, peer } = await server.connect();
       channel.end();
