@@ -1,7 +1,7 @@
 /**
  * The server that is attacked: it echoes, with default options. The argument says how: `callback` or
  * `iterate`. A connection that sends the text "be slow" is from then on waited with, for a while each
- * message.
+ * message; one that sends "be closed" is closed.
  *
  * @module
  */
@@ -15,22 +15,21 @@ const SLOW_MS = 20;
 
 const slow = new WeakSet<Connection>();
 
-async function answer(conn: Connection, data: string | Uint8Array): Promise<void> {
+function answer(conn: Connection, data: string | Uint8Array): void | Promise<void> {
   if (data === "be slow") slow.add(conn);
-  else await setTimeout(SLOW_MS);
+  if (data === "be closed") void conn.close();
+  else return slow.has(conn) ? answerSlowly(conn, data) : conn.send(data);
+}
+
+async function answerSlowly(conn: Connection, data: string | Uint8Array): Promise<void> {
+  await setTimeout(SLOW_MS);
   await conn.send(data);
 }
 
 const styles: Record<string, Handler | ConnectionCallbacks> = {
-  callback: {
-    message: (conn, data) =>
-      data === "be slow" || slow.has(conn) ? answer(conn, data) : conn.send(data),
-  },
+  callback: { message: answer },
   iterate: async (conn) => {
-    for await (const data of conn) {
-      if (data === "be slow" || slow.has(conn)) await answer(conn, data);
-      else await conn.send(data);
-    }
+    for await (const data of conn) await answer(conn, data);
   },
 };
 

@@ -7,15 +7,23 @@
 import { setTimeout } from "node:timers/promises";
 import { encodeReferenceFrame, REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { FrameReader } from "./frame_reader.ts";
-import type { ServerProcess } from "./server_process.ts";
 import type { TcpClient } from "./tcp_client.ts";
 
 const MASKING_KEY = Uint8Array.of(0x01, 0x02, 0x03, 0x04);
+
+/** What it is a client of. */
+export interface Echoing {
+  /** Connects a client, and makes the opening handshake. */
+  open(onBytes: (bytes: Uint8Array) => void): Promise<TcpClient>;
+}
 
 /** Sends a message, waits for its echo, and begins again. */
 export class HonestClient {
   /** The echoes so far. */
   count = 0;
+  readonly #intervalMs: number;
+  #longestWaitMs = 0;
+  #sentAt: number | undefined;
   readonly #reader: FrameReader;
   #client!: TcpClient;
   #running!: Promise<void>;
@@ -23,9 +31,13 @@ export class HonestClient {
   #echo = "";
   #onEcho: PromiseWithResolvers<void> = Promise.withResolvers();
 
-  /** Connects, and begins. */
-  static async open(server: ServerProcess): Promise<HonestClient> {
-    const honest = new HonestClient();
+  /**
+   * Connects, and begins.
+   *
+   * @param intervalMs How long it rests between an echo and the next message, in milliseconds.
+   */
+  static async open(server: Echoing, intervalMs = 2): Promise<HonestClient> {
+    const honest = new HonestClient(intervalMs);
     honest.#client = await server.open((bytes) => honest.#reader.push(bytes));
     honest.#running = honest.#run();
     // close() tells.
@@ -33,7 +45,8 @@ export class HonestClient {
     return honest;
   }
 
-  private constructor() {
+  private constructor(intervalMs: number) {
+    this.#intervalMs = intervalMs;
     const { text } = REFERENCE_OPCODES;
     this.#reader = new FrameReader(
       (piece, opcode) => {
@@ -43,6 +56,19 @@ export class HonestClient {
         if (opcode === text) this.#onEcho.resolve();
       },
     );
+  }
+
+  /** Gives the longest wait for an echo since this was called last, in milliseconds. */
+  takeLongestWait(): number {
+    this.#noteWait();
+    const longest = this.#longestWaitMs;
+    this.#longestWaitMs = 0;
+    return longest;
+  }
+
+  #noteWait(): void {
+    if (this.#sentAt === undefined) return;
+    this.#longestWaitMs = Math.max(this.#longestWaitMs, performance.now() - this.#sentAt);
   }
 
   /** Ends after the next echo; throws where one did not come, or was wrong. */
@@ -62,15 +88,18 @@ export class HonestClient {
     while (!this.#isStopping) {
       const message = `message ${this.count}`;
       const payload = new TextEncoder().encode(message);
+      this.#sentAt = performance.now();
       await this.#client.write(encodeReferenceFrame({ opcode, payload, maskingKey: MASKING_KEY }));
       await Promise.race([this.#onEcho.promise, gone]);
       if (this.#echo !== message) {
         throw new Error(`The honest client got "${this.#echo}", not "${message}"`);
       }
+      this.#noteWait();
+      this.#sentAt = undefined;
       this.#echo = "";
       this.#onEcho = Promise.withResolvers();
       this.count++;
-      await setTimeout(2);
+      await setTimeout(this.#intervalMs);
     }
   }
 }

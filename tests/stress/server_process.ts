@@ -112,6 +112,14 @@ export class ServerProcess {
     return readdirSync(`/proc/${this.#child.pid}/fd`).length;
   }
 
+  /** The time that the processor has spent for the process, in milliseconds. */
+  get cpuMs(): number {
+    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1");
+    // Behind the name, which ends at the last parenthesis; in units of 10 ms.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  }
+
   /** Collects the server's garbage; gives the bytes that JavaScript uses after it. */
   usedMemory(): Promise<number> {
     const { promise, resolve } = Promise.withResolvers<number>();

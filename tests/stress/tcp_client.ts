@@ -43,6 +43,14 @@ export class TcpClient {
     return client;
   }
 
+  /** Connects, and makes the opening handshake. */
+  static async open(port: number, onBytes?: (bytes: Uint8Array) => void): Promise<TcpClient> {
+    const client = await TcpClient.connect(port, onBytes);
+    await client.write(REQUEST);
+    await client.opened;
+    return client;
+  }
+
   private constructor(socket: Socket, onBytes: (bytes: Uint8Array) => void) {
     this.#socket = socket;
     this.#onBytes = onBytes;

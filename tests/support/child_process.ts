@@ -20,7 +20,7 @@ export class TestProcess {
 
   /** Starts the module at `url`. */
   constructor(url: URL, ...args: string[]) {
-    this.#child = spawn(process.execPath, [...runArguments(), fileURLToPath(url), ...args], {
+    this.#child = spawn(process.execPath, [...moduleCommand(url), ...args], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -58,8 +58,10 @@ export class TestProcess {
   }
 }
 
-function runArguments(): string[] {
-  if ("Bun" in globalThis) return ["run"];
-  if ("Deno" in globalThis) return ["run", "--allow-all", "--no-check", "--quiet"];
-  return ["--disable-warning=ExperimentalWarning"];
+/** The arguments with which the runtime that the test runs on runs the module at `url`. */
+export function moduleCommand(url: URL): string[] {
+  const file = fileURLToPath(url);
+  if ("Bun" in globalThis) return ["run", file];
+  if ("Deno" in globalThis) return ["run", "--allow-all", "--no-check", "--quiet", file];
+  return ["--disable-warning=ExperimentalWarning", file];
 }

@@ -105,10 +105,16 @@ export abstract class Harness<Data = unknown, Socket extends RawSocket = RawSock
 
 /** A server in memory. */
 export class MemoryHarness<Data> extends Harness<Data, MemorySocket> {
+  declare readonly server: WebSocketServer<Data>;
   readonly network: MemoryNetwork;
   readonly clock: FakeClock;
 
-  constructor(server: Server<Data>, errors: unknown[], network: MemoryNetwork, clock: FakeClock) {
+  constructor(
+    server: WebSocketServer<Data>,
+    errors: unknown[],
+    network: MemoryNetwork,
+    clock: FakeClock,
+  ) {
     super(server, errors);
     this.network = network;
     this.clock = clock;
@@ -125,6 +131,7 @@ export class MemoryHarness<Data> extends Harness<Data, MemorySocket> {
 
   protected override checkLeaks(): void {
     assertEquals(this.clock.pending, [], "timers are left");
+    assertEquals(this.server.budget?.held ?? 0, 0, "bytes are counted that nobody holds");
     assertEquals(this.network.channels.flatMap(({ violations }) => violations), []);
     assertEquals(this.network.isListening, false);
   }

@@ -1,0 +1,138 @@
+/**
+ * Holds a server to what is promised while it is attacked: the outcome, what honest clients wait for,
+ * memory and descriptors.
+ *
+ * @module
+ */
+
+import { assert } from "@std/assert";
+import { setTimeout } from "node:timers/promises";
+import { KiB, MiB, mib, progress } from "../stress/scale.ts";
+import { ServerProcess } from "../stress/server_process.ts";
+import { HonestClients, type Waits } from "./honest_clients.ts";
+import { Target, type TargetOptions } from "./target.ts";
+
+/** The longest that an honest client may wait. */
+const MAX_WAIT_MS = 1_000;
+/** How much the server may grow. */
+const MAX_GROWTH = 30 * MiB;
+/** What JavaScript may use more when an attack is over, for code that was compiled and the like. */
+const MAX_LEFT = 3 * MiB;
+/** Nothing that the server waits for takes longer, when the attackers have gone. */
+const SETTLE_MS = 15_000;
+
+/** A server with honest clients. */
+export class Arena {
+  readonly server: ServerProcess;
+  readonly #name: string;
+  readonly #honest: HonestClients;
+
+  /** Starts `hostile_server.ts` in a style, and honest clients of it. */
+  static async start(style: string): Promise<Arena> {
+    const script = new URL("hostile_server.ts", import.meta.url);
+    const server = await ServerProcess.start(script, [style]);
+    try {
+      return new Arena(style, server, await HonestClients.start(server.port));
+    } catch (error) {
+      server.kill();
+      throw error;
+    }
+  }
+
+  private constructor(name: string, server: ServerProcess, honest: HonestClients) {
+    this.#name = name;
+    this.server = server;
+    this.#honest = honest;
+  }
+
+  /** Makes an attack, by `body`, and drops what is left of its connections. */
+  async attack(
+    body: (target: Target) => Promise<void>,
+    options: Partial<TargetOptions> = {},
+  ): Promise<void> {
+    const target = new Target({ port: this.server.port, ...options });
+    try {
+      await body(target);
+    } finally {
+      target.reset();
+    }
+  }
+
+  /** Does something hostile by `body`, and checks what it does to the server and to honest clients. */
+  async hold(what: string, body: () => Promise<void>): Promise<void> {
+    const descriptors = await this.#settle();
+    const used = await this.server.usedMemory();
+    await this.#honest.takeWaits();
+    this.server.resetPeak();
+    const resident = this.server.residentSize;
+    const cpu = this.server.cpuMs;
+    const startedAt = performance.now();
+
+    await body();
+
+    const tookMs = performance.now() - startedAt;
+    const busy = (this.server.cpuMs - cpu) / tookMs;
+    const growth = this.server.peakSize - resident;
+    await this.#settle(descriptors);
+    const waits = await this.#honest.takeWaits();
+    const left = await this.server.usedMemory() - used;
+    progress(
+      `${this.#name}, ${what}: ${(tookMs / 1000).toFixed(1)} s, busy ${
+        (busy * 100).toFixed(0)
+      } %, ` +
+        `${mib(growth)} grown, ${(left / KiB).toFixed(0)} KiB left, waits ${describe(waits)}`,
+    );
+    assert(waits.echoMs < MAX_WAIT_MS, `an honest client waited ${waits.echoMs} ms`);
+    assert(waits.arrivalMs < MAX_WAIT_MS, `a new honest client waited ${waits.arrivalMs} ms`);
+    assert(growth < MAX_GROWTH, `the server grew by ${mib(growth)}`);
+    assert(left < MAX_LEFT, `the server still uses ${mib(left)} more`);
+  }
+
+  /** Ends all, and checks that they end by themselves, in order. */
+  async stop(): Promise<void> {
+    await this.#honest.stop();
+    await this.server.stop();
+  }
+
+  /** Ends all, whatever they do. */
+  kill(): void {
+    this.#honest.kill();
+    this.server.kill();
+  }
+
+  /**
+   * Waits until the server has no more descriptors than that, or where nothing is given, until it has
+   * as many for a while. One comes and goes with new honest clients.
+   */
+  async #settle(most?: number): Promise<number> {
+    const endsAt = performance.now() + SETTLE_MS;
+    let fewest = this.server.descriptors;
+    for (let i = 0; most === undefined ? i < 10 : fewest > most; i++) {
+      assert(performance.now() < endsAt, `${fewest} descriptors are open, there were ${most}`);
+      await setTimeout(20);
+      fewest = Math.min(fewest, this.server.descriptors);
+    }
+    return fewest;
+  }
+}
+
+function describe({ echoMs, arrivalMs }: Waits): string {
+  return `${echoMs.toFixed(0)} and ${arrivalMs.toFixed(0)} ms`;
+}
+
+/** Runs an arena of each style for as long as `body` takes, and ends it in order. */
+export async function withArena(
+  style: string,
+  body: (arena: Arena) => Promise<void>,
+): Promise<void> {
+  const arena = await Arena.start(style);
+  try {
+    await body(arena);
+    await arena.stop();
+  } finally {
+    arena.kill();
+  }
+}
+
+/** The styles of `hostile_server.ts`. */
+export const STYLES: readonly string[] = ["callback", "iterate"];
