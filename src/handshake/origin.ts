@@ -8,7 +8,8 @@ import type { RequestHead } from "./request_head.ts";
  * from a browser's page, and always passes.
  *
  * - `"same"`: the origin of the server itself, that is the scheme of the connection and the Host header.
- *   Behind a proxy that ends TLS, list the origins instead.
+ *   Behind a proxy that ends TLS, list the origins instead; and on a private network too: a name of
+ *   another site can be made to resolve to this server ("DNS rebinding"), which is then of that origin.
  * - `"any"`: every origin. Only for servers that use neither cookies nor a network's trust.
  * - a list: these origins, as browsers serialise them, such as `"https://example.com"`.
  * - a function: those it returns `true` for. It must be synchronous.
