@@ -82,6 +82,11 @@ export interface ConnectionStats {
   receiveQueueLength: number;
   /** The same as {@linkcode Connection.bufferedAmount}. */
   bufferedAmount: number;
+  /**
+   * The bytes held on the way to the program and to the peer: those of a message that is still
+   * arriving, those in the receive queue, and those that were sent and not taken yet.
+   */
+  heldSize: number;
   /** The round-trip time of the last `ping()` that was answered, in milliseconds, if there is one. */
   roundTripTimeMs: number | undefined;
 }

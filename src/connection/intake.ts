@@ -47,6 +47,11 @@ export class Intake {
     return wasPaused;
   }
 
+  /** The number of bytes that wait for room. */
+  get undecodedLength(): number {
+    return this.#undecoded.length;
+  }
+
   /** Whether there are bytes that wait for room. */
   get hasUndecoded(): boolean {
     return this.#undecoded.length > 0;

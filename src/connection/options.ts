@@ -225,7 +225,8 @@ function resolveKeepAlive(keepAlive: Partial<KeepAlive> | false): KeepAlive | un
   return { intervalMs, timeoutMs };
 }
 
-function assertObject(name: string, value: unknown): void {
+/** Checks an option that is an object. */
+export function assertObject(name: string, value: unknown): void {
   if (typeof value === "object" && value !== null) return;
   throw new TypeError(`Cannot use ${String(value)} as ${name}: it is an object`);
 }

@@ -24,7 +24,6 @@ export class ReceiveQueue {
   readonly #limits: Limits;
   readonly #owner: ReceiveQueueOwner;
   #messages: Fifo<ReceivedMessage> | undefined;
-  /** The bytes of the whole messages in the queue, and those of streamed ones that were not read. */
   #size = 0;
   /** The streamed message that is still arriving. */
   #arriving: StreamedMessage | undefined;
@@ -45,6 +44,11 @@ export class ReceiveQueue {
   /** The number of messages in the queue. */
   get length(): number {
     return this.#messages?.length ?? 0;
+  }
+
+  /** The bytes in the queue, and those of streamed messages that were not read. */
+  get size(): number {
+    return this.#size;
   }
 
   /** Whether the program has handled everything that was received, or waits for more. */

@@ -27,6 +27,8 @@ export interface SendQueueOwner {
   readonly isMoreExpected: boolean;
   /** The queue has fallen below the high-water mark after it was above. */
   callDrain(): void;
+  /** Output waits for the peer, or waits no longer. */
+  recountHeld(): void;
 }
 
 interface Waiter {
@@ -205,6 +207,7 @@ export class SendQueue {
       this.#write(this.#protocol.takeOutput(), length);
       if (this.#ready) this.#protocol.recycleOutput();
     }
+    if (!this.#ready) this.#owner.recountHeld();
     if (this.#ending && this.#ready && !this.#ended) {
       this.#ended = true;
       this.#channel.end();
@@ -217,6 +220,7 @@ export class SendQueue {
     this.#inFlight = 0;
     this.#ready = true;
     this.#flushUnlessGathering();
+    this.#owner.recountHeld();
     this.#settleWaiters();
   }
 

@@ -5,6 +5,7 @@ import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { assertMessage, Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
 import type { KeptRequest } from "../handshake/kept_request.ts";
+import type { Budget, BudgetMember } from "./budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "./byte_channel.ts";
 import type {
   CloseInfo,
@@ -38,6 +39,8 @@ export interface ConnectionInfo<Data> {
 
 /** What a connection tells the server that owns it. */
 export interface ConnectionOwner {
+  /** The memory it shares with others, if there is a limit to it. */
+  readonly budget?: Budget | undefined;
   /** The program's code threw, or rejected. */
   reportError(error: unknown, conn: Connection): void;
   /** The connection has ended. */
@@ -62,7 +65,8 @@ export class WebSocketConnection<Data>
     IntakeOwner,
     ReceiveQueueOwner,
     SendQueueOwner,
-    KeepAliveTarget {
+    KeepAliveTarget,
+    BudgetMember {
   data: Data;
   readonly #role: Role;
   readonly #channel: ByteChannel;
@@ -93,6 +97,9 @@ export class WebSocketConnection<Data>
   #closeTimer: unknown;
   #isAbortDue = false;
   #isClosed = false;
+  readonly #budget: Budget | undefined;
+  /** What the budget was told last. */
+  #counted = 0;
   #bytesReceived = 0;
   #messagesReceived = 0;
   #messagesSent = 0;
@@ -114,6 +121,7 @@ export class WebSocketConnection<Data>
     this.#callbacks = callbacks;
     this.#hasReceiver = callbacks !== undefined;
     this.#owner = owner;
+    this.#budget = owner.budget;
     this.#protocol = new Protocol(role, this, settings.limits);
     this.#intake = new Intake(channel, this.#protocol, this);
     this.#receiveQueue = new ReceiveQueue(settings.limits, this);
@@ -232,6 +240,7 @@ export class WebSocketConnection<Data>
     this.#intake.receive(bytes, lent);
     this.#sendQueue.uncork();
     this.#waitForRate();
+    this.recountHeld();
   }
 
   receiveEnd(): void {
@@ -266,6 +275,7 @@ export class WebSocketConnection<Data>
     }
     this.#intake.resume();
     this.#waitForRate();
+    this.recountHeld();
   }
 
   /** Returns whether the bytes are to be taken. Behind this side's Close frame none are too many. */
@@ -307,7 +317,9 @@ export class WebSocketConnection<Data>
     // Without a receiver it is open whether the message will be wanted whole: it must not grow past
     // the queue's limit before somebody says so.
     return this.#handling > 0 || this.#isTooFast ||
-      this.#receiveQueue.isFull(this.#hasReceiver ? 0 : this.#protocol.collectedLength);
+      this.#receiveQueue.isFull(this.#hasReceiver ? 0 : this.#protocol.collectedLength) ||
+      (this.#budget !== undefined && this.#budget.isShort &&
+        this.#budget.mustWait(this, this.#heldSize));
   }
 
   get #isTooFast(): boolean {
@@ -456,6 +468,33 @@ export class WebSocketConnection<Data>
     return state === "open" || state === "close-received";
   }
 
+  // ---- The memory shared with other connections ----
+
+  /** The bytes held on the way to the program and to the peer. */
+  get #heldSize(): number {
+    return this.#intake.undecodedLength + this.#protocol.collectedLength +
+      this.#receiveQueue.size + this.#sendQueue.length;
+  }
+
+  recountHeld(): number {
+    if (this.#budget === undefined || this.#isClosed) return 0;
+    const held = this.#heldSize;
+    if (held !== this.#counted) {
+      const change = held - this.#counted;
+      this.#counted = held;
+      this.#budget.count(change);
+    }
+    return held;
+  }
+
+  shed(): void {
+    const reason = "The server is short of memory";
+    // Behind what the peer does not read no Close frame would reach it.
+    if (this.#sendQueue.isBlocked || this.state !== "open") this.#drop(reason);
+    else this.close({ closeCode: CloseCode.TryAgainLater, reason });
+    this.recountHeld();
+  }
+
   // ---- Keep-alive ----
 
   takePause(): boolean {
@@ -506,6 +545,7 @@ export class WebSocketConnection<Data>
       messagesSent: this.#messagesSent,
       receiveQueueLength: this.#receiveQueue.length,
       bufferedAmount: this.bufferedAmount,
+      heldSize: this.#heldSize,
       roundTripTimeMs: this.#pings?.roundTripTimeMs,
     };
   }
@@ -531,6 +571,8 @@ export class WebSocketConnection<Data>
     this.#pings?.destroy(error);
     this.#receiveQueue.failArriving(error);
     this.#receiveQueue.end();
+    this.#budget?.count(-this.#counted);
+    this.#budget?.leave(this);
     this.#writable?.fail(error);
     this.#closed?.resolve(info);
     if (this.#callbacks?.close !== undefined) this.#call(this.#callbacks.close, info);

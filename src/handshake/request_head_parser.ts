@@ -98,8 +98,13 @@ export class RequestHeadParser {
     return this.#started;
   }
 
+  /** The number of bytes kept of a head that is not whole yet. */
+  get heldLength(): number {
+    return this.#buffer?.length ?? 0;
+  }
+
   /**
-   * Takes the next bytes. They are neither changed nor kept.
+   * Takes the next bytes, which are not changed. What belongs to the head is copied.
    *
    * @param bytes The bytes, cut anywhere.
    * @returns How many of the bytes belong to the head: all of them until the head is whole, 0 after

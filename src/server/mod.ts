@@ -41,6 +41,7 @@ export type {
   UpgradeAcceptance,
   UpgradeResult,
 } from "./options.ts";
+export type { MemoryBudgetOptions } from "./memory_budget.ts";
 export type { Serve } from "./serve.ts";
 export type { Server, ShutdownOptions } from "./server.ts";
 export type { ServerEvent, ServerStats } from "./stats.ts";

@@ -1,4 +1,5 @@
 import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
+import type { Budget, BudgetMember } from "../connection/budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
@@ -29,6 +30,8 @@ export interface AcceptedUpgrade<Data> {
 
 /** Whoever owns an opening handshake. */
 export interface HandshakeOwner<Data> {
+  /** The memory it shares with others, if there is a limit to it. */
+  readonly budget?: Budget | undefined;
   /** Why no request of this peer is served at the moment, if so. */
   refusal(isUpgrade: boolean, remote: Address): HandshakeError | undefined;
   /** Takes a WebSocket that was agreed upon: the channel is the owner's from here on. */
@@ -44,8 +47,10 @@ export interface HandshakeOwner<Data> {
   ): void;
 }
 
+const EMPTY = new Uint8Array(0);
 const INCOMPLETE = new HandshakeError(400, "Cannot accept the request: it is incomplete");
 const INTERNAL_ERROR = new HandshakeError(500, "Internal server error");
+const SHORT_OF_MEMORY = new HandshakeError(503, "The server is short of memory");
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /**
@@ -53,7 +58,7 @@ const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
  * section 4.2). There is one request and one response; where it is not the 101 of a WebSocket, the
  * channel is ended after it, and what follows the request is dropped.
  */
-export class OpeningHandshake<Data> implements ByteChannelHandler {
+export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember {
   readonly #channel: ByteChannel;
   readonly #secure: boolean;
   readonly #settings: AcceptSettings<Data>;
@@ -62,12 +67,18 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
   readonly #parser: RequestHeadParser;
   #abort: AbortController | undefined;
   #timer: unknown;
+  /** The bytes that wait behind the head. */
+  #received: Uint8Array = EMPTY;
+  /** The body that is being received, if any. */
+  #body: ByteCollector | undefined;
   /** Takes the bytes of a body; undefined where none is being received. */
   #receiveBody: ((bytes: Uint8Array) => void) | undefined;
   #failBody: ((error: HandshakeError) => void) | undefined;
   #isAnswering = false;
   #isClosed = false;
   #refusal: HandshakeError | undefined;
+  /** What the budget was told last. */
+  #counted = 0;
 
   constructor(
     channel: ByteChannel,
@@ -102,6 +113,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
     if (this.#isAnswering) return;
     if (this.#receiveBody !== undefined) {
       this.#receiveBody(bytes);
+      this.recountHeld();
       return;
     }
     let consumed;
@@ -112,9 +124,11 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
       return;
     }
     const { head } = this.#parser;
+    if (head !== undefined) this.#received = cloneBytes(bytes, consumed, bytes.length);
+    this.recountHeld();
     if (head === undefined) return;
     this.#channel.pause();
-    void this.#serve(head, cloneBytes(bytes, consumed, bytes.length));
+    void this.#serve(head);
   }
 
   receiveEnd(): void {
@@ -131,18 +145,56 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
     this.#isClosed = true;
     this.#settings.connection.clock.clearTimeout(this.#timer);
     this.#writer.close();
+    this.#releaseHeld();
     this.#failBody?.(INCOMPLETE);
     this.#abort?.abort(new DOMException("The client has left", "AbortError"));
     this.#owner.endHandshake(this, this.#refusal, this.#channel.remoteAddress);
   }
 
-  async #serve(head: RequestHead, received: Uint8Array): Promise<void> {
+  // ---- The memory shared with others ----
+
+  /** The bytes held of a request that is not whole yet, or of what follows one. */
+  get heldSize(): number {
+    if (this.#isClosed) return 0;
+    return this.#parser.heldLength + this.#received.length + (this.#body?.length ?? 0);
+  }
+
+  recountHeld(): number {
+    const { heldSize } = this;
+    if (heldSize !== this.#counted) {
+      this.#owner.budget?.count(heldSize - this.#counted);
+      this.#counted = heldSize;
+    }
+    return heldSize;
+  }
+
+  continueReceiving(): void {}
+
+  shed(): void {
+    if (this.#parser.head === undefined) {
+      this.drop();
+      return;
+    }
+    this.#abort?.abort(SHORT_OF_MEMORY);
+    void this.#refuse(SHORT_OF_MEMORY);
+  }
+
+  /** Gives back what waits behind the head. */
+  #releaseHeld(): void {
+    this.#received = EMPTY;
+    this.#body = undefined;
+    this.recountHeld();
+  }
+
+  // ---- The request ----
+
+  async #serve(head: RequestHead): Promise<void> {
     try {
       const isForWebSocket = isUpgrade(head);
       const refusal = this.#owner.refusal(isForWebSocket, this.#channel.remoteAddress);
       if (refusal !== undefined) throw refusal;
-      if (isForWebSocket) await this.#serveUpgrade(head, received);
-      else await this.#serveRequest(head, received);
+      if (isForWebSocket) await this.#serveUpgrade(head);
+      else await this.#serveRequest(head);
     } catch (error) {
       await this.#refuse(error);
     }
@@ -150,7 +202,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
 
   // ---- A WebSocket ----
 
-  async #serveUpgrade(head: RequestHead, received: Uint8Array): Promise<void> {
+  async #serveUpgrade(head: RequestHead): Promise<void> {
     const { origin, upgrade } = this.#settings;
     const secure = this.#secure;
     const { key, subprotocols } = validateUpgrade(head, { origin, secure });
@@ -174,6 +226,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
     const refusal = this.#owner.refusal(true, this.#channel.remoteAddress);
     if (refusal !== undefined) throw refusal;
     this.#settings.connection.clock.clearTimeout(this.#timer);
+    const received = this.#received;
+    this.#releaseHeld();
     this.#owner.acceptUpgrade(this, {
       channel: this.#channel,
       info: {
@@ -189,7 +243,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
 
   // ---- Plain HTTP ----
 
-  async #serveRequest(head: RequestHead, received: Uint8Array): Promise<void> {
+  async #serveRequest(head: RequestHead): Promise<void> {
     const { fetch } = this.#settings;
     // What is malformed is refused as such, also where nothing else would be served.
     const length = parseContentLength(head) ?? 0;
@@ -199,7 +253,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
     }
     let request = toRequest(head, { secure: this.#secure });
     if (length > 0) {
-      const body = await this.#collectBody(head, length, received);
+      const body = await this.#collectBody(head, length);
       if (this.#isClosed || this.#isAnswering) return;
       request = new Request(request, { body });
     }
@@ -211,11 +265,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
     await this.#answer(() => sendResponse(this.#writer, response, isHead));
   }
 
-  async #collectBody(
-    head: RequestHead,
-    length: number,
-    received: Uint8Array,
-  ): Promise<Uint8Array<ArrayBuffer>> {
+  async #collectBody(head: RequestHead, length: number): Promise<Uint8Array<ArrayBuffer>> {
     const { maxRequestBodySize } = this.#settings;
     if (length > maxRequestBodySize) {
       throw new HandshakeError(
@@ -230,7 +280,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
       );
     }
     if (head.get("Expect")?.toLowerCase() === "100-continue") await this.#writer.write(CONTINUE);
-    const body = new ByteCollector();
+    const body = this.#body = new ByteCollector();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#failBody = reject;
     this.#receiveBody = (bytes) => {
@@ -239,11 +289,14 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
       this.#channel.pause();
       resolve();
     };
-    this.#receiveBody(received);
+    this.#receiveBody(this.#received);
+    this.#received = EMPTY;
     if (body.length < length) this.#channel.resume();
     await promise;
     this.#receiveBody = this.#failBody = undefined;
-    return cloneBytes(body.take(), 0, length);
+    const bytes = cloneBytes(body.take(), 0, length);
+    this.#releaseHeld();
+    return bytes;
   }
 
   // ---- The answer ----
@@ -267,6 +320,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler {
     if (this.#isClosed || this.#isAnswering) return;
     const { connection: { clock, closeTimeoutMs } } = this.#settings;
     this.#isAnswering = true;
+    this.#releaseHeld();
     clock.clearTimeout(this.#timer);
     // What else arrives is read and dropped: bytes left unread would make the system reset the
     // connection, and the client lose the answer.

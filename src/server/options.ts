@@ -10,6 +10,7 @@ import {
 } from "../connection/options.ts";
 import { type OriginPolicy, validateOriginPolicy } from "../handshake/origin.ts";
 import type { HeaderFields } from "../handshake/response_head.ts";
+import type { MemoryBudgetOptions } from "./memory_budget.ts";
 import type { ServerEvent } from "./stats.ts";
 
 /** What is known of a request besides the request itself. */
@@ -157,6 +158,18 @@ export interface ServeOptions<Data = unknown> extends AcceptOptions<Data> {
    * @default {10000}
    */
   maxHandshakes?: number;
+  /**
+   * How many bytes all connections together may hold: of requests and messages that are still
+   * arriving, of messages that wait for the program, and of what waits to be sent. `false` for any
+   * number.
+   *
+   * Up to half of it nobody is hindered. Past that, connections that hold more than their share (that
+   * half, divided by all of them) are read from by turns, and those that stay above it for two
+   * seconds are closed. Past all of it, those that hold the most are closed at once. They are closed
+   * with 1013, or without a Close frame where they don't read, and requests with 503. What the program has in hand is its
+   * own, and does not count.
+   */
+  memoryBudget?: Partial<MemoryBudgetOptions> | false;
 }
 
 /** Handles one connection, which ends with 1000 when the handler returns, with 1011 when it throws. */

@@ -12,6 +12,7 @@ import { type ConnectionOwner, WebSocketConnection } from "../connection/web_soc
 import { HandshakeError } from "../errors.ts";
 import { checkCloseStatus } from "../protocol/close_payload.ts";
 import { Admission } from "./admission.ts";
+import { MemoryBudget, type MemoryBudgetOptions, resolveMemoryBudget } from "./memory_budget.ts";
 import {
   type AcceptedUpgrade,
   type HandshakeOwner,
@@ -99,6 +100,7 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
   readonly #secure: boolean;
   readonly #admission: Admission;
   readonly #maxHandshakes: number;
+  readonly budget: MemoryBudget | undefined;
   readonly #onEvent: ((event: ServerEvent<Data>) => void) | undefined;
   readonly #counters: ServerCounters = new ServerCounters();
   readonly #finished = Promise.withResolvers<void>();
@@ -117,6 +119,7 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
     secure: boolean,
     admission: Admission,
     maxHandshakes: number,
+    memoryBudget: MemoryBudgetOptions | undefined,
     onEvent: ((event: ServerEvent<Data>) => void) | undefined,
   ) {
     this.#settings = settings;
@@ -124,6 +127,11 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
     this.#secure = secure;
     this.#admission = admission;
     this.#maxHandshakes = maxHandshakes;
+    if (memoryBudget !== undefined) {
+      const { clock, limits } = settings.connection;
+      const members = [this.#connections, this.#handshakes];
+      this.budget = new MemoryBudget(memoryBudget, limits.maxMessageSize, members, clock);
+    }
     this.#onEvent = onEvent;
   }
 
@@ -142,6 +150,10 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
     checkSignal(signal);
     const admission = new Admission(options);
     checkLimit("maxHandshakes", maxHandshakes, 0);
+    const memoryBudget = resolveMemoryBudget(
+      options.memoryBudget,
+      settings.connection.limits.maxMessageSize,
+    );
     const target = resolveListenTarget(options);
     signal?.throwIfAborted();
     const secure = tls !== undefined;
@@ -151,6 +163,7 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
       secure,
       admission,
       maxHandshakes,
+      memoryBudget,
       options.onEvent?.bind(options),
     );
     server.#listener = await listen(target, tls, (channel) => server.#accept(channel));
@@ -171,7 +184,7 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
   }
 
   stats(): ServerStats {
-    return this.#counters.stats(this.#connections, this.#handshakes.size);
+    return this.#counters.stats(this.#connections, this.#handshakes);
   }
 
   ref(): void {

@@ -1,5 +1,5 @@
 import type { Address } from "../connection/byte_channel.ts";
-import type { CloseInfo, Connection } from "../connection/connection.ts";
+import type { CloseInfo, Connection, ConnectionStats } from "../connection/connection.ts";
 
 /** What a server has done so far, and how it stands. */
 export interface ServerStats {
@@ -23,6 +23,8 @@ export interface ServerStats {
   messagesReceived: number;
   /** The messages that were sent on all connections. */
   messagesSent: number;
+  /** The bytes that connections and handshakes hold at the moment: what `memoryBudget` limits. */
+  heldSize: number;
 }
 
 /** Something that happened on a server: once or twice in the life of a connection. */
@@ -89,12 +91,16 @@ export class ServerCounters {
   }
 
   /** Sums up. */
-  stats(connections: ReadonlySet<Connection>, handshakes: number): ServerStats {
-    const sums = { ...this.#ended };
-    for (const conn of connections) add(sums, conn);
+  stats(
+    connections: ReadonlySet<Connection>,
+    handshakes: ReadonlySet<{ readonly heldSize: number }>,
+  ): ServerStats {
+    const sums = { ...this.#ended, heldSize: 0 };
+    for (const conn of connections) sums.heldSize += add(sums, conn).heldSize;
+    for (const { heldSize } of handshakes) sums.heldSize += heldSize;
     return {
       connections: connections.size,
-      handshakes,
+      handshakes: handshakes.size,
       accepted: this.#accepted,
       refused: { ...this.#refused },
       dropped: this.#dropped,
@@ -104,6 +110,7 @@ export class ServerCounters {
   }
 }
 
+/** Adds what a connection has done, and gives its figures. */
 function add(
   sums: {
     bytesReceived: number;
@@ -112,10 +119,11 @@ function add(
     messagesSent: number;
   },
   conn: Connection,
-): void {
-  const { bytesReceived, bytesSent, messagesReceived, messagesSent } = conn.stats();
-  sums.bytesReceived += bytesReceived;
-  sums.bytesSent += bytesSent;
-  sums.messagesReceived += messagesReceived;
-  sums.messagesSent += messagesSent;
+): ConnectionStats {
+  const stats = conn.stats();
+  sums.bytesReceived += stats.bytesReceived;
+  sums.bytesSent += stats.bytesSent;
+  sums.messagesReceived += stats.messagesReceived;
+  sums.messagesSent += stats.messagesSent;
+  return stats;
 }

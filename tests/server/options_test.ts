@@ -49,6 +49,8 @@ const SIZES: [name: string, min: number][] = [
   ["maxConnections", 0],
   ["maxConnectionsPerAddress", 0],
   ["maxHandshakes", 0],
+  ["memoryBudget.size", 1],
+  ["memoryBudget.sizePerConnection", 0],
   ["rateLimits.bytesPerSecond", 1],
   ["rateLimits.messagesPerSecond", 1],
   ["rateLimits.controlFramesPerSecond", 1],

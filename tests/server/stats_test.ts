@@ -86,6 +86,7 @@ for (const { name, withServer } of TRANSPORTS) {
             bytesReceived: 11 + 8,
             messagesReceived: 1,
             messagesSent: 0,
+            heldSize: 0,
           });
           const conns: Connection[] = [first.conn, second.conn];
           const told = events.map((event) =>

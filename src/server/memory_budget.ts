@@ -1,0 +1,213 @@
+import type { Budget, BudgetMember } from "../connection/budget.ts";
+import type { Clock } from "../connection/clock.ts";
+import { assertObject, checkLimit } from "../connection/options.ts";
+import type { ServeOptions } from "./options.ts";
+
+/** What all connections of a server together may hold. */
+export interface MemoryBudgetOptions {
+  /**
+   * The bytes there are in any case: 1 or more, or `Infinity`.
+   *
+   * @default {16777216}, or four times `limits.maxMessageSize` where that is more
+   */
+  size: number;
+  /**
+   * The bytes that each connection adds: 0 or more, or `Infinity`.
+   *
+   * @default {32768}
+   */
+  sizePerConnection: number;
+}
+
+/** How long a member may hold more than its share while others need the memory, in milliseconds. */
+const PATIENCE_MS = 2_000;
+/** How often it is looked at who may go on, while somebody waits, in milliseconds. */
+const TICK_MS = 50;
+/** About what one read brings. */
+const READ_SIZE = 64 * 1024;
+
+/**
+ * Keeps the bytes that connections and handshakes hold together within a budget:
+ *
+ * 1. While half of it is in use, nobody is hindered.
+ * 2. Past half of it, whoever holds more than its share (that half, divided by all) is read from by
+ *    turns: as many at once as the other half has room for whole messages. Who asked first comes
+ *    first. Who stays above its share for two seconds, in its turn or waiting for it, is closed.
+ * 3. Past all of it, those that hold the most are closed at once.
+ */
+export class MemoryBudget implements Budget {
+  readonly #size: number;
+  readonly #sizePerMember: number;
+  readonly #maxMessageSize: number;
+  readonly #members: ReadonlySet<BudgetMember>[];
+  readonly #clock: Clock;
+  #held = 0;
+  /** Whose turn it is, and since when. */
+  readonly #turns: Map<BudgetMember, number> = new Map();
+  /** Who waits for its turn, and since when. */
+  readonly #waiting: Map<BudgetMember, number> = new Map();
+  #isSettlingDue = false;
+  #timer: unknown;
+
+  /**
+   * Creates a budget of which nothing is used.
+   *
+   * @param members Those who hold what is counted.
+   */
+  constructor(
+    { size, sizePerConnection }: MemoryBudgetOptions,
+    maxMessageSize: number,
+    members: ReadonlySet<BudgetMember>[],
+    clock: Clock,
+  ) {
+    this.#size = size;
+    this.#sizePerMember = sizePerConnection;
+    this.#maxMessageSize = maxMessageSize;
+    this.#members = members;
+    this.#clock = clock;
+  }
+
+  /** The bytes that are in use. */
+  get held(): number {
+    return this.#held;
+  }
+
+  get isShort(): boolean {
+    // The first comparison, without a look at the members, is all there is while little is in use.
+    return this.#held > this.#size / 2 && this.#held > this.#half;
+  }
+
+  count(change: number): void {
+    this.#held += change;
+    if (this.#waiting.size > 0 || (this.#held > this.#size && this.#held > this.#limit)) {
+      this.#scheduleSettling();
+    }
+  }
+
+  mustWait(member: BudgetMember, held: number): boolean {
+    if (held <= this.#share) {
+      this.#waiting.delete(member);
+      return false;
+    }
+    if (this.#turns.has(member)) return false;
+    if (this.#waiting.has(member)) return true;
+    this.#timer ??= this.#clock.setTimeout(() => this.#tick(), TICK_MS);
+    const isFirst = this.#waiting.size === 0 && this.#turns.size < this.#maxTurns;
+    (isFirst ? this.#turns : this.#waiting).set(member, this.#clock.now());
+    return !isFirst;
+  }
+
+  leave(member: BudgetMember): void {
+    this.#turns.delete(member);
+    this.#waiting.delete(member);
+    if (this.#waiting.size > 0) this.#scheduleSettling();
+    if (this.#turns.size + this.#waiting.size > 0) return;
+    this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  get #memberCount(): number {
+    return this.#members.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  get #limit(): number {
+    return this.#size + this.#sizePerMember * this.#memberCount;
+  }
+
+  get #half(): number {
+    return this.#limit / 2;
+  }
+
+  get #share(): number {
+    return this.#half / this.#memberCount;
+  }
+
+  get #maxTurns(): number {
+    return Math.max(1, Math.floor(this.#half / this.#maxMessageSize));
+  }
+
+  // Not at once: who counts may be in the midst of something, and be among those that are closed.
+  #scheduleSettling(): void {
+    if (this.#isSettlingDue) return;
+    this.#isSettlingDue = true;
+    queueMicrotask(() => {
+      this.#isSettlingDue = false;
+      if (this.#held > this.#limit) this.#shedLargest();
+      this.#giveTurns();
+    });
+  }
+
+  #tick(): void {
+    this.#timer = undefined;
+    if (this.isShort) this.#shedImpatient();
+    this.#giveTurns();
+    if (this.#turns.size + this.#waiting.size === 0) return;
+    this.#timer = this.#clock.setTimeout(() => this.#tick(), TICK_MS);
+  }
+
+  #giveTurns(): void {
+    const share = this.#share;
+    const { isShort } = this;
+    for (const member of this.#turns.keys()) {
+      if (!isShort || member.recountHeld() <= share) this.#turns.delete(member);
+    }
+    // Not all at once where there is room again: each of them brings one read before it is asked.
+    let room = isShort
+      ? this.#maxTurns - this.#turns.size
+      : Math.max(1, Math.floor((this.#half - this.#held) / READ_SIZE));
+    for (const member of this.#waiting.keys()) {
+      if (room-- <= 0) break;
+      this.#waiting.delete(member);
+      if (isShort) this.#turns.set(member, this.#clock.now());
+      member.continueReceiving();
+    }
+  }
+
+  #shedImpatient(): void {
+    const before = this.#clock.now() - PATIENCE_MS;
+    const share = this.#share;
+    for (const group of [this.#turns, this.#waiting]) {
+      for (const [member, since] of group) {
+        if (since > before) break;
+        if (member.recountHeld() > share) member.shed();
+      }
+    }
+  }
+
+  #shedLargest(): void {
+    const members = this.#members.flatMap((group) => [...group])
+      .map((member) => ({ member, held: member.recountHeld() }))
+      .sort((a, b) => b.held - a.held);
+    // Somewhat more than needed: the next look at all of them is not due at once.
+    const enough = this.#limit * 7 / 8;
+    if (this.#held <= this.#limit) return;
+    for (const { member, held } of members) {
+      if (this.#held <= enough || held === 0) return;
+      member.shed();
+    }
+  }
+}
+
+/**
+ * Checks a budget, and fills in the defaults; gives `undefined` for none.
+ *
+ * @throws {RangeError} Where a number is out of its range.
+ * @throws {TypeError} Where it is neither an object nor `false`.
+ */
+export function resolveMemoryBudget(
+  given: ServeOptions["memoryBudget"] = {},
+  maxMessageSize: number,
+): MemoryBudgetOptions | undefined {
+  if (given === false) return undefined;
+  assertObject("memoryBudget", given);
+  const { size = defaultSize(maxMessageSize), sizePerConnection = 32 * 1024 } = given;
+  checkLimit("memoryBudget.size", size, 1);
+  checkLimit("memoryBudget.sizePerConnection", sizePerConnection, 0);
+  return { size, sizePerConnection };
+}
+
+function defaultSize(maxMessageSize: number): number {
+  const size = 16 * 1024 * 1024;
+  if (maxMessageSize === Infinity) return size;
+  return Math.min(Math.max(size, 4 * maxMessageSize), Number.MAX_SAFE_INTEGER);
+}
