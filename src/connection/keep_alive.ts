@@ -24,6 +24,8 @@ export class KeepAlive implements Waiting {
   #queue: DelayQueue | undefined;
   /** Whether a Ping was sent and this waits for what the peer sends, not for the next Ping. */
   #isCalling = false;
+  /** Whether the time for the answer is over but for its last part. */
+  #isLastPart = false;
   #heard = false;
 
   constructor(options: KeepAliveOptions, delays: Delays, target: KeepAliveTarget) {
@@ -68,15 +70,26 @@ export class KeepAlive implements Waiting {
     }
     this.#target.takePause();
     this.#isCalling = true;
-    this.#queue = this.#delays.start(this, timeoutMs);
+    this.#isLastPart = false;
+    this.#queue = this.#delays.start(this, timeoutMs - this.#lastPartMs);
+  }
+
+  // After a stall timers come first, and then what arrived meanwhile. So the last part of the time
+  // is a wait of its own, in which that is read.
+  get #lastPartMs(): number {
+    return Math.floor(Math.min(this.#options.timeoutMs / 2, 1000));
   }
 
   #check(): void {
     const { timeoutMs, intervalMs } = this.#options;
+    const leftMs = this.#isLastPart ? 0 : this.#lastPartMs;
     if (this.#heard) {
-      this.#startInterval(Math.max(intervalMs - timeoutMs, 0));
+      this.#startInterval(Math.max(intervalMs - timeoutMs + leftMs, 0));
     } else if (this.#target.takePause() || this.#isLate()) {
       this.#startTimeout();
+    } else if (!this.#isLastPart) {
+      this.#isLastPart = true;
+      this.#queue = this.#delays.start(this, leftMs);
     } else {
       this.#target.dropSilentPeer();
     }
@@ -84,6 +97,6 @@ export class KeepAlive implements Waiting {
 
   // A timer that is late shows that this process stalled: the peer's answer may lie unread.
   #isLate(): boolean {
-    return this.#delays.now() - this.dueAt > Math.min(this.#options.timeoutMs / 2, 1000);
+    return this.#delays.now() - this.dueAt > this.#lastPartMs / 2;
   }
 }

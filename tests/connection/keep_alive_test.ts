@@ -189,8 +189,8 @@ describe("keep-alive", () => {
     withKeepAlive(async (server) => {
       const { clock } = server;
       const { conn } = await server.openPair();
-      await clock.advance(100);
-      await clock.stall(61);
+      await clock.advance(130);
+      await clock.stall(31);
       assertEquals(await conn.closed, DROPPED);
     }));
 
