@@ -56,16 +56,13 @@ export class RuntimeTally {
   /** Tells on one line how far it is. */
   line(): string {
     const files = this.isComplete ? "" : ` (${this.results.length} of ${this.#files} files)`;
-    return `${this.label}: ${counts(this)} in ${seconds(this.elapsedMs)}${files}`;
+    const counts = `${this.passed} passed, ${this.failed} failed, ${this.skipped} skipped`;
+    return `${this.label}: ${counts} in ${seconds(this.elapsedMs)}${files}`;
   }
 }
 
 function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
-}
-
-function counts({ passed, failed, skipped }: Pick<RuntimeTally, "passed" | "failed" | "skipped">) {
-  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
 /** Gives one line for each skipped test: what is missing, and on which runtimes. */
@@ -97,7 +94,7 @@ function failedLines(tallies: RuntimeTally[]): string[] {
   );
 }
 
-/** Gives the skipped and the failed tests by name, a table of the runtimes, and the sum of all. */
+/** Gives the skipped and the failed tests by name, a table of the runtimes, and what really ran in all. */
 export function summaryTable(tallies: RuntimeTally[]): string {
   const rows = [
     ["runtime", "passed", "failed", "skipped", "time"],
@@ -115,12 +112,8 @@ export function summaryTable(tallies: RuntimeTally[]): string {
       column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])
     ).join("  ")
   );
-  const sum = { passed: 0, failed: 0, skipped: 0 };
-  for (const tally of tallies) {
-    sum.passed += tally.passed;
-    sum.failed += tally.failed;
-    sum.skipped += tally.skipped;
-  }
-  return ["", ...skippedLines(tallies), ...failedLines(tallies), "", ...table, "", counts(sum)]
-    .join("\n");
+  const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
+  const failed = tallies.reduce((sum, tally) => sum + tally.failed, 0);
+  const sum = `${passed} passed, ${failed} failed`;
+  return ["", ...skippedLines(tallies), ...failedLines(tallies), "", ...table, "", sum].join("\n");
 }

@@ -1,7 +1,7 @@
 /**
  * Runs the tests on the runtimes: `deno task test [OPTION]... [WORD]...`, where WORDs pick the files
  * whose path holds one of them. Each file runs in a process of its own on each runtime, whose JUnit
- * report is read. The last line is `N passed, N failed, N skipped`. The options:
+ * report is read. The last line is `N passed, N failed`. The options:
  *
  * - `--runtime NAME`: one of deno, bun, node22 and node26; may be given more than once. Default: all.
  * - `--jobs N`: how many files run at once. Default: 2.
