@@ -4,6 +4,7 @@ import type { Listen, ListenTarget } from "../../src/connection/byte_channel.ts"
 import type { ConnectionCallbacks, Handler, ServeOptions } from "../../src/server/mod.ts";
 import { WebSocketServer } from "../../src/server/server.ts";
 import { watch } from "../support/watch.ts";
+import { LIMITS, optionsWith } from "./limits_table.ts";
 
 type Options = ServeOptions & ConnectionCallbacks;
 
@@ -35,42 +36,12 @@ async function tryServe(
 
 /** What is no number where one is wanted. */
 const NO_NUMBERS = [NaN, -1, 1.5, "1", null, true, {}, -Infinity, 2 ** 53, 1n];
-const SIZES: [name: string, min: number][] = [
-  ["limits.maxMessageSize", 0],
-  ["limits.maxFragments", 1],
-  ["limits.receiveQueueMessages", 1],
-  ["limits.receiveQueueSize", 1],
-  ["limits.sendHighWaterMark", 0],
-  ["limits.sendQueueSize", 0],
-  ["maxHeadSize", 0],
-  ["maxHeadLineSize", 0],
-  ["maxHeadFields", 0],
-  ["maxRequestBodySize", 0],
-  ["maxConnections", 0],
-  ["maxConnectionsPerAddress", 0],
-  ["maxHandshakes", 0],
-  ["memoryBudget.size", 1],
-  ["memoryBudget.sizePerConnection", 0],
-  ["rateLimits.bytesPerSecond", 1],
-  ["rateLimits.messagesPerSecond", 1],
-  ["rateLimits.controlFramesPerSecond", 1],
-];
-const DURATIONS = [
-  "handshakeTimeoutMs",
-  "closeTimeoutMs",
-  "keepAlive.intervalMs",
-  "keepAlive.timeoutMs",
-];
+const SIZES = LIMITS.filter(({ unit }) => unit !== "ms");
+const DURATIONS = LIMITS.filter(({ unit }) => unit === "ms");
 const FUNCTIONS = ["upgrade", "fetch", "onError", "onEvent", "open", "message", "drain", "close"];
 
-/** Options with one value, at a path such as `limits.maxFragments`. */
-function optionsWith(path: string, value: unknown): unknown {
-  const [name, inner] = path.split(".");
-  return { [name]: inner === undefined ? value : { [inner]: value } };
-}
-
 describe("options of a server that are sizes", () => {
-  for (const [name, min] of SIZES) {
+  for (const { name, min = 0 } of SIZES) {
     it(`${name} is an integer from ${min} on, or Infinity`, async () => {
       for (const value of [min, min + 1, Number.MAX_SAFE_INTEGER, Infinity, undefined]) {
         assertEquals((await tryServe(optionsWith(name, value))).error, undefined);
@@ -89,7 +60,7 @@ describe("options of a server that are sizes", () => {
 });
 
 describe("options of a server that are durations", () => {
-  for (const name of DURATIONS) {
+  for (const { name } of DURATIONS) {
     it(`${name} is what a timer can wait, or Infinity`, async () => {
       for (const value of [1, 2 ** 31 - 1, Infinity, undefined]) {
         assertEquals((await tryServe(optionsWith(name, value))).error, undefined);
