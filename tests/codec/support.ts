@@ -43,7 +43,9 @@ export class Random {
   }
 
   bytes(length: number): Uint8Array<ArrayBuffer> {
-    return Uint8Array.from({ length }, () => this.below(256));
+    const bytes = new Uint8Array(length);
+    for (let i = 0; i < length; i++) bytes[i] = this.below(256);
+    return bytes;
   }
 
   /** Cuts bytes into pieces, most of them small, with empty ones among them. */
@@ -75,8 +77,12 @@ export function fromHex(digits: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(digits.match(/[0-9a-f]{2}/gi) ?? [], (pair) => parseInt(pair, 16));
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 export function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  let text = "";
+  for (let i = 0; i < bytes.length; i++) text += i === 0 ? HEX[bytes[i]] : " " + HEX[bytes[i]];
+  return text;
 }
 
 export function utf8(text: string): Uint8Array<ArrayBuffer> {

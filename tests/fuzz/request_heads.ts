@@ -1,41 +1,15 @@
 /** Request heads: valid ones, changed piece by piece. */
 
-import { assert, assertEquals } from "@std/assert";
-import {
-  cutRandomly,
-  latin1,
-  type Outcome,
-  parsePieces,
-  SAMPLE_FIELDS,
-  singly,
-} from "../handshake/support.ts";
+import { assertEquals } from "@std/assert";
+import type { RequestHeadLimits } from "../../src/handshake/mod.ts";
+import { Random, singly } from "../codec/support.ts";
+import { latin1, type Outcome, parsePieces, SAMPLE_FIELDS } from "../handshake/support.ts";
+import { readHead } from "./reference_head.ts";
+import { check, type Target } from "./target.ts";
 
-const LIMITS = { maxHeadSize: 400, maxLineSize: 120, maxFields: 9 };
+const LIMITS: RequestHeadLimits = { maxHeadSize: 400, maxLineSize: 120, maxFields: 9 };
 
-/** The grammar of RFC 9112 at its simplest: slow, whole heads only, and without the parser's code. */
-const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
-const FIELD_LINE = `(${TOKEN}):([\\t\\x20-\\x7e\\x80-\\xff]*)\\r\\n`;
-const HEAD = new RegExp(
-  `^(?:\\r\\n)?((${TOKEN}) ([!-"$-~]+) HTTP/1\\.1)\\r\\n((?:${FIELD_LINE})*)\\r\\n`,
-);
-
-function parseSimply(text: string): Outcome | undefined {
-  const match = HEAD.exec(text);
-  if (match === null) return undefined;
-  const [whole, line, method, target, lines] = match;
-  const matches = [...lines.matchAll(new RegExp(FIELD_LINE, "g"))];
-  if (
-    whole.length > LIMITS.maxHeadSize || line.length > LIMITS.maxLineSize ||
-    matches.length > LIMITS.maxFields ||
-    matches.some(([line]) => line.length - 2 > LIMITS.maxLineSize)
-  ) return undefined;
-  const fields = matches.map(([, name, value]): [string, string] => [
-    name,
-    value.replace(/^[ \t]+/, "").replace(/[ \t]+$/, ""),
-  ]);
-  return { consumed: whole.length, method, target, fields };
-}
-
+/** What is put into heads. */
 const PIECES = [
   "\r\n",
   "\r\n\r\n",
@@ -46,75 +20,148 @@ const PIECES = [
   "\t",
   ":",
   "#",
+  '"',
+  "(",
+  "\x16\x03\x01",
   "\x7f",
   "\x80",
   "\xff",
   "\r\n ",
+  "\r\n\t",
   "HTTP/1.1",
   "HTTP/1.0",
   "HTTP/2.0",
+  " HTTP/1.12",
   "__proto__: x\r\n",
   "Host: b\r\n",
-  "x".repeat(119),
+  "a:\r\n",
+  "a : b\r\n",
+  " b: c\r\n",
+  "Content-Length: 5\r\n",
+  "Transfer-Encoding: chunked\r\n",
+  "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 ];
-
-function mutate(text: string, random: () => number): string {
-  const pick = (size: number) => Math.floor(random() * size);
-  const at = pick(text.length + 1);
-  const to = Math.min(text.length, at + pick(4) ** 2);
-  switch (pick(6)) {
-    case 0: // insert
-      return text.slice(0, at) + PIECES[pick(PIECES.length)] + text.slice(at);
-    case 1: // replace
-      return text.slice(0, at) + PIECES[pick(PIECES.length)] + text.slice(to);
-    case 2: // delete
-      return text.slice(0, at) + text.slice(to);
-    case 3: // one byte
-      return text.slice(0, at) + String.fromCharCode(pick(256)) + text.slice(at + 1);
-    case 4: // repeat
-      return text.slice(0, to) + text.slice(at);
-    default: // cut off
-      return text.slice(0, Math.max(at, text.length - 60));
-  }
-}
 
 const SEEDS = [
   "GET /chat HTTP/1.1\r\n" +
   SAMPLE_FIELDS.map(([name, value]) => `${name}: ${value}\r\n`).join("") + "\r\n\x81\x80abcd",
-  "\r\nOPTIONS * HTTP/1.1\r\na:\r\n b\r\nb: \xe9 \t\r\n\r\n",
+  "\r\nOPTIONS * HTTP/1.1\r\na:\r\nb: \xe9 \t\r\n\r\n",
   "POST http://a:80/?q={} HTTP/1.1\r\nHost: a:80\r\nContent-Length: 3\r\n\r\nabc",
-  `GET / HTTP/1.1\r\n${"a:b\r\n".repeat(9)}\r\n`,
+  `GET / HTTP/1.1\r\n${"a:b\r\n".repeat(8)}\r\n`,
+  "!#$%&'*+-.^_`|~09AZaz !\"$%&'()*+,-./09:;<=>?@AZ[\\]^_`az{|}~ HTTP/1.1\r\n\r\n",
+  "M * HTTP/1.1\r\nname:\t \tvalue of \x80\xff and \t \t \r\nx:   \r\n\r\n\r\n",
 ];
 
-/** Has a head parsed, cut in several ways, and by the simple grammar. */
-export function fuzzRequestHead(random: () => number): "accepted" | "incomplete" | "refused" {
-  let text = SEEDS[Math.floor(random() * SEEDS.length)];
-  for (let count = Math.floor(random() * 4); count >= 0; count--) text = mutate(text, random);
-  const bytes = latin1(text);
-  const outcome = parsePieces([bytes], LIMITS);
-  for (const pieces of [singly(bytes), cutRandomly(bytes, random)]) {
-    assertSame(parsePieces(pieces, LIMITS), outcome);
+/** Changes a text in one place. */
+export function mutateHead(text: string, random: Random): string {
+  const at = random.below(text.length + 1);
+  const to = Math.min(text.length, at + random.below(4) ** 2);
+  switch (random.below(9)) {
+    case 0: // insert
+      return text.slice(0, at) + random.pick(PIECES) + text.slice(at);
+    case 1: // replace
+      return text.slice(0, at) + random.pick(PIECES) + text.slice(to);
+    case 2: // delete
+      return text.slice(0, at) + text.slice(to);
+    case 3: // one byte
+      return text.slice(0, at) + String.fromCharCode(random.below(256)) + text.slice(at + 1);
+    case 4: // repeat
+      return text.slice(0, to) + text.slice(at);
+    case 5: // cut off
+      return text.slice(0, Math.max(at, text.length - 60));
+    case 6: // repeat a line, as often as the limit or once more or less
+      return mutateLines(text, random);
+    case 7: // one bit
+      return text.slice(0, at) +
+        String.fromCharCode((text.charCodeAt(at) || 0) ^ (1 << random.below(8))) +
+        text.slice(at + 1);
+    default: // to a length about a limit
+      return stretch(text, at, random);
   }
-  const expected = parseSimply(text);
-  if (expected !== undefined) {
-    assertEquals(outcome, expected, JSON.stringify(text));
-    return "accepted";
-  }
-  if (outcome === "incomplete") return "incomplete";
-  assert("status" in outcome, `accepted against the grammar: ${JSON.stringify(text)}`);
-  assert([400, 414, 431, 505].includes(outcome.status));
-  return "refused";
 }
 
-/** The same with octets in no order. */
-export function fuzzHeadNoise(random: () => number): void {
-  const bytes = Uint8Array.from({ length: 50 }, () => Math.floor(random() * 256));
-  assertSame(parsePieces(singly(bytes)), parsePieces([bytes]));
+function mutateLines(text: string, random: Random): string {
+  const lines = text.split("\r\n");
+  const at = random.below(lines.length);
+  const count = random.below(3) === 0 ? LIMITS.maxFields - lines.length + random.below(6) : 1;
+  const copies = new Array<string>(Math.max(0, count)).fill(lines[at]);
+  lines.splice(random.below(lines.length), random.below(2), ...copies);
+  return lines.join("\r\n");
 }
 
-/** Asserts that two outcomes are the same, apart from the piece that was refused. */
-function assertSame(actual: Outcome, expected: Outcome): void {
-  const withoutOffset = (outcome: Outcome) =>
-    typeof outcome === "object" && "status" in outcome ? { ...outcome, offset: 0 } : outcome;
-  assertEquals(withoutOffset(actual), withoutOffset(expected));
+/** Makes the line, or the head, that `at` is in about as long as it may be. */
+function stretch(text: string, at: number, random: Random): string {
+  let missing;
+  if (random.below(3) === 0) {
+    missing = LIMITS.maxHeadSize - text.indexOf("\r\n\r\n") - 4;
+  } else {
+    const start = text.lastIndexOf("\r\n", at - 1) + 2;
+    const end = text.indexOf("\r\n", at);
+    missing = LIMITS.maxLineSize - (end === -1 ? text.length : end) + (start === 1 ? 0 : start);
+  }
+  const filler = random.pick(["x", "x", " ", "\xe9", ":"]);
+  return text.slice(0, at) + filler.repeat(Math.max(0, missing - 1 + random.below(3))) +
+    text.slice(at);
+}
+
+/** A head, and what decides how it is cut. */
+export interface HeadInput {
+  text: string;
+  cut: number;
+}
+
+export const REQUEST_HEADS: Target<HeadInput> = {
+  make(random) {
+    const cut = random.below(2 ** 31);
+    if (random.below(16) === 0) {
+      return { text: String.fromCharCode(...random.bytes(50)), cut };
+    }
+    let text = random.pick(SEEDS);
+    for (let count = random.below(4); count > 0; count--) text = mutateHead(text, random);
+    return { text, cut };
+  },
+
+  check({ text, cut }) {
+    const random = new Random(cut);
+    const bytes = latin1(text);
+    const expected = readHead(text, LIMITS);
+    const cuts: Iterable<Uint8Array>[] = [[bytes], random.cut(bytes), singly(bytes)];
+    let first: Outcome | undefined;
+    for (const pieces of cuts) {
+      const outcome = parsePieces(pieces, LIMITS);
+      compare(outcome, expected, text);
+      first ??= outcome;
+      // The reason must not depend on the cuts either.
+      if (typeof first === "object" && "status" in first) {
+        check(
+          typeof outcome === "object" && "status" in outcome && outcome.status === first.status &&
+            outcome.message === first.message && outcome.message !== "",
+          () => `another refusal where it is cut: ${JSON.stringify(text)}`,
+        );
+        // The last pieces are single bytes.
+        if (pieces === cuts[2] && typeof expected === "object" && "failedAt" in expected) {
+          assertEquals(outcome.offset + 1, expected.failedAt, JSON.stringify(text));
+        }
+      }
+    }
+    if (expected === "incomplete") return expected;
+    return "statuses" in expected ? `refused ${expected.statuses[0]}` : "accepted";
+  },
+};
+
+function compare(outcome: Outcome, expected: ReturnType<typeof readHead>, text: string): void {
+  const message = () =>
+    `${JSON.stringify(outcome)} instead of ${JSON.stringify(expected)}: ${JSON.stringify(text)}`;
+  if (expected === "incomplete" || outcome === "incomplete") {
+    check(outcome === expected, message);
+  } else if ("statuses" in expected) {
+    check("status" in outcome && expected.statuses.includes(outcome.status), message);
+  } else {
+    check(
+      "consumed" in outcome && outcome.consumed === expected.consumed &&
+        outcome.method === expected.method && outcome.target === expected.target &&
+        JSON.stringify(outcome.fields) === JSON.stringify(expected.fields),
+      message,
+    );
+  }
 }

@@ -1,29 +1,32 @@
-/** What there is to be fuzzed. Each call is one execution; it throws where something is wrong. */
+/** What there is to be fuzzed, by name. */
 
-import { Random, ROLES } from "../codec/support.ts";
-import { fuzzClosePayload } from "./close_payloads.ts";
-import { fuzzExtensions } from "./extensions.ts";
-import { fuzzFrameNoise, fuzzFrameStream } from "./frame_streams.ts";
-import { fuzzHeadNoise, fuzzRequestHead } from "./request_heads.ts";
-import { fuzzUtf8 } from "./utf8.ts";
+import { CLOSE_PAYLOADS, CLOSE_STATUSES } from "./close_payloads.ts";
+import { DECODER_STREAM } from "./codec_streams.ts";
+import { EXTENSIONS, TOKEN_LISTS } from "./extensions.ts";
+import { FRAME_DECODER, FRAME_STREAMS } from "./frame_streams.ts";
+import { REQUEST_HEADS } from "./request_heads.ts";
+import { RESPONSE_HEADS } from "./response_heads.ts";
+import { FRAME_ENCODER, ROUND_TRIPS } from "./round_trips.ts";
+import { SERVERS } from "./servers.ts";
+import type { Target } from "./target.ts";
+import { UPGRADE_REQUESTS } from "./upgrade_requests.ts";
+import { UTF8 } from "./utf8.ts";
 
 /** The targets by their names. An execution is made by a seed alone, so that it can be repeated. */
-export const TARGETS: Record<string, (seed: number) => void> = {
-  "request head": (seed) => {
-    const random = new Random(seed);
-    if (random.below(8) === 0) fuzzHeadNoise(() => random.next());
-    else fuzzRequestHead(() => random.next());
-  },
-  "frame stream": (seed) => {
-    const random = new Random(seed);
-    const role = random.pick(ROLES);
-    if (random.below(8) === 0) fuzzFrameNoise(random, role);
-    else fuzzFrameStream(random, role, random.below(2) === 0);
-  },
-  "UTF-8": (seed) => void fuzzUtf8(new Random(seed)),
-  "close payload": (seed) => void fuzzClosePayload(new Random(seed)),
-  "extensions": (seed) => {
-    const random = new Random(seed);
-    fuzzExtensions(() => random.next());
-  },
+// deno-lint-ignore no-explicit-any -- each takes its own input, which only it makes
+export const TARGETS: Record<string, Target<any>> = {
+  "request head": REQUEST_HEADS,
+  "upgrade request": UPGRADE_REQUESTS,
+  "response head": RESPONSE_HEADS,
+  "extensions": EXTENSIONS,
+  "token lists": TOKEN_LISTS,
+  "frame stream": FRAME_STREAMS,
+  "frame decoder": FRAME_DECODER,
+  "frame encoder": FRAME_ENCODER,
+  "round trip": ROUND_TRIPS,
+  "UTF-8": UTF8,
+  "close payload": CLOSE_PAYLOADS,
+  "close status": CLOSE_STATUSES,
+  "decoder stream": DECODER_STREAM,
+  "server": SERVERS,
 };

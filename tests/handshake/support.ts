@@ -19,7 +19,9 @@ export function seededRandom(seed: number): () => number {
 
 /** The bytes of a text of characters up to U+00FF. */
 export function latin1(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 /** The head of RFC 6455, section 1.2, as [name, value] pairs. */

@@ -16,6 +16,8 @@ export interface ReferenceReceiver {
   masked: boolean;
   maxMessageSize: number;
   maxFragments: number;
+  /** After how many bytes it sent a Close frame. @default never */
+  closeAt?: number;
 }
 
 /** What becomes of a stream. */
@@ -32,6 +34,8 @@ export function receivePlainly(bytes: Uint8Array, receiver: ReferenceReceiver): 
   const { frames, failedAt } = readStream(bytes, receiver);
   const events: string[] = [];
   const fail = (closeCode: number, failedAt: number) => ({ events, closeCode, failedAt });
+  // Behind its own Close frame it drops messages, and has no answer to a Ping.
+  const { closeAt = Infinity } = receiver;
 
   let type = 0;
   let fragments: Uint8Array[] = [];
@@ -42,7 +46,7 @@ export function receivePlainly(bytes: Uint8Array, receiver: ReferenceReceiver): 
     if (opcode >= 8) {
       if (!whole) break;
       if (opcode !== 8) {
-        events.push(describeControl(opcode, payload));
+        if (opcode === 10 || end <= closeAt) events.push(describeControl(opcode, payload));
         continue;
       }
       const [fault] = closePayloadFaults(payload);
@@ -68,12 +72,13 @@ export function receivePlainly(bytes: Uint8Array, receiver: ReferenceReceiver): 
     const message = concatBytes(fragments);
     if (type === 1) {
       const { impossibleAt, complete } = readUtf8(message);
-      if (impossibleAt !== undefined) {
-        return fail(1007, payloadStart + impossibleAt - before.length + 1);
-      }
-      if (whole && frame.fin && !complete) return fail(1007, end);
+      const failedAt = payloadStart + (impossibleAt ?? 0) - before.length + 1;
+      if (impossibleAt !== undefined && failedAt <= closeAt) return fail(1007, failedAt);
+      if (whole && frame.fin && !complete && end <= closeAt) return fail(1007, end);
     }
-    if (whole && frame.fin) events.push(describeMessage(type === 1 ? "text" : "binary", message));
+    if (whole && frame.fin && end <= closeAt) {
+      events.push(describeMessage(type === 1 ? "text" : "binary", message));
+    }
   }
   return { events, closeCode: failedAt === undefined ? undefined : 1002, failedAt };
 }

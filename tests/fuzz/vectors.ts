@@ -1,0 +1,173 @@
+/**
+ * Inputs that a fuzzer found, or that lie where the rules change. Each is executed by its target, cut in
+ * many ways.
+ *
+ * @module
+ */
+
+import { fromHex } from "../codec/support.ts";
+import { latin1 } from "../handshake/support.ts";
+import { upgradeRequest } from "../support/requests.ts";
+
+const LIMITS = { maxMessageSize: 300, maxFragments: 6 };
+const RECEIVER = {
+  role: "server",
+  limits: LIMITS,
+  closeAt: Infinity,
+  streaming: undefined,
+  stops: true,
+  watchesMemory: true,
+};
+const KEY = "37 fa 21 3d";
+
+const heads = (...texts: string[]) => texts.map((text) => ({ text }));
+const values = heads;
+const streams = (...hex: string[]) => hex.map((hex) => ({ ...RECEIVER, bytes: fromHex(hex) }));
+const bytesOf = (...hex: string[]) => hex.map((hex) => ({ bytes: fromHex(hex), offset: 3 }));
+const conversations = (...hex: string[]) =>
+  hex.map((hex) => ({ head: upgradeRequest(), bytes: fromHex(hex), isCalm: true }));
+
+/** The inputs by the names of their targets. */
+export const VECTORS: Record<string, object[]> = {
+  "request head": heads(
+    "GET / HTTP/1.1\r\n\r\n",
+    "\r\nGET / HTTP/1.1\r\n\r\n",
+    "\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+    "\nGET / HTTP/1.1\r\n\r\n",
+    "GET  / HTTP/1.1\r\n\r\n",
+    "GET / HTTP/1.1 \r\n\r\n",
+    "GET / HTTP/1.1\n\n",
+    "GET / HTTP/1.1\r\na: b\r\n c\r\n\r\n",
+    "GET / HTTP/1.1\r\n a: b\r\n\r\n",
+    "GET / HTTP/1.1\r\na : b\r\n\r\n",
+    "GET / HTTP/1.1\r\n: b\r\n\r\n",
+    "GET / HTTP/1.1\r\na: b\rc\r\n\r\n",
+    "GET / HTTP/1.1\r\na: b\0c\r\n\r\n",
+    "GET / HTTP/1.1\r\na:\r\n\r\n\r\n",
+    "GET / HTTP/0.9\r\n\r\n",
+    "GET / HTTP/1.10\r\n\r\n",
+    "GET / HTTP/2.0\r\n\r\n",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "GET /\r\n\r\n",
+    "\x16\x03\x01\x02\0",
+    // A line, a number of lines and a head as long as they may be, and one more.
+    `GET /${"x".repeat(106)} HTTP/1.1\r\n\r\n`,
+    `GET /${"x".repeat(107)} HTTP/1.1\r\n\r\n`,
+    `GET / HTTP/1.1\r\na:${"x".repeat(118)}\r\n\r\n`,
+    `GET / HTTP/1.1\r\na:${"x".repeat(119)}\r\n\r\n`,
+    `GET / HTTP/1.1\r\n${"a".repeat(120)}\r\n\r\n`,
+    `GET / HTTP/1.1\r\n${"a:b\r\n".repeat(9)}\r\n`,
+    `GET / HTTP/1.1\r\n${"a:b\r\n".repeat(10)}\r\n`,
+    `GET / HTTP/1.1\r\n${`a:${"x".repeat(90)}\r\n`.repeat(4)}\r\n`.slice(0, -2) + "\r\n",
+    `GET / HTTP/1.1\r\na:${"x".repeat(88)}\r\n${`a:${"x".repeat(90)}\r\n`.repeat(3)}\r\n`,
+  ),
+  "extensions": values(
+    'a; b="c"',
+    'a; b="\\c"',
+    'a; b="c\\"',
+    'a; b="c\\',
+    'a; b=""',
+    'a; b="c',
+    'a; b="c d"',
+    'a; b="c,d"',
+    "a; b=c=d",
+    "a;",
+    "a; =b",
+    "a b",
+    ",",
+    "a,",
+    ",a",
+    "__proto__; constructor=__proto__",
+    "a\xa0",
+  ),
+  "token lists": values("", ",", " , ", "a,,b", "a b", "a;b", "web\tsocket", "websocket\xa0"),
+  "frame stream": streams(
+    // A text cut within a character, with a Ping in between; and one whose next fragment is wrong.
+    `01 82 00 00 00 00 e2 82 89 80 ${KEY} 80 81 00 00 00 00 ac`,
+    `01 82 00 00 00 00 e2 82 80 81 00 00 00 00 41`,
+    `01 81 00 00 00 00 ed 80 81 00 00 00 00 a0`,
+    `01 81 00 00 00 00 f4 80 81 00 00 00 00 90`,
+    `81 81 00 00 00 00 f5`,
+    // A text that ends within a character, at the end of a fragment and of a message.
+    `81 82 00 00 00 00 e2 82`,
+    `01 82 00 00 00 00 e2 82 80 80 00 00 00 00`,
+    // Lengths in more bytes than they need, and in as many.
+    `82 fe 00 7d ${KEY}`,
+    `82 fe 00 7e ${KEY} ${"00 ".repeat(126)}`,
+    `82 ff 00 00 00 00 00 00 ff ff ${KEY}`,
+    `82 ff 00 00 00 00 00 01 00 00 ${KEY}`,
+    `82 ff 80 00 00 00 00 00 00 00 ${KEY}`,
+    `82 ff 7f ff ff ff ff ff ff ff ${KEY}`,
+    // At the limit of a message, and one past it, by one frame and by two.
+    `82 fe 01 2c ${KEY} ${"00 ".repeat(300)}`,
+    `82 fe 01 2d ${KEY}`,
+    `02 81 ${KEY} 00 80 fe 01 2b ${KEY} ${"00 ".repeat(299)}`,
+    `02 81 ${KEY} 00 80 fe 01 2c ${KEY}`,
+    // At the limit of fragments, and one past it.
+    `02 80 ${KEY} ${`00 80 ${KEY} `.repeat(4)} 80 80 ${KEY}`,
+    `02 80 ${KEY} ${`00 80 ${KEY} `.repeat(5)} 80 80 ${KEY}`,
+    // Control frames: too long, fragmented, with RSV1, reserved.
+    `89 fe 00 7e ${KEY}`,
+    `09 80 ${KEY}`,
+    `c9 80 ${KEY}`,
+    `8b 80 ${KEY}`,
+    // Fragments that begin or continue nothing.
+    `80 80 ${KEY}`,
+    `01 80 ${KEY} 81 80 ${KEY}`,
+    // Not masked.
+    `81 00`,
+    // Close frames, and what comes behind one.
+    `88 80 ${KEY} 89 80 ${KEY}`,
+    `88 81 ${KEY} 00`,
+    `88 82 00 00 00 00 03 e8 ff`,
+    `88 82 00 00 00 00 03 ed`,
+    `88 83 00 00 00 00 03 e8 80`,
+  ),
+  "UTF-8": bytesOf(
+    "",
+    "c0 80",
+    "c1 bf",
+    "c2",
+    "e0 9f bf",
+    "ed a0 80",
+    "ed 9f bf",
+    "f0 8f bf bf",
+    "f4 8f bf bf",
+    "f4 90 80 80",
+    "f5 80 80 80",
+    "ef bb bf",
+    "ef bf bd",
+    `${"61 ".repeat(81)} ff`,
+    `${"61 ".repeat(200)} e2 82 ac`,
+  ),
+  "close payload": bytesOf(
+    "",
+    "03",
+    "03 e7",
+    "03 e8",
+    "03 eb",
+    "03 ec",
+    "03 ed",
+    "03 ee",
+    "03 ef",
+    "03 f6",
+    "03 f7",
+    "0b b7",
+    "0b b8",
+    "13 87",
+    "13 88",
+    "03 e8 ef bb bf",
+    "03 e8 c3",
+    `03 e8 ${"61 ".repeat(122)} c3`,
+  ),
+  "server": [
+    ...conversations(
+      `81 81 ${KEY} 56 88 82 00 00 00 00 03 e8`,
+      `89 80 ${KEY} 01 82 00 00 00 00 e2 82 80 81 00 00 00 00 41`,
+      `02 80 ${KEY} 88 80 ${KEY}`,
+    ),
+    ...["GET / HTTP/1.1\r\n", "", "\r\n", upgradeRequest({ headers: { Host: ["a", "b"] } })].map(
+      (head) => ({ head, bytes: latin1(""), isCalm: true }),
+    ),
+  ],
+};
