@@ -148,14 +148,14 @@ export interface ConnectionSettings {
  * Checks the options, and fills in the defaults.
  *
  * @throws {RangeError} Where a number is out of its range.
- * @throws {TypeError} Where an option is of another type, or there is no such limit.
+ * @throws {TypeError} Where an option is of another type, or there is no such limit, rate or time.
  */
 export function resolveConnectionOptions(
   options: ConnectionOptions,
   clock: Clock = systemClock,
 ): ConnectionSettings {
   const { limits: given = {}, rateLimits, keepAlive = {}, closeTimeoutMs = 5_000 } = options;
-  const limits: Limits = {
+  const limits = withDefaults<Limits>("limits", given, {
     maxMessageSize: 1024 * 1024,
     maxFragments: 1024,
     receiveQueueMessages: 16,
@@ -163,16 +163,7 @@ export function resolveConnectionOptions(
     sendHighWaterMark: 64 * 1024,
     sendQueueSize: 1024 * 1024,
     sendQueueOverflow: "close",
-  };
-  assertObject("limits", given);
-  for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(limits, name)) {
-      throw new TypeError(
-        `Cannot use the limit ${name}: the limits are ${Object.keys(limits).join(", ")}`,
-      );
-    }
-    if (value !== undefined) Object.assign(limits, { [name]: value });
-  }
+  });
   checkLimit("limits.maxMessageSize", limits.maxMessageSize, 0);
   checkLimit("limits.maxFragments", limits.maxFragments, 1);
   checkLimit("limits.receiveQueueMessages", limits.receiveQueueMessages, 1);
@@ -197,38 +188,54 @@ export function resolveConnectionOptions(
   };
 }
 
-function resolveRateLimits(rateLimits: Partial<RateLimits>): RateLimits {
-  assertObject("rateLimits", rateLimits);
-  const {
-    bytesPerSecond = Infinity,
-    messagesPerSecond = Infinity,
-    controlFramesPerSecond = Infinity,
-    onExceeded = "pause",
-  } = rateLimits;
-  checkLimit("rateLimits.bytesPerSecond", bytesPerSecond, 1);
-  checkLimit("rateLimits.messagesPerSecond", messagesPerSecond, 1);
-  checkLimit("rateLimits.controlFramesPerSecond", controlFramesPerSecond, 1);
-  if (onExceeded !== "pause" && onExceeded !== "close") {
+function resolveRateLimits(given: Partial<RateLimits>): RateLimits {
+  const rateLimits = withDefaults<RateLimits>("rateLimits", given, {
+    bytesPerSecond: Infinity,
+    messagesPerSecond: Infinity,
+    controlFramesPerSecond: Infinity,
+    onExceeded: "pause",
+  });
+  checkLimit("rateLimits.bytesPerSecond", rateLimits.bytesPerSecond, 1);
+  checkLimit("rateLimits.messagesPerSecond", rateLimits.messagesPerSecond, 1);
+  checkLimit("rateLimits.controlFramesPerSecond", rateLimits.controlFramesPerSecond, 1);
+  if (!["pause", "close"].includes(rateLimits.onExceeded)) {
     throw new TypeError(
-      `Cannot use ${String(onExceeded)} as rateLimits.onExceeded: it is "pause" or "close"`,
+      `Cannot use ${
+        String(rateLimits.onExceeded)
+      } as rateLimits.onExceeded: it is "pause" or "close"`,
     );
   }
-  return { bytesPerSecond, messagesPerSecond, controlFramesPerSecond, onExceeded };
+  return rateLimits;
 }
 
-function resolveKeepAlive(keepAlive: Partial<KeepAlive> | false): KeepAlive | undefined {
-  if (keepAlive === false) return undefined;
-  assertObject("keepAlive", keepAlive);
-  const { intervalMs = 20_000, timeoutMs = 20_000 } = keepAlive;
-  checkDuration("keepAlive.intervalMs", intervalMs);
-  checkDuration("keepAlive.timeoutMs", timeoutMs);
-  return { intervalMs, timeoutMs };
+function resolveKeepAlive(given: Partial<KeepAlive> | false): KeepAlive | undefined {
+  if (given === false) return undefined;
+  const defaults = { intervalMs: 20_000, timeoutMs: 20_000 };
+  const keepAlive = withDefaults<KeepAlive>("keepAlive", given, defaults);
+  checkDuration("keepAlive.intervalMs", keepAlive.intervalMs);
+  checkDuration("keepAlive.timeoutMs", keepAlive.timeoutMs);
+  return keepAlive;
 }
 
-/** Checks an option that is an object. */
-export function assertObject(name: string, value: unknown): void {
-  if (typeof value === "object" && value !== null) return;
-  throw new TypeError(`Cannot use ${String(value)} as ${name}: it is an object`);
+/**
+ * Fills in the defaults of an option that is an object.
+ *
+ * @throws {TypeError} Where it is none, or has a name that is none of the defaults': a limit that is
+ * spelled wrong would be no limit.
+ */
+export function withDefaults<T extends object>(name: string, given: unknown, defaults: T): T {
+  if (typeof given !== "object" || given === null) {
+    throw new TypeError(`Cannot use ${String(given)} as ${name}: it is an object`);
+  }
+  const result = { ...defaults };
+  for (const [key, value] of Object.entries(given)) {
+    if (!Object.hasOwn(defaults, key)) {
+      const keys = Object.keys(defaults).join(", ");
+      throw new TypeError(`Cannot use the option ${name}.${key}: ${name} has ${keys}`);
+    }
+    if (value !== undefined) Object.assign(result, { [key]: value });
+  }
+  return result;
 }
 
 /** Checks a limit: an integer from `min` on, or `Infinity`. */

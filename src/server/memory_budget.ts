@@ -1,6 +1,6 @@
 import type { Budget, BudgetMember } from "../connection/budget.ts";
 import type { Clock } from "../connection/clock.ts";
-import { assertObject, checkLimit } from "../connection/options.ts";
+import { checkLimit, withDefaults } from "../connection/options.ts";
 import type { ServeOptions } from "./options.ts";
 
 /** What all connections of a server together may hold. */
@@ -199,11 +199,13 @@ export function resolveMemoryBudget(
   maxMessageSize: number,
 ): MemoryBudgetOptions | undefined {
   if (given === false) return undefined;
-  assertObject("memoryBudget", given);
-  const { size = defaultSize(maxMessageSize), sizePerConnection = 32 * 1024 } = given;
-  checkLimit("memoryBudget.size", size, 1);
-  checkLimit("memoryBudget.sizePerConnection", sizePerConnection, 0);
-  return { size, sizePerConnection };
+  const budget = withDefaults<MemoryBudgetOptions>("memoryBudget", given, {
+    size: defaultSize(maxMessageSize),
+    sizePerConnection: 32 * 1024,
+  });
+  checkLimit("memoryBudget.size", budget.size, 1);
+  checkLimit("memoryBudget.sizePerConnection", budget.sizePerConnection, 0);
+  return budget;
 }
 
 function defaultSize(maxMessageSize: number): number {
