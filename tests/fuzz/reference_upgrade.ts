@@ -27,6 +27,10 @@ export type ReadUpgrade =
   }
   | { statuses: Set<number> };
 
+const T = "[!#$%&'*+.^_`|~0-9A-Za-z-]";
+/** The name of a protocol, with or without a version (RFC 9110, section 7.8). */
+const PROTOCOL = new RegExp(`^${T}+(?:/${T}+)?$`);
+
 /** Gives the values of all fields of a name. */
 export function valuesOf({ fields }: Pick<UpgradeInput, "fields">, name: string): string[] {
   return fields.filter((field) => field[0].toLowerCase() === name.toLowerCase())
@@ -43,12 +47,15 @@ export function readUpgrade(input: UpgradeInput): ReadUpgrade {
   expect(input.method === "GET", 405);
   const host = readHost(input);
   expect(host !== undefined);
+  expect(isOwnTarget(input, host));
 
   expect(values("Transfer-Encoding").length === 0);
   expect(values("Content-Length").length <= 1);
   expect(values("Content-Length").every((length) => length === "0"));
 
   expect(isMeantAsUpgrade(input), 426);
+  const protocolNames = values("Upgrade").join(",").split(",").map(trim);
+  expect(protocolNames.every((name) => name === "" || PROTOCOL.test(name)));
   const options = readTokens(values("Connection").join(", ")) ?? [];
   expect(options.some((option) => option.toLowerCase() === "upgrade"));
 
@@ -90,13 +97,10 @@ export function readUpgrade(input: UpgradeInput): ReadUpgrade {
   };
 }
 
-/** The host that a request is for; `undefined` where there is none, or more than one. */
-export function readHost(
-  input: Pick<UpgradeInput, "fields" | "target" | "secure">,
-): string | undefined {
+/** The host that a request names; `undefined` where there is none, or more than one. */
+export function readHost(input: Pick<UpgradeInput, "fields" | "secure">): string | undefined {
   const hosts = valuesOf(input, "Host");
-  const host = hosts.length === 1 ? readAuthority(hosts[0], input.secure) : undefined;
-  return host !== undefined && isOwnTarget(input, host) ? host : undefined;
+  return hosts.length === 1 ? readAuthority(hosts[0], input.secure) : undefined;
 }
 
 /** Whether one of the protocols in `Upgrade` is websocket. */
@@ -110,10 +114,15 @@ export function readContentLength(
   input: Pick<UpgradeInput, "fields">,
 ): { length: number | undefined } | { statuses: Set<number> } {
   const lengths = valuesOf(input, "Content-Length");
-  const isChunked = valuesOf(input, "Transfer-Encoding").length > 0;
   const statuses = new Set<number>();
-  if (lengths.length > 1 || (isChunked && lengths.length > 0)) statuses.add(400);
-  if (isChunked && lengths.length === 0) statuses.add(501);
+  if (lengths.length > 1) statuses.add(400);
+  const values = valuesOf(input, "Transfer-Encoding");
+  if (values.length > 0) {
+    const codings = readTokens(values.join(", "))?.map((coding) => coding.toLowerCase()) ?? [];
+    const isWellFormed = codings.pop() === "chunked" && !codings.includes("chunked");
+    if (!isWellFormed || lengths.length > 0) statuses.add(400);
+    else statuses.add(codings.length > 0 ? 501 : 411);
+  }
   for (const length of lengths) {
     if (!/^[0-9]+$/.test(length) || BigInt(length) > 2n ** 53n - 1n) statuses.add(400);
   }
@@ -121,14 +130,15 @@ export function readContentLength(
   return { length: lengths.length === 0 ? undefined : Number(lengths[0]) };
 }
 
-function isOwnTarget(
+/** Whether the target is a path, or a URL of the host. */
+export function isOwnTarget(
   { target, secure }: Pick<UpgradeInput, "target" | "secure">,
-  host: string,
+  host: string | undefined,
 ): boolean {
   if (target.includes("#")) return false;
   if (target.startsWith("/")) return true;
   const url = new RegExp(`^${secure ? "https" : "http"}://([^/?]*)`, "i").exec(target);
-  return url !== null && readAuthority(url[1], secure) === host;
+  return url !== null && host !== undefined && readAuthority(url[1], secure) === host;
 }
 
 const BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
@@ -139,7 +149,7 @@ export function readAuthority(text: string, secure: boolean): string | undefined
   const match = /^(\[[^\]]*\]|[^:[\]]*)(?::([0-9]{0,5}))?$/.exec(text);
   if (match === null) return undefined;
   const [, name, digits = ""] = match;
-  if (Number(digits) > 65_535) return undefined;
+  if (Number(digits) > 65_535 || name.length > 255) return undefined;
   const host = name.startsWith("[") ? readIpv6(name.slice(1, -1)) : readName(name.toLowerCase());
   if (host === undefined) return undefined;
   const isDefault = digits === "" || Number(digits) === (secure ? 443 : 80);

@@ -119,7 +119,8 @@ export const RESPONSE_HEADS: Target<ResponseInput> = {
 
 function checkRefusal({ status, reason, headers }: ResponseInput, date: Date, fit: boolean): void {
   if (!(Number.isInteger(status) && status >= 400 && status <= 599) || !fit) return;
-  const bytes = encodeRefusal(new HandshakeError(status, reason, headers), date);
+  const error = new HandshakeError(status, reason, headers);
+  const bytes = encodeRefusal(error, { date });
   const text = asLatin1(bytes);
   const end = text.indexOf("\r\n\r\n") + 4;
   const body = bytes.subarray(end);
@@ -127,6 +128,8 @@ function checkRefusal({ status, reason, headers }: ResponseInput, date: Date, fi
   check(isOneLine, () => JSON.stringify(text));
   const length = /\r\nContent-Length: ([0-9]+)\r\n/.exec(text.slice(0, end));
   check(Number(length?.[1]) === body.length, () => JSON.stringify(text));
+  const toHead = asLatin1(encodeRefusal(error, { date, isHead: true }));
+  check(toHead === text.slice(0, end), () => JSON.stringify(toHead));
 }
 
 /** Compares a head's lines, or the error, with those expected. */

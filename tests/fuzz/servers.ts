@@ -18,13 +18,21 @@ import { settle } from "../support/turn.ts";
 import { watch, type Watched } from "../support/watch.ts";
 import { makeStream } from "./frame_streams.ts";
 import { readHead } from "./reference_head.ts";
-import { isMeantAsUpgrade, readContentLength, readHost, readUpgrade } from "./reference_upgrade.ts";
+import {
+  isMeantAsUpgrade,
+  isOwnTarget,
+  readContentLength,
+  readHost,
+  readUpgrade,
+} from "./reference_upgrade.ts";
 import { mutateHead } from "./request_heads.ts";
 import { check, type Target } from "./target.ts";
 
 const HEAD_LIMITS = { maxHeadSize: 400, maxLineSize: 120, maxFields: 9 };
 const LIMITS = { maxMessageSize: 300, maxFragments: 6 };
 const MAX_BODY_SIZE = 20;
+/** The methods that reach the program. */
+const METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 /** What the program's own code fails with. */
 const PROGRAM_ERROR = new Error("The program fails");
@@ -44,7 +52,10 @@ export const SERVERS: Target<ServerInput> = {
     let head = random.below(10) === 0
       ? httpRequest({
         method: random.pick(["GET", "POST", "HEAD", "TRACE"]),
-        headers: { "Content-Length": random.pick(["0", "5", "20", "21", "x"]) },
+        headers: {
+          "Content-Length": random.pick(["0", "5", "20", "21", "x", undefined]),
+          "Transfer-Encoding": random.pick([undefined, undefined, undefined, "chunked", "gzip"]),
+        },
       })
       : upgradeRequest();
     if (random.below(6) === 0) head = mutateHead(head, random);
@@ -128,6 +139,9 @@ function createProgram({ isCalm, seed }: ServerInput): { setup: Setup<unknown>; 
         controlFramesPerSecond: 1 + random.below(5),
         onExceeded: random.pick(["pause", "close"]),
       };
+    }
+    if (random.below(4) === 0) {
+      options.memoryBudget = { size: 1 + random.below(2000), sizePerConnection: random.below(500) };
     }
     if (random.below(8) === 0) options.maxConnections = random.below(2);
   }
@@ -356,15 +370,18 @@ class Exchange {
       const status = hook === "refuses" ? 403 : hook === "throws" || hook === "lies" ? 500 : 101;
       return { statuses: new Set([status]), consumed };
     }
-    if (!hasFetch) return { statuses: new Set([426]), consumed };
     const statuses = new Set<number>();
-    if (readHost(request) === undefined) statuses.add(400);
-    if (!["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"].includes(head.method)) {
-      statuses.add(501);
-    }
+    const host = readHost(request);
     const body = readContentLength(head);
     const length = "statuses" in body ? 0 : body.length ?? 0;
+    if (host === undefined) statuses.add(400);
     if ("statuses" in body) body.statuses.forEach((status) => statuses.add(status));
+    if (!hasFetch) {
+      if (statuses.size === 0) statuses.add(426);
+      return { statuses, consumed };
+    }
+    if (!isOwnTarget(request, host)) statuses.add(400);
+    if (!METHODS.includes(head.method)) statuses.add(501);
     if (length > 0 && (head.method === "GET" || head.method === "HEAD")) statuses.add(400);
     if (length > MAX_BODY_SIZE) statuses.add(413);
     if (statuses.size === 0) {
@@ -492,7 +509,7 @@ class Exchange {
     const head = readHead(String.fromCharCode(...sent), HEAD_LIMITS);
     if (record.conn === undefined) {
       const status = statusOf(output);
-      const known = [101, 200, 400, 403, 405, 408, 413, 414, 426, 431, 500, 501, 503, 505];
+      const known = [101, 200, 400, 403, 405, 408, 411, 413, 414, 426, 431, 500, 501, 503, 505];
       check(status === undefined || known.includes(status), () => `status ${status}`);
       return;
     }
@@ -508,7 +525,7 @@ class Exchange {
     if (initiator === "remote" && closeCode !== 1006) {
       assertEquals(`close ${closeCode} ${JSON.stringify(reason)}`, closing);
     }
-    const codes = [expected.closeCode, 1000, 1001, 1006, 1008, 1011, 4000];
+    const codes = [expected.closeCode, 1000, 1001, 1006, 1008, 1011, 1013, 4000];
     if (initiator === "local") check(codes.includes(closeCode), () => `code ${closeCode}`);
     const end = asLatin1(output).indexOf("\r\n\r\n");
     if (end !== -1) readOutput(output.subarray(end + 4));
@@ -531,6 +548,7 @@ class Exchange {
       check(error === PROGRAM_ERROR || isLie, () => `an error was reported: ${error}`);
     }
     check(server.server.connections.size === 0, () => "a connection is left");
+    check(server.server.stats().heldSize === 0, () => "bytes are counted still");
     check(server.clock.pending.length === 0, () => `timers are left: ${server.clock.pending}`);
     if (record.conn !== undefined) {
       check(record.closed!.state === "resolved", () => "closed is pending");

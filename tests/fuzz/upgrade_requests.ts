@@ -66,6 +66,8 @@ const HOSTS = [
   "[1:]",
   "[]",
   "a_b~!$&'()*+,;=",
+  `${"x".repeat(255)}:80`,
+  "x".repeat(256),
   "ex ample.com",
   "ex%61mple.com",
   "ex\xe4mple.com",
@@ -113,7 +115,7 @@ const VALUES: Record<string, readonly string[]> = {
     "Upgrade;",
     "upgrade,,",
   ],
-  "Sec-WebSocket-Version": ["13", "8", "13, 8", "013", "", "13 ", "1\t3"],
+  "Sec-WebSocket-Version": ["13", "8", "13, 8", "013", "", "1\t3"],
   "Sec-WebSocket-Key": KEYS,
   "Sec-WebSocket-Protocol": ["chat", "chat, superchat", "chat, chat", "", ",", "a b", "Chat, chat"],
   "Sec-WebSocket-Extensions": [
@@ -127,7 +129,8 @@ const VALUES: Record<string, readonly string[]> = {
   ],
   "Content-Length": ["0", "00", "5", "-1", "+0", "0, 0", "0x0", "1e1", "9007199254740991"]
     .concat(["9007199254740992", "", "5 5"]),
-  "Transfer-Encoding": ["chunked", "identity", "", "xchunked", "chunked, chunked"],
+  "Transfer-Encoding": ["chunked", "identity", "", "xchunked", "chunked, chunked"]
+    .concat(["gzip, chunked", "Chunked", "chunked, gzip", "chunked;q=1", ", chunked,"]),
   Cookie: ["a=b", "c=d"],
   __proto__: ["x"],
   constructor: ["x"],
