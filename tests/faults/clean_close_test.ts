@@ -110,6 +110,7 @@ for (const tls of [false, true]) {
         hostname: "127.0.0.1",
         tls: tls ? { cert: readTls("cert.pem"), key: readTls("key.pem") } : undefined,
         limits: { sendQueueSize: Infinity },
+        memoryBudget: false,
         onError: (error) => void errors.push(error),
       } as Setup<unknown>);
       const server: Server = await (handler === undefined

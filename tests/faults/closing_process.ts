@@ -17,6 +17,7 @@ const server = await serve({
   hostname: "127.0.0.1",
   tls: cert === undefined ? undefined : { cert, key },
   limits: { sendQueueSize: Infinity },
+  memoryBudget: false,
 }, async (conn) => {
   for await (const message of conn) {
     for (const data of messagesOf(Number(message))) void conn.send(data);
