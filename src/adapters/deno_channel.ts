@@ -7,6 +7,7 @@
 import type { Address } from "../connection/byte_channel.ts";
 import { OrderedChannel } from "../connection/ordered_channel.ts";
 import type { DenoConn } from "./deno_api.ts";
+import { nextTurn, Share } from "./deno_turn.ts";
 import {
   borrowBuffer,
   type BufferSize,
@@ -19,9 +20,13 @@ import {
 // Up to here one copy, given away, costs less than lending: messages then need none of their own.
 const MAX_COPIED = 8192;
 
+/** The largest buffer where dealing with the bytes keeps others waiting. */
+const SMALL_BUFFER: BufferSize = bufferSizeFor(16_384);
+
 /** A connection of Deno as a byte channel. */
 export class DenoChannel extends OrderedChannel {
   readonly #conn: DenoConn;
+  readonly #share: Share = new Share();
   #bufferSize: BufferSize = 0;
   #reading = false;
   #writing = false;
@@ -88,17 +93,25 @@ export class DenoChannel extends OrderedChannel {
         this.#closeOnceEnded();
         break;
       }
-      this.#bufferSize = nextBufferSize(size, bufferSize);
-      if (size <= MAX_COPIED) {
-        this.arrive(buffer.slice(0, size), false);
-        returnBuffer(buffer, bufferSize);
-        continue;
-      }
-      const held = this.paused;
-      this.arrive(size < buffer.length ? buffer.subarray(0, size) : buffer, !held);
-      if (!held) returnBuffer(buffer, bufferSize);
+      const share = this.#share;
+      const isUsedUp = share.use(size);
+      const nextSize = nextBufferSize(size, bufferSize);
+      this.#bufferSize = share.isSmall && nextSize > SMALL_BUFFER ? SMALL_BUFFER : nextSize;
+      this.#receive(buffer, size, bufferSize);
+      if (isUsedUp) await nextTurn();
     }
     this.#reading = false;
+  }
+
+  #receive(buffer: Uint8Array, size: number, bufferSize: BufferSize): void {
+    if (size <= MAX_COPIED) {
+      this.arrive(buffer.slice(0, size), false);
+      returnBuffer(buffer, bufferSize);
+      return;
+    }
+    const held = this.paused;
+    this.arrive(size < buffer.length ? buffer.subarray(0, size) : buffer, !held);
+    if (!held) returnBuffer(buffer, bufferSize);
   }
 
   async #send(chunks: Uint8Array[]): Promise<void> {
@@ -121,6 +134,7 @@ export class DenoChannel extends OrderedChannel {
         let taken = await this.#conn.write(run);
         while (taken < size) taken += await this.#conn.write(run.subarray(taken));
         if (buffer !== undefined) returnBuffer(buffer, bufferSizeFor(size));
+        if (this.#share.use(size)) await nextTurn();
       }
     } catch (error) {
       this.#fail(error);

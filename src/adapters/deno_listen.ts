@@ -13,6 +13,7 @@ import type {
 } from "../connection/byte_channel.ts";
 import type { DenoAddr, DenoApi, DenoConn, DenoListener } from "./deno_api.ts";
 import { DenoChannel } from "./deno_channel.ts";
+import { nextTurn } from "./deno_turn.ts";
 import { checkListen } from "./listen_check.ts";
 import { toListenError } from "./listen_error.ts";
 
@@ -22,6 +23,9 @@ declare const Deno: DenoApi;
 
 /** How long accepting rests after it failed for reasons that last, such as want of descriptors. */
 const acceptRestMs = 100;
+
+/** How many connections are accepted before others must have had a turn. */
+const ACCEPTED_AT_ONCE = 64;
 
 /** Errors of `accept()` that concern one peer, which has gone already. */
 const peerErrors: ReadonlySet<unknown> = new Set([
@@ -83,7 +87,7 @@ class DenoByteListener implements ByteListener {
   }
 
   async #acceptAll(): Promise<void> {
-    while (!this.#closed) {
+    for (let accepted = 1; !this.#closed; accepted++) {
       let conn: DenoConn;
       try {
         conn = await this.#listener.accept();
@@ -98,6 +102,7 @@ class DenoByteListener implements ByteListener {
       const channel = new DenoChannel(conn, toAddress(remoteAddr), toAddress(localAddr));
       // Out of this loop, which must not end where the callee throws.
       queueMicrotask(() => this.#onChannel(channel));
+      if (accepted % ACCEPTED_AT_ONCE === 0) await nextTurn();
     }
   }
 }

@@ -1,0 +1,78 @@
+import { assert } from "@std/assert";
+import { describe, it } from "node:test";
+import type { DenoConn } from "../../src/adapters/deno_api.ts";
+import { DenoChannel } from "../../src/adapters/deno_channel.ts";
+import type { ByteChannelHandler } from "../../src/connection/byte_channel.ts";
+
+const address = { transport: "tcp", hostname: "127.0.0.1", port: 1 } as const;
+/** What may be moved before a timer has its turn, and what there is in all. */
+const SHARE = 1024 * 1024;
+const ALL = 64 * 1024 * 1024;
+const chunk = new Uint8Array(32 * 1024);
+
+/** A connection that is always ready, as Deno's is where the peer is fast. */
+class ReadyConn implements DenoConn {
+  readonly remoteAddr = address;
+  readonly localAddr = address;
+  readonly #isReadable: boolean;
+  /** The bytes that were read and written. */
+  moved = 0;
+
+  constructor(isReadable: boolean) {
+    this.#isReadable = isReadable;
+  }
+
+  read(buffer: Uint8Array): Promise<number | null> {
+    return this.#isReadable ? this.#move(buffer) : new Promise(() => {});
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#move(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): void {}
+
+  /** Waits for ever at the end, so that a test fails instead of hanging. */
+  #move({ length }: Uint8Array): Promise<number> {
+    if (this.moved >= ALL) return new Promise(() => {});
+    this.moved += length;
+    return Promise.resolve(length);
+  }
+}
+
+function handlerOf(on: Partial<ByteChannelHandler>): ByteChannelHandler {
+  return { receive() {}, receiveEnd() {}, drain() {}, receiveClosed() {}, ...on };
+}
+
+async function assertOthersHaveTurns(conn: ReadyConn): Promise<void> {
+  for (let i = 0; i < 10; i++) {
+    const before = conn.moved;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const moved = conn.moved - before;
+    assert(moved <= SHARE, `${moved} bytes were moved before a timer had its turn`);
+  }
+  assert(conn.moved > SHARE, "nothing was moved");
+}
+
+describe("a connection of Deno that is always ready leaves others their turn", () => {
+  it("while it is read", async () => {
+    const conn = new ReadyConn(true);
+    const channel = new DenoChannel(conn, address, address);
+    channel.handler = handlerOf({});
+    await assertOthersHaveTurns(conn);
+    channel.abort();
+  });
+
+  it("while it is written to", async () => {
+    const conn = new ReadyConn(false);
+    const channel = new DenoChannel(conn, address, address);
+    channel.handler = handlerOf({ drain: () => void channel.write([chunk]) });
+    channel.write([chunk]);
+    await assertOthersHaveTurns(conn);
+    channel.abort();
+  });
+});
