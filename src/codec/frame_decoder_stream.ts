@@ -1,4 +1,5 @@
 import { MessageTooBigError, WebSocketError } from "../errors.ts";
+import { checkLimit } from "../limits.ts";
 import { ByteCollector, cloneBytes } from "./byte_collector.ts";
 import type { Frame, Role } from "./frame.ts";
 import { FrameDecoder, type FrameDecoderOptions, type FrameHandler } from "./frame_decoder.ts";
@@ -45,14 +46,7 @@ export class FrameDecoderStream extends TransformStream<Uint8Array, Frame> {
    */
   constructor(role: Role, options: FrameDecoderStreamOptions = {}) {
     const { maxPayloadLength = 1024 * 1024 } = options;
-    if (
-      !(maxPayloadLength === Infinity || Number.isSafeInteger(maxPayloadLength)) ||
-      maxPayloadLength < 0
-    ) {
-      throw new RangeError(
-        `Cannot use ${maxPayloadLength} as maxPayloadLength: it is a number of bytes, from 0 on, or Infinity`,
-      );
-    }
+    checkLimit("maxPayloadLength", maxPayloadLength, 0);
     const assembler = new FrameAssembler(maxPayloadLength);
     const decoder = new FrameDecoder(role, assembler, options);
     super({

@@ -1,3 +1,4 @@
+import { checkLimit } from "../limits.ts";
 import type { MessageLimits } from "../protocol/message_receiver.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Delays } from "./delays.ts";
@@ -236,14 +237,6 @@ export function withDefaults<T extends object>(name: string, given: unknown, def
     if (value !== undefined) Object.assign(result, { [key]: value });
   }
   return result;
-}
-
-/** Checks a limit: an integer from `min` on, or `Infinity`. */
-export function checkLimit(name: string, value: unknown, min: number): void {
-  if (value === Infinity || (Number.isSafeInteger(value) && (value as number) >= min)) return;
-  throw new RangeError(
-    `Cannot use ${String(value)} as ${name}: it is an integer from ${min} on, or Infinity`,
-  );
 }
 
 /** The longest duration: past it, every runtime's timers fire at once. */

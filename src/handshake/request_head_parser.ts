@@ -1,4 +1,5 @@
 import { HandshakeError } from "../errors.ts";
+import { checkLimit } from "../limits.ts";
 import { classes, CR, describeByte, LF, SP, TARGET, TOKEN } from "./characters.ts";
 import { FieldSectionScanner } from "./field_section.ts";
 import { HeadBuffer } from "./head_buffer.ts";
@@ -80,9 +81,9 @@ export class RequestHeadParser {
    */
   constructor(limits: Partial<RequestHeadLimits> = {}) {
     const { maxHeadSize = 16384, maxLineSize = 8192, maxFields = 100 } = limits;
-    validateLimit("maxHeadSize", maxHeadSize);
-    validateLimit("maxLineSize", maxLineSize);
-    validateLimit("maxFields", maxFields);
+    checkLimit("maxHeadSize", maxHeadSize, 0);
+    checkLimit("maxLineSize", maxLineSize, 0);
+    checkLimit("maxFields", maxFields, 0);
     this.#maxHeadSize = maxHeadSize;
     this.#maxLineSize = maxLineSize;
     this.#scanner = new FieldSectionScanner(maxLineSize, maxFields);
@@ -240,13 +241,6 @@ export class RequestHeadParser {
       `Cannot parse the request: the request line is longer than ${maxSize} bytes`,
     );
   }
-}
-
-function validateLimit(name: string, value: number): void {
-  if (value === Infinity || (Number.isSafeInteger(value) && value >= 0)) return;
-  throw new RangeError(
-    `Cannot limit the request head: ${name} must be a non-negative integer or Infinity, not ${value}`,
-  );
 }
 
 function badStart(byte: number): HandshakeError {

@@ -33,9 +33,9 @@ export type ControlHandler = (
 
 /** The limits of what is received. `Infinity` stands for none. */
 export interface MessageLimits {
-  /** The largest message, in bytes, as the sum of its fragments' lengths. Past it: 1009. */
+  /** The largest message, in bytes, as the sum of its fragments' lengths: 0 or more. Past it: 1009. */
   maxMessageSize: number;
-  /** The most fragments of a message; empty ones count. Past it: 1008. */
+  /** The most fragments of a message: 0 or more; empty ones count. Past it: 1008. */
   maxFragments: number;
 }
 

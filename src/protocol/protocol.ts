@@ -5,6 +5,7 @@ import { FrameDecoder } from "../codec/frame_decoder.ts";
 import { FrameEncoder, type FrameEncoderOptions } from "../codec/frame_encoder.ts";
 import { Opcode } from "../codec/opcode.ts";
 import type { ProtocolError } from "../errors.ts";
+import { checkLimit } from "../limits.ts";
 import {
   checkCloseStatus,
   type CloseStatus,
@@ -90,9 +91,12 @@ export class Protocol {
    * @param handler Takes what the peer sent.
    * @param options The limits: `maxMessageSize`, by default 1 MiB, and `maxFragments`, by default
    * 1,024; and a client's source of masking keys.
+   * @throws {RangeError} Where a limit is neither a non-negative safe integer nor `Infinity`.
    */
   constructor(role: Role, handler: ProtocolHandler, options: ProtocolOptions = {}) {
     const { maxMessageSize = 1024 * 1024, maxFragments = 1024 } = options;
+    checkLimit("maxMessageSize", maxMessageSize, 0);
+    checkLimit("maxFragments", maxFragments, 0);
     this.#handler = handler;
     this.#encoder = new FrameEncoder(role, options);
     this.#receiver = new MessageReceiver(

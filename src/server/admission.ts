@@ -1,6 +1,6 @@
 import type { Address } from "../connection/byte_channel.ts";
-import { checkLimit } from "../connection/options.ts";
 import { HandshakeError } from "../errors.ts";
+import { checkLimit } from "../limits.ts";
 import type { ServeOptions } from "./options.ts";
 
 /** Counts connections, and tells whether there may be one more. */

@@ -1,6 +1,7 @@
 import type { Budget, BudgetMember } from "../connection/budget.ts";
 import type { Clock } from "../connection/clock.ts";
-import { checkLimit, withDefaults } from "../connection/options.ts";
+import { withDefaults } from "../connection/options.ts";
+import { checkLimit } from "../limits.ts";
 import type { ServeOptions } from "./options.ts";
 
 /** What all connections of a server together may hold. */

@@ -3,13 +3,13 @@ import { type Clock, systemClock } from "../connection/clock.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import {
   checkDuration,
-  checkLimit,
   type ConnectionOptions,
   type ConnectionSettings,
   resolveConnectionOptions,
 } from "../connection/options.ts";
 import { type OriginPolicy, validateOriginPolicy } from "../handshake/origin.ts";
 import type { HeaderFields } from "../handshake/response_head.ts";
+import { checkLimit } from "../limits.ts";
 import type { MemoryBudgetOptions } from "./memory_budget.ts";
 import type { ServerEvent } from "./stats.ts";
 

@@ -7,9 +7,10 @@ import type {
 } from "../connection/byte_channel.ts";
 import type { Clock } from "../connection/clock.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/connection.ts";
-import { checkDuration, checkLimit, MAX_DURATION_MS } from "../connection/options.ts";
+import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
+import { checkLimit } from "../limits.ts";
 import { checkCloseStatus } from "../protocol/close_payload.ts";
 import { Admission } from "./admission.ts";
 import { MemoryBudget, type MemoryBudgetOptions, resolveMemoryBudget } from "./memory_budget.ts";

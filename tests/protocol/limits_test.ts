@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertLess, assertLessOrEqual } from "@std/assert";
+import { assert, assertEquals, assertLess, assertLessOrEqual, assertThrows } from "@std/assert";
 import type { Frame } from "../../src/codec/mod.ts";
 import { MessageTooBigError } from "../../src/protocol/mod.ts";
 import { concatBytes, encodeReferenceFrame } from "../support/reference_frames.ts";
@@ -172,6 +172,19 @@ for (const role of ROLES) {
     });
   });
 }
+
+describe("the limits of a Protocol", () => {
+  it("are integers from 0 on, or Infinity", () => {
+    for (const name of ["maxMessageSize", "maxFragments"]) {
+      for (const value of [0, 1, Number.MAX_SAFE_INTEGER, Infinity, undefined]) {
+        new Side("server", { [name]: value });
+      }
+      for (const value of [-1, 0.5, NaN, -Infinity, 2 ** 53, "1", null, true, {}, 1n]) {
+        assertThrows(() => new Side("server", { [name]: value }), RangeError, ` as ${name}: `);
+      }
+    }
+  });
+});
 
 describe("the memory a message takes", () => {
   it("is not reserved for what is merely declared", () => {
