@@ -5,6 +5,7 @@
  */
 
 import { HONEST_CLIENTS } from "./crew.ts";
+import { OWN_DESCRIPTORS } from "./process_status.ts";
 import type { Calm, Measured } from "./samples.ts";
 import { mib, ms, timeOf } from "./words.ts";
 
@@ -95,7 +96,7 @@ function judgeCalm(calm: Calm, before: Calm): string[] {
     problems.push(`at ${at} there were ${count} ${what} without attacks; ${most} are the most`);
   };
   check("timers", calm.timers, before.timers + MAX_TIMERS);
-  check("descriptors", calm.descriptors, before.descriptors + MAX_CONNECTIONS);
+  check("descriptors", calm.descriptors, before.descriptors + OWN_DESCRIPTORS + MAX_CONNECTIONS);
   check("connections", calm.connections + calm.handshakes, MAX_CONNECTIONS);
   return problems;
 }
@@ -104,7 +105,8 @@ function judgeEnd({ before, after }: Measured): string[] {
   if (after === undefined) return [];
   const problems: string[] = [];
   for (const what of ["timers", "descriptors", "connections", "handshakes"] as const) {
-    if (after[what] <= before[what]) continue;
+    const own = what === "descriptors" ? OWN_DESCRIPTORS : 0;
+    if (after[what] <= before[what] + own) continue;
     problems.push(
       `${after[what]} ${what} were left when all clients had gone; there were ${before[what]} ` +
         "before they came",
@@ -113,12 +115,22 @@ function judgeEnd({ before, after }: Measured): string[] {
   return problems;
 }
 
+/** What the server itself waited for a core is nothing that it could do about. */
 function judgeWaits({ moments }: Measured, maxWaitMs: number): string[] {
-  return moments.filter(({ longestWait }) => longestWait > maxWaitMs).map((moment) =>
-    `at ${timeOf(moment.atMs)} an honest client waited ${ms(moment.longestWait)}; ` +
-    `${maxWaitMs} ms are the most (the server itself waited ${ms(moment.waitedForCore)} for a ` +
-    `core; attacks: ${moment.attacks.join(", ") || "none"})`
-  );
+  return moments.flatMap((moment, i) => {
+    const { atMs, longestWait, attacks } = moment;
+    // A wait may have begun in the moment before.
+    const waitedForCore = moment.waitedForCore + (moments[i - 1]?.waitedForCore ?? 0);
+    if (longestWait - waitedForCore <= maxWaitMs) return [];
+    return [
+      `at ${timeOf(atMs)} an honest client waited ${
+        ms(longestWait)
+      }; ${maxWaitMs} ms are the most ` +
+      `(of them the server had no core for ${ms(waitedForCore)}; attacks: ${
+        attacks.join(", ") || "none"
+      })`,
+    ];
+  });
 }
 
 /** Where nobody was served, or nobody attacked, the rest says nothing. */

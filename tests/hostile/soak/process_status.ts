@@ -6,6 +6,9 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 
+/** Runtimes open a few descriptors of their own when they need them first. */
+export const OWN_DESCRIPTORS = 6;
+
 /** How a process stands. */
 export interface ProcessStatus {
   /** Its memory in RAM, in bytes. */

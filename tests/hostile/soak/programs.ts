@@ -16,21 +16,30 @@ import type {
 import type { Mistakes } from "./faults.ts";
 
 /** How long the slow program takes for a message. */
-export const SLOW_MS = 20;
+const SLOW_MS = 20;
 
 /** Programs of callbacks; `data` is the path. */
 interface PathCallbacks extends ConnectionCallbacks<string> {
   upgrade(request: Request): UpgradeAcceptance<string>;
 }
 
-/** What all have to do with a message, to answer it. */
-async function answerSlowly(conn: Connection<string>, message: Message): Promise<void> {
+/** The connections that are to be answered slowly. */
+const slow = new WeakSet<Connection>();
+
+/** Echoes, and does what the attacks ask of a server: see `../hostile_server.ts`. */
+function answer(conn: Connection, message: Message): void | Promise<void> {
+  if (message === "be slow") slow.add(conn);
+  if (message === "be closed") void conn.close();
+  else return slow.has(conn) ? answerSlowly(conn, message) : conn.send(message);
+}
+
+async function answerSlowly(conn: Connection, message: Message): Promise<void> {
   await setTimeout(SLOW_MS);
   await conn.send(message);
 }
 
 /** Closes as a client asks for: `close CODE REASON`. */
-async function closeAsAsked(conn: Connection<string>, message: Message): Promise<void> {
+async function closeAsAsked(conn: Connection, message: Message): Promise<void> {
   const [, closeCode, reason] = /^close (\d{4}) (.*)$/.exec(String(message)) ?? [];
   await conn.close({ closeCode: Number(closeCode), reason });
 }
@@ -43,12 +52,11 @@ export function createCallbacks(mistakes: Mistakes): PathCallbacks {
     open(conn) {
       mistakes.open();
       if (conn.data === "/subscribe") subscribers.add(conn);
+      if (conn.data === "/slow") slow.add(conn);
     },
     message(conn, message) {
       if (mistakes.loses()) return;
       switch (conn.data) {
-        case "/slow":
-          return answerSlowly(conn, message);
         case "/close":
           return closeAsAsked(conn, message);
         case "/publish":
@@ -57,9 +65,7 @@ export function createCallbacks(mistakes: Mistakes): PathCallbacks {
         case "/subscribe":
           return;
         default:
-          // What the attacks ask of a server, see ../hostile_server.ts.
-          if (message === "be slow") conn.data = "/slow";
-          return conn.send(message);
+          return answer(conn, message);
       }
     },
     close: (conn) => void subscribers.delete(conn),
@@ -82,12 +88,8 @@ export function createHandler(mistakes: Mistakes): Handler {
 }
 
 async function iterate(conn: Connection, mistakes: Mistakes): Promise<void> {
-  let isSlow = false;
   for await (const message of conn) {
-    if (mistakes.loses()) continue;
-    isSlow ||= message === "be slow";
-    if (isSlow && message !== "be slow") await setTimeout(SLOW_MS);
-    await conn.send(message);
+    if (!mistakes.loses()) await answer(conn, message);
   }
 }
 

@@ -8,7 +8,7 @@
 import { setTimeout } from "node:timers/promises";
 import { SoakChild } from "./child.ts";
 import { HONEST_CLIENTS } from "./crew.ts";
-import { countDescriptors, readStatus } from "./process_status.ts";
+import { countDescriptors, OWN_DESCRIPTORS, readStatus } from "./process_status.ts";
 import type { HonestReport, HostileReport, Ports, ServerSample } from "./reports.ts";
 import { commandOf, type SoakRuntime } from "./runtime.ts";
 import type { Calm, Measured, Moment } from "./samples.ts";
@@ -37,8 +37,8 @@ export interface SoakOptions {
  * nothing of the server.
  */
 const WARM_UP_MS = 3_000;
-/** How long attacks may take to end by themselves. */
-const MAX_ATTACK_MS = 90_000;
+/** How long attacks may take to end when they are to. */
+const MAX_ATTACK_MS = 20_000;
 /** Nothing the server waits for takes longer: the handshake has 10 seconds, the close 5. */
 const SETTLE_MS = 20_000;
 const POLL_MS = 250;
@@ -193,7 +193,7 @@ class SoakRun {
     for (;;) {
       const sample = await this.#sample();
       const isSettled = sample.connections + sample.handshakes <= connections &&
-        sample.descriptors <= before.descriptors + connections &&
+        sample.descriptors <= before.descriptors + OWN_DESCRIPTORS + connections &&
         (connections > 0 || sample.timers <= before.timers);
       if (isSettled || this.#now > endsAt) return sample;
       await setTimeout(POLL_MS);
