@@ -156,8 +156,9 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * or returning it from a `message` callback, is what carries backpressure. Messages go out in the
    * order of the calls, and what is sent in one turn goes out in one write.
    *
-   * Past the cap of the send queue (1 MiB by default) the policy `sendQueueOverflow` decides; one
-   * message always fits an empty queue.
+   * Past the cap of the send queue (1 MiB by default) the policy `sendQueueOverflow` decides. Whoever
+   * awaits each `send` before the next does not come to it: one message always fits a queue that is
+   * not above the high-water mark.
    *
    * The promise rejects with a `ConnectionClosedError` where the connection is closing or ends while
    * it waits, and with the signal's reason. A rejection that nobody handles is no unhandled one.

@@ -48,8 +48,8 @@ export interface Limits extends MessageLimits {
    */
   sendHighWaterMark: number;
   /**
-   * The most bytes that wait to be sent: 0 or more. One message always fits an empty queue; past
-   * that, `sendQueueOverflow` decides.
+   * The most bytes that wait to be sent: 0 or more; past that, `sendQueueOverflow` decides. One message
+   * always fits a queue that is not above `sendHighWaterMark`: who awaits `send` is never refused.
    *
    * @default {1048576}
    */

@@ -102,12 +102,13 @@ export class SendQueue {
     return this.length > this.#limits.sendHighWaterMark;
   }
 
-  /** Tells whether a message fits the queue. */
+  /** Tells whether a message fits the queue: any does, where whoever waits for `send` sends the next. */
   hasRoomFor(data: Message): boolean {
     const length = this.length;
     if (length === 0) return true;
+    const { sendHighWaterMark, sendQueueSize } = this.#limits;
+    if (length <= Math.min(sendHighWaterMark, sendQueueSize)) return true;
     assertMessage(data);
-    const { sendQueueSize } = this.#limits;
     // No character needs more than three bytes a UTF-16 unit; only near the cap it is worth counting.
     const most = typeof data === "string" ? data.length * 3 : data.length;
     if (length + most <= sendQueueSize) return true;

@@ -18,7 +18,7 @@ function withPolicy(
   sendQueueOverflow: SendQueueOverflow,
   body: (ends: Ends) => Promise<void>,
 ): Promise<void> {
-  const limits = { sendHighWaterMark: 50, sendQueueSize: 100, sendQueueOverflow };
+  const limits = { sendHighWaterMark: 9, sendQueueSize: 100, sendQueueOverflow };
   return withStalledClient({ limits }, body);
 }
 
@@ -95,6 +95,32 @@ describe("one message", () => {
       });
     });
   }
+});
+
+describe("one message of any size", () => {
+  for (const [sendHighWaterMark, sendQueueSize] of [[9, 100], [10, 100], [100, 9], [100, 10]]) {
+    const fits = Math.min(sendHighWaterMark, sendQueueSize) === 10;
+    const verb = fits ? "fits" : "does not fit";
+    it(`${verb} a queue of ${sendQueueSize} that holds 10, with a mark of ${sendHighWaterMark}`, () =>
+      withStalledClient({ limits: { sendHighWaterMark, sendQueueSize } }, async ({ conn }) => {
+        assertEquals(conn.bufferedAmount, 10);
+        assertEquals(conn.trySend(new Uint8Array(1000)), fits ? "queued" : "dropped");
+        await settle(1);
+      }));
+  }
+
+  it("is sent to whoever reads slowly, where each send is awaited", () =>
+    withStalledClient({ limits: { sendQueueSize: 100, sendHighWaterMark: 20 } }, async (ends) => {
+      const { conn, client } = ends;
+      const texts = Array.from({ length: 4 }, (_, i) => `${i}`.repeat(1000));
+      const sending = (async () => {
+        for (const text of texts) await conn.send(text);
+      })();
+      client.socket.resume();
+      await client.readMessage();
+      for (const text of texts) assertEquals(await client.readMessage(), text);
+      await sending;
+    }));
 });
 
 describe('the policy "close"', () => {

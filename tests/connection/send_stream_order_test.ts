@@ -76,21 +76,24 @@ describe("while a message is sent as a stream", () => {
   });
 
   it('the policy "close" closes past the cap, and the stream is broken off', () =>
-    withConnection({ limits: { sendQueueSize: 100 } }, async ({ conn, client }) => {
-      const source = new Source("a");
-      const streamed = watch(conn.sendStream("text", source.stream));
-      const held = watch(conn.send("x".repeat(60)));
-      await settle();
-      const sent = watch(conn.send("y".repeat(60)));
-      const reason = "The send queue is full: the peer reads too slowly";
-      for (const each of [streamed, held, sent]) {
-        await each.untilSettled();
-        assertRejectedAsClosed(each, 1008, reason);
-      }
-      assertEquals((await client.readFrame()).fin, false);
-      assertEquals(await client.readClose(), [1008, reason]);
-      assertEquals(source.cancelled?.length, 1);
-    }));
+    withConnection(
+      { limits: { sendHighWaterMark: 50, sendQueueSize: 100 } },
+      async ({ conn, client }) => {
+        const source = new Source("a");
+        const streamed = watch(conn.sendStream("text", source.stream));
+        const held = watch(conn.send("x".repeat(60)));
+        await settle();
+        const sent = watch(conn.send("y".repeat(60)));
+        const reason = "The send queue is full: the peer reads too slowly";
+        for (const each of [streamed, held, sent]) {
+          await each.untilSettled();
+          assertRejectedAsClosed(each, 1008, reason);
+        }
+        assertEquals((await client.readFrame()).fin, false);
+        assertEquals(await client.readClose(), [1008, reason]);
+        assertEquals(source.cancelled?.length, 1);
+      },
+    ));
 
   it("bytes given to trySend() are copied up to 16 KiB", () =>
     withConnection({}, async ({ conn, client }) => {

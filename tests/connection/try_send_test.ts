@@ -26,22 +26,25 @@ describe("trySend()", () => {
   }
 
   it('gives "dropped" for what does not fit, and sends none of it', () =>
-    withStalledClient({ limits: LIMITS }, async ({ conn, client }) => {
-      assertEquals(conn.trySend(textOfFrameSize(190)), "sent");
-      assertEquals(conn.trySend("x".repeat(301)), "dropped");
-      assertEquals(conn.bufferedAmount, 200);
-      // A smaller one fits still.
-      assertEquals(conn.trySend("y".repeat(300)), "queued");
-      assertEquals(conn.trySend(""), "dropped");
-      assertEquals([conn.bufferedAmount, conn.state], [200 + 304, "open"]);
-      client.socket.resume();
-      await client.readMessage();
-      assertEquals(await client.readMessage(), textOfFrameSize(190));
-      assertEquals(await client.readMessage(), "y".repeat(300));
-      await settle();
-      assertEquals([client.unreadSize, conn.trySend("z")], [0, "sent"]);
-      assertEquals(await client.readMessage(), "z");
-    }));
+    withStalledClient(
+      { limits: { ...LIMITS, sendHighWaterMark: 199 } },
+      async ({ conn, client }) => {
+        assertEquals(conn.trySend(textOfFrameSize(190)), "queued");
+        assertEquals(conn.trySend("x".repeat(301)), "dropped");
+        assertEquals(conn.bufferedAmount, 200);
+        // A smaller one fits still.
+        assertEquals(conn.trySend("y".repeat(300)), "queued");
+        assertEquals(conn.trySend(""), "dropped");
+        assertEquals([conn.bufferedAmount, conn.state], [200 + 304, "open"]);
+        client.socket.resume();
+        await client.readMessage();
+        assertEquals(await client.readMessage(), textOfFrameSize(190));
+        assertEquals(await client.readMessage(), "y".repeat(300));
+        await settle();
+        assertEquals([client.unreadSize, conn.trySend("z")], [0, "sent"]);
+        assertEquals(await client.readMessage(), "z");
+      },
+    ));
 
   it('gives "closed" from the begin of the end on', () =>
     withConnection({}, async ({ conn, client }) => {
