@@ -80,6 +80,8 @@ interface Gap {
   isUnread?: boolean;
   /** Whether there is no connection, only HTTP. */
   isHttp?: boolean;
+  /** What may happen to the clients. By default, all of it. */
+  faults?: Fault[];
 }
 
 const MEBIBYTE = new Uint8Array(1024 * 1024);
@@ -110,6 +112,15 @@ const GAPS: Record<string, Gap> = {
     count: 8,
     isUnread: true,
     isHttp: true,
+  },
+  "the next chunk of a response is waited for": {
+    setup: (scene) => ({
+      fetch: () => new Response(scene.createSource(utf8("part"), false)),
+    }),
+    parts: [httpRequest()],
+    isHttp: true,
+    // Who is silent may be waiting for the next chunk.
+    faults: ["RST"],
   },
   "open is awaited": {
     setup: (scene) => ({ open: () => scene.stay() }),
@@ -263,7 +274,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
   describe(`a client that is lost over ${name}`, () => {
     for (const [what, gap] of Object.entries(GAPS)) {
-      for (const fault of Object.keys(FAULTS) as Fault[]) {
+      for (const fault of gap.faults ?? Object.keys(FAULTS) as Fault[]) {
         it(`by ${fault} while ${what}`, () => run(gap, fault));
       }
     }
