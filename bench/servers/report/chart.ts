@@ -5,6 +5,8 @@
  * @module
  */
 
+import { drawDocument, drawText, wrapText } from "../../../tools/svg.ts";
+
 /** One bar. */
 export interface ChartBar {
   name: string;
@@ -46,16 +48,11 @@ const ROW_GAP = 18;
 const HEADER_HEIGHT = 114;
 
 const STYLE = `
-  text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2328 }
-  .back { fill: #ffffff } .rule { stroke: #d1d9e0 } .one { stroke: #818b98; stroke-dasharray: 2 2 }
-  .h1 { font-size: 18px; font-weight: 600 } .h2 { font-size: 14px; font-weight: 600 }
-  text { paint-order: stroke; stroke: #ffffff; stroke-width: 3px; stroke-linejoin: round }
-  .row { font-weight: 600 } .dim { fill: #59636e } .end { text-anchor: end }
-  .ours { fill: #0969da } .other { fill: #b1bac4 } text.ours { font-weight: 600 }
-  @media (prefers-color-scheme: dark) {
-    text { fill: #f0f6fc; stroke: #0d1117 } .back { fill: #0d1117 } .rule { stroke: #3d444d } .one { stroke: #9198a1 }
-    .dim { fill: #9198a1 } .ours { fill: #4493f8 } .other { fill: #656c76 }
-  }`;
+  .one { stroke: #818b98; stroke-dasharray: 2 2 }
+  .ours { fill: #0969da } .other { fill: #b1bac4 } text.ours { font-weight: 600 }`;
+
+const DARK_STYLE = `
+    .one { stroke: #9198a1 } .ours { fill: #4493f8 } .other { fill: #656c76 }`;
 
 /** Draws the chart. */
 export function drawChart(
@@ -80,12 +77,10 @@ export function drawChart(
     );
     y += height + ROW_GAP;
   }
-  const lines = wrap(footer, Math.floor((width - 2 * MARGIN) / 6.6));
+  const lines = wrapText(footer, Math.floor((width - 2 * MARGIN) / 6.6));
   lines.forEach((line, i) => parts.push(drawText(MARGIN, y + 12 + i * 16, line, "dim")));
   const height = y + lines.length * 16 + MARGIN;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" ` +
-    `height="${height}" role="img">\n<title>${escape(title)}</title>\n<style>${STYLE}\n</style>\n` +
-    `<rect class="back" width="${width}" height="${height}"/>\n${parts.join("\n")}\n</svg>\n`;
+  return drawDocument({ title, width, height, style: STYLE, darkStyle: DARK_STYLE, parts });
 }
 
 function xOf(column: number): number {
@@ -131,24 +126,4 @@ function drawBar(bar: ChartBar, reference: number, x: number, y: number): string
   }
   parts.push(drawText(left + Math.max(width, 1) + 6, y + 11, label, isOurs ? "ours" : "dim"));
   return parts.join("\n");
-}
-
-function drawText(x: number, y: number, text: string, kind: string): string {
-  return `<text class="${kind}" x="${x}" y="${y}">${escape(text)}</text>`;
-}
-
-/** Breaks a text into lines of at most `length` characters, between words. */
-function wrap(text: string, length: number): string[] {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const last = lines[lines.length - 1];
-    if (last === "") lines[lines.length - 1] = word;
-    else if (last.length + 1 + word.length <= length) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
-}
-
-function escape(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 }
