@@ -66,7 +66,10 @@ export const DECODER_STREAM: Target<CodecStreamInput> = {
       check(sameBytes(payload, frame.payload), message);
     });
     check(chunks.every((chunk, i) => sameBytes(chunk, pieces[i])), () => "a chunk was changed");
-    if (error === undefined) await checkEncoder(frames, random);
+    if (error === undefined) {
+      await checkEncoder(frames, random);
+      await checkBadFrame(random);
+    }
     return expected.error;
   },
 };
@@ -107,6 +110,23 @@ async function checkEncoder(frames: Frame[], random: Random): Promise<void> {
     sameBytes(concatBytes(chunks), concatBytes(frames.map((frame) => encodePlainly(role, frame)))),
     () => `encoded otherwise as a ${role}`,
   );
+}
+
+/** Has a frame encoded that a peer would have to refuse. */
+async function checkBadFrame(random: Random): Promise<void> {
+  const payload = new Uint8Array(0);
+  const good: Frame = { fin: true, rsv1: false, opcode: 9, payload };
+  const bad = random.pick<object>([
+    { ...good, fin: false },
+    { ...good, rsv1: true },
+    { ...good, rsv1: true, opcode: 0 },
+    { ...good, opcode: random.pick([-1, 3, 7, 11, 15, 16, 0.5, NaN]) },
+    { ...good, payload: new Uint8Array(126) },
+    { ...good, payload: random.pick<unknown>(["", [], new ArrayBuffer(0), undefined]) },
+  ]);
+  const stream = streamOf([bad as Frame]).pipeThrough(new FrameEncoderStream("server"));
+  const thrown = await stream.getReader().read().then(() => undefined, (error) => error);
+  check(thrown instanceof TypeError, () => `${thrown}: ${JSON.stringify(bad)}`);
 }
 
 function peerOf(role: Role): Role {
