@@ -1,6 +1,9 @@
 import type { ByteChannel } from "../connection/byte_channel.ts";
 import type { Clock } from "../connection/clock.ts";
 
+/** How much a peer is given its time for: of more, it has as much time again. */
+const PIECE_SIZE = 64 * 1024;
+
 /** Writes to a channel, chunk by chunk, for whoever can wait: the plain HTTP side. */
 export class ChannelWriter {
   readonly #channel: ByteChannel;
@@ -15,8 +18,8 @@ export class ChannelWriter {
   /**
    * Creates a writer.
    *
-   * @param timeoutMs How long the peer may take for one chunk, in milliseconds; past it the channel
-   * is dropped.
+   * @param timeoutMs How long the peer may take for 64 KiB or a smaller chunk, in milliseconds; past
+   * it the channel is dropped.
    */
   constructor(channel: ByteChannel, clock: Clock, timeoutMs: number) {
     this.#channel = channel;
@@ -36,9 +39,15 @@ export class ChannelWriter {
 
   /** Writes a chunk; resolves when the next one is welcome, or the channel is gone. */
   async write(chunk: Uint8Array): Promise<void> {
+    for (let start = 0; start < chunk.length; start += PIECE_SIZE) {
+      await this.#writePiece(chunk.subarray(start, start + PIECE_SIZE));
+    }
+  }
+
+  async #writePiece(chunk: Uint8Array): Promise<void> {
     // A deadline may have its answer sent while an earlier chunk waits.
     while (this.#drained !== undefined) await this.#drained.promise;
-    if (this.#closed || chunk.length === 0) return;
+    if (this.#closed) return;
     this.#written += chunk.length;
     if (this.#channel.write([chunk])) return;
     this.#drained = Promise.withResolvers();
