@@ -46,6 +46,9 @@ export interface DenoListener {
 export interface DenoApi {
   /** Listens on a TCP or Unix socket. */
   listen(
-    options: { hostname: string; port: number } | { transport: "unix"; path: string },
+    options: { hostname: string; port: number; tcpBacklog?: number } | {
+      transport: "unix";
+      path: string;
+    },
   ): DenoListener;
 }

@@ -14,7 +14,7 @@ import type {
 import type { DenoAddr, DenoApi, DenoConn, DenoListener } from "./deno_api.ts";
 import { DenoChannel } from "./deno_channel.ts";
 import { nextTurn } from "./deno_turn.ts";
-import { checkListen } from "./listen_check.ts";
+import { BACKLOG, checkListen } from "./listen_check.ts";
 import { toListenError } from "./listen_error.ts";
 
 type OnChannel = (channel: ByteChannel) => void;
@@ -50,7 +50,9 @@ export const listen: Listen = async (target, tls, onChannel) => {
 };
 
 function listenPlain(target: ListenTarget, onChannel: OnChannel): DenoByteListener {
-  const options = "path" in target ? { transport: "unix", ...target } as const : target;
+  const options = "path" in target
+    ? { transport: "unix", ...target } as const
+    : { ...target, tcpBacklog: BACKLOG };
   return new DenoByteListener(Deno.listen(options), onChannel);
 }
 

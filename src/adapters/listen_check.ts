@@ -11,6 +11,13 @@ import { certificateError, listenError } from "./listen_error.ts";
 /** What fits into `sockaddr_un` on Linux, less the terminating NUL. */
 const maxPathSize = 107;
 
+/**
+ * How many connections the system is asked to keep until they are accepted. Where a crowd fills that
+ * queue, whoever comes then waits a second and more, until his system tries again. It is what Linux
+ * allows by default; runtimes ask for 511.
+ */
+export const BACKLOG = 4096;
+
 /** What runtimes ask of an RSA key, in bits; not all of them, and not all before a handshake. */
 const smallestModulus = 2048;
 

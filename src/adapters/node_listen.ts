@@ -16,7 +16,7 @@ import type {
   ListenTarget,
   TlsCertificate,
 } from "../connection/byte_channel.ts";
-import { checkListen, isWildcard } from "./listen_check.ts";
+import { BACKLOG, checkListen, isWildcard } from "./listen_check.ts";
 import { listenError, toListenError } from "./listen_error.ts";
 import { NodeChannel } from "./node_channel.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
@@ -81,7 +81,9 @@ class NodeListener implements ByteListener {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen(
-        "path" in target ? target : { host: target.hostname, port: target.port },
+        "path" in target
+          ? { ...target, backlog: BACKLOG }
+          : { host: target.hostname, port: target.port, backlog: BACKLOG },
         () => {
           server.off("error", reject);
           resolve();
