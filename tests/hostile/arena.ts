@@ -9,6 +9,7 @@ import { assert } from "@std/assert";
 import { setTimeout } from "node:timers/promises";
 import { KiB, MiB, mib, progress } from "../stress/scale.ts";
 import { ServerProcess } from "../stress/server_process.ts";
+import type { Attack } from "./attack.ts";
 import { HonestClients, type Waits } from "./honest_clients.ts";
 import { Target, type TargetOptions } from "./target.ts";
 
@@ -32,7 +33,7 @@ export class Arena {
     const script = new URL("hostile_server.ts", import.meta.url);
     const server = await ServerProcess.start(script, [style]);
     try {
-      return new Arena(style, server, await HonestClients.start(server.port));
+      return new Arena(style, server, await HonestClients.start(server));
     } catch (error) {
       server.kill();
       throw error;
@@ -45,14 +46,13 @@ export class Arena {
     this.#honest = honest;
   }
 
-  /** Makes an attack, by `body`, and drops what is left of its connections. */
-  async attack(
-    body: (target: Target) => Promise<void>,
-    options: Partial<TargetOptions> = {},
-  ): Promise<void> {
+  /** Makes an attack, and drops what is left of its connections. */
+  async attack(attack: Attack, options: Partial<TargetOptions> = {}): Promise<void> {
     const target = new Target({ port: this.server.port, ...options });
     try {
-      await body(target);
+      await attack.run(target);
+    } catch (error) {
+      throw new Error(`${attack.name}: ${(error as Error).message}`, { cause: error });
     } finally {
       target.reset();
     }
@@ -119,20 +119,3 @@ export class Arena {
 function describe({ echoMs, arrivalMs }: Waits): string {
   return `${echoMs.toFixed(0)} and ${arrivalMs.toFixed(0)} ms`;
 }
-
-/** Runs an arena of each style for as long as `body` takes, and ends it in order. */
-export async function withArena(
-  style: string,
-  body: (arena: Arena) => Promise<void>,
-): Promise<void> {
-  const arena = await Arena.start(style);
-  try {
-    await body(arena);
-    await arena.stop();
-  } finally {
-    arena.kill();
-  }
-}
-
-/** The styles of `hostile_server.ts`. */
-export const STYLES: readonly string[] = ["callback", "iterate"];

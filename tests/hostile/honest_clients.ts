@@ -8,6 +8,7 @@ import { assertEquals } from "@std/assert";
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import type { ServerProcess } from "../stress/server_process.ts";
 import { moduleCommand } from "../support/child_process.ts";
 
 /** What honest clients have been through. */
@@ -29,16 +30,16 @@ export class HonestClients {
   #errors = "";
   readonly #onLine: ((line: string) => void)[] = [];
 
-  /** Starts them. */
-  static async start(port: number): Promise<HonestClients> {
-    const clients = new HonestClients(port);
+  /** Starts them, as clients of a server that is a process of this machine. */
+  static async start(server: ServerProcess): Promise<HonestClients> {
+    const clients = new HonestClients(server);
     await clients.#nextLine();
     return clients;
   }
 
-  private constructor(port: number) {
+  private constructor({ port, pid }: ServerProcess) {
     const url = new URL("honest_process.ts", import.meta.url);
-    const child = spawn(process.execPath, [...moduleCommand(url), String(port)], {
+    const child = spawn(process.execPath, [...moduleCommand(url), `${port}`, `${pid}`], {
       stdio: ["pipe", "pipe", "pipe"],
     });
     this.#child = child;

@@ -1,22 +1,18 @@
-import { describe, it } from "node:test";
-import { skip, TIMEOUT_MS } from "../stress/scale.ts";
-import { STYLES, withArena } from "./arena.ts";
+import type { Arena } from "./arena.ts";
 import { quickAttacks } from "./attacks/quick.ts";
+import { describeArenas } from "./describe_arenas.ts";
 
 const TIMES = 20;
 
-describe("attacks of one connection", () => {
-  for (const style of STYLES) {
-    it(style, { skip, timeout: TIMEOUT_MS }, () =>
-      withArena(style, async (arena) => {
-        const all = () =>
-          arena.attack(async (target) => {
-            for (const attack of quickAttacks) await attack.run(target);
-          });
-        await all();
-        await arena.hold(`${quickAttacks.length} attacks, ${TIMES} times`, async () => {
-          for (let i = 0; i < TIMES; i++) await all();
-        });
-      }));
-  }
+async function attackByAll(arena: Arena, seed: number): Promise<void> {
+  for (const attack of quickAttacks) await arena.attack(attack, { seed });
+}
+
+describeArenas("a server under attacks of one connection", (test) => {
+  test(`${quickAttacks.length} of them, ${TIMES} times`, async (arena) => {
+    await attackByAll(arena, 0);
+    await arena.hold(`${quickAttacks.length} attacks, ${TIMES} times`, async () => {
+      for (let i = 1; i <= TIMES; i++) await attackByAll(arena, i);
+    });
+  });
 });

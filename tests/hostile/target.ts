@@ -4,11 +4,12 @@
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { createPick, type Pick } from "../connection/pick.ts";
 import { NetSocket } from "../support/net_socket.ts";
-import { RawClient } from "../support/raw_client.ts";
+import { decodeUtf8, RawClient } from "../support/raw_client.ts";
+import { REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { upgradeRequest } from "../support/requests.ts";
 
 /** One hostile connection. */
@@ -82,10 +83,14 @@ export class Target {
     let round = 0;
     while (performance.now() < endsAt && !this.#signal?.aborted) {
       await body(round++);
-      // Everybody else in this process gets a turn.
-      await setImmediate();
+      await this.yield();
     }
     return round;
+  }
+
+  /** Lets everybody else in this process have a turn. */
+  yield(): Promise<void> {
+    return setImmediate();
   }
 
   /** Waits. */
@@ -93,16 +98,20 @@ export class Target {
     return setTimeout(ms);
   }
 
-  /** Checks that an open WebSocket is served: a message comes back, perhaps behind Pings. */
+  /** Reads a message of one frame, behind any Pings and Pongs, and gives its payload. */
+  async readMessage(attacker: Attacker): Promise<Uint8Array> {
+    for (;;) {
+      const { opcode, payload } = await attacker.readFrame();
+      assert(opcode !== REFERENCE_OPCODES.close, "the connection was closed");
+      if (opcode < REFERENCE_OPCODES.close) return payload;
+    }
+  }
+
+  /** Checks that an open WebSocket is served. */
   async assertServed(attacker: Attacker): Promise<void> {
     const text = `still there ${this.pick(1_000_000)}?`;
     attacker.sendText(text);
-    for (;;) {
-      const { opcode, payload } = await attacker.readFrame();
-      if (opcode === PING || opcode === PONG) continue;
-      assertEquals(new TextDecoder().decode(payload), text);
-      return;
-    }
+    assertEquals(decodeUtf8(await this.readMessage(attacker)), text);
   }
 
   /** Drops the connections that are left. */
@@ -111,6 +120,3 @@ export class Target {
     this.#attackers.clear();
   }
 }
-
-const PING = 9;
-const PONG = 10;

@@ -22,6 +22,7 @@ export class HonestClient {
   /** The echoes so far. */
   count = 0;
   readonly #intervalMs: number;
+  readonly #now: () => number;
   #longestWaitMs = 0;
   #sentAt: number | undefined;
   readonly #reader: FrameReader;
@@ -35,9 +36,14 @@ export class HonestClient {
    * Connects, and begins.
    *
    * @param intervalMs How long it rests between an echo and the next message, in milliseconds.
+   * @param now Tells the time by which it measures what it waits, in milliseconds.
    */
-  static async open(server: Echoing, intervalMs = 2): Promise<HonestClient> {
-    const honest = new HonestClient(intervalMs);
+  static async open(
+    server: Echoing,
+    intervalMs = 2,
+    now: () => number = () => performance.now(),
+  ): Promise<HonestClient> {
+    const honest = new HonestClient(intervalMs, now);
     honest.#client = await server.open((bytes) => honest.#reader.push(bytes));
     honest.#running = honest.#run();
     // close() tells.
@@ -45,8 +51,9 @@ export class HonestClient {
     return honest;
   }
 
-  private constructor(intervalMs: number) {
+  private constructor(intervalMs: number, now: () => number) {
     this.#intervalMs = intervalMs;
+    this.#now = now;
     const { text } = REFERENCE_OPCODES;
     this.#reader = new FrameReader(
       (piece, opcode) => {
@@ -68,7 +75,7 @@ export class HonestClient {
 
   #noteWait(): void {
     if (this.#sentAt === undefined) return;
-    this.#longestWaitMs = Math.max(this.#longestWaitMs, performance.now() - this.#sentAt);
+    this.#longestWaitMs = Math.max(this.#longestWaitMs, this.#now() - this.#sentAt);
   }
 
   /** Ends after the next echo; throws where one did not come, or was wrong. */
@@ -88,7 +95,7 @@ export class HonestClient {
     while (!this.#isStopping) {
       const message = `message ${this.count}`;
       const payload = new TextEncoder().encode(message);
-      this.#sentAt = performance.now();
+      this.#sentAt = this.#now();
       await this.#client.write(encodeReferenceFrame({ opcode, payload, maskingKey: MASKING_KEY }));
       await Promise.race([this.#onEcho.promise, gone]);
       if (this.#echo !== message) {

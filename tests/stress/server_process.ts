@@ -71,6 +71,11 @@ export class ServerProcess {
     child.on("exit", (code, signal) => resolve(signal ?? code ?? "unknown"));
   }
 
+  /** The number of the process. */
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   /** The port it listens on. */
   get port(): number {
     return this.#port;

@@ -1,0 +1,33 @@
+import { after, before, describe, it } from "node:test";
+import { skip, TIMEOUT_MS } from "../stress/scale.ts";
+import { Arena } from "./arena.ts";
+
+/** The styles of `hostile_server.ts`. */
+export const STYLES: readonly string[] = ["callback", "iterate"];
+
+/** Defines a test that is run in an arena of each style. */
+export type ArenaTest = (name: string, body: (arena: Arena) => Promise<void>) => void;
+
+/**
+ * Describes an arena of each style of `hostile_server.ts`. The tests that `define` defines share it; at
+ * last one is added, that everything ends by itself and in order.
+ */
+export function describeArenas(
+  name: string,
+  define: (test: ArenaTest, style: string) => void,
+): void {
+  for (const style of STYLES) {
+    describe(`${name}: ${style}`, () => {
+      let arena: Arena;
+      before(async () => {
+        if (!skip) arena = await Arena.start(style);
+      });
+      after(() => arena?.kill());
+      const test: ArenaTest = (name, body) => {
+        it(name, { skip, timeout: TIMEOUT_MS }, () => body(arena));
+      };
+      define(test, style);
+      it("ends in order", { skip, timeout: TIMEOUT_MS }, () => arena.stop());
+    });
+  }
+}
