@@ -5,17 +5,20 @@
  */
 
 import { openSync } from "node:fs";
+import type { Message } from "../../../mod.ts";
 
 /** The names of the faults. */
-export const FAULTS = ["memory", "timers", "descriptors", "loss", "stall"] as const;
+export const FAULTS = ["memory", "timers", "descriptors", "loss", "garble", "stall"] as const;
 
 /** Something wrong with a server. */
 export type Fault = typeof FAULTS[number];
 
 /** What of each connection is never freed. */
-const KEPT_SIZE = 64 * 1024;
-/** Of so many messages, one gets no echo. */
-const LOST_EVERY = 100;
+const KEPT_SIZE = 256 * 1024;
+/** Of so many broadcasts, one is sent to nobody. */
+const LOST_EVERY = 20;
+/** Of so many echoes, one is another text. */
+const GARBLED_EVERY = 100;
 const STALL_EVERY_MS = 2_000;
 const STALL_MS = 1_500;
 
@@ -24,7 +27,8 @@ export class Mistakes {
   readonly #faults: ReadonlySet<string>;
   readonly #kept: Uint8Array[] = [];
   readonly #timers: ReturnType<typeof setInterval>[] = [];
-  #messages = 0;
+  #broadcasts = 0;
+  #echoes = 0;
 
   constructor(faults: readonly string[]) {
     this.#faults = new Set(faults);
@@ -39,9 +43,15 @@ export class Mistakes {
     if (this.#faults.has("descriptors")) openSync("/dev/null", "r");
   }
 
-  /** Tells whether a message is to be lost. */
+  /** Tells whether a broadcast is to be lost. */
   loses(): boolean {
-    return this.#faults.has("loss") && ++this.#messages % LOST_EVERY === 0;
+    return this.#faults.has("loss") && ++this.#broadcasts % LOST_EVERY === 0;
+  }
+
+  /** Gives the echo of a message. */
+  echo(message: Message): Message {
+    const isGarbled = this.#faults.has("garble") && ++this.#echoes % GARBLED_EVERY === 0;
+    return isGarbled ? "something else" : message;
   }
 
   /** Lets the process end. */

@@ -7,6 +7,7 @@
 import { HONEST_CLIENTS } from "./crew.ts";
 import { OWN_DESCRIPTORS } from "./process_status.ts";
 import type { Calm, Measured } from "./samples.ts";
+import { median } from "./statistics.ts";
 import { mib, ms, timeOf } from "./words.ts";
 
 const MiB = 1024 * 1024;
@@ -31,6 +32,8 @@ const MAX_USED_GROWTH = 4 * MiB;
  * is in RAM besides is garbage, which the runtimes let grow as they see fit.
  */
 const MAX_RESIDENT_GROWTH = 64 * MiB;
+/** For so long, in milliseconds, the runtimes' heaps grow to the size they then keep. */
+const RESIDENT_WARM_UP_MS = 180_000;
 
 /**
  * How much may ever be in RAM: what the runtime itself takes (up to 100 MiB), the memory budget of
@@ -46,6 +49,9 @@ const MAX_TIMERS = 20 + HONEST_CLIENTS;
 
 /** Sockets and connections of honest clients: one that was closed may not be gone yet. */
 const MAX_CONNECTIONS = 2 * HONEST_CLIENTS;
+
+/** The calms that it takes to compare some: the first is the warm-up's. */
+export const MIN_CALMS = 3;
 
 /** How many problems of a kind are told. */
 const MAX_TOLD = 3;
@@ -65,15 +71,17 @@ export function judge(measured: Measured, { maxWaitMs }: Bounds): string[] {
 function judgeMemory({ calms, moments }: Measured): string[] {
   const problems: string[] = [];
   const used = thirds(calms.map(({ usedMemory }) => usedMemory));
-  // The first calm is the warm-up's.
-  if (calms.length < 3) problems.push(`the soak was too short: it came to ${calms.length} calms`);
-  else if (used.last - used.first > MAX_USED_GROWTH) {
+  if (calms.length < MIN_CALMS) {
+    problems.push(`the soak was too short: it came to ${calms.length} calms`);
+  } else if (used.last - used.first > MAX_USED_GROWTH) {
     problems.push(
       `memory is not flat: after garbage was collected, ${mib(used.first)} were in use in the ` +
         `first third and ${mib(used.last)} in the last one`,
     );
   }
-  const attacked = moments.filter(({ isAttacked }) => isAttacked);
+  const attacked = moments.filter(({ isAttacked, atMs }) =>
+    isAttacked && atMs > RESIDENT_WARM_UP_MS
+  );
   const resident = thirds(attacked.map(({ resident }) => resident));
   if (resident.last - resident.first > MAX_RESIDENT_GROWTH) {
     problems.push(
@@ -149,14 +157,6 @@ function thirds(values: number[]): { first: number; last: number } {
   const steady = values.slice(Math.ceil(values.length / 10));
   const third = Math.max(1, Math.floor(steady.length / 3));
   return { first: median(steady.slice(0, third)), last: median(steady.slice(-third)) };
-}
-
-/** The median; 0 of nothing. */
-function median(values: number[]): number {
-  if (values.length === 0) return 0;
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle) - 1]) / 2;
 }
 
 function few(problems: string[]): string[] {

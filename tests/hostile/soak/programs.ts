@@ -55,17 +55,17 @@ export function createCallbacks(mistakes: Mistakes): PathCallbacks {
       if (conn.data === "/slow") slow.add(conn);
     },
     message(conn, message) {
-      if (mistakes.loses()) return;
       switch (conn.data) {
         case "/close":
           return closeAsAsked(conn, message);
         case "/publish":
+          if (mistakes.loses()) return;
           for (const subscriber of subscribers) void subscriber.send(message);
           return;
         case "/subscribe":
           return;
         default:
-          return answer(conn, message);
+          return answer(conn, mistakes.echo(message));
       }
     },
     close: (conn) => void subscribers.delete(conn),
@@ -88,9 +88,7 @@ export function createHandler(mistakes: Mistakes): Handler {
 }
 
 async function iterate(conn: Connection, mistakes: Mistakes): Promise<void> {
-  for await (const message of conn) {
-    if (!mistakes.loses()) await answer(conn, message);
-  }
+  for await (const message of conn) await answer(conn, mistakes.echo(message));
 }
 
 async function echoMessages(conn: Connection): Promise<void> {

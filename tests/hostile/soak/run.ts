@@ -10,6 +10,7 @@ import { SoakChild } from "./child.ts";
 import { HONEST_CLIENTS } from "./crew.ts";
 import { countDescriptors, OWN_DESCRIPTORS, readStatus } from "./process_status.ts";
 import type { HonestReport, HostileReport, Ports, ServerSample } from "./reports.ts";
+import { MIN_CALMS } from "./judge.ts";
 import { commandOf, type SoakRuntime } from "./runtime.ts";
 import type { Calm, Measured, Moment } from "./samples.ts";
 import { timeOf } from "./words.ts";
@@ -21,8 +22,15 @@ export interface SoakOptions {
   /** What the clients run on. */
   clients: SoakRuntime;
   durationMs: number;
+  /**
+   * How long honest clients are alone at first: processes that start at once, and compile, say nothing
+   * of the server.
+   */
+  warmUpMs: number;
   /** How long hostile clients come at a time. */
   attackMs: number;
+  /** How long the server has to get rid of what hostile clients left behind. */
+  settleMs: number;
   seed: number;
   /** The attacks to make, by their names. @default all */
   attacks?: string[];
@@ -32,20 +40,13 @@ export interface SoakOptions {
   onMoment?(moment: Moment, measured: Measured): void;
 }
 
-/**
- * How long honest clients are alone at first: four processes that start at once, and compile, say
- * nothing of the server.
- */
-const WARM_UP_MS = 3_000;
 /** How long attacks may take to end when they are to. */
 const MAX_ATTACK_MS = 20_000;
-/** Nothing the server waits for takes longer: the handshake has 10 seconds, the close 5. */
-const SETTLE_MS = 20_000;
 const POLL_MS = 250;
 /** The samples of a calm, of which the least counts: something is always on its way. */
 const SAMPLES = 3;
 /** So many failures tell what is wrong; more of them are left out. */
-const MAX_FAILURES_TOLD = 10;
+const MAX_FAILURES_TOLD = 30;
 
 /** Soaks a server. It never rejects: what goes wrong is among the failures. */
 export async function soak(options: SoakOptions): Promise<Measured> {
@@ -112,23 +113,23 @@ class SoakRun {
   /** Lets everybody get going, and begins to measure. */
   async #warmUp(): Promise<void> {
     while (!((this.measured.honest.echo?.count ?? 0) > 0)) await setTimeout(POLL_MS);
-    await setTimeout(WARM_UP_MS);
+    await setTimeout(this.#options.warmUpMs);
     this.#honest!.send("forget");
     this.#hasBegun = true;
     this.#startedAt = performance.now();
   }
 
-  /** Attacks and rests in turns, until the time is over; a last attack may take longer. */
+  /** Attacks and rests in turns, until the time is over; the last turn may take longer. */
   async soak(): Promise<void> {
     const { durationMs, attackMs } = this.#options;
     const gone = [this.#server, this.#honest!, this.#hostile!].map((child) => child.gone());
     for (const promise of gone) promise.catch(() => {});
     const rounds = async () => {
       await this.#warmUp();
-      while (this.#now < durationMs) {
+      while (this.#now < durationMs || this.measured.calms.length < MIN_CALMS) {
         this.#isAttacked = true;
         this.#hostile!.send("attack");
-        await setTimeout(Math.min(attackMs, durationMs - this.#now));
+        await setTimeout(attackMs);
         this.#hostile!.send("rest");
         await this.#untilRest();
         this.#isAttacked = false;
@@ -188,7 +189,7 @@ class SoakRun {
 
   /** Waits until the server has no more than some connections, and all descriptors are closed. */
   async #settle(connections: number): Promise<Calm> {
-    const endsAt = this.#now + SETTLE_MS;
+    const endsAt = this.#now + this.#options.settleMs;
     const { before } = this.measured;
     for (;;) {
       const sample = await this.#sample();
