@@ -16,7 +16,7 @@ import { encodeRefusal, encodeSwitchingProtocols } from "../handshake/response_h
 import { selectSubprotocol } from "../handshake/subprotocol.ts";
 import { ChannelWriter } from "./channel_writer.ts";
 import type { AcceptSettings, RequestInfo, UpgradeAcceptance } from "./options.ts";
-import { sendResponse } from "./send_response.ts";
+import { cancelBody, sendResponse } from "./send_response.ts";
 
 /** A WebSocket that was agreed upon, and what the connection needs to begin. */
 export interface AcceptedUpgrade<Data> {
@@ -213,7 +213,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
       const result = await upgrade(request, this.#createInfo(subprotocols));
       if (result instanceof Response) {
         this.#refusal = new HandshakeError(result.status, "The upgrade hook refused the request");
-        await this.#answer(() => sendResponse(this.#writer, result, false));
+        await this.#respond(result, false);
         return;
       }
       acceptance = checkAcceptance(result);
@@ -261,8 +261,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     if (!(response instanceof Response)) {
       throw new TypeError("Cannot answer the request: the fetch hook did not return a Response");
     }
-    const isHead = request.method === "HEAD";
-    await this.#answer(() => sendResponse(this.#writer, response, isHead));
+    await this.#respond(response, request.method === "HEAD");
   }
 
   async #collectBody(head: RequestHead, length: number): Promise<Uint8Array<ArrayBuffer>> {
@@ -300,6 +299,12 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   }
 
   // ---- The answer ----
+
+  async #respond(response: Response, isHead: boolean): Promise<void> {
+    // Nobody waits for it any more, but its body may hold a file.
+    if (this.#isClosed || this.#isAnswering) cancelBody(response);
+    else await this.#answer(() => sendResponse(this.#writer, response, isHead));
+  }
 
   async #refuse(error: unknown): Promise<void> {
     if (this.#isClosed || this.#isAnswering) {

@@ -28,7 +28,7 @@ export async function sendResponse(
   const head = encodeResponseHead(status, statusText, headers, { contentLength });
   await writer.write(head);
   if (!hasBody) {
-    await body?.cancel();
+    cancelBody(response);
     return;
   }
   const length = await sendBody(writer, body, contentLength ?? Infinity);
@@ -37,6 +37,11 @@ export async function sendResponse(
       `Cannot send the response: its body is not of the ${contentLength} bytes its Content-Length says`,
     );
   }
+}
+
+/** Gives up a body that is not sent; what its source makes of that is nothing to wait for. */
+export function cancelBody(response: Response): void {
+  response.body?.cancel().catch(() => {});
 }
 
 /** Sends a body up to its end, or beyond `maxLength`; gives how long it was by then. */
