@@ -53,6 +53,9 @@ const MAX_CONNECTIONS = 2 * HONEST_CLIENTS;
 /** The calms that it takes to compare some: the first is the warm-up's. */
 export const MIN_CALMS = 3;
 
+/** How long a moment lasts. */
+const MOMENT_MS = 1_000;
+
 /** How many problems of a kind are told. */
 const MAX_TOLD = 3;
 
@@ -127,8 +130,10 @@ function judgeEnd({ before, after }: Measured): string[] {
 function judgeWaits({ moments }: Measured, maxWaitMs: number): string[] {
   return moments.flatMap((moment, i) => {
     const { atMs, longestWait, attacks } = moment;
-    // A wait may have begun in the moment before.
-    const waitedForCore = moment.waitedForCore + (moments[i - 1]?.waitedForCore ?? 0);
+    // The moments in which it was waited.
+    const waitedForCore = moments.slice(0, i + 1)
+      .filter((other) => other.atMs > atMs - longestWait - MOMENT_MS)
+      .reduce((sum, other) => sum + other.waitedForCore, 0);
     if (longestWait - waitedForCore <= maxWaitMs) return [];
     return [
       `at ${timeOf(atMs)} an honest client waited ${
