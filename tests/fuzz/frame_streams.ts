@@ -100,6 +100,7 @@ function mutateFrame(frame: ReferenceFrameInit, random: Random): ReferenceFrameI
     { ...frame, lengthForm: 64 },
     { ...frame, declaredLength: length + BigInt(random.below(5)) },
     { ...frame, declaredLength: (1n << BigInt(random.below(65))) - 1n, lengthForm: 64 },
+    { ...frame, declaredLength: (1n << 63n) + BigInt(random.below(4)), lengthForm: 64 },
     { ...frame, declaredLength: BigInt(random.pick([125, 126, 127, 128])), lengthForm: 16 },
     { ...frame, declaredLength: BigInt(random.pick([65_535, 65_536])), lengthForm: 64 },
     { ...frame, payload: random.bytes(random.below(140)) },

@@ -35,7 +35,7 @@ if (!(seconds > 0) || !Number.isSafeInteger(firstSeed) || isUnknown) {
 /** How long a target is executed before the next one, in milliseconds. */
 const SLICE_MS = 200;
 /** How many executions there are at once where they have to wait for something. */
-const CONCURRENCY = 200;
+const CONCURRENCY = 64;
 
 /** A target, and how far it is. */
 class Campaign {

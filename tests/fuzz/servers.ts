@@ -31,6 +31,7 @@ import { check, type Target } from "./target.ts";
 const HEAD_LIMITS = { maxHeadSize: 400, maxLineSize: 120, maxFields: 9 };
 const LIMITS = { maxMessageSize: 300, maxFragments: 6 };
 const MAX_BODY_SIZE = 20;
+const MAX_TURNS = 10_000;
 /** The methods that reach the program. */
 const METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
@@ -359,6 +360,7 @@ class Exchange {
       await server.clock.advance(random.below(9000));
       assertEquals(client.receivedSize, 0);
       client.socket.end();
+      await this.#untilEnd();
       const whole = await client.readToEnd();
       if (this.#sent.length > 0) assertEquals(statusOf(whole), 400);
       await this.#end();
@@ -366,6 +368,7 @@ class Exchange {
     }
     const hangs = this.record.hook === "hangs" && expected.statuses.has(101);
     if (hangs) await server.clock.advance(10_000);
+    await this.#until("an answer", () => client.receivedSize > 0 || client.isClosed);
     const { status } = await client.readHead();
     const statuses = [...expected.statuses];
     check(
@@ -373,7 +376,7 @@ class Exchange {
       () => `status ${status} instead of ${statuses}`,
     );
     if (status !== 101) {
-      await client.readToEnd();
+      await this.#untilEnd();
       await this.#end();
       return `${status}`;
     }
@@ -426,6 +429,7 @@ class Exchange {
       check(record.conn?.state === "open", () => `${record.conn?.state} instead of open`);
     }
     if (!client.hasSentEnd) client.socket.end();
+    await this.#untilEnd();
     const output = readOutput(await client.readToEnd());
     await this.#end();
 
@@ -451,6 +455,18 @@ class Exchange {
       assertEquals(info, { closeCode: 1006, reason: "", wasClean: false, initiator: "remote" });
     }
     return `closed ${info.closeCode} by ${info.initiator}`;
+  }
+
+  /** Waits for something in turns of the event loop: fuzzers run where there is little time left. */
+  async #until(what: string, isDone: () => boolean): Promise<void> {
+    for (let turns = 0; !isDone(); turns++) {
+      check(turns < MAX_TURNS, () => `waited for ${what}`);
+      await settle(1);
+    }
+  }
+
+  async #untilEnd(): Promise<void> {
+    await this.#until("the end", () => this.client.hasEnded || this.client.isClosed);
   }
 
   async #untilQuiet(): Promise<void> {

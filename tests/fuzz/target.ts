@@ -30,8 +30,12 @@ export function execute<Input>(target: Target<Input>, seed: number): string | Pr
   return target.check(target.make(new Random(seed)));
 }
 
+/** How long it is tried to make an input shorter, in milliseconds. */
+const SHRINKING_MS = 10_000;
+
 /** Makes an input shorter, as long as it fails, piece by piece. */
 export async function shrink<Input>(target: Target<Input>, input: Input): Promise<Input> {
+  const began = performance.now();
   let best = input;
   for (const key of ["bytes", "text"] as const) {
     const of = (each: Input) => (each as Record<string, Uint8Array | string | undefined>)[key];
@@ -39,6 +43,7 @@ export async function shrink<Input>(target: Target<Input>, input: Input): Promis
     for (let size = of(best)!.length; size >= 1; size = Math.floor(size / 2)) {
       for (let at = 0; at < of(best)!.length;) {
         const shorter: Input = { ...best, [key]: without(of(best)!, at, at + size) };
+        if (performance.now() - began > SHRINKING_MS) return best;
         if (await fails(target, shorter)) best = shorter;
         else at += size;
       }
