@@ -6,6 +6,7 @@
 
 import { drawDocument, drawText } from "../../../tools/svg.ts";
 import type { Measured, Moment } from "./samples.ts";
+import { median } from "./statistics.ts";
 import { timeOf } from "./words.ts";
 
 /** One soak, and what to call it. */
@@ -37,10 +38,14 @@ const DARK_STYLE = `
     .a { stroke: #4493f8 } .b { stroke: #ab7df8 } .c { stroke: #d29922 }
     rect.a { fill: #4493f8 } rect.b { fill: #ab7df8 } rect.c { fill: #d29922 }`;
 
-/** A line of a plot: its class, and its points as times in milliseconds and values. */
+/** A line of a plot. */
 interface Line {
+  /** Its class. */
   kind: string;
+  /** Times in milliseconds, and values. */
   points: [atMs: number, value: number][];
+  /** What is drawn of neighbours, where there are too many points. */
+  merge: (values: number[]) => number;
 }
 
 /** Where a value is: 0 at the bottom of a plot, 1 at its top. */
@@ -58,7 +63,7 @@ export function drawSoakChart(title: string, soaks: SoakOf[]): string {
     ...drawLegend(MARGIN + AXIS_WIDTH + PANEL_WIDTH, "Latency of honest clients", [
       ["a", "echo p50"],
       ["b", "echo p99"],
-      ["c", "longest wait for anything"],
+      ["c", "longest wait"],
     ]),
     ...soaks.map((soak, i) => drawRow(soak, HEADER_HEIGHT + i * ROW_HEIGHT)),
   ];
@@ -67,7 +72,7 @@ export function drawSoakChart(title: string, soaks: SoakOf[]): string {
 }
 
 function drawLegend(x: number, title: string, entries: [kind: string, name: string][]): string[] {
-  let left = x + 200;
+  let left = x + 205;
   return [
     drawText(x, 88, title, "h2"),
     ...entries.flatMap(([kind, name]) => {
@@ -87,17 +92,18 @@ function drawRow({ label, measured }: SoakOf, top: number): string {
   const resident = moments.map(({ atMs, resident }): [number, number] => [atMs, resident / MiB]);
   const used = calms.map(({ atMs, usedMemory }): [number, number] => [atMs, usedMemory / MiB]);
   const most = roundUp(Math.max(10, ...[...resident, ...used].map(([, value]) => value)));
-  const latency = (kind: string, of: (moment: Moment) => number): Line => ({
-    kind,
-    points: moments.map((moment) => [moment.atMs, of(moment)]),
-  });
+  const latency = (of: (moment: Moment) => number) =>
+    moments.map((moment): [number, number] => [moment.atMs, of(moment)]);
   return [
     drawText(MARGIN, top + 6, label, "row"),
     drawPlot(MARGIN + AXIS_WIDTH, top + 16, durationMs, moments, (value) => value / most, [
       [0, "0"],
       [most / 2, `${most / 2} MiB`],
       [most, `${most} MiB`],
-    ], [{ kind: "a", points: resident }, { kind: "b", points: used }]),
+    ], [
+      { kind: "a", points: resident, merge: largest },
+      { kind: "b", points: used, merge: largest },
+    ]),
     // From 0.1 ms to 10 s.
     drawPlot(
       MARGIN + AXIS_WIDTH + PANEL_WIDTH,
@@ -110,9 +116,9 @@ function drawRow({ label, measured }: SoakOf, top: number): string {
         "10 s",
       ]],
       [
-        latency("c", ({ longestWait }) => longestWait),
-        latency("b", ({ latency }) => latency.p99),
-        latency("a", ({ latency }) => latency.p50),
+        { kind: "c", points: latency(({ longestWait }) => longestWait), merge: largest },
+        { kind: "b", points: latency(({ latency }) => latency.p99), merge: largest },
+        { kind: "a", points: latency(({ latency }) => latency.p50), merge: median },
       ],
     ),
   ].join("\n");
@@ -145,9 +151,9 @@ function drawPlot(
     ]),
     drawText(left, top + PLOT_HEIGHT + 16, "0:00", "dim"),
     drawText(left + PLOT_WIDTH, top + PLOT_HEIGHT + 16, timeOf(durationMs), "dim end"),
-    ...lines.map(({ kind, points }) => {
-      const drawn = thin(points).map(([atMs, value]) => `${x(atMs)},${y(value)}`);
-      return `<polyline class="${kind}" points="${drawn.join(" ")}"/>`;
+    ...lines.map((line) => {
+      const drawn = thin(line).map(([atMs, value]) => `${x(atMs)},${y(value)}`);
+      return `<polyline class="${line.kind}" points="${drawn.join(" ")}"/>`;
     }),
   ].join("\n");
 }
@@ -167,14 +173,18 @@ function findAttacks(moments: Moment[]): [from: number, to: number][] {
   return found;
 }
 
-/** Keeps of neighbours only the one with the largest value, where there are too many. */
-function thin(points: [number, number][]): [number, number][] {
+/** Merges neighbours, where there are too many. */
+function thin({ points, merge }: Line): [number, number][] {
   const step = Math.ceil(points.length / MAX_POINTS);
   const kept: [number, number][] = [];
   for (let i = 0; i < points.length; i += step) {
-    kept.push(points.slice(i, i + step).reduce((a, b) => b[1] > a[1] ? b : a));
+    kept.push([points[i][0], merge(points.slice(i, i + step).map(([, value]) => value))]);
   }
   return kept;
+}
+
+function largest(values: number[]): number {
+  return Math.max(...values);
 }
 
 /** The next number that is easy to halve. */
