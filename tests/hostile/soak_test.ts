@@ -117,6 +117,13 @@ describe("judge()", () => {
     assertEquals(judge(measured, BOUNDS), []);
   });
 
+  it("allows some large messages to be turned away, but not most", () => {
+    assertEquals(judge(measuredWith({ turnedAway: 10 }), BOUNDS), []);
+    assertEquals(judge(measuredWith({ turnedAway: 11 }), BOUNDS), [
+      "of the large messages, 11 were turned away, and 10 were served",
+    ]);
+  });
+
   it("wants to have seen something", () => {
     const measured = measuredWith({ honest: {}, attacks: {}, calms: [] });
     const problems = judge(measured, BOUNDS);
@@ -151,7 +158,17 @@ describe("the report", () => {
 function measuredWith(changes: Partial<Measured>): Measured {
   const latency: Latency = { count: 10, p50: 1, p99: 5, max: 20 };
   const calm = { timers: 0, descriptors: 20, connections: 0, handshakes: 0, usedMemory: 10 * MiB };
-  const what = ["open", "echo", "ping", "burst", "fragments", "slow", "close", "broadcast"];
+  const what = [
+    "open",
+    "echo",
+    "ping",
+    "burst",
+    "fragments",
+    "slow",
+    "close",
+    "large",
+    "broadcast",
+  ];
   return {
     before: { ...calm, atMs: 0 },
     moments: Array.from({ length: 600 }, (_, i): Moment => ({
@@ -167,6 +184,7 @@ function measuredWith(changes: Partial<Measured>): Measured {
     calms: Array.from({ length: 12 }, (_, i) => ({ ...calm, atMs: i * 50_000, connections: 17 })),
     after: { ...calm, atMs: 600_000 },
     honest: Object.fromEntries(what.map((name) => [name, latency])),
+    turnedAway: 0,
     attacks: { floods: 100 },
     failures: [],
     ...changes,

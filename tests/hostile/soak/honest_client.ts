@@ -20,6 +20,9 @@ const BURST_SIZE = 12;
 /** The codes to close with; without a code, the client learns 1005. */
 const CLOSE_CODES = [1000, 1001, 1008, 1011, 3000, 4999, undefined];
 
+/** The server has no memory for a large message now. */
+class TurnedAwayError extends Error {}
+
 /** An honest client of one kind. */
 export class HonestClient {
   readonly #name: string;
@@ -66,7 +69,8 @@ export class HonestClient {
       await this.#close(socket);
     } catch (error) {
       socket.terminate();
-      throw error;
+      if (!(error instanceof TurnedAwayError)) throw error;
+      this.#recorder.turnAway();
     }
   }
 
@@ -76,7 +80,7 @@ export class HonestClient {
     if (lot < 44) return await this.#ping(socket);
     if (lot < 50) return await this.#burst(socket);
     if (lot < 59) return await this.#echoFragments(socket);
-    return await this.#echo("large", socket, this.#source.large());
+    return await this.#echoLarge(socket);
   }
 
   async #exerciseSlowly(socket: PeerSocket): Promise<void> {
@@ -87,6 +91,16 @@ export class HonestClient {
   async #echo(what: string, socket: PeerSocket, message: Message): Promise<void> {
     socket.send(message);
     checkEcho(what, await this.#measure(what, socket.receive()), message);
+  }
+
+  /** Memory may be short: then a client that holds much may be turned away, and no other. */
+  async #echoLarge(socket: PeerSocket): Promise<void> {
+    try {
+      await this.#echo("large", socket, this.#source.large());
+    } catch (error) {
+      if (/^closed with 1013\b/.test((error as Error).message)) throw new TurnedAwayError();
+      throw error;
+    }
   }
 
   async #echoFragments(socket: PeerSocket): Promise<void> {

@@ -147,10 +147,16 @@ function judgeWaits({ moments }: Measured, maxWaitMs: number): string[] {
 }
 
 /** Where nobody was served, or nobody attacked, the rest says nothing. */
-function judgeService({ honest, attacks }: Measured): string[] {
+function judgeService({ honest, turnedAway, attacks }: Measured): string[] {
   const problems: string[] = [];
   for (const what of ["open", "echo", "ping", "burst", "fragments", "slow", "close", "broadcast"]) {
     if (!((honest[what]?.count ?? 0) > 0)) problems.push(`no honest client came to "${what}"`);
+  }
+  const large = honest.large?.count ?? 0;
+  if (turnedAway > large) {
+    problems.push(
+      `of the large messages, ${turnedAway} were turned away, and ${large} were served`,
+    );
   }
   if (Object.keys(attacks).length === 0) problems.push("no attack was made to its end");
   return problems;

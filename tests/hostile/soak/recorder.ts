@@ -38,6 +38,7 @@ export class Recorder {
   readonly #total: Map<string, Durations> = new Map();
   readonly #recent = new Durations();
   #recentMax = 0;
+  #turnedAway = 0;
   #failures: string[] = [];
 
   /** Measures how long something takes that the server is waited for. */
@@ -55,6 +56,11 @@ export class Recorder {
     durations.record(ms);
     if (what === "echo") this.#recent.record(ms);
     this.#recentMax = Math.max(this.#recentMax, ms);
+  }
+
+  /** A client with a large message was turned away, as memory was short. */
+  turnAway(): void {
+    this.#turnedAway++;
   }
 
   /** Takes something that went wrong. */
@@ -75,6 +81,7 @@ export class Recorder {
       total: Object.fromEntries([...this.#total].map(([what, { latency }]) => [what, latency])),
       recent: this.#recent.latency,
       recentMax: this.#recentMax,
+      turnedAway: this.#turnedAway,
       failures: this.#failures,
     };
     this.#recent.reset();

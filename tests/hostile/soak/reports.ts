@@ -38,6 +38,8 @@ export interface HonestReport {
   recent: Latency;
   /** The longest that anything took since the last report, in milliseconds. */
   recentMax: number;
+  /** How many clients with a large message were turned away so far, as memory was short. */
+  turnedAway: number;
   /** What went wrong since the last report. */
   failures: string[];
 }

@@ -79,6 +79,7 @@ class SoakRun {
     calms: [],
     after: undefined,
     honest: {},
+    turnedAway: 0,
     attacks: {},
     failures: [],
   };
@@ -207,9 +208,10 @@ class SoakRun {
     return { ...sample, atMs: this.#now, descriptors: countDescriptors(this.#server.pid) };
   }
 
-  #receiveHonest({ total, recent, recentMax, failures }: HonestReport): void {
+  #receiveHonest({ total, recent, recentMax, turnedAway, failures }: HonestReport): void {
     for (const failure of failures) this.fail(`${timeOf(this.#now)} honest client: ${failure}`);
     this.measured.honest = total;
+    this.measured.turnedAway = turnedAway;
     const status = readStatus(this.#server.pid);
     // Where it has ended, that is told elsewhere.
     if (status === undefined || !this.#hasBegun) return;

@@ -41,6 +41,8 @@ export interface Measured {
   after: Calm | undefined;
   /** The honest clients' latencies, by what they did. */
   honest: Record<string, Latency>;
+  /** How many honest clients with a large message were turned away, as memory was short. */
+  turnedAway: number;
   /** How often each attack was made. */
   attacks: Record<string, number>;
   /** What went wrong, as it was told while it happened. */

@@ -13,6 +13,7 @@ const COLUMNS = [
   "runtime",
   "attacks",
   "honest",
+  "1013",
   "echo p50",
   "p99",
   "max",
@@ -36,7 +37,7 @@ export function encodeTable(soaks: (SoakOf & { problems: string[] })[]): string 
 }
 
 function encodeRow({ label, measured, problems }: SoakOf & { problems: string[] }): string[] {
-  const { before, moments, calms, honest, attacks } = measured;
+  const { before, moments, calms, honest, turnedAway, attacks } = measured;
   const latencies = Object.values(honest);
   const sum = (counts: number[]) => counts.reduce((a, b) => a + b, 0).toLocaleString("en");
   const none: Latency = { count: 0, p50: 0, p99: 0, max: 0 };
@@ -48,6 +49,7 @@ function encodeRow({ label, measured, problems }: SoakOf & { problems: string[] 
     label,
     sum(Object.values(attacks)),
     sum(latencies.map(({ count }) => count)),
+    String(turnedAway),
     ms(echo.p50),
     ms(echo.p99),
     ms(echo.max),
