@@ -117,6 +117,13 @@ describe("checkCloseStatus", () => {
 });
 
 describe("truncateReason", () => {
+  it("takes a last character of one byte where there is room for it alone", () => {
+    const text = "😀😀😀😀_____😀___😀_😀😀__😀_😀__x__😀😀__😀😀_😀😀x_"
+      .replaceAll("_", "\ufffd");
+    assertEquals(utf8(truncateReason(text)).length, 123);
+    assertEquals(truncateReason(text), text.slice(0, -1));
+  });
+
   it("leaves what fits as it is", () => {
     for (const reason of ["", "bye", "x".repeat(123), "é".repeat(61)]) {
       assertEquals(truncateReason(reason), reason);
