@@ -24,6 +24,8 @@ export interface MemoryBudgetOptions {
 const PATIENCE_MS = 2_000;
 /** How often it is looked at who may go on, while somebody waits, in milliseconds. */
 const TICK_MS = 50;
+/** The most turns at once: who has one is looked at whenever somebody gives memory back. */
+const MAX_TURNS = 64;
 /** About what one read brings. */
 const READ_SIZE = 64 * 1024;
 
@@ -32,8 +34,8 @@ const READ_SIZE = 64 * 1024;
  *
  * 1. While half of it is in use, nobody is hindered.
  * 2. Past half of it, whoever holds more than its share (that half, divided by all) is read from by
- *    turns: as many at once as the other half has room for whole messages. Who asked first comes
- *    first. Who stays above its share for two seconds, in its turn or waiting for it, is closed.
+ *    turns: as many at once as the other half has room for whole messages, but 64 at most. Who asked
+ *    first comes first. Who stays above its share for two seconds, in its turn or waiting for it, is closed.
  * 3. Past all of it, those that hold the most are closed at once.
  */
 export class MemoryBudget implements Budget {
@@ -124,7 +126,7 @@ export class MemoryBudget implements Budget {
   }
 
   get #maxTurns(): number {
-    return Math.max(1, Math.floor(this.#half / this.#maxMessageSize));
+    return Math.max(1, Math.min(MAX_TURNS, Math.floor(this.#half / this.#maxMessageSize)));
   }
 
   // Not at once: who counts may be in the midst of something, and be among those that are closed.

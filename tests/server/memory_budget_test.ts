@@ -133,6 +133,13 @@ describe("a memory budget", () => {
     }
   });
 
+  it("gives no more than 64 turns", () => {
+    const setting = new Setting({ maxMessageSize: 1 });
+    for (let i = 4; i < 70; i++) setting.members.add(new FakeMember(`${i}`, setting));
+    for (const member of setting.list) member.hold(20);
+    assertEquals(setting.list.filter((member) => !member.mustWait).length, 64);
+  });
+
   it("gives turns in the order in which they were asked for", async () => {
     const setting = new Setting({ maxMessageSize: 800 });
     const { list: [a, b, c, d] } = setting;
