@@ -326,7 +326,10 @@ function receivePieces(
   const receive = (piece: Uint8Array): void => {
     // What is lent is overwritten afterwards, as a socket's buffer would be.
     const lent = random.below(3) > 0;
-    const copy = concatBytes([Uint8Array.of(0x81), piece, Uint8Array.of(0x81)]);
+    // What is around a piece, and where it lies in memory, must not matter.
+    const offset = random.below(5);
+    const array = concatBytes([new Uint8Array(offset + 1), piece, Uint8Array.of(0x81)]);
+    const copy = array.subarray(offset);
     const end = copy.length - 1;
     given += piece.length;
     for (let position = 1; position < end;) {

@@ -46,6 +46,8 @@ class Talker extends Side {
   readonly random: Random;
   /** What it has said, as the other side must understand it. */
   said: string[] = [];
+  /** What was taken and is not written yet, and what it must be. */
+  readonly unwritten: { chunks: Uint8Array[]; bytes: Uint8Array }[] = [];
   isOver = false;
 
   constructor(role: "client" | "server", random: Random) {
@@ -132,29 +134,34 @@ export const ROUND_TRIPS: Target<SeedInput> = {
 
   check({ seed }) {
     const random = new Random(seed);
-    const talkers = [new Talker("server", random), new Talker("client", random)];
+    // Two conversations, each of a server and a client.
+    const talkers = [...ROLES, ...ROLES].map((role) => new Talker(role, random));
     for (let turns = 1 + random.below(8); turns > 0; turns--) {
       for (let words = random.below(6); words > 0; words--) {
         const talker = random.pick(talkers);
         if (!talker.isOver) talker.speak();
       }
-      const [talker, other] = random.below(2) === 0 ? talkers : [talkers[1], talkers[0]];
-      deliver(talker, other);
+      const i = random.below(talkers.length);
+      deliver(talkers[i], talkers[i ^ 1], talkers);
     }
-    deliver(talkers[0], talkers[1]);
-    deliver(talkers[1], talkers[0]);
+    talkers.forEach((talker, i) => deliver(talker, talkers[i ^ 1], talkers));
+    talkers.forEach((talker, i) => deliver(talker, talkers[i ^ 1], []));
+    for (const { chunks, bytes } of talkers.flatMap(({ unwritten }) => unwritten)) {
+      check(sameBytes(concatBytes(chunks), bytes), () => "changed before it was written");
+    }
     return talkers.some(({ isOver }) => isOver) ? "closed" : "open";
   },
 };
 
-function deliver(talker: Talker, other: Talker): void {
+/** Gives the output of one to the other, while all may speak. */
+function deliver(talker: Talker, other: Talker, all: Talker[]): void {
   const { random, protocol } = talker;
   const { outputLength } = protocol;
   const chunks = protocol.takeOutput();
   const bytes = concatBytes(chunks);
+  recycle(talker, all, chunks);
   check(bytes.length === outputLength && protocol.outputLength === 0, () => "outputLength");
   check(chunks.every((chunk) => chunk.length > 0), () => "an empty chunk");
-  if (random.below(2) === 0) protocol.recycleOutput();
   // By the reference, which finds a frame that must not be sent.
   const read = talker.said.splice(0);
   describeFrames(bytes, talker.role);
@@ -169,6 +176,32 @@ function deliver(talker: Talker, other: Talker): void {
     events.join("\n") === expected.join("\n"),
     () => `${JSON.stringify(events)} instead of ${JSON.stringify(expected)}`,
   );
+}
+
+/**
+ * Has the memory of what was taken used again, where it has been written; else it must stay as it is,
+ * whatever happens meanwhile.
+ */
+function recycle(talker: Talker, all: Talker[], chunks: Uint8Array[]): void {
+  const { random, protocol } = talker;
+  switch (random.below(6)) {
+    case 0:
+    case 1:
+      protocol.recycleOutput();
+      return;
+    case 2: // What was taken last is nothing.
+      check(protocol.takeOutput().length === 0, () => "taken and still there");
+      protocol.recycleOutput();
+      break;
+    case 3: // Others use the memory first, whose output must stay as it is.
+      for (let words = random.below(4); words > 0 && all.length > 0; words--) {
+        const other = random.pick(all);
+        if (other !== talker && !other.isOver) other.speak();
+      }
+      protocol.recycleOutput();
+      return;
+  }
+  talker.unwritten.push({ chunks, bytes: concatBytes(chunks) });
 }
 
 /** Encodes frames by themselves, and has the reference read each. */

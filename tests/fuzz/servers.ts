@@ -593,6 +593,11 @@ class Exchange {
     const { client, server, record } = this;
     if (!client.hasSentEnd) client.socket.end();
     await settle(1);
+    if (this.input.isCalm) {
+      // Nothing waits for a time once both sides have ended, though there was a time for that.
+      await this.#until("the connection to be closed", () => client.isClosed);
+      check(server.clock.pending.length === 0, () => `timers are left: ${server.clock.pending}`);
+    }
     await server.clock.advance(100_000);
     // A program that does not receive does not see its client's end.
     record.conn?.abort();
