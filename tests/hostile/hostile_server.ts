@@ -1,6 +1,7 @@
 /**
- * The server that is attacked: it echoes, with default options. The argument says how: `callback` or
- * `iterate`. A connection that sends the text "be slow" is from then on waited with, for a while each
+ * The server that is attacked: it echoes, with default options. The first argument says how: `callback` or
+ * `iterate`; a second one, after how many milliseconds a peer counts as silent, instead of the
+ * default. A connection that sends the text "be slow" is from then on waited with, for a while each
  * message; one that sends "be closed" is closed.
  *
  * @module
@@ -33,8 +34,12 @@ const styles: Record<string, Handler | ConnectionCallbacks> = {
   },
 };
 
-const style = styles[process.argv[2]];
-const options = { hostname: "127.0.0.1", port: 0 };
+const [, , styleName, silenceMs] = process.argv;
+const style = styles[styleName];
+const keepAlive = silenceMs === undefined
+  ? undefined
+  : { intervalMs: Number(silenceMs) / 2, timeoutMs: Number(silenceMs) / 2 };
+const options = { hostname: "127.0.0.1", port: 0, keepAlive };
 const server = typeof style === "function"
   ? await serve(options, style)
   : await serve({ ...options, ...style });
