@@ -315,6 +315,7 @@ class Exchange {
   readonly client: RawClient<MemorySocket>;
   readonly record: Program;
   readonly random: Random;
+  #isCrowded = false;
 
   constructor(
     input: ServerInput,
@@ -515,6 +516,7 @@ class Exchange {
   async #crowd(): Promise<void> {
     const { random, server } = this;
     if (random.below(3) > 0) return;
+    this.#isCrowded = true;
     for (let count = 1 + random.below(3); count > 0; count--) {
       const other = await server.connect();
       if (random.below(2) === 0) other.socket.takeSlowly(1 + random.below(50));
@@ -594,8 +596,11 @@ class Exchange {
     if (!client.hasSentEnd) client.socket.end();
     await settle(1);
     if (this.input.isCalm) {
-      // Nothing waits for a time once both sides have ended, though there was a time for that.
       await this.#until("the connection to be closed", () => client.isClosed);
+    }
+    // Nothing waits for a time once all connections have ended.
+    if (client.isClosed && !this.#isCrowded && server.server.connections.size === 0) {
+      await settle(1);
       check(server.clock.pending.length === 0, () => `timers are left: ${server.clock.pending}`);
     }
     await server.clock.advance(100_000);

@@ -123,6 +123,13 @@ export const VECTORS: Record<string, object[]> = {
     `88 82 00 00 00 00 03 ed`,
     `88 83 00 00 00 00 03 e8 80`,
   ),
+  "frame decoder": [
+    // Lengths that a number holds, and that it does not.
+    { bytes: fromHex("02 7f 00 1f ff ff ff ff ff ff"), role: "client", allowRsv1: false },
+    { bytes: fromHex("02 7f 00 20 00 00 00 00 00 01"), role: "client", allowRsv1: false },
+    { bytes: fromHex("02 7f 41 ed ed 7f ed 82 82 ed"), role: "client", allowRsv1: true },
+    { bytes: fromHex("c1 00 41 00 c0 00"), role: "client", allowRsv1: true },
+  ],
   "UTF-8": bytesOf(
     "",
     "c0 80",
