@@ -19,6 +19,8 @@ const MAX_WAIT_MS = 1_000;
 const MAX_GROWTH = 30 * MiB;
 /** What JavaScript may use more when an attack is over, for code that was compiled and the like. */
 const MAX_LEFT = 3 * MiB;
+/** What a runtime may open for itself, in all. */
+const OWN_DESCRIPTORS = 2;
 /** Nothing that the server waits for takes longer, when the attackers have gone. */
 const SETTLE_MS = 15_000;
 
@@ -27,13 +29,17 @@ export class Arena {
   readonly server: ServerProcess;
   readonly #name: string;
   readonly #honest: HonestClients;
+  /** How many descriptors the server had open when nobody had attacked it yet. */
+  #descriptors = 0;
 
   /** Starts `hostile_server.ts` in a style, and honest clients of it. */
   static async start(style: string): Promise<Arena> {
     const script = new URL("hostile_server.ts", import.meta.url);
     const server = await ServerProcess.start(script, [style]);
     try {
-      return new Arena(style, server, await HonestClients.start(server));
+      const arena = new Arena(style, server, await HonestClients.start(server));
+      arena.#descriptors = await arena.#countDescriptors();
+      return arena;
     } catch (error) {
       server.kill();
       throw error;
@@ -68,7 +74,7 @@ export class Arena {
     body: () => Promise<void>,
     maxGrowth: number = MAX_GROWTH,
   ): Promise<void> {
-    const descriptors = await this.#settle();
+    await this.#settle();
     const used = await this.server.usedMemory();
     await this.#honest.takeWaits();
     this.server.resetPeak();
@@ -81,9 +87,9 @@ export class Arena {
     const tookMs = performance.now() - startedAt;
     const busy = (this.server.cpuMs - cpu) / tookMs;
     const growth = this.server.peakSize - resident;
-    await this.#settle(descriptors);
+    await this.#settle();
     const waits = await this.#honest.takeWaits();
-    const left = await this.server.usedMemory() - used;
+    const left = await this.#measureLeft(used);
     progress(
       `${this.#name}, ${what}: ${(tookMs / 1000).toFixed(1)} s, busy ${
         (busy * 100).toFixed(0)
@@ -108,19 +114,34 @@ export class Arena {
     this.server.kill();
   }
 
-  /**
-   * Waits until the server has no more descriptors than that, or where nothing is given, until it has
-   * as many for a while. One comes and goes with new honest clients.
-   */
-  async #settle(most?: number): Promise<number> {
-    const endsAt = performance.now() + SETTLE_MS;
-    let fewest = this.server.descriptors;
-    for (let i = 0; most === undefined ? i < 10 : fewest > most; i++) {
-      assert(performance.now() < endsAt, `${fewest} descriptors are open, there were ${most}`);
-      await setTimeout(20);
+  /** Counts the descriptors; one comes and goes with each new honest client. */
+  async #countDescriptors(): Promise<number> {
+    let fewest = Infinity;
+    for (let i = 0; i < 10; i++) {
       fewest = Math.min(fewest, this.server.descriptors);
+      await setTimeout(20);
     }
     return fewest;
+  }
+
+  /** Waits until nothing is open that the attackers had the server open. */
+  async #settle(): Promise<void> {
+    const endsAt = performance.now() + SETTLE_MS;
+    for (;;) {
+      const left = await this.#countDescriptors() - this.#descriptors;
+      if (left <= OWN_DESCRIPTORS) return;
+      assert(performance.now() < endsAt, `${left} descriptors are left`);
+    }
+  }
+
+  /** Waits until no more memory is in use than before, or for some time; gives how much more it is. */
+  async #measureLeft(before: number): Promise<number> {
+    const endsAt = performance.now() + SETTLE_MS;
+    for (;;) {
+      const left = await this.server.usedMemory() - before;
+      if (left < MAX_LEFT || performance.now() > endsAt) return left;
+      await setTimeout(100);
+    }
   }
 }
 

@@ -2,7 +2,8 @@
  * The server that is attacked: it echoes, with default options. The first argument says how: `callback` or
  * `iterate`; a second one, after how many milliseconds a peer counts as silent, instead of the
  * default. A connection that sends the text "be slow" is from then on waited with, for a while each
- * message; one that sends "be closed" is closed.
+ * message; one that sends "be closed" is closed; and one that sends "stall for", and a number, has the
+ * whole process do nothing for so many milliseconds.
  *
  * @module
  */
@@ -18,8 +19,13 @@ const slow = new WeakSet<Connection>();
 
 function answer(conn: Connection, data: string | Uint8Array): void | Promise<void> {
   if (data === "be slow") slow.add(conn);
+  if (typeof data === "string" && data.startsWith("stall for ")) stall(Number(data.slice(10)));
   if (data === "be closed") void conn.close();
   else return slow.has(conn) ? answerSlowly(conn, data) : conn.send(data);
+}
+
+function stall(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 async function answerSlowly(conn: Connection, data: string | Uint8Array): Promise<void> {
