@@ -96,7 +96,7 @@ export class DenoChannel extends OrderedChannel {
       const share = this.#share;
       const isUsedUp = share.use(size);
       const nextSize = nextBufferSize(size, bufferSize);
-      this.#bufferSize = share.isSmall && nextSize > SMALL_BUFFER ? SMALL_BUFFER : nextSize;
+      this.#bufferSize = share.isSlow && nextSize > SMALL_BUFFER ? SMALL_BUFFER : nextSize;
       this.#receive(buffer, size, bufferSize);
       if (isUsedUp) await nextTurn();
     }
