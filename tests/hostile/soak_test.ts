@@ -94,8 +94,8 @@ describe("judge()", () => {
 
   it("sees too much memory in RAM", () => {
     const measured = measuredWith({});
-    measured.moments[100].resident = 400 * MiB;
-    assertEquals(judge(measured, BOUNDS), ["400.0 MiB were in RAM; 384.0 MiB are the most"]);
+    measured.moments[100].resident = 600 * MiB;
+    assertEquals(judge(measured, BOUNDS), ["600.0 MiB were in RAM; 512.0 MiB are the most"]);
   });
 
   it("sees what was left", () => {
@@ -108,10 +108,10 @@ describe("judge()", () => {
 
   it("sees an honest client wait, unless nobody had a core", () => {
     const measured = measuredWith({});
-    measured.moments[3].longestWait = 1_500;
+    measured.moments[3].longest.ms = 1_500;
     assertEquals(judge(measured, BOUNDS), [
-      "at 0:03 an honest client waited 1500 ms; 1000 ms are the most (of them the server had no " +
-      "core for 0.00 ms; attacks: floods)",
+      'at 0:03 an honest client waited 1500 ms for "echo"; 1000 ms are the most (of them the ' +
+      "server had no core for 0.00 ms; attacks: floods)",
     ]);
     measured.moments[3].waitedForCore = 600;
     assertEquals(judge(measured, BOUNDS), []);
@@ -177,7 +177,7 @@ function measuredWith(changes: Partial<Measured>): Measured {
       resident: 100 * MiB,
       descriptors: 40,
       latency,
-      longestWait: 20,
+      longest: { what: "echo", ms: 20 },
       waitedForCore: 0,
       attacks: ["floods"],
     })),

@@ -116,7 +116,7 @@ function drawRow({ label, measured }: SoakOf, top: number): string {
         "10 s",
       ]],
       [
-        { kind: "c", points: latency(({ longestWait }) => longestWait), merge: largest },
+        { kind: "c", points: latency(({ longest }) => longest.ms), merge: largest },
         { kind: "b", points: latency(({ latency }) => latency.p99), merge: largest },
         { kind: "a", points: latency(({ latency }) => latency.p50), merge: median },
       ],

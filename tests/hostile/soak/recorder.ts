@@ -5,10 +5,12 @@
  */
 
 import { Histogram } from "../../../bench/servers/load/histogram.ts";
-import type { HonestReport, Latency } from "./reports.ts";
+import type { HonestReport, Latency, Wait } from "./reports.ts";
 
 /** No more failures of one interval are told: one may have thousands of the same cause. */
 const MAX_FAILURES = 5;
+
+const NO_WAIT: Wait = { what: "nothing", ms: 0 };
 
 /** Durations, counted. */
 class Durations {
@@ -37,7 +39,7 @@ class Durations {
 export class Recorder {
   readonly #total: Map<string, Durations> = new Map();
   readonly #recent = new Durations();
-  #recentMax = 0;
+  #longest: Wait = NO_WAIT;
   #turnedAway = 0;
   #failures: string[] = [];
 
@@ -55,7 +57,8 @@ export class Recorder {
     if (durations === undefined) this.#total.set(what, durations = new Durations());
     durations.record(ms);
     if (what === "echo") this.#recent.record(ms);
-    this.#recentMax = Math.max(this.#recentMax, ms);
+    // Whoever holds much has to wait while memory is short: see `memoryBudget`.
+    if (what !== "large" && ms > this.#longest.ms) this.#longest = { what, ms };
   }
 
   /** A client with a large message was turned away, as memory was short. */
@@ -72,7 +75,7 @@ export class Recorder {
   forget(): void {
     this.#total.clear();
     this.#recent.reset();
-    this.#recentMax = 0;
+    this.#longest = NO_WAIT;
   }
 
   /** Tells, and begins a new interval. */
@@ -80,12 +83,12 @@ export class Recorder {
     const report = {
       total: Object.fromEntries([...this.#total].map(([what, { latency }]) => [what, latency])),
       recent: this.#recent.latency,
-      recentMax: this.#recentMax,
+      longest: this.#longest,
       turnedAway: this.#turnedAway,
       failures: this.#failures,
     };
     this.#recent.reset();
-    this.#recentMax = 0;
+    this.#longest = NO_WAIT;
     this.#failures = [];
     return report;
   }

@@ -30,14 +30,20 @@ export interface Latency {
   max: number;
 }
 
+/** Something that an honest client waited for. */
+export interface Wait {
+  what: string;
+  ms: number;
+}
+
 /** What the honest clients have come to. */
 export interface HonestReport {
   /** All so far, by what was done. */
   total: Record<string, Latency>;
   /** Echoes since the last report. */
   recent: Latency;
-  /** The longest that anything took since the last report, in milliseconds. */
-  recentMax: number;
+  /** The longest wait for anything but large messages since the last report. */
+  longest: Wait;
   /** How many clients with a large message were turned away so far, as memory was short. */
   turnedAway: number;
   /** What went wrong since the last report. */

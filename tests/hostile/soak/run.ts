@@ -208,7 +208,7 @@ class SoakRun {
     return { ...sample, atMs: this.#now, descriptors: countDescriptors(this.#server.pid) };
   }
 
-  #receiveHonest({ total, recent, recentMax, turnedAway, failures }: HonestReport): void {
+  #receiveHonest({ total, recent, longest, turnedAway, failures }: HonestReport): void {
     for (const failure of failures) this.fail(`${timeOf(this.#now)} honest client: ${failure}`);
     this.measured.honest = total;
     this.measured.turnedAway = turnedAway;
@@ -220,7 +220,7 @@ class SoakRun {
       atMs: this.#now,
       isAttacked: this.#isAttacked,
       latency: recent,
-      longestWait: recentMax,
+      longest,
       waitedForCore: status.waitedForCore - this.#waitedForCore,
       attacks: this.#hostileReport.running,
     };

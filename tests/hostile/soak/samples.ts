@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Latency, ServerSample } from "./reports.ts";
+import type { Latency, ServerSample, Wait } from "./reports.ts";
 
 /** A moment of a soak, about one each second. */
 export interface Moment {
@@ -17,8 +17,8 @@ export interface Moment {
   descriptors: number;
   /** Echoes of honest clients since the moment before. */
   latency: Latency;
-  /** The longest that an honest client waited for anything since then, in milliseconds. */
-  longestWait: number;
+  /** The longest wait of an honest client for anything but large messages since then. */
+  longest: Wait;
   /** How long the server waited for a core since then, in milliseconds. */
   waitedForCore: number;
   /** The attacks that are being made. */

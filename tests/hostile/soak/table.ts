@@ -19,6 +19,8 @@ const COLUMNS = [
   "max",
   "open p99",
   "longest wait",
+  "large p99",
+  "max",
   "in use",
   "RAM, median",
   "max",
@@ -41,7 +43,7 @@ function encodeRow({ label, measured, problems }: SoakOf & { problems: string[] 
   const latencies = Object.values(honest);
   const sum = (counts: number[]) => counts.reduce((a, b) => a + b, 0).toLocaleString("en");
   const none: Latency = { count: 0, p50: 0, p99: 0, max: 0 };
-  const { echo = none, open = none } = honest;
+  const { echo = none, open = none, large = none } = honest;
   const first = calms[0] ?? before;
   const last = calms.at(-1) ?? before;
   const resident = moments.map(({ resident }) => resident);
@@ -54,7 +56,9 @@ function encodeRow({ label, measured, problems }: SoakOf & { problems: string[] 
     ms(echo.p99),
     ms(echo.max),
     ms(open.p99),
-    ms(Math.max(0, ...latencies.map(({ max }) => max))),
+    ms(Math.max(0, ...moments.map(({ longest }) => longest.ms))),
+    ms(large.p99),
+    ms(large.max),
     `${mib(first.usedMemory)} → ${mib(last.usedMemory)}`,
     mib(median(resident)),
     mib(Math.max(0, ...resident)),
