@@ -37,13 +37,17 @@ const counts: Record<string, number> = {};
 const running = new Map<CutTarget, string>();
 let failures: string[] = [];
 let round = new AbortController();
+let grace: ReturnType<typeof setTimeout> | undefined;
 
 /** The server as one attack sees it, until the attack is cut off. */
 class CutTarget extends Target {
   #isCut = false;
 
-  override connect(): Promise<Attacker> {
-    return this.#isCut ? Promise.reject(new Error("cut off")) : super.connect();
+  override async connect(): Promise<Attacker> {
+    const attacker = await super.connect();
+    if (!this.#isCut) return attacker;
+    attacker.socket.reset();
+    throw new Error("cut off");
   }
 
   cut(): void {
@@ -103,11 +107,12 @@ function report(): void {
 setInterval(report, REPORT_MS);
 for await (const line of createInterface({ input: process.stdin })) {
   round.abort();
+  clearTimeout(grace);
   if (line === "attack") {
     round = new AbortController();
     for (let i = 0; i < QUICK_AT_ONCE; i++) void work(quick, round.signal);
     for (let i = 0; i < SLOW_AT_ONCE; i++) void work(slow, round.signal);
-  } else setTimeout(cutOff, GRACE_MS);
+  } else grace = setTimeout(cutOff, GRACE_MS);
   report();
 }
 process.exit(0);
