@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { readFileSync } from "node:fs";
 import { serve } from "../../mod.ts";
 import type { Connection, ServeOptions, Server } from "../../src/server/mod.ts";
+import { streamOf } from "../support/stream_of.ts";
 import type { Setup } from "../support/transports.ts";
 import { watch } from "../support/watch.ts";
 import { Ledger } from "./ledger.ts";
@@ -59,7 +60,7 @@ function createPrograms(ledger: Ledger, end: (conn: Connection) => void): Record
           if (isAsked.has(conn)) continue;
           isAsked.add(conn);
           const size = Number(await data.text());
-          const sent = conn.sendStream("binary", ReadableStream.from(messagesOf(size)));
+          const sent = conn.sendStream("binary", streamOf(messagesOf(size)));
           await ledger.track("sendStream", sent);
           end(conn);
         }

@@ -13,6 +13,7 @@ import type { MemorySocket } from "../support/memory_channel.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { concatBytes, decodeReferenceFrame, frameFaults } from "../support/reference_frames.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
+import { streamOf } from "../support/stream_of.ts";
 import { type MemoryHarness, type Setup, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { watch, type Watched } from "../support/watch.ts";
@@ -296,7 +297,7 @@ async function misbehave(conn: Connection, random: Random): Promise<void> {
     case 8: {
       const pieces = ["a", "\ud83d", "\ude00", "", "\ud83d", "x".repeat(300)];
       const texts = Array.from({ length: random.below(5) }, () => random.pick(pieces));
-      void conn.sendStream("text", ReadableStream.from(texts)).catch(() => {});
+      void conn.sendStream("text", streamOf(texts)).catch(() => {});
       conn.send("behind it").catch(() => {});
       break;
     }

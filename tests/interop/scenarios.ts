@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import type { ConnectionCallbacks, Handler, Message } from "../../mod.ts";
 import { type Ability, type Peer, RefusedError } from "./peer.ts";
 import { Stage } from "./stage.ts";
+import { streamOf } from "../support/stream_of.ts";
 
 /** Only decides how soon a hang is seen. */
 const TIMEOUT_MS = 60_000;
@@ -79,16 +80,6 @@ function assertMessage(actual: Message, expected: Message): void {
     isSame = actual.every((byte, i) => byte === expected[i]);
   }
   assertEquals(isSame, true, `the message of ${expected.length} came back changed`);
-}
-
-function streamOf<T>(chunks: T[]): ReadableStream<T> {
-  return new ReadableStream({
-    pull(controller) {
-      const chunk = chunks.shift();
-      if (chunk === undefined) controller.close();
-      else controller.enqueue(chunk);
-    },
-  });
 }
 
 // ---- How the server echoes ----
