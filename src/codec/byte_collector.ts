@@ -25,6 +25,11 @@ export class ByteCollector {
     return this.#length;
   }
 
+  /** The number of bytes that memory is held for. */
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
   /**
    * Adds `bytes` from `start` to `end` (exclusive).
    *

@@ -83,8 +83,8 @@ export interface ConnectionStats {
   /** The same as {@linkcode Connection.bufferedAmount}. */
   bufferedAmount: number;
   /**
-   * The bytes held on the way to the program and to the peer: those of a message that is still
-   * arriving, those in the receive queue, and those that were sent and not taken yet.
+   * The bytes held on the way to the program and to the peer: those reserved for a message that is
+   * still arriving, those in the receive queue, and those that were sent and not taken yet.
    */
   heldSize: number;
   /** The round-trip time of the last `ping()` that was answered, in milliseconds, if there is one. */

@@ -472,7 +472,7 @@ export class WebSocketConnection<Data>
 
   /** The bytes held on the way to the program and to the peer. */
   get #heldSize(): number {
-    return this.#intake.undecodedLength + this.#protocol.collectedLength +
+    return this.#intake.undecodedLength + this.#protocol.heldLength +
       this.#receiveQueue.size + this.#sendQueue.length;
   }
 

@@ -88,6 +88,11 @@ export class MessageReceiver implements FrameHandler {
     return this.#payload.length;
   }
 
+  /** The number of bytes that memory is held for, of the message in progress. */
+  get heldLength(): number {
+    return this.#payload.capacity;
+  }
+
   /**
    * Streams messages from now on, or no longer. What was collected of a message in progress becomes
    * its first piece; a message that is being streamed is streamed to its end.

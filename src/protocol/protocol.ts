@@ -117,6 +117,11 @@ export class Protocol {
     return this.#receiver.collectedLength;
   }
 
+  /** The number of bytes that memory is held for, of a message that is not whole yet. */
+  get heldLength(): number {
+    return this.#receiver.heldLength;
+  }
+
   /** The number of bytes that {@linkcode Protocol.takeOutput} would give. */
   get outputLength(): number {
     return this.#encoder.byteLength;

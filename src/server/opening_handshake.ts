@@ -156,7 +156,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   /** The bytes held of a request that is not whole yet, or of what follows one. */
   get heldSize(): number {
     if (this.#isClosed) return 0;
-    return this.#parser.heldLength + this.#received.length + (this.#body?.length ?? 0);
+    return this.#parser.heldLength + this.#received.length + (this.#body?.capacity ?? 0);
   }
 
   recountHeld(): number {

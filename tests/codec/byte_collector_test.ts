@@ -17,11 +17,12 @@ describe("ByteCollector", () => {
         collector.append(bytes, start, start + piece.length, expectedLength);
         start += piece.length;
         assertEquals(collector.length, Math.min(start, bytes.length));
+        assert(collector.capacity >= collector.length);
       }
       const taken = collector.take();
       assertSameBytes(taken, bytes);
       assertEquals(taken.buffer.byteLength, bytes.length, "more memory than bytes");
-      assertEquals(collector.length, 0);
+      assertEquals([collector.length, collector.capacity], [0, 0]);
     }
     assertEquals(collector.take().length, 0);
   });
