@@ -27,6 +27,8 @@ const USAGE = `usage: echo.ts [options]
   --origin same|any         the origins that may connect (default: same)
   --max-message-size BYTES  the largest message, or Infinity (default: 1048576)
   --max-fragments N         the most fragments of a message, or Infinity (default: 1024)
+  --compression WINDOW      compress messages, where the client offers it: no-takeover begins each
+                            with an empty window, takeover keeps the window (default: off)
   --style STYLE             how the messages are echoed: callback, iterate, streams or messages
                             (default: callback)
   --help                    show this text
@@ -59,6 +61,7 @@ async function main(args: string[]): Promise<void> {
       ? { hostname: flags.hostname, port: parseNumber("port", flags.port, 0, 65535) }
       : { path: flags.unix }),
     origin: parseChoice("origin", flags.origin, ["same", "any"]) as "same" | "any",
+    compression: parseCompression(flags.compression),
     limits: {
       maxMessageSize: parseLimit("max-message-size", flags["max-message-size"], 0),
       maxFragments: parseLimit("max-fragments", flags["max-fragments"], 1),
@@ -104,6 +107,7 @@ function parseFlags(args: string[]) {
         origin: { type: "string", default: "same" },
         "max-message-size": { type: "string", default: "1048576" },
         "max-fragments": { type: "string", default: "1024" },
+        compression: { type: "string", default: "off" },
         style: { type: "string", default: "callback" },
         help: { type: "boolean", default: false },
       },
@@ -116,6 +120,12 @@ function parseFlags(args: string[]) {
 function parseChoice(name: string, value: string, choices: string[]): string {
   if (choices.includes(value)) return value;
   throw new UsageError(`--${name} is one of ${choices.join(", ")}, not ${JSON.stringify(value)}`);
+}
+
+function parseCompression(value: string): ServeOptions["compression"] {
+  const choice = parseChoice("compression", value, ["off", "takeover", "no-takeover"]);
+  // Everything, however small: an echo server is there to try things out.
+  return choice === "off" ? false : { contextTakeover: choice === "takeover", threshold: 0 };
 }
 
 function parseNumber(name: string, value: string, min: number, max: number): number {

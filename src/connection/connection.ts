@@ -44,6 +44,15 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
+/** How a message is sent. */
+export interface SendOptions extends WaitOptions {
+  /**
+   * Whether to compress the message, where compression was agreed upon. Default: from
+   * `compression.threshold` on, and streams always.
+   */
+  compress?: boolean;
+}
+
 /** A message whose body is a stream: of any size, in constant memory. */
 export interface IncomingMessage {
   /** Whether the body is UTF-8 text or bytes (RFC 6455, section 5.6). */
@@ -166,7 +175,7 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * @param data The message. A lone surrogate becomes U+FFFD.
    * @throws {TypeError} Where `data` is neither a string nor a `Uint8Array`.
    */
-  send(data: Message, options?: WaitOptions): Promise<void>;
+  send(data: Message, options?: SendOptions): Promise<void>;
 
   /**
    * Sends a message if there is room for it, and tells what became of it: where there is none, nothing
@@ -194,7 +203,7 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
   sendStream(
     type: MessageType,
     stream: ReadableStream<Message>,
-    options?: WaitOptions,
+    options?: SendOptions,
   ): Promise<void>;
 
   /**

@@ -54,7 +54,7 @@ export class Intake {
 
   /** Whether there are bytes that wait for room. */
   get hasUndecoded(): boolean {
-    return this.#undecoded.length > 0;
+    return this.#undecoded.length > 0 || this.#protocol.hasUninflated;
   }
 
   /** Takes bytes that are to be decoded before those of the channel, with the next `proceed`. */
@@ -101,7 +101,10 @@ export class Intake {
     let position = 0;
     this.#isDecoding = true;
     try {
-      while (position < bytes.length && !this.#owner.isFull && !this.#isStopped) {
+      while (
+        (position < bytes.length || this.#protocol.hasUninflated) &&
+        !this.#owner.isFull && !this.#isStopped
+      ) {
         position = this.#protocol.receive(bytes, position, bytes.length, lent);
       }
     } catch (error) {

@@ -39,6 +39,7 @@ interface Waiter {
 
 interface HeldMessage {
   data: Message;
+  compress: boolean | undefined;
   size: number;
   deferred: Deferred<void>;
 }
@@ -125,9 +126,9 @@ export class SendQueue {
    * Sends a message, and gives a promise that resolves when the queue is below the high-water mark
    * behind it and its bytes are no longer needed.
    */
-  send(data: Message): Promise<void> {
-    if (this.#held !== undefined) return this.#hold(this.#held, data);
-    const isReferenced = this.#protocol.sendMessage(data);
+  send(data: Message, compress?: boolean): Promise<void> {
+    if (this.#held !== undefined) return this.#hold(this.#held, data, compress);
+    const isReferenced = this.#protocol.sendMessage(data, compress);
     return this.#wait(isReferenced);
   }
 
@@ -144,8 +145,13 @@ export class SendQueue {
   }
 
   /** Sends a fragment; see `send`. */
-  sendFragment(type: MessageType, payload: Uint8Array, fin: boolean): Promise<void> {
-    return this.#wait(this.#protocol.sendFragment(type, payload, fin));
+  sendFragment(
+    type: MessageType,
+    payload: Uint8Array,
+    fin: boolean,
+    compress?: boolean,
+  ): Promise<void> {
+    return this.#wait(this.#protocol.sendFragment(type, payload, fin, compress));
   }
 
   /** Ends the message sent in fragments, and sends what was held back. */
@@ -159,7 +165,7 @@ export class SendQueue {
         return;
       }
       this.#heldSize -= next.size;
-      this.send(next.data).then(next.deferred.resolve, next.deferred.reject);
+      this.send(next.data, next.compress).then(next.deferred.resolve, next.deferred.reject);
     }
   }
 
@@ -255,13 +261,17 @@ export class SendQueue {
     }
   }
 
-  #hold(held: Fifo<HeldMessage | HeldStream>, data: Message): Promise<void> {
+  #hold(
+    held: Fifo<HeldMessage | HeldStream>,
+    data: Message,
+    compress: boolean | undefined,
+  ): Promise<void> {
     assertMessage(data);
     const size = typeof data === "string" ? encoder.encode(data).length : data.length;
     const deferred = createDeferred<void>();
     // The caller may change them as soon as it may with what is sent at once, which copies them too.
     const kept = typeof data === "string" ? data : cloneBytes(data, 0, size);
-    held.push({ data: kept, size, deferred });
+    held.push({ data: kept, compress, size, deferred });
     this.#heldSize += size;
     if (this.isAboveHighWater) this.#aboveHighWater = true;
     return deferred.promise;

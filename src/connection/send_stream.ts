@@ -1,6 +1,6 @@
 import { Utf8Validator } from "../codec/utf8.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
-import type { Message } from "./connection.ts";
+import type { Message, SendOptions } from "./connection.ts";
 import { joinChunks } from "./join_chunks.ts";
 import { abortable } from "./promises.ts";
 import type { SendQueue } from "./send_queue.ts";
@@ -16,7 +16,7 @@ export async function sendFragments(
   queue: SendQueue,
   type: MessageType,
   stream: ReadableStream<Message>,
-  signal: AbortSignal | undefined,
+  { signal, compress }: SendOptions,
   onBroken: () => void,
 ): Promise<void> {
   const reader = stream.getReader();
@@ -32,7 +32,7 @@ export async function sendFragments(
       if (done || payload.length > 0) {
         stop.throwIfAborted();
         hasBegun = true;
-        await abortable(queue.sendFragment(type, payload, done), stop);
+        await abortable(queue.sendFragment(type, payload, done, compress), stop);
       }
       if (done) return;
     }

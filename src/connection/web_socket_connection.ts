@@ -4,6 +4,7 @@ import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { assertMessage, Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
+import type { PerMessageDeflate } from "../extensions/permessage_deflate.ts";
 import type { KeptRequest } from "../handshake/kept_request.ts";
 import type { Budget, BudgetMember } from "./budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "./byte_channel.ts";
@@ -14,6 +15,7 @@ import type {
   ConnectionStats,
   IncomingMessage,
   Message,
+  SendOptions,
   TrySendResult,
   WaitOptions,
 } from "./connection.ts";
@@ -34,6 +36,7 @@ export interface ConnectionInfo<Data> {
   readonly request: KeptRequest;
   readonly protocol: string;
   readonly extensions: string;
+  readonly compression: PerMessageDeflate | undefined;
   readonly data: Data;
 }
 
@@ -122,7 +125,11 @@ export class WebSocketConnection<Data>
     this.#hasReceiver = callbacks !== undefined;
     this.#owner = owner;
     this.#budget = owner.budget;
-    this.#protocol = new Protocol(role, this, settings.limits);
+    const { compression } = info;
+    const options = compression === undefined
+      ? settings.limits
+      : { ...settings.limits, compression };
+    this.#protocol = new Protocol(role, this, options);
     this.#intake = new Intake(channel, this.#protocol, this);
     this.#receiveQueue = new ReceiveQueue(settings.limits, this);
     this.#sendQueue = new SendQueue(channel, this.#protocol, settings.limits, this);
@@ -384,7 +391,7 @@ export class WebSocketConnection<Data>
 
   // ---- Sending ----
 
-  send(data: Message, options?: WaitOptions): Promise<void> {
+  send(data: Message, options?: SendOptions): Promise<void> {
     assertMessage(data);
     if (!this.#isSendable) return rejected(this.#closedError());
     if (options?.signal?.aborted) return rejected(options.signal.reason);
@@ -401,7 +408,7 @@ export class WebSocketConnection<Data>
     }
     // First, since `drain` may be called in between, and end the connection.
     this.#messagesSent++;
-    const sent = this.#sendQueue.send(data);
+    const sent = this.#sendQueue.send(data, options?.compress);
     return options === undefined ? sent : abortable(sent, options.signal);
   }
 
@@ -417,7 +424,7 @@ export class WebSocketConnection<Data>
   sendStream(
     type: MessageType,
     stream: ReadableStream<Message>,
-    options: WaitOptions = {},
+    options: SendOptions = {},
   ): Promise<void> {
     if (type !== "text" && type !== "binary") {
       throw new TypeError(
@@ -433,7 +440,7 @@ export class WebSocketConnection<Data>
       return rejected(error);
     }
     this.#messagesSent++;
-    const sent = sendFragments(this.#sendQueue, type, stream, options.signal, () => {
+    const sent = sendFragments(this.#sendQueue, type, stream, options, () => {
       this.close({ closeCode: CloseCode.InternalError });
     });
     sent.catch(() => {});
@@ -571,6 +578,7 @@ export class WebSocketConnection<Data>
     this.#pings?.destroy(error);
     this.#receiveQueue.failArriving(error);
     this.#receiveQueue.end();
+    this.#info.compression?.close();
     this.#budget?.count(-this.#counted);
     this.#budget?.leave(this);
     this.#writable?.fail(error);

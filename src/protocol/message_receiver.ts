@@ -4,6 +4,8 @@ import type { FrameHandler } from "../codec/frame_decoder.ts";
 import { isControl, Opcode } from "../codec/opcode.ts";
 import { decodeUtf8, Utf8Validator } from "../codec/utf8.ts";
 import { MessageTooBigError, ProtocolError } from "../errors.ts";
+import type { MessageInflater } from "../extensions/message_inflater.ts";
+import { DeflateStream } from "../extensions/zlib.ts";
 
 /** Whether a message is UTF-8 text or bytes (RFC 6455, section 5.6). */
 export type MessageType = "text" | "binary";
@@ -56,6 +58,8 @@ export class MessageReceiver implements FrameHandler {
   readonly #handler: MessageHandler;
   readonly #receiveControl: ControlHandler;
   readonly #limits: MessageLimits;
+  /** Decompresses; undefined where no compression was agreed upon. */
+  readonly #inflater: MessageInflater | undefined;
   readonly #payload = new ByteCollector();
   /** What has arrived of a control frame that came in pieces. */
   #control: ByteCollector | undefined;
@@ -69,6 +73,15 @@ export class MessageReceiver implements FrameHandler {
   #fragments = 0;
   /** What the headers of the message in progress have declared so far. */
   #size = 0;
+  /** Whether the message in progress is compressed (RFC 7692, section 6). */
+  #isCompressed = false;
+  /** What the message in progress has been inflated to so far. */
+  #inflatedSize = 0;
+  /** Whether the tail of the message in progress was given to the inflater. */
+  #isTailFed = false;
+  /** Whether the end of the message has arrived, and waits for what was not inflated yet. */
+  #isEndDue = false;
+  #isStopped = false;
   /** The frame in progress. */
   #fin = false;
   #opcode: Opcode = Opcode.Continuation;
@@ -77,15 +90,44 @@ export class MessageReceiver implements FrameHandler {
   /** Whether the memory of the frames is used again: nobody may keep a reference to it. */
   isInputLent = true;
 
-  constructor(limits: MessageLimits, handler: MessageHandler, receiveControl: ControlHandler) {
+  constructor(
+    limits: MessageLimits,
+    handler: MessageHandler,
+    receiveControl: ControlHandler,
+    inflater?: MessageInflater,
+  ) {
     this.#limits = limits;
     this.#handler = handler;
     this.#receiveControl = receiveControl;
+    this.#inflater = inflater;
+  }
+
+  /** Whether there are bytes that wait to be inflated: `proceed` is due before any other input. */
+  get isPending(): boolean {
+    return this.#isEndDue || (this.#inflater?.isPending ?? false);
+  }
+
+  /** Has inflating stop after the piece at hand, where messages are streamed. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Allows inflating again. */
+  resume(): void {
+    this.#isStopped = false;
+  }
+
+  /** Goes on inflating what was left when it stopped. */
+  proceed(): void {
+    this.#inflate();
+    if (!this.#isEndDue || this.#inflater!.isPending) return;
+    this.#isEndDue = false;
+    this.#receiveMessageEnd();
   }
 
   /** The number of bytes held of the message in progress. */
   get collectedLength(): number {
-    return this.#payload.length;
+    return this.#payload.length + (this.#inflater?.pendingLength ?? 0);
   }
 
   /** The number of bytes that memory is held for, of the message in progress. */
@@ -111,12 +153,14 @@ export class MessageReceiver implements FrameHandler {
   discard(): void {
     this.#mode = this.#nextMode = Mode.Discard;
     this.#payload.take();
+    this.#inflater?.close();
+    this.#isEndDue = false;
   }
 
   /** Takes a whole frame. */
   receiveFrame(
     fin: boolean,
-    _rsv1: boolean,
+    rsv1: boolean,
     opcode: Opcode,
     bytes: Uint8Array,
     start: number,
@@ -124,6 +168,8 @@ export class MessageReceiver implements FrameHandler {
   ): void {
     if (isControl(opcode)) {
       this.#receiveControl(opcode, bytes, start, end);
+    } else if (rsv1 && fin && this.#nextMode === Mode.Collect) {
+      this.#receiveCompressed(opcode, bytes, start, end);
     } else if (fin && opcode !== Opcode.Continuation && this.#nextMode === Mode.Collect) {
       this.#checkSize(end - start);
       if (this.#limits.maxFragments < 1) this.#failFragments();
@@ -131,18 +177,18 @@ export class MessageReceiver implements FrameHandler {
       else if (this.isInputLent) this.#handler.receiveMessage(cloneBytes(bytes, start, end));
       else this.#handler.receiveMessage(keepBytes(bytes, start, end));
     } else {
-      this.#receiveFragment(opcode, end - start);
+      this.#receiveFragment(rsv1, opcode, end - start);
       if (start < end) this.#receivePayload(bytes, start, end, fin);
       if (fin) this.#receiveMessageEnd();
     }
   }
 
   /** Takes the header of a frame whose payload follows. */
-  receiveFrameStart(fin: boolean, _rsv1: boolean, opcode: Opcode, payloadLength: number): void {
+  receiveFrameStart(fin: boolean, rsv1: boolean, opcode: Opcode, payloadLength: number): void {
     this.#fin = fin;
     this.#opcode = opcode;
     this.#payloadLength = payloadLength;
-    if (!isControl(opcode)) this.#receiveFragment(opcode, payloadLength);
+    if (!isControl(opcode)) this.#receiveFragment(rsv1, opcode, payloadLength);
   }
 
   /** Takes a piece of a payload. */
@@ -166,17 +212,46 @@ export class MessageReceiver implements FrameHandler {
     }
   }
 
-  #receiveFragment(opcode: Opcode, length: number): void {
+  /** Takes a compressed message of one frame that lies whole in the input. */
+  #receiveCompressed(opcode: Opcode, bytes: Uint8Array, start: number, end: number): void {
+    const inflater = this.#inflater!;
+    this.#receiveFragment(true, opcode, end - start);
+    if (!inflater.feedWhole(bytes, start, end)) {
+      this.#receivePayload(bytes, start, end, true);
+      this.#receiveMessageEnd();
+      return;
+    }
+    this.#isTailFed = true;
+    const size = inflater.read();
+    this.#checkSize(size);
+    if (inflater.isPending) {
+      this.#inflatedSize = size;
+      this.#receiveContent(DeflateStream.output, 0, size, Infinity);
+      this.#inflate();
+      this.#receiveMessageEnd();
+      return;
+    }
+    inflater.finish();
+    this.#type = this.#utf8 = undefined;
+    const { output } = DeflateStream;
+    if (opcode === Opcode.Text) this.#handler.receiveMessage(decodeText(output, 0, size));
+    else this.#handler.receiveMessage(cloneBytes(output, 0, size));
+  }
+
+  #receiveFragment(rsv1: boolean, opcode: Opcode, length: number): void {
     if (opcode !== Opcode.Continuation) {
       this.#type = opcode === Opcode.Text ? "text" : "binary";
       this.#mode = this.#nextMode;
+      this.#isCompressed = rsv1;
+      this.#isTailFed = false;
+      this.#inflatedSize = 0;
       this.#size = 0;
       this.#fragments = 0;
       if (opcode === Opcode.Text) this.#utf8 = new Utf8Validator();
-      this.#checkSize(length);
+      this.#checkDeclared(length);
       if (this.#mode === Mode.Stream) this.#handler.receiveMessageStart(this.#type);
     } else {
-      this.#checkSize(this.#size + length);
+      this.#checkDeclared(this.#size + length);
     }
     this.#size += length;
     if (++this.#fragments > this.#limits.maxFragments) this.#failFragments();
@@ -184,13 +259,42 @@ export class MessageReceiver implements FrameHandler {
 
   #receivePayload(bytes: Uint8Array, start: number, end: number, fin: boolean): void {
     if (this.#mode === Mode.Discard) return;
+    if (this.#isCompressed) {
+      this.#inflater!.feed(bytes, start, end);
+      this.#inflate();
+    } else {
+      // Only the last fragment tells how long the message is.
+      this.#receiveContent(bytes, start, end, fin ? this.#size : Infinity);
+    }
+  }
+
+  /** Inflates what there is; where messages are streamed, as long as it is wanted. */
+  #inflate(): void {
+    const inflater = this.#inflater!;
+    while (inflater.isPending) {
+      const size = inflater.read();
+      if (size === 0) return;
+      this.#inflatedSize += size;
+      this.#checkSize(this.#inflatedSize);
+      this.#receiveContent(DeflateStream.output, 0, size, Infinity);
+      if (this.#isStopped && this.#mode === Mode.Stream) {
+        inflater.keep();
+        return;
+      }
+    }
+  }
+
+  #receiveContent(bytes: Uint8Array, start: number, end: number, expectedLength: number): void {
     if (this.#utf8 !== undefined && !this.#utf8.validate(bytes, start, end)) failUtf8();
     if (this.#mode === Mode.Stream) this.#handler.receiveMessageChunk(bytes, start, end);
-    // Only the last fragment tells how long the message is.
-    else this.#payload.append(bytes, start, end, fin ? this.#size : Infinity);
+    else this.#payload.append(bytes, start, end, expectedLength);
   }
 
   #receiveMessageEnd(): void {
+    if (this.#isCompressed && this.#mode !== Mode.Discard && !this.#finishInflating()) {
+      this.#isEndDue = true;
+      return;
+    }
     const type = this.#type;
     const utf8 = this.#utf8;
     this.#type = this.#utf8 = undefined;
@@ -202,6 +306,26 @@ export class MessageReceiver implements FrameHandler {
       const payload = this.#payload.take();
       this.#handler.receiveMessage(type === "text" ? decodeLongText(payload) : payload);
     }
+  }
+
+  /** Checks what the headers declare. Data that can't be compressed becomes somewhat longer. */
+  #checkDeclared(size: number): void {
+    const { maxMessageSize } = this.#limits;
+    if (!this.#isCompressed) this.#checkSize(size);
+    else if (size > maxMessageSize + maxMessageSize / 8 + 1024) this.#checkSize(size);
+  }
+
+  /** Comes to the end of the compressed data; `false` where it was stopped before. */
+  #finishInflating(): boolean {
+    const inflater = this.#inflater!;
+    if (!inflater.isPending && !this.#isTailFed) {
+      this.#isTailFed = true;
+      inflater.feedTail();
+      this.#inflate();
+    }
+    if (inflater.isPending) return false;
+    inflater.finish();
+    return true;
   }
 
   #checkSize(size: number): void {

@@ -5,6 +5,7 @@ import { FrameDecoder } from "../codec/frame_decoder.ts";
 import { FrameEncoder, type FrameEncoderOptions } from "../codec/frame_encoder.ts";
 import { Opcode } from "../codec/opcode.ts";
 import type { ProtocolError } from "../errors.ts";
+import type { PerMessageDeflate } from "../extensions/permessage_deflate.ts";
 import { checkLimit } from "../limits.ts";
 import {
   checkCloseStatus,
@@ -34,7 +35,10 @@ export interface ProtocolHandler extends MessageHandler {
 }
 
 /** Options of a {@linkcode Protocol}. */
-export interface ProtocolOptions extends Partial<MessageLimits>, FrameEncoderOptions {}
+export interface ProtocolOptions extends Partial<MessageLimits>, FrameEncoderOptions {
+  /** The compression that was agreed upon (RFC 7692). Default: none. */
+  compression?: PerMessageDeflate | undefined;
+}
 
 /**
  * Where the closing handshake stands (RFC 6455, section 7.1):
@@ -78,11 +82,14 @@ export class Protocol {
   readonly #encoder: FrameEncoder;
   readonly #decoder: FrameDecoder;
   readonly #receiver: MessageReceiver;
+  readonly #compression: PerMessageDeflate | undefined;
   #state: ProtocolState = "open";
   /** Cleared by the peer's Close frame and by an error. */
   #receiving = true;
   /** Whether a message was begun by `sendFragment` and not finished. */
   #sendingFragments = false;
+  /** Whether that message is compressed. */
+  #isCompressing = false;
 
   /**
    * Creates a protocol in the state `"open"`: after the opening handshake.
@@ -94,17 +101,20 @@ export class Protocol {
    * @throws {RangeError} Where a limit is neither a non-negative safe integer nor `Infinity`.
    */
   constructor(role: Role, handler: ProtocolHandler, options: ProtocolOptions = {}) {
-    const { maxMessageSize = 1024 * 1024, maxFragments = 1024 } = options;
+    const { maxMessageSize = 1024 * 1024, maxFragments = 1024, compression } = options;
     checkLimit("maxMessageSize", maxMessageSize, 0);
     checkLimit("maxFragments", maxFragments, 0);
+    this.#compression = compression;
     this.#handler = handler;
     this.#encoder = new FrameEncoder(role, options);
     this.#receiver = new MessageReceiver(
       { maxMessageSize, maxFragments },
       handler,
       (opcode, bytes, start, end) => this.#receiveControl(opcode, bytes, start, end),
+      compression?.inflater,
     );
-    this.#decoder = new FrameDecoder(role, this.#receiver);
+    const allowRsv1 = compression !== undefined;
+    this.#decoder = new FrameDecoder(role, this.#receiver, { allowRsv1 });
   }
 
   /** Where the closing handshake stands. */
@@ -146,6 +156,15 @@ export class Protocol {
    */
   stopReceiving(): void {
     this.#decoder.stop();
+    this.#receiver.stop();
+  }
+
+  /**
+   * Whether compressed bytes are held that were not inflated when {@linkcode Protocol.stopReceiving}
+   * was called: `receive` goes on with them, also where there is no further input.
+   */
+  get hasUninflated(): boolean {
+    return this.#receiver.isPending;
   }
 
   /**
@@ -176,9 +195,11 @@ export class Protocol {
   receive(bytes: Uint8Array, start = 0, end: number = bytes.length, lent = true): number {
     if (!this.#receiving) return end;
     this.#receiver.isInputLent = lent;
-    let consumed;
+    let consumed = start;
     try {
-      consumed = this.#decoder.decode(bytes, start, end);
+      if (this.#compression === undefined || this.#proceed()) {
+        consumed = this.#decoder.decode(bytes, start, end);
+      }
     } catch (error) {
       this.#receiving = false;
       throw error;
@@ -190,13 +211,16 @@ export class Protocol {
   /**
    * Sends a whole message: a string as text, bytes as binary (section 5.6).
    *
+   * @param data The message.
+   * @param compress Whether to compress it, where compression was agreed upon. Default: from the
+   * threshold's size on, which is compared with a string's length.
    * @returns Whether the output refers to `data` itself, which must then not change until it has
    * been written out.
    * @throws {TypeError} Where `data` is neither a string nor a `Uint8Array`.
    * @throws {DOMException} `InvalidStateError` after a Close frame was sent, or within a message
    * that `sendFragment` began.
    */
-  sendMessage(data: string | Uint8Array): boolean {
+  sendMessage(data: string | Uint8Array, compress?: boolean): boolean {
     this.#assertSendable();
     if (this.#sendingFragments) {
       throw new DOMException(
@@ -204,11 +228,18 @@ export class Protocol {
         "InvalidStateError",
       );
     }
+    if (typeof data !== "string") assertBytes(data);
+    if (
+      this.#compression !== undefined && (compress ?? data.length >= this.#compression.threshold)
+    ) {
+      const opcode = typeof data === "string" ? Opcode.Text : Opcode.Binary;
+      this.#encoder.encode(true, true, opcode, this.#compression.deflater.deflateMessage(data));
+      return false;
+    }
     if (typeof data === "string") {
       this.#encoder.encodeText(data);
       return false;
     }
-    assertBytes(data);
     return this.#encoder.encode(true, false, Opcode.Binary, data);
   }
 
@@ -218,11 +249,18 @@ export class Protocol {
    * @param type The type of the message. The pieces of a text may be cut anywhere.
    * @param payload The fragment's payload.
    * @param fin Whether it is the last one.
+   * @param compress Whether to compress the message, where compression was agreed upon. Only the first
+   * fragment's counts. Default: `true`.
    * @returns Whether the output refers to `payload` itself; see {@linkcode Protocol.sendMessage}.
    * @throws {TypeError} Where `payload` is no `Uint8Array`.
    * @throws {DOMException} `InvalidStateError` after a Close frame was sent.
    */
-  sendFragment(type: MessageType, payload: Uint8Array, fin: boolean): boolean {
+  sendFragment(
+    type: MessageType,
+    payload: Uint8Array,
+    fin: boolean,
+    compress?: boolean,
+  ): boolean {
     this.#assertSendable();
     assertBytes(payload);
     const opcode = this.#sendingFragments
@@ -230,8 +268,13 @@ export class Protocol {
       : type === "text"
       ? Opcode.Text
       : Opcode.Binary;
+    const isFirst = !this.#sendingFragments;
     this.#sendingFragments = !fin;
-    return this.#encoder.encode(fin, false, opcode, payload);
+    if (isFirst) this.#isCompressing = this.#compression !== undefined && (compress ?? true);
+    if (!this.#isCompressing) return this.#encoder.encode(fin, false, opcode, payload);
+    const deflated = this.#compression!.deflater.deflateFragment(payload, fin);
+    this.#encoder.encode(fin, isFirst, opcode, deflated);
+    return false;
   }
 
   /**
@@ -285,6 +328,13 @@ export class Protocol {
     this.#receiving = false;
     this.#decoder.stop();
     if (this.#state !== "closed") this.#state = "failed";
+  }
+
+  /** Goes on with what was left to be inflated; `false` where it was stopped again. */
+  #proceed(): boolean {
+    this.#receiver.resume();
+    if (this.#receiver.isPending) this.#receiver.proceed();
+    return !this.#receiver.isPending;
   }
 
   #sendControl(opcode: Opcode, payload: Uint8Array): void {

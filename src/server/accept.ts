@@ -2,6 +2,7 @@ import type { Connection, ConnectionCallbacks } from "../connection/connection.t
 import { type ByteStreamPair, StreamChannel } from "../connection/stream_channel.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { type HandshakeError, WebSocketError } from "../errors.ts";
+import { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
 import {
   type AcceptedUpgrade,
   type HandshakeOwner,
@@ -61,17 +62,22 @@ export async function accept<Data = undefined>(
 ): Promise<Connection<Data>> {
   const settings = resolveAcceptOptions(options);
   const channel = new StreamChannel(streams);
-  const acceptor = new Acceptor(settings);
+  const acceptor = new Acceptor(
+    settings,
+    settings.compression && await DeflateNegotiator.create(settings.compression),
+  );
   new OpeningHandshake(channel, options.secure ?? false, settings, acceptor);
   return await acceptor.accepted;
 }
 
 class Acceptor<Data> implements HandshakeOwner<Data>, ConnectionOwner {
   readonly #settings: AcceptSettings<Data>;
+  readonly compression: DeflateNegotiator | undefined;
   readonly #accepted = Promise.withResolvers<Connection<Data>>();
 
-  constructor(settings: AcceptSettings<Data>) {
+  constructor(settings: AcceptSettings<Data>, compression: DeflateNegotiator | undefined) {
     this.#settings = settings;
+    this.compression = compression;
   }
 
   get accepted(): Promise<Connection<Data>> {

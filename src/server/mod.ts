@@ -22,6 +22,7 @@ export type {
   ConnectionStats,
   IncomingMessage,
   Message,
+  SendOptions,
   TrySendResult,
   WaitOptions,
 } from "../connection/connection.ts";
@@ -32,6 +33,7 @@ export type {
   RateLimits,
   SendQueueOverflow,
 } from "../connection/options.ts";
+export type { CompressionOptions } from "../extensions/compression_options.ts";
 export { accept, type AcceptStreamOptions } from "./accept.ts";
 export type {
   AcceptOptions,

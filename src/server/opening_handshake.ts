@@ -4,6 +4,7 @@ import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byt
 import type { Connection } from "../connection/connection.ts";
 import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
+import type { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
 import { computeAccept } from "../handshake/accept_key.ts";
 import { parseContentLength } from "../handshake/content_length.ts";
 import { isUpgrade, upgradeRequired, validateUpgrade } from "../handshake/negotiate.ts";
@@ -30,6 +31,8 @@ export interface AcceptedUpgrade<Data> {
 
 /** Whoever owns an opening handshake. */
 export interface HandshakeOwner<Data> {
+  /** Agrees upon compression, where there is to be any. */
+  readonly compression: DeflateNegotiator | undefined;
   /** The memory it shares with others, if there is a limit to it. */
   readonly budget?: Budget | undefined;
   /** Why no request of this peer is served at the moment, if so. */
@@ -205,7 +208,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   async #serveUpgrade(head: RequestHead): Promise<void> {
     const { origin, upgrade } = this.#settings;
     const secure = this.#secure;
-    const { key, subprotocols } = validateUpgrade(head, { origin, secure });
+    const { key, subprotocols, extensions } = validateUpgrade(head, { origin, secure });
     let request: Request | undefined;
     let acceptance: UpgradeAcceptance<Data> = {};
     if (upgrade !== undefined) {
@@ -220,11 +223,17 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     }
     const protocol = selectSubprotocol(acceptance.protocol, subprotocols);
     const accept = await computeAccept(key);
-    const response = encodeSwitchingProtocols({ accept, protocol, headers: acceptance.headers });
     if (this.#isClosed || this.#isAnswering) return;
     // The server may have been shut down, or filled up, while the hook was awaited.
     const refusal = this.#owner.refusal(true, this.#channel.remoteAddress);
     if (refusal !== undefined) throw refusal;
+    const deflate = this.#owner.compression?.accept(extensions);
+    const response = encodeSwitchingProtocols({
+      accept,
+      protocol,
+      extensions: deflate?.response,
+      headers: acceptance.headers,
+    });
     this.#settings.connection.clock.clearTimeout(this.#timer);
     const received = this.#received;
     this.#releaseHeld();
@@ -233,7 +242,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
       info: {
         request: new KeptRequest(head, secure, request),
         protocol: protocol ?? "",
-        extensions: "",
+        extensions: deflate?.response ?? "",
+        compression: deflate && this.#owner.compression?.open(deflate.parameters),
         data: acceptance.data as Data,
       },
       response,

@@ -7,6 +7,11 @@ import {
   type ConnectionSettings,
   resolveConnectionOptions,
 } from "../connection/options.ts";
+import {
+  type CompressionOptions,
+  type CompressionSettings,
+  resolveCompressionOptions,
+} from "../extensions/compression_options.ts";
 import { type OriginPolicy, validateOriginPolicy } from "../handshake/origin.ts";
 import type { HeaderFields } from "../handshake/response_head.ts";
 import { checkLimit } from "../limits.ts";
@@ -70,6 +75,13 @@ export interface AcceptOptions<Data = unknown> extends ConnectionOptions {
    * @default {"same"}
    */
   origin?: OriginPolicy;
+  /**
+   * Whether messages are compressed where the client offers it (permessage-deflate, RFC 7692), and
+   * how: `true` stands for the defaults.
+   *
+   * @default {false}
+   */
+  compression?: CompressionOptions | boolean;
   /**
    * How long the opening handshake may take, from the first moment of the connection to the response,
    * hooks included, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`. It is not
@@ -181,6 +193,7 @@ export interface AcceptSettings<Data> {
   readonly upgrade: AcceptOptions<Data>["upgrade"];
   readonly fetch: AcceptOptions<Data>["fetch"];
   readonly origin: OriginPolicy;
+  readonly compression: CompressionSettings | undefined;
   readonly handshakeTimeoutMs: number;
   readonly headLimits: { maxHeadSize: number; maxLineSize: number; maxFields: number };
   readonly maxRequestBodySize: number;
@@ -226,6 +239,7 @@ export function resolveAcceptOptions<Data>(
     upgrade: options.upgrade?.bind(options),
     fetch: options.fetch?.bind(options),
     origin,
+    compression: resolveCompressionOptions(options.compression),
     handshakeTimeoutMs,
     headLimits: { maxHeadSize, maxLineSize: maxHeadLineSize, maxFields: maxHeadFields },
     maxRequestBodySize,

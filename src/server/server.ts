@@ -10,6 +10,7 @@ import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/c
 import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
+import { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
 import { checkLimit } from "../limits.ts";
 import { checkCloseStatus } from "../protocol/close_payload.ts";
 import { Admission } from "./admission.ts";
@@ -102,6 +103,7 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
   readonly #admission: Admission;
   readonly #maxHandshakes: number;
   readonly budget: MemoryBudget | undefined;
+  compression: DeflateNegotiator | undefined;
   readonly #onEvent: ((event: ServerEvent<Data>) => void) | undefined;
   readonly #counters: ServerCounters = new ServerCounters();
   readonly #finished = Promise.withResolvers<void>();
@@ -167,6 +169,9 @@ export class WebSocketServer<Data> implements Server<Data>, HandshakeOwner<Data>
       memoryBudget,
       options.onEvent?.bind(options),
     );
+    if (settings.compression !== undefined) {
+      server.compression = await DeflateNegotiator.create(settings.compression);
+    }
     server.#listener = await listen(target, tls, (channel) => server.#accept(channel));
     server.#shutDownOn(signal);
     return server;

@@ -1,0 +1,110 @@
+/** How messages are compressed (RFC 7692). */
+export interface CompressionOptions {
+  /**
+   * Whether each direction keeps its window from message to message, where the client agrees. Small
+   * messages that resemble each other then become much smaller, and each connection holds memory, from
+   * its first compressed message on: to send `2 ** (serverMaxWindowBits + 2) + 2 ** (memoryLevel + 9)`
+   * bytes, 256 KiB by default, and to receive `2 ** clientMaxWindowBits` and about 10 KiB.
+   *
+   * @default {false}
+   */
+  contextTakeover?: boolean;
+  /**
+   * The most connections that keep a window: 0 or more, or `Infinity`. Those past it are agreed upon
+   * without `contextTakeover`.
+   *
+   * @default {Infinity}
+   */
+  maxContexts?: number;
+  /**
+   * The size of the window this side compresses with, as the exponent of 2: 9 to 15. A client may ask
+   * for a smaller one.
+   *
+   * @default {15}
+   */
+  serverMaxWindowBits?: number;
+  /**
+   * The size of the window a client may compress with, as the exponent of 2: 9 to 15. A client that
+   * can't be held to it keeps no window.
+   *
+   * @default {15}
+   */
+  clientMaxWindowBits?: number;
+  /**
+   * How hard to try: 0 (not at all) to 9.
+   *
+   * @default {6}
+   */
+  level?: number;
+  /**
+   * How much memory to compress with: 1 to 9.
+   *
+   * @default {8}
+   */
+  memoryLevel?: number;
+  /**
+   * The size in bytes from which on messages are compressed, unless `send` says otherwise: 0 or more,
+   * or `Infinity`.
+   *
+   * @default {1024}
+   */
+  threshold?: number;
+}
+
+/** The options of compression, checked and complete. */
+export type CompressionSettings = Readonly<Required<CompressionOptions>>;
+
+/**
+ * Checks the options, and fills in the defaults; gives `undefined` where nothing is compressed.
+ *
+ * @throws {RangeError} Where a number is out of its range.
+ * @throws {TypeError} Where an option is of another type.
+ */
+export function resolveCompressionOptions(
+  given: CompressionOptions | boolean = false,
+): CompressionSettings | undefined {
+  if (given === false) return undefined;
+  if (given !== true && (typeof given !== "object" || given === null)) {
+    throw new TypeError(
+      `Cannot use ${String(given)} as compression: it is true, false, or an object of options`,
+    );
+  }
+  const {
+    contextTakeover = false,
+    maxContexts = Infinity,
+    serverMaxWindowBits = 15,
+    clientMaxWindowBits = 15,
+    level = 6,
+    memoryLevel = 8,
+    threshold = 1024,
+  } = given === true ? {} : given;
+  if (typeof contextTakeover !== "boolean") {
+    throw new TypeError(
+      `Cannot use ${String(contextTakeover)} as compression.contextTakeover: it is true or false`,
+    );
+  }
+  checkRange("maxContexts", maxContexts, 0, Infinity);
+  checkRange("serverMaxWindowBits", serverMaxWindowBits, 9, 15);
+  checkRange("clientMaxWindowBits", clientMaxWindowBits, 9, 15);
+  checkRange("level", level, 0, 9);
+  checkRange("memoryLevel", memoryLevel, 1, 9);
+  checkRange("threshold", threshold, 0, Infinity);
+  return {
+    contextTakeover,
+    maxContexts,
+    serverMaxWindowBits,
+    clientMaxWindowBits,
+    level,
+    memoryLevel,
+    threshold,
+  };
+}
+
+function checkRange(name: string, value: unknown, min: number, max: number): void {
+  const isInRange = (value as number) >= min && (value as number) <= max;
+  if (isInRange && (Number.isSafeInteger(value) || value === Infinity)) return;
+  const range = max === Infinity ? `from ${min} on, or Infinity` : `from ${min} to ${max}`;
+  throw new RangeError(
+    `Cannot use ${String(value)} as compression.${name}: it is an integer ${range}`,
+  );
+}

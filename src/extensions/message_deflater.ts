@@ -1,0 +1,75 @@
+import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
+import type { DeflatePool } from "./deflate_pool.ts";
+import { DeflateStream } from "./zlib.ts";
+
+/** What the last block of a sync flush ends with: the sender removes it (RFC 7692, section 7.2.1). */
+export const TAIL_LENGTH = 4;
+
+/** An empty block without its tail: a message without contents (section 7.2.3.6). */
+const EMPTY_BLOCK = Uint8Array.of(0x00);
+
+// What is handed out as a view of the shared output is to be copied at once; more is not.
+const MAX_VIEW_LENGTH = 16 * 1024;
+
+/** Compresses the messages of one connection (RFC 7692, section 7.2.1). */
+export class MessageDeflater {
+  readonly #pool: DeflatePool;
+  readonly #windowBits: number;
+  readonly #keepsWindow: boolean;
+  /** There from the first message on where the window is kept, else within a fragmented message. */
+  #stream: DeflateStream | undefined;
+
+  constructor(pool: DeflatePool, windowBits: number, keepsWindow: boolean) {
+    this.#pool = pool;
+    this.#windowBits = windowBits;
+    this.#keepsWindow = keepsWindow;
+  }
+
+  /**
+   * Compresses a message.
+   *
+   * @returns The payload of its frame. Up to 16 KiB it is to be used before anything else is
+   * compressed.
+   */
+  deflateMessage(data: string | Uint8Array): Uint8Array {
+    if (this.#keepsWindow) return this.deflateFragment(toBytes(data), true);
+    return this.#pool.recall(this.#windowBits, data) ??
+      this.#pool.remember(this.#windowBits, data, this.deflateFragment(toBytes(data), true));
+  }
+
+  /** Compresses a fragment of a message, and whatever it holds back; see `deflateMessage`. */
+  deflateFragment(payload: Uint8Array, fin: boolean): Uint8Array {
+    const stream = this.#stream ??= this.#pool.acquireDeflater(this.#windowBits);
+    const output = deflate(stream, payload);
+    if (!fin) return output;
+    if (!this.#keepsWindow) this.close();
+    return output.length === 0 ? EMPTY_BLOCK : output.subarray(0, output.length - TAIL_LENGTH);
+  }
+
+  /** Gives the memory back. */
+  close(): void {
+    if (this.#stream !== undefined) this.#pool.releaseDeflater(this.#windowBits, this.#stream);
+    this.#stream = undefined;
+  }
+}
+
+/** Compresses, up to the end of a block. */
+function deflate(stream: DeflateStream, input: Uint8Array): Uint8Array {
+  const { output } = DeflateStream;
+  const size = stream.step(input, 0, input.length);
+  if (!stream.isOutputFull) {
+    return size <= MAX_VIEW_LENGTH ? output.subarray(0, size) : cloneBytes(output, 0, size);
+  }
+  const collector = new ByteCollector();
+  collector.append(output, 0, size, Infinity);
+  for (let position = stream.consumed; stream.isOutputFull; position += stream.consumed) {
+    collector.append(output, 0, stream.step(input, position, input.length), Infinity);
+  }
+  return collector.take();
+}
+
+const encoder = new TextEncoder();
+
+function toBytes(data: string | Uint8Array): Uint8Array {
+  return typeof data === "string" ? encoder.encode(data) : data;
+}

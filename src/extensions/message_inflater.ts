@@ -1,0 +1,135 @@
+import { cloneBytes, copyBytes } from "../codec/byte_collector.ts";
+import { CloseCode } from "../codec/close_code.ts";
+import { ProtocolError } from "../errors.ts";
+import type { DeflatePool } from "./deflate_pool.ts";
+import { DeflateStream } from "./zlib.ts";
+
+/** What the sender removed from the end of a message (RFC 7692, section 7.2.2). */
+const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
+
+/** Up to this size a message is put before its tail, to be inflated in one go. */
+const MAX_WHOLE_LENGTH = 8 * 1024;
+const wholeInput = new Uint8Array(MAX_WHOLE_LENGTH + TAIL.length);
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * Decompresses the messages of one connection (RFC 7692, section 7.2.2), piece by piece: whoever reads
+ * may stop at any of them, so that no input becomes more than is wanted.
+ */
+export class MessageInflater {
+  readonly #pool: DeflatePool;
+  readonly #keepsWindow: boolean;
+  /** There from the first message on where the window is kept, else within a message. */
+  #stream: DeflateStream | undefined;
+  #input: Uint8Array = EMPTY;
+  #position = 0;
+  #end = 0;
+  /** Where the tail begins in the input. */
+  #tailStart = Infinity;
+  /** Whether the message in progress has any payload: one without is no DEFLATE, and taken as empty. */
+  #hasInput = false;
+
+  constructor(pool: DeflatePool, keepsWindow: boolean) {
+    this.#pool = pool;
+    this.#keepsWindow = keepsWindow;
+  }
+
+  /** Whether there is more to read of the input so far. */
+  get isPending(): boolean {
+    return this.#position < this.#end || (this.#stream?.isOutputFull ?? false);
+  }
+
+  /** The number of bytes of input that are not inflated yet. */
+  get pendingLength(): number {
+    return this.#end - this.#position;
+  }
+
+  /** Takes a piece of a message. What came before must have been read. */
+  feed(bytes: Uint8Array, start: number, end: number): void {
+    this.#feed(bytes, start, end, Infinity);
+  }
+
+  /** Takes the end of a message. */
+  feedTail(): void {
+    if (this.#hasInput) this.#feed(TAIL, 0, TAIL.length, 0);
+  }
+
+  /**
+   * Takes a message as a whole, if it is small.
+   *
+   * @returns `false` where it is too large for that, and nothing was taken.
+   */
+  feedWhole(bytes: Uint8Array, start: number, end: number): boolean {
+    const length = end - start;
+    if (length > MAX_WHOLE_LENGTH) return false;
+    if (length === 0) return true;
+    copyBytes(bytes, start, end, wholeInput, 0);
+    copyBytes(TAIL, 0, TAIL.length, wholeInput, length);
+    this.#feed(wholeInput, 0, length + TAIL.length, length);
+    return true;
+  }
+
+  /**
+   * Inflates the next piece, into `DeflateStream.output`.
+   *
+   * @returns Its length; 0 where the input has come to its end.
+   * @throws {ProtocolError} With 1007, where the input is corrupt.
+   */
+  read(): number {
+    const stream = this.#stream ??= this.#pool.acquireInflater();
+    while (this.isPending) {
+      let size;
+      try {
+        size = stream.step(this.#input, this.#position, this.#end);
+      } catch (error) {
+        throw new ProtocolError(
+          CloseCode.InvalidFramePayloadData,
+          `Cannot receive a compressed message: ${(error as Error).message}`,
+        );
+      }
+      this.#position += stream.consumed;
+      if (this.#position < this.#end && !stream.isOutputFull) this.#beginAnew(stream);
+      if (size > 0) return size;
+    }
+    return 0;
+  }
+
+  /** Keeps what was not read of the input, whose memory is used again. */
+  keep(): void {
+    if (this.#input === TAIL) return;
+    this.#input = cloneBytes(this.#input, this.#position, this.#end);
+    this.#tailStart -= this.#position;
+    this.#end -= this.#position;
+    this.#position = 0;
+  }
+
+  /** Ends the message. */
+  finish(): void {
+    this.#hasInput = false;
+    if (!this.#keepsWindow) this.close();
+  }
+
+  /** Gives the memory back. */
+  close(): void {
+    this.#position = this.#end = 0;
+    this.#input = EMPTY;
+    if (this.#stream !== undefined) this.#pool.releaseInflater(this.#stream);
+    this.#stream = undefined;
+  }
+
+  #feed(bytes: Uint8Array, start: number, end: number, tailStart: number): void {
+    this.#input = bytes;
+    this.#position = start;
+    this.#end = end;
+    this.#tailStart = tailStart;
+    this.#hasInput = true;
+  }
+
+  /** Goes on behind a block with BFINAL set (section 7.2.3.4), which ended the stream for zlib. */
+  #beginAnew(stream: DeflateStream): void {
+    stream.reset();
+    // Some senders leave out the empty block that was to follow: the tail is no part of anything then.
+    if (this.#position >= this.#tailStart) this.#position = this.#end;
+  }
+}

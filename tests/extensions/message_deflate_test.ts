@@ -1,0 +1,220 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { randomBytes } from "node:crypto";
+import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
+import { ProtocolError } from "../../src/errors.ts";
+import { resolveCompressionOptions } from "../../src/extensions/compression_options.ts";
+import { DeflatePool } from "../../src/extensions/deflate_pool.ts";
+import { MessageDeflater } from "../../src/extensions/message_deflater.ts";
+import { MessageInflater } from "../../src/extensions/message_inflater.ts";
+import { DeflateStream, DeflateStreams } from "../../src/extensions/zlib.ts";
+import { fromHex, Random, toHex, utf8 } from "../codec/support.ts";
+import { concatBytes } from "../support/reference_frames.ts";
+
+const streams = await DeflateStreams.load();
+const pool = new DeflatePool(streams, resolveCompressionOptions(true)!);
+
+/** Inflates a message, cut into pieces. */
+function inflate(inflater: MessageInflater, pieces: Uint8Array[]): Uint8Array {
+  const output: Uint8Array[] = [];
+  const readAll = () => {
+    for (let size = inflater.read(); size > 0; size = inflater.read()) {
+      output.push(DeflateStream.output.slice(0, size));
+      // Whatever is not read yet may have to wait, and the input's memory be used again.
+      inflater.keep();
+    }
+  };
+  for (const piece of pieces) {
+    const lent = piece.slice();
+    inflater.feed(lent, 0, lent.length);
+    readAll();
+    lent.fill(0xa5);
+  }
+  inflater.feedTail();
+  readAll();
+  inflater.finish();
+  return concatBytes(output);
+}
+
+/** What zlib's own functions make of a message without the window of others. */
+function inflateAlone(payload: Uint8Array): Uint8Array {
+  const input = concatBytes([payload, fromHex("00 00 ff ff")]);
+  return new Uint8Array(inflateRawSync(input, { finishFlush: constants.Z_SYNC_FLUSH }));
+}
+
+const HELLO = utf8("Hello");
+/** The examples of RFC 7692, section 7.2.3. */
+const VECTORS: [name: string, messages: string[]][] = [
+  ["one block (7.2.3.1)", ["f2 48 cd c9 c9 07 00"]],
+  ["the window of the message before (7.2.3.2)", ["f2 48 cd c9 c9 07 00", "f2 00 11 00 00"]],
+  ["a block without compression (7.2.3.3)", ["00 05 00 fa ff 48 65 6c 6c 6f 00"]],
+  ["a block with BFINAL (7.2.3.4)", ["f3 48 cd c9 c9 07 00 00"]],
+  ["two blocks (7.2.3.5)", ["f2 48 05 00 00 00 ff ff ca c9 c9 07 00"]],
+  ["a block with BFINAL, and nothing behind it", ["f3 48 cd c9 c9 07 00"]],
+  ["a final block without compression", ["01 05 00 fa ff 48 65 6c 6c 6f"]],
+  ["two blocks with BFINAL", ["03 00 f3 48 cd c9 c9 07 00 00"]],
+  ["messages behind one with BFINAL", ["f3 48 cd c9 c9 07 00", "f2 48 cd c9 c9 07 00"]],
+];
+
+describe("the examples of RFC 7692", () => {
+  for (const [name, messages] of VECTORS) {
+    for (const keepsWindow of [false, true]) {
+      if (messages.length > 1 && name.startsWith("the window") && !keepsWindow) continue;
+      it(`${name} inflate, ${keepsWindow ? "with" : "without"} takeover`, () => {
+        for (let cut = 0; cut <= 13; cut++) {
+          const inflater = new MessageInflater(pool, keepsWindow);
+          for (const message of messages) {
+            const bytes = fromHex(message);
+            const pieces = [bytes.subarray(0, cut), bytes.subarray(cut)];
+            assertEquals(toHex(inflate(inflater, pieces)), toHex(HELLO));
+          }
+          inflater.close();
+        }
+      });
+    }
+  }
+
+  it("come out of the deflater", () => {
+    const deflater = new MessageDeflater(pool, 15, true);
+    assertEquals(toHex(deflater.deflateMessage("Hello")), toHex(fromHex("f2 48 cd c9 c9 07 00")));
+    assertEquals(toHex(deflater.deflateMessage("Hello")), toHex(fromHex("f2 00 11 00 00")));
+    assertEquals(toHex(deflater.deflateMessage("")), "00");
+    deflater.close();
+  });
+
+  it("an empty message is one octet (7.2.3.6), and nothing inflates to nothing", () => {
+    for (const keepsWindow of [false, true]) {
+      const deflater = new MessageDeflater(pool, 15, keepsWindow);
+      const inflater = new MessageInflater(pool, keepsWindow);
+      for (let i = 0; i < 3; i++) {
+        assertEquals(toHex(deflater.deflateMessage(i === 1 ? "" : new Uint8Array(0))), "00");
+        assertEquals(inflate(inflater, [Uint8Array.of(0)]).length, 0);
+        assertEquals(inflate(inflater, []).length, 0);
+      }
+      deflater.close();
+      inflater.close();
+    }
+  });
+});
+
+/** Messages of many sizes: compressible and not, also beyond what is inflated at once. */
+function makeMessage(random: Random): Uint8Array {
+  const size = random.pick([0, 1, 5, 100, 1000, 8191, 8192, 70_000, 300_000]);
+  switch (random.below(3)) {
+    case 0:
+      return new Uint8Array(randomBytes(size));
+    case 1:
+      return new Uint8Array(size).fill(random.below(256));
+    default: {
+      const words = Array.from({ length: 20 }, () => random.bytes(1 + random.below(12)));
+      const parts: Uint8Array[] = [];
+      for (let length = 0; length < size;) {
+        length += parts[parts.push(random.pick(words)) - 1].length;
+      }
+      return concatBytes(parts).subarray(0, size);
+    }
+  }
+}
+
+describe("messages", () => {
+  for (const windowBits of [9, 11, 15]) {
+    for (const keepsWindow of [false, true]) {
+      const title = `a window of ${windowBits} bits ${keepsWindow ? "with" : "without"} takeover`;
+      it(`come back, whole or in fragments, cut anywhere: ${title}`, () => {
+        const random = new Random(windowBits * 2 + Number(keepsWindow));
+        const deflater = new MessageDeflater(pool, windowBits, keepsWindow);
+        const inflater = new MessageInflater(pool, keepsWindow);
+        for (let i = 0; i < 60; i++) {
+          const message = makeMessage(random);
+          const payloads: Uint8Array[] = [];
+          if (random.below(2) === 0) {
+            payloads.push(deflater.deflateMessage(message).slice());
+          } else {
+            const fragments = [...random.cut(message, 50_000), new Uint8Array(0)];
+            fragments.forEach((fragment, k) =>
+              payloads.push(deflater.deflateFragment(fragment, k === fragments.length - 1).slice())
+            );
+          }
+          const payload = concatBytes(payloads);
+          if (!keepsWindow) assertEquals(inflateAlone(payload), message);
+          const pieces = random.below(2) === 0 ? [payload] : random.cut(payload, 5_000);
+          const inflated = inflate(inflater, pieces);
+          assertEquals(inflated.length, message.length);
+          assert(inflated.every((byte, k) => byte === message[k]), "other bytes");
+        }
+        deflater.close();
+        inflater.close();
+      });
+    }
+  }
+
+  it("of other compressors inflate, at every level and with every strategy", () => {
+    const random = new Random(7);
+    const inflater = new MessageInflater(pool, false);
+    for (let level = 0; level <= 9; level++) {
+      for (const strategy of [0, 1, 2, 3, 4]) {
+        for (const finishFlush of [constants.Z_SYNC_FLUSH, constants.Z_FINISH]) {
+          const message = makeMessage(random);
+          const deflated = new Uint8Array(
+            deflateRawSync(message, { level, strategy, finishFlush }),
+          );
+          const isFinal = finishFlush === constants.Z_FINISH;
+          const payload = isFinal
+            ? concatBytes([deflated, Uint8Array.of(0)])
+            : deflated.slice(0, -4);
+          assertEquals(inflate(inflater, random.cut(payload, 10_000)).length, message.length);
+        }
+      }
+    }
+  });
+
+  it("of a window of 9 bits look back at most 250 bytes, as RFC 7692 wants of 8 bits too", () => {
+    const deflater = new MessageDeflater(pool, 9, true);
+    for (const distance of [200, 250, 300]) {
+      const bytes = randomBytes(distance);
+      const size = deflater.deflateMessage(concatBytes([bytes, bytes])).length;
+      assertEquals(size < distance * 1.5, distance <= 250);
+    }
+    deflater.close();
+  });
+});
+
+describe("what is no DEFLATE", () => {
+  const BAD = [
+    "ff ff ff",
+    "07",
+    "06",
+    "00 05 00 00 00",
+    "f2 48 cd c9 c9 07 ff ff ff",
+    "04 00 00 ff",
+  ];
+  for (const bytes of BAD) {
+    it(`fails with 1007: ${bytes}`, () => {
+      for (const keepsWindow of [false, true]) {
+        const inflater = new MessageInflater(pool, keepsWindow);
+        const error = assertThrows(() => inflate(inflater, [fromHex(bytes)]), ProtocolError);
+        assertEquals(error.closeCode, 1007);
+        inflater.close();
+        // The stream goes back to the pool, and has forgotten it.
+        const next = new MessageInflater(pool, false);
+        assertEquals(inflate(next, [fromHex("f2 48 cd c9 c9 07 00")]), HELLO);
+      }
+    });
+  }
+});
+
+describe("a message that goes to many", () => {
+  it("is compressed once, and anew where it has changed", () => {
+    const deflaters = Array.from({ length: 3 }, () => new MessageDeflater(pool, 15, false));
+    const text = "x".repeat(2000);
+    const [first, second, third] = deflaters.map((deflater) => deflater.deflateMessage(text));
+    assert(first.buffer === second.buffer && second.buffer === third.buffer);
+    const bytes = new Uint8Array(2000);
+    const before = deflaters[0].deflateMessage(bytes).slice();
+    bytes[1000] = 1;
+    const after = deflaters[1].deflateMessage(bytes);
+    assert(toHex(before) !== toHex(after));
+    assertEquals(inflateAlone(after), bytes);
+    assertEquals(inflateAlone(deflaters[2].deflateMessage(text)), utf8(text));
+  });
+});

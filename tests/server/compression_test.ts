@@ -1,0 +1,508 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import { Buffer } from "node:buffer";
+import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
+import type { Connection, ServeOptions } from "../../src/server/mod.ts";
+import type { RawClient } from "../support/raw_client.ts";
+import {
+  concatBytes,
+  encodeReferenceFrame,
+  REFERENCE_OPCODES,
+} from "../support/reference_frames.ts";
+import { upgradeRequest } from "../support/requests.ts";
+import { type Harness, type Setup, TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { settle, turn } from "../support/turn.ts";
+import { eventually } from "../support/waiter.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const OFFER = "permessage-deflate; client_max_window_bits";
+const { text, binary, continuation, ping } = REFERENCE_OPCODES;
+const utf8 = (string: string) => new TextEncoder().encode(string);
+
+/** Compresses a message without the window of others. */
+function deflate(data: string | Uint8Array, level = 6): Uint8Array {
+  const options = { level, finishFlush: constants.Z_SYNC_FLUSH };
+  return new Uint8Array(deflateRawSync(typeof data === "string" ? utf8(data) : data, options))
+    .slice(0, -4);
+}
+
+/** Decompresses messages, with the window of those before. */
+class Inflater {
+  #dictionary: Uint8Array = new Uint8Array(0);
+  readonly #keepsWindow: boolean;
+
+  constructor(keepsWindow: boolean) {
+    this.#keepsWindow = keepsWindow;
+  }
+
+  inflate(payload: Uint8Array): Uint8Array {
+    // A stored block for each 65,535 bytes puts the window before the message, as on Deno a dictionary
+    // has no effect.
+    const blocks: Uint8Array[] = [];
+    for (let i = 0; i < this.#dictionary.length; i += 65_535) {
+      const block = this.#dictionary.subarray(i, i + 65_535);
+      const { length } = block;
+      const head = [0, length & 255, length >> 8, ~length & 255, (~length >> 8) & 255];
+      blocks.push(Uint8Array.from(head), block);
+    }
+    const input = concatBytes([...blocks, payload, Uint8Array.of(0, 0, 255, 255)]);
+    const output = new Uint8Array(
+      inflateRawSync(input, { finishFlush: constants.Z_SYNC_FLUSH }),
+    );
+    const message = output.slice(this.#dictionary.length);
+    if (this.#keepsWindow) this.#dictionary = output.slice(-32 * KiB);
+    return message;
+  }
+}
+
+function sendCompressed(client: RawClient, data: string | Uint8Array, level?: number): void {
+  const opcode = typeof data === "string" ? text : binary;
+  client.sendFrame({ opcode, rsv: 4, payload: deflate(data, level) });
+}
+
+/** Reads a message, compressed or not, of one frame or more. */
+async function readMessage(
+  client: RawClient,
+  inflater: Inflater,
+): Promise<{ data: string | Uint8Array; isCompressed: boolean; size: number }> {
+  const payloads: Uint8Array[] = [];
+  let first: { opcode: number; rsv: number } | undefined;
+  for (;;) {
+    const frame = await readAnyFrame(client);
+    if (first === undefined) first = frame;
+    else assertEquals([frame.opcode, frame.rsv], [continuation, 0]);
+    payloads.push(frame.payload);
+    if (frame.fin) break;
+  }
+  const payload = concatBytes(payloads);
+  const isCompressed = first.rsv === 4;
+  const content = isCompressed ? inflater.inflate(payload) : payload;
+  const data = first.opcode === text ? new TextDecoder().decode(content) : content;
+  return { data, isCompressed, size: payload.length };
+}
+
+/** Reads a frame that may have RSV1 set. */
+async function readAnyFrame(
+  client: RawClient,
+): Promise<{ opcode: number; rsv: number; fin: boolean; payload: Uint8Array }> {
+  const [first, second] = await client.readBytes(2);
+  let length = second;
+  if (second > 125) {
+    const bytes = await client.readBytes(second === 126 ? 2 : 8);
+    length = bytes.reduce((sum, byte) => sum * 256 + byte, 0);
+  }
+  const payload = await client.readBytes(length);
+  return { opcode: first & 15, rsv: (first >> 4) & 7, fin: first >= 128, payload };
+}
+
+const open = (server: Harness, offer = OFFER) =>
+  server.openPair({ headers: { "Sec-WebSocket-Extensions": offer } });
+
+const STYLES: [name: string, setup: Setup<unknown>][] = [
+  ["callback", { message: (conn, data) => conn.send(data) }],
+  ["iterate", {
+    handler: async (conn) => {
+      for await (const message of conn) await conn.send(message);
+    },
+  }],
+  ["streams", { handler: (conn) => conn.readable.pipeTo(conn.writable) }],
+  ["messages", {
+    handler: async (conn) => {
+      for await (const { type, body } of conn.messages()) await conn.sendStream(type, body);
+    },
+  }],
+];
+
+const MESSAGES: (string | Uint8Array)[] = [
+  "",
+  "Hello",
+  "Hello",
+  "é€😀".repeat(3000),
+  JSON.stringify(Array.from({ length: 500 }, (_, id) => ({ id, name: `user ${id}` }))),
+  new Uint8Array(0),
+  new Uint8Array(200_000),
+  Uint8Array.from({ length: 100_000 }, (_, i) => (i * 7919 * (i >> 5)) >> 3),
+];
+
+for (const { name, withServer } of TRANSPORTS) {
+  for (const [style, setup] of STYLES) {
+    for (const contextTakeover of [false, true]) {
+      const with_ = contextTakeover ? "with" : "without";
+      it(`compressed messages are echoed ${with_} takeover over ${name} by ${style}`, () =>
+        withServer(
+          { ...setup, compression: { contextTakeover, threshold: 0 } },
+          async (server) => {
+            const { client } = await open(server);
+            const inflater = new Inflater(contextTakeover);
+            for (const message of [...MESSAGES, ...MESSAGES]) {
+              sendCompressed(client, message);
+              const { data, isCompressed } = await readMessage(client, inflater);
+              assert(isCompressed);
+              assertEquals(data, message);
+            }
+          },
+        ));
+    }
+  }
+}
+
+describe("what is agreed upon", () => {
+  const ROWS: [ServeOptions["compression"], offer: string | undefined, answer: string][] = [
+    [undefined, OFFER, ""],
+    [false, OFFER, ""],
+    [true, undefined, ""],
+    [
+      true,
+      OFFER,
+      "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+    ],
+    [{ contextTakeover: true }, OFFER, "permessage-deflate"],
+    [
+      { contextTakeover: true, serverMaxWindowBits: 12, clientMaxWindowBits: 11 },
+      OFFER,
+      "permessage-deflate; server_max_window_bits=12; client_max_window_bits=11",
+    ],
+    [true, "permessage-deflate; server_max_window_bits=8", ""],
+    [
+      { contextTakeover: true },
+      "x-unknown, permessage-deflate; foo, permessage-deflate",
+      "permessage-deflate",
+    ],
+  ];
+  for (const [compression, offer, answer] of ROWS) {
+    it(`${JSON.stringify(compression)} and ${offer}: "${answer}"`, () =>
+      withMemoryServer({ compression }, async (server) => {
+        const client = await server.request(
+          upgradeRequest({ headers: { "Sec-WebSocket-Extensions": offer } }),
+        );
+        const { headers } = await client.readHead();
+        assertEquals(headers.get("sec-websocket-extensions") ?? "", answer);
+        const [conn] = server.server.connections;
+        assertEquals(conn.extensions, answer);
+      }));
+  }
+
+  it("is without takeover past maxContexts, and with it again when one has left", () =>
+    withMemoryServer({ compression: { contextTakeover: true, maxContexts: 2 } }, async (server) => {
+      const none = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+      const first = await open(server);
+      // One that keeps no window does not count.
+      const without = await open(
+        server,
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+      );
+      const second = await open(server);
+      const third = await open(server);
+      const conns = [first, without, second, third];
+      assertEquals(conns.map(({ conn }) => conn.extensions), [
+        "permessage-deflate",
+        none,
+        "permessage-deflate",
+        none,
+      ]);
+      third.client.socket.reset();
+      await third.conn.closed;
+      assertEquals((await open(server)).conn.extensions, none);
+      first.client.socket.reset();
+      await first.conn.closed;
+      assertEquals((await open(server)).conn.extensions, "permessage-deflate");
+    }));
+});
+
+describe("which messages are compressed", () => {
+  const withOpen = (
+    compression: ServeOptions["compression"],
+    body: (client: RawClient, conn: Connection) => Promise<void>,
+  ) =>
+    withMemoryServer({ compression }, async (server) => {
+      const { client, conn } = await open(server);
+      await body(client, conn);
+    });
+
+  it("those from 1 KiB on, unless it is said of one", () =>
+    withOpen(true, async (client, conn) => {
+      const inflater = new Inflater(false);
+      const rows: [string | Uint8Array, boolean | undefined, boolean][] = [
+        ["x".repeat(1023), undefined, false],
+        ["x".repeat(1024), undefined, true],
+        ["x".repeat(1025), undefined, true],
+        [new Uint8Array(1023), undefined, false],
+        [new Uint8Array(1024), undefined, true],
+        ["x", true, true],
+        ["", true, true],
+        ["x".repeat(5000), false, false],
+        [new Uint8Array(5000), false, false],
+      ];
+      for (const [message, compress, expected] of rows) {
+        void conn.send(message, compress === undefined ? {} : { compress });
+        const { data, isCompressed } = await readMessage(client, inflater);
+        assertEquals(data, message);
+        assertEquals(isCompressed, expected);
+      }
+    }));
+
+  it("and streams, unless it is said of one", () =>
+    withOpen(true, async (client, conn) => {
+      for (
+        const [compress, expected] of [[undefined, true], [true, true], [false, false]] as const
+      ) {
+        const stream = ReadableStream.from(["Hello, ", "", "world"]);
+        await conn.sendStream("text", stream, compress === undefined ? {} : { compress });
+        const { data, isCompressed } = await readMessage(client, new Inflater(false));
+        assertEquals([data, isCompressed], ["Hello, world", expected]);
+      }
+    }));
+
+  it("none where nothing was agreed upon", () =>
+    withMemoryServer({ compression: true }, async (server) => {
+      const { client, conn } = await server.openPair();
+      void conn.send("x".repeat(5000), { compress: true });
+      assertEquals(await client.readMessage(), "x".repeat(5000));
+      await conn.sendStream("text", ReadableStream.from(["a"]), { compress: true });
+      assertEquals(await client.readMessage(), "a");
+    }));
+
+  it("in the order of the calls, mixed, also behind a stream", () =>
+    withOpen({ contextTakeover: true, threshold: 0 }, async (client, conn) => {
+      const sent = [
+        conn.sendStream("text", ReadableStream.from(["stre", "am"])),
+        conn.send("one", { compress: false }),
+        conn.send("two"),
+        conn.sendStream("text", ReadableStream.from(["plain"]), { compress: false }),
+        conn.send("three"),
+      ];
+      await Promise.all(sent);
+      const inflater = new Inflater(true);
+      const got = [];
+      for (let i = 0; i < 5; i++) {
+        const { data, isCompressed } = await readMessage(client, inflater);
+        got.push([data, isCompressed]);
+      }
+      assertEquals(got, [
+        ["stream", true],
+        ["one", false],
+        ["two", true],
+        ["plain", false],
+        ["three", true],
+      ]);
+    }));
+
+  it("a message that is like the one before is smaller with takeover", () =>
+    withOpen({ contextTakeover: true }, async (client, conn) => {
+      const inflater = new Inflater(true);
+      const message = JSON.stringify(Array.from({ length: 60 }, (_, i) => Math.sin(i)));
+      const sizes = [];
+      for (let i = 0; i < 2; i++) {
+        void conn.send(message);
+        sizes.push((await readMessage(client, inflater)).size);
+      }
+      assert(sizes[1] < sizes[0] / 4, `${sizes}`);
+    }));
+});
+
+describe("what arrives compressed", () => {
+  const withEcho = (
+    body: (client: RawClient, conn: Connection) => Promise<void>,
+    limits: ServeOptions["limits"] = {},
+  ) =>
+    withMemoryServer(
+      { compression: true, limits, message: (conn, data) => conn.send(data, { compress: false }) },
+      async (server) => {
+        const { client, conn } = await open(server);
+        await body(client, conn);
+      },
+    );
+
+  it("may be fragmented, with Pings in between", () =>
+    withEcho(async (client) => {
+      const payload = deflate("Hello, Hello, Hello");
+      for (let cut = 0; cut <= payload.length; cut++) {
+        client.sendFrame({ opcode: text, rsv: 4, fin: false, payload: payload.subarray(0, cut) });
+        client.sendPing("between");
+        client.sendFrame({ opcode: continuation, fin: false, payload: new Uint8Array(0) });
+        client.sendFrame({ opcode: continuation, payload: payload.subarray(cut) });
+        assertEquals(await client.readPong(), "between");
+        assertEquals(await client.readMessage(), "Hello, Hello, Hello");
+      }
+    }));
+
+  it("may be mixed with what is not", () =>
+    withEcho(async (client) => {
+      for (const message of ["a", "b", "c"]) {
+        sendCompressed(client, message);
+        client.sendText(message);
+        assertEquals(await client.readMessage(), message);
+        assertEquals(await client.readMessage(), message);
+      }
+    }));
+
+  const RSV: [name: string, frames: Uint8Array[]][] = [
+    ["a Ping with RSV1", [frame({ opcode: ping, rsv: 4 })]],
+    ["a continuation with RSV1", [
+      frame({ opcode: text, rsv: 4, fin: false, payload: Uint8Array.of(0xf2) }),
+      frame({ opcode: continuation, rsv: 4, payload: Uint8Array.of(0) }),
+    ]],
+    ["a continuation with RSV1 of a plain message", [
+      frame({ opcode: text, fin: false, payload: utf8("a") }),
+      frame({ opcode: continuation, rsv: 4, payload: Uint8Array.of(0) }),
+    ]],
+    ["RSV2", [frame({ opcode: text, rsv: 6, payload: deflate("a") })]],
+    ["RSV3", [frame({ opcode: text, rsv: 5, payload: deflate("a") })]],
+  ];
+  for (const [name, frames] of RSV) {
+    it(`${name} fails with 1002`, () =>
+      withEcho(async (client) => {
+        client.send(...frames);
+        assertEquals((await client.readClose())[0], 1002);
+      }));
+  }
+
+  it("fails with 1002 where nothing was agreed upon", () =>
+    withMemoryServer({ compression: true, message() {} }, async (server) => {
+      const client = await server.open();
+      sendCompressed(client, "a");
+      assertEquals((await client.readClose())[0], 1002);
+    }));
+
+  it("fails with 1007 where it is corrupt, or no UTF-8", () =>
+    withMemoryServer({ compression: true, message() {} }, async (server) => {
+      const payloads = [
+        Uint8Array.of(0xff, 0xff),
+        deflate(Uint8Array.of(0xc0, 0xaf)),
+        deflate(concatBytes([new Uint8Array(70_000).fill(0x61), Uint8Array.of(0xe2, 0x82)])),
+      ];
+      for (const payload of payloads) {
+        for (const size of [1, payload.length]) {
+          const { client } = await open(server);
+          const bytes = frame({ opcode: text, rsv: 4, payload });
+          for (let i = 0; i < bytes.length; i += size) client.send(bytes.subarray(i, i + size));
+          assertEquals((await client.readClose())[0], 1007);
+        }
+      }
+    }));
+
+  for (const [size, code] of [[999, 0], [1000, 0], [1001, 1009], [10 * MiB, 1009]]) {
+    it(`with ${size} bytes of 1,000 ${code === 0 ? "is received" : "fails with 1009"}`, () =>
+      withEcho(async (client) => {
+        sendCompressed(client, new Uint8Array(size));
+        if (code === 0) assertEquals((await client.readMessage() as Uint8Array).length, size);
+        else assertEquals((await client.readClose())[0], code);
+      }, { maxMessageSize: 1000 }));
+  }
+
+  it("may be longer than it would be without: up to an eighth and 1 KiB", () =>
+    withEcho(async (client) => {
+      const random = Uint8Array.from({ length: 10_000 }, (_, i) => Math.sin(i * i) * 1e6);
+      const payload = deflate(random, 0);
+      assert(payload.length > random.length);
+      client.sendFrame({ opcode: binary, rsv: 4, payload });
+      assertEquals(await client.readMessage(), random);
+      const padding = Array.from({ length: 500 }, () => Uint8Array.of(0, 0, 0, 255, 255));
+      client.sendFrame({ opcode: binary, rsv: 4, payload: concatBytes([...padding, payload]) });
+      assertEquals((await client.readClose())[0], 1009);
+    }, { maxMessageSize: 10_000 }));
+});
+
+describe("a bomb", () => {
+  const zeros = deflateRawSync(Buffer.alloc(64 * MiB), { finishFlush: constants.Z_SYNC_FLUSH });
+
+  it("is stopped at the limit, whole and in fragments", () =>
+    withMemoryServer({ compression: true, message() {} }, async (server) => {
+      for (const fragments of [1, 7, 1000]) {
+        const { client } = await open(server);
+        const size = Math.ceil(zeros.length / fragments);
+        for (let i = 0; i < zeros.length && !client.unreadSize; i += size) {
+          client.sendFrame({
+            opcode: i === 0 ? binary : continuation,
+            rsv: i === 0 ? 4 : 0,
+            fin: i + size >= zeros.length,
+            payload: new Uint8Array(zeros.subarray(i, i + size)),
+          });
+          await turn();
+        }
+        assertEquals((await client.readClose())[0], 1009);
+      }
+    }));
+
+  it("is inflated as it is read, where it is read as a stream", () =>
+    withMemoryServer(
+      { compression: true, limits: { maxMessageSize: Infinity } },
+      async (server) => {
+        const { client, conn } = await open(server);
+        const messages = conn.messages();
+        client.sendFrame({ opcode: binary, rsv: 4, payload: new Uint8Array(zeros) });
+        client.sendText("behind it");
+        const { value } = await messages.next();
+        const reader = value!.body.getReader();
+        let size = 0;
+        let most = 0;
+        for (;;) {
+          await settle(1);
+          most = Math.max(most, conn.stats().heldSize);
+          const { done, value } = await reader.read();
+          if (done) break;
+          size += value.length;
+        }
+        assertEquals(size, 64 * MiB);
+        assert(most < 2 * MiB, `${most} bytes were held`);
+        assertEquals(await (await messages.next()).value!.text(), "behind it");
+        assertEquals(conn.stats().heldSize, 0);
+      },
+    ));
+
+  it("may be dropped in the middle", () =>
+    withMemoryServer(
+      { compression: { contextTakeover: true }, limits: { maxMessageSize: Infinity } },
+      async (server) => {
+        const { client, conn } = await open(server);
+        const messages = conn.messages();
+        client.sendFrame({ opcode: binary, rsv: 4, payload: new Uint8Array(zeros) });
+        client.sendText("behind it");
+        await messages.next();
+        assertEquals(await (await messages.next()).value!.text(), "behind it");
+      },
+    ));
+
+  it("leaves nothing behind where the connection ends within it", () =>
+    withMemoryServer(
+      { compression: true, limits: { maxMessageSize: Infinity } },
+      async (server) => {
+        for (const end of ["reset", "close", "abort"] as const) {
+          const { client, conn } = await open(server);
+          const messages = conn.messages();
+          client.sendFrame({ opcode: binary, rsv: 4, payload: new Uint8Array(zeros) });
+          const { value } = await messages.next();
+          await value!.body.getReader().read();
+          if (end === "reset") client.socket.reset();
+          else if (end === "abort") conn.abort();
+          else {
+            void conn.close();
+            assertEquals((await client.readClose())[0], 1000);
+            client.sendClose(1000);
+            await client.finish();
+          }
+          await conn.closed;
+          assertEquals(conn.stats().heldSize, 0);
+        }
+      },
+    ));
+});
+
+describe("messages of the time after this side's Close frame", () => {
+  it("are not inflated", () =>
+    withMemoryServer({ compression: true, message() {} }, async (server) => {
+      const { client, conn } = await open(server);
+      void conn.close();
+      client.sendFrame({ opcode: text, rsv: 4, payload: Uint8Array.of(0xff, 0xff) });
+      client.sendClose(1000);
+      assertEquals(await client.readClose(), [1000, ""]);
+      await client.finish();
+      await eventually("the end", () => conn.state === "closed");
+      assertEquals((await conn.closed).wasClean, true);
+    }));
+});
+
+function frame(init: Parameters<typeof encodeReferenceFrame>[0]): Uint8Array {
+  return encodeReferenceFrame({ maskingKey: Uint8Array.of(1, 2, 3, 4), ...init });
+}
