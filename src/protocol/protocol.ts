@@ -202,6 +202,8 @@ export class Protocol {
       }
     } catch (error) {
       this.#receiving = false;
+      // Also what was not inflated: nobody would come to take it.
+      this.#receiver.discard();
       throw error;
     }
     // "After receiving a Close frame ... any further data is discarded" (sections 1.4 and 5.5.1)

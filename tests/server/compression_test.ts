@@ -489,6 +489,37 @@ describe("a bomb", () => {
     ));
 });
 
+describe("what fails with more to inflate, behind a message in hand", () => {
+  const zeros = deflateRawSync(Buffer.alloc(MiB), { finishFlush: constants.Z_SYNC_FLUSH });
+  const handlers: Record<string, Setup<unknown>["handler"]> = {
+    iterate: async (conn) => {
+      for await (const _ of conn) await settle();
+    },
+    messages: async (conn) => {
+      for await (const message of conn.messages()) {
+        await settle();
+        await message.bytes();
+      }
+    },
+  };
+  for (const [name, handler] of Object.entries(handlers)) {
+    it(`is over when that one is handled: ${name}`, () =>
+      withMemoryServer(
+        { compression: true, limits: { maxMessageSize: 100_000 }, handler },
+        async (server) => {
+          const { client, conn } = await open(server);
+          const payload = new Uint8Array(zeros);
+          client.send(
+            frame({ opcode: text, payload: utf8("in hand") }),
+            frame({ opcode: binary, rsv: 4, payload }),
+          );
+          assertEquals((await client.readClose())[0], 1009);
+          assertEquals(conn.stats().heldSize, 0);
+        },
+      ));
+  }
+});
+
 describe("messages of the time after this side's Close frame", () => {
   it("are not inflated", () =>
     withMemoryServer({ compression: true, message() {} }, async (server) => {
