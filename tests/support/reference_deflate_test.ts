@@ -1,0 +1,124 @@
+import { describe, it } from "node:test";
+import { assertEquals, assertThrows } from "@std/assert";
+import { constants, inflateRawSync } from "node:zlib";
+import {
+  deflateAlone,
+  deflatePlainly,
+  FixedBlock,
+  ReferenceDeflater,
+  ReferenceInflater,
+  storedBlocks,
+} from "./reference_deflate.ts";
+import { concatBytes } from "./reference_frames.ts";
+
+const hello = new TextEncoder().encode("Hello");
+const hex = (bytes: Uint8Array) =>
+  [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+
+/** Bytes without repetition, all the same in every run. */
+function randomBytes(size: number, seed = 1): Uint8Array {
+  let state = seed;
+  return Uint8Array.from({ length: size }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state >>> 24;
+  });
+}
+
+describe("reference deflate", () => {
+  it("gives the examples of RFC 7692, section 7.2.3", async () => {
+    const keeping = new ReferenceDeflater(15, true);
+    assertEquals(hex(await keeping.deflate(hello)), "f2 48 cd c9 c9 07 00");
+    assertEquals(hex(await keeping.deflate(hello)), "f2 00 11 00 00");
+    keeping.close();
+    const dropping = new ReferenceDeflater(15, false);
+    for (let i = 0; i < 2; i++) {
+      assertEquals(hex(await dropping.deflate(hello)), "f2 48 cd c9 c9 07 00");
+    }
+    assertEquals(hex(deflateAlone(hello, 15, { level: 0 })), "00 05 00 fa ff 48 65 6c 6c 6f 00");
+  });
+
+  for (const windowBits of [8, 9, 12, 15]) {
+    for (const keepsWindow of [true, false]) {
+      it(`inflates what it deflates: 2^${windowBits}, ${keepsWindow ? "kept" : "not kept"}`, async () => {
+        const deflater = new ReferenceDeflater(windowBits, keepsWindow);
+        const inflater = new ReferenceInflater(windowBits, keepsWindow);
+        for (const size of [5, 0, 1, 5, 700, 700, 40_000, 40_000, 0, 3]) {
+          const message = randomBytes(size);
+          assertEquals(inflater.inflate(await deflater.deflate(message)), message);
+        }
+        deflater.close();
+      });
+    }
+  }
+
+  it("writes blocks symbol by symbol", () => {
+    const block = new FixedBlock();
+    for (const byte of [0, 143, 144, 255]) block.literal(byte);
+    for (
+      const [length, distance] of [[3, 1], [4, 2], [10, 3], [11, 4], [114, 5], [115, 24], [
+        257,
+        200,
+      ], [258, 400]]
+    ) {
+      block.match(length, distance);
+    }
+    const expected = [0, 143, 144, 255];
+    for (
+      const [length, distance] of [[3, 1], [4, 2], [10, 3], [11, 4], [114, 5], [115, 24], [
+        257,
+        200,
+      ], [258, 400]]
+    ) {
+      for (let i = 0; i < length; i++) expected.push(expected[expected.length - distance]);
+    }
+    assertEquals([...new ReferenceInflater(15, false).inflate(block.end())], expected);
+  });
+
+  it("sees the largest distance of a window, and one more", () => {
+    for (const windowBits of [9, 15]) {
+      const size = 2 ** windowBits;
+      const message = randomBytes(size);
+      const inflater = new ReferenceInflater(windowBits, true);
+      inflater.inflate(concatBytes([storedBlocks(message), Uint8Array.of(0)]));
+      const again = inflater.inflate(new FixedBlock().match(258, size).end());
+      assertEquals(again, message.slice(0, 258));
+    }
+    const tooFar = concatBytes([
+      storedBlocks(randomBytes(1000)),
+      new FixedBlock().match(3, 600).end(),
+    ]);
+    assertThrows(() => new ReferenceInflater(9, false).inflate(tooFar));
+    assertEquals(new ReferenceInflater(10, false).inflate(tooFar).length, 1003);
+    assertThrows(() =>
+      new ReferenceInflater(15, false).inflate(new FixedBlock().match(3, 1).end())
+    );
+  });
+
+  it("deflates plainly, within the window", () => {
+    const first = concatBytes([randomBytes(700), randomBytes(700)]);
+    for (const windowBits of [9, 15]) {
+      const size = 2 ** windowBits;
+      const inflater = new ReferenceInflater(windowBits, true);
+      const payload = deflatePlainly(new Uint8Array(0), first, size);
+      assertEquals(inflater.inflate(payload), first);
+      assertEquals(payload.length < 1000, windowBits === 15);
+      const again = first.slice(-300);
+      const smaller = deflatePlainly(first.slice(-size), again, size);
+      assertEquals(inflater.inflate(smaller), again);
+      assertEquals(smaller.length < 10, true);
+    }
+  });
+
+  it("gives what the begin of a message tells", () => {
+    const payload = deflateAlone(randomBytes(5000), 15, { level: 0 });
+    const begin = new ReferenceInflater(15, false).inflateBegin(payload.subarray(0, 1005));
+    assertEquals(begin, randomBytes(5000).slice(0, 1000));
+  });
+
+  it("is understood by zlib", () => {
+    const tail = Uint8Array.of(0, 0, 255, 255);
+    const options = { finishFlush: constants.Z_SYNC_FLUSH };
+    const bytes = concatBytes([new FixedBlock().literal(65).match(3, 1).end(), tail]);
+    assertEquals(inflateRawSync(bytes, options).toString(), "AAAA");
+  });
+});
