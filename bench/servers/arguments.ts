@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 /** How to use it. */
 export const USAGE = `usage: deno task bench:servers [options]
 
-  --quick        in two minutes: fewer servers and workloads, one short round
+  --quick        in three minutes: fewer servers and workloads, one short round
   --only WORDS   only what has one of the words, with commas between them: a runtime, a server, a style,
                  a workload, a kind of payload; given again, both have to apply:
                  --only node --only 64x1x32 --only callback,ws,raw

@@ -6,6 +6,7 @@
 
 import { fileURLToPath } from "node:url";
 import { start } from "./children.ts";
+import { BROWSER_OFFER, OFFERS, type ServerCompression } from "./compression.ts";
 import type { Cores } from "./cores.ts";
 import type { LoadReport, LoadTask } from "./load/result.ts";
 import type { Cell } from "./plan.ts";
@@ -39,12 +40,25 @@ function pathOf(file: string): string {
   return fileURLToPath(new URL(file, import.meta.url));
 }
 
+/** Tells what the server does, and what clients offer, so that the cell is what it is about. */
+function compressionOf({ workload, server }: Cell): { done: ServerCompression; offer: string } {
+  const { compression } = workload;
+  if (compression !== undefined) return { done: compression, offer: OFFERS[compression] };
+  const { unusedCompression } = server;
+  return {
+    done: unusedCompression === undefined ? "off" : "defaults",
+    offer: unusedCompression === "offered" ? BROWSER_OFFER : "",
+  };
+}
+
 /** Starts a server, measures it, and ends it. */
 export async function measure(bench: Bench, cell: Cell): Promise<Measurement> {
   const { workload, server } = cell;
   const { runtime, program, variant, env } = server;
   const path = pathOf(`peers/${program}`);
-  const command = [bench.executables[runtime], ...RUN[runtime], path, workload.kind, variant];
+  const { done, offer } = compressionOf(cell);
+  const args = [workload.kind, variant, done];
+  const command = [bench.executables[runtime], ...RUN[runtime], path, ...args];
   const child = start(bench.cores.server(command), env);
   const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   try {
@@ -54,6 +68,7 @@ export async function measure(bench: Bench, cell: Cell): Promise<Measurement> {
       port,
       pid: child.pid,
       raw: server.family === "raw",
+      offer,
       warmUpMs: bench.warmUpMs,
       measureMs: bench.measureMs,
     };

@@ -28,7 +28,9 @@ const RUNTIMES: RuntimeId[] = ["node26", "bun", "deno"];
 /** The words a cell is asked for by. */
 function wordsOf({ workload, server }: Cell): string[] {
   const runtime = server.runtime === "node26" ? ["node26", "node"] : [server.runtime];
-  return [...server.words, idOf(server), ...runtime, workload.id, workload.kind, workload.payload]
+  const { id, kind, payload, compression } = workload;
+  const words = compression === undefined ? [] : ["compression", compression];
+  return [...server.words, idOf(server), ...runtime, id, kind, payload, ...words]
     .map((word) => word.toLowerCase());
 }
 
@@ -54,7 +56,8 @@ export function listWords(): string {
 servers    ${unique(SERVERS.flatMap(({ words }) => words))}
 workloads  ${unique(WORKLOADS.map(({ id }) => id))}
 payloads   ${unique(WORKLOADS.map(({ payload }) => payload))}
-kinds      ${unique(WORKLOADS.map(({ kind }) => kind))}`;
+kinds      ${unique(WORKLOADS.map(({ kind }) => kind))}, compression
+takeover   ${unique(WORKLOADS.flatMap(({ compression = [] }) => compression))}`;
 }
 
 /**

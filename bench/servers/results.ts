@@ -6,6 +6,7 @@
 
 import { isDisturbed, isGeneratorBound, type LoadReport, type LoadResult } from "./load/result.ts";
 import type { Cell } from "./plan.ts";
+import { isAboutMemory } from "./workloads.ts";
 import type { RuntimeId, ServerKind } from "./servers.ts";
 import { summarize, type Summary } from "./statistics.ts";
 
@@ -33,10 +34,11 @@ export function resultsOf({ rounds }: Row): LoadResult[] {
   return rounds.flatMap((report) => "result" in report ? [report.result] : []);
 }
 
+/** The numbers of a result that are summed up. */
+export type SummedNumber = "cost" | "rate" | "wireRatio" | "p50Us" | "p99Us" | "peakMemory";
+
 /** Sums up one number of the rounds; `undefined` where none ended well. */
-export function summaryOf(row: Row, name: "cost" | "rate" | "p50Us" | "p99Us" | "peakMemory"):
-  | Summary
-  | undefined {
+export function summaryOf(row: Row, name: SummedNumber): Summary | undefined {
   const numbers = resultsOf(row).map((result) => result[name]);
   return numbers.length === 0 ? undefined : summarize(numbers);
 }
@@ -57,7 +59,7 @@ export function isLoadBound(row: Row): boolean {
 
 /** Tells whether other processes took much of the cores, in most of the rounds. */
 export function isMostlyDisturbed(row: Row): boolean {
-  const results = row.workload.kind === "idle" ? [] : resultsOf(row);
+  const results = isAboutMemory(row.workload) ? [] : resultsOf(row);
   return results.filter(isDisturbed).length > results.length / 2;
 }
 

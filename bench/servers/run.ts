@@ -53,7 +53,7 @@ async function measureAll(groups: Group[], { bench, facts }: Prepared): Promise<
     for (let round = 0; round < rounds; round++) {
       for (const row of groupRows) {
         const { id, payload } = row.workload;
-        const name = `${id} ${payload}`.padEnd(18) + idOf(row.server).padEnd(23);
+        const name = `${id} ${payload}`.padEnd(25) + idOf(row.server).padEnd(23);
         progress.start(name);
         const { report, detail } = await measure(bench, row);
         row.rounds.push(report);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { UnusedCompression } from "./compression.ts";
 import type { PayloadKind, Workload } from "./workloads.ts";
 
 /** A runtime, by the name `tools/runtimes.ts` has for it. */
@@ -25,6 +26,8 @@ export interface ServerKind {
   /** What the program is told after the kind of the workload. */
   variant: string;
   env: Record<string, string>;
+  /** Compression that it has on, though messages are not compressed. */
+  unusedCompression?: UnusedCompression;
   /** Whether it takes part. */
   joins(workload: Workload): boolean;
 }
@@ -38,6 +41,9 @@ const isScaling = ({ kind, connections }: Workload) => kind === "echo" && connec
 const isEcho = (payloads: PayloadKind[]) => (workload: Workload) =>
   workload.kind === "echo" && !isScaling(workload) && payloads.includes(workload.payload);
 const isBinaryEcho = isEcho(["binary"]);
+const isCompressed = ({ compression }: Workload) => compression !== undefined;
+/** Messages below the size from which on Sluice compresses them. */
+const isSmallEcho = (workload: Workload) => isBinaryEcho(workload) && workload.size < 1024;
 
 function sluice(runtime: RuntimeId, style: string, joins: ServerKind["joins"]): ServerKind {
   return {
@@ -50,6 +56,20 @@ function sluice(runtime: RuntimeId, style: string, joins: ServerKind["joins"]): 
     env: {},
     joins,
   };
+}
+
+/** Sluice with compression that is not used: what it costs to have it. */
+function unused(
+  runtime: RuntimeId,
+  unusedCompression: UnusedCompression,
+  joins: ServerKind["joins"],
+): ServerKind {
+  const kind = sluice(runtime, "callback", joins);
+  const words = [`sluice-compression-${unusedCompression}`, "sluice", "unused-compression"];
+  const title = unusedCompression === "offered"
+    ? "compression agreed upon, messages too small"
+    : "compression on, not offered";
+  return { ...kind, words, title, unusedCompression };
 }
 
 function peer(
@@ -70,13 +90,20 @@ function raw(runtime: RuntimeId, title: string, program: string): ServerKind {
 }
 
 function crossws(runtime: RuntimeId, program: string): ServerKind {
-  const joins = (workload: Workload) => isBinaryEcho(workload) || workload.kind !== "echo";
+  const joins = (workload: Workload) =>
+    isBinaryEcho(workload) || (workload.kind !== "echo" && !isCompressed(workload));
   return peer(runtime, ["crossws"], "crossws", program, { joins });
 }
 
 function sluices(runtime: RuntimeId): ServerKind[] {
   return [
     sluice(runtime, "callback", () => true),
+    unused(
+      runtime,
+      "not-offered",
+      (workload) => isSmallEcho(workload) || (isBinaryEcho(workload) && workload.size === 1024),
+    ),
+    unused(runtime, "offered", isSmallEcho),
     sluice(runtime, "iteration", isBinaryEcho),
     sluice(runtime, "streams", isBinaryEcho),
     sluice(runtime, "messages", (workload) => isBinaryEcho(workload) || workload.kind === "large"),
@@ -87,7 +114,10 @@ function sluices(runtime: RuntimeId): ServerKind[] {
 export const SERVERS: readonly ServerKind[] = [
   ...sluices("node26"),
   peer("node26", ["ws", "bufferutil"], "ws with bufferutil", "ws.ts"),
-  peer("node26", ["ws-plain", "ws"], "ws", "ws.ts", { env: { WS_NO_BUFFER_UTIL: "1" } }),
+  peer("node26", ["ws-plain", "ws"], "ws", "ws.ts", {
+    env: { WS_NO_BUFFER_UTIL: "1" },
+    joins: (workload) => !isScaling(workload) && !isCompressed(workload),
+  }),
   crossws("node26", "crossws_node.ts"),
   raw("node26", "raw TCP", "raw_node.ts"),
   ...sluices("bun"),
@@ -99,7 +129,10 @@ export const SERVERS: readonly ServerKind[] = [
   crossws("bun", "crossws_bun.ts"),
   raw("bun", "raw TCP", "raw_bun.ts"),
   ...sluices("deno"),
-  peer("deno", ["deno-upgrade", "native"], "Deno.upgradeWebSocket", "deno_upgrade.ts"),
+  peer("deno", ["deno-upgrade", "native"], "Deno.upgradeWebSocket", "deno_upgrade.ts", {
+    // It has no compression.
+    joins: (workload) => !isScaling(workload) && !isCompressed(workload),
+  }),
   crossws("deno", "crossws_deno.ts"),
   raw("deno", "raw TCP", "raw_deno.ts"),
 ];

@@ -4,14 +4,22 @@
  * @module
  */
 
-/** What a message consists of: octets, letters, or characters of one to four octets. */
-export type PayloadKind = "binary" | "ascii" | "utf8";
+import type { Compression } from "./compression.ts";
+
+/** What a message consists of: octets, letters, characters of one to four octets, or a list as JSON. */
+export type PayloadKind = "binary" | "ascii" | "utf8" | "json";
 
 /**
  * `echo`: messages are sent back. `fan-out`: a message is sent to all. `handshake`: connections are
- * opened and closed. `idle`: connections are opened and kept. `large`: one large message is sent back.
+ * opened and closed. `idle`: connections are opened and kept. `memory`: connections are opened, and
+ * kept after a message was sent back on each. `large`: one large message is sent back.
  */
-export type WorkloadKind = "echo" | "fan-out" | "handshake" | "idle" | "large";
+export type WorkloadKind = "echo" | "fan-out" | "handshake" | "idle" | "memory" | "large";
+
+/** Tells whether a workload is about the memory that a connection takes. */
+export function isAboutMemory({ kind }: Workload): boolean {
+  return kind === "idle" || kind === "memory";
+}
 
 /** One workload. */
 export interface Workload {
@@ -27,6 +35,8 @@ export interface Workload {
   /** The length of a message's payload, in bytes. */
   size: number;
   payload: PayloadKind;
+  /** How messages are compressed, in both directions; `undefined` where they are not. */
+  compression?: Compression;
   /** Part of the quick run. */
   quick: boolean;
 }
@@ -44,6 +54,13 @@ const TITLES: Record<PayloadKind, string> = {
   binary: "binary",
   ascii: "ASCII text",
   utf8: "mixed text",
+  json: "JSON",
+};
+
+/** Words for how messages are compressed. */
+export const COMPRESSION_TITLES: Record<Compression, string> = {
+  "no-takeover": "compressed",
+  "takeover": "with takeover",
 };
 
 function echo(
@@ -72,6 +89,29 @@ function echoes(payload: PayloadKind, quick: (size: number) => boolean): Workloa
   return shapes.map(([connections, inFlight, size]) =>
     echo(connections, inFlight, size, payload, quick(size))
   );
+}
+
+/** Many messages at a time, so that the server's work is what counts, and not the kernel's. */
+function compressedEchoes(compression: Compression): Workload[] {
+  return [128, KIB, 16 * KIB].map((size) => {
+    const workload = echo(16, 4, size, "json", size === KIB);
+    const title = `${workload.title}, ${COMPRESSION_TITLES[compression]}`;
+    return { ...workload, id: `${workload.id}-${compression}`, title, compression };
+  });
+}
+
+function compressedMemory(compression: Compression): Workload {
+  return {
+    id: `memory-${compression}`,
+    kind: "memory",
+    title: `1,000 after 1 KiB of JSON, ${COMPRESSION_TITLES[compression]}, KiB of one`,
+    connections: 1000,
+    inFlight: 1,
+    size: KIB,
+    payload: "json",
+    compression,
+    quick: compression === "takeover",
+  };
 }
 
 /** The workloads, in the order they run. */
@@ -121,4 +161,8 @@ export const WORKLOADS: readonly Workload[] = [
     payload: "binary",
     quick: false,
   },
+  ...compressedEchoes("no-takeover"),
+  ...compressedEchoes("takeover"),
+  compressedMemory("no-takeover"),
+  compressedMemory("takeover"),
 ];

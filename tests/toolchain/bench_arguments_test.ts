@@ -56,6 +56,20 @@ describe("listGroups()", () => {
     ]);
   });
 
+  it("compresses where servers can", () => {
+    assertEquals(namesOf(["16x4x1k-takeover"]), [
+      "node26 sluice-callback, node26 ws",
+      "bun sluice-callback, bun bun-serve",
+      "deno sluice-callback",
+    ]);
+    assertEquals(namesOf(["node", "compression", "memory"]).length, 2);
+    assertEquals(namesOf(["node", "unused-compression"]), [
+      "node26 sluice-compression-not-offered, node26 sluice-compression-offered",
+      "node26 sluice-compression-not-offered",
+      "node26 sluice-compression-not-offered, node26 sluice-compression-offered",
+    ]);
+  });
+
   it("takes words as a whole", () => {
     assertEquals(namesOf(["node", "64x1x32", "binary", "ws-plain"]), ["node26 ws-plain"]);
     assertThrows(() => namesOf(["64x1"]), RangeError, 'there is no "64x1"');

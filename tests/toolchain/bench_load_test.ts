@@ -1,8 +1,13 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import type { Compression } from "../../bench/servers/compression.ts";
 import { createPayload, encodeClientFrame } from "../../bench/servers/load/client_frame.ts";
+import { checkExtensions, readExtensions } from "../../bench/servers/load/extensions.ts";
 import { Histogram } from "../../bench/servers/load/histogram.ts";
+import { createMessages } from "../../bench/servers/load/messages.ts";
+import { ReplyInflater } from "../../bench/servers/load/reply_inflater.ts";
 import { ClosedByServerError, ReplyReader } from "../../bench/servers/load/reply_reader.ts";
+import { WORKLOADS } from "../../bench/servers/workloads.ts";
 import {
   concatBytes,
   encodeReferenceFrame,
@@ -17,8 +22,12 @@ function frame(init: Partial<ReferenceFrameInit> = {}): Uint8Array {
 
 const concatenate = (...pieces: Uint8Array[]) => concatBytes(pieces);
 
-function createReader(size = 5): ReplyReader {
-  return new ReplyReader({ opcode: 2, size, masked: false });
+function createReader(size = 5, compressed = false): ReplyReader {
+  return new ReplyReader({ opcode: 2, size, masked: false, compressed });
+}
+
+function findWorkload(id: string): typeof WORKLOADS[number] {
+  return WORKLOADS.find((workload) => workload.id === id)!;
 }
 
 describe("createPayload()", () => {
@@ -41,6 +50,99 @@ describe("createPayload()", () => {
 
   it("makes ASCII that is ASCII", () => {
     assert(createPayload("ascii", 4000).every((octet) => octet >= 0x20 && octet < 0x7f));
+  });
+});
+
+describe("createPayload() of JSON", () => {
+  for (const size of [128, 1024, 16 * 1024]) {
+    it(`makes a list of exactly ${size} octets, another for each seed`, () => {
+      const payload = createPayload("json", size);
+      assertEquals(payload.length, size);
+      assertEquals(payload, createPayload("json", size));
+      const { items, remark } = JSON.parse(new TextDecoder().decode(payload));
+      assert(
+        items.length > 0 && items.every(({ id, price }: { id: number; price: number }) => {
+          return Number.isInteger(id) && price >= 0;
+        }),
+      );
+      assertEquals(typeof remark, "string");
+      assertNotEquals(payload, createPayload("json", size, 2));
+    });
+  }
+});
+
+describe("createMessages()", () => {
+  it("repeats a message as often as it is on the way", () => {
+    const { payloads, frameSizes, period, frames } = createMessages(findWorkload("8x64x32"));
+    assertEquals([payloads.length, frameSizes, period], [1, [38], 38]);
+    assertEquals(frames.length, 64 * 38);
+  });
+
+  for (const id of ["16x4x128-takeover", "16x4x1K-no-takeover", "16x4x16K-takeover"]) {
+    it(`makes so many for ${id} that none comes again within a window`, () => {
+      const workload = findWorkload(id);
+      const { payloads, frameSizes, period, frames } = createMessages(workload);
+      assertEquals(new Set(payloads.map(String)).size, payloads.length);
+      assert(payloads.length >= 64 && payloads.length * workload.size >= 4 * 32 * 1024);
+      assertEquals(period, frameSizes.reduce((a, b) => a + b));
+      // Text, and compressed; the first ones again at the end.
+      assertEquals(frames[0], 0xc1);
+      assertEquals(frames.slice(period), frames.slice(0, frames.length - period));
+      assertEquals(frames.length - period, frameSizes[0] + frameSizes[1] + frameSizes[2]);
+    });
+  }
+});
+
+describe("ReplyInflater", () => {
+  // RFC 7692, section 7.2.3.2: "Hello" by itself, and once more as a reference to that.
+  const first = Uint8Array.of(0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00);
+  const second = Uint8Array.of(0xf2, 0x00, 0x11, 0x00, 0x00);
+  const inflate = (compression: Compression, ...messages: Uint8Array[]) => {
+    const inflater = new ReplyInflater(compression);
+    return messages.map((message) => new TextDecoder().decode(inflater.inflate(message)));
+  };
+
+  it("inflates each message with what came before", () => {
+    assertEquals(inflate("takeover", first, second, first), ["Hello", "Hello", "Hello"]);
+  });
+
+  it("inflates each message by itself", () => {
+    assertEquals(inflate("no-takeover", first, first), ["Hello", "Hello"]);
+    assertThrows(() => inflate("no-takeover", first, second));
+  });
+});
+
+describe("checkExtensions()", () => {
+  const deflate = "permessage-deflate";
+  const without = `${deflate}; server_no_context_takeover; client_no_context_takeover`;
+
+  it("takes what was offered", () => {
+    checkExtensions("", "");
+    checkExtensions(deflate, `${deflate}; server_max_window_bits=12`);
+    checkExtensions(without, without);
+    checkExtensions(`${deflate}; client_max_window_bits`, without);
+  });
+
+  for (
+    const [offer, agreed] of [
+      ["", deflate],
+      [deflate, ""],
+      [deflate, without],
+      [without, deflate],
+      [without, `${deflate}; server_no_context_takeover`],
+    ]
+  ) {
+    it(`refuses "${agreed}" for "${offer}"`, () => {
+      assertThrows(() => checkExtensions(offer, agreed), Error, "agrees to");
+    });
+  }
+
+  it("finds them in the response", () => {
+    assertEquals(
+      readExtensions("HTTP/1.1 101 X\r\nSec-WebSocket-Extensions: a; b\r\n\r\n"),
+      "a; b",
+    );
+    assertEquals(readExtensions("HTTP/1.1 101 X\r\nUpgrade: websocket\r\n\r\n"), "");
   });
 });
 
@@ -80,7 +182,8 @@ describe("ReplyReader", () => {
     it(`takes messages of ${size} bytes, and gives their payload`, () => {
       const payload = createPayload("binary", size);
       const taken: number[] = [];
-      const reader = new ReplyReader({ opcode: 2, size, masked: false }, (bytes) => {
+      const expected = { opcode: 2, size, masked: false, compressed: false };
+      const reader = new ReplyReader(expected, (bytes) => {
         for (const octet of bytes) taken.push(octet);
       });
       assertEquals(reader.receive(frame({ payload })), 1);
@@ -89,7 +192,7 @@ describe("ReplyReader", () => {
   }
 
   it("takes masked frames where they are sent back as they were", () => {
-    const reader = new ReplyReader({ opcode: 1, size: 5, masked: true });
+    const reader = new ReplyReader({ opcode: 1, size: 5, masked: true, compressed: false });
     assertEquals(reader.receive(encodeClientFrame(1, new Uint8Array(5), MASKING_KEY)), 1);
     assertThrows(() => reader.receive(frame({ opcode: 1 })), Error, "not masked");
   });
@@ -105,6 +208,36 @@ describe("ReplyReader", () => {
   for (const [name, bytes, message] of wrong) {
     it(`refuses ${name}`, () => {
       assertThrows(() => createReader().receive(concatenate(bytes, frame())), Error, message);
+    });
+  }
+
+  it("takes compressed messages of any length up to that, and adds their lengths up", () => {
+    const reader = createReader(5, true);
+    const bytes = concatenate(
+      frame({ rsv: 4, payload: new Uint8Array(3) }),
+      frame({ rsv: 4, fin: false, payload: new Uint8Array(1) }),
+      frame({ opcode: 9, payload: new Uint8Array(3) }),
+      frame({ opcode: 0, payload: new Uint8Array(4) }),
+    );
+    assertEquals(reader.receive(bytes), 2);
+    assertEquals(reader.payloadSize, 8);
+  });
+
+  for (
+    const [name, bytes, message] of [
+      ["a message that is not compressed", frame(), "not compressed"],
+      ["a longer message", frame({ rsv: 4, payload: new Uint8Array(6) }), "6 bytes"],
+      ["another reserved bit", frame({ rsv: 6 }), "reserved bit"],
+      ["a compressed control frame", frame({ rsv: 4, opcode: 9 }), "reserved bit"],
+      [
+        "RSV1 on a continuation",
+        concatenate(frame({ rsv: 4, fin: false }), frame({ rsv: 4, opcode: 0 })),
+        "reserved bit",
+      ],
+    ] as const
+  ) {
+    it(`refuses ${name} where messages are compressed`, () => {
+      assertThrows(() => createReader(5, true).receive(bytes), Error, message);
     });
   }
 

@@ -17,6 +17,7 @@ function result(changes: Partial<LoadResult> = {}): LoadReport {
       cost: 10,
       isCpuTime: true,
       rate: 1000,
+      wireRatio: 1,
       p50Us: 500,
       p99Us: 2500,
       peakMemory: 64 * 1024 * 1024,
@@ -126,7 +127,27 @@ describe("encodeMarkdown() and encodeJson()", () => {
   it("compare the styles, and have the latency and the memory", () => {
     const text = encodeMarkdown(results);
     assertStringIncludes(text, "| 10.0 | 25.0 | 2.50 |");
-    assertStringIncludes(text, "| 1,000 | 500 µs | 2.50 ms | 64.0 MiB |");
+    assertStringIncludes(text, "| 1,000 |  | 500 µs | 2.50 ms | 64.0 MiB |");
+  });
+
+  it("have what is left of compressed messages, and the memory that they take", () => {
+    const text = encodeMarkdown(resultsOf(["node", "16x4x1k-takeover,memory-takeover"], {
+      "sluice-callback": [result({ cost: 102_400, wireRatio: 0.2591 })],
+      "ws": [result({ cost: 204_800 })],
+    }));
+    assertStringIncludes(text, "| 1,000 | 25.9 % | 500 µs |");
+    assertStringIncludes(text, "KiB of one | 100 | 200 | 0.50 |");
+  });
+
+  it("compare compression that is not used with none, and not with styles", () => {
+    const text = encodeMarkdown(resultsOf(ECHO, {
+      "sluice-callback": [result()],
+      "sluice-compression-not-offered": [result({ cost: 10.3 })],
+      "sluice-compression-offered": [result({ cost: 10.1 })],
+    }));
+    const [styles, unused] = text.split("## Styles")[1].split("## Compression that is not used");
+    assertEquals(styles.trim(), "");
+    assertStringIncludes(unused, "| 10.0 | 10.3 | 10.1 | 1.03 | 1.01 |");
   });
 
   it("say so where it is not CPU time", () => {
@@ -170,6 +191,17 @@ describe("drawChart()", () => {
     });
     assertEquals(widths(svg), [["ours", 144], ["other", 80]]);
     assertStringIncludes(svg, "10,000 µs (1000.00×)");
+  });
+
+  it("has rows for compressed messages", () => {
+    const rows = chooseChartRows(resultsOf(["node", "16x4x1k-takeover,memory-takeover"], {
+      "sluice-callback": [result({ cost: 102_400 })],
+    }));
+    assertEquals(rows.map(({ title, subtitle }) => `${title}, ${subtitle}`), [
+      "Echo of 1 KiB of JSON, with takeover; 16 × 4 in flight",
+      "Memory of a connection, 1 KiB of JSON, with takeover",
+    ]);
+    assertEquals(rows[1].cells[0].bars[0].label, "100 KiB");
   });
 
   it("has a word for what was refused", () => {

@@ -6,24 +6,16 @@
  */
 
 import type { PayloadKind } from "../workloads.ts";
+import { createJson } from "./json_payload.ts";
+import { createRandom } from "./random.ts";
 
 /** The lengths of characters to draw from, and the code points of each length. */
 const CODE_POINTS = [[0x20, 0x7e], [0xa1, 0x7ff], [0x3041, 0x9fff], [0x1f300, 0x1f64f]] as const;
 
-/** A generator of numbers from 0 to 1 that gives the same ones each time (mulberry32). */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Makes a payload of exactly `size` bytes, the same each time. */
 export function createPayload(kind: PayloadKind, size: number, seed = 1): Uint8Array<ArrayBuffer> {
   const random = createRandom(seed);
+  if (kind === "json") return new TextEncoder().encode(createJson(size, random));
   const payload = new Uint8Array(size);
   if (kind === "utf8") {
     const encoder = new TextEncoder();
@@ -41,17 +33,21 @@ export function createPayload(kind: PayloadKind, size: number, seed = 1): Uint8A
   return payload;
 }
 
-/** Encodes a whole message as a client's frame: masked (RFC 6455, section 5.2). */
+/**
+ * Encodes a whole message as a client's frame: masked (RFC 6455, section 5.2), and with RSV1 where the
+ * payload is compressed (RFC 7692, section 6).
+ */
 export function encodeClientFrame(
   opcode: number,
   payload: Uint8Array,
   maskingKey: number,
+  isCompressed = false,
 ): Uint8Array<ArrayBuffer> {
   const { length } = payload;
   const headerSize = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const frame = new Uint8Array(headerSize + 4 + length);
   const view = new DataView(frame.buffer);
-  frame[0] = 0x80 | opcode;
+  frame[0] = 0x80 | (isCompressed ? 0x40 : 0) | opcode;
   if (headerSize === 2) {
     frame[1] = 0x80 | length;
   } else if (headerSize === 4) {

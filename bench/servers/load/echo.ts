@@ -56,13 +56,16 @@ export async function loadEcho(task: LoadTask, connections: LoadConnection[]): P
   const latencies = new Histogram();
   const loops = connections.map((connection) => new EchoLoop(connection, latencies));
   const countReceived = () => loops.reduce((sum, { received }) => sum + received, 0);
+  const sumPayloads = () => connections.reduce((sum, { payloadSize }) => sum + payloadSize, 0);
   for (const loop of loops) loop.send(task.workload.inFlight);
   await warmUp(task);
 
   latencies.reset();
-  const before = countReceived();
+  const before = countReceived(), sizeBefore = sumPayloads();
   const meter = new Meter(task.pid);
   await sleep(task.measureMs);
   const usage = meter.read();
-  return summarizeUsage(task, usage, countReceived() - before, latencies);
+  const count = countReceived() - before;
+  const wireRatio = (sumPayloads() - sizeBefore) / count / task.workload.size;
+  return summarizeUsage(task, usage, count, latencies, wireRatio);
 }

@@ -6,31 +6,35 @@
  */
 
 import process from "node:process";
-import { createPayload, encodeClientFrame } from "./client_frame.ts";
-import type { LoadConnection, Target } from "./connection.ts";
+import { encodeRequest, type LoadConnection, type Target } from "./connection.ts";
 import { loadEcho } from "./echo.ts";
 import { loadFanOut } from "./fan_out.ts";
 import { loadHandshakes } from "./handshakes.ts";
 import { loadIdle } from "./idle.ts";
 import { loadLarge } from "./large.ts";
+import { loadMemory } from "./memory.ts";
+import { createMessages, opcodeOf } from "./messages.ts";
 import { openAll } from "./open_all.ts";
 import { probe } from "./probe.ts";
 import { ClosedByServerError, ReplyReader } from "./reply_reader.ts";
 import type { LoadReport, LoadResult, LoadTask } from "./result.ts";
 
-const MASKING_KEY = 0x37fa213d;
-/** The most that is written at a time, unless a single frame is larger. */
-const MAX_WRITE_SIZE = 1024 * 1024;
-
-function createTarget({ workload, port, raw }: LoadTask): Target {
-  const { size, payload, inFlight } = workload;
-  const opcode = payload === "binary" ? 0x2 : 0x1;
-  const frame = encodeClientFrame(opcode, createPayload(payload, size), MASKING_KEY);
-  const count = Math.max(1, Math.min(inFlight, Math.floor(MAX_WRITE_SIZE / frame.length)));
-  const frames = new Uint8Array(count * frame.length);
-  for (let i = 0; i < count; i++) frames.set(frame, i * frame.length);
-  const createReader = () => new ReplyReader({ opcode, size, masked: raw });
-  return { port, raw, frames, frameSize: frame.length, createReader };
+function createTarget({ workload, port, raw, offer }: LoadTask): Target {
+  const { size, compression } = workload;
+  const expected = {
+    opcode: opcodeOf(workload),
+    size,
+    masked: raw,
+    compressed: compression !== undefined,
+  };
+  return {
+    port,
+    raw,
+    offer,
+    request: encodeRequest(offer),
+    messages: createMessages(workload),
+    createReader: (takePayload) => new ReplyReader(expected, takePayload),
+  };
 }
 
 /** Runs the task; a connection that is lost or wrong ends it. */
@@ -47,6 +51,7 @@ function load(task: LoadTask): Promise<LoadResult> {
     if (kind === "handshake") return await loadHandshakes(task, target);
     // The large message is so large that to send it twice would be to measure the second one.
     if (kind !== "large") await probe(task, target);
+    if (kind === "memory") return await loadMemory(task, target, watch);
     const connections = await openAll(target, count);
     watch(connections);
     if (kind === "large") return await loadLarge(task, connections[0]);

@@ -11,8 +11,10 @@ const MAX_HEADER_SIZE = 14;
 /** What each reply has to be. */
 export interface ExpectedReply {
   opcode: number;
-  /** The length of the payload, in bytes. */
+  /** The length of the message, in bytes. */
   size: number;
+  /** Whether it is compressed, and so shorter than that. */
+  compressed: boolean;
   /** Whether frames are masked: they are where what was sent comes back as it is. */
   masked: boolean;
 }
@@ -39,6 +41,8 @@ export class ReplyReader {
   #fin = true;
   /** How much payload the current message has so far; -1 between messages. */
   #messageSize = -1;
+  /** The length of the payloads of all messages so far, as they are on the wire. */
+  payloadSize = 0;
 
   constructor(expected: ExpectedReply, takePayload?: (bytes: Uint8Array) => void) {
     this.#expected = expected;
@@ -84,8 +88,12 @@ export class ReplyReader {
       length = Number(view.getBigUint64(0));
     }
     const opcode = first & 0xf;
-    const { masked, size: expectedSize, opcode: expectedOpcode } = this.#expected;
-    if ((first & 0x70) !== 0) throw new Error("a reserved bit is set");
+    const { masked, size: expectedSize, opcode: expectedOpcode, compressed } = this.#expected;
+    const isBeginning = this.#messageSize === -1 && opcode < CLOSE;
+    if ((first & 0x40) === 0 && isBeginning && compressed) throw new Error("not compressed");
+    if ((first & 0x70) !== (isBeginning && compressed ? 0x40 : 0)) {
+      throw new Error("a reserved bit is set");
+    }
     if ((second >= 0x80) !== masked) throw new Error(masked ? "not masked" : "masked");
     this.#remaining = length;
     this.#isControl = opcode >= CLOSE;
@@ -96,7 +104,8 @@ export class ReplyReader {
     if (opcode !== wanted) throw new Error(`opcode ${opcode} instead of ${wanted}`);
     this.#fin = first >= 0x80;
     this.#messageSize = Math.max(this.#messageSize, 0) + length;
-    const isRight = this.#fin
+    this.payloadSize += length;
+    const isRight = this.#fin && !compressed
       ? this.#messageSize === expectedSize
       : this.#messageSize <= expectedSize;
     if (!isRight) throw new Error(`${this.#messageSize} bytes instead of ${expectedSize}`);

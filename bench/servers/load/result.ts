@@ -14,6 +14,8 @@ export interface LoadTask {
   pid: number;
   /** Whether the server sends bytes back as they are, and knows nothing of WebSockets. */
   raw: boolean;
+  /** What clients offer in `Sec-WebSocket-Extensions`; empty for nothing. */
+  offer: string;
   /** How long the server works before it is measured. */
   warmUpMs: number;
   measureMs: number;
@@ -23,7 +25,7 @@ export interface LoadTask {
 export interface LoadResult {
   /**
    * CPU time of the server in microseconds: for a message echoed, a message delivered, a handshake, a
-   * MiB. For idle connections, the resident bytes of one. Where the system does not tell the CPU time,
+   * MiB. Where it is about memory, the resident bytes of a connection. Where the system does not tell the CPU time,
    * it is the time that passed.
    */
   cost: number;
@@ -31,6 +33,8 @@ export interface LoadResult {
   isCpuTime: boolean;
   /** How many a second. */
   rate: number;
+  /** What the replies' payloads take on the wire, as a fraction of the messages; 1 if not compressed. */
+  wireRatio: number;
   /** Latency in microseconds; 0 where there is none. */
   p50Us: number;
   p99Us: number;

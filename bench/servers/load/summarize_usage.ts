@@ -15,12 +15,14 @@ export function summarizeUsage(
   { seconds, serverUs, generatorUs, waitingUs }: Usage,
   count: number,
   latencies: Histogram,
+  wireRatio = 1,
 ): LoadResult {
   if (count === 0) throw new Error(`nothing came back within ${seconds.toFixed(1)} s`);
   return {
     cost: (serverUs ?? seconds * 1e6) / count,
     isCpuTime: serverUs !== undefined,
     rate: count / seconds,
+    wireRatio,
     p50Us: latencies.quantile(0.5),
     p99Us: latencies.quantile(0.99),
     peakMemory: readMemory(task.pid, "VmHWM") ?? 0,

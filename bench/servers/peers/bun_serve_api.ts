@@ -8,7 +8,7 @@ import { maxMessageSize } from "./arguments.ts";
 
 /** A connection. */
 export interface BunWebSocket {
-  send(data: string | Uint8Array): number;
+  send(data: string | Uint8Array, compress?: boolean): number;
   subscribe(topic: string): void;
 }
 
@@ -30,6 +30,7 @@ export interface BunServeOptions {
   websocket: {
     maxPayloadLength?: number;
     backpressureLimit?: number;
+    perMessageDeflate?: { compress: string; decompress: string };
     open(socket: BunWebSocket): void;
     message(socket: BunWebSocket, data: string | Uint8Array): void;
   };

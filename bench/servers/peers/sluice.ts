@@ -1,11 +1,27 @@
 /** Sluice, in each of its styles. */
 
 import { type ConnectionCallbacks, type Handler, serve, type ServeOptions } from "../../../mod.ts";
-import { announce, kind, maxMessageSize, variant } from "./arguments.ts";
+import { LEVEL, MEMORY_LEVEL, type ServerCompression, WINDOW_BITS } from "../compression.ts";
+import { announce, compression, kind, maxMessageSize, variant } from "./arguments.ts";
+
+const everything = {
+  threshold: 0,
+  level: LEVEL,
+  memoryLevel: MEMORY_LEVEL,
+  serverMaxWindowBits: WINDOW_BITS,
+  clientMaxWindowBits: WINDOW_BITS,
+};
+const compressions: Record<ServerCompression, ServeOptions["compression"]> = {
+  "off": false,
+  "defaults": true,
+  "no-takeover": everything,
+  "takeover": { ...everything, contextTakeover: true },
+};
 
 const options: ServeOptions = {
   hostname: "127.0.0.1",
   port: 0,
+  compression: compressions[compression],
   limits: maxMessageSize === undefined ? {} : { maxMessageSize },
 };
 

@@ -4,7 +4,8 @@ import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { WebSocketServer } from "ws";
-import { announce, kind, maxMessageSize } from "./arguments.ts";
+import { LEVEL, MEMORY_LEVEL } from "../compression.ts";
+import { announce, compression, kind, maxMessageSize } from "./arguments.ts";
 
 /** Tells what masks: the native addon, or JavaScript. */
 function nameMasking(): string {
@@ -15,10 +16,18 @@ function nameMasking(): string {
   return isNative ? "masking by bufferutil, native" : "masking by bufferutil, without its addon";
 }
 
+const isOff = compression === "off";
+const noTakeover = compression === "no-takeover";
 const server = new WebSocketServer({
   host: "127.0.0.1",
   port: 0,
-  perMessageDeflate: false,
+  // Windows are the largest unless it is told otherwise.
+  perMessageDeflate: isOff ? false : {
+    threshold: 0,
+    serverNoContextTakeover: noTakeover,
+    clientNoContextTakeover: noTakeover,
+    zlibDeflateOptions: { level: LEVEL, memLevel: MEMORY_LEVEL },
+  },
   ...(maxMessageSize === undefined ? {} : { maxPayload: maxMessageSize }),
 });
 server.on("connection", (socket) => {

@@ -6,7 +6,13 @@
 
 import { failureOf, type Results, type Row, summaryOf } from "../results.ts";
 import type { RuntimeId, ServerKind } from "../servers.ts";
-import { nameOfSize, type Workload } from "../workloads.ts";
+import {
+  COMPRESSION_TITLES,
+  isAboutMemory,
+  nameOfSize,
+  type PayloadKind,
+  type Workload,
+} from "../workloads.ts";
 import type { ChartBar, ChartRow } from "./chart.ts";
 import { formatCost } from "./line.ts";
 import { formatNumber, formatSize } from "./numbers.ts";
@@ -22,15 +28,24 @@ const NAMES: Record<string, string> = {
 /** Texts cost about the same in all sizes, so that one of them will do. */
 function isShown({ kind, payload, size, connections }: Workload): boolean {
   if (kind !== "echo") return true;
-  return payload === "binary" ? connections < 1000 : size === 1024;
+  return payload === "binary" || payload === "json" ? connections < 1000 : size === 1024;
 }
 
-function describeWorkload({ kind, connections, inFlight, size, payload }: Workload): string[] {
+const PAYLOAD_TITLES: Record<PayloadKind, string> = {
+  binary: "",
+  ascii: " of ASCII",
+  utf8: " of mixed text",
+  json: " of JSON",
+};
+
+function describeWorkload(workload: Workload): string[] {
+  const { kind, connections, inFlight, size, payload, compression } = workload;
   switch (kind) {
     case "echo": {
-      const name = payload === "binary" ? "" : payload === "ascii" ? " of ASCII" : " of mixed text";
-      const shape = `${connections} connections, ${inFlight} in flight`;
-      return [`Echo of ${nameOfSize(size)}${name}`, shape];
+      const title = `Echo of ${nameOfSize(size)}${PAYLOAD_TITLES[payload]}`;
+      return compression === undefined
+        ? [title, `${connections} connections, ${inFlight} in flight`]
+        : [title, `${COMPRESSION_TITLES[compression]}; ${connections} × ${inFlight} in flight`];
     }
     case "fan-out":
       return ["Fan-out of 1 KiB", "to 1,000; of one delivery"];
@@ -38,6 +53,8 @@ function describeWorkload({ kind, connections, inFlight, size, payload }: Worklo
       return ["Handshake", "and the end of the connection"];
     case "idle":
       return ["Memory of a connection", "5,000 of them, idle"];
+    case "memory":
+      return ["Memory of a connection", `1 KiB of JSON, ${COMPRESSION_TITLES[compression!]}`];
     case "large":
       return ["Peak memory", "100 MiB message sent back"];
   }
@@ -89,7 +106,7 @@ function valueOf(row: Row): number | undefined {
 
 function formatValue({ workload }: Row, value: number): string {
   if (workload.kind === "large") return formatSize(value);
-  if (workload.kind === "idle") return `${formatCost(workload, value)} KiB`;
+  if (isAboutMemory(workload)) return `${formatCost(workload, value)} KiB`;
   return `${formatNumber(value)} µs`;
 }
 

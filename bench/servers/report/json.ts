@@ -6,6 +6,7 @@
 
 import { type Results, summaryOf } from "../results.ts";
 import { idOf } from "../servers.ts";
+import { isAboutMemory } from "../workloads.ts";
 import { UNITS } from "./line.ts";
 
 /** All numbers. */
@@ -15,7 +16,7 @@ export function encodeJson({ rows, ...facts }: Results): string {
     server: idOf(row.server),
     title: row.server.title,
     detail: row.detail,
-    unit: row.workload.kind === "idle" ? "bytes/connection" : UNITS[row.workload.kind],
+    unit: isAboutMemory(row.workload) ? "bytes/connection" : UNITS[row.workload.kind],
     cost: summaryOf(row, "cost"),
     rounds: row.rounds,
   }));

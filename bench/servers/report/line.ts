@@ -5,7 +5,7 @@
  */
 
 import { isDisturbed, isGeneratorBound, type LoadReport } from "../load/result.ts";
-import type { Workload, WorkloadKind } from "../workloads.ts";
+import { isAboutMemory, type Workload, type WorkloadKind } from "../workloads.ts";
 import { formatNumber, formatSize } from "./numbers.ts";
 
 /** What the cost is counted in. */
@@ -14,20 +14,28 @@ export const UNITS: Record<WorkloadKind, string> = {
   "fan-out": "µs/delivery",
   "handshake": "µs/handshake",
   "idle": "KiB/connection",
+  "memory": "KiB/connection",
   "large": "µs/MiB",
 };
 
 /** The cost for people, without its unit. */
-export function formatCost({ kind }: Workload, cost: number): string {
-  return formatNumber(kind === "idle" ? cost / 1024 : cost);
+export function formatCost(workload: Workload, cost: number): string {
+  return formatNumber(isAboutMemory(workload) ? cost / 1024 : cost);
+}
+
+/** What is left on the wire of compressed messages, for people. */
+export function formatWireRatio(ratio: number): string {
+  return `${(ratio * 100).toFixed(1)} %`;
 }
 
 /** Says what came of one round. */
 export function describeReport(workload: Workload, report: LoadReport): string {
   if ("error" in report) return `failed: ${report.error}`;
   if ("refusal" in report) return `refuses: ${report.refusal}`;
-  const { cost, rate, p50Us, p99Us, peakMemory, serverLoad, generatorLoad } = report.result;
+  const { cost, rate, wireRatio, p50Us, p99Us, peakMemory, serverLoad, generatorLoad } =
+    report.result;
   const parts = [`${formatCost(workload, cost)} ${UNITS[workload.kind]}`];
+  if (workload.compression !== undefined) parts.push(`${formatWireRatio(wireRatio)} on the wire`);
   if (p50Us > 0) {
     parts.push(`${formatNumber(rate)}/s`);
     parts.push(`p50 ${formatNumber(p50Us)} µs, p99 ${formatNumber(p99Us)} µs`);

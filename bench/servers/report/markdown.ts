@@ -12,10 +12,11 @@ import {
   type Results,
   type Row,
   summaryOf,
+  type SummedNumber,
 } from "../results.ts";
 import { type RuntimeId, type ServerKind, SERVERS } from "../servers.ts";
-import type { Workload } from "../workloads.ts";
-import { formatCost } from "./line.ts";
+import { isAboutMemory, type Workload } from "../workloads.ts";
+import { formatCost, formatWireRatio } from "./line.ts";
 import { formatNumber, formatSize } from "./numbers.ts";
 
 /** Says on what was measured, and when. */
@@ -49,6 +50,9 @@ ${encodeCosts(results)}
 ## Styles
 
 ${encodeStyles(results)}
+## Compression that is not used
+
+${encodeUnusedCompression(results)}
 ## Rate, latency and memory
 
 ${encodeDetails(results)}`;
@@ -83,7 +87,9 @@ export function encodeCosts(results: Results): string {
 /** What a message costs in each style. */
 function encodeStyles(results: Results): string {
   return encodeEachRuntime(results, (own, title) => {
-    const styles = own.filter(({ server }) => server.family === "sluice");
+    const styles = own.filter(({ server }) =>
+      server.family === "sluice" && server.unusedCompression === undefined
+    );
     const servers = serversOf(styles);
     const others = servers.filter(({ words }) => words[0] !== "sluice-callback");
     const lines = workloadsOf(styles.filter(({ server }) => others.includes(server)))
@@ -101,6 +107,27 @@ function encodeStyles(results: Results): string {
   });
 }
 
+/** What it costs to have compression on where messages are not compressed. */
+function encodeUnusedCompression(results: Results): string {
+  return encodeEachRuntime(results, (own, title) => {
+    const callback = own.filter(({ server }) => server.words[0] === "sluice-callback");
+    const unused = own.filter(({ server }) => server.unusedCompression !== undefined);
+    const others = serversOf(unused);
+    const servers = [...serversOf(callback), ...others];
+    const lines = workloadsOf(unused).map((workload) => [
+      workload.title,
+      ...servers.map((server) => encodeCost(own, workload, server)),
+      ...others.map((server) => encodeInverseRatio(own, workload, server)),
+    ]);
+    const header = [
+      title,
+      ...servers.map(({ title }) => title),
+      ...others.map(({ unusedCompression }) => `${unusedCompression} / off`),
+    ];
+    return lines.length === 0 ? "" : encodeTable(header, lines);
+  });
+}
+
 /** Everything else. */
 function encodeDetails(results: Results): string {
   return encodeEachRuntime(results, (own, title) => {
@@ -108,11 +135,12 @@ function encodeDetails(results: Results): string {
       row.workload.title,
       row.server.title,
       encodeMedian(row, "rate", formatNumber),
+      row.workload.compression === undefined ? "" : encodeMedian(row, "wireRatio", formatWireRatio),
       encodeMedian(row, "p50Us", formatLatency),
       encodeMedian(row, "p99Us", formatLatency),
       encodeMedian(row, "peakMemory", formatSize),
     ]);
-    return encodeTable([title, "", "a second", "p50", "p99", "peak memory"], lines);
+    return encodeTable([title, "", "a second", "on the wire", "p50", "p99", "peak memory"], lines);
   });
 }
 
@@ -163,7 +191,7 @@ function divide(dividend: Row | undefined, divisor: Row | undefined): string {
 
 function encodeMedian(
   row: Row,
-  name: "rate" | "p50Us" | "p99Us" | "peakMemory",
+  name: SummedNumber,
   format: (number: number) => string,
 ): string {
   const summary = summaryOf(row, name);
@@ -175,7 +203,7 @@ function formatLatency(us: number): string {
 }
 
 function isWallTime({ workload, rounds }: Row): boolean {
-  return workload.kind !== "idle" &&
+  return !isAboutMemory(workload) &&
     rounds.some((report) => "result" in report && !report.result.isCpuTime);
 }
 
