@@ -11,6 +11,13 @@ const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 const MAX_WHOLE_LENGTH = 8 * 1024;
 const wholeInput = new Uint8Array(MAX_WHOLE_LENGTH + TAIL.length);
 
+/**
+ * The most blocks with BFINAL set in a message, as each of them takes longer than many times its bytes:
+ * these, and one more for so many bytes of the message.
+ */
+const MAX_FINAL_BLOCKS = 1024;
+const FINAL_BLOCK_SHARE = 64;
+
 const EMPTY = new Uint8Array(0);
 
 /**
@@ -29,6 +36,10 @@ export class MessageInflater {
   #tailStart = Infinity;
   /** Whether the message in progress has any payload: one without is no DEFLATE, and taken as empty. */
   #hasInput = false;
+  /** The number of bytes of the message in progress that are inflated. */
+  #consumed = 0;
+  /** The number of blocks with BFINAL set that it went on behind. */
+  #finalBlocks = 0;
 
   constructor(pool: DeflatePool, keepsWindow: boolean) {
     this.#pool = pool;
@@ -74,7 +85,8 @@ export class MessageInflater {
    * Inflates the next piece, into `DeflateStream.output`.
    *
    * @returns Its length; 0 where the input has come to its end.
-   * @throws {ProtocolError} With 1007, where the input is corrupt.
+   * @throws {ProtocolError} With 1007, where the input is corrupt; with 1008, where it is made of final
+   * blocks.
    */
   read(): number {
     const stream = this.#stream ??= this.#pool.acquireInflater();
@@ -89,6 +101,7 @@ export class MessageInflater {
         );
       }
       this.#position += stream.consumed;
+      this.#consumed += stream.consumed;
       if (this.#position < this.#end && !stream.isOutputFull) this.#beginAnew(stream);
       if (size > 0) return size;
     }
@@ -107,6 +120,7 @@ export class MessageInflater {
   /** Ends the message. */
   finish(): void {
     this.#hasInput = false;
+    this.#consumed = this.#finalBlocks = 0;
     if (!this.#keepsWindow) this.close();
   }
 
@@ -128,6 +142,12 @@ export class MessageInflater {
 
   /** Goes on behind a block with BFINAL set (section 7.2.3.4), which ended the stream for zlib. */
   #beginAnew(stream: DeflateStream): void {
+    if (++this.#finalBlocks > MAX_FINAL_BLOCKS + this.#consumed / FINAL_BLOCK_SHARE) {
+      throw new ProtocolError(
+        CloseCode.PolicyViolation,
+        "Cannot receive a compressed message of so many final blocks",
+      );
+    }
     stream.reset();
     // Some senders leave out the empty block that was to follow: the tail is no part of anything then.
     if (this.#position >= this.#tailStart) this.#position = this.#end;
