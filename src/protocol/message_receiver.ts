@@ -107,6 +107,11 @@ export class MessageReceiver implements FrameHandler {
     return this.#isEndDue || (this.#inflater?.isPending ?? false);
   }
 
+  /** Whether inflating stops after the piece at hand. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
   /** Has inflating stop after the piece at hand, where messages are streamed. */
   stop(): void {
     this.#isStopped = true;

@@ -334,9 +334,12 @@ export class Protocol {
 
   /** Goes on with what was left to be inflated; `false` where it was stopped again. */
   #proceed(): boolean {
-    this.#receiver.resume();
-    if (this.#receiver.isPending) this.#receiver.proceed();
-    return !this.#receiver.isPending;
+    const receiver = this.#receiver;
+    receiver.resume();
+    if (!receiver.isPending) return true;
+    receiver.proceed();
+    // Also where the last piece stopped it: decoding must not begin, as it would stop inflating only.
+    return !receiver.isPending && !receiver.isStopped && this.#receiving;
   }
 
   #sendControl(opcode: Opcode, payload: Uint8Array): void {

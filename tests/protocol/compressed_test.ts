@@ -1,0 +1,61 @@
+import { describe, it } from "node:test";
+import { assertEquals } from "@std/assert";
+import { constants, deflateRawSync } from "node:zlib";
+import { resolveCompressionOptions } from "../../src/extensions/compression_options.ts";
+import { DeflatePool } from "../../src/extensions/deflate_pool.ts";
+import { PerMessageDeflate } from "../../src/extensions/permessage_deflate.ts";
+import { DeflateStreams } from "../../src/extensions/zlib.ts";
+import { Protocol } from "../../src/protocol/mod.ts";
+import { concatBytes, encodeReferenceFrame } from "../support/reference_frames.ts";
+import { EventLog } from "./support.ts";
+
+const pool = new DeflatePool(await DeflateStreams.load(), resolveCompressionOptions(true)!);
+
+function open(): PerMessageDeflate {
+  const parameters = {
+    serverNoContextTakeover: true,
+    clientNoContextTakeover: true,
+    serverMaxWindowBits: 15,
+    clientMaxWindowBits: 15,
+  };
+  return new PerMessageDeflate(pool, parameters, 0, undefined);
+}
+
+function compressed(data: Uint8Array): Uint8Array {
+  const payload = new Uint8Array(deflateRawSync(data, { finishFlush: constants.Z_SYNC_FLUSH }));
+  return encodeReferenceFrame({
+    opcode: 2,
+    rsv: 4,
+    maskingKey: new Uint8Array(4),
+    payload: payload.slice(0, -4),
+  });
+}
+
+describe("a receiver that stops at every piece of a compressed message", () => {
+  /** Stops at every piece. */
+  class Stopping extends EventLog {
+    protocol: Protocol = new Protocol("server", this, { compression: open() });
+    sizes: number[] = [];
+
+    override receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void {
+      super.receiveMessageChunk(bytes, start, end);
+      this.sizes.push(end - start);
+      this.protocol.stopReceiving();
+    }
+  }
+
+  it("has all of it, and the messages behind it", () => {
+    const log = new Stopping();
+    log.protocol.streaming = true;
+    const sizes = [70_000, 10, 65_536, 0, 20, 140_000, 5];
+    const bytes = concatBytes(sizes.map((size) => compressed(new Uint8Array(size))));
+    let calls = 0;
+    for (let position = 0; position < bytes.length || log.protocol.hasUninflated; calls++) {
+      const { length } = log.sizes;
+      position = log.protocol.receive(bytes, position);
+      assertEquals(log.sizes.length - length <= 1, true, "several pieces at once");
+    }
+    assertEquals(log.events.length, sizes.length);
+    assertEquals(log.sizes, [65_536, 4_464, 10, 65_536, 20, 65_536, 65_536, 8_928, 5]);
+  });
+});
