@@ -11,6 +11,8 @@
  */
 
 import { encodeReferenceFrame, REFERENCE_OPCODES } from "../support/reference_frames.ts";
+import type { Negotiation } from "./agreement.ts";
+import type { Compression } from "./compression.ts";
 
 /** Writes bytes. Each write is handed to TCP before the next one. */
 export interface SendStep {
@@ -41,6 +43,8 @@ export type Step = SendStep | ExpectStep | PauseStep | EndStep;
 export interface Expected {
   type: "text" | "binary" | "pong";
   payload: Uint8Array;
+  /** The most bytes it may take on the wire, without the headers of its frames. */
+  maxWireSize?: number;
 }
 
 /** One case. */
@@ -49,8 +53,13 @@ export interface ConformanceCase {
   id: string;
   /** What it does. */
   name: string;
-  /** Makes the steps. A function, so that large payloads live only while the case runs. */
-  steps: () => Step[];
+  /**
+   * Makes the steps. A function, so that large payloads live only while the case runs, and can be
+   * compressed as both sides have agreed upon.
+   */
+  steps: (compression: Compression) => Step[] | Promise<Step[]>;
+  /** What is offered in the opening handshake; without it, nothing. */
+  negotiation?: Negotiation;
   /**
    * The close codes the server's Close frame may carry, the usual one first. 1005 stands for a
    * Close frame without a code.
@@ -232,8 +241,17 @@ export function closeNormally(): Step[] {
 export type CaseInit = Omit<ConformanceCase, "id">;
 
 /** Makes a case that goes well: the client closes after its steps, and the server answers. */
-export function passing(name: string, steps: () => Step[], flags: CaseFlags = {}): CaseInit {
-  return { name, steps: () => [...steps(), ...closeNormally()], close: [1000], ...flags };
+export function passing(
+  name: string,
+  steps: (compression: Compression) => Step[] | Promise<Step[]>,
+  flags: CaseFlags = {},
+): CaseInit {
+  return {
+    name,
+    steps: async (compression) => [...await steps(compression), ...closeNormally()],
+    close: [1000],
+    ...flags,
+  };
 }
 
 /**
@@ -244,13 +262,13 @@ export function passing(name: string, steps: () => Step[], flags: CaseFlags = {}
 export function failing(
   name: string,
   code: number,
-  steps: () => Step[],
+  steps: (compression: Compression) => Step[] | Promise<Step[]>,
   flags: CaseFlags & Pick<ConformanceCase, "unfinished"> = {},
 ): CaseInit {
   return { name, steps, close: [code], ...flags };
 }
 
-type CaseFlags = Pick<ConformanceCase, "early" | "heavy" | "needsLimit">;
+type CaseFlags = Pick<ConformanceCase, "early" | "heavy" | "needsLimit" | "negotiation">;
 
 /** Numbers the cases of a group: `GROUP.1`, `GROUP.2` and so on. */
 export function group(number: string, cases: readonly CaseInit[]): ConformanceCase[] {

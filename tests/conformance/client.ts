@@ -10,15 +10,19 @@ import { connect, type Socket } from "node:net";
 import {
   concatBytes,
   decodeReferenceFrame,
+  type FoundFrame,
   frameFaults,
   isReferenceUtf8,
   REFERENCE_OPCODES,
+  type ReferenceFrame,
 } from "../support/reference_frames.ts";
+import { AnswerFault, type Negotiation, readAgreement } from "./agreement.ts";
 import type { Expected } from "./case.ts";
+import { Compression } from "./compression.ts";
 
 /** Something the server sent: a message or Pong, its Close frame, or the end of its bytes. */
 export type Received =
-  | Expected
+  | (Omit<Expected, "maxWireSize"> & { wireSize: number })
   | { type: "close"; code: number; reason: string; unfinished: Uint8Array }
   | { type: "end" };
 
@@ -30,6 +34,8 @@ export class ConformanceFailure extends Error {
 const HANDSHAKE_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const KEY = "c2x1aWNlLXRlc3Qta2V5IQ=="; // 16 bytes: "sluice-test-key!"
 const MAX_HEAD_LENGTH = 16384;
+/** The bit that a compressed message begins with, of the three. */
+const RSV1 = 4;
 
 /** One connection. */
 export class Client {
@@ -43,12 +49,16 @@ export class Client {
   #closeReceived = false;
   #ended = false;
   #gone = false;
-  /** The fragments of the message in progress, and its opcode. */
+  /** The fragments of the message in progress, its opcode, and whether it is compressed. */
   #fragments: Uint8Array[] = [];
   #messageOpcode: number | undefined;
+  #isCompressed = false;
+  readonly #negotiation: Negotiation;
+  #compression: Compression = new Compression(undefined);
 
-  private constructor(socket: Socket, deadlineMs: number) {
+  private constructor(socket: Socket, negotiation: Negotiation, deadlineMs: number) {
     this.#socket = socket;
+    this.#negotiation = negotiation;
     this.#deadlineMs = deadlineMs;
     socket.on("data", (bytes: Uint8Array) => this.#guard(() => this.#receive(bytes)));
     socket.on("end", () => this.#guard(() => this.#receiveEnd()));
@@ -56,23 +66,35 @@ export class Client {
     socket.on("close", () => this.#guard(() => this.#receiveGone()));
   }
 
+  /** What both sides agreed upon. */
+  get compression(): Compression {
+    return this.#compression;
+  }
+
   /**
    * Connects, and makes the opening handshake.
    *
+   * @param negotiation What to offer.
    * @param early Is sent together with the request.
    * @param deadlineMs How long each wait may take. It only decides how soon a failure is seen.
    */
-  static async open(url: URL, early: Uint8Array, deadlineMs: number): Promise<Client> {
+  static async open(
+    url: URL,
+    negotiation: Negotiation,
+    early: Uint8Array,
+    deadlineMs: number,
+  ): Promise<Client> {
     const socket = connect({
       host: url.hostname.replace(/^\[|\]$/g, ""),
       port: Number(url.port || 80),
       allowHalfOpen: true,
       noDelay: true,
     });
-    const client = new Client(socket, deadlineMs);
+    const client = new Client(socket, negotiation, deadlineMs);
     const request = `GET ${url.pathname}${url.search} HTTP/1.1\r\n` +
       `Host: ${url.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\n\r\n`;
+      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\n` +
+      negotiation.fields.map((value) => `Sec-WebSocket-Extensions: ${value}\r\n`).join("") + "\r\n";
     socket.write(concatBytes([new TextEncoder().encode(request), early]));
     try {
       await client.#waitUntil(() => client.#isOpen, "the response to the opening handshake");
@@ -153,15 +175,24 @@ export class Client {
       const found = decodeReferenceFrame(this.#input.bytes);
       if (found === undefined) return;
       this.#input.consume(found.end);
-      const faults = frameFaults(found, "server");
+      const faults = frameFaults(this.#withoutFlag(found), "server");
       if (faults.length > 0) {
         throw new ConformanceFailure(`the server sent a wrong frame: ${faults.join(", ")}`);
       }
       if (this.#closeReceived) {
         throw new ConformanceFailure("the server sent a frame after its Close frame");
       }
-      this.#receiveFrame(found.frame.fin, found.frame.opcode, found.frame.payload);
+      this.#receiveFrame(found.frame);
     }
+  }
+
+  /** Gives the frame without the RSV1 that says it begins a compressed message. */
+  #withoutFlag(found: FoundFrame): FoundFrame {
+    const { frame } = found;
+    const isBegin = frame.opcode === REFERENCE_OPCODES.text ||
+      frame.opcode === REFERENCE_OPCODES.binary;
+    if (!this.#compression.isAgreed || !isBegin) return found;
+    return { ...found, frame: { ...frame, rsv: frame.rsv & ~RSV1 } };
   }
 
   /** Takes the response; false where it is not whole yet. */
@@ -173,29 +204,46 @@ export class Client {
       throw new ConformanceFailure("the response to the opening handshake does not end");
     }
     this.#input.consume(headEnd + 4);
-    checkHead(head.slice(0, headEnd));
+    this.#compression = checkHead(head.slice(0, headEnd), this.#negotiation);
     this.#isOpen = true;
     return true;
   }
 
-  #receiveFrame(fin: boolean, opcode: number, payload: Uint8Array): void {
+  #receiveFrame(frame: ReferenceFrame): void {
+    const { opcode, payload } = frame;
     if (opcode === REFERENCE_OPCODES.close) {
       this.#closeReceived = true;
       this.#received.push({
         type: "close",
         code: payload.length === 0 ? 1005 : payload[0] * 256 + payload[1],
         reason: new TextDecoder().decode(payload.subarray(2)),
-        unfinished: concatBytes(this.#fragments),
+        unfinished: this.#unfinished(),
       });
     } else if (opcode === REFERENCE_OPCODES.pong) {
-      this.#received.push({ type: "pong", payload });
+      this.#received.push({ type: "pong", payload, wireSize: payload.length });
     } else if (opcode !== REFERENCE_OPCODES.ping) {
       // A Ping of the server's own (keep-alive) needs no answer while a case runs.
-      this.#receiveFragment(fin, opcode, payload);
+      this.#receiveFragment(frame);
     }
   }
 
-  #receiveFragment(fin: boolean, opcode: number, payload: Uint8Array): void {
+  #unfinished(): Uint8Array {
+    const begun = concatBytes(this.#fragments);
+    return this.#isCompressed ? this.#inflate(begun, true) : begun;
+  }
+
+  #inflate(payload: Uint8Array, isBegin: boolean): Uint8Array {
+    try {
+      const { inflater } = this.#compression;
+      return isBegin ? inflater.inflateBegin(payload) : inflater.inflate(payload);
+    } catch (error) {
+      throw new ConformanceFailure(
+        `the server sent a message that can't be decompressed: ${(error as Error).message}`,
+      );
+    }
+  }
+
+  #receiveFragment({ fin, rsv, opcode, payload }: ReferenceFrame): void {
     const isContinuation = opcode === REFERENCE_OPCODES.continuation;
     if (isContinuation !== (this.#messageOpcode !== undefined)) {
       throw new ConformanceFailure(
@@ -204,17 +252,23 @@ export class Client {
           : "the server began a message within another one",
       );
     }
-    if (!isContinuation) this.#messageOpcode = opcode;
+    if (!isContinuation) {
+      this.#messageOpcode = opcode;
+      this.#isCompressed = rsv === RSV1;
+    }
     this.#fragments.push(payload);
     if (!fin) return;
-    const whole = this.#fragments.length === 1 ? payload : concatBytes(this.#fragments);
+    const onWire = this.#fragments.length === 1 ? payload : concatBytes(this.#fragments);
+    const whole = this.#isCompressed ? this.#inflate(onWire, false) : onWire;
     const isText = this.#messageOpcode === REFERENCE_OPCODES.text;
     this.#fragments = [];
     this.#messageOpcode = undefined;
+    this.#isCompressed = false;
     if (isText && !isReferenceUtf8(whole)) {
       throw new ConformanceFailure("the server sent a text message that is not UTF-8");
     }
-    this.#received.push({ type: isText ? "text" : "binary", payload: whole });
+    const type = isText ? "text" : "binary";
+    this.#received.push({ type, payload: whole, wireSize: onWire.length });
   }
 
   #receiveEnd(): void {
@@ -236,22 +290,29 @@ export class Client {
   }
 }
 
-function checkHead(head: string): void {
+/** Checks the response, and gives what is agreed upon. */
+function checkHead(head: string, negotiation: Negotiation): Compression {
   const [statusLine, ...lines] = head.split("\r\n");
   if (!statusLine.startsWith("HTTP/1.1 101 ")) {
     throw new ConformanceFailure(`the server refused the opening handshake: ${statusLine}`);
   }
-  const fields = new Map(lines.map((line) => {
+  const fields = new Map<string, string>();
+  for (const line of lines) {
     const colon = line.indexOf(":");
-    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
-  }));
+    const name = line.slice(0, colon).toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    const before = fields.get(name);
+    fields.set(name, before === undefined ? value : `${before}, ${value}`);
+  }
   const expected: [string, string | undefined][] = [
     ["upgrade", "websocket"],
     ["connection", "upgrade"],
     ["sec-websocket-accept", createHash("sha1").update(KEY + HANDSHAKE_GUID).digest("base64")],
-    // Neither was offered, so neither may be selected (RFC 6455, section 4.1).
-    ["sec-websocket-extensions", undefined],
+    // None was offered, so none may be selected (RFC 6455, section 4.1).
     ["sec-websocket-protocol", undefined],
+    ...negotiation.fields.length === 0
+      ? [["sec-websocket-extensions", undefined] as [string, undefined]]
+      : [],
   ];
   for (const [name, value] of expected) {
     const actual = fields.get(name);
@@ -261,6 +322,17 @@ function checkHead(head: string): void {
     if (!same) {
       throw new ConformanceFailure(`the server answered the handshake with ${name}: ${actual}`);
     }
+  }
+  const answer = fields.get("sec-websocket-extensions");
+  try {
+    return new Compression(readAgreement(negotiation.offers, answer));
+  } catch (error) {
+    if (!(error instanceof AnswerFault)) throw error;
+    const offered = negotiation.fields.join(", ");
+    throw new ConformanceFailure(
+      `the server answered ${JSON.stringify(offered)} with ${JSON.stringify(answer)}: ` +
+        error.message,
+    );
   }
 }
 

@@ -12,6 +12,10 @@ import { fileURLToPath } from "node:url";
 export const ECHO_STYLES = ["callback", "iterate", "streams", "messages"] as const;
 export type EchoStyle = typeof ECHO_STYLES[number];
 
+/** The ways in which it compresses. */
+export const ECHO_COMPRESSIONS = ["takeover", "no-takeover"] as const;
+export type EchoCompression = typeof ECHO_COMPRESSIONS[number];
+
 /** An echo server that was started. */
 export interface EchoProcess {
   url: URL;
@@ -30,8 +34,11 @@ function runtimeArguments(): string[] {
 }
 
 /** Starts the example on a free port, with room for 16 MiB messages of any number of fragments. */
-export async function startEcho(style: EchoStyle): Promise<EchoProcess> {
-  const options = ["--port", "0", "--style", style];
+export async function startEcho(
+  style: EchoStyle,
+  compression: EchoCompression | "off" = "off",
+): Promise<EchoProcess> {
+  const options = ["--port", "0", "--style", style, "--compression", compression];
   const limits = ["--max-message-size", "16777216", "--max-fragments", "Infinity"];
   const child = spawn(
     process.execPath,

@@ -1,11 +1,11 @@
 /**
  * Plays the conformance cases against any echo server, and prints a table:
  *
- *     deno task conformance [--limit] [--deadline MS] [--json FILE] ws://127.0.0.1:8080/ [CASE]...
+ *     deno task conformance [--limit] [--compression] [--deadline MS] [--json FILE] ws://127.0.0.1:8080/ [CASE]...
  *
  * CASEs pick by number: `6`, `6.4` or `6.4.1`. The server must take messages of 16 MiB and of
  * 50,001 fragments; with `--limit`, 16 MiB must be the largest, and the cases that go past it are
- * played too. `--deadline` (10,000) says how long to wait for what does not come. `--json` writes
+ * played too. With `--compression`, those are played that need permessage-deflate. `--deadline` (10,000) says how long to wait for what does not come. `--json` writes
  * the results to a file. Exits with status 1 where a case failed, and with 2 where none could be
  * played.
  *
@@ -16,7 +16,7 @@ import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import type { ConformanceCase, Section } from "./case.ts";
-import { SECTIONS } from "./cases/mod.ts";
+import { COMPRESSION_SECTIONS, SECTIONS } from "./cases/mod.ts";
 import { type CaseResult, runSections } from "./run_case.ts";
 
 function isWebSocketUrl(text: string): boolean {
@@ -49,6 +49,7 @@ async function main(): Promise<boolean> {
     allowPositionals: true,
     options: {
       limit: { type: "boolean" },
+      compression: { type: "boolean" },
       deadline: { type: "string", default: "10000" },
       json: { type: "string" },
     },
@@ -56,10 +57,11 @@ async function main(): Promise<boolean> {
   const deadlineMs = Number(values.deadline);
   if (target === undefined || !isWebSocketUrl(target) || !(deadlineMs > 0)) {
     throw new TypeError(
-      "Usage: conformance [--limit] [--deadline MS] [--json FILE] ws://HOST:PORT/ [CASE]...",
+      "Usage: conformance [--limit] [--compression] [--deadline MS] [--json FILE] " +
+        "ws://HOST:PORT/ [CASE]...",
     );
   }
-  const sections = SECTIONS
+  const sections = [...SECTIONS, ...values.compression ? COMPRESSION_SECTIONS : []]
     .map(({ name, cases }) => ({
       name,
       cases: cases.filter((one) => isChosen(one, words, values.limit ?? false)),

@@ -5,8 +5,10 @@
  */
 
 import { concatBytes } from "../support/reference_frames.ts";
+import type { Negotiation } from "./agreement.ts";
 import type { ConformanceCase, Expected, Section, Step } from "./case.ts";
 import { Client, ConformanceFailure, type Received } from "./client.ts";
+import { Compression } from "./compression.ts";
 
 /** How to play cases. */
 export interface RunOptions {
@@ -39,6 +41,7 @@ export interface CaseResult {
 }
 
 const EMPTY = new Uint8Array(0);
+const NOTHING: Negotiation = { fields: [], offers: [] };
 
 /** Plays a case. */
 export async function runCase(
@@ -106,21 +109,26 @@ async function replaySlow(
 }
 
 async function play(url: URL, { steps, ...rest }: ConformanceCase, deadlineMs: number) {
-  const remaining = steps();
-  let early: Uint8Array = EMPTY;
-  if (rest.early) {
-    const [first] = remaining.splice(0, 1);
-    if (!("writes" in first)) throw new TypeError(`Case ${rest.id} does not begin with a write`);
-    early = concatBytes(first.writes);
-  }
-  const client = await Client.open(url, early, deadlineMs);
+  const { early = false, negotiation = NOTHING } = rest;
+  const earlySteps = early ? await steps(new Compression(undefined)) : [];
+  const client = await Client.open(url, negotiation, takeFirst(rest.id, earlySteps), deadlineMs);
   try {
+    const remaining = early ? earlySteps : await steps(client.compression);
     for (const step of remaining) await playStep(client, step);
     await receiveClose(client, rest);
     await client.finish();
   } finally {
     client.abort();
+    client.compression.close();
   }
+}
+
+/** Takes what is sent together with the request from the steps. */
+function takeFirst(id: string, steps: Step[]): Uint8Array {
+  const first = steps.shift();
+  if (first === undefined) return EMPTY;
+  if (!("writes" in first)) throw new TypeError(`Case ${id} does not begin with a write`);
+  return concatBytes(first.writes);
 }
 
 async function playStep(client: Client, step: Step): Promise<void> {
@@ -146,6 +154,12 @@ async function receiveAll(client: Client, expected: readonly Expected[]): Promis
     const queue = received.type === "pong" ? pongs : messages;
     if (queue.length === 0 || !isSame(received, queue[0])) {
       throw new ConformanceFailure(`expected ${what}, got ${describe(received)}`);
+    }
+    const { maxWireSize = Infinity } = queue[0];
+    if ("wireSize" in received && received.wireSize > maxWireSize) {
+      throw new ConformanceFailure(
+        `expected ${what} in ${maxWireSize} bytes on the wire or fewer, not ${received.wireSize}`,
+      );
     }
     queue.shift();
   }
@@ -186,7 +200,7 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-function describe(received: Received): string {
+function describe(received: Received | Expected): string {
   if (received.type === "end") return "the end of the connection";
   if (received.type === "close") {
     const code = received.code === 1005 ? "no code" : received.code;

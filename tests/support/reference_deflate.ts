@@ -78,13 +78,12 @@ export class ReferenceDeflater {
     const stream = this.#stream;
     const chunks: Uint8Array[] = [];
     const collect = (chunk: Uint8Array) => void chunks.push(Uint8Array.from(chunk));
-    stream.on("data", collect);
-    await new Promise<void>((resolve, reject) => {
-      stream.once("error", reject);
-      stream.write(message);
-      stream.flush(constants.Z_SYNC_FLUSH, () => resolve());
-    });
-    stream.off("data", collect);
+    const { promise: flushed, resolve, reject } = Promise.withResolvers<void>();
+    stream.on("data", collect).on("error", reject);
+    stream.write(message);
+    stream.flush(constants.Z_SYNC_FLUSH, () => resolve());
+    await flushed;
+    stream.off("data", collect).off("error", reject);
     return withoutTail(concatBytes(chunks));
   }
 

@@ -1,5 +1,5 @@
 /**
- * All conformance cases. They cover what the sections of the Autobahn test-suite cover, under the
+ * The conformance cases. They cover what the sections of the Autobahn test-suite cover, under the
  * same section numbers, and are written from the RFC.
  *
  * @module
@@ -8,6 +8,9 @@
 import type { Section } from "../case.ts";
 import { autoFragmentation } from "./auto_fragmentation.ts";
 import { closing } from "./close.ts";
+import { compression } from "./compression.ts";
+import { compressionFrames } from "./compression_frames.ts";
+import { compressionOffers } from "./compression_offers.ts";
 import { fragmentation } from "./fragmentation.ts";
 import { framing } from "./framing.ts";
 import { limits } from "./limits.ts";
@@ -26,4 +29,11 @@ export const SECTIONS: readonly Section[] = [
   closing,
   limits,
   autoFragmentation,
+];
+
+/** The cases with compression: for servers that agree to permessage-deflate. */
+export const COMPRESSION_SECTIONS: readonly Section[] = [
+  compression,
+  compressionOffers,
+  compressionFrames,
 ];
