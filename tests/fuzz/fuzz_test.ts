@@ -20,11 +20,14 @@ const OUTCOMES: Record<string, string[]> = {
   "close payload": ["accepted", "refused 1002", "refused 1007"],
   "close status": ["accepted", "RangeError", "TypeError"],
   "decoder stream": ["none", "unfinished", "protocol", "too big"],
+  "compressed stream": ["received", "failed 1002", "failed 1007", "failed 1008", "failed 1009"],
+  "deflater": ["window kept", "no window"],
+  "deflate offers": ["accepted", "declined", "malformed"],
   "server": ["closed 1002 by local", "closed 1006 by remote", "400", "403", "500", "wild"],
 };
 /** Others than those of a run from 1 on. */
 const FIRST_SEED = 0x10000000;
-const SLOW = ["decoder stream", "server"];
+const SLOW = ["decoder stream", "compressed stream", "deflater", "server"];
 
 describe("a short run of the fuzzer", () => {
   for (const [name, target] of Object.entries(TARGETS)) {

@@ -2,6 +2,9 @@
 
 import { CLOSE_PAYLOADS, CLOSE_STATUSES } from "./close_payloads.ts";
 import { DECODER_STREAM } from "./codec_streams.ts";
+import { COMPRESSED_STREAMS } from "./compressed_streams.ts";
+import { DEFLATE_OFFERS } from "./deflate_offers.ts";
+import { DEFLATERS } from "./deflaters.ts";
 import { EXTENSIONS, TOKEN_LISTS } from "./extensions.ts";
 import { FRAME_DECODER, FRAME_STREAMS } from "./frame_streams.ts";
 import { REQUEST_HEADS } from "./request_heads.ts";
@@ -28,5 +31,8 @@ export const TARGETS: Record<string, Target<any>> = {
   "close payload": CLOSE_PAYLOADS,
   "close status": CLOSE_STATUSES,
   "decoder stream": DECODER_STREAM,
+  "compressed stream": COMPRESSED_STREAMS,
+  "deflater": DEFLATERS,
+  "deflate offers": DEFLATE_OFFERS,
   "server": SERVERS,
 };
