@@ -29,6 +29,7 @@ interface ZlibStream {
 
 interface ZlibOptions {
   windowBits: number;
+  chunkSize: number;
   level?: number;
   memLevel?: number;
 }
@@ -41,6 +42,9 @@ interface Zlib {
 
 const SYNC_FLUSH = 2;
 const EMPTY = new Uint8Array(0);
+
+/** The least that a stream may reserve for an output of its own, which is not used. */
+const CHUNK_SIZE = 64;
 
 /** The outputs of all streams, by turns: they work one at a time. */
 const OUTPUT_SIZE = 64 * 1024;
@@ -82,6 +86,7 @@ export class DeflateStream {
   /** Forgets everything, an error included. */
   reset(): void {
     this.#error = undefined;
+    this.isOutputFull = false;
     this.#stream._handle.reset();
   }
 
@@ -114,13 +119,18 @@ export class DeflateStreams {
   /** Creates a stream that compresses. */
   deflater(windowBits: number, level: number, memoryLevel: number): DeflateStream {
     return new DeflateStream(
-      this.#zlib.createDeflateRaw({ windowBits, level, memLevel: memoryLevel }),
+      this.#zlib.createDeflateRaw({
+        windowBits,
+        level,
+        memLevel: memoryLevel,
+        chunkSize: CHUNK_SIZE,
+      }),
     );
   }
 
   /** Creates a stream that decompresses. */
   inflater(windowBits: number): DeflateStream {
-    return new DeflateStream(this.#zlib.createInflateRaw({ windowBits }));
+    return new DeflateStream(this.#zlib.createInflateRaw({ windowBits, chunkSize: CHUNK_SIZE }));
   }
 
   #tryOut(): void {
