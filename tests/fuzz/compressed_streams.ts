@@ -147,7 +147,7 @@ function makeEnds(random: Random): Uint8Array {
 function makeFrames(random: Random, keepsWindow: boolean, isLarge: boolean): ReferenceFrameInit[] {
   const frames: ReferenceFrameInit[] = [];
   const window: Window = { length: 0 };
-  for (let i = 1 + random.below(isLarge ? 2 : 5); i > 0; i--) {
+  for (let i = 1 + random.below(isLarge ? 3 : 5); i > 0; i--) {
     const opcode = 1 + random.below(2);
     const isCompressed = random.below(8) > 0;
     if (!keepsWindow) window.length = 0;
@@ -206,7 +206,7 @@ function openCompression(keepsWindow: boolean): PerMessageDeflate {
 
 export const COMPRESSED_STREAMS: Target<CompressedInput> = {
   make(random) {
-    const isLarge = random.below(60) === 0;
+    const isLarge = random.below(25) === 0;
     const keepsWindow = random.below(2) === 0;
     const frames = makeFrames(random, keepsWindow, isLarge)
       .map((frame) => ({ ...frame, maskingKey: random.bytes(4) }));

@@ -16,6 +16,7 @@ const MAX_HEADER_SIZE = 10;
 export class FrameReader {
   readonly #onPayload: PayloadHandler;
   readonly #onMessageEnd: MessageEndHandler;
+  readonly #rsv: number;
   readonly #header = new Uint8Array(MAX_HEADER_SIZE);
   #headerSize = 0;
   /** What is still to come of the payload; undefined while in a header. */
@@ -26,9 +27,11 @@ export class FrameReader {
   /** The payload bytes of all frames so far. */
   totalSize = 0;
 
-  constructor(onPayload: PayloadHandler, onMessageEnd: MessageEndHandler) {
+  /** Creates a reader, which takes the reserved bits `rsv`, of 0x70, as legal. */
+  constructor(onPayload: PayloadHandler, onMessageEnd: MessageEndHandler, rsv = 0) {
     this.#onPayload = onPayload;
     this.#onMessageEnd = onMessageEnd;
+    this.#rsv = rsv;
   }
 
   push(bytes: Uint8Array): void {
@@ -50,7 +53,7 @@ export class FrameReader {
 
   #readHeader(): void {
     const [first, second] = this.#header;
-    if ((first & 0x70) !== 0 || second >= 0x80) {
+    if ((first & 0x70 & ~this.#rsv) !== 0 || second >= 0x80) {
       throw new Error("a reserved or the mask bit is set");
     }
     const lengthSize = second < 126 ? 0 : second === 126 ? 2 : 8;
