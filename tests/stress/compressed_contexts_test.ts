@@ -8,7 +8,7 @@ import { ServerProcess } from "./server_process.ts";
 import type { TcpClient } from "./tcp_client.ts";
 
 const CONNECTIONS = scaled(300, 1_000);
-const VISITORS = scaled(1_000, 10_000);
+const VISITORS = scaled(2_000, 10_000);
 /** How many do something at once. */
 const CONCURRENCY = 20;
 /** 2 ** 17 and 2 ** 17 bytes to compress, 2 ** 15 and about 10 KiB to decompress, and the rest. */
@@ -18,7 +18,7 @@ const UNFINISHED_SIZE = 100 * KiB;
 /** A connection, with what the runtime has for it. */
 const IDLE_SIZE = 48 * KiB;
 /** What may come and go in a process of any size. */
-const NOISE = 12 * MiB;
+const NOISE = 24 * MiB;
 
 /** What fills a window, and is no more than the budget has for each. */
 const MESSAGE = compressedFrames(zeros(1).subarray(0, 60));
