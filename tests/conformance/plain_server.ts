@@ -18,54 +18,59 @@ import {
   type ReferenceFrameInit,
   shortestLengthForm,
 } from "../support/reference_frames.ts";
+import {
+  answerOffers,
+  type CompressionMistake,
+  PlainCompression,
+  TooLarge,
+} from "./plain_compression.ts";
 
-/** The mistakes the server can make. */
-export const MISTAKES = [
-  "accepts RSV bits",
-  "accepts reserved opcodes",
-  "accepts frames that are not masked",
-  "accepts lengths that are not minimal",
-  "accepts long control frames",
-  "accepts fragmented control frames",
-  "accepts continuations of nothing",
-  "accepts messages within messages",
-  "accepts any close code",
-  "accepts close reasons that are not UTF-8",
-  "accepts Close frames of one byte",
-  "accepts text that is not UTF-8",
-  "checks UTF-8 at the end of the message",
-  "checks UTF-8 at the end of the frame",
-  "accepts text that ends within a code point",
-  "checks frames only when they are whole",
-  "knows no limit",
-  "drops the echo before an error",
-  "drops the echo before Close",
-  "echoes after Close",
-  "answers pings after Close",
-  "answers two Close frames",
-  "answers pongs",
-  "answers only the last of the pings at hand",
-  "answers pings with nothing",
-  "answers pings after the message in progress",
-  "answers Close with 1000",
-  "fails with 1000",
-  "fails with 1002 on text that is not UTF-8",
-  "ends without a Close frame",
-  "never ends the connection",
-  "ends the connection late",
-  "resets the connection",
-  "sends masked frames",
-  "sends lengths that are not minimal",
-  "sends RSV bits",
-  "sends fragments with the opcode of the message",
-  "sends binary for text",
-  "strips byte order marks",
-  "swaps messages",
-  "loses what came with the request",
-  "sends a wrong accept key",
-  "selects an extension",
-] as const;
-export type Mistake = typeof MISTAKES[number];
+/** The mistakes the server can make; those of compression are in plain_compression.ts. */
+export type Mistake =
+  | "accepts RSV bits"
+  | "accepts reserved opcodes"
+  | "accepts frames that are not masked"
+  | "accepts lengths that are not minimal"
+  | "accepts long control frames"
+  | "accepts fragmented control frames"
+  | "accepts continuations of nothing"
+  | "accepts messages within messages"
+  | "accepts any close code"
+  | "accepts close reasons that are not UTF-8"
+  | "accepts Close frames of one byte"
+  | "accepts text that is not UTF-8"
+  | "checks UTF-8 at the end of the message"
+  | "checks UTF-8 at the end of the frame"
+  | "accepts text that ends within a code point"
+  | "checks frames only when they are whole"
+  | "knows no limit"
+  | "drops the echo before an error"
+  | "drops the echo before Close"
+  | "echoes after Close"
+  | "answers pings after Close"
+  | "answers two Close frames"
+  | "answers pongs"
+  | "answers only the last of the pings at hand"
+  | "answers pings with nothing"
+  | "answers pings after the message in progress"
+  | "answers Close with 1000"
+  | "fails with 1000"
+  | "fails with 1002 on text that is not UTF-8"
+  | "ends without a Close frame"
+  | "never ends the connection"
+  | "ends the connection late"
+  | "resets the connection"
+  | "sends masked frames"
+  | "sends lengths that are not minimal"
+  | "sends RSV bits"
+  | "sends fragments with the opcode of the message"
+  | "sends binary for text"
+  | "strips byte order marks"
+  | "swaps messages"
+  | "loses what came with the request"
+  | "sends a wrong accept key"
+  | "selects an extension";
+export type AnyMistake = Mistake | CompressionMistake;
 
 /** A server that was started. */
 export interface PlainServer {
@@ -74,7 +79,7 @@ export interface PlainServer {
 }
 
 /** Starts a server on a free port of 127.0.0.1. */
-export async function startPlainServer(mistake?: Mistake): Promise<PlainServer> {
+export async function startPlainServer(mistake?: AnyMistake): Promise<PlainServer> {
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     sockets.add(socket);
@@ -96,6 +101,9 @@ const LIMIT = 16n * 1024n * 1024n;
 /** How late the server is that "ends the connection late". */
 export const SLOW_MS = 300;
 const { continuation, text, binary, close, pong } = REFERENCE_OPCODES;
+/** The reserved bits, as they are in the first byte. */
+const RSV = 0x70;
+const RSV1 = 0x40;
 
 /** The connection must be failed with this code. */
 class Failure extends Error {
@@ -108,7 +116,7 @@ class Failure extends Error {
 
 class PlainConnection {
   readonly #socket: Socket;
-  readonly #mistake: Mistake | undefined;
+  readonly #mistake: AnyMistake | undefined;
   #input: Uint8Array[] = [];
   #isOpen = false;
   #isClosed = false;
@@ -116,15 +124,17 @@ class PlainConnection {
   #output: Uint8Array[] = [];
   #lastPing: Uint8Array | undefined;
   #latePongs: Uint8Array[] = [];
+  #compression: PlainCompression | undefined;
   /** The message in progress. */
   #opcode: number | undefined;
+  #isCompressed = false;
   #fragments: Uint8Array[] = [];
   #messageLength = 0n;
   #utf8 = new Utf8State();
   /** How much of the frame in progress `#utf8` has seen. */
   #validated = 0;
 
-  constructor(socket: Socket, mistake: Mistake | undefined) {
+  constructor(socket: Socket, mistake: AnyMistake | undefined) {
     this.#socket = socket;
     this.#mistake = mistake;
     socket.on("data", (bytes: Uint8Array) => this.#receive(bytes));
@@ -132,7 +142,7 @@ class PlainConnection {
     socket.on("error", () => socket.destroy());
   }
 
-  #makes(mistake: Mistake): boolean {
+  #makes(mistake: AnyMistake): boolean {
     return this.#mistake === mistake;
   }
 
@@ -178,9 +188,14 @@ class PlainConnection {
     const key = /^sec-websocket-key: *(.*)$/im.exec(head)![1].trim();
     const guid = this.#makes("sends a wrong accept key") ? "nonsense" : GUID;
     const accept = createHash("sha1").update(key + guid).digest("base64");
-    const extension = this.#makes("selects an extension")
-      ? "Sec-WebSocket-Extensions: permessage-deflate\r\n"
-      : "";
+    const offers = [...head.matchAll(/^sec-websocket-extensions: *(.*)$/gim)];
+    const makes = (mistake: AnyMistake) => this.#makes(mistake);
+    const agreed = answerOffers(offers.map(([, offer]) => offer.trim()).join(), makes);
+    if (agreed !== undefined) {
+      this.#compression = new PlainCompression(agreed.parameters, Number(LIMIT), makes);
+    }
+    const selected = this.#makes("selects an extension") ? "permessage-deflate" : agreed?.answer;
+    const extension = selected === undefined ? "" : `Sec-WebSocket-Extensions: ${selected}\r\n`;
     this.#socket.write(
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
         `Sec-WebSocket-Accept: ${accept}\r\n${extension}\r\n`,
@@ -213,7 +228,8 @@ class PlainConnection {
 
     const onWire = input.subarray(headerLength, headerLength + Number(length));
     const isWhole = BigInt(onWire.length) === length;
-    const isText = opcode === text || (opcode === continuation && this.#opcode === text);
+    const isText = (opcode === text || (opcode === continuation && this.#opcode === text)) &&
+      (!this.#isCompressedFrame(input[0]) || this.#makes("checks the UTF-8 of what is compressed"));
     if (!isWhole && !(isText && isEager)) return undefined;
     const key = masked ? input.subarray(headerLength - 4, headerLength) : new Uint8Array(4);
     if (!isWhole) {
@@ -229,9 +245,37 @@ class PlainConnection {
     } else {
       if (isText) this.#validate(opcode, payload, fin);
       this.#validated = 0;
+      if (opcode !== continuation) this.#isCompressed = this.#isCompressedFrame(input[0]);
       this.#receiveFragment(fin, opcode, payload);
     }
     return headerLength + Number(length);
+  }
+
+  /** Tells whether a frame is part of a compressed message. */
+  #isCompressedFrame(firstByte: number): boolean {
+    const opcode = firstByte & 0x0f;
+    if (opcode === continuation) return this.#isCompressed;
+    return this.#mayBeCompressed && (opcode === text || opcode === binary) &&
+      (firstByte & RSV1) !== 0;
+  }
+
+  get #mayBeCompressed(): boolean {
+    return this.#compression !== undefined;
+  }
+
+  /** Gives the first byte of a frame without the RSV bits that it may have. */
+  #withoutFlags(firstByte: number): number {
+    if (!this.#mayBeCompressed) {
+      return this.#makes("accepts RSV1 after it declined") ? firstByte & ~RSV1 : firstByte;
+    }
+    const opcode = firstByte & 0x0f;
+    if (opcode === continuation) {
+      return this.#makes("accepts RSV1 on continuations") ? firstByte & ~RSV1 : firstByte;
+    }
+    if (opcode >= 8) {
+      return this.#makes("accepts RSV1 on control frames") ? firstByte & ~RSV1 : firstByte;
+    }
+    return firstByte & ~(this.#makes("accepts other RSV bits with RSV1") ? RSV : RSV1);
   }
 
   /** Checks as much of a header as there is. */
@@ -243,8 +287,9 @@ class PlainConnection {
       control: "accepts long control frames",
       client: "accepts frames that are not masked",
     };
+    const firstByte = this.#withoutFlags(input[0]);
     const secondByte = input.length > 1 ? input[1] : 0x80;
-    for (const fault of headerFaults(input[0], secondByte, "client")) {
+    for (const fault of headerFaults(firstByte, secondByte, "client")) {
       if (excused[fault.split(" ")[0]] !== this.#mistake) throw new Failure(1002, fault);
     }
     const opcode = input[0] & 0x0f;
@@ -292,14 +337,29 @@ class PlainConnection {
     this.#fragments.push(payload);
     this.#messageLength += BigInt(payload.length);
     if (!fin) return;
-    const whole = concatBytes(this.#fragments);
     const messageOpcode = this.#opcode;
+    const whole = this.#isCompressed
+      ? this.#inflate(messageOpcode, this.#fragments)
+      : concatBytes(this.#fragments);
     this.#opcode = undefined;
-    this.#echo(messageOpcode, whole);
+    this.#echo(messageOpcode, whole, this.#isCompressed);
+    this.#isCompressed = false;
     for (const late of this.#latePongs.splice(0)) this.#send({ opcode: pong, payload: late });
   }
 
-  #echo(opcode: number, payload: Uint8Array): void {
+  #inflate(opcode: number, fragments: readonly Uint8Array[]): Uint8Array {
+    try {
+      const message = this.#compression!.inflate(fragments);
+      const state = new Utf8State();
+      const isUtf8 = opcode !== text || (state.take(message) && state.isComplete);
+      if (isUtf8 || this.#makes("accepts compressed text that is not UTF-8")) return message;
+    } catch (error) {
+      throw new Failure(error instanceof TooLarge ? 1009 : 1007, String(error));
+    }
+    throw new Failure(1007, "not UTF-8");
+  }
+
+  #echo(opcode: number, payload: Uint8Array, isCompressed: boolean): void {
     if (this.#makes("sends binary for text")) opcode = binary;
     const hasMark = payload[0] === 0xef && payload[1] === 0xbb && payload[2] === 0xbf;
     if (this.#makes("strips byte order marks") && hasMark) payload = payload.subarray(3);
@@ -308,7 +368,17 @@ class PlainConnection {
       this.#send({ opcode, payload: payload.subarray(1) });
       return;
     }
-    this.#send({ opcode, payload });
+    const deflated = isCompressed ? this.#compression!.deflate(payload) : undefined;
+    if (deflated === undefined) {
+      this.#compression?.passPlain(payload);
+      this.#send({ opcode, payload, rsv: this.#makes("sets RSV1 on plain messages") ? 4 : 0 });
+    } else if (this.#makes("sets RSV1 on each fragment")) {
+      this.#send({ opcode, rsv: 4, fin: false, payload: deflated.subarray(0, 1) });
+      this.#send({ opcode: continuation, rsv: 4, payload: deflated.subarray(1) });
+    } else {
+      const rsv = this.#makes("sends compressed messages without RSV1") ? 0 : 4;
+      this.#send({ opcode, rsv, payload: deflated });
+    }
     if (this.#makes("swaps messages") && this.#output.length > 1) {
       this.#output.unshift(this.#output.pop()!);
     }
@@ -361,6 +431,7 @@ class PlainConnection {
     const length = frame.payload?.length ?? 0;
     if (this.#makes("sends masked frames")) frame.maskingKey = Uint8Array.of(1, 2, 3, 4);
     if (this.#makes("sends RSV bits")) frame.rsv = 4;
+    if (this.#makes("sets RSV1 on pongs") && frame.opcode === pong) frame.rsv = 4;
     if (this.#makes("sends lengths that are not minimal")) {
       frame.lengthForm = shortestLengthForm(BigInt(length)) === 7 ? 16 : 64;
     }

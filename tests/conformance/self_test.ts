@@ -1,17 +1,16 @@
 import { describe, it } from "node:test";
-import { assertEquals, assertMatch } from "@std/assert";
-import type { Section } from "./case.ts";
+import { assertEquals } from "@std/assert";
 import { closing } from "./cases/close.ts";
 import { fragmentation } from "./cases/fragmentation.ts";
 import { framing } from "./cases/framing.ts";
 import { limits } from "./cases/limits.ts";
-import { SECTIONS } from "./cases/mod.ts";
+import { COMPRESSION_SECTIONS, SECTIONS } from "./cases/mod.ts";
 import { opcodes } from "./cases/opcodes.ts";
 import { pingPong } from "./cases/ping_pong.ts";
 import { reservedBits } from "./cases/reserved_bits.ts";
 import { utf8 } from "./cases/utf8.ts";
-import { type Mistake, MISTAKES, SLOW_MS, startPlainServer } from "./plain_server.ts";
-import { runSections } from "./run_case.ts";
+import type { Mistake } from "./plain_server.ts";
+import { describeMistakes, describePlainServer, type Found } from "./self.ts";
 
 const NO_FAILURE = /nothing came within .* expected a Close frame with 1002/;
 const NO_FAILURE_UTF8 = /nothing came within .* expected a Close frame with 1007/;
@@ -21,7 +20,7 @@ const REPLY_FOR_FAILURE = /expected a Close frame with 1002, got a Close frame w
 const AFTER_CLOSE = /the server sent a frame after its Close frame/;
 
 /** Which section finds a mistake, and what it says of it. */
-const FOUND: Record<Mistake, { section: Section; failure: RegExp }> = {
+const FOUND: Record<Mistake, Found> = {
   "accepts RSV bits": { section: reservedBits, failure: ECHO_FOR_FAILURE },
   "accepts reserved opcodes": { section: opcodes, failure: NO_FAILURE },
   "accepts frames that are not masked": { section: framing, failure: ECHO_FOR_FAILURE },
@@ -129,37 +128,12 @@ const FOUND: Record<Mistake, { section: Section; failure: RegExp }> = {
 
 describe("the conformance cases", () => {
   it("have numbers of their own", () => {
-    const ids = SECTIONS.flatMap(({ cases }) => cases.map(({ id }) => id));
+    const ids = [...SECTIONS, ...COMPRESSION_SECTIONS].flatMap(({ cases }) =>
+      cases.map(({ id }) => id)
+    );
     assertEquals(ids.filter((id, index) => ids.indexOf(id) !== index), []);
   });
 
-  for (const section of SECTIONS) {
-    it(`pass with a plain and strict server: ${section.name}`, async () => {
-      const server = await startPlainServer();
-      // The plain server is too slow for megabytes.
-      const cases = section.cases.filter(({ heavy }) => !heavy);
-      const results = await runSections(server.url, [{ name: section.name, cases }]);
-      await server.close();
-      assertEquals(results.filter(({ failure }) => failure !== undefined), []);
-      assertEquals(results.length, cases.length);
-    });
-  }
-
-  for (const mistake of MISTAKES) {
-    it(`find a server that ${mistake}`, async () => {
-      const { section, failure } = FOUND[mistake];
-      const server = await startPlainServer(mistake);
-      const cases = section.cases.filter(({ heavy }) => !heavy);
-      const results = await runSections(server.url, [{ name: section.name, cases }], {
-        ...(mistake === "ends the connection late" && { slowMs: SLOW_MS }),
-        // What a server does not do is found by waiting. The wait is no limit for the others: they
-        // fail sooner, or pass.
-        deadlineMs: 500,
-        until: failure,
-      });
-      await server.close();
-      const failures = results.flatMap((result) => result.failure ?? []);
-      assertMatch(failures.join("\n"), failure);
-    });
-  }
+  describePlainServer(SECTIONS);
+  describeMistakes(FOUND);
 });

@@ -31,6 +31,9 @@ export interface DeflateOptions {
 /** What ends the data of a message, and is not sent (section 7.2.1). */
 const TAIL = Uint8Array.of(0, 0, 0xff, 0xff);
 const EMPTY = new Uint8Array(0);
+/** A block that is put behind a message, of one byte: the byte itself is not in there. */
+const END = Uint8Array.of(0x72, 0x05, 0x00);
+const END_BYTE = 0x45;
 
 /** Compresses a message with an empty window. */
 export function deflateAlone(
@@ -55,7 +58,7 @@ function withWindow(windowBits: number): { windowBits: number; strategy?: number
 function withoutTail(deflated: Uint8Array): Uint8Array {
   // "If the resulting data does not end with an empty DEFLATE block with no compression [...], append
   // an empty DEFLATE block with no compression": a sync flush always ends with one.
-  return Uint8Array.from(deflated.subarray(0, -TAIL.length));
+  return new Uint8Array(deflated.subarray(0, -TAIL.length));
 }
 
 /** Compresses the messages of one direction, one after the other. */
@@ -77,7 +80,7 @@ export class ReferenceDeflater {
     this.#stream ??= createDeflateRaw(withWindow(this.#windowBits));
     const stream = this.#stream;
     const chunks: Uint8Array[] = [];
-    const collect = (chunk: Uint8Array) => void chunks.push(Uint8Array.from(chunk));
+    const collect = (chunk: Uint8Array) => void chunks.push(new Uint8Array(chunk));
     const { promise: flushed, resolve, reject } = Promise.withResolvers<void>();
     stream.on("data", collect).on("error", reject);
     stream.write(message);
@@ -104,9 +107,12 @@ export class ReferenceInflater {
     this.#keepsWindow = keepsWindow;
   }
 
-  /** Gives a message. */
+  /** Gives a message. It must be one without BFINAL, as almost all senders' are. */
   inflate(payload: Uint8Array): Uint8Array {
-    const message = this.#inflate(concatBytes([payload, TAIL]));
+    const output = this.#inflate(concatBytes([payload, TAIL, END]));
+    // Where it does not end with a block, what follows is something else to zlib.
+    if (output.at(-1) !== END_BYTE) throw new Error("it does not end with a block");
+    const message = output.subarray(0, -1);
     if (this.#keepsWindow) {
       this.#window = concatBytes([this.#window, message]).slice(-(2 ** this.#windowBits));
     }
@@ -125,9 +131,9 @@ export class ReferenceInflater {
       windowBits: this.#windowBits,
       // Within one chunk of output, zlib would take any distance: small ones have it see those that are
       // too far back for the window.
-      ...this.#windowBits < 15 && { chunkSize: 64 },
+      chunkSize: this.#windowBits < 15 ? 64 : 64 * 1024,
     });
-    return Uint8Array.from(output.subarray(this.#window.length));
+    return new Uint8Array(output.subarray(this.#window.length));
   }
 }
 
@@ -228,7 +234,15 @@ function codes(first: number, extraBits: number[]): Code[] {
 
 /** A block with the fixed codes (RFC 1951, section 3.2.6), written symbol by symbol. */
 export class FixedBlock {
-  #bits = "010"; // BFINAL 0, and BTYPE 01, the lower bit first.
+  /** Whole bytes, and the bits of the next one. */
+  readonly #bytes: number[] = [];
+  #bits = 0;
+  #bitCount = 0;
+
+  constructor() {
+    // BFINAL 0, and BTYPE 01, the lower bit first.
+    this.#number(0b010, 3);
+  }
 
   literal(byte: number): this {
     return byte < 144 ? this.#code(0x30 + byte, 8) : this.#code(0x190 + byte - 144, 9);
@@ -250,27 +264,30 @@ export class FixedBlock {
   end(): Uint8Array {
     this.#code(0, 7);
     // The empty block that follows, of which only the first bits are sent.
-    this.#bits += "000";
-    const bytes = new Uint8Array(Math.ceil(this.#bits.length / 8));
-    for (let i = 0; i < this.#bits.length; i++) {
-      if (this.#bits[i] === "1") bytes[i >> 3] |= 1 << (i & 7);
-    }
-    return bytes;
+    this.#number(0, 3);
+    if (this.#bitCount > 0) this.#number(0, 8 - this.#bitCount);
+    return Uint8Array.from(this.#bytes);
   }
 
   /** Huffman codes begin with their highest bit. */
   #code(code: number, bits: number): this {
-    this.#bits += code.toString(2).padStart(bits, "0");
+    for (let i = bits - 1; i >= 0; i--) this.#number((code >> i) & 1, 1);
     return this;
   }
 
   /** Other numbers begin with their lowest one. */
-  #extra(value: number, { first, extraBits }: Code): this {
-    if (extraBits > 0) {
-      const bits = (value - first).toString(2).padStart(extraBits, "0");
-      this.#bits += [...bits].reverse().join("");
+  #number(value: number, bits: number): this {
+    this.#bits |= value << this.#bitCount;
+    this.#bitCount += bits;
+    for (; this.#bitCount >= 8; this.#bitCount -= 8) {
+      this.#bytes.push(this.#bits & 0xff);
+      this.#bits >>>= 8;
     }
     return this;
+  }
+
+  #extra(value: number, { first, extraBits }: Code): this {
+    return this.#number(value - first, extraBits);
   }
 }
 
@@ -286,17 +303,32 @@ export function deflatePlainly(
   const seen = new Map<number, number>();
   const see = (at: number) => seen.set(bytes[at] << 16 | bytes[at + 1] << 8 | bytes[at + 2], at);
   for (let at = 0; at < window.length; at++) see(at);
+  // The message may be the same as the one before.
+  let distance = message.length;
   for (let at = window.length; at < bytes.length;) {
     const from = seen.get(bytes[at] << 16 | bytes[at + 1] << 8 | bytes[at + 2]);
     let length = 0;
-    if (from !== undefined && at - from <= windowSize) {
-      while (
-        length < 258 && at + length < bytes.length && bytes[from + length] === bytes[at + length]
-      ) length++;
+    for (const candidate of [distance, from === undefined ? 0 : at - from]) {
+      if (candidate === 0 || candidate > Math.min(at, windowSize)) continue;
+      const found = matchLength(bytes, at - candidate, at);
+      if (found <= length) continue;
+      length = found;
+      distance = candidate;
     }
-    if (length >= 3) block.match(length, at - from!);
+    if (length >= 3) block.match(length, distance);
     else block.literal(bytes[at]);
-    for (const end = at + Math.max(length >= 3 ? length : 1); at < end; at++) see(at);
+    for (const end = at + (length >= 3 ? length : 1); at < end; at++) see(at);
   }
   return block.end();
+}
+
+/** Counts the bytes that are the same at two places, 258 at most. */
+function matchLength(bytes: Uint8Array, from: number, at: number): number {
+  let length = 0;
+  while (
+    length < 258 && at + length < bytes.length && bytes[from + length] === bytes[at + length]
+  ) {
+    length++;
+  }
+  return length;
 }

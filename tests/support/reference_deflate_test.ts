@@ -94,6 +94,18 @@ describe("reference deflate", () => {
     );
   });
 
+  it("sees where a message does not end with a block", () => {
+    const payload = deflateAlone(randomBytes(100));
+    const inflater = new ReferenceInflater(15, false);
+    assertEquals(inflater.inflate(payload).length, 100);
+    const wrong = [
+      payload.subarray(0, -1),
+      payload.subarray(0, 50),
+      concatBytes([payload, Uint8Array.of(0, 0, 255, 255)]),
+    ];
+    for (const bytes of wrong) assertThrows(() => inflater.inflate(bytes));
+  });
+
   it("deflates plainly, within the window", () => {
     const first = concatBytes([randomBytes(700), randomBytes(700)]);
     for (const windowBits of [9, 15]) {
