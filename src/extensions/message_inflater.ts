@@ -51,6 +51,11 @@ export class MessageInflater {
     return this.#position < this.#end || (this.#stream?.isOutputFull ?? false);
   }
 
+  /** Where `read` puts what it gives. */
+  get output(): Uint8Array {
+    return DeflateStream.output;
+  }
+
   /** The number of bytes of input that are not inflated yet. */
   get pendingLength(): number {
     return this.#end - this.#position;

@@ -4,8 +4,7 @@ import type { FrameHandler } from "../codec/frame_decoder.ts";
 import { isControl, Opcode } from "../codec/opcode.ts";
 import { decodeUtf8, Utf8Validator } from "../codec/utf8.ts";
 import { MessageTooBigError, ProtocolError } from "../errors.ts";
-import type { MessageInflater } from "../extensions/message_inflater.ts";
-import { DeflateStream } from "../extensions/zlib.ts";
+import type { MessageInflation } from "./message_compression.ts";
 
 /** Whether a message is UTF-8 text or bytes (RFC 6455, section 5.6). */
 export type MessageType = "text" | "binary";
@@ -59,7 +58,7 @@ export class MessageReceiver implements FrameHandler {
   readonly #receiveControl: ControlHandler;
   readonly #limits: MessageLimits;
   /** Decompresses; undefined where no compression was agreed upon. */
-  readonly #inflater: MessageInflater | undefined;
+  readonly #inflater: MessageInflation | undefined;
   readonly #payload = new ByteCollector();
   /** What has arrived of a control frame that came in pieces. */
   #control: ByteCollector | undefined;
@@ -94,7 +93,7 @@ export class MessageReceiver implements FrameHandler {
     limits: MessageLimits,
     handler: MessageHandler,
     receiveControl: ControlHandler,
-    inflater?: MessageInflater,
+    inflater?: MessageInflation,
   ) {
     this.#limits = limits;
     this.#handler = handler;
@@ -231,14 +230,14 @@ export class MessageReceiver implements FrameHandler {
     this.#checkSize(size);
     if (inflater.isPending) {
       this.#inflatedSize = size;
-      this.#receiveContent(DeflateStream.output, 0, size, Infinity);
+      this.#receiveContent(inflater.output, 0, size, Infinity);
       this.#inflate();
       this.#receiveMessageEnd();
       return;
     }
     inflater.finish();
     this.#type = this.#utf8 = undefined;
-    const { output } = DeflateStream;
+    const { output } = inflater;
     if (opcode === Opcode.Text) this.#handler.receiveMessage(decodeText(output, 0, size));
     else this.#handler.receiveMessage(cloneBytes(output, 0, size));
   }
@@ -281,7 +280,7 @@ export class MessageReceiver implements FrameHandler {
       if (size === 0) return;
       this.#inflatedSize += size;
       this.#checkSize(this.#inflatedSize);
-      this.#receiveContent(DeflateStream.output, 0, size, Infinity);
+      this.#receiveContent(inflater.output, 0, size, Infinity);
       if (this.#isStopped && this.#mode === Mode.Stream) {
         inflater.keep();
         return;

@@ -27,6 +27,11 @@ export { MessageTooBigError, ProtocolError, WebSocketError } from "../errors.ts"
 export type { Role } from "../codec/frame.ts";
 export type { FrameEncoderOptions } from "../codec/frame_encoder.ts";
 export type { CloseStatus } from "./close_payload.ts";
+export type {
+  MessageCompression,
+  MessageDeflation,
+  MessageInflation,
+} from "./message_compression.ts";
 export type { MessageHandler, MessageLimits, MessageType } from "./message_receiver.ts";
 export {
   Protocol,

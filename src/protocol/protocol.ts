@@ -5,7 +5,6 @@ import { FrameDecoder } from "../codec/frame_decoder.ts";
 import { FrameEncoder, type FrameEncoderOptions } from "../codec/frame_encoder.ts";
 import { Opcode } from "../codec/opcode.ts";
 import type { ProtocolError } from "../errors.ts";
-import type { PerMessageDeflate } from "../extensions/permessage_deflate.ts";
 import { checkLimit } from "../limits.ts";
 import {
   checkCloseStatus,
@@ -14,6 +13,7 @@ import {
   encodeClosePayload,
   truncateReason,
 } from "./close_payload.ts";
+import type { MessageCompression } from "./message_compression.ts";
 import {
   type MessageHandler,
   type MessageLimits,
@@ -37,7 +37,7 @@ export interface ProtocolHandler extends MessageHandler {
 /** Options of a {@linkcode Protocol}. */
 export interface ProtocolOptions extends Partial<MessageLimits>, FrameEncoderOptions {
   /** The compression that was agreed upon (RFC 7692). Default: none. */
-  compression?: PerMessageDeflate | undefined;
+  compression?: MessageCompression | undefined;
 }
 
 /**
@@ -82,7 +82,7 @@ export class Protocol {
   readonly #encoder: FrameEncoder;
   readonly #decoder: FrameDecoder;
   readonly #receiver: MessageReceiver;
-  readonly #compression: PerMessageDeflate | undefined;
+  readonly #compression: MessageCompression | undefined;
   #state: ProtocolState = "open";
   /** Cleared by the peer's Close frame and by an error. */
   #receiving = true;
