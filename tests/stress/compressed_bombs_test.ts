@@ -11,6 +11,8 @@ const LIMIT = MiB;
 const EXTRA = MiB;
 /** What the runtime does meanwhile, and what became garbage as the message grew. */
 const NOISE = 6 * MiB;
+/** What the runtimes let come together of the pieces that a message is streamed in. */
+const MAX_GARBAGE = 160 * MiB;
 const ROUNDS = scaled(5, 50);
 /** The processor's time for a megabyte of anything, on a machine that has other things to do. */
 const MAX_CPU_MS = 250;
@@ -76,6 +78,28 @@ describe("bombs take no memory, and no time", () => {
   }
 
   it("ends in order", { skip, timeout: TIMEOUT_MS }, () => server.stop());
+});
+
+describe("a bomb that is wanted is echoed as a stream in constant memory", () => {
+  const SIZE = scaled(256, 1024);
+  it(`${SIZE} MiB in one frame of ${SIZE} KiB`, { skip, timeout: TIMEOUT_MS }, async () => {
+    const server = await ServerProcess.start("echo_server.ts", [
+      ...["--port", "0", "--compression", "no-takeover"],
+      ...["--style", "messages", "--max-message-size", "Infinity"],
+    ]);
+    try {
+      await explode(server, compressedFrames(zeros(4)), undefined);
+      server.resetPeak();
+      const resident = server.residentSize;
+      await explode(server, compressedFrames(zeros(SIZE)), undefined);
+      const growth = server.peakSize - resident;
+      progress(`${SIZE} MiB: ${mib(growth)} grown`);
+      assert(growth < MAX_GARBAGE, `the server grew by ${mib(growth)}`);
+      await server.stop();
+    } finally {
+      server.kill();
+    }
+  });
 });
 
 /** Sends a message, and checks what it ends with. */
