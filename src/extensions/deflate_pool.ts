@@ -8,9 +8,6 @@ const MAX_IDLE = 4;
 /** The largest message that is remembered. */
 const MAX_REMEMBERED_LENGTH = 64 * 1024;
 
-/** The largest window: what inflates it can inflate anything. */
-const MAX_WINDOW_BITS = 15;
-
 /** The message that was compressed last. */
 interface Remembered {
   data: string | Uint8Array;
@@ -25,7 +22,7 @@ export class DeflatePool {
   readonly #streams: DeflateStreams;
   readonly #settings: CompressionSettings;
   readonly #idleDeflaters: Map<number, DeflateStream[]> = new Map();
-  readonly #idleInflaters: DeflateStream[] = [];
+  readonly #idleInflaters: Map<number, DeflateStream[]> = new Map();
   readonly #remembered: Map<number, Remembered> = new Map();
 
   constructor(streams: DeflateStreams, settings: CompressionSettings) {
@@ -42,19 +39,17 @@ export class DeflatePool {
 
   /** Takes a stream back. */
   releaseDeflater(windowBits: number, stream: DeflateStream): void {
-    let idle = this.#idleDeflaters.get(windowBits);
-    if (idle === undefined) this.#idleDeflaters.set(windowBits, idle = []);
-    release(stream, idle);
+    release(this.#idleDeflaters, windowBits, stream);
   }
 
   /** Gives a stream that begins with an empty window. */
-  acquireInflater(): DeflateStream {
-    return this.#idleInflaters.pop() ?? this.#streams.inflater(MAX_WINDOW_BITS);
+  acquireInflater(windowBits: number): DeflateStream {
+    return this.#idleInflaters.get(windowBits)?.pop() ?? this.#streams.inflater(windowBits);
   }
 
   /** Takes a stream back. */
-  releaseInflater(stream: DeflateStream): void {
-    release(stream, this.#idleInflaters);
+  releaseInflater(windowBits: number, stream: DeflateStream): void {
+    release(this.#idleInflaters, windowBits, stream);
   }
 
   /** Gives what became of a message, if it was the last one compressed with this window. */
@@ -75,7 +70,13 @@ export class DeflatePool {
   }
 }
 
-function release(stream: DeflateStream, idle: DeflateStream[]): void {
+function release(
+  streams: Map<number, DeflateStream[]>,
+  windowBits: number,
+  stream: DeflateStream,
+): void {
+  let idle = streams.get(windowBits);
+  if (idle === undefined) streams.set(windowBits, idle = []);
   if (idle.length < MAX_IDLE) {
     stream.reset();
     idle.push(stream);

@@ -18,6 +18,9 @@ const wholeInput = new Uint8Array(MAX_WHOLE_LENGTH + TAIL.length);
 const MAX_FINAL_BLOCKS = 1024;
 const FINAL_BLOCK_SHARE = 64;
 
+/** The largest window: what has it can inflate anything. */
+const MAX_WINDOW_BITS = 15;
+
 const EMPTY = new Uint8Array(0);
 
 /**
@@ -27,6 +30,7 @@ const EMPTY = new Uint8Array(0);
 export class MessageInflater {
   readonly #pool: DeflatePool;
   readonly #keepsWindow: boolean;
+  readonly #windowBits: number;
   /** There from the first message on where the window is kept, else within a message. */
   #stream: DeflateStream | undefined;
   #input: Uint8Array = EMPTY;
@@ -41,9 +45,16 @@ export class MessageInflater {
   /** The number of blocks with BFINAL set that it went on behind. */
   #finalBlocks = 0;
 
-  constructor(pool: DeflatePool, keepsWindow: boolean) {
+  /**
+   * Creates one.
+   *
+   * @param windowBits The exponent of the window that is kept: what refers to more is corrupt. A window
+   * that is not kept is the largest, as all connections share it.
+   */
+  constructor(pool: DeflatePool, keepsWindow: boolean, windowBits: number = MAX_WINDOW_BITS) {
     this.#pool = pool;
     this.#keepsWindow = keepsWindow;
+    this.#windowBits = keepsWindow ? windowBits : MAX_WINDOW_BITS;
   }
 
   /** Whether there is more to read of the input so far. */
@@ -94,7 +105,7 @@ export class MessageInflater {
    * blocks.
    */
   read(): number {
-    const stream = this.#stream ??= this.#pool.acquireInflater();
+    const stream = this.#stream ??= this.#pool.acquireInflater(this.#windowBits);
     while (this.isPending) {
       let size;
       try {
@@ -133,7 +144,7 @@ export class MessageInflater {
   close(): void {
     this.#position = this.#end = 0;
     this.#input = EMPTY;
-    if (this.#stream !== undefined) this.#pool.releaseInflater(this.#stream);
+    if (this.#stream !== undefined) this.#pool.releaseInflater(this.#windowBits, this.#stream);
     this.#stream = undefined;
   }
 

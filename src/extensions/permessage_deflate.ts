@@ -6,6 +6,9 @@ import { MessageDeflater } from "./message_deflater.ts";
 import { MessageInflater } from "./message_inflater.ts";
 import { DeflateStreams } from "./zlib.ts";
 
+/** Clients that have zlib, and are told 8, mostly take 9. */
+const MIN_INFLATER_BITS = 9;
+
 /** The compression of one connection, as it was agreed upon. */
 export class PerMessageDeflate {
   /** Compresses what is sent. */
@@ -27,9 +30,11 @@ export class PerMessageDeflate {
     threshold: number,
     onClose: (() => void) | undefined,
   ) {
-    const { serverMaxWindowBits, serverNoContextTakeover, clientNoContextTakeover } = parameters;
+    const { serverMaxWindowBits, serverNoContextTakeover } = parameters;
+    const { clientMaxWindowBits, clientNoContextTakeover } = parameters;
     this.deflater = new MessageDeflater(pool, serverMaxWindowBits, !serverNoContextTakeover);
-    this.inflater = new MessageInflater(pool, !clientNoContextTakeover);
+    const inflaterBits = Math.max(clientMaxWindowBits, MIN_INFLATER_BITS);
+    this.inflater = new MessageInflater(pool, !clientNoContextTakeover, inflaterBits);
     this.threshold = threshold;
     this.#onClose = onClose;
   }

@@ -123,7 +123,7 @@ describe("messages", () => {
       it(`come back, whole or in fragments, cut anywhere: ${title}`, () => {
         const random = new Random(windowBits * 2 + Number(keepsWindow));
         const deflater = new MessageDeflater(pool, windowBits, keepsWindow);
-        const inflater = new MessageInflater(pool, keepsWindow);
+        const inflater = new MessageInflater(pool, keepsWindow, windowBits);
         for (let i = 0; i < 60; i++) {
           const message = makeMessage(random);
           const payloads: Uint8Array[] = [];
@@ -176,6 +176,36 @@ describe("messages", () => {
       assertEquals(size < distance * 1.5, distance <= 250);
     }
     deflater.close();
+  });
+});
+
+describe("the window that an inflater keeps", () => {
+  const bytes = randomBytes(4000);
+  const deflater = new MessageDeflater(pool, 15, true);
+  const messages = [bytes, bytes].map((message) => deflater.deflateMessage(message).slice());
+  deflater.close();
+
+  it("is as large as agreed upon", () => {
+    const inflater = new MessageInflater(pool, true, 12);
+    for (const message of messages) assertEquals(inflate(inflater, [message]).length, 4000);
+    inflater.close();
+  });
+
+  it("is no larger: what looks back farther fails with 1007", () => {
+    const inflater = new MessageInflater(pool, true, 11);
+    inflate(inflater, [messages[0]]);
+    const error = assertThrows(() => inflate(inflater, [messages[1]]), ProtocolError);
+    assertEquals(error.closeCode, 1007);
+    inflater.close();
+  });
+
+  it("is the largest where none is kept", () => {
+    const twice = pool.acquireDeflater(15);
+    const size = twice.step(Uint8Array.from([...bytes, ...bytes]), 0, 8000);
+    const message = DeflateStream.output.slice(0, size - 4);
+    pool.releaseDeflater(15, twice);
+    const inflater = new MessageInflater(pool, false, 9);
+    assertEquals(inflate(inflater, [message.slice(0, 3000), message.slice(3000)]).length, 8000);
   });
 });
 
