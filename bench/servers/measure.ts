@@ -6,7 +6,7 @@
 
 import { fileURLToPath } from "node:url";
 import { start } from "./children.ts";
-import { BROWSER_OFFER, OFFERS, type ServerCompression } from "./compression.ts";
+import { OFFERS, type ServerCompression } from "./compression.ts";
 import type { Cores } from "./cores.ts";
 import type { LoadReport, LoadTask } from "./load/result.ts";
 import type { Cell } from "./plan.ts";
@@ -47,7 +47,7 @@ function compressionOf({ workload, server }: Cell): { done: ServerCompression; o
   const { unusedCompression } = server;
   return {
     done: unusedCompression === undefined ? "off" : "defaults",
-    offer: unusedCompression === "offered" ? BROWSER_OFFER : "",
+    offer: unusedCompression === "offered" ? OFFERS["no-takeover"] : "",
   };
 }
 

@@ -113,14 +113,13 @@ describe("ReplyInflater", () => {
 });
 
 describe("checkExtensions()", () => {
-  const deflate = "permessage-deflate";
+  const deflate = "permessage-deflate; client_max_window_bits";
   const without = `${deflate}; server_no_context_takeover; client_no_context_takeover`;
 
   it("takes what was offered", () => {
     checkExtensions("", "");
     checkExtensions(deflate, `${deflate}; server_max_window_bits=12`);
     checkExtensions(without, without);
-    checkExtensions(`${deflate}; client_max_window_bits`, without);
   });
 
   for (

@@ -18,9 +18,7 @@ export function readExtensions(head: string): string {
 export function checkExtensions(offer: string, agreed: string): void {
   for (const word of ["permessage-deflate", "server_no_context", "client_no_context"]) {
     const isOffered = offer.includes(word);
-    // What is on by its defaults keeps no windows, whatever is offered.
-    const isFree = word !== "permessage-deflate" && offer.includes("client_max_window_bits");
-    if (isFree || isOffered === agreed.includes(word)) continue;
+    if (isOffered === agreed.includes(word)) continue;
     throw new Error(
       `agrees to ${JSON.stringify(agreed)} where ${JSON.stringify(offer)} is offered`,
     );

@@ -1,10 +1,16 @@
 /** Sluice, in each of its styles. */
 
-import { type ConnectionCallbacks, type Handler, serve, type ServeOptions } from "../../../mod.ts";
+import {
+  type CompressionOptions,
+  type ConnectionCallbacks,
+  type Handler,
+  serve,
+  type ServeOptions,
+} from "../../../mod.ts";
 import { LEVEL, MEMORY_LEVEL, type ServerCompression, WINDOW_BITS } from "../compression.ts";
 import { announce, compression, kind, maxMessageSize, variant } from "./arguments.ts";
 
-const everything = {
+const everything: CompressionOptions = kind === "memory" ? { threshold: 0 } : {
   threshold: 0,
   level: LEVEL,
   memoryLevel: MEMORY_LEVEL,
