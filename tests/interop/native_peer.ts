@@ -34,6 +34,11 @@ const abilities: Ability[] = ["bare close", "origin"];
 // more arrives (Deno 2.9).
 if (runtime !== "Deno") abilities.push("full duplex over TLS");
 
+// Deno's client does not offer it (Deno 2.9).
+if (runtime !== "Deno") abilities.push("compression");
+// Node's offers it, and sends everything as it is.
+if (runtime === "Bun") abilities.push("deflate");
+
 export const nativePeer: Peer = {
   name: `${runtime}'s own WebSocket`,
   abilities: new Set(abilities),

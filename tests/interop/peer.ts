@@ -24,7 +24,22 @@ export type Ability =
   /** To see the status with which a handshake was refused. */
   | "refusal status"
   /** To receive over TLS while it has much to send. */
-  | "full duplex over TLS";
+  | "full duplex over TLS"
+  /** To offer permessage-deflate. */
+  | "compression"
+  /** To compress what it sends, where that is agreed upon. */
+  | "deflate"
+  /** To offer it with parameters. */
+  | "compression parameters";
+
+/** The parameters a client can offer permessage-deflate with. */
+export interface DeflateOffer {
+  serverNoContextTakeover: boolean;
+  clientNoContextTakeover: boolean;
+  serverMaxWindowBits: number | undefined;
+  /** `true` where the client can be told, and says no more. */
+  clientMaxWindowBits: number | boolean;
+}
 
 /** How a client is to connect. */
 export interface ConnectOptions {
@@ -34,12 +49,16 @@ export interface ConnectOptions {
   origin?: string;
   /** The file of a certificate to trust, PEM encoded. */
   certificateFile?: string;
+  /** How to offer permessage-deflate. @default as the client does by itself */
+  deflate?: DeflateOffer;
 }
 
 /** A client that can be driven. */
 export interface Peer {
   name: string;
   abilities: ReadonlySet<Ability>;
+  /** Whether each connection is a process of its own. */
+  isSlow?: true;
   /**
    * Connects.
    *

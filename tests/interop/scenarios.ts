@@ -8,7 +8,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { ConnectionCallbacks, Handler, Message } from "../../mod.ts";
+import type { CompressionOptions, ConnectionCallbacks, Handler, Message } from "../../mod.ts";
 import { type Ability, type Peer, RefusedError } from "./peer.ts";
 import { Stage } from "./stage.ts";
 import { streamOf } from "../support/stream_of.ts";
@@ -21,16 +21,25 @@ interface Scenario {
   name: string;
   /** What the peer must be able to do; others are spared the scenario. */
   needs?: Ability[];
+  /** Moves many megabytes: once with compression is enough. */
+  isHeavy?: true;
   run(stage: Stage): Promise<void>;
 }
 
 /** Registers a test for each scenario. */
-export function runScenarios(peer: Peer, skip: false | string = false): void {
-  describe(peer.name, () => {
-    for (const { name, needs = [], run } of scenarios) {
+export function runScenarios(
+  peer: Peer,
+  skip: false | string = false,
+  compression: CompressionOptions | false = false,
+): void {
+  describe(peer.name + describeCompression(compression), () => {
+    for (const { name, needs = [], isHeavy, run } of scenarios) {
       if (!needs.every((ability) => peer.abilities.has(ability))) continue;
+      if (isHeavy && compression !== false && (!compression.contextTakeover || peer.isSlow)) {
+        continue;
+      }
       it(name, { skip, timeout: TIMEOUT_MS }, async () => {
-        const stage = new Stage(peer);
+        const stage = new Stage(peer, compression);
         try {
           await run(stage);
         } finally {
@@ -41,6 +50,18 @@ export function runScenarios(peer: Peer, skip: false | string = false): void {
   });
 }
 
+/** Registers them all with compression: where the window is kept, and where it is not. */
+export function runCompressedScenarios(peer: Peer, skip: false | string = false): void {
+  for (const contextTakeover of [true, false]) {
+    runScenarios(peer, skip, { contextTakeover, threshold: 0 });
+  }
+}
+
+function describeCompression(compression: CompressionOptions | false): string {
+  if (compression === false) return "";
+  return `, compressed with${compression.contextTakeover ? "" : "out"} a window that is kept`;
+}
+
 // ---- What is sent ----
 
 const ALPHABETS = ["text ", "Grüße ", "世界 ", "🦕🥟 "].map((text) =>
@@ -48,7 +69,7 @@ const ALPHABETS = ["text ", "Grüße ", "世界 ", "🦕🥟 "].map((text) =>
 );
 
 /** A text whose UTF-8 has that many bytes, with characters of one to four bytes where they fit. */
-function textOf(size: number): string {
+export function textOf(size: number): string {
   let bytes = 0;
   let text = "";
   for (let i = 0; bytes < size; i++) {
@@ -61,18 +82,18 @@ function textOf(size: number): string {
 }
 
 /** Bytes of all values. */
-function bytesOf(size: number): Uint8Array {
+export function bytesOf(size: number): Uint8Array {
   const bytes = new Uint8Array(size);
   for (let i = 0; i < size; i++) bytes[i] = (i * 31) ^ (i >>> 8);
   return bytes;
 }
 
-function bothOf(size: number): Message[] {
+export function bothOf(size: number): Message[] {
   return [textOf(size), bytesOf(size)];
 }
 
 /** Compares without printing megabytes. */
-function assertMessage(actual: Message, expected: Message): void {
+export function assertMessage(actual: Message, expected: Message): void {
   assertEquals(typeof actual, typeof expected);
   assertEquals(actual.length, expected.length);
   let isSame = actual === expected;
@@ -84,9 +105,9 @@ function assertMessage(actual: Message, expected: Message): void {
 
 // ---- How the server echoes ----
 
-const echo: ConnectionCallbacks<undefined> = { message: (conn, data) => conn.send(data) };
+export const echo: ConnectionCallbacks<undefined> = { message: (conn, data) => conn.send(data) };
 
-const echoHandlers: Record<string, Handler<undefined>> = {
+export const echoHandlers: Record<string, Handler<undefined>> = {
   iteration: async (conn) => {
     for await (const message of conn) await conn.send(message);
   },
@@ -129,6 +150,7 @@ const scenarios: Scenario[] = [
   })),
   {
     name: "messages of 16 MiB are echoed by callbacks",
+    isHeavy: true,
     async run(stage) {
       await stage.serve({ ...echo, limits: { maxMessageSize: 16 * MiB } });
       await echoSizes(stage, [16 * MiB]);
@@ -136,6 +158,7 @@ const scenarios: Scenario[] = [
   },
   {
     name: "messages of 16 MiB are echoed by messages",
+    isHeavy: true,
     async run(stage) {
       await stage.serve({ limits: { maxMessageSize: 16 * MiB } }, echoHandlers.messages);
       await echoSizes(stage, [16 * MiB]);
@@ -411,11 +434,14 @@ const scenarios: Scenario[] = [
     },
   },
   {
-    name: "no extension is in use",
+    name: "both sides know of the same extensions",
     async run(stage) {
       await stage.serve(echo);
       const { socket, conn } = await stage.pair();
-      assertEquals([socket.extensions, conn.extensions], ["", ""]);
+      const isCompressed = stage.compression !== false && stage.can("compression");
+      for (const extensions of [socket.extensions, conn.extensions]) {
+        assertEquals(/^permessage-deflate\b/.test(extensions), isCompressed);
+      }
     },
   },
   {
@@ -490,6 +516,7 @@ const scenarios: Scenario[] = [
   },
   {
     name: "large messages are echoed over TLS by messages",
+    isHeavy: true,
     needs: ["full duplex over TLS"],
     async run(stage) {
       const cert = readFileSync(tlsFile("cert.pem"), "utf8");

@@ -5,6 +5,7 @@
  */
 
 import {
+  type CompressionOptions,
   type Connection,
   type ConnectionCallbacks,
   type Handler,
@@ -12,21 +13,24 @@ import {
   type ServeOptions,
   type Server,
 } from "../../mod.ts";
-import { Inbox, type Peer, type PeerSocket } from "./peer.ts";
+import { type Ability, Inbox, type Peer, type PeerSocket } from "./peer.ts";
 import type { ConnectOptions } from "./peer.ts";
 
 type Options = ServeOptions<undefined> & ConnectionCallbacks<undefined>;
 
 /** A server and its clients. */
 export class Stage {
+  readonly compression: CompressionOptions | false;
   readonly #peer: Peer;
   readonly #connections: Inbox<Connection> = new Inbox();
   readonly #sockets: PeerSocket[] = [];
   #server: Server | undefined;
   #scheme = "ws";
 
-  constructor(peer: Peer) {
+  /** @param compression How servers compress that are not told otherwise. */
+  constructor(peer: Peer, compression: CompressionOptions | false = false) {
     this.#peer = peer;
+    this.compression = compression;
   }
 
   /** The server's address, as the clients are to write it. */
@@ -41,9 +45,15 @@ export class Stage {
     return this.#server;
   }
 
+  /** Tells what its clients can do. */
+  can(ability: Ability): boolean {
+    return this.#peer.abilities.has(ability);
+  }
+
   /** Starts the server; with a handler or callbacks, as `serve` takes them. */
   async serve(options: Options, handler?: Handler<undefined>): Promise<void> {
-    const all = { hostname: "127.0.0.1", port: 0, ...options };
+    const { compression } = this;
+    const all = { hostname: "127.0.0.1", port: 0, compression, ...options };
     const { open } = options;
     this.#scheme = options.tls === undefined ? "ws" : "wss";
     this.#server = handler === undefined

@@ -12,6 +12,7 @@ import ssl
 import sys
 
 import websockets
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 
 def emit(event, **fields):
@@ -68,6 +69,17 @@ async def main():
     }
     if options.get("certificateFile") is not None:
         settings["ssl"] = ssl.create_default_context(cafile=options["certificateFile"])
+    deflate = options.get("deflate")
+    if deflate is not None:
+        settings["compression"] = None
+        settings["extensions"] = [
+            ClientPerMessageDeflateFactory(
+                server_no_context_takeover=deflate["serverNoContextTakeover"],
+                client_no_context_takeover=deflate["clientNoContextTakeover"],
+                server_max_window_bits=deflate.get("serverMaxWindowBits"),
+                client_max_window_bits=deflate["clientMaxWindowBits"] or None,
+            )
+        ]
     try:
         socket = await websockets.connect(options["url"], **settings)
     except websockets.InvalidHandshake as error:

@@ -21,6 +21,7 @@ export function hasWebsockets(): boolean {
 
 export const websocketsPeer: Peer = {
   name: "Python's websockets",
+  isSlow: true,
   abilities: new Set([
     "fragments",
     "ping",
@@ -29,6 +30,9 @@ export const websocketsPeer: Peer = {
     "origin",
     "refusal status",
     "full duplex over TLS",
+    "compression",
+    "deflate",
+    "compression parameters",
   ]),
   connect(url, options) {
     const { promise, resolve, reject } = Promise.withResolvers<PeerSocket>();

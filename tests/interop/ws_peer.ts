@@ -20,11 +20,26 @@ export const wsPeer: Peer = {
     "origin",
     "refusal status",
     "full duplex over TLS",
+    "compression",
+    "deflate",
+    "compression parameters",
   ]),
-  connect(url, { protocols = [], origin, certificateFile }) {
+  connect(url, { protocols = [], origin, certificateFile, deflate }) {
     const { promise, resolve, reject } = Promise.withResolvers<PeerSocket>();
     const ca = certificateFile === undefined ? undefined : readFileSync(certificateFile);
-    const socket = new WebSocket(url, protocols, { origin, ca, maxPayload: 0 });
+    const socket = new WebSocket(url, protocols, {
+      origin,
+      ca,
+      maxPayload: 0,
+      // To ws, a `false` says that it would not accept what it did not ask for.
+      perMessageDeflate: deflate === undefined ? true : {
+        serverNoContextTakeover: deflate.serverNoContextTakeover || undefined,
+        clientNoContextTakeover: deflate.clientNoContextTakeover || undefined,
+        serverMaxWindowBits: deflate.serverMaxWindowBits,
+        // Its types leave out the booleans that it takes here.
+        clientMaxWindowBits: deflate.clientMaxWindowBits as number,
+      },
+    });
     const wsSocket = new WsSocket(socket);
     socket.on("open", () => resolve(wsSocket));
     socket.on("unexpected-response", (_request, response) => {
