@@ -26,7 +26,9 @@ export function tokensLength(tokens: readonly Token[]): number {
 /** Writes blocks. */
 export class DeflateWriter {
   readonly #random: Random;
-  readonly #bits: number[] = [];
+  #octets: number[] = [];
+  /** How many bits of the last octet are in use. */
+  #used = 8;
 
   constructor(random: Random) {
     this.#random = random;
@@ -39,7 +41,7 @@ export class DeflateWriter {
     this.align();
     this.#add(bytes.length, 16);
     this.#add(0xffff - bytes.length, 16);
-    for (const byte of bytes) this.#add(byte, 8);
+    for (const byte of bytes) this.#octets.push(byte);
   }
 
   /** Adds a block with the fixed codes. */
@@ -88,7 +90,7 @@ export class DeflateWriter {
     for (let i = 0; i < count; i++) this.#add(lengthLengths[LENGTHS_ORDER[i]] ?? 0, 3);
     const lengthCode = toCode(lengthLengths);
     for (const [symbol, extra, extraBits] of runs) {
-      this.#bits.push(...lengthCode[symbol]!);
+      this.#addCode(lengthCode[symbol]!);
       this.#add(extra, extraBits);
     }
     this.#tokens(tokens, toCode(literals), toCode(distances));
@@ -102,36 +104,45 @@ export class DeflateWriter {
 
   /** Goes to the next border of octets. */
   align(): void {
-    while (this.#bits.length % 8 > 0) this.#bits.push(0);
+    this.#used = 8;
   }
 
-  /** What was written, which must have been aligned. */
+  /** What was written. */
   take(): Uint8Array {
-    const bits = this.#bits.splice(0);
-    return Uint8Array.from(
-      { length: bits.length / 8 },
-      (_, i) => bits.slice(i * 8, i * 8 + 8).reduce((octet, bit, k) => octet + bit * 2 ** k, 0),
-    );
+    const octets = Uint8Array.from(this.#octets);
+    this.#octets = [];
+    this.align();
+    return octets;
   }
 
   #tokens(tokens: readonly Token[], literals: Code, distances: Code): void {
     for (const token of tokens) {
       if (typeof token === "number") {
-        this.#bits.push(...literals[token]!);
+        this.#addCode(literals[token]!);
         continue;
       }
       const [length, lengthExtra, lengthBits] = lengthSymbol(token.length);
-      this.#bits.push(...literals[length]!);
+      this.#addCode(literals[length]!);
       this.#add(lengthExtra, lengthBits);
       const [distance, distanceExtra, distanceBits] = distanceSymbol(token.distance);
-      this.#bits.push(...distances[distance]!);
+      this.#addCode(distances[distance]!);
       this.#add(distanceExtra, distanceBits);
     }
-    this.#bits.push(...literals[256]!);
+    this.#addCode(literals[256]!);
+  }
+
+  #addCode(bits: readonly number[]): void {
+    for (const bit of bits) this.#add(bit, 1);
   }
 
   #add(value: number, count: number): void {
-    for (let i = 0; i < count; i++) this.#bits.push(Math.floor(value / 2 ** i) % 2);
+    for (let i = 0; i < count; i++) {
+      if (this.#used === 8) {
+        this.#octets.push(0);
+        this.#used = 0;
+      }
+      this.#octets[this.#octets.length - 1] += ((value >> i) & 1) << this.#used++;
+    }
   }
 }
 

@@ -131,6 +131,14 @@ class Bits {
     return value;
   }
 
+  /** Reads a whole octet, at a border of octets. */
+  readOctet(): number {
+    const octet = this.#position / 8;
+    if (octet === this.#bytes.length) throw new EndOfInput();
+    this.#position += 8;
+    return this.#bytes[octet];
+  }
+
   /** Goes to the next border of octets, and tells which it is. */
   nextOctet(): number {
     const octet = Math.ceil(this.#position / 8);
@@ -177,7 +185,7 @@ function inflateStored(bits: Bits, output: number[]): void {
   bits.nextOctet();
   const length = bits.read(16);
   if (bits.read(16) !== 0xffff - length) throw new Corrupt();
-  for (let i = 0; i < length; i++) output.push(bits.read(8));
+  for (let i = 0; i < length; i++) output.push(bits.readOctet());
 }
 
 /** Section 3.2.6. */

@@ -29,10 +29,13 @@ export interface Received {
 
 export function receiveInflating(
   bytes: Uint8Array,
-  { maxMessageSize, maxFragments, keepsWindow }: Limits & { keepsWindow: boolean },
+  { maxMessageSize, maxFragments, keepsWindow, windowBits }: Limits & {
+    keepsWindow: boolean;
+    windowBits: number;
+  },
 ): Received {
   const { frames, failedAt } = readStream(bytes, { masked: true, allowRsv1: true });
-  const inflater = new ReferenceInflater(keepsWindow);
+  const inflater = new ReferenceInflater(keepsWindow, windowBits);
   const events: string[] = [];
   const fail = (...codes: number[]): Received => ({ events, closeCodes: new Set(codes) });
 

@@ -7,6 +7,7 @@
 
 import { fromHex } from "../codec/support.ts";
 import { latin1 } from "../handshake/support.ts";
+import { concatBytes, encodeReferenceFrame } from "../support/reference_frames.ts";
 import { upgradeRequest } from "../support/requests.ts";
 
 const LIMITS = { maxMessageSize: 300, maxFragments: 6 };
@@ -26,6 +27,26 @@ const streams = (...hex: string[]) => hex.map((hex) => ({ ...RECEIVER, bytes: fr
 const bytesOf = (...hex: string[]) => hex.map((hex) => ({ bytes: fromHex(hex), offset: 3 }));
 const conversations = (...hex: string[]) =>
   hex.map((hex) => ({ head: upgradeRequest(), bytes: fromHex(hex), isCalm: true }));
+
+/** Streams of compressed messages, each of one frame. */
+const compressed = (...messages: string[][]) =>
+  messages.flatMap((payloads) =>
+    [false, true].map((keepsWindow) => ({
+      limits: { maxMessageSize: 2000, maxFragments: 8 },
+      keepsWindow,
+      windowBits: 15,
+      streaming: undefined,
+      stops: true,
+      bytes: concatBytes(payloads.map((hex) =>
+        encodeReferenceFrame({
+          opcode: 2,
+          rsv: 4,
+          maskingKey: fromHex(KEY),
+          payload: fromHex(hex),
+        })
+      )),
+    }))
+  );
 
 /** The inputs by the names of their targets. */
 export const VECTORS: Record<string, object[]> = {
@@ -130,6 +151,40 @@ export const VECTORS: Record<string, object[]> = {
     { bytes: fromHex("02 7f 41 ed ed 7f ed 82 82 ed"), role: "client", allowRsv1: true },
     { bytes: fromHex("c1 00 41 00 c0 00"), role: "client", allowRsv1: true },
   ],
+  "compressed stream": compressed(
+    // RFC 7692, section 7.2.3, and messages behind one another.
+    ["f2 48 cd c9 c9 07 00", "f2 00 11 00 00", "f2 00 11 00 00"],
+    ["00 05 00 fa ff 48 65 6c 6c 6f 00", "f2 00 11 00 00"],
+    ["f3 48 cd c9 c9 07 00 00", "f2 48 cd c9 c9 07 00"],
+    ["f2 48 05 00 00 00 ff ff ca c9 c9 07 00"],
+    ["", "00", "", "f2 48 cd c9 c9 07 00"],
+    // Behind the end of a DEFLATE stream there is no window.
+    ["f3 48 cd c9 c9 07 00 00", "f2 00 11 00 00"],
+    ["f3 48 cd c9 c9 07 00", "f2 00 11 00 00"],
+    // An end at the end of a message, in its tail, and behind it.
+    ["f3 48 cd c9 c9 07 00", "", "f3 48 cd c9 c9 07 00"],
+    ["03", "03 00", "03 00 00"],
+    ["01", "f2 48 cd c9 c9 07 00"],
+    ["01 00 00 ff ff", "01 00 00 ff ff 00"],
+    // A message that is cut off: the next one goes on with it.
+    ["f2 48", "cd c9 c9 07 00"],
+    ["00 05 00 fa ff 48", "65"],
+    ["04", "00"],
+    // No type, no such lengths, no code, too many codes, no end of a block, no such distance.
+    ["06"],
+    ["00 05 00 00 00"],
+    ["fc ff 00 00"],
+    ["04 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"],
+    ["04 e0 ff ff ff"],
+    ["f2 00 f1 ff ff"],
+    ["63 18 05 40 1c c6"],
+    // As many ends as there may be, and one more.
+    ["03 00 ".repeat(1023)],
+    ["03 00 ".repeat(1056)],
+    ["03 00 ".repeat(1057)],
+    ["03 00 ".repeat(1058)],
+    ["03 00 ".repeat(1059)],
+  ),
   "UTF-8": bytesOf(
     "",
     "c0 80",
