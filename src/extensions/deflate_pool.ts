@@ -1,18 +1,12 @@
-import { cloneBytes } from "../codec/byte_collector.ts";
 import type { CompressionSettings } from "./compression_options.ts";
+import { RememberedMessage } from "./remembered_message.ts";
 import type { DeflateStream, DeflateStreams } from "./zlib.ts";
 
 /** How many streams of a kind are kept for the next message that needs one. */
 const MAX_IDLE = 4;
 
-/** The largest message that is remembered. */
-const MAX_REMEMBERED_LENGTH = 64 * 1024;
-
-/** The message that was compressed last. */
-interface Remembered {
-  data: string | Uint8Array;
-  deflated: Uint8Array;
-}
+/** What is longer than this, compressed, is no view of memory that is used again. */
+export const MAX_VIEW_LENGTH: number = 16 * 1024;
 
 /**
  * What the connections with the same settings share: streams that nobody uses at the moment, and the
@@ -23,7 +17,7 @@ export class DeflatePool {
   readonly #settings: CompressionSettings;
   readonly #idleDeflaters: Map<number, DeflateStream[]> = new Map();
   readonly #idleInflaters: Map<number, DeflateStream[]> = new Map();
-  readonly #remembered: Map<number, Remembered> = new Map();
+  readonly #lastMessages: Map<number, RememberedMessage> = new Map();
 
   constructor(streams: DeflateStreams, settings: CompressionSettings) {
     this.#streams = streams;
@@ -52,21 +46,13 @@ export class DeflatePool {
     release(this.#idleInflaters, windowBits, stream);
   }
 
-  /** Gives what became of a message, if it was the last one compressed with this window. */
-  recall(windowBits: number, data: string | Uint8Array): Uint8Array | undefined {
-    const remembered = this.#remembered.get(windowBits);
-    return remembered !== undefined && isSame(remembered.data, data)
-      ? remembered.deflated
-      : undefined;
-  }
-
-  /** Remembers what became of a message, and gives it. */
-  remember(windowBits: number, data: string | Uint8Array, deflated: Uint8Array): Uint8Array {
-    if (data.length > MAX_REMEMBERED_LENGTH) return deflated;
-    const own = cloneBytes(deflated, 0, deflated.length);
-    const kept = typeof data === "string" ? data : cloneBytes(data, 0, data.length);
-    this.#remembered.set(windowBits, { data: kept, deflated: own });
-    return own;
+  /** The message that was compressed last with this window, without others before it. */
+  lastMessage(windowBits: number): RememberedMessage {
+    let last = this.#lastMessages.get(windowBits);
+    if (last === undefined) {
+      this.#lastMessages.set(windowBits, last = new RememberedMessage(MAX_VIEW_LENGTH));
+    }
+    return last;
   }
 }
 
@@ -83,11 +69,4 @@ function release(
   } else {
     stream.close();
   }
-}
-
-function isSame(a: string | Uint8Array, b: string | Uint8Array): boolean {
-  if (typeof a === "string" || typeof b === "string") return a === b;
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

@@ -1,5 +1,6 @@
 import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
-import type { DeflatePool } from "./deflate_pool.ts";
+import { type DeflatePool, MAX_VIEW_LENGTH } from "./deflate_pool.ts";
+import type { RememberedMessage } from "./remembered_message.ts";
 import { DeflateStream } from "./zlib.ts";
 
 /** What the last block of a sync flush ends with: the sender removes it (RFC 7692, section 7.2.1). */
@@ -8,14 +9,16 @@ export const TAIL_LENGTH = 4;
 /** An empty block without its tail: a message without contents (section 7.2.3.6). */
 const EMPTY_BLOCK = Uint8Array.of(0x00);
 
-// What is handed out as a view of the shared output is to be copied at once; more is not.
-const MAX_VIEW_LENGTH = 16 * 1024;
+/** Up to this many UTF-16 units a text is encoded to memory that is used again. */
+const MAX_SCRATCH_LENGTH = 16 * 1024;
 
 /** Compresses the messages of one connection (RFC 7692, section 7.2.1). */
 export class MessageDeflater {
   readonly #pool: DeflatePool;
   readonly #windowBits: number;
   readonly #keepsWindow: boolean;
+  /** What others compressed last too; there from the first message on where the window is not kept. */
+  #lastMessage: RememberedMessage | undefined;
   /** There from the first message on where the window is kept, else within a fragmented message. */
   #stream: DeflateStream | undefined;
 
@@ -33,8 +36,8 @@ export class MessageDeflater {
    */
   deflateMessage(data: string | Uint8Array): Uint8Array {
     if (this.#keepsWindow) return this.deflateFragment(toBytes(data), true);
-    return this.#pool.recall(this.#windowBits, data) ??
-      this.#pool.remember(this.#windowBits, data, this.deflateFragment(toBytes(data), true));
+    const last = this.#lastMessage ??= this.#pool.lastMessage(this.#windowBits);
+    return last.recall(data) ?? last.replace(data, this.deflateFragment(toBytes(data), true));
   }
 
   /** Compresses a fragment of a message, and whatever it holds back; see `deflateMessage`. */
@@ -69,7 +72,13 @@ function deflate(stream: DeflateStream, input: Uint8Array): Uint8Array {
 }
 
 const encoder = new TextEncoder();
+let scratch: Uint8Array | undefined;
 
+/** Gives the bytes of a message, to be used before the next one's. */
 function toBytes(data: string | Uint8Array): Uint8Array {
-  return typeof data === "string" ? encoder.encode(data) : data;
+  if (typeof data !== "string") return data;
+  if (data.length > MAX_SCRATCH_LENGTH) return encoder.encode(data);
+  // No character needs more than three octets a UTF-16 unit.
+  scratch ??= new Uint8Array(MAX_SCRATCH_LENGTH * 3);
+  return scratch.subarray(0, encoder.encodeInto(data, scratch).written);
 }

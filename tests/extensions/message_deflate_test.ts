@@ -247,4 +247,18 @@ describe("a message that goes to many", () => {
     assertEquals(inflateAlone(after), bytes);
     assertEquals(inflateAlone(deflaters[2].deflateMessage(text)), utf8(text));
   });
+
+  it("stays as it is where it is long, and is right where it was text or is none", () => {
+    const deflater = new MessageDeflater(pool, 15, false);
+    const long = randomBytes(40_000);
+    const payload = deflater.deflateMessage(long);
+    assert(payload.length > 16 * 1024);
+    assertEquals(deflater.deflateMessage(long), payload);
+    // Longer than what is encoded to memory that is used again, and up to that.
+    for (const text of ["\u20ac".repeat(16 * 1024), "\u20ac".repeat(20_000), "", "x"]) {
+      assertEquals(inflateAlone(deflater.deflateMessage(text)), utf8(text));
+      assertEquals(inflateAlone(deflater.deflateMessage(utf8(text))), utf8(text));
+    }
+    assertEquals(inflateAlone(payload), new Uint8Array(long));
+  });
 });

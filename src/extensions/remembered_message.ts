@@ -1,0 +1,59 @@
+import { copyBytes } from "../codec/byte_collector.ts";
+
+/** The largest message that is remembered, and how long it may be when it is compressed. */
+const MAX_LENGTH = 64 * 1024;
+
+const EMPTY = new Uint8Array(0);
+
+/** The message that was compressed last, in memory that is used again for the next one. */
+export class RememberedMessage {
+  readonly #maxViewLength: number;
+  #text: string | undefined;
+  /** Where the message is, if it is binary, and its length; -1 if it is not. */
+  #bytes: Uint8Array = EMPTY;
+  #length = -1;
+  /** Where what became of it is, if that is short. */
+  #buffer: Uint8Array = EMPTY;
+  #deflated: Uint8Array = EMPTY;
+
+  /**
+   * Remembers nothing yet.
+   *
+   * @param maxViewLength Up to this length what became of a message is used before the next one comes,
+   * and copied here. What is longer has memory of its own.
+   */
+  constructor(maxViewLength: number) {
+    this.#maxViewLength = maxViewLength;
+  }
+
+  /** Gives what became of the message, if it is this one. */
+  recall(data: string | Uint8Array): Uint8Array | undefined {
+    if (typeof data === "string") return data === this.#text ? this.#deflated : undefined;
+    if (data.length !== this.#length) return undefined;
+    for (let i = 0; i < data.length; i++) if (data[i] !== this.#bytes[i]) return undefined;
+    return this.#deflated;
+  }
+
+  /** Remembers another message instead, if it is not too large. Gives what became of it. */
+  replace(data: string | Uint8Array, deflated: Uint8Array): Uint8Array {
+    if (data.length > MAX_LENGTH || deflated.length > MAX_LENGTH) return deflated;
+    if (typeof data === "string") {
+      this.#text = data;
+      this.#length = -1;
+    } else {
+      this.#text = undefined;
+      if (data.length > this.#bytes.length) this.#bytes = new Uint8Array(data.length);
+      copyBytes(data, 0, data.length, this.#bytes, 0);
+      this.#length = data.length;
+    }
+    return this.#deflated = this.#keep(deflated);
+  }
+
+  #keep(deflated: Uint8Array): Uint8Array {
+    const { length } = deflated;
+    if (length > this.#maxViewLength) return deflated;
+    if (this.#buffer === EMPTY) this.#buffer = new Uint8Array(this.#maxViewLength);
+    copyBytes(deflated, 0, length, this.#buffer, 0);
+    return this.#buffer.subarray(0, length);
+  }
+}
