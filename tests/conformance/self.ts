@@ -18,6 +18,13 @@ export interface Found {
   group?: string;
   /** What is said of it. */
   failure: RegExp;
+  /**
+   * How long to wait, in milliseconds. What a server does not do is found by waiting. The wait is no
+   * limit for the others: they fail sooner, or pass.
+   *
+   * @default 500
+   */
+  deadlineMs?: number;
 }
 
 /** Plays the cases against a server without mistakes. */
@@ -37,15 +44,14 @@ export function describePlainServer(sections: readonly Section[]): void {
 
 /** Plays the cases that find a mistake against a server that makes it. */
 export function describeMistakes(found: Partial<Record<AnyMistake, Found>>): void {
-  for (const [mistake, { section, group = "", failure }] of Object.entries(found)) {
+  for (const [mistake, how] of Object.entries(found)) {
+    const { section, group = "", failure, deadlineMs = 500 } = how;
     it(`find a server that ${mistake}`, async () => {
       const server = await startPlainServer(mistake as AnyMistake);
       const cases = section.cases.filter(({ id, heavy }) => !heavy && id.startsWith(group));
       const results = await runSections(server.url, [{ name: section.name, cases }], {
         ...(mistake === "ends the connection late" && { slowMs: SLOW_MS }),
-        // What a server does not do is found by waiting. The wait is no limit for the others: they
-        // fail sooner, or pass.
-        deadlineMs: 500,
+        deadlineMs,
         until: failure,
       });
       await server.close();
