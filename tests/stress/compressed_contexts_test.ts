@@ -20,6 +20,9 @@ const IDLE_SIZE = 48 * KiB;
 /** What may come and go in a process of any size. */
 const NOISE = 24 * MiB;
 
+/** What the runtimes let come together of connections that have gone. */
+const MAX_GARBAGE = 96 * MiB;
+
 /** What fills a window, and is no more than the budget has for each. */
 const MESSAGE = compressedFrames(zeros(1).subarray(0, 60));
 
@@ -149,11 +152,19 @@ for (const compression of ["takeover", "no-takeover"]) {
       };
       await repeated(VISITORS / 2, visit);
       const half = await residentSize(server);
+      server.resetPeak();
       await repeated(VISITORS / 2, visit);
       await repeated(VISITORS / 4, breakOff);
+      const peak = server.peakSize - half;
       const growth = await residentSize(server) - half;
-      progress(`${compression}, ${VISITORS} visitors: ${mib(half)}, and ${mib(growth)} more`);
+      progress(
+        `${compression}, ${VISITORS} visitors: ${mib(half)}, ${mib(peak)} more meanwhile, ${
+          mib(growth)
+        } left`,
+      );
       assert(growth < NOISE, `${mib(growth)} are left`);
+      // Contexts are freed when a connection ends, not when its garbage is collected.
+      assert(peak < MAX_GARBAGE, `${mib(peak)} were used meanwhile`);
     });
 
     test("nothing that keeps the server", () => server.stop());
