@@ -13,8 +13,7 @@ export const ECHO_STYLES = ["callback", "iterate", "streams", "messages"] as con
 export type EchoStyle = typeof ECHO_STYLES[number];
 
 /** The ways in which it compresses. */
-export const ECHO_COMPRESSIONS = ["takeover", "no-takeover"] as const;
-export type EchoCompression = typeof ECHO_COMPRESSIONS[number];
+export type EchoCompression = "takeover" | "no-takeover";
 
 /** An echo server that was started. */
 export interface EchoProcess {

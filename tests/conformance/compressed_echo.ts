@@ -1,13 +1,20 @@
+/**
+ * Plays the conformance cases with compression against the echo example.
+ *
+ * @module
+ */
+
 import { after, before, describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { COMPRESSION_SECTIONS } from "./cases/mod.ts";
-import { ECHO_COMPRESSIONS, ECHO_STYLES, type EchoProcess, startEcho } from "./echo_process.ts";
+import { ECHO_STYLES, type EchoCompression, type EchoProcess, startEcho } from "./echo_process.ts";
 import { runSections } from "./run_case.ts";
 
 // A little less than the example's deadline for the closing handshake, 5 s.
 const SLOW_MS = 4500;
 
-for (const compression of ECHO_COMPRESSIONS) {
+/** Registers the tests of all styles. */
+export function describeCompressedEcho(compression: EchoCompression): void {
   for (const style of ECHO_STYLES) {
     describe(`compression of the echo example, ${compression}, style ${style}`, () => {
       let server: EchoProcess | undefined;

@@ -1,0 +1,3 @@
+import { describeCompressedEcho } from "./compressed_echo.ts";
+
+describeCompressedEcho("takeover");
