@@ -10,6 +10,7 @@ import {
   REFERENCE_OPCODES,
 } from "../support/reference_frames.ts";
 import { upgradeRequest } from "../support/requests.ts";
+import { streamOf } from "../support/stream_of.ts";
 import { type Harness, type Setup, TRANSPORTS, withMemoryServer } from "../support/transports.ts";
 import { settle, turn } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
@@ -247,7 +248,7 @@ describe("which messages are compressed", () => {
       for (
         const [compress, expected] of [[undefined, true], [true, true], [false, false]] as const
       ) {
-        const stream = ReadableStream.from(["Hello, ", "", "world"]);
+        const stream = streamOf(["Hello, ", "", "world"]);
         await conn.sendStream("text", stream, compress === undefined ? {} : { compress });
         const { data, isCompressed } = await readMessage(client, new Inflater(false));
         assertEquals([data, isCompressed], ["Hello, world", expected]);
@@ -259,17 +260,17 @@ describe("which messages are compressed", () => {
       const { client, conn } = await server.openPair();
       void conn.send("x".repeat(5000), { compress: true });
       assertEquals(await client.readMessage(), "x".repeat(5000));
-      await conn.sendStream("text", ReadableStream.from(["a"]), { compress: true });
+      await conn.sendStream("text", streamOf(["a"]), { compress: true });
       assertEquals(await client.readMessage(), "a");
     }));
 
   it("in the order of the calls, mixed, also behind a stream", () =>
     withOpen({ contextTakeover: true, threshold: 0 }, async (client, conn) => {
       const sent = [
-        conn.sendStream("text", ReadableStream.from(["stre", "am"])),
+        conn.sendStream("text", streamOf(["stre", "am"])),
         conn.send("one", { compress: false }),
         conn.send("two"),
-        conn.sendStream("text", ReadableStream.from(["plain"]), { compress: false }),
+        conn.sendStream("text", streamOf(["plain"]), { compress: false }),
         conn.send("three"),
       ];
       await Promise.all(sent);
