@@ -18,12 +18,14 @@ import { eventually } from "../support/waiter.ts";
 const KiB = 1024;
 const MiB = 1024 * KiB;
 const OFFER = "permessage-deflate; client_max_window_bits";
+/** What a server that keeps windows answers to it. */
+const WITH_TAKEOVER = "permessage-deflate; server_max_window_bits=13; client_max_window_bits=13";
 const { text, binary, continuation, ping } = REFERENCE_OPCODES;
 const utf8 = (string: string) => new TextEncoder().encode(string);
 
-/** Compresses a message without the window of others. */
+/** Compresses a message without the window of others, and with the one that servers ask for. */
 function deflate(data: string | Uint8Array, level = 6): Uint8Array {
-  const options = { level, finishFlush: constants.Z_SYNC_FLUSH };
+  const options = { level, windowBits: 13, finishFlush: constants.Z_SYNC_FLUSH };
   return new Uint8Array(deflateRawSync(typeof data === "string" ? utf8(data) : data, options))
     .slice(0, -4);
 }
@@ -158,7 +160,12 @@ describe("what is agreed upon", () => {
       OFFER,
       "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
     ],
-    [{ contextTakeover: true }, OFFER, "permessage-deflate"],
+    [{ contextTakeover: true }, OFFER, WITH_TAKEOVER],
+    [
+      { contextTakeover: true, serverMaxWindowBits: 15, clientMaxWindowBits: 15 },
+      OFFER,
+      "permessage-deflate",
+    ],
     [
       { contextTakeover: true, serverMaxWindowBits: 12, clientMaxWindowBits: 11 },
       OFFER,
@@ -168,7 +175,8 @@ describe("what is agreed upon", () => {
     [
       { contextTakeover: true },
       "x-unknown, permessage-deflate; foo, permessage-deflate",
-      "permessage-deflate",
+      // One that can't be told the size of its window.
+      "permessage-deflate; client_no_context_takeover; server_max_window_bits=13",
     ],
   ];
   for (const [compression, offer, answer] of ROWS) {
@@ -186,7 +194,9 @@ describe("what is agreed upon", () => {
 
   it("is without takeover past maxContexts, and with it again when one has left", () =>
     withMemoryServer({ compression: { contextTakeover: true, maxContexts: 2 } }, async (server) => {
-      const none = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+      const bits = "server_max_window_bits=13";
+      const none = "permessage-deflate; server_no_context_takeover; client_no_context_takeover; " +
+        bits;
       const first = await open(server);
       // One that keeps no window does not count.
       const without = await open(
@@ -197,17 +207,20 @@ describe("what is agreed upon", () => {
       const third = await open(server);
       const conns = [first, without, second, third];
       assertEquals(conns.map(({ conn }) => conn.extensions), [
-        "permessage-deflate",
+        WITH_TAKEOVER,
         none,
-        "permessage-deflate",
-        none,
+        WITH_TAKEOVER,
+        `${none}; client_max_window_bits=13`,
       ]);
       third.client.socket.reset();
       await third.conn.closed;
-      assertEquals((await open(server)).conn.extensions, none);
+      assertEquals(
+        (await open(server)).conn.extensions,
+        `${none}; client_max_window_bits=13`,
+      );
       first.client.socket.reset();
       await first.conn.closed;
-      assertEquals((await open(server)).conn.extensions, "permessage-deflate");
+      assertEquals((await open(server)).conn.extensions, WITH_TAKEOVER);
     }));
 });
 
