@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { PeerProcess } from "./peer.ts";
 import { patternBytes } from "./pattern.ts";
 import { type Server, type Transport, withServer } from "./server.ts";
@@ -370,16 +371,26 @@ for (const transport of ["tcp", "tls", "unix"] satisfies Transport[]) {
 
     test("tells of a reset that a write is the first to notice", async (server) => {
       const { channel, peer } = await server.connect();
+      let isPaused = false;
       channel.onEvent = (event) => {
         if (event !== "receive") return;
-        // Meanwhile the reset comes. Where it comes later, the test only tests less.
+        isPaused = true;
+        // Meanwhile the reset comes.
         const endsAt = performance.now() + 100;
         while (performance.now() < endsAt);
         channel.pause();
         channel.write([patternBytes(0, 1000)]);
       };
       await Promise.all([peer.write(10), peer.reset()]);
-      await channel.untilClosed();
+      await channel.until(() => isPaused || channel.closed);
+      // Where it comes later, nothing is read that would tell: it is a later write that notices. Over
+      // TLS, Node 22 sometimes tells only when it is read again.
+      if (transport === "tls") channel.resume();
+      while (!channel.closed) {
+        await channel.untilDrained();
+        await setTimeout(20);
+        if (!channel.closed) await channel.send(10);
+      }
       assert(channel.error instanceof Error);
     });
 
