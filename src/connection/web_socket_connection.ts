@@ -1,5 +1,5 @@
 import { CloseCode } from "../codec/close_code.ts";
-import type { Role } from "../codec/frame.ts";
+import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
@@ -92,7 +92,9 @@ export class WebSocketConnection<Data>
   #hasReceiver: boolean;
   /** The number of promises of callbacks that are being awaited. */
   #handling = 0;
+  /** The payload of the latest Ping that could not be answered yet: a flood of them is one. */
   #pendingPong: Uint8Array | undefined;
+  #pendingPongLength = -1;
   #end: End | undefined;
   #isEndSettled = false;
   #hasPeerEnded = false;
@@ -257,9 +259,11 @@ export class WebSocketConnection<Data>
   }
 
   drain(): void {
-    const pong = this.#pendingPong;
-    this.#pendingPong = undefined;
-    if (pong !== undefined && this.#isSendable) this.#protocol.sendPong(pong);
+    const length = this.#pendingPongLength;
+    this.#pendingPongLength = -1;
+    if (length >= 0 && this.#isSendable) {
+      this.#protocol.sendPong(this.#pendingPong!.subarray(0, length));
+    }
     this.#sendQueue.drain();
   }
 
@@ -369,8 +373,13 @@ export class WebSocketConnection<Data>
     // "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to
     // previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently
     // processed Ping frame." (section 5.5.3)
-    if (this.#sendQueue.isBlocked) this.#pendingPong = payload;
-    else this.#sendPong(payload);
+    if (this.#sendQueue.isBlocked) {
+      this.#pendingPong ??= new Uint8Array(MAX_CONTROL_PAYLOAD_LENGTH);
+      this.#pendingPong.set(payload);
+      this.#pendingPongLength = payload.length;
+    } else {
+      this.#sendPong(payload);
+    }
   }
 
   receivePong(payload: Uint8Array): void {

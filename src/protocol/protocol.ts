@@ -23,7 +23,10 @@ import {
 
 /** Takes what the peer sent. A method may send at once, through the protocol that calls it. */
 export interface ProtocolHandler extends MessageHandler {
-  /** Takes a Ping, which {@linkcode Protocol.sendPong} answers (RFC 6455, section 5.5.2). */
+  /**
+   * Takes a Ping, which {@linkcode Protocol.sendPong} answers (RFC 6455, section 5.5.2). The payload
+   * lies in the input: whoever keeps it copies it.
+   */
   receivePing(payload: Uint8Array): void;
   /** Takes a Pong (section 5.5.3). */
   receivePong(payload: Uint8Array): void;
@@ -363,7 +366,7 @@ export class Protocol {
       this.#handler.receiveClose(status);
     } else if (opcode === Opcode.Ping) {
       // Behind this side's Close frame there is no place for the Pong.
-      if (this.#state === "open") this.#handler.receivePing(cloneBytes(bytes, start, end));
+      if (this.#state === "open") this.#handler.receivePing(bytes.subarray(start, end));
     } else {
       this.#handler.receivePong(cloneBytes(bytes, start, end));
     }

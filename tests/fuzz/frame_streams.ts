@@ -292,7 +292,9 @@ class LateLog extends EventLog {
   }
 
   override receivePing(payload: Uint8Array): void {
-    this.late.push(() => describeControl(9, payload));
+    // It lies in the input, which may be overwritten.
+    const line = describeControl(9, payload);
+    this.late.push(() => line);
     this.onEvent();
   }
 
