@@ -10,7 +10,7 @@ describeArenas("a server under attack", (test) => {
   for (const attack of attacks) {
     test(attack.name, async (arena) => {
       // The first time, code is compiled, and the runtime takes what memory it wants to have.
-      await arena.attack(attack, { floodMs: 200 });
+      await arena.attack(attack, { floodMs: 400 });
       await arena.hold(attack.name, () => arena.attack(attack, { seed: 2, floodMs: 400 }));
     });
   }

@@ -12,7 +12,7 @@ const MAX_HOARD = 256 * MiB;
 describeArenas("a server that is to hold much", (test) => {
   for (const attack of hoarders) {
     test(attack.name, async (arena) => {
-      await arena.attack(attack);
+      await arena.attack(attack, { scale: 0.3 });
       await arena.hold(attack.name, () => arena.attack(attack, { seed: 2 }), MAX_HOARD);
     });
   }
