@@ -130,3 +130,58 @@ export class ListenError extends Error {
     this.code = code;
   }
 }
+
+/** The client could not connect. The same on every runtime. */
+export class ConnectError extends WebSocketError {
+  /** The name of the error class. */
+  override name = "ConnectError";
+  /**
+   * The system's name of the reason, such as `"ECONNREFUSED"`, `"ENOTFOUND"`, `"ETIMEDOUT"` or
+   * `"ECONNRESET"`. Where a certificate is not trusted, that of Node, such as
+   * `"DEPTH_ZERO_SELF_SIGNED_CERT"` or `"ERR_TLS_CERT_ALTNAME_INVALID"`; `"EPROTO"` where TLS fails
+   * otherwise, and `"EINVAL"` where the client's own certificate can't be used.
+   */
+  readonly code: string;
+
+  /**
+   * Creates a connect error.
+   *
+   * @param code The system's name of the reason, such as `"ECONNREFUSED"`.
+   * @param message Where connecting was tried, and what went wrong.
+   * @param cause The runtime's own error.
+   */
+  constructor(code: string, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+/**
+ * The server answered the opening handshake with something else than a valid `101 Switching
+ * Protocols` (RFC 6455, section 4.1).
+ */
+export class UnexpectedResponseError extends WebSocketError {
+  /** The name of the error class. */
+  override name = "UnexpectedResponseError";
+  /** The HTTP status; 0 where the answer is no HTTP. */
+  readonly status: number;
+  /** The header fields of the answer; empty where it is no HTTP. */
+  readonly headers: Headers;
+  /** The beginning of the answer's body, as text; `""` where there is none. */
+  readonly body: string;
+
+  /**
+   * Creates an error for an answer.
+   *
+   * @param message What is wrong with the answer.
+   * @param status The HTTP status; 0 where the answer is no HTTP.
+   * @param headers The header fields of the answer. Default: none.
+   * @param body The beginning of the answer's body, as text. Default: `""`.
+   */
+  constructor(message: string, status: number, headers: Headers = new Headers(), body = "") {
+    super(message);
+    this.status = status;
+    this.headers = headers;
+    this.body = body;
+  }
+}

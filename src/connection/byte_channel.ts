@@ -116,3 +116,78 @@ export type Listen = (
   tls: TlsCertificate | undefined,
   onChannel: (channel: ByteChannel) => void,
 ) => Promise<ByteListener>;
+
+/** Where to connect to. */
+export type DialTarget =
+  | {
+    /** A host name, or an IP address without brackets. */
+    hostname: string;
+    /** The port: 0 to 65535. */
+    port: number;
+  }
+  | {
+    /** The path of a Unix domain socket. */
+    path: string;
+  };
+
+/** How a TLS client checks its server, and proves who it is itself. */
+export interface TlsClientOptions {
+  /**
+   * The name to ask the server for (SNI, RFC 6066, section 3), and that its certificate must be for.
+   *
+   * @default the host name of the URL; no name is asked for where that is an IP address
+   */
+  serverName?: string;
+  /**
+   * The certificates to trust, PEM encoded.
+   *
+   * @default the certificate authorities that the runtime trusts
+   */
+  ca?: string | string[];
+  /** The client's own certificate chain, PEM encoded; needs `key`. */
+  cert?: string;
+  /** The private key of `cert`, PEM encoded. */
+  key?: string;
+  /**
+   * Whether the server's certificate must be trusted, and be for its name. Without that, anybody on
+   * the way can read and change everything.
+   *
+   * @default true
+   */
+  rejectUnauthorized?: boolean;
+}
+
+/** What connects. */
+export interface Dialer {
+  /**
+   * Connects.
+   *
+   * @param handler Takes the channel's events, from the first one on.
+   * @param signal Gives up: no socket is left then.
+   * @throws {ConnectError} Where nobody can be reached at `target`.
+   * @throws The reason of `signal`, once it aborts.
+   */
+  dial(
+    target: DialTarget,
+    handler: ByteChannelHandler,
+    signal: AbortSignal,
+  ): Promise<ByteChannel>;
+  /**
+   * Begins TLS over a channel, which is taken over: its handler is replaced, and it ends with what
+   * stands on it. Nothing may have been received from it yet that belongs to TLS.
+   *
+   * @param channel The channel, not paused. It is aborted where this fails.
+   * @param hostname The host name or IP address that the certificate must be for.
+   * @param handler Takes the events of the returned channel, from the first one on.
+   * @param signal Gives up: no socket is left then.
+   * @throws {ConnectError} Where the server's certificate is not trusted, or the TLS handshake fails.
+   * @throws The reason of `signal`, once it aborts.
+   */
+  startTls(
+    channel: ByteChannel,
+    hostname: string,
+    tls: TlsClientOptions,
+    handler: ByteChannelHandler,
+    signal: AbortSignal,
+  ): Promise<ByteChannel>;
+}
