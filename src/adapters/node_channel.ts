@@ -108,8 +108,11 @@ export class NodeChannel extends OrderedChannel {
   }
 
   protected override destroy(): void {
+    const { writableEnded, writableFinished, writableLength } = this.#socket;
+    // While FIN is on its way, libuv refuses to reset, and Node then never closes the descriptor.
+    const isEnding = writableEnded && !writableFinished && writableLength === 0;
     // Resetting the TCP socket below TLS would crash Node where a write is under way.
-    if (this.#resets) this.#socket.resetAndDestroy();
+    if (this.#resets && !isEnding) this.#socket.resetAndDestroy();
     else this.#socket.destroy();
   }
 }

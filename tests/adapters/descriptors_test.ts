@@ -1,3 +1,4 @@
+import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { skipUnless } from "../support/skip.ts";
 import { canCount, countSettledSockets, untilSockets } from "./descriptors.ts";
@@ -21,6 +22,16 @@ const ends: Record<string, (channel: Recorder, peer: Peer) => Promise<unknown>> 
   },
   // deno-lint-ignore require-await
   async "by abort(), the peer staying"(channel) {
+    channel.abort();
+  },
+  // deno-lint-ignore require-await
+  async "by abort() right after end(), the peer staying"(channel) {
+    channel.end();
+    channel.abort();
+  },
+  async "by abort() soon after end(), the peer staying"(channel) {
+    channel.end();
+    await new Promise((resolve) => process.nextTick(resolve));
     channel.abort();
   },
   async "by abort() while much is to be written, the peer staying"(channel, peer) {
