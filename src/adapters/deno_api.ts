@@ -51,4 +51,10 @@ export interface DenoApi {
       path: string;
     },
   ): DenoListener;
+  /** Connects to a TCP or Unix socket. */
+  connect(
+    options:
+      | { hostname: string; port: number; signal: AbortSignal }
+      | { transport: "unix"; path: string },
+  ): Promise<DenoConn>;
 }

@@ -11,8 +11,9 @@ import type {
   Listen,
   ListenTarget,
 } from "../connection/byte_channel.ts";
-import type { DenoAddr, DenoApi, DenoConn, DenoListener } from "./deno_api.ts";
+import type { DenoApi, DenoConn, DenoListener } from "./deno_api.ts";
 import { DenoChannel } from "./deno_channel.ts";
+import { noDelay, toAddress } from "./deno_conn.ts";
 import { nextTurn } from "./deno_turn.ts";
 import { BACKLOG, checkListen } from "./listen_check.ts";
 import { toListenError } from "./listen_error.ts";
@@ -107,17 +108,4 @@ class DenoByteListener implements ByteListener {
       if (accepted % ACCEPTED_AT_ONCE === 0) await nextTurn();
     }
   }
-}
-
-function noDelay(conn: DenoConn): void {
-  try {
-    conn.setNoDelay?.(true);
-  } catch {
-    // The peer is gone: the first read tells.
-  }
-}
-
-function toAddress(addr: DenoAddr): Address {
-  if (addr.transport === "unix") return { transport: "unix", path: addr.path ?? "" };
-  return { transport: "tcp", hostname: addr.hostname, port: addr.port };
 }

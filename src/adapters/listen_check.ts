@@ -7,9 +7,7 @@
 
 import type { ListenTarget, TlsCertificate } from "../connection/byte_channel.ts";
 import { certificateError, listenError } from "./listen_error.ts";
-
-/** What fits into `sockaddr_un` on Linux, less the terminating NUL. */
-const maxPathSize = 107;
+import { MAX_PATH_SIZE } from "./place.ts";
 
 /**
  * How many connections the system is asked to keep until they are accepted. Where a crowd fills that
@@ -17,9 +15,6 @@ const maxPathSize = 107;
  * allows by default; runtimes ask for 511.
  */
 export const BACKLOG = 4096;
-
-/** What runtimes ask of an RSA key, in bits; not all of them, and not all before a handshake. */
-const smallestModulus = 2048;
 
 /**
  * Checks where to listen, and the certificate.
@@ -39,7 +34,8 @@ export async function checkListen(
     if ("path" in target) {
       throw new TypeError(`Cannot listen on ${target.path}: TLS needs a host name and port`);
     }
-    await checkCertificate(tls);
+    const { checkCertificate } = await import("./certificate.ts");
+    checkCertificate(tls, certificateError);
   }
   return resolveTarget(target);
 }
@@ -52,7 +48,7 @@ export function isWildcard(hostname: string): boolean {
 async function resolveTarget(target: ListenTarget): Promise<ListenTarget> {
   if ("path" in target) {
     // Some runtimes cut a longer path short and listen somewhere else.
-    if (new TextEncoder().encode(target.path).length > maxPathSize) {
+    if (new TextEncoder().encode(target.path).length > MAX_PATH_SIZE) {
       throw listenError(target, "ENAMETOOLONG");
     }
     return target;
@@ -65,34 +61,5 @@ async function resolveTarget(target: ListenTarget): Promise<ListenTarget> {
     return { hostname: address, port: target.port };
   } catch (error) {
     throw listenError(target, "ENOTFOUND", error);
-  }
-}
-
-async function checkCertificate(tls: TlsCertificate): Promise<void> {
-  const { createPrivateKey, X509Certificate } = await import("node:crypto");
-  const certificate = attempt(
-    () => new X509Certificate(tls.cert),
-    "cert is not a PEM encoded certificate",
-  );
-  const key = attempt(
-    () => createPrivateKey(tls.key),
-    "key is not a PEM encoded, unencrypted private key",
-  );
-  const { modulusLength = smallestModulus } = key.asymmetricKeyDetails ?? {};
-  if (modulusLength < smallestModulus) {
-    throw certificateError(`an RSA key needs at least ${smallestModulus} bits`);
-  }
-  const matches = attempt(
-    () => certificate.checkPrivateKey(key),
-    "the private key can't be compared with it",
-  );
-  if (!matches) throw certificateError("the private key belongs to another certificate");
-}
-
-function attempt<T>(run: () => T, reason: string): T {
-  try {
-    return run();
-  } catch (error) {
-    throw certificateError(reason, error);
   }
 }

@@ -6,6 +6,7 @@
 
 import type { ListenTarget } from "../connection/byte_channel.ts";
 import { ListenError } from "../errors.ts";
+import { placeOf } from "./place.ts";
 
 /** What the system's error codes mean to someone who starts a server. */
 const reasons: ReadonlyMap<string, string> = new Map([
@@ -56,11 +57,4 @@ export function toListenError(target: ListenTarget, error: unknown): ListenError
 /** Creates the error for a certificate that can't be used. */
 export function certificateError(reason: string, cause?: unknown): ListenError {
   return new ListenError("EINVAL", `Cannot use the TLS certificate: ${reason}`, cause);
-}
-
-/** Writes a target as people do: `127.0.0.1:80`, `[::1]:80`, or the path. */
-function placeOf(target: ListenTarget): string {
-  if ("path" in target) return target.path;
-  const { hostname, port } = target;
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }

@@ -75,6 +75,16 @@ export class NodeChannel extends OrderedChannel {
     this.#socket.end();
   }
 
+  /** Gives the socket away, which is no channel any more: its handler hears of nothing. */
+  release(): Socket {
+    const socket = this.#socket;
+    socket.off("data", onData);
+    socket.off("end", onEnd);
+    socket.off("error", onError);
+    socket.off("close", onClose);
+    return socket;
+  }
+
   /** Takes bytes from the socket, in memory of their own. */
   receiveData(bytes: Uint8Array): void {
     // A plain Uint8Array, as on every runtime: what slice() of a Buffer returns is not a copy.

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Listen } from "../connection/byte_channel.ts";
+import type { Dialer, Listen } from "../connection/byte_channel.ts";
 
 /**
  * Loads what listens on the runtime this runs on: Bun, Deno, or else Node.
@@ -16,4 +16,16 @@ export async function loadListen(): Promise<Listen> {
   if ("Bun" in globalThis) return (await import("./bun_listen.ts")).listen;
   if ("Deno" in globalThis) return (await import("./deno_listen.ts")).listen;
   return (await import("./node_listen.ts")).listen;
+}
+
+/**
+ * Loads what connects on the runtime this runs on.
+ *
+ * @returns The adapter's dialer.
+ */
+export async function loadDialer(): Promise<Dialer> {
+  if ("Deno" in globalThis) return (await import("./deno_dial.ts")).dialer;
+  // Bun takes that of Node, too. A connect that Bun.connect has begun can't be given up: it holds its
+  // socket, and keeps the process alive, for the two minutes that the system may try.
+  return (await import("./node_dial.ts")).dialer;
 }

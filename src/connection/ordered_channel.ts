@@ -72,14 +72,14 @@ export abstract class OrderedChannel implements ByteChannel {
     queueMicrotask(() => this.handler.receiveClosed());
   }
 
+  /** Whether `receiveClosed()` was called, or is about to be after `abort()`. */
+  get over(): boolean {
+    return this.#over;
+  }
+
   /** Whether reading is stopped. */
   protected get paused(): boolean {
     return this.#paused;
-  }
-
-  /** Whether `abort()` was called or `receiveClosed()` delivered. */
-  protected get over(): boolean {
-    return this.#over;
   }
 
   /** Whether something arrived while paused, and waits for `resume()`. */

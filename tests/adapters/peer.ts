@@ -42,16 +42,36 @@ export class PeerProcess {
 
   /** Connects a peer; resolves when it is connected, or failed to. */
   async connect(address: Address, options: Partial<PeerTarget> = {}): Promise<Peer> {
-    const id = this.#id++;
-    const peer = new Peer((method, argument) => this.#ask(id, method, argument));
+    const peer = this.#create();
     await peer.connect(address, options);
     return peer;
+  }
+
+  /** Has a peer listen for one connection; resolves when it does, with its port. */
+  async listen(
+    address: Address,
+    options: Partial<PeerTarget> = {},
+  ): Promise<{ peer: Peer; port: number }> {
+    const peer = this.#create();
+    const { port } = await peer.listen(address, options);
+    return { peer, port };
   }
 
   /** Ends the process, and all peers with it. */
   async close(): Promise<void> {
     this.#child.stdin!.end();
     await this.#exit;
+  }
+
+  /** Ends the process at once, which can't clean anything up. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#exit;
+  }
+
+  #create(): Peer {
+    const id = this.#id++;
+    return new Peer((method, argument) => this.#ask(id, method, argument));
   }
 
   #ask(id: number, method: PeerRequest["method"], argument: unknown): Promise<PeerState> {
@@ -74,16 +94,16 @@ export class Peer {
   }
 
   connect(address: Address, options: Partial<PeerTarget>): Promise<PeerState> {
-    if (address.transport === "stream") throw new TypeError("Cannot connect to a stream");
-    const target: PeerTarget = {
-      address: address.transport === "unix"
-        ? { path: address.path }
-        : { host: address.hostname, port: address.port },
-      tls: false,
-      paused: false,
-      ...options,
-    };
-    return this.#ask("connect", target);
+    return this.#ask("connect", targetOf(address, options));
+  }
+
+  listen(address: Address, options: Partial<PeerTarget>): Promise<PeerState> {
+    return this.#ask("listen", targetOf(address, options));
+  }
+
+  /** Waits until somebody has connected, and TLS is ready where there is any. */
+  untilAccepted(): Promise<PeerState> {
+    return this.#ask("untilAccepted");
   }
 
   /** Writes bytes of the pattern; resolves when the system has taken them. */
@@ -142,4 +162,16 @@ export class Peer {
   untilClosed(): Promise<PeerState> {
     return this.#ask("untilClosed");
   }
+}
+
+function targetOf(address: Address, options: Partial<PeerTarget>): PeerTarget {
+  if (address.transport === "stream") throw new TypeError("Cannot connect to a stream");
+  return {
+    address: address.transport === "unix"
+      ? { path: address.path }
+      : { host: address.hostname, port: address.port },
+    tls: false,
+    paused: false,
+    ...options,
+  };
 }

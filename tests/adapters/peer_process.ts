@@ -5,10 +5,11 @@
  * @module
  */
 
-import { connect, type NetConnectOpts, type Socket } from "node:net";
+import { readFileSync } from "node:fs";
+import { connect, createServer, type NetConnectOpts, type Socket } from "node:net";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { patternBytes, PatternCheck } from "./pattern.ts";
 
 /** What the tests ask for. */
@@ -34,9 +35,11 @@ export interface PeerState {
   closed: boolean;
   /** The code of the error that closed it. */
   error: string | undefined;
+  /** The port it listens on; 0 for none. */
+  port: number;
 }
 
-/** Where to connect to, and how. */
+/** Where to connect to or to listen, and how. */
 export interface PeerTarget {
   address: { host: string; port: number } | { path: string };
   tls: boolean;
@@ -46,10 +49,17 @@ export interface PeerTarget {
 
 const writeSize = 65_536;
 
+function certificate(): { cert: string; key: string } {
+  const read = (name: string) =>
+    readFileSync(new URL(`../support/tls/${name}`, import.meta.url), "utf8");
+  return { cert: read("cert.pem"), key: read("key.pem") };
+}
+
 class PeerSocket {
   #raw!: Socket;
   #socket!: Socket;
   readonly #check = new PatternCheck();
+  readonly #accepted = Promise.withResolvers<void>();
   #written = 0;
   readonly state: PeerState = {
     received: 0,
@@ -58,28 +68,36 @@ class PeerSocket {
     ended: false,
     closed: false,
     error: undefined,
+    port: 0,
   };
   #waiting: { test: (state: PeerState) => boolean; resolve: () => void }[] = [];
 
   async connect({ address, tls, paused }: PeerTarget): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
     const raw = connect({ ...address, allowHalfOpen: true, noDelay: true } as NetConnectOpts);
     const socket = tls ? connectTls({ socket: raw, rejectUnauthorized: false }) : raw;
-    this.#raw = raw;
-    this.#socket = socket;
-    if (paused) socket.pause();
+    this.#take(raw, socket, paused);
+    const { promise, resolve } = Promise.withResolvers<void>();
     socket.on(tls ? "secureConnect" : "connect", resolve);
-    socket.on("data", (bytes: Uint8Array) => {
-      this.#check.push(bytes);
-      this.#change({ received: this.#check.size, intact: this.#check.intact });
-    });
-    socket.on("end", () => this.#change({ ended: true }));
-    socket.on("error", (error: NodeJS.ErrnoException) => this.#change({ error: error.code }));
-    socket.on("close", () => {
-      this.#change({ closed: true });
-      resolve();
-    });
+    socket.on("close", resolve);
     await promise;
+  }
+
+  /** Listens for one connection. */
+  async listen({ address, tls, paused }: PeerTarget): Promise<void> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (raw) => {
+      server.close();
+      if (!tls) return this.#accept(raw, raw, paused);
+      const tlsServer = createTlsServer(certificate());
+      tlsServer.on("secureConnection", (socket) => this.#accept(raw, socket, paused));
+      tlsServer.emit("connection", raw);
+    });
+    await new Promise<void>((resolve) => server.listen(address, resolve));
+    const bound = server.address();
+    if (typeof bound === "object" && bound !== null) this.#change({ port: bound.port });
+  }
+
+  untilAccepted(): Promise<void> {
+    return this.#accepted.promise;
   }
 
   /** Writes bytes of the pattern, until the system has taken them. */
@@ -148,6 +166,24 @@ class PeerSocket {
 
   untilClosed(): Promise<void> {
     return this.#until(({ closed }) => closed);
+  }
+
+  #accept(raw: Socket, socket: Socket, paused: boolean): void {
+    this.#take(raw, socket, paused);
+    this.#accepted.resolve();
+  }
+
+  #take(raw: Socket, socket: Socket, paused: boolean): void {
+    this.#raw = raw;
+    this.#socket = socket;
+    if (paused) socket.pause();
+    socket.on("data", (bytes: Uint8Array) => {
+      this.#check.push(bytes);
+      this.#change({ received: this.#check.size, intact: this.#check.intact });
+    });
+    socket.on("end", () => this.#change({ ended: true }));
+    socket.on("error", (error: NodeJS.ErrnoException) => this.#change({ error: error.code }));
+    socket.on("close", () => this.#change({ closed: true }));
   }
 
   async #write(bytes: Uint8Array): Promise<void> {

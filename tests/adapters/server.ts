@@ -19,7 +19,8 @@ import { Recorder } from "./recorder.ts";
 
 const tlsFolder = new URL("../support/tls/", import.meta.url);
 
-function readTls(name: string): string {
+/** Reads a file of the folder with the certificates of the tests. */
+export function readTls(name: string): string {
   return readFileSync(new URL(name, tlsFolder), "utf8");
 }
 
