@@ -20,6 +20,7 @@ const { signal } = new AbortController();
 const hasIPv6 = Object.values(networkInterfaces()).flat().some((net) => net?.address === "::1");
 const isRoot = process.getuid?.() === 0;
 const isBun = "Bun" in globalThis;
+const skip = skipUnless(canCount, "needs /proc to count descriptors: Linux");
 
 async function refuse(target: DialTarget, code: string, message: string): Promise<void> {
   const error = await assertRejects(() => dial(target, unexpected, signal), ConnectError);
@@ -233,6 +234,34 @@ describe("dial()", () => {
       if (canCount) await untilSockets(before);
     }));
 
+  it("is aborted while the server does not answer, and leaves no socket", { skip }, async () => {
+    const peers = new PeerProcess();
+    const address = { transport: "tcp", hostname: "127.0.0.1", port: 0 } as const;
+    const { port } = await peers.listen(address);
+    // The system accepts a few in its stead, and leaves the others without an answer.
+    peers.stop();
+    const before = await countSettledSockets();
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const target = { hostname: "127.0.0.1", port };
+    const dialling = Array.from(
+      { length: 8 },
+      () => dial(target, { ...unexpected, receiveClosed: () => {} }, controller.signal),
+    );
+    (await Promise.race(dialling)).abort();
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+    controller.abort(reason);
+    const results = await Promise.allSettled(dialling);
+    for (const result of results) {
+      if (result.status === "fulfilled") result.value.abort();
+      else assertStrictEquals(result.reason, reason);
+    }
+    assert(results.filter(({ status }) => status === "rejected").length > 3);
+    // Deno opens two for itself at some time.
+    await untilSockets(before + 2);
+    await peers.kill();
+  });
+
   it("leaves nothing with the signal once it is connected", () =>
     withEcho({ hostname: "127.0.0.1", port: 0 }, async (target) => {
       const controller = new AbortController();
@@ -245,8 +274,6 @@ describe("dial()", () => {
       channel.assertClosedInOrder();
     }));
 });
-
-const skip = skipUnless(canCount, "needs /proc to count descriptors: Linux");
 
 for (const transport of ["tcp", "tls", "unix"] as const) {
   describe(`a dialled connection over ${transport} leaves no descriptor`, () => {

@@ -6,6 +6,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
+import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Address } from "../../src/connection/byte_channel.ts";
@@ -61,6 +62,12 @@ export class PeerProcess {
   async close(): Promise<void> {
     this.#child.stdin!.end();
     await this.#exit;
+  }
+
+  /** Has the process do nothing any more, until it is killed. */
+  stop(): void {
+    // Not child.kill(): on Deno, that would be the last signal.
+    process.kill(this.#child.pid!, "SIGSTOP");
   }
 
   /** Ends the process at once, which can't clean anything up. */

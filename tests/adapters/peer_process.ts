@@ -91,7 +91,7 @@ class PeerSocket {
       tlsServer.on("secureConnection", (socket) => this.#accept(raw, socket, paused));
       tlsServer.emit("connection", raw);
     });
-    await new Promise<void>((resolve) => server.listen(address, resolve));
+    await new Promise<void>((resolve) => server.listen({ ...address, backlog: 1 }, resolve));
     const bound = server.address();
     if (typeof bound === "object" && bound !== null) this.#change({ port: bound.port });
   }
