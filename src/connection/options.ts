@@ -1,6 +1,8 @@
+import { checkFunction } from "../checks.ts";
 import { checkLimit } from "../limits.ts";
 import type { MessageLimits } from "../protocol/message_receiver.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import type { ConnectionCallbacks } from "./connection.ts";
 import { Delays } from "./delays.ts";
 
 /** What happens to a message that does not fit the send queue. */
@@ -187,6 +189,19 @@ export function resolveConnectionOptions(
     clock,
     delays: new Delays(clock),
   };
+}
+
+/**
+ * Checks the callbacks among options; gives `undefined` where there is none.
+ *
+ * @throws {TypeError} Where one is no function.
+ */
+export function resolveCallbacks<Data>(
+  options: ConnectionCallbacks<Data>,
+): ConnectionCallbacks<Data> | undefined {
+  const names = ["open", "message", "drain", "close"] as const;
+  for (const name of names) checkFunction(name, options[name]);
+  return names.some((name) => options[name] !== undefined) ? options : undefined;
 }
 
 function resolveRateLimits(given: Partial<RateLimits>): RateLimits {

@@ -1,4 +1,3 @@
-import { HandshakeError } from "../errors.ts";
 import {
   classes,
   COLON,
@@ -19,6 +18,11 @@ const LAST_LINE_FEED = 4;
 const DONE = 5;
 
 /**
+ * Makes the error for a head that can't be taken: 400 for what is malformed, 431 for what is too large.
+ */
+export type RefuseHead = (status: 400 | 431, reason: string) => Error;
+
+/**
  * Scans the field lines of a head, and the empty line that ends it (RFC 9112, section 5). It knows
  * nothing of the first line, and serves requests and responses alike. It keeps offsets only: the text is
  * cut when the head is whole.
@@ -26,6 +30,7 @@ const DONE = 5;
 export class FieldSectionScanner {
   readonly #maxLineSize: number;
   readonly #maxFields: number;
+  readonly #refuse: RefuseHead;
   #state = LINE_START;
   /** Offsets in the head, three a field: where its name begins, its colon, its CR. */
   readonly #marks: number[] = [];
@@ -35,10 +40,12 @@ export class FieldSectionScanner {
   /**
    * @param maxLineSize The longest field line, in bytes, without its CR LF.
    * @param maxFields The largest number of field lines.
+   * @param refuse Makes the errors of `scan`.
    */
-  constructor(maxLineSize: number, maxFields: number) {
+  constructor(maxLineSize: number, maxFields: number, refuse: RefuseHead) {
     this.#maxLineSize = maxLineSize;
     this.#maxFields = maxFields;
+    this.#refuse = refuse;
   }
 
   /** Whether the empty line has been seen. */
@@ -56,8 +63,8 @@ export class FieldSectionScanner {
    *
    * @param base The offset of `bytes[0]` in the head.
    * @returns Where scanning stopped.
-   * @throws {HandshakeError} With status 400 where the bytes are no field lines, with 431 where they
-   * are too many or too long.
+   * @throws What `refuse` made: with 400 where the bytes are no field lines, with 431 where they are too
+   * many or too long.
    */
   scan(bytes: Uint8Array, start: number, end: number, base: number): number {
     let i = start;
@@ -77,7 +84,7 @@ export class FieldSectionScanner {
           while (i < stop && (classes[bytes[i]] & TOKEN) !== 0) i++;
           if (i === end) break;
           if (i === limit) throw this.#lineTooLong();
-          if (bytes[i] !== COLON) throw badName(bytes[i]);
+          if (bytes[i] !== COLON) throw this.#badName(bytes[i]);
           this.#marks.push(base + i);
           this.#state = FIELD_VALUE;
           i++;
@@ -98,14 +105,14 @@ export class FieldSectionScanner {
             // obs-text: opaque, but allowed (RFC 9110, section 5.5).
             this.#ascii = false;
           } else {
-            throw refuse(`${describeByte(byte)} in a header value`);
+            throw this.#refuse(400, `${describeByte(byte)} in a header value`);
           }
           i++;
           break;
         }
         default:
           // "A recipient of such a bare CR MUST consider that element to be invalid" (RFC 9112, 2.2).
-          if (bytes[i] !== LF) throw refuse("a bare CR; lines end with CR LF");
+          if (bytes[i] !== LF) throw this.#refuse(400, "a bare CR; lines end with CR LF");
           this.#state = this.#state === LAST_LINE_FEED ? DONE : LINE_START;
           i++;
       }
@@ -127,39 +134,30 @@ export class FieldSectionScanner {
   #startLine(byte: number, offset: number): void {
     if ((classes[byte] & TOKEN) === 0) {
       // "A server that receives an obs-fold [...] MUST either reject the message" (RFC 9112, 5.2).
-      if (isBlank(byte)) throw refuse("a header line that begins with whitespace");
-      if (byte === COLON) throw refuse("a header without a name");
-      throw badName(byte);
+      if (isBlank(byte)) throw this.#refuse(400, "a header line that begins with whitespace");
+      if (byte === COLON) throw this.#refuse(400, "a header without a name");
+      throw this.#badName(byte);
     }
     if (this.#marks.length === 3 * this.#maxFields) {
-      throw new HandshakeError(
-        431,
-        `Cannot parse the request: more than ${this.#maxFields} header lines`,
-      );
+      throw this.#refuse(431, `more than ${this.#maxFields} header lines`);
     }
     this.#marks.push(offset);
     this.#lineStart = offset;
     this.#state = NAME;
   }
 
-  #lineTooLong(): HandshakeError {
-    return new HandshakeError(
-      431,
-      `Cannot parse the request: a header line is longer than ${this.#maxLineSize} bytes`,
+  #lineTooLong(): Error {
+    return this.#refuse(431, `a header line is longer than ${this.#maxLineSize} bytes`);
+  }
+
+  #badName(byte: number): Error {
+    // "A server MUST reject [...] any received request message that contains whitespace between a
+    // header field name and colon" (RFC 9112, section 5.1).
+    return this.#refuse(
+      400,
+      isBlank(byte)
+        ? "whitespace before the colon of a header"
+        : `${describeByte(byte)} in a header name`,
     );
   }
-}
-
-function badName(byte: number): HandshakeError {
-  // "A server MUST reject [...] any received request message that contains whitespace between a
-  // header field name and colon" (RFC 9112, section 5.1).
-  return refuse(
-    isBlank(byte)
-      ? "whitespace before the colon of a header"
-      : `${describeByte(byte)} in a header name`,
-  );
-}
-
-function refuse(reason: string): HandshakeError {
-  return new HandshakeError(400, `Cannot parse the request: ${reason}`);
 }

@@ -1,6 +1,6 @@
 /**
- * The opening handshake of RFC 6455, section 4, on its own: a strict parser of request heads,
- * the validation of an upgrade request, and the responses.
+ * The opening handshake of RFC 6455, section 4, on its own, for both sides: strict parsers of request
+ * and response heads, the upgrade request and its validation, and the responses and theirs.
  *
  * @example
  * ```ts
@@ -46,8 +46,10 @@
  * @module
  */
 
-export { HandshakeError, WebSocketError } from "../errors.ts";
+export { HandshakeError, UnexpectedResponseError, WebSocketError } from "../errors.ts";
 export { computeAccept } from "./accept_key.ts";
+export type { HeaderFields } from "./field_line.ts";
+export { HeaderFieldList } from "./header_fields.ts";
 export { parseContentLength } from "./content_length.ts";
 export { type ExtensionOffer, parseExtensions, parseTokenList } from "./field_values.ts";
 export {
@@ -65,9 +67,20 @@ export {
   encodeRefusal,
   encodeResponseHead,
   encodeSwitchingProtocols,
-  type HeaderFields,
   type RefusalOptions,
   type ResponseHeadOptions,
   type SwitchingProtocols,
 } from "./response_head.ts";
+export { ResponseHead, ResponseHeadParser } from "./response_head_parser.ts";
 export { selectSubprotocol } from "./subprotocol.ts";
+export {
+  createKey,
+  createUpgradeRequest,
+  encodeRequestHead,
+  type UpgradeRequestOptions,
+} from "./upgrade_request.ts";
+export {
+  type ExpectedUpgrade,
+  type UpgradeResponse,
+  validateUpgradeResponse,
+} from "./upgrade_response.ts";

@@ -1,14 +1,12 @@
 import { HandshakeError } from "../errors.ts";
+import { HeaderFieldList } from "./header_fields.ts";
 
 /** The head of an HTTP/1.1 request: the request line and the header fields (RFC 9112, section 2.1). */
-export class RequestHead {
+export class RequestHead extends HeaderFieldList {
   /** The method, as sent: methods are case-sensitive (RFC 9110, section 9.1). */
   readonly method: string;
   /** The request target, as sent (RFC 9112, section 3.2). */
   readonly target: string;
-  /** The header fields in order, names as sent, values without the whitespace around them. */
-  readonly fields: ReadonlyArray<readonly [name: string, value: string]>;
-  readonly #names: string[] = [];
 
   /**
    * Creates a head of its parts, which are taken as they are.
@@ -22,11 +20,9 @@ export class RequestHead {
     target: string,
     fields: ReadonlyArray<readonly [name: string, value: string]>,
   ) {
+    super(fields);
     this.method = method;
     this.target = target;
-    this.fields = fields;
-    // Field names are looked up in this list, never as properties: "__proto__" is a name like others.
-    for (const field of fields) this.#names.push(field[0].toLowerCase());
   }
 
   /**
@@ -37,29 +33,10 @@ export class RequestHead {
    * @throws {HandshakeError} With status 400, where the request has the field more than once.
    */
   get(name: string): string | undefined {
-    const lowerName = name.toLowerCase();
-    const index = this.#names.indexOf(lowerName);
-    if (index === -1) return undefined;
-    if (this.#names.indexOf(lowerName, index + 1) !== -1) {
+    const values = this.getAll(name);
+    if (values.length > 1) {
       throw new HandshakeError(400, `Cannot accept the request: more than one ${name} header`);
     }
-    return this.fields[index][1];
-  }
-
-  /**
-   * Gets the values of all fields of a name, in order.
-   *
-   * @param name The name of the fields, in any case.
-   * @returns The values; none where the request has no such field.
-   */
-  getAll(name: string): string[] {
-    const lowerName = name.toLowerCase();
-    const values: string[] = [];
-    let index = this.#names.indexOf(lowerName);
-    while (index !== -1) {
-      values.push(this.fields[index][1]);
-      index = this.#names.indexOf(lowerName, index + 1);
-    }
-    return values;
+    return values[0];
   }
 }

@@ -86,7 +86,7 @@ export class RequestHeadParser {
     checkLimit("maxFields", maxFields, 0);
     this.#maxHeadSize = maxHeadSize;
     this.#maxLineSize = maxLineSize;
-    this.#scanner = new FieldSectionScanner(maxLineSize, maxFields);
+    this.#scanner = new FieldSectionScanner(maxLineSize, maxFields, refuseHead);
   }
 
   /** The head, once it is whole. */
@@ -258,5 +258,9 @@ function badTarget(byte: number): HandshakeError {
 }
 
 function refuse(reason: string): HandshakeError {
-  return new HandshakeError(400, `Cannot parse the request: ${reason}`);
+  return refuseHead(400, reason);
+}
+
+function refuseHead(status: number, reason: string): HandshakeError {
+  return new HandshakeError(status, `Cannot parse the request: ${reason}`);
 }

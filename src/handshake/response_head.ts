@@ -1,12 +1,8 @@
 import type { HandshakeError } from "../errors.ts";
-import { classes, isToken, VALUE } from "./characters.ts";
+import { isToken } from "./characters.ts";
+import { encodeField, entries, type HeaderFields, isSendable } from "./field_line.ts";
 import { encodeLatin1 } from "./latin1.ts";
 import { statusText } from "./status_text.ts";
-
-/** Header fields: a `Headers`, an iterable of entries, or an object. */
-export type HeaderFields =
-  | Iterable<readonly [name: string, value: string]>
-  | Readonly<Record<string, string>>;
 
 /** What a 101 response says. */
 export interface SwitchingProtocols {
@@ -179,37 +175,4 @@ export function encodeResponseHead(
   // "An origin server with a clock MUST generate a Date header field" (RFC 9110, section 6.6.1).
   if (!hasDate) text += `Date: ${(date ?? new Date()).toUTCString()}\r\n`;
   return encodeLatin1(`${text}${fields}\r\n`);
-}
-
-function entries(headers: HeaderFields | undefined): Iterable<readonly [string, string]> {
-  if (headers === undefined) return [];
-  return isIterable(headers) ? headers : Object.entries(headers);
-}
-
-function isIterable(headers: HeaderFields): headers is Iterable<readonly [string, string]> {
-  return Symbol.iterator in headers;
-}
-
-function encodeField(name: string, value: string): string {
-  if (typeof name !== "string" || !isToken(name)) {
-    throw new TypeError(`Cannot set the header ${JSON.stringify(name)}: its name is no token`);
-  }
-  if (typeof value !== "string" || !isSendable(value)) {
-    throw new TypeError(
-      `Cannot set the header ${
-        JSON.stringify(name)
-      }: its value must be a string without CR, LF, NUL ` +
-        "or other control characters, and without characters above U+00FF",
-    );
-  }
-  return `${name}: ${value}\r\n`;
-}
-
-/** Whether a text can stand in a field value: nothing in it ends the line, or is lost in Latin-1. */
-function isSendable(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code > 0xff || (code < 0x80 && (classes[code] & VALUE) === 0)) return false;
-  }
-  return true;
 }

@@ -1,4 +1,5 @@
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import { reportError } from "../connection/report_error.ts";
 import { type ByteStreamPair, StreamChannel } from "../connection/stream_channel.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { type HandshakeError, WebSocketError } from "../errors.ts";
@@ -7,7 +8,6 @@ import {
   type AcceptedUpgrade,
   type HandshakeOwner,
   OpeningHandshake,
-  reportError,
 } from "./opening_handshake.ts";
 import { type AcceptOptions, type AcceptSettings, resolveAcceptOptions } from "./options.ts";
 

@@ -10,7 +10,7 @@ export {
 } from "../errors.ts";
 export { CloseCode } from "../codec/close_code.ts";
 export type { OriginPolicy } from "../handshake/origin.ts";
-export type { HeaderFields } from "../handshake/response_head.ts";
+export type { HeaderFields } from "../handshake/field_line.ts";
 export type { CloseStatus } from "../protocol/close_payload.ts";
 export type { MessageLimits, MessageType } from "../protocol/message_receiver.ts";
 export type { ByteStreamPair } from "../connection/stream_channel.ts";

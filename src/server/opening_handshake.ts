@@ -2,6 +2,7 @@ import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
 import type { Budget, BudgetMember } from "../connection/budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
 import type { Connection } from "../connection/connection.ts";
+import { reportError } from "../connection/report_error.ts";
 import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
 import type { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
@@ -379,19 +380,6 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
       subprotocols,
       signal: abort.signal,
     };
-  }
-}
-
-/** Reports an error of the program's code; a reporter that throws itself changes nothing. */
-export function reportError<Data>(
-  onError: AcceptSettings<Data>["onError"],
-  error: unknown,
-  conn?: Connection<Data>,
-): void {
-  try {
-    onError(error, conn);
-  } catch (second) {
-    console.error(second);
   }
 }
 

@@ -5,6 +5,7 @@ import {
   checkDuration,
   type ConnectionOptions,
   type ConnectionSettings,
+  resolveCallbacks,
   resolveConnectionOptions,
 } from "../connection/options.ts";
 import {
@@ -13,7 +14,8 @@ import {
   resolveCompressionOptions,
 } from "../extensions/compression_options.ts";
 import { type OriginPolicy, validateOriginPolicy } from "../handshake/origin.ts";
-import type { HeaderFields } from "../handshake/response_head.ts";
+import type { HeaderFields } from "../handshake/field_line.ts";
+import { checkFunction } from "../checks.ts";
 import { checkLimit } from "../limits.ts";
 import type { MemoryBudgetOptions } from "./memory_budget.ts";
 import type { ServerEvent } from "./stats.ts";
@@ -202,8 +204,6 @@ export interface AcceptSettings<Data> {
   readonly connection: ConnectionSettings;
 }
 
-const CALLBACKS = ["open", "message", "drain", "close"] as const;
-
 /**
  * Checks the options, and fills in the defaults.
  *
@@ -231,10 +231,7 @@ export function resolveAcceptOptions<Data>(
   checkLimit("maxHeadLineSize", maxHeadLineSize, 0);
   checkLimit("maxHeadFields", maxHeadFields, 0);
   checkLimit("maxRequestBodySize", maxRequestBodySize, 0);
-  for (const name of ["upgrade", "fetch", "onError", ...CALLBACKS] as const) {
-    checkFunction(name, options[name]);
-  }
-  const hasCallbacks = CALLBACKS.some((name) => options[name] !== undefined);
+  for (const name of ["upgrade", "fetch", "onError"] as const) checkFunction(name, options[name]);
   return {
     upgrade: options.upgrade?.bind(options),
     fetch: options.fetch?.bind(options),
@@ -244,19 +241,9 @@ export function resolveAcceptOptions<Data>(
     headLimits: { maxHeadSize, maxLineSize: maxHeadLineSize, maxFields: maxHeadFields },
     maxRequestBodySize,
     onError: options.onError?.bind(options) ?? ((error) => console.error(error)),
-    callbacks: hasCallbacks ? options : undefined,
+    callbacks: resolveCallbacks(options),
     connection: resolveConnectionOptions(options, clock),
   };
-}
-
-/**
- * Checks a function that may be left out.
- *
- * @throws {TypeError} Where it is something else.
- */
-export function checkFunction(name: string, value: unknown): void {
-  if (value === undefined || typeof value === "function") return;
-  throw new TypeError(`Cannot use ${String(value)} as ${name}: it is a function`);
 }
 
 /**
@@ -299,14 +286,4 @@ export function checkTls(tls: TlsCertificate | undefined): void {
   if (typeof tls?.cert !== "string" || typeof tls.key !== "string") {
     throw new TypeError("Cannot use the option tls: cert and key are PEM encoded strings");
   }
-}
-
-/**
- * Checks what is to shut a server down.
- *
- * @throws {TypeError} Where it is no `AbortSignal`.
- */
-export function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
-  throw new TypeError(`Cannot use ${String(signal)} as signal: it is an AbortSignal`);
 }

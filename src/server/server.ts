@@ -8,9 +8,11 @@ import type {
 import type { Clock } from "../connection/clock.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
+import { reportError } from "../connection/report_error.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
 import { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
+import { checkFunction, checkSignal } from "../checks.ts";
 import { checkLimit } from "../limits.ts";
 import { checkCloseStatus } from "../protocol/close_payload.ts";
 import { Admission } from "./admission.ts";
@@ -19,12 +21,9 @@ import {
   type AcceptedUpgrade,
   type HandshakeOwner,
   OpeningHandshake,
-  reportError,
 } from "./opening_handshake.ts";
 import {
   type AcceptSettings,
-  checkFunction,
-  checkSignal,
   checkTls,
   type Handler,
   resolveAcceptOptions,

@@ -1,0 +1,45 @@
+import { classes, isToken, VALUE } from "./characters.ts";
+
+/** Header fields: a `Headers`, an iterable of entries, or an object. */
+export type HeaderFields =
+  | Iterable<readonly [name: string, value: string]>
+  | Readonly<Record<string, string>>;
+
+/** Gives the fields in order. */
+export function entries(headers: HeaderFields | undefined): Iterable<readonly [string, string]> {
+  if (headers === undefined) return [];
+  return isIterable(headers) ? headers : Object.entries(headers);
+}
+
+function isIterable(headers: HeaderFields): headers is Iterable<readonly [string, string]> {
+  return Symbol.iterator in headers;
+}
+
+/**
+ * Encodes a field, with the CR LF at its end.
+ *
+ * @throws {TypeError} Where it can't be sent. The message names the field.
+ */
+export function encodeField(name: string, value: string): string {
+  if (typeof name !== "string" || !isToken(name)) {
+    throw new TypeError(`Cannot set the header ${JSON.stringify(name)}: its name is no token`);
+  }
+  if (typeof value !== "string" || !isSendable(value)) {
+    throw new TypeError(
+      `Cannot set the header ${
+        JSON.stringify(name)
+      }: its value must be a string without CR, LF, NUL ` +
+        "or other control characters, and without characters above U+00FF",
+    );
+  }
+  return `${name}: ${value}\r\n`;
+}
+
+/** Whether a text can stand in a field value: nothing in it ends the line, or is lost in Latin-1. */
+export function isSendable(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0xff || (code < 0x80 && (classes[code] & VALUE) === 0)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,93 @@
+import { encodeBase64 } from "@std/encoding/base64";
+import { isToken } from "./characters.ts";
+import { encodeField, entries, type HeaderFields } from "./field_line.ts";
+import { encodeLatin1 } from "./latin1.ts";
+import { RequestHead } from "./request_head.ts";
+
+/** What a client asks for. */
+export interface UpgradeRequestOptions {
+  /** Path and query of the URL: begins with a slash. */
+  target: string;
+  /** Host and port of the URL, without the default port. */
+  host: string;
+  /** The value of `Sec-WebSocket-Key`: see {@linkcode createKey}. */
+  key: string;
+  /** The subprotocols to offer, in the order of preference. Default: none. */
+  subprotocols?: readonly string[];
+  /** The value of `Sec-WebSocket-Extensions`. Default: none. */
+  extensions?: string | undefined;
+  /** More header fields; a `Host` among them replaces that of the URL. Default: none. */
+  headers?: HeaderFields | undefined;
+}
+
+/** What only the handshake itself sets in a request. */
+const HANDSHAKE_FIELDS: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "sec-websocket-accept",
+  "sec-websocket-extensions",
+  "sec-websocket-key",
+  "sec-websocket-protocol",
+  "sec-websocket-version",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** Creates a `Sec-WebSocket-Key`: 16 random bytes, base64 encoded (RFC 6455, section 4.1). */
+export function createKey(): string {
+  return encodeBase64(crypto.getRandomValues(new Uint8Array(16)));
+}
+
+/**
+ * Creates the request of an opening handshake (RFC 6455, section 4.1).
+ *
+ * @param options What to ask for.
+ * @throws {TypeError} Where a header field or a subprotocol can't be sent, where a subprotocol comes
+ * twice, or a field is the handshake's own to set. The message names it.
+ */
+export function createUpgradeRequest(options: UpgradeRequestOptions): RequestHead {
+  const { target, host, key, subprotocols = [], extensions, headers } = options;
+  const fields: [name: string, value: string][] = [
+    ["Host", host],
+    ["Upgrade", "websocket"],
+    ["Connection", "Upgrade"],
+    ["Sec-WebSocket-Key", key],
+    ["Sec-WebSocket-Version", "13"],
+  ];
+  for (const subprotocol of subprotocols) {
+    if (typeof subprotocol !== "string" || !isToken(subprotocol)) {
+      throw new TypeError(
+        `Cannot offer the subprotocol ${JSON.stringify(subprotocol)}: it must be a token`,
+      );
+    }
+  }
+  // "The elements that comprise this value [...] MUST all be unique strings."
+  if (new Set(subprotocols).size !== subprotocols.length) {
+    throw new TypeError("Cannot offer a subprotocol twice");
+  }
+  if (subprotocols.length > 0) fields.push(["Sec-WebSocket-Protocol", subprotocols.join(", ")]);
+  if (extensions !== undefined) fields.push(["Sec-WebSocket-Extensions", extensions]);
+  for (const [name, value] of entries(headers)) {
+    const lowerName = String(name).toLowerCase();
+    if (HANDSHAKE_FIELDS.has(lowerName)) {
+      throw new TypeError(
+        `Cannot set the header ${JSON.stringify(name)}: it belongs to the handshake`,
+      );
+    }
+    if (lowerName === "host") fields[0][1] = value;
+    else fields.push([name, value]);
+  }
+  return new RequestHead("GET", target, fields);
+}
+
+/**
+ * Encodes a request head.
+ *
+ * @throws {TypeError} Where a header field can't be sent. The message names the field.
+ */
+export function encodeRequestHead(
+  { method, target, fields }: RequestHead,
+): Uint8Array<ArrayBuffer> {
+  const lines = fields.map(([name, value]) => encodeField(name, value));
+  return encodeLatin1(`${method} ${target} HTTP/1.1\r\n${lines.join("")}\r\n`);
+}
