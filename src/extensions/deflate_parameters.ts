@@ -1,4 +1,4 @@
-import { HandshakeError } from "../errors.ts";
+import { WebSocketError } from "../errors.ts";
 import type { ExtensionOffer } from "../handshake/field_values.ts";
 
 /** The name of the extension. */
@@ -92,7 +92,7 @@ export function encodeDeflateOffer(offer: Partial<DeflateParameters>): string {
  * Reads what a server answered to an offer of `encodeDeflateOffer`, and checks that it may (section
  * 7.1): the client must fail the connection otherwise.
  *
- * @throws {HandshakeError} Where a parameter is unknown, repeated, malformed, or does not go with the
+ * @throws {WebSocketError} Where a parameter is unknown, repeated, malformed, or does not go with the
  * offer.
  */
 export function readDeflateResponse(
@@ -124,11 +124,8 @@ export function readDeflateResponse(
   };
 }
 
-function unacceptable(what: string): HandshakeError {
-  return new HandshakeError(
-    101,
-    `Cannot accept the server's ${PERMESSAGE_DEFLATE}: it has ${what}`,
-  );
+function unacceptable(what: string): WebSocketError {
+  return new WebSocketError(`${PERMESSAGE_DEFLATE} has ${what}`);
 }
 
 /** Reads the parameters, each of which may come once; gives `undefined` where one is not as it must be. */

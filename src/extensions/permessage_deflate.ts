@@ -1,13 +1,22 @@
+import type { Role } from "../codec/frame.ts";
 import type { ExtensionOffer } from "../handshake/field_values.ts";
 import type { CompressionSettings } from "./compression_options.ts";
-import { acceptDeflateOffer, type DeflateParameters } from "./deflate_parameters.ts";
+import {
+  acceptDeflateOffer,
+  type DeflateParameters,
+  encodeDeflateOffer,
+  readDeflateResponse,
+} from "./deflate_parameters.ts";
 import { DeflatePool } from "./deflate_pool.ts";
 import { MessageDeflater } from "./message_deflater.ts";
 import { MessageInflater } from "./message_inflater.ts";
 import { DeflateStreams } from "./zlib.ts";
 
-/** Clients that have zlib, and are told 8, mostly take 9. */
-const MIN_INFLATER_BITS = 9;
+/**
+ * The smallest window of zlib. Told to compress with 8 bits, it takes these in silence; it then looks back
+ * by 250 bytes at most, as 8 bits would have it. To inflate, they are enough for both.
+ */
+const MIN_WINDOW_BITS = 9;
 
 /** The compression of one connection, as it was agreed upon. */
 export class PerMessageDeflate {
@@ -20,21 +29,30 @@ export class PerMessageDeflate {
   #onClose: (() => void) | undefined;
 
   /**
-   * Creates the server's side.
+   * Creates one side's.
    *
    * @param onClose Called when the connection ends.
    */
   constructor(
+    role: Role,
     pool: DeflatePool,
     parameters: DeflateParameters,
     threshold: number,
-    onClose: (() => void) | undefined,
+    onClose?: () => void,
   ) {
-    const { serverMaxWindowBits, serverNoContextTakeover } = parameters;
-    const { clientMaxWindowBits, clientNoContextTakeover } = parameters;
-    this.deflater = new MessageDeflater(pool, serverMaxWindowBits, !serverNoContextTakeover);
-    const inflaterBits = Math.max(clientMaxWindowBits, MIN_INFLATER_BITS);
-    this.inflater = new MessageInflater(pool, !clientNoContextTakeover, inflaterBits);
+    const server = {
+      windowBits: parameters.serverMaxWindowBits,
+      keepsWindow: !parameters.serverNoContextTakeover,
+    };
+    const client = {
+      windowBits: parameters.clientMaxWindowBits,
+      keepsWindow: !parameters.clientNoContextTakeover,
+    };
+    const [own, peer] = role === "server" ? [server, client] : [client, server];
+    const deflaterBits = Math.max(own.windowBits, MIN_WINDOW_BITS);
+    this.deflater = new MessageDeflater(pool, deflaterBits, own.keepsWindow);
+    const inflaterBits = Math.max(peer.windowBits, MIN_WINDOW_BITS);
+    this.inflater = new MessageInflater(pool, peer.keepsWindow, inflaterBits);
     this.threshold = threshold;
     this.#onClose = onClose;
   }
@@ -83,11 +101,69 @@ export class DeflateNegotiator {
   /** Creates the compression of a connection. */
   open(parameters: DeflateParameters): PerMessageDeflate {
     const { serverNoContextTakeover, clientNoContextTakeover } = parameters;
+    const { threshold } = this.#settings;
     if (serverNoContextTakeover && clientNoContextTakeover) {
-      return new PerMessageDeflate(this.#pool, parameters, this.#settings.threshold, undefined);
+      return new PerMessageDeflate("server", this.#pool, parameters, threshold);
     }
     this.#contexts++;
-    const onClose = () => this.#contexts--;
-    return new PerMessageDeflate(this.#pool, parameters, this.#settings.threshold, onClose);
+    return new PerMessageDeflate(
+      "server",
+      this.#pool,
+      parameters,
+      threshold,
+      () => this.#contexts--,
+    );
+  }
+}
+
+/** What clients share that compress alike, by level and memory level. */
+const clientPools: Map<string, DeflatePool> = new Map();
+
+/** Offers compression to a server. */
+export class DeflateOffer {
+  readonly #pool: DeflatePool;
+  readonly #settings: CompressionSettings;
+  readonly #parameters: DeflateParameters;
+
+  private constructor(pool: DeflatePool, settings: CompressionSettings) {
+    this.#pool = pool;
+    this.#settings = settings;
+    this.#parameters = {
+      serverNoContextTakeover: !settings.contextTakeover,
+      clientNoContextTakeover: !settings.contextTakeover,
+      serverMaxWindowBits: settings.serverMaxWindowBits,
+      clientMaxWindowBits: settings.clientMaxWindowBits,
+    };
+  }
+
+  /**
+   * Prepares for it.
+   *
+   * @throws {Error} Where the runtime can't compress.
+   */
+  static async create(settings: CompressionSettings): Promise<DeflateOffer> {
+    const name = `${settings.level} ${settings.memoryLevel}`;
+    let pool = clientPools.get(name);
+    if (pool === undefined) {
+      pool = new DeflatePool(await DeflateStreams.load(), settings);
+      clientPools.set(name, pool);
+    }
+    return new DeflateOffer(pool, settings);
+  }
+
+  /** The value of `Sec-WebSocket-Extensions`. */
+  encode(): string {
+    return encodeDeflateOffer(this.#parameters);
+  }
+
+  /**
+   * Creates the compression of a connection.
+   *
+   * @param response What the server answered.
+   * @throws {WebSocketError} Where it may not.
+   */
+  open(response: ExtensionOffer): PerMessageDeflate {
+    const parameters = readDeflateResponse(response, this.#parameters);
+    return new PerMessageDeflate("client", this.#pool, parameters, this.#settings.threshold);
   }
 }

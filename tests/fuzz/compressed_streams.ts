@@ -208,7 +208,7 @@ function openCompression(keepsWindow: boolean, windowBits = 15): PerMessageDefla
     serverMaxWindowBits: 15,
     clientMaxWindowBits: windowBits,
   };
-  return new PerMessageDeflate(pool, parameters, 0, undefined);
+  return new PerMessageDeflate("server", pool, parameters, 0);
 }
 
 export const COMPRESSED_STREAMS: Target<CompressedInput> = {

@@ -18,7 +18,7 @@ function open(): PerMessageDeflate {
     serverMaxWindowBits: 15,
     clientMaxWindowBits: 15,
   };
-  return new PerMessageDeflate(pool, parameters, 0, undefined);
+  return new PerMessageDeflate("server", pool, parameters, 0);
 }
 
 function compressed(data: Uint8Array): Uint8Array {
