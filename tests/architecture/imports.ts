@@ -19,6 +19,7 @@ export interface Import {
 /** The folders of `src/`, from the top down. Files in `src/` itself are below them all. */
 const LAYERS = [
   "adapters",
+  "client",
   "server",
   "connection",
   "protocol",

@@ -1,0 +1,247 @@
+import type { ByteChannel, Dialer } from "../connection/byte_channel.ts";
+import type { Connection } from "../connection/connection.ts";
+import { abortable } from "../connection/promises.ts";
+import { reportError } from "../connection/report_error.ts";
+import { WebSocketConnection } from "../connection/web_socket_connection.ts";
+import { ConnectError, UnexpectedResponseError, WebSocketError } from "../errors.ts";
+import { PERMESSAGE_DEFLATE } from "../extensions/deflate_parameters.ts";
+import type { DeflateOffer, PerMessageDeflate } from "../extensions/permessage_deflate.ts";
+import { computeAccept } from "../handshake/accept_key.ts";
+import type { ExtensionOffer } from "../handshake/field_values.ts";
+import { KeptRequest } from "../handshake/kept_request.ts";
+import type { RequestHead } from "../handshake/request_head.ts";
+import type { ResponseHead } from "../handshake/response_head_parser.ts";
+import {
+  createKey,
+  createUpgradeRequest,
+  encodeRequestHead,
+} from "../handshake/upgrade_request.ts";
+import { refuse, validateUpgradeResponse } from "../handshake/upgrade_response.ts";
+import { type Answer, Exchange } from "./exchange.ts";
+import type { ConnectSettings } from "./options.ts";
+import { encodeTunnelRequest } from "./tunnel.ts";
+import { parseWebSocketUrl, type WebSocketAddress } from "./url.ts";
+
+/** A channel, and the exchange that is its handler. */
+interface Line {
+  readonly channel: ByteChannel;
+  readonly exchange: Exchange;
+}
+
+/** How long the body of a refusal is waited for, in milliseconds. */
+const BODY_TIMEOUT_MS = 1_000;
+
+const EMPTY = new Uint8Array(0);
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+/** What is meant for the origin of the first URL, and for no other. */
+const CREDENTIALS: ReadonlySet<string> = new Set([
+  "authorization",
+  "cookie",
+  "proxy-authorization",
+]);
+
+/** One attempt to connect: from the first address, over redirects, to a connection or an error. */
+export class Attempt<Data> {
+  readonly #dialer: Dialer;
+  readonly #settings: ConnectSettings<Data>;
+  readonly #offer: DeflateOffer | undefined;
+  readonly #signal: AbortSignal;
+
+  /** @param signal Gives up. */
+  constructor(
+    dialer: Dialer,
+    settings: ConnectSettings<Data>,
+    offer: DeflateOffer | undefined,
+    signal: AbortSignal,
+  ) {
+    this.#dialer = dialer;
+    this.#settings = settings;
+    this.#offer = offer;
+    this.#signal = signal;
+  }
+
+  /** Connects. See `Connect` for what it throws. */
+  async connect(first: WebSocketAddress): Promise<Connection<Data>> {
+    let address = first;
+    for (let redirects = 0;; redirects++) {
+      const key = createKey();
+      const accept = await computeAccept(key);
+      // Before anything is connected, as it checks what the program gave.
+      const request = this.#createRequest(address, key, isSameOrigin(address, first));
+      const bytes = encodeRequestHead(request);
+      const { channel, exchange } = await this.#reach(address);
+      try {
+        const answer = await abortable(exchange.send(channel, bytes), this.#signal);
+        const { head } = answer;
+        if (head.status === 101) {
+          if (exchange.isClosed) throw lost(address);
+          return this.#open(channel, request, address, accept, answer);
+        }
+        const next = this.#redirect(head, address, redirects);
+        if (next === undefined) throw await this.#refusal(exchange, answer, address.url);
+        channel.abort();
+        address = next;
+      } catch (error) {
+        channel.abort();
+        throw error;
+      }
+    }
+  }
+
+  #createRequest(address: WebSocketAddress, key: string, isTrusted: boolean): RequestHead {
+    const { subprotocols } = this.#settings;
+    let headers = this.#settings.headers;
+    if (!isTrusted) headers = headers.filter(([name]) => !CREDENTIALS.has(name.toLowerCase()));
+    const { target, host, authorization } = address;
+    const hasOwn = headers.some(([name]) => String(name).toLowerCase() === "authorization");
+    if (authorization !== undefined && !hasOwn) {
+      headers = [...headers, ["Authorization", authorization]];
+    }
+    const extensions = this.#offer?.encode();
+    return createUpgradeRequest({ target, host, key, subprotocols, extensions, headers });
+  }
+
+  /** Connects to where the server is, by way of the proxy, with TLS where it is due. */
+  async #reach(address: WebSocketAddress): Promise<Line> {
+    const { proxy, path, tls, headLimits } = this.#settings;
+    const { hostname, port } = proxy ?? address;
+    const exchange = new Exchange(headLimits);
+    const target = path === undefined ? { hostname, port } : { path };
+    let line = {
+      channel: await this.#dialer.dial(target, exchange, this.#signal),
+      exchange,
+    };
+    try {
+      if (proxy !== undefined) {
+        if (proxy.secure) {
+          line = await this.#startTls(line, hostname, { ...tls, serverName: undefined });
+        }
+        line = await this.#openTunnel(line, address);
+      }
+      return address.secure ? await this.#startTls(line, address.hostname, tls) : line;
+    } catch (error) {
+      line.channel.abort();
+      throw error;
+    }
+  }
+
+  async #startTls(
+    { channel, exchange }: Line,
+    hostname: string,
+    tls: ConnectSettings<Data>["tls"],
+  ): Promise<Line> {
+    if (exchange.isClosed) {
+      throw new ConnectError("ECONNRESET", "Cannot begin TLS: the connection was lost");
+    }
+    const secured = new Exchange(this.#settings.headLimits);
+    return {
+      channel: await this.#dialer.startTls(channel, hostname, tls, secured, this.#signal),
+      exchange: secured,
+    };
+  }
+
+  async #openTunnel({ channel, exchange }: Line, address: WebSocketAddress): Promise<Line> {
+    const { authorization } = this.#settings.proxy!;
+    const request = encodeTunnelRequest(address, authorization);
+    const answer = await abortable(exchange.send(channel, request), this.#signal);
+    const { status } = answer.head;
+    if (status < 200 || status > 299) {
+      throw await this.#refusal(exchange, answer, `${address.url} through the proxy`);
+    }
+    // Whoever speaks first through a tunnel is the client: this can only be the body of something else.
+    if (answer.received.length > 0) throw refuse(answer.head, "the proxy sent bytes behind it");
+    if (exchange.isClosed) throw lost(address);
+    const next = new Exchange(this.#settings.headLimits);
+    channel.handler = next;
+    channel.resume();
+    return { channel, exchange: next };
+  }
+
+  #open(
+    channel: ByteChannel,
+    request: RequestHead,
+    address: WebSocketAddress,
+    accept: string,
+    { head, received }: Answer,
+  ): Connection<Data> {
+    const { subprotocols, connection, callbacks, data, onError } = this.#settings;
+    const names = this.#offer === undefined ? [] : [PERMESSAGE_DEFLATE];
+    const expected = { accept, subprotocols, extensions: names };
+    const { protocol, extensions, accepted } = validateUpgradeResponse(head, expected);
+    const info = {
+      request: new KeptRequest(request, address.secure),
+      protocol,
+      extensions,
+      compression: this.#openCompression(head, accepted),
+      data,
+    };
+    const conn = new WebSocketConnection("client", channel, info, connection, callbacks, {
+      reportError: (error, conn) => reportError(onError, error, conn as Connection<Data>),
+      removeConnection() {},
+    });
+    conn.answer(EMPTY, received);
+    conn.start();
+    return conn;
+  }
+
+  #openCompression(
+    head: ResponseHead,
+    accepted: readonly ExtensionOffer[],
+  ): PerMessageDeflate | undefined {
+    if (accepted.length === 0) return undefined;
+    if (accepted.length > 1) throw refuse(head, `${PERMESSAGE_DEFLATE} more than once`);
+    try {
+      return this.#offer!.open(accepted[0]);
+    } catch (error) {
+      throw error instanceof WebSocketError ? refuse(head, error.message) : error;
+    }
+  }
+
+  /** Gives where the answer leads to; `undefined` where it is none that is followed. */
+  #redirect(
+    head: ResponseHead,
+    address: WebSocketAddress,
+    redirects: number,
+  ): WebSocketAddress | undefined {
+    const [location] = head.getAll("Location");
+    const isFollowed = REDIRECTS.has(head.status) && redirects < this.#settings.maxRedirects;
+    if (!isFollowed || location === undefined) return undefined;
+    let next;
+    try {
+      next = parseWebSocketUrl(location, address.url);
+    } catch (error) {
+      throw refuse(head, `it redirects to what is no WebSocket: ${(error as Error).message}`);
+    }
+    if (address.secure && !next.secure) throw refuse(head, "it redirects from wss: to ws:");
+    return next;
+  }
+
+  async #refusal(exchange: Exchange, answer: Answer, where: string): Promise<Error> {
+    const { clock } = this.#settings.connection;
+    const { head } = answer;
+    const controller = new AbortController();
+    const stop = () => controller.abort();
+    const timer = clock.setTimeout(stop, BODY_TIMEOUT_MS);
+    this.#signal.addEventListener("abort", stop, { once: true });
+    const body = await exchange.receiveBody(answer, controller.signal);
+    clock.clearTimeout(timer);
+    this.#signal.removeEventListener("abort", stop);
+    return new UnexpectedResponseError(
+      `Cannot connect to ${where}: the answer was ${`${head.status} ${head.reason}`.trim()}`,
+      head.status,
+      head.toHeaders(),
+      body,
+    );
+  }
+}
+
+function isSameOrigin(a: WebSocketAddress, b: WebSocketAddress): boolean {
+  return a.secure === b.secure && a.host === b.host;
+}
+
+function lost(address: WebSocketAddress): ConnectError {
+  return new ConnectError(
+    "ECONNRESET",
+    `Cannot connect to ${address.url}: the connection was lost`,
+  );
+}

@@ -1,0 +1,79 @@
+import type { Dialer } from "../connection/byte_channel.ts";
+import { type Clock, systemClock } from "../connection/clock.ts";
+import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import { ConnectError } from "../errors.ts";
+import { DeflateOffer } from "../extensions/permessage_deflate.ts";
+import { Attempt } from "./attempt.ts";
+import { Deadline } from "./deadline.ts";
+import { type ConnectOptions, resolveConnectOptions } from "./options.ts";
+import { parseWebSocketUrl } from "./url.ts";
+
+/**
+ * Connects to a WebSocket (RFC 6455, section 4.1), and gives the connection when it is open.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@sluice/websocket";
+ * import { connect } from "@sluice/websocket/client";
+ *
+ * const server = await serve({ port: 0, message: (conn, data) => conn.send(data) });
+ * const port = server.addr.transport === "tcp" ? server.addr.port : 0;
+ *
+ * const conn = await connect(`ws://127.0.0.1:${port}/`);
+ * await conn.send("Hello");
+ * for await (const message of conn) {
+ *   console.log(message); // "Hello"
+ *   break;
+ * }
+ * await conn.close();
+ * await server.shutdown();
+ * ```
+ *
+ * @typeParam Data What the connection carries as `conn.data`.
+ * @param url A `ws:` or `wss:` URL, or its synonym with `http:` or `https:`. A user and password in it
+ * are sent as basic authentication.
+ * @param options See {@linkcode ConnectOptions}. With callbacks among them, they take what is received;
+ * without, it is received by iteration or streams.
+ * @throws {ConnectError} Where the server can't be reached, or in time.
+ * @throws {UnexpectedResponseError} Where it does not agree to a WebSocket, or not as it must.
+ * @throws {RangeError} Where a number among the options is out of its range.
+ * @throws {TypeError} Where an option is of another type, or the URL is none of a WebSocket.
+ * @throws The reason of `signal`, once it aborts.
+ */
+export type Connect = <Data = undefined>(
+  url: string | URL,
+  options?: ConnectOptions<Data> & ConnectionCallbacks<Data>,
+) => Promise<Connection<Data>>;
+
+/** Makes a `connect` out of the way to reach servers. */
+export function createConnect(
+  loadDialer: () => Promise<Dialer>,
+  clock: Clock = systemClock,
+): Connect {
+  return async <Data>(
+    url: string | URL,
+    options: ConnectOptions<Data> & ConnectionCallbacks<Data> = {},
+  ): Promise<Connection<Data>> => {
+    const settings = resolveConnectOptions(options, clock);
+    const address = parseWebSocketUrl(url);
+    const { signal, connectTimeoutMs, compression } = settings;
+    signal?.throwIfAborted();
+    const deadline = new Deadline(
+      clock,
+      connectTimeoutMs,
+      () =>
+        new ConnectError(
+          "ETIMEDOUT",
+          `Cannot connect to ${address.url}: it took longer than ${connectTimeoutMs} ms`,
+        ),
+      signal,
+    );
+    try {
+      const offer = compression && await DeflateOffer.create(compression);
+      const attempt = new Attempt(await loadDialer(), settings, offer, deadline.signal);
+      return await attempt.connect(address);
+    } finally {
+      deadline.clear();
+    }
+  };
+}

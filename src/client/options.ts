@@ -1,0 +1,158 @@
+import type { TlsClientOptions } from "../connection/byte_channel.ts";
+import { checkFunction, checkSignal } from "../checks.ts";
+import { type Clock, systemClock } from "../connection/clock.ts";
+import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import {
+  checkDuration,
+  type ConnectionOptions,
+  type ConnectionSettings,
+  resolveCallbacks,
+  resolveConnectionOptions,
+} from "../connection/options.ts";
+import {
+  type CompressionOptions,
+  type CompressionSettings,
+  resolveCompressionOptions,
+} from "../extensions/compression_options.ts";
+import { entries, type HeaderFields } from "../handshake/field_line.ts";
+import { checkLimit } from "../limits.ts";
+import { parseProxyUrl, type ProxyAddress } from "./url.ts";
+
+/**
+ * Options of a client.
+ *
+ * @typeParam Data What the connection carries as `conn.data`.
+ */
+export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
+  /** What the connection carries as `conn.data`. */
+  data?: Data;
+  /**
+   * The subprotocols to offer, in the order of preference (RFC 6455, section 1.9). The server must
+   * select one of them, which `conn.protocol` tells.
+   *
+   * @default {[]}
+   */
+  subprotocols?: readonly string[];
+  /** Header fields to send with the request, such as `Authorization`, `Cookie` or `Origin`. Default: none. */
+  headers?: HeaderFields;
+  /**
+   * Whether messages are compressed where the server agrees (permessage-deflate, RFC 7692), and how:
+   * `true` stands for the defaults.
+   *
+   * @default {false}
+   */
+  compression?: Omit<CompressionOptions, "maxContexts"> | boolean;
+  /**
+   * Ends the attempt when it aborts: `connect` rejects with its reason. It does not concern the
+   * connection once that is open.
+   */
+  signal?: AbortSignal;
+  /**
+   * How long connecting may take, from the look-up of the name to the server's answer, redirects
+   * included, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`.
+   *
+   * @default {10000}
+   */
+  connectTimeoutMs?: number;
+  /**
+   * How many redirects are followed: an integer from 0, or `Infinity`. `Authorization`, `Cookie` and
+   * `Proxy-Authorization` are sent to the origin of the URL only; from `wss:` none leads to `ws:`.
+   *
+   * @default {0}
+   */
+  maxRedirects?: number;
+  /**
+   * The proxy to connect through by CONNECT (RFC 9110, section 9.3.6): an `http:` or `https:` URL, with
+   * the user and password in it, if any.
+   */
+  proxy?: string | URL;
+  /** How the TLS of a `wss:` URL, or of an `https:` proxy, checks the server. Default: see each. */
+  tls?: TlsClientOptions;
+  /** The path of a Unix domain socket to connect to, instead of the URL's host. */
+  path?: string;
+  /**
+   * The largest head of a response, in bytes: 0 or more, or `Infinity`.
+   *
+   * @default {16384}
+   */
+  maxHeadSize?: number;
+  /**
+   * Takes the errors of the program's own callbacks. What a peer does wrong is no error of the program,
+   * and is not reported.
+   *
+   * @default {console.error}
+   */
+  onError?(error: unknown, conn?: Connection<Data>): void;
+}
+
+/** Options of a client, checked and complete. */
+export interface ConnectSettings<Data> {
+  readonly data: Data;
+  readonly subprotocols: readonly string[];
+  readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
+  readonly compression: CompressionSettings | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly connectTimeoutMs: number;
+  readonly maxRedirects: number;
+  readonly proxy: ProxyAddress | undefined;
+  readonly tls: TlsClientOptions;
+  readonly path: string | undefined;
+  readonly headLimits: { maxHeadSize: number };
+  readonly onError: (error: unknown, conn?: Connection<Data>) => void;
+  readonly callbacks: ConnectionCallbacks<Data> | undefined;
+  readonly connection: ConnectionSettings;
+}
+
+/**
+ * Checks the options, and fills in the defaults.
+ *
+ * @throws {RangeError} Where a number is out of its range.
+ * @throws {TypeError} Where an option is of another type.
+ */
+export function resolveConnectOptions<Data>(
+  options: ConnectOptions<Data> & ConnectionCallbacks<Data>,
+  clock: Clock = systemClock,
+): ConnectSettings<Data> {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`Cannot use ${String(options)} as options: they are an object`);
+  }
+  const {
+    subprotocols = [],
+    connectTimeoutMs = 10_000,
+    maxRedirects = 0,
+    maxHeadSize = 16 * 1024,
+    signal,
+    proxy,
+    path,
+  } = options;
+  if (!Array.isArray(subprotocols)) {
+    throw new TypeError(`Cannot use ${String(subprotocols)} as subprotocols: they are an array`);
+  }
+  checkDuration("connectTimeoutMs", connectTimeoutMs);
+  checkLimit("maxRedirects", maxRedirects, 0);
+  checkLimit("maxHeadSize", maxHeadSize, 0);
+  checkSignal(signal);
+  if (path !== undefined && (typeof path !== "string" || path === "" || path.includes("\0"))) {
+    throw new TypeError(`Cannot use ${JSON.stringify(path)} as path: it is a file name`);
+  }
+  if (path !== undefined && proxy !== undefined) {
+    throw new TypeError("Cannot connect to a path through a proxy: give one or the other");
+  }
+  checkFunction("onError", options.onError);
+  return {
+    data: options.data as Data,
+    subprotocols,
+    headers: [...entries(options.headers)],
+    compression: resolveCompressionOptions(options.compression),
+    signal,
+    connectTimeoutMs,
+    maxRedirects,
+    proxy: proxy === undefined ? undefined : parseProxyUrl(proxy),
+    tls: options.tls ?? {},
+    path,
+    headLimits: { maxHeadSize },
+    onError: options.onError?.bind(options) ?? ((error) => console.error(error)),
+    callbacks: resolveCallbacks(options),
+    connection: resolveConnectionOptions(options, clock),
+  };
+}

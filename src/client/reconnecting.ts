@@ -1,0 +1,232 @@
+import { CloseCode } from "../codec/close_code.ts";
+import { checkFunction } from "../checks.ts";
+import { type Clock, systemClock } from "../connection/clock.ts";
+import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
+import { createDeferred } from "../connection/promises.ts";
+import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../errors.ts";
+import { checkLimit } from "../limits.ts";
+import type { Connect } from "./connect.ts";
+import type { ConnectOptions } from "./options.ts";
+
+/** Why a connection has to be made again, and when that will be tried. */
+export interface Retry {
+  /** How the connection ended, or why there was none. */
+  readonly cause: CloseInfo | ConnectError | UnexpectedResponseError;
+  /** The attempts since a connection last lasted: from 1. */
+  readonly attempt: number;
+  /** How long is waited, in milliseconds. */
+  readonly delayMs: number;
+}
+
+/**
+ * Options of {@linkcode Reconnecting}.
+ *
+ * @typeParam Data What connections carry as `conn.data`.
+ */
+export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data> {
+  /**
+   * The longest first wait, in milliseconds: an integer from 1 to 2,147,483,647. Each wait is a random
+   * part of it ("full jitter"), and it doubles with every attempt that fails.
+   *
+   * @default {1000}
+   */
+  minDelayMs?: number;
+  /**
+   * What the doubling ends at, in milliseconds: an integer from `minDelayMs` to 2,147,483,647. A server
+   * may ask for more.
+   *
+   * @default {30000}
+   */
+  maxDelayMs?: number;
+  /**
+   * How many attempts in a row may fail before it is given up: an integer from 1, or `Infinity`.
+   *
+   * @default {Infinity}
+   */
+  maxAttempts?: number;
+  /**
+   * Decides whether to go on. By default it ends where the server closed the connection with 1008, or
+   * answered with a status from 400 to 499 other than 408, 425 and 429: asking again would not help.
+   */
+  shouldReconnect?(cause: Retry["cause"]): boolean;
+  /** Takes notice of each wait, before it begins. */
+  onRetry?(retry: Retry): void;
+  /** Ends everything when it aborts: a wait, an attempt, and the connection, with 1000. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Connects, and connects again whenever the connection has ended. Each turn of the loop has a
+ * connection that is open; the next begins when that one has ended, and a new one is open. Leaving the
+ * loop closes the connection.
+ *
+ * It waits between attempts: a random time up to `minDelayMs`, doubled with every failure up to
+ * `maxDelayMs`. After the close codes 1012 (service restart) and 1013 (try again later) it waits for 5
+ * to 30 seconds, and after a response with `Retry-After` for at least as long as that says.
+ *
+ * @example
+ * ```ts
+ * import { serve } from "@sluice/websocket";
+ * import { reconnecting } from "@sluice/websocket/client";
+ *
+ * const server = await serve({ port: 0, open: (conn) => conn.send("Hello") });
+ * const port = server.addr.transport === "tcp" ? server.addr.port : 0;
+ *
+ * for await (const conn of reconnecting(`ws://127.0.0.1:${port}/`)) {
+ *   for await (const message of conn) {
+ *     console.log(message); // "Hello"
+ *     await conn.close();
+ *   }
+ *   break; // or stay: the next connection comes after this one
+ * }
+ * await server.shutdown();
+ * ```
+ *
+ * @typeParam Data What connections carry as `conn.data`.
+ * @param url See {@linkcode Connect}.
+ * @param options See {@linkcode ReconnectOptions}.
+ * @throws {ConnectionClosedError} From the loop, where the server closed the connection with 1008, or
+ * attempts are used up; the loop just ends where it closed it with 1000.
+ * @throws {UnexpectedResponseError} From the loop, where the server refuses for good, or the attempts
+ * are used up.
+ * @throws {ConnectError} From the loop, where the attempts are used up.
+ * @throws {RangeError} Where a number among the options is out of its range.
+ * @throws {TypeError} Where an option is of another type, or the URL is none of a WebSocket.
+ */
+export type Reconnecting = <Data = undefined>(
+  url: string | URL,
+  options?: ReconnectOptions<Data> & ConnectionCallbacks<Data>,
+) => AsyncGenerator<Connection<Data>, void, void>;
+
+/** A connection that lasted for so long was a success: waiting begins anew. */
+const LASTING_MS = 10_000;
+/** How long after 1012 and 1013 is waited: "a randomized delay of 5 - 30 seconds" (1012). */
+const RESTART_DELAY_MS = [5_000, 30_000] as const;
+/** Statuses from 400 to 499 that may pass. */
+const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
+
+/**
+ * Makes a `reconnecting` out of a `connect`.
+ *
+ * @param random A random number from 0 to 1 (exclusive).
+ */
+export function createReconnecting(
+  connect: Connect,
+  clock: Clock = systemClock,
+  random: () => number = Math.random,
+): Reconnecting {
+  return (url, options = {}) => reconnect(connect, url, options, clock, random);
+}
+
+async function* reconnect<Data>(
+  connect: Connect,
+  url: string | URL,
+  options: ReconnectOptions<Data> & ConnectionCallbacks<Data>,
+  clock: Clock,
+  random: () => number,
+): AsyncGenerator<Connection<Data>, void, void> {
+  const { minDelayMs = 1_000, maxDelayMs = 30_000, maxAttempts = Infinity, signal } = options;
+  checkDelay("minDelayMs", minDelayMs);
+  checkDelay("maxDelayMs", maxDelayMs);
+  if (maxDelayMs < minDelayMs) {
+    throw new RangeError(`Cannot use ${maxDelayMs} as maxDelayMs: minDelayMs is ${minDelayMs}`);
+  }
+  checkLimit("maxAttempts", maxAttempts, 1);
+  checkFunction("shouldReconnect", options.shouldReconnect);
+  checkFunction("onRetry", options.onRetry);
+  const shouldReconnect = options.shouldReconnect?.bind(options) ?? mayHelp;
+  for (let failures = 0;;) {
+    const result = await attempt(connect, url, options);
+    if (signal?.aborted) return;
+    let cause: Retry["cause"];
+    if (result instanceof Error) {
+      cause = result;
+    } else {
+      const openedAt = clock.now();
+      const close = () => void result.close();
+      signal?.addEventListener("abort", close, { once: true });
+      try {
+        yield result;
+        cause = await result.closed;
+      } finally {
+        signal?.removeEventListener("abort", close);
+        await result.close();
+      }
+      if (signal?.aborted) return;
+      if (clock.now() - openedAt >= LASTING_MS) failures = 0;
+    }
+    failures++;
+    if (failures >= maxAttempts || !shouldReconnect(cause)) {
+      if (cause instanceof Error) throw cause;
+      const { closeCode, reason } = cause;
+      if (closeCode === CloseCode.NormalClosure) return;
+      throw new ConnectionClosedError("Cannot go on reconnecting", closeCode, reason);
+    }
+    const longestMs = Math.min(minDelayMs * 2 ** (failures - 1), maxDelayMs);
+    const waitMs = askedDelayMs(cause, random) + Math.round(random() * longestMs);
+    const delayMs = Math.min(waitMs, MAX_DURATION_MS);
+    options.onRetry?.({ cause, attempt: failures, delayMs });
+    await wait(clock, delayMs, signal);
+    if (signal?.aborted) return;
+  }
+}
+
+/** Connects; gives the errors that another attempt may help against, and those of an abort. */
+async function attempt<Data>(
+  connect: Connect,
+  url: string | URL,
+  options: ReconnectOptions<Data> & ConnectionCallbacks<Data>,
+): Promise<Connection<Data> | ConnectError | UnexpectedResponseError> {
+  try {
+    return await connect(url, options);
+  } catch (error) {
+    const mayPass = error instanceof ConnectError || error instanceof UnexpectedResponseError;
+    if (mayPass || options.signal?.aborted) return error as ConnectError;
+    throw error;
+  }
+}
+
+/** The default of `shouldReconnect`. */
+function mayHelp(cause: Retry["cause"]): boolean {
+  if (cause instanceof UnexpectedResponseError) {
+    const { status } = cause;
+    return status < 400 || status > 499 || PASSING.has(status);
+  }
+  return cause instanceof ConnectError || cause.closeCode !== CloseCode.PolicyViolation;
+}
+
+/** How long the server asks its clients to wait. */
+function askedDelayMs(cause: Retry["cause"], random: () => number): number {
+  if (cause instanceof UnexpectedResponseError) {
+    return parseRetryAfterMs(cause.headers.get("Retry-After") ?? "");
+  }
+  if (cause instanceof ConnectError) return 0;
+  const { closeCode } = cause;
+  if (closeCode !== CloseCode.ServiceRestart && closeCode !== CloseCode.TryAgainLater) return 0;
+  const [min, max] = RESTART_DELAY_MS;
+  return Math.round(min + random() * (max - min));
+}
+
+/** Parses seconds, or a date (RFC 9110, section 10.2.3); gives 0 where it is neither, or has passed. */
+function parseRetryAfterMs(value: string): number {
+  if (/^\d+$/.test(value)) return Number(value) * 1_000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? 0 : Math.max(0, date - Date.now());
+}
+
+function wait(clock: Clock, delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+  const { promise, resolve } = createDeferred<void>();
+  const timer = clock.setTimeout(() => resolve(), delayMs);
+  const stop = () => {
+    clock.clearTimeout(timer);
+    resolve();
+  };
+  signal?.addEventListener("abort", stop, { once: true });
+  return promise.finally(() => signal?.removeEventListener("abort", stop));
+}
+
+function checkDelay(name: string, value: unknown): void {
+  checkDuration(name, value);
+  if (value === Infinity) throw new RangeError(`Cannot use Infinity as ${name}: it has an end`);
+}

@@ -1,0 +1,36 @@
+import { includesToken } from "../handshake/field_values.ts";
+import type { ResponseHead } from "../handshake/response_head_parser.ts";
+
+const decoder = new TextDecoder();
+/** The last chunk, without trailers (RFC 9112, section 7.1). */
+const LAST_CHUNK = "0\r\n\r\n";
+
+/** Whether these bytes are the whole body of a response, as far as its head tells. */
+export function isBodyWhole(head: ResponseHead, bytes: Uint8Array): boolean {
+  const { status } = head;
+  if (status === 204 || status === 304) return true;
+  if (isChunked(head)) return decoder.decode(bytes.subarray(-LAST_CHUNK.length)) === LAST_CHUNK;
+  const [length] = head.getAll("Content-Length");
+  return length !== undefined && bytes.length >= Number(length);
+}
+
+/** Decodes the beginning of a body for people to read. */
+export function decodeBody(head: ResponseHead, bytes: Uint8Array): string {
+  if (!isChunked(head)) return decoder.decode(bytes);
+  let text = "";
+  const streaming = new TextDecoder();
+  for (let start = 0; start < bytes.length;) {
+    const lineEnd = bytes.indexOf(0x0a, start);
+    if (lineEnd === -1) break;
+    const size = Number.parseInt(decoder.decode(bytes.subarray(start, lineEnd)), 16);
+    if (!(size > 0)) break;
+    const end = lineEnd + 1 + size;
+    text += streaming.decode(bytes.subarray(lineEnd + 1, end), { stream: true });
+    start = end + 2;
+  }
+  return text + streaming.decode();
+}
+
+function isChunked(head: ResponseHead): boolean {
+  return includesToken(head.getAll("Transfer-Encoding").join(","), "chunked");
+}

@@ -1,0 +1,106 @@
+import { encodeBase64 } from "@std/encoding/base64";
+
+/** Where a WebSocket is, by its URL (RFC 6455, section 3). */
+export interface WebSocketAddress {
+  /** The URL, as `wss:` or `ws:`, without a user. */
+  readonly url: string;
+  /** Whether it is `wss:`. */
+  readonly secure: boolean;
+  /** The host name, or the IP address without brackets. */
+  readonly hostname: string;
+  /** The port. */
+  readonly port: number;
+  /** The value of Host: without the default port. */
+  readonly host: string;
+  /** Path and query. */
+  readonly target: string;
+  /** The value of Authorization for the user in the URL; `undefined` where there is none. */
+  readonly authorization: string | undefined;
+}
+
+/** Where a proxy is. */
+export type ProxyAddress = Omit<WebSocketAddress, "target">;
+
+const utf8Encoder = new TextEncoder();
+
+/**
+ * Parses the URL of a WebSocket: `ws:` or `wss:`, or their synonyms `http:` and `https:`.
+ *
+ * @throws {TypeError} Where it is none, has another scheme, or a fragment. The message names which.
+ */
+export function parseWebSocketUrl(url: string | URL, base?: string): WebSocketAddress {
+  const parsed = parse("connect to", url, base);
+  const scheme = parsed.protocol.replace(/^http/, "ws");
+  if (scheme !== "ws:" && scheme !== "wss:") {
+    throw new TypeError(
+      `Cannot connect to ${describe(parsed)}: its scheme must be ws, wss, http or https`,
+    );
+  }
+  // "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used on
+  // these URIs." (section 3); an empty one is one, too.
+  if (parsed.href.includes("#")) {
+    throw new TypeError(`Cannot connect to ${describe(parsed)}: a WebSocket URL has no fragment`);
+  }
+  return toAddress(parsed, scheme === "wss:");
+}
+
+/**
+ * Parses the URL of a proxy.
+ *
+ * @throws {TypeError} Where it is none, or has another scheme than `http:` or `https:`.
+ */
+export function parseProxyUrl(url: string | URL): ProxyAddress {
+  const parsed = parse("use the proxy", url);
+  if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
+    throw new TypeError(
+      `Cannot use the proxy ${describe(parsed)}: its scheme must be http or https`,
+    );
+  }
+  return toAddress(parsed, parsed.protocol === "https:");
+}
+
+function parse(purpose: string, url: string | URL, base?: string): URL {
+  try {
+    return new URL(url, base);
+  } catch {
+    throw new TypeError(`Cannot ${purpose} ${JSON.stringify(String(url))}: it is no URL`);
+  }
+}
+
+/** Shows a URL in an error, without a password that might end up in a log. */
+function describe(url: URL): string {
+  const shown = new URL(url);
+  shown.username = shown.password = "";
+  return shown.href;
+}
+
+function toAddress(parsed: URL, secure: boolean): WebSocketAddress {
+  const { host, port, pathname, search } = parsed;
+  const hostname = parsed.hostname.replace(/^\[(.*)\]$/, "$1");
+  const target = `${pathname}${search}`;
+  return {
+    url: `${secure ? "wss" : "ws"}://${host}${target}`,
+    secure,
+    hostname,
+    port: port === "" ? (secure ? 443 : 80) : Number(port),
+    host,
+    target,
+    authorization: toAuthorization(parsed),
+  };
+}
+
+/** "Basic" of RFC 7617, in UTF-8 as its section 2.1 allows. */
+function toAuthorization({ username, password }: URL): string | undefined {
+  if (username === "" && password === "") return undefined;
+  const credentials = `${decodePercent(username)}:${decodePercent(password)}`;
+  return `Basic ${encodeBase64(utf8Encoder.encode(credentials))}`;
+}
+
+/** Leaves what is no percent-encoded UTF-8 as it is. */
+function decodePercent(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

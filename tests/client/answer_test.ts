@@ -1,0 +1,408 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import type { ConnectOptions } from "../../src/client/options.ts";
+import { ConnectError, UnexpectedResponseError } from "../../src/errors.ts";
+import { settle } from "../support/turn.ts";
+import { watch } from "../support/watch.ts";
+import { acceptance, type ReceivedRequest, ScriptedServer } from "./scripted_server.ts";
+
+const URL = "ws://example.com/";
+const OFFERS: ConnectOptions = { subprotocols: ["a", "b"], compression: true };
+
+/** Connects to a server that answers so, and gives what becomes of it. */
+async function connectTo(
+  answer: (request: ReceivedRequest) => string,
+  options: ConnectOptions = {},
+) {
+  const server = new ScriptedServer();
+  const connecting = watch(server.connect(URL, options));
+  const peer = await server.next();
+  const request = await peer.readRequest();
+  peer.send(answer(request));
+  return { server, peer, connecting };
+}
+
+describe("a client refuses an answer", () => {
+  type Changes = Record<string, string | string[] | undefined>;
+  const AGREED = { "Sec-WebSocket-Protocol": "a" };
+  const wrong: [what: string, changes: Changes, message: string, offers?: boolean][] = [
+    ["without Upgrade", { Upgrade: undefined }, "the Upgrade header"],
+    ["to upgrade to another protocol", { Upgrade: "h2c" }, "the Upgrade header"],
+    ["with a list in Upgrade", { Upgrade: "websocket, h2c" }, "the Upgrade header"],
+    ["with two Upgrade headers", { Upgrade: ["websocket", "websocket"] }, "more than one Upgrade"],
+    ["without Connection", { Connection: undefined }, "the Connection header"],
+    ["with another Connection", { Connection: "keep-alive" }, "the Connection header"],
+    ["with a Connection that only contains the word", { Connection: "upgraded" }, "Connection"],
+    ["without Sec-WebSocket-Accept", { "Sec-WebSocket-Accept": undefined }, "match the key"],
+    [
+      "with the Accept of another key",
+      { "Sec-WebSocket-Accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" },
+      "match the key",
+    ],
+    ["with an empty Accept", { "Sec-WebSocket-Accept": "" }, "match the key"],
+    [
+      "with two Accepts",
+      { "Sec-WebSocket-Accept": ["s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "x"] },
+      "more than one Sec-WebSocket-Accept",
+    ],
+    ["that selects what was not offered", { "Sec-WebSocket-Protocol": "c" }, '"c" was not', true],
+    ["that selects in another case", { "Sec-WebSocket-Protocol": "A" }, '"A" was not', true],
+    ["that selects two", { "Sec-WebSocket-Protocol": "a, b" }, "was not offered", true],
+    ["that selects two in two fields", { "Sec-WebSocket-Protocol": ["a", "b"] }, "more than", true],
+    ["that selects none of those offered", {}, "none of the subprotocols a, b", true],
+    ["that selects where nothing was offered", AGREED, "was not offered"],
+    [
+      "with an extension that was not offered",
+      { "Sec-WebSocket-Extensions": "permessage-deflate" },
+      "permessage-deflate was not offered",
+    ],
+    [
+      "with another extension",
+      { ...AGREED, "Sec-WebSocket-Extensions": "x-mux" },
+      "x-mux was not offered",
+      true,
+    ],
+    [
+      "with an extension twice",
+      { ...AGREED, "Sec-WebSocket-Extensions": "permessage-deflate, permessage-deflate" },
+      "more than once",
+      true,
+    ],
+    [
+      "with malformed extensions",
+      { ...AGREED, "Sec-WebSocket-Extensions": "permessage-deflate; =" },
+      "malformed Sec-WebSocket-Extensions",
+      true,
+    ],
+    [
+      "with a parameter that does not exist",
+      { ...AGREED, "Sec-WebSocket-Extensions": "permessage-deflate; x" },
+      "unknown or malformed",
+      true,
+    ],
+    [
+      "without the takeover that was declined",
+      { ...AGREED, "Sec-WebSocket-Extensions": "permessage-deflate" },
+      "no server_no_context_takeover",
+      true,
+    ],
+    ["with a body", { "Content-Length": "5" }, "it has a body"],
+    ["with a transfer coding", { "Transfer-Encoding": "chunked" }, "it has a body"],
+  ];
+  for (const [what, changes, message, offers] of wrong) {
+    it(what, async () => {
+      const { server, connecting } = await connectTo(
+        (request) => acceptance(request, changes),
+        offers ? OFFERS : {},
+      );
+      const { reason } = await connecting.untilSettled();
+      assert(reason instanceof UnexpectedResponseError, String(reason));
+      assert(reason.message.includes(message), reason.message);
+      assertEquals(reason.status, 101);
+      await settle();
+      assertEquals(server.openCount, 0);
+      assertEquals(server.clock.pending, []);
+    });
+  }
+
+  const noHttp: [what: string, answer: string, message: string][] = [
+    ["of SSH", "SSH-2.0-OpenSSH_9.2\r\n", "it begins with the byte 0x53"],
+    ["of TLS", "\x15\x03\x03\x00\x02\x02\x28", "it begins with the byte 0x15"],
+    ["of HTTP/2", "HTTP/2 101\r\n\r\n", "it is no HTTP/1"],
+    ["with a malformed status", "HTTP/1.1 10 x\r\n\r\n", "malformed status line"],
+    ["with a status of 600", "HTTP/1.1 600 x\r\n\r\n", "malformed status line"],
+    ["with a bare LF", "HTTP/1.1 101 x\n\r\n\r\n", "malformed status line"],
+    ["with a header folded", "HTTP/1.1 101 x\r\nA: b\r\n c\r\n\r\n", "begins with whitespace"],
+    ["with a NUL", "HTTP/1.1 101 x\r\nA: b\0c\r\n\r\n", "a NUL in a header value"],
+    ["with a space before a colon", "HTTP/1.1 101 x\r\nA : b\r\n\r\n", "before the colon"],
+    [
+      "with a status line too long",
+      `HTTP/1.1 101 ${"x".repeat(8192)}\r\n`,
+      "status line is longer",
+    ],
+    ["with a header line too long", `HTTP/1.1 101 x\r\nA: ${"x".repeat(8192)}\r\n`, "8192 bytes"],
+    [
+      "with too many headers",
+      `HTTP/1.1 101 x\r\n${"A: b\r\n".repeat(101)}\r\n`,
+      "100 header lines",
+    ],
+    ["too long", `HTTP/1.1 101 x\r\n${`A: ${"b".repeat(1000)}\r\n`.repeat(17)}`, "16384 bytes"],
+  ];
+  for (const [what, answer, message] of noHttp) {
+    it(what, async () => {
+      const { server, connecting } = await connectTo(() => answer);
+      const { reason } = await connecting.untilSettled();
+      assert(reason instanceof UnexpectedResponseError, String(reason));
+      assert(reason.message.includes(message), reason.message);
+      assertEquals(reason.status, 0);
+      await settle();
+      assertEquals(server.openCount, 0);
+    });
+  }
+
+  it("of HTTP/1.0", async () => {
+    const { connecting } = await connectTo((request) =>
+      acceptance(request, {}, "HTTP/1.0 101 Switching Protocols")
+    );
+    const { reason } = await connecting.untilSettled();
+    assert(String(reason).includes("its HTTP version must be 1.1"), String(reason));
+  });
+});
+
+describe("a client accepts an answer", () => {
+  const right: [what: string, answer: (request: ReceivedRequest) => string][] = [
+    [
+      "in other cases",
+      (request) => acceptance(request, { Upgrade: "WebSocket", Connection: "UPGRADE" }),
+    ],
+    [
+      "with more in Connection",
+      (request) => acceptance(request, { Connection: "keep-alive,\tUpgrade" }),
+    ],
+    ["with two Connections", (request) => acceptance(request, { Connection: ["x", "upgrade"] })],
+    ["without a reason phrase", (request) => acceptance(request, {}, "HTTP/1.1 101 ")],
+    ["without the space before it", (request) => acceptance(request, {}, "HTTP/1.1 101")],
+    ["with a Content-Length of 0", (request) => acceptance(request, { "Content-Length": "0" })],
+    ["with other headers", (request) => acceptance(request, { "Set-Cookie": ["a=b", "c=\xe9"] })],
+    [
+      "behind interim responses",
+      (request) =>
+        `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${
+          acceptance(request)
+        }`,
+    ],
+  ];
+  for (const [what, answer] of right) {
+    it(what, async () => {
+      const { connecting } = await connectTo(answer);
+      const { value, reason } = await connecting.untilSettled();
+      assertEquals(reason, undefined);
+      assertEquals(value!.state, "open");
+      value!.abort();
+    });
+  }
+
+  it("that selects a subprotocol and compression", async () => {
+    const extensions = "permessage-deflate; server_no_context_takeover; client_max_window_bits=10";
+    const { connecting } = await connectTo(
+      (request) =>
+        acceptance(request, {
+          "Sec-WebSocket-Protocol": "b",
+          "Sec-WebSocket-Extensions": extensions,
+        }),
+      OFFERS,
+    );
+    const { value } = await connecting.untilSettled();
+    assertEquals(value!.protocol, "b");
+    assertEquals(value!.extensions, extensions);
+    value!.abort();
+  });
+
+  it("but not behind more than 8 interim responses", async () => {
+    const { connecting } = await connectTo(() => "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(9));
+    const { reason } = await connecting.untilSettled();
+    assert(String(reason).includes("more than 8 interim ones"), String(reason));
+  });
+});
+
+describe("the body of a refusal", () => {
+  const HEAD = "HTTP/1.1 503 Busy\r\n";
+  const bodies: [what: string, answer: string, end: boolean, body: string][] = [
+    ["is as long as Content-Length says", `${HEAD}Content-Length: 3\r\n\r\nabc`, false, "abc"],
+    ["ends with the connection", `${HEAD}\r\nabc`, true, "abc"],
+    ["may be empty", `${HEAD}Content-Length: 0\r\n\r\n`, false, ""],
+    ["is not expected with 204", "HTTP/1.1 204 No Content\r\n\r\n", false, ""],
+    [
+      "is put together from chunks",
+      `${HEAD}Transfer-Encoding: chunked\r\n\r\n2;x=y\r\n\xc3\xa4\r\n1\r\nb\r\n0\r\n\r\n`,
+      false,
+      "äb",
+    ],
+    [
+      "may be a part of its chunks",
+      `${HEAD}Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n5\r\nc`,
+      true,
+      "abc",
+    ],
+    ["is cut where it is long", `${HEAD}\r\n${"x".repeat(20_000)}`, false, "x".repeat(16_384)],
+  ];
+  for (const [what, answer, ends, body] of bodies) {
+    it(what, async () => {
+      const { server, peer, connecting } = await connectTo(() => answer);
+      if (ends) peer.socket.end();
+      const { reason } = await connecting.untilSettled();
+      assert(reason instanceof UnexpectedResponseError, String(reason));
+      assertEquals(reason.body, body);
+      await settle();
+      assertEquals(server.openCount, 0);
+      assertEquals(server.clock.pending, []);
+    });
+  }
+
+  it("is waited for by a second", async () => {
+    const { server, connecting } = await connectTo(() => `${HEAD}\r\nab`);
+    await server.clock.advance(999);
+    assertEquals(connecting.state, "pending");
+    await server.clock.advance(1);
+    const { reason } = await connecting.untilSettled();
+    assertEquals((reason as UnexpectedResponseError).body, "ab");
+  });
+});
+
+describe("a redirect", () => {
+  const moved = (location: string, status = 302) =>
+    `HTTP/1.1 ${status} Moved\r\nLocation: ${location}\r\nContent-Length: 0\r\n\r\n`;
+
+  it("is an error by default, with its Location", async () => {
+    const { connecting } = await connectTo(() => moved("/x"));
+    const { reason } = await connecting.untilSettled();
+    assert(reason instanceof UnexpectedResponseError);
+    assertEquals(reason.status, 302);
+    assertEquals(reason.headers.get("location"), "/x");
+  });
+
+  it("is followed as often as the option says, with a key of its own", async () => {
+    const server = new ScriptedServer();
+    const connecting = watch(server.connect(URL, { maxRedirects: 3 }));
+    const lines: string[] = [];
+    const keys = new Set<string>();
+    for (const location of ["/a?b", "ws://example.com:81/c", "http://other.example", "/last"]) {
+      const peer = await server.next();
+      const { line, headers } = await peer.readRequest();
+      lines.push(`${line} ${headers.get("host")}`);
+      keys.add(headers.get("sec-websocket-key")!);
+      peer.send(moved(location, [301, 303, 307, 308][lines.length - 1]));
+      await settle();
+    }
+    const { reason } = await connecting.untilSettled();
+    assertEquals((reason as UnexpectedResponseError).headers.get("location"), "/last");
+    assertEquals(keys.size, 4);
+    assertEquals(lines, [
+      "GET / HTTP/1.1 example.com",
+      "GET /a?b HTTP/1.1 example.com",
+      "GET /c HTTP/1.1 example.com:81",
+      "GET / HTTP/1.1 other.example",
+    ]);
+    await settle();
+    assertEquals(server.openCount, 0);
+  });
+
+  it("takes credentials along to the same origin only", async () => {
+    const server = new ScriptedServer();
+    const headers = { Cookie: "a=b", "X-A": "c" };
+    const connecting = server.connect("ws://me:pw@example.com/", { maxRedirects: 2, headers });
+    const seen: unknown[] = [];
+    for (const location of ["/same", "ws://other.example/"]) {
+      const peer = await server.next();
+      const { headers } = await peer.readRequest();
+      seen.push([headers.get("cookie"), headers.get("x-a")]);
+      peer.send(moved(location));
+    }
+    const peer = await server.next();
+    const { headers: last } = await peer.accept();
+    seen.push([last.get("cookie"), last.get("authorization"), last.get("x-a")]);
+    assertEquals(seen, [["a=b", "c"], ["a=b", "c"], [undefined, undefined, "c"]]);
+    (await connecting).abort();
+  });
+
+  const refused: [what: string, location: string, message: string][] = [
+    ["from wss: to ws:", "ws://example.com/", "from wss: to ws:"],
+    ["to another scheme", "ftp://example.com/", "its scheme must be"],
+    ["to no URL", "//[", "it is no URL"],
+    ["to a fragment", "/#a", "has no fragment"],
+  ];
+  for (const [what, location, message] of refused) {
+    it(`is not followed ${what}`, async () => {
+      const server = new ScriptedServer();
+      const connecting = watch(server.connect("wss://example.com/", { maxRedirects: 9 }));
+      const peer = await server.next();
+      await peer.readRequest();
+      peer.send(moved(location));
+      const { reason } = await connecting.untilSettled();
+      assert(reason instanceof UnexpectedResponseError, String(reason));
+      assert(reason.message.includes(message), reason.message);
+      await settle();
+      assertEquals(server.openCount, 0);
+    });
+  }
+});
+
+describe("a proxy", () => {
+  it("is asked for a tunnel, with the user in its URL", async () => {
+    const server = new ScriptedServer();
+    const connecting = server.connect("ws://[::1]/chat", {
+      proxy: "http://me:pw@proxy.example:3128",
+    });
+    const peer = await server.next();
+    const { line, headers } = await peer.readRequest();
+    assertEquals(line, "CONNECT [::1]:80 HTTP/1.1");
+    assertEquals(headers.get("host"), "[::1]:80");
+    assertEquals(headers.get("proxy-authorization"), `Basic ${btoa("me:pw")}`);
+    peer.send("HTTP/1.1 200 Connection established\r\n\r\n");
+    const request = await peer.accept();
+    assertEquals(request.line, "GET /chat HTTP/1.1");
+    assertEquals(request.headers.get("host"), "[::1]");
+    assert(!request.headers.has("proxy-authorization"));
+    assertEquals(server.dialled, [{ target: { hostname: "proxy.example", port: 3128 }, tls: [] }]);
+    const conn = await connecting;
+    assertEquals(conn.state, "open");
+    conn.abort();
+    assertEquals(server.violations, []);
+  });
+
+  it("carries TLS within TLS, each with its own name", async () => {
+    const server = new ScriptedServer();
+    const tls = { serverName: "inner.example", ca: "pem" };
+    const connecting = server.connect("wss://example.com", { proxy: "https://proxy.example", tls });
+    const peer = await server.next();
+    await peer.readRequest();
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    await peer.accept();
+    (await connecting).abort();
+    assertEquals(server.dialled, [{
+      target: { hostname: "proxy.example", port: 443 },
+      tls: [
+        { hostname: "proxy.example", options: { ca: "pem", serverName: undefined } },
+        { hostname: "example.com", options: tls },
+      ],
+    }]);
+  });
+
+  it("may refuse", async () => {
+    const server = new ScriptedServer();
+    const connecting = watch(server.connect(URL, { proxy: "http://proxy.example" }));
+    const peer = await server.next();
+    await peer.readRequest();
+    peer.send("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 3\r\n\r\nno!");
+    const { reason } = await connecting.untilSettled();
+    assert(reason instanceof UnexpectedResponseError);
+    assertEquals(reason.status, 407);
+    assertEquals(reason.body, "no!");
+    assert(reason.message.includes("through the proxy"), reason.message);
+    await settle();
+    assertEquals(server.openCount, 0);
+  });
+
+  it("must not speak before the server", async () => {
+    const server = new ScriptedServer();
+    const connecting = watch(server.connect(URL, { proxy: "http://proxy.example" }));
+    const peer = await server.next();
+    await peer.readRequest();
+    peer.send("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101");
+    const { reason } = await connecting.untilSettled();
+    assert(String(reason).includes("sent bytes behind it"), String(reason));
+    await settle();
+    assertEquals(server.openCount, 0);
+  });
+
+  it("may be lost", async () => {
+    const server = new ScriptedServer();
+    const connecting = watch(server.connect("wss://example.com", { proxy: "http://p.example" }));
+    const peer = await server.next();
+    await peer.readRequest();
+    peer.socket.reset();
+    const { reason } = await connecting.untilSettled();
+    assert(reason instanceof ConnectError, String(reason));
+    assertEquals(reason.code, "ECONNRESET");
+  });
+});

@@ -1,0 +1,388 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import type { ConnectOptions } from "../../src/client/options.ts";
+import { ConnectError, UnexpectedResponseError } from "../../src/errors.ts";
+import { decodeReferenceFrame, encodeReferenceFrame } from "../support/reference_frames.ts";
+import { settle } from "../support/turn.ts";
+import { watch } from "../support/watch.ts";
+import { acceptance, ScriptedServer } from "./scripted_server.ts";
+
+const URL = "ws://example.com/chat?room=1";
+
+describe("the request of a client", () => {
+  it("is that of RFC 6455, section 4.1", async () => {
+    const server = new ScriptedServer();
+    const connecting = server.connect(URL);
+    const peer = await server.next();
+    const { line, headers } = await peer.accept();
+    assertEquals(line, "GET /chat?room=1 HTTP/1.1");
+    assertEquals([...headers.keys()], [
+      "host",
+      "upgrade",
+      "connection",
+      "sec-websocket-key",
+      "sec-websocket-version",
+    ]);
+    assertEquals(headers.get("host"), "example.com");
+    assertEquals(headers.get("upgrade"), "websocket");
+    assertEquals(headers.get("connection"), "Upgrade");
+    assertEquals(headers.get("sec-websocket-version"), "13");
+    assertEquals(atob(headers.get("sec-websocket-key")!).length, 16);
+    const conn = await connecting;
+    assertEquals(conn.request.url, "http://example.com/chat?room=1");
+    assertEquals(server.dialled, [{ target: { hostname: "example.com", port: 80 }, tls: [] }]);
+    conn.abort();
+  });
+
+  it("has a key of its own each time", async () => {
+    const server = new ScriptedServer();
+    const keys = new Set<string>();
+    for (let i = 0; i < 20; i++) {
+      const connecting = server.connect(URL);
+      keys.add((await (await server.next()).accept()).headers.get("sec-websocket-key")!);
+      (await connecting).abort();
+    }
+    assertEquals(keys.size, 20);
+  });
+
+  it("offers what the options say", async () => {
+    const server = new ScriptedServer();
+    const connecting = server.connect("ws://al%20ice:p%C3%A4ss@example.com:8080", {
+      subprotocols: ["chat.v2", "chat.v1"],
+      headers: { Origin: "https://example.org", "X-A": "b" },
+      compression: { contextTakeover: true, serverMaxWindowBits: 12, clientMaxWindowBits: 15 },
+    });
+    const peer = await server.next();
+    const { line, headers } = await peer.accept({ "Sec-WebSocket-Protocol": "chat.v1" });
+    assertEquals(line, "GET / HTTP/1.1");
+    assertEquals(headers.get("host"), "example.com:8080");
+    assertEquals(headers.get("sec-websocket-protocol"), "chat.v2, chat.v1");
+    assertEquals(headers.get("origin"), "https://example.org");
+    assertEquals(headers.get("x-a"), "b");
+    assertEquals(
+      headers.get("sec-websocket-extensions"),
+      "permessage-deflate; server_max_window_bits=12; client_max_window_bits",
+    );
+    const credentials = atob(headers.get("authorization")!.replace("Basic ", ""));
+    const bytes = Uint8Array.from(credentials, (char) => char.charCodeAt(0));
+    assertEquals(new TextDecoder().decode(bytes), "al ice:päss");
+    const conn = await connecting;
+    assertEquals(conn.protocol, "chat.v1");
+    assertEquals(conn.extensions, "");
+    conn.abort();
+  });
+
+  it("takes Host and Authorization from the headers before the URL", async () => {
+    const server = new ScriptedServer();
+    const connecting = server.connect("ws://a:b@example.com", {
+      headers: new Headers({ Host: "other.example", Authorization: "Bearer x" }),
+    });
+    const { headers } = await (await server.next()).accept();
+    assertEquals(headers.get("host"), "other.example");
+    assertEquals(headers.get("authorization"), "Bearer x");
+    (await connecting).abort();
+  });
+
+  const addresses: [url: string, hostname: string, port: number, host: string, tls: boolean][] = [
+    ["ws://example.com", "example.com", 80, "example.com", false],
+    ["http://example.com", "example.com", 80, "example.com", false],
+    ["wss://example.com", "example.com", 443, "example.com", true],
+    ["https://example.com/", "example.com", 443, "example.com", true],
+    ["ws://example.com:443", "example.com", 443, "example.com:443", false],
+    ["wss://EXAMPLE.com:80/", "example.com", 80, "example.com:80", true],
+    ["ws://[::1]:9000/", "::1", 9000, "[::1]:9000", false],
+    ["wss://127.0.0.1:9000/", "127.0.0.1", 9000, "127.0.0.1:9000", true],
+  ];
+  for (const [url, hostname, port, host, isSecure] of addresses) {
+    it(`goes to the right place for ${url}`, async () => {
+      const server = new ScriptedServer();
+      const connecting = server.connect(new globalThis.URL(url));
+      const { headers } = await (await server.next()).accept();
+      const conn = await connecting;
+      assertEquals(headers.get("host"), host);
+      const tls = isSecure ? [{ hostname, options: {} }] : [];
+      assertEquals(server.dialled, [{ target: { hostname, port }, tls }]);
+      conn.abort();
+    });
+  }
+
+  it("goes to a Unix socket", async () => {
+    const server = new ScriptedServer();
+    const connecting = server.connect("ws://localhost/x", { path: "/run/a.sock" });
+    const { line, headers } = await (await server.next()).accept();
+    assertEquals(line, "GET /x HTTP/1.1");
+    assertEquals(headers.get("host"), "localhost");
+    assertEquals(server.dialled[0].target, { path: "/run/a.sock" });
+    (await connecting).abort();
+  });
+
+  it("gives TLS its options", async () => {
+    const server = new ScriptedServer();
+    const tls = { ca: "pem", serverName: "other.example", rejectUnauthorized: false };
+    const connecting = server.connect("wss://example.com", { tls });
+    await (await server.next()).accept();
+    assertEquals(server.dialled[0].tls, [{ hostname: "example.com", options: tls }]);
+    (await connecting).abort();
+  });
+});
+
+describe("what connect() refuses before it connects", () => {
+  const wrong: [what: string, url: string, options: unknown, message: string][] = [
+    ["no URL", "example.com", {}, "it is no URL"],
+    ["another scheme", "ftp://example.com", {}, "its scheme must be ws, wss, http or https"],
+    ["a fragment", "ws://example.com/#a", {}, "has no fragment"],
+    ["an empty fragment", "ws://example.com/#", {}, "has no fragment"],
+    ["options that are none", URL, 1, "they are an object"],
+    ["a subprotocol that is no token", URL, { subprotocols: ["a b"] }, "must be a token"],
+    ["an empty subprotocol", URL, { subprotocols: [""] }, "must be a token"],
+    ["a subprotocol twice", URL, { subprotocols: ["a", "a"] }, "twice"],
+    ["subprotocols that are no list", URL, { subprotocols: "a" }, "they are an array"],
+    ["a header of the handshake", URL, { headers: { Upgrade: "x" } }, "belongs to the handshake"],
+    ["a header with a line break", URL, { headers: { "X-A": "b\r\nC: d" } }, "without CR, LF"],
+    ["a header name with a line break", URL, { headers: { "X\r\nA": "b" } }, "is no token"],
+    ["a Host with a line break", URL, { headers: { Host: "a\r\nb" } }, "without CR, LF"],
+    ["a timeout of 0", URL, { connectTimeoutMs: 0 }, "connectTimeoutMs"],
+    ["a negative number of redirects", URL, { maxRedirects: -1 }, "maxRedirects"],
+    ["a signal that is none", URL, { signal: {} }, "it is an AbortSignal"],
+    ["a proxy that is no URL", URL, { proxy: "proxy:x y" }, "Cannot use the proxy"],
+    ["a SOCKS proxy", URL, { proxy: "socks5://h:1" }, "its scheme must be http or https"],
+    ["a path that is none", URL, { path: "" }, "it is a file name"],
+    ["a path and a proxy", URL, { path: "/a", proxy: "http://b" }, "one or the other"],
+    ["a callback that is none", URL, { message: 1 }, "it is a function"],
+    ["compression that is none", URL, { compression: { level: 10 } }, "compression.level"],
+    ["a limit that is none", URL, { limits: { maxMessageSize: -1 } }, "limits.maxMessageSize"],
+  ];
+  for (const [what, url, options, message] of wrong) {
+    it(what, async () => {
+      const server = new ScriptedServer();
+      const error = await assertRejects(() => server.connect(url, options as ConnectOptions));
+      assert(error instanceof TypeError || error instanceof RangeError, String(error));
+      assert(error.message.includes(message), error.message);
+      assert(!error.message.includes("\r"), "a line break in the message");
+      assertEquals(server.dialled, []);
+      assertEquals(server.clock.pending, []);
+    });
+  }
+
+  it("a password in the URL is not in the message", async () => {
+    const { connect } = new ScriptedServer();
+    const error = await assertRejects(() => connect("ws://me:secret@example.com/#x"), TypeError);
+    assert(!error.message.includes("secret"), error.message);
+  });
+});
+
+describe("the connection of a client", () => {
+  it("masks its frames, each with a key of its own", async () => {
+    const server = new ScriptedServer();
+    const connecting = server.connect(URL);
+    const peer = await server.next();
+    await peer.accept();
+    const conn = await connecting;
+    const keys = new Set<string>();
+    for (let i = 0; i < 50; i++) {
+      void conn.send("Hello");
+      const { frame } = decodeReferenceFrame(await peer.readBytes(2 + 4 + 5))!;
+      assertEquals(new TextDecoder().decode(frame.payload), "Hello");
+      keys.add(String(frame.maskingKey));
+    }
+    assertEquals(keys.size, 50);
+    conn.abort();
+  });
+
+  for (const size of [1, 2, 1000]) {
+    it(`takes frames behind the response, in pieces of ${size}`, async () => {
+      const server = new ScriptedServer();
+      const connecting = server.connect(URL);
+      const peer = await server.next();
+      const request = await peer.readRequest();
+      const text = new TextEncoder().encode(acceptance(request));
+      const bytes = [
+        ...text,
+        ...encodeReferenceFrame({ opcode: 1, payload: Uint8Array.of(65, 66) }),
+      ];
+      for (let i = 0; i < bytes.length; i += size) {
+        peer.send(Uint8Array.from(bytes.slice(i, i + size)));
+      }
+      const conn = await connecting;
+      const { value } = await conn[Symbol.asyncIterator]().next();
+      assertEquals(value, "AB");
+      conn.abort();
+      assertEquals(server.violations, []);
+    });
+  }
+
+  it("calls callbacks, with the data given", async () => {
+    const server = new ScriptedServer();
+    const calls: unknown[] = [];
+    const connecting = server.connect(URL, {
+      data: { name: "Ada" },
+      open: (conn) => void calls.push(["open", conn.data.name]),
+      message: (_conn, data) => void calls.push(["message", data]),
+      close: (_conn, { closeCode, wasClean }) => void calls.push(["close", closeCode, wasClean]),
+    });
+    const peer = await server.next();
+    await peer.accept();
+    const conn = await connecting;
+    peer.send(encodeReferenceFrame({ opcode: 1, payload: Uint8Array.of(65) }));
+    peer.send(encodeReferenceFrame({ opcode: 8, payload: Uint8Array.of(3, 233) }));
+    // "The server [...] closes first" (section 7.1.1): the client waits for it.
+    const { frame } = decodeReferenceFrame(await peer.readBytes(2 + 4 + 2))!;
+    assertEquals([...frame.payload], [3, 233]);
+    await settle();
+    assert(!peer.hasEnded);
+    peer.socket.end();
+    assertEquals((await conn.closed).initiator, "remote");
+    assertEquals(calls, [["open", "Ada"], ["message", "A"], ["close", 1001, true]]);
+  });
+
+  it("fails where the server masks its frames", async () => {
+    const server = new ScriptedServer();
+    const connecting = server.connect(URL);
+    const peer = await server.next();
+    await peer.accept();
+    const conn = await connecting;
+    const maskingKey = Uint8Array.of(1, 2, 3, 4);
+    peer.send(encodeReferenceFrame({ opcode: 1, payload: Uint8Array.of(65), maskingKey }));
+    peer.socket.end();
+    assertEquals((await conn.closed).closeCode, 1002);
+  });
+
+  it("reports what callbacks throw to onError", async () => {
+    const server = new ScriptedServer();
+    const errors: unknown[] = [];
+    const connecting = server.connect(URL, {
+      message: () => {
+        throw new Error("mine");
+      },
+      onError: (error) => void errors.push(error),
+    });
+    const peer = await server.next();
+    await peer.accept();
+    const conn = await connecting;
+    peer.send(encodeReferenceFrame({ opcode: 1, payload: Uint8Array.of(65) }));
+    await peer.readBytes(2 + 4 + 2);
+    peer.socket.end();
+    assertEquals((await conn.closed).closeCode, 1011);
+    assertEquals(errors.map(String), ["Error: mine"]);
+  });
+});
+
+describe("an attempt to connect", () => {
+  it("ends after connectTimeoutMs, wherever it stands", async () => {
+    for (const at of ["dialling", "connected", "half an answer"]) {
+      const server = new ScriptedServer();
+      if (at === "dialling") server.dialling = (signal) => untilAborted(signal);
+      const connecting = watch(server.connect(URL, { connectTimeoutMs: 500 }));
+      if (at !== "dialling") {
+        const peer = await server.next();
+        await peer.readRequest();
+        if (at === "half an answer") peer.send("HTTP/1.1 101 Switching");
+      } else await settle();
+      await server.clock.advance(499);
+      assertEquals(connecting.state, "pending");
+      await server.clock.advance(1);
+      await connecting.untilSettled();
+      assert(connecting.reason instanceof ConnectError);
+      assertEquals(connecting.reason.code, "ETIMEDOUT");
+      assert(connecting.reason.message.includes("500 ms"), connecting.reason.message);
+      await settle();
+      assertEquals(server.openCount, 0);
+      assertEquals(server.clock.pending, []);
+    }
+  });
+
+  it("ends with the reason of its signal, wherever it stands", async () => {
+    for (const at of ["before", "dialling", "connected", "half an answer"]) {
+      const server = new ScriptedServer();
+      const controller = new AbortController();
+      const { signal } = controller;
+      const reason = new Error("enough");
+      if (at === "before") controller.abort(reason);
+      if (at === "dialling") server.dialling = (signal) => untilAborted(signal);
+      const connecting = watch(server.connect(URL, { signal }));
+      if (at === "connected" || at === "half an answer") {
+        const peer = await server.next();
+        await peer.readRequest();
+        if (at === "half an answer") peer.send("HTTP/1.1 101 Switching");
+      } else await settle();
+      controller.abort(reason);
+      await connecting.untilSettled();
+      assertStrictEquals(connecting.reason, reason);
+      await settle();
+      assertEquals(server.openCount, 0);
+      assertEquals(server.clock.pending, []);
+    }
+  });
+
+  it("leaves the connection alone once it is open", async () => {
+    const server = new ScriptedServer();
+    const controller = new AbortController();
+    const connecting = server.connect(URL, { signal: controller.signal, keepAlive: false });
+    await (await server.next()).accept();
+    const conn = await connecting;
+    assertEquals(server.clock.pending, []);
+    controller.abort();
+    await settle();
+    assertEquals(conn.state, "open");
+    conn.abort();
+  });
+
+  it("rejects with what dialling throws", async () => {
+    const server = new ScriptedServer();
+    const error = new ConnectError("ECONNREFUSED", "nobody is there");
+    server.dialling = () => Promise.reject(error);
+    assertStrictEquals(await assertRejects(() => server.connect(URL)), error);
+    assertEquals(server.clock.pending, []);
+  });
+
+  const losses: [what: string, end: "end" | "reset", sent: string][] = [
+    ["the server ends without an answer", "end", ""],
+    ["the server resets without an answer", "reset", ""],
+    ["the server ends within the answer", "end", "HTTP/1.1 101 Swit"],
+    ["the server resets within the answer", "reset", "HTTP/1.1 101 Switching\r\nUpgr"],
+  ];
+  for (const [what, end, sent] of losses) {
+    it(`rejects where ${what}`, async () => {
+      const server = new ScriptedServer();
+      const connecting = watch(server.connect(URL));
+      const peer = await server.next();
+      await peer.readRequest();
+      peer.send(sent);
+      peer.socket[end]();
+      await connecting.untilSettled();
+      assert(connecting.reason instanceof ConnectError, String(connecting.reason));
+      assertEquals(connecting.reason.code, "ECONNRESET");
+      await settle();
+      assertEquals(server.openCount, 0);
+      assertEquals(server.clock.pending, []);
+    });
+  }
+
+  it("rejects with all that a refusal says", async () => {
+    const server = new ScriptedServer();
+    const connecting = watch(server.connect(URL));
+    const peer = await server.next();
+    await peer.readRequest();
+    peer.send(
+      "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nContent-Length: 7\r\n\r\nWho",
+    );
+    await settle();
+    assertEquals(connecting.state, "pending");
+    peer.send(" is?more");
+    await connecting.untilSettled();
+    const { reason } = connecting;
+    assert(reason instanceof UnexpectedResponseError);
+    assertEquals(reason.status, 401);
+    assertEquals(reason.headers.get("www-authenticate"), "Bearer");
+    assertEquals(reason.body.slice(0, 7), "Who is?");
+    assert(reason.message.includes("401 Unauthorized"), reason.message);
+    await settle();
+    assertEquals(server.openCount, 0);
+  });
+});
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason));
+  });
+}
