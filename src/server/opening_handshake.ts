@@ -1,7 +1,6 @@
 import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
 import type { Budget, BudgetMember } from "../connection/budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
-import type { Connection } from "../connection/connection.ts";
 import { reportError } from "../connection/report_error.ts";
 import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";

@@ -2,7 +2,11 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import type { ConnectionCallbacks } from "../../src/connection/connection.ts";
 import { createReconnecting, type ReconnectOptions } from "../../src/client/reconnecting.ts";
-import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../../src/errors.ts";
+import {
+  ConnectError,
+  ConnectionClosedError,
+  type UnexpectedResponseError,
+} from "../../src/errors.ts";
 import { encodeReferenceFrame } from "../support/reference_frames.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
