@@ -1,7 +1,8 @@
 /**
  * Runs the tests on the runtimes: `deno task test [OPTION]... [WORD]...`, where WORDs pick the files
  * whose path holds one of them. Each file runs in a process of its own on each runtime, whose JUnit
- * report is read. The last line is `N passed, N failed`. The options:
+ * report is read. A file that says `@waits` spends most of its time on waiting: one of those runs
+ * beside the others. The last line is `N passed, N failed`. The options:
  *
  * - `--runtime NAME`: one of deno, bun, node22 and node26; may be given more than once. Default: all.
  * - `--jobs N`: how many files run at once. Default: 2.
@@ -19,6 +20,8 @@ import { RuntimeTally, summaryTable } from "./tally.ts";
 import { Progress } from "./progress.ts";
 
 const RUNTIME_DEADLINE_MS = 15 * 60_000;
+/** What the text of a test file has that mostly waits. */
+const WAITS = "@waits";
 
 /** Lists the test files under `folder`, sorted. */
 async function findTestFiles(folder: string): Promise<string[]> {
@@ -73,25 +76,33 @@ async function main(): Promise<boolean> {
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
   if (files.length === 0) throw new Error(`Cannot test: no test file in ${folder} matches`);
 
+  const waitingFiles = new Set<string>();
+  for (const file of files) {
+    if ((await Deno.readTextFile(file)).includes(WAITS)) waitingFiles.add(file);
+  }
+
   const tallies = runtimes.map((runtime) => new RuntimeTally(runtime.label, files.length));
   const progress = new Progress();
-  const queue = runtimes.flatMap((runtime, index) =>
-    files.map((file) => ({ runtime, file, tally: tallies[index] }))
-  );
-  const work = async () => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const { runtime, file, tally } = next;
-      if (tally.start()) progress.print(`${tally.label}: ${files.length} files ...`);
-      progress.show(tally);
-      const remainingMs = RUNTIME_DEADLINE_MS - tally.elapsedMs;
-      const result = await runFile(runtime, file, Math.min(deadlineMs, remainingMs));
-      tally.add(result);
-      if (result.report !== "") progress.print(result.report);
-      if (tally.isComplete) progress.print(tally.line());
-      else progress.show(tally);
-    }
-  };
-  await Promise.all(Array.from({ length: jobs }, work));
+  for (const [index, runtime] of runtimes.entries()) {
+    const tally = tallies[index];
+    const busy = files.filter((file) => !waitingFiles.has(file));
+    const waiting = files.filter((file) => waitingFiles.has(file));
+    const work = async (next: () => string | undefined) => {
+      for (let file = next(); file !== undefined; file = next()) {
+        progress.show(tally);
+        const remainingMs = RUNTIME_DEADLINE_MS - tally.elapsedMs;
+        const result = await runFile(runtime, file, Math.min(deadlineMs, remainingMs));
+        tally.add(result);
+        if (result.report !== "") progress.print(result.report);
+        if (tally.isComplete) progress.print(tally.line());
+        else progress.show(tally);
+      }
+    };
+    tally.start();
+    progress.print(`${tally.label}: ${files.length} files ...`);
+    const workers = Array.from({ length: jobs }, () => work(() => busy.shift() ?? waiting.shift()));
+    await Promise.all([work(() => waiting.shift()), ...workers]);
+  }
   progress.end();
   console.log(summaryTable(tallies));
   return tallies.every((tally) => tally.failed === 0);

@@ -1,3 +1,5 @@
+// @waits
+
 import { describe, it } from "node:test";
 import { MiB, skip, TIMEOUT_MS } from "../stress/scale.ts";
 import { Arena } from "./arena.ts";

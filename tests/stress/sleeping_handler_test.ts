@@ -1,3 +1,5 @@
+// @waits
+
 import { assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
 import { encodeReferenceFrame, REFERENCE_OPCODES } from "../support/reference_frames.ts";

@@ -1,3 +1,5 @@
+// @waits
+
 import { assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
 import { setTimeout } from "node:timers/promises";
