@@ -7,8 +7,8 @@ import { OutputBuffer } from "./output_buffer.ts";
 /** The longest header: two octets, a 64-bit length, a masking key (RFC 6455, section 5.2). */
 const MAX_HEADER_LENGTH = 14;
 
-// Up to this size a copy is cheaper than a chunk of its own in the gather write.
-const MAX_COPIED_LENGTH = 16 * 1024;
+/** Up to this size a copy is cheaper than a chunk of its own in the gather write. */
+export const MAX_COPIED_LENGTH: number = 16 * 1024;
 
 // Up to this many UTF-16 units a loop beats the call into the runtime's encoder.
 const MAX_LOOP_LENGTH = 48;

@@ -158,6 +158,11 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
   messages(): AsyncIterableIterator<IncomingMessage>;
 
   /**
+   * Gives the connection as a standard `WebSocket`.
+   */
+  asWebSocket(): WebSocket;
+
+  /**
    * Sends a message: a string as text, bytes as binary.
    *
    * Returns a promise that resolves when the send queue is below its high-water mark (64 KiB by

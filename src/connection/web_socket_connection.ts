@@ -30,6 +30,7 @@ import { RateLimiter } from "./rate_limiter.ts";
 import { ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
 import { sendFragments } from "./send_stream.ts";
+import { WebSocketView, type WebSocketViewOwner } from "./web_socket_view.ts";
 
 /** What the opening handshake agreed upon. */
 export interface ConnectionInfo<Data> {
@@ -69,6 +70,7 @@ export class WebSocketConnection<Data>
     ReceiveQueueOwner,
     SendQueueOwner,
     KeepAliveTarget,
+    WebSocketViewOwner,
     BudgetMember {
   data: Data;
   readonly #role: Role;
@@ -88,7 +90,8 @@ export class WebSocketConnection<Data>
   #pings: PingTracker | undefined;
   #readable: ReadableStream<Message> | undefined;
   #writable: ReturnType<typeof createWritable> | undefined;
-  /** Whether it is known how the program receives: by callback, iteration or streams. */
+  #view: WebSocketView | undefined;
+  /** Whether it is known how the program receives: by callback, iteration, streams or events. */
   #hasReceiver: boolean;
   /** The number of promises of callbacks that are being awaited. */
   #handling = 0;
@@ -228,10 +231,26 @@ export class WebSocketConnection<Data>
     return this.#readable;
   }
 
+  asWebSocket(): WebSocket {
+    if (this.#view === undefined) {
+      if (this.#hasReceiver) {
+        const receiver = this.#callbacks === undefined ? "an iteration or a stream" : "callbacks";
+        throw new DOMException(
+          `Cannot give the connection as a WebSocket: its messages go to ${receiver}`,
+          "InvalidStateError",
+        );
+      }
+      this.#startReceiver(false);
+      this.#view = new WebSocketView(this, iterateMessages(this.#receiveQueue));
+    }
+    return this.#view;
+  }
+
   #startReceiver(streaming: boolean): void {
-    if (this.#callbacks !== undefined) {
+    if (this.#callbacks !== undefined || this.#view !== undefined) {
+      const receiver = this.#view === undefined ? "the message callback" : "asWebSocket()";
       throw new DOMException(
-        "Cannot receive by iteration or streams: the messages go to the message callback",
+        `Cannot receive by iteration or streams: the messages go to ${receiver}`,
         "InvalidStateError",
       );
     }
@@ -261,7 +280,7 @@ export class WebSocketConnection<Data>
   drain(): void {
     const length = this.#pendingPongLength;
     this.#pendingPongLength = -1;
-    if (length >= 0 && this.#isSendable) {
+    if (length >= 0 && this.isSendable) {
       this.#protocol.sendPong(this.#pendingPong!.subarray(0, length));
     }
     this.#sendQueue.drain();
@@ -270,7 +289,7 @@ export class WebSocketConnection<Data>
   failDecoding(error: unknown): void {
     if (error instanceof ProtocolError) this.#receiveEndOf(error);
     // A fault of this library, or of memory: it ends this connection, and no other.
-    else this.#failHandler(error);
+    else this.failHandler(error);
   }
 
   continueReceiving(): void {
@@ -291,7 +310,7 @@ export class WebSocketConnection<Data>
 
   /** Returns whether the bytes are to be taken. Behind this side's Close frame none are too many. */
   #countBytes(count: number): boolean {
-    if (!this.#isSendable) return true;
+    if (!this.isSendable) return true;
     try {
       this.#rateLimiter?.countBytes(count);
       return true;
@@ -324,7 +343,7 @@ export class WebSocketConnection<Data>
 
   get isFull(): boolean {
     // What arrives behind this side's Close frame is dropped: there is always room for it.
-    if (!this.#isSendable) return false;
+    if (!this.isSendable) return false;
     // Without a receiver it is open whether the message will be wanted whole: it must not grow past
     // the queue's limit before somebody says so.
     return this.#handling > 0 || this.#isTooFast ||
@@ -388,7 +407,7 @@ export class WebSocketConnection<Data>
   }
 
   #countControlFrame(): void {
-    if (this.#rateLimiter === undefined || !this.#isSendable) return;
+    if (this.#rateLimiter === undefined || !this.isSendable) return;
     this.#rateLimiter.countControlFrame();
     if (this.#isTooFast) this.#protocol.stopReceiving();
   }
@@ -402,7 +421,7 @@ export class WebSocketConnection<Data>
 
   send(data: Message, options?: SendOptions): Promise<void> {
     assertMessage(data);
-    if (!this.#isSendable) return rejected(this.#closedError());
+    if (!this.isSendable) return rejected(this.#closedError());
     if (options?.signal?.aborted) return rejected(options.signal.reason);
     if (!this.#sendQueue.hasRoomFor(data)) {
       const { sendQueueOverflow } = this.#settings.limits;
@@ -423,7 +442,7 @@ export class WebSocketConnection<Data>
 
   trySend(data: Message): TrySendResult {
     assertMessage(data);
-    if (!this.#isSendable) return "closed";
+    if (!this.isSendable) return "closed";
     if (!this.#sendQueue.hasRoomFor(data)) return "dropped";
     this.#messagesSent++;
     this.#sendQueue.send(data);
@@ -443,7 +462,7 @@ export class WebSocketConnection<Data>
     if (!(stream instanceof ReadableStream) || stream.locked) {
       throw new TypeError("Cannot send the stream: it is locked, or no ReadableStream");
     }
-    if (!this.#isSendable) {
+    if (!this.isSendable) {
       const error = this.#closedError();
       stream.cancel(error).catch(() => {});
       return rejected(error);
@@ -463,7 +482,7 @@ export class WebSocketConnection<Data>
   }
 
   ping(options: WaitOptions = {}): Promise<number> {
-    if (!this.#isSendable) return rejected(this.#closedError());
+    if (!this.isSendable) return rejected(this.#closedError());
     if (options.signal?.aborted) return rejected(options.signal.reason);
     this.#pings ??= new PingTracker(this.#settings.clock);
     const { payload, roundTripTime } = this.#pings.start();
@@ -477,7 +496,7 @@ export class WebSocketConnection<Data>
     this.#sendQueue.requestFlush();
   }
 
-  get #isSendable(): boolean {
+  get isSendable(): boolean {
     // Behind the end of the peer's bytes there is no Close frame, only FIN: the protocol is open still.
     if (this.#isClosed || this.#isEndSettled) return false;
     const { state } = this.#protocol;
@@ -518,7 +537,7 @@ export class WebSocketConnection<Data>
   }
 
   sendKeepAlivePing(): void {
-    if (!this.#isSendable) return;
+    if (!this.isSendable) return;
     // Nobody waits for its Pong: an empty one is not matched to anything.
     this.#protocol.sendPing(EMPTY);
     this.#sendQueue.requestFlush();
@@ -533,11 +552,16 @@ export class WebSocketConnection<Data>
   close(status: Partial<CloseStatus> = {}): Promise<CloseInfo> {
     const { closeCode = CloseCode.NormalClosure, reason = "" } = status;
     checkCloseStatus({ closeCode, reason });
+    this.startClosing({ closeCode, reason });
+    return this.closed;
+  }
+
+  startClosing(status: CloseStatus): void {
     if (this.#end !== undefined) {
       this.#settleEnd();
     } else if (this.#protocol.state === "open" && !this.#isClosed) {
-      this.#closeInfo = { closeCode, reason, wasClean: false, initiator: "local" };
-      this.#protocol.sendClose({ closeCode, reason });
+      this.#closeInfo = { ...status, wasClean: false, initiator: "local" };
+      this.#protocol.sendClose(status);
       const error = this.#closedError();
       this.#receiveQueue.failArriving(error);
       this.#receiveQueue.clear();
@@ -546,7 +570,11 @@ export class WebSocketConnection<Data>
       this.#startAbortTimer();
       this.continueReceiving();
     }
-    return this.closed;
+  }
+
+  get receivedStatus(): CloseStatus | undefined {
+    const end = this.#end;
+    return end instanceof ProtocolError || end === "end-of-stream" ? undefined : end;
   }
 
   abort(): void {
@@ -603,7 +631,7 @@ export class WebSocketConnection<Data>
     if (end === "end-of-stream") this.#closeInfo ??= abnormalClosure("remote", "");
     // A message whose rest won't come must not keep the program waiting.
     this.#receiveQueue.failArriving(end instanceof ProtocolError ? end : this.#closedError());
-    if (!this.#isSendable || this.#isIdle) this.#settleEnd();
+    if (!this.isSendable || this.#isIdle) this.#settleEnd();
     else this.#startCloseTimer(() => this.#settleEnd());
   }
 
@@ -671,7 +699,7 @@ export class WebSocketConnection<Data>
       await handler(this);
       this.close();
     } catch (error) {
-      this.#failHandler(error);
+      this.failHandler(error);
     }
   }
 
@@ -688,19 +716,19 @@ export class WebSocketConnection<Data>
     try {
       result = callback.call(this.#callbacks, this, argument as T);
     } catch (error) {
-      this.#failHandler(error);
+      this.failHandler(error);
       return;
     }
     // RESOLVED is what `send` returns where the peer keeps up: nothing to wait for.
     if (result === RESOLVED || typeof result?.then !== "function") return;
     this.#handling++;
-    Promise.resolve(result).catch((error) => this.#failHandler(error)).then(() => {
+    Promise.resolve(result).catch((error) => this.failHandler(error)).then(() => {
       this.#handling--;
       this.continueReceiving();
     });
   }
 
-  #failHandler(error: unknown): void {
+  failHandler(error: unknown): void {
     // That this connection ended is no error of the program.
     const isEnd = error instanceof ConnectionClosedError || error instanceof ProtocolError;
     if (this.state === "open" || !isEnd) this.#owner.reportError(error, this);

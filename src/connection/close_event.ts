@@ -1,0 +1,24 @@
+/** Node 22 has no `CloseEvent`: this is the standard's. */
+const PlainCloseEvent = class CloseEvent extends Event {
+  readonly code: number;
+  readonly reason: string;
+  readonly wasClean: boolean;
+
+  constructor(type: string, { code = 0, reason = "", wasClean = false, ...init }: CloseEventInit) {
+    super(type, init);
+    this.code = code;
+    this.reason = reason;
+    this.wasClean = wasClean;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "CloseEvent";
+  }
+};
+
+/** Creates a `close` event, of the runtime's own class where it has one. */
+export function createCloseEvent(init: { code: number; reason: string; wasClean: boolean }): Event {
+  return "CloseEvent" in globalThis
+    ? new CloseEvent("close", init)
+    : new PlainCloseEvent("close", init);
+}
