@@ -75,6 +75,8 @@ function toGuard(listener: Listener | null): EventListener | null {
   if (guard === undefined) {
     guard = (event) => callListener(listener, event as Event);
     guards.set(listener, guard);
+    // For those runtimes that remove a listener, when its signal aborts, through this class.
+    guards.set(guard, guard);
   }
   return guard;
 }
