@@ -104,7 +104,7 @@ export interface ConnectionStats {
  * One open WebSocket.
  *
  * Receive by **one** of: iteration (`for await (const message of conn)`), `readable`, `messages()`,
- * or the `message` callback of the server. Whichever it is, the peer is slowed when the program
+ * the `message` callback of the server, or the events of `asWebSocket()`. Whichever it is, the peer is slowed when the program
  * does not keep up: the next message is not read before there is room for it.
  *
  * An iteration ends when the connection does, however that was; {@linkcode Connection.closed} tells.
@@ -158,7 +158,43 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
   messages(): AsyncIterableIterator<IncomingMessage>;
 
   /**
-   * Gives the connection as a standard `WebSocket`.
+   * Gives the connection as a standard `WebSocket` (WHATWG WebSockets, section 3), for libraries that
+   * take one: the same object each time. Its events receive the messages from now on, and nothing
+   * else can.
+   *
+   * It is open, and sends at once. `open` is fired on a later turn all the same, for those who wait
+   * for it. Messages wait for the first `message` listener, and each is delivered on a turn of its own,
+   * when everything that follows from the one before is done; promises that listeners return are not
+   * awaited. Whoever wants no messages sets an empty `onmessage`: unheard ones keep what is behind
+   * them, also the peer's Close frame, from being read.
+   *
+   * Where it is more than the standard, or other:
+   *
+   * - `close` takes every code that {@linkcode Connection.close} takes, since servers need others than
+   *   browsers; without one, the Close frame carries none. It goes behind the Blobs sent before.
+   * - `send` never waits: past the cap of the send queue, `sendQueueOverflow` decides, which closes
+   *   the connection by default. Where a library sends more at once than 1 MiB, raise `sendQueueSize`.
+   *   `bufferedAmount` counts frame headers too.
+   * - `error` is fired before `close` wherever the closing handshake was not finished. `close` has the
+   *   code and reason of the peer's Close frame, 1006 where there was none; {@linkcode
+   *   Connection.closed} has why.
+   * - A listener that throws, or whose promise rejects, is like a callback that does: the error is
+   *   reported to `onError`, and the connection closed with 1011.
+   *
+   * @example A server's handler, which ends the connection when it returns
+   * ```ts
+   * import { serve } from "@sluice/websocket";
+   *
+   * const server = await serve({ port: 0, hostname: "127.0.0.1" }, async (conn) => {
+   *   const socket = conn.asWebSocket();
+   *   socket.onmessage = ({ data }) => socket.send(data); // or a library that takes a WebSocket
+   *   await conn.closed;
+   * });
+   * await server.shutdown();
+   * ```
+   *
+   * @throws {DOMException} `InvalidStateError` where the messages go elsewhere: to callbacks, an
+   * iteration or a stream.
    */
   asWebSocket(): WebSocket;
 

@@ -173,7 +173,7 @@ export class WebSocketView extends ListenerTarget {
     options?: boolean | AddEventListenerOptions,
   ): void {
     super.addEventListener(type, listener, options);
-    if (type !== "message" || listener === null || this.#isHeard || this.#isClosed) return;
+    if (type !== "message" || !listener || this.#isHeard || this.#isClosed) return;
     this.#isHeard = true;
     if (this.#hasStarted) this.#scheduleNext();
   }
