@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { closeFrame, textFrame } from "../support/raw_client.ts";
+import { clientFrame, closeFrame, textFrame } from "../support/raw_client.ts";
 import { TRANSPORTS } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
@@ -149,12 +149,17 @@ for (const { name, withServer } of TRANSPORTS) {
           received.push(data);
           socket.binaryType = "arraybuffer";
         };
-        for (const size of [3, 5, 100_000, 0]) client.sendBinary(new Uint8Array(size).fill(size));
-        await eventually("them", () => received.length === 4);
+        const frames = [3, 5, 3000, 3000, 0, 100_000].map((size) =>
+          clientFrame({ opcode: 2, payload: new Uint8Array(size).fill(size) })
+        );
+        // In one chunk: the connection gives views of it.
+        client.send(...frames.slice(0, 4));
+        for (const frame of frames.slice(4)) client.send(frame);
+        await eventually("them", () => received.length === 6);
         const [blob, ...buffers] = received;
         assertInstanceOf(blob, Blob);
         assertEquals(new Uint8Array(await blob.arrayBuffer()), Uint8Array.of(3, 3, 3));
-        for (const [index, size] of [5, 100_000, 0].entries()) {
+        for (const [index, size] of [5, 3000, 3000, 0, 100_000].entries()) {
           const buffer = buffers[index];
           assertInstanceOf(buffer, ArrayBuffer);
           assertEquals(buffer.byteLength, size);
