@@ -1,6 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertRejects } from "@std/assert";
 import { newWebSocketRpcSession, RpcTarget } from "capnweb";
+import { connect as connectSluice } from "../../src/adapters/client.ts";
 import { eventually } from "../support/waiter.ts";
 import { withLibrary } from "./serve_library.ts";
 
@@ -98,6 +99,20 @@ describe("capnweb", () => {
       assertEquals(error.message, "out of range");
       assertEquals(await api.greet("again"), "Hello again");
     }));
+
+  it("runs at both ends of Sluice", () =>
+    withLibrary(
+      (socket) => void newWebSocketRpcSession(socket, new Api()),
+      async ({ url }) => {
+        const conn = await connectSluice(url);
+        const api = newWebSocketRpcSession<Api>(conn.asWebSocket());
+        const results = await api.each(20, (index: number) => Promise.resolve(`called ${index}`));
+        assertEquals(results.length, 20);
+        api[Symbol.dispose]();
+        const { initiator, wasClean } = await conn.closed;
+        assertEquals([initiator, wasClean], ["local", true]);
+      },
+    ));
 
   it("ends its calls where the connection ends", () =>
     withLibrary(
