@@ -21,7 +21,7 @@ export const BACKLOG = 4096;
  *
  * @param target Where to listen.
  * @param tls The certificate and its key, if any.
- * @returns The target, with an IP address in place of a host name.
+ * @returns The target, with an IP address in place of a host name, unless that may not be looked up.
  * @throws {ListenError} Where the name can't be resolved, the path is too long, or the certificate
  * or its key can't be used.
  * @throws {TypeError} Where TLS is asked for on a Unix socket.
@@ -60,6 +60,8 @@ async function resolveTarget(target: ListenTarget): Promise<ListenTarget> {
     const { address } = await lookup(target.hostname);
     return { hostname: address, port: target.port };
   } catch (error) {
+    // Deno may permit to listen on a name, and not to look it up: it is then left to Deno.
+    if ((error as { code?: unknown }).code === "EPERM") return target;
     throw listenError(target, "ENOTFOUND", error);
   }
 }

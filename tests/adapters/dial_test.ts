@@ -257,7 +257,7 @@ describe("dial()", () => {
       else assertStrictEquals(result.reason, reason);
     }
     assert(results.filter(({ status }) => status === "rejected").length > 3);
-    // Deno opens two for itself at some time.
+    // Deno begins to listen to signals at some time, which takes two.
     await untilSockets(before + 2);
     await peers.kill();
   });
