@@ -186,6 +186,7 @@ describe("dial()", () => {
       chmodSync(closed, 0);
       const path = join(closed, "socket");
       await refuse({ path }, "EACCES", `Cannot connect to ${path}: permission denied`);
+      chmodSync(closed, 0o700);
     }));
 
   it("is aborted before it begins", async () => {
