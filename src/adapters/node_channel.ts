@@ -27,6 +27,7 @@ export class NodeChannel extends OrderedChannel {
     this.arriveDrain();
   };
   #waitsForDrain = false;
+  #released = false;
   #error: unknown;
 
   /**
@@ -77,6 +78,7 @@ export class NodeChannel extends OrderedChannel {
 
   /** Gives the socket away, which is no channel any more: its handler hears of nothing. */
   release(): Socket {
+    this.#released = true;
     const socket = this.#socket;
     socket.off("data", onData);
     socket.off("end", onEnd);
@@ -118,6 +120,7 @@ export class NodeChannel extends OrderedChannel {
   }
 
   protected override destroy(): void {
+    if (this.#released) return;
     const { writableEnded, writableFinished, writableLength } = this.#socket;
     // While FIN is on its way, libuv refuses to reset, and Node then never closes the descriptor.
     const isEnding = writableEnded && !writableFinished && writableLength === 0;

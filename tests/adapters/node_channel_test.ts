@@ -50,4 +50,13 @@ describe("NodeChannel", () => {
     assertEquals([channel.drains, channel.error], [0, failure]);
     channel.assertKept();
   });
+
+  it("leaves the socket alone once it has given it away", async () => {
+    const { channel, socket } = open();
+    (channel.channel as NodeChannel).release();
+    socket.push(patternBytes(0, 1));
+    channel.abort();
+    await channel.untilClosed();
+    assertEquals([socket.destroyed, channel.received], [false, 0]);
+  });
 });
