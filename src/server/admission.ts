@@ -1,7 +1,7 @@
 import type { Address } from "../connection/byte_channel.ts";
 import { HandshakeError } from "../errors.ts";
 import { checkLimit } from "../limits.ts";
-import type { ServeOptions } from "./options.ts";
+import type { HostOptions } from "./options.ts";
 
 /** Counts connections, and tells whether there may be one more. */
 export class Admission {
@@ -16,7 +16,7 @@ export class Admission {
    *
    * @throws {RangeError} Where a limit is out of its range.
    */
-  constructor(options: Pick<ServeOptions, "maxConnections" | "maxConnectionsPerAddress">) {
+  constructor(options: Pick<HostOptions, "maxConnections" | "maxConnectionsPerAddress">) {
     const { maxConnections = Infinity, maxConnectionsPerAddress = Infinity } = options;
     checkLimit("maxConnections", maxConnections, 0);
     checkLimit("maxConnectionsPerAddress", maxConnectionsPerAddress, 0);

@@ -2,7 +2,7 @@ import type { Budget, BudgetMember } from "../connection/budget.ts";
 import type { Clock } from "../connection/clock.ts";
 import { withDefaults } from "../connection/options.ts";
 import { checkLimit } from "../limits.ts";
-import type { ServeOptions } from "./options.ts";
+import type { HostOptions } from "./options.ts";
 
 /** What all connections of a server together may hold. */
 export interface MemoryBudgetOptions {
@@ -198,7 +198,7 @@ export class MemoryBudget implements Budget {
  * @throws {TypeError} Where it is neither an object nor `false`.
  */
 export function resolveMemoryBudget(
-  given: ServeOptions["memoryBudget"] = {},
+  given: HostOptions["memoryBudget"] = {},
   maxMessageSize: number,
 ): MemoryBudgetOptions | undefined {
   if (given === false) return undefined;

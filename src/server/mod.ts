@@ -35,9 +35,11 @@ export type {
 } from "../connection/options.ts";
 export type { CompressionOptions } from "../extensions/compression_options.ts";
 export { accept, type AcceptStreamOptions } from "./accept.ts";
+export type { ConnectionHost, ShutdownOptions } from "./connection_host.ts";
 export type {
   AcceptOptions,
   Handler,
+  HostOptions,
   RequestInfo,
   ServeOptions,
   UpgradeAcceptance,
@@ -45,5 +47,5 @@ export type {
 } from "./options.ts";
 export type { MemoryBudgetOptions } from "./memory_budget.ts";
 export type { Serve } from "./serve.ts";
-export type { Server, ShutdownOptions } from "./server.ts";
+export type { Server } from "./server.ts";
 export type { ServerEvent, ServerStats } from "./stats.ts";

@@ -126,25 +126,9 @@ export interface AcceptOptions<Data = unknown> extends ConnectionOptions {
   onError?(error: unknown, conn?: Connection<Data>): void;
 }
 
-/** Options of a server. */
-export interface ServeOptions<Data = unknown> extends AcceptOptions<Data> {
-  /**
-   * The port to listen on: 0 to 65,535; 0 picks a free one.
-   *
-   * @default {8080}
-   */
-  port?: number;
-  /**
-   * The address or host name to listen on. `"127.0.0.1"` is for this machine only, `"::"` for IPv6 too.
-   *
-   * @default {"0.0.0.0"}
-   */
-  hostname?: string;
-  /** The path of a Unix domain socket to listen on, instead of a port. */
-  path?: string;
-  /** A certificate and its key: the server then speaks TLS (`wss:`). */
-  tls?: TlsCertificate;
-  /** Shuts the server down when it aborts, as {@linkcode Server.shutdown} does. */
+/** Options of whatever keeps connections: a server that listens, or one that is mounted. */
+export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
+  /** Shuts the server down when it aborts, as {@linkcode ConnectionHost.shutdown} does. */
   signal?: AbortSignal;
   /**
    * Takes what happens on the server: connections opened and ended, requests refused. Cheap enough to
@@ -185,6 +169,26 @@ export interface ServeOptions<Data = unknown> extends AcceptOptions<Data> {
    * own, and does not count.
    */
   memoryBudget?: Partial<MemoryBudgetOptions> | false;
+}
+
+/** Options of a server that listens. */
+export interface ServeOptions<Data = unknown> extends HostOptions<Data> {
+  /**
+   * The port to listen on: 0 to 65,535; 0 picks a free one.
+   *
+   * @default {8080}
+   */
+  port?: number;
+  /**
+   * The address or host name to listen on. `"127.0.0.1"` is for this machine only, `"::"` for IPv6 too.
+   *
+   * @default {"0.0.0.0"}
+   */
+  hostname?: string;
+  /** The path of a Unix domain socket to listen on, instead of a port. */
+  path?: string;
+  /** A certificate and its key: the server then speaks TLS (`wss:`). */
+  tls?: TlsCertificate;
 }
 
 /** Handles one connection, which ends with 1000 when the handler returns, with 1011 when it throws. */

@@ -1,0 +1,69 @@
+import type { Clock } from "../connection/clock.ts";
+import type { ConnectionCallbacks } from "../connection/connection.ts";
+import { checkFunction, checkSignal } from "../checks.ts";
+import { checkLimit } from "../limits.ts";
+import { Admission } from "./admission.ts";
+import { type MemoryBudgetOptions, resolveMemoryBudget } from "./memory_budget.ts";
+import {
+  type AcceptSettings,
+  type Handler,
+  type HostOptions,
+  resolveAcceptOptions,
+} from "./options.ts";
+import type { ServerEvent } from "./stats.ts";
+
+/** The options and the handler of whatever keeps connections, checked and complete. */
+export interface HostSettings<Data> {
+  readonly accept: AcceptSettings<Data>;
+  readonly handler: Handler<Data> | undefined;
+  readonly admission: Admission;
+  readonly maxHandshakes: number;
+  readonly memoryBudget: MemoryBudgetOptions | undefined;
+  readonly onEvent: ((event: ServerEvent<Data>) => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Checks the options and the handler, and fills in the defaults.
+ *
+ * @throws {RangeError} Where a number is out of its range.
+ * @throws {TypeError} Where an option or the handler is of another type, or there is not one of handler
+ * and callbacks.
+ */
+export function resolveHostOptions<Data>(
+  options: HostOptions<Data> & ConnectionCallbacks<Data>,
+  handler: Handler<Data> | undefined,
+  clock?: Clock,
+): HostSettings<Data> {
+  const accept = resolveAcceptOptions(options, clock);
+  const { onEvent, signal, maxHandshakes = 10_000 } = options;
+  checkFunction("onEvent", onEvent);
+  checkHandler(handler, accept.callbacks);
+  checkSignal(signal);
+  const admission = new Admission(options);
+  checkLimit("maxHandshakes", maxHandshakes, 0);
+  const { maxMessageSize } = accept.connection.limits;
+  return {
+    accept,
+    handler,
+    admission,
+    maxHandshakes,
+    memoryBudget: resolveMemoryBudget(options.memoryBudget, maxMessageSize),
+    onEvent: onEvent?.bind(options),
+    signal,
+  };
+}
+
+function checkHandler(handler: unknown, callbacks: object | undefined): void {
+  if (handler !== undefined && typeof handler !== "function") {
+    throw new TypeError(`Cannot use ${String(handler)} as handler: it is a function`);
+  }
+  if (handler === undefined && callbacks === undefined) {
+    throw new TypeError(
+      "Cannot serve without a handler: give one, or one of the callbacks open, message, drain, close",
+    );
+  }
+  if (handler !== undefined && callbacks !== undefined) {
+    throw new TypeError("Cannot serve with a handler and callbacks at once: give one or the other");
+  }
+}

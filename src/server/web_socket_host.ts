@@ -1,0 +1,230 @@
+import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
+import type { CloseInfo, Connection } from "../connection/connection.ts";
+import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
+import { reportError } from "../connection/report_error.ts";
+import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
+import { HandshakeError } from "../errors.ts";
+import { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
+import { checkCloseStatus } from "../protocol/close_payload.ts";
+import type { Admission } from "./admission.ts";
+import type { ConnectionHost, ShutdownOptions } from "./connection_host.ts";
+import type { HostSettings } from "./host_settings.ts";
+import { MemoryBudget } from "./memory_budget.ts";
+import {
+  type AcceptedUpgrade,
+  type HandshakeOwner,
+  OpeningHandshake,
+} from "./opening_handshake.ts";
+import type { AcceptSettings, Handler } from "./options.ts";
+import { SpreadClose } from "./spread_close.ts";
+import { ServerCounters, type ServerEvent, type ServerStats } from "./stats.ts";
+
+/** Loads what agrees upon compression, where there is to be any. */
+export async function loadCompression<Data>(
+  { accept: { compression } }: HostSettings<Data>,
+): Promise<DeflateNegotiator | undefined> {
+  return compression && await DeflateNegotiator.create(compression);
+}
+
+/**
+ * The implementation of {@linkcode ConnectionHost}: what is to be known of all handshakes and
+ * connections together. A subclass brings the channels.
+ */
+export abstract class WebSocketHost<Data>
+  implements ConnectionHost<Data>, HandshakeOwner<Data>, ConnectionOwner {
+  readonly #settings: AcceptSettings<Data>;
+  readonly #handler: Handler<Data> | undefined;
+  readonly #admission: Admission;
+  readonly #maxHandshakes: number;
+  readonly budget: MemoryBudget | undefined;
+  readonly compression: DeflateNegotiator | undefined;
+  readonly #onEvent: ((event: ServerEvent<Data>) => void) | undefined;
+  readonly #counters: ServerCounters = new ServerCounters();
+  readonly #finished = Promise.withResolvers<void>();
+  readonly #handshakes: Set<OpeningHandshake<Data>> = new Set();
+  readonly #connections: Set<WebSocketConnection<Data>> = new Set();
+  #isShuttingDown = false;
+  #isStopped = false;
+  #shutdownTimer: unknown;
+  #spreadClose: SpreadClose | undefined;
+  #removeSignal: (() => void) | undefined;
+
+  constructor(settings: HostSettings<Data>, compression: DeflateNegotiator | undefined) {
+    const { accept, memoryBudget } = settings;
+    this.#settings = accept;
+    this.#handler = settings.handler;
+    this.#admission = settings.admission;
+    this.#maxHandshakes = settings.maxHandshakes;
+    this.compression = compression;
+    if (memoryBudget !== undefined) {
+      const { clock, limits } = accept.connection;
+      const members = [this.#connections, this.#handshakes];
+      this.budget = new MemoryBudget(memoryBudget, limits.maxMessageSize, members, clock);
+    }
+    this.#onEvent = settings.onEvent;
+  }
+
+  /** Brings no more channels: everything has ended. */
+  protected abstract stop(): Promise<void>;
+
+  get connections(): ReadonlySet<Connection<Data>> {
+    return this.#connections;
+  }
+
+  get finished(): Promise<void> {
+    return this.#finished.promise;
+  }
+
+  stats(): ServerStats {
+    return this.#counters.stats(this.#connections, this.#handshakes);
+  }
+
+  shutdown(options: ShutdownOptions = {}): Promise<void> {
+    const { closeCode = 1001, reason = "", spreadMs = 0, timeoutMs = 5_000 } = options;
+    checkCloseStatus({ closeCode, reason });
+    if (spreadMs !== 0) checkDuration("spreadMs", spreadMs);
+    if (spreadMs === Infinity) {
+      throw new RangeError("Cannot use Infinity as spreadMs: it has an end");
+    }
+    checkDuration("timeoutMs", timeoutMs);
+    if (this.#isShuttingDown) return this.finished;
+    this.#isShuttingDown = true;
+    this.#removeSignal?.();
+    const { clock } = this.#settings.connection;
+    this.#spreadClose = new SpreadClose(
+      this.#connections,
+      { closeCode, reason },
+      spreadMs,
+      clock,
+    );
+    // Nobody waits for an answer where no request has begun.
+    for (const handshake of this.#handshakes) if (!handshake.hasBegun) handshake.drop();
+    if (timeoutMs !== Infinity) {
+      const delayMs = Math.min(spreadMs + timeoutMs, MAX_DURATION_MS);
+      this.#shutdownTimer = clock.setTimeout(() => this.#dropAll(), delayMs);
+    }
+    this.#finishIfDone();
+    return this.finished;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+  }
+
+  // ---- For those who bring channels ----
+
+  /**
+   * Begins an opening handshake on a channel.
+   *
+   * @param secure Whether the channel is a secured one.
+   * @returns The handshake; `undefined` where there are as many as there may be, and it was dropped.
+   */
+  protected startHandshake(
+    channel: ByteChannel,
+    secure: boolean,
+  ): OpeningHandshake<Data> | undefined {
+    if (this.#handshakes.size >= this.#maxHandshakes) {
+      channel.handler = NOBODY;
+      channel.abort();
+      this.#counters.countDrop();
+      this.#tell({ type: "drop", remoteAddress: channel.remoteAddress });
+      return undefined;
+    }
+    const handshake = new OpeningHandshake(channel, secure, this.#settings, this);
+    this.#handshakes.add(handshake);
+    return handshake;
+  }
+
+  /** Shuts down when `signal` aborts, or at once where it has. */
+  protected shutDownOn(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return;
+    const shutDown = () => void this.shutdown();
+    this.#removeSignal = () => signal.removeEventListener("abort", shutDown);
+    if (signal.aborted) shutDown();
+    else signal.addEventListener("abort", shutDown);
+  }
+
+  // ---- The owner of handshakes ----
+
+  refusal(isUpgrade: boolean, remote: Address): HandshakeError | undefined {
+    if (this.#isShuttingDown) return new HandshakeError(503, "The server is shutting down");
+    return isUpgrade ? this.#admission.refusal(remote) : undefined;
+  }
+
+  acceptUpgrade(
+    handshake: OpeningHandshake<Data>,
+    { channel, info, response, received }: AcceptedUpgrade<Data>,
+  ): void {
+    const { connection, callbacks } = this.#settings;
+    this.#handshakes.delete(handshake);
+    const conn = new WebSocketConnection("server", channel, info, connection, callbacks, this);
+    this.#connections.add(conn);
+    this.#admission.add(channel.remoteAddress);
+    this.#counters.countOpen();
+    conn.answer(response, received);
+    this.#tell({ type: "open", conn });
+    conn.start(this.#handler);
+  }
+
+  endHandshake(
+    handshake: OpeningHandshake<Data>,
+    refusal: HandshakeError | undefined,
+    remoteAddress: Address,
+  ): void {
+    this.#handshakes.delete(handshake);
+    if (refusal !== undefined) {
+      const { status, message } = refusal;
+      this.#counters.countRefusal(status);
+      this.#tell({ type: "refuse", status, reason: message, remoteAddress });
+    }
+    this.#finishIfDone();
+  }
+
+  // ---- The owner of connections ----
+
+  reportError(error: unknown, conn: Connection): void {
+    reportError(this.#settings.onError, error, conn as Connection<Data>);
+  }
+
+  removeConnection(conn: Connection, info: CloseInfo): void {
+    this.#connections.delete(conn as WebSocketConnection<Data>);
+    this.#counters.countClose(conn, info);
+    this.#tell({ type: "close", conn: conn as Connection<Data>, info });
+    this.#admission.remove(conn.remoteAddress);
+    this.#finishIfDone();
+  }
+
+  #tell(event: ServerEvent<Data>): void {
+    try {
+      this.#onEvent?.(event);
+    } catch (error) {
+      reportError(this.#settings.onError, error);
+    }
+  }
+
+  #dropAll(): void {
+    for (const conn of this.#connections) conn.abort();
+    for (const handshake of this.#handshakes) handshake.drop();
+  }
+
+  #finishIfDone(): void {
+    if (!this.#isShuttingDown || this.#isStopped) return;
+    if (this.#connections.size > 0 || this.#handshakes.size > 0) return;
+    this.#isStopped = true;
+    this.#settings.connection.clock.clearTimeout(this.#shutdownTimer);
+    this.#spreadClose?.stop();
+    this.stop().then(() => {
+      // What came meanwhile.
+      this.#dropAll();
+      this.#finished.resolve();
+    });
+  }
+}
+
+/** Takes the events of a channel that is dropped. */
+const NOBODY: ByteChannelHandler = {
+  receive() {},
+  receiveEnd() {},
+  drain() {},
+  receiveClosed() {},
+};
