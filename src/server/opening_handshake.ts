@@ -10,6 +10,7 @@ import { parseContentLength } from "../handshake/content_length.ts";
 import { isUpgrade, upgradeRequired, validateUpgrade } from "../handshake/negotiate.ts";
 import { KeptRequest } from "../handshake/kept_request.ts";
 import { toRequest } from "../handshake/request.ts";
+import { checkRequestParts, type RequestParts } from "../handshake/request_parts.ts";
 import type { RequestHead } from "../handshake/request_head.ts";
 import { RequestHeadParser } from "../handshake/request_head_parser.ts";
 import { parseHost } from "../handshake/request_target.ts";
@@ -68,6 +69,9 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   readonly #owner: HandshakeOwner<Data>;
   readonly #writer: ChannelWriter;
   readonly #parser: RequestHeadParser;
+  /** Whether somebody else has parsed the head: what arrives follows it. */
+  #isParsed = false;
+  #head: RequestHead | undefined;
   #abort: AbortController | undefined;
   #timer: unknown;
   /** The bytes that wait behind the head. */
@@ -104,12 +108,33 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
 
   /** Whether a request has begun. */
   get hasBegun(): boolean {
-    return this.#parser.started;
+    return this.#isParsed || this.#parser.started;
   }
 
   /** Drops the channel. */
   drop(): void {
     this.#channel.abort();
+  }
+
+  /**
+   * Takes a request whose head somebody else has parsed, and checked less strictly. Before the
+   * channel brings anything.
+   *
+   * @param parts The parts of the head.
+   * @param received What arrived behind the head; it is copied.
+   */
+  receiveRequest(parts: RequestParts, received: Uint8Array): void {
+    this.#isParsed = true;
+    this.#channel.pause();
+    try {
+      this.#head = checkRequestParts(parts, this.#settings.headLimits.maxFields);
+    } catch (error) {
+      void this.#refuse(error);
+      return;
+    }
+    this.#received = cloneBytes(received, 0, received.length);
+    this.recountHeld();
+    void this.#serve(this.#head);
   }
 
   receive(bytes: Uint8Array): void {
@@ -126,7 +151,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
       void this.#refuse(error);
       return;
     }
-    const { head } = this.#parser;
+    const head = this.#head = this.#parser.head;
     if (head !== undefined) this.#received = cloneBytes(bytes, consumed, bytes.length);
     this.recountHeld();
     if (head === undefined) return;
@@ -136,8 +161,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
 
   receiveEnd(): void {
     if (this.#failBody !== undefined) this.#failBody(INCOMPLETE);
-    else if (this.#parser.head === undefined && this.#parser.started) void this.#refuse(INCOMPLETE);
-    else if (!this.#parser.started) this.#channel.end();
+    else if (!this.hasBegun) this.#channel.end();
+    else if (this.#head === undefined) void this.#refuse(INCOMPLETE);
   }
 
   drain(): void {
@@ -174,7 +199,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   continueReceiving(): void {}
 
   shed(): void {
-    if (this.#parser.head === undefined) {
+    if (this.#head === undefined) {
       this.drop();
       return;
     }
@@ -361,13 +386,13 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   }
 
   #encodeRefusal(error: HandshakeError): Uint8Array {
-    return encodeRefusal(error, { isHead: this.#parser.head?.method === "HEAD" });
+    return encodeRefusal(error, { isHead: this.#head?.method === "HEAD" });
   }
 
   #expire(): void {
     const error = new HandshakeError(408, "Cannot accept the request: it took too long");
     this.#abort?.abort(new DOMException(error.message, "TimeoutError"));
-    if (this.#parser.started) void this.#refuse(error);
+    if (this.hasBegun) void this.#refuse(error);
     else this.#channel.abort();
   }
 
