@@ -1,15 +1,18 @@
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import type { RawSocket, RawSocketHandler } from "./raw_socket.ts";
 
-/** A TCP connection of `node:net`, which all runtimes have. */
+/** A connection of `node:net`, over TLS if need be, which all runtimes have. */
 export class NetSocket implements RawSocket {
   #handler!: RawSocketHandler;
   readonly #socket: Socket;
+  readonly #isTls: boolean;
   hasEnded = false;
   #error: unknown;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, isTls: boolean) {
     this.#socket = socket;
+    this.#isTls = isTls;
     // Bytes are not read before there is a handler: reading begins with the first listener.
     socket.on("end", () => this.#handler.receiveEnd());
     socket.on("error", (error: Error) => this.#error = error);
@@ -29,12 +32,29 @@ export class NetSocket implements RawSocket {
 
   /** Connects to a port of this machine. The handler is to be set at once. */
   static connect(port: number): Promise<NetSocket> {
+    const options = { host: "127.0.0.1", port, allowHalfOpen: true, noDelay: true };
+    return NetSocket.#connected(connect(options), "connect");
+  }
+
+  /** Connects to a path of the file system. The handler is to be set at once. */
+  static connectUnix(path: string): Promise<NetSocket> {
+    return NetSocket.#connected(connect({ path, allowHalfOpen: true }), "connect");
+  }
+
+  /** Connects to a port of this machine over TLS. The handler is to be set at once. */
+  static connectTls(port: number, ca: string): Promise<NetSocket> {
+    const socket = connectTls({ host: "127.0.0.1", port, ca });
+    socket.setNoDelay(true);
+    socket.allowHalfOpen = true;
+    return NetSocket.#connected(socket, "secureConnect");
+  }
+
+  static #connected(socket: Socket, event: "connect" | "secureConnect"): Promise<NetSocket> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true, noDelay: true });
       socket.once("error", reject);
-      socket.once("connect", () => {
+      socket.once(event, () => {
         socket.off("error", reject);
-        resolve(new NetSocket(socket));
+        resolve(new NetSocket(socket, event === "secureConnect"));
       });
     });
   }
@@ -55,7 +75,9 @@ export class NetSocket implements RawSocket {
   reset(): void {
     this.hasEnded = true;
     if (this.#socket.destroyed) return;
-    this.#socket.resetAndDestroy();
+    // TLS is not reset, but closed without a word.
+    if (this.#isTls) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
   pause(): void {

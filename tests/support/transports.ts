@@ -10,6 +10,7 @@ import { serve } from "../../mod.ts";
 import type {
   Connection,
   ConnectionCallbacks,
+  ConnectionHost,
   Handler,
   ServeOptions,
   Server,
@@ -32,12 +33,16 @@ export type Setup<Data> = ServeOptions<Data> & ConnectionCallbacks<Data> & {
 };
 
 /** A server that runs, and ways to reach it. */
-export abstract class Harness<Data = unknown, Socket extends RawSocket = RawSocket> {
-  readonly server: Server<Data>;
+export abstract class Harness<
+  Data = unknown,
+  Socket extends RawSocket = RawSocket,
+  Host extends ConnectionHost<Data> = Server<Data>,
+> {
+  readonly server: Host;
   readonly #clients: RawClient<Socket>[] = [];
   readonly #errors: unknown[];
 
-  constructor(server: Server<Data>, errors: unknown[]) {
+  constructor(server: Host, errors: unknown[]) {
     this.server = server;
     this.#errors = errors;
   }
@@ -104,8 +109,7 @@ export abstract class Harness<Data = unknown, Socket extends RawSocket = RawSock
 }
 
 /** A server in memory. */
-export class MemoryHarness<Data> extends Harness<Data, MemorySocket> {
-  declare readonly server: WebSocketServer<Data>;
+export class MemoryHarness<Data> extends Harness<Data, MemorySocket, WebSocketServer<Data>> {
   readonly network: MemoryNetwork;
   readonly clock: FakeClock;
 
@@ -189,7 +193,8 @@ export const TRANSPORTS: readonly Transport[] = [
   { name: "sockets", withServer: withNetServer },
 ];
 
-function split<Data>(
+/** Takes a setup apart; what is reported to `onError` goes to `errors` too. */
+export function split<Data>(
   { handler, ...given }: Setup<Data>,
   errors: unknown[],
 ): { options: ServeOptions<Data> & ConnectionCallbacks<Data>; handler?: Handler<Data> } {
@@ -203,7 +208,8 @@ function split<Data>(
   return { options, handler: handler ?? ((conn) => conn.closed) };
 }
 
-async function run<Data, H extends Harness<Data>>(
+/** Runs `body`, and checks that nothing is left. */
+export async function run<Data, H extends Harness<Data, RawSocket, ConnectionHost<Data>>>(
   harness: H,
   body: (harness: H) => Promise<void>,
 ): Promise<void> {

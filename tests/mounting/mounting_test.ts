@@ -1,0 +1,242 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import type { CloseInfo, Connection, Handler } from "../../src/server/mod.ts";
+import { textFrame } from "../support/raw_client.ts";
+import { ACCEPT, upgradeRequest } from "../support/requests.ts";
+import { eventually } from "../support/waiter.ts";
+import { settle } from "../support/turn.ts";
+import { watch } from "../support/watch.ts";
+import { type MountSetup, STAGES } from "./harness.ts";
+import { Relay } from "./relay.ts";
+
+const MiB = 1024 * 1024;
+/** As many messages of 1 MiB are more than a connection can hold on its way. */
+const COUNT = 24;
+
+/** Waits until a figure has not changed for some time. */
+async function untilStill(figure: () => number): Promise<void> {
+  for (let before = NaN; before !== figure();) {
+    before = figure();
+    await settle(30);
+  }
+}
+
+/** The ways to echo. */
+const STYLES: Record<string, MountSetup<undefined>> = {
+  callbacks: { message: (conn, data) => conn.send(data) },
+  iteration: {
+    async handler(conn) {
+      for await (const message of conn) await conn.send(message);
+    },
+  },
+  streams: { handler: (conn) => conn.readable.pipeTo(conn.writable) },
+  "streamed messages": {
+    async handler(conn) {
+      for await (const { type, body } of conn.messages()) await conn.sendStream(type, body);
+    },
+  },
+};
+
+for (const { name, withMounted } of STAGES) {
+  describe(`WebSockets mounted on ${name}`, () => {
+    for (const [style, setup] of Object.entries(STYLES)) {
+      it(`are echoed by ${style}`, () =>
+        withMounted(setup, async (server) => {
+          const client = await server.open();
+          client.sendText("Grüße");
+          assertEquals(await client.readMessage(), "Grüße");
+          const bytes = new Uint8Array(300_000).map((_, i) => i * 7);
+          client.sendBinary(bytes);
+          assertEquals(await client.readMessage(), bytes);
+          client.sendClose(1000, "done");
+          assertEquals(await client.readClose(), [1000, ""]);
+          await client.finish();
+        }));
+    }
+
+    it("begin with a 101 response as the hook has it", () => {
+      const acceptance = {
+        protocol: "chat",
+        headers: [["Set-Cookie", "a=1"], ["Set-Cookie", "b=2"]] as [string, string][],
+        data: { user: "ada" },
+      };
+      return withMounted({ upgrade: () => acceptance }, async (server) => {
+        const offer = { "Sec-WebSocket-Protocol": "chat, other", "X-Octets": "a\xff" };
+        const client = await server.request(
+          upgradeRequest({ target: "/room?name=x", headers: { ...offer, Cookie: ["c=3", "d=4"] } }),
+        );
+        const { status, headers } = await client.readHead();
+        assertEquals(status, 101);
+        assertEquals(headers.get("sec-websocket-accept"), ACCEPT);
+        assertEquals(headers.get("sec-websocket-protocol"), "chat");
+        assertEquals(headers.get("set-cookie"), "a=1, b=2");
+        const [conn] = server.server.connections;
+        assertEquals([conn.data, conn.protocol], [{ user: "ada" }, "chat"]);
+        assertEquals(conn.request.url, `${name}://example.com/room?name=x`);
+        assertEquals(conn.request.headers.get("cookie"), "c=3; d=4");
+        assertEquals(conn.request.headers.get("x-octets"), "a\xff");
+        assert(conn.remoteAddress.transport === "tcp");
+        assertEquals(conn.remoteAddress.hostname, "127.0.0.1");
+        assertEquals(conn.localAddress, {
+          transport: "tcp",
+          hostname: "127.0.0.1",
+          port: server.port,
+        });
+      });
+    });
+
+    for (const upgrade of [undefined, () => settle()]) {
+      const hook = upgrade === undefined ? "no hook" : "a slow hook";
+      it(`receive what was sent right behind the request, with ${hook}`, () => {
+        const received: unknown[] = [];
+        const setup: MountSetup<undefined> = {
+          upgrade,
+          message: (_, data) => void received.push(data),
+        };
+        return withMounted(setup, async (server) => {
+          const client = await server.open({}, textFrame("a"), textFrame("b".repeat(200)));
+          client.sendText("c");
+          client.sendClose(1000);
+          assertEquals(await client.readClose(), [1000, ""]);
+          await client.finish();
+          assertEquals(received, ["a", "b".repeat(200), "c"]);
+        });
+      });
+    }
+
+    it("begin on a connection that has served plain HTTP", () =>
+      withMounted(STYLES.callbacks, async (server) => {
+        const client = await server.connect();
+        for (const target of ["/first", "/second"]) {
+          client.send(`GET ${target} HTTP/1.1\r\nHost: example.com\r\n\r\n`);
+          const { headers } = await client.readHead();
+          const body = await client.readBytes(Number(headers.get("content-length")));
+          assertEquals(new TextDecoder().decode(body), target);
+        }
+        client.send(upgradeRequest());
+        assertEquals((await client.readHead()).status, 101);
+        client.sendText("hello");
+        assertEquals(await client.readMessage(), "hello");
+      }));
+
+    it("have `send` wait while the client does not read", () =>
+      withMounted({}, async (server) => {
+        const relay = await Relay.open(server.port);
+        const client = await server.connectVia(relay);
+        client.send(upgradeRequest());
+        assertEquals((await client.readHead()).status, 101);
+        const [conn] = server.server.connections;
+        relay.pause();
+        const bytes = new Uint8Array(MiB).map((_, i) => i >> 8);
+        let sent = 0;
+        const sending = watch((async () => {
+          for (; sent < COUNT; sent++) await conn.send(bytes);
+        })());
+        await untilStill(() => sent);
+        assertGreater(COUNT, sent + 4);
+        relay.resume();
+        for (let i = 0; i < COUNT; i++) assertEquals(await client.readMessage(), bytes);
+        await sending.settled;
+        assertEquals(sending.state, "resolved");
+        relay.close();
+      }));
+
+    it("have the client wait while the handler does not read", () => {
+      const gate = Promise.withResolvers<void>();
+      let size = 0;
+      const setup: MountSetup<undefined> = {
+        async handler(conn) {
+          await gate.promise;
+          for await (const message of conn) size += message.length;
+        },
+      };
+      return withMounted(setup, async (server) => {
+        const { client, conn } = await server.openPair();
+        const message = new Uint8Array(MiB);
+        for (let i = 0; i < COUNT; i++) client.sendBinary(message);
+        await untilStill(() => client.socket.unsentSize);
+        assertGreater(client.socket.unsentSize, 4 * MiB);
+        assertGreater(4 * MiB, conn.stats().heldSize);
+        gate.resolve();
+        client.sendClose(1000);
+        assertEquals(await client.readClose(), [1000, ""]);
+        assertEquals(size, COUNT * MiB);
+      });
+    });
+
+    describe("end", () => {
+      const ends = (handler?: Handler<undefined>) => {
+        const infos: CloseInfo[] = [];
+        const setup: MountSetup<undefined> = {
+          handler,
+          onEvent: (event) => void (event.type === "close" && infos.push(event.info)),
+        };
+        return { infos, setup };
+      };
+
+      it("where the handler returns", () =>
+        withMounted(ends(() => {}).setup, async (server) => {
+          const client = await server.open();
+          assertEquals(await client.readClose(), [1000, ""]);
+          client.sendClose(1000);
+          await client.finish();
+        }));
+
+      it("where the server closes, and the client answers", () => {
+        const { infos, setup } = ends();
+        return withMounted(setup, async (server) => {
+          const { client, conn } = await server.openPair();
+          const closed = watch(conn.close({ closeCode: 4000, reason: "enough" }));
+          assertEquals(await client.readClose(), [4000, "enough"]);
+          client.sendClose(4000, "enough");
+          await client.finish();
+          await closed.settled;
+          assertEquals(infos.map(({ wasClean }) => wasClean), [true]);
+        });
+      });
+
+      it("where the server aborts", () =>
+        withMounted({}, async (server) => {
+          const { client, conn } = await server.openPair();
+          conn.abort();
+          await client.readToEnd();
+          assertEquals((await conn.closed).closeCode, 1006);
+          client.socket.reset();
+          await client.untilClosed();
+        }));
+
+      for (const how of ["FIN", "RST"] as const) {
+        it(`by ${how} without a Close frame`, () => {
+          const { infos, setup } = ends();
+          return withMounted(setup, async (server) => {
+            const { client, conn } = await server.openPair();
+            const pinged = watch((conn as Connection).ping());
+            client.send(textFrame("unfinished").subarray(0, 4));
+            if (how === "FIN") client.socket.end();
+            else client.socket.reset();
+            await pinged.settled;
+            assertEquals(pinged.state, "rejected");
+            await eventually("the end", () => infos.length > 0);
+            assertEquals(infos.map(({ closeCode }) => closeCode), [1006]);
+          });
+        });
+      }
+
+      it("by shutdown, and what comes after it is refused", () =>
+        withMounted({}, async (server) => {
+          const client = await server.open();
+          const done = watch(server.server.shutdown({ closeCode: 1012, reason: "restart" }));
+          assertEquals(await client.readClose(), [1012, "restart"]);
+          client.sendClose(1012);
+          await client.finish();
+          await done.settled;
+          const late = await server.request(upgradeRequest());
+          assertEquals((await late.readResponse()).status, 503);
+          late.socket.end();
+          const plain = await server.connect();
+          plain.send("GET /plain HTTP/1.1\r\nHost: example.com\r\n\r\n");
+          assertEquals((await plain.readHead()).status, 200);
+        }));
+    });
+  });
+}
