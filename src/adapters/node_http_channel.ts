@@ -84,9 +84,16 @@ export class NodeHttpChannel extends NodeChannel {
     return new NodeHttpChannel(socket, ...addressesOf(socket));
   }
 
-  protected override stopReading(): void {
+  override receiveData(bytes: Uint8Array): void {
+    super.receiveData(bytes);
+    if (!this.paused) return;
     this.#below?._handle?.readStop?.();
     super.stopReading();
+  }
+
+  protected override stopReading(): void {
+    // Reading goes on until it brings something, which is held: it tells of a reset, and a paused
+    // socket of Deno would not.
   }
 
   protected override startReading(): void {

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 /**
- * Forwards one TCP connection to a port of this machine, and can hold back what comes from there: a
- * client of TLS that does not read, though a paused TLS socket of Deno goes on reading.
+ * Forwards one TCP connection to a port of this machine. So a client of TLS can do what TLS keeps it
+ * from: not read, where the runtime goes on reading for it, and reset the connection.
  */
 export class Relay {
   readonly #server: Server;
@@ -41,6 +41,11 @@ export class Relay {
   /** Goes on. */
   resume(): void {
     this.#sockets[1].resume();
+  }
+
+  /** Resets the connection to the port. */
+  reset(): void {
+    this.#sockets[1].resetAndDestroy();
   }
 
   /** Drops the connection, and listens no longer. */

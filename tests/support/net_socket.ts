@@ -75,8 +75,9 @@ export class NetSocket implements RawSocket {
   reset(): void {
     this.hasEnded = true;
     if (this.#socket.destroyed) return;
-    // TLS is not reset, but closed without a word.
-    if (this.#isTls) this.#socket.destroy();
+    const isEnding = this.#socket.writableEnded && !this.#socket.writableFinished;
+    // TLS is not reset, but closed without a word. Nor does Node reset a socket that is ending.
+    if (this.#isTls || isEnding) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
   }
 
