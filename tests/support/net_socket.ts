@@ -6,13 +6,14 @@ import type { RawSocket, RawSocketHandler } from "./raw_socket.ts";
 export class NetSocket implements RawSocket {
   #handler!: RawSocketHandler;
   readonly #socket: Socket;
-  readonly #isTls: boolean;
+  /** Whether it is bare TCP, which can be reset. */
+  readonly #isTcp: boolean;
   hasEnded = false;
   #error: unknown;
 
-  private constructor(socket: Socket, isTls: boolean) {
+  private constructor(socket: Socket, isTcp: boolean) {
     this.#socket = socket;
-    this.#isTls = isTls;
+    this.#isTcp = isTcp;
     // Bytes are not read before there is a handler: reading begins with the first listener.
     socket.on("end", () => this.#handler.receiveEnd());
     socket.on("error", (error: Error) => this.#error = error);
@@ -54,7 +55,7 @@ export class NetSocket implements RawSocket {
       socket.once("error", reject);
       socket.once(event, () => {
         socket.off("error", reject);
-        resolve(new NetSocket(socket, event === "secureConnect"));
+        resolve(new NetSocket(socket, event === "connect" && socket.remoteAddress !== undefined));
       });
     });
   }
@@ -76,9 +77,9 @@ export class NetSocket implements RawSocket {
     this.hasEnded = true;
     if (this.#socket.destroyed) return;
     const isEnding = this.#socket.writableEnded && !this.#socket.writableFinished;
-    // TLS is not reset, but closed without a word. Nor does Node reset a socket that is ending.
-    if (this.#isTls || isEnding) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    // What can't be reset is closed without a word. Node does not reset a socket that is ending either.
+    if (this.#isTcp && !isEnding) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
   }
 
   pause(): void {
