@@ -1,0 +1,34 @@
+/**
+ * An Express application with a WebSocket beside its routes, on one port:
+ *
+ *     node examples/mounted/express.ts [PORT]
+ *
+ * Deno and Bun run it likewise.
+ */
+
+import express from "express";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import process from "node:process";
+import { mount } from "../../src/adapters/node_http.ts";
+
+const echo = await mount({ message: (conn, data) => conn.send(data) });
+
+const app = express();
+app.get("/stats", (_request, response) => {
+  response.json({ connected: echo.connections.size });
+});
+
+const server = createServer(app);
+server.on("upgrade", (request, socket, head) => {
+  if (request.url === "/echo") echo.handleUpgrade(request, socket, head);
+  else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
+});
+server.listen(Number(process.argv[2] ?? 8080), "127.0.0.1", () => {
+  console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+});
+
+process.once("SIGTERM", () => {
+  server.close();
+  void echo.shutdown();
+});

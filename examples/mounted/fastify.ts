@@ -1,0 +1,29 @@
+/**
+ * A Fastify application with a WebSocket beside its routes, on one port:
+ *
+ *     node examples/mounted/fastify.ts [PORT]
+ *
+ * Deno and Bun run it likewise.
+ */
+
+import { fastify } from "fastify";
+import process from "node:process";
+import { mount } from "../../src/adapters/node_http.ts";
+
+const echo = await mount({ message: (conn, data) => conn.send(data) });
+
+const app = fastify();
+app.get("/stats", () => ({ connected: echo.connections.size }));
+
+app.server.on("upgrade", (request, socket, head) => {
+  if (request.url === "/echo") echo.handleUpgrade(request, socket, head);
+  else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
+});
+// Fastify waits for the sockets of its server before it is closed.
+app.addHook("preClose", () => echo.shutdown());
+
+console.log(
+  `listening on ${await app.listen({ host: "127.0.0.1", port: Number(process.argv[2] ?? 8080) })}/`,
+);
+
+process.once("SIGTERM", () => void app.close());

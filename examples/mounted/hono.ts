@@ -1,0 +1,33 @@
+/**
+ * A Hono application with a WebSocket beside its routes, on one port:
+ *
+ *     node examples/mounted/hono.ts [PORT]
+ *
+ * Deno and Bun run it likewise.
+ */
+
+import { createAdaptorServer } from "@hono/node-server";
+import { Hono } from "hono";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import process from "node:process";
+import { mount } from "../../src/adapters/node_http.ts";
+
+const echo = await mount({ message: (conn, data) => conn.send(data) });
+
+const app = new Hono();
+app.get("/stats", (context) => context.json({ connected: echo.connections.size }));
+
+const server = createAdaptorServer(app) as Server;
+server.on("upgrade", (request, socket, head) => {
+  if (request.url === "/echo") echo.handleUpgrade(request, socket, head);
+  else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
+});
+server.listen(Number(process.argv[2] ?? 8080), "127.0.0.1", () => {
+  console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+});
+
+process.once("SIGTERM", () => {
+  server.close();
+  void echo.shutdown();
+});
