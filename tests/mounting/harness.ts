@@ -9,6 +9,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, type Server as HttpServer, type ServerOptions } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import { fileURLToPath } from "node:url";
 import {
   type Connection,
   type ConnectionCallbacks,
@@ -22,12 +23,12 @@ import { RawClient } from "../support/raw_client.ts";
 import { Harness, run } from "../support/transports.ts";
 import type { Relay } from "./relay.ts";
 
-function readTls(name: string): string {
-  return readFileSync(new URL(`../support/tls/${name}`, import.meta.url), "utf8");
-}
+const tlsFolder = new URL("../support/tls/", import.meta.url);
 
 /** The certificate of the tests, which is trusted by those who know it. */
-export const certificate: string = readTls("cert.pem");
+export const certificateFile: string = fileURLToPath(new URL("cert.pem", tlsFolder));
+const certificate = readFileSync(certificateFile, "utf8");
+const key = readFileSync(new URL("key.pem", tlsFolder), "utf8");
 
 /** What the options of a mounted server are, and those of the HTTP server. */
 export type MountSetup<Data> = MountOptions<Data> & ConnectionCallbacks<Data> & {
@@ -117,7 +118,7 @@ async function withMounted<Data>(
     ? await mount(options)
     : await mount(options, handler ?? ((conn) => conn.closed));
   const http = isSecure
-    ? createTlsServer({ ...httpOptions, cert: certificate, key: readTls("key.pem") })
+    ? createTlsServer({ ...httpOptions, cert: certificate, key })
     : createServer(httpOptions);
   http.on("request", (request, response) => response.end(request.url));
   http.on("upgrade", mounted.handleUpgrade);

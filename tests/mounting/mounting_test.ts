@@ -1,12 +1,13 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertGreater } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import type { CloseInfo, Connection, Handler } from "../../src/server/mod.ts";
+import { wsPeer } from "../interop/ws_peer.ts";
 import { textFrame } from "../support/raw_client.ts";
 import { ACCEPT, upgradeRequest } from "../support/requests.ts";
 import { eventually } from "../support/waiter.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
-import { type MountSetup, STAGES } from "./harness.ts";
+import { certificateFile, type MountSetup, STAGES } from "./harness.ts";
 import { Relay } from "./relay.ts";
 
 const MiB = 1024 * 1024;
@@ -103,6 +104,25 @@ for (const { name, withMounted } of STAGES) {
         });
       });
     }
+
+    it("are compressed, as another implementation has it", () =>
+      withMounted({ ...STYLES.iteration, compression: { threshold: 0 } }, async (server) => {
+        const socket = await wsPeer.connect(
+          `${server.isSecure ? "wss" : "ws"}://127.0.0.1:${server.port}/`,
+          { certificateFile },
+        );
+        assertMatch(socket.extensions, /permessage-deflate/);
+        const text = "as it was before, ".repeat(20_000);
+        for (let i = 0; i < 3; i++) {
+          socket.send(text);
+          assertEquals(await socket.receive(), text);
+        }
+        const [conn] = server.server.connections;
+        assertGreater(text.length / 10, conn.stats().bytesSent);
+        assertEquals((await socket.ping(new Uint8Array(5))).length, 5);
+        socket.close(4000, "done");
+        assertEquals((await socket.closed).closeCode, 4000);
+      }));
 
     it("begin on a connection that has served plain HTTP", () =>
       withMounted(STYLES.callbacks, async (server) => {
