@@ -1,7 +1,11 @@
 /**
  * WebSockets on an HTTP server that exists: one of `node:http` or `node:https`, with the framework
  * that stands on it, such as Express, Fastify or Hono. On Node, and on Deno and Bun by what they have
- * under these names.
+ * under these names: the tests of all this run on the three alike. What differs:
+ *
+ * - Bun takes an upgrade behind a request that is not answered yet for plain HTTP.
+ * - Deno takes a reset of a TLS connection for its end: the `signal` of the `upgrade` hook does not
+ *   abort then.
  *
  * @example
  * ```ts
@@ -77,8 +81,8 @@ export interface MountedServer<Data = unknown> extends ConnectionHost<Data> {
    * `closeAllConnections()`, leave open WebSockets alone; the callback of its `close()` waits for them
    * to end, as {@linkcode ConnectionHost.shutdown} has them do.
    *
-   * A request that comes behind another one on its connection waits until that has been answered. Bun
-   * takes it for plain HTTP. Where the request has a body, it is refused.
+   * A request that comes behind another one on its connection waits until that has been answered.
+   * What the HTTP server did not check of the request is checked here; one that has a body is refused.
    *
    * @param request The request; `request.url` tells which of several mounted servers is to have it.
    * @param socket The socket of the request. Whether the request came over TLS is asked of it.

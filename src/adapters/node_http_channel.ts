@@ -64,7 +64,7 @@ export class NodeHttpChannel extends NodeChannel {
   private constructor(socket: HttpSocket, remote: Address, local: Address) {
     const isSecure = socket.encrypted === true;
     super(
-      socket,
+      socket as Socket,
       !isSecure && socket instanceof Socket && remote.transport === "tcp",
       remote,
       local,
