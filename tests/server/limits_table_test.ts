@@ -55,7 +55,7 @@ function readTable(): Record<string, number> {
 function docsOf(path: string): string {
   const [first, second] = path.split(".");
   const interfaces = second === undefined
-    ? ["AcceptOptions", "ServeOptions", "ConnectionOptions"]
+    ? ["AcceptOptions", "HostOptions", "ConnectionOptions"]
     : [INTERFACES[first]];
   for (const name of interfaces) {
     const start = SOURCES.search(new RegExp(`export interface ${name}\\b`));
