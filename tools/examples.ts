@@ -9,11 +9,11 @@
  * @module
  */
 
+import { replacePorts } from "./example_ports.ts";
 import { extractExamples } from "./extract_examples.ts";
 
 const RUNNER = "tools/run_example.ts";
 const DEADLINE_MS = 15_000;
-const PORT = /\b8[04]\d\d\b/g;
 
 interface Written {
   /** The file it stands in, and the line of its first line. */
@@ -34,21 +34,6 @@ async function findSources(folder: string): Promise<string[]> {
   return files.sort();
 }
 
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
-}
-
-function replacePorts(code: string): string {
-  const ports = new Map<string, string>();
-  return code.replace(PORT, (port) => {
-    if (!ports.has(port)) ports.set(port, String(freePort()));
-    return ports.get(port)!;
-  });
-}
-
 async function writeExamples(folder: string): Promise<Written[]> {
   const written: Written[] = [];
   for (const file of ["README.md", "mod.ts", ...await findSources("src")]) {
@@ -59,7 +44,7 @@ async function writeExamples(folder: string): Promise<Written[]> {
     for (const { line, code, attributes } of extractExamples(file, text)) {
       if (attributes.includes("ignore")) continue;
       const path = `${folder}/${file.replaceAll(/[^\w]/g, "_")}_${line}.ts`;
-      await Deno.writeTextFile(path, replacePorts(code));
+      await Deno.writeTextFile(path, await replacePorts(code));
       written.push({ file, line, path, runs: !attributes.includes("no-run") });
     }
   }
