@@ -1,4 +1,5 @@
 import type { Listen } from "../connection/byte_channel.ts";
+import type { Clock } from "../connection/clock.ts";
 import type { ConnectionCallbacks } from "../connection/connection.ts";
 import type { Handler, ServeOptions } from "./options.ts";
 import { type Server, WebSocketServer } from "./server.ts";
@@ -49,9 +50,9 @@ export interface Serve {
 }
 
 /** Makes the `serve` of a runtime out of its way to listen. */
-export function createServe(listen: Listen): Serve {
+export function createServe(listen: Listen, clock?: Clock): Serve {
   return <Data>(
     options: ServeOptions<Data> & ConnectionCallbacks<Data>,
     handler?: Handler<Data>,
-  ): Promise<Server<Data>> => WebSocketServer.listen(listen, options, handler);
+  ): Promise<Server<Data>> => WebSocketServer.listen(listen, options, handler, clock);
 }

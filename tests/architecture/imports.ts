@@ -18,6 +18,7 @@ export interface Import {
 
 /** The folders of `src/`, from the top down. Files in `src/` itself are below them all. */
 const LAYERS = [
+  "testing",
   "adapters",
   "client",
   "server",

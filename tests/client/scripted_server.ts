@@ -13,7 +13,7 @@ import type {
   DialTarget,
   TlsClientOptions,
 } from "../../src/connection/byte_channel.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../../src/testing/fake_clock.ts";
 import { MemoryChannel, type MemorySocket } from "../support/memory_channel.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { concatBytes } from "../support/reference_frames.ts";

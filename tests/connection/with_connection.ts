@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { ConnectionClosedError } from "../../mod.ts";
 import type { Connection } from "../../src/server/mod.ts";
-import type { FakeClock } from "../support/fake_clock.ts";
+import type { FakeClock } from "../../src/testing/fake_clock.ts";
 import type { MemoryChannel, MemorySocket } from "../support/memory_channel.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { encodeReferenceFrame } from "../support/reference_frames.ts";

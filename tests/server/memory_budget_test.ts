@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { BudgetMember } from "../../src/connection/budget.ts";
 import type { Connection } from "../../src/server/mod.ts";
 import { MemoryBudget, resolveMemoryBudget } from "../../src/server/memory_budget.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../../src/testing/fake_clock.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { MemoryHarness, TRANSPORTS, withMemoryServer } from "../support/transports.ts";

@@ -5,7 +5,7 @@ import type { CloseInfo, ShutdownOptions } from "../../src/server/mod.ts";
 import type { Connection } from "../../src/server/mod.ts";
 import { WebSocketServer } from "../../src/server/server.ts";
 import { SpreadClose } from "../../src/server/spread_close.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock } from "../../src/testing/fake_clock.ts";
 import { MemoryNetwork } from "../support/memory_network.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";

@@ -16,7 +16,7 @@ import type {
   Server,
 } from "../../src/server/mod.ts";
 import { WebSocketServer } from "../../src/server/server.ts";
-import { FakeClock } from "./fake_clock.ts";
+import { FakeClock } from "../../src/testing/fake_clock.ts";
 import type { MemoryChannel, MemorySocket } from "./memory_channel.ts";
 import { MemoryNetwork } from "./memory_network.ts";
 import { NetSocket } from "./net_socket.ts";

@@ -5,12 +5,4 @@
  * @module
  */
 
-/** Lets the event loop turn: what is ready, and timers of 0 milliseconds, happen meanwhile. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
-
-/** Lets the event loop turn some times, so that what follows from what was ready happens too. */
-export async function settle(turns = 3): Promise<void> {
-  for (let i = 0; i < turns; i++) await turn();
-}
+export { settle, turn } from "../../src/testing/turn.ts";

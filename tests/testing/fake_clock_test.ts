@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
-import { FakeClock } from "./fake_clock.ts";
+import { FakeClock } from "../../src/testing/fake_clock.ts";
 
 /** A clock, and what its timers have noted. */
 function createClock() {

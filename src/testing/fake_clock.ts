@@ -1,10 +1,4 @@
-/**
- * A clock that tests move by hand.
- *
- * @module
- */
-
-import type { Clock } from "../../src/connection/clock.ts";
+import type { Clock } from "../connection/clock.ts";
 import { settle } from "./turn.ts";
 
 interface Timer {
@@ -15,17 +9,39 @@ interface Timer {
 /** What every runtime's timers can wait; a longer wait would end at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
-/** A clock that stands still until it is moved. */
+/**
+ * A clock that stands still until it is moved: keep-alive, deadlines and delays of an hour are tested
+ * in a moment, and nothing happens before its time.
+ *
+ * @example A client that was silent for a minute
+ * ```ts
+ * import { connectedPair, FakeClock } from "@sluice/websocket/testing";
+ *
+ * const clock = new FakeClock();
+ * const { server, link } = await connectedPair({ clock });
+ * link.stall(); // nothing arrives any more, and nobody is told
+ * await clock.advance(60_000);
+ * const { closeCode } = await server.closed;
+ * console.log(closeCode); // 1006
+ * ```
+ */
 export class FakeClock implements Clock {
   // Not 0, for which "no time" could be mistaken.
   #now = 1_000_000;
   readonly #timers = new Map<number, Timer>();
   #lastId = 0;
 
+  /** The time, in milliseconds: it has no meaning but for its differences. */
   now(): number {
     return this.#now;
   }
 
+  /**
+   * Calls `callback` once the clock has been moved by `delayMs` milliseconds.
+   *
+   * @returns What {@linkcode FakeClock.clearTimeout} takes.
+   * @throws {RangeError} Where `delayMs` is not from 0 to 2,147,483,647: a real timer would fire at once.
+   */
   setTimeout(callback: () => void, delayMs: number): unknown {
     if (!(delayMs >= 0 && delayMs <= MAX_DELAY_MS)) {
       throw new RangeError(`A real timer would fire at once after ${delayMs} ms`);
@@ -35,12 +51,17 @@ export class FakeClock implements Clock {
     return id;
   }
 
-  clearTimeout(id: unknown): void {
-    if (id === undefined) return;
-    if (typeof id !== "number" || id < 1 || id > this.#lastId) {
-      throw new TypeError(`This clock never gave the timer ${String(id)}`);
+  /**
+   * Cancels a timer; does nothing where it has fired, or where there is none.
+   *
+   * @throws {TypeError} Where it is none of this clock.
+   */
+  clearTimeout(timer: unknown): void {
+    if (timer === undefined) return;
+    if (typeof timer !== "number" || timer < 1 || timer > this.#lastId) {
+      throw new TypeError(`This clock never gave the timer ${String(timer)}`);
     }
-    this.#timers.delete(id);
+    this.#timers.delete(timer);
   }
 
   /** How long each pending timer has to go, in milliseconds, the next one first. */
@@ -48,7 +69,11 @@ export class FakeClock implements Clock {
     return [...this.#timers.values()].map(({ dueAt }) => dueAt - this.#now).sort((a, b) => a - b);
   }
 
-  /** Lets time pass: timers fire when they are due, and what follows from each happens in between. */
+  /**
+   * Lets time pass: timers fire when they are due, and what follows from each happens in between.
+   *
+   * @param ms How long, in milliseconds; 0 only lets happen what is about to.
+   */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     await settle();
@@ -60,7 +85,11 @@ export class FakeClock implements Clock {
     this.#now = end;
   }
 
-  /** The process hangs: time passes, and the timers that are due fire late, all in one turn. */
+  /**
+   * Lets time pass as where the process hangs: the timers that are due fire late, all in one turn.
+   *
+   * @param ms How long, in milliseconds.
+   */
   async stall(ms: number): Promise<void> {
     this.#now += ms;
     for (let next = this.#next(this.#now); next !== undefined; next = this.#next(this.#now)) {

@@ -1,0 +1,106 @@
+import type { ConnectOptions } from "../client/options.ts";
+import type { Clock } from "../connection/clock.ts";
+import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import type { Handler, ServeOptions } from "../server/options.ts";
+import type { ServerEvent } from "../server/stats.ts";
+import type { Link } from "./link.ts";
+import { MemoryNetwork } from "./memory_network.ts";
+
+/** Options of {@linkcode connectedPair}. */
+export interface PairOptions<Data = undefined> {
+  /**
+   * The server's options, callbacks among them: those that the program gives to `serve`. Where it is
+   * to listen does not matter here.
+   */
+  server?: ServeOptions<Data> & ConnectionCallbacks<Data>;
+  /** The server's handler. Without it and without callbacks, the test uses the server's end itself. */
+  handler?: Handler<Data>;
+  /** The client's options: those that a program gives to `connect`. */
+  client?: ConnectOptions<unknown> & ConnectionCallbacks<unknown>;
+  /**
+   * The URL that the client connects to. The host is the server's, whatever it is; nothing is
+   * encrypted where it is `wss:`.
+   *
+   * @default {"ws://server.example/"}
+   */
+  url?: string | URL;
+  /** What both ends and the network wait by. Default: the real time. */
+  clock?: Clock;
+  /** Is given the link before its first byte, for faults in the opening handshake. */
+  onLink?(link: Link): void;
+}
+
+/** Both ends of a connection in memory. */
+export interface ConnectedPair<Data = undefined> {
+  /** The server's end. */
+  readonly server: Connection<Data>;
+  /** The client's end. */
+  readonly client: Connection<unknown>;
+  /** What is between them, to cut and to lose. */
+  readonly link: Link;
+}
+
+/**
+ * Connects a client to a server in memory, with a real opening handshake between them: the program's
+ * own hooks, handlers, callbacks and limits are at work, as on a network.
+ *
+ * A pair is done with when one of its ends is closed.
+ *
+ * @example Callbacks, and the hook that decides at the upgrade
+ * ```ts
+ * import { connectedPair, receiveMessage } from "@sluice/websocket/testing";
+ *
+ * const { server, client } = await connectedPair({
+ *   url: "ws://server.example/?name=Ada",
+ *   server: {
+ *     upgrade: (request) => ({ data: new URL(request.url).searchParams.get("name") }),
+ *     message: (conn, text) => conn.send(`${conn.data} says ${text}`),
+ *   },
+ * });
+ * console.log(server.data); // "Ada"
+ * await client.send("Hello");
+ * console.log(await receiveMessage(client)); // "Ada says Hello"
+ * await client.close();
+ * ```
+ *
+ * @typeParam Data What the `upgrade` hook attaches to the server's end.
+ * @throws {UnexpectedResponseError} Where the server refuses the upgrade; it has the status.
+ * @throws {ConnectError} Where the link is lost before the connection is open.
+ * @throws {RangeError} Where a number among the options is out of its range.
+ * @throws {TypeError} Where an option is of another type, or contradicts another.
+ */
+export async function connectedPair<Data = undefined>(
+  options: PairOptions<Data> = {},
+): Promise<ConnectedPair<Data>> {
+  const { url = "ws://server.example/", server: given = {}, client } = options;
+  const { promise, resolve } = Promise.withResolvers<Connection<Data>>();
+  const network = new MemoryNetwork(options);
+  const server = {
+    ...given,
+    ...addressOf(new URL(url)),
+    onEvent(event: ServerEvent<Data>): void {
+      if (event.type === "open") resolve(event.conn);
+      given.onEvent?.(event);
+    },
+  };
+  const { open, message, drain, close } = given;
+  const handler = options.handler ??
+    ((open ?? message ?? drain ?? close) ? undefined : waitForEnd);
+  await (handler === undefined ? network.serve(server) : network.serve(server, handler));
+  const conn = await network.connect(url, client);
+  return { server: await promise, client: conn, link: network.linkOf(conn) };
+}
+
+/** Where a server for a URL listens. */
+function addressOf({ protocol, port }: URL): Pick<ServeOptions, "port" | "path" | "tls"> {
+  const isSecure = protocol === "wss:" || protocol === "https:";
+  return {
+    port: port === "" ? (isSecure ? 443 : 80) : Number(port),
+    path: undefined,
+    tls: isSecure ? { cert: "", key: "" } : undefined,
+  };
+}
+
+function waitForEnd(conn: Connection<unknown>): Promise<unknown> {
+  return conn.closed;
+}

@@ -1,0 +1,130 @@
+import type { Address } from "../connection/byte_channel.ts";
+import type { Clock } from "../connection/clock.ts";
+import { OrderedChannel } from "../connection/ordered_channel.ts";
+import type { Link } from "./link.ts";
+import { MemoryWire } from "./memory_wire.ts";
+
+/** One end of a link. */
+export class MemoryEnd extends OrderedChannel {
+  /** What this end writes. */
+  outgoing!: MemoryWire;
+  /** What this end reads. */
+  incoming!: MemoryWire;
+
+  write(chunks: Uint8Array[]): boolean {
+    return this.outgoing.push(chunks);
+  }
+
+  end(): void {
+    this.outgoing.finish();
+  }
+
+  protected override stopReading(): void {}
+
+  protected override startReading(): void {
+    this.incoming.resume();
+  }
+
+  protected override destroy(): void {
+    this.outgoing.abandon();
+    this.incoming.resume();
+  }
+
+  /** Whether it is closed, or was dropped. */
+  get isOver(): boolean {
+    return this.over;
+  }
+
+  /** Whether nothing may be delivered. Behind its end there is somebody who drops everything. */
+  get isPaused(): boolean {
+    return this.paused && !this.over;
+  }
+
+  /** Takes bytes. */
+  deliver(bytes: Uint8Array): void {
+    this.arrive(bytes, false);
+  }
+
+  /** Takes the peer's FIN. */
+  deliverEnd(): void {
+    this.arriveEnd();
+  }
+
+  /** May write again. */
+  deliverDrain(): void {
+    this.arriveDrain();
+  }
+
+  /** Takes the loss of the connection. */
+  deliverReset(): void {
+    this.arriveClosed(new Error("The connection was reset"));
+  }
+
+  /** Closes, where both directions have ended. */
+  closeIfEnded(): void {
+    if (this.incoming.isEndDelivered && this.outgoing.isFinished) this.arriveClosed();
+  }
+}
+
+/** The implementation of {@linkcode Link}, and both its ends. */
+export class MemoryLink implements Link {
+  readonly toServer: MemoryWire;
+  readonly toClient: MemoryWire;
+  /** The server's end. */
+  readonly server: MemoryEnd;
+  /** The client's end. */
+  readonly client: MemoryEnd;
+
+  constructor(clock: Clock, serverAddress: Address, clientAddress: Address) {
+    this.server = new MemoryEnd(clientAddress, serverAddress);
+    this.client = new MemoryEnd(serverAddress, clientAddress);
+    this.toServer = this.#connect(clock, this.client, this.server);
+    this.toClient = this.#connect(clock, this.server, this.client);
+  }
+
+  stall(): void {
+    this.toServer.stall();
+    this.toClient.stall();
+  }
+
+  flow(): void {
+    this.toServer.flow();
+    this.toClient.flow();
+  }
+
+  reset(): void {
+    queueMicrotask(() => this.#lose());
+  }
+
+  #connect(clock: Clock, writer: MemoryEnd, reader: MemoryEnd): MemoryWire {
+    const wire = new MemoryWire(clock, {
+      get isReaderPaused() {
+        return reader.isPaused;
+      },
+      deliver: (bytes) => reader.deliver(bytes),
+      deliverEnd: () => reader.deliverEnd(),
+      deliverReset: () => reader.deliverReset(),
+      drain: () => writer.deliverDrain(),
+      reset: () => this.#lose(),
+      settle: () => {
+        writer.closeIfEnded();
+        reader.closeIfEnded();
+        if (writer.isOver && reader.isOver) this.#cut();
+      },
+    });
+    writer.outgoing = wire;
+    reader.incoming = wire;
+    return wire;
+  }
+
+  #lose(): void {
+    this.#cut();
+    this.server.deliverReset();
+    this.client.deliverReset();
+  }
+
+  #cut(): void {
+    this.toServer.cut();
+    this.toClient.cut();
+  }
+}
