@@ -11,11 +11,10 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node
 import { dirname, posix } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { OLDEST } from "./runtimes.ts";
 
 const root = new URL("../", import.meta.url);
 
-/** The oldest Node it runs on: from there on, CommonJS modules can `require()` it as well. */
-const ENGINES = { node: ">=22.12.0" };
 /** What is copied as it is. */
 const DOCUMENTS = ["README.md", "CHANGELOG.md", "LICENSE"];
 
@@ -159,7 +158,9 @@ async function createManifest(exports: Record<string, string>) {
     license,
     type,
     sideEffects: false,
-    engines: ENGINES,
+    engines: Object.fromEntries(
+      Object.entries(OLDEST).map(([runtime, version]) => [runtime, `>=${version}`]),
+    ),
     exports: { ...Object.fromEntries(entries), "./package.json": "./package.json" },
   };
 }

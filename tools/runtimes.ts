@@ -18,6 +18,16 @@ export interface Runtime {
   testCommand(file: string, report: string): string[];
 }
 
+/**
+ * The oldest version of each runtime that the tests pass on. Node before 22.18 runs the JavaScript of
+ * the npm package, and the sources with `--experimental-strip-types`.
+ */
+export const OLDEST: Readonly<Record<"deno" | "bun" | "node", string>> = {
+  deno: "2.9.3",
+  bun: "1.4.1",
+  node: "22.12.0",
+};
+
 interface Kind {
   id: string;
   name: string;
@@ -109,17 +119,28 @@ async function findExecutable({ id, place }: Kind): Promise<string> {
   );
 }
 
-/** Finds a runtime by its name. */
-export async function findRuntime(id: string): Promise<Runtime> {
-  const kind = KINDS.find((kind) => kind.id === id);
+/**
+ * Finds a runtime.
+ *
+ * @param name Its name, for the version that npm installed; or `deno`, `bun` or `node` with `=` and a
+ * command behind it, for whatever version that runs.
+ */
+export async function findRuntime(name: string): Promise<Runtime> {
+  const [id, command] = name.split(/=(.*)/);
+  const kind = KINDS.find((kind) =>
+    (command === undefined ? kind.id : kind.name.toLowerCase()) === id
+  );
   if (kind === undefined) {
-    throw new TypeError(`Cannot find the runtime "${id}": it is one of ${RUNTIME_IDS.join(", ")}`);
+    throw new TypeError(
+      `Cannot find the runtime "${name}": it is one of ${RUNTIME_IDS.join(", ")}, ` +
+        "or deno=COMMAND, bun=COMMAND or node=COMMAND",
+    );
   }
-  const executable = await findExecutable(kind);
+  const executable = command ?? await findExecutable(kind);
   const { stdout } = await new Deno.Command(executable, { args: ["--version"] }).output();
   const version = /\d+\.\d+\.\d+/.exec(new TextDecoder().decode(stdout))?.[0] ?? "(unknown)";
   return {
-    id,
+    id: kind.id,
     label: `${kind.name} ${version}`,
     executable,
     testCommand: (file, report) => kind.test(executable, file, report),

@@ -5,6 +5,7 @@
  * beside the others. The last line is `N passed, N failed`. The options:
  *
  * - `--runtime NAME`: one of deno, bun, node22 and node26; may be given more than once. Default: all.
+ *   `deno=COMMAND`, `bun=COMMAND` and `node=COMMAND` test what the command runs instead.
  * - `--jobs N`: how many files run at once. Default: 2.
  * - `--deadline SECONDS`: how long a file may take before it is ended, and has failed. Default: 180.
  * - `--folder PATH`: where the tests are. Default: tests.
