@@ -1,6 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertNotMatch } from "@std/assert";
 import { readFile, stat } from "node:fs/promises";
+import { extractExamples } from "../../tools/extract_examples.ts";
 
 const root = new URL("../../", import.meta.url);
 
@@ -23,6 +24,27 @@ describe("the package", () => {
     for (const path of Object.values<string>(exports)) {
       assert((await stat(new URL(path, root))).isFile(), `${path} is a file`);
     }
+  });
+
+  it("describes every entry point, with an example, as JSR's score asks for", async () => {
+    const { exports } = await readJson("deno.json");
+    for (const [entry, path] of Object.entries<string>(exports)) {
+      const text = await readFile(new URL(path, root), "utf8");
+      const [start, end] = [text.indexOf("/**"), text.indexOf("*/")];
+      assertEquals(start, 0, `${path} begins with the module's doc comment`);
+      assert(/^ \* @module$/m.test(text.slice(0, end)), `${path} marks it by @module`);
+      const [example] = extractExamples(path, text.slice(0, end + "*/".length));
+      assert(example !== undefined, `${path} has an example there`);
+      const name = `@sluice/websocket${entry.slice(1)}`;
+      assert(example.code.includes(`"${name}"`), `the example of ${path} imports ${name}`);
+      const summary = text.slice(0, end).split("\n *\n")[0].replaceAll(/\/?\*+/g, "").trim();
+      assert(summary.length > 20, `${path} says what it is`);
+    }
+    const readme = await readFile(new URL("README.md", root), "utf8");
+    assert(extractExamples("README.md", readme).length > 0);
+    // The description is entered at JSR by hand, where it may have 250 characters.
+    const { description } = await readJson("package.json");
+    assert(description.length >= 20 && description.length <= 250);
   });
 
   it("locks no address of a registry, and pins every dependency", async () => {
