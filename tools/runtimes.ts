@@ -24,7 +24,7 @@ export interface Runtime {
  */
 export const OLDEST: Readonly<Record<"deno" | "bun" | "node", string>> = {
   deno: "2.9.3",
-  bun: "1.4.1",
+  bun: "1.4.4",
   node: "22.12.0",
 };
 

@@ -39,9 +39,13 @@ if (runtime !== "Deno") abilities.push("compression");
 // Node's offers it, and sends everything as it is.
 if (runtime === "Bun") abilities.push("deflate");
 
+// Node's has no option for it; the whole process can be told from Node 22.19 on.
+const trustsNone = runtime === "Node" && tls.setDefaultCACertificates === undefined;
+
 export const nativePeer: Peer = {
   name: `${runtime}'s own WebSocket`,
   abilities: new Set(abilities),
+  ...(trustsNone ? { trustsNone } : {}),
   connect(url, options) {
     const { promise, resolve, reject } = Promise.withResolvers<PeerSocket>();
     const socket = new NativeWebSocket(url, nativeOptions(options));
@@ -63,7 +67,7 @@ function nativeOptions({ protocols = [], origin, certificateFile }: ConnectOptio
   if (Deno !== undefined) {
     return { protocols, headers, client: Deno.createHttpClient({ caCerts: [ca] }) };
   }
-  // Node's has no option for it: the certificate is trusted by the whole process.
+  // The certificate is trusted by the whole process.
   if (Bun === undefined) {
     tls.setDefaultCACertificates([...tls.getCACertificates("default"), ca]);
   }

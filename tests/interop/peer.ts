@@ -59,6 +59,8 @@ export interface Peer {
   abilities: ReadonlySet<Ability>;
   /** Whether each connection is a process of its own. */
   isSlow?: true;
+  /** Whether it can't be told to trust a certificate. */
+  trustsNone?: true;
   /**
    * Connects.
    *

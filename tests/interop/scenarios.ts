@@ -23,6 +23,8 @@ interface Scenario {
   needs?: Ability[];
   /** Moves many megabytes: once with compression is enough. */
   isHeavy?: true;
+  /** Runs over TLS. */
+  isSecure?: true;
   run(stage: Stage): Promise<void>;
 }
 
@@ -33,7 +35,8 @@ export function runScenarios(
   compression: CompressionOptions | false = false,
 ): void {
   describe(peer.name + describeCompression(compression), () => {
-    for (const { name, needs = [], isHeavy, run } of scenarios) {
+    for (const { name, needs = [], isHeavy, isSecure, run } of scenarios) {
+      if (isSecure && peer.trustsNone) continue;
       if (!needs.every((ability) => peer.abilities.has(ability))) continue;
       if (isHeavy && compression !== false && (!compression.contextTakeover || peer.isSlow)) {
         continue;
@@ -496,6 +499,7 @@ const scenarios: Scenario[] = [
   // ---- TLS ----
   {
     name: "messages are echoed over TLS",
+    isSecure: true,
     async run(stage) {
       const cert = readFileSync(tlsFile("cert.pem"), "utf8");
       const key = readFileSync(tlsFile("key.pem"), "utf8");
@@ -516,6 +520,7 @@ const scenarios: Scenario[] = [
   },
   {
     name: "large messages are echoed over TLS by messages",
+    isSecure: true,
     isHeavy: true,
     needs: ["full duplex over TLS"],
     async run(stage) {
