@@ -94,13 +94,13 @@ export class Project {
     return run(process.execPath, [...runFlags(), module, ...args], this.folder);
   }
 
-  /** Checks the types of the project's `.ts` files; gives what is wrong with them, or `""`. */
-  async check(compilerOptions: Record<string, unknown>): Promise<string> {
+  /** Checks the types of files of the project; gives what is wrong with them, or `""`. */
+  async check(files: string[], compilerOptions: Record<string, unknown>): Promise<string> {
     const options = {
       ...{ target: "esnext", module: "nodenext", strict: true, noEmit: true, skipLibCheck: false },
       ...compilerOptions,
     };
-    await this.write("tsconfig.json", JSON.stringify({ compilerOptions: options }));
+    await this.write("tsconfig.json", JSON.stringify({ compilerOptions: options, files }));
     const { stdout, stderr } = await this.run(`${root}node_modules/typescript/bin/tsc`);
     return stdout + stderr;
   }
