@@ -24,7 +24,7 @@ export abstract class ListenerTarget extends EventTarget {
 
   override addEventListener(
     type: string,
-    listener: EventListenerOrEventListenerObject | null,
+    listener: EventListener | EventListenerObject | null,
     options?: boolean | AddEventListenerOptions,
   ): void {
     super.addEventListener(type, toGuard(listener as Listener | null), options);
@@ -32,7 +32,7 @@ export abstract class ListenerTarget extends EventTarget {
 
   override removeEventListener(
     type: string,
-    listener: EventListenerOrEventListenerObject | null,
+    listener: EventListener | EventListenerObject | null,
     options?: boolean | EventListenerOptions,
   ): void {
     super.removeEventListener(type, toGuard(listener as Listener | null), options);

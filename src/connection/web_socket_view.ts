@@ -63,7 +63,7 @@ export class WebSocketView extends ListenerTarget {
 
   readonly #owner: WebSocketViewOwner;
   readonly #messages: MessageIterator<Message>;
-  #binaryType: BinaryType = "blob";
+  #binaryType: "blob" | "arraybuffer" = "blob";
   /** Whether `open` has been dispatched: the code that asked for the view has set its listeners. */
   #hasStarted = false;
   /** Whether there was a listener for messages: until then they wait. */
@@ -126,11 +126,11 @@ export class WebSocketView extends ListenerTarget {
     return this.#owner.bufferedAmount + this.#blobSize + this.#unsentSize;
   }
 
-  get binaryType(): BinaryType {
+  get binaryType(): "blob" | "arraybuffer" {
     return this.#binaryType;
   }
 
-  set binaryType(type: BinaryType) {
+  set binaryType(type: "blob" | "arraybuffer") {
     // What is no value of a Web IDL enumeration is ignored.
     if (type === "blob" || type === "arraybuffer") this.#binaryType = type;
   }
@@ -169,7 +169,7 @@ export class WebSocketView extends ListenerTarget {
 
   override addEventListener(
     type: string,
-    listener: EventListenerOrEventListenerObject | null,
+    listener: EventListener | EventListenerObject | null,
     options?: boolean | AddEventListenerOptions,
   ): void {
     super.addEventListener(type, listener, options);
@@ -178,7 +178,7 @@ export class WebSocketView extends ListenerTarget {
     if (this.#hasStarted) this.#scheduleNext();
   }
 
-  send(data: string | Blob | BufferSource): void {
+  send(data: string | Blob | ArrayBuffer | ArrayBufferView<ArrayBuffer>): void {
     if (arguments.length === 0) throw new TypeError("Cannot send: there is no message");
     const message = toMessage(data);
     if (this.readyState !== OPEN) this.#unsentSize += sizeOf(message);

@@ -177,10 +177,15 @@ describe("the npm package", () => {
     const portable = snippets.filter((snippet) => !needsNode(snippet)).map(({ name }) => name);
     const all = snippets.map(({ name }) => name);
     assert(portable.length >= 4 && portable.length < all.length);
+    const entryPoints = Object.keys(await readEntryPoints());
+    const code = entryPoints.map((name, index) => `export * as a${index} from "${name}";\n`).join(
+      "",
+    );
+    await project.write("entry_points.ts", code);
     const dom = { lib: ["esnext", "dom"], types: [] };
     assertEquals(await project.check(["echo.ts", ...portable], dom), "");
     await project.addNodeTypes();
     const node = { lib: ["esnext"], types: ["node"] };
-    assertEquals(await project.check(["echo.ts", ...all], node), "");
+    assertEquals(await project.check(["echo.ts", "entry_points.ts", ...all], node), "");
   });
 });
