@@ -21,6 +21,7 @@ import {
 import { NetSocket } from "../support/net_socket.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { Harness, run } from "../support/transports.ts";
+import { watch } from "../support/watch.ts";
 import type { Relay } from "./relay.ts";
 
 const tlsFolder = new URL("../support/tls/", import.meta.url);
@@ -124,11 +125,14 @@ async function withMounted<Data>(
   http.on("upgrade", mounted.handleUpgrade);
   http.listen(path === undefined ? { port: 0, host: "127.0.0.1" } : { path });
   await once(http, "listening");
+  const closed = watch(once(http, "close"));
   const harness = new MountHarness<Data>(mounted, errors, http, isSecure);
   try {
     await run<Data, MountHarness<Data>>(harness, body);
   } finally {
+    // Its connections have to end first: those that are WebSockets by themselves.
     http.close();
     http.closeAllConnections();
+    await closed.settled;
   }
 }
