@@ -55,13 +55,13 @@ const KINDS: Kind[] = [
     id: "deno",
     name: "Deno",
     place: "@deno/*/deno",
-    // Types are checked once, by `deno task ok`.
+    // Types are checked once, by `deno task ok`. Not quiet: that hides what tests print, such as why
+    // some are skipped.
     test: (executable, file, report) => [
       executable,
       "test",
       "--allow-all",
       "--no-check",
-      "--quiet",
       "--v8-flags=--expose-gc",
       `--junit-path=${report}`,
       file,
