@@ -27,7 +27,6 @@ export class MemoryEnd extends OrderedChannel {
 
   protected override destroy(): void {
     this.outgoing.abandon();
-    this.incoming.resume();
   }
 
   /** Whether it is closed, or was dropped. */
@@ -35,9 +34,9 @@ export class MemoryEnd extends OrderedChannel {
     return this.over;
   }
 
-  /** Whether nothing may be delivered. Behind its end there is somebody who drops everything. */
+  /** Whether no bytes are taken. */
   get isPaused(): boolean {
-    return this.paused && !this.over;
+    return this.paused;
   }
 
   /** Takes bytes. */

@@ -171,8 +171,7 @@ export class MemoryWire implements Wire {
   }
 
   #send(content: Parcel["content"]): void {
-    const last = this.#parcels.at(-1)?.dueAt ?? 0;
-    this.#parcels.push({ content, dueAt: Math.max(last, this.#clock.now() + this.#delayMs) });
+    this.#parcels.push({ content, dueAt: this.#clock.now() + this.#delayMs });
     this.#schedule();
   }
 
@@ -192,7 +191,6 @@ export class MemoryWire implements Wire {
     if (this.#isOver || this.#isStalled) return;
     if (this.#arrived >= this.#resetAt) return this.#ends.reset();
     if (this.#arrived >= this.#endAt) {
-      if (this.#ends.isReaderPaused) return;
       this.cut();
       this.#deliverEnd();
       return;

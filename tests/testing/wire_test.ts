@@ -164,6 +164,20 @@ describe("a wire in memory", () => {
     assertEquals([client.bytes.length, server.bytes.length], [2, 3]);
   });
 
+  it("closes an end only when there is room for all it wrote", async () => {
+    const { link, wire, client } = createLink();
+    wire.capacity = 4;
+    wire.stall();
+    link.client.write([sequence(5)]);
+    link.client.end();
+    link.server.end();
+    await settle();
+    assertEquals(client.events, ["end"]);
+    wire.flow();
+    await settle();
+    assertEquals(client.events, ["end", "drain", "closed"]);
+  });
+
   it("tells the other end of one that is dropped, also behind its end", async () => {
     for (const ends of [false, true]) {
       const { clock, link, client, server } = createLink();
