@@ -98,6 +98,7 @@ function crossws(runtime: RuntimeId, program: string): ServerKind {
 function sluices(runtime: RuntimeId): ServerKind[] {
   return [
     sluice(runtime, "callback", () => true),
+    sluice(runtime, "publish", ({ kind }) => kind === "fan-out"),
     unused(
       runtime,
       "not-offered",

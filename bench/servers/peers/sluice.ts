@@ -42,13 +42,19 @@ const styles: Record<string, Handler | ConnectionCallbacks> = {
   },
 };
 
-const fanOut: ConnectionCallbacks = {
-  message(_conn, data) {
-    for (const conn of server.connections) conn.trySend(data);
+const fanOuts: Record<string, ConnectionCallbacks> = {
+  callback: {
+    message(_conn, data) {
+      for (const conn of server.connections) conn.trySend(data);
+    },
+  },
+  publish: {
+    open: (conn) => void conn.subscribe("all"),
+    message: (_conn, data) => server.publish("all", data),
   },
 };
 
-const style = kind === "fan-out" ? fanOut : styles[variant];
+const style = kind === "fan-out" ? fanOuts[variant] : styles[variant];
 const server = typeof style === "function"
   ? await serve(options, style)
   : await serve({ ...options, ...style });
