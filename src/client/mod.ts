@@ -24,6 +24,7 @@ export type {
   TrySendResult,
   WaitOptions,
 } from "../connection/connection.ts";
+export type { LagPolicy, SubscribeOptions, Subscription } from "../connection/subscriber.ts";
 export type {
   ConnectionOptions,
   KeepAlive,

@@ -110,6 +110,11 @@ export class FrameEncoder {
     return false;
   }
 
+  /** Adds frames that were encoded elsewhere. They must not change until they have been written out. */
+  append(frames: Uint8Array): void {
+    this.#output.appendReference(frames);
+  }
+
   /**
    * Encodes a text message of one frame. A lone surrogate becomes U+FFFD, as with the standard
    * `WebSocket`.

@@ -1,6 +1,7 @@
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Address } from "./byte_channel.ts";
+import type { SubscribeOptions, Subscription } from "./subscriber.ts";
 
 /**
  * A message that is whole: a string where its type is text, bytes where it is binary. The bytes are
@@ -264,6 +265,47 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * @throws {TypeError} Where the reason is longer than 123 bytes of UTF-8.
    */
   close(status?: Partial<CloseStatus>): Promise<CloseInfo>;
+
+  /**
+   * Subscribes to a topic: messages that `server.publish` sends to it are sent to this connection, until
+   * {@linkcode Connection.unsubscribe} or its end. Where it is subscribed already, the options are
+   * replaced, and what waits for it is dropped.
+   *
+   * @example
+   * ```ts no-run
+   * import { serve } from "@sluice/websocket";
+   *
+   * const server = await serve({
+   *   port: 8080,
+   *   open(conn) {
+   *     conn.subscribe("news");
+   *   },
+   *   message(conn, data) {
+   *     server.publish("news", data, { except: conn });
+   *   },
+   * });
+   * ```
+   *
+   * @param topic The topic's name: any string.
+   * @param options What happens to messages that the peer is too slow for: see
+   * {@linkcode SubscribeOptions}.
+   * @throws {ConnectionClosedError} Where the connection has ended.
+   * @throws {DOMException} `InvalidStateError` where the connection is not one of a server's.
+   * @throws {RangeError} Where a number among the options is out of its range.
+   * @throws {TypeError} Where the topic is no string, or an option of another type.
+   */
+  subscribe(topic: string, options?: SubscribeOptions): Subscription;
+
+  /**
+   * Ends the subscription to a topic. What was published before is still sent, unless the peer is too
+   * slow for it.
+   *
+   * @returns Whether there was one.
+   */
+  unsubscribe(topic: string): boolean;
+
+  /** The topics that the connection is subscribed to: a copy. */
+  readonly topics: ReadonlySet<string>;
 
   /** Drops the connection at once, without a Close frame. */
   abort(): void;

@@ -6,6 +6,7 @@ import type { Message } from "./connection.ts";
 import { Fifo } from "./fifo.ts";
 import type { Limits } from "./options.ts";
 import { createDeferred, type Deferred, RESOLVED } from "./promises.ts";
+import type { SharedFrames } from "./subscriber.ts";
 
 // Output is gathered up to this size before it is written: larger writes win nothing.
 const MAX_GATHERED = 64 * 1024;
@@ -49,6 +50,8 @@ interface HeldStream {
   deferred: Deferred<AbortSignal>;
 }
 
+type Held = HeldMessage | HeldStream | SharedFrames;
+
 /**
  * What is on its way out: gathers the protocol's output to few writes, and lets senders wait until
  * the channel has taken enough of it.
@@ -62,6 +65,9 @@ export class SendQueue {
   #ready = true;
   /** The bytes given to the channel and not taken yet. */
   #inFlight = 0;
+  /** How many bytes of the output, and of what is in flight, are also those of other connections. */
+  #sharedOutput = 0;
+  #sharedInFlight = 0;
   /** The bytes taken by the channel since its beginning. */
   #taken = 0;
   #corked = false;
@@ -70,7 +76,7 @@ export class SendQueue {
   #waiters: Fifo<Waiter> | undefined;
   #aboveHighWater = false;
   /** What waits until the message sent as a stream is finished; undefined where none is. */
-  #held: Fifo<HeldMessage | HeldStream> | undefined;
+  #held: Fifo<Held> | undefined;
   #heldSize = 0;
   #streaming: AbortController | undefined;
   #ending = false;
@@ -86,6 +92,11 @@ export class SendQueue {
   /** The bytes sent that the channel has not taken yet. */
   get length(): number {
     return this.#inFlight + this.#protocol.outputLength + this.#heldSize;
+  }
+
+  /** The same, without those that other connections send too. */
+  get ownLength(): number {
+    return this.length - this.#sharedOutput - this.#sharedInFlight;
   }
 
   /** The bytes that the channel has taken since its beginning. */
@@ -132,6 +143,31 @@ export class SendQueue {
     return this.#wait(isReferenced);
   }
 
+  /** Sends messages whose frames are the same for many connections. */
+  sendShared(frames: SharedFrames): void {
+    if (this.#held === undefined) {
+      this.#protocol.sendFrames(frames.chunks);
+      this.#sharedOutput += frames.length;
+      this.requestFlush();
+    } else {
+      this.#held.push(frames);
+      this.#heldSize += frames.length;
+    }
+    if (this.isAboveHighWater) this.#aboveHighWater = true;
+  }
+
+  /** Whether so many bytes more are within the queue's size. */
+  hasRoomForLength(length: number): boolean {
+    const { sendHighWaterMark, sendQueueSize } = this.#limits;
+    return this.length <= Math.min(sendHighWaterMark, sendQueueSize) ||
+      this.length + length <= sendQueueSize;
+  }
+
+  /** How many bytes there are up to the high-water mark; less than 0 above it. */
+  get room(): number {
+    return this.#limits.sendHighWaterMark - this.length;
+  }
+
   /**
    * Begins a message that is sent in fragments: what else is sent waits until `endStream`.
    *
@@ -159,6 +195,11 @@ export class SendQueue {
     const held = this.#held;
     this.#streaming = this.#held = undefined;
     for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
+      if ("chunks" in next) {
+        this.#heldSize -= next.length;
+        this.sendShared(next);
+        continue;
+      }
       if (next.data === undefined) {
         this.#held = held;
         this.#startStream(next.deferred);
@@ -174,7 +215,7 @@ export class SendQueue {
     const held = this.#held;
     this.#heldSize = 0;
     for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
-      next.deferred.reject(error);
+      if ("deferred" in next) next.deferred.reject(error);
     }
     this.#streaming?.abort(error);
   }
@@ -224,7 +265,7 @@ export class SendQueue {
   /** Goes on after the channel has taken what was in flight. */
   drain(): void {
     this.#taken += this.#inFlight;
-    this.#inFlight = 0;
+    this.#inFlight = this.#sharedInFlight = 0;
     this.#ready = true;
     this.#flushUnlessGathering();
     this.#owner.recountHeld();
@@ -240,7 +281,7 @@ export class SendQueue {
   /** Rejects everybody who waits, and gives the memory back. */
   destroy(error: unknown): void {
     this.#ready = this.#ending = false;
-    this.#inFlight = 0;
+    this.#inFlight = this.#sharedInFlight = this.#sharedOutput = 0;
     this.#protocol.takeOutput();
     clearTimeout(this.#lateFlush);
     this.refuse(error);
@@ -258,11 +299,13 @@ export class SendQueue {
     } else {
       this.#ready = false;
       this.#inFlight = length;
+      this.#sharedInFlight = this.#sharedOutput;
     }
+    this.#sharedOutput = 0;
   }
 
   #hold(
-    held: Fifo<HeldMessage | HeldStream>,
+    held: Fifo<Held>,
     data: Message,
     compress: boolean | undefined,
   ): Promise<void> {

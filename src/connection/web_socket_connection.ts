@@ -29,6 +29,13 @@ import { abortable, createDeferred, type Deferred, rejected, RESOLVED } from "./
 import { RateLimiter } from "./rate_limiter.ts";
 import { ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
+import type {
+  SharedFrames,
+  SubscribeOptions,
+  Subscriber,
+  SubscriberTopics,
+  Subscription,
+} from "./subscriber.ts";
 import { sendFragments } from "./send_stream.ts";
 import { WebSocketView, type WebSocketViewOwner } from "./web_socket_view.ts";
 
@@ -45,6 +52,8 @@ export interface ConnectionInfo<Data> {
 export interface ConnectionOwner {
   /** The memory it shares with others, if there is a limit to it. */
   readonly budget?: Budget | undefined;
+  /** The topics that connections can be subscribed to, if there are any. */
+  readonly topics?: SubscriberTopics;
   /** The program's code threw, or rejected. */
   reportError(error: unknown, conn: Connection): void;
   /** The connection has ended. */
@@ -69,6 +78,7 @@ export class WebSocketConnection<Data>
     IntakeOwner,
     ReceiveQueueOwner,
     SendQueueOwner,
+    Subscriber,
     KeepAliveTarget,
     WebSocketViewOwner,
     BudgetMember {
@@ -108,6 +118,8 @@ export class WebSocketConnection<Data>
   readonly #budget: Budget | undefined;
   /** What the budget was told last. */
   #counted = 0;
+  /** Set from the first subscription on: most connections have none. */
+  #topics: SubscriberTopics | undefined;
   #bytesReceived = 0;
   #messagesReceived = 0;
   #messagesSent = 0;
@@ -423,6 +435,7 @@ export class WebSocketConnection<Data>
     assertMessage(data);
     if (!this.isSendable) return rejected(this.#closedError());
     if (options?.signal?.aborted) return rejected(options.signal.reason);
+    this.#topics?.flush();
     if (!this.#sendQueue.hasRoomFor(data)) {
       const { sendQueueOverflow } = this.#settings.limits;
       if (sendQueueOverflow === "drop") return RESOLVED;
@@ -443,6 +456,7 @@ export class WebSocketConnection<Data>
   trySend(data: Message): TrySendResult {
     assertMessage(data);
     if (!this.isSendable) return "closed";
+    this.#topics?.flush();
     if (!this.#sendQueue.hasRoomFor(data)) return "dropped";
     this.#messagesSent++;
     this.#sendQueue.send(data);
@@ -467,6 +481,7 @@ export class WebSocketConnection<Data>
       stream.cancel(error).catch(() => {});
       return rejected(error);
     }
+    this.#topics?.flush();
     this.#messagesSent++;
     const sent = sendFragments(this.#sendQueue, type, stream, options, () => {
       this.close({ closeCode: CloseCode.InternalError });
@@ -503,12 +518,70 @@ export class WebSocketConnection<Data>
     return state === "open" || state === "close-received";
   }
 
+  // ---- Topics ----
+
+  subscribe(topic: string, options: SubscribeOptions = {}): Subscription {
+    if (typeof topic !== "string") {
+      throw new TypeError(`Cannot subscribe to ${String(topic)}: a topic is a string`);
+    }
+    const { topics } = this.#owner;
+    if (topics === undefined) {
+      throw new DOMException(
+        "Cannot subscribe: only connections of a server have topics",
+        "InvalidStateError",
+      );
+    }
+    if (this.#isClosed) throw this.#closedError();
+    this.#topics = topics;
+    return topics.subscribe(this, topic, options);
+  }
+
+  unsubscribe(topic: string): boolean {
+    return this.#topics?.unsubscribe(this, topic) ?? false;
+  }
+
+  get topics(): ReadonlySet<string> {
+    return this.#topics?.topicsOf(this) ?? new Set();
+  }
+
+  get room(): number {
+    return this.#sendQueue.room;
+  }
+
+  get sharedWindowBits(): number | undefined {
+    const { compression } = this.#info;
+    return compression === undefined ? 0 : compression.deflater.sharedWindowBits;
+  }
+
+  hasRoomForLength(length: number): boolean {
+    return this.#sendQueue.hasRoomForLength(length);
+  }
+
+  deflateShared(data: Message, compress: boolean | undefined): Uint8Array | undefined {
+    const { deflater, threshold } = this.#info.compression!;
+    return compress ?? data.length >= threshold ? deflater.deflateMessage(data) : undefined;
+  }
+
+  sendShared(frames: SharedFrames, messages: number): void {
+    this.#messagesSent += messages;
+    this.#sendQueue.sendShared(frames);
+  }
+
+  sendAlone(data: Message, compress: boolean | undefined): void {
+    this.#messagesSent++;
+    void this.#sendQueue.send(data, compress);
+  }
+
+  closeLagging(status: CloseStatus): void {
+    this.startClosing(status);
+  }
+
   // ---- The memory shared with other connections ----
 
   /** The bytes held on the way to the program and to the peer. */
   get #heldSize(): number {
     return this.#intake.undecodedLength + this.#protocol.heldLength +
-      this.#receiveQueue.size + this.#sendQueue.length;
+      this.#receiveQueue.size + this.#sendQueue.ownLength;
   }
 
   recountHeld(): number {
@@ -557,6 +630,7 @@ export class WebSocketConnection<Data>
   }
 
   startClosing(status: CloseStatus): void {
+    this.#topics?.flush();
     if (this.#end !== undefined) {
       this.#settleEnd();
     } else if (this.#protocol.state === "open" && !this.#isClosed) {
@@ -615,6 +689,7 @@ export class WebSocketConnection<Data>
     this.#pings?.destroy(error);
     this.#receiveQueue.failArriving(error);
     this.#receiveQueue.end();
+    this.#topics?.leave(this);
     this.#info.compression?.close();
     this.#budget?.count(-this.#counted);
     this.#budget?.leave(this);
@@ -704,6 +779,7 @@ export class WebSocketConnection<Data>
   }
 
   callDrain(): void {
+    this.#topics?.continueSending(this);
     if (this.#callbacks?.drain !== undefined) this.#call(this.#callbacks.drain);
   }
 

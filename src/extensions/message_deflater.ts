@@ -29,6 +29,14 @@ export class MessageDeflater {
   }
 
   /**
+   * The exponent of its window where no message depends on those before it, so that others with the
+   * same one compress alike; `undefined` where the window is kept.
+   */
+  get sharedWindowBits(): number | undefined {
+    return this.#keepsWindow ? undefined : this.#windowBits;
+  }
+
+  /**
    * Compresses a message.
    *
    * @returns The payload of its frame. Up to 16 KiB it is to be used before anything else is

@@ -227,12 +227,7 @@ export class Protocol {
    */
   sendMessage(data: string | Uint8Array, compress?: boolean): boolean {
     this.#assertSendable();
-    if (this.#sendingFragments) {
-      throw new DOMException(
-        "Cannot send a message: the fragmented one before it is not finished",
-        "InvalidStateError",
-      );
-    }
+    this.#assertNoFragments();
     if (typeof data !== "string") assertBytes(data);
     if (
       this.#compression !== undefined && (compress ?? data.length >= this.#compression.threshold)
@@ -246,6 +241,19 @@ export class Protocol {
       return false;
     }
     return this.#encoder.encode(true, false, Opcode.Binary, data);
+  }
+
+  /**
+   * Sends whole messages whose frames were encoded elsewhere, as this side would.
+   *
+   * @param chunks The frames, cut anywhere. They must not change until they have been written out.
+   * @throws {DOMException} `InvalidStateError` after a Close frame was sent, or within a message
+   * that `sendFragment` began.
+   */
+  sendFrames(chunks: readonly Uint8Array[]): void {
+    this.#assertSendable();
+    this.#assertNoFragments();
+    for (const chunk of chunks) this.#encoder.append(chunk);
   }
 
   /**
@@ -370,6 +378,14 @@ export class Protocol {
     } else {
       this.#handler.receivePong(cloneBytes(bytes, start, end));
     }
+  }
+
+  #assertNoFragments(): void {
+    if (!this.#sendingFragments) return;
+    throw new DOMException(
+      "Cannot send a message: the fragmented one before it is not finished",
+      "InvalidStateError",
+    );
   }
 
   #assertSendable(): void {

@@ -1,4 +1,4 @@
-import type { Connection } from "../connection/connection.ts";
+import type { Connection, Message } from "../connection/connection.ts";
 import type { ServerStats } from "./stats.ts";
 
 /** How a server is shut down. */
@@ -32,6 +32,25 @@ export interface ShutdownOptions {
   timeoutMs?: number;
 }
 
+/** How a message is published. */
+export interface PublishOptions {
+  /** A connection that is not to get it: mostly the one that sent it. */
+  except?: Connection;
+  /**
+   * Whether the message is compressed, for connections that agreed to compression.
+   *
+   * @default {from `compression.threshold` on}
+   */
+  compress?: boolean;
+  /**
+   * What stands for the message with subscribers whose `lag` is `"latest"`: of the messages of a topic
+   * that have the same key, only the last one waits.
+   *
+   * @default {""}
+   */
+  key?: string;
+}
+
 /**
  * What keeps WebSocket connections, wherever they come from: a server that listens, or one that is
  * mounted on another.
@@ -53,6 +72,19 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
    * @throws {TypeError} Where the reason is too long.
    */
   shutdown(options?: ShutdownOptions): Promise<void>;
+  /**
+   * Sends a message to all connections that are subscribed to a topic at this moment: see
+   * {@linkcode Connection.subscribe}. It is encoded, and compressed, once for all. What is published in
+   * one turn of the event loop goes out together at its end, in the order of all that is sent.
+   *
+   * @param topic The topic's name.
+   * @param data A string, sent as text, or bytes, sent as binary: they are copied.
+   * @throws {TypeError} Where the topic is no string, or the message neither a string nor a
+   * `Uint8Array`.
+   */
+  publish(topic: string, data: Message, options?: PublishOptions): void;
+  /** Counts the connections that are subscribed to a topic. */
+  subscriberCount(topic: string): number;
   /** Tells what the server has done so far, and how it stands. Takes time for each connection. */
   stats(): ServerStats;
 }

@@ -26,6 +26,7 @@ export type {
   TrySendResult,
   WaitOptions,
 } from "../connection/connection.ts";
+export type { LagPolicy, SubscribeOptions, Subscription } from "../connection/subscriber.ts";
 export type {
   ConnectionOptions,
   KeepAlive,
@@ -35,7 +36,7 @@ export type {
 } from "../connection/options.ts";
 export type { CompressionOptions } from "../extensions/compression_options.ts";
 export { accept, type AcceptStreamOptions } from "./accept.ts";
-export type { ConnectionHost, ShutdownOptions } from "./connection_host.ts";
+export type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
 export type {
   AcceptOptions,
   Handler,

@@ -1,13 +1,16 @@
 import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
-import type { CloseInfo, Connection } from "../connection/connection.ts";
+import type { CloseInfo, Connection, Message } from "../connection/connection.ts";
 import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
 import { reportError } from "../connection/report_error.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
 import { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
 import { checkCloseStatus } from "../protocol/close_payload.ts";
+import type { Subscriber } from "../connection/subscriber.ts";
+import { assertMessage } from "../protocol/protocol.ts";
+import { Topics } from "../topics/topics.ts";
 import type { Admission } from "./admission.ts";
-import type { ConnectionHost, ShutdownOptions } from "./connection_host.ts";
+import type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
 import type { HostSettings } from "./host_settings.ts";
 import { MemoryBudget } from "./memory_budget.ts";
 import {
@@ -38,6 +41,7 @@ export abstract class WebSocketHost<Data>
   readonly #maxHandshakes: number;
   readonly budget: MemoryBudget | undefined;
   readonly compression: DeflateNegotiator | undefined;
+  readonly topics: Topics = new Topics();
   readonly #onEvent: ((event: ServerEvent<Data>) => void) | undefined;
   readonly #counters: ServerCounters = new ServerCounters();
   readonly #finished = Promise.withResolvers<void>();
@@ -73,6 +77,19 @@ export abstract class WebSocketHost<Data>
 
   get finished(): Promise<void> {
     return this.#finished.promise;
+  }
+
+  publish(topic: string, data: Message, options: PublishOptions = {}): void {
+    if (typeof topic !== "string") {
+      throw new TypeError(`Cannot publish to ${String(topic)}: a topic is a string`);
+    }
+    assertMessage(data);
+    const { compress, key = "", except } = options;
+    this.topics.publish(topic, data, compress, key, except as Subscriber | undefined);
+  }
+
+  subscriberCount(topic: string): number {
+    return this.topics.subscriberCount(topic);
   }
 
   stats(): ServerStats {

@@ -22,6 +22,7 @@ const LAYERS = [
   "adapters",
   "client",
   "server",
+  "topics",
   "connection",
   "protocol",
   "extensions",

@@ -1,0 +1,98 @@
+import type { CloseStatus } from "../protocol/close_payload.ts";
+import type { Message } from "./connection.ts";
+
+/** What happens to the messages of a topic that a subscriber is too slow for. */
+export type LagPolicy =
+  /** They are queued, and past `limits.sendQueueSize` the connection is closed. */
+  | "close"
+  /** As many as fit `queueSize` wait; past that, those that have waited longest are dropped. */
+  | "drop-oldest"
+  /** As many as fit `queueSize` wait; past that, those that come are dropped. */
+  | "drop-newest"
+  /** Only the last one of each key waits: a price, the position of a cursor. */
+  | "latest";
+
+/** Options of a subscription. */
+export interface SubscribeOptions {
+  /**
+   * What happens to messages while the peer reads too slowly: while more than
+   * `limits.sendHighWaterMark` bytes wait for it.
+   *
+   * @default {"close"}
+   */
+  lag?: LagPolicy;
+  /**
+   * The most bytes of messages that wait for a slow peer with `"drop-oldest"` and `"drop-newest"`: 0 or
+   * more, or `Infinity`. They are the same bytes for all subscribers of a topic.
+   *
+   * @default {1048576}
+   */
+  queueSize?: number;
+  /**
+   * The status code that `"close"` closes with.
+   *
+   * @default {1013}
+   */
+  closeCode?: number;
+}
+
+/** A topic that a connection is subscribed to. */
+export interface Subscription {
+  /** The topic's name. */
+  readonly topic: string;
+  /** The number of its messages that were dropped, as the peer was too slow for them. */
+  readonly dropped: number;
+}
+
+/** The frames of one or more messages, the same for all who get them: nobody may change them. */
+export interface SharedFrames {
+  readonly chunks: readonly Uint8Array[];
+  /** The number of bytes. */
+  readonly length: number;
+}
+
+/** A connection, as topics see it. */
+export interface Subscriber {
+  /** Whether messages can still be sent. */
+  readonly isSendable: boolean;
+  /** How many bytes may be sent before it counts as slow; less than 0 where it is. */
+  readonly room: number;
+  /**
+   * The window that its messages are compressed with, without those before them, so that many can get
+   * the same: its exponent of 2; 0 where nothing is compressed, and `undefined` where messages have to
+   * be compressed for this connection alone.
+   */
+  readonly sharedWindowBits: number | undefined;
+  /** Whether so many bytes more are within `limits.sendQueueSize`. */
+  hasRoomForLength(length: number): boolean;
+  /**
+   * Compresses a message for all with the same `sharedWindowBits`.
+   *
+   * @returns The payload of its frame; `undefined` where it is not to be compressed.
+   */
+  deflateShared(data: Message, compress: boolean | undefined): Uint8Array | undefined;
+  /** Sends frames. */
+  sendShared(frames: SharedFrames, messages: number): void;
+  /** Sends a message that no other gets in the same form. */
+  sendAlone(data: Message, compress: boolean | undefined): void;
+  /** Closes the connection of a peer that reads too slowly. */
+  closeLagging(status: CloseStatus): void;
+}
+
+/** The topics of a server, as its connections see them. */
+export interface SubscriberTopics {
+  /** Whether messages were published that have not been sent yet. */
+  readonly isPending: boolean;
+  /** Sends what was published: before anything else is, so that the order is kept. */
+  flush(): void;
+  /** See `Connection.subscribe`. */
+  subscribe(subscriber: Subscriber, topic: string, options: SubscribeOptions): Subscription;
+  /** See `Connection.unsubscribe`. */
+  unsubscribe(subscriber: Subscriber, topic: string): boolean;
+  /** The topics of a connection. */
+  topicsOf(subscriber: Subscriber): ReadonlySet<string>;
+  /** Goes on sending to a connection that was too slow. */
+  continueSending(subscriber: Subscriber): void;
+  /** Forgets a connection. */
+  leave(subscriber: Subscriber): void;
+}

@@ -1,0 +1,118 @@
+import { CloseCode } from "../codec/close_code.ts";
+import { Fifo } from "../connection/fifo.ts";
+import type {
+  LagPolicy,
+  SubscribeOptions,
+  Subscriber,
+  Subscription,
+} from "../connection/subscriber.ts";
+import { checkLimit } from "../limits.ts";
+import { checkCloseStatus } from "../protocol/close_payload.ts";
+import type { PublishedMessage } from "./published_message.ts";
+
+const POLICIES: readonly LagPolicy[] = ["close", "drop-oldest", "drop-newest", "latest"];
+
+/** A message that waits for a slow peer, with its place among those of other topics. */
+interface Waiting {
+  readonly message: PublishedMessage;
+  readonly place: number;
+  readonly size: number;
+}
+
+/** One connection's subscription to one topic, and what waits for the connection. */
+export class TopicSubscription implements Subscription {
+  readonly topic: string;
+  readonly #lag: LagPolicy;
+  readonly #queueSize: number;
+  readonly #closeCode: number;
+  #waiting: Fifo<Waiting> | undefined;
+  /** The latest message of each key, in the order they came. */
+  #latest: Map<string, Waiting> | undefined;
+  #size = 0;
+  #dropped = 0;
+
+  /**
+   * @throws {RangeError} Where a number among the options is out of its range.
+   * @throws {TypeError} Where there is no such policy.
+   */
+  constructor(topic: string, options: SubscribeOptions) {
+    const { lag = "close", queueSize = 1024 * 1024, closeCode = CloseCode.TryAgainLater } = options;
+    if (!POLICIES.includes(lag)) {
+      const names = POLICIES.map((name) => `"${name}"`).join(", ");
+      throw new TypeError(`Cannot use ${String(lag)} as lag: it is one of ${names}`);
+    }
+    checkLimit("queueSize", queueSize, 0);
+    checkCloseStatus({ closeCode, reason: "" });
+    this.topic = topic;
+    this.#lag = lag;
+    this.#queueSize = queueSize;
+    this.#closeCode = closeCode;
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** The place of the message that waits for longest; `Infinity` where none does. */
+  get firstPlace(): number {
+    if (this.#waiting !== undefined) return this.#waiting.peek()?.place ?? Infinity;
+    if (this.#latest === undefined || this.#latest.size === 0) return Infinity;
+    return this.#latest.values().next().value!.place;
+  }
+
+  /** Takes a message for a subscriber that is too slow for it at the moment. */
+  wait(
+    subscriber: Subscriber,
+    message: PublishedMessage,
+    place: number,
+  ): "send" | "waits" | "none" {
+    const size = message.size;
+    const waiting = { message, place, size };
+    switch (this.#lag) {
+      case "close":
+        if (subscriber.hasRoomForLength(size)) return "send";
+        subscriber.closeLagging({
+          closeCode: this.#closeCode,
+          reason: "The peer reads too slowly for a topic",
+        });
+        this.#dropped++;
+        return "none";
+      case "latest": {
+        const latest = this.#latest ??= new Map();
+        if (latest.delete(message.key)) this.#dropped++;
+        latest.set(message.key, waiting);
+        return "waits";
+      }
+      default:
+        return this.#queue(waiting) ? "waits" : "none";
+    }
+  }
+
+  /** Has a message wait with others, and drops what is too much; tells whether any wait. */
+  #queue(waiting: Waiting): boolean {
+    const queue = this.#waiting ??= new Fifo();
+    if (this.#lag === "drop-newest" && this.#size + waiting.size > this.#queueSize) {
+      this.#dropped++;
+    } else {
+      queue.push(waiting);
+      this.#size += waiting.size;
+    }
+    while (this.#size > this.#queueSize) {
+      this.#size -= queue.shift()!.size;
+      this.#dropped++;
+    }
+    return queue.length > 0;
+  }
+
+  /** Gives the message that waits for longest. */
+  shift(): PublishedMessage {
+    if (this.#waiting !== undefined) {
+      const { message, size } = this.#waiting.shift()!;
+      this.#size -= size;
+      return message;
+    }
+    const [key, { message }] = this.#latest!.entries().next().value!;
+    this.#latest!.delete(key);
+    return message;
+  }
+}

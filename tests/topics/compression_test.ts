@@ -1,0 +1,96 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import type { Connection } from "../../src/server/mod.ts";
+import { upgradeRequest } from "../support/requests.ts";
+import { inflateRawSync } from "node:zlib";
+import { concatBytes } from "../support/reference_frames.ts";
+import type { RawClient } from "../support/raw_client.ts";
+import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
+import { settle } from "../support/turn.ts";
+
+const TEXT = "the same and the same again; ".repeat(100);
+const TAIL = Uint8Array.of(0, 0, 0xff, 0xff);
+
+/** Opens a WebSocket that offers these extensions, subscribed to "x". */
+async function open(harness: MemoryHarness<unknown>, extensions?: string): Promise<RawClient> {
+  const before = new Set<Connection>(harness.server.connections);
+  const client = await harness.request(
+    upgradeRequest({ headers: { "Sec-WebSocket-Extensions": extensions } }),
+  );
+  await client.readHead();
+  for (const conn of harness.server.connections) if (!before.has(conn)) conn.subscribe("x");
+  return client;
+}
+
+/** Reads a frame; gives whether it is compressed, and its text. */
+async function read(
+  client: RawClient,
+): Promise<{ isCompressed: boolean; text: string; size: number }> {
+  const [first, second] = await client.readBytes(2);
+  let size = second;
+  if (size === 126) {
+    const [high, low] = await client.readBytes(2);
+    size = high * 256 + low;
+  }
+  const payload = await client.readBytes(size);
+  const isCompressed = (first & 0x40) !== 0;
+  const bytes = isCompressed
+    ? new Uint8Array(inflateRawSync(concatBytes([payload, TAIL]), { finishFlush: 2 }))
+    : payload;
+  return { isCompressed, text: new TextDecoder().decode(bytes), size };
+}
+
+describe("what is published to connections with compression", () => {
+  it("is compressed once for each window, and not for those without", async () => {
+    await withMemoryServer({ compression: true }, async (harness) => {
+      const plain = await open(harness);
+      const wide = [
+        await open(harness, "permessage-deflate"),
+        await open(harness, "permessage-deflate"),
+      ];
+      const narrow = await open(harness, "permessage-deflate; server_max_window_bits=9");
+      harness.server.publish("x", TEXT);
+      assertEquals(await read(plain), { isCompressed: false, text: TEXT, size: TEXT.length });
+      const frames = [await read(wide[0]), await read(wide[1]), await read(narrow)];
+      for (const { isCompressed, text, size } of frames) {
+        assertEquals([isCompressed, text], [true, TEXT]);
+        assert(size < TEXT.length / 5, String(size));
+      }
+    });
+  });
+
+  it("is compressed where the program says so, or from the threshold on", async () => {
+    await withMemoryServer({ compression: true }, async (harness) => {
+      const client = await open(harness, "permessage-deflate");
+      harness.server.publish("x", "short");
+      harness.server.publish("x", "short", { compress: true });
+      harness.server.publish("x", TEXT, { compress: false });
+      harness.server.publish("x", TEXT);
+      const seen = [];
+      for (let i = 0; i < 4; i++) seen.push((await read(client)).isCompressed);
+      assertEquals(seen, [false, true, false, true]);
+    });
+  });
+
+  it("keeps the window of each connection that has one", async () => {
+    const compression = { contextTakeover: true, threshold: 0 };
+    await withMemoryServer({ compression }, async (harness) => {
+      const clients = [
+        await open(harness, "permessage-deflate"),
+        await open(harness, "permessage-deflate; server_no_context_takeover"),
+      ];
+      harness.server.publish("x", TEXT);
+      await settle();
+      harness.server.publish("x", TEXT);
+      const [kept, empty] = clients;
+      assertEquals((await read(kept)).text, TEXT);
+      // It refers to the message before, which only a window that was kept has.
+      const [first, size] = await kept.readBytes(2);
+      await kept.readBytes(size);
+      assertEquals(first, 0xc1);
+      const [one, two] = [await read(empty), await read(empty)];
+      assertEquals([one.text, two.text], [TEXT, TEXT]);
+      assert(size < two.size, `${size} and ${two.size} bytes`);
+    });
+  });
+});
