@@ -328,6 +328,8 @@ export interface ConnectionCallbacks<Data = unknown> {
   open?(conn: Connection<Data>): void | Promise<void>;
   /** A message arrived. Where it is left out, messages are read and dropped. */
   message?(conn: Connection<Data>, data: Message): void | Promise<void>;
+  /** A Ping arrived, and is answered whatever this does (RFC 6455, section 5.5.2). */
+  ping?(conn: Connection<Data>, payload: Uint8Array): void | Promise<void>;
   /** The send queue has fallen below its high-water mark, after it was above. */
   drain?(conn: Connection<Data>): void | Promise<void>;
   /** The connection has ended. Called once. */

@@ -199,7 +199,7 @@ export function resolveConnectionOptions(
 export function resolveCallbacks<Data>(
   options: ConnectionCallbacks<Data>,
 ): ConnectionCallbacks<Data> | undefined {
-  const names = ["open", "message", "drain", "close"] as const;
+  const names = ["open", "message", "ping", "drain", "close"] as const;
   for (const name of names) checkFunction(name, options[name]);
   return names.some((name) => options[name] !== undefined) ? options : undefined;
 }

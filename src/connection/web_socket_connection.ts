@@ -1,3 +1,4 @@
+import { cloneBytes } from "../codec/byte_collector.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
@@ -411,6 +412,10 @@ export class WebSocketConnection<Data>
     } else {
       this.#sendPong(payload);
     }
+    const ping = this.#callbacks?.ping;
+    if (ping === undefined) return;
+    this.#call(ping, cloneBytes(payload, 0, payload.length));
+    if (this.#handling > 0) this.#protocol.stopReceiving();
   }
 
   receivePong(payload: Uint8Array): void {

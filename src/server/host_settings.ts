@@ -60,7 +60,7 @@ function checkHandler(handler: unknown, callbacks: object | undefined): void {
   }
   if (handler === undefined && callbacks === undefined) {
     throw new TypeError(
-      "Cannot serve without a handler: give one, or one of the callbacks open, message, drain, close",
+      "Cannot serve without a handler: give one, or one of the callbacks open, message, ping, drain, close",
     );
   }
   if (handler !== undefined && callbacks !== undefined) {

@@ -83,9 +83,9 @@ export async function connectedPair<Data = undefined>(
       given.onEvent?.(event);
     },
   };
-  const { open, message, drain, close } = given;
+  const { open, message, ping, drain, close } = given;
   const handler = options.handler ??
-    ((open ?? message ?? drain ?? close) ? undefined : waitForEnd);
+    ((open ?? message ?? ping ?? drain ?? close) ? undefined : waitForEnd);
   await (handler === undefined ? network.serve(server) : network.serve(server, handler));
   const conn = await network.connect(url, client);
   return { server: await promise, client: conn, link: network.linkOf(conn) };

@@ -1,9 +1,10 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { clientFrame, utf8 } from "../support/raw_client.ts";
+import { clientFrame, textFrame, utf8 } from "../support/raw_client.ts";
 import { REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { settle } from "../support/turn.ts";
-import { TRANSPORTS } from "../support/transports.ts";
+import { type Setup, TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { eventually } from "../support/waiter.ts";
 import { withConnection, withStalledClient } from "./with_connection.ts";
 
 function pingFrame(payload: string): Uint8Array {
@@ -111,4 +112,53 @@ describe("the Pings of a client that reads nothing", () => {
       await settle();
       assertEquals([conn.bufferedAmount, channel.outgoingSize], [10, 10]);
     }));
+});
+
+describe("the ping callback", () => {
+  it("is told of Pings in the order of the messages, with a payload of its own", () => {
+    const calls: unknown[] = [];
+    const setup: Setup<unknown> = {
+      message: (_, data) => void calls.push(data),
+      ping: (_, payload) => void calls.push(payload),
+    };
+    return withMemoryServer(setup, async (server) => {
+      const client = await server.open();
+      client.send(textFrame("a"), pingFrame("1"), textFrame("b"), pingFrame(""));
+      for (const payload of ["1", ""]) assertEquals(await client.readPong(), payload);
+      assertEquals(calls, ["a", utf8("1"), "b", new Uint8Array(0)]);
+    });
+  });
+
+  it("makes the next message wait for its promise, but not the Pong", () => {
+    const calls: unknown[] = [];
+    const gate = Promise.withResolvers<void>();
+    const setup: Setup<unknown> = {
+      message: (_, data) => void calls.push(data),
+      ping: () => gate.promise,
+    };
+    return withMemoryServer(setup, async (server) => {
+      const client = await server.open();
+      client.send(pingFrame("1"), textFrame("a"));
+      assertEquals(await client.readPong(), "1");
+      await settle();
+      assertEquals(calls, []);
+      gate.resolve();
+      await eventually("the message", () => calls.length === 1);
+    });
+  });
+
+  it("closes the connection with 1011 where it throws", () => {
+    const setup: Setup<unknown> = {
+      ping() {
+        throw new Error("no");
+      },
+    };
+    return withMemoryServer(setup, async (server) => {
+      const client = await server.open();
+      client.sendPing("1");
+      assertEquals(await client.readPong(), "1");
+      assertEquals((await client.readClose())[0], 1011);
+      assertEquals(server.takeErrors().map(String), ["Error: no"]);
+    });
+  });
 });

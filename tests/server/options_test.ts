@@ -178,7 +178,7 @@ describe("options of a server that can't be", () => {
     const served = watch(WebSocketServer.listen(listen, {}, undefined));
     await served.untilSettled();
     assertInstanceOf(served.reason, TypeError);
-    assertMatch(served.reason.message, /without a handler.*open, message, drain, close/);
+    assertMatch(served.reason.message, /without a handler.*open, message, ping, drain, close/);
   });
 });
 

@@ -203,8 +203,8 @@ export function split<Data>(
     given.onError?.(error, conn);
   };
   const options = { ...given, onError };
-  const { open, message, drain, close } = options;
-  if (open ?? message ?? drain ?? close) return { options };
+  const { open, message, ping, drain, close } = options;
+  if (open ?? message ?? ping ?? drain ?? close) return { options };
   return { options, handler: handler ?? ((conn) => conn.closed) };
 }
 
