@@ -18,6 +18,9 @@ const root = new URL("../", import.meta.url);
 /** What is copied as it is. */
 const DOCUMENTS = ["README.md", "CHANGELOG.md", "LICENSE"];
 
+/** The entry point that is a program. */
+const PROGRAM = "./cli";
+
 const STD_IMPORT = /(["'])@std\/([\w-]+)\/([\w-]+)\1/g;
 const RELATIVE_IMPORT = /((?:\bfrom|\bimport)\s*\(?\s*)(["'])(\.{1,2}\/[^"']+)\2/g;
 
@@ -150,6 +153,7 @@ async function createManifest(exports: Record<string, string>) {
     const module = path.replace(/\.ts$/, "");
     return [entry, { types: `${module}.d.ts`, default: `${module}.js` }];
   });
+  const program = exports[PROGRAM].replace(/\.ts$/, ".js");
   return {
     name,
     version,
@@ -157,7 +161,9 @@ async function createManifest(exports: Record<string, string>) {
     keywords,
     license,
     type,
-    sideEffects: false,
+    // The program does what it does when it is imported.
+    sideEffects: [program],
+    bin: { sluice: program },
     engines: Object.fromEntries(
       Object.entries(OLDEST).map(([runtime, version]) => [runtime, `>=${version}`]),
     ),

@@ -19,6 +19,7 @@ export interface Import {
 /** The folders of `src/`, from the top down. Files in `src/` itself are below them all. */
 const LAYERS = [
   "testing",
+  "cli",
   "adapters",
   "client",
   "server",
@@ -31,6 +32,8 @@ const LAYERS = [
 ];
 const BOTTOM = LAYERS.length;
 
+/** The programs: what Node has, and the others with it, is theirs to use. */
+const PROGRAM = /^src\/cli\//;
 /** What loads only on one runtime, or is of use there only. */
 const RUNTIME_ADAPTER = /^src\/adapters\/(deno|bun|node)\w*\.ts$/;
 /** The only file below the adapters that needs something of Node's: all three runtimes have it. */
@@ -115,7 +118,7 @@ export function resolveImport(file: string, specifier: string): string {
 function checkImport(file: string, { specifier, kind }: Import): string | undefined {
   if (specifier === undefined) return "imports what is not a literal";
   if (specifier.startsWith("node:")) {
-    const isAllowed = file.startsWith("src/adapters/") ||
+    const isAllowed = file.startsWith("src/adapters/") || PROGRAM.test(file) ||
       (file === ZLIB && specifier === "node:zlib" && kind === "dynamic");
     return isAllowed ? undefined : `imports "${specifier}"`;
   }
@@ -135,6 +138,7 @@ function checkImport(file: string, { specifier, kind }: Import): string | undefi
 }
 
 function isForbidden(file: string, name: string): boolean {
+  if (name === "process" && PROGRAM.test(file)) return false;
   if (RUNTIME_NAMES.has(name)) return !file.startsWith("src/adapters/");
   if (!SYNCHRONOUS.test(file)) return false;
   return CLOCK_NAMES.has(name) || (PROMISE_NAMES.has(name) && !STREAMS.test(file));

@@ -1,6 +1,6 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { replacePorts } from "../../tools/example_ports.ts";
@@ -34,6 +34,8 @@ await server.shutdown();
 console.log(echo === text ? "echoed" : "garbled");
 `;
 
+const PACKAGE = "@sluice/websocket";
+
 /** Prints what each of the modules that are named exports. */
 const LIST = `
 import process from "node:process";
@@ -64,7 +66,7 @@ async function readEntryPoints(): Promise<Record<string, string>> {
   const { exports } = JSON.parse(await readText(`${root}deno.json`));
   const entries = Object.entries<string>(exports);
   return Object.fromEntries(
-    entries.map(([entry, path]) => [`@sluice/websocket${entry.slice(1)}`, path]),
+    entries.map(([entry, path]) => [`${PACKAGE}${entry.slice(1)}`, path]),
   );
 }
 
@@ -146,7 +148,8 @@ describe("the npm package", () => {
   });
 
   it("exports the same by every entry point as the sources", { skip }, async () => {
-    const entryPoints = await readEntryPoints();
+    // Importing a program runs it.
+    const { [`${PACKAGE}/cli`]: _program, ...entryPoints } = await readEntryPoints();
     const expected: Record<string, string[]> = {};
     for (const [name, path] of Object.entries(entryPoints)) {
       expected[name] = Object.keys(await import(new URL(path, `file://${root}`).href)).sort();
@@ -158,6 +161,14 @@ describe("the npm package", () => {
 
   it("serves", { skip }, async () => {
     assertEquals(await project.run("echo.ts"), { status: 0, stdout: "echoed\n", stderr: "" });
+  });
+
+  it("has the client for the command line as a program", { skip }, async () => {
+    const program = `${project.installed}/../../.bin/sluice`;
+    const { status, stdout } = await project.run(await realpath(program), "--version");
+    const { version } = JSON.parse(await readText(`${root}deno.json`));
+    assertEquals([status, stdout], [0, `sluice ${version}\n`]);
+    assertEquals((await readText(program)).split("\n")[0], "#!/usr/bin/env node");
   });
 
   it("can be had by require()", { skip }, async () => {

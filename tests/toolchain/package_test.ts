@@ -29,7 +29,7 @@ describe("the package", () => {
   it("describes every entry point, with an example, as JSR's score asks for", async () => {
     const { exports } = await readJson("deno.json");
     for (const [entry, path] of Object.entries<string>(exports)) {
-      const text = await readFile(new URL(path, root), "utf8");
+      const text = (await readFile(new URL(path, root), "utf8")).replace(/^#!.*\n/, "");
       const [start, end] = [text.indexOf("/**"), text.indexOf("*/")];
       assertEquals(start, 0, `${path} begins with the module's doc comment`);
       assert(/^ \* @module$/m.test(text.slice(0, end)), `${path} marks it by @module`);

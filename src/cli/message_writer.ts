@@ -1,0 +1,63 @@
+import type { IncomingMessage } from "../connection/connection.ts";
+import type { Io } from "./io.ts";
+import { MAX_SHOWN_BYTES, toHexDump, toPrintable } from "./printable.ts";
+
+const NEWLINE = 0x0a;
+
+/**
+ * Writes a message to standard output, as it arrives. The output's own speed is that at which the
+ * message is read.
+ *
+ * @param isRaw Whether messages follow each other without anything between.
+ */
+export async function writeMessage(
+  message: IncomingMessage,
+  isRaw: boolean,
+  io: Io,
+): Promise<void> {
+  if (io.isOutputShown) await showMessage(message, io);
+  else await copyMessage(message, isRaw, io);
+}
+
+async function copyMessage({ body }: IncomingMessage, isRaw: boolean, io: Io): Promise<void> {
+  // One chunk late: most messages are one, and so are written at once with the end of the line.
+  let held: Uint8Array = new Uint8Array(0);
+  for await (const chunk of chunksOf(body)) {
+    if (held.length > 0) await io.writeOutput(held);
+    held = chunk;
+  }
+  if (isRaw) {
+    await io.writeOutput(held);
+    return;
+  }
+  const line = new Uint8Array(held.length + 1);
+  line.set(held);
+  line[held.length] = NEWLINE;
+  await io.writeOutput(line);
+}
+
+/** Writes to a screen, which the bytes of a server must not steer. */
+async function showMessage({ type, body }: IncomingMessage, io: Io): Promise<void> {
+  if (type === "text") {
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    for await (const chunk of chunksOf(body)) {
+      await io.writeOutput(toPrintable(decoder.decode(chunk, { stream: true })));
+    }
+    await io.writeOutput("\n");
+    return;
+  }
+  const shown = new Uint8Array(MAX_SHOWN_BYTES);
+  let size = 0;
+  for await (const chunk of chunksOf(body)) {
+    if (size < shown.length) shown.set(chunk.subarray(0, shown.length - size), size);
+    size += chunk.length;
+  }
+  await io.writeOutput(`${toHexDump(shown.subarray(0, Math.min(size, shown.length)), size)}\n`);
+}
+
+async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
+    yield value!;
+  }
+}

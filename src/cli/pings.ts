@@ -1,0 +1,22 @@
+import type { Connection } from "../connection/connection.ts";
+import { describePong } from "./describe.ts";
+
+/** Sends a Ping, and tells of its Pong. */
+export async function ping(conn: Connection, report: (text: string) => unknown): Promise<void> {
+  try {
+    report(describePong(await conn.ping()));
+  } catch {
+    // The connection has ended, which is told elsewhere.
+  }
+}
+
+/** Sends a Ping every `intervalMs` milliseconds, until the connection ends. */
+export function pingEvery(
+  conn: Connection,
+  intervalMs: number | undefined,
+  report: (text: string) => unknown,
+): void {
+  if (intervalMs === undefined) return;
+  const timer = setInterval(() => ping(conn, report), intervalMs);
+  void conn.closed.then(() => clearInterval(timer));
+}

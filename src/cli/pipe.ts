@@ -1,0 +1,119 @@
+import type { CloseInfo, Connection } from "../connection/connection.ts";
+import { ConnectionClosedError, WebSocketError } from "../errors.ts";
+import type { CommandLine } from "./command_line.ts";
+import type { Io } from "./io.ts";
+import { splitLines } from "./line_splitter.ts";
+import { writeMessage } from "./message_writer.ts";
+import { Silence } from "./silence.ts";
+
+/** How long a server that has taken everything may take to answer a Ping. */
+const PONG_TIMEOUT_MS = 5_000;
+
+/** How long the server may take to close where nobody reads what else it has to say. */
+const LEAVE_TIMEOUT_MS = 1_000;
+
+/**
+ * Sends what standard input has, and writes what arrives to standard output, until the server closes
+ * the connection, enough has arrived, or the input has ended and the server says nothing more.
+ *
+ * @returns How the connection ended; `undefined` where nobody reads the output any more.
+ * @throws Where the input can't be read, or the output not be written.
+ */
+export async function pipe(
+  conn: Connection,
+  commandLine: CommandLine,
+  io: Io,
+): Promise<CloseInfo | undefined> {
+  const silence = new Silence(commandLine.waitMs);
+  const receiving = receive(conn, commandLine, silence, io);
+  const sending = send(conn, commandLine, io)
+    .then(() => untilTaken(conn))
+    .then(() => silence.wait())
+    // That the connection ends is for `receive` to see, behind the last message.
+    .catch((error) => error instanceof ConnectionClosedError ? receiving : Promise.reject(error));
+  try {
+    await Promise.race([receiving, sending]);
+    const info = await conn.close();
+    await receiving;
+    return info;
+  } catch (error) {
+    // Who reads the output, as `head` does, has read enough.
+    const isEnough = (error as { code?: unknown }).code === "EPIPE";
+    const closed = conn.close({ closeCode: isEnough ? 1000 : 1011 });
+    if (!await isSettledWithin(closed, LEAVE_TIMEOUT_MS)) conn.abort();
+    if (!isEnough) throw error;
+    return undefined;
+  } finally {
+    silence.stop();
+    for (const left of [receiving, sending]) left.catch(() => {});
+  }
+}
+
+async function send(conn: Connection, { isBinary }: CommandLine, io: Io): Promise<void> {
+  if (!isBinary) {
+    for await (const line of splitLines(io.stdin)) await conn.send(line);
+    return;
+  }
+  const chunks = io.stdin[Symbol.asyncIterator]();
+  const first = await chunks.next();
+  if (!first.done) await conn.sendStream("binary", toStream(first.value, chunks));
+}
+
+async function receive(
+  conn: Connection,
+  { count, isBinary }: CommandLine,
+  silence: Silence,
+  io: Io,
+): Promise<void> {
+  let received = 0;
+  try {
+    for await (const message of conn.messages()) {
+      silence.break();
+      await writeMessage(message, isBinary, io);
+      if (++received === count) return;
+      silence.resume();
+    }
+  } catch (error) {
+    // Within a message: how the connection ended is what is told.
+    if (!(error instanceof WebSocketError)) throw error;
+  }
+}
+
+/** Waits until the server has taken everything: until it answers a Ping, or could have done so. */
+async function untilTaken(conn: Connection): Promise<void> {
+  const pong = conn.ping();
+  for (let before = -1;;) {
+    const { bytesSent, bufferedAmount } = conn.stats();
+    if (bytesSent === before && bufferedAmount === 0) return;
+    before = bytesSent;
+    if (await isSettledWithin(pong, PONG_TIMEOUT_MS)) return;
+  }
+}
+
+async function isSettledWithin(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), timeoutMs);
+  });
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function toStream(
+  first: Uint8Array,
+  rest: AsyncIterator<Uint8Array>,
+): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(first);
+    },
+    async pull(controller) {
+      const { done, value } = await rest.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+  }, { highWaterMark: 0 });
+}
