@@ -57,8 +57,6 @@ export interface ConnectOptions {
 export interface Peer {
   name: string;
   abilities: ReadonlySet<Ability>;
-  /** Whether each connection is a process of its own. */
-  isSlow?: true;
   /** Whether it can't be told to trust a certificate. */
   trustsNone?: true;
   /**

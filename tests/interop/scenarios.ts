@@ -39,9 +39,7 @@ export function runScenarios(
     for (const { name, needs = [], isHeavy, isSecure, run } of scenarios) {
       if (isSecure && peer.trustsNone) continue;
       if (!needs.every((ability) => peer.abilities.has(ability))) continue;
-      if (isHeavy && compression !== false && (!compression.contextTakeover || peer.isSlow)) {
-        continue;
-      }
+      if (isHeavy && compression !== false && !compression.contextTakeover) continue;
       it(name, { skip, timeout: TIMEOUT_MS }, async () => {
         const stage = new Stage(peer, compression);
         try {

@@ -6,6 +6,7 @@
 
 import { readFileSync } from "node:fs";
 import {
+  type CompressionOptions,
   type Connection,
   type Limits,
   serve,
@@ -17,9 +18,16 @@ import type { Reach } from "./matrix.ts";
 import { tlsPath } from "./peer_process.ts";
 import type { Kind } from "./scenarios.ts";
 
+/** How a side of ours is to compress, for a connection of that kind. */
+export function compressionOf(kind: Kind): CompressionOptions | false {
+  if (!kind.startsWith("compressed")) return false;
+  return { contextTakeover: kind === "compressed", threshold: 0 };
+}
+
 const KINDS: Record<Kind, ServeOptions<unknown>> = {
   plain: {},
-  compressed: { compression: { contextTakeover: true, threshold: 0 } },
+  "compressed": { compression: compressionOf("compressed") },
+  "compressed alone": { compression: compressionOf("compressed alone") },
   tls: {
     tls: {
       cert: readFileSync(tlsPath("issued.pem"), "utf8"),

@@ -8,10 +8,11 @@ import { connect } from "../../../src/adapters/client.ts";
 import { skipUnless } from "../../support/skip.ts";
 import { turn } from "../../support/turn.ts";
 import { createAgent } from "./agents/agent.ts";
-import { ClientStage, LIMITS } from "./client_stage.ts";
+import { ClientStage, compressionOf, LIMITS } from "./client_stage.ts";
 import { testCell } from "./matrix.ts";
 import { speak } from "./own_agent.ts";
 import { agentCommand, PeerProcess, tlsPath, TRUST } from "./peer_process.ts";
+import type { Kind } from "./scenarios.ts";
 
 /** What a proxy listens at, in its folder, and the port that is behind it. */
 interface Door {
@@ -26,7 +27,7 @@ interface Proxy {
   debian: string;
   /** Writes the configuration, and gives the arguments. */
   configure(folder: string, doors: Door[]): string[];
-  /** The argument to tell its version, and where it is said. */
+  /** The argument to tell its version. */
   version: string;
 }
 
@@ -112,6 +113,13 @@ async function untilListening(path: string, hasFailed: () => Error | undefined):
   }
 }
 
+/** What the client `ws` is tried with. */
+const KINDS: Kind[] = ["plain", "compressed", "compressed alone"];
+
+function doorOf(kind: Kind): string {
+  return kind.replace(" ", "-");
+}
+
 const CA = readFileSync(tlsPath("ca.pem"), "utf8");
 
 function portOf({ addr }: Server): string {
@@ -135,18 +143,20 @@ for (const [name, { executable, debian, version, configure }] of Object.entries(
       await stage.start();
       const agent = createAgent("", "");
       const options = { hostname: "127.0.0.1", port: 0, limits: LIMITS };
-      const compression = { contextTakeover: true, threshold: 0 };
+      const compression = compressionOf("compressed");
       server = await serve({ ...options, compression }, (conn) => speak(agent, conn));
       folder = mkdtempSync(`${tmpdir()}/sluice-`);
-      const words = configure(folder, [
+      const doors: Door[] = [
         { name: "own", port: portOf(server) },
         { name: "own-tls", port: portOf(server), isTls: true },
-        { name: "plain", port: new URL(stage.url("plain")).port },
-        { name: "compressed", port: new URL(stage.url("compressed")).port },
-      ]);
+        ...KINDS.map((kind) => ({ name: doorOf(kind), port: new URL(stage.url(kind)).port })),
+      ];
       let failure: Error | undefined;
-      proxy = new PeerProcess([executable, ...words], {}, (error) => failure = error);
-      await untilListening(`${folder}/compressed.sock`, () => failure);
+      const command = [executable, ...configure(folder, doors)];
+      proxy = new PeerProcess(command, {}, (error) => failure = error);
+      for (const { name } of doors) {
+        await untilListening(`${folder}/${name}.sock`, () => failure);
+      }
     });
     after(async () => {
       await client?.stop();
@@ -158,7 +168,7 @@ for (const [name, { executable, debian, version, configure }] of Object.entries(
 
     const tellVersion = () => {
       const { stdout, stderr } = spawnSync(executable, [version]);
-      return /\d+\.[\d.]+/.exec(`${stdout}${stderr}`)?.[0] ?? "";
+      return /\d+(\.\d+)+/.exec(`${stdout}${stderr}`)?.[0] ?? "";
     };
 
     testCell("proxy", `${name}, our client`, skip, () => ({
@@ -167,7 +177,7 @@ for (const [name, { executable, debian, version, configure }] of Object.entries(
         const isTls = kind === "tls";
         return connect(isTls ? "wss://localhost/" : "ws://localhost/", {
           path: `${folder}/own${isTls ? "-tls" : ""}.sock`,
-          compression: kind === "compressed" && { contextTakeover: true, threshold: 0 },
+          compression: compressionOf(kind),
           tls: { ca: CA },
           limits: LIMITS,
         });
@@ -175,7 +185,7 @@ for (const [name, { executable, debian, version, configure }] of Object.entries(
     }));
 
     testCell("proxy", `${name}, client ws`, skip, () => {
-      const urlOf = (kind: string) => `ws+unix:${folder}/${kind}.sock:`;
+      const urlOf = (kind: Kind) => `ws+unix:${folder}/${doorOf(kind)}.sock:`;
       const command = agentCommand("Node", "clients", urlOf("plain"), "ws");
       client = new PeerProcess(command, TRUST, (error) => stage.fail("ws", error));
       return { ...stage.reach("ws", urlOf), version: tellVersion };

@@ -5,14 +5,20 @@
  * @module
  */
 
-import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLess, assertStringIncludes } from "@std/assert";
 import type { Connection, Message } from "../../../mod.ts";
 import { streamOf } from "../../support/stream_of.ts";
 import { assertMessage, bothOf, bytesOf, textOf } from "../scenarios.ts";
 import type { Ability } from "./peers.ts";
 
 /** How a connection is to be. */
-export type Kind = "plain" | "compressed" | "tls";
+export type Kind =
+  | "plain"
+  /** Compressed, with a window that is kept from message to message. */
+  | "compressed"
+  /** Compressed, each message by itself. */
+  | "compressed alone"
+  | "tls";
 
 /** What a scenario is given. */
 export interface Cell {
@@ -80,6 +86,29 @@ async function closeByPeer(cell: Cell, words: string): Promise<unknown> {
   const conn = await cell.connect();
   await conn.send(`!close${words}`);
   return await conn.closed;
+}
+
+async function compress(cell: Cell, kind: "compressed" | "compressed alone"): Promise<void> {
+  const conn = await cell.connect(kind);
+  assertEquals(conn.extensions.split(";")[0], "permessage-deflate");
+  const isAlone = kind === "compressed alone";
+  assertEquals(/server_no_context_takeover/.test(conn.extensions), isAlone);
+  // A client whose window can't be limited is told not to keep it in either case.
+  if (isAlone) assertStringIncludes(conn.extensions, "client_no_context_takeover");
+  let size = 0;
+  for (const message of [0, 1, 126, 3000, 65_536, MiB].map(textOf)) {
+    await echo(conn, message);
+    size += new TextEncoder().encode(message).length;
+  }
+  const { bytesSent, bytesReceived } = conn.stats();
+  assertLess(bytesSent, size / 3);
+  if (cell.abilities.has("deflate")) assertLess(bytesReceived, size / 3);
+  else assertGreater(bytesReceived, size);
+  await echo(conn, bytesOf(100_000));
+  const sent = conn.sendStream("text", streamOf(["Grüße, ", "", "世界"]));
+  assertEquals(await receive(conn), "Grüße, 世界");
+  await sent;
+  await conn.close();
 }
 
 /** The scenarios, in the order of the document. */
@@ -195,26 +224,14 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    name: "compressed",
+    name: "compressed, the window kept",
     needs: "compression",
-    async run(cell) {
-      const conn = await cell.connect("compressed");
-      assertEquals(conn.extensions.split(";")[0], "permessage-deflate");
-      let size = 0;
-      for (const message of [0, 1, 126, 3000, 65_536, MiB].map(textOf)) {
-        await echo(conn, message);
-        size += new TextEncoder().encode(message).length;
-      }
-      const { bytesSent, bytesReceived } = conn.stats();
-      assertLess(bytesSent, size / 3);
-      if (cell.abilities.has("deflate")) assertLess(bytesReceived, size / 3);
-      else assertGreater(bytesReceived, size);
-      await echo(conn, bytesOf(100_000));
-      const sent = conn.sendStream("text", streamOf(["Grüße, ", "", "世界"]));
-      assertEquals(await receive(conn), "Grüße, 世界");
-      await sent;
-      await conn.close();
-    },
+    run: (cell) => compress(cell, "compressed"),
+  },
+  {
+    name: "compressed, no window kept",
+    needs: "compression",
+    run: (cell) => compress(cell, "compressed alone"),
   },
   {
     name: "TLS",

@@ -1,7 +1,7 @@
 import { after, before, describe } from "node:test";
 import { readFileSync } from "node:fs";
 import { connect } from "../../../src/adapters/client.ts";
-import { LIMITS } from "./client_stage.ts";
+import { compressionOf, LIMITS } from "./client_stage.ts";
 import { type Reach, testCell } from "./matrix.ts";
 import { agentCommand, pathOf, PeerProcess, tlsPath } from "./peer_process.ts";
 import { NEEDS_PYTHON, PYTHON } from "./python.ts";
@@ -41,8 +41,7 @@ class Servers {
     return {
       connect(kind) {
         const url = kind === "tls" ? `wss://127.0.0.1:${tlsPort}/` : `ws://127.0.0.1:${port}/`;
-        const compression = kind === "compressed" && { contextTakeover: true, threshold: 0 };
-        return connect(url, { compression, tls: { ca: CA }, limits: LIMITS });
+        return connect(url, { compression: compressionOf(kind), tls: { ca: CA }, limits: LIMITS });
       },
     };
   }

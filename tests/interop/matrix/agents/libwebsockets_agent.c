@@ -31,6 +31,8 @@ struct connection {
 	char pinged[126];
 	struct output *first;
 	struct output **end;
+	/* Was given to lws_write(), which compresses the rest of it before the next call-back. */
+	struct output *last;
 };
 
 static char url[MAX_URL];
@@ -95,6 +97,12 @@ static void obey(struct lws *wsi, struct connection *conn, char *command)
 	}
 }
 
+static void free_last(struct connection *conn)
+{
+	free(conn->last);
+	conn->last = NULL;
+}
+
 /* Sends the next piece; returns whether all is well. */
 static bool send_next(struct lws *wsi, struct connection *conn)
 {
@@ -121,7 +129,7 @@ static bool send_next(struct lws *wsi, struct connection *conn)
 		conn->first = output->next;
 		if (!conn->first)
 			conn->end = &conn->first;
-		free(output);
+		conn->last = output;
 	}
 	return true;
 }
@@ -171,6 +179,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons event, void *user
 		enqueue_text(wsi, conn, pong);
 		break;
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
+		free_last(conn);
 		if (conn->first && !send_next(wsi, conn))
 			return -1;
 		if (conn->first)
@@ -194,6 +203,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons event, void *user
 			conn->first = output->next;
 			free(output);
 		}
+		free_last(conn);
 		free(conn->message);
 		must_connect = true;
 		break;

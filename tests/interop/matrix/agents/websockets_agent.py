@@ -22,7 +22,8 @@ class Agent:
     async def speak(self, socket):
         """Speaks by a connection until it has ended."""
         seen = self.last
-        self.last = asyncio.get_running_loop().create_future()
+        # The next connection may begin before this one has ended.
+        ending = self.last = asyncio.get_running_loop().create_future()
         tasks = []
         try:
             is_fragmenting = False
@@ -46,7 +47,7 @@ class Agent:
         except websockets.ConnectionClosed:
             await socket.wait_closed()
         finally:
-            self.last.set_result((socket.close_code, socket.close_reason))
+            ending.set_result((socket.close_code, socket.close_reason))
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
