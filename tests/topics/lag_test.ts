@@ -168,11 +168,39 @@ describe("a subscriber that does not read", () => {
   });
 
   it("does not count what others send too as its own", async () => {
-    await withSlowClient({}, async (harness, { conn }, fast) => {
+    await withSlowClient({}, async (harness, { client, conn }, fast) => {
       await publish(harness, fast, 0, 5);
       assert(conn.bufferedAmount >= 5 * SIZE);
       assertEquals(conn.stats().heldSize, 0);
-      conn.abort();
+      client.socket.resume();
+      await readNumbers(client, 5);
+      assertEquals([conn.bufferedAmount, conn.stats().heldSize], [0, 0]);
+    });
+  });
+
+  it("misses all that waits where one message is more than may wait", async () => {
+    const options = { lag: "drop-oldest", queueSize: 2 * SIZE } as const;
+    await withSlowClient(options, async (harness, { client, subscription }, fast) => {
+      await publish(harness, fast, 0, 5);
+      harness.server.publish("x", "!".repeat(5 * SIZE));
+      assertEquals((await fast.readMessage() as string).length, 5 * SIZE);
+      assertEquals(subscription.dropped, 3);
+      client.socket.resume();
+      assertEquals(await readNumbers(client, 3), [0, 1, 2]);
+      await publish(harness, fast, 5, 6);
+      assertEquals(await readNumbers(client, 1), [5]);
+    });
+  });
+
+  it("may subscribe again with other options, and what waits is dropped", async () => {
+    await withSlowClient({ lag: "drop-oldest" }, async (harness, { client, conn }, fast) => {
+      await publish(harness, fast, 0, 6);
+      const subscription = conn.subscribe("x", { lag: "latest" });
+      await publish(harness, fast, 6, 9);
+      assertEquals(subscription.dropped, 2);
+      assertEquals(harness.server.subscriberCount("x"), 2);
+      client.socket.resume();
+      assertEquals(await readNumbers(client, 4), [0, 1, 2, 8]);
     });
   });
 
@@ -208,6 +236,7 @@ describe("a subscriber to whom a message is streamed", () => {
       assertEquals(await client.readMessage(), Uint8Array.of(1, 2));
       assertEquals(await client.readMessage(), "1");
       assertEquals(await client.readMessage(), "2");
+      assertEquals(conn.bufferedAmount, 0);
     });
   });
 });
