@@ -1,293 +1,49 @@
 /**
- * The client that plays a case: a raw TCP socket, on which the opening handshake is made and the
- * server's frames are taken apart and checked by the reference decoder.
+ * Plays cases as a client.
  *
  * @module
  */
 
-import { createHash } from "node:crypto";
-import { connect, type Socket } from "node:net";
-import {
-  concatBytes,
-  decodeReferenceFrame,
-  type FoundFrame,
-  frameFaults,
-  isReferenceUtf8,
-  REFERENCE_OPCODES,
-  type ReferenceFrame,
-} from "../support/reference_frames.ts";
+import { connect } from "node:net";
+import { concatBytes } from "../support/reference_frames.ts";
 import { AnswerFault, type Negotiation, readAgreement } from "./agreement.ts";
-import type { Expected } from "./case.ts";
 import { Compression } from "./compression.ts";
+import { acceptOf, readFields } from "./handshake.ts";
+import { ConformanceFailure, Peer } from "./peer.ts";
+import type { Side } from "./run_case.ts";
 
-/** Something the server sent: a message or Pong, its Close frame, or the end of its bytes. */
-export type Received =
-  | (Omit<Expected, "maxWireSize"> & { wireSize: number })
-  | { type: "close"; code: number; reason: string; unfinished: Uint8Array }
-  | { type: "end" };
-
-/** The case has failed; the message says why. */
-export class ConformanceFailure extends Error {
-  override name = "ConformanceFailure";
-}
-
-const HANDSHAKE_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const KEY = "c2x1aWNlLXRlc3Qta2V5IQ=="; // 16 bytes: "sluice-test-key!"
-const MAX_HEAD_LENGTH = 16384;
-/** The bit that a compressed message begins with, of the three. */
-const RSV1 = 4;
 
-/** One connection. */
-export class Client {
-  readonly #socket: Socket;
-  readonly #received: Received[] = [];
-  readonly #deadlineMs: number;
-  #input = new InputBuffer();
-  #failure: ConformanceFailure | undefined;
-  #wake: (() => void) | undefined;
-  #isOpen = false;
-  #closeReceived = false;
-  #ended = false;
-  #gone = false;
-  /** The fragments of the message in progress, its opcode, and whether it is compressed. */
-  #fragments: Uint8Array[] = [];
-  #messageOpcode: number | undefined;
-  #isCompressed = false;
-  readonly #negotiation: Negotiation;
-  #compression: Compression = new Compression(undefined);
-
-  private constructor(socket: Socket, negotiation: Negotiation, deadlineMs: number) {
-    this.#socket = socket;
-    this.#negotiation = negotiation;
-    this.#deadlineMs = deadlineMs;
-    socket.on("data", (bytes: Uint8Array) => this.#guard(() => this.#receive(bytes)));
-    socket.on("end", () => this.#guard(() => this.#receiveEnd()));
-    socket.on("error", (error: Error) => this.#guard(() => this.#receiveError(error)));
-    socket.on("close", () => this.#guard(() => this.#receiveGone()));
-  }
-
-  /** What both sides agreed upon. */
-  get compression(): Compression {
-    return this.#compression;
-  }
-
-  /**
-   * Connects, and makes the opening handshake.
-   *
-   * @param negotiation What to offer.
-   * @param early Is sent together with the request.
-   * @param deadlineMs How long each wait may take. It only decides how soon a failure is seen.
-   */
-  static async open(
-    url: URL,
-    negotiation: Negotiation,
-    early: Uint8Array,
-    deadlineMs: number,
-  ): Promise<Client> {
-    const socket = connect({
-      host: url.hostname.replace(/^\[|\]$/g, ""),
-      port: Number(url.port || 80),
-      allowHalfOpen: true,
-      noDelay: true,
-    });
-    const client = new Client(socket, negotiation, deadlineMs);
-    const request = `GET ${url.pathname}${url.search} HTTP/1.1\r\n` +
-      `Host: ${url.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\n` +
-      negotiation.fields.map((value) => `Sec-WebSocket-Extensions: ${value}\r\n`).join("") + "\r\n";
-    socket.write(concatBytes([new TextEncoder().encode(request), early]));
-    try {
-      await client.#waitUntil(() => client.#isOpen, "the response to the opening handshake");
-    } catch (error) {
-      client.abort();
-      throw error;
-    }
-    return client;
-  }
-
-  /** Writes each of these on its own, one per turn of the event loop. */
-  async send(writes: readonly Uint8Array[]): Promise<void> {
-    for (const bytes of writes) {
-      // A server that has failed the connection needs no more bytes.
-      if (this.#ended || this.#gone) return;
-      this.#socket.write(bytes);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-  }
-
-  /** Waits for what the server sends next. `what` says what that should be. */
-  async receive(what: string): Promise<Received> {
-    await this.#waitUntil(() => this.#received.length > 0, what);
-    return this.#received.shift()!;
-  }
-
-  /** Ends this side of the connection. */
-  end(): void {
-    this.#socket.end();
-  }
-
-  /** Ends this side too, and waits until the connection is gone. */
-  async finish(): Promise<void> {
-    this.end();
-    await this.#waitUntil(() => this.#gone, "the end of the connection, after both sides ended it");
-  }
-
-  /** Drops the connection. */
-  abort(): void {
-    this.#socket.destroy();
-  }
-
-  async #waitUntil(isDone: () => boolean, what: string): Promise<void> {
-    const deadline = performance.now() + this.#deadlineMs;
-    while (!isDone()) {
-      if (this.#failure !== undefined) throw this.#failure;
-      const remainingMs = deadline - performance.now();
-      if (remainingMs <= 0) {
-        throw new ConformanceFailure(
-          `nothing came within ${this.#deadlineMs} ms: expected ${what}`,
-        );
-      }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, remainingMs);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
+/** Plays as clients of a server. */
+export function clientOf(url: URL): Side {
+  return {
+    async open(negotiation, early, deadlineMs) {
+      const socket = connect({
+        host: url.hostname.replace(/^\[|\]$/g, ""),
+        port: Number(url.port || 80),
+        allowHalfOpen: true,
+        noDelay: true,
       });
-    }
-  }
-
-  /** Runs a handler of the socket, keeps what it throws for the case, and wakes the case. */
-  #guard(handle: () => void): void {
-    try {
-      if (this.#failure === undefined) handle();
-    } catch (error) {
-      if (!(error instanceof ConformanceFailure)) throw error;
-      this.#failure = error;
-    }
-    this.#wake?.();
-  }
-
-  #receive(bytes: Uint8Array): void {
-    this.#input.append(bytes);
-    if (!this.#isOpen && !this.#receiveHead()) return;
-    for (;;) {
-      const found = decodeReferenceFrame(this.#input.bytes);
-      if (found === undefined) return;
-      this.#input.consume(found.end);
-      const faults = frameFaults(this.#withoutFlag(found), "server");
-      if (faults.length > 0) {
-        throw new ConformanceFailure(`the server sent a wrong frame: ${faults.join(", ")}`);
+      const takeHead = (head: string) => checkHead(head, negotiation);
+      const client = new Peer(socket, { role: "server", takeHead }, deadlineMs);
+      const request = `GET ${url.pathname}${url.search} HTTP/1.1\r\n` +
+        `Host: ${url.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\n` +
+        negotiation.fields.map((value) => `Sec-WebSocket-Extensions: ${value}\r\n`).join("") +
+        "\r\n";
+      socket.write(concatBytes([new TextEncoder().encode(request), early]));
+      await client.open();
+      return client;
+    },
+    translate: (steps) => steps,
+    async finish(client) {
+      const end = await client.receive("the server's end of the connection, after its Close frame");
+      if (end.type !== "end") {
+        throw new ConformanceFailure(`expected the end of the connection, got a ${end.type}`);
       }
-      if (this.#closeReceived) {
-        throw new ConformanceFailure("the server sent a frame after its Close frame");
-      }
-      this.#receiveFrame(found.frame);
-    }
-  }
-
-  /** Gives the frame without the RSV1 that says it begins a compressed message. */
-  #withoutFlag(found: FoundFrame): FoundFrame {
-    const { frame } = found;
-    const isBegin = frame.opcode === REFERENCE_OPCODES.text ||
-      frame.opcode === REFERENCE_OPCODES.binary;
-    if (!this.#compression.isAgreed || !isBegin) return found;
-    return { ...found, frame: { ...frame, rsv: frame.rsv & ~RSV1 } };
-  }
-
-  /** Takes the response; false where it is not whole yet. */
-  #receiveHead(): boolean {
-    const head = new TextDecoder("latin1").decode(this.#input.bytes.subarray(0, MAX_HEAD_LENGTH));
-    const headEnd = head.indexOf("\r\n\r\n");
-    if (headEnd === -1) {
-      if (head.length < MAX_HEAD_LENGTH) return false;
-      throw new ConformanceFailure("the response to the opening handshake does not end");
-    }
-    this.#input.consume(headEnd + 4);
-    this.#compression = checkHead(head.slice(0, headEnd), this.#negotiation);
-    this.#isOpen = true;
-    return true;
-  }
-
-  #receiveFrame(frame: ReferenceFrame): void {
-    const { opcode, payload } = frame;
-    if (opcode === REFERENCE_OPCODES.close) {
-      this.#closeReceived = true;
-      this.#received.push({
-        type: "close",
-        code: payload.length === 0 ? 1005 : payload[0] * 256 + payload[1],
-        reason: new TextDecoder().decode(payload.subarray(2)),
-        unfinished: this.#unfinished(),
-      });
-    } else if (opcode === REFERENCE_OPCODES.pong) {
-      this.#received.push({ type: "pong", payload, wireSize: payload.length });
-    } else if (opcode !== REFERENCE_OPCODES.ping) {
-      // A Ping of the server's own (keep-alive) needs no answer while a case runs.
-      this.#receiveFragment(frame);
-    }
-  }
-
-  #unfinished(): Uint8Array {
-    const begun = concatBytes(this.#fragments);
-    return this.#isCompressed ? this.#inflate(begun, true) : begun;
-  }
-
-  #inflate(payload: Uint8Array, isBegin: boolean): Uint8Array {
-    try {
-      const { inflater } = this.#compression;
-      return isBegin ? inflater.inflateBegin(payload) : inflater.inflate(payload);
-    } catch (error) {
-      throw new ConformanceFailure(
-        `the server sent a message that can't be decompressed: ${(error as Error).message}`,
-      );
-    }
-  }
-
-  #receiveFragment({ fin, rsv, opcode, payload }: ReferenceFrame): void {
-    const isContinuation = opcode === REFERENCE_OPCODES.continuation;
-    if (isContinuation !== (this.#messageOpcode !== undefined)) {
-      throw new ConformanceFailure(
-        isContinuation
-          ? "the server continued a message it had not begun"
-          : "the server began a message within another one",
-      );
-    }
-    if (!isContinuation) {
-      this.#messageOpcode = opcode;
-      this.#isCompressed = rsv === RSV1;
-    }
-    this.#fragments.push(payload);
-    if (!fin) return;
-    const onWire = this.#fragments.length === 1 ? payload : concatBytes(this.#fragments);
-    const whole = this.#isCompressed ? this.#inflate(onWire, false) : onWire;
-    const isText = this.#messageOpcode === REFERENCE_OPCODES.text;
-    this.#fragments = [];
-    this.#messageOpcode = undefined;
-    this.#isCompressed = false;
-    if (isText && !isReferenceUtf8(whole)) {
-      throw new ConformanceFailure("the server sent a text message that is not UTF-8");
-    }
-    const type = isText ? "text" : "binary";
-    this.#received.push({ type, payload: whole, wireSize: onWire.length });
-  }
-
-  #receiveEnd(): void {
-    this.#ended = true;
-    if (!this.#isOpen) throw new ConformanceFailure("the server refused the opening handshake");
-    if (this.#input.bytes.length > 0) {
-      throw new ConformanceFailure("the server ended the connection within a frame");
-    }
-    this.#received.push({ type: "end" });
-  }
-
-  #receiveError(error: Error): void {
-    throw new ConformanceFailure(`the connection broke: ${error.message}`);
-  }
-
-  #receiveGone(): void {
-    this.#gone = true;
-    if (!this.#ended) throw new ConformanceFailure("the connection broke");
-  }
+      await client.finish();
+    },
+  };
 }
 
 /** Checks the response, and gives what is agreed upon. */
@@ -296,18 +52,11 @@ function checkHead(head: string, negotiation: Negotiation): Compression {
   if (!statusLine.startsWith("HTTP/1.1 101 ")) {
     throw new ConformanceFailure(`the server refused the opening handshake: ${statusLine}`);
   }
-  const fields = new Map<string, string>();
-  for (const line of lines) {
-    const colon = line.indexOf(":");
-    const name = line.slice(0, colon).toLowerCase();
-    const value = line.slice(colon + 1).trim();
-    const before = fields.get(name);
-    fields.set(name, before === undefined ? value : `${before}, ${value}`);
-  }
+  const fields = readFields(lines);
   const expected: [string, string | undefined][] = [
     ["upgrade", "websocket"],
     ["connection", "upgrade"],
-    ["sec-websocket-accept", createHash("sha1").update(KEY + HANDSHAKE_GUID).digest("base64")],
+    ["sec-websocket-accept", acceptOf(KEY)],
     // None was offered, so none may be selected (RFC 6455, section 4.1).
     ["sec-websocket-protocol", undefined],
     ...negotiation.fields.length === 0
@@ -333,34 +82,5 @@ function checkHead(head: string, negotiation: Negotiation): Compression {
       `the server answered ${JSON.stringify(offered)} with ${JSON.stringify(answer)}: ` +
         error.message,
     );
-  }
-}
-
-/** Bytes that are appended at one end and consumed at the other. */
-class InputBuffer {
-  #buffer = new Uint8Array(65536);
-  #start = 0;
-  #end = 0;
-
-  get bytes(): Uint8Array {
-    return this.#buffer.subarray(this.#start, this.#end);
-  }
-
-  append(bytes: Uint8Array): void {
-    if (this.#end + bytes.length > this.#buffer.length) {
-      const kept = this.bytes;
-      const grown = new Uint8Array(2 * (kept.length + bytes.length) + 65536);
-      grown.set(kept);
-      this.#buffer = grown;
-      this.#start = 0;
-      this.#end = kept.length;
-    }
-    this.#buffer.set(bytes, this.#end);
-    this.#end += bytes.length;
-  }
-
-  consume(length: number): void {
-    this.#start += length;
-    if (this.#start === this.#end) this.#start = this.#end = 0;
   }
 }

@@ -7,6 +7,7 @@
 import { after, before, describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { COMPRESSION_SECTIONS } from "./cases/mod.ts";
+import { clientOf } from "./client.ts";
 import { ECHO_STYLES, type EchoCompression, type EchoProcess, startEcho } from "./echo_process.ts";
 import { runSections } from "./run_case.ts";
 
@@ -30,7 +31,7 @@ export function describeCompressedEcho(compression: EchoCompression): void {
 
       for (const section of COMPRESSION_SECTIONS) {
         it(section.name, async () => {
-          const results = await runSections(server!.url, [section], { slowMs: SLOW_MS });
+          const results = await runSections(clientOf(server!.url), [section], { slowMs: SLOW_MS });
           const failed = results.filter(({ failure }) => failure !== undefined);
           assertEquals(failed.map(({ id, name, failure }) => `${id} ${name}: ${failure}`), []);
         });

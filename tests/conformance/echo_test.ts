@@ -1,6 +1,7 @@
 import { after, before, describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { SECTIONS } from "./cases/mod.ts";
+import { clientOf } from "./client.ts";
 import { ECHO_STYLES, type EchoProcess, startEcho } from "./echo_process.ts";
 import { runSections } from "./run_case.ts";
 
@@ -22,7 +23,7 @@ for (const style of ECHO_STYLES) {
 
     for (const section of SECTIONS) {
       it(section.name, async () => {
-        const results = await runSections(server!.url, [section], { slowMs: SLOW_MS });
+        const results = await runSections(clientOf(server!.url), [section], { slowMs: SLOW_MS });
         const failed = results.filter(({ failure }) => failure !== undefined);
         assertEquals(failed.map(({ id, name, failure }) => `${id} ${name}: ${failure}`), []);
       });

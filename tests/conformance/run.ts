@@ -17,6 +17,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import type { ConformanceCase, Section } from "./case.ts";
 import { COMPRESSION_SECTIONS, SECTIONS } from "./cases/mod.ts";
+import { clientOf } from "./client.ts";
 import { type CaseResult, runSections } from "./run_case.ts";
 
 function isWebSocketUrl(text: string): boolean {
@@ -69,7 +70,7 @@ async function main(): Promise<boolean> {
     .filter(({ cases }) => cases.length > 0);
   if (sections.length === 0) throw new TypeError(`No case has a number like ${words.join(", ")}`);
   const started = performance.now();
-  const results = await runSections(new URL(target), sections, {
+  const results = await runSections(clientOf(new URL(target)), sections, {
     deadlineMs,
     slowMs: 4500,
   });

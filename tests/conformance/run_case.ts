@@ -1,5 +1,5 @@
 /**
- * Plays conformance cases against a server.
+ * Plays conformance cases against a server, or against a client.
  *
  * @module
  */
@@ -7,8 +7,23 @@
 import { concatBytes } from "../support/reference_frames.ts";
 import type { Negotiation } from "./agreement.ts";
 import type { ConformanceCase, Expected, Section, Step } from "./case.ts";
-import { Client, ConformanceFailure, type Received } from "./client.ts";
 import { Compression } from "./compression.ts";
+import { ConformanceFailure, type Peer, type Received } from "./peer.ts";
+
+/** The side that plays: a client, or a server. */
+export interface Side {
+  /**
+   * Opens a connection.
+   *
+   * @param negotiation What is offered, or agreed to.
+   * @param early Is sent together with this side's head.
+   */
+  open(negotiation: Negotiation, early: Uint8Array, deadlineMs: number): Promise<Peer>;
+  /** Makes the steps of a client those of this side. */
+  translate(steps: Step[]): Step[];
+  /** Ends TCP behind the other side's Close frame, which had this code, each side when it is due. */
+  finish(peer: Peer, closeCode: number): Promise<void>;
+}
 
 /** How to play cases. */
 export interface RunOptions {
@@ -45,7 +60,7 @@ const NOTHING: Negotiation = { fields: [], offers: [] };
 
 /** Plays a case. */
 export async function runCase(
-  url: URL,
+  side: Side,
   conformanceCase: ConformanceCase,
   options: RunOptions = {},
 ): Promise<CaseResult> {
@@ -53,7 +68,7 @@ export async function runCase(
   const started = performance.now();
   let failure: string | undefined;
   try {
-    await play(url, conformanceCase, options.deadlineMs ?? 30_000);
+    await play(side, conformanceCase, options.deadlineMs ?? 30_000);
   } catch (error) {
     if (!(error instanceof ConformanceFailure)) throw error;
     failure = error.message;
@@ -63,7 +78,7 @@ export async function runCase(
 
 /** Plays all cases of the sections. The results are in the order of the cases. */
 export async function runSections(
-  url: URL,
+  side: Side,
   sections: readonly Section[],
   options: RunOptions = {},
 ): Promise<CaseResult[]> {
@@ -73,7 +88,7 @@ export async function runSections(
   const playAll = async (chosen: ConformanceCase[], concurrency: number) => {
     const work = async () => {
       while (chosen.length > 0 && !found) {
-        const result = await runCase(url, chosen.shift()!, options);
+        const result = await runCase(side, chosen.shift()!, options);
         results.push(result);
         if (result.failure !== undefined) found ||= options.until?.test(result.failure) ?? false;
       }
@@ -82,14 +97,14 @@ export async function runSections(
   };
   await playAll(cases.filter(({ heavy }) => !heavy), options.concurrency ?? 12);
   await playAll(cases.filter(({ heavy }) => heavy), 1);
-  if (options.slowMs !== undefined) await replaySlow(url, cases, results, options.slowMs, options);
+  if (options.slowMs !== undefined) await replaySlow(side, cases, results, options.slowMs, options);
   const order = new Map(cases.map(({ id }, index) => [id, index]));
   return results.sort((a, b) => order.get(a.id)! - order.get(b.id)!);
 }
 
 /** Replaces the results of slow cases by those of a second try without any load. */
 async function replaySlow(
-  url: URL,
+  side: Side,
   cases: readonly ConformanceCase[],
   results: CaseResult[],
   slowMs: number,
@@ -98,7 +113,7 @@ async function replaySlow(
   for (const [index, { id, failure, durationMs }] of results.entries()) {
     const slow = cases.find((one) => one.id === id)!;
     if (slow.heavy || failure !== undefined || durationMs < slowMs) continue;
-    const second = await runCase(url, slow, options);
+    const second = await runCase(side, slow, options);
     if (second.failure === undefined && second.durationMs >= slowMs) {
       second.failure = `it took ${Math.round(durationMs)} ms, and then ` +
         `${Math.round(second.durationMs)} ms, as if only a deadline had brought it to its end`;
@@ -108,18 +123,18 @@ async function replaySlow(
   }
 }
 
-async function play(url: URL, { steps, ...rest }: ConformanceCase, deadlineMs: number) {
+async function play(side: Side, { steps, ...rest }: ConformanceCase, deadlineMs: number) {
   const { early = false, negotiation = NOTHING } = rest;
-  const earlySteps = early ? await steps(new Compression(undefined)) : [];
-  const client = await Client.open(url, negotiation, takeFirst(rest.id, earlySteps), deadlineMs);
+  const make = async (compression: Compression) => side.translate(await steps(compression));
+  const earlySteps = early ? await make(new Compression(undefined)) : [];
+  const peer = await side.open(negotiation, takeFirst(rest.id, earlySteps), deadlineMs);
   try {
-    const remaining = early ? earlySteps : await steps(client.compression);
-    for (const step of remaining) await playStep(client, step);
-    await receiveClose(client, rest);
-    await client.finish();
+    const remaining = early ? earlySteps : await make(peer.compression);
+    for (const step of remaining) await playStep(peer, step);
+    await side.finish(peer, await receiveClose(peer, rest));
   } finally {
-    client.abort();
-    client.compression.close();
+    peer.abort();
+    peer.compression.close();
   }
 }
 
@@ -131,26 +146,26 @@ function takeFirst(id: string, steps: Step[]): Uint8Array {
   return concatBytes(first.writes);
 }
 
-async function playStep(client: Client, step: Step): Promise<void> {
+async function playStep(peer: Peer, step: Step): Promise<void> {
   if ("writes" in step) {
-    await client.send(step.writes);
+    await peer.send(step.writes);
   } else if ("pauseMs" in step) {
     await new Promise((resolve) => setTimeout(resolve, step.pauseMs));
   } else if ("end" in step) {
-    client.end();
+    peer.end();
   } else {
-    await receiveAll(client, step.expect);
+    await receiveAll(peer, step.expect);
   }
 }
 
 /** Waits for all of these: messages in their order, and pongs in theirs. */
-async function receiveAll(client: Client, expected: readonly Expected[]): Promise<void> {
+async function receiveAll(peer: Peer, expected: readonly Expected[]): Promise<void> {
   const messages = expected.filter(({ type }) => type !== "pong");
   const pongs = expected.filter(({ type }) => type === "pong");
   while (messages.length + pongs.length > 0) {
     const wanted = [messages, pongs].filter(([first]) => first !== undefined);
     const what = wanted.map(([first]) => describe(first)).join(" and ");
-    const received = await client.receive(what);
+    const received = await peer.receive(what);
     const queue = received.type === "pong" ? pongs : messages;
     if (queue.length === 0 || !isSame(received, queue[0])) {
       throw new ConformanceFailure(`expected ${what}, got ${describe(received)}`);
@@ -165,13 +180,13 @@ async function receiveAll(client: Client, expected: readonly Expected[]): Promis
   }
 }
 
-/** Waits for the Close frame and for the server's end of the connection. */
+/** Waits for the Close frame. Gives its code. */
 async function receiveClose(
-  client: Client,
+  peer: Peer,
   { close, unfinished }: Omit<ConformanceCase, "steps">,
-): Promise<void> {
+): Promise<number> {
   const what = `a Close frame with ${close.join(" or ")}`;
-  const received = await client.receive(what);
+  const received = await peer.receive(what);
   if (received.type !== "close" || !close.includes(received.code)) {
     throw new ConformanceFailure(`expected ${what}, got ${describe(received)}`);
   }
@@ -179,13 +194,10 @@ async function receiveClose(
   const begun = received.unfinished;
   if (begun.length > sent.length || !isEqual(begun, sent.subarray(0, begun.length))) {
     throw new ConformanceFailure(
-      `the server closed within an echo that is none: ${describeBytes(begun)}`,
+      `the connection was closed within an echo that is none: ${describeBytes(begun)}`,
     );
   }
-  const end = await client.receive("the server's end of the connection, after its Close frame");
-  if (end.type !== "end") {
-    throw new ConformanceFailure(`expected the end of the connection, got ${describe(end)}`);
-  }
+  return received.code;
 }
 
 function isSame(received: Received, expected: Expected): boolean {

@@ -8,6 +8,7 @@
 import { it } from "node:test";
 import { assertEquals, assertMatch } from "@std/assert";
 import type { Section } from "./case.ts";
+import { clientOf } from "./client.ts";
 import { type AnyMistake, SLOW_MS, startPlainServer } from "./plain_server.ts";
 import { runSections } from "./run_case.ts";
 
@@ -34,7 +35,7 @@ export function describePlainServer(sections: readonly Section[]): void {
       const server = await startPlainServer();
       // The plain server is too slow for megabytes.
       const cases = section.cases.filter(({ heavy }) => !heavy);
-      const results = await runSections(server.url, [{ name: section.name, cases }]);
+      const results = await runSections(clientOf(server.url), [{ name: section.name, cases }]);
       await server.close();
       assertEquals(results.filter(({ failure }) => failure !== undefined), []);
       assertEquals(results.length, cases.length);
@@ -49,7 +50,7 @@ export function describeMistakes(found: Partial<Record<AnyMistake, Found>>): voi
     it(`find a server that ${mistake}`, async () => {
       const server = await startPlainServer(mistake as AnyMistake);
       const cases = section.cases.filter(({ id, heavy }) => !heavy && id.startsWith(group));
-      const results = await runSections(server.url, [{ name: section.name, cases }], {
+      const results = await runSections(clientOf(server.url), [{ name: section.name, cases }], {
         ...(mistake === "ends the connection late" && { slowMs: SLOW_MS }),
         deadlineMs,
         until: failure,
