@@ -69,9 +69,14 @@ export const startTls: Dialer["startTls"] = (channel, hostname, options, handler
   return promise;
 };
 
-function checkOptions({ serverName, ca, cert, key }: TlsClientOptions): void {
+function checkOptions(options: TlsClientOptions): void {
+  const { serverName, ca, cert, key, rejectUnauthorized = true } = options;
   // Runtimes would take it for no name, or for localhost.
   if (serverName === "") throw new TypeError("Cannot begin TLS: serverName is empty");
+  // Not to be turned off by what is merely no value.
+  if (typeof rejectUnauthorized !== "boolean") {
+    throw new TypeError("Cannot begin TLS: rejectUnauthorized is true or false");
+  }
   if (ca !== undefined) checkAuthorities(ca, certificateError);
   if ((cert === undefined) !== (key === undefined)) {
     throw new TypeError("Cannot begin TLS: cert and key are needed together, or neither");

@@ -34,9 +34,10 @@ const BODY_TIMEOUT_MS = 1_000;
 const EMPTY = new Uint8Array(0);
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** What is meant for the origin of the first URL, and for no other. */
-const CREDENTIALS: ReadonlySet<string> = new Set([
+const FOR_ORIGIN: ReadonlySet<string> = new Set([
   "authorization",
   "cookie",
+  "host",
   "proxy-authorization",
 ]);
 
@@ -67,9 +68,9 @@ export class Attempt<Data> {
       const key = createKey();
       const accept = await computeAccept(key);
       // Before anything is connected, as it checks what the program gave.
-      const request = this.#createRequest(address, key, isSameOrigin(address, first));
+      const request = this.#createRequest(address, key, first);
       const bytes = encodeRequestHead(request);
-      const { channel, exchange } = await this.#reach(address);
+      const { channel, exchange } = await this.#reach(address, first);
       try {
         const answer = await abortable(exchange.send(channel, bytes), this.#signal);
         const { head } = answer;
@@ -88,11 +89,13 @@ export class Attempt<Data> {
     }
   }
 
-  #createRequest(address: WebSocketAddress, key: string, isTrusted: boolean): RequestHead {
+  #createRequest(address: WebSocketAddress, key: string, first: WebSocketAddress): RequestHead {
     const { subprotocols } = this.#settings;
     let headers = this.#settings.headers;
-    if (!isTrusted) headers = headers.filter(([name]) => !CREDENTIALS.has(name.toLowerCase()));
-    const { target, host, authorization } = address;
+    const { target, host } = address;
+    let { authorization } = address;
+    if (isSameOrigin(address, first)) authorization ??= first.authorization;
+    else headers = headers.filter(([name]) => !FOR_ORIGIN.has(name.toLowerCase()));
     const hasOwn = headers.some(([name]) => String(name).toLowerCase() === "authorization");
     if (authorization !== undefined && !hasOwn) {
       headers = [...headers, ["Authorization", authorization]];
@@ -102,7 +105,7 @@ export class Attempt<Data> {
   }
 
   /** Connects to where the server is, by way of the proxy, with TLS where it is due. */
-  async #reach(address: WebSocketAddress): Promise<Line> {
+  async #reach(address: WebSocketAddress, first: WebSocketAddress): Promise<Line> {
     const { proxy, path, tls, headLimits } = this.#settings;
     const { hostname, port } = proxy ?? address;
     const exchange = new Exchange(headLimits);
@@ -118,7 +121,11 @@ export class Attempt<Data> {
         }
         line = await this.#openTunnel(line, address);
       }
-      return address.secure ? await this.#startTls(line, address.hostname, tls) : line;
+      if (!address.secure) return line;
+      // Who the program is, and by what name it knows the server, is for that origin only.
+      const { cert: _cert, key: _key, serverName: _serverName, ...others } = tls;
+      const options = isSameOrigin(address, first) ? tls : others;
+      return await this.#startTls(line, address.hostname, options);
     } catch (error) {
       line.channel.abort();
       throw error;
@@ -203,9 +210,10 @@ export class Attempt<Data> {
     address: WebSocketAddress,
     redirects: number,
   ): WebSocketAddress | undefined {
-    const [location] = head.getAll("Location");
+    const [location, ...more] = head.getAll("Location");
     const isFollowed = REDIRECTS.has(head.status) && redirects < this.#settings.maxRedirects;
     if (!isFollowed || location === undefined) return undefined;
+    if (more.length > 0) throw refuse(head, "more than one Location header");
     let next;
     try {
       next = parseWebSocketUrl(location, address.url);
@@ -216,6 +224,7 @@ export class Attempt<Data> {
     return next;
   }
 
+  /** @throws The reason of the program's signal. */
   async #refusal(exchange: Exchange, answer: Answer, where: string): Promise<Error> {
     const { clock } = this.#settings.connection;
     const { head } = answer;
@@ -226,6 +235,8 @@ export class Attempt<Data> {
     const body = await exchange.receiveBody(answer, controller.signal);
     clock.clearTimeout(timer);
     this.#signal.removeEventListener("abort", stop);
+    // At the end of the time, the refusal says more than that.
+    this.#settings.signal?.throwIfAborted();
     return new UnexpectedResponseError(
       `Cannot connect to ${where}: the answer was ${`${head.status} ${head.reason}`.trim()}`,
       head.status,

@@ -55,8 +55,9 @@ export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
    */
   connectTimeoutMs?: number;
   /**
-   * How many redirects are followed: an integer from 0, or `Infinity`. `Authorization`, `Cookie` and
-   * `Proxy-Authorization` are sent to the origin of the URL only; from `wss:` none leads to `ws:`.
+   * How many redirects are followed: an integer from 0, or `Infinity`. The fields `Authorization`,
+   * `Cookie`, `Host` and `Proxy-Authorization`, and of `tls` the certificate and the `serverName`, are
+   * for the origin of the URL only; from `wss:` none leads to `ws:`.
    *
    * @default {0}
    */

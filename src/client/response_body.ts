@@ -7,16 +7,15 @@ const LAST_CHUNK = "0\r\n\r\n";
 
 /** Whether these bytes are the whole body of a response, as far as its head tells. */
 export function isBodyWhole(head: ResponseHead, bytes: Uint8Array): boolean {
-  const { status } = head;
-  if (status === 204 || status === 304) return true;
+  if (isEmpty(head)) return true;
   if (isChunked(head)) return decoder.decode(bytes.subarray(-LAST_CHUNK.length)) === LAST_CHUNK;
-  const [length] = head.getAll("Content-Length");
-  return length !== undefined && bytes.length >= Number(length);
+  return bytes.length >= lengthOf(head);
 }
 
 /** Decodes the beginning of a body for people to read. */
 export function decodeBody(head: ResponseHead, bytes: Uint8Array): string {
-  if (!isChunked(head)) return decoder.decode(bytes);
+  if (isEmpty(head)) return "";
+  if (!isChunked(head)) return decoder.decode(bytes.subarray(0, lengthOf(head)));
   let text = "";
   const streaming = new TextDecoder();
   for (let start = 0; start < bytes.length;) {
@@ -33,4 +32,15 @@ export function decodeBody(head: ResponseHead, bytes: Uint8Array): string {
 
 function isChunked(head: ResponseHead): boolean {
   return includesToken(head.getAll("Transfer-Encoding").join(","), "chunked");
+}
+
+/** Whether it has no body, whatever its fields say (RFC 9112, section 6.3). */
+function isEmpty({ status }: ResponseHead): boolean {
+  return status === 204 || status === 304;
+}
+
+/** How long the body is: `Infinity` where the head does not tell. */
+function lengthOf(head: ResponseHead): number {
+  const [length = ""] = head.getAll("Content-Length");
+  return /^\d+$/.test(length) ? Number(length) : Infinity;
 }

@@ -63,15 +63,23 @@ function parse(purpose: string, url: string | URL, base?: string): URL {
   try {
     return new URL(url, base);
   } catch {
-    throw new TypeError(`Cannot ${purpose} ${JSON.stringify(String(url))}: it is no URL`);
+    const shown = JSON.stringify(withoutUser(String(url)));
+    throw new TypeError(`Cannot ${purpose} ${shown}: it is no URL`);
   }
 }
 
 /** Shows a URL in an error, without a password that might end up in a log. */
 function describe(url: URL): string {
+  // Where a scheme was forgotten, the user is taken for one.
+  if (!url.href.startsWith(`${url.protocol}//`)) return withoutUser(url.href);
   const shown = new URL(url);
   shown.username = shown.password = "";
   return shown.href;
+}
+
+/** Leaves out whatever stands where a user may, in a text that need be no URL. */
+function withoutUser(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:)?.*@/is, "$1//");
 }
 
 function toAddress(parsed: URL, secure: boolean): WebSocketAddress {

@@ -268,6 +268,8 @@ describe("startTls()", () => {
       [{ cert: client.cert }, "cert and key are needed together, or neither"],
       [{ key: client.key }, "cert and key are needed together, or neither"],
       [{ serverName: "" }, "serverName is empty"],
+      [{ rejectUnauthorized: null as never }, "rejectUnauthorized is true or false"],
+      [{ rejectUnauthorized: 0 as never }, "rejectUnauthorized is true or false"],
     ];
     for (const [tls, reason] of cases) {
       const channel = await dialPort(self);

@@ -247,6 +247,38 @@ describe("the body of a refusal", () => {
     const { reason } = await connecting.untilSettled();
     assertEquals((reason as UnexpectedResponseError).body, "ab");
   });
+
+  const exact: [what: string, head: string, body: string, expected: string][] = [
+    ["ends where its length says", "401 No\r\nContent-Length: 3", "no!HTTP/1.1 200 OK", "no!"],
+    ["is none of a 304", "304 Not Modified", "what?", ""],
+    ["is none of a 204", "204 No Content\r\nContent-Length: 2", "no", ""],
+  ];
+  for (const [what, head, body, expected] of exact) {
+    it(what, async () => {
+      const { connecting } = await connectTo(() => `HTTP/1.1 ${head}\r\n\r\n${body}`);
+      const { reason } = await connecting.untilSettled();
+      assertEquals((reason as UnexpectedResponseError).body, expected);
+    });
+  }
+
+  it("is given up with the reason of the signal", async () => {
+    const controller = new AbortController();
+    const { connecting } = await connectTo(() => `${HEAD}\r\nab`, { signal: controller.signal });
+    await settle();
+    const reason = new Error("enough");
+    controller.abort(reason);
+    assertEquals((await connecting.untilSettled()).reason, reason);
+  });
+
+  it("is given up at the end of the time, with what there is", async () => {
+    const { server, connecting } = await connectTo(() => `${HEAD}\r\nab`, {
+      connectTimeoutMs: 500,
+    });
+    await server.clock.advance(500);
+    const { reason } = await connecting.untilSettled();
+    assertEquals((reason as UnexpectedResponseError).body, "ab");
+    assertEquals(server.clock.pending, []);
+  });
 });
 
 describe("a redirect", () => {
@@ -305,7 +337,56 @@ describe("a redirect", () => {
     (await connecting).abort();
   });
 
+  it("takes the user of the URL along to the same origin only", async () => {
+    const server = new ScriptedServer();
+    const connecting = server.connect("ws://me:pw@example.com/", { maxRedirects: 3 });
+    const seen: unknown[] = [];
+    for (const location of ["/same", "ws://other.example/", "ws://example.com/back"]) {
+      const peer = await server.next();
+      seen.push((await peer.readRequest()).headers.get("authorization"));
+      peer.send(moved(location));
+    }
+    seen.push((await (await server.next()).accept()).headers.get("authorization"));
+    const basic = `Basic ${btoa("me:pw")}`;
+    assertEquals(seen, [basic, basic, undefined, basic]);
+    (await connecting).abort();
+  });
+
+  it("takes a Host of the program's own along to the same origin only", async () => {
+    const server = new ScriptedServer();
+    const headers = { Host: "inner.example" };
+    const connecting = server.connect("ws://example.com/", { maxRedirects: 2, headers });
+    const seen: unknown[] = [];
+    for (const location of ["/same", "ws://other.example/"]) {
+      const peer = await server.next();
+      seen.push((await peer.readRequest()).headers.get("host"));
+      peer.send(moved(location));
+    }
+    seen.push((await (await server.next()).accept()).headers.get("host"));
+    assertEquals(seen, ["inner.example", "inner.example", "other.example"]);
+    (await connecting).abort();
+  });
+
+  it("takes the client's certificate and the server's name along to the same origin only", async () => {
+    const server = new ScriptedServer();
+    const tls = { serverName: "inner.example", ca: "ca", cert: "c", key: "k" };
+    const connecting = server.connect("wss://example.com/", { maxRedirects: 2, tls });
+    for (const location of ["/same", "wss://other.example/"]) {
+      const peer = await server.next();
+      await peer.readRequest();
+      peer.send(moved(location));
+    }
+    await (await server.next()).accept();
+    (await connecting).abort();
+    assertEquals(server.dialled.flatMap(({ tls }) => tls), [
+      { hostname: "example.com", options: tls },
+      { hostname: "example.com", options: tls },
+      { hostname: "other.example", options: { ca: "ca" } },
+    ]);
+  });
+
   const refused: [what: string, location: string, message: string][] = [
+    ["to two places", "/a\r\nLocation: /b", "more than one Location"],
     ["from wss: to ws:", "ws://example.com/", "from wss: to ws:"],
     ["to another scheme", "ftp://example.com/", "its scheme must be"],
     ["to no URL", "//[", "it is no URL"],

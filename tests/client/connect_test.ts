@@ -169,6 +169,18 @@ describe("what connect() refuses before it connects", () => {
     const error = await assertRejects(() => connect("ws://me:secret@example.com/#x"), TypeError);
     assert(!error.message.includes("secret"), error.message);
   });
+
+  for (
+    const wrong of ["ws://me:secret@exa mple.com/", "ws://me:sec%ret@a:b@c:99999", "//x:secret@a"]
+  ) {
+    it(`a password in ${wrong} is not in the message, nor as that of a proxy`, async () => {
+      const { connect } = new ScriptedServer();
+      for (const [url, proxy] of [[wrong, undefined], ["ws://a/", wrong]] as const) {
+        const error = await assertRejects(() => connect(url, { proxy }), TypeError);
+        assert(!/sec.*ret|a:b/.test(error.message), error.message);
+      }
+    });
+  }
 });
 
 describe("the connection of a client", () => {
