@@ -144,6 +144,11 @@ export class ScriptedServer implements Dialer {
     return this.#peers.shift()!;
   }
 
+  /** Gives the next connection, if there is one. */
+  poll(): ScriptedPeer | undefined {
+    return this.#peers.shift();
+  }
+
   /** How many of all connections are still there. */
   get openCount(): number {
     return this.#all.filter((peer) => !peer.isClosed).length;

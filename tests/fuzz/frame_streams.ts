@@ -180,13 +180,15 @@ export function makeStream(masked: boolean, random: Random, isLarge = false): Ui
   return bytes;
 }
 
-/** Makes the frames of a client that follows the RFC mostly, and closes at the end. */
-export function makeSession(random: Random): Uint8Array {
+/** Makes the frames of a peer that follows the RFC mostly, and closes at the end. */
+export function makeSession(random: Random, masked = true): Uint8Array {
   const frames = makeFrames(random, random.below(60) === 0);
   const reason = random.pick(["", "bye", "é"]);
   frames.push({ opcode: 8, payload: closePayload(random.pick([1000, 1001, 3000]), reason) });
   return concatBytes(
-    frames.map((frame) => encodeReferenceFrame({ ...frame, maskingKey: random.bytes(4) })),
+    frames.map((frame) =>
+      encodeReferenceFrame({ ...frame, maskingKey: masked ? random.bytes(4) : undefined })
+    ),
   );
 }
 

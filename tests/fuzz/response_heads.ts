@@ -7,6 +7,7 @@ import {
   HandshakeError,
 } from "../../src/handshake/mod.ts";
 import type { Random } from "../codec/support.ts";
+import { asLatin1 } from "./output.ts";
 import { check, type Target } from "./target.ts";
 
 const OWN_IN_101 = ["connection", "content-length", "sec-websocket-accept", "transfer-encoding"]
@@ -156,8 +157,4 @@ function compare(
     text === expected.join("\r\n") && !/\r(?!\n)|[^\r]\n/.test(text),
     () => `${JSON.stringify(text)} instead of ${JSON.stringify(expected)}`,
   );
-}
-
-function asLatin1(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
 }

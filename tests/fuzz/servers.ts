@@ -7,17 +7,18 @@ import { assertEquals } from "@std/assert";
 import type { Connection, ServeOptions } from "../../src/server/mod.ts";
 import { Random, toHex } from "../codec/support.ts";
 import { latin1 } from "../handshake/support.ts";
-import { describeClose, describeControl, describeMessage } from "../protocol/events.ts";
+import { describeMessage } from "../protocol/events.ts";
 import { receivePlainly } from "../protocol/reference_receiver.ts";
 import type { MemorySocket } from "../support/memory_channel.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { concatBytes, decodeReferenceFrame, frameFaults } from "../support/reference_frames.ts";
+import { concatBytes } from "../support/reference_frames.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { streamOf } from "../support/stream_of.ts";
 import { type MemoryHarness, type Setup, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { watch, type Watched } from "../support/watch.ts";
 import { makeSession, makeStream } from "./frame_streams.ts";
+import { asLatin1, readOutput } from "./output.ts";
 import { readHead } from "./reference_head.ts";
 import {
   isMeantAsUpgrade,
@@ -432,7 +433,7 @@ class Exchange {
     }
     if (!client.hasSentEnd) client.socket.end();
     await this.#untilEnd();
-    const output = readOutput(await client.readToEnd());
+    const output = readOutput(await client.readToEnd(), "server");
     await this.#end();
 
     const messages = expected.events.filter((line) => /^(?:text|binary) /.test(line));
@@ -588,7 +589,7 @@ class Exchange {
     const codes = [expected.closeCode, 1000, 1001, 1006, 1008, 1011, 1013, 4000];
     if (initiator === "local") check(codes.includes(closeCode), () => `code ${closeCode}`);
     const end = asLatin1(output).indexOf("\r\n\r\n");
-    if (end !== -1) readOutput(output.subarray(end + 4));
+    if (end !== -1) readOutput(output.subarray(end + 4), "server");
   }
 
   /** Ends everything, and checks that nothing is left. Gives what was received. */
@@ -626,42 +627,8 @@ class Exchange {
   }
 }
 
-function asLatin1(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-}
-
 /** The status of the response that the bytes begin with. */
 function statusOf(bytes: Uint8Array): number | undefined {
   const match = /^HTTP\/1\.1 ([0-9]{3}) .*\r\n/.exec(asLatin1(bytes.subarray(0, 100)));
   return match === null ? undefined : Number(match[1]);
-}
-
-/** What a server sent: frames it may send, in an order they may have, the last one perhaps cut off. */
-function readOutput(
-  bytes: Uint8Array,
-): { messages: string[]; pongs: string[]; close: string | undefined } {
-  const messages: string[] = [];
-  const pongs: string[] = [];
-  let close: string | undefined;
-  let type = 0;
-  let fragments: Uint8Array[] = [];
-  for (let found = decodeReferenceFrame(bytes); found !== undefined;) {
-    const { opcode, fin, payload } = found.frame;
-    assertEquals(frameFaults(found, "server"), []);
-    check(close === undefined, () => "something behind a Close frame");
-    if (opcode === 8) close = describeClose(payload);
-    else if (opcode === 10) pongs.push(describeControl(10, payload));
-    else if (opcode < 8) {
-      check((opcode === 0) === (type !== 0), () => "fragments of two messages are mixed");
-      type ||= opcode;
-      fragments.push(payload);
-      if (fin) {
-        messages.push(describeMessage(type === 1 ? "text" : "binary", concatBytes(fragments)));
-        type = 0;
-        fragments = [];
-      }
-    }
-    found = decodeReferenceFrame(bytes, found.end);
-  }
-  return { messages, pongs, close };
 }

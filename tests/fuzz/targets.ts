@@ -1,5 +1,7 @@
 /** What there is to be fuzzed, by name. */
 
+import { ANSWER_HEADS } from "./answer_heads.ts";
+import { CLIENTS } from "./clients.ts";
 import { CLOSE_PAYLOADS, CLOSE_STATUSES } from "./close_payloads.ts";
 import { DECODER_STREAM } from "./codec_streams.ts";
 import { COMPRESSED_STREAMS } from "./compressed_streams.ts";
@@ -13,6 +15,7 @@ import { FRAME_ENCODER, ROUND_TRIPS } from "./round_trips.ts";
 import { SERVERS } from "./servers.ts";
 import type { Target } from "./target.ts";
 import { UPGRADE_REQUESTS } from "./upgrade_requests.ts";
+import { UPGRADE_RESPONSES } from "./upgrade_responses.ts";
 import { UTF8 } from "./utf8.ts";
 
 /** The targets by their names. An execution is made by a seed alone, so that it can be repeated. */
@@ -21,6 +24,8 @@ export const TARGETS: Record<string, Target<any>> = {
   "request head": REQUEST_HEADS,
   "upgrade request": UPGRADE_REQUESTS,
   "response head": RESPONSE_HEADS,
+  "answer head": ANSWER_HEADS,
+  "upgrade response": UPGRADE_RESPONSES,
   "extensions": EXTENSIONS,
   "token lists": TOKEN_LISTS,
   "frame stream": FRAME_STREAMS,
@@ -35,4 +40,5 @@ export const TARGETS: Record<string, Target<any>> = {
   "deflater": DEFLATERS,
   "deflate offers": DEFLATE_OFFERS,
   "server": SERVERS,
+  "client": CLIENTS,
 };

@@ -28,6 +28,38 @@ const bytesOf = (...hex: string[]) => hex.map((hex) => ({ bytes: fromHex(hex), o
 const conversations = (...hex: string[]) =>
   hex.map((hex) => ({ head: upgradeRequest(), bytes: fromHex(hex), isCalm: true }));
 
+/** Answers to the request of a client, and what comes behind them. */
+const answers = (...answers: [head: string, hex: string][]) =>
+  answers.flatMap(([head, hex]) =>
+    [true, false].map((isCalm) => ({ head, bytes: fromHex(hex), isCalm }))
+  );
+const SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n" +
+  "Connection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n";
+const EARLY = "HTTP/1.1 103 Early Hints\r\n\r\n";
+
+/** Responses with status 101 to a client that offers everything. */
+const switchings = (...fields: [name: string, value: string][][]) =>
+  fields.map((more) => ({
+    minorVersion: 1,
+    fields: [["Upgrade", "websocket"], ["Connection", "Upgrade"], ["Sec-WebSocket-Accept", "x"]]
+      .concat(more),
+    asked: {
+      accept: "x",
+      subprotocols: ["a"],
+      deflate: {
+        serverNoContextTakeover: false,
+        clientNoContextTakeover: false,
+        serverMaxWindowBits: 12,
+        clientMaxWindowBits: 12,
+      },
+    },
+  }));
+const agreeing = (...values: string[]) =>
+  switchings(...values.map((value): [string, string][] => [
+    ["Sec-WebSocket-Protocol", "a"],
+    ["Sec-WebSocket-Extensions", `permessage-deflate${value}`],
+  ]));
+
 /** Streams of compressed messages, each of one frame. */
 const compressed = (...messages: string[][]) =>
   messages.flatMap((payloads) =>
@@ -82,6 +114,63 @@ export const VECTORS: Record<string, object[]> = {
     `GET / HTTP/1.1\r\n${`a:${"x".repeat(90)}\r\n`.repeat(4)}\r\n`.slice(0, -2) + "\r\n",
     `GET / HTTP/1.1\r\na:${"x".repeat(88)}\r\n${`a:${"x".repeat(90)}\r\n`.repeat(3)}\r\n`,
   ),
+  "answer head": heads(
+    "HTTP/1.1 101\r\n\r\n",
+    "HTTP/1.1 101 \r\n\r\n",
+    "HTTP/1.1  101 \r\n\r\n",
+    "HTTP/1.1 101  \r\n\r\n",
+    "\r\nHTTP/1.1 101 a\r\n\r\n",
+    "HTTP/1.1 101 a\n\n",
+    "HTTP/1.1 101 a\n\r\n",
+    "HTTP/1.1 101 a\rb\r\n\r\n",
+    "HTTP/1.1 101 a\0\r\n\r\n",
+    "HTTP/1.1 101 a\r\nb: c\r\n d\r\n\r\n",
+    "HTTP/1.1 101 a\r\nb : c\r\n\r\n",
+    "HTTP/1.1 600 a\r\n\r\n",
+    "HTTP/1.1 099 a\r\n\r\n",
+    "HTTP/1.10 200 a\r\n\r\n",
+    "HTTP/2 200\r\n\r\n",
+    "http/1.1 200 a\r\n\r\n",
+    "SSH-2.0-x\r\n",
+    "\x15\x03\x01\0\x02\x02\x46",
+    // A line, a number of lines and a head as long as they may be, and one more.
+    `HTTP/1.1 200 ${"x".repeat(107)}\r\n\r\n`,
+    `HTTP/1.1 200 ${"x".repeat(108)}\r\n\r\n`,
+    `HTTP/1.1 200 ${"x".repeat(108)}\n\r\n`,
+    `HTTP/1.1 200 ${"x".repeat(109)}`,
+    `HTTP/1.1 200 a\r\na:${"x".repeat(118)}\r\n\r\n`,
+    `HTTP/1.1 200 a\r\na:${"x".repeat(119)}\r\n\r\n`,
+    `HTTP/1.1 200 a\r\n${"a:b\r\n".repeat(9)}\r\n`,
+    `HTTP/1.1 200 a\r\n${"a:b\r\n".repeat(10)}\r\n`,
+    `HTTP/1.1 200 a\r\na:${"x".repeat(89)}\r\n${`a:${"x".repeat(90)}\r\n`.repeat(3)}\r\n`,
+    `HTTP/1.1 200 a\r\na:${"x".repeat(90)}\r\n${`a:${"x".repeat(90)}\r\n`.repeat(3)}\r\n`,
+    `HTTP/1.1 200 a\r\na:${"x".repeat(91)}\r\n${`a:${"x".repeat(90)}\r\n`.repeat(3)}\r\n`,
+  ),
+  "upgrade response": [
+    ...switchings(
+      [],
+      [["Sec-WebSocket-Protocol", "a"]],
+      [["Sec-WebSocket-Protocol", "A"]],
+      [["Sec-WebSocket-Protocol", "a"], ["sec-websocket-protocol", "a"]],
+      [["Sec-WebSocket-Protocol", "a"], ["Sec-WebSocket-Accept", "x"]],
+      [["Sec-WebSocket-Protocol", "a"], ["Upgrade", "websocket"]],
+      [["Sec-WebSocket-Protocol", "a"], ["Connection", "close"]],
+      [["Sec-WebSocket-Protocol", "a"], ["Content-Length", "0"]],
+      [["Sec-WebSocket-Protocol", "a"], ["Content-Length", "1"]],
+      [["Sec-WebSocket-Protocol", "a"], ["Transfer-Encoding", "chunked"]],
+    ),
+    ...agreeing(
+      "",
+      "; server_max_window_bits=12",
+      "; server_max_window_bits=13",
+      "; server_max_window_bits=8; client_max_window_bits=8",
+      "; server_max_window_bits=12; client_max_window_bits=13",
+      "; server_max_window_bits=12; client_max_window_bits",
+      '; server_max_window_bits="12"; client_no_context_takeover',
+      "; server_max_window_bits=12; server_max_window_bits=12",
+      "; server_max_window_bits=12, permessage-deflate; server_max_window_bits=12",
+    ),
+  ],
   "extensions": values(
     'a; b="c"',
     'a; b="\\c"',
@@ -221,6 +310,20 @@ export const VECTORS: Record<string, object[]> = {
     "03 e8 ef bb bf",
     "03 e8 c3",
     `03 e8 ${"61 ".repeat(122)} c3`,
+  ),
+  "client": answers(
+    [SWITCHING, "81 01 56 88 02 03 e8"],
+    [SWITCHING, "81 81 37 fa 21 3d 56"],
+    [SWITCHING, "88 00 88 00"],
+    [SWITCHING, ""],
+    [SWITCHING.slice(0, -1), ""],
+    [`${EARLY.repeat(8)}${SWITCHING}`, "89 00"],
+    [`${EARLY.repeat(9)}${SWITCHING}`, "89 00"],
+    ["HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno", "00 01"],
+    ["HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", ""],
+    ["HTTP/1.1 302 Found\r\nLocation: /a\r\nLocation: /b\r\n\r\n", ""],
+    ["HTTP/1.1 302 Found\r\nLocation: //[\r\n\r\n", ""],
+    ["", ""],
   ),
   "server": [
     ...conversations(
