@@ -12,8 +12,8 @@ import { type Outcome, writeRecord } from "./record.ts";
 import { askVersion, type Kind, type Scenario, SCENARIOS } from "./scenarios.ts";
 
 /** Only decides how soon a hang is seen. Less than that of the tests, so that what is left is closed. */
-const DEADLINE_MS = 25_000;
-const TIMEOUT_MS = 30_000;
+const DEADLINE_MS = 50_000;
+const TIMEOUT_MS = 60_000;
 
 /** How a peer of a row is reached. */
 export interface Reach {

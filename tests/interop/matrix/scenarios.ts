@@ -53,6 +53,13 @@ async function echo(conn: Connection, message: Message): Promise<void> {
   assertMessage(received, message);
 }
 
+/** Tells how many bytes a message of 300 bytes comes back as. */
+async function sizeOfEcho(conn: Connection): Promise<number> {
+  const { bytesReceived } = conn.stats();
+  await echo(conn, bytesOf(300));
+  return conn.stats().bytesReceived - bytesReceived;
+}
+
 async function ask(conn: Connection, command: string): Promise<string> {
   await conn.send(command);
   return `${await receive(conn)}`;
@@ -166,6 +173,10 @@ export const SCENARIOS: readonly Scenario[] = [
         await conn.send("!fragments");
         await echo(conn, message);
       }
+      // Three frames have more headers than one.
+      const whole = await sizeOfEcho(conn);
+      await conn.send("!fragments");
+      assertGreater(await sizeOfEcho(conn), whole);
       await conn.close();
     },
   },
