@@ -51,8 +51,8 @@ describe("listGroups()", () => {
       "node26 sluice-callback, node26 raw",
     ]);
     assertEquals(namesOf(["bun,deno", "fan-out", "sluice,native"]), [
-      "bun sluice-callback, bun bun-serve, bun bun-serve-publish",
-      "deno sluice-callback, deno deno-upgrade",
+      "bun sluice-callback, bun sluice-publish, bun bun-serve, bun bun-serve-publish",
+      "deno sluice-callback, deno sluice-publish, deno deno-upgrade",
     ]);
   });
 
