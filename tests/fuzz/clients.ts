@@ -63,9 +63,15 @@ export const CLIENTS: Target<ClientInput> = {
       head = early.repeat(random.pick([1, 2, 8, 9])) + head;
     }
     if (random.below(5) === 0) head = mutateHead(head, random);
+    const isCutOff = random.below(20) === 0;
+    if (isCutOff) head = head.slice(0, random.below(head.length));
     return {
       head,
-      bytes: random.below(2) === 0 ? makeStream(false, random) : makeSession(random, false),
+      bytes: isCutOff
+        ? new Uint8Array(0)
+        : random.below(2) === 0
+        ? makeStream(false, random)
+        : makeSession(random, false),
       isCalm: random.below(2) === 0,
       seed: random.below(2 ** 31),
     };
@@ -435,13 +441,18 @@ class Play {
     const server = this.#server;
     await settle(1);
     // A connection that nothing is wrong with stays; all else has an end of its own.
-    if (this.#conn === undefined) await server.clock.advance(100_000);
+    if (this.#connecting.state === "pending") await server.clock.advance(100_000);
     await this.#untilSettled();
     await settle(2);
+    // What became of its channel is told to a connection, whenever that was.
+    if (this.#conn !== undefined && server.openCount === 0) {
+      check(this.#conn.state === "closed", () => `${this.#conn!.state} without a channel`);
+    }
     this.#conn?.abort();
     await settle(3);
     check(server.openCount === 0, () => `${server.openCount} connections are left`);
-    check(server.clock.pending.length === 0, () => `timers are left: ${server.clock.pending}`);
+    const { pending } = server.clock;
+    check(pending.length === 0, () => `timers are left: ${pending}`);
     assertEquals(server.violations, []);
     for (const error of this.#errors) {
       check(error === PROGRAM_ERROR, () => `an error was reported: ${error}`);

@@ -26,7 +26,8 @@ const OUTCOMES: Record<string, string[]> = {
   "deflater": ["window kept", "no window"],
   "deflate offers": ["accepted", "declined", "malformed"],
   "server": ["closed 1002 by local", "closed 1006 by remote", "400", "403", "500", "wild"],
-  "client": ["closed 1002 by local", "closed 1006 by remote", "refused 0", "refused 101", "wild"],
+  "client": ["closed 1002 by local", "closed 1006 by remote", "refused 0", "refused 101"]
+    .concat(["incomplete", "wild"]),
 };
 /** Others than those of a run from 1 on. */
 const FIRST_SEED = 0x10000000;
