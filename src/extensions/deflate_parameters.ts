@@ -109,15 +109,10 @@ export function readDeflateResponse(
     throw unacceptable(`a larger window than server_max_window_bits=${serverMaxWindowBits}`);
   }
   const parameters = toParameters(fields);
-  if (
-    typeof fields.client_max_window_bits === "number" &&
-    parameters.clientMaxWindowBits > clientMaxWindowBits
-  ) {
-    throw unacceptable(`a larger window than client_max_window_bits=${clientMaxWindowBits}`);
-  }
   return {
     ...parameters,
-    // What a client promised in its offer it keeps, whether the server repeats it or not.
+    // What a client promised in its offer it keeps, whether the server repeats it or not: that "may
+    // either ignore this value or use this value" (section 7.1.2.2), and answer a larger window.
     clientNoContextTakeover: parameters.clientNoContextTakeover ||
       (offer.clientNoContextTakeover ?? false),
     clientMaxWindowBits: Math.min(parameters.clientMaxWindowBits, clientMaxWindowBits),

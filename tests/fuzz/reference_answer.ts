@@ -148,9 +148,6 @@ function readDeflate(
   }
   if (offer.serverNoContextTakeover && !has("server_no_context_takeover")) wrong("takeover");
   if (bits("server_max_window_bits") > offer.serverMaxWindowBits) wrong("server window");
-  if (has("client_max_window_bits") && bits("client_max_window_bits") > offer.clientMaxWindowBits) {
-    wrong("client window");
-  }
   return {
     serverNoContextTakeover: has("server_no_context_takeover"),
     clientNoContextTakeover: has("client_no_context_takeover") || offer.clientNoContextTakeover,
