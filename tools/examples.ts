@@ -1,7 +1,7 @@
 /**
- * Checks the examples of the README and of the doc comments: each fenced `ts` block is a module of
- * its own, is type checked, and is run on Deno. What a block may say after `ts`: `no-run` (only type
- * checked, as where it waits for ever or needs files) or `ignore` (neither).
+ * Checks the examples of the README, of the guides in `docs/` and of the doc comments: each fenced
+ * `ts` block is a module of its own, is type checked, and is run on Deno. What a block may say after
+ * `ts`: `no-run` (only type checked, as where it waits for ever or needs files) or `ignore` (neither).
  *
  * An example that serves may leave its server open: it has run once its top level has, and what it
  * started has had a moment to fail. Its ports (80xx and 84xx) are replaced by free ones.
@@ -24,19 +24,20 @@ interface Written {
   runs: boolean;
 }
 
-async function findSources(folder: string): Promise<string[]> {
+async function findFiles(folder: string, ending: string): Promise<string[]> {
   const files: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const path = `${folder}/${name}`;
-    if (isDirectory) files.push(...await findSources(path));
-    else if (name.endsWith(".ts")) files.push(path);
+    if (isDirectory) files.push(...await findFiles(path, ending));
+    else if (name.endsWith(ending)) files.push(path);
   }
   return files.sort();
 }
 
 async function writeExamples(folder: string): Promise<Written[]> {
   const written: Written[] = [];
-  for (const file of ["README.md", "mod.ts", ...await findSources("src")]) {
+  const guides = await findFiles("docs", ".md");
+  for (const file of ["README.md", ...guides, "mod.ts", ...await findFiles("src", ".ts")]) {
     const text = await Deno.readTextFile(file).catch((error) => {
       if (error instanceof Deno.errors.NotFound) return "";
       throw error;
