@@ -70,20 +70,35 @@ async function readEntryPoints(): Promise<Record<string, string>> {
   );
 }
 
+/** Whether a snippet needs no other package, such as a framework. */
+function isSelfContained(code: string): boolean {
+  return Array.from(code.matchAll(/ from "([^"]+)"/g), ([, specifier]) => specifier)
+    .every((specifier) => specifier.startsWith("node:") || specifier.startsWith(PACKAGE));
+}
+
+/** Whether this runtime has what the guides say that not all have. */
+function isKnownHere(code: string): boolean {
+  return !code.includes("URLPattern") || "URLPattern" in globalThis;
+}
+
 describe("the npm package", () => {
   let project: Project;
-  /** The modules of the README, and whether each can be run. */
+  /** The modules of the README and of the guides, and whether each can be run. */
   const snippets: { name: string; code: string; runs: boolean }[] = [];
 
   before(async () => {
     if (skip) return;
     project = await Project.create();
-    const readme = await readText(`${root}README.md`);
-    for (const { line, code, attributes } of extractExamples("README.md", readme)) {
-      if (attributes.includes("ignore")) continue;
-      const name = `./readme_${line}.ts`;
-      await project.write(name, await replacePorts(code));
-      snippets.push({ name, code, runs: !attributes.includes("no-run") });
+    const guides = (await readdir(`${root}docs`)).filter((name) => name.endsWith(".md"));
+    for (const file of ["README.md", ...guides.map((name) => `docs/${name}`)]) {
+      const text = await readText(`${root}${file}`);
+      for (const { line, code, attributes } of extractExamples(file, text)) {
+        if (attributes.includes("ignore") || !isSelfContained(code)) continue;
+        const name = `./${file.replaceAll(/[^\w]/g, "_")}_${line}.ts`;
+        await project.write(name, await replacePorts(code));
+        const runs = !attributes.includes("no-run") && isKnownHere(code);
+        snippets.push({ name, code, runs });
+      }
     }
     await project.write("echo.ts", ECHO);
     await project.write("list.js", LIST);
@@ -176,7 +191,7 @@ describe("the npm package", () => {
     assertEquals([status, stdout], [0, "function function\n"]);
   });
 
-  it("runs what the README shows", { skip }, async () => {
+  it("runs what the README and the guides show", { skip }, async () => {
     const names = snippets.filter(({ runs }) => runs).map(({ name }) => name);
     assert(names.length >= 4);
     const { status, stderr } = await project.run(`${root}tools/run_example.ts`, ...names);
