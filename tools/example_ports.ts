@@ -7,6 +7,11 @@
 import { createServer } from "node:net";
 
 const PORT = /\b8[04]\d\d\b/g;
+/** Where a port is listened on. */
+const LISTENING = /((?:\bport: |\blisten\())(8[04]\d\d)\b/g;
+
+/** The ports that were given out: somebody may be about to listen on them. */
+const given = new Set<number>();
 
 function findFreePort(): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
@@ -19,11 +24,26 @@ function findFreePort(): Promise<number> {
   return promise;
 }
 
-/** Gives the code with a free port in the place of each that it names. */
+async function takeFreePort(): Promise<number> {
+  let port;
+  do port = await findFreePort(); while (given.has(port));
+  given.add(port);
+  return port;
+}
+
+/**
+ * Gives the code with a free port in the place of each that it names. A port that is listened on, and
+ * not named again, becomes 0: what is free now may not be when the code runs.
+ */
 export async function replacePorts(code: string): Promise<string> {
+  const isNamedOnce = (port: string) => code.split(port).length === 2;
+  const open = code.replace(
+    LISTENING,
+    (text, before, port) => isNamedOnce(port) ? `${before}0` : text,
+  );
   const ports = new Map<string, number>();
-  for (const [port] of code.matchAll(PORT)) {
-    if (!ports.has(port)) ports.set(port, await findFreePort());
+  for (const [port] of open.matchAll(PORT)) {
+    if (!ports.has(port)) ports.set(port, await takeFreePort());
   }
-  return code.replace(PORT, (port) => String(ports.get(port)));
+  return open.replace(PORT, (port) => String(ports.get(port)));
 }
