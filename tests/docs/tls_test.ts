@@ -1,0 +1,47 @@
+import { describe, it } from "node:test";
+import { assertEquals, assertMatch } from "@std/assert";
+import { execFile, spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import process from "node:process";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { replacePorts } from "../../tools/example_ports.ts";
+import { extractExamples } from "../../tools/extract_examples.ts";
+import { moduleCommand } from "../support/child_process.ts";
+import { skipUnless } from "../support/skip.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
+const skip = skipUnless(hasOpenssl, "needs openssl: apt-get install openssl");
+
+describe("the guide to TLS", () => {
+  it("makes a certificate, serves with it, and connects", { skip }, async () => {
+    const guide = await readFile(`${root}docs/tls.md`, "utf8");
+    const [server, client] = extractExamples("docs/tls.md", guide).map(({ code }) => code);
+    const command = /```sh\n(openssl [^]*?)```/.exec(guide)![1];
+    await mkdir(`${root}.tmp`, { recursive: true });
+    // Inside the repository, since the snippets import the package by its name.
+    const folder = await mkdtemp(`${root}.tmp/guide-`);
+    try {
+      assertEquals(spawnSync("sh", ["-c", command], { cwd: folder }).status, 0);
+      const own = server.replace("fullchain.pem", "cert.pem").replace("privkey.pem", "key.pem");
+      const both = (await replacePorts(`${own}// next\n${client}`)).split("// next\n");
+      await writeFile(`${folder}/server.ts`, both[0]);
+      await writeFile(`${folder}/client.ts`, both[1]);
+      const main = 'await import("./server.ts");\nawait import("./client.ts");\nprocess.exit(0);\n';
+      await writeFile(`${folder}/main.ts`, `import process from "node:process";\n${main}`);
+      const args = moduleCommand(pathToFileURL(`${folder}/main.ts`));
+      const [error, stdout] = await new Promise<[Error | null, string]>((resolve) => {
+        execFile(
+          process.execPath,
+          args,
+          { cwd: folder },
+          (error, stdout) => resolve([error, stdout]),
+        );
+      });
+      assertEquals(error, null);
+      assertMatch(stdout, /^\d[\d.]*\s*$/);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
