@@ -708,7 +708,10 @@ export class WebSocketConnection<Data>
   #receiveEndOf(end: End): void {
     if (this.#end !== undefined) return;
     this.#end = end;
-    if (end === "end-of-stream") this.#closeInfo ??= abnormalClosure("remote", "");
+    if (end === "end-of-stream") {
+      this.#protocol.receiveEnd();
+      this.#closeInfo ??= abnormalClosure("remote", "");
+    }
     // A message whose rest won't come must not keep the program waiting.
     this.#receiveQueue.failArriving(end instanceof ProtocolError ? end : this.#closedError());
     if (!this.isSendable || this.#isIdle) this.#settleEnd();

@@ -204,13 +204,21 @@ export class Protocol {
         consumed = this.#decoder.decode(bytes, start, end);
       }
     } catch (error) {
-      this.#receiving = false;
-      // Also what was not inflated: nobody would come to take it.
-      this.#receiver.discard();
+      // Also what was not inflated is dropped: nobody would come to take it.
+      this.receiveEnd();
       throw error;
     }
     // "After receiving a Close frame ... any further data is discarded" (sections 1.4 and 5.5.1)
     return this.#receiving ? consumed : end;
+  }
+
+  /**
+   * Takes the end of the peer's bytes: nothing is received any more, and a message that is not whole
+   * is dropped, as far as it was not handed on.
+   */
+  receiveEnd(): void {
+    this.#receiving = false;
+    this.#receiver.discard();
   }
 
   /**
@@ -368,7 +376,7 @@ export class Protocol {
   #receiveControl(opcode: Opcode, bytes: Uint8Array, start: number, end: number): void {
     if (opcode === Opcode.Close) {
       const status = decodeClosePayload(bytes, start, end);
-      this.#receiving = false;
+      this.receiveEnd();
       this.#decoder.stop();
       this.#state = this.#state === "open" ? "close-received" : "closed";
       this.#handler.receiveClose(status);

@@ -11,6 +11,7 @@ import { clientFrame, closeFrame, decodeUtf8, textFrame, utf8 } from "../support
 import { concatBytes, REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { TRANSPORTS } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
+import { eventually } from "../support/waiter.ts";
 import { watch } from "../support/watch.ts";
 
 const { text, binary, continuation } = REFERENCE_OPCODES;
@@ -239,6 +240,22 @@ for (const { name, withServer } of TRANSPORTS) {
           assertInstanceOf(last.reason, ConnectionClosedError);
           assertEquals(last.reason.closeCode, code);
           assertEquals((await messages.next()).done, true);
+        }));
+    }
+
+    for (const [what, end] of ENDS) {
+      it(`where the client ${what} before it is whole and before anybody reads: it never came`, () =>
+        withServer({}, async (server) => {
+          const { client, conn } = await server.openPair();
+          client.send(textFrame("whole"), fragment(text, "one"), fragment(continuation, "two"));
+          end(client);
+          await eventually("the end to arrive", () => conn.state !== "open");
+          const messages = conn.messages();
+          const { value } = await messages.next();
+          if (value !== undefined) assertEquals(await value.text(), "whole");
+          assertEquals((await watch(messages.next()).untilSettled()).value?.done, true);
+          // A reset may come before anything was read.
+          assert(value !== undefined || what === "is reset");
         }));
     }
 

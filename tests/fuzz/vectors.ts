@@ -315,6 +315,8 @@ export const VECTORS: Record<string, object[]> = {
     [SWITCHING, "81 01 56 88 02 03 e8"],
     [SWITCHING, "81 81 37 fa 21 3d 56"],
     [SWITCHING, "88 00 88 00"],
+    // A Close within a message that nobody has asked for yet.
+    [SWITCHING, "81 01 61 82 01 61 01 02 78 78 00 00 88 02 0b b8"],
     [SWITCHING, ""],
     [SWITCHING.slice(0, -1), ""],
     [`${EARLY.repeat(8)}${SWITCHING}`, "89 00"],
