@@ -176,6 +176,7 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
     }
     settings.signal?.throwIfAborted();
     const host = new MountedHost(settings, await loadCompression(settings));
+    await host.startBroker();
     host.shutDownOn(settings.signal);
     return host;
   }

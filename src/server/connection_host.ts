@@ -75,15 +75,17 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
   /**
    * Sends a message to all connections that are subscribed to a topic at this moment: see
    * {@linkcode Connection.subscribe}. It is encoded, and compressed, once for all. What is published in
-   * one turn of the event loop goes out together at its end, in the order of all that is sent.
+   * one turn of the event loop goes out together at its end, in the order of all that is sent. With
+   * {@linkcode HostOptions.broker} it goes to the other servers too.
    *
    * @param topic The topic's name.
    * @param data A string, sent as text, or bytes, sent as binary: they are copied.
    * @throws {TypeError} Where the topic is no string, or the message neither a string nor a
-   * `Uint8Array`.
+   * `Uint8Array`; with a broker also where the topic has half of a surrogate pair.
+   * @throws {RangeError} Where there is a broker, and the topic has more than 1,024 bytes of UTF-8.
    */
   publish(topic: string, data: Message, options?: PublishOptions): void;
-  /** Counts the connections that are subscribed to a topic. */
+  /** Counts the connections of this server that are subscribed to a topic. */
   subscriberCount(topic: string): number;
   /** Tells what the server has done so far, and how it stands. Takes time for each connection. */
   stats(): ServerStats;

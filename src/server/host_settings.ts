@@ -10,6 +10,7 @@ import {
   type HostOptions,
   resolveAcceptOptions,
 } from "./options.ts";
+import type { Broker } from "../topics/broker.ts";
 import type { ServerEvent } from "./stats.ts";
 
 /** The options and the handler of whatever keeps connections, checked and complete. */
@@ -21,7 +22,11 @@ export interface HostSettings<Data> {
   readonly memoryBudget: MemoryBudgetOptions | undefined;
   readonly onEvent: ((event: ServerEvent<Data>) => void) | undefined;
   readonly signal: AbortSignal | undefined;
+  readonly broker: Broker | undefined;
+  readonly brokerQueueSize: number;
 }
+
+const BROKER_METHODS = ["start", "publish", "subscribe", "unsubscribe", "close"] as const;
 
 /**
  * Checks the options and the handler, and fills in the defaults.
@@ -36,12 +41,15 @@ export function resolveHostOptions<Data>(
   clock?: Clock,
 ): HostSettings<Data> {
   const accept = resolveAcceptOptions(options, clock);
-  const { onEvent, signal, maxHandshakes = 10_000 } = options;
+  const { onEvent, signal, maxHandshakes = 10_000, broker, brokerQueueSize = 16 * 1024 * 1024 } =
+    options;
   checkFunction("onEvent", onEvent);
   checkHandler(handler, accept.callbacks);
   checkSignal(signal);
   const admission = new Admission(options);
   checkLimit("maxHandshakes", maxHandshakes, 0);
+  checkBroker(broker);
+  checkLimit("brokerQueueSize", brokerQueueSize, 0);
   const { maxMessageSize } = accept.connection.limits;
   return {
     accept,
@@ -51,7 +59,16 @@ export function resolveHostOptions<Data>(
     memoryBudget: resolveMemoryBudget(options.memoryBudget, maxMessageSize),
     onEvent: onEvent?.bind(options),
     signal,
+    broker,
+    brokerQueueSize,
   };
+}
+
+function checkBroker(broker: Broker | undefined): void {
+  if (broker === undefined) return;
+  if (BROKER_METHODS.every((name) => typeof broker?.[name] === "function")) return;
+  const names = BROKER_METHODS.join(", ");
+  throw new TypeError(`Cannot use ${String(broker)} as broker: it has the methods ${names}`);
 }
 
 function checkHandler(handler: unknown, callbacks: object | undefined): void {

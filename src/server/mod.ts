@@ -34,6 +34,7 @@ export type {
   RateLimits,
   SendQueueOverflow,
 } from "../connection/options.ts";
+export type { Broker, BrokerEvent, BrokerHandler, BrokerStats } from "../topics/broker.ts";
 export type { CompressionOptions } from "../extensions/compression_options.ts";
 export { accept, type AcceptStreamOptions } from "./accept.ts";
 export type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";

@@ -18,6 +18,7 @@ import type { HeaderFields } from "../handshake/field_line.ts";
 import { checkFunction } from "../checks.ts";
 import { checkLimit } from "../limits.ts";
 import type { MemoryBudgetOptions } from "./memory_budget.ts";
+import type { Broker } from "../topics/broker.ts";
 import type { ServerEvent } from "./stats.ts";
 
 /** What is known of a request besides the request itself. */
@@ -135,6 +136,30 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
    * leave on, as nothing is told of messages. What it throws is reported to `onError`.
    */
   onEvent?(event: ServerEvent<Data>): void;
+  /**
+   * What brings published messages to the other servers that have the same broker, such as that of
+   * `@sluice/websocket/brokers/redis`; each server needs one of its own. By default they reach the
+   * connections of this server only.
+   *
+   * The connections of this server get what is published here at once, and do not wait for the broker;
+   * those of other servers get it at most once, in the order of each server. `except` is for this server
+   * alone. The broker is subscribed to a topic while a connection here is: what is published elsewhere in
+   * the moment before it is, is missed. With a broker a topic has at most 1,024 bytes of UTF-8, and no
+   * half of a surrogate pair.
+   *
+   * The server starts, and serves, whether the broker can be reached or not; `onEvent` is told. Where
+   * there is no `onEvent`, `onError` gets the errors. {@linkcode ConnectionHost.shutdown} closes the
+   * broker; until then it keeps the process from ending.
+   */
+  broker?: Broker;
+  /**
+   * How many bytes of published messages wait for the broker while it is away, or too slow: 0 or more,
+   * or `Infinity`. Each message counts for 256 bytes more than it has. Past it, those that have waited
+   * longest are dropped, and `onEvent` is told.
+   *
+   * @default {16777216}
+   */
+  brokerQueueSize?: number;
   /**
    * The most connections at once: 0 or more, or `Infinity`. Past it the handshake is refused with 503.
    *

@@ -38,9 +38,15 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
     settings.signal?.throwIfAborted();
     const server = new WebSocketServer(settings, await loadCompression(settings));
     const secure = tls !== undefined;
-    server.#listener = await listen(target, tls, (channel) => {
-      server.startHandshake(channel, secure);
-    });
+    await server.startBroker();
+    try {
+      server.#listener = await listen(target, tls, (channel) => {
+        server.startHandshake(channel, secure);
+      });
+    } catch (error) {
+      await server.closeBroker();
+      throw error;
+    }
     server.shutDownOn(settings.signal);
     return server;
   }

@@ -1,4 +1,5 @@
 import type { Address } from "../connection/byte_channel.ts";
+import type { BrokerEvent, BrokerStats } from "../topics/broker.ts";
 import type { CloseInfo, Connection, ConnectionStats } from "../connection/connection.ts";
 
 /** What a server has done so far, and how it stands. */
@@ -25,10 +26,13 @@ export interface ServerStats {
   messagesSent: number;
   /** The bytes that connections and handshakes hold at the moment: what `memoryBudget` limits. */
   heldSize: number;
+  /** What passed through the broker, where there is one. */
+  broker?: BrokerStats;
 }
 
-/** Something that happened on a server: once or twice in the life of a connection. */
+/** Something that happened on a server: once or twice in the life of a connection, or of a broker. */
 export type ServerEvent<Data = unknown> =
+  | BrokerEvent
   | {
     /** A connection was opened. */
     type: "open";

@@ -8,6 +8,8 @@ import { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
 import { checkCloseStatus } from "../protocol/close_payload.ts";
 import type { Subscriber } from "../connection/subscriber.ts";
 import { assertMessage } from "../protocol/protocol.ts";
+import type { BrokerEvent } from "../topics/broker.ts";
+import { BrokerLink, checkBrokerTopic } from "../topics/broker_link.ts";
 import { Topics } from "../topics/topics.ts";
 import type { Admission } from "./admission.ts";
 import type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
@@ -42,6 +44,7 @@ export abstract class WebSocketHost<Data>
   readonly budget: MemoryBudget | undefined;
   readonly compression: DeflateNegotiator | undefined;
   readonly topics: Topics = new Topics();
+  readonly #broker: BrokerLink | undefined;
   readonly #onEvent: ((event: ServerEvent<Data>) => void) | undefined;
   readonly #counters: ServerCounters = new ServerCounters();
   readonly #finished = Promise.withResolvers<void>();
@@ -66,6 +69,13 @@ export abstract class WebSocketHost<Data>
       this.budget = new MemoryBudget(memoryBudget, limits.maxMessageSize, members, clock);
     }
     this.#onEvent = settings.onEvent;
+    if (settings.broker !== undefined) {
+      const tell = (event: BrokerEvent) => this.#tellOfBroker(event);
+      const { broker, brokerQueueSize } = settings;
+      const { clock } = accept.connection;
+      this.#broker = new BrokerLink(broker, brokerQueueSize, this.topics, clock, tell);
+      this.topics.watcher = this.#broker;
+    }
   }
 
   /** Brings no more channels: everything has ended. */
@@ -85,6 +95,10 @@ export abstract class WebSocketHost<Data>
     }
     assertMessage(data);
     const { compress, key = "", except } = options;
+    if (this.#broker !== undefined) {
+      checkBrokerTopic(topic);
+      this.#broker.publish(topic, data, compress, key);
+    }
     this.topics.publish(topic, data, compress, key, except as Subscriber | undefined);
   }
 
@@ -93,7 +107,9 @@ export abstract class WebSocketHost<Data>
   }
 
   stats(): ServerStats {
-    return this.#counters.stats(this.#connections, this.#handshakes);
+    const stats = this.#counters.stats(this.#connections, this.#handshakes);
+    if (this.#broker !== undefined) stats.broker = this.#broker.stats();
+    return stats;
   }
 
   shutdown(options: ShutdownOptions = {}): Promise<void> {
@@ -129,6 +145,20 @@ export abstract class WebSocketHost<Data>
   }
 
   // ---- For those who bring channels ----
+
+  /** Starts the broker, before anything else. */
+  protected async startBroker(): Promise<void> {
+    await this.#broker?.start();
+  }
+
+  /** Closes the broker, after anything else. */
+  protected async closeBroker(): Promise<void> {
+    try {
+      await this.#broker?.close();
+    } catch (error) {
+      reportError(this.#settings.onError, error);
+    }
+  }
 
   /**
    * Begins an opening handshake on a channel.
@@ -219,6 +249,13 @@ export abstract class WebSocketHost<Data>
     }
   }
 
+  #tellOfBroker(event: BrokerEvent): void {
+    if (this.#onEvent !== undefined) this.#tell(event);
+    else if ("error" in event && event.error !== undefined) {
+      reportError(this.#settings.onError, event.error);
+    }
+  }
+
   #dropAll(): void {
     for (const conn of this.#connections) conn.abort();
     for (const handshake of this.#handshakes) handshake.drop();
@@ -233,6 +270,8 @@ export abstract class WebSocketHost<Data>
     this.stop().then(() => {
       // What came meanwhile.
       this.#dropAll();
+      return this.closeBroker();
+    }).then(() => {
       this.#finished.resolve();
     });
   }

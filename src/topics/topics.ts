@@ -16,6 +16,16 @@ interface Subscriptions {
   readonly lagging: Set<TopicSubscription>;
 }
 
+/** Is told which topics have subscribers. */
+export interface TopicsWatcher {
+  /**
+   * Is told of a topic before it gets its first subscriber. There is none where it throws.
+   */
+  addTopic(topic: string): void;
+  /** Is told of a topic that has lost its last subscriber. */
+  deleteTopic(topic: string): void;
+}
+
 const NO_TOPICS: ReadonlySet<string> = new Set();
 
 /**
@@ -29,6 +39,8 @@ export class Topics implements SubscriberTopics {
   #published: Entry[] = [];
   #place = 0;
   readonly #flush = (): void => this.flush();
+  /** Is told which topics have subscribers, where somebody wants to know. */
+  watcher: TopicsWatcher | undefined;
 
   get isPending(): boolean {
     return this.#published.length > 0;
@@ -58,7 +70,10 @@ export class Topics implements SubscriberTopics {
     // What was published before is not for it.
     this.flush();
     let subscribers = this.#subscribers.get(topic);
-    if (subscribers === undefined) this.#subscribers.set(topic, subscribers = new Map());
+    if (subscribers === undefined) {
+      this.watcher?.addTopic(topic);
+      this.#subscribers.set(topic, subscribers = new Map());
+    }
     subscribers.set(subscriber, subscription);
     let own = this.#subscriptions.get(subscriber);
     if (own === undefined) {
@@ -179,7 +194,9 @@ export class Topics implements SubscriberTopics {
   #remove(subscriber: Subscriber, topic: string): void {
     const subscribers = this.#subscribers.get(topic)!;
     subscribers.delete(subscriber);
-    if (subscribers.size === 0) this.#subscribers.delete(topic);
+    if (subscribers.size > 0) return;
+    this.#subscribers.delete(topic);
+    this.watcher?.deleteTopic(topic);
   }
 }
 

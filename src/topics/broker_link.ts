@@ -1,0 +1,180 @@
+import type { Clock } from "../connection/clock.ts";
+import type { Message } from "../connection/connection.ts";
+import type { Broker, BrokerEvent, BrokerHandler, BrokerStats } from "./broker.ts";
+import { decodeBrokerMessage, encodeBrokerMessage, ID_LENGTH } from "./broker_message.ts";
+import { BrokerOutbox } from "./broker_outbox.ts";
+import { BrokerSubscriptions } from "./broker_subscriptions.ts";
+import { DoublingTally } from "./doubling_tally.ts";
+import type { Topics, TopicsWatcher } from "./topics.ts";
+
+/** How long what still waits may take when the server ends, in milliseconds. */
+const CLOSE_TIMEOUT_MS = 1_000;
+/** The longest topic, in bytes of UTF-8: what brokers take, encoded as they need it. */
+const MAX_TOPIC_LENGTH = 1024;
+/** A UTF-16 code unit has three bytes of UTF-8 at most. */
+const SURELY_SHORT = Math.floor(MAX_TOPIC_LENGTH / 3);
+
+const encoder = new TextEncoder();
+
+/**
+ * Checks a topic that is to go to a broker.
+ *
+ * @throws {TypeError} Where it has half of a surrogate pair: it has no form in UTF-8.
+ * @throws {RangeError} Where it is too long.
+ */
+export function checkBrokerTopic(topic: string): void {
+  if (!topic.isWellFormed()) {
+    throw new TypeError(
+      `Cannot use the topic ${
+        JSON.stringify(topic)
+      } with a broker: it has half of a surrogate pair`,
+    );
+  }
+  if (topic.length <= SURELY_SHORT) return;
+  const { length } = encoder.encode(topic);
+  if (length <= MAX_TOPIC_LENGTH) return;
+  throw new RangeError(
+    `Cannot use a topic of ${length} bytes with a broker: it has ${MAX_TOPIC_LENGTH} at most`,
+  );
+}
+
+/** A server's part in a broker: what it publishes goes there, and what others publish comes from there. */
+export class BrokerLink implements BrokerHandler, TopicsWatcher {
+  readonly #broker: Broker;
+  readonly #topics: Topics;
+  readonly #clock: Clock;
+  readonly #tell: (event: BrokerEvent) => void;
+  readonly #id: Uint8Array = crypto.getRandomValues(new Uint8Array(ID_LENGTH));
+  readonly #outbox: BrokerOutbox;
+  readonly #subscriptions: BrokerSubscriptions;
+  readonly #drops: DoublingTally;
+  readonly #malformed: DoublingTally;
+  #state: "new" | "lost" | "connected" | "closed" = "new";
+  #wasConnected = false;
+  #published = 0;
+  #received = 0;
+  #dropCount = 0;
+  #dropError: unknown;
+  #malformedCount = 0;
+  #malformedTopic = "";
+  #malformedReason = "";
+
+  constructor(
+    broker: Broker,
+    queueSize: number,
+    topics: Topics,
+    clock: Clock,
+    tell: (event: BrokerEvent) => void,
+  ) {
+    this.#broker = broker;
+    this.#topics = topics;
+    this.#clock = clock;
+    this.#tell = tell;
+    this.#drops = new DoublingTally((messages) => {
+      this.#tell({ type: "broker", status: "dropped", messages, error: this.#dropError });
+    });
+    this.#malformed = new DoublingTally((messages) => {
+      const [topic, reason] = [this.#malformedTopic, this.#malformedReason];
+      this.#tell({ type: "broker", status: "malformed", messages, topic, reason });
+    });
+    const countDrop = (error: unknown) => {
+      this.#dropCount++;
+      this.#dropError = error;
+      this.#drops.add();
+    };
+    this.#outbox = new BrokerOutbox(broker, queueSize, countDrop, () => this.#drops.end());
+    this.#subscriptions = new BrokerSubscriptions(
+      broker,
+      clock,
+      (error) => this.receiveError(error),
+    );
+  }
+
+  /** Begins to connect. */
+  start(): Promise<void> {
+    return this.#broker.start(this);
+  }
+
+  /** Publishes a message to other servers. */
+  publish(topic: string, data: Message, compress: boolean | undefined, key: string): void {
+    if (this.#state === "closed") return;
+    this.#published++;
+    this.#outbox.publish(topic, encodeBrokerMessage(this.#id, { data, compress, key }));
+  }
+
+  /** Subscribes to a topic, which has its first subscriber here. */
+  addTopic(topic: string): void {
+    checkBrokerTopic(topic);
+    this.#subscriptions.add(topic);
+  }
+
+  /** Unsubscribes from a topic, which has no subscriber here any more. */
+  deleteTopic(topic: string): void {
+    this.#subscriptions.delete(topic);
+  }
+
+  /** Waits a moment for what still waits, and closes the broker. */
+  async close(): Promise<void> {
+    if (this.#state === "connected") {
+      const timeout = Promise.withResolvers<void>();
+      const timer = this.#clock.setTimeout(timeout.resolve, CLOSE_TIMEOUT_MS);
+      await Promise.race([this.#outbox.whenEmpty(), timeout.promise]);
+      this.#clock.clearTimeout(timer);
+    }
+    this.#state = "closed";
+    this.#outbox.disconnect();
+    this.#subscriptions.disconnect();
+    await this.#broker.close();
+  }
+
+  /** Tells what passed through the broker. */
+  stats(): BrokerStats {
+    return {
+      connected: this.#state === "connected",
+      published: this.#published,
+      received: this.#received,
+      dropped: this.#dropCount,
+      malformed: this.#malformedCount,
+      waitingSize: this.#outbox.size,
+    };
+  }
+
+  // ---- What the broker tells ----
+
+  receiveMessage(topic: string, bytes: Uint8Array): void {
+    if (this.#state === "closed") return;
+    const message = decodeBrokerMessage(this.#id, bytes);
+    if (message === undefined) return;
+    if ("reason" in message) {
+      this.#malformedCount++;
+      this.#malformedTopic = topic;
+      this.#malformedReason = message.reason;
+      this.#malformed.add();
+      return;
+    }
+    this.#received++;
+    this.#topics.publish(topic, message.data, message.compress, message.key, undefined);
+  }
+
+  receiveConnected(): void {
+    if (this.#state === "connected" || this.#state === "closed") return;
+    this.#state = "connected";
+    const status = this.#wasConnected ? "reconnected" : "connected";
+    this.#wasConnected = true;
+    this.#subscriptions.connect();
+    this.#outbox.connect();
+    this.#tell({ type: "broker", status });
+  }
+
+  receiveLost(error: unknown): void {
+    if (this.#state === "lost" || this.#state === "closed") return;
+    this.#state = "lost";
+    this.#outbox.disconnect();
+    this.#subscriptions.disconnect();
+    this.#tell({ type: "broker", status: "lost", error });
+  }
+
+  receiveError(error: unknown): void {
+    if (this.#state !== "closed") this.#tell({ type: "broker", status: "error", error });
+  }
+}
