@@ -1,7 +1,8 @@
 /**
  * Makes the npm package: `deno task pack` writes it to `.tmp/npm/`, which is what a release
  * publishes. It is the sources as JavaScript modules and declarations, at the same paths, without a
- * dependency: the modules of @std that are used come along. Tests make it on every runtime.
+ * dependency: the modules of @std that are used come along, and what brokers need is an optional
+ * peer. Tests make it on every runtime.
  *
  * @module
  */
@@ -146,6 +147,16 @@ async function finishOutput(folder: URL): Promise<void> {
   await copyFile(new URL("tools/std/LICENSE", root), new URL("std/LICENSE", folder));
 }
 
+/** Gives the packages that only users of some entry points need, with the versions that they take. */
+async function findOptionalPeers(): Promise<Record<string, string>> {
+  const { imports } = await readJson("deno.json");
+  const peers = Object.values<string>(imports).flatMap((specifier) => {
+    const match = /^npm:(.+)@([^@]+)$/.exec(specifier);
+    return match === null ? [] : [[match[1], match[2]]];
+  });
+  return Object.fromEntries(peers);
+}
+
 /** Gives the `package.json` of the package. */
 async function createManifest(exports: Record<string, string>) {
   const { name, version, description, keywords, license, type } = await readJson("package.json");
@@ -154,6 +165,7 @@ async function createManifest(exports: Record<string, string>) {
     return [entry, { types: `${module}.d.ts`, default: `${module}.js` }];
   });
   const program = exports[PROGRAM].replace(/\.ts$/, ".js");
+  const peers = await findOptionalPeers();
   return {
     name,
     version,
@@ -168,6 +180,10 @@ async function createManifest(exports: Record<string, string>) {
       Object.entries(OLDEST).map(([runtime, version]) => [runtime, `>=${version}`]),
     ),
     exports: { ...Object.fromEntries(entries), "./package.json": "./package.json" },
+    peerDependencies: peers,
+    peerDependenciesMeta: Object.fromEntries(
+      Object.keys(peers).map((peer) => [peer, { optional: true }]),
+    ),
   };
 }
 

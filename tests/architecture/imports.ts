@@ -20,6 +20,7 @@ export interface Import {
 const LAYERS = [
   "testing",
   "cli",
+  "brokers",
   "adapters",
   "client",
   "server",
@@ -40,6 +41,10 @@ const RUNTIME_ADAPTER = /^src\/adapters\/(deno|bun|node)\w*\.ts$/;
 const ZLIB = "src/extensions/zlib.ts";
 /** The packages that published code may import. */
 const PACKAGES = /^@std\/(?:encoding|crypto)(?:\/|$)/;
+/** What only brokers may import besides: packages of which each user has one at most, when it starts. */
+const BROKER_PACKAGES = /^(?:redis|@nats-io\/transport-node)$/;
+/** The bytes that the package `redis` takes. */
+const BUFFER = "node:buffer";
 /** The layers that know no time, and nothing that happens later. */
 const SYNCHRONOUS = /^src\/(?:protocol|codec)\//;
 /** The Web Streams face of the codec, which can't do without promises. */
@@ -119,8 +124,13 @@ function checkImport(file: string, { specifier, kind }: Import): string | undefi
   if (specifier === undefined) return "imports what is not a literal";
   if (specifier.startsWith("node:")) {
     const isAllowed = file.startsWith("src/adapters/") || PROGRAM.test(file) ||
+      (file.startsWith("src/brokers/") && specifier === BUFFER) ||
       (file === ZLIB && specifier === "node:zlib" && kind === "dynamic");
     return isAllowed ? undefined : `imports "${specifier}"`;
+  }
+  if (BROKER_PACKAGES.test(specifier)) {
+    const isAllowed = file.startsWith("src/brokers/") && kind !== "static";
+    return isAllowed ? undefined : `imports the package "${specifier}"`;
   }
   if (!specifier.startsWith(".")) {
     return PACKAGES.test(specifier) ? undefined : `imports the package "${specifier}"`;

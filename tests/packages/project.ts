@@ -117,6 +117,17 @@ export class Project {
     }
   }
 
+  /** Gives the project the packages that brokers need. */
+  async addBrokerPackages(): Promise<void> {
+    for (const name of ["redis", "@nats-io"]) {
+      await symlink(
+        `${root}node_modules/${name}`,
+        `${this.folder}/node_modules/${name}`,
+        "junction",
+      );
+    }
+  }
+
   /** Removes it. */
   async remove(): Promise<void> {
     await rm(this.#base, { recursive: true });

@@ -9,6 +9,17 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Waiter } from "./waiter.ts";
 
+/** What a process runs on. */
+export type RuntimeName = "deno" | "bun" | "node";
+
+/** A module that is to run on another runtime. */
+export interface ForeignModule {
+  url: URL;
+  runtime: RuntimeName;
+  /** The path of the runtime. */
+  executable: string;
+}
+
 /** A process that a test started. */
 export class TestProcess {
   readonly #child: ChildProcess;
@@ -18,9 +29,12 @@ export class TestProcess {
   /** Its exit status, once it has ended by itself. */
   status: number | null | undefined;
 
-  /** Starts the module at `url`. */
-  constructor(url: URL, ...args: string[]) {
-    this.#child = spawn(process.execPath, [...moduleCommand(url), ...args], {
+  /** Starts the module at `url`, or one on another runtime. */
+  constructor(module: URL | ForeignModule, ...args: string[]) {
+    const [executable, command] = module instanceof URL
+      ? [process.execPath, moduleCommand(module)]
+      : [module.executable, moduleCommand(module.url, module.runtime)];
+    this.#child = spawn(executable, [...command, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -58,10 +72,15 @@ export class TestProcess {
   }
 }
 
-/** The arguments with which the runtime that the test runs on runs the module at `url`. */
-export function moduleCommand(url: URL): string[] {
+/** The arguments with which a runtime, mostly the one that the test runs on, runs the module at `url`. */
+export function moduleCommand(url: URL, runtime: RuntimeName = ownRuntime()): string[] {
   const file = fileURLToPath(url);
-  if ("Bun" in globalThis) return ["run", file];
-  if ("Deno" in globalThis) return ["run", "--allow-all", "--no-check", "--quiet", file];
+  if (runtime === "bun") return ["run", file];
+  if (runtime === "deno") return ["run", "--allow-all", "--no-check", "--quiet", file];
   return ["--disable-warning=ExperimentalWarning", file];
+}
+
+function ownRuntime(): RuntimeName {
+  if ("Bun" in globalThis) return "bun";
+  return "Deno" in globalThis ? "deno" : "node";
 }

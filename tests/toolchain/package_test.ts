@@ -59,7 +59,8 @@ describe("the package", () => {
   it("has a stand-in for every @std package that is imported", async () => {
     const { imports, workspace } = await readJson("deno.json");
     const { devDependencies } = await readJson("package.json");
-    for (const [name, specifier] of Object.entries<string>(imports)) {
+    const std = Object.entries<string>(imports).filter(([name]) => name.startsWith("@std/"));
+    for (const [name, specifier] of std) {
       const folder = `tools/std/${name.replace("@std/", "")}`;
       assert(workspace.includes(`./${folder}`), `${name} is in the workspace`);
       assertEquals(devDependencies[name], `file:${folder}`);
@@ -68,6 +69,16 @@ describe("the package", () => {
       assertEquals([deno.name, deno.version], [npm.name, npm.version]);
       assertEquals(deno.publish, false);
       assertEquals(specifier, `jsr:${name}@^${deno.version}`);
+    }
+  });
+
+  it("imports no other package but those of brokers, as they are tested", async () => {
+    const { imports } = await readJson("deno.json");
+    const { devDependencies } = await readJson("package.json");
+    const others = Object.keys(imports).filter((name) => !name.startsWith("@std/"));
+    assertEquals(others, ["@nats-io/transport-node", "redis"]);
+    for (const name of others) {
+      assertEquals(imports[name], `npm:${name}@^${devDependencies[name]}`);
     }
   });
 });

@@ -1,0 +1,250 @@
+/**
+ * Published messages for many servers, through NATS, with the package `@nats-io/transport-node`, which has
+ * to be installed: on Deno and Bun too.
+ *
+ * @example
+ * ```ts no-run
+ * import { serve } from "@sluice/websocket";
+ * import { natsBroker } from "@sluice/websocket/brokers/nats";
+ *
+ * const server = await serve({
+ *   port: 8080,
+ *   broker: natsBroker({ servers: "127.0.0.1:4222" }),
+ *   onEvent: (event) => event.type === "broker" && console.log(event),
+ * }, async (conn) => {
+ *   conn.subscribe("news");
+ *   for await (const message of conn) server.publish("news", message);
+ * });
+ * ```
+ *
+ * @module
+ */
+
+import type { NatsConnection, NodeConnectionOptions, Subscription } from "@nats-io/transport-node";
+import type { Broker, BrokerHandler } from "../topics/broker.ts";
+import { encodeSubject } from "./nats_subject.ts";
+
+export type { Broker, BrokerHandler } from "../topics/broker.ts";
+
+/** How often the connection is tried for a sign of life, in milliseconds; three without one end it. */
+const PING_INTERVAL_MS = 5_000;
+/** The time between two attempts to connect, in milliseconds, and what is added to it at random. */
+const RECONNECT_MS = 250;
+const RECONNECT_JITTER_MS = 250;
+/** Long subjects end the connection to NATS, which takes lines of 4,096 bytes. */
+const MAX_PREFIX_LENGTH = 256;
+
+/** Options of {@linkcode natsBroker}. */
+export interface NatsBrokerOptions {
+  /**
+   * The NATS servers, as `host:port`: one, or several of a cluster.
+   *
+   * @default {"127.0.0.1:4222"}
+   */
+  servers?: string | string[];
+  /**
+   * What the subjects begin with, before a dot and the topic. Servers with another prefix are apart. One or
+   * more tokens of letters, digits, `_` and `-`, with a dot between two: at most 256 characters.
+   *
+   * @default {"sluice"}
+   */
+  prefix?: string;
+  /**
+   * More options of the client of the package `@nats-io/transport-node`, such as `tls`, `token`, `user` and
+   * `pass`, or `authenticator`. Where nothing else is said, it tries the connection for a sign of life every
+   * 5 seconds, gives it up after three, and connects again after half a second at most.
+   */
+  client?: Parameters<(typeof import("@nats-io/transport-node"))["connect"]>[0];
+}
+
+/**
+ * Creates a broker over NATS, for one server. A topic that is no subject is encoded: dots between two
+ * characters part it into tokens, letters, digits, `_ - / : @ + ~` stay, and all else becomes `%` and two
+ * hexadecimal digits for each byte of UTF-8. NATS takes messages of 1 MiB unless it is told otherwise; a
+ * larger one is dropped, and told.
+ *
+ * @example Two servers of a cluster, with a token
+ * ```ts no-run
+ * import { natsBroker } from "@sluice/websocket/brokers/nats";
+ *
+ * const broker = natsBroker({
+ *   servers: ["nats-1.example:4222", "nats-2.example:4222"],
+ *   prefix: "chat",
+ *   client: { token: "secret" },
+ * });
+ * ```
+ *
+ * @param options See {@linkcode NatsBrokerOptions}.
+ * @throws {TypeError} Where an option is of another type, or the prefix is no subject.
+ */
+export function natsBroker(options: NatsBrokerOptions = {}): Broker {
+  return new NatsBroker(options);
+}
+
+/** The implementation of {@linkcode natsBroker}. */
+class NatsBroker implements Broker {
+  readonly #options: NodeConnectionOptions;
+  readonly #prefix: string;
+  readonly #subscriptions: Map<string, Subscription | undefined> = new Map();
+  #handler: BrokerHandler | undefined;
+  #connection: NatsConnection | undefined;
+  #isClosed = false;
+  /** Resolves when the broker is closed: what waits for another attempt waits for this too. */
+  readonly #closing: PromiseWithResolvers<void> = Promise.withResolvers();
+  #flushing: Promise<void> | undefined;
+  #nextFlush: Promise<void> | undefined;
+
+  constructor(options: NatsBrokerOptions) {
+    const { servers = "127.0.0.1:4222", prefix = "sluice", client = {} } = options;
+    const names = Array.isArray(servers) ? servers : [servers];
+    if (names.length === 0 || !names.every((name) => typeof name === "string" && name !== "")) {
+      throw new TypeError(`Cannot use ${JSON.stringify(servers)} as servers: they are "host:port"`);
+    }
+    if (
+      typeof prefix !== "string" || prefix.length > MAX_PREFIX_LENGTH ||
+      !/^[\w-]+(?:\.[\w-]+)*$/.test(prefix)
+    ) {
+      throw new TypeError(`Cannot use ${JSON.stringify(prefix)} as prefix: it is a NATS subject`);
+    }
+    this.#prefix = `${prefix}.`;
+    this.#options = {
+      pingInterval: PING_INTERVAL_MS,
+      reconnectTimeWait: RECONNECT_MS,
+      reconnectJitter: RECONNECT_JITTER_MS,
+      reconnectJitterTLS: RECONNECT_JITTER_MS,
+      ...client,
+      maxReconnectAttempts: -1,
+      ignoreAuthErrorAbort: true,
+      // What was published here is delivered here already.
+      noEcho: true,
+      servers: names,
+    };
+  }
+
+  async start(handler: BrokerHandler): Promise<void> {
+    if (this.#handler !== undefined) {
+      throw new TypeError("Cannot use a broker for two servers: each needs one of its own");
+    }
+    this.#handler = handler;
+    const { connect } = await import("@nats-io/transport-node");
+    void this.#keepConnected(() => connect(this.#options), handler);
+  }
+
+  async publish(topic: string, message: Uint8Array): Promise<void> {
+    this.#connected.publish(this.#prefix + encodeSubject(topic), message);
+    await this.#flush();
+  }
+
+  async subscribe(topics: readonly string[]): Promise<void> {
+    for (const topic of topics) {
+      if (this.#subscriptions.get(topic) === undefined) this.#subscribe(this.#connected, topic);
+    }
+    await this.#flush();
+  }
+
+  async unsubscribe(topics: readonly string[]): Promise<void> {
+    for (const topic of topics) {
+      this.#subscriptions.get(topic)?.unsubscribe();
+      this.#subscriptions.delete(topic);
+    }
+    await this.#flush();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#closing.resolve();
+    await this.#connection?.close();
+  }
+
+  get #connected(): NatsConnection {
+    if (this.#connection === undefined) throw new Error("There is no connection to NATS");
+    return this.#connection;
+  }
+
+  /** Connects, and once more whenever the client gives up: at first, or for good. */
+  async #keepConnected(
+    connect: () => Promise<NatsConnection>,
+    handler: BrokerHandler,
+  ): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        const connection = await connect();
+        if (this.#isClosed) return await connection.close();
+        this.#connection = connection;
+        for (const topic of this.#subscriptions.keys()) this.#subscribe(connection, topic);
+        handler.receiveConnected();
+        await this.#watch(connection, handler);
+      } catch (error) {
+        if (!this.#isClosed) handler.receiveLost(error);
+      }
+      this.#connection = undefined;
+      if (!this.#isClosed) await this.#wait(RECONNECT_MS + Math.random() * RECONNECT_JITTER_MS);
+    }
+  }
+
+  /** Tells how a connection stands, until it has ended for good. */
+  async #watch(connection: NatsConnection, handler: BrokerHandler): Promise<void> {
+    let lastError: unknown;
+    for await (const status of connection.status()) {
+      if (this.#isClosed) return;
+      if (status.type === "error") {
+        lastError = status.error;
+        handler.receiveError(status.error);
+      } else if (status.type === "disconnect") {
+        handler.receiveLost(
+          lastError ?? new Error(`The connection to NATS was lost: ${status.server}`),
+        );
+      } else if (status.type === "reconnect") {
+        lastError = undefined;
+        handler.receiveConnected();
+      }
+    }
+    const error = await connection.closed();
+    if (!this.#isClosed) {
+      handler.receiveLost(error ?? new Error("The connection to NATS was closed"));
+    }
+  }
+
+  #subscribe(connection: NatsConnection, topic: string): void {
+    const subscription = connection.subscribe(this.#prefix + encodeSubject(topic), {
+      callback: (error, message) => {
+        if (error === null) this.#handler!.receiveMessage(topic, message.data);
+        else this.#failSubscription(topic, subscription, error);
+      },
+    });
+    this.#subscriptions.set(topic, subscription);
+  }
+
+  #failSubscription(topic: string, subscription: Subscription, error: unknown): void {
+    // It is subscribed anew with the next connection.
+    if (this.#subscriptions.get(topic) === subscription) this.#subscriptions.set(topic, undefined);
+    if (!this.#isClosed) this.#handler!.receiveError(error);
+  }
+
+  /**
+   * Resolves when NATS has answered to what was written so far. All that is written while it is asked
+   * already is asked about once, after that.
+   */
+  #flush(): Promise<void> {
+    if (this.#flushing === undefined) return this.#beginFlush();
+    return this.#nextFlush ??= this.#flushing.catch(() => {}).then(() => {
+      this.#nextFlush = undefined;
+      return this.#beginFlush();
+    });
+  }
+
+  #beginFlush(): Promise<void> {
+    const flushing = this.#connected.flush().finally(() => {
+      if (this.#flushing === flushing) this.#flushing = undefined;
+    });
+    this.#flushing = flushing;
+    return flushing;
+  }
+
+  async #wait(delayMs: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const delay = new Promise<void>((resolve) => timer = setTimeout(resolve, delayMs));
+    await Promise.race([delay, this.#closing.promise]);
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Servers with one broker, each with a client that is in the same room.
+ *
+ * @module
+ */
+
+import { connect } from "../../src/adapters/client.ts";
+import type { BrokerEvent, Connection, Message, ServeOptions, Server } from "../../mod.ts";
+import { serve } from "../../mod.ts";
+import { Waiter } from "../support/waiter.ts";
+import type { RealBroker } from "./real_broker.ts";
+
+/** The topic of the room. */
+export const ROOM = "the room";
+
+/** A server in this process, and a client of it. */
+export class Member {
+  readonly events: BrokerEvent[] = [];
+  /** What its client got. */
+  readonly received: Message[] = [];
+  readonly #waiter: Waiter = new Waiter();
+  server!: Server;
+  /** The server's end of the client's connection. */
+  conn!: Connection;
+  #client!: Connection;
+
+  /** Starts a server, and a client that is in the room. */
+  static async start(real: RealBroker, options: ServeOptions = {}): Promise<Member> {
+    const member = new Member();
+    const { promise: opened, resolve: open } = Promise.withResolvers<Connection>();
+    member.server = await serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      broker: real.createBroker(),
+      onEvent: (event) => {
+        if (event.type === "broker") member.events.push(event);
+        member.#waiter.wake();
+      },
+      open,
+      ...options,
+    });
+    const { addr } = member.server;
+    if (addr.transport !== "tcp") throw new Error("There is no port");
+    member.#client = await connect(`ws://127.0.0.1:${addr.port}/`);
+    member.conn = await opened;
+    member.conn.subscribe(ROOM);
+    void member.#read();
+    return member;
+  }
+
+  /** The text that its client got. */
+  get texts(): string[] {
+    return this.received.filter((message) => typeof message === "string");
+  }
+
+  /** Waits until something holds of what came. */
+  until(what: string, isDone: () => boolean): Promise<void> {
+    return this.#waiter.until(what, isDone);
+  }
+
+  /** Waits until it was told of something. */
+  untilTold(status: BrokerEvent["status"]): Promise<void> {
+    return this.until(status, () => this.events.some((event) => event.status === status));
+  }
+
+  /** Waits until its client got a text. */
+  untilReceived(text: string): Promise<void> {
+    return this.until(`${text} after ${this.texts.at(-1)}`, () => this.texts.at(-1) === text);
+  }
+
+  /** Ends the server. */
+  async end(): Promise<void> {
+    await this.server.shutdown();
+  }
+
+  async #read(): Promise<void> {
+    for await (const message of this.#client) {
+      this.received.push(message);
+      this.#waiter.wake();
+    }
+  }
+}
