@@ -81,8 +81,6 @@ export interface Subscriber {
 
 /** The topics of a server, as its connections see them. */
 export interface SubscriberTopics {
-  /** Whether messages were published that have not been sent yet. */
-  readonly isPending: boolean;
   /** Sends what was published: before anything else is, so that the order is kept. */
   flush(): void;
   /** See `Connection.subscribe`. */

@@ -5,6 +5,19 @@ export type HeaderFields =
   | Iterable<readonly [name: string, value: string]>
   | Readonly<Record<string, string>>;
 
+/** What only the opening handshake itself sets, in a request or a 101 response: in lower case. */
+export const HANDSHAKE_FIELDS: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "sec-websocket-accept",
+  "sec-websocket-extensions",
+  "sec-websocket-key",
+  "sec-websocket-protocol",
+  "sec-websocket-version",
+  "transfer-encoding",
+  "upgrade",
+]);
+
 /** Gives the fields in order. */
 export function entries(headers: HeaderFields | undefined): Iterable<readonly [string, string]> {
   if (headers === undefined) return [];

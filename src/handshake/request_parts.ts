@@ -1,5 +1,6 @@
 import { HandshakeError } from "../errors.ts";
-import { classes, isAll, isToken, sliceTrimmed, TARGET, VALUE } from "./characters.ts";
+import { isAll, isToken, sliceTrimmed, TARGET } from "./characters.ts";
+import { isSendable } from "./field_line.ts";
 import { RequestHead } from "./request_head.ts";
 
 /** The parts of a request head that was parsed by somebody else. */
@@ -35,19 +36,10 @@ export function checkRequestParts(parts: RequestParts, maxFields: number): Reque
   }
   const trimmed = fields.map(([name, value]) => {
     if (!isToken(name)) throw refuse("malformed name of a header");
-    if (!isFieldValue(value)) throw refuse(`malformed ${name} header`);
+    if (!isSendable(value)) throw refuse(`malformed ${name} header`);
     return [name, sliceTrimmed(value, 0, value.length)] as const;
   });
   return new RequestHead(method, target, trimmed);
-}
-
-/** Whether `text` is a field value, obs-text included (RFC 9110, section 5.5). */
-function isFieldValue(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code > 0xff || (code < 0x80 && (classes[code] & VALUE) === 0)) return false;
-  }
-  return true;
 }
 
 function refuse(reason: string): HandshakeError {

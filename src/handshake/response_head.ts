@@ -1,6 +1,12 @@
 import type { HandshakeError } from "../errors.ts";
 import { isToken } from "./characters.ts";
-import { encodeField, entries, type HeaderFields, isSendable } from "./field_line.ts";
+import {
+  encodeField,
+  entries,
+  HANDSHAKE_FIELDS,
+  type HeaderFields,
+  isSendable,
+} from "./field_line.ts";
 import { encodeLatin1 } from "./latin1.ts";
 import { statusText } from "./status_text.ts";
 
@@ -38,19 +44,6 @@ export interface RefusalOptions {
   /** The value of `Date`. Default: now. */
   date?: Date | undefined;
 }
-
-/** What only the handshake itself sets in a 101 response. */
-const HANDSHAKE_FIELDS: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "sec-websocket-accept",
-  "sec-websocket-extensions",
-  "sec-websocket-key",
-  "sec-websocket-protocol",
-  "sec-websocket-version",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 /** What describes one connection, and never passes to another (RFC 9110, section 7.6.1). */
 const CONNECTION_FIELDS: ReadonlySet<string> = new Set([

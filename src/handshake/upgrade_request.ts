@@ -1,6 +1,6 @@
 import { encodeBase64 } from "@std/encoding/base64";
 import { isToken } from "./characters.ts";
-import { encodeField, entries, type HeaderFields } from "./field_line.ts";
+import { encodeField, entries, HANDSHAKE_FIELDS, type HeaderFields } from "./field_line.ts";
 import { encodeLatin1 } from "./latin1.ts";
 import { RequestHead } from "./request_head.ts";
 
@@ -19,19 +19,6 @@ export interface UpgradeRequestOptions {
   /** More header fields; a `Host` among them replaces that of the URL. Default: none. */
   headers?: HeaderFields | undefined;
 }
-
-/** What only the handshake itself sets in a request. */
-const HANDSHAKE_FIELDS: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "sec-websocket-accept",
-  "sec-websocket-extensions",
-  "sec-websocket-key",
-  "sec-websocket-protocol",
-  "sec-websocket-version",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 /** Creates a `Sec-WebSocket-Key`: 16 random bytes, base64 encoded (RFC 6455, section 4.1). */
 export function createKey(): string {

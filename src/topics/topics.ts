@@ -42,10 +42,6 @@ export class Topics implements SubscriberTopics {
   /** Is told which topics have subscribers, where somebody wants to know. */
   watcher: TopicsWatcher | undefined;
 
-  get isPending(): boolean {
-    return this.#published.length > 0;
-  }
-
   /** Counts the subscribers of a topic. */
   subscriberCount(topic: string): number {
     return this.#subscribers.get(topic)?.size ?? 0;
@@ -165,8 +161,9 @@ export class Topics implements SubscriberTopics {
   }
 
   #deliver(subscriber: Subscriber, batch: Batch): void {
-    if (!subscriber.isSendable) return;
-    const own = this.#subscriptions.get(subscriber)!;
+    const own = this.#subscriptions.get(subscriber);
+    // The program's code may run while others are sent to, and end any subscription.
+    if (own === undefined || !subscriber.isSendable) return;
     if (
       !batch.hasExceptions && subscriber.sharedWindowBits !== undefined && own.lagging.size === 0
     ) {

@@ -1,0 +1,33 @@
+/** What the entry points of servers and clients have in common. */
+
+export {
+  ConnectionClosedError,
+  MessageTooBigError,
+  ProtocolError,
+  WebSocketError,
+} from "../errors.ts";
+export { CloseCode } from "../codec/close_code.ts";
+export type { HeaderFields } from "../handshake/field_line.ts";
+export type { CloseStatus } from "../protocol/close_payload.ts";
+export type { MessageLimits, MessageType } from "../protocol/message_receiver.ts";
+export type { CompressionOptions } from "../extensions/compression_options.ts";
+export type { Address } from "./byte_channel.ts";
+export type {
+  CloseInfo,
+  Connection,
+  ConnectionCallbacks,
+  ConnectionStats,
+  IncomingMessage,
+  Message,
+  SendOptions,
+  TrySendResult,
+  WaitOptions,
+} from "./connection.ts";
+export type { LagPolicy, SubscribeOptions, Subscription } from "./subscriber.ts";
+export type {
+  ConnectionOptions,
+  KeepAlive,
+  Limits,
+  RateLimits,
+  SendQueueOverflow,
+} from "./options.ts";
