@@ -44,6 +44,88 @@ export interface Broker {
   close(): Promise<void>;
 }
 
+/** A place among the messages of a topic that are kept. Places of two epochs can't be compared. */
+export interface Position {
+  /**
+   * What the numbers belong to: another one where messages were forgotten, as a memory was emptied. At
+   * most 32 characters of `A-Z a-z 0-9 _ -`.
+   */
+  readonly epoch: string;
+  /** Counts up: a safe integer from 0, which stands for the place before the first message. */
+  readonly number: number;
+}
+
+/** How long messages are kept, and how many. */
+export interface KeepWindow {
+  /** How long, in milliseconds. */
+  readonly windowMs: number;
+  /** How many bytes of a topic. */
+  readonly windowSize: number;
+  /** How many bytes of all topics together. */
+  readonly totalSize: number;
+}
+
+/** A message that is kept. */
+export interface KeptMessage {
+  /** Its own place. */
+  readonly position: Position;
+  /** The number of the message before it in the topic; 0 where there was none. */
+  readonly previous: number;
+  /** What was appended. */
+  readonly message: Uint8Array;
+}
+
+/** The messages behind a place. */
+export interface MissedMessages {
+  /** In their order. */
+  readonly messages: readonly KeptMessage[];
+  /** Whether these are all: no message behind that place is kept no more. */
+  readonly isComplete: boolean;
+  /** The place of the last of them; where there are none, the place up to which there are none. */
+  readonly position: Position;
+}
+
+/** What takes the messages that a broker keeps. */
+export interface KeptMessagesHandler {
+  /** Takes a message of a topic that is subscribed to, in the order of the topic's numbers, each once. */
+  receiveKept(topic: string, message: KeptMessage): void;
+  /**
+   * Is told, now and then, of a place up to which it was given all messages of all topics that it is
+   * subscribed to. A broker does so where the numbers of a topic depend on other topics.
+   */
+  receiveProgress(position: Position): void;
+}
+
+/**
+ * A broker that can keep messages, so that clients which come back get what they missed, on whichever
+ * server: {@linkcode HostOptions.resume}. Those of a topic have one order, which is the same for all
+ * servers.
+ */
+export interface KeepingBroker extends Broker {
+  /** Is called once, before `start`, where messages are to be kept. */
+  keep(window: KeepWindow, handler: KeptMessagesHandler): void;
+  /**
+   * Publishes a message, and keeps it. With an id that was used before it changes nothing, so that it can
+   * be called again where it is unknown whether the broker has it.
+   *
+   * @param id At most 64 characters of `A-Z a-z 0-9 _ -` and `:`. Up to the last `:` it stands for a server;
+   * behind it is a number that counts up with all that the server appends, also to other topics.
+   * @returns A promise that resolves when the broker has it; rejects where that is unknown, or it was refused:
+   * `isRefused` of the error is true where another attempt can't help.
+   */
+  append(topic: string, id: string, message: Uint8Array): Promise<void>;
+  /**
+   * Reads the messages behind a place.
+   *
+   * @param after `undefined` where only the place is wanted that the topic is at; there are no messages then.
+   */
+  read(topic: string, after: Position | undefined): Promise<MissedMessages>;
+  /** As {@linkcode Broker.subscribe}; `isKept` tells whether the topics are those whose messages are kept. */
+  subscribe(topics: readonly string[], isKept?: boolean): Promise<void>;
+  /** As {@linkcode Broker.unsubscribe}. */
+  unsubscribe(topics: readonly string[], isKept?: boolean): Promise<void>;
+}
+
 /** What happened with a broker: see {@linkcode HostOptions.broker}. */
 export type BrokerEvent =
   | {
