@@ -25,8 +25,10 @@ import { loadDialer } from "./runtime.ts";
 
 export * from "../client/mod.ts";
 
+const connectAgain = createConnect(loadDialer);
+
 /** Connects to a WebSocket on the runtime that the program runs on. See {@linkcode Connect}. */
-export const connect: Connect = createConnect(loadDialer);
+export const connect: Connect = (url, options) => connectAgain(url, options);
 
 /** Connects, and connects again whenever the connection has ended. See {@linkcode Reconnecting}. */
-export const reconnecting: Reconnecting = createReconnecting(connect);
+export const reconnecting: Reconnecting = createReconnecting(connectAgain);

@@ -17,6 +17,8 @@ import {
   encodeRequestHead,
 } from "../handshake/upgrade_request.ts";
 import { refuse, validateUpgradeResponse } from "../handshake/upgrade_response.ts";
+import type { ResumeState } from "../resume/resume_state.ts";
+import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
 import { type Answer, Exchange } from "./exchange.ts";
 import type { ConnectSettings } from "./options.ts";
 import { encodeTunnelRequest } from "./tunnel.ts";
@@ -47,14 +49,20 @@ export class Attempt<Data> {
   readonly #settings: ConnectSettings<Data>;
   readonly #offer: DeflateOffer | undefined;
   readonly #signal: AbortSignal;
+  readonly #resume: ResumeState | undefined;
 
-  /** @param signal Gives up. */
+  /**
+   * @param signal Gives up.
+   * @param resume What the client remembers of the server, where it is to resume.
+   */
   constructor(
     dialer: Dialer,
     settings: ConnectSettings<Data>,
     offer: DeflateOffer | undefined,
     signal: AbortSignal,
+    resume: ResumeState | undefined,
   ) {
+    this.#resume = resume;
     this.#dialer = dialer;
     this.#settings = settings;
     this.#offer = offer;
@@ -90,7 +98,9 @@ export class Attempt<Data> {
   }
 
   #createRequest(address: WebSocketAddress, key: string, first: WebSocketAddress): RequestHead {
-    const { subprotocols } = this.#settings;
+    const offered = this.#settings.subprotocols;
+    // The last one: who takes the first without looking does not take this.
+    const subprotocols = this.#resume === undefined ? offered : [...offered, RESUME];
     let headers = this.#settings.headers;
     const { target, host } = address;
     let { authorization } = address;
@@ -173,12 +183,21 @@ export class Attempt<Data> {
   ): Connection<Data> {
     const { subprotocols, connection, callbacks, data, onError } = this.#settings;
     const names = this.#offer === undefined ? [] : [PERMESSAGE_DEFLATE];
-    const expected = { accept, subprotocols, extensions: names };
+    const expected = {
+      accept,
+      subprotocols,
+      extensions: names,
+      optionalSubprotocol: this.#resume && RESUME,
+    };
     const { protocol, extensions, accepted } = validateUpgradeResponse(head, expected);
+    const resumed = this.#resume !== undefined && protocol === RESUME
+      ? parseResumeField(head, subprotocols)
+      : undefined;
     const info = {
       request: new KeptRequest(request, address.secure),
-      protocol,
+      protocol: resumed ?? (this.#resume !== undefined && protocol === RESUME ? "" : protocol),
       extensions,
+      resume: resumed === undefined ? undefined : this.#resume,
       compression: this.#openCompression(head, accepted),
       data,
     };
@@ -244,6 +263,18 @@ export class Attempt<Data> {
       body,
     );
   }
+}
+
+/**
+ * Gives the program's own subprotocol, which is told besides; `undefined` where the server does not speak
+ * that of resuming, and only took the last that it was offered.
+ */
+function parseResumeField(head: ResponseHead, offered: readonly string[]): string | undefined {
+  const [value] = head.getAll(RESUME_FIELD);
+  if (value === undefined) return undefined;
+  const protocol = /^"(.*)"$/.exec(value)?.[1] ?? "";
+  if (offered.length === 0 ? protocol === "" : offered.includes(protocol)) return protocol;
+  throw refuse(head, `the subprotocol ${JSON.stringify(protocol)} was not offered`);
 }
 
 function isSameOrigin(a: WebSocketAddress, b: WebSocketAddress): boolean {

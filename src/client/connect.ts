@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "../connection/clock.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { ConnectError } from "../errors.ts";
 import { DeflateOffer } from "../extensions/permessage_deflate.ts";
+import type { ResumeState } from "../resume/resume_state.ts";
 import { Attempt } from "./attempt.ts";
 import { Deadline } from "./deadline.ts";
 import { type ConnectOptions, resolveConnectOptions } from "./options.ts";
@@ -45,14 +46,22 @@ export type Connect = <Data = undefined>(
   options?: ConnectOptions<Data> & ConnectionCallbacks<Data>,
 ) => Promise<Connection<Data>>;
 
+/** A `connect` that can also go on where another connection ended. */
+export type ConnectAgain = <Data = undefined>(
+  url: string | URL,
+  options?: ConnectOptions<Data> & ConnectionCallbacks<Data>,
+  resume?: ResumeState,
+) => Promise<Connection<Data>>;
+
 /** Makes a `connect` out of the way to reach servers. */
 export function createConnect(
   loadDialer: () => Promise<Dialer>,
   clock: Clock = systemClock,
-): Connect {
+): ConnectAgain {
   return async <Data>(
     url: string | URL,
     options: ConnectOptions<Data> & ConnectionCallbacks<Data> = {},
+    resume?: ResumeState,
   ): Promise<Connection<Data>> => {
     const settings = resolveConnectOptions(options, clock);
     const address = parseWebSocketUrl(url);
@@ -70,7 +79,7 @@ export function createConnect(
     );
     try {
       const offer = compression && await DeflateOffer.create(compression);
-      const attempt = new Attempt(await loadDialer(), settings, offer, deadline.signal);
+      const attempt = new Attempt(await loadDialer(), settings, offer, deadline.signal, resume);
       return await attempt.connect(address);
     } finally {
       deadline.clear();

@@ -6,7 +6,8 @@ import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
 import { createDeferred } from "../connection/promises.ts";
 import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../errors.ts";
 import { checkLimit } from "../limits.ts";
-import type { Connect } from "./connect.ts";
+import { ResumeState } from "../resume/resume_state.ts";
+import type { ConnectAgain } from "./connect.ts";
 import type { ConnectOptions } from "./options.ts";
 
 /** Why a connection has to be made again, and when that will be tried. */
@@ -50,6 +51,19 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
    * answered with a status from 400 to 499 other than 408, 425 and 429: asking again would not help.
    */
   shouldReconnect?(cause: Retry["cause"]): boolean;
+  /**
+   * Whether to offer the subprotocol `sluice.resume.v1`, and resume where the server speaks it: the messages
+   * that were published meanwhile, on the topics that the server subscribes the client to, come first on
+   * the next connection. Others don't notice, and `conn.protocol` is one of `subprotocols`, or none.
+   *
+   * @default {true}
+   */
+  resume?: boolean;
+  /**
+   * Is told of a topic of which messages were missed that the server does not keep any more, before those
+   * that it still has. What depends on having them all has to be asked for anew.
+   */
+  onLost?(topic: string): void;
   /** Takes notice of each wait, before it begins. */
   onRetry?(retry: Retry): void;
   /** Ends everything when it aborts: a wait, an attempt, and the connection, with 1000. */
@@ -60,6 +74,9 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
  * Connects, and connects again whenever the connection has ended. Each turn of the loop has a
  * connection that is open; the next begins when that one has ended, and a new one is open. Leaving the
  * loop closes the connection.
+ *
+ * Where the server speaks `sluice.resume.v1`, nothing that was published meanwhile is missed: see
+ * {@linkcode ReconnectOptions.resume}.
  *
  * It waits between attempts: a random time up to `minDelayMs`, doubled with every failure up to
  * `maxDelayMs`. After the close codes 1012 (service restart) and 1013 (try again later) it waits for 5
@@ -112,7 +129,7 @@ const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
  * @param random A random number from 0 to 1 (exclusive).
  */
 export function createReconnecting(
-  connect: Connect,
+  connect: ConnectAgain,
   clock: Clock = systemClock,
   random: () => number = Math.random,
 ): Reconnecting {
@@ -120,7 +137,7 @@ export function createReconnecting(
 }
 
 async function* reconnect<Data>(
-  connect: Connect,
+  connect: ConnectAgain,
   url: string | URL,
   options: ReconnectOptions<Data> & ConnectionCallbacks<Data>,
   clock: Clock,
@@ -135,9 +152,16 @@ async function* reconnect<Data>(
   checkLimit("maxAttempts", maxAttempts, 1);
   checkFunction("shouldReconnect", options.shouldReconnect);
   checkFunction("onRetry", options.onRetry);
+  checkFunction("onLost", options.onLost);
+  const isResuming = options.resume ?? true;
+  if (typeof isResuming !== "boolean") {
+    throw new TypeError(`Cannot use ${String(isResuming)} as resume: it is true or false`);
+  }
+  const onLost = options.onLost?.bind(options) ?? (() => {});
+  const resume = isResuming ? new ResumeState(onLost) : undefined;
   const shouldReconnect = options.shouldReconnect?.bind(options) ?? mayHelp;
   for (let failures = 0;;) {
-    const result = await attempt(connect, url, options);
+    const result = await attempt(connect, url, options, resume);
     if (signal?.aborted) return;
     let cause: Retry["cause"];
     if (result instanceof Error) {
@@ -174,12 +198,13 @@ async function* reconnect<Data>(
 
 /** Connects; gives the errors that another attempt may help against, and those of an abort. */
 async function attempt<Data>(
-  connect: Connect,
+  connect: ConnectAgain,
   url: string | URL,
   options: ReconnectOptions<Data> & ConnectionCallbacks<Data>,
+  resume: ResumeState | undefined,
 ): Promise<Connection<Data> | ConnectError | UnexpectedResponseError> {
   try {
-    return await connect(url, options);
+    return await connect(url, options, resume);
   } catch (error) {
     const mayPass = error instanceof ConnectError || error instanceof UnexpectedResponseError;
     if (mayPass || options.signal?.aborted) return error as ConnectError;

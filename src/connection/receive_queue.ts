@@ -14,6 +14,8 @@ export interface ReceiveQueueOwner {
    * for a message that is not there yet, or has read what arrived of a body.
    */
   continueReceiving(): void;
+  /** The program is given the next message. */
+  messageTaken(): void;
 }
 
 /**
@@ -172,6 +174,7 @@ export class ReceiveQueue {
 
   #handOver(message: ReceivedMessage): void {
     this.#busy = true;
+    this.#owner.messageTaken();
     if (message instanceof StreamedMessage) this.#inHand = message;
     else this.#size -= message.length;
   }

@@ -10,6 +10,7 @@ const EMPTY = new Uint8Array(0);
 /**
  * Sends a stream as one message, a fragment for each chunk (RFC 6455, section 5.4).
  *
+ * @param prefix What goes before the stream: ASCII.
  * @param onBroken Called where a message that has begun can't be finished.
  */
 export async function sendFragments(
@@ -17,6 +18,7 @@ export async function sendFragments(
   type: MessageType,
   stream: ReadableStream<Message>,
   { signal, compress }: SendOptions,
+  prefix: string,
   onBroken: () => void,
 ): Promise<void> {
   const reader = stream.getReader();
@@ -25,7 +27,7 @@ export async function sendFragments(
   try {
     const broken = await abortable(turn, signal);
     const stop = signal === undefined ? broken : AbortSignal.any([signal, broken]);
-    const fragments = new FragmentEncoder(type);
+    const fragments = new FragmentEncoder(type, prefix);
     for (;;) {
       const { done, value } = await abortable(reader.read(), stop);
       const payload = done ? fragments.finish() : fragments.encode(value);
@@ -50,23 +52,24 @@ export async function sendFragments(
 class FragmentEncoder {
   readonly #type: MessageType;
   readonly #utf8 = new Utf8Validator();
-  /** The first half of a surrogate pair whose second half is in the next chunk. */
-  #surrogate = "";
+  /** What goes before the next chunk, such as half of a surrogate pair whose other half is in that. */
+  #before: string;
 
-  constructor(type: MessageType) {
+  constructor(type: MessageType, prefix: string) {
     this.#type = type;
+    this.#before = prefix;
   }
 
   encode(chunk: Message): Uint8Array {
     let payload;
     if (typeof chunk === "string") {
-      const text = this.#surrogate + chunk;
+      const text = this.#before + chunk;
       const last = text.charCodeAt(text.length - 1);
       const isHalf = last >= 0xd800 && last < 0xdc00;
-      this.#surrogate = isHalf ? text.slice(-1) : "";
+      this.#before = isHalf ? text.slice(-1) : "";
       payload = new TextEncoder().encode(isHalf ? text.slice(0, -1) : text);
     } else if (chunk instanceof Uint8Array) {
-      payload = chunk.length === 0 ? EMPTY : this.#prependSurrogate(chunk);
+      payload = chunk.length === 0 ? EMPTY : this.#prepend(chunk);
     } else {
       throw new TypeError("Cannot send the stream: its chunks are strings or Uint8Arrays");
     }
@@ -76,17 +79,17 @@ class FragmentEncoder {
 
   /** The payload of the last fragment. */
   finish(): Uint8Array {
-    const payload = this.#prependSurrogate(EMPTY);
+    const payload = this.#prepend(EMPTY);
     if (this.#type === "text" && !(this.#utf8.validate(payload) && this.#utf8.complete)) failUtf8();
     return payload;
   }
 
-  /** Puts the half of a pair before bytes: it stays alone, and becomes U+FFFD. */
-  #prependSurrogate(bytes: Uint8Array): Uint8Array {
-    if (this.#surrogate === "") return bytes;
-    const replacement = new TextEncoder().encode(this.#surrogate);
-    this.#surrogate = "";
-    return joinChunks([replacement, bytes], replacement.length + bytes.length);
+  /** Puts that before bytes: half of a pair stays alone, and becomes U+FFFD. */
+  #prepend(bytes: Uint8Array): Uint8Array {
+    if (this.#before === "") return bytes;
+    const before = new TextEncoder().encode(this.#before);
+    this.#before = "";
+    return joinChunks([before, bytes], before.length + bytes.length);
   }
 }
 

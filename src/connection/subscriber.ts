@@ -1,4 +1,6 @@
 import type { CloseStatus } from "../protocol/close_payload.ts";
+import type { Position } from "../resume/position.ts";
+import type { Note } from "../resume/subprotocol.ts";
 import type { Message } from "./connection.ts";
 
 /** What happens to the messages of a topic that a subscriber is too slow for. */
@@ -73,8 +75,18 @@ export interface Subscriber {
   deflateShared(data: Message, compress: boolean | undefined): Uint8Array | undefined;
   /** Sends frames. */
   sendShared(frames: SharedFrames, messages: number): void;
-  /** Sends a message that no other gets in the same form. */
+  /** Sends a message as it is, which no other gets in the same form. */
   sendAlone(data: Message, compress: boolean | undefined): void;
+  /** Whether the peer speaks `sluice.resume.v1`: messages may begin with a header, and there are notes. */
+  readonly isResumable: boolean;
+  /** Who the peer is, over several connections where it is resumable; `undefined` where nobody asked yet. */
+  readonly session: string | undefined;
+  /** Gives the session, which there is from now on. */
+  openSession(): string;
+  /** Gives how far the peer got in a topic before it connected, once. */
+  takePosition(topic: string): Position | undefined;
+  /** Tells a resumable peer something, in the order of all that is sent. */
+  sendNote(note: Note): void;
   /** Closes the connection of a peer that reads too slowly. */
   closeLagging(status: CloseStatus): void;
 }

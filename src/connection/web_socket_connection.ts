@@ -7,6 +7,9 @@ import type { MessageType } from "../protocol/message_receiver.ts";
 import { assertMessage, Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
 import type { PerMessageDeflate } from "../extensions/permessage_deflate.ts";
 import type { KeptRequest } from "../handshake/kept_request.ts";
+import type { Position } from "../resume/position.ts";
+import type { ResumeState } from "../resume/resume_state.ts";
+import { encodeNote, ESCAPE, escapeMessage, type Note } from "../resume/subprotocol.ts";
 import type { Budget, BudgetMember } from "./budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "./byte_channel.ts";
 import type {
@@ -29,6 +32,8 @@ import { PingTracker } from "./ping_tracker.ts";
 import { abortable, createDeferred, type Deferred, rejected, RESOLVED } from "./promises.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import { ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
+import { ResumablePeer } from "./resumable_peer.ts";
+import { ResumeReceiver } from "./resume_receiver.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
 import type {
   SharedFrames,
@@ -47,6 +52,11 @@ export interface ConnectionInfo<Data> {
   readonly extensions: string;
   readonly compression: PerMessageDeflate | undefined;
   readonly data: Data;
+  /**
+   * Where both sides speak `sluice.resume.v1`: for a client what it remembers of the server, for a
+   * server how long it waits for the client's first message, in milliseconds.
+   */
+  readonly resume?: ResumeState | { readonly timeoutMs: number } | undefined;
 }
 
 /** What a connection tells the server that owns it. */
@@ -102,6 +112,14 @@ export class WebSocketConnection<Data>
   #readable: ReadableStream<Message> | undefined;
   #writable: ReturnType<typeof createWritable> | undefined;
   #view: WebSocketView | undefined;
+  /** Where a server's client can resume. */
+  readonly #resumable: ResumablePeer | undefined;
+  /** Where this client can resume. */
+  readonly #resume: ResumeReceiver | undefined;
+  #session: string | undefined;
+  /** What begins with the connection. */
+  #handler: ((conn: Connection<Data>) => unknown) | undefined;
+  #isStarted = false;
   /** Whether it is known how the program receives: by callback, iteration, streams or events. */
   #hasReceiver: boolean;
   /** The number of promises of callbacks that are being awaited. */
@@ -143,7 +161,14 @@ export class WebSocketConnection<Data>
     this.#hasReceiver = callbacks !== undefined;
     this.#owner = owner;
     this.#budget = owner.budget;
-    const { compression } = info;
+    const { compression, resume } = info;
+    if (resume !== undefined) {
+      if ("timeoutMs" in resume) {
+        this.#resumable = new ResumablePeer(info.protocol, settings.clock);
+      } else {
+        this.#resume = new ResumeReceiver(resume, this);
+      }
+    }
     const options = compression === undefined
       ? settings.limits
       : { ...settings.limits, compression };
@@ -181,9 +206,34 @@ export class WebSocketConnection<Data>
   start(handler?: (conn: Connection<Data>) => unknown): void {
     // Whoever was told of the connection may have dropped it already.
     if (this.#isClosed) return;
-    if (handler !== undefined) void this.#run(handler);
-    if (this.#callbacks?.open !== undefined) this.#call(this.#callbacks.open);
+    this.#handler = handler;
+    const { resume } = this.#info;
+    if (resume === undefined) {
+      this.#start();
+    } else if ("timeoutMs" in resume) {
+      // It is known by the first message what the client has missed: the program must not begin before.
+      this.#resumable!.wait(resume.timeoutMs, () => {
+        this.close({ closeCode: CloseCode.PolicyViolation, reason: "No first message in time" });
+      });
+    } else {
+      void this.#sendQueue.send(resume.begin());
+      this.#start();
+    }
     this.continueReceiving();
+  }
+
+  #start(): void {
+    this.#isStarted = true;
+    if (this.#handler !== undefined) void this.#run(this.#handler);
+    if (this.#callbacks?.open !== undefined) this.#call(this.#callbacks.open);
+  }
+
+  #receiveHello(data: Message): void {
+    const peer = this.#resumable!;
+    peer.receiveHello(data);
+    this.#session = peer.session ?? this.#session;
+    void this.#sendQueue.send(peer.answer(this.openSession()));
+    this.#start();
   }
 
   get request(): Request {
@@ -371,9 +421,21 @@ export class WebSocketConnection<Data>
 
   // ---- Receiving: the protocol's events ----
 
-  receiveMessage(data: Message): void {
+  receiveMessage(received: Message): void {
     this.#messagesReceived++;
     this.#rateLimiter?.countMessage();
+    let data = received;
+    if (this.#resumable !== undefined && !this.#isStarted) {
+      this.#receiveHello(data);
+      if (this.#handling > 0 || this.#isTooFast) this.#protocol.stopReceiving();
+      return;
+    }
+    if (this.#resume !== undefined) {
+      const part = this.#resume.receiveMessage(data);
+      if (part === undefined) return;
+      data = part;
+      if (this.#callbacks !== undefined) this.#resume.takeMessage();
+    }
     if (this.#callbacks !== undefined) {
       const { message } = this.#callbacks;
       if (message !== undefined) this.#call(message, data);
@@ -387,17 +449,36 @@ export class WebSocketConnection<Data>
   receiveMessageStart(type: MessageType): void {
     this.#messagesReceived++;
     this.#rateLimiter?.countMessage();
+    if (this.#resume === undefined) this.pushStart(type);
+    else this.#resume.receiveMessageStart(type);
+  }
+
+  receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#resume === undefined) this.pushChunk(bytes, start, end);
+    else this.#resume.receiveMessageChunk(bytes, start, end);
+  }
+
+  receiveMessageEnd(): void {
+    if (this.#resume === undefined) this.pushEnd();
+    else this.#resume.receiveMessageEnd();
+  }
+
+  pushStart(type: MessageType): void {
     this.#receiveQueue.pushStart(type);
     if (this.isFull) this.#protocol.stopReceiving();
   }
 
-  receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void {
+  pushChunk(bytes: Uint8Array, start: number, end: number): void {
     this.#receiveQueue.pushChunk(bytes, start, end);
     if (this.isFull) this.#protocol.stopReceiving();
   }
 
-  receiveMessageEnd(): void {
+  pushEnd(): void {
     this.#receiveQueue.pushEnd();
+  }
+
+  messageTaken(): void {
+    this.#resume?.takeMessage();
   }
 
   receivePing(payload: Uint8Array): void {
@@ -413,7 +494,7 @@ export class WebSocketConnection<Data>
       this.#sendPong(payload);
     }
     const ping = this.#callbacks?.ping;
-    if (ping === undefined) return;
+    if (ping === undefined || !this.#isStarted) return;
     this.#call(ping, cloneBytes(payload, 0, payload.length));
     if (this.#handling > 0) this.#protocol.stopReceiving();
   }
@@ -454,7 +535,7 @@ export class WebSocketConnection<Data>
     }
     // First, since `drain` may be called in between, and end the connection.
     this.#messagesSent++;
-    const sent = this.#sendQueue.send(data, options?.compress);
+    const sent = this.#sendQueue.send(this.#escape(data), options?.compress);
     return options === undefined ? sent : abortable(sent, options.signal);
   }
 
@@ -464,7 +545,7 @@ export class WebSocketConnection<Data>
     this.#topics?.flush();
     if (!this.#sendQueue.hasRoomFor(data)) return "dropped";
     this.#messagesSent++;
-    this.#sendQueue.send(data);
+    this.#sendQueue.send(this.#escape(data));
     return this.#sendQueue.isAboveHighWater ? "queued" : "sent";
   }
 
@@ -488,11 +569,16 @@ export class WebSocketConnection<Data>
     }
     this.#topics?.flush();
     this.#messagesSent++;
-    const sent = sendFragments(this.#sendQueue, type, stream, options, () => {
+    const prefix = this.#resumable === undefined ? "" : ESCAPE;
+    const sent = sendFragments(this.#sendQueue, type, stream, options, prefix, () => {
       this.close({ closeCode: CloseCode.InternalError });
     });
     sent.catch(() => {});
     return sent;
+  }
+
+  #escape(data: Message): Message {
+    return this.#resumable === undefined ? data : escapeMessage(data);
   }
 
   get writable(): WritableStream<Message> {
@@ -575,6 +661,26 @@ export class WebSocketConnection<Data>
   sendAlone(data: Message, compress: boolean | undefined): void {
     this.#messagesSent++;
     void this.#sendQueue.send(data, compress);
+  }
+
+  get isResumable(): boolean {
+    return this.#resumable !== undefined;
+  }
+
+  get session(): string | undefined {
+    return this.#session;
+  }
+
+  openSession(): string {
+    return this.#session ??= crypto.randomUUID();
+  }
+
+  takePosition(topic: string): Position | undefined {
+    return this.#resumable?.takePosition(topic);
+  }
+
+  sendNote(note: Note): void {
+    if (this.isSendable) void this.#sendQueue.send(encodeNote(note));
   }
 
   closeLagging(status: CloseStatus): void {
@@ -682,6 +788,7 @@ export class WebSocketConnection<Data>
     this.#isClosed = true;
     this.#intake.stop();
     this.#keepAlive?.stop();
+    this.#resumable?.stop();
     this.#settings.clock.clearTimeout(this.#closeTimer);
     this.#settings.clock.clearTimeout(this.#rateTimer);
     const info: CloseInfo = {
@@ -700,7 +807,9 @@ export class WebSocketConnection<Data>
     this.#budget?.leave(this);
     this.#writable?.fail(error);
     this.#closed?.resolve(info);
-    if (this.#callbacks?.close !== undefined) this.#call(this.#callbacks.close, info);
+    if (this.#callbacks?.close !== undefined && this.#isStarted) {
+      this.#call(this.#callbacks.close, info);
+    }
     this.#owner.removeConnection(this, info);
   }
 

@@ -21,6 +21,8 @@ export interface ExpectedUpgrade {
   subprotocols: readonly string[];
   /** The names of the extensions offered. */
   extensions: readonly string[];
+  /** A subprotocol that was offered besides, and is not missed where none is selected. Default: none. */
+  optionalSubprotocol?: string | undefined;
 }
 
 const encoder = new TextEncoder();
@@ -63,7 +65,7 @@ export function validateUpgradeResponse(
     }
   }
   return {
-    protocol: checkProtocol(head, expected.subprotocols),
+    protocol: checkProtocol(head, expected),
     extensions: head.getAll("Sec-WebSocket-Extensions").join(", "),
     accepted,
   };
@@ -79,14 +81,17 @@ function parseAccepted(head: ResponseHead): ExtensionOffer[] {
   }
 }
 
-function checkProtocol(head: ResponseHead, offered: readonly string[]): string {
+function checkProtocol(
+  head: ResponseHead,
+  { subprotocols: offered, optionalSubprotocol }: ExpectedUpgrade,
+): string {
   const protocol = getOne(head, "Sec-WebSocket-Protocol");
   if (protocol === undefined) {
     if (offered.length === 0) return "";
     throw refuse(head, `none of the subprotocols ${offered.join(", ")} was selected`);
   }
   // Subprotocols are compared case-sensitively.
-  if (!offered.includes(protocol)) {
+  if (!offered.includes(protocol) && protocol !== optionalSubprotocol) {
     throw refuse(head, `the subprotocol ${JSON.stringify(protocol)} was not offered`);
   }
   return protocol;

@@ -11,6 +11,8 @@ import {
   resolveAcceptOptions,
 } from "./options.ts";
 import type { Broker } from "../topics/broker.ts";
+import type { ResumeSettings } from "../topics/memory_keeper.ts";
+import { resolveResume } from "./resume_options.ts";
 import type { ServerEvent } from "./stats.ts";
 
 /** The options and the handler of whatever keeps connections, checked and complete. */
@@ -24,6 +26,7 @@ export interface HostSettings<Data> {
   readonly signal: AbortSignal | undefined;
   readonly broker: Broker | undefined;
   readonly brokerQueueSize: number;
+  readonly resume: ResumeSettings | undefined;
 }
 
 const BROKER_METHODS = ["start", "publish", "subscribe", "unsubscribe", "close"] as const;
@@ -61,6 +64,7 @@ export function resolveHostOptions<Data>(
     signal,
     broker,
     brokerQueueSize,
+    resume: resolveResume(options.resume, broker),
   };
 }
 

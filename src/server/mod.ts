@@ -5,7 +5,18 @@ export { HandshakeError, ListenError } from "../errors.ts";
 export type { OriginPolicy } from "../handshake/origin.ts";
 export type { ByteStreamPair } from "../connection/stream_channel.ts";
 export type { TlsCertificate } from "../connection/byte_channel.ts";
-export type { Broker, BrokerEvent, BrokerHandler, BrokerStats } from "../topics/broker.ts";
+export type {
+  Broker,
+  BrokerEvent,
+  BrokerHandler,
+  BrokerStats,
+  KeepingBroker,
+  KeepWindow,
+  KeptMessage,
+  KeptMessagesHandler,
+  MissedMessages,
+  Position,
+} from "../topics/broker.ts";
 export { accept, type AcceptStreamOptions } from "./accept.ts";
 export type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
 export type {
@@ -18,6 +29,7 @@ export type {
   UpgradeResult,
 } from "./options.ts";
 export type { MemoryBudgetOptions } from "./memory_budget.ts";
+export type { ResumeOptions } from "./resume_options.ts";
 export type { Serve } from "./serve.ts";
 export type { Server } from "./server.ts";
 export type { ServerEvent, ServerStats } from "./stats.ts";

@@ -15,7 +15,9 @@ import type { RequestHead } from "../handshake/request_head.ts";
 import { RequestHeadParser } from "../handshake/request_head_parser.ts";
 import { parseHost } from "../handshake/request_target.ts";
 import { encodeRefusal, encodeSwitchingProtocols } from "../handshake/response_head.ts";
+import { entries } from "../handshake/field_line.ts";
 import { selectSubprotocol } from "../handshake/subprotocol.ts";
+import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
 import { ChannelWriter } from "./channel_writer.ts";
 import type { AcceptSettings, RequestInfo, UpgradeAcceptance } from "./options.ts";
 import { cancelBody, sendResponse } from "./send_response.ts";
@@ -36,6 +38,8 @@ export interface HandshakeOwner<Data> {
   readonly compression: DeflateNegotiator | undefined;
   /** The memory it shares with others, if there is a limit to it. */
   readonly budget?: Budget | undefined;
+  /** Whether clients may resume. */
+  readonly isResumable?: boolean;
   /** Why no request of this peer is served at the moment, if so. */
   refusal(isUpgrade: boolean, remote: Address): HandshakeError | undefined;
   /** Takes a WebSocket that was agreed upon: the channel is the owner's from here on. */
@@ -233,7 +237,10 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   async #serveUpgrade(head: RequestHead): Promise<void> {
     const { origin, upgrade } = this.#settings;
     const secure = this.#secure;
-    const { key, subprotocols, extensions } = validateUpgrade(head, { origin, secure });
+    const { key, subprotocols: offered, extensions } = validateUpgrade(head, { origin, secure });
+    const isResumable = this.#owner.isResumable === true && offered.includes(RESUME);
+    // The program selects among its own.
+    const subprotocols = isResumable ? offered.filter((name) => name !== RESUME) : offered;
     let request: Request | undefined;
     let acceptance: UpgradeAcceptance<Data> = {};
     if (upgrade !== undefined) {
@@ -255,9 +262,11 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     const deflate = this.#owner.compression?.accept(extensions);
     const response = encodeSwitchingProtocols({
       accept,
-      protocol,
+      protocol: isResumable ? RESUME : protocol,
       extensions: deflate?.response,
-      headers: acceptance.headers,
+      headers: isResumable
+        ? [...entries(acceptance.headers), [RESUME_FIELD, `"${protocol ?? ""}"`]]
+        : acceptance.headers,
     });
     this.#settings.connection.clock.clearTimeout(this.#timer);
     const received = this.#received;
@@ -270,6 +279,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
         extensions: deflate?.response ?? "",
         compression: deflate && this.#owner.compression?.open(deflate.parameters),
         data: acceptance.data as Data,
+        resume: isResumable ? { timeoutMs: this.#settings.handshakeTimeoutMs } : undefined,
       },
       response,
       received,

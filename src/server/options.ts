@@ -19,6 +19,7 @@ import { checkFunction } from "../checks.ts";
 import { checkLimit } from "../limits.ts";
 import type { MemoryBudgetOptions } from "./memory_budget.ts";
 import type { Broker } from "../topics/broker.ts";
+import type { ResumeOptions } from "./resume_options.ts";
 import type { ServerEvent } from "./stats.ts";
 
 /** What is known of a request besides the request itself. */
@@ -160,6 +161,20 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
    * @default {16777216}
    */
   brokerQueueSize?: number;
+  /**
+   * Whether clients that lost their connection get what they missed, on the topics that they are subscribed
+   * to once they are back: those that speak the subprotocol `sluice.resume.v1`, as `reconnecting` of
+   * `@sluice/websocket/client` does by itself. Published messages are kept for that, each for `windowMs`;
+   * `true` stands for the defaults.
+   *
+   * Without a {@linkcode HostOptions.broker} they are kept in memory, which counts apart from
+   * `memoryBudget`. With one it has to be a {@linkcode KeepingBroker}, such as those for Redis and NATS:
+   * what is published goes there first, and comes back to all servers in one order, also to this one; it is
+   * held until the broker has it.
+   *
+   * @default {false}
+   */
+  resume?: Partial<ResumeOptions> | boolean;
   /**
    * The most connections at once: 0 or more, or `Infinity`. Past it the handshake is refused with 503.
    *

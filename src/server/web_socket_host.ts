@@ -10,6 +10,7 @@ import type { Subscriber } from "../connection/subscriber.ts";
 import { assertMessage } from "../protocol/protocol.ts";
 import type { BrokerEvent } from "../topics/broker.ts";
 import { BrokerLink, checkBrokerTopic } from "../topics/broker_link.ts";
+import { MemoryKeeper } from "../topics/memory_keeper.ts";
 import { Topics } from "../topics/topics.ts";
 import type { Admission } from "./admission.ts";
 import type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
@@ -44,7 +45,10 @@ export abstract class WebSocketHost<Data>
   readonly budget: MemoryBudget | undefined;
   readonly compression: DeflateNegotiator | undefined;
   readonly topics: Topics = new Topics();
+  readonly isResumable: boolean;
   readonly #broker: BrokerLink | undefined;
+  /** Keeps messages, where there is no broker that does. */
+  readonly #keeper: MemoryKeeper | undefined;
   readonly #onEvent: ((event: ServerEvent<Data>) => void) | undefined;
   readonly #counters: ServerCounters = new ServerCounters();
   readonly #finished = Promise.withResolvers<void>();
@@ -57,7 +61,8 @@ export abstract class WebSocketHost<Data>
   #removeSignal: (() => void) | undefined;
 
   constructor(settings: HostSettings<Data>, compression: DeflateNegotiator | undefined) {
-    const { accept, memoryBudget } = settings;
+    const { accept, memoryBudget, resume } = settings;
+    this.isResumable = resume !== undefined;
     this.#settings = accept;
     this.#handler = settings.handler;
     this.#admission = settings.admission;
@@ -73,8 +78,12 @@ export abstract class WebSocketHost<Data>
       const tell = (event: BrokerEvent) => this.#tellOfBroker(event);
       const { broker, brokerQueueSize } = settings;
       const { clock } = accept.connection;
-      this.#broker = new BrokerLink(broker, brokerQueueSize, this.topics, clock, tell);
+      this.#broker = new BrokerLink(broker, brokerQueueSize, this.topics, clock, tell, resume);
       this.topics.watcher = this.#broker;
+      this.topics.keeper = this.#broker.keeper;
+    } else if (resume !== undefined) {
+      this.#keeper = new MemoryKeeper(resume, this.topics, accept.connection.clock);
+      this.topics.watcher = this.topics.keeper = this.#keeper;
     }
   }
 
@@ -94,12 +103,16 @@ export abstract class WebSocketHost<Data>
       throw new TypeError(`Cannot publish to ${String(topic)}: a topic is a string`);
     }
     assertMessage(data);
-    const { compress, key = "", except } = options;
+    const { compress, key = "" } = options;
+    const except = options.except as Subscriber | undefined;
     if (this.#broker !== undefined) {
       checkBrokerTopic(topic);
-      this.#broker.publish(topic, data, compress, key);
+      this.#broker.publish(topic, data, compress, key, except);
+    } else if (this.#keeper?.isKept(topic)) {
+      this.#keeper.publish(topic, data, compress, key, except);
+    } else {
+      this.topics.publish(topic, data, compress, key, except);
     }
-    this.topics.publish(topic, data, compress, key, except as Subscriber | undefined);
   }
 
   subscriberCount(topic: string): number {
@@ -270,6 +283,7 @@ export abstract class WebSocketHost<Data>
     this.stop().then(() => {
       // What came meanwhile.
       this.#dropAll();
+      this.#keeper?.close();
       return this.closeBroker();
     }).then(() => {
       this.#finished.resolve();

@@ -1,6 +1,6 @@
 import { copyBytes } from "../codec/byte_collector.ts";
 import type { SharedFrames, Subscriber } from "../connection/subscriber.ts";
-import { PLAIN, type PublishedMessage } from "./published_message.ts";
+import type { PublishedMessage } from "./published_message.ts";
 
 /** What is longer stays a chunk of its own: to copy it would cost more than to write it by itself. */
 const MAX_COPIED_LENGTH = 16 * 1024;
@@ -24,16 +24,15 @@ export class Batch {
 
   constructor(entries: readonly Entry[]) {
     this.entries = entries;
-    this.hasExceptions = entries.some(({ message }) => message.except !== undefined);
+    this.hasExceptions = entries.some(({ message }) => message.hasException);
   }
 
-  /** Gives all frames in the form that a subscriber gets, which has a form in common with others. */
-  encodeFor(subscriber: Subscriber): SharedFrames {
-    const windowBits = subscriber.sharedWindowBits ?? PLAIN;
-    let frames = this.#frames.get(windowBits);
+  /** Gives all frames in the form that a subscriber gets, which has that form in common with others. */
+  encodeFor(subscriber: Subscriber, form: number): SharedFrames {
+    let frames = this.#frames.get(form);
     if (frames === undefined) {
-      frames = join(this.entries.map(({ message }) => message.encodeFor(subscriber)));
-      this.#frames.set(windowBits, frames);
+      frames = join(this.entries.map(({ message }) => message.encodeFor(subscriber, form)));
+      this.#frames.set(form, frames);
     }
     return frames;
   }

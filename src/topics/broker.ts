@@ -1,3 +1,7 @@
+import type { Position } from "../resume/position.ts";
+
+export type { Position } from "../resume/position.ts";
+
 /** What takes part in what a broker does: the server that it is given to. */
 export interface BrokerHandler {
   /**
@@ -42,17 +46,6 @@ export interface Broker {
   unsubscribe(topics: readonly string[]): Promise<void>;
   /** Ends the connection at once, whatever still waits. Nothing is told of it. */
   close(): Promise<void>;
-}
-
-/** A place among the messages of a topic that are kept. Places of two epochs can't be compared. */
-export interface Position {
-  /**
-   * What the numbers belong to: another one where messages were forgotten, as a memory was emptied. At
-   * most 32 characters of `A-Z a-z 0-9 _ -`.
-   */
-  readonly epoch: string;
-  /** Counts up: a safe integer from 0, which stands for the place before the first message. */
-  readonly number: number;
 }
 
 /** How long messages are kept, and how many. */

@@ -1,6 +1,9 @@
 import type { Clock } from "../connection/clock.ts";
 import type { Message } from "../connection/connection.ts";
-import type { Broker, BrokerEvent, BrokerHandler, BrokerStats } from "./broker.ts";
+import type { Subscriber } from "../connection/subscriber.ts";
+import { BrokerKeeper, type BrokerKeeperOwner } from "./broker_keeper.ts";
+import type { ResumeSettings } from "./memory_keeper.ts";
+import type { Broker, BrokerEvent, BrokerHandler, BrokerStats, KeepingBroker } from "./broker.ts";
 import { decodeBrokerMessage, encodeBrokerMessage, ID_LENGTH } from "./broker_message.ts";
 import { BrokerOutbox } from "./broker_outbox.ts";
 import { BrokerSubscriptions } from "./broker_subscriptions.ts";
@@ -39,14 +42,16 @@ export function checkBrokerTopic(topic: string): void {
 }
 
 /** A server's part in a broker: what it publishes goes there, and what others publish comes from there. */
-export class BrokerLink implements BrokerHandler, TopicsWatcher {
+export class BrokerLink implements BrokerHandler, TopicsWatcher, BrokerKeeperOwner {
   readonly #broker: Broker;
   readonly #topics: Topics;
   readonly #clock: Clock;
   readonly #tell: (event: BrokerEvent) => void;
-  readonly #id: Uint8Array = crypto.getRandomValues(new Uint8Array(ID_LENGTH));
+  readonly id: Uint8Array = crypto.getRandomValues(new Uint8Array(ID_LENGTH));
   readonly #outbox: BrokerOutbox;
   readonly #subscriptions: BrokerSubscriptions;
+  /** Keeps messages, where any are kept. */
+  readonly keeper: BrokerKeeper | undefined;
   readonly #drops: DoublingTally;
   readonly #malformed: DoublingTally;
   #state: "new" | "lost" | "connected" | "closed" = "new";
@@ -65,6 +70,7 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher {
     topics: Topics,
     clock: Clock,
     tell: (event: BrokerEvent) => void,
+    resume: ResumeSettings | undefined,
   ) {
     this.#broker = broker;
     this.#topics = topics;
@@ -77,17 +83,27 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher {
       const [topic, reason] = [this.#malformedTopic, this.#malformedReason];
       this.#tell({ type: "broker", status: "malformed", messages, topic, reason });
     });
-    const countDrop = (error: unknown) => {
-      this.#dropCount++;
-      this.#dropError = error;
-      this.#drops.add();
-    };
-    this.#outbox = new BrokerOutbox(broker, queueSize, countDrop, () => this.#drops.end());
+    this.#outbox = new BrokerOutbox(
+      broker,
+      queueSize,
+      (error) => this.countDrop(error),
+      () => this.endDrops(),
+    );
     this.#subscriptions = new BrokerSubscriptions(
       broker,
       clock,
       (error) => this.receiveError(error),
     );
+    if (resume !== undefined) {
+      this.keeper = new BrokerKeeper(
+        broker as KeepingBroker,
+        resume,
+        queueSize,
+        topics,
+        clock,
+        this,
+      );
+    }
   }
 
   /** Begins to connect. */
@@ -95,22 +111,35 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher {
     return this.#broker.start(this);
   }
 
-  /** Publishes a message to other servers. */
-  publish(topic: string, data: Message, compress: boolean | undefined, key: string): void {
+  /** Publishes a message, here and to other servers. */
+  publish(
+    topic: string,
+    data: Message,
+    compress: boolean | undefined,
+    key: string,
+    except: Subscriber | undefined,
+  ): void {
     if (this.#state === "closed") return;
     this.#published++;
-    this.#outbox.publish(topic, encodeBrokerMessage(this.#id, { data, compress, key }));
+    if (this.keeper?.isKept(topic)) {
+      this.keeper.publish(topic, data, compress, key, except);
+    } else {
+      this.#outbox.publish(topic, encodeBrokerMessage(this.id, { data, compress, key }));
+      this.#topics.publish(topic, data, compress, key, except);
+    }
   }
 
   /** Subscribes to a topic, which has its first subscriber here. */
   addTopic(topic: string): void {
     checkBrokerTopic(topic);
-    this.#subscriptions.add(topic);
+    if (this.keeper?.isKept(topic)) this.keeper.addTopic(topic);
+    else this.#subscriptions.add(topic);
   }
 
   /** Unsubscribes from a topic, which has no subscriber here any more. */
   deleteTopic(topic: string): void {
-    this.#subscriptions.delete(topic);
+    if (this.keeper?.isKept(topic)) this.keeper.deleteTopic(topic);
+    else this.#subscriptions.delete(topic);
   }
 
   /** Waits a moment for what still waits, and closes the broker. */
@@ -118,12 +147,13 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher {
     if (this.#state === "connected") {
       const timeout = Promise.withResolvers<void>();
       const timer = this.#clock.setTimeout(timeout.resolve, CLOSE_TIMEOUT_MS);
-      await Promise.race([this.#outbox.whenEmpty(), timeout.promise]);
+      const empty = Promise.all([this.#outbox.whenEmpty(), this.keeper?.whenEmpty()]);
+      await Promise.race([empty, timeout.promise]);
       this.#clock.clearTimeout(timer);
     }
     this.#state = "closed";
-    this.#outbox.disconnect();
-    this.#subscriptions.disconnect();
+    this.#disconnect();
+    this.keeper?.close();
     await this.#broker.close();
   }
 
@@ -135,7 +165,7 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher {
       received: this.#received,
       dropped: this.#dropCount,
       malformed: this.#malformedCount,
-      waitingSize: this.#outbox.size,
+      waitingSize: this.#outbox.size + (this.keeper?.waitingSize ?? 0),
     };
   }
 
@@ -143,13 +173,10 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher {
 
   receiveMessage(topic: string, bytes: Uint8Array): void {
     if (this.#state === "closed") return;
-    const message = decodeBrokerMessage(this.#id, bytes);
+    const message = decodeBrokerMessage(this.id, bytes);
     if (message === undefined) return;
     if ("reason" in message) {
-      this.#malformedCount++;
-      this.#malformedTopic = topic;
-      this.#malformedReason = message.reason;
-      this.#malformed.add();
+      this.countMalformed(topic, message.reason);
       return;
     }
     this.#received++;
@@ -163,18 +190,43 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher {
     this.#wasConnected = true;
     this.#subscriptions.connect();
     this.#outbox.connect();
+    this.keeper?.connect();
     this.#tell({ type: "broker", status });
   }
 
   receiveLost(error: unknown): void {
     if (this.#state === "lost" || this.#state === "closed") return;
     this.#state = "lost";
-    this.#outbox.disconnect();
-    this.#subscriptions.disconnect();
+    this.#disconnect();
     this.#tell({ type: "broker", status: "lost", error });
   }
 
   receiveError(error: unknown): void {
     if (this.#state !== "closed") this.#tell({ type: "broker", status: "error", error });
+  }
+
+  // ---- What is counted ----
+
+  countDrop(error: unknown): void {
+    this.#dropCount++;
+    this.#dropError = error;
+    this.#drops.add();
+  }
+
+  endDrops(): void {
+    this.#drops.end();
+  }
+
+  countMalformed(topic: string, reason: string): void {
+    this.#malformedCount++;
+    this.#malformedTopic = topic;
+    this.#malformedReason = reason;
+    this.#malformed.add();
+  }
+
+  #disconnect(): void {
+    this.#outbox.disconnect();
+    this.#subscriptions.disconnect();
+    this.keeper?.disconnect();
   }
 }

@@ -1,8 +1,13 @@
 import type { Clock } from "../connection/clock.ts";
-import type { Broker } from "./broker.ts";
 
 /** How long to wait after the broker refused something, in milliseconds. */
 const RETRY_MS = 1_000;
+
+/** What subscribes to topics. */
+export interface SubscribingBroker {
+  subscribe(topics: readonly string[]): Promise<void>;
+  unsubscribe(topics: readonly string[]): Promise<void>;
+}
 
 /**
  * How a topic stands with the broker. There is nothing to be known of one that it was asked about in
@@ -15,9 +20,10 @@ type Standing = "subscribed" | "subscribing" | "unsubscribing" | "unknown";
  * the broker is asked one thing at a time; what has changed meanwhile is put right when it has answered.
  */
 export class BrokerSubscriptions {
-  readonly #broker: Broker;
+  readonly #broker: SubscribingBroker;
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
+  readonly #onSubscribed: ((topic: string) => void) | undefined;
   readonly #wanted: Set<string> = new Set();
   /** Those that have no standing are not subscribed. */
   readonly #standings: Map<string, Standing> = new Map();
@@ -28,8 +34,17 @@ export class BrokerSubscriptions {
   #isScheduled = false;
   #retryTimer: unknown;
 
-  /** @param onError Is told what the broker refuses; it is asked again. */
-  constructor(broker: Broker, clock: Clock, onError: (error: unknown) => void) {
+  /**
+   * @param onError Is told what the broker refuses; it is asked again.
+   * @param onSubscribed Is told of each topic that the broker is subscribed to, and when it is so again.
+   */
+  constructor(
+    broker: SubscribingBroker,
+    clock: Clock,
+    onError: (error: unknown) => void,
+    onSubscribed?: (topic: string) => void,
+  ) {
+    this.#onSubscribed = onSubscribed;
     this.#broker = broker;
     this.#clock = clock;
     this.#onError = onError;
@@ -51,6 +66,10 @@ export class BrokerSubscriptions {
   connect(): void {
     this.#isConnected = true;
     this.#schedule();
+    if (this.#onSubscribed === undefined) return;
+    for (const [topic, standing] of this.#standings) {
+      if (standing === "subscribed") this.#onSubscribed(topic);
+    }
   }
 
   /** Stops to ask the broker. */
@@ -103,6 +122,7 @@ export class BrokerSubscriptions {
       for (const topic of topics) {
         this.#standings.set(topic, "subscribed");
         if (!this.#wanted.has(topic)) this.#changed.add(topic);
+        else if (this.#isConnected) this.#onSubscribed?.(topic);
       }
       this.#schedule();
     } catch (error) {

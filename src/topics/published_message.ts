@@ -3,11 +3,29 @@ import { FrameEncoder } from "../codec/frame_encoder.ts";
 import { Opcode } from "../codec/opcode.ts";
 import type { Message } from "../connection/connection.ts";
 import type { SharedFrames, Subscriber } from "../connection/subscriber.ts";
+import type { Position } from "../resume/position.ts";
+import { encodePublished, escapeMessage } from "../resume/subprotocol.ts";
 
 const encoder = new TextEncoder();
 
-/** A message without compression, in `sharedWindowBits`. */
-export const PLAIN = 0;
+/** Where a message that is kept stands in its topic. */
+export interface Place {
+  /** The topic's number, as resumable clients know it. */
+  readonly topic: number;
+  readonly position: Position;
+}
+
+/** Who is not to get a message: a connection, or a session where the message outlives it. */
+export type Except = Subscriber | string | undefined;
+
+/**
+ * Gives what tells the form of messages that a subscriber gets from other forms: all with the same number
+ * get the same bytes. There is none where it gets bytes of its own.
+ */
+export function formOf(subscriber: Subscriber): number | undefined {
+  const { sharedWindowBits, isResumable } = subscriber;
+  return sharedWindowBits === undefined ? undefined : sharedWindowBits * 2 + (isResumable ? 1 : 0);
+}
 
 /** A message that was published: encoded once for all who get it in the same form. */
 export class PublishedMessage {
@@ -15,8 +33,9 @@ export class PublishedMessage {
   readonly compress: boolean | undefined;
   /** What stands for it where only the latest one is kept. */
   readonly key: string;
-  /** Who is not to get it. */
-  readonly except: Subscriber | undefined;
+  readonly #except: Except;
+  /** Where it stands, where it is kept. */
+  readonly #place: Place | undefined;
   readonly #encoded: Map<number, SharedFrames> = new Map();
   #size = -1;
 
@@ -24,13 +43,28 @@ export class PublishedMessage {
     data: Message,
     compress: boolean | undefined,
     key: string,
-    except: Subscriber | undefined,
+    except: Except,
+    place?: Place,
   ) {
     // The caller may change them as soon as it is published.
     this.data = typeof data === "string" ? data : cloneBytes(data, 0, data.length);
     this.compress = compress;
     this.key = key;
-    this.except = except;
+    this.#except = except;
+    this.#place = place;
+  }
+
+  /** Whether there is someone who is not to get it. */
+  get hasException(): boolean {
+    return this.#except !== undefined;
+  }
+
+  /** Whether a subscriber is to get it. */
+  isFor(subscriber: Subscriber): boolean {
+    if (this.#except === undefined) return true;
+    return typeof this.#except === "string"
+      ? subscriber.session !== this.#except
+      : subscriber !== this.#except;
   }
 
   /** Its size before compression, in bytes. */
@@ -43,33 +77,46 @@ export class PublishedMessage {
     return this.#size;
   }
 
-  /** Gives its frame in the form that a subscriber gets, which has a form in common with others. */
-  encodeFor(subscriber: Subscriber): SharedFrames {
-    const windowBits = subscriber.sharedWindowBits ?? PLAIN;
-    let encoded = this.#encoded.get(windowBits);
+  /** Sends it. */
+  sendTo(subscriber: Subscriber): void {
+    const form = formOf(subscriber);
+    if (form === undefined) subscriber.sendAlone(this.#dataFor(subscriber), this.compress);
+    else subscriber.sendShared(this.encodeFor(subscriber, form), 1);
+  }
+
+  /** Gives its frame in the form that a subscriber gets, which has that form in common with others. */
+  encodeFor(subscriber: Subscriber, form: number): SharedFrames {
+    let encoded = this.#encoded.get(form);
     if (encoded === undefined) {
-      encoded = this.#encode(
-        windowBits === PLAIN ? undefined : subscriber.deflateShared(this.data, this.compress),
-      );
-      this.#encoded.set(windowBits, encoded);
+      const data = this.#dataFor(subscriber);
+      const deflated = subscriber.sharedWindowBits === 0
+        ? undefined
+        : subscriber.deflateShared(data, this.compress);
+      encoded = encode(data, deflated);
+      this.#encoded.set(form, encoded);
     }
     return encoded;
   }
 
-  #encode(deflated: Uint8Array | undefined): SharedFrames {
-    const { data } = this;
-    const frames = new FrameEncoder("server");
-    if (deflated !== undefined) {
-      const opcode = typeof data === "string" ? Opcode.Text : Opcode.Binary;
-      frames.encode(true, true, opcode, deflated);
-    } else if (typeof data === "string") {
-      frames.encodeText(data);
-    } else {
-      frames.encode(true, false, Opcode.Binary, data);
-    }
-    const length = frames.byteLength;
-    const chunks = frames.take();
-    // A short one would keep the memory of many others from being freed, while it waits for someone.
-    return { chunks: chunks.length === 1 ? [cloneBytes(chunks[0], 0, length)] : chunks, length };
+  #dataFor(subscriber: Subscriber): Message {
+    if (!subscriber.isResumable) return this.data;
+    if (this.#place === undefined) return escapeMessage(this.data);
+    return encodePublished(this.#place.topic, this.#place.position, this.data);
   }
+}
+
+function encode(data: Message, deflated: Uint8Array | undefined): SharedFrames {
+  const frames = new FrameEncoder("server");
+  if (deflated !== undefined) {
+    const opcode = typeof data === "string" ? Opcode.Text : Opcode.Binary;
+    frames.encode(true, true, opcode, deflated);
+  } else if (typeof data === "string") {
+    frames.encodeText(data);
+  } else {
+    frames.encode(true, false, Opcode.Binary, data);
+  }
+  const length = frames.byteLength;
+  const chunks = frames.take();
+  // A short one would keep the memory of many others from being freed, while it waits for someone.
+  return { chunks: chunks.length === 1 ? [cloneBytes(chunks[0], 0, length)] : chunks, length };
 }

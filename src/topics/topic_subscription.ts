@@ -8,6 +8,7 @@ import type {
 } from "../connection/subscriber.ts";
 import { checkLimit } from "../limits.ts";
 import { checkCloseStatus } from "../protocol/close_payload.ts";
+import type { Position } from "../resume/position.ts";
 import type { PublishedMessage } from "./published_message.ts";
 
 const POLICIES: readonly LagPolicy[] = ["close", "drop-oldest", "drop-newest", "latest"];
@@ -17,6 +18,8 @@ interface Waiting {
   readonly message: PublishedMessage;
   readonly place: number;
   readonly size: number;
+  /** Whether the subscriber missed it while it was away. */
+  readonly isMissed: boolean;
 }
 
 /** One connection's subscription to one topic, and what waits for the connection. */
@@ -29,7 +32,14 @@ export class TopicSubscription implements Subscription {
   /** The latest message of each key, in the order they came. */
   #latest: Map<string, Waiting> | undefined;
   #size = 0;
+  /** How many bytes wait that were missed: there is a bound to them already. */
+  #missedSize = 0;
   #dropped = 0;
+  /**
+   * Where the subscriber got to before it connected, until it is known what it missed: what is published
+   * meanwhile comes behind that.
+   */
+  resumeFrom: Position | undefined;
 
   /**
    * @throws {RangeError} Where a number among the options is out of its range.
@@ -65,12 +75,18 @@ export class TopicSubscription implements Subscription {
     subscriber: Subscriber,
     message: PublishedMessage,
     place: number,
+    isMissed: boolean,
   ): "send" | "waits" | "none" {
     const size = message.size;
-    const waiting = { message, place, size };
+    const waiting = { message, place, size, isMissed };
     switch (this.#lag) {
       case "close":
-        if (subscriber.hasRoomForLength(size)) return "send";
+        if (isMissed || this.firstPlace !== Infinity) {
+          // What was missed waits, however much it is, and what comes behind it has to.
+          if (this.#hasRoomFor(waiting)) return this.#queue(waiting) ? "waits" : "none";
+        } else if (subscriber.hasRoomForLength(size)) {
+          return "send";
+        }
         subscriber.closeLagging({
           closeCode: this.#closeCode,
           reason: "The peer reads too slowly for a topic",
@@ -91,25 +107,34 @@ export class TopicSubscription implements Subscription {
   /** Has a message wait with others, and drops what is too much; tells whether any wait. */
   #queue(waiting: Waiting): boolean {
     const queue = this.#waiting ??= new Fifo();
-    if (this.#lag === "drop-newest" && this.#size + waiting.size > this.#queueSize) {
+    if (this.#lag === "drop-newest" && !this.#hasRoomFor(waiting)) {
       this.#dropped++;
     } else {
       queue.push(waiting);
-      this.#size += waiting.size;
+      this.#count(waiting, 1);
     }
-    while (this.#size > this.#queueSize) {
-      this.#size -= queue.shift()!.size;
+    while (this.#size - this.#missedSize > this.#queueSize) {
+      this.#count(queue.shift()!, -1);
       this.#dropped++;
     }
     return queue.length > 0;
   }
 
+  #hasRoomFor({ size, isMissed }: Waiting): boolean {
+    return isMissed || this.#size - this.#missedSize + size <= this.#queueSize;
+  }
+
+  #count({ size, isMissed }: Waiting, sign: 1 | -1): void {
+    this.#size += sign * size;
+    if (isMissed) this.#missedSize += sign * size;
+  }
+
   /** Gives the message that waits for longest. */
   shift(): PublishedMessage {
     if (this.#waiting !== undefined) {
-      const { message, size } = this.#waiting.shift()!;
-      this.#size -= size;
-      return message;
+      const waiting = this.#waiting.shift()!;
+      this.#count(waiting, -1);
+      return waiting.message;
     }
     const [key, { message }] = this.#latest!.entries().next().value!;
     this.#latest!.delete(key);

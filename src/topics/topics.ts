@@ -5,8 +5,9 @@ import type {
   SubscriberTopics,
   Subscription,
 } from "../connection/subscriber.ts";
+import type { Note } from "../resume/subprotocol.ts";
 import { Batch, type Entry } from "./batch.ts";
-import { PublishedMessage } from "./published_message.ts";
+import { type Except, formOf, PublishedMessage } from "./published_message.ts";
 import { TopicSubscription } from "./topic_subscription.ts";
 
 /** What a subscriber is subscribed to. */
@@ -14,6 +15,18 @@ interface Subscriptions {
   readonly byTopic: Map<string, TopicSubscription>;
   /** Those with messages that wait for it. */
   readonly lagging: Set<TopicSubscription>;
+  /** Those of which it is not known yet what the subscriber missed. */
+  readonly resuming: Set<TopicSubscription>;
+}
+
+/** Keeps the messages of topics, for subscribers that come back. */
+export interface TopicKeeper {
+  /** Whether the messages of a topic are kept. */
+  isKept(topic: string): boolean;
+  /** Is told of a subscription to a topic whose messages are kept. */
+  join(subscriber: Subscriber, subscription: TopicSubscription): void;
+  /** Is told of its end. */
+  part(subscriber: Subscriber, topic: string): void;
 }
 
 /** Is told which topics have subscribers. */
@@ -41,6 +54,8 @@ export class Topics implements SubscriberTopics {
   readonly #flush = (): void => this.flush();
   /** Is told which topics have subscribers, where somebody wants to know. */
   watcher: TopicsWatcher | undefined;
+  /** Keeps messages, where any are kept. */
+  keeper: TopicKeeper | undefined;
 
   /** Counts the subscribers of a topic. */
   subscriberCount(topic: string): number {
@@ -53,10 +68,15 @@ export class Topics implements SubscriberTopics {
     data: Message,
     compress: boolean | undefined,
     key: string,
-    except: Subscriber | undefined,
+    except: Except,
   ): void {
     if (!this.#subscribers.has(topic)) return;
-    const message = new PublishedMessage(data, compress, key, except);
+    this.publishMessage(topic, new PublishedMessage(data, compress, key, except));
+  }
+
+  /** Publishes a message as it is. */
+  publishMessage(topic: string, message: PublishedMessage): void {
+    if (!this.#subscribers.has(topic)) return;
     const count = this.#published.push({ topic, message, place: this.#place++ });
     if (count === 1) queueMicrotask(this.#flush);
   }
@@ -73,11 +93,23 @@ export class Topics implements SubscriberTopics {
     subscribers.set(subscriber, subscription);
     let own = this.#subscriptions.get(subscriber);
     if (own === undefined) {
-      this.#subscriptions.set(subscriber, own = { byTopic: new Map(), lagging: new Set() });
+      this.#subscriptions.set(
+        subscriber,
+        own = {
+          byTopic: new Map(),
+          lagging: new Set(),
+          resuming: new Set(),
+        },
+      );
     }
     const before = own.byTopic.get(topic);
-    if (before !== undefined) own.lagging.delete(before);
+    if (before !== undefined) forget(own, before);
     own.byTopic.set(topic, subscription);
+    if (this.keeper?.isKept(topic)) {
+      subscription.resumeFrom = before?.resumeFrom ?? subscriber.takePosition(topic);
+      if (subscription.resumeFrom !== undefined) own.resuming.add(subscription);
+      this.keeper.join(subscriber, subscription);
+    }
     return subscription;
   }
 
@@ -88,10 +120,49 @@ export class Topics implements SubscriberTopics {
     const subscription = own?.byTopic.get(topic);
     if (own === undefined || subscription === undefined) return false;
     own.byTopic.delete(topic);
-    own.lagging.delete(subscription);
+    forget(own, subscription);
     if (own.byTopic.size === 0) this.#subscriptions.delete(subscriber);
+    if (this.keeper?.isKept(topic)) this.keeper.part(subscriber, topic);
     this.#remove(subscriber, topic);
     return true;
+  }
+
+  /** Gives the subscribers of a topic. */
+  subscribersOf(topic: string): Iterable<Subscriber> {
+    return this.#subscribers.get(topic)?.keys() ?? [];
+  }
+
+  /**
+   * Sends what a subscriber missed of a topic; what is published from now on comes behind it.
+   *
+   * @param note Is sent before it.
+   */
+  resume(
+    subscriber: Subscriber,
+    subscription: TopicSubscription,
+    note: Note,
+    missed: Iterable<PublishedMessage>,
+  ): void {
+    const own = this.#subscriptions.get(subscriber);
+    // What waits to be sent is not for it: that is in what it missed.
+    this.flush();
+    if (own?.byTopic.get(subscription.topic) !== subscription) return;
+    own.resuming.delete(subscription);
+    subscription.resumeFrom = undefined;
+    subscriber.sendNote(note);
+    for (const message of missed) {
+      this.#send(subscriber, own, subscription, { message, place: this.#place++ }, true);
+      if (!subscriber.isSendable) return;
+    }
+  }
+
+  /** Tells all resumable subscribers something for whom nothing waits. */
+  tellUpToDate(note: Note): void {
+    this.flush();
+    for (const [subscriber, { lagging, resuming }] of this.#subscriptions) {
+      if (!subscriber.isResumable || lagging.size > 0 || resuming.size > 0) continue;
+      subscriber.sendNote(note);
+    }
   }
 
   topicsOf(subscriber: Subscriber): ReadonlySet<string> {
@@ -103,7 +174,10 @@ export class Topics implements SubscriberTopics {
     const own = this.#subscriptions.get(subscriber);
     if (own === undefined) return;
     this.#subscriptions.delete(subscriber);
-    for (const topic of own.byTopic.keys()) this.#remove(subscriber, topic);
+    for (const topic of own.byTopic.keys()) {
+      if (this.keeper?.isKept(topic)) this.keeper.part(subscriber, topic);
+      this.#remove(subscriber, topic);
+    }
   }
 
   flush(): void {
@@ -142,7 +216,7 @@ export class Topics implements SubscriberTopics {
       for (const subscription of own.lagging) {
         if (first === undefined || subscription.firstPlace < first.firstPlace) first = subscription;
       }
-      send(subscriber, first!.shift());
+      first!.shift().sendTo(subscriber);
       if (first!.firstPlace === Infinity) own.lagging.delete(first!);
     }
   }
@@ -164,28 +238,40 @@ export class Topics implements SubscriberTopics {
     const own = this.#subscriptions.get(subscriber);
     // The program's code may run while others are sent to, and end any subscription.
     if (own === undefined || !subscriber.isSendable) return;
-    if (
-      !batch.hasExceptions && subscriber.sharedWindowBits !== undefined && own.lagging.size === 0
-    ) {
-      const frames = batch.encodeFor(subscriber);
+    const form = formOf(subscriber);
+    const isDue = own.lagging.size === 0 && own.resuming.size === 0;
+    if (isDue && !batch.hasExceptions && form !== undefined) {
+      const frames = batch.encodeFor(subscriber, form);
       if (frames.length <= subscriber.room) {
         subscriber.sendShared(frames, batch.entries.length);
         return;
       }
     }
-    for (const { topic, message, place } of batch.entries) {
-      const subscription = own.byTopic.get(topic);
-      if (message.except === subscriber || subscription === undefined) continue;
-      let isDue = own.lagging.size === 0 && subscriber.room >= 0;
-      if (!isDue) {
-        const outcome = subscription.wait(subscriber, message, place);
-        if (outcome === "waits") own.lagging.add(subscription);
-        else own.lagging.delete(subscription);
-        isDue = outcome === "send";
-      }
-      if (isDue) send(subscriber, message);
+    for (const entry of batch.entries) {
+      const subscription = own.byTopic.get(entry.topic);
+      if (subscription === undefined || own.resuming.has(subscription)) continue;
+      this.#send(subscriber, own, subscription, entry, false);
       if (!subscriber.isSendable) return;
     }
+  }
+
+  /** Sends one message, or has it wait. */
+  #send(
+    subscriber: Subscriber,
+    own: Subscriptions,
+    subscription: TopicSubscription,
+    { message, place }: Pick<Entry, "message" | "place">,
+    isMissed: boolean,
+  ): void {
+    if (!message.isFor(subscriber)) return;
+    let isDue = own.lagging.size === 0 && subscriber.room >= 0;
+    if (!isDue) {
+      const outcome = subscription.wait(subscriber, message, place, isMissed);
+      if (outcome === "waits") own.lagging.add(subscription);
+      else own.lagging.delete(subscription);
+      isDue = outcome === "send";
+    }
+    if (isDue) message.sendTo(subscriber);
   }
 
   #remove(subscriber: Subscriber, topic: string): void {
@@ -197,10 +283,7 @@ export class Topics implements SubscriberTopics {
   }
 }
 
-function send(subscriber: Subscriber, message: PublishedMessage): void {
-  if (subscriber.sharedWindowBits === undefined) {
-    subscriber.sendAlone(message.data, message.compress);
-  } else {
-    subscriber.sendShared(message.encodeFor(subscriber), 1);
-  }
+function forget(own: Subscriptions, subscription: TopicSubscription): void {
+  own.lagging.delete(subscription);
+  own.resuming.delete(subscription);
 }

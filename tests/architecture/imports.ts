@@ -26,6 +26,7 @@ const LAYERS = [
   "server",
   "topics",
   "connection",
+  "resume",
   "protocol",
   "extensions",
   "handshake",

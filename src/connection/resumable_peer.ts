@@ -1,0 +1,60 @@
+import type { Position } from "../resume/position.ts";
+import { encodeNote, type Hello, parseHello } from "../resume/subprotocol.ts";
+import type { Clock } from "./clock.ts";
+import type { Message } from "./connection.ts";
+
+/** A server's side of `sluice.resume.v1`: who the client is, and how far it got before it connected. */
+export class ResumablePeer {
+  readonly #clock: Clock;
+  readonly #protocol: string;
+  #hello: Hello | undefined;
+  #timer: unknown;
+
+  /** @param protocol The subprotocol of the program; `""` for none. */
+  constructor(protocol: string, clock: Clock) {
+    this.#protocol = protocol;
+    this.#clock = clock;
+  }
+
+  /** Whether the client has said who it is: nothing begins before. */
+  get isGreeted(): boolean {
+    return this.#hello !== undefined;
+  }
+
+  /** The client's session, where it has had one before. */
+  get session(): string | undefined {
+    return this.#hello?.session;
+  }
+
+  /** Waits for the first message. */
+  wait(timeoutMs: number, onTimeout: () => void): void {
+    if (timeoutMs !== Infinity) this.#timer = this.#clock.setTimeout(onTimeout, timeoutMs);
+  }
+
+  /** Waits no longer. */
+  stop(): void {
+    this.#clock.clearTimeout(this.#timer);
+  }
+
+  /**
+   * Takes the first message.
+   *
+   * @throws {ProtocolError} Where it is malformed.
+   */
+  receiveHello(data: Message): void {
+    this.#hello = parseHello(data);
+    this.stop();
+  }
+
+  /** Gives the answer to it, for the session that the client has from now on. */
+  answer(session: string): string {
+    return encodeNote({ session, protocol: this.#protocol });
+  }
+
+  /** Gives how far the client got in a topic, once: after that it is a subscriber like others. */
+  takePosition(topic: string): Position | undefined {
+    const position = this.#hello?.positions.get(topic);
+    this.#hello?.positions.delete(topic);
+    return position;
+  }
+}

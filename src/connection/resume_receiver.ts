@@ -1,0 +1,170 @@
+import type { MessageType } from "../protocol/message_receiver.ts";
+import { parsePosition, type Position } from "../resume/position.ts";
+import type { ResumeState } from "../resume/resume_state.ts";
+import { type Note, parseServerMessage, type ServerMessage } from "../resume/subprotocol.ts";
+import type { Message } from "./connection.ts";
+import { joinChunks } from "./join_chunks.ts";
+
+const EMPTY = new Uint8Array(0);
+
+/** What takes the program's part of messages that are received as streams. */
+export interface StreamedPart {
+  /** A message begins. */
+  pushStart(type: MessageType): void;
+  /** More of its body has arrived. */
+  pushChunk(bytes: Uint8Array, start: number, end: number): void;
+  /** It is whole. */
+  pushEnd(): void;
+}
+
+/** A message of the program, or a note, in the order they came. */
+interface Item {
+  readonly note?: Note;
+  /** The topic's number, and the message's place in it, where it was published. */
+  readonly number: number;
+  readonly position?: Position;
+  isTaken: boolean;
+  isWhole: boolean;
+}
+
+/**
+ * A client's side of `sluice.resume.v1`: takes the headers off what is received, and notes how far the
+ * program got, which has a message once it is given it as a whole.
+ */
+export class ResumeReceiver {
+  readonly #state: ResumeState;
+  readonly #part: StreamedPart;
+  readonly #items: Item[] = [];
+  #type: MessageType = "text";
+  /** Whether the streamed message is one that was received before. */
+  #isDropping = false;
+  /** The beginning of a streamed message, until its header is whole. */
+  #beginning: Uint8Array | undefined;
+  /** How far what was received goes, of each topic of the connection. */
+  readonly #received: Map<number, Position> = new Map();
+  /** The streamed message whose body is arriving. */
+  #arriving: Item | undefined;
+
+  constructor(state: ResumeState, part: StreamedPart) {
+    this.#state = state;
+    this.#part = part;
+  }
+
+  /**
+   * Takes a message.
+   *
+   * @returns The program's part; `undefined` where there is none.
+   * @throws {ProtocolError} Where its header is malformed.
+   */
+  receiveMessage(data: Message): Message | undefined {
+    const message = parseServerMessage(data, true)!;
+    if (message.kind === "note") {
+      this.#addNote(message.note);
+      return undefined;
+    }
+    if (this.#isKnown(message)) return undefined;
+    this.#add(message, true);
+    return message.start === 0 ? data : data.slice(message.start);
+  }
+
+  /** Takes the beginning of a message that is received as a stream. */
+  receiveMessageStart(type: MessageType): void {
+    this.#type = type;
+    this.#isDropping = false;
+    this.#beginning = EMPTY;
+  }
+
+  /**
+   * Takes more of it.
+   *
+   * @throws {ProtocolError} Where its header is malformed.
+   */
+  receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#isDropping) return;
+    if (this.#beginning === undefined) {
+      this.#part.pushChunk(bytes, start, end);
+      return;
+    }
+    const { length } = this.#beginning;
+    const chunks = [this.#beginning, bytes.subarray(start, end)];
+    this.#beginning = joinChunks(chunks, length + end - start);
+    this.#parseBeginning(false);
+  }
+
+  /**
+   * Takes its end.
+   *
+   * @throws {ProtocolError} Where its header is malformed.
+   */
+  receiveMessageEnd(): void {
+    if (this.#beginning !== undefined) this.#parseBeginning(true);
+    const item = this.#arriving;
+    this.#arriving = undefined;
+    if (item === undefined) return;
+    item.isWhole = true;
+    this.#part.pushEnd();
+    this.#settle();
+  }
+
+  /** Notes that the program is given the next message. */
+  takeMessage(): void {
+    const item = this.#items.find(({ note, isTaken }) => note === undefined && !isTaken);
+    if (item === undefined) return;
+    item.isTaken = true;
+    this.#settle();
+  }
+
+  #parseBeginning(isWhole: boolean): void {
+    const bytes = this.#beginning!;
+    const message = parseServerMessage(bytes, isWhole);
+    if (message === undefined) return;
+    this.#beginning = undefined;
+    if (message.kind === "note") {
+      this.#addNote(message.note);
+      return;
+    }
+    if (this.#isKnown(message)) {
+      this.#isDropping = true;
+      return;
+    }
+    this.#arriving = this.#add(message, false);
+    this.#part.pushStart(this.#type);
+    if (bytes.length > message.start) this.#part.pushChunk(bytes, message.start, bytes.length);
+  }
+
+  #add(message: ServerMessage, isWhole: boolean): Item {
+    const place = message.kind === "published" ? message : { number: 0 };
+    const item: Item = { ...place, isTaken: false, isWhole };
+    this.#items.push(item);
+    return item;
+  }
+
+  /** Whether a published message was received before: each comes once or more. Notes how far it goes. */
+  #isKnown(message: ServerMessage): boolean {
+    if (message.kind !== "published") return false;
+    const { number, position } = message;
+    const last = this.#received.get(number);
+    if (last?.epoch === position.epoch && last.number >= position.number) return true;
+    this.#received.set(number, position);
+    return false;
+  }
+
+  #addNote(note: Note): void {
+    if ("topic" in note) {
+      const position = parsePosition(note.position) ?? this.#state.positionOf(note.topic);
+      if (position === undefined) this.#received.delete(note.number);
+      else this.#received.set(note.number, position);
+    }
+    this.#items.push({ note, number: 0, isTaken: true, isWhole: true });
+    this.#settle();
+  }
+
+  /** Notes what the program has, in order: what is behind a message that it has not must wait. */
+  #settle(): void {
+    for (let item = this.#items[0]; item?.isTaken && item.isWhole; item = this.#items[0]) {
+      this.#items.shift();
+      if (item.note !== undefined) this.#state.takeNote(item.note);
+      else if (item.position !== undefined) this.#state.advance(item.number, item.position);
+    }
+  }
+}

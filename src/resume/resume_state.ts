@@ -1,0 +1,60 @@
+import { parsePosition, type Position } from "./position.ts";
+import { encodeHello, type Note } from "./subprotocol.ts";
+
+/** What a client remembers of a server over several connections, one after the other. */
+export class ResumeState {
+  readonly #onLost: (topic: string) => void;
+  readonly #positions: Map<string, Position> = new Map();
+  /** The topics of the connection there is, by their numbers. */
+  readonly #topics: Map<number, string> = new Map();
+  #session: string | undefined;
+
+  /** @param onLost Is told of a topic of which messages were missed that are not kept any more. */
+  constructor(onLost: (topic: string) => void) {
+    this.#onLost = onLost;
+  }
+
+  /** Begins a connection: gives what the client sends first. */
+  begin(): string {
+    this.#topics.clear();
+    return encodeHello(this.#session, this.#positions);
+  }
+
+  /** Notes that the program has the message of this place. */
+  advance(number: number, position: Position): void {
+    const topic = this.#topics.get(number);
+    if (topic !== undefined) this.#positions.set(topic, position);
+  }
+
+  /** Takes what the server tells of itself. */
+  takeNote(note: Note): void {
+    if ("session" in note) {
+      this.#session = note.session;
+    } else if ("topic" in note) {
+      this.#topics.set(note.number, note.topic);
+      const position = parsePosition(note.position);
+      if (position !== undefined) this.#positions.set(note.topic, position);
+      if (note.isLost) this.#onLost(note.topic);
+    } else if ("unsubscribed" in note) {
+      const topic = this.#topics.get(note.unsubscribed);
+      this.#topics.delete(note.unsubscribed);
+      if (topic !== undefined) this.#positions.delete(topic);
+    } else {
+      this.#progress(parsePosition(note.progress)!);
+    }
+  }
+
+  /** Gives how far the program got in a topic. */
+  positionOf(topic: string): Position | undefined {
+    return this.#positions.get(topic);
+  }
+
+  #progress({ epoch, number }: Position): void {
+    for (const topic of this.#topics.values()) {
+      const position = this.#positions.get(topic);
+      if (position?.epoch === epoch && position.number < number) {
+        this.#positions.set(topic, { epoch, number });
+      }
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import { checkFunction } from "../checks.ts";
+import { checkDuration, withDefaults } from "../connection/options.ts";
+import { checkLimit } from "../limits.ts";
+import type { Broker } from "../topics/broker.ts";
+import type { ResumeSettings } from "../topics/memory_keeper.ts";
+
+/** What is kept of published messages, for clients that come back. */
+export interface ResumeOptions {
+  /**
+   * How long a message is kept, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`.
+   *
+   * @default {120000}
+   */
+  windowMs: number;
+  /**
+   * How many bytes are kept of a topic: 0 or more, or `Infinity`. Each message counts for 256 bytes more
+   * than it has. Past it, the oldest are dropped.
+   *
+   * @default {1048576}
+   */
+  windowSize: number;
+  /**
+   * How many bytes are kept of all topics together: 0 or more, or `Infinity`. Past it, the oldest are
+   * dropped.
+   *
+   * @default {67108864}
+   */
+  totalSize: number;
+  /**
+   * Tells whether the messages of a topic are kept: always the same for a topic, and on all servers
+   * that have the same broker. By default those of all topics are.
+   */
+  topics: (topic: string) => boolean;
+}
+
+/**
+ * Checks the option, and fills in the defaults.
+ *
+ * @throws {RangeError} Where a number is out of its range.
+ * @throws {TypeError} Where an option is of another type, or there is no such option, or the broker does not
+ * keep messages.
+ */
+export function resolveResume(
+  given: Partial<ResumeOptions> | boolean | undefined,
+  broker: Broker | undefined,
+): ResumeSettings | undefined {
+  if (given === undefined || given === false) return undefined;
+  const options = withDefaults<ResumeOptions>("resume", given === true ? {} : given, {
+    windowMs: 120_000,
+    windowSize: 1024 * 1024,
+    totalSize: 64 * 1024 * 1024,
+    topics: () => true,
+  });
+  checkDuration("resume.windowMs", options.windowMs);
+  checkLimit("resume.windowSize", options.windowSize, 0);
+  checkLimit("resume.totalSize", options.totalSize, 0);
+  checkFunction("resume.topics", options.topics);
+  if (broker !== undefined && typeof (broker as { keep?: unknown }).keep !== "function") {
+    throw new TypeError("Cannot resume with this broker: it has no method keep");
+  }
+  return options;
+}

@@ -1,0 +1,264 @@
+import type { Subscriber } from "../connection/subscriber.ts";
+import { formatPosition, type Position } from "../resume/position.ts";
+import type { KeepingBroker, KeptMessage } from "./broker.ts";
+import type { KeptMessages, TopicLog } from "./kept_messages.ts";
+import type { PublishedMessage } from "./published_message.ts";
+import type { TopicSubscription } from "./topic_subscription.ts";
+import type { Topics } from "./topics.ts";
+
+/** How many messages wait while others before them are read. More are read, too. */
+const MAX_EARLY = 1_000;
+
+/** What a topic needs of its keeper. */
+export interface BrokerTopicOwner {
+  readonly broker: KeepingBroker;
+  readonly topics: Topics;
+  /** The messages that came since the topic is subscribed to. */
+  readonly messages: KeptMessages;
+  /** Decodes a message; `undefined` where it is none. */
+  decode(log: TopicLog, kept: KeptMessage): PublishedMessage | undefined;
+  /** Is told that reading failed: `work` is to be called again. */
+  failRead(topic: BrokerTopic, error: unknown): void;
+}
+
+/**
+ * A topic with subscribers here, whose messages a broker keeps. They come from the broker one after the
+ * other; where one is missing, and for subscribers that were away, those before it are read first.
+ */
+export class BrokerTopic {
+  readonly log: TopicLog;
+  readonly #owner: BrokerTopicOwner;
+  /** The place of the latest message that was published here. Not known until it was asked for. */
+  #position: Position | undefined;
+  /** Whether the broker sends what is published. */
+  #isSubscribed = false;
+  /** Whether messages behind the position may have passed by. */
+  #hasHole = false;
+  /** What has come, and waits for what is read. */
+  #early: KeptMessage[] = [];
+  /** The resumable subscribers that don't know yet where they are. */
+  readonly #joining: Map<Subscriber, TopicSubscription> = new Map();
+  #isWorking = false;
+  #isClosed = false;
+
+  constructor(log: TopicLog, owner: BrokerTopicOwner) {
+    this.log = log;
+    this.#owner = owner;
+  }
+
+  /** Whether nothing is being read, or has to be. */
+  get isSettled(): boolean {
+    return this.#isSubscribed && this.#position !== undefined && !this.#hasHole &&
+      this.#joining.size === 0;
+  }
+
+  /** Takes a resumable subscriber. */
+  join(subscriber: Subscriber, subscription: TopicSubscription): void {
+    const { resumeFrom } = subscription;
+    this.#joining.delete(subscriber);
+    if (this.#position === undefined || !this.#isAtHand(resumeFrom)) {
+      // The place from before stays right as long as none is told.
+      subscriber.sendNote({ topic: this.log.topic, number: this.log.number });
+      this.#joining.set(subscriber, subscription);
+      this.work();
+    } else if (resumeFrom === undefined) {
+      this.#tellPlace(subscriber, this.#position);
+    } else {
+      this.#resume(subscriber, subscription, resumeFrom, false, this.log.since(resumeFrom.number));
+    }
+  }
+
+  /** Forgets a subscriber. */
+  part(subscriber: Subscriber): void {
+    this.#joining.delete(subscriber);
+  }
+
+  /** Notes that the broker sends what is published from now on. */
+  connect(): void {
+    this.#isSubscribed = true;
+    this.#hasHole = true;
+    this.work();
+  }
+
+  /** Notes that the broker can't be reached. */
+  disconnect(): void {
+    this.#isSubscribed = false;
+  }
+
+  /** Ends, with the last subscription. */
+  close(): void {
+    this.#isClosed = true;
+    this.#isSubscribed = false;
+  }
+
+  /** Takes a message from the broker. */
+  receive(kept: KeptMessage): void {
+    const at = this.#position;
+    if (at === undefined || this.#hasHole || kept.position.epoch !== at.epoch) {
+      this.#wait(kept);
+    } else if (kept.position.number > at.number) {
+      if (kept.previous > at.number) this.#wait(kept);
+      else this.#publish(kept);
+    }
+  }
+
+  /** Takes a place up to which the broker has sent everything. */
+  advance({ epoch, number }: Position): void {
+    const at = this.#position;
+    if (at?.epoch === epoch && at.number < number) this.#position = { epoch, number };
+  }
+
+  /** Reads what has to be read. */
+  work(): void {
+    if (!this.#isWorking) void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    this.#isWorking = true;
+    try {
+      while (this.#isSubscribed && !this.isSettled) {
+        if (this.#position === undefined) await this.#findPlace();
+        else if (this.#hasHole) await this.#fillHole(this.#position);
+        else await this.#readMissed(this.#position);
+      }
+    } catch (error) {
+      // What was asked of a connection that is gone is asked again when it is back.
+      if (this.#isSubscribed) this.#owner.failRead(this, error);
+    } finally {
+      this.#isWorking = false;
+    }
+  }
+
+  /** Finds where the topic is. */
+  async #findPlace(): Promise<void> {
+    const { position } = await this.#owner.broker.read(this.log.topic, undefined);
+    if (this.#isClosed) return;
+    // What came meanwhile was published after the topic was subscribed to.
+    const [first] = this.#early;
+    const isBehind = first !== undefined &&
+      (first.position.epoch !== position.epoch || first.previous < position.number);
+    this.#begin(
+      isBehind ? { epoch: first.position.epoch, number: first.previous } : position,
+    );
+    this.#hasHole = false;
+    for (const [subscriber, { resumeFrom }] of this.#joining) {
+      if (resumeFrom === undefined) this.#tellPlace(subscriber, this.#position!);
+    }
+    for (const [subscriber, subscription] of [...this.#joining]) {
+      if (subscription.resumeFrom === undefined) this.#joining.delete(subscriber);
+    }
+    this.#takeEarly();
+  }
+
+  /** Reads what passed by. */
+  async #fillHole(from: Position): Promise<void> {
+    const missed = await this.#owner.broker.read(this.log.topic, from);
+    if (this.#isClosed || !this.#isSubscribed) return;
+    this.#hasHole = false;
+    const { epoch } = missed.position;
+    if (epoch !== from.epoch || !missed.isComplete) this.#tellLost();
+    if (epoch !== from.epoch) this.#begin({ epoch, number: 0 });
+    for (const kept of missed.messages) {
+      if (kept.position.number > this.#position!.number) this.#publish(kept);
+    }
+    this.advance(missed.position);
+    this.#takeEarly();
+  }
+
+  /** Reads what subscribers missed that were away. */
+  async #readMissed(at: Position): Promise<void> {
+    const joining = [...this.#joining];
+    const numbers = joining.map(([, { resumeFrom }]) =>
+      resumeFrom?.epoch === at.epoch ? resumeFrom.number : 0
+    );
+    const after = { epoch: at.epoch, number: Math.min(...numbers) };
+    const missed = await this.#owner.broker.read(this.log.topic, after);
+    if (this.#isClosed || !this.#isSubscribed) return;
+    if (missed.position.epoch !== this.#position!.epoch) {
+      this.#hasHole = true;
+      return;
+    }
+    const known = missed.messages.filter(({ position }) =>
+      position.number <= this.#position!.number
+    );
+    const messages = known.map((kept) => ({
+      number: kept.position.number,
+      message: this.#owner.decode(this.log, kept),
+    }));
+    const rest = this.log.since(missed.position.number);
+    const firstKept = missed.isComplete
+      ? after.number
+      : missed.messages[0]?.previous ?? missed.position.number;
+    for (const [subscriber, subscription] of joining) {
+      if (this.#joining.get(subscriber) !== subscription) continue;
+      this.#joining.delete(subscriber);
+      const from = subscription.resumeFrom;
+      const isLost = from?.epoch !== at.epoch || from.number < firstKept;
+      const number = isLost ? firstKept : from.number;
+      const behind = messages.filter((each) => each.number > number)
+        .flatMap(({ message }) => message ?? []);
+      const place = { epoch: at.epoch, number };
+      this.#resume(subscriber, subscription, place, isLost, [...behind, ...rest]);
+    }
+  }
+
+  /** Whether what comes behind a place is in memory. */
+  #isAtHand(from: Position | undefined): boolean {
+    return from === undefined ||
+      (from.epoch === this.#position!.epoch && from.number >= this.log.lost && !this.#hasHole);
+  }
+
+  #begin(position: Position): void {
+    this.#position = position;
+    this.#owner.messages.restart(this.log, position.number);
+  }
+
+  #publish(kept: KeptMessage): void {
+    this.#position = kept.position;
+    const message = this.#owner.decode(this.log, kept);
+    if (message === undefined) return;
+    this.#owner.messages.add(this.log, message, kept.position.number);
+    this.#owner.topics.publishMessage(this.log.topic, message);
+  }
+
+  #wait(kept: KeptMessage): void {
+    this.#hasHole = true;
+    // What does not wait is read.
+    if (this.#early.length < MAX_EARLY) this.#early.push(kept);
+    this.work();
+  }
+
+  #takeEarly(): void {
+    const early = this.#early;
+    this.#early = [];
+    if (early.length === MAX_EARLY) this.#hasHole = true;
+    for (const kept of early) this.receive(kept);
+  }
+
+  #tellPlace(subscriber: Subscriber, position: Position): void {
+    const { topic, number } = this.log;
+    subscriber.sendNote({ topic, number, position: formatPosition(position) });
+  }
+
+  #tellLost(): void {
+    const { topics } = this.#owner;
+    const { topic, number } = this.log;
+    topics.flush();
+    for (const subscriber of topics.subscribersOf(topic)) {
+      if (!subscriber.isResumable || this.#joining.has(subscriber)) continue;
+      subscriber.sendNote({ topic, number, isLost: true });
+    }
+  }
+
+  #resume(
+    subscriber: Subscriber,
+    subscription: TopicSubscription,
+    from: Position,
+    isLost: boolean,
+    missed: PublishedMessage[],
+  ): void {
+    const { topic, number } = this.log;
+    const note = { topic, number, position: formatPosition(from), isLost };
+    this.#owner.topics.resume(subscriber, subscription, note, missed);
+  }
+}

@@ -1,0 +1,103 @@
+import type { Clock } from "../connection/clock.ts";
+import type { Message } from "../connection/connection.ts";
+import type { Subscriber } from "../connection/subscriber.ts";
+import { formatPosition, type Position } from "../resume/position.ts";
+import type { KeepWindow } from "./broker.ts";
+import { KeptMessages, TopicLog } from "./kept_messages.ts";
+import { PublishedMessage } from "./published_message.ts";
+import type { TopicSubscription } from "./topic_subscription.ts";
+import type { TopicKeeper, Topics, TopicsWatcher } from "./topics.ts";
+
+/** What is kept, and of which topics. */
+export interface ResumeSettings extends KeepWindow {
+  readonly topics: (topic: string) => boolean;
+}
+
+/** Keeps messages in the memory of the server that they are published on. */
+export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
+  readonly #topics: Topics;
+  readonly #isKept: (topic: string) => boolean;
+  readonly #epoch: string = crypto.randomUUID().slice(0, 8);
+  readonly #messages: KeptMessages;
+  /** Counts the messages of all topics: numbers go on where a topic was forgotten, and comes again. */
+  #messageCount = 0;
+  #topicCount = 0;
+  /** The number of the latest message of any topic that nothing is known of any more. */
+  #forgotten = 0;
+
+  constructor(settings: ResumeSettings, topics: Topics, clock: Clock) {
+    this.#topics = topics;
+    this.#isKept = settings.topics;
+    this.#messages = new KeptMessages(settings, clock, ({ last }) => {
+      this.#forgotten = Math.max(this.#forgotten, last);
+    });
+  }
+
+  isKept(topic: string): boolean {
+    return this.#isKept(topic);
+  }
+
+  /** Publishes a message, and keeps it. */
+  publish(
+    topic: string,
+    data: Message,
+    compress: boolean | undefined,
+    key: string,
+    except: Subscriber | undefined,
+  ): void {
+    const log = this.#open(topic);
+    const position = { epoch: this.#epoch, number: ++this.#messageCount };
+    const place = { topic: log.number, position };
+    // The session is that of the connections which come after this one, too.
+    const message = new PublishedMessage(data, compress, key, except?.openSession(), place);
+    this.#messages.add(log, message, position.number);
+    this.#topics.publishMessage(topic, message);
+  }
+
+  join(subscriber: Subscriber, subscription: TopicSubscription): void {
+    if (!subscriber.isResumable) return;
+    const { topic, resumeFrom } = subscription;
+    const log = this.#open(topic);
+    const { number } = log;
+    if (resumeFrom === undefined) {
+      const position = formatPosition({ epoch: this.#epoch, number: this.#messageCount });
+      subscriber.sendNote({ topic, number, position });
+      return;
+    }
+    const isLost = resumeFrom.epoch !== this.#epoch || resumeFrom.number < log.lost;
+    const from: Position = isLost ? { epoch: this.#epoch, number: log.lost } : resumeFrom;
+    const note = { topic, number, position: formatPosition(from), isLost };
+    this.#topics.resume(subscriber, subscription, note, log.since(from.number));
+  }
+
+  part(subscriber: Subscriber, topic: string): void {
+    const log = this.#messages.get(topic);
+    if (subscriber.isResumable && log !== undefined) {
+      subscriber.sendNote({ unsubscribed: log.number });
+    }
+  }
+
+  addTopic(topic: string): void {
+    if (this.#isKept(topic)) this.#open(topic).isInUse = true;
+  }
+
+  deleteTopic(topic: string): void {
+    const log = this.#messages.get(topic);
+    if (log !== undefined) this.#messages.leave(log);
+  }
+
+  /** Forgets all messages. */
+  close(): void {
+    this.#messages.clear();
+  }
+
+  /** What is kept, in bytes. */
+  get size(): number {
+    return this.#messages.size;
+  }
+
+  #open(topic: string): TopicLog {
+    return this.#messages.get(topic) ??
+      this.#messages.open(new TopicLog(topic, ++this.#topicCount, this.#forgotten));
+  }
+}
