@@ -1,5 +1,5 @@
 import type { MessageType } from "../protocol/message_receiver.ts";
-import { parsePosition, type Position } from "../resume/position.ts";
+import type { Position } from "../resume/position.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
 import { type Note, parseServerMessage, type ServerMessage } from "../resume/subprotocol.ts";
 import type { Message } from "./connection.ts";
@@ -36,12 +36,8 @@ export class ResumeReceiver {
   readonly #part: StreamedPart;
   readonly #items: Item[] = [];
   #type: MessageType = "text";
-  /** Whether the streamed message is one that was received before. */
-  #isDropping = false;
   /** The beginning of a streamed message, until its header is whole. */
   #beginning: Uint8Array | undefined;
-  /** How far what was received goes, of each topic of the connection. */
-  readonly #received: Map<number, Position> = new Map();
   /** The streamed message whose body is arriving. */
   #arriving: Item | undefined;
 
@@ -62,7 +58,6 @@ export class ResumeReceiver {
       this.#addNote(message.note);
       return undefined;
     }
-    if (this.#isKnown(message)) return undefined;
     this.#add(message, true);
     return message.start === 0 ? data : data.slice(message.start);
   }
@@ -70,7 +65,6 @@ export class ResumeReceiver {
   /** Takes the beginning of a message that is received as a stream. */
   receiveMessageStart(type: MessageType): void {
     this.#type = type;
-    this.#isDropping = false;
     this.#beginning = EMPTY;
   }
 
@@ -80,7 +74,6 @@ export class ResumeReceiver {
    * @throws {ProtocolError} Where its header is malformed.
    */
   receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#isDropping) return;
     if (this.#beginning === undefined) {
       this.#part.pushChunk(bytes, start, end);
       return;
@@ -123,10 +116,6 @@ export class ResumeReceiver {
       this.#addNote(message.note);
       return;
     }
-    if (this.#isKnown(message)) {
-      this.#isDropping = true;
-      return;
-    }
     this.#arriving = this.#add(message, false);
     this.#part.pushStart(this.#type);
     if (bytes.length > message.start) this.#part.pushChunk(bytes, message.start, bytes.length);
@@ -139,22 +128,7 @@ export class ResumeReceiver {
     return item;
   }
 
-  /** Whether a published message was received before: each comes once or more. Notes how far it goes. */
-  #isKnown(message: ServerMessage): boolean {
-    if (message.kind !== "published") return false;
-    const { number, position } = message;
-    const last = this.#received.get(number);
-    if (last?.epoch === position.epoch && last.number >= position.number) return true;
-    this.#received.set(number, position);
-    return false;
-  }
-
   #addNote(note: Note): void {
-    if ("topic" in note) {
-      const position = parsePosition(note.position) ?? this.#state.positionOf(note.topic);
-      if (position === undefined) this.#received.delete(note.number);
-      else this.#received.set(note.number, position);
-    }
     this.#items.push({ note, number: 0, isTaken: true, isWhole: true });
     this.#settle();
   }

@@ -40,21 +40,8 @@ export class ResumeState {
       this.#topics.delete(note.unsubscribed);
       if (topic !== undefined) this.#positions.delete(topic);
     } else {
-      this.#progress(parsePosition(note.progress)!);
-    }
-  }
-
-  /** Gives how far the program got in a topic. */
-  positionOf(topic: string): Position | undefined {
-    return this.#positions.get(topic);
-  }
-
-  #progress({ epoch, number }: Position): void {
-    for (const topic of this.#topics.values()) {
-      const position = this.#positions.get(topic);
-      if (position?.epoch === epoch && position.number < number) {
-        this.#positions.set(topic, { epoch, number });
-      }
+      const position = parsePosition(note.progress)!;
+      for (const topic of this.#topics.values()) this.#positions.set(topic, position);
     }
   }
 }

@@ -65,7 +65,7 @@ export type Note =
   }
   /** The connection is not subscribed to this topic any more. */
   | { readonly unsubscribed: number }
-  /** All messages up to this place have been sent, of all topics whose places are of its epoch. */
+  /** All messages up to this place have been sent, of all topics of the connection. */
   | { readonly progress: string };
 
 /** Whether a message begins as only those do that have a header. */

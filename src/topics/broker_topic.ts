@@ -56,6 +56,8 @@ export class BrokerTopic {
   join(subscriber: Subscriber, subscription: TopicSubscription): void {
     const { resumeFrom } = subscription;
     this.#joining.delete(subscriber);
+    // The server it comes from was ahead of this one.
+    if (this.#position !== undefined && isAhead(resumeFrom, this.#position)) this.#hasHole = true;
     if (this.#position === undefined || !this.#isAtHand(resumeFrom)) {
       // The place from before stays right as long as none is told.
       subscriber.sendNote({ topic: this.log.topic, number: this.log.number });
@@ -261,4 +263,9 @@ export class BrokerTopic {
     const note = { topic, number, position: formatPosition(from), isLost };
     this.#owner.topics.resume(subscriber, subscription, note, missed);
   }
+}
+
+/** Whether a place comes behind another of the same epoch. */
+function isAhead(from: Position | undefined, at: Position): boolean {
+  return from?.epoch === at.epoch && from.number > at.number;
 }
