@@ -260,7 +260,7 @@ export class BrokerTopic {
     missed: PublishedMessage[],
   ): void {
     const { topic, number } = this.log;
-    const note = { topic, number, position: formatPosition(from), isLost };
+    const note = { topic, number, position: formatPosition(from), isLost: isLost || undefined };
     this.#owner.topics.resume(subscriber, subscription, note, missed);
   }
 }

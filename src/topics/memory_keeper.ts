@@ -66,7 +66,7 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
     }
     const isLost = resumeFrom.epoch !== this.#epoch || resumeFrom.number < log.lost;
     const from: Position = isLost ? { epoch: this.#epoch, number: log.lost } : resumeFrom;
-    const note = { topic, number, position: formatPosition(from), isLost };
+    const note = { topic, number, position: formatPosition(from), isLost: isLost || undefined };
     this.#topics.resume(subscriber, subscription, note, log.since(from.number));
   }
 
