@@ -107,6 +107,8 @@ export class BrokerSubscriptions {
       if (standing === "subscribing" || standing === "unsubscribing") continue;
       if (this.#wanted.has(topic)) {
         if (standing !== "subscribed") added.push(topic);
+        // It was wanted no more for a moment.
+        else this.#onSubscribed?.(topic);
       } else if (standing !== undefined) {
         removed.push(topic);
       }

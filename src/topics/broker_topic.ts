@@ -95,6 +95,8 @@ export class BrokerTopic {
 
   /** Takes a message from the broker. */
   receive(kept: KeptMessage): void {
+    // It is of a subscription before this one: others between them may have passed by.
+    if (!this.#isSubscribed) return;
     const at = this.#position;
     if (at === undefined || this.#hasHole || kept.position.epoch !== at.epoch) {
       this.#wait(kept);
@@ -135,21 +137,21 @@ export class BrokerTopic {
   async #findPlace(): Promise<void> {
     const { position } = await this.#owner.broker.read(this.log.topic, undefined);
     if (this.#isClosed) return;
-    // What came meanwhile was published after the topic was subscribed to.
+    // What came meanwhile was published after the topic was subscribed to. Not all of it may have come.
     const [first] = this.#early;
     const isBehind = first !== undefined &&
       (first.position.epoch !== position.epoch || first.previous < position.number);
     this.#begin(
       isBehind ? { epoch: first.position.epoch, number: first.previous } : position,
     );
-    this.#hasHole = false;
+    this.#hasHole = isBehind;
     for (const [subscriber, { resumeFrom }] of this.#joining) {
       if (resumeFrom === undefined) this.#tellPlace(subscriber, this.#position!);
     }
     for (const [subscriber, subscription] of [...this.#joining]) {
       if (subscription.resumeFrom === undefined) this.#joining.delete(subscriber);
     }
-    this.#takeEarly();
+    if (!isBehind) this.#takeEarly();
   }
 
   /** Reads what passed by. */
