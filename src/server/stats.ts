@@ -26,6 +26,8 @@ export interface ServerStats {
   messagesSent: number;
   /** The bytes that connections and handshakes hold at the moment: what `memoryBudget` limits. */
   heldSize: number;
+  /** What the messages cost that are kept here for clients that come back, in bytes, where any are. */
+  keptSize?: number;
   /** What passed through the broker, where there is one. */
   broker?: BrokerStats;
 }

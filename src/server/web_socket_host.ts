@@ -121,6 +121,8 @@ export abstract class WebSocketHost<Data>
 
   stats(): ServerStats {
     const stats = this.#counters.stats(this.#connections, this.#handshakes);
+    const { keeper } = this.topics;
+    if (keeper !== undefined) stats.keptSize = keeper.keptSize;
     if (this.#broker !== undefined) stats.broker = this.#broker.stats();
     return stats;
   }

@@ -1,4 +1,5 @@
 import { type Connect, createConnect } from "../client/connect.ts";
+import { createReconnecting, type Reconnecting } from "../client/reconnecting.ts";
 import type {
   Address,
   ByteChannel,
@@ -72,6 +73,8 @@ export class MemoryNetwork {
    * whatever the host.
    */
   readonly connect: Connect;
+  /** Connects again and again to servers on this network, as `reconnecting` does on a real one. */
+  readonly reconnecting: Reconnecting;
 
   /** Creates a network where nobody listens. */
   constructor(options: MemoryNetworkOptions = {}) {
@@ -86,7 +89,9 @@ export class MemoryNetwork {
       },
     };
     this.serve = createServe(listen, this.#clock);
-    this.connect = createConnect(() => Promise.resolve(dialer), this.#clock);
+    const connect = createConnect(() => Promise.resolve(dialer), this.#clock);
+    this.connect = connect;
+    this.reconnecting = createReconnecting(connect, this.#clock);
   }
 
   /**

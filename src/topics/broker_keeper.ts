@@ -84,6 +84,10 @@ export class BrokerKeeper
     broker.keep({ windowMs, windowSize, totalSize }, this);
   }
 
+  get keptSize(): number {
+    return this.messages.size;
+  }
+
   isKept(topic: string): boolean {
     return this.#isKept(topic);
   }

@@ -33,6 +33,10 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
     });
   }
 
+  get keptSize(): number {
+    return this.#messages.size;
+  }
+
   isKept(topic: string): boolean {
     return this.#isKept(topic);
   }
@@ -89,11 +93,6 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
   /** Forgets all messages. */
   close(): void {
     this.#messages.clear();
-  }
-
-  /** What is kept, in bytes. */
-  get size(): number {
-    return this.#messages.size;
   }
 
   #open(topic: string): TopicLog {

@@ -21,6 +21,8 @@ interface Subscriptions {
 
 /** Keeps the messages of topics, for subscribers that come back. */
 export interface TopicKeeper {
+  /** What the messages cost that are kept in memory, in bytes. */
+  readonly keptSize: number;
   /** Whether the messages of a topic are kept. */
   isKept(topic: string): boolean;
   /** Is told of a subscription to a topic whose messages are kept. */
