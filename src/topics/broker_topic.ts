@@ -95,8 +95,6 @@ export class BrokerTopic {
 
   /** Takes a message from the broker. */
   receive(kept: KeptMessage): void {
-    // It is of a subscription before this one: others between them may have passed by.
-    if (!this.#isSubscribed) return;
     const at = this.#position;
     if (at === undefined || this.#hasHole || kept.position.epoch !== at.epoch) {
       this.#wait(kept);

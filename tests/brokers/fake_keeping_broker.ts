@@ -24,8 +24,8 @@ interface Topic {
 /** What several brokers have in common: the messages, and who is subscribed. */
 export class FakeLog {
   epoch = "first";
-  /** Whether all topics count together, as JetStream does; otherwise each by itself. */
-  readonly #countsTogether: boolean;
+  /** Whether all topics count together, as with JetStream; otherwise each by itself. */
+  readonly countsTogether: boolean;
   readonly #topics: Map<string, Topic> = new Map();
   readonly #history: Map<string, Uint8Array[]> = new Map();
   readonly #ids: Set<string> = new Set();
@@ -33,7 +33,7 @@ export class FakeLog {
   #count = 0;
 
   constructor(countsTogether: boolean) {
-    this.#countsTogether = countsTogether;
+    this.countsTogether = countsTogether;
   }
 
   /** The messages there have been of a topic, in their order. */
@@ -47,7 +47,7 @@ export class FakeLog {
     this.#ids.add(id);
     const own = this.#open(topic);
     const previous = own.last;
-    own.last = this.#countsTogether ? ++this.#count : own.last + 1;
+    own.last = this.countsTogether ? ++this.#count : own.last + 1;
     const kept = { position: { epoch: this.epoch, number: own.last }, previous, message };
     own.messages.push(kept);
     this.#history.set(topic, [...this.historyOf(topic), message]);
@@ -57,7 +57,7 @@ export class FakeLog {
   /** Reads what comes behind a place. */
   read(topic: string, after: Position | undefined): MissedMessages {
     const { messages, last } = this.#open(topic);
-    const number = this.#countsTogether ? this.#count : last;
+    const number = this.countsTogether ? this.#count : last;
     const position = { epoch: this.epoch, number };
     if (after === undefined) return { messages: [], isComplete: true, position };
     const isSame = after.epoch === this.epoch;
@@ -69,7 +69,7 @@ export class FakeLog {
 
   /** Tells a server where all topics are, as it would learn by a message of its own. */
   tick(broker: FakeKeepingBroker): void {
-    if (this.#countsTogether) broker.sendProgress({ epoch: this.epoch, number: ++this.#count });
+    if (this.countsTogether) broker.sendProgress({ epoch: this.epoch, number: ++this.#count });
   }
 
   /** Forgets the oldest messages of a topic. */
@@ -95,13 +95,16 @@ export class FakeLog {
 export class FakeKeepingBroker implements KeepingBroker {
   readonly #log: FakeLog;
   readonly #random: Random;
+  readonly #pending: Set<{ reject: (error: unknown) => void }> = new Set();
   #handler!: BrokerHandler;
   #kept!: KeptMessagesHandler;
   #isConnected = false;
   #isClosed = false;
   /** What is under way to the log, and what from there: each in its order. */
-  #requests: { run: () => void; reject: (error: unknown) => void }[] = [];
+  #requests: (() => void)[] = [];
   #answers: (() => void)[] = [];
+  /** What of the answers are messages. */
+  readonly #messages: WeakSet<() => void> = new WeakSet();
   readonly #subscribed: Set<string> = new Set();
 
   constructor(log: FakeLog, random: Random) {
@@ -150,6 +153,11 @@ export class FakeKeepingBroker implements KeepingBroker {
     return Promise.resolve();
   }
 
+  /** Lets the next message be lost, if that is what arrives next. */
+  loseMessage(): void {
+    if (this.#messages.has(this.#answers[0])) this.#answers.shift();
+  }
+
   /** Whether anything is under way. */
   get isBusy(): boolean {
     return this.#requests.length > 0 || this.#answers.length > 0;
@@ -159,7 +167,7 @@ export class FakeKeepingBroker implements KeepingBroker {
   step(): void {
     const isRequest = this.#requests.length > 0 &&
       (this.#answers.length === 0 || this.#random(2) === 0);
-    if (isRequest) this.#requests.shift()!.run();
+    if (isRequest) this.#requests.shift()!();
     else this.#answers.shift()?.();
   }
 
@@ -177,7 +185,7 @@ export class FakeKeepingBroker implements KeepingBroker {
     const requests = this.#requests;
     this.#requests = [];
     const arrived = this.#random(requests.length + 1);
-    for (const { run } of requests.slice(0, arrived)) run();
+    for (const run of requests.slice(0, arrived)) run();
     this.#answers = [];
     this.#handler.receiveLost(new Error("The connection is lost"));
     for (const { reject } of this.#pending) reject(new Error("The connection was lost"));
@@ -187,15 +195,15 @@ export class FakeKeepingBroker implements KeepingBroker {
   /** Sends a message, where it is subscribed to. */
   sendKept(topic: string, kept: KeptMessage): void {
     if (!this.#subscribed.has(topic) || !this.#isConnected) return;
-    this.#answers.push(() => this.#kept.receiveKept(topic, kept));
+    const message = () => this.#kept.receiveKept(topic, kept);
+    this.#messages.add(message);
+    this.#answers.push(message);
   }
 
   /** Sends a place that all topics have reached. */
   sendProgress(position: Position): void {
     if (this.#isConnected) this.#answers.push(() => this.#kept.receiveProgress(position));
   }
-
-  readonly #pending: Set<{ reject: (error: unknown) => void }> = new Set();
 
   #ask<T>(run: () => T): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
@@ -205,15 +213,12 @@ export class FakeKeepingBroker implements KeepingBroker {
     }
     const call = { reject };
     this.#pending.add(call);
-    this.#requests.push({
-      run: () => {
-        const answer = run();
-        this.#answers.push(() => {
-          this.#pending.delete(call);
-          resolve(answer);
-        });
-      },
-      reject,
+    this.#requests.push(() => {
+      const answer = run();
+      this.#answers.push(() => {
+        this.#pending.delete(call);
+        resolve(answer);
+      });
     });
     return promise;
   }

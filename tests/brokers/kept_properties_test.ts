@@ -70,9 +70,8 @@ class World {
     await settle();
   }
 
-  publish(): void {
+  publish(topic: string = TOPICS[this.#random(TOPICS.length)]): void {
     const server = this.#random(this.servers.length);
-    const topic = TOPICS[this.#random(TOPICS.length)];
     const text = `${topic} ${server}:${++this.#count}`;
     const key = `${topic} ${server}`;
     this.published.set(key, [...this.published.get(key) ?? [], text]);
@@ -104,7 +103,8 @@ class World {
         await this.clock.advance(1 + this.#random(1_500));
         break;
       case 5:
-        this.log.tick(broker);
+        if (this.log.countsTogether) this.log.tick(broker);
+        else broker.loseMessage();
         break;
       case 6:
       case 7:
@@ -117,8 +117,20 @@ class World {
     if (this.#random(2) === 0) await settle();
   }
 
-  /** Lets everything arrive. */
+  /** Lets everything arrive, at last what one server missed. */
   async finish(): Promise<void> {
+    await this.#settle();
+    const broker = this.brokers[this.#random(this.brokers.length)];
+    broker.disconnect();
+    for (let i = 0; i < 4; i++) this.publish();
+    for (const other of this.brokers) while (other.isBusy) other.step();
+    await this.#settle();
+    // What was lost is missed when the next one comes.
+    for (const topic of TOPICS) this.publish(topic);
+    await this.#settle();
+  }
+
+  async #settle(): Promise<void> {
     for (let i = 0; i < 50; i++) {
       for (const broker of this.brokers) broker.connect();
       await settle();
