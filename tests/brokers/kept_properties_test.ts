@@ -11,7 +11,7 @@ import { FakeKeepingBroker, FakeLog, type Random } from "./fake_keeping_broker.t
 
 const TOPICS = ["a", "b", "ä 😀"];
 /** How many worlds there are, and the first: others may be asked for. */
-const SEEDS = Number(process.env.KEPT_SEEDS ?? 6);
+const SEEDS = Number(process.env.KEPT_SEEDS ?? 4);
 const FIRST_SEED = Number(process.env.KEPT_SEED ?? 1);
 
 function createRandom(seed: number): Random {
