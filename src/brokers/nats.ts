@@ -32,6 +32,7 @@ import type {
 import { NatsLog } from "./nats_log.ts";
 import { encodeSubject } from "./nats_subject.ts";
 import { NatsSubscriptions } from "./nats_subscriptions.ts";
+import { SharedAnswer } from "./shared_answer.ts";
 
 export type {
   Broker,
@@ -123,8 +124,8 @@ class NatsBroker implements KeepingBroker {
   #isClosed = false;
   /** Resolves when the broker is closed: what waits for another attempt waits for this too. */
   readonly #closing: PromiseWithResolvers<void> = Promise.withResolvers();
-  #flushing: Promise<void> | undefined;
-  #nextFlush: Promise<void> | undefined;
+  /** Resolves when NATS has answered to what was written so far. */
+  readonly #flush: SharedAnswer<void> = new SharedAnswer(() => this.#connected.flush());
 
   constructor(options: NatsBrokerOptions) {
     const { servers = "127.0.0.1:4222", prefix = "sluice", replicas, client = {} } = options;
@@ -201,7 +202,7 @@ class NatsBroker implements KeepingBroker {
 
   async publish(topic: string, message: Uint8Array): Promise<void> {
     this.#connected.publish(this.#toSubject(topic), message);
-    await this.#flush();
+    await this.#flush.get();
   }
 
   append(topic: string, id: string, message: Uint8Array): Promise<void> {
@@ -209,19 +210,19 @@ class NatsBroker implements KeepingBroker {
   }
 
   read(topic: string, after: Position | undefined): Promise<MissedMessages> {
-    return this.#kept.read(this.#connected, topic, after);
+    return this.#kept.read(topic, after);
   }
 
   async subscribe(topics: readonly string[], isKept: boolean = false): Promise<void> {
     if (isKept) this.#kept.subscribe(this.#connected, topics);
     else this.#subscriptions.add(this.#connected, topics);
-    await this.#flush();
+    await this.#flush.get();
   }
 
   async unsubscribe(topics: readonly string[], isKept: boolean = false): Promise<void> {
     if (isKept) this.#kept.unsubscribe(topics);
     else this.#subscriptions.delete(topics);
-    await this.#flush();
+    await this.#flush.get();
   }
 
   async close(): Promise<void> {
@@ -324,26 +325,6 @@ class NatsBroker implements KeepingBroker {
     if (connection === undefined || handler === undefined || this.#isClosed) return;
     handler.receiveLost(error);
     void this.#open(connection, handler);
-  }
-
-  /**
-   * Resolves when NATS has answered to what was written so far. All that is written while it is asked
-   * already is asked about once, after that.
-   */
-  #flush(): Promise<void> {
-    if (this.#flushing === undefined) return this.#beginFlush();
-    return this.#nextFlush ??= this.#flushing.catch(() => {}).then(() => {
-      this.#nextFlush = undefined;
-      return this.#beginFlush();
-    });
-  }
-
-  #beginFlush(): Promise<void> {
-    const flushing = this.#connected.flush().finally(() => {
-      if (this.#flushing === flushing) this.#flushing = undefined;
-    });
-    this.#flushing = flushing;
-    return flushing;
   }
 
   async #wait(delayMs: number): Promise<void> {

@@ -11,11 +11,12 @@ import type {
   MissedMessages,
   Position,
 } from "../topics/broker.ts";
-import { NatsReading, type StreamMessage } from "./nats_reading.ts";
+import { NatsReader } from "./nats_reader.ts";
 import { type Answer, ANSWER_TIMEOUT_MS, isNoResponder, NatsStream } from "./nats_stream.ts";
 import { encodeSubject } from "./nats_subject.ts";
 import { NatsSubscriptions } from "./nats_subscriptions.ts";
 import { RefusedError } from "./refused_error.ts";
+import type { StreamMessage } from "./stream_tail.ts";
 
 /** What no topic is encoded as: messages that only count. */
 const TICK = "!";
@@ -50,6 +51,7 @@ export class NatsLog {
   readonly #ticks: NatsSubscriptions;
   #tickTimer: ReturnType<typeof setTimeout> | undefined;
   #connection: NatsConnection | undefined;
+  #reader: NatsReader | undefined;
   /** Whether the epoch is that of the stream. Where it may not be, all is read anew later. */
   #isOpen = false;
   #epoch = "";
@@ -93,6 +95,9 @@ export class NatsLog {
   /** Makes sure of the stream, over a connection that is there, for the first time or again. */
   async open(connection: NatsConnection): Promise<void> {
     const { epoch, last } = await this.#stream.open(connection);
+    const { createInbox } = this.#package;
+    const toInbox = () => createInbox(this.#inboxPrefix);
+    this.#reader = new NatsReader(connection, this.#stream, toInbox);
     this.#epoch = epoch;
     this.#known = last;
     this.#received = 0;
@@ -157,59 +162,33 @@ export class NatsLog {
   }
 
   /** Reads messages: see {@linkcode KeepingBroker.read}. */
-  async read(
-    connection: NatsConnection,
-    topic: string,
-    after: Position | undefined,
-  ): Promise<MissedMessages> {
+  async read(topic: string, after: Position | undefined): Promise<MissedMessages> {
+    const [reader, epoch, known] = [this.#reader, this.#epoch, this.#known];
+    if (reader === undefined) throw this.#stream.toError("there is no connection");
     if (after === undefined) {
-      const { epoch, last } = await this.#stream.inspect(connection);
-      this.#check(epoch);
-      return { messages: [], isComplete: true, position: { epoch, number: last } };
+      const state = await reader.inspect();
+      this.#check(state.epoch);
+      return { messages: [], isComplete: true, position: { epoch, number: state.last } };
     }
-    const [epoch, known] = [this.#epoch, this.#known];
     const subject = this.#toSubject(topic);
-    let number = after.epoch === epoch ? after.number : 0;
-    let { messages, isCut } = await this.#readFrom(connection, subject, number + 1);
-    // What left the stream while it was read may be missing: it is looked at afterwards.
-    const state = await this.#stream.inspect(connection);
-    this.#check(state.epoch);
-    let isComplete = after.epoch === epoch && !isCut && state.first <= number + 1;
-    if (number > state.last) {
-      number = 0;
-      ({ messages, isCut } = await this.#readFrom(connection, subject, 1));
-      isComplete = false;
-    }
-    return {
-      messages: this.#toKept(messages, isComplete ? number : undefined),
-      isComplete,
-      position: {
-        epoch,
-        number: messages.at(-1)?.number ?? Math.max(isComplete ? number : 0, known),
-      },
-    };
-  }
-
-  async #readFrom(
-    connection: NatsConnection,
-    subject: string,
-    start: number,
-  ): Promise<{ messages: StreamMessage[]; isCut: boolean }> {
-    // This costs less than to read nothing.
-    if (!await this.#stream.has(connection, subject, start)) return { messages: [], isCut: false };
-    const inbox = this.#package.createInbox(this.#inboxPrefix);
     const { windowSize } = this.#window;
-    return await NatsReading.run(connection, this.#stream, subject, start, inbox, windowSize);
-  }
-
-  /** @param before The number that the first is known to be the next one of. */
-  #toKept(messages: readonly StreamMessage[], before: number | undefined): KeptMessage[] {
-    const epoch = this.#epoch;
-    return messages.map(({ number, data }, index) => ({
-      position: { epoch, number },
-      previous: messages[index - 1]?.number ?? before ?? number - 1,
-      message: data,
-    }));
+    let start = after.epoch === epoch ? after.number + 1 : 1;
+    let tail = await reader.read(subject, start, windowSize);
+    // What left the stream while it was read may be missing: it is looked at afterwards.
+    const state = await reader.inspect();
+    this.#check(state.epoch);
+    const isKnown = after.epoch === epoch && after.number <= state.last;
+    if (!isKnown && start > 1) {
+      start = 1;
+      tail = await reader.read(subject, start, windowSize);
+    }
+    const isComplete = isKnown && !tail.isCut && state.first <= start;
+    const last = tail.messages.at(-1)?.number ?? Math.max(isKnown ? after.number : 0, known);
+    return {
+      messages: toKept(epoch, tail.messages, isComplete ? after.number : undefined),
+      isComplete,
+      position: { epoch, number: last },
+    };
   }
 
   #receive(topic: string, message: Msg): void {
@@ -272,6 +251,19 @@ export class NatsLog {
       }
     }, delayMs);
   }
+}
+
+/** @param before The number that the first is known to be the next one of. */
+function toKept(
+  epoch: string,
+  messages: readonly StreamMessage[],
+  before: number | undefined,
+): KeptMessage[] {
+  return messages.map(({ number, data }, index) => ({
+    position: { epoch, number },
+    previous: messages[index - 1]?.number ?? before ?? number - 1,
+    message: data,
+  }));
 }
 
 /** Tells whether an error says that a message can't be published, rather than that it was not. */

@@ -1,5 +1,7 @@
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
+import { decodeBase64 } from "@std/encoding/base64";
 import type { KeepWindow } from "../topics/broker.ts";
+import type { StreamMessage } from "./stream_tail.ts";
 
 /** How long an answer may take, in milliseconds. */
 export const ANSWER_TIMEOUT_MS = 5_000;
@@ -31,6 +33,7 @@ export interface Answer {
   state?: { first_seq: number; last_seq: number };
   num_pending?: number;
   delivered?: { consumer_seq: number };
+  message?: { seq: number; data?: string };
   name?: string;
 }
 
@@ -84,13 +87,19 @@ export class NatsStream {
     return this.#toState(await this.ask(connection, "STREAM.INFO"));
   }
 
-  /** Tells whether it has a message of a subject from a number on. */
-  async has(connection: NatsConnection, subject: string, start: number): Promise<boolean> {
+  /** Finds the first message of a subject from a number on. */
+  async find(
+    connection: NatsConnection,
+    subject: string,
+    start: number,
+  ): Promise<StreamMessage | undefined> {
     const request = { seq: start, next_by_subj: subject };
-    const { error } = await this.ask(connection, "STREAM.MSG.GET", request);
-    if (error === undefined) return true;
-    if (error.err_code === NO_MESSAGE) return false;
-    throw this.toError(error.description);
+    const { error, message } = await this.ask(connection, "STREAM.MSG.GET", request);
+    if (message !== undefined) {
+      return { number: message.seq, data: decodeBase64(message.data ?? "") };
+    }
+    if (error?.err_code === NO_MESSAGE) return undefined;
+    throw this.toError(error?.description ?? "it said nothing of a message");
   }
 
   /** Asks JetStream something of it. */
