@@ -26,7 +26,7 @@ function numberOf({ reply = "" }: Msg): number {
  * @param inbox A subject that nobody else has.
  * @param tail What they are added to.
  */
-export async function readRest(
+export async function readSubject(
   connection: NatsConnection,
   stream: NatsStream,
   subject: string,

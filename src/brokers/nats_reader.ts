@@ -1,5 +1,5 @@
 import type { NatsConnection } from "@nats-io/transport-node";
-import { readRest } from "./nats_consumer.ts";
+import { readSubject } from "./nats_consumer.ts";
 import type { NatsStream, StreamState } from "./nats_stream.ts";
 import { SharedAnswer } from "./shared_answer.ts";
 import { StreamTail } from "./stream_tail.ts";
@@ -7,7 +7,7 @@ import { Turns } from "./turns.ts";
 
 /** How many topics are read at a time. */
 const MAX_READS = 64;
-/** How many messages are asked for one by one before it is worth a consumer. */
+/** How many messages are asked for one by one before it is worth a consumer, which costs JetStream more. */
 const MAX_SINGLE = 4;
 
 /** Reads a stream, over one connection. */
@@ -33,18 +33,23 @@ export class NatsReader {
 
   /** Reads the messages of a subject from a number on: the last ones, of `maxSize` bytes at most. */
   read(subject: string, start: number, maxSize: number): Promise<StreamTail> {
-    return this.#turns.run(async () => {
-      const tail = new StreamTail(maxSize);
-      let next = start;
-      for (let i = 0; i < MAX_SINGLE; i++) {
-        const message = await this.#stream.find(this.#connection, subject, next);
-        if (message === undefined) return tail;
-        tail.add(message.number, message.data);
-        next = message.number + 1;
+    return this.#turns.run(() => this.#read(subject, start, new StreamTail(maxSize)));
+  }
+
+  async #read(subject: string, start: number, tail: StreamTail): Promise<StreamTail> {
+    const last = await this.#stream.findLast(this.#connection, subject);
+    let next = start;
+    for (let i = 0; last !== undefined && next <= last.number; i++) {
+      if (i === MAX_SINGLE) {
+        const inbox = this.#createInbox();
+        await readSubject(this.#connection, this.#stream, subject, next, inbox, tail);
+        break;
       }
-      const inbox = this.#createInbox();
-      await readRest(this.#connection, this.#stream, subject, next, inbox, tail);
-      return tail;
-    });
+      const message = await this.#stream.findNext(this.#connection, subject, next);
+      if (message === undefined) break;
+      tail.add(message.number, message.data);
+      next = message.number + 1;
+    }
+    return tail;
   }
 }

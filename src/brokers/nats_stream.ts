@@ -87,19 +87,18 @@ export class NatsStream {
     return this.#toState(await this.ask(connection, "STREAM.INFO"));
   }
 
-  /** Finds the first message of a subject from a number on. */
-  async find(
+  /** Finds the last message of a subject; `undefined` where there is none. */
+  findLast(connection: NatsConnection, subject: string): Promise<StreamMessage | undefined> {
+    return this.#find(connection, { last_by_subj: subject });
+  }
+
+  /** Finds the first message of a subject from a number on; `undefined` where there is none. */
+  findNext(
     connection: NatsConnection,
     subject: string,
     start: number,
   ): Promise<StreamMessage | undefined> {
-    const request = { seq: start, next_by_subj: subject };
-    const { error, message } = await this.ask(connection, "STREAM.MSG.GET", request);
-    if (message !== undefined) {
-      return { number: message.seq, data: decodeBase64(message.data ?? "") };
-    }
-    if (error?.err_code === NO_MESSAGE) return undefined;
-    throw this.toError(error?.description ?? "it said nothing of a message");
+    return this.#find(connection, { seq: start, next_by_subj: subject });
   }
 
   /** Asks JetStream something of it. */
@@ -125,6 +124,15 @@ export class NatsStream {
     return new Error(`Cannot keep messages in the stream ${this.name} of NATS: ${reason}`, {
       cause,
     });
+  }
+
+  async #find(connection: NatsConnection, request: unknown): Promise<StreamMessage | undefined> {
+    const { error, message } = await this.ask(connection, "STREAM.MSG.GET", request);
+    if (message !== undefined) {
+      return { number: message.seq, data: decodeBase64(message.data ?? "") };
+    }
+    if (error?.err_code === NO_MESSAGE) return undefined;
+    throw this.toError(error?.description ?? "it said nothing of a message");
   }
 
   #isAsWanted(config: Record<string, unknown>): boolean {
