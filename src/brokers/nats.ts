@@ -20,11 +20,30 @@
  * @module
  */
 
-import type { NatsConnection, NodeConnectionOptions, Subscription } from "@nats-io/transport-node";
-import type { Broker, BrokerHandler } from "../topics/broker.ts";
+import type { NatsConnection, NodeConnectionOptions } from "@nats-io/transport-node";
+import type {
+  BrokerHandler,
+  KeepingBroker,
+  KeepWindow,
+  KeptMessagesHandler,
+  MissedMessages,
+  Position,
+} from "../topics/broker.ts";
+import { NatsLog } from "./nats_log.ts";
 import { encodeSubject } from "./nats_subject.ts";
+import { NatsSubscriptions } from "./nats_subscriptions.ts";
+import { SharedAnswer } from "./shared_answer.ts";
 
-export type { Broker, BrokerHandler } from "../topics/broker.ts";
+export type {
+  Broker,
+  BrokerHandler,
+  KeepingBroker,
+  KeepWindow,
+  KeptMessage,
+  KeptMessagesHandler,
+  MissedMessages,
+  Position,
+} from "../topics/broker.ts";
 
 /** How often the connection is tried for a sign of life, in milliseconds; three without one end it. */
 const PING_INTERVAL_MS = 5_000;
@@ -33,6 +52,10 @@ const RECONNECT_MS = 250;
 const RECONNECT_JITTER_MS = 250;
 /** Long subjects end the connection to NATS, which takes lines of 4,096 bytes. */
 const MAX_PREFIX_LENGTH = 256;
+/** What JetStream takes. */
+const MAX_REPLICAS = 5;
+/** The time between two attempts to open the stream, in milliseconds. */
+const OPEN_MS = 500;
 
 /** Options of {@linkcode natsBroker}. */
 export interface NatsBrokerOptions {
@@ -49,6 +72,11 @@ export interface NatsBrokerOptions {
    * @default {"sluice"}
    */
   prefix?: string;
+  /**
+   * How many servers of a cluster keep the messages that are kept: 1 to 5, and best 3. Where it is not
+   * given, one does, or as many as did before.
+   */
+  replicas?: number;
   /**
    * More options of the client of the package `@nats-io/transport-node`, such as `tls`, `token`, `user` and
    * `pass`, or `authenticator`. Where nothing else is said, it tries the connection for a sign of life every
@@ -77,25 +105,30 @@ export interface NatsBrokerOptions {
  * @param options See {@linkcode NatsBrokerOptions}.
  * @throws {TypeError} Where an option is of another type, or the prefix is no subject.
  */
-export function natsBroker(options: NatsBrokerOptions = {}): Broker {
+export function natsBroker(options: NatsBrokerOptions = {}): KeepingBroker {
   return new NatsBroker(options);
 }
 
 /** The implementation of {@linkcode natsBroker}. */
-class NatsBroker implements Broker {
+class NatsBroker implements KeepingBroker {
   readonly #options: NodeConnectionOptions;
   readonly #prefix: string;
-  readonly #subscriptions: Map<string, Subscription | undefined> = new Map();
+  readonly #replicas: number | undefined;
+  readonly #subscriptions: NatsSubscriptions;
+  #keeping: { window: KeepWindow; handler: KeptMessagesHandler } | undefined;
+  #log: NatsLog | undefined;
+  /** Counts what begins and ends a connection: what is done for an earlier one is of no use. */
+  #turn = 0;
   #handler: BrokerHandler | undefined;
   #connection: NatsConnection | undefined;
   #isClosed = false;
   /** Resolves when the broker is closed: what waits for another attempt waits for this too. */
   readonly #closing: PromiseWithResolvers<void> = Promise.withResolvers();
-  #flushing: Promise<void> | undefined;
-  #nextFlush: Promise<void> | undefined;
+  /** Resolves when NATS has answered to what was written so far. */
+  readonly #flush: SharedAnswer<void> = new SharedAnswer(() => this.#connected.flush());
 
   constructor(options: NatsBrokerOptions) {
-    const { servers = "127.0.0.1:4222", prefix = "sluice", client = {} } = options;
+    const { servers = "127.0.0.1:4222", prefix = "sluice", replicas, client = {} } = options;
     const names = Array.isArray(servers) ? servers : [servers];
     if (names.length === 0 || !names.every((name) => typeof name === "string" && name !== "")) {
       throw new TypeError(`Cannot use ${JSON.stringify(servers)} as servers: they are "host:port"`);
@@ -106,7 +139,21 @@ class NatsBroker implements Broker {
     ) {
       throw new TypeError(`Cannot use ${JSON.stringify(prefix)} as prefix: it is a NATS subject`);
     }
-    this.#prefix = `${prefix}.`;
+    if (
+      replicas !== undefined &&
+      !(Number.isInteger(replicas) && replicas >= 1 && replicas <= MAX_REPLICAS)
+    ) {
+      throw new RangeError(
+        `Cannot use ${String(replicas)} as replicas: it is an integer from 1 to ${MAX_REPLICAS}`,
+      );
+    }
+    this.#prefix = prefix;
+    this.#replicas = replicas;
+    this.#subscriptions = new NatsSubscriptions(
+      (topic) => this.#toSubject(topic),
+      (topic, message) => this.#handler!.receiveMessage(topic, message.data),
+      (error) => this.#tellError(error),
+    );
     this.#options = {
       pingInterval: PING_INTERVAL_MS,
       reconnectTimeWait: RECONNECT_MS,
@@ -115,10 +162,19 @@ class NatsBroker implements Broker {
       ...client,
       maxReconnectAttempts: -1,
       ignoreAuthErrorAbort: true,
+      // Each request would take a stack trace.
+      noAsyncTraces: true,
       // What was published here is delivered here already.
       noEcho: true,
       servers: names,
     };
+  }
+
+  keep(window: KeepWindow, handler: KeptMessagesHandler): void {
+    if (this.#handler !== undefined || this.#keeping !== undefined) {
+      throw new TypeError("Cannot keep messages: keep() is called once, before start()");
+    }
+    this.#keeping = { window, handler };
   }
 
   async start(handler: BrokerHandler): Promise<void> {
@@ -126,32 +182,52 @@ class NatsBroker implements Broker {
       throw new TypeError("Cannot use a broker for two servers: each needs one of its own");
     }
     this.#handler = handler;
-    const { connect } = await import("@nats-io/transport-node");
-    void this.#keepConnected(() => connect(this.#options), handler);
+    const natsPackage = await import("@nats-io/transport-node");
+    if (this.#keeping !== undefined) {
+      this.#log = new NatsLog(
+        this.#prefix,
+        this.#replicas,
+        this.#options.inboxPrefix,
+        natsPackage,
+        this.#keeping.window,
+        this.#keeping.handler,
+        {
+          receiveGone: (error) => this.#reopen(error),
+          receiveError: (error) => this.#tellError(error),
+        },
+      );
+    }
+    void this.#keepConnected(() => natsPackage.connect(this.#options), handler);
   }
 
   async publish(topic: string, message: Uint8Array): Promise<void> {
-    this.#connected.publish(this.#prefix + encodeSubject(topic), message);
-    await this.#flush();
+    this.#connected.publish(this.#toSubject(topic), message);
+    await this.#flush.get();
   }
 
-  async subscribe(topics: readonly string[]): Promise<void> {
-    for (const topic of topics) {
-      if (this.#subscriptions.get(topic) === undefined) this.#subscribe(this.#connected, topic);
-    }
-    await this.#flush();
+  append(topic: string, id: string, message: Uint8Array): Promise<void> {
+    return this.#kept.append(this.#connected, topic, id, message);
   }
 
-  async unsubscribe(topics: readonly string[]): Promise<void> {
-    for (const topic of topics) {
-      this.#subscriptions.get(topic)?.unsubscribe();
-      this.#subscriptions.delete(topic);
-    }
-    await this.#flush();
+  read(topic: string, after: Position | undefined): Promise<MissedMessages> {
+    return this.#kept.read(topic, after);
+  }
+
+  async subscribe(topics: readonly string[], isKept: boolean = false): Promise<void> {
+    if (isKept) this.#kept.subscribe(this.#connected, topics);
+    else this.#subscriptions.add(this.#connected, topics);
+    await this.#flush.get();
+  }
+
+  async unsubscribe(topics: readonly string[], isKept: boolean = false): Promise<void> {
+    if (isKept) this.#kept.unsubscribe(topics);
+    else this.#subscriptions.delete(topics);
+    await this.#flush.get();
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#log?.close();
     this.#closing.resolve();
     await this.#connection?.close();
   }
@@ -159,6 +235,19 @@ class NatsBroker implements Broker {
   get #connected(): NatsConnection {
     if (this.#connection === undefined) throw new Error("There is no connection to NATS");
     return this.#connection;
+  }
+
+  get #kept(): NatsLog {
+    if (this.#log === undefined) throw new TypeError("Cannot keep messages: call keep() first");
+    return this.#log;
+  }
+
+  #toSubject(topic: string): string {
+    return `${this.#prefix}.${encodeSubject(topic)}`;
+  }
+
+  #tellError(error: unknown): void {
+    if (!this.#isClosed) this.#handler!.receiveError(error);
   }
 
   /** Connects, and once more whenever the client gives up: at first, or for good. */
@@ -171,12 +260,14 @@ class NatsBroker implements Broker {
         const connection = await connect();
         if (this.#isClosed) return await connection.close();
         this.#connection = connection;
-        for (const topic of this.#subscriptions.keys()) this.#subscribe(connection, topic);
-        handler.receiveConnected();
+        this.#subscriptions.renew(connection);
+        this.#log?.renew(connection);
+        void this.#open(connection, handler);
         await this.#watch(connection, handler);
       } catch (error) {
         if (!this.#isClosed) handler.receiveLost(error);
       }
+      this.#suspend();
       this.#connection = undefined;
       if (!this.#isClosed) await this.#wait(RECONNECT_MS + Math.random() * RECONNECT_JITTER_MS);
     }
@@ -191,12 +282,13 @@ class NatsBroker implements Broker {
         lastError = status.error;
         handler.receiveError(status.error);
       } else if (status.type === "disconnect") {
+        this.#suspend();
         handler.receiveLost(
           lastError ?? new Error(`The connection to NATS was lost: ${status.server}`),
         );
       } else if (status.type === "reconnect") {
         lastError = undefined;
-        handler.receiveConnected();
+        void this.#open(connection, handler);
       }
     }
     const error = await connection.closed();
@@ -205,40 +297,34 @@ class NatsBroker implements Broker {
     }
   }
 
-  #subscribe(connection: NatsConnection, topic: string): void {
-    const subscription = connection.subscribe(this.#prefix + encodeSubject(topic), {
-      callback: (error, message) => {
-        if (error === null) this.#handler!.receiveMessage(topic, message.data);
-        else this.#failSubscription(topic, subscription, error);
-      },
-    });
-    this.#subscriptions.set(topic, subscription);
+  /** Opens the log where there is one, however often that takes, and tells that it is connected. */
+  async #open(connection: NatsConnection, handler: BrokerHandler): Promise<void> {
+    const turn = ++this.#turn;
+    while (this.#log !== undefined) {
+      try {
+        await this.#log.open(connection);
+        break;
+      } catch (error) {
+        if (turn !== this.#turn || this.#isClosed) return;
+        handler.receiveLost(error);
+        await this.#wait(OPEN_MS);
+        if (turn !== this.#turn) return;
+      }
+    }
+    if (turn === this.#turn && !this.#isClosed) handler.receiveConnected();
   }
 
-  #failSubscription(topic: string, subscription: Subscription, error: unknown): void {
-    // It is subscribed anew with the next connection.
-    if (this.#subscriptions.get(topic) === subscription) this.#subscriptions.set(topic, undefined);
-    if (!this.#isClosed) this.#handler!.receiveError(error);
+  #suspend(): void {
+    this.#turn++;
+    this.#log?.suspend();
   }
 
-  /**
-   * Resolves when NATS has answered to what was written so far. All that is written while it is asked
-   * already is asked about once, after that.
-   */
-  #flush(): Promise<void> {
-    if (this.#flushing === undefined) return this.#beginFlush();
-    return this.#nextFlush ??= this.#flushing.catch(() => {}).then(() => {
-      this.#nextFlush = undefined;
-      return this.#beginFlush();
-    });
-  }
-
-  #beginFlush(): Promise<void> {
-    const flushing = this.#connected.flush().finally(() => {
-      if (this.#flushing === flushing) this.#flushing = undefined;
-    });
-    this.#flushing = flushing;
-    return flushing;
+  /** Begins again with a connection whose log is not what it was. */
+  #reopen(error: Error): void {
+    const [connection, handler] = [this.#connection, this.#handler];
+    if (connection === undefined || handler === undefined || this.#isClosed) return;
+    handler.receiveLost(error);
+    void this.#open(connection, handler);
   }
 
   async #wait(delayMs: number): Promise<void> {

@@ -22,9 +22,26 @@
 
 import { Buffer } from "node:buffer";
 import type { RedisClientOptions } from "redis";
-import type { Broker, BrokerHandler } from "../topics/broker.ts";
+import type {
+  BrokerHandler,
+  KeepingBroker,
+  KeepWindow,
+  KeptMessagesHandler,
+  MissedMessages,
+  Position,
+} from "../topics/broker.ts";
+import { RedisLog, type SendCommand } from "./redis_log.ts";
 
-export type { Broker, BrokerHandler } from "../topics/broker.ts";
+export type {
+  Broker,
+  BrokerHandler,
+  KeepingBroker,
+  KeepWindow,
+  KeptMessage,
+  KeptMessagesHandler,
+  MissedMessages,
+  Position,
+} from "../topics/broker.ts";
 
 /** How often a connection is tried for a sign of life, in milliseconds. */
 const PING_INTERVAL_MS = 5_000;
@@ -32,6 +49,8 @@ const PING_INTERVAL_MS = 5_000;
 const SOCKET_TIMEOUT_MS = 15_000;
 /** The longest time between two attempts to connect, in milliseconds. */
 const MAX_RECONNECT_MS = 1_000;
+/** The time between two attempts to prepare Redis for what is to be kept, in milliseconds. */
+const PREPARE_MS = 250;
 
 /** Options of {@linkcode redisBroker}. */
 export interface RedisBrokerOptions {
@@ -49,7 +68,8 @@ export interface RedisBrokerOptions {
    */
   sharded?: boolean;
   /**
-   * What the channels begin with, before the topic. Servers with another prefix are apart.
+   * What the channels begin with, before the topic. Servers with another prefix are apart. The keys and
+   * channels of messages that are kept begin with `kept:` and this.
    *
    * @default {"sluice:"}
    */
@@ -83,7 +103,7 @@ export interface RedisBrokerOptions {
  * @param options See {@linkcode RedisBrokerOptions}.
  * @throws {TypeError} Where an option is of another type.
  */
-export function redisBroker(options: RedisBrokerOptions = {}): Broker {
+export function redisBroker(options: RedisBrokerOptions = {}): KeepingBroker {
   return new RedisBroker(options);
 }
 
@@ -109,7 +129,7 @@ async function createClient(url: string, options: RedisClientOptions) {
 }
 
 /** The implementation of {@linkcode redisBroker}. */
-class RedisBroker implements Broker {
+class RedisBroker implements KeepingBroker {
   readonly #url: string;
   readonly #prefix: string;
   readonly #sharded: boolean;
@@ -118,8 +138,20 @@ class RedisBroker implements Broker {
   #publisher!: Client;
   #subscriber!: Client;
   #isClosed = false;
+  #keeping: { window: KeepWindow; handler: KeptMessagesHandler } | undefined;
+  #log: RedisLog | undefined;
+  #isPreparing = false;
+  #prepareTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #receive = (message: Buffer, channel: Buffer): void => {
     this.#handler!.receiveMessage(channel.toString().slice(this.#prefix.length), message);
+  };
+
+  readonly #receiveKept = (payload: Buffer, channel: Buffer): void => {
+    const kept = this.#log!.parse(channel, payload);
+    if (kept !== undefined) return this.#keeping!.handler.receiveKept(kept.topic, kept.message);
+    this.#handler!.receiveError(
+      new Error(`Cannot read what was published to ${channel}: it is not from a server`),
+    );
   };
 
   constructor(options: RedisBrokerOptions) {
@@ -139,6 +171,13 @@ class RedisBroker implements Broker {
     this.#options = client as RedisClientOptions;
   }
 
+  keep(window: KeepWindow, handler: KeptMessagesHandler): void {
+    if (this.#handler !== undefined || this.#keeping !== undefined) {
+      throw new TypeError("Cannot keep messages: keep() is called once, before start()");
+    }
+    this.#keeping = { window, handler };
+  }
+
   async start(handler: BrokerHandler): Promise<void> {
     if (this.#handler !== undefined) {
       throw new TypeError("Cannot use a broker for two servers: each needs one of its own");
@@ -146,9 +185,18 @@ class RedisBroker implements Broker {
     this.#handler = handler;
     this.#publisher = await createClient(this.#url, this.#options);
     this.#subscriber = await createClient(this.#url, this.#options);
+    if (this.#keeping !== undefined) {
+      const { RESP_TYPES } = await import("redis");
+      const client = this.#publisher.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
+      const { window } = this.#keeping;
+      const send: SendCommand = (words) => client.sendCommand(words);
+      this.#log = new RedisLog(window, this.#prefix, this.#sharded, send);
+    }
     for (const client of [this.#publisher, this.#subscriber]) {
       client.on("ready", () => {
-        if (this.#publisher.isReady && this.#subscriber.isReady) handler.receiveConnected();
+        if (!this.#isReady) return;
+        if (this.#log === undefined) handler.receiveConnected();
+        else void this.#prepare(this.#log, handler);
       });
       client.on("error", (error: unknown) => {
         if (this.#isClosed) return;
@@ -167,26 +215,74 @@ class RedisBroker implements Broker {
     else await this.#publisher.publish(channel, bytes);
   }
 
-  async subscribe(topics: readonly string[]): Promise<void> {
-    const channels = topics.map((topic) => this.#prefix + topic);
-    if (!this.#sharded) return await this.#subscriber.subscribe(channels, this.#receive, true);
+  append(topic: string, id: string, message: Uint8Array): Promise<void> {
+    return this.#kept.append(topic, id, message);
+  }
+
+  read(topic: string, after: Position | undefined): Promise<MissedMessages> {
+    return this.#kept.read(topic, after);
+  }
+
+  async subscribe(topics: readonly string[], isKept: boolean = false): Promise<void> {
+    const channels = this.#toChannels(topics, isKept);
+    const receive = isKept ? this.#receiveKept : this.#receive;
+    if (!this.#sharded) return await this.#subscriber.subscribe(channels, receive, true);
     // A cluster refuses a command for several shards.
     await Promise.all(
-      channels.map((channel) => this.#subscriber.sSubscribe(channel, this.#receive, true)),
+      channels.map((channel) => this.#subscriber.sSubscribe(channel, receive, true)),
     );
   }
 
-  async unsubscribe(topics: readonly string[]): Promise<void> {
-    const channels = topics.map((topic) => this.#prefix + topic);
-    if (!this.#sharded) return await this.#subscriber.unsubscribe(channels, this.#receive, true);
+  async unsubscribe(topics: readonly string[], isKept: boolean = false): Promise<void> {
+    const channels = this.#toChannels(topics, isKept);
+    const receive = isKept ? this.#receiveKept : this.#receive;
+    if (!this.#sharded) return await this.#subscriber.unsubscribe(channels, receive, true);
     await Promise.all(
-      channels.map((channel) => this.#subscriber.sUnsubscribe(channel, this.#receive, true)),
+      channels.map((channel) => this.#subscriber.sUnsubscribe(channel, receive, true)),
     );
   }
 
   close(): Promise<void> {
     this.#isClosed = true;
+    clearTimeout(this.#prepareTimer);
     for (const client of [this.#publisher, this.#subscriber]) if (client?.isOpen) client.destroy();
     return Promise.resolve();
+  }
+
+  get #isReady(): boolean {
+    return !this.#isClosed && this.#publisher.isReady && this.#subscriber.isReady;
+  }
+
+  get #kept(): RedisLog {
+    if (this.#log === undefined) throw new TypeError("Cannot keep messages: call keep() first");
+    return this.#log;
+  }
+
+  #toChannels(topics: readonly string[], isKept: boolean): string[] {
+    if (!isKept) return topics.map((topic) => this.#prefix + topic);
+    const log = this.#kept;
+    return topics.map((topic) => log.toChannel(topic));
+  }
+
+  /**
+   * Prepares Redis, which may be loading its data still, and tells that it is connected. Nothing is sent
+   * before: what is refused at first, and taken then, would change places.
+   */
+  async #prepare(log: RedisLog, handler: BrokerHandler): Promise<void> {
+    clearTimeout(this.#prepareTimer);
+    if (this.#isPreparing) return;
+    this.#isPreparing = true;
+    try {
+      await log.open();
+      if (this.#isReady) handler.receiveConnected();
+    } catch (error) {
+      if (!this.#isReady) return;
+      handler.receiveLost(error);
+      this.#prepareTimer = setTimeout(() => {
+        if (this.#isReady) void this.#prepare(log, handler);
+      }, PREPARE_MS);
+    } finally {
+      this.#isPreparing = false;
+    }
   }
 }

@@ -14,7 +14,7 @@ import process from "node:process";
 import { natsBroker } from "../../src/brokers/nats.ts";
 import { encodeSubject } from "../../src/brokers/nats_subject.ts";
 import { redisBroker } from "../../src/brokers/redis.ts";
-import type { Broker } from "../../src/server/mod.ts";
+import type { KeepingBroker } from "../../src/topics/broker.ts";
 import { decodeUtf8, utf8 } from "../support/raw_client.ts";
 import { skipUnless } from "../support/skip.ts";
 
@@ -136,7 +136,7 @@ export abstract class RealBroker {
   /** What starts a server process, which is told of this broker: see `room_process.ts`. */
   abstract readonly word: string;
   /** Makes a server's part. */
-  abstract createBroker(): Broker;
+  abstract createBroker(): KeepingBroker;
   /** Counts the servers that are subscribed to a topic. */
   abstract count(topic: string): Promise<number>;
   /** Counts the topics that servers are subscribed to, for each server. */
@@ -156,56 +156,70 @@ export abstract class RealBroker {
 }
 
 /** Redis. */
-class RealRedis extends RealBroker {
+export class RealRedis extends RealBroker {
   readonly #sharded: boolean;
 
-  constructor(sharded: boolean) {
+  readonly #keeps: boolean;
+
+  constructor(sharded: boolean, keeps: boolean) {
     super();
     this.#sharded = sharded;
+    this.#keeps = keeps;
   }
 
   get word(): string {
     return this.#sharded ? "redis-sharded" : "redis";
   }
 
-  createBroker(): Broker {
+  createBroker(): KeepingBroker {
     return createBroker(this.word, this.port);
   }
 
   async count(topic: string): Promise<number> {
     const name = this.#sharded ? "SHARDNUMSUB" : "NUMSUB";
-    const [, count] = await this.#ask(/:(\d+)\r\n/, "PUBSUB", name, `sluice:${topic}`);
+    const [, count] = await this.ask(/:(\d+)\r\n/, "PUBSUB", name, `sluice:${topic}`);
     return Number(count);
   }
 
   async countAll(): Promise<number> {
     const name = this.#sharded ? "SHARDCHANNELS" : "CHANNELS";
-    const [, count] = await this.#ask(/^\*(\d+)\r\n/, "PUBSUB", name);
+    const [, count] = await this.ask(/^\*(\d+)\r\n/, "PUBSUB", name);
     return Number(count);
   }
 
   async publish(topic: string, text: string): Promise<void> {
-    await this.#ask(/:\d/, this.#sharded ? "SPUBLISH" : "PUBLISH", `sluice:${topic}`, text);
+    await this.ask(/:\d/, this.#sharded ? "SPUBLISH" : "PUBLISH", `sluice:${topic}`, text);
   }
 
   protected override command(folder: string): string[] {
     const settings = { port: this.port, bind: "127.0.0.1", dir: folder, save: "" };
-    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+    // It loses nothing that it said it has.
+    const persistence = this.#keeps ? { appendonly: "yes", appendfsync: "always" } : {};
+    const args = Object.entries({ ...settings, ...persistence }).flatMap((
+      [name, value],
+    ) => [`--${name}`, `${value}`]);
     return ["redis-server", ...args];
   }
 
-  #ask(pattern: RegExp, ...words: string[]): Promise<RegExpExecArray> {
+  /** Sends a command, and gives what matches in its answer. */
+  ask(pattern: RegExp, ...words: string[]): Promise<RegExpExecArray> {
     const parts = words.map((word) => `$${utf8(word).length}\r\n${word}\r\n`);
     return ask(this.port, utf8(`*${words.length}\r\n${parts.join("")}`), pattern);
   }
 }
 
 /** NATS. */
-class RealNats extends RealBroker {
+export class RealNats extends RealBroker {
+  readonly #keeps: boolean;
   #monitorPort = 0;
   readonly word = "nats";
 
-  createBroker(): Broker {
+  constructor(keeps: boolean) {
+    super();
+    this.#keeps = keeps;
+  }
+
+  createBroker(): KeepingBroker {
     return createBroker(this.word, this.port);
   }
 
@@ -231,7 +245,9 @@ class RealNats extends RealBroker {
 
   protected override command(folder: string): string[] {
     const ports = ["--port", `${this.port}`, "--http_port", `${this.#monitorPort}`];
-    return ["nats-server", "--addr", "127.0.0.1", ...ports, "--log", join(folder, "log")];
+    const persistence = this.#keeps ? ["--jetstream", "--store_dir", folder] : [];
+    const log = ["--log", join(folder, "log")];
+    return ["nats-server", "--addr", "127.0.0.1", ...ports, ...persistence, ...log];
   }
 
   async #listSubjects(): Promise<string[]> {
@@ -246,7 +262,7 @@ class RealNats extends RealBroker {
 }
 
 /** Makes a server's part in the broker that a word and a port stand for. */
-export function createBroker(word: string, port: number): Broker {
+export function createBroker(word: string, port: number): KeepingBroker {
   if (word === "nats") return natsBroker({ servers: `127.0.0.1:${port}` });
   return redisBroker({ url: `redis://127.0.0.1:${port}`, sharded: word === "redis-sharded" });
 }
@@ -265,22 +281,30 @@ function skipWithout(command: string): false | string {
   return skipUnless(isThere, `needs ${command}: apt-get install ${command}`);
 }
 
-/** The kinds of Redis. */
-export function redisKinds(): Kind[] {
+/**
+ * The kinds of Redis.
+ *
+ * @param keeps Whether what it has is still there when it was killed.
+ */
+export function redisKinds(keeps: boolean = false): Kind[] {
   const skip = skipWithout("redis-server");
   return [
-    { name: "Redis", skip, hasProcesses: true, create: () => new RealRedis(false) },
+    { name: "Redis", skip, hasProcesses: true, create: () => new RealRedis(false, keeps) },
     {
       name: "Redis with sharded channels",
       skip,
       hasProcesses: false,
-      create: () => new RealRedis(true),
+      create: () => new RealRedis(true, keeps),
     },
   ];
 }
 
-/** The kinds of NATS. */
-export function natsKinds(): Kind[] {
+/**
+ * The kinds of NATS.
+ *
+ * @param keeps Whether it has JetStream.
+ */
+export function natsKinds(keeps: boolean = false): Kind[] {
   const skip = skipWithout("nats-server");
-  return [{ name: "NATS", skip, hasProcesses: true, create: () => new RealNats() }];
+  return [{ name: "NATS", skip, hasProcesses: true, create: () => new RealNats(keeps) }];
 }

@@ -1,0 +1,145 @@
+import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
+import { ANSWER_TIMEOUT_MS, type NatsStream } from "./nats_stream.ts";
+import type { StreamTail } from "./stream_tail.ts";
+
+/** How often JetStream says that there is nothing more, in milliseconds. */
+const HEARTBEAT_MS = 500;
+/** How long a consumer is kept that was not deleted, in milliseconds. */
+const INACTIVE_MS = 5_000;
+const NS_PER_MS = 1_000_000;
+/** The place of the stream's number in what a message is to be acknowledged with, and the parts of it. */
+const OLD_NUMBER_PART = 5;
+const OLD_PARTS = 9;
+const NUMBER_PART = 7;
+/** The status of a message that is about the reading itself. */
+const CONTROL = 100;
+
+/** Gives the number that a message has in its stream. */
+function numberOf({ reply = "" }: Msg): number {
+  const parts = reply.split(".");
+  return Number(parts[parts.length === OLD_PARTS ? OLD_NUMBER_PART : NUMBER_PART]);
+}
+
+/**
+ * Reads the messages of a subject from a number on, with a consumer of its own.
+ *
+ * @param inbox A subject that nobody else has.
+ * @param tail What they are added to.
+ */
+export async function readSubject(
+  connection: NatsConnection,
+  stream: NatsStream,
+  subject: string,
+  start: number,
+  inbox: string,
+  tail: StreamTail,
+): Promise<void> {
+  const delivery = new Delivery(connection, inbox, tail);
+  let consumer: string | undefined;
+  try {
+    const answer = await stream.ask(connection, "CONSUMER.CREATE", {
+      stream_name: stream.name,
+      config: {
+        deliver_subject: inbox,
+        deliver_policy: "by_start_sequence",
+        opt_start_seq: start,
+        filter_subject: subject,
+        ack_policy: "none",
+        max_deliver: 1,
+        // It must not fall behind, or NATS ends the connection.
+        flow_control: true,
+        idle_heartbeat: HEARTBEAT_MS * NS_PER_MS,
+        inactive_threshold: INACTIVE_MS * NS_PER_MS,
+        num_replicas: 1,
+        mem_storage: true,
+      },
+    });
+    if (answer.error !== undefined) throw stream.toError(answer.error.description);
+    consumer = answer.name;
+    await delivery.finish((answer.num_pending ?? 0) + (answer.delivered?.consumer_seq ?? 0));
+  } finally {
+    delivery.close();
+    // Where this fails, it ends by itself.
+    if (consumer !== undefined) {
+      connection.request(`$JS.API.CONSUMER.DELETE.${stream.name}.${consumer}`).catch(() => {});
+    }
+  }
+}
+
+/** What a consumer delivers. */
+class Delivery {
+  readonly #connection: NatsConnection;
+  readonly #tail: StreamTail;
+  readonly #finished: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #subscription: Subscription;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** How many messages there are, once that is known. */
+  #count: number | undefined;
+  #received = 0;
+
+  constructor(connection: NatsConnection, inbox: string, tail: StreamTail) {
+    this.#connection = connection;
+    this.#tail = tail;
+    // Nobody waits for it yet.
+    this.#finished.promise.catch(() => {});
+    this.#subscription = connection.subscribe(inbox, {
+      callback: (error, message) => {
+        if (error !== null) this.#finished.reject(error);
+        else this.#receive(message);
+      },
+    });
+    void this.#subscription.closed.then((error) =>
+      this.#finished.reject(error ?? new Error("The connection to NATS was closed"))
+    );
+  }
+
+  /** Waits until so many messages came, or there are no more. */
+  finish(count: number): Promise<void> {
+    this.#count = count;
+    this.#wait();
+    if (this.#received >= count) this.#finished.resolve();
+    return this.#finished.promise;
+  }
+
+  /** Ends it. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#subscription.unsubscribe();
+  }
+
+  #wait(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => this.#finished.reject(new Error("Cannot read from NATS: nothing comes")),
+      ANSWER_TIMEOUT_MS,
+    );
+  }
+
+  #receive(message: Msg): void {
+    if (this.#count !== undefined) this.#wait();
+    const code = message.headers?.code ?? 0;
+    if (code === CONTROL) return this.#control(message);
+    if (code > CONTROL) {
+      const { description } = message.headers!;
+      return this.#finished.reject(new Error(`Cannot read from NATS: ${code} ${description}`));
+    }
+    this.#received++;
+    this.#tail.add(numberOf(message), message.data);
+    if (this.#count !== undefined && this.#received >= this.#count) this.#finished.resolve();
+  }
+
+  #control(message: Msg): void {
+    if (message.reply !== undefined && message.reply !== "") {
+      message.respond();
+      return;
+    }
+    const stalled = message.headers!.get("Nats-Consumer-Stalled");
+    if (stalled !== "") {
+      this.#connection.publish(stalled);
+      return;
+    }
+    // Some of those that were there may have left the stream meanwhile.
+    const delivered = Number(message.headers!.get("Nats-Last-Consumer"));
+    if (this.#count !== undefined && delivered <= this.#received) this.#finished.resolve();
+  }
+}

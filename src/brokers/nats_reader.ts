@@ -1,0 +1,55 @@
+import type { NatsConnection } from "@nats-io/transport-node";
+import { readSubject } from "./nats_consumer.ts";
+import type { NatsStream, StreamState } from "./nats_stream.ts";
+import { SharedAnswer } from "./shared_answer.ts";
+import { StreamTail } from "./stream_tail.ts";
+import { Turns } from "./turns.ts";
+
+/** How many topics are read at a time. */
+const MAX_READS = 64;
+/** How many messages are asked for one by one before it is worth a consumer, which costs JetStream more. */
+const MAX_SINGLE = 4;
+
+/** Reads a stream, over one connection. */
+export class NatsReader {
+  readonly #connection: NatsConnection;
+  readonly #stream: NatsStream;
+  readonly #createInbox: () => string;
+  readonly #turns: Turns = new Turns(MAX_READS);
+  readonly #state: SharedAnswer<StreamState>;
+
+  /** @param createInbox Gives subjects that nobody else has. */
+  constructor(connection: NatsConnection, stream: NatsStream, createInbox: () => string) {
+    this.#connection = connection;
+    this.#stream = stream;
+    this.#createInbox = createInbox;
+    this.#state = new SharedAnswer(() => stream.inspect(connection));
+  }
+
+  /** Tells what the stream has now, or has later. */
+  inspect(): Promise<StreamState> {
+    return this.#state.get();
+  }
+
+  /** Reads the messages of a subject from a number on: the last ones, of `maxSize` bytes at most. */
+  read(subject: string, start: number, maxSize: number): Promise<StreamTail> {
+    return this.#turns.run(() => this.#read(subject, start, new StreamTail(maxSize)));
+  }
+
+  async #read(subject: string, start: number, tail: StreamTail): Promise<StreamTail> {
+    const last = await this.#stream.findLast(this.#connection, subject);
+    let next = start;
+    for (let i = 0; last !== undefined && next <= last.number; i++) {
+      if (i === MAX_SINGLE) {
+        const inbox = this.#createInbox();
+        await readSubject(this.#connection, this.#stream, subject, next, inbox, tail);
+        break;
+      }
+      const message = await this.#stream.findNext(this.#connection, subject, next);
+      if (message === undefined) break;
+      tail.add(message.number, message.data);
+      next = message.number + 1;
+    }
+    return tail;
+  }
+}

@@ -1,0 +1,166 @@
+import type { Msg, NatsConnection } from "@nats-io/transport-node";
+import { decodeBase64 } from "@std/encoding/base64";
+import type { KeepWindow } from "../topics/broker.ts";
+import type { StreamMessage } from "./stream_tail.ts";
+
+/** How long an answer may take, in milliseconds. */
+export const ANSWER_TIMEOUT_MS = 5_000;
+/** JetStream takes neither shorter times nor longer ones, in milliseconds. */
+const MIN_WINDOW_MS = 100;
+const MAX_WINDOW_MS = 9_000_000_000;
+/** The longest time that JetStream remembers ids for, in milliseconds: each one takes memory there. */
+const MAX_REMEMBER_MS = 120_000;
+const NS_PER_MS = 1_000_000;
+/** What JetStream says where there is no stream of a name, or no message. */
+const NO_STREAM = 10059;
+const NO_MESSAGE = 10037;
+
+/** What a stream has. */
+export interface StreamState {
+  /** What its sequence numbers belong to. */
+  readonly epoch: string;
+  /** The number of the first message it still has. */
+  readonly first: number;
+  /** The number of the last message it ever had. */
+  readonly last: number;
+}
+
+/** What JetStream answers with. */
+export interface Answer {
+  error?: { code: number; err_code: number; description: string };
+  config?: Record<string, unknown>;
+  created?: string;
+  state?: { first_seq: number; last_seq: number };
+  num_pending?: number;
+  delivered?: { consumer_seq: number };
+  message?: { seq: number; data?: string };
+  name?: string;
+}
+
+/** A stream of JetStream, which keeps what is published to its subjects and publishes it again. */
+export class NatsStream {
+  /** Its name. */
+  readonly name: string;
+  readonly #wanted: Record<string, unknown>;
+
+  /**
+   * @param subjects What the subjects begin with whose messages it keeps.
+   * @param republished What the subjects begin with that it publishes them to again.
+   */
+  constructor(
+    name: string,
+    subjects: string,
+    republished: string,
+    { windowMs, totalSize }: KeepWindow,
+    replicas: number | undefined,
+  ) {
+    this.name = name;
+    const maxAgeMs = Math.min(Math.max(Math.ceil(windowMs), MIN_WINDOW_MS), MAX_WINDOW_MS);
+    this.#wanted = {
+      name,
+      subjects: [`${subjects}.>`],
+      retention: "limits",
+      storage: "file",
+      discard: "old",
+      max_age: maxAgeMs * NS_PER_MS,
+      max_bytes: Number.isFinite(totalSize) ? Math.ceil(totalSize) : -1,
+      duplicate_window: Math.min(maxAgeMs, MAX_REMEMBER_MS) * NS_PER_MS,
+      republish: { src: `${subjects}.>`, dest: `${republished}.>` },
+      ...(replicas === undefined ? {} : { num_replicas: replicas }),
+    };
+  }
+
+  /** Creates it, or has it be as wanted. */
+  async open(connection: NatsConnection): Promise<StreamState> {
+    let answer = await this.ask(connection, "STREAM.INFO");
+    if (answer.error?.err_code === NO_STREAM) {
+      answer = await this.ask(connection, "STREAM.CREATE", this.#wanted);
+    } else if (answer.config !== undefined && !this.#isAsWanted(answer.config)) {
+      const config = { ...answer.config, ...this.#wanted };
+      answer = await this.ask(connection, "STREAM.UPDATE", config);
+    }
+    return this.#toState(answer);
+  }
+
+  /** Tells what it has. */
+  async inspect(connection: NatsConnection): Promise<StreamState> {
+    return this.#toState(await this.ask(connection, "STREAM.INFO"));
+  }
+
+  /** Finds the last message of a subject; `undefined` where there is none. */
+  findLast(connection: NatsConnection, subject: string): Promise<StreamMessage | undefined> {
+    return this.#find(connection, { last_by_subj: subject });
+  }
+
+  /** Finds the first message of a subject from a number on; `undefined` where there is none. */
+  findNext(
+    connection: NatsConnection,
+    subject: string,
+    start: number,
+  ): Promise<StreamMessage | undefined> {
+    return this.#find(connection, { seq: start, next_by_subj: subject });
+  }
+
+  /** Asks JetStream something of it. */
+  async ask(connection: NatsConnection, what: string, request?: unknown): Promise<Answer> {
+    const subject = `$JS.API.${what}.${this.name}`;
+    const payload = request === undefined ? "" : JSON.stringify(request);
+    let message: Msg;
+    try {
+      message = await connection.request(subject, payload, { timeout: ANSWER_TIMEOUT_MS });
+    } catch (error) {
+      throw this.toError(
+        isNoResponder(error)
+          ? "JetStream is not enabled (nats-server -js), or not for this account"
+          : String(error),
+        error,
+      );
+    }
+    return message.json<Answer>();
+  }
+
+  /** Makes an error that says what it is about. */
+  toError(reason: string, cause?: unknown): Error {
+    return new Error(`Cannot keep messages in the stream ${this.name} of NATS: ${reason}`, {
+      cause,
+    });
+  }
+
+  async #find(connection: NatsConnection, request: unknown): Promise<StreamMessage | undefined> {
+    const { error, message } = await this.ask(connection, "STREAM.MSG.GET", request);
+    if (message !== undefined) {
+      return { number: message.seq, data: decodeBase64(message.data ?? "") };
+    }
+    if (error?.err_code === NO_MESSAGE) return undefined;
+    throw this.toError(error?.description ?? "it said nothing of a message");
+  }
+
+  #isAsWanted(config: Record<string, unknown>): boolean {
+    return Object.entries(this.#wanted).every(([name, value]) =>
+      name === "republish"
+        ? hasAll(config[name], value as Record<string, unknown>)
+        : JSON.stringify(config[name]) === JSON.stringify(value)
+    );
+  }
+
+  #toState({ error, created, state }: Answer): StreamState {
+    if (error !== undefined) throw this.toError(error.description);
+    if (created === undefined || state === undefined) throw this.toError("it said nothing of it");
+    // The time it was created at, to the nanosecond.
+    const epoch = created.replaceAll(".", "_").replaceAll(/\W/g, "").slice(0, 32);
+    return { epoch, first: state.first_seq, last: state.last_seq };
+  }
+}
+
+/** Tells whether nobody was there to answer a request. */
+export function isNoResponder(error: unknown): boolean {
+  return error instanceof Error && error.cause instanceof Error &&
+    error.cause.name === "NoResponders";
+}
+
+function hasAll(value: unknown, wanted: Record<string, unknown>): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return Object.entries(wanted).every(([name, each]) =>
+    (value as Record<string, unknown>)[name] === each
+  );
+}

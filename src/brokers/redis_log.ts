@@ -1,0 +1,151 @@
+import { Buffer } from "node:buffer";
+import type { KeepWindow, KeptMessage, MissedMessages, Position } from "../topics/broker.ts";
+import { RefusedError } from "./refused_error.ts";
+import { APPEND, READ } from "./redis_scripts.ts";
+
+/** Sends a command; strings of its reply are bytes. */
+export type SendCommand = (words: readonly (string | Buffer)[]) => Promise<unknown>;
+
+/** What stands for the epoch where there is none: no epoch has it. */
+const NO_EPOCH = "?";
+/** The errors that no other attempt helps against; all else may pass: `OOM`, `READONLY`, `LOADING`... */
+const REFUSALS = new Set(["NOPERM", "WRONGTYPE", "ERR"]);
+const LINE_FEED = 10;
+/** What Redis can expire things after, and more than anybody waits. */
+const MAX_WINDOW_MS = 2 ** 50;
+
+/** A script, and what Redis knows it by. */
+interface Script {
+  readonly text: string;
+  hash: string | Buffer;
+}
+
+/** An entry of a stream: its id, and its fields. */
+type Entry = [id: Buffer, fields: [Buffer, Buffer, Buffer, Buffer]];
+
+/** The messages that Redis keeps, in a stream for each topic. */
+export class RedisLog {
+  readonly #window: KeepWindow;
+  readonly #prefix: string;
+  readonly #publish: string;
+  readonly #send: SendCommand;
+  readonly #append: Script = { text: APPEND, hash: "" };
+  readonly #read: Script = { text: READ, hash: "" };
+  readonly #newEpoch: string = crypto.randomUUID().replaceAll("-", "").slice(0, 20);
+  #newEpochCount = 0;
+
+  constructor(window: KeepWindow, prefix: string, isSharded: boolean, send: SendCommand) {
+    this.#window = window;
+    this.#prefix = prefix;
+    this.#publish = isSharded ? "SPUBLISH" : "PUBLISH";
+    this.#send = send;
+  }
+
+  /** Has Redis know the scripts. */
+  async open(): Promise<void> {
+    for (const script of [this.#append, this.#read]) {
+      script.hash = await this.#send(["SCRIPT", "LOAD", script.text]) as Buffer;
+    }
+  }
+
+  /** Gives the channel of a topic. */
+  toChannel(topic: string): string {
+    return this.#key(topic, "live");
+  }
+
+  /** Appends a message: see {@linkcode KeepingBroker.append}. */
+  async append(topic: string, id: string, message: Uint8Array): Promise<void> {
+    const bytes = Buffer.from(message.buffer, message.byteOffset, message.length);
+    const keys = [...this.#keys(topic), this.toChannel(topic)];
+    const { windowSize } = this.#window;
+    const room = Number.isFinite(windowSize) ? `${windowSize}` : "inf";
+    try {
+      await this.#run(this.#append, keys, [...this.#base(), room, this.#publish, id, bytes]);
+    } catch (error) {
+      throw toRefusal(topic, error);
+    }
+  }
+
+  /** Reads messages: see {@linkcode KeepingBroker.read}. */
+  async read(topic: string, after: Position | undefined): Promise<MissedMessages> {
+    const from = after === undefined ? [NO_EPOCH, "0"] : [after.epoch, `${after.number}`];
+    const reply = await this.#run(this.#read, this.#keys(topic), [...this.#base(), ...from]);
+    const [epochBytes, last, now, entries] = reply as [Buffer, number, number, Entry[]];
+    const epoch = epochBytes.toString("latin1");
+    const oldest = now - this.#window.windowMs;
+    const messages: KeptMessage[] = [];
+    for (const [id, [, , , message]] of entries) {
+      const [number, time] = id.toString("latin1").split("-").map(Number);
+      if (time < oldest) continue;
+      messages.push({ position: { epoch, number }, previous: number - 1, message });
+    }
+    return {
+      messages,
+      isComplete: after === undefined || after.epoch === epoch &&
+          (messages.length === 0 ? last === after.number : messages[0].previous === after.number),
+      position: { epoch, number: last },
+    };
+  }
+
+  /** Takes a message from a channel apart; `undefined` where it is from something else. */
+  parse(channel: Buffer, payload: Buffer): { topic: string; message: KeptMessage } | undefined {
+    const headLength = payload.indexOf(LINE_FEED);
+    const head = payload.subarray(0, Math.max(headLength, 0)).toString("latin1");
+    const [, epoch, digits] = /^([\w-]{1,32}) (\d{1,16})$/.exec(head) ?? [];
+    if (epoch === undefined) return undefined;
+    const number = Number(digits);
+    const message = payload.subarray(headLength + 1);
+    return {
+      topic: this.#toTopic(channel.toString()),
+      message: { position: { epoch, number }, previous: number - 1, message },
+    };
+  }
+
+  #keys(topic: string): string[] {
+    return [this.#key(topic, "log"), this.#key(topic, "meta"), this.#key(topic, "ids")];
+  }
+
+  /** What is in braces decides which node of a cluster has it, and must not be empty. */
+  #key(topic: string, what: string): string {
+    const name = topic === "" ? "%" : topic.replaceAll("%", "%25").replaceAll("}", "%7D");
+    return `kept:${this.#prefix}{${name}}:${what}`;
+  }
+
+  #toTopic(channel: string): string {
+    const name = channel.slice(this.toChannel("").indexOf("{%}:") + 1, -"}:live".length);
+    return name === "%" ? "" : name.replaceAll("%7D", "}").replaceAll("%25", "%");
+  }
+
+  /** What both scripts are given: an epoch that is new, in case that one is needed, and the window. */
+  #base(): string[] {
+    const epoch = `${this.#newEpoch}-${(this.#newEpochCount++).toString(36)}`;
+    return [epoch, `${Math.min(Math.ceil(this.#window.windowMs), MAX_WINDOW_MS)}`];
+  }
+
+  async #run(script: Script, keys: string[], args: (string | Buffer)[]): Promise<unknown> {
+    const rest = [`${keys.length}`, ...keys, ...args];
+    try {
+      return await this.#send(["EVALSHA", script.hash, ...rest]);
+    } catch (error) {
+      // Somebody had Redis forget it.
+      if (!(error instanceof Error) || codeOf(error) !== "NOSCRIPT") throw error;
+    }
+    return await this.#send(["EVAL", script.text, ...rest]);
+  }
+}
+
+/** Gives the word that Redis begins an error with; older ones have it inside, where it is of a script. */
+function codeOf({ message }: Error): string | undefined {
+  const [, inner] = /@user_script: ?\d+: -?([A-Z]+) /.exec(message) ?? [];
+  return inner ?? /^([A-Z]+) /.exec(message)?.[1];
+}
+
+/** Tells what Redis refuses for good from all else that may happen. */
+function toRefusal(topic: string, error: unknown): unknown {
+  const code = error instanceof Error ? codeOf(error) : undefined;
+  if (code === undefined || !REFUSALS.has(code)) return error;
+  const reason = (error as Error).message;
+  return new RefusedError(`Cannot keep a message of ${JSON.stringify(topic)}: ${reason}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,85 @@
+/**
+ * What happens at once in Redis, as Lua. A topic that is kept has three keys, which one hash slot holds:
+ *
+ * | Key    | What it is                                                                               |
+ * | ------ | ---------------------------------------------------------------------------------------- |
+ * | `log`  | a stream: the id of an entry is its number and the time in ms; fields `id`, `message`    |
+ * | `meta` | a hash: `epoch`; `last`, the last number; `size`, the bytes in `log`; `head`, a time that  |
+ * |        | no entry is older than                                                                   |
+ * | `ids`  | a set: the ids of what is in `log`                                                       |
+ *
+ * Any of them may be evicted by itself, and `log` and `ids` expire before `meta`.
+ */
+
+/** How much later than the last message its topic's epoch is forgotten, in milliseconds. */
+const REMEMBER_MS = 24 * 60 * 60 * 1000;
+
+/** What both begin with. `ARGV[1]` is an epoch that was never used, `ARGV[2]` the window in ms. */
+const OPEN = `
+local log, meta, ids = KEYS[1], KEYS[2], KEYS[3]
+local window = tonumber(ARGV[2])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local epoch, last, size, head = unpack(redis.call('HMGET', meta, 'epoch', 'last', 'size', 'head'))
+last, size, head = tonumber(last) or 0, tonumber(size) or 0, tonumber(head) or now
+local is_new = not epoch
+if is_new then
+  redis.call('DEL', log, ids)
+  epoch = ARGV[1]
+elseif redis.call('EXISTS', log) == 0 then
+  size, head = 0, now
+end
+`;
+
+/**
+ * Appends a message, unless its id is known, and publishes it.
+ *
+ * `KEYS[4]` is the channel. `ARGV[3]` is the bytes that there is room for, `ARGV[4]` the command that
+ * publishes, `ARGV[5]` the id, `ARGV[6]` the message.
+ *
+ * What memory is refused for comes first, so that all of it is done, or nothing.
+ */
+export const APPEND: string = `${OPEN}
+local room, publish, id, message = tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
+if redis.call('SISMEMBER', ids, id) == 1 then return 0 end
+last = last + 1
+redis.call('XADD', log, string.format('%.0f-%.0f', last, now), 'id', id, 'message', message)
+redis.call('SADD', ids, id)
+size = size + #message
+while size > room or head < now - window do
+  local first = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+  if not first then
+    size, head = 0, now
+    break
+  end
+  head = tonumber(string.match(first[1], '%d+$'))
+  if size <= room and head >= now - window then break end
+  redis.call('XDEL', log, first[1])
+  redis.call('SREM', ids, first[2][2])
+  size = size - #first[2][4]
+end
+redis.call('HSET', meta, 'epoch', epoch, 'last', last, 'size', size, 'head', head)
+redis.call('PEXPIRE', meta, window + ${REMEMBER_MS})
+redis.call('PEXPIRE', log, window)
+redis.call('PEXPIRE', ids, window)
+redis.call(publish, KEYS[4], string.format('%s %.0f\\n', epoch, last) .. message)
+return 1
+`;
+
+/**
+ * Reads the messages behind a number, or all where the number is of another epoch or was not reached yet:
+ * the epoch, the last number, the time, and the entries, of which some may be older than the window.
+ *
+ * `ARGV[3]` is the epoch of the number `ARGV[4]`; the epoch `?` stands for none, and no message is read.
+ */
+export const READ: string = `${OPEN}
+if is_new then redis.call('HSET', meta, 'epoch', epoch, 'last', 0, 'size', 0, 'head', now) end
+redis.call('PEXPIRE', meta, window + ${REMEMBER_MS})
+local entries = {}
+if ARGV[3] ~= '?' then
+  local number = tonumber(ARGV[4])
+  if ARGV[3] ~= epoch or number > last then number = 0 end
+  entries = redis.call('XRANGE', log, string.format('%.0f', number + 1), '+')
+end
+return { epoch, last, now, entries }
+`;
