@@ -71,8 +71,13 @@ export interface Subscriber {
    * @returns The payload of its frame; `undefined` where it is not to be compressed.
    */
   deflateShared(data: Message, compress: boolean | undefined): Uint8Array | undefined;
-  /** Sends frames. */
-  sendShared(frames: SharedFrames, messages: number): void;
+  /**
+   * Sends frames.
+   *
+   * @param messages The number of messages they are.
+   * @param isLast Whether they are the last of this turn, as far as it is known.
+   */
+  sendShared(frames: SharedFrames, messages: number, isLast: boolean): void;
   /** Sends a message that no other gets in the same form. */
   sendAlone(data: Message, compress: boolean | undefined): void;
   /** Closes the connection of a peer that reads too slowly. */

@@ -26,21 +26,27 @@ export interface TopicsWatcher {
   deleteTopic(topic: string): void;
 }
 
+/** How many bytes or characters are gathered for longer than this turn: more would win nothing. */
+const MAX_GATHERED = 64 * 1024;
+
 const NO_TOPICS: ReadonlySet<string> = new Set();
 
 /**
- * The topics of a server: who is subscribed to which, and what was published in this turn. That is
- * sent at its end, with all that a connection gets in one piece, which is put together once for
- * all connections that get the same.
+ * The topics of a server: who is subscribed to which, and what was published lately. That is sent
+ * when what has arrived by now has been dealt with, with all that a connection gets in one piece,
+ * which is put together once for all connections that get the same.
  */
 export class Topics implements SubscriberTopics {
   readonly #subscribers: Map<string, Map<Subscriber, TopicSubscription>> = new Map();
   readonly #subscriptions: Map<Subscriber, Subscriptions> = new Map();
   #published: Entry[] = [];
+  #publishedSize = 0;
   #place = 0;
-  readonly #flush = (): void => this.flush();
+  readonly #flush = (): void => this.flush(true);
   /** Is told which topics have subscribers, where somebody wants to know. */
   watcher: TopicsWatcher | undefined;
+  /** Calls back when what has arrived by now has been delivered, as far as the runtime knows. */
+  schedule: (flush: () => void) => void = queueMicrotask;
 
   /** Counts the subscribers of a topic. */
   subscriberCount(topic: string): number {
@@ -58,7 +64,11 @@ export class Topics implements SubscriberTopics {
     if (!this.#subscribers.has(topic)) return;
     const message = new PublishedMessage(data, compress, key, except);
     const count = this.#published.push({ topic, message, place: this.#place++ });
-    if (count === 1) queueMicrotask(this.#flush);
+    if (count === 1) this.schedule(this.#flush);
+    if (this.#publishedSize < MAX_GATHERED) {
+      this.#publishedSize += data.length;
+      if (this.#publishedSize >= MAX_GATHERED) queueMicrotask(this.#flush);
+    }
   }
 
   subscribe(subscriber: Subscriber, topic: string, options: SubscribeOptions): Subscription {
@@ -106,16 +116,17 @@ export class Topics implements SubscriberTopics {
     for (const topic of own.byTopic.keys()) this.#remove(subscriber, topic);
   }
 
-  flush(): void {
+  flush(isLast = false): void {
     const entries = this.#published;
     if (entries.length === 0) return;
     this.#published = [];
+    this.#publishedSize = 0;
     const topics = new Set<string>();
     for (const { topic } of entries) topics.add(topic);
     if (topics.size === 1) {
       const batch = new Batch(entries);
       for (const subscriber of this.#subscribers.get(entries[0].topic)?.keys() ?? []) {
-        this.#deliver(subscriber, batch);
+        this.#deliver(subscriber, batch, isLast);
       }
       return;
     }
@@ -130,7 +141,7 @@ export class Topics implements SubscriberTopics {
         );
         batches.set(signature, batch);
       }
-      this.#deliver(subscriber, batch);
+      this.#deliver(subscriber, batch, isLast);
     }
   }
 
@@ -160,7 +171,7 @@ export class Topics implements SubscriberTopics {
     return found;
   }
 
-  #deliver(subscriber: Subscriber, batch: Batch): void {
+  #deliver(subscriber: Subscriber, batch: Batch, isLast: boolean): void {
     const own = this.#subscriptions.get(subscriber);
     // The program's code may run while others are sent to, and end any subscription.
     if (own === undefined || !subscriber.isSendable) return;
@@ -169,7 +180,7 @@ export class Topics implements SubscriberTopics {
     ) {
       const frames = batch.encodeFor(subscriber);
       if (frames.length <= subscriber.room) {
-        subscriber.sendShared(frames, batch.entries.length);
+        subscriber.sendShared(frames, batch.entries.length, isLast);
         return;
       }
     }
@@ -201,6 +212,6 @@ function send(subscriber: Subscriber, message: PublishedMessage): void {
   if (subscriber.sharedWindowBits === undefined) {
     subscriber.sendAlone(message.data, message.compress);
   } else {
-    subscriber.sendShared(message.encodeFor(subscriber), 1);
+    subscriber.sendShared(message.encodeFor(subscriber), 1, false);
   }
 }
