@@ -11,6 +11,7 @@ import {
   resolveAcceptOptions,
 } from "./options.ts";
 import type { Broker } from "../topics/broker.ts";
+import { type PresenceSettings, resolvePresenceOptions } from "../topics/presence_options.ts";
 import type { ServerEvent } from "./stats.ts";
 
 /** The options and the handler of whatever keeps connections, checked and complete. */
@@ -24,6 +25,7 @@ export interface HostSettings<Data> {
   readonly signal: AbortSignal | undefined;
   readonly broker: Broker | undefined;
   readonly brokerQueueSize: number;
+  readonly presence: PresenceSettings;
 }
 
 const BROKER_METHODS = ["start", "publish", "subscribe", "unsubscribe", "close"] as const;
@@ -61,6 +63,7 @@ export function resolveHostOptions<Data>(
     signal,
     broker,
     brokerQueueSize,
+    presence: resolvePresenceOptions(options.presence),
   };
 }
 

@@ -6,6 +6,7 @@ export type { OriginPolicy } from "../handshake/origin.ts";
 export type { ByteStreamPair } from "../connection/stream_channel.ts";
 export type { TlsCertificate } from "../connection/byte_channel.ts";
 export type { Broker, BrokerEvent, BrokerHandler, BrokerStats } from "../topics/broker.ts";
+export type { PresenceChange, PresenceOptions, PresentMember } from "../topics/presence_options.ts";
 export { accept, type AcceptStreamOptions } from "./accept.ts";
 export type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
 export type {

@@ -10,6 +10,8 @@ import type { Subscriber } from "../connection/subscriber.ts";
 import { assertMessage } from "../protocol/protocol.ts";
 import type { BrokerEvent } from "../topics/broker.ts";
 import { BrokerLink, checkBrokerTopic } from "../topics/broker_link.ts";
+import { Presence } from "../topics/presence.ts";
+import type { PresentMember } from "../topics/presence_options.ts";
 import { Topics } from "../topics/topics.ts";
 import type { Admission } from "./admission.ts";
 import type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
@@ -44,6 +46,7 @@ export abstract class WebSocketHost<Data>
   readonly budget: MemoryBudget | undefined;
   readonly compression: DeflateNegotiator | undefined;
   readonly topics: Topics = new Topics();
+  readonly #presence: Presence;
   readonly #broker: BrokerLink | undefined;
   readonly #onEvent: ((event: ServerEvent<Data>) => void) | undefined;
   readonly #counters: ServerCounters = new ServerCounters();
@@ -69,12 +72,20 @@ export abstract class WebSocketHost<Data>
       this.budget = new MemoryBudget(memoryBudget, limits.maxMessageSize, members, clock);
     }
     this.#onEvent = settings.onEvent;
+    this.#presence = new Presence(
+      settings.presence,
+      (topic, data, key, except, audience) =>
+        this.topics.publish(topic, data, undefined, key, except, audience),
+      (error) => reportError(accept.onError, error),
+    );
+    this.topics.presence = this.#presence;
     if (settings.broker !== undefined) {
       const tell = (event: BrokerEvent) => this.#tellOfBroker(event);
       const { broker, brokerQueueSize } = settings;
       const { clock } = accept.connection;
       this.#broker = new BrokerLink(broker, brokerQueueSize, this.topics, clock, tell);
       this.topics.watcher = this.#broker;
+      this.#broker.presence = this.#presence.connect(this.#broker, clock);
     }
   }
 
@@ -104,6 +115,13 @@ export abstract class WebSocketHost<Data>
 
   subscriberCount(topic: string): number {
     return this.topics.subscriberCount(topic);
+  }
+
+  async presence(topic: string): Promise<PresentMember[]> {
+    if (typeof topic !== "string") {
+      throw new TypeError(`Cannot tell who is in ${String(topic)}: a topic is a string`);
+    }
+    return await this.#presence.list(topic);
   }
 
   stats(): ServerStats {

@@ -24,7 +24,7 @@ export class Batch {
 
   constructor(entries: readonly Entry[]) {
     this.entries = entries;
-    this.hasExceptions = entries.some(({ message }) => message.except !== undefined);
+    this.hasExceptions = entries.some(({ message }) => !message.isForAll);
   }
 
   /** Gives all frames in the form that a subscriber gets, which has a form in common with others. */

@@ -18,6 +18,7 @@ export class BrokerSubscriptions {
   readonly #broker: Broker;
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
+  readonly #onSubscribed: (topics: readonly string[]) => void;
   readonly #wanted: Set<string> = new Set();
   /** Those that have no standing are not subscribed. */
   readonly #standings: Map<string, Standing> = new Map();
@@ -28,11 +29,20 @@ export class BrokerSubscriptions {
   #isScheduled = false;
   #retryTimer: unknown;
 
-  /** @param onError Is told what the broker refuses; it is asked again. */
-  constructor(broker: Broker, clock: Clock, onError: (error: unknown) => void) {
+  /**
+   * @param onError Is told what the broker refuses; it is asked again.
+   * @param onSubscribed Is told of topics that were added, once the broker is subscribed to them.
+   */
+  constructor(
+    broker: Broker,
+    clock: Clock,
+    onError: (error: unknown) => void,
+    onSubscribed: (topics: readonly string[]) => void,
+  ) {
     this.#broker = broker;
     this.#clock = clock;
     this.#onError = onError;
+    this.#onSubscribed = onSubscribed;
   }
 
   /** Subscribes to a topic. */
@@ -83,17 +93,20 @@ export class BrokerSubscriptions {
   #reconcile(topics: Iterable<string>): void {
     const added: string[] = [];
     const removed: string[] = [];
+    const kept: string[] = [];
     for (const topic of topics) {
       const standing = this.#standings.get(topic);
       if (standing === "subscribing" || standing === "unsubscribing") continue;
       if (this.#wanted.has(topic)) {
-        if (standing !== "subscribed") added.push(topic);
+        if (standing === "subscribed") kept.push(topic);
+        else added.push(topic);
       } else if (standing !== undefined) {
         removed.push(topic);
       }
     }
     if (removed.length > 0) void this.#unsubscribe(removed);
     if (added.length > 0) void this.#subscribe(added);
+    if (kept.length > 0) this.#onSubscribed(kept);
   }
 
   async #subscribe(topics: readonly string[]): Promise<void> {
@@ -105,6 +118,7 @@ export class BrokerSubscriptions {
         if (!this.#wanted.has(topic)) this.#changed.add(topic);
       }
       this.#schedule();
+      this.#onSubscribed(topics.filter((topic) => this.#wanted.has(topic)));
     } catch (error) {
       this.#fail(topics, error);
     }

@@ -15,22 +15,38 @@ export class PublishedMessage {
   readonly compress: boolean | undefined;
   /** What stands for it where only the latest one is kept. */
   readonly key: string;
-  /** Who is not to get it. */
-  readonly except: Subscriber | undefined;
+  readonly #except: Subscriber | undefined;
+  readonly #audience: ReadonlySet<Subscriber> | undefined;
   readonly #encoded: Map<number, SharedFrames> = new Map();
   #size = -1;
 
+  /**
+   * @param except Who is not to get it.
+   * @param audience Who is to get it; by default all.
+   */
   constructor(
     data: Message,
     compress: boolean | undefined,
     key: string,
     except: Subscriber | undefined,
+    audience?: ReadonlySet<Subscriber>,
   ) {
     // The caller may change them as soon as it is published.
     this.data = typeof data === "string" ? data : cloneBytes(data, 0, data.length);
     this.compress = compress;
     this.key = key;
-    this.except = except;
+    this.#except = except;
+    this.#audience = audience;
+  }
+
+  /** Whether all subscribers get it. */
+  get isForAll(): boolean {
+    return this.#except === undefined && this.#audience === undefined;
+  }
+
+  /** Whether a subscriber gets it. */
+  isFor(subscriber: Subscriber): boolean {
+    return this.#except !== subscriber && (this.#audience?.has(subscriber) ?? true);
   }
 
   /** Its size before compression, in bytes. */

@@ -6,6 +6,7 @@ import type {
   Subscription,
 } from "../connection/subscriber.ts";
 import { Batch, type Entry } from "./batch.ts";
+import type { PresenceClaim } from "./presence_claim.ts";
 import { PublishedMessage } from "./published_message.ts";
 import { TopicSubscription } from "./topic_subscription.ts";
 
@@ -29,6 +30,19 @@ export interface TopicsWatcher {
 /** How many bytes or characters are gathered for longer than this turn: more would win nothing. */
 const MAX_GATHERED = 64 * 1024;
 
+/** Is told of subscriptions that have to do with presence. */
+export interface TopicsPresence {
+  /** Checks a topic that somebody is to watch. There is no such subscription where it throws. */
+  checkTopic(topic: string): void;
+  /** Is told that a subscription has come (`before` is undefined), has gone (`after` is), or changed. */
+  change(
+    topic: string,
+    subscriber: Subscriber,
+    before: PresenceClaim | undefined,
+    after: PresenceClaim | undefined,
+  ): void;
+}
+
 const NO_TOPICS: ReadonlySet<string> = new Set();
 
 /**
@@ -47,22 +61,25 @@ export class Topics implements SubscriberTopics {
   watcher: TopicsWatcher | undefined;
   /** Calls back when what has arrived by now has been delivered, as far as the runtime knows. */
   schedule: (flush: () => void) => void = queueMicrotask;
+  /** Is told who watches, and is in, a topic. */
+  presence: TopicsPresence | undefined;
 
   /** Counts the subscribers of a topic. */
   subscriberCount(topic: string): number {
     return this.#subscribers.get(topic)?.size ?? 0;
   }
 
-  /** Publishes a message to whoever is subscribed at this moment. */
+  /** Publishes a message to whoever is subscribed at this moment, and among the audience if there is one. */
   publish(
     topic: string,
     data: Message,
     compress: boolean | undefined,
     key: string,
     except: Subscriber | undefined,
+    audience?: ReadonlySet<Subscriber>,
   ): void {
     if (!this.#subscribers.has(topic)) return;
-    const message = new PublishedMessage(data, compress, key, except);
+    const message = new PublishedMessage(data, compress, key, except, audience);
     const count = this.#published.push({ topic, message, place: this.#place++ });
     if (count === 1) this.schedule(this.#flush);
     if (this.#publishedSize < MAX_GATHERED) {
@@ -73,6 +90,7 @@ export class Topics implements SubscriberTopics {
 
   subscribe(subscriber: Subscriber, topic: string, options: SubscribeOptions): Subscription {
     const subscription = new TopicSubscription(topic, options);
+    if (subscription.presence !== undefined) this.presence?.checkTopic(topic);
     // What was published before is not for it.
     this.flush();
     let subscribers = this.#subscribers.get(topic);
@@ -88,6 +106,7 @@ export class Topics implements SubscriberTopics {
     const before = own.byTopic.get(topic);
     if (before !== undefined) own.lagging.delete(before);
     own.byTopic.set(topic, subscription);
+    this.#tellPresence(topic, subscriber, before, subscription);
     return subscription;
   }
 
@@ -101,6 +120,7 @@ export class Topics implements SubscriberTopics {
     own.lagging.delete(subscription);
     if (own.byTopic.size === 0) this.#subscriptions.delete(subscriber);
     this.#remove(subscriber, topic);
+    this.#tellPresence(topic, subscriber, subscription, undefined);
     return true;
   }
 
@@ -113,7 +133,10 @@ export class Topics implements SubscriberTopics {
     const own = this.#subscriptions.get(subscriber);
     if (own === undefined) return;
     this.#subscriptions.delete(subscriber);
-    for (const topic of own.byTopic.keys()) this.#remove(subscriber, topic);
+    for (const [topic, subscription] of own.byTopic) {
+      this.#remove(subscriber, topic);
+      this.#tellPresence(topic, subscriber, subscription, undefined);
+    }
   }
 
   flush(isLast = false): void {
@@ -186,7 +209,7 @@ export class Topics implements SubscriberTopics {
     }
     for (const { topic, message, place } of batch.entries) {
       const subscription = own.byTopic.get(topic);
-      if (message.except === subscriber || subscription === undefined) continue;
+      if (subscription === undefined || !message.isFor(subscriber)) continue;
       let isDue = own.lagging.size === 0 && subscriber.room >= 0;
       if (!isDue) {
         const outcome = subscription.wait(subscriber, message, place);
@@ -197,6 +220,16 @@ export class Topics implements SubscriberTopics {
       if (isDue) send(subscriber, message);
       if (!subscriber.isSendable) return;
     }
+  }
+
+  #tellPresence(
+    topic: string,
+    subscriber: Subscriber,
+    before: TopicSubscription | undefined,
+    after: TopicSubscription | undefined,
+  ): void {
+    if (before?.presence === undefined && after?.presence === undefined) return;
+    this.presence?.change(topic, subscriber, before?.presence, after?.presence);
   }
 
   #remove(subscriber: Subscriber, topic: string): void {
