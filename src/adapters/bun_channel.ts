@@ -49,7 +49,7 @@ export class BunChannel extends OrderedChannel {
   }
 
   /** Writes the chunks; `true` where the kernel took all of them at once. */
-  write(chunks: Uint8Array[]): boolean {
+  write(chunks: readonly Uint8Array[]): boolean {
     if (chunks.length === 1 ? this.#writeOne(chunks[0]) : this.#writeAll(chunks)) return true;
     this.#waitsForDrain = true;
     return false;
@@ -138,7 +138,7 @@ export class BunChannel extends OrderedChannel {
   }
 
   /** Writes chunks as one run of bytes, in as few writes as the scratch allows. */
-  #writeAll(chunks: Uint8Array[]): boolean {
+  #writeAll(chunks: readonly Uint8Array[]): boolean {
     const last = chunks.length - 1;
     let filled = 0;
     for (let i = 0; i <= last; i++) {

@@ -11,6 +11,7 @@ import type {
   ListenTarget,
 } from "../connection/byte_channel.ts";
 import type { Address, TlsCertificate } from "../connection/byte_channel.ts";
+import { afterArrivals } from "./after_arrivals.ts";
 import type { BunApi, BunListener, BunSocket, BunSocketHandler } from "./bun_api.ts";
 import { BunChannel } from "./bun_channel.ts";
 import { checkListen, isWildcard } from "./listen_check.ts";
@@ -34,6 +35,7 @@ export const listen: Listen = async (target, tls, onChannel) => {
 
 /** A listening socket of Bun as a byte listener. */
 class BunByteListener implements ByteListener {
+  readonly afterArrivals = afterArrivals;
   readonly addr: Address;
   readonly #listener: BunListener;
   readonly #onChannel: (channel: ByteChannel) => void;

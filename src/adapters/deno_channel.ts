@@ -50,7 +50,7 @@ export class DenoChannel extends OrderedChannel {
   }
 
   /** Writes the chunks; always `false`, as Deno tells only later that it took them. */
-  write(chunks: Uint8Array[]): boolean {
+  write(chunks: readonly Uint8Array[]): boolean {
     this.#writing = true;
     this.#send(chunks);
     return false;
@@ -114,7 +114,7 @@ export class DenoChannel extends OrderedChannel {
     if (!held) returnBuffer(buffer, bufferSize);
   }
 
-  async #send(chunks: Uint8Array[]): Promise<void> {
+  async #send(chunks: readonly Uint8Array[]): Promise<void> {
     try {
       for (let start = 0, end = 0; start < chunks.length; start = end) {
         let run = chunks[end++];

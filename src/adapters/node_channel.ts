@@ -50,7 +50,7 @@ export class NodeChannel extends OrderedChannel {
   }
 
   /** Writes the chunks; `true` where the kernel took all of them at once. */
-  write(chunks: Uint8Array[]): boolean {
+  write(chunks: readonly Uint8Array[]): boolean {
     const socket = this.#socket;
     // Empty chunks are left out: a TLS socket of Deno may never be done with one.
     let last = chunks.length - 1;

@@ -36,6 +36,7 @@ import type { ConnectionHost } from "../server/connection_host.ts";
 import { resolveHostOptions } from "../server/host_settings.ts";
 import type { Handler, HostOptions } from "../server/options.ts";
 import { loadCompression, WebSocketHost } from "../server/web_socket_host.ts";
+import { afterArrivals } from "./after_arrivals.ts";
 import { NodeHttpChannel, whenUnanswered } from "./node_http_channel.ts";
 
 export * from "../server/mod.ts";
@@ -176,6 +177,8 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
     }
     settings.signal?.throwIfAborted();
     const host = new MountedHost(settings, await loadCompression(settings));
+    // Deno delivers what has arrived at several sockets in one turn.
+    if (!("Deno" in globalThis)) host.topics.schedule = afterArrivals;
     await host.startBroker();
     host.shutDownOn(settings.signal);
     return host;

@@ -16,6 +16,7 @@ import type {
   ListenTarget,
   TlsCertificate,
 } from "../connection/byte_channel.ts";
+import { afterArrivals } from "./after_arrivals.ts";
 import { BACKLOG, checkListen, isWildcard } from "./listen_check.ts";
 import { listenError, toListenError } from "./listen_error.ts";
 import { NodeChannel } from "./node_channel.ts";
@@ -39,6 +40,7 @@ export const listen: Listen = async (target, tls, onChannel) => {
 
 /** A server of Node as a byte listener. */
 class NodeListener implements ByteListener {
+  readonly afterArrivals = afterArrivals;
   readonly #target: ListenTarget;
   readonly #isBareTcp: boolean;
   readonly #server: Server;

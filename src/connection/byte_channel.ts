@@ -55,12 +55,13 @@ export interface ByteChannel {
   /** The local address. */
   readonly localAddress: Address;
   /**
-   * Writes the chunks, in order. The channel owns them until they are taken.
+   * Writes the chunks, in order. They don't change until they are taken, and the channel changes
+   * nothing either: others may write the same.
    *
    * @returns `true` where the next write is welcome at once; `false` where the caller must wait
    * for `drain()`. Never called between a `false` and its `drain()`.
    */
-  write(chunks: Uint8Array[]): boolean;
+  write(chunks: readonly Uint8Array[]): boolean;
   /** Stops reading, so that the peer's TCP is slowed. Takes effect at once, also within `receive()`. */
   pause(): void;
   /** Reads on after `pause()`. Never delivers before it returns. */
@@ -100,6 +101,11 @@ export interface ByteListener {
   ref(): void;
   /** Lets the process end while listening. */
   unref(): void;
+  /**
+   * Calls back when what has arrived at all channels by now has been delivered: what is sent in
+   * answer to several of them can then be sent together. Not set where a microtask does as well.
+   */
+  readonly afterArrivals?: (callback: () => void) => void;
   /** Stops accepting. Channels already handed out live on. */
   close(): Promise<void>;
 }

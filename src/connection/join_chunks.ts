@@ -10,7 +10,7 @@
  * @param chunks The chunks.
  * @param size The size of all of them together.
  */
-export function joinChunks(chunks: Uint8Array[], size: number): Uint8Array {
+export function joinChunks(chunks: readonly Uint8Array[], size: number): Uint8Array {
   const joined = new Uint8Array(size);
   let offset = 0;
   for (const chunk of chunks) {

@@ -23,7 +23,7 @@ export type {
   TrySendResult,
   WaitOptions,
 } from "./connection.ts";
-export type { LagPolicy, SubscribeOptions, Subscription } from "./subscriber.ts";
+export type { LagPolicy, PresenceEntry, SubscribeOptions, Subscription } from "./subscriber.ts";
 export type {
   ConnectionOptions,
   KeepAlive,

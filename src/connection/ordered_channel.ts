@@ -38,7 +38,7 @@ export abstract class OrderedChannel implements ByteChannel {
   }
 
   /** Writes the chunks, in order. */
-  abstract write(chunks: Uint8Array[]): boolean;
+  abstract write(chunks: readonly Uint8Array[]): boolean;
   /** Ends the outgoing direction once everything written is on its way. */
   abstract end(): void;
   /** Stops reading from the socket. */

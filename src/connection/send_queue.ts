@@ -143,9 +143,19 @@ export class SendQueue {
     return this.#wait(isReferenced);
   }
 
-  /** Sends messages whose frames are the same for many connections. */
-  sendShared(frames: SharedFrames): void {
-    if (this.#held === undefined) {
+  /**
+   * Sends messages whose frames are the same for many connections.
+   *
+   * @param isLast Whether they are the last of this turn, as far as it is known.
+   */
+  sendShared(frames: SharedFrames, isLast: boolean): void {
+    if (isLast && this.#mayWriteNow) {
+      // To come back to each of many connections at the end of the turn would cost as much again.
+      this.#sharedOutput = frames.length;
+      this.#write(frames.chunks, frames.length);
+      if (this.#ready) return;
+      this.#owner.recountHeld();
+    } else if (this.#held === undefined) {
       this.#protocol.sendFrames(frames.chunks);
       this.#sharedOutput += frames.length;
       this.requestFlush();
@@ -197,7 +207,7 @@ export class SendQueue {
     for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
       if ("chunks" in next) {
         this.#heldSize -= next.length;
-        this.sendShared(next);
+        this.sendShared(next, false);
         continue;
       }
       if (next.data === undefined) {
@@ -240,6 +250,12 @@ export class SendQueue {
     else if (this.#corked) return;
     else if (this.#owner.isMoreExpected) this.#scheduleLateFlush();
     else this.#scheduleFlush();
+  }
+
+  /** Whether nothing is to go out before or with what is sent now. */
+  get #mayWriteNow(): boolean {
+    return this.#ready && !this.#corked && this.#held === undefined &&
+      this.#protocol.outputLength === 0 && !this.#owner.isMoreExpected;
   }
 
   #flushUnlessGathering(): void {
@@ -292,7 +308,7 @@ export class SendQueue {
     }
   }
 
-  #write(chunks: Uint8Array[], length: number): void {
+  #write(chunks: readonly Uint8Array[], length: number): void {
     if (this.#channel.write(chunks)) {
       this.#taken += length;
       this.#settleWaiters();

@@ -50,7 +50,7 @@ export class StreamChannel extends OrderedChannel {
   }
 
   /** Writes the chunks as one: a copy, as who gets it at the other end may keep it for good. */
-  write(chunks: Uint8Array[]): boolean {
+  write(chunks: readonly Uint8Array[]): boolean {
     let size = 0;
     for (const chunk of chunks) size += chunk.length;
     const writer = this.#writer;

@@ -14,8 +14,32 @@ export type LagPolicy =
   /** Only the last one of each key waits: a price, the position of a cursor. */
   | "latest";
 
+/** Who a connection is in a topic: see {@linkcode SubscribeOptions.presence}. */
+export interface PresenceEntry {
+  /**
+   * Who it is: at most 256 bytes of UTF-8. Connections with the same key, also of other servers, are one
+   * member: it joins with the first of them, and leaves with the last.
+   */
+  key: string;
+  /**
+   * What others are to know, such as a name: anything that has a form in JSON, of at most 1,024 bytes. Of
+   * several connections, the last one's is taken.
+   *
+   * @default {undefined}
+   */
+  info?: unknown;
+}
+
 /** Options of a subscription. */
 export interface SubscribeOptions {
+  /**
+   * Whether the connection is in the topic for others to see: as who. `true`: it is not, but is told who
+   * comes and goes, as those that are: see {@linkcode HostOptions.presence}. Whoever subscribes again changes
+   * it; who unsubscribes, or ends, leaves. With a broker, such a topic has at most 1,008 bytes of UTF-8.
+   *
+   * @default {false}
+   */
+  presence?: boolean | PresenceEntry;
   /**
    * What happens to messages while the peer reads too slowly: while more than
    * `limits.sendHighWaterMark` bytes wait for it.
@@ -73,8 +97,13 @@ export interface Subscriber {
    * @returns The payload of its frame; `undefined` where it is not to be compressed.
    */
   deflateShared(data: Message, compress: boolean | undefined): Uint8Array | undefined;
-  /** Sends frames. */
-  sendShared(frames: SharedFrames, messages: number): void;
+  /**
+   * Sends frames.
+   *
+   * @param messages The number of messages they are.
+   * @param isLast Whether they are the last of this turn, as far as it is known.
+   */
+  sendShared(frames: SharedFrames, messages: number, isLast: boolean): void;
   /** Sends a message as it is, which no other gets in the same form. */
   sendAlone(data: Message, compress: boolean | undefined): void;
   /** Whether the peer speaks `sluice.resume.v1`: messages may begin with a header, and there are notes. */

@@ -653,9 +653,9 @@ export class WebSocketConnection<Data>
     return compress ?? data.length >= threshold ? deflater.deflateMessage(data) : undefined;
   }
 
-  sendShared(frames: SharedFrames, messages: number): void {
+  sendShared(frames: SharedFrames, messages: number, isLast: boolean): void {
     this.#messagesSent += messages;
-    this.#sendQueue.sendShared(frames);
+    this.#sendQueue.sendShared(frames, isLast);
   }
 
   sendAlone(data: Message, compress: boolean | undefined): void {

@@ -1,4 +1,5 @@
 import type { Connection, Message } from "../connection/connection.ts";
+import type { PresentMember } from "../topics/presence_options.ts";
 import type { ServerStats } from "./stats.ts";
 
 /** How a server is shut down. */
@@ -81,12 +82,26 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
    * @param topic The topic's name.
    * @param data A string, sent as text, or bytes, sent as binary: they are copied.
    * @throws {TypeError} Where the topic is no string, or the message neither a string nor a
-   * `Uint8Array`; with a broker also where the topic has half of a surrogate pair.
+   * `Uint8Array`; with a broker also where the topic has half of a surrogate pair, or begins with
+   * `$presence/`.
    * @throws {RangeError} Where there is a broker, and the topic has more than 1,024 bytes of UTF-8.
    */
   publish(topic: string, data: Message, options?: PublishOptions): void;
   /** Counts the connections of this server that are subscribed to a topic. */
   subscriberCount(topic: string): number;
+  /**
+   * Tells who is in a topic, in the order of their keys: see {@linkcode SubscribeOptions.presence}. Nobody
+   * here need be subscribed to it.
+   *
+   * Where a connection here watches the topic, and has for a second, it is known at once. Otherwise the
+   * other servers are asked: it takes until all that are known have answered, and a second at most.
+   *
+   * @param topic The topic's name.
+   * @throws {TypeError} Where the topic is no string; with a broker also where it has half of a surrogate
+   * pair, or begins with `$presence/`.
+   * @throws {RangeError} Where there is a broker, and the topic has more than 1,008 bytes of UTF-8.
+   */
+  presence(topic: string): Promise<PresentMember[]>;
   /** Tells what the server has done so far, and how it stands. Takes time for each connection. */
   stats(): ServerStats;
 }

@@ -13,6 +13,7 @@ import {
 import type { Broker } from "../topics/broker.ts";
 import type { ResumeSettings } from "../topics/memory_keeper.ts";
 import { resolveResume } from "./resume_options.ts";
+import { type PresenceSettings, resolvePresenceOptions } from "../topics/presence_options.ts";
 import type { ServerEvent } from "./stats.ts";
 
 /** The options and the handler of whatever keeps connections, checked and complete. */
@@ -27,6 +28,7 @@ export interface HostSettings<Data> {
   readonly broker: Broker | undefined;
   readonly brokerQueueSize: number;
   readonly resume: ResumeSettings | undefined;
+  readonly presence: PresenceSettings;
 }
 
 const BROKER_METHODS = ["start", "publish", "subscribe", "unsubscribe", "close"] as const;
@@ -65,6 +67,7 @@ export function resolveHostOptions<Data>(
     broker,
     brokerQueueSize,
     resume: resolveResume(options.resume, broker),
+    presence: resolvePresenceOptions(options.presence),
   };
 }
 

@@ -17,6 +17,7 @@ export type {
   MissedMessages,
   Position,
 } from "../topics/broker.ts";
+export type { PresenceChange, PresenceOptions, PresentMember } from "../topics/presence_options.ts";
 export { accept, type AcceptStreamOptions } from "./accept.ts";
 export type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
 export type {

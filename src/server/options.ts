@@ -20,6 +20,7 @@ import { checkLimit } from "../limits.ts";
 import type { MemoryBudgetOptions } from "./memory_budget.ts";
 import type { Broker } from "../topics/broker.ts";
 import type { ResumeOptions } from "./resume_options.ts";
+import type { PresenceOptions } from "../topics/presence_options.ts";
 import type { ServerEvent } from "./stats.ts";
 
 /** What is known of a request besides the request itself. */
@@ -145,8 +146,8 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
    * The connections of this server get what is published here at once, and do not wait for the broker;
    * those of other servers get it at most once, in the order of each server. `except` is for this server
    * alone. The broker is subscribed to a topic while a connection here is: what is published elsewhere in
-   * the moment before it is, is missed. With a broker a topic has at most 1,024 bytes of UTF-8, and no
-   * half of a surrogate pair.
+   * the moment before it is, is missed. With a broker a topic has at most 1,024 bytes of UTF-8, no half of
+   * a surrogate pair, and does not begin with `$presence/`.
    *
    * The server starts, and serves, whether the broker can be reached or not; `onEvent` is told. Where
    * there is no `onEvent`, `onError` gets the errors. {@linkcode ConnectionHost.shutdown} closes the
@@ -175,6 +176,12 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
    * @default {false}
    */
   resume?: Partial<ResumeOptions> | boolean;
+  /**
+   * Who is in a topic, on all servers that have the same broker: how long those of a server stay that is
+   * gone, and what others are told of who comes and goes. Who is there, subscriptions say:
+   * {@linkcode SubscribeOptions.presence}. It costs nothing where none does.
+   */
+  presence?: PresenceOptions;
   /**
    * The most connections at once: 0 or more, or `Infinity`. Past it the handshake is refused with 503.
    *

@@ -47,6 +47,8 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
       await server.closeBroker();
       throw error;
     }
+    const { afterArrivals } = server.#listener;
+    if (afterArrivals !== undefined) server.topics.schedule = afterArrivals;
     server.shutDownOn(settings.signal);
     return server;
   }

@@ -11,6 +11,8 @@ import { assertMessage } from "../protocol/protocol.ts";
 import type { BrokerEvent } from "../topics/broker.ts";
 import { BrokerLink, checkBrokerTopic } from "../topics/broker_link.ts";
 import { MemoryKeeper } from "../topics/memory_keeper.ts";
+import { Presence } from "../topics/presence.ts";
+import type { PresentMember } from "../topics/presence_options.ts";
 import { Topics } from "../topics/topics.ts";
 import type { Admission } from "./admission.ts";
 import type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
@@ -46,6 +48,7 @@ export abstract class WebSocketHost<Data>
   readonly compression: DeflateNegotiator | undefined;
   readonly topics: Topics = new Topics();
   readonly isResumable: boolean;
+  readonly #presence: Presence;
   readonly #broker: BrokerLink | undefined;
   /** Keeps messages, where there is no broker that does. */
   readonly #keeper: MemoryKeeper | undefined;
@@ -74,6 +77,13 @@ export abstract class WebSocketHost<Data>
       this.budget = new MemoryBudget(memoryBudget, limits.maxMessageSize, members, clock);
     }
     this.#onEvent = settings.onEvent;
+    this.#presence = new Presence(
+      settings.presence,
+      (topic, data, key, except, audience) =>
+        this.topics.publish(topic, data, undefined, key, except, audience),
+      (error) => reportError(accept.onError, error),
+    );
+    this.topics.presence = this.#presence;
     if (settings.broker !== undefined) {
       const tell = (event: BrokerEvent) => this.#tellOfBroker(event);
       const { broker, brokerQueueSize } = settings;
@@ -81,6 +91,7 @@ export abstract class WebSocketHost<Data>
       this.#broker = new BrokerLink(broker, brokerQueueSize, this.topics, clock, tell, resume);
       this.topics.watcher = this.#broker;
       this.topics.keeper = this.#broker.keeper;
+      this.#broker.presence = this.#presence.connect(this.#broker, clock);
     } else if (resume !== undefined) {
       this.#keeper = new MemoryKeeper(resume, this.topics, accept.connection.clock);
       this.topics.watcher = this.topics.keeper = this.#keeper;
@@ -117,6 +128,13 @@ export abstract class WebSocketHost<Data>
 
   subscriberCount(topic: string): number {
     return this.topics.subscriberCount(topic);
+  }
+
+  async presence(topic: string): Promise<PresentMember[]> {
+    if (typeof topic !== "string") {
+      throw new TypeError(`Cannot tell who is in ${String(topic)}: a topic is a string`);
+    }
+    return await this.#presence.list(topic);
   }
 
   stats(): ServerStats {

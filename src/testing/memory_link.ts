@@ -11,7 +11,7 @@ export class MemoryEnd extends OrderedChannel {
   /** What this end reads. */
   incoming!: MemoryWire;
 
-  write(chunks: Uint8Array[]): boolean {
+  write(chunks: readonly Uint8Array[]): boolean {
     return this.outgoing.push(chunks);
   }
 

@@ -117,7 +117,7 @@ export class MemoryWire implements Wire {
   // ---- What the ends do ----
 
   /** Takes what the writer writes; returns whether it may write more. */
-  push(chunks: Uint8Array[]): boolean {
+  push(chunks: readonly Uint8Array[]): boolean {
     if (this.#isOver) return true;
     for (const chunk of chunks) {
       this.#underWay += chunk.length;

@@ -24,7 +24,7 @@ export class Batch {
 
   constructor(entries: readonly Entry[]) {
     this.entries = entries;
-    this.hasExceptions = entries.some(({ message }) => message.hasException);
+    this.hasExceptions = entries.some(({ message }) => !message.isForAll);
   }
 
   /** Gives all frames in the form that a subscriber gets, which has that form in common with others. */

@@ -164,7 +164,7 @@ export type BrokerEvent =
     reason: string;
   };
 
-/** What passed through a broker. */
+/** What passed through a broker; what servers tell one another of presence is not counted, unless it is malformed. */
 export interface BrokerStats {
   /** Whether it is connected. */
   connected: boolean;

@@ -48,6 +48,7 @@ export class BrokerKeeper
   /** Those of which reading failed. */
   readonly #failed: Set<BrokerTopic> = new Set();
   #retryTimer: unknown;
+  #isConnected = false;
   #topicCount = 0;
 
   constructor(
@@ -78,7 +79,7 @@ export class BrokerKeeper
       },
       clock,
       (error) => owner.receiveError(error),
-      (topic) => this.#byTopic.get(topic)?.connect(),
+      (names) => this.#connectTopics(names),
     );
     const { windowMs, windowSize, totalSize } = settings;
     broker.keep({ windowMs, windowSize, totalSize }, this);
@@ -116,12 +117,15 @@ export class BrokerKeeper
 
   /** Begins to ask the broker. */
   connect(): void {
+    this.#isConnected = true;
     this.#subscriptions.connect();
+    this.#connectTopics(this.#subscriptions.subscribed);
     this.#outbox.connect();
   }
 
   /** Stops to ask the broker. */
   disconnect(): void {
+    this.#isConnected = false;
     this.#subscriptions.disconnect();
     this.#outbox.disconnect();
     this.#clock.clearTimeout(this.#retryTimer);
@@ -194,7 +198,8 @@ export class BrokerKeeper
       return undefined;
     }
     const { data, compress, key, except } = message;
-    return new PublishedMessage(data, compress, key, except, { topic: log.number, position });
+    const place = { topic: log.number, position };
+    return new PublishedMessage(data, compress, key, except, undefined, place);
   }
 
   failRead(topic: BrokerTopic, error: unknown): void {
@@ -206,5 +211,10 @@ export class BrokerKeeper
       this.#failed.clear();
       for (const topic of failed) topic.work();
     }, RETRY_MS);
+  }
+
+  #connectTopics(names: readonly string[]): void {
+    if (!this.#isConnected) return;
+    for (const name of names) this.#byTopic.get(name)?.connect();
   }
 }

@@ -8,24 +8,28 @@ import { decodeBrokerMessage, encodeBrokerMessage, ID_LENGTH } from "./broker_me
 import { BrokerOutbox } from "./broker_outbox.ts";
 import { BrokerSubscriptions } from "./broker_subscriptions.ts";
 import { DoublingTally } from "./doubling_tally.ts";
+import type { PresenceBrokerHandler, PresenceLink } from "./presence_group.ts";
+import { PRESENCE_PREFIX } from "./presence_message.ts";
 import type { Topics, TopicsWatcher } from "./topics.ts";
 
 /** How long what still waits may take when the server ends, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 1_000;
 /** The longest topic, in bytes of UTF-8: what brokers take, encoded as they need it. */
 const MAX_TOPIC_LENGTH = 1024;
-/** A UTF-16 code unit has three bytes of UTF-8 at most. */
-const SURELY_SHORT = Math.floor(MAX_TOPIC_LENGTH / 3);
+/** The most bytes about presence that are on their way to the broker; what is more is lost, and made good later. */
+const PRESENCE_WINDOW = 1024 * 1024;
 
 const encoder = new TextEncoder();
 
 /**
  * Checks a topic that is to go to a broker.
  *
- * @throws {TypeError} Where it has half of a surrogate pair: it has no form in UTF-8.
+ * @param more How many bytes more are to go there.
+ * @throws {TypeError} Where it has half of a surrogate pair: it has no form in UTF-8. Where it is one that
+ * servers use among themselves.
  * @throws {RangeError} Where it is too long.
  */
-export function checkBrokerTopic(topic: string): void {
+export function checkBrokerTopic(topic: string, more: number = 0): void {
   if (!topic.isWellFormed()) {
     throw new TypeError(
       `Cannot use the topic ${
@@ -33,16 +37,24 @@ export function checkBrokerTopic(topic: string): void {
       } with a broker: it has half of a surrogate pair`,
     );
   }
-  if (topic.length <= SURELY_SHORT) return;
+  if (topic.startsWith(PRESENCE_PREFIX)) {
+    throw new TypeError(
+      `Cannot use the topic ${
+        JSON.stringify(topic)
+      } with a broker: servers use those among themselves that begin with ${PRESENCE_PREFIX}`,
+    );
+  }
+  const max = MAX_TOPIC_LENGTH - more;
+  // A UTF-16 code unit has three bytes of UTF-8 at most.
+  if (topic.length * 3 <= max) return;
   const { length } = encoder.encode(topic);
-  if (length <= MAX_TOPIC_LENGTH) return;
-  throw new RangeError(
-    `Cannot use a topic of ${length} bytes with a broker: it has ${MAX_TOPIC_LENGTH} at most`,
-  );
+  if (length <= max) return;
+  const what = more === 0 ? "a broker" : "a broker and presence";
+  throw new RangeError(`Cannot use a topic of ${length} bytes with ${what}: it has ${max} at most`);
 }
 
 /** A server's part in a broker: what it publishes goes there, and what others publish comes from there. */
-export class BrokerLink implements BrokerHandler, TopicsWatcher, BrokerKeeperOwner {
+export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, BrokerKeeperOwner {
   readonly #broker: Broker;
   readonly #topics: Topics;
   readonly #clock: Clock;
@@ -63,6 +75,9 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, BrokerKeeperOwn
   #malformedCount = 0;
   #malformedTopic = "";
   #malformedReason = "";
+  #presenceInFlight = 0;
+  /** Takes what other servers tell of presence. */
+  presence: PresenceBrokerHandler | undefined;
 
   constructor(
     broker: Broker,
@@ -93,6 +108,10 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, BrokerKeeperOwn
       broker,
       clock,
       (error) => this.receiveError(error),
+      (topics) => {
+        const own = topics.filter((topic) => topic.startsWith(PRESENCE_PREFIX));
+        if (own.length > 0) this.presence?.receiveSubscribed(own);
+      },
     );
     if (resume !== undefined) {
       this.keeper = new BrokerKeeper(
@@ -142,13 +161,35 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, BrokerKeeperOwn
     else this.#subscriptions.delete(topic);
   }
 
+  addPresenceTopic(brokerTopic: string): void {
+    this.#subscriptions.add(brokerTopic);
+  }
+
+  deletePresenceTopic(brokerTopic: string): void {
+    this.#subscriptions.delete(brokerTopic);
+  }
+
+  async sendPresence(brokerTopic: string, text: string): Promise<void> {
+    if (this.#state !== "connected") throw new Error("The broker is away");
+    const message = { data: text, compress: undefined, key: "" };
+    const bytes = encodeBrokerMessage(this.id, message);
+    if (this.#presenceInFlight > PRESENCE_WINDOW) throw new Error("The broker is too slow");
+    this.#presenceInFlight += bytes.length;
+    try {
+      await this.#broker.publish(brokerTopic, bytes);
+    } finally {
+      this.#presenceInFlight -= bytes.length;
+    }
+  }
+
   /** Waits a moment for what still waits, and closes the broker. */
   async close(): Promise<void> {
+    const goodbye = this.presence?.close();
     if (this.#state === "connected") {
       const timeout = Promise.withResolvers<void>();
       const timer = this.#clock.setTimeout(timeout.resolve, CLOSE_TIMEOUT_MS);
-      const empty = Promise.all([this.#outbox.whenEmpty(), this.keeper?.whenEmpty()]);
-      await Promise.race([empty, timeout.promise]);
+      const sent = Promise.all([this.#outbox.whenEmpty(), this.keeper?.whenEmpty(), goodbye]);
+      await Promise.race([sent, timeout.promise]);
       this.#clock.clearTimeout(timer);
     }
     this.#state = "closed";
@@ -179,6 +220,14 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, BrokerKeeperOwn
       this.countMalformed(topic, message.reason);
       return;
     }
+    if (topic.startsWith(PRESENCE_PREFIX)) {
+      try {
+        this.presence?.receiveMessage(topic, message.data);
+      } catch (error) {
+        this.countMalformed(topic, (error as Error).message);
+      }
+      return;
+    }
     this.#received++;
     this.#topics.publish(topic, message.data, message.compress, message.key, undefined);
   }
@@ -191,6 +240,7 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, BrokerKeeperOwn
     this.#subscriptions.connect();
     this.#outbox.connect();
     this.keeper?.connect();
+    this.presence?.receiveConnected();
     this.#tell({ type: "broker", status });
   }
 
@@ -198,6 +248,7 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, BrokerKeeperOwn
     if (this.#state === "lost" || this.#state === "closed") return;
     this.#state = "lost";
     this.#disconnect();
+    this.presence?.receiveLost();
     this.#tell({ type: "broker", status: "lost", error });
   }
 

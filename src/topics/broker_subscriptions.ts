@@ -23,7 +23,7 @@ export class BrokerSubscriptions {
   readonly #broker: SubscribingBroker;
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
-  readonly #onSubscribed: ((topic: string) => void) | undefined;
+  readonly #onSubscribed: (topics: readonly string[]) => void;
   readonly #wanted: Set<string> = new Set();
   /** Those that have no standing are not subscribed. */
   readonly #standings: Map<string, Standing> = new Map();
@@ -36,18 +36,18 @@ export class BrokerSubscriptions {
 
   /**
    * @param onError Is told what the broker refuses; it is asked again.
-   * @param onSubscribed Is told of each topic that the broker is subscribed to, and when it is so again.
+   * @param onSubscribed Is told of topics that were added, once the broker is subscribed to them.
    */
   constructor(
     broker: SubscribingBroker,
     clock: Clock,
     onError: (error: unknown) => void,
-    onSubscribed?: (topic: string) => void,
+    onSubscribed: (topics: readonly string[]) => void,
   ) {
-    this.#onSubscribed = onSubscribed;
     this.#broker = broker;
     this.#clock = clock;
     this.#onError = onError;
+    this.#onSubscribed = onSubscribed;
   }
 
   /** Subscribes to a topic. */
@@ -62,14 +62,15 @@ export class BrokerSubscriptions {
     this.#change(topic);
   }
 
+  /** The topics that the broker is subscribed to. */
+  get subscribed(): string[] {
+    return [...this.#wanted].filter((topic) => this.#standings.get(topic) === "subscribed");
+  }
+
   /** Begins to ask the broker. */
   connect(): void {
     this.#isConnected = true;
     this.#schedule();
-    if (this.#onSubscribed === undefined) return;
-    for (const [topic, standing] of this.#standings) {
-      if (standing === "subscribed") this.#onSubscribed(topic);
-    }
   }
 
   /** Stops to ask the broker. */
@@ -102,19 +103,20 @@ export class BrokerSubscriptions {
   #reconcile(topics: Iterable<string>): void {
     const added: string[] = [];
     const removed: string[] = [];
+    const kept: string[] = [];
     for (const topic of topics) {
       const standing = this.#standings.get(topic);
       if (standing === "subscribing" || standing === "unsubscribing") continue;
       if (this.#wanted.has(topic)) {
-        if (standing !== "subscribed") added.push(topic);
-        // It was wanted no more for a moment.
-        else this.#onSubscribed?.(topic);
+        if (standing === "subscribed") kept.push(topic);
+        else added.push(topic);
       } else if (standing !== undefined) {
         removed.push(topic);
       }
     }
     if (removed.length > 0) void this.#unsubscribe(removed);
     if (added.length > 0) void this.#subscribe(added);
+    if (kept.length > 0) this.#onSubscribed(kept);
   }
 
   async #subscribe(topics: readonly string[]): Promise<void> {
@@ -124,9 +126,9 @@ export class BrokerSubscriptions {
       for (const topic of topics) {
         this.#standings.set(topic, "subscribed");
         if (!this.#wanted.has(topic)) this.#changed.add(topic);
-        else if (this.#isConnected) this.#onSubscribed?.(topic);
       }
       this.#schedule();
+      this.#onSubscribed(topics.filter((topic) => this.#wanted.has(topic)));
     } catch (error) {
       this.#fail(topics, error);
     }

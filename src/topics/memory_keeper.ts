@@ -53,7 +53,14 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
     const position = { epoch: this.#epoch, number: ++this.#messageCount };
     const place = { topic: log.number, position };
     // The session is that of the connections which come after this one, too.
-    const message = new PublishedMessage(data, compress, key, except?.openSession(), place);
+    const message = new PublishedMessage(
+      data,
+      compress,
+      key,
+      except?.openSession(),
+      undefined,
+      place,
+    );
     this.#messages.add(log, message, position.number);
     this.#topics.publishMessage(topic, message);
   }

@@ -34,16 +34,22 @@ export class PublishedMessage {
   /** What stands for it where only the latest one is kept. */
   readonly key: string;
   readonly #except: Except;
+  readonly #audience: ReadonlySet<Subscriber> | undefined;
   /** Where it stands, where it is kept. */
   readonly #place: Place | undefined;
   readonly #encoded: Map<number, SharedFrames> = new Map();
   #size = -1;
 
+  /**
+   * @param except Who is not to get it.
+   * @param audience Who is to get it; by default all.
+   */
   constructor(
     data: Message,
     compress: boolean | undefined,
     key: string,
     except: Except,
+    audience?: ReadonlySet<Subscriber>,
     place?: Place,
   ) {
     // The caller may change them as soon as it is published.
@@ -51,16 +57,18 @@ export class PublishedMessage {
     this.compress = compress;
     this.key = key;
     this.#except = except;
+    this.#audience = audience;
     this.#place = place;
   }
 
-  /** Whether there is someone who is not to get it. */
-  get hasException(): boolean {
-    return this.#except !== undefined;
+  /** Whether all subscribers get it. */
+  get isForAll(): boolean {
+    return this.#except === undefined && this.#audience === undefined;
   }
 
-  /** Whether a subscriber is to get it. */
+  /** Whether a subscriber gets it. */
   isFor(subscriber: Subscriber): boolean {
+    if (this.#audience !== undefined && !this.#audience.has(subscriber)) return false;
     if (this.#except === undefined) return true;
     return typeof this.#except === "string"
       ? subscriber.session !== this.#except
@@ -81,7 +89,7 @@ export class PublishedMessage {
   sendTo(subscriber: Subscriber): void {
     const form = formOf(subscriber);
     if (form === undefined) subscriber.sendAlone(this.#dataFor(subscriber), this.compress);
-    else subscriber.sendShared(this.encodeFor(subscriber, form), 1);
+    else subscriber.sendShared(this.encodeFor(subscriber, form), 1, false);
   }
 
   /** Gives its frame in the form that a subscriber gets, which has that form in common with others. */

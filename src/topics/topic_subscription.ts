@@ -9,6 +9,7 @@ import type {
 import { checkLimit } from "../limits.ts";
 import { checkCloseStatus } from "../protocol/close_payload.ts";
 import type { Position } from "../resume/position.ts";
+import { type PresenceClaim, resolvePresenceClaim } from "./presence_claim.ts";
 import type { PublishedMessage } from "./published_message.ts";
 
 const POLICIES: readonly LagPolicy[] = ["close", "drop-oldest", "drop-newest", "latest"];
@@ -25,6 +26,8 @@ interface Waiting {
 /** One connection's subscription to one topic, and what waits for the connection. */
 export class TopicSubscription implements Subscription {
   readonly topic: string;
+  /** What it has to do with presence, if anything. */
+  readonly presence: PresenceClaim | undefined;
   readonly #lag: LagPolicy;
   readonly #queueSize: number;
   readonly #closeCode: number;
@@ -42,8 +45,9 @@ export class TopicSubscription implements Subscription {
   resumeFrom: Position | undefined;
 
   /**
-   * @throws {RangeError} Where a number among the options is out of its range.
-   * @throws {TypeError} Where there is no such policy.
+   * @throws {RangeError} Where a number among the options is out of its range, or a key or information too
+   * long.
+   * @throws {TypeError} Where there is no such policy, or `presence` is none.
    */
   constructor(topic: string, options: SubscribeOptions) {
     const { lag = "close", queueSize = 1024 * 1024, closeCode = CloseCode.TryAgainLater } = options;
@@ -53,6 +57,7 @@ export class TopicSubscription implements Subscription {
     }
     checkLimit("queueSize", queueSize, 0);
     checkCloseStatus({ closeCode, reason: "" });
+    this.presence = resolvePresenceClaim(options.presence);
     this.topic = topic;
     this.#lag = lag;
     this.#queueSize = queueSize;

@@ -7,6 +7,7 @@ import type {
 } from "../connection/subscriber.ts";
 import type { Note } from "../resume/subprotocol.ts";
 import { Batch, type Entry } from "./batch.ts";
+import type { PresenceClaim } from "./presence_claim.ts";
 import { type Except, formOf, PublishedMessage } from "./published_message.ts";
 import { TopicSubscription } from "./topic_subscription.ts";
 
@@ -41,21 +42,42 @@ export interface TopicsWatcher {
   deleteTopic(topic: string): void;
 }
 
+/** How many bytes or characters are gathered for longer than this turn: more would win nothing. */
+const MAX_GATHERED = 64 * 1024;
+
+/** Is told of subscriptions that have to do with presence. */
+export interface TopicsPresence {
+  /** Checks a topic that somebody is to watch. There is no such subscription where it throws. */
+  checkTopic(topic: string): void;
+  /** Is told that a subscription has come (`before` is undefined), has gone (`after` is), or changed. */
+  change(
+    topic: string,
+    subscriber: Subscriber,
+    before: PresenceClaim | undefined,
+    after: PresenceClaim | undefined,
+  ): void;
+}
+
 const NO_TOPICS: ReadonlySet<string> = new Set();
 
 /**
- * The topics of a server: who is subscribed to which, and what was published in this turn. That is
- * sent at its end, with all that a connection gets in one piece, which is put together once for
- * all connections that get the same.
+ * The topics of a server: who is subscribed to which, and what was published lately. That is sent
+ * when what has arrived by now has been dealt with, with all that a connection gets in one piece,
+ * which is put together once for all connections that get the same.
  */
 export class Topics implements SubscriberTopics {
   readonly #subscribers: Map<string, Map<Subscriber, TopicSubscription>> = new Map();
   readonly #subscriptions: Map<Subscriber, Subscriptions> = new Map();
   #published: Entry[] = [];
+  #publishedSize = 0;
   #place = 0;
-  readonly #flush = (): void => this.flush();
+  readonly #flush = (): void => this.flush(true);
   /** Is told which topics have subscribers, where somebody wants to know. */
   watcher: TopicsWatcher | undefined;
+  /** Calls back when what has arrived by now has been delivered, as far as the runtime knows. */
+  schedule: (flush: () => void) => void = queueMicrotask;
+  /** Is told who watches, and is in, a topic. */
+  presence: TopicsPresence | undefined;
   /** Keeps messages, where any are kept. */
   keeper: TopicKeeper | undefined;
 
@@ -64,27 +86,33 @@ export class Topics implements SubscriberTopics {
     return this.#subscribers.get(topic)?.size ?? 0;
   }
 
-  /** Publishes a message to whoever is subscribed at this moment. */
+  /** Publishes a message to whoever is subscribed at this moment, and among the audience if there is one. */
   publish(
     topic: string,
     data: Message,
     compress: boolean | undefined,
     key: string,
     except: Except,
+    audience?: ReadonlySet<Subscriber>,
   ): void {
     if (!this.#subscribers.has(topic)) return;
-    this.publishMessage(topic, new PublishedMessage(data, compress, key, except));
+    this.publishMessage(topic, new PublishedMessage(data, compress, key, except, audience));
   }
 
   /** Publishes a message as it is. */
   publishMessage(topic: string, message: PublishedMessage): void {
     if (!this.#subscribers.has(topic)) return;
     const count = this.#published.push({ topic, message, place: this.#place++ });
-    if (count === 1) queueMicrotask(this.#flush);
+    if (count === 1) this.schedule(this.#flush);
+    if (this.#publishedSize < MAX_GATHERED) {
+      this.#publishedSize += message.data.length;
+      if (this.#publishedSize >= MAX_GATHERED) queueMicrotask(this.#flush);
+    }
   }
 
   subscribe(subscriber: Subscriber, topic: string, options: SubscribeOptions): Subscription {
     const subscription = new TopicSubscription(topic, options);
+    if (subscription.presence !== undefined) this.presence?.checkTopic(topic);
     // What was published before is not for it.
     this.flush();
     let subscribers = this.#subscribers.get(topic);
@@ -112,6 +140,7 @@ export class Topics implements SubscriberTopics {
       if (subscription.resumeFrom !== undefined) own.resuming.add(subscription);
       this.keeper.join(subscriber, subscription);
     }
+    this.#tellPresence(topic, subscriber, before, subscription);
     return subscription;
   }
 
@@ -126,6 +155,7 @@ export class Topics implements SubscriberTopics {
     if (own.byTopic.size === 0) this.#subscriptions.delete(subscriber);
     if (this.keeper?.isKept(topic)) this.keeper.part(subscriber, topic);
     this.#remove(subscriber, topic);
+    this.#tellPresence(topic, subscriber, subscription, undefined);
     return true;
   }
 
@@ -176,22 +206,24 @@ export class Topics implements SubscriberTopics {
     const own = this.#subscriptions.get(subscriber);
     if (own === undefined) return;
     this.#subscriptions.delete(subscriber);
-    for (const topic of own.byTopic.keys()) {
+    for (const [topic, subscription] of own.byTopic) {
       if (this.keeper?.isKept(topic)) this.keeper.part(subscriber, topic);
       this.#remove(subscriber, topic);
+      this.#tellPresence(topic, subscriber, subscription, undefined);
     }
   }
 
-  flush(): void {
+  flush(isLast = false): void {
     const entries = this.#published;
     if (entries.length === 0) return;
     this.#published = [];
+    this.#publishedSize = 0;
     const topics = new Set<string>();
     for (const { topic } of entries) topics.add(topic);
     if (topics.size === 1) {
       const batch = new Batch(entries);
       for (const subscriber of this.#subscribers.get(entries[0].topic)?.keys() ?? []) {
-        this.#deliver(subscriber, batch);
+        this.#deliver(subscriber, batch, isLast);
       }
       return;
     }
@@ -206,7 +238,7 @@ export class Topics implements SubscriberTopics {
         );
         batches.set(signature, batch);
       }
-      this.#deliver(subscriber, batch);
+      this.#deliver(subscriber, batch, isLast);
     }
   }
 
@@ -236,7 +268,7 @@ export class Topics implements SubscriberTopics {
     return found;
   }
 
-  #deliver(subscriber: Subscriber, batch: Batch): void {
+  #deliver(subscriber: Subscriber, batch: Batch, isLast: boolean): void {
     const own = this.#subscriptions.get(subscriber);
     // The program's code may run while others are sent to, and end any subscription.
     if (own === undefined || !subscriber.isSendable) return;
@@ -245,7 +277,7 @@ export class Topics implements SubscriberTopics {
     if (isDue && !batch.hasExceptions && form !== undefined) {
       const frames = batch.encodeFor(subscriber, form);
       if (frames.length <= subscriber.room) {
-        subscriber.sendShared(frames, batch.entries.length);
+        subscriber.sendShared(frames, batch.entries.length, isLast);
         return;
       }
     }
@@ -274,6 +306,16 @@ export class Topics implements SubscriberTopics {
       isDue = outcome === "send";
     }
     if (isDue) message.sendTo(subscriber);
+  }
+
+  #tellPresence(
+    topic: string,
+    subscriber: Subscriber,
+    before: TopicSubscription | undefined,
+    after: TopicSubscription | undefined,
+  ): void {
+    if (before?.presence === undefined && after?.presence === undefined) return;
+    this.presence?.change(topic, subscriber, before?.presence, after?.presence);
   }
 
   #remove(subscriber: Subscriber, topic: string): void {

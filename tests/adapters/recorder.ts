@@ -50,7 +50,7 @@ export class Recorder implements ByteChannelHandler {
     return this.#waitsForDrain;
   }
 
-  write(chunks: Uint8Array[]): boolean {
+  write(chunks: readonly Uint8Array[]): boolean {
     for (const chunk of chunks) this.written += chunk.length;
     const ready = this.#call(() => this.channel.write(chunks));
     this.#waitsForDrain = !ready;

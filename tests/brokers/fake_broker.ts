@@ -69,3 +69,13 @@ export class FakeBroker implements Broker {
     return promise;
   }
 }
+
+/** Puts a text into the envelope of some server's messages. */
+export function envelope(text: string): Uint8Array {
+  const payload = new TextEncoder().encode(text);
+  const bytes = new Uint8Array(24 + payload.length);
+  bytes.set([0x53, 0x4c, 1, 1]);
+  bytes.fill(7, 4, 20);
+  bytes.set(payload, 24);
+  return bytes;
+}

@@ -6,6 +6,8 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import type { PresenceOptions } from "../../src/server/mod.ts";
+import { envelope, FakeBroker } from "../brokers/fake_broker.ts";
 import { clientFrame, type RawClient, textFrame } from "../support/raw_client.ts";
 import { concatBytes } from "../support/reference_frames.ts";
 import { upgradeRequest } from "../support/requests.ts";
@@ -414,6 +416,32 @@ export const LIMITS: readonly LimitRow[] = [
         await client.readClose();
         return () => client.isClosed;
       }),
+  },
+  {
+    name: "presence.ttlMs",
+    default: 30_000,
+    unit: "ms",
+    isServers: true,
+    other: 300,
+    isExclusive: true,
+    isWithin(setup, ms) {
+      const broker = new FakeBroker();
+      let hasLeft = false;
+      const notice: PresenceOptions["notice"] = ({ type }) => {
+        hasLeft = type === "leave";
+        return undefined;
+      };
+      const presence = { ...setup.presence, notice };
+      const all = { ...setup, presence, broker, keepAlive: false as const };
+      return isBefore(all, ms, async ({ server }, client) => {
+        await open(client);
+        for (const conn of server.connections) conn.subscribe("x", { presence: true });
+        const from = "0".repeat(32);
+        const update = { type: "update", from, after: 0, version: 1, set: [["a", 1, 1]], gone: [] };
+        broker.handler.receiveMessage("$presence/topic/x", envelope(JSON.stringify(update)));
+        return () => hasLeft;
+      });
+    },
   },
 ];
 

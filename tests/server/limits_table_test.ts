@@ -18,6 +18,7 @@ const SOURCES = [
   "src/server/options.ts",
   "src/server/memory_budget.ts",
   "src/connection/options.ts",
+  "src/topics/presence_options.ts",
 ].map(read).join("");
 /** Where the options that are objects are described. */
 const INTERFACES: Record<string, string> = {
@@ -25,6 +26,7 @@ const INTERFACES: Record<string, string> = {
   rateLimits: "RateLimits",
   keepAlive: "KeepAlive",
   memoryBudget: "MemoryBudgetOptions",
+  presence: "PresenceOptions",
 };
 const MAX_DURATION_MS = 2 ** 31 - 1;
 

@@ -46,7 +46,7 @@ export class MemoryChannel implements ByteChannel {
 
   // ---- What the server does ----
 
-  write(chunks: Uint8Array[]): boolean {
+  write(chunks: readonly Uint8Array[]): boolean {
     if (this.#isOver) return false;
     if (this.#isBlocked) this.#violate("write() between false and drain()");
     if (this.#isEnding) this.#violate("write() after end()");

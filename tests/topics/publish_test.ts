@@ -2,7 +2,9 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Connection, SubscribeOptions } from "../../src/server/mod.ts";
 import { accept } from "../../mod.ts";
-import type { RawClient } from "../support/raw_client.ts";
+import { WebSocketServer } from "../../src/server/server.ts";
+import { MemoryNetwork } from "../support/memory_network.ts";
+import { RawClient } from "../support/raw_client.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { streamOf } from "../support/stream_of.ts";
 import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
@@ -127,6 +129,51 @@ describe("what is published", () => {
         const messages = await read(client, 1000);
         assertEquals([messages[0], messages[999]], ["message 0", "message 999"]);
       }
+    });
+  });
+
+  it("is sent when the listener says that all has arrived", async () => {
+    const network = new MemoryNetwork();
+    const due: (() => void)[] = [];
+    const server = await WebSocketServer.listen(
+      async (...args) => {
+        const listener = await network.listen(...args);
+        return Object.assign(listener, {
+          afterArrivals: (flush: () => void) => void due.push(flush),
+        });
+      },
+      { open: (conn) => void conn.subscribe("x") },
+      undefined,
+    );
+    const client = new RawClient(network.connect().socket);
+    client.send(upgradeRequest());
+    await client.readHead();
+    server.publish("x", "1");
+    await settle();
+    server.publish("x", "2");
+    await settle();
+    assertEquals([due.length, network.channels[0].writes.length], [1, 1]);
+    due[0]();
+    assertEquals(await read(client, 2), ["1", "2"]);
+    assertEquals(network.channels[0].writes.length, 2);
+    client.socket.reset();
+    await server.shutdown();
+  });
+
+  it("comes behind what is still to be sent", async () => {
+    await withMemoryServer({}, async (harness) => {
+      const { client, conn } = await harness.openPair();
+      const { writes } = harness.channelOf(client);
+      conn.subscribe("x");
+      const before = writes.length;
+      harness.server.publish("x", "2");
+      // Does not ask for what was published to be sent first.
+      void conn.ping();
+      await settle();
+      const [ping, message] = [await client.readFrame(), await client.readFrame()];
+      assertEquals([ping.opcode, message.opcode], [9, 1]);
+      assertEquals(writes.length, before + 1);
+      client.sendFrame({ opcode: 10, payload: ping.payload });
     });
   });
 

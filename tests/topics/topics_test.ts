@@ -1,4 +1,4 @@
-import { it } from "node:test";
+import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import type { SharedFrames, Subscriber } from "../../src/connection/subscriber.ts";
 import { Topics } from "../../src/topics/topics.ts";
@@ -7,7 +7,7 @@ import { Topics } from "../../src/topics/topics.ts";
 function subscriber(received: number[], onSent: () => void = () => {}): Subscriber {
   return {
     isSendable: true,
-    room: 1_000,
+    room: 100_000,
     sharedWindowBits: 0,
     hasRoomForLength: () => true,
     deflateShared: () => undefined,
@@ -16,6 +16,11 @@ function subscriber(received: number[], onSent: () => void = () => {}): Subscrib
       onSent();
     },
     sendAlone() {},
+    isResumable: false,
+    session: undefined,
+    openSession: () => "",
+    takePosition: () => undefined,
+    sendNote() {},
     closeLagging() {},
   };
 }
@@ -36,3 +41,49 @@ for (const topics of [["a"], ["a", "b"]]) {
     assertEquals(table.subscriberCount("a"), 1);
   });
 }
+
+describe("what is published", () => {
+  /** Topics whose turn ends when the test says so, with one subscriber. */
+  function createTopics() {
+    const table = new Topics();
+    const due: (() => void)[] = [];
+    table.schedule = (flush) => void due.push(flush);
+    const received: number[] = [];
+    table.subscribe(subscriber(received), "a", {});
+    const publish = (data: string) => table.publish("a", data, undefined, "", undefined);
+    const endTurn = () => due.splice(0).forEach((flush) => flush());
+    return { received, publish, endTurn, due };
+  }
+
+  it("is sent in one piece, when what has arrived by then was dealt with", async () => {
+    const { received, publish, endTurn, due } = createTopics();
+    for (let i = 0; i < 3; i++) {
+      publish("x");
+      await Promise.resolve();
+    }
+    assertEquals([received, due.length], [[], 1]);
+    endTurn();
+    assertEquals(received, [3]);
+    publish("x");
+    endTurn();
+    assertEquals(received, [3, 1]);
+  });
+
+  it("is not held back where it is much", async () => {
+    const { received, publish, endTurn } = createTopics();
+    publish("x".repeat(65_535));
+    await Promise.resolve();
+    assertEquals(received, []);
+    publish("x");
+    // Until the end of this turn, all the same.
+    publish("x");
+    assertEquals(received, []);
+    await Promise.resolve();
+    assertEquals(received, [3]);
+    publish("x");
+    await Promise.resolve();
+    assertEquals(received, [3]);
+    endTurn();
+    assertEquals(received, [3, 1]);
+  });
+});

@@ -1,5 +1,5 @@
 /**
- * One message to all: a connection sends it, and each gets it.
+ * One message to all, or several of them: a connection sends them, and each gets them.
  *
  * @module
  */
@@ -12,20 +12,21 @@ import type { LoadResult, LoadTask } from "./result.ts";
 import { summarizeUsage } from "./summarize_usage.ts";
 import { warmUp } from "./warm_up.ts";
 
-/** Puts the load on connections that are open: the next message follows when all have the last one. */
+/** Puts the load on connections that are open: the next messages follow when all have the last ones. */
 export async function loadFanOut(
   task: LoadTask,
   connections: LoadConnection[],
 ): Promise<LoadResult> {
   const latencies = new Histogram();
   const [sender] = connections;
+  const { inFlight } = task.workload;
   let delivered = 0;
   let missing = 0;
   let sentAt = 0;
   const send = () => {
-    missing = connections.length;
+    missing = connections.length * inFlight;
     sentAt = performance.now();
-    sender.send(1);
+    sender.send(inFlight);
   };
   for (const connection of connections) {
     connection.receiveReplies = (count) => {
