@@ -8,16 +8,11 @@ import { decodeBrokerMessage, encodeBrokerMessage, ID_LENGTH } from "./broker_me
 import { BrokerOutbox } from "./broker_outbox.ts";
 import { BrokerSubscriptions } from "./broker_subscriptions.ts";
 import { DoublingTally } from "./doubling_tally.ts";
+import { checkTopicLength } from "./topic_length.ts";
 import type { Topics, TopicsWatcher } from "./topics.ts";
 
 /** How long what still waits may take when the server ends, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 1_000;
-/** The longest topic, in bytes of UTF-8: what brokers take, encoded as they need it. */
-const MAX_TOPIC_LENGTH = 1024;
-/** A UTF-16 code unit has three bytes of UTF-8 at most. */
-const SURELY_SHORT = Math.floor(MAX_TOPIC_LENGTH / 3);
-
-const encoder = new TextEncoder();
 
 /**
  * Checks a topic that is to go to a broker.
@@ -33,12 +28,7 @@ export function checkBrokerTopic(topic: string): void {
       } with a broker: it has half of a surrogate pair`,
     );
   }
-  if (topic.length <= SURELY_SHORT) return;
-  const { length } = encoder.encode(topic);
-  if (length <= MAX_TOPIC_LENGTH) return;
-  throw new RangeError(
-    `Cannot use a topic of ${length} bytes with a broker: it has ${MAX_TOPIC_LENGTH} at most`,
-  );
+  checkTopicLength(topic, "a broker");
 }
 
 /** A server's part in a broker: what it publishes goes there, and what others publish comes from there. */

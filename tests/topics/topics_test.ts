@@ -16,6 +16,12 @@ function subscriber(received: number[], onSent: () => void = () => {}): Subscrib
       onSent();
     },
     sendAlone() {},
+    isResumable: false,
+    isGreeted: true,
+    session: undefined,
+    openSession: () => "",
+    takePosition: () => undefined,
+    sendNote() {},
     closeLagging() {},
   };
 }
