@@ -3,6 +3,9 @@ import { encodeNote, type Hello, parseHello } from "../resume/subprotocol.ts";
 import type { Clock } from "./clock.ts";
 import type { Message } from "./connection.ts";
 
+/** What a position costs that is kept until its topic is subscribed to, with the topic, in bytes. */
+const POSITION_COST = 256;
+
 /** A server's side of `sluice.resume.v1`: who the client is, and how far it got before it connected. */
 export class ResumablePeer {
   readonly #clock: Clock;
@@ -19,6 +22,11 @@ export class ResumablePeer {
   /** Whether the client has said who it is: nothing begins before. */
   get isGreeted(): boolean {
     return this.#hello !== undefined;
+  }
+
+  /** The memory that the client takes by what it said, in bytes. */
+  get heldSize(): number {
+    return (this.#hello?.positions.size ?? 0) * POSITION_COST;
   }
 
   /** The client's session, where it has had one before. */

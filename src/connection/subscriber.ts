@@ -108,6 +108,8 @@ export interface Subscriber {
   sendAlone(data: Message, compress: boolean | undefined): void;
   /** Whether the peer speaks `sluice.resume.v1`: messages may begin with a header, and there are notes. */
   readonly isResumable: boolean;
+  /** Whether the peer has said who it is, and how far it got, where it is one that does. */
+  readonly isGreeted: boolean;
   /** Who the peer is, over several connections where it is resumable; `undefined` where nobody asked yet. */
   readonly session: string | undefined;
   /** Gives the session, which there is from now on. */
@@ -128,6 +130,8 @@ export interface SubscriberTopics {
   subscribe(subscriber: Subscriber, topic: string, options: SubscribeOptions): Subscription;
   /** See `Connection.unsubscribe`. */
   unsubscribe(subscriber: Subscriber, topic: string): boolean;
+  /** Goes on with a connection whose peer has said how far it got. */
+  greet(subscriber: Subscriber): void;
   /** The topics of a connection. */
   topicsOf(subscriber: Subscriber): ReadonlySet<string>;
   /** Goes on sending to a connection that was too slow. */

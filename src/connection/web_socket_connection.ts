@@ -233,6 +233,7 @@ export class WebSocketConnection<Data>
     peer.receiveHello(data);
     this.#session = peer.session ?? this.#session;
     void this.#sendQueue.send(peer.answer(this.openSession()));
+    this.#topics?.greet(this);
     this.#start();
   }
 
@@ -409,8 +410,9 @@ export class WebSocketConnection<Data>
     if (!this.isSendable) return false;
     // Without a receiver it is open whether the message will be wanted whole: it must not grow past
     // the queue's limit before somebody says so.
+    const isWhole = this.#hasReceiver || !this.isGreeted;
     return this.#handling > 0 || this.#isTooFast ||
-      this.#receiveQueue.isFull(this.#hasReceiver ? 0 : this.#protocol.collectedLength) ||
+      this.#receiveQueue.isFull(isWhole ? 0 : this.#protocol.collectedLength) ||
       (this.#budget !== undefined && this.#budget.isShort &&
         this.#budget.mustWait(this, this.#heldSize));
   }
@@ -667,6 +669,10 @@ export class WebSocketConnection<Data>
     return this.#resumable !== undefined;
   }
 
+  get isGreeted(): boolean {
+    return this.#resumable?.isGreeted ?? true;
+  }
+
   get session(): string | undefined {
     return this.#session;
   }
@@ -692,7 +698,7 @@ export class WebSocketConnection<Data>
   /** The bytes held on the way to the program and to the peer. */
   get #heldSize(): number {
     return this.#intake.undecodedLength + this.#protocol.heldLength +
-      this.#receiveQueue.size + this.#sendQueue.ownLength;
+      this.#receiveQueue.size + this.#sendQueue.ownLength + (this.#resumable?.heldSize ?? 0);
   }
 
   recountHeld(): number {

@@ -30,12 +30,13 @@ const LF = 0x0a;
 /** What goes before a message of the program that may begin as only those do that have a header. */
 export const ESCAPE: string = `${MARK}\n`;
 
+const PUBLISHED = /^([1-9]\d*) (.*)$/;
 const SESSION = /^[\w-]{16,64}$/;
 /** The longest header: a topic has 1,024 bytes at most, each of which JSON may write as six. */
 export const MAX_HEADER_LENGTH: number = 8 * 1024;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A message of the program. */
 type Message = string | Uint8Array;
@@ -167,9 +168,9 @@ export function parseServerMessage(data: Message, isWhole: boolean): ServerMessa
 }
 
 function parsePublished(header: string): [number: number, position: Position] {
-  const space = header.indexOf(" ");
-  const number = parseNumber(Number(header.slice(0, space)));
-  const position = parsePosition(header.slice(space + 1));
+  const [, digits, place] = PUBLISHED.exec(header) ?? [];
+  const number = parseNumber(Number(digits));
+  const position = parsePosition(place);
   if (number === undefined || position === undefined) {
     throw refuseHeader(`${JSON.stringify(header.slice(0, 100))} tells no place`);
   }

@@ -10,16 +10,13 @@ import { BrokerSubscriptions } from "./broker_subscriptions.ts";
 import { DoublingTally } from "./doubling_tally.ts";
 import type { PresenceBrokerHandler, PresenceLink } from "./presence_group.ts";
 import { PRESENCE_PREFIX } from "./presence_message.ts";
+import { checkTopicLength } from "./topic_length.ts";
 import type { Topics, TopicsWatcher } from "./topics.ts";
 
 /** How long what still waits may take when the server ends, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 1_000;
-/** The longest topic, in bytes of UTF-8: what brokers take, encoded as they need it. */
-const MAX_TOPIC_LENGTH = 1024;
 /** The most bytes about presence that are on their way to the broker; what is more is lost, and made good later. */
 const PRESENCE_WINDOW = 1024 * 1024;
-
-const encoder = new TextEncoder();
 
 /**
  * Checks a topic that is to go to a broker.
@@ -44,13 +41,7 @@ export function checkBrokerTopic(topic: string, more: number = 0): void {
       } with a broker: servers use those among themselves that begin with ${PRESENCE_PREFIX}`,
     );
   }
-  const max = MAX_TOPIC_LENGTH - more;
-  // A UTF-16 code unit has three bytes of UTF-8 at most.
-  if (topic.length * 3 <= max) return;
-  const { length } = encoder.encode(topic);
-  if (length <= max) return;
-  const what = more === 0 ? "a broker" : "a broker and presence";
-  throw new RangeError(`Cannot use a topic of ${length} bytes with ${what}: it has ${max} at most`);
+  checkTopicLength(topic, more === 0 ? "a broker" : "a broker and presence", more);
 }
 
 /** A server's part in a broker: what it publishes goes there, and what others publish comes from there. */

@@ -34,7 +34,8 @@ export class TopicLog {
   isInUse = false;
   /** Stands for the end of its last subscription, as long as those who had it may come back. */
   leaving: Entry | undefined;
-  #entries: Entry[] = [];
+  /** Those that were dropped have left a gap, where they would be held. */
+  #entries: (Entry | undefined)[] = [];
   /** The index of the first entry. */
   #start = 0;
   #size = 0;
@@ -60,8 +61,8 @@ export class TopicLog {
   /** Gives the messages behind a number, in their order. */
   since(number: number): PublishedMessage[] {
     let index = this.#entries.length;
-    while (index > this.#start && this.#entries[index - 1].number > number) index--;
-    return this.#entries.slice(index).map(({ message }) => message!);
+    while (index > this.#start && this.#entries[index - 1]!.number > number) index--;
+    return this.#entries.slice(index).map((entry) => entry!.message!);
   }
 
   /** The oldest message. */
@@ -83,7 +84,8 @@ export class TopicLog {
 
   /** Drops the oldest message. */
   shift(): Entry {
-    const entry = this.#entries[this.#start++];
+    const entry = this.#entries[this.#start]!;
+    this.#entries[this.#start++] = undefined;
     this.#size -= entry.size;
     this.lost = entry.number;
     if (this.#start * 2 > this.#entries.length) {

@@ -5,6 +5,7 @@ import { formatPosition, type Position } from "../resume/position.ts";
 import type { KeepWindow } from "./broker.ts";
 import { KeptMessages, TopicLog } from "./kept_messages.ts";
 import { PublishedMessage } from "./published_message.ts";
+import { checkTopicLength } from "./topic_length.ts";
 import type { TopicSubscription } from "./topic_subscription.ts";
 import type { TopicKeeper, Topics, TopicsWatcher } from "./topics.ts";
 
@@ -24,6 +25,7 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
   #topicCount = 0;
   /** The number of the latest message of any topic that nothing is known of any more. */
   #forgotten = 0;
+  #isClosed = false;
 
   constructor(settings: ResumeSettings, topics: Topics, clock: Clock) {
     this.#topics = topics;
@@ -41,7 +43,11 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
     return this.#isKept(topic);
   }
 
-  /** Publishes a message, and keeps it. */
+  /**
+   * Publishes a message, and keeps it.
+   *
+   * @throws {RangeError} Where the topic is too long.
+   */
   publish(
     topic: string,
     data: Message,
@@ -49,6 +55,8 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
     key: string,
     except: Subscriber | undefined,
   ): void {
+    checkTopicLength(topic, "resume");
+    if (this.#isClosed) return;
     const log = this.#open(topic);
     const position = { epoch: this.#epoch, number: ++this.#messageCount };
     const place = { topic: log.number, position };
@@ -89,7 +97,9 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
   }
 
   addTopic(topic: string): void {
-    if (this.#isKept(topic)) this.#open(topic).isInUse = true;
+    if (!this.#isKept(topic)) return;
+    checkTopicLength(topic, "resume");
+    this.#open(topic).isInUse = true;
   }
 
   deleteTopic(topic: string): void {
@@ -97,8 +107,9 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
     if (log !== undefined) this.#messages.leave(log);
   }
 
-  /** Forgets all messages. */
+  /** Forgets all messages, and keeps no more. */
   close(): void {
+    this.#isClosed = true;
     this.#messages.clear();
   }
 

@@ -16,7 +16,7 @@ interface Subscriptions {
   readonly byTopic: Map<string, TopicSubscription>;
   /** Those with messages that wait for it. */
   readonly lagging: Set<TopicSubscription>;
-  /** Those of which it is not known yet what the subscriber missed. */
+  /** Those of which it is not known yet what the subscriber missed, or who it is. */
   readonly resuming: Set<TopicSubscription>;
 }
 
@@ -136,12 +136,28 @@ export class Topics implements SubscriberTopics {
     if (before !== undefined) forget(own, before);
     own.byTopic.set(topic, subscription);
     if (this.keeper?.isKept(topic)) {
-      subscription.resumeFrom = before?.resumeFrom ?? subscriber.takePosition(topic);
-      if (subscription.resumeFrom !== undefined) own.resuming.add(subscription);
-      this.keeper.join(subscriber, subscription);
+      subscription.resumeFrom = before?.resumeFrom;
+      if (subscriber.isGreeted) this.#join(subscriber, own, subscription);
+      else own.resuming.add(subscription);
     }
     this.#tellPresence(topic, subscriber, before, subscription);
     return subscription;
+  }
+
+  greet(subscriber: Subscriber): void {
+    const own = this.#subscriptions.get(subscriber);
+    if (own === undefined) return;
+    for (const subscription of [...own.resuming]) {
+      own.resuming.delete(subscription);
+      this.#join(subscriber, own, subscription);
+    }
+  }
+
+  /** Begins with a topic whose messages are kept, once it is known how far the subscriber got. */
+  #join(subscriber: Subscriber, own: Subscriptions, subscription: TopicSubscription): void {
+    subscription.resumeFrom ??= subscriber.takePosition(subscription.topic);
+    if (subscription.resumeFrom !== undefined) own.resuming.add(subscription);
+    this.keeper!.join(subscriber, subscription);
   }
 
   unsubscribe(subscriber: Subscriber, topic: string): boolean {
@@ -153,7 +169,7 @@ export class Topics implements SubscriberTopics {
     own.byTopic.delete(topic);
     forget(own, subscription);
     if (own.byTopic.size === 0) this.#subscriptions.delete(subscriber);
-    if (this.keeper?.isKept(topic)) this.keeper.part(subscriber, topic);
+    this.#part(subscriber, topic);
     this.#remove(subscriber, topic);
     this.#tellPresence(topic, subscriber, subscription, undefined);
     return true;
@@ -207,10 +223,15 @@ export class Topics implements SubscriberTopics {
     if (own === undefined) return;
     this.#subscriptions.delete(subscriber);
     for (const [topic, subscription] of own.byTopic) {
-      if (this.keeper?.isKept(topic)) this.keeper.part(subscriber, topic);
+      this.#part(subscriber, topic);
       this.#remove(subscriber, topic);
       this.#tellPresence(topic, subscriber, subscription, undefined);
     }
+  }
+
+  #part(subscriber: Subscriber, topic: string): void {
+    // Before it is greeted, it has not joined.
+    if (subscriber.isGreeted && this.keeper?.isKept(topic)) this.keeper.part(subscriber, topic);
   }
 
   flush(isLast = false): void {

@@ -13,6 +13,7 @@ const messages = fc.record({
   data: fc.oneof(fc.string({ unit: "binary" }), fc.uint8Array({ maxLength: 100 })),
   compress: fc.constantFrom(undefined, false, true),
   key: fc.string({ unit: "binary", maxLength: 20 }),
+  except: fc.option(fc.stringMatching(/^[\w-]{16,64}$/), { nil: undefined }),
 });
 
 describe("the messages of a broker", () => {
@@ -21,6 +22,7 @@ describe("the messages of a broker", () => {
       const bytes = encodeBrokerMessage(ID, message);
       assertEquals(decodeBrokerMessage(OTHER_ID, bytes), message);
       assertEquals(decodeBrokerMessage(ID, bytes), undefined);
+      assertEquals(decodeBrokerMessage(undefined, bytes), message);
     }));
   });
 
@@ -32,18 +34,33 @@ describe("the messages of a broker", () => {
     );
   });
 
+  it("have the session that is not to get them behind the key", () => {
+    const message = { data: "hi", compress: undefined, key: "k", except: "ab" };
+    assertEquals(
+      [...encodeBrokerMessage(ID, message)],
+      [0x53, 0x4c, 1, 9, ...ID, 0, 0, 0, 1, 0x6b, 2, 0x61, 0x62, 0x68, 0x69],
+    );
+  });
+
   const good = encodeBrokerMessage(ID, { data: "hi", compress: undefined, key: "key" });
+  const except = encodeBrokerMessage(ID, {
+    ...{ data: "hi", compress: undefined, key: "key" },
+    except: "0123456789abcdef",
+  });
   const REFUSED: [name: string, bytes: Uint8Array, reason: string][] = [
     ["nothing", new Uint8Array(0), "0 bytes"],
     ["less than a head", good.subarray(0, 23), "23 bytes"],
     ["another beginning", good.with(0, 0x54), "SL"],
     ["another version", good.with(2, 2), "version 2"],
-    ["flags of the future", good.with(3, 8), "flags 8"],
+    ["flags of the future", good.with(3, 16), "flags 16"],
     ["compress without being given", good.with(3, 5), "flags 5"],
     ["a key that is longer than all", good.with(20, 255), "its key alone has 4278190083"],
     ["a key that is cut short", good.subarray(0, 26), "its key alone has 3"],
     ["text that is no UTF-8", good.with(28, 0xff), "UTF-8"],
     ["a key that is no UTF-8", good.with(24, 0xff), "UTF-8"],
+    ["a session that is cut short", except.subarray(0, 33), "ends within a session"],
+    ["a session without its length", except.subarray(0, 27), "ends within a session"],
+    ["a session that is no UTF-8", except.with(30, 0xff), "UTF-8"],
   ];
   for (const [name, bytes, reason] of REFUSED) {
     it(`are not ${name}`, () => {

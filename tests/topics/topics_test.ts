@@ -17,6 +17,7 @@ function subscriber(received: number[], onSent: () => void = () => {}): Subscrib
     },
     sendAlone() {},
     isResumable: false,
+    isGreeted: true,
     session: undefined,
     openSession: () => "",
     takePosition: () => undefined,

@@ -1,0 +1,278 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { ProtocolError } from "../../src/errors.ts";
+import { formatPosition, parsePosition, type Position } from "../../src/resume/position.ts";
+import {
+  encodeHello,
+  encodeNote,
+  encodePublished,
+  escapeMessage,
+  MAX_HEADER_LENGTH,
+  type Note,
+  parseHello,
+  parseServerMessage,
+} from "../../src/resume/subprotocol.ts";
+import { utf8 } from "../codec/support.ts";
+
+type Message = string | Uint8Array;
+
+const SESSION = "0123456789abcdef";
+
+const anyText = fc.string({ unit: "binary", maxLength: 40 });
+const anyBytes = fc.uint8Array({ maxLength: 40 });
+const position: fc.Arbitrary<Position> = fc.record({
+  epoch: fc.stringMatching(/^[\w-]{1,32}$/),
+  number: fc.maxSafeNat(),
+});
+const number = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+/** Messages that begin, or nearly begin, as those with a header do. */
+const message: fc.Arbitrary<Message> = fc.oneof(
+  anyText,
+  anyText.map((text) => `\x1e${text}`),
+  anyBytes,
+  anyBytes.map((bytes) => Uint8Array.of(0x1e, ...bytes)),
+);
+
+/** What a receiver of whole messages makes of one. */
+function readWhole(data: Message): { kind: string; rest?: Message; note?: Note; place?: unknown } {
+  const parsed = parseServerMessage(data, true)!;
+  if (parsed.kind === "note") return { kind: "note", note: parsed.note };
+  const rest = data.slice(parsed.start);
+  if (parsed.kind === "message") return { kind: "message", rest };
+  return { kind: "published", rest, place: [parsed.number, parsed.position] };
+}
+
+/** What is found where a message comes byte by byte: the header must not be taken for whole too soon. */
+function readSlowly(bytes: Uint8Array): ReturnType<typeof parseServerMessage> {
+  for (let length = 0; length <= bytes.length; length++) {
+    const parsed = parseServerMessage(bytes.subarray(0, length), false);
+    if (parsed === undefined) continue;
+    assert(parsed.kind !== "note", "the end of a note is the end of the message");
+    assert(parsed.start <= length);
+    return parsed;
+  }
+  return parseServerMessage(bytes, true);
+}
+
+describe("positions", () => {
+  it("are read as they were written", () => {
+    fc.assert(fc.property(position, (each) => {
+      const text = formatPosition(each);
+      assert(text.length <= 64 && /^[!-~]+$/.test(text));
+      assertEquals(parsePosition(text), each);
+    }));
+  });
+
+  for (
+    const text of [
+      "",
+      "a",
+      ".1",
+      "a.",
+      "a.-1",
+      "a.1.2",
+      "a.01",
+      "a.1 ",
+      " a.1",
+      "a.1\n",
+      "a b.1",
+      "é.1",
+      "a.9007199254740992",
+      "a.99999999999999999",
+      "a.1e3",
+      `${"a".repeat(33)}.1`,
+      1,
+      null,
+      undefined,
+      ["a.1"],
+    ]
+  ) {
+    it(`are not ${JSON.stringify(text)}`, () => assertEquals(parsePosition(text), undefined));
+  }
+
+  it("go from 0 to the largest safe integer", () => {
+    assertEquals(parsePosition("a.0"), { epoch: "a", number: 0 });
+    assertEquals(parsePosition("a.9007199254740991")?.number, Number.MAX_SAFE_INTEGER);
+    assertEquals(parsePosition(`${"a".repeat(32)}.1`)?.number, 1);
+  });
+});
+
+describe("the hello", () => {
+  it("is read as it was written", () => {
+    const session = fc.option(fc.stringMatching(/^[\w-]{16,64}$/), { nil: undefined });
+    const positions = fc.array(fc.tuple(anyText, position)).map((entries) => new Map(entries));
+    fc.assert(fc.property(session, positions, (session, positions) => {
+      assertEquals(parseHello(encodeHello(session, positions)), { session, positions });
+    }));
+  });
+
+  it("keeps topics apart from what objects have", () => {
+    const positions = new Map(
+      ["__proto__", "constructor", "toString", ""].map((
+        topic,
+        number,
+      ) => [topic, { epoch: "e", number }]),
+    );
+    assertEquals(parseHello(encodeHello(undefined, positions)).positions, positions);
+  });
+
+  it("may leave out both, and say more", () => {
+    assertEquals(parseHello("{}"), { session: undefined, positions: new Map() });
+    assertEquals(parseHello('{"other":[1]}').positions.size, 0);
+  });
+
+  const malformed: [what: string, data: Message][] = [
+    ["bytes", utf8("{}")],
+    ["nothing", ""],
+    ["no JSON", "{"],
+    ["a list", "[]"],
+    ["null", "null"],
+    ["a string", '"x"'],
+    ["a session that is a number", '{"session":1}'],
+    ["a session that is null", '{"session":null}'],
+    ["a session that is short", `{"session":"${SESSION.slice(1)}"}`],
+    ["a session that is long", `{"session":"${"a".repeat(65)}"}`],
+    ["a session with a space", `{"session":"${SESSION} "}`],
+    ["positions that are null", '{"positions":null}'],
+    ["positions in a list", '{"positions":[]}'],
+    ["positions in a string", '{"positions":"a.1"}'],
+    ["a position that is a number", '{"positions":{"a":1}}'],
+    ["a position without a number", '{"positions":{"a":"b"}}'],
+  ];
+  for (const [what, data] of malformed) {
+    it(`is not ${what}`, () => {
+      const error = assertThrows(() => parseHello(data), ProtocolError, "first message");
+      assertEquals(error.closeCode, 1008);
+    });
+  }
+
+  it("is read, or refused in order, whatever it is", () => {
+    fc.assert(fc.property(fc.oneof(message, fc.json()), (data) => {
+      try {
+        parseHello(data);
+      } catch (error) {
+        assert(error instanceof ProtocolError, String(error));
+      }
+    }));
+  });
+});
+
+describe("messages of a server", () => {
+  it("are those of the program, whatever they begin with", () => {
+    fc.assert(fc.property(message, (data) => {
+      assertEquals(readWhole(escapeMessage(data)), { kind: "message", rest: data });
+    }));
+  });
+
+  it("are as they are where they don't begin with RS", () => {
+    for (const data of ["", "x", "\n\x1e", utf8("x\x1e"), new Uint8Array(0)]) {
+      assert(escapeMessage(data) === data);
+    }
+  });
+
+  it("tell where they stand in their topic", () => {
+    fc.assert(fc.property(number, position, message, (number, position, data) => {
+      assertEquals(readWhole(encodePublished(number, position, data)), {
+        kind: "published",
+        rest: data,
+        place: [number, position],
+      });
+    }));
+  });
+
+  it("are the same byte by byte", () => {
+    fc.assert(fc.property(number, position, anyBytes, (number, position, data) => {
+      for (const each of [escapeMessage(data), encodePublished(number, position, data)]) {
+        assertEquals(readSlowly(each as Uint8Array), parseServerMessage(each, true));
+      }
+    }));
+  });
+
+  const notes: Note[] = [
+    { session: SESSION, protocol: "" },
+    { session: SESSION, protocol: "chat" },
+    { topic: "a", number: 1, position: "e.0", isLost: false },
+    { topic: "", number: 7, position: undefined, isLost: false },
+    { topic: "\n\ud800 é\x1e", number: 2 ** 53 - 1, position: "e.12", isLost: true },
+    { unsubscribed: 3 },
+    { progress: "e.5" },
+  ];
+  for (const note of notes) {
+    it(`are notes, such as ${JSON.stringify(note)}`, () => {
+      const text = encodeNote(note);
+      assert(!text.includes("\n"));
+      assertEquals(readWhole(text), { kind: "note", note });
+      assertEquals(readSlowly(utf8(text)), { kind: "note", note });
+    });
+  }
+
+  it("may be notes that say more", () => {
+    const text = '\x1e{"unsubscribed":3,"why":{}}';
+    assertEquals(readWhole(text), { kind: "note", note: { unsubscribed: 3 } });
+  });
+
+  const malformed: [what: string, data: Message][] = [
+    ["RS alone", "\x1e"],
+    ["a note that is no JSON", "\x1e{"],
+    ["a note that is a list", "\x1e[]"],
+    ["a note of nothing known", '\x1e{"a":1}'],
+    ["a note with a short session", '\x1e{"session":"x","protocol":""}'],
+    ["a note with a session alone", `\x1e{"session":"${SESSION}"}`],
+    ["a note with a topic alone", '\x1e{"topic":"a"}'],
+    ["a note with topic 0", '\x1e{"topic":"a","number":0,"position":"e.1"}'],
+    ["a note with topic 1.5", '\x1e{"topic":"a","number":1.5,"position":"e.1"}'],
+    ["a note with a topic's number as text", '\x1e{"topic":"a","number":"1"}'],
+    ["a note with another position", '\x1e{"topic":"a","number":1,"position":"e"}'],
+    ["a note with a position that is null", '\x1e{"topic":"a","number":1,"position":null}'],
+    ["a note of another topic that is left", '\x1e{"unsubscribed":-1}'],
+    ["a note of other progress", '\x1e{"progress":"e"}'],
+    ["a header without a place", "\x1e7\nx"],
+    ["a header without a topic", "\x1e e.1\nx"],
+    ["a header with topic 0", "\x1e0 e.1\nx"],
+    ["a header with a negative topic", "\x1e-1 e.1\nx"],
+    ["a header with another number", "\x1e1e1 e.1\nx"],
+    ["a header with a hexadecimal number", "\x1e0x7 e.1\nx"],
+    ["a header with a sign", "\x1e+7 e.1\nx"],
+    ["a header with a number that is too large", "\x1e9007199254740993 e.1\nx"],
+    ["a header with two spaces", "\x1e7  e.1\nx"],
+    ["a header with a space behind it", "\x1e7 e.1 \nx"],
+    ["a header with another place", "\x1e7 e\nx"],
+    ["a header with CR", "\x1e7 e.1\r\nx"],
+    ["a note with LF behind it", `${encodeNote({ unsubscribed: 3 })}\n`],
+    ["a header that is too long", `\x1e${"7".repeat(MAX_HEADER_LENGTH + 1)}\nx`],
+    ["a header without an end", `\x1e${"7".repeat(MAX_HEADER_LENGTH + 1)}`],
+    ["a header that is no UTF-8", Uint8Array.of(0x1e, 0xff, 0x0a)],
+  ];
+  for (const [what, data] of malformed) {
+    it(`are not ${what}`, () => {
+      const bytes = typeof data === "string" ? utf8(data) : data;
+      for (const read of [() => readWhole(data), () => readWhole(bytes), () => readSlowly(bytes)]) {
+        const error = assertThrows(read, ProtocolError, "header");
+        assertEquals(error.closeCode, 1008);
+      }
+    });
+  }
+
+  it("are read, or refused in order, whatever they are", () => {
+    const headed = fc.tuple(fc.oneof(anyText, fc.json()), anyText).map(([header, rest]) =>
+      `\x1e${header}\n${rest}`
+    );
+    const noted = fc.json().map((json) => `\x1e${json}`);
+    fc.assert(fc.property(fc.oneof(message, headed, noted), (data) => {
+      const bytes = typeof data === "string" ? utf8(data) : data;
+      for (const read of [() => readWhole(data), () => readSlowly(bytes)]) {
+        try {
+          read();
+        } catch (error) {
+          assert(error instanceof ProtocolError, String(error));
+        }
+      }
+    }));
+  });
+
+  it("are waited for up to the longest header", () => {
+    const header = utf8(`\x1e${"x".repeat(MAX_HEADER_LENGTH - 1)}`);
+    assertEquals(parseServerMessage(header, false), undefined);
+  });
+});
