@@ -136,7 +136,6 @@ export class BrokerKeeper
 
   /** Forgets all messages. */
   close(): void {
-    for (const topic of this.#byTopic.values()) topic.close();
     this.#byTopic.clear();
     this.messages.clear();
   }
@@ -155,7 +154,7 @@ export class BrokerKeeper
     if (own === undefined) return;
     this.#byTopic.delete(topic);
     this.#failed.delete(own);
-    own.close();
+    own.disconnect();
     this.messages.delete(own.log);
     this.#subscriptions.delete(topic);
   }

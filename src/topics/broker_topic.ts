@@ -1,6 +1,6 @@
 import type { Subscriber } from "../connection/subscriber.ts";
 import { formatPosition, type Position } from "../resume/position.ts";
-import type { KeepingBroker, KeptMessage } from "./broker.ts";
+import type { KeepingBroker, KeptMessage, MissedMessages } from "./broker.ts";
 import type { KeptMessages, TopicLog } from "./kept_messages.ts";
 import type { PublishedMessage } from "./published_message.ts";
 import type { TopicSubscription } from "./topic_subscription.ts";
@@ -39,7 +39,8 @@ export class BrokerTopic {
   /** The resumable subscribers that don't know yet where they are. */
   readonly #joining: Map<Subscriber, TopicSubscription> = new Map();
   #isWorking = false;
-  #isClosed = false;
+  /** Counts the connections to the broker: what one of them said is of no use with the next. */
+  #connectionCount = 0;
 
   constructor(log: TopicLog, owner: BrokerTopicOwner) {
     this.log = log;
@@ -77,19 +78,14 @@ export class BrokerTopic {
 
   /** Notes that the broker sends what is published from now on. */
   connect(): void {
+    this.#connectionCount++;
     this.#isSubscribed = true;
     this.#hasHole = true;
     this.work();
   }
 
-  /** Notes that the broker can't be reached. */
+  /** Notes that the broker can't be reached, or that there is no subscription any more. */
   disconnect(): void {
-    this.#isSubscribed = false;
-  }
-
-  /** Ends, with the last subscription. */
-  close(): void {
-    this.#isClosed = true;
     this.#isSubscribed = false;
   }
 
@@ -117,24 +113,34 @@ export class BrokerTopic {
 
   async #work(): Promise<void> {
     this.#isWorking = true;
-    try {
-      while (this.#isSubscribed && !this.isSettled) {
+    while (this.#isSubscribed && !this.isSettled) {
+      const connection = this.#connectionCount;
+      try {
         if (this.#position === undefined) await this.#findPlace();
         else if (this.#hasHole) await this.#fillHole(this.#position);
         else await this.#readMissed(this.#position);
+      } catch (error) {
+        // What was asked of a connection that is gone is asked of the one that is there.
+        if (connection !== this.#connectionCount) continue;
+        if (this.#isSubscribed) this.#owner.failRead(this, error);
+        break;
       }
-    } catch (error) {
-      // What was asked of a connection that is gone is asked again when it is back.
-      if (this.#isSubscribed) this.#owner.failRead(this, error);
-    } finally {
-      this.#isWorking = false;
     }
+    this.#isWorking = false;
+  }
+
+  /** Reads; gives `undefined` where the connection is not the same any more, and all begins anew. */
+  async #read(after: Position | undefined): Promise<MissedMessages | undefined> {
+    const connection = this.#connectionCount;
+    const missed = await this.#owner.broker.read(this.log.topic, after);
+    return this.#isSubscribed && connection === this.#connectionCount ? missed : undefined;
   }
 
   /** Finds where the topic is. */
   async #findPlace(): Promise<void> {
-    const { position } = await this.#owner.broker.read(this.log.topic, undefined);
-    if (this.#isClosed) return;
+    const missed = await this.#read(undefined);
+    if (missed === undefined) return;
+    const { position } = missed;
     // What came meanwhile was published after the topic was subscribed to. Not all of it may have come.
     const [first] = this.#early;
     const isBehind = first !== undefined &&
@@ -154,8 +160,8 @@ export class BrokerTopic {
 
   /** Reads what passed by. */
   async #fillHole(from: Position): Promise<void> {
-    const missed = await this.#owner.broker.read(this.log.topic, from);
-    if (this.#isClosed || !this.#isSubscribed) return;
+    const missed = await this.#read(from);
+    if (missed === undefined) return;
     this.#hasHole = false;
     const { epoch } = missed.position;
     if (epoch !== from.epoch || !missed.isComplete) this.#tellLost();
@@ -174,8 +180,8 @@ export class BrokerTopic {
       resumeFrom?.epoch === at.epoch ? resumeFrom.number : 0
     );
     const after = { epoch: at.epoch, number: Math.min(...numbers) };
-    const missed = await this.#owner.broker.read(this.log.topic, after);
-    if (this.#isClosed || !this.#isSubscribed) return;
+    const missed = await this.#read(after);
+    if (missed === undefined) return;
     if (missed.position.epoch !== this.#position!.epoch) {
       this.#hasHole = true;
       return;

@@ -122,6 +122,11 @@ export class KeptMessages {
     return this.#size;
   }
 
+  /** The number of topics of which anything is known. */
+  get topicCount(): number {
+    return this.#logs.size;
+  }
+
   /** Gives the log of a topic, where there is one. */
   get(topic: string): TopicLog | undefined {
     return this.#logs.get(topic);

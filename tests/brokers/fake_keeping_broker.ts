@@ -93,6 +93,9 @@ export class FakeLog {
 
 /** A server's part. What it asks, and what it is told, is under way until `step` is called. */
 export class FakeKeepingBroker implements KeepingBroker {
+  /** What reading, and appending, fails with. */
+  readError: unknown;
+  appendError: unknown;
   readonly #log: FakeLog;
   readonly #random: Random;
   readonly #pending: Set<{ reject: (error: unknown) => void }> = new Set();
@@ -127,10 +130,13 @@ export class FakeKeepingBroker implements KeepingBroker {
   }
 
   append(topic: string, id: string, message: Uint8Array): Promise<void> {
+    const { appendError } = this;
+    if (appendError !== undefined) return this.#refuse(appendError);
     return this.#ask(() => this.#log.append(topic, id, message));
   }
 
   read(topic: string, after: Position | undefined): Promise<MissedMessages> {
+    if (this.readError !== undefined) return this.#refuse(this.readError);
     return this.#ask(() => this.#log.read(topic, after));
   }
 
@@ -161,6 +167,22 @@ export class FakeKeepingBroker implements KeepingBroker {
   /** Whether anything is under way. */
   get isBusy(): boolean {
     return this.#requests.length > 0 || this.#answers.length > 0;
+  }
+
+  /** Whether the server has asked something that has not arrived. */
+  get hasRequests(): boolean {
+    return this.#requests.length > 0;
+  }
+
+  /** Lets the next thing come back. */
+  stepAnswer(): void {
+    this.#answers.shift()?.();
+  }
+
+  /** Lets what comes back next be overtaken. */
+  swapAnswers(): void {
+    const [first, second, ...rest] = this.#answers;
+    this.#answers = [second, first, ...rest];
   }
 
   /** Lets one thing arrive. */
@@ -203,6 +225,11 @@ export class FakeKeepingBroker implements KeepingBroker {
   /** Sends a place that all topics have reached. */
   sendProgress(position: Position): void {
     if (this.#isConnected) this.#answers.push(() => this.#kept.receiveProgress(position));
+  }
+
+  async #refuse(error: unknown): Promise<never> {
+    await this.#ask(() => {});
+    throw error;
   }
 
   #ask<T>(run: () => T): Promise<T> {

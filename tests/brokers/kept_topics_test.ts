@@ -1,0 +1,295 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import type { BrokerEvent } from "../../src/server/mod.ts";
+import { ResumingClient } from "../resume/resuming_client.ts";
+import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
+import { settle } from "../support/turn.ts";
+import { encodeBrokerMessage, ID_LENGTH } from "../../src/topics/broker_message.ts";
+import { FakeKeepingBroker, FakeLog } from "./fake_keeping_broker.ts";
+
+/** A server whose broker answers when a test says so. */
+interface Stage {
+  log: FakeLog;
+  broker: FakeKeepingBroker;
+  harness: MemoryHarness<unknown>;
+  events: BrokerEvent[];
+  /** Another server publishes. */
+  append(text: string): void;
+  /** Lets all arrive. */
+  arrive(): Promise<void>;
+  /** Lets what the server asks arrive, and nothing come back. */
+  ask(): Promise<void>;
+}
+
+async function withStage(
+  body: (stage: Stage) => Promise<void>,
+  countsTogether: boolean = false,
+): Promise<void> {
+  const log = new FakeLog(countsTogether);
+  // Of what is under way, what was asked arrives first, and half of it where the connection is lost.
+  const broker = new FakeKeepingBroker(log, () => 0);
+  const events: BrokerEvent[] = [];
+  let count = 0;
+  await withMemoryServer({
+    broker,
+    resume: true,
+    open: (conn) => void conn.subscribe("x"),
+    onEvent: (event) => void (event.type === "broker" && events.push(event)),
+  }, async (harness) => {
+    const other = new Uint8Array(ID_LENGTH).fill(7);
+    await body({
+      log,
+      broker,
+      harness,
+      events,
+      append: (text) => {
+        const message = { data: text, compress: undefined, key: "" };
+        log.append("x", `other:${++count}`, encodeBrokerMessage(other, message));
+      },
+      arrive: async () => {
+        do {
+          while (broker.isBusy) broker.step();
+          await settle();
+        } while (broker.isBusy);
+      },
+      ask: async () => {
+        while (broker.hasRequests) broker.step();
+        await settle();
+      },
+    });
+  });
+}
+
+/** Gives the texts that a client has got, one after the other. */
+async function assertTexts(client: ResumingClient, texts: string[]): Promise<void> {
+  assertEquals(await client.texts(texts.length), texts);
+}
+
+/** A client that comes with a position. */
+async function come(stage: Stage, position: string): Promise<ResumingClient> {
+  const client = new ResumingClient(stage.harness);
+  client.positions.x = position;
+  await client.begin();
+  return client;
+}
+
+describe("a topic that a broker keeps", () => {
+  it("tells subscribers where they are once it is known", () =>
+    withStage(async (stage) => {
+      stage.append("before");
+      const client = await new ResumingClient(stage.harness).begin();
+      assertEquals(await client.note(), { topic: "x", number: 1 });
+      stage.broker.connect();
+      await stage.arrive();
+      assertEquals(await client.note(), { topic: "x", number: 1, position: "first.1" });
+      stage.append("after");
+      await stage.arrive();
+      await assertTexts(client, ["after"]);
+      assertEquals(client.positions, { x: "first.2" });
+    }));
+
+  it("waits where a client comes from a server that is ahead", () =>
+    withStage(async (stage) => {
+      stage.broker.connect();
+      const first = await new ResumingClient(stage.harness).begin();
+      await stage.arrive();
+      await first.note();
+      await first.note();
+      for (const text of ["1", "2", "3"]) stage.append(text);
+      const client = await come(stage, "first.3");
+      await stage.arrive();
+      stage.append("4");
+      await stage.arrive();
+      await assertTexts(first, ["1", "2", "3", "4"]);
+      await client.note();
+      await client.note();
+      await assertTexts(client, ["4"]);
+    }));
+
+  it("reads again where the connection was lost before it knew where it was", () =>
+    withStage(async (stage) => {
+      stage.append("before");
+      stage.broker.connect();
+      const client = await new ResumingClient(stage.harness).begin();
+      // It is subscribed, and gets the first message, and not where it is.
+      await stage.ask();
+      stage.broker.stepAnswer();
+      await settle();
+      stage.append("1");
+      stage.broker.stepAnswer();
+      stage.append("2");
+      stage.broker.disconnect();
+      stage.append("3");
+      stage.broker.connect();
+      await stage.arrive();
+      await client.note();
+      assertEquals((await client.note()).position, "first.1");
+      await assertTexts(client, ["1", "2", "3"]);
+    }));
+
+  it("brings what came while it was read once, and in order", () =>
+    withStage(async (stage) => {
+      for (const text of ["1", "2", "3"]) stage.append(text);
+      stage.broker.connect();
+      const first = await new ResumingClient(stage.harness).begin();
+      await stage.arrive();
+      await first.note();
+      await first.note();
+      const client = await come(stage, "first.1");
+      const late = await come(stage, "first.2");
+      // What is read ends with 4, which comes by itself before that; 5 comes before it, too.
+      stage.append("4");
+      await stage.ask();
+      stage.append("5");
+      stage.broker.stepAnswer();
+      stage.broker.swapAnswers();
+      await stage.arrive();
+      stage.append("6");
+      await stage.arrive();
+      await assertTexts(first, ["4", "5", "6"]);
+      for (const [each, from] of [[client, 2], [late, 3]] as const) {
+        await each.note();
+        await each.note();
+        await assertTexts(each, ["2", "3", "4", "5", "6"].slice(from - 2));
+      }
+    }));
+
+  it("leaves to live messages what was read, and has not come yet", () =>
+    withStage(async (stage) => {
+      for (const text of ["1", "2"]) stage.append(text);
+      stage.broker.connect();
+      const first = await new ResumingClient(stage.harness).begin();
+      await stage.arrive();
+      await first.note();
+      await first.note();
+      const client = await come(stage, "first.1");
+      stage.append("3");
+      await stage.ask();
+      // The answer overtakes the message.
+      stage.broker.swapAnswers();
+      await stage.arrive();
+      stage.append("4");
+      await stage.arrive();
+      await client.note();
+      await client.note();
+      await assertTexts(client, ["2", "3", "4"]);
+      await assertTexts(first, ["3", "4"]);
+    }));
+
+  it("tells of what was lost, to those who are there and those who come", () =>
+    withStage(async (stage) => {
+      stage.broker.connect();
+      const first = await new ResumingClient(stage.harness).begin();
+      await stage.arrive();
+      await first.note();
+      await first.note();
+      stage.append("1");
+      await stage.arrive();
+      await assertTexts(first, ["1"]);
+      stage.broker.disconnect();
+      for (const text of ["2", "3", "4"]) stage.append(text);
+      stage.log.trim("x", 2);
+      stage.broker.connect();
+      const client = await come(stage, "first.0");
+      await stage.arrive();
+      assertEquals(await first.note(), { topic: "x", number: 1, isLost: true });
+      await assertTexts(first, ["3", "4"]);
+      await client.note();
+      assertEquals(await client.note(), {
+        topic: "x",
+        number: 1,
+        position: "first.2",
+        isLost: true,
+      });
+      await assertTexts(client, ["3", "4"]);
+    }));
+
+  it("begins anew where the broker has forgotten everything", () =>
+    withStage(async (stage) => {
+      for (const text of ["1", "2"]) stage.append(text);
+      stage.broker.connect();
+      const first = await new ResumingClient(stage.harness).begin();
+      await stage.arrive();
+      await first.note();
+      await first.note();
+      stage.log.clear();
+      stage.append("3");
+      await stage.arrive();
+      assertEquals((await first.note()).isLost, true);
+      await assertTexts(first, ["3"]);
+      assertEquals(first.positions, { x: "first-.1" });
+    }));
+
+  it("tells quiet clients how far they are", () =>
+    withStage(async (stage) => {
+      stage.broker.connect();
+      const client = await new ResumingClient(stage.harness).begin();
+      await stage.arrive();
+      await client.note();
+      await client.note();
+      stage.log.tick(stage.broker);
+      await stage.arrive();
+      assertEquals(await client.note(), { progress: "first.1" });
+    }, true));
+
+  it("is read again after a second where that failed", () =>
+    withStage(async (stage) => {
+      stage.append("1");
+      stage.broker.connect();
+      stage.broker.readError = new Error("Not now");
+      const client = await come(stage, "first.0");
+      await stage.arrive();
+      assert(stage.events.some((event) => event.status === "error"));
+      stage.broker.readError = undefined;
+      await stage.harness.clock.advance(1_000);
+      await stage.arrive();
+      await client.note();
+      await client.note();
+      await assertTexts(client, ["1"]);
+    }));
+
+  it("takes back what was published here, once, and in the order of all", () =>
+    withStage(async (stage) => {
+      stage.broker.connect();
+      const client = await new ResumingClient(stage.harness).begin();
+      await stage.arrive();
+      await client.note();
+      await client.note();
+      const { server } = stage.harness;
+      server.publish("x", "1");
+      stage.append("2");
+      server.publish("x", "3", { except: client.conn });
+      server.publish("x", "4");
+      await settle();
+      stage.broker.disconnect();
+      assertEquals(server.stats().broker?.waitingSize, 3 * (256 + 24 + 1) + 37);
+      stage.broker.connect();
+      await stage.arrive();
+      await assertTexts(client, ["2", "1", "4"]);
+      assertEquals(server.stats().broker?.waitingSize, 0);
+      client.reset();
+      await settle();
+      await client.begin();
+      server.publish("x", "5");
+      await stage.arrive();
+      await client.note();
+      await client.note();
+      await assertTexts(client, ["5"]);
+    }));
+
+  it("drops what is too much, and what the broker refuses, and tells", () =>
+    withStage(async (stage) => {
+      const { server } = stage.harness;
+      stage.broker.connect();
+      stage.broker.appendError = Object.assign(new Error("Never"), { isRefused: true });
+      server.publish("x", "1");
+      await stage.arrive();
+      stage.broker.appendError = undefined;
+      stage.broker.disconnect();
+      for (let i = 0; i < 17; i++) server.publish("x", new Uint8Array(1024 * 1024));
+      const { broker } = server.stats();
+      assertEquals([broker?.dropped, broker?.published], [3, 18]);
+      const told = stage.events.flatMap((event) => event.status === "dropped" ? [event.error] : []);
+      assertEquals(told.map((error) => (error as Error)?.message), ["Never", undefined, undefined]);
+    }));
+});
