@@ -28,7 +28,7 @@ export * from "../client/mod.ts";
 const connectAgain = createConnect(loadDialer);
 
 /** Connects to a WebSocket on the runtime that the program runs on. See {@linkcode Connect}. */
-export const connect: Connect = (url, options) => connectAgain(url, options);
+export const connect: Connect = connectAgain;
 
 /** Connects, and connects again whenever the connection has ended. See {@linkcode Reconnecting}. */
 export const reconnecting: Reconnecting = createReconnecting(connectAgain);
