@@ -12,16 +12,22 @@ import type {
   Position,
 } from "../topics/broker.ts";
 import { NatsReader } from "./nats_reader.ts";
-import { type Answer, ANSWER_TIMEOUT_MS, isNoResponder, NatsStream } from "./nats_stream.ts";
+import {
+  type Answer,
+  ANSWER_TIMEOUT_MS,
+  isNoResponder,
+  NatsStream,
+  type StreamState,
+} from "./nats_stream.ts";
 import { encodeSubject } from "./nats_subject.ts";
 import { NatsSubscriptions } from "./nats_subscriptions.ts";
+import { NatsTicks, type NatsTicksOwner } from "./nats_ticks.ts";
 import { RefusedError } from "./refused_error.ts";
 import type { StreamMessage } from "./stream_tail.ts";
+import { TopicOrder } from "./topic_order.ts";
 
 /** What no topic is encoded as: messages that only count. */
 const TICK = "!";
-/** How many times in a window a message is there for quiet topics to know where they are. */
-const TICKS_PER_WINDOW = 4;
 const BAD_REQUEST = 400;
 
 /** What the package `@nats-io/transport-node` gives. */
@@ -39,7 +45,7 @@ export interface NatsLogOwner {
 }
 
 /** The messages that NATS keeps, in one stream of JetStream. */
-export class NatsLog {
+export class NatsLog implements NatsTicksOwner {
   readonly #window: KeepWindow;
   readonly #handler: KeptMessagesHandler;
   readonly #owner: NatsLogOwner;
@@ -48,17 +54,17 @@ export class NatsLog {
   readonly #prefix: string;
   readonly #stream: NatsStream;
   readonly #topics: NatsSubscriptions;
-  readonly #ticks: NatsSubscriptions;
-  #tickTimer: ReturnType<typeof setTimeout> | undefined;
-  #connection: NatsConnection | undefined;
+  readonly #tickSubscription: NatsSubscriptions;
+  readonly #ticks: NatsTicks;
+  /** The connection, where there is one. */
+  connection: NatsConnection | undefined;
   #reader: NatsReader | undefined;
   /** Whether the epoch is that of the stream. Where it may not be, all is read anew later. */
   #isOpen = false;
   #epoch = "";
   /** The highest number that is known of. */
   #known = 0;
-  /** The highest number that came to a subscription. */
-  #received = 0;
+  readonly #orders: Map<string, TopicOrder> = new Map();
 
   constructor(
     prefix: string,
@@ -85,11 +91,12 @@ export class NatsLog {
       (topic, message) => this.#receive(topic, message),
       onError,
     );
-    this.#ticks = new NatsSubscriptions(
+    this.#tickSubscription = new NatsSubscriptions(
       () => `${live}.${TICK}`,
-      (_, message) => this.#receiveTick(message),
+      (_, message) => void this.#receiveTick(message),
       onError,
     );
+    this.#ticks = new NatsTicks(`${this.#prefix}.${TICK}`, window.windowMs, this);
   }
 
   /** Makes sure of the stream, over a connection that is there, for the first time or again. */
@@ -100,42 +107,56 @@ export class NatsLog {
     this.#reader = new NatsReader(connection, this.#stream, toInbox);
     this.#epoch = epoch;
     this.#known = last;
-    this.#received = 0;
+    this.#resetOrders();
+    this.#ticks.receive(0);
     this.#isOpen = true;
   }
 
   /** Takes nothing until it is opened again. */
   suspend(): void {
     this.#isOpen = false;
+    this.#resetOrders();
   }
 
   /** Subscribes to all that it was subscribed to, with a connection that is new. */
   renew(connection: NatsConnection): void {
     this.#topics.renew(connection);
-    this.#ticks.renew(connection);
-    this.#connection = connection;
+    this.#tickSubscription.renew(connection);
+    this.connection = connection;
   }
 
   /** Subscribes to topics. */
   subscribe(connection: NatsConnection, topics: readonly string[]): void {
-    this.#connection = connection;
-    this.#ticks.add(connection, [TICK]);
+    this.connection = connection;
+    this.#tickSubscription.add(connection, [TICK]);
     this.#topics.add(connection, topics);
-    if (this.#tickTimer === undefined) this.#waitToTick();
+    this.#ticks.start();
   }
 
   /** Unsubscribes from topics. */
   unsubscribe(topics: readonly string[]): void {
     this.#topics.delete(topics);
+    for (const topic of topics) {
+      this.#orders.get(topic)?.reset();
+      this.#orders.delete(topic);
+    }
     if (this.#topics.size > 0) return;
-    this.#ticks.delete([TICK]);
-    this.close();
+    this.#tickSubscription.delete([TICK]);
+    this.#ticks.stop();
   }
 
   /** Ends what it does by itself. */
   close(): void {
-    clearTimeout(this.#tickTimer);
-    this.#tickTimer = undefined;
+    this.suspend();
+    this.#ticks.stop();
+  }
+
+  /** Tells what the stream has. */
+  async inspect(): Promise<StreamState> {
+    if (this.#reader === undefined) throw this.#stream.toError("there is no connection");
+    const state = await this.#reader.inspect();
+    this.#check(state.epoch);
+    return state;
   }
 
   /** Appends a message: see {@linkcode KeepingBroker.append}. */
@@ -195,17 +216,27 @@ export class NatsLog {
     const position = this.#take(message);
     if (position === undefined) return;
     const previous = Number(message.headers!.get("Nats-Last-Sequence"));
-    this.#handler.receiveKept(topic, { position, previous, message: message.data });
+    let order = this.#orders.get(topic);
+    if (order === undefined) {
+      order = new TopicOrder(
+        (kept) => this.#handler.receiveKept(topic, kept),
+        () => void this.inspect().catch(() => {}),
+      );
+      this.#orders.set(topic, order);
+    }
+    order.receive({ position, previous, message: message.data });
   }
 
-  #receiveTick(message: Msg): void {
-    const position = this.#take(message);
+  async #receiveTick(message: Msg): Promise<void> {
+    const [position, reader] = [this.#take(message), this.#reader];
     if (position === undefined) return;
-    this.#waitToTick();
-    this.#handler.receiveProgress(position);
+    this.#ticks.receive(position.number);
+    await this.#ticks.settle();
+    // It is another one where the connection is.
+    if (this.#isOpen && reader === this.#reader) this.#handler.receiveProgress(position);
   }
 
-  /** Takes the number of a message that was published again: they come in the order of their numbers. */
+  /** Takes the number of a message that was published again. */
   #take({ headers, subject }: Msg): Position | undefined {
     if (!this.#isOpen) return undefined;
     const number = Number(headers?.get("Nats-Sequence"));
@@ -214,11 +245,6 @@ export class NatsLog {
       this.#owner.receiveError(new Error(`Cannot read what came on ${subject}: ${reason}`));
       return undefined;
     }
-    if (number <= this.#received) {
-      this.#leave("its numbers went back");
-      return undefined;
-    }
-    this.#received = number;
     this.#known = Math.max(this.#known, number);
     return { epoch: this.#epoch, number };
   }
@@ -230,26 +256,19 @@ export class NatsLog {
     throw this.#stream.toError("it was made anew");
   }
 
+  #resetOrders(): void {
+    for (const order of this.#orders.values()) order.reset();
+    this.#orders.clear();
+  }
+
   #leave(reason: string, cause?: unknown): void {
     if (!this.#isOpen) return;
-    this.#isOpen = false;
+    this.suspend();
     this.#owner.receiveGone(this.#stream.toError(reason, cause));
   }
 
   #toSubject(topic: string): string {
     return `${this.#prefix}.${encodeSubject(topic)}`;
-  }
-
-  /** Of all servers, the one whose time is up first ticks. */
-  #waitToTick(): void {
-    clearTimeout(this.#tickTimer);
-    const delayMs = this.#window.windowMs / TICKS_PER_WINDOW * (0.75 + Math.random() / 4);
-    this.#tickTimer = setTimeout(() => {
-      this.#waitToTick();
-      if (this.#connection?.isClosed() === false) {
-        this.#connection.publish(`${this.#prefix}.${TICK}`);
-      }
-    }, delayMs);
   }
 }
 

@@ -63,7 +63,8 @@ export class NatsStream {
       storage: "file",
       discard: "old",
       max_age: maxAgeMs * NS_PER_MS,
-      max_bytes: Number.isFinite(totalSize) ? Math.ceil(totalSize) : -1,
+      // 0 would be no bound.
+      max_bytes: Number.isFinite(totalSize) ? Math.max(Math.ceil(totalSize), 1) : -1,
       duplicate_window: Math.min(maxAgeMs, MAX_REMEMBER_MS) * NS_PER_MS,
       republish: { src: `${subjects}.>`, dest: `${republished}.>` },
       ...(replicas === undefined ? {} : { num_replicas: replicas }),

@@ -4,12 +4,14 @@
  * | Key    | What it is                                                                               |
  * | ------ | ---------------------------------------------------------------------------------------- |
  * | `log`  | a stream: the id of an entry is its number and the time in ms; fields `id`, `message`    |
- * | `meta` | a hash: `epoch`; `last`, the last number; `size`, the bytes in `log`; `head`, a time that  |
- * |        | no entry is older than                                                                   |
+ * | `meta` | a hash: `epoch`, `last` (the last number), `size` (what is in `log` costs), `head` (a    |
+ * |        | time that no entry is older than)                                                        |
  * | `ids`  | a set: the ids of what is in `log`                                                       |
  *
  * Any of them may be evicted by itself, and `log` and `ids` expire before `meta`.
  */
+
+import { MESSAGE_COST } from "./message_cost.ts";
 
 /** How much later than the last message its topic's epoch is forgotten, in milliseconds. */
 const REMEMBER_MS = 24 * 60 * 60 * 1000;
@@ -45,7 +47,7 @@ if redis.call('SISMEMBER', ids, id) == 1 then return 0 end
 last = last + 1
 redis.call('XADD', log, string.format('%.0f-%.0f', last, now), 'id', id, 'message', message)
 redis.call('SADD', ids, id)
-size = size + #message
+size = size + #message + ${MESSAGE_COST}
 while size > room or head < now - window do
   local first = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
   if not first then
@@ -56,7 +58,7 @@ while size > room or head < now - window do
   if size <= room and head >= now - window then break end
   redis.call('XDEL', log, first[1])
   redis.call('SREM', ids, first[2][2])
-  size = size - #first[2][4]
+  size = size - #first[2][4] - ${MESSAGE_COST}
 end
 redis.call('HSET', meta, 'epoch', epoch, 'last', last, 'size', size, 'head', head)
 redis.call('PEXPIRE', meta, window + ${REMEMBER_MS})

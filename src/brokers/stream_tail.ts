@@ -1,3 +1,5 @@
+import { MESSAGE_COST } from "./message_cost.ts";
+
 /** A message of a stream. */
 export interface StreamMessage {
   readonly number: number;
@@ -12,7 +14,7 @@ export class StreamTail {
   /** Whether there were more. */
   isCut = false;
 
-  /** @param maxSize The most bytes. */
+  /** @param maxSize What they cost at most, in bytes. */
   constructor(maxSize: number) {
     this.#maxSize = maxSize;
   }
@@ -20,9 +22,9 @@ export class StreamTail {
   /** Adds the next message. */
   add(number: number, data: Uint8Array): void {
     this.messages.push({ number, data });
-    this.#size += data.length;
+    this.#size += data.length + MESSAGE_COST;
     while (this.#size > this.#maxSize) {
-      this.#size -= this.messages.shift()!.data.length;
+      this.#size -= this.messages.shift()!.data.length + MESSAGE_COST;
       this.isCut = true;
     }
   }

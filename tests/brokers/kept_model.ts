@@ -8,6 +8,9 @@ import { assertEquals } from "@std/assert";
 import type { Position } from "../../src/topics/broker.ts";
 import type { KeptServer } from "./kept_server.ts";
 
+/** What a message costs besides its bytes. */
+const COST = 256;
+
 interface ModelMessage {
   readonly id: string;
   readonly position: Position;
@@ -46,7 +49,7 @@ export class Model {
       if (kept.length > 0 && this.#next(10) === 0) {
         await server.append(topic, "again", this.#pick(kept).id);
       } else if (this.#next(3) > 0) {
-        const bytes = new Uint8Array(this.#next(8) === 0 ? this.#next(2500) : this.#next(300));
+        const bytes = new Uint8Array(this.#next(8) === 0 ? this.#next(6500) : this.#next(300));
         const id = server.createId();
         await server.append(topic, bytes.fill(i), id);
         const { length } = watcher.messagesOf(topic);
@@ -87,8 +90,8 @@ export class Model {
   #keep(list: readonly ModelMessage[]): ModelMessage[] {
     let size = 0;
     let first = list.length;
-    while (first > 0 && size + list[first - 1].bytes.length <= this.#windowSize) {
-      size += list[--first].bytes.length;
+    while (first > 0 && size + list[first - 1].bytes.length + COST <= this.#windowSize) {
+      size += list[--first].bytes.length + COST;
     }
     return list.slice(first);
   }

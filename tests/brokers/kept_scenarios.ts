@@ -164,7 +164,7 @@ export function tryKeeping(kind: Kind): void {
       "keeps as many bytes of a topic as there is room for, and says so",
       { skip },
       () =>
-        withKeptServers(real, 1, { ...WIDE, windowSize: 1000 }, async ([a]) => {
+        withKeptServers(real, 1, { ...WIDE, windowSize: 10 * (256 + 100) }, async ([a]) => {
           const [topic, other] = [newTopic(), newTopic()];
           await a.broker.subscribe([topic], true);
           const start = await a.place(topic);
@@ -372,9 +372,9 @@ export function tryKeeping(kind: Kind): void {
       "has what a model in memory has",
       { skip },
       () =>
-        withKeptServers(real, 2, { ...WIDE, windowSize: 2000 }, async (servers) => {
+        withKeptServers(real, 2, { ...WIDE, windowSize: 6000 }, async (servers) => {
           for (const seed of [1, 2]) {
-            const model = new Model(seed, 2000);
+            const model = new Model(seed, 6000);
             await model.run(servers, [newTopic(), newTopic(), newTopic()], 120);
           }
         }),

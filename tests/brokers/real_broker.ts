@@ -160,11 +160,33 @@ export class RealRedis extends RealBroker {
   readonly #sharded: boolean;
 
   readonly #keeps: boolean;
+  #clusterPort = 0;
+  /** More settings, for the next start. */
+  settings: Record<string, string> = {};
 
   constructor(sharded: boolean, keeps: boolean) {
     super();
     this.#sharded = sharded;
     this.#keeps = keeps;
+  }
+
+  /** Whether it is a cluster of one, which takes keys and channels together only where they belong to. */
+  get #isCluster(): boolean {
+    return this.#sharded && this.#keeps;
+  }
+
+  override async start(): Promise<void> {
+    await super.start();
+    if (!this.#isCluster) return;
+    await untilAnswered(
+      "the cluster",
+      async () => {
+        // It has them already where it was started before.
+        await this.ask(/^[+-]/, "CLUSTER", "ADDSLOTSRANGE", "0", "16383");
+        return (await this.ask(/cluster_state:(\w+)/, "CLUSTER", "INFO"))[1];
+      },
+      (state) => state === "ok",
+    );
   }
 
   get word(): string {
@@ -173,6 +195,10 @@ export class RealRedis extends RealBroker {
 
   createBroker(): KeepingBroker {
     return createBroker(this.word, this.port);
+  }
+
+  protected override async choosePorts(): Promise<void> {
+    this.#clusterPort = await findPort();
   }
 
   async count(topic: string): Promise<number> {
@@ -195,9 +221,13 @@ export class RealRedis extends RealBroker {
     const settings = { port: this.port, bind: "127.0.0.1", dir: folder, save: "" };
     // It loses nothing that it said it has.
     const persistence = this.#keeps ? { appendonly: "yes", appendfsync: "always" } : {};
-    const args = Object.entries({ ...settings, ...persistence }).flatMap((
-      [name, value],
-    ) => [`--${name}`, `${value}`]);
+    const cluster = this.#isCluster
+      ? { "cluster-enabled": "yes", "cluster-port": this.#clusterPort }
+      : {};
+    const args = Object.entries({ ...settings, ...persistence, ...cluster, ...this.settings })
+      .flatMap((
+        [name, value],
+      ) => [`--${name}`, `${value}`]);
     return ["redis-server", ...args];
   }
 
@@ -291,7 +321,7 @@ export function redisKinds(keeps: boolean = false): Kind[] {
   return [
     { name: "Redis", skip, hasProcesses: true, create: () => new RealRedis(false, keeps) },
     {
-      name: "Redis with sharded channels",
+      name: keeps ? "Redis as a cluster with sharded channels" : "Redis with sharded channels",
       skip,
       hasProcesses: false,
       create: () => new RealRedis(true, keeps),
