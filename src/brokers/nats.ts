@@ -1,6 +1,6 @@
 /**
- * Published messages for many servers, through NATS, with the package `@nats-io/transport-node`, which has
- * to be installed: on Deno and Bun too.
+ * Published messages for many servers, through NATS, and for `resume` its JetStream, with the package
+ * `@nats-io/transport-node`, which has to be installed: on Deno and Bun too.
  *
  * @example
  * ```ts no-run
@@ -91,6 +91,17 @@ export interface NatsBrokerOptions {
  * hexadecimal digits for each byte of UTF-8. NATS takes messages of 1 MiB unless it is told otherwise; a
  * larger one is dropped, and told.
  *
+ * With {@linkcode HostOptions.resume} it keeps messages, in one stream of JetStream
+ * (`nats-server --jetstream`, 2.9 or newer), which is made, or changed where the options are others. Its
+ * subjects are `prefix+kept.topic`, and it is named like that, with `+` for each dot: `sluice+kept`. It
+ * publishes them again as `prefix+live.topic`, which is what servers subscribe to. The user needs the right
+ * to both, to the inbox, and to `$JS.API.>`. A message is kept once JetStream says so, in its files: a server that is
+ * killed loses none, one whose machine crashes may lose those of the last two minutes unless its
+ * `sync_interval` is `always`, or there are `replicas`. Where it is not known whether JetStream has a message,
+ * it is published again, and is known by its id for as long as it is kept, at most for two minutes.
+ * `resume.totalSize` counts what JetStream stores with a message, too. `resume.windowSize` bounds what a
+ * client gets, not what is stored.
+ *
  * @example Two servers of a cluster, with a token
  * ```ts no-run
  * import { natsBroker } from "@sluice/websocket/brokers/nats";
@@ -102,7 +113,21 @@ export interface NatsBrokerOptions {
  * });
  * ```
  *
+ * @example Messages that are kept for two minutes, at three servers of a cluster
+ * ```ts no-run
+ * import { serve } from "@sluice/websocket";
+ * import { natsBroker } from "@sluice/websocket/brokers/nats";
+ *
+ * await serve({
+ *   port: 8080,
+ *   broker: natsBroker({ servers: "nats-1.example:4222", replicas: 3 }),
+ *   resume: true,
+ *   open: (conn) => void conn.subscribe("news"),
+ * });
+ * ```
+ *
  * @param options See {@linkcode NatsBrokerOptions}.
+ * @throws {RangeError} Where `replicas` is out of its range.
  * @throws {TypeError} Where an option is of another type, or the prefix is no subject.
  */
 export function natsBroker(options: NatsBrokerOptions = {}): KeepingBroker {

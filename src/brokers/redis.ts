@@ -1,6 +1,6 @@
 /**
- * Published messages for many servers, through Redis (or what speaks its protocol): its Pub/Sub, with the
- * package `redis`, which has to be installed.
+ * Published messages for many servers, through Redis (or what speaks its protocol): its Pub/Sub, and for
+ * `resume` its Streams, with the package `redis`, which has to be installed.
  *
  * @example
  * ```ts no-run
@@ -88,6 +88,15 @@ export interface RedisBrokerOptions {
  * (`client-output-buffer-limit pubsub`), and ends its connection past that: it is made again, and what was
  * published meanwhile is lost.
  *
+ * With {@linkcode HostOptions.resume} it keeps messages, in a stream for each topic, which a Lua script adds
+ * to and trims. A message is kept once Redis says so, and as surely as Redis stores it: with `appendonly yes`
+ * and `appendfsync always` a crash loses none, with `appendfsync everysec` it may lose those of the last
+ * second, and without `appendonly` a restart loses all that came after the last snapshot. Replicas are
+ * written to later: where one takes over, it may lack the last messages. Where Redis has no memory left, messages wait until it
+ * has, or are dropped past `brokerQueueSize`; what it takes for all topics together is for its own
+ * `maxmemory` to bound, not for `resume.totalSize`. A policy that evicts keys makes it forget messages, and
+ * clients are told so. An epoch is forgotten a day after its topic's last message has expired.
+ *
  * @example Sharded, with a password, apart from other applications
  * ```ts no-run
  * import { redisBroker } from "@sluice/websocket/brokers/redis";
@@ -97,6 +106,19 @@ export interface RedisBrokerOptions {
  *   sharded: true,
  *   prefix: "chat:",
  *   client: { username: "chat", password: "secret" },
+ * });
+ * ```
+ *
+ * @example Messages that are kept for two minutes
+ * ```ts no-run
+ * import { serve } from "@sluice/websocket";
+ * import { redisBroker } from "@sluice/websocket/brokers/redis";
+ *
+ * await serve({
+ *   port: 8080,
+ *   broker: redisBroker({ url: "redis://127.0.0.1:6379" }),
+ *   resume: true,
+ *   open: (conn) => void conn.subscribe("news"),
  * });
  * ```
  *

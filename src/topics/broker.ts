@@ -52,9 +52,9 @@ export interface Broker {
 export interface KeepWindow {
   /** How long, in milliseconds. */
   readonly windowMs: number;
-  /** How many bytes of a topic. */
+  /** How many bytes of a topic; each message counts for 256 more than it has. */
   readonly windowSize: number;
-  /** How many bytes of all topics together. */
+  /** How many bytes of all topics together, where the broker has no bound of its own. */
   readonly totalSize: number;
 }
 
@@ -62,7 +62,11 @@ export interface KeepWindow {
 export interface KeptMessage {
   /** Its own place. */
   readonly position: Position;
-  /** The number of the message before it in the topic; 0 where there was none. */
+  /**
+   * A lower number, with no message of the topic between the two: that of the message before it, or one
+   * behind that. Of the first that is read it is the place asked for, where none is missing; where that
+   * is not known it may be the number just below its own, and it is 0 where nothing before it is kept.
+   */
   readonly previous: number;
   /** What was appended. */
   readonly message: Uint8Array;
@@ -80,7 +84,10 @@ export interface MissedMessages {
 
 /** What takes the messages that a broker keeps. */
 export interface KeptMessagesHandler {
-  /** Takes a message of a topic that is subscribed to, in the order of the topic's numbers, each once. */
+  /**
+   * Takes a message of a topic that is subscribed to, in the order of the topic's numbers, each once. The
+   * bytes may be changed once it returns. One may be missing, which `previous` of the next one tells.
+   */
   receiveKept(topic: string, message: KeptMessage): void;
   /**
    * Is told, now and then, of a place up to which it was given all messages of all topics that it is

@@ -22,6 +22,9 @@ export const WIDE: KeepWindow = {
   totalSize: 64 * 1024 * 1024,
 };
 
+/** How long something may fail. It only decides how soon a failure is seen. */
+const DEADLINE_MS = 20_000;
+
 let lastServer = 0;
 
 /** A server's part: it appends, reads, and has what came. */
@@ -117,27 +120,24 @@ export class KeptServer {
   }
 
   /** Appends a message, however often it takes. */
-  async appendSurely(topic: string, text: string): Promise<void> {
+  appendSurely(topic: string, text: string): Promise<void> {
     const id = this.createId();
-    for (;;) {
-      await this.untilConnected();
-      try {
-        return await this.append(topic, text, id);
-      } catch (error) {
-        this.errors.push(error);
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-    }
+    return this.#surely(() => this.append(topic, text, id));
   }
 
   /** Reads messages, however often it takes. */
-  async readSurely(topic: string, after: Position | undefined): Promise<MissedMessages> {
+  readSurely(topic: string, after: Position | undefined): Promise<MissedMessages> {
+    return this.#surely(() => this.broker.read(topic, after));
+  }
+
+  async #surely<T>(attempt: () => Promise<T>): Promise<T> {
+    const deadline = performance.now() + DEADLINE_MS;
     for (;;) {
       await this.untilConnected();
       try {
-        return await this.broker.read(topic, after);
+        return await attempt();
       } catch (error) {
-        this.errors.push(error);
+        if (performance.now() > deadline) throw error;
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
     }

@@ -232,9 +232,13 @@ export class RealRedis extends RealBroker {
   }
 
   /** Sends a command, and gives what matches in its answer. */
-  ask(pattern: RegExp, ...words: string[]): Promise<RegExpExecArray> {
+  async ask(pattern: RegExp, ...words: string[]): Promise<RegExpExecArray> {
     const parts = words.map((word) => `$${utf8(word).length}\r\n${word}\r\n`);
-    return ask(this.port, utf8(`*${words.length}\r\n${parts.join("")}`), pattern);
+    const bytes = utf8(`*${words.length}\r\n${parts.join("")}`);
+    const answer = await ask(this.port, bytes, new RegExp(`${pattern.source}|^-.*`));
+    const match = pattern.exec(answer.input);
+    if (match === null) throw new Error(`Redis answered ${answer.input}`);
+    return match;
   }
 }
 
