@@ -286,14 +286,18 @@ describe("the members of another server", () => {
     }));
 
   it("are made good where a publish failed, with the next beat", () =>
-    withRoom("ab", async ({ peers, watchers: [a, b], advance }) => {
+    withRoom("ab", async ({ peers, watchers: [a, b], hub, advance }) => {
       peers[1].broker.isConnected = false;
       b.conn.subscribe("x", { presence: { key: "bob" } });
       await settle();
       peers[1].broker.isConnected = true;
       await assertIn(peers.slice(0, 1), "a1 b1");
+      const before = hub.counts.get("$presence/topic/x")!;
       await advance(BEAT_MS);
       await assertIn(peers, "a1 bob1");
+      assertEquals(hub.counts.get("$presence/topic/x"), before + 1, "all who watch are told");
+      await advance(BEAT_MS);
+      assertEquals(hub.counts.get("$presence/topic/x"), before + 1);
       assertEquals(await a.takeTexts(), ["-b", "+bob"]);
     }));
 
@@ -318,6 +322,28 @@ describe("the members of another server", () => {
       hub.loses = () => false;
       await advance(BEAT_MS);
       await assertIn(peers, "a1 bob1");
+    }));
+
+  it("are asked for when somebody begins to watch, not with the next beat", () =>
+    withRoom("ab", async ({ peers, watchers: [a, b] }) => {
+      b.conn.subscribe("y", { presence: { key: "b" } });
+      await settle();
+      a.conn.subscribe("y", { presence: true });
+      await settle();
+      const other = await watchOn(peers[0].harness);
+      other.conn.subscribe("y", { presence: { key: "a" } });
+      await peers[0].harness.clock.stall(ANSWER_MS);
+      assertEquals(await whoIsIn(peers[0], "y"), "a1 b1");
+    }));
+
+  it("go, too, where this server alone was away", () =>
+    withRoom("ab-", async ({ peers, watchers: [a, b] }) => {
+      peers[0].broker.disconnect();
+      b.conn.unsubscribe("x");
+      await settle();
+      peers[0].broker.reconnect();
+      await assertIn(peers.slice(0, 1), "a1");
+      assertEquals(await a.takeTexts(), ["-b"]);
     }));
 
   it("go, too, where their last word was lost", () =>
@@ -415,6 +441,36 @@ describe("presence(topic)", () => {
       assertEquals(await whoIsIn(peers[0]), "c1");
     }));
 
+  it("does not wait for one that says goodbye", () =>
+    withRoom("ab-", async ({ peers, watchers: [a], hub }) => {
+      a.conn.unsubscribe("x");
+      await settle();
+      hub.loses = ({ from }) => from === peers[1].broker;
+      const asked = watch(whoIsIn(peers[0]));
+      await settle();
+      assertEquals(asked.state, "pending");
+      hub.loses = () => false;
+      peers[1].harness.resetClients();
+      await peers[1].server.shutdown();
+      assertEquals([asked.state, asked.value], ["resolved", ""]);
+    }));
+
+  it("knows the others from their answers to its hello", () =>
+    withServers(2, async (peers, hub, advance) => {
+      const [a, b] = [await watchOn(peers[0].harness), await watchOn(peers[1].harness)];
+      a.conn.subscribe("x", { presence: { key: "a" } });
+      await advance(ANSWER_MS);
+      b.conn.subscribe("other", { presence: true });
+      await advance(ANSWER_MS);
+      assertEquals(await whoIsIn(peers[1]), "a1");
+      // Once all have said so, it is known.
+      b.conn.subscribe("x", { presence: true });
+      await settle();
+      const before = hub.counts.get("$presence/servers")!;
+      assertEquals([await whoIsIn(peers[1]), await whoIsIn(peers[1])], ["a1", "a1"]);
+      assertEquals(hub.counts.get("$presence/servers"), before + 1);
+    }, { presence: { ttlMs: 600_000 } }));
+
   it("tells whom it can where the broker was never there", () =>
     withServers(1, async ([{ server, harness }], _hub, advance) => {
       const { conn } = await harness.openPair();
@@ -487,6 +543,22 @@ describe("what servers tell one another of presence", () => {
     { type: "ask", from: FROM, id: -1, topics: [] },
   ];
 
+  it("is no news in an answer, unless something was told of the member before", () =>
+    withServers(1, async ([a], hub, advance) => {
+      const { conn, takeTexts } = await watchOn(a.harness);
+      const send = (value: unknown) =>
+        hub.publish(a.broker, "$presence/topic/x", envelope(JSON.stringify(value)));
+      conn.subscribe("x", { presence: true });
+      await settle();
+      send({ ...update, set: [["c", 1, 1]] });
+      send({ ...update, version: 2, after: 1, gone: ["c"] });
+      send({ ...state, version: 3, topics: [["x", 3, [["c", 1, 1], ["d", 1, 1]]]] });
+      assertEquals(await takeTexts(), ["+c", "-c", "+c"]);
+      const list = watch(whoIsIn(a));
+      await advance(ANSWER_MS);
+      assertEquals(list.value, "c1 d1");
+    }));
+
   it("is passed over and counted where it is malformed", () =>
     withRoom("ab", async ({ peers: [a, b], hub }) => {
       for (const value of malformed) {
@@ -525,6 +597,15 @@ describe("what servers tell one another of presence", () => {
       await settle();
       assertEquals(await whoIsIn(a), "a1 b1 z1");
       assertEquals(a.server.stats().broker?.malformed, 0);
+      const asks = () => hub.counts.get(`$presence/server/${FROM}`);
+      const before = asks()!;
+      await advance(ANSWER_MS);
+      send(topic, { ...update, version: 12, after: 11 });
+      await settle();
+      assertEquals(asks(), before + 2, "both miss an update");
+      send(topic, { ...state, topics: [["x", 11, [["z", 1, 1]]]] });
+      await settle();
+      assertEquals(asks(), before + 4, "it is not the one");
       send("$presence/servers", { ...beat, digest: [] });
       await advance(TTL_MS);
       assertEquals(await whoIsIn(a), "a1 b1");
