@@ -185,11 +185,14 @@ describe("who is in a topic, on several servers,", () => {
     }));
 
   it("is not held up by goodbyes, where they get nowhere", () =>
-    withRoom("ab", async ({ peers: [, { harness, server }], hub }) => {
+    withRoom("ab", async ({ peers: [, { harness, server }], hub, advance }) => {
       hub.pause();
       harness.resetClients();
-      await server.shutdown();
-      hub.resume();
+      const ended = watch(server.shutdown());
+      await settle();
+      assertEquals(ended.state, "pending");
+      await advance(1_000);
+      assertEquals(ended.state, "resolved");
     }));
 
   it("is counted nowhere else", () =>
@@ -325,7 +328,7 @@ describe("the members of another server", () => {
     }));
 
   it("are asked for when somebody begins to watch, not with the next beat", () =>
-    withRoom("ab", async ({ peers, watchers: [a, b] }) => {
+    withRoom("ab", async ({ peers, watchers: [a, b], hub }) => {
       b.conn.subscribe("y", { presence: { key: "b" } });
       await settle();
       a.conn.subscribe("y", { presence: true });
@@ -333,7 +336,9 @@ describe("the members of another server", () => {
       const other = await watchOn(peers[0].harness);
       other.conn.subscribe("y", { presence: { key: "a" } });
       await peers[0].harness.clock.stall(ANSWER_MS);
+      const before = hub.counts.get("$presence/servers");
       assertEquals(await whoIsIn(peers[0], "y"), "a1 b1");
+      assertEquals(hub.counts.get("$presence/servers"), before, "without a question to all");
     }));
 
   it("go, too, where this server alone was away", () =>
@@ -389,6 +394,26 @@ describe("the members of another server", () => {
       await advance(BEAT_MS);
       assertEquals(await whoIsIn(peers[0], name(8)), "b1");
       assertEquals(await whoIsIn(peers[0]), "a1 b1");
+    }));
+
+  it("are put together while the broker is slow, and are none who came and went", () =>
+    withRoom("ab-", async ({ peers, watchers: [, b, c], hub }) => {
+      const count = () => hub.counts.get("$presence/topic/x")!;
+      const before = count();
+      hub.pause();
+      for (let i = 0; i < 5; i++) {
+        b.conn.subscribe("x", { presence: { key: `b${i}` } });
+        await settle();
+      }
+      assertEquals(count(), before + 1);
+      hub.resume();
+      await settle();
+      assertEquals(count(), before + 2);
+      await assertIn(peers, "a1 b41");
+      c.conn.subscribe("x", { presence: { key: "c" } });
+      c.conn.unsubscribe("x");
+      await settle();
+      assertEquals(count(), before + 2);
     }));
 
   it("wait for each other while the broker stands still, and for no one here", () =>
@@ -453,6 +478,20 @@ describe("presence(topic)", () => {
       peers[1].harness.resetClients();
       await peers[1].server.shutdown();
       assertEquals([asked.state, asked.value], ["resolved", ""]);
+    }));
+
+  it("leaves out one that has answered, and left then", () =>
+    withRoom("abc", async ({ peers, watchers: [a], hub, advance }) => {
+      a.conn.unsubscribe("x");
+      await settle();
+      hub.loses = ({ from }) => from === peers[2].broker;
+      const asked = watch(whoIsIn(peers[0]));
+      await settle();
+      peers[1].harness.resetClients();
+      await peers[1].server.shutdown();
+      assertEquals(asked.state, "pending");
+      await advance(ANSWER_MS);
+      assertEquals(asked.value, "");
     }));
 
   it("knows the others from their answers to its hello", () =>
