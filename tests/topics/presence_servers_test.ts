@@ -339,6 +339,11 @@ describe("the members of another server", () => {
       const before = hub.counts.get("$presence/servers");
       assertEquals(await whoIsIn(peers[0], "y"), "a1 b1");
       assertEquals(hub.counts.get("$presence/servers"), before, "without a question to all");
+      const asks = hub.counts.get("$presence/topic/x")!;
+      a.conn.unsubscribe("x");
+      a.conn.subscribe("x", { presence: true });
+      await settle();
+      assertEquals(hub.counts.get("$presence/topic/x"), asks + 2, "an update, and a question");
     }));
 
   it("go, too, where this server alone was away", () =>
