@@ -5,21 +5,24 @@
  */
 
 import { parseArgs } from "node:util";
+import type { Suite } from "./suite.ts";
 
 /** How to use it. */
-export const USAGE = `usage: deno task bench:servers [options]
+export function usageOf({ task, file, minutes }: Suite): string {
+  return `usage: deno task ${task} [options]
 
-  --quick        in three minutes: fewer servers and workloads, one short round
+  --quick        in ${minutes.quick}: fewer servers and workloads, one short round
   --only WORDS   only what has one of the words, with commas between them: a runtime, a server, a style,
                  a workload, a kind of payload; given again, both have to apply:
                  --only node --only 64x1x32 --only callback,ws,raw
   --list         show the words, and measure nothing
   --rounds N     how often each is measured: 1 to 99 (default: 3; with --quick, 1)
   --seconds S    how long each is measured: 0.1 to 60 (default: 1.5; with --quick, 0.5)
-  --out FOLDER   where servers.md, servers.json and servers.svg go (default: bench/results, or
+  --out FOLDER   where ${file}.md, ${file}.json and ${file}.svg go (default: bench/results, or
                  .tmp/bench for part of the whole: with --quick or --only)
   --help         show this text
 `;
+}
 
 /** What the command line asks for. */
 export interface Arguments {

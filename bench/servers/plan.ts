@@ -5,6 +5,7 @@
  */
 
 import { idOf, type RuntimeId, type ServerKind, SERVERS } from "./servers.ts";
+import { SERVERS_SUITE, type Suite } from "./suite.ts";
 import { type Workload, WORKLOADS } from "./workloads.ts";
 
 /** One workload for one server. */
@@ -34,30 +35,42 @@ function wordsOf({ workload, server }: Cell): string[] {
     .map((word) => word.toLowerCase());
 }
 
-/** In the quick run, the peers are those the aims are about. */
-function isQuick({ workload, server }: Cell): boolean {
-  if (!workload.quick) return false;
-  return ["sluice-callback", "ws", "bun-serve", "deno-upgrade", "raw"].includes(server.words[0]);
+/** In the quick run, the peers are those of the chart. */
+function isQuick({ workload, server: { words: [id] } }: Cell, suite: Suite): boolean {
+  return workload.quick &&
+    (id === suite.ours || id === "sluice-callback" || id in suite.chart.names);
 }
 
-function listAllGroups(): Group[] {
+function listAllGroups(suite: Suite): Group[] {
   return WORKLOADS.flatMap((workload) =>
     RUNTIMES.map((runtime) =>
-      SERVERS.filter((server) => server.runtime === runtime && server.joins(workload))
-        .map((server) => ({ workload, server }))
+      SERVERS.filter((server) =>
+        server.runtime === runtime && server.joins(workload) && suite.includes(workload, server)
+      ).map((server) => ({ workload, server }))
     )
   );
 }
 
 /** Lists the words a cell is asked for by, a line for the servers and one for the workloads. */
-export function listWords(): string {
+export function listWords(suite: Suite = SERVERS_SUITE): string {
+  const cells = listAllGroups(suite).flat();
+  const workloads = cells.map(({ workload }) => workload);
   const unique = (words: string[]) => [...new Set(words)].join(", ");
-  return `runtimes   node, bun, deno
-servers    ${unique(SERVERS.flatMap(({ words }) => words))}
-workloads  ${unique(WORKLOADS.map(({ id }) => id))}
-payloads   ${unique(WORKLOADS.map(({ payload }) => payload))}
-kinds      ${unique(WORKLOADS.map(({ kind }) => kind))}, compression
-takeover   ${unique(WORKLOADS.flatMap(({ compression = [] }) => compression))}`;
+  const lines = [
+    ["runtimes", "node, bun, deno"],
+    ["servers", unique(cells.flatMap(({ server }) => server.words))],
+    ["workloads", unique(workloads.map(({ id }) => id))],
+    ["payloads", unique(workloads.map(({ payload }) => payload))],
+    [
+      "kinds",
+      unique(
+        workloads.flatMap(({ kind, compression }) => compression ? [kind, "compression"] : [kind]),
+      ),
+    ],
+    ["takeover", unique(workloads.flatMap(({ compression = [] }) => compression))],
+  ];
+  return lines.filter(([, words]) => words !== "")
+    .map(([name, words]) => `${name.padEnd(11)}${words}`).join("\n");
 }
 
 /**
@@ -65,17 +78,19 @@ takeover   ${unique(WORKLOADS.flatMap(({ compression = [] }) => compression))}`;
  *
  * @throws {RangeError} Where nothing is left, or a word is unknown.
  */
-export function listGroups({ quick, only }: Choice): Group[] {
-  const all = listAllGroups();
+export function listGroups({ quick, only }: Choice, suite: Suite = SERVERS_SUITE): Group[] {
+  const all = listAllGroups(suite);
   const choices = only.map((words) => words.toLowerCase().split(",").map((word) => word.trim()));
   const known = new Set(all.flat().flatMap(wordsOf));
   for (const word of choices.flat()) {
-    if (!known.has(word)) throw new RangeError(`--only: there is no "${word}"\n${listWords()}`);
+    if (!known.has(word)) {
+      throw new RangeError(`--only: there is no "${word}"\n${listWords(suite)}`);
+    }
   }
   const isChosen = (cell: Cell) => {
     const words = wordsOf(cell);
     // Who asks for something gets it, quick or not.
-    return (!quick || only.length > 0 || isQuick(cell)) &&
+    return (!quick || only.length > 0 || isQuick(cell, suite)) &&
       choices.every((choice) => choice.some((word) => words.includes(word)));
   };
   const groups = all.map((group) => group.filter(isChosen)).filter(({ length }) => length > 0);

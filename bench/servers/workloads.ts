@@ -12,9 +12,17 @@ export type PayloadKind = "binary" | "ascii" | "utf8" | "json";
 /**
  * `echo`: messages are sent back. `fan-out`: a message is sent to all. `handshake`: connections are
  * opened and closed. `idle`: connections are opened and kept. `memory`: connections are opened, and
- * kept after a message was sent back on each. `large`: one large message is sent back.
+ * kept after a message was sent back on each. `large`: one large message is sent back. `keep-alive`: the
+ * server asks idle connections whether they are there.
  */
-export type WorkloadKind = "echo" | "fan-out" | "handshake" | "idle" | "memory" | "large";
+export type WorkloadKind =
+  | "echo"
+  | "fan-out"
+  | "handshake"
+  | "idle"
+  | "memory"
+  | "large"
+  | "keep-alive";
 
 /** Tells whether a workload is about the memory that a connection takes. */
 export function isAboutMemory({ kind }: Workload): boolean {
@@ -30,8 +38,10 @@ export interface Workload {
   title: string;
   /** How many connections there are; for handshakes, how many are opened at a time. */
   connections: number;
-  /** How many messages each connection has on the way. */
+  /** How many messages each connection has on the way; in a fan-out, each of the senders. */
   inFlight: number;
+  /** In a fan-out, how many connections send; 1 unless it is set. */
+  senders?: number;
   /** The length of a message's payload, in bytes. */
   size: number;
   payload: PayloadKind;
@@ -39,6 +49,8 @@ export interface Workload {
   compression?: Compression;
   /** Part of the quick run. */
   quick: boolean;
+  /** Part of `bench:fanout` only. */
+  isAboutScale?: boolean;
 }
 
 const KIB = 1024;
@@ -114,6 +126,26 @@ function compressedMemory(compression: Compression): Workload {
   };
 }
 
+/** Messages to many, `count` of them together: from one connection, or from as many as there are messages. */
+function fanOut(connections: number, count: number, size: number, from: "one" | "many"): Workload {
+  const many = from === "many";
+  const to = connections.toLocaleString("en");
+  const id = `fan-out-${connections}x${count}${many ? "-senders" : ""}`;
+  const together = count === 1 ? "" : many ? `, ${count} senders` : `, ${count} together`;
+  return {
+    id,
+    kind: "fan-out",
+    title: `${nameOfSize(size)} to ${to} connections${together}, a delivery`,
+    connections,
+    inFlight: many ? 1 : count,
+    senders: many ? count : 1,
+    size,
+    payload: "binary",
+    quick: count === 10,
+    isAboutScale: true,
+  };
+}
+
 /** The workloads, in the order they run. */
 export const WORKLOADS: readonly Workload[] = [
   ...echoes("binary", () => true),
@@ -130,6 +162,22 @@ export const WORKLOADS: readonly Workload[] = [
     size: KIB,
     payload: "binary",
     quick: true,
+  },
+  fanOut(1000, 10, KIB, "one"),
+  fanOut(1000, 10, KIB, "many"),
+  fanOut(1000, 100, 128, "one"),
+  fanOut(10_000, 1, KIB, "one"),
+  fanOut(10_000, 10, KIB, "one"),
+  {
+    id: "keep-alive",
+    kind: "keep-alive",
+    title: "5,000 idle connections, a Ping and its Pong",
+    connections: 5000,
+    inFlight: 0,
+    size: 0,
+    payload: "binary",
+    quick: true,
+    isAboutScale: true,
   },
   {
     id: "handshakes",

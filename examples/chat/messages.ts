@@ -9,18 +9,34 @@ import type { Message } from "../../mod.ts";
 /** The longest name and the longest text, in UTF-16 code units, as `maxlength` counts them. */
 export const LIMITS = { name: 24, text: 500 } as const;
 
+/** One of the servers that the chat runs on. */
+export interface ServerInfo {
+  /** Another one each time it starts. */
+  id: string;
+  /** What it runs on and where, for people to read. */
+  name: string;
+}
+
 /** Someone who has a name. */
 export interface Person {
-  /** Never used again while the server runs. */
-  id: number;
+  /** Nobody else has it or had it, on whichever server. */
+  id: string;
   /** Nobody else in the room has it. */
   name: string;
+  /** The server that the person is connected to. */
+  server: ServerInfo;
+}
+
+/** A room that someone is in. */
+export interface RoomInfo {
+  name: string;
+  people: number;
 }
 
 /** What someone said. */
 export interface ChatMessage {
-  /** Counts up. */
-  id: number;
+  /** No other message has it, on whichever server. */
+  id: string;
   from: Person;
   text: string;
   /** When the server got it, in milliseconds since 1970. */
@@ -36,22 +52,28 @@ export type ClientMessage =
 
 /** What the server sends. */
 export type ServerMessage =
-  /** Comes first. `room` tells one run of the server from another. */
+  /** How things stand. What comes before it is what happened while it was looked up. */
   | {
     type: "hello";
+    server: ServerInfo;
     room: string;
-    runtime: string;
     limits: typeof LIMITS;
     people: Person[];
     history: ChatMessage[];
   }
   /** Who this client is from now on: the name it asked for, or one like it that is free. */
   | { type: "you"; person: Person }
+  /** What happened with others in the room, on all servers. */
   | { type: "joined"; person: Person }
-  | { type: "renamed"; person: Person; before: string }
+  | { type: "renamed"; person: Person }
   | { type: "left"; person: Person }
   | { type: "message"; message: ChatMessage }
-  /** Once a second. `roundTripMs` is this client's own; null where none has been measured yet. */
+  /** The rooms on all servers, those with the most people first: whenever they have changed. */
+  | { type: "rooms"; rooms: RoomInfo[] }
+  /**
+   * Once a second: those of this server. `roundTripMs` is this client's own; null where none has
+   * been measured yet.
+   */
   | {
     type: "figures";
     connections: number;

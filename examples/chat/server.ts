@@ -1,19 +1,26 @@
 /**
- * A chat with live figures of its server. It runs unchanged on Deno, Bun and Node:
+ * A chat with rooms, and with live figures of its server. It runs unchanged on Deno, Bun and Node:
  *
  *     deno run -A examples/chat/server.ts
  *     bun run examples/chat/server.ts
  *     node examples/chat/server.ts
  *
- * `room.ts` is where people meet, `messages.ts` is what they and the server say to each other,
+ * With `--redis` or `--nats` these may run at the same time, with a `--port` for each, and people on
+ * one server meet those on the others.
+ *
+ * `chat.ts` is what a server does, `messages.ts` is what it and people's pages say to each other,
  * `public/` is the page.
  */
 
 import process from "node:process";
-import { ListenError, serve } from "../../mod.ts";
-import { parseFlags, USAGE, UsageError } from "./flags.ts";
+import { ListenError, serve, type Server } from "../../mod.ts";
+import { createBroker, describeEvent } from "./brokers.ts";
+import { Chat } from "./chat.ts";
+import { type Flags, parseFlags, USAGE, UsageError } from "./flags.ts";
+import { History } from "./history.ts";
 import { servePublicFile } from "./public_files.ts";
-import { Room } from "./room.ts";
+import { parseRoom } from "./rooms.ts";
+import type { VisitorData } from "./visitor.ts";
 
 async function main(args: string[]): Promise<void> {
   const flags = parseFlags(args);
@@ -21,15 +28,41 @@ async function main(args: string[]): Promise<void> {
     process.stdout.write(USAGE);
     return;
   }
-  const room = new Room(describeRuntime());
-  const server = await serve({
-    hostname: flags.hostname,
-    port: flags.port,
+  const servers: Server<VisitorData>[] = [];
+  try {
+    for (const port of flags.ports) servers.push(await startServer(flags, port));
+  } catch (error) {
+    await Promise.all(servers.map((server) => server.shutdown()));
+    throw error;
+  }
+  if (servers.length > 1 && flags.broker === undefined) {
+    console.log("The servers know nothing of each other: --redis or --nats connects them.");
+  }
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      for (const server of servers) void server.shutdown({ reason: "The server is shutting down" });
+    });
+  }
+  await Promise.all(servers.map((server) => server.finished));
+}
+
+/** Starts one server of the chat. */
+async function startServer(
+  { hostname, broker }: Flags,
+  port: number,
+): Promise<Server<VisitorData>> {
+  const history = new History(broker && createBroker(broker));
+  await history.start();
+  const listening = Promise.withResolvers<number>();
+  const server = await serve<VisitorData>({
+    hostname,
+    port,
     // Plain HTTP on the same port: the page.
     fetch: servePublicFile,
     // Decides about each WebSocket before it opens: a Response refuses it.
     upgrade(request) {
-      if (new URL(request.url).pathname === "/chat") return;
+      const { pathname, searchParams } = new URL(request.url);
+      if (pathname === "/chat") return { data: { room: parseRoom(searchParams.get("room")) } };
       return new Response("WebSockets are at /chat\n", { status: 404 });
     },
     limits: {
@@ -41,20 +74,38 @@ async function main(args: string[]): Promise<void> {
     // A phone that went out of reach leaves the room within twenty seconds.
     keepAlive: { intervalMs: 10_000, timeoutMs: 10_000 },
     maxConnections: 500,
-  }, (conn) => room.host(conn));
+    // What is published goes to the other servers too, and who is present is known to all of them.
+    broker: broker && createBroker(broker),
+    presence: {
+      notice: (change) => chat.notice(change),
+      // The people of a server that crashed leave so much later.
+      ttlMs: 10_000,
+    },
+    async onEvent(event) {
+      if (broker === undefined || event.type !== "broker") return;
+      console.log(`port ${await listening.promise}: ${describeEvent(broker, event)}`);
+    },
+  }, (conn) => chat.host(conn)).catch(async (error) => {
+    await history.close();
+    throw error;
+  });
 
-  const figures = setInterval(() => room.sendFigures(), 1000);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => void server.shutdown({ reason: "The server is shutting down" }));
-  }
-  if (server.addr.transport === "tcp") {
-    const { hostname, port } = server.addr;
-    console.log(
-      `listening on http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}/`,
-    );
-  }
-  await server.finished;
-  clearInterval(figures);
+  if (server.addr.transport !== "tcp") throw new Error("The chat listens on TCP");
+  const { hostname: address, port: realPort } = server.addr;
+  const chat: Chat = new Chat(server, `${describeRuntime()}, port ${realPort}`, history);
+  console.log(
+    `listening on http://${address.includes(":") ? `[${address}]` : address}:${realPort}/`,
+  );
+  listening.resolve(realPort);
+  const timer = setInterval(() => {
+    chat.sendFigures();
+    void chat.sendRooms();
+  }, 1000);
+  server.finished.then(() => {
+    clearInterval(timer);
+    return history.close();
+  });
+  return server;
 }
 
 function describeRuntime(): string {

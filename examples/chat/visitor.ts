@@ -2,38 +2,49 @@ import { CloseCode, type Connection } from "../../mod.ts";
 import type { Person, ServerMessage } from "./messages.ts";
 import { Pacer } from "./pacer.ts";
 
-/** One open page: its connection, and what the room knows of it. */
+/** What is known of a visitor from the address on. */
+export interface VisitorData {
+  room: string;
+}
+
+/** One open page: its connection, and what the server knows of it. */
 export class Visitor {
-  readonly conn: Connection;
+  readonly conn: Connection<VisitorData>;
+  /** The id of the person it may become. */
+  readonly id: string = crypto.randomUUID();
   /** Eight messages at once, then four a second. */
   readonly pacer: Pacer = new Pacer(8, 250);
   /** Who it is; nobody before a name was chosen. */
   person: Person | undefined;
   /** How long the last Ping took, or null before the first Pong. */
   roundTripMs: number | null = null;
+  /** The rooms as it was told of them last, as JSON. */
+  knownRooms = "";
   #isPinging = false;
 
-  constructor(conn: Connection) {
+  constructor(conn: Connection<VisitorData>) {
     this.conn = conn;
   }
 
-  /** Sends a message that must not be missed. */
-  send(message: ServerMessage): void {
-    this.sendJson(JSON.stringify(message));
+  /** The room it is in. */
+  get room(): string {
+    return this.conn.data.room;
   }
 
   /**
-   * Sends such a message to one of many: `trySend` never waits, so nobody waits for a slow reader.
-   * One whose queue is full is sent away. Its page comes back, and starts over with the history.
+   * Sends a message to this visitor alone, which must not be missed: `trySend` never waits, so nobody
+   * waits for a slow reader. One whose queue is full is sent away, as one that is too slow for what is
+   * published. Its page comes back, and starts over with the history.
    */
-  sendJson(json: string): void {
-    if (this.conn.trySend(json) !== "dropped") return;
+  send(message: ServerMessage): void {
+    if (this.conn.trySend(JSON.stringify(message)) !== "dropped") return;
     this.conn.close({ closeCode: CloseCode.TryAgainLater, reason: "You read too slowly" });
   }
 
   /** Sends a message that may be missed: only a reader that keeps up gets it. */
-  sendIfIdle(message: ServerMessage): void {
-    if (this.conn.bufferedAmount === 0) this.conn.trySend(JSON.stringify(message));
+  sendIfIdle(message: ServerMessage): boolean {
+    if (this.conn.bufferedAmount > 0) return false;
+    return this.conn.trySend(JSON.stringify(message)) === "sent";
   }
 
   /**

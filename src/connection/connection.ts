@@ -291,7 +291,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * {@linkcode SubscribeOptions}.
    * @throws {ConnectionClosedError} Where the connection has ended.
    * @throws {DOMException} `InvalidStateError` where the connection is not one of a server's.
-   * @throws {RangeError} Where a number among the options is out of its range.
+   * @throws {RangeError} Where a number among the options is out of its range, or the key or the info of
+   * `presence` too long.
    * @throws {TypeError} Where the topic is no string, or an option of another type.
    */
   subscribe(topic: string, options?: SubscribeOptions): Subscription;

@@ -93,11 +93,11 @@ export class Presence implements TopicsPresence {
     if (group === undefined || (room !== undefined && group.isSettled(room))) {
       return room?.list() ?? [];
     }
-    return (await group.query(topic, () => new PresenceRoom(topic))).list();
+    return (await group.query(topic)).list();
   }
 
   #addRoom(topic: string): PresenceRoom {
-    const room = this.#group?.adoptRoom(topic) ?? new PresenceRoom(topic);
+    const room = new PresenceRoom(topic);
     this.#rooms.set(topic, room);
     this.#group?.addRoom(room);
     return room;

@@ -19,7 +19,13 @@ import {
   type TopicState,
   type Update,
 } from "./presence_message.ts";
-import type { PeerStanding, PresenceRoom, RoomChange, ShareEntry } from "./presence_room.ts";
+import { PresenceQueries } from "./presence_queries.ts";
+import {
+  type PeerStanding,
+  PresenceRoom,
+  type RoomChange,
+  type ShareEntry,
+} from "./presence_room.ts";
 import { PresenceSender, type PresenceVersions } from "./presence_sender.ts";
 
 /** How long others may take to answer, in milliseconds. */
@@ -75,16 +81,6 @@ interface Peer {
   named: Set<string> | undefined;
 }
 
-/** A question to all servers, who is in a topic. */
-interface Query {
-  readonly room: PresenceRoom;
-  readonly done: PromiseWithResolvers<void>;
-  /** Those that are to answer. */
-  readonly waiting: Set<string>;
-  isAsked: boolean;
-  readonly timer: unknown;
-}
-
 /**
  * The servers that have presence in common: what each of them has in the topics that are watched here, and
  * which of them are alive. See `presence_message.ts` for what they tell one another.
@@ -97,7 +93,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
   readonly #id: string;
   readonly #tell: TellChanges;
   readonly #rooms: Map<string, PresenceRoom> = new Map();
-  readonly #queries: Map<string, Query> = new Map();
+  readonly #queries: PresenceQueries;
   readonly #peers: Map<string, Peer> = new Map();
   readonly #sender: PresenceSender = new PresenceSender(this);
   readonly #asks: PresenceAsks = new PresenceAsks();
@@ -130,6 +126,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
   ) {
     this.#link = link;
     this.#clock = clock;
+    this.#queries = new PresenceQueries(clock, ANSWER_MS);
     this.#ttlMs = ttlMs;
     this.#beatMs = Math.max(1, Math.floor(Math.min(ttlMs / 3, MAX_BEAT_MS)));
     this.#id = id;
@@ -137,13 +134,6 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
   }
 
   // ---- For the rooms of this server ----
-
-  /** Gives the room of a topic that is going to be watched, with what an earlier question has brought. */
-  adoptRoom(topic: string): PresenceRoom | undefined {
-    const room = this.#queries.get(topic)?.room;
-    room?.forgetVersions();
-    return room;
-  }
 
   /** Begins to watch a topic. */
   addRoom(room: PresenceRoom): void {
@@ -171,23 +161,18 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
   }
 
   /** Asks all servers who is in a topic; resolves, with or without their answers, with what is known. */
-  async query(topic: string, createRoom: () => PresenceRoom): Promise<PresenceRoom> {
-    let query = this.#queries.get(topic);
-    if (query === undefined && this.#state === "closed") return createRoom();
-    if (query === undefined) {
-      this.#activate();
-      query = {
-        room: this.#rooms.get(topic) ?? createRoom(),
-        done: Promise.withResolvers(),
-        waiting: new Set(),
-        isAsked: false,
-        timer: this.#clock.setTimeout(() => this.#endQuery(topic), ANSWER_MS),
-      };
-      this.#queries.set(topic, query);
-      if (this.#isReady) this.#askQuery(topic, query);
-    }
-    await query.done.promise;
-    return query.room;
+  async query(topic: string): Promise<PresenceRoom> {
+    const before = this.#rooms.get(topic);
+    if (this.#state === "closed") return before ?? new PresenceRoom(topic);
+    this.#activate();
+    const isAsked = this.#queries.has(topic);
+    const answer = this.#queries.add(topic);
+    if (!isAsked && this.#isReady) this.#askQuery(topic);
+    const found = await answer;
+    const room = this.#rooms.get(topic);
+    if (room !== undefined && (room === before || this.isSettled(room))) return room;
+    found.replace(this.#id, this.ownShares(topic));
+    return found;
   }
 
   async close(): Promise<void> {
@@ -286,7 +271,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     );
     // Those that are known must say what they have no more, too.
     this.#askForRooms(topics, this.#peers.size > 0);
-    for (const [topic, query] of this.#queries) this.#askQuery(topic, query);
+    for (const topic of this.#queries.topics) this.#askQuery(topic);
   }
 
   /** Says goodbye. */
@@ -295,7 +280,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     const bye: PresenceMessage = { type: "bye", from: this.#id };
     const said = this.#isReady ? this.#send(SERVERS_TOPIC, bye) : Promise.resolve();
     this.#state = "idle";
-    for (const topic of [...this.#queries.keys()]) this.#endQuery(topic);
+    for (const topic of this.#queries.topics) this.#queries.end(topic);
     this.#isReady = false;
     this.#acquaintedAt = Infinity;
     this.#clock.clearTimeout(this.#timer);
@@ -377,8 +362,8 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
       room.peers.delete(server);
       this.#tell(room, room.replace(server, []), true);
     }
-    for (const [topic, query] of this.#queries) {
-      if (!this.#rooms.has(topic)) query.room.replace(server, []);
+    for (const topic of this.#queries.topics) {
+      this.#queries.receive(topic, server, []);
       this.#receiveAnswer(topic, server);
     }
   }
@@ -417,7 +402,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     const topic = topicOfRoom(brokerTopic);
     const room = topic === undefined ? undefined : this.#rooms.get(topic);
     if (room === undefined) return;
-    this.#seeNumbers(version, set);
+    this.#seeNumber(version);
     const standing = this.#noteVersion(room, from, version);
     if (version <= standing.version) return;
     if (after !== 0 && after !== standing.version) {
@@ -440,14 +425,12 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     const { from } = state;
     const whole = this.#asks.receiveState(state, this.#clock.now());
     if (whole === undefined) return;
+    this.#seeNumber(state.version);
     const behind: string[] = [];
     for (const [topic, { version, members }] of whole.topics) {
-      this.#seeNumbers(version, members);
+      this.#queries.receive(topic, from, members);
       const room = this.#rooms.get(topic);
-      if (room === undefined) {
-        this.#queries.get(topic)?.room.replace(from, members);
-        continue;
-      }
+      if (room === undefined) continue;
       const standing = this.#noteVersion(room, from, version);
       this.#peers.get(from)?.named?.add(topic);
       if (standing.seen > version) behind.push(topic);
@@ -470,9 +453,9 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     return standing;
   }
 
-  #seeNumbers(version: number, members: readonly ShareEntry[]): void {
+  /** Has versions and stamps of this server be greater than those of others that it knows. */
+  #seeNumber(version: number): void {
     this.#lastNumber = Math.max(this.#lastNumber, version);
-    for (const [, { stamp }] of members) this.#lastNumber = Math.max(this.#lastNumber, stamp);
   }
 
   // ---- Asking, and answering ----
@@ -502,13 +485,13 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     }
   }
 
-  #askQuery(topic: string, query: Query): void {
-    query.isAsked = true;
-    for (const server of this.#peers.keys()) query.waiting.add(server);
+  #askQuery(topic: string): void {
     const onAnswer = (server: string) => this.#receiveAnswer(topic, server);
     const id = this.#asks.add([topic], this.#clock.now(), onAnswer);
     void this.#send(SERVERS_TOPIC, { type: "ask", from: this.#id, id, topics: [topic] });
-    this.#endQueryIfAnswered(topic, query);
+    this.#queries.wait(topic, this.#peers.keys());
+    // There may be nobody to wait for.
+    this.#receiveAnswer(topic, this.#id);
   }
 
   #answer(brokerTopic: string, { from, id, topics }: Ask): void {
@@ -541,23 +524,11 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
   }
 
   #receiveAnswer(topic: string, server: string): void {
-    const query = this.#queries.get(topic);
-    if (query?.waiting.delete(server)) this.#endQueryIfAnswered(topic, query);
-  }
-
-  #endQueryIfAnswered(topic: string, query: Query): void {
     const now = this.#clock.now();
-    if (!query.isAsked || query.waiting.size > 0 || now < this.#acquaintedAt) return;
+    if (!this.#queries.receiveAnswer(topic, server) || now < this.#acquaintedAt) return;
     const room = this.#rooms.get(topic);
     if (room !== undefined) room.settledAt = Math.min(room.settledAt, now);
-    this.#endQuery(topic);
-  }
-
-  #endQuery(topic: string): void {
-    const query = this.#queries.get(topic)!;
-    this.#queries.delete(topic);
-    this.#clock.clearTimeout(query.timer);
-    query.done.resolve();
+    this.#queries.end(topic);
   }
 
   /** Sends what may be lost. */

@@ -53,13 +53,6 @@ export class PresenceRoom {
     this.topic = topic;
   }
 
-  /** Takes what is known of other servers for old. */
-  forgetVersions(): void {
-    this.peers.clear();
-    this.told.clear();
-    this.settledAt = Infinity;
-  }
-
   /** Has a connection of this server be there. */
   enter(
     server: string,

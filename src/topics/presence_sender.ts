@@ -118,7 +118,8 @@ export class PresenceSender {
       told.isLost = true;
     }
     told.isSending = false;
-    if (!told.isLost) this.#send(topic, told);
+    // It may have been forgotten, and begun anew, meanwhile.
+    if (!told.isLost && this.#told.get(topic) === told) this.#send(topic, told);
   }
 
   #sendAll(topic: string, told: Told): Promise<void>[] {

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { redisKinds } from "../brokers/real_broker.ts";
 import { skipUnless } from "../support/skip.ts";
 import { ExampleProcess } from "./example_process.ts";
 
@@ -35,6 +36,8 @@ const skip = skipUnless(
   existsSync(CHROMIUM),
   `the tests in a browser need Chromium at ${CHROMIUM}: apt-get install chromium`,
 );
+
+const [redis] = redisKinds();
 
 /** The page of the chat, as a person uses it: by what it says, not by how it is built. */
 class ChatPage {
@@ -148,7 +151,7 @@ describe("chat in a browser", () => {
 
   it("shows the figures of the server, live", { skip }, async () => {
     const { page } = ada;
-    assertMatch(await page.locator("#runtime").innerText(), /^(Deno|Bun|Node) \d+\.\d+/);
+    assertMatch(await page.locator("#server").innerText(), /^(Deno|Bun|Node) \d+\.\d+/);
     await ada.waits(`document.querySelector("#connections .value").textContent === "2"`);
     await ada.waits(`Number(document.querySelector("#round-trip .value").textContent) > 0`);
     await page.getByRole("img", { name: /^Round-trip time of the last minute: [\d.]+ ms/ })
@@ -252,6 +255,34 @@ describe("chat in a browser", () => {
     assertEquals(phone.complaints, []);
   });
 
+  it("has rooms, which are apart, and shows where people are", { skip }, async () => {
+    const { page } = grace;
+    await page.getByRole("button", { name: "Room lobby" }).click();
+    const panel = page.locator("#rooms-panel");
+    await panel.getByRole("link", { name: "lobby" }).getByText("2", { exact: true }).waitFor();
+    await panel.getByLabel("Go to a room, or open a new one").fill("Tea & Talk");
+    await page.keyboard.press("Enter");
+    await grace.sees("You joined as Grace");
+    assertEquals(page.url(), `${address}?room=tea-talk`);
+    assertEquals(await page.title(), "tea-talk · Sluice chat");
+    await page.getByRole("button", { name: "Room tea-talk" }).waitFor();
+    await grace.seesPeople("Grace");
+    await ada.sees("Grace left");
+    await grace.say("Nobody hears this");
+    await ada.say("What is going on?");
+    await grace.sees("Nobody hears this");
+
+    await page.getByRole("button", { name: "Room tea-talk" }).click();
+    await panel.getByRole("link", { name: "lobby" }).click();
+    await grace.sees("You joined as Grace");
+    await ada.sees("Grace joined");
+    for (const tab of [ada, grace]) {
+      const texts = await tab.texts();
+      assertEquals(texts.at(-1), "What is going on?");
+      assert(!texts.includes("Nobody hears this"), String(texts));
+    }
+  });
+
   it("keeps the end in sight, unless someone reads further up", { skip }, async () => {
     const { page } = ada;
     const toLatest = page.getByRole("button", { name: "New messages" });
@@ -305,6 +336,55 @@ describe("chat in a browser", () => {
     await field.press("Enter");
     await grace.sees("Is anybody there?");
     assertEquals(await field.inputValue(), "");
+  });
+
+  it("shows one room on two servers", { skip: skip || redis.skip }, async (t) => {
+    const broker = redis.create();
+    t.after(() => broker.end());
+    await broker.start();
+    const start = (port: string) => {
+      const url = `redis://127.0.0.1:${broker.port}`;
+      const process = new ExampleProcess("chat/server.ts", ["--port", port, "--redis", url]);
+      t.after(() => process.end());
+      return process;
+    };
+    const servers = [start("0"), start("0")];
+    const [first, second] = await Promise.all(
+      servers.map(async (server) => new URL(await server.address)),
+    );
+    const context = await browser.newContext(DESKTOP);
+    const [ada, grace] = [
+      new ChatPage(await context.newPage()),
+      new ChatPage(await context.newPage()),
+    ];
+    await ada.page.goto(`${first}?room=tea`);
+    await ada.join("Ada");
+    await ada.say("Is anybody there?");
+    await ada.sees("Is anybody there?");
+    await grace.page.goto(`${second}?room=tea`);
+    await grace.sees("Is anybody there?");
+    await grace.seesPeople("Ada");
+    await grace.join("Grace");
+    const name = await grace.page.locator("#server").innerText();
+    assert(name.endsWith(`, port ${second.port}`), name);
+    await ada.sees(`Grace joined on ${name}`);
+    await ada.page.getByText("on 2 servers").waitFor();
+    await ada.seesPeople("Ada", "Grace");
+    await grace.say("I am");
+    await ada.sees("I am");
+    assertEquals(await ada.texts(), ["Is anybody there?", "I am"]);
+    assertEquals(await grace.texts(), ["Is anybody there?", "I am"]);
+    assertEquals([...ada.complaints, ...grace.complaints], []);
+
+    await servers[0].end("SIGTERM");
+    await ada.page.getByText("Offline", { exact: true }).waitFor();
+    await grace.say("What Ada missed");
+    await grace.sees("What Ada missed");
+    start(first.port);
+    await ada.sees("What Ada missed");
+    assertEquals(await ada.texts(), ["Is anybody there?", "I am", "What Ada missed"]);
+    await ada.seesPeople("Ada", "Grace");
+    assertEquals(grace.complaints, []);
   });
 
   it("has no complaints in the console, but that the server was away", { skip }, () => {

@@ -17,32 +17,12 @@ import {
   type ServerMessage,
 } from "../../examples/chat/messages.ts";
 import { Pacer } from "../../examples/chat/pacer.ts";
-import { Visitor } from "../../examples/chat/visitor.ts";
+import { parseRoom } from "../../examples/chat/rooms.ts";
+import { Visitor, type VisitorData } from "../../examples/chat/visitor.ts";
 import { ExampleProcess, runExample } from "./example_process.ts";
 import { RawClient } from "./raw_client.ts";
+import { ChatClient } from "./chat_client.ts";
 import { WebSocketClient } from "./web_socket_client.ts";
-
-type MessageOf<Type> = Extract<ServerMessage, { type: Type }>;
-
-/** A client that speaks the chat's protocol. */
-class ChatClient extends WebSocketClient {
-  /** Takes messages up to the next one of `type`, and returns it; those before are passed over. */
-  async next<Type extends ServerMessage["type"]>(type: Type): Promise<MessageOf<Type>> {
-    for (;;) {
-      const message = JSON.parse(await this.receive() as string) as ServerMessage;
-      if (message.type === type) return message as MessageOf<Type>;
-    }
-  }
-
-  sendJson(message: unknown): void {
-    this.send(JSON.stringify(message));
-  }
-
-  async join(name: string): Promise<MessageOf<"you">["person"]> {
-    this.sendJson({ type: "name", name });
-    return (await this.next("you")).person;
-  }
-}
 
 describe("chat: the messages", () => {
   const parse = (message: unknown) => parseClientMessage(JSON.stringify(message));
@@ -112,6 +92,27 @@ describe("chat: the messages", () => {
   }
 });
 
+describe("chat: the names of rooms", () => {
+  const NAMES: [input: string | null, name: string][] = [
+    [null, "lobby"],
+    ["", "lobby"],
+    [" <!> \u200b", "lobby"],
+    ["tea", "tea"],
+    [" Tea  & TALK! ", "tea-talk"],
+    ["\u202eÄpfel_\ud800_\uff11", "äpfel-1"],
+    ["日本語", "日本語"],
+    ["x".repeat(500), "x".repeat(24)],
+    [`${"x".repeat(23)} y`, "x".repeat(23)],
+    ["𝒳\u{10400}".repeat(20), "x\u{10428}".repeat(12)],
+  ];
+  for (const [input, name] of NAMES) {
+    it(`make ${JSON.stringify(name)} of ${JSON.stringify(input)}`, () => {
+      assertEquals(parseRoom(input), name);
+      assertEquals(parseRoom(name), name);
+    });
+  }
+});
+
 describe("chat: the pacer", () => {
   it("allows a burst, then one message an interval", () => {
     const pacer = new Pacer(3, 100);
@@ -138,9 +139,12 @@ describe("chat: slow readers", () => {
       },
       close: ({ closeCode }: { closeCode: number }) => calls.push(`close ${closeCode}`),
     };
-    return { visitor: new Visitor(conn as unknown as Connection), calls };
+    return { visitor: new Visitor(conn as unknown as Connection<VisitorData>), calls };
   }
-  const left: ServerMessage = { type: "left", person: { id: 1, name: "Ada" } };
+  const left: ServerMessage = {
+    type: "left",
+    person: { id: "a", name: "Ada", server: { id: "s", name: "Deno" } },
+  };
 
   it("are sent away when their queue is full", () => {
     const { visitor, calls } = createVisitor("dropped", 256 * 1024);
@@ -188,8 +192,8 @@ describe("chat: the room", () => {
   });
   after(() => server.end());
 
-  async function open(): Promise<ChatClient> {
-    const client = new ChatClient(new URL("/chat", address.href.replace("http", "ws")));
+  async function open(room?: string): Promise<ChatClient> {
+    const client = new ChatClient(address, room);
     clients.push(client);
     await client.opened;
     return client;
@@ -198,26 +202,25 @@ describe("chat: the room", () => {
   it("greets with what there is to know", async () => {
     const first = await open();
     const hello = await first.next("hello");
-    assertMatch(hello.runtime, /^(Deno|Bun|Node) \d+\.\d+\.\d+/);
+    assertMatch(hello.server.name, /^(Deno|Bun|Node) \d+\.\d+\.\d+.*, port [1-9]\d*$/);
+    assertEquals(hello.room, "lobby");
     assertEquals(hello.limits, LIMITS);
     assertEquals(hello.people, []);
     const person = await first.join("Ada");
     const second = await open();
-    const { room, people } = await second.next("hello");
-    assertEquals({ room, people }, { room: hello.room, people: [person] });
+    const { server, people } = await second.next("hello");
+    assertEquals({ server, people }, { server: hello.server, people: [person] });
+    assertEquals(person.server, server);
   });
 
   it("tells everyone who joins, is renamed and leaves", async () => {
     const [ada, watcher] = [await open(), await open()];
     const person = await ada.join("Ada");
     assertEquals(person.name, "Ada");
-    for (const client of [ada, watcher]) assertEquals((await client.next("joined")).person, person);
+    assertEquals((await watcher.next("joined")).person, person);
     const renamed = await ada.join("Grace");
-    assertEquals(renamed, { id: person.id, name: "Grace" });
-    for (const client of [ada, watcher]) {
-      const message = await client.next("renamed");
-      assertEquals(message, { type: "renamed", person: renamed, before: "Ada" });
-    }
+    assertEquals(renamed, { ...person, name: "Grace" });
+    assertEquals(await watcher.next("renamed"), { type: "renamed", person: renamed });
     await ada.close();
     assertEquals((await watcher.next("left")).person, renamed);
   });
@@ -239,14 +242,14 @@ describe("chat: the room", () => {
     await grace.join("Grace");
     for (const text of ["one", "two", "<b>three</b>"]) ada.sendJson({ type: "say", text });
     for (const client of [ada, grace, watcher]) {
-      let lastId = 0;
+      const ids = new Set<string>();
       for (const expected of ["one", "two", "<b>three</b>"]) {
         const { id, from, text, at } = (await client.next("message")).message;
         assertEquals({ from, text }, { from: person, text: expected });
-        assertGreater(id, lastId);
         assertGreater(at, 0);
-        lastId = id;
+        ids.add(id);
       }
+      assertEquals(ids.size, 3);
     }
     grace.sendJson({ type: "say", text: "four" });
     assertEquals((await ada.next("message")).message.text, "four");
@@ -285,7 +288,7 @@ describe("chat: the room", () => {
   });
 
   it("keeps the last 50 messages for who comes later", async () => {
-    const speakers = await Promise.all(Array.from({ length: 10 }, open));
+    const speakers = await Promise.all(Array.from({ length: 10 }, () => open()));
     const watcher = await open();
     for (const [i, speaker] of speakers.entries()) await speaker.join(`Speaker ${i}`);
     const texts: string[] = [];
@@ -313,6 +316,37 @@ describe("chat: the room", () => {
     do figures = await second.next("figures"); while (figures.messagesPerSecond === 0);
     // One received, two sent, within about a second.
     assertGreater(figures.messagesPerSecond, 0);
+  });
+
+  it("keeps rooms apart", async () => {
+    const [tea, coffee, watcher] = [await open("Tea"), await open("coffee"), await open(" TEA ")];
+    for (const [client, name] of [[tea, "tea"], [coffee, "coffee"], [watcher, "tea"]] as const) {
+      assertEquals((await client.next("hello")).room, name);
+    }
+    // A name is of one room.
+    assertEquals((await coffee.join("Ada")).name, "Ada");
+    const ada = await tea.join("Ada");
+    assertEquals(ada.name, "Ada");
+    assertEquals((await watcher.next("joined")).person, ada);
+    coffee.sendJson({ type: "say", text: "In coffee" });
+    await coffee.next("message");
+    tea.sendJson({ type: "say", text: "In tea" });
+    assertEquals((await watcher.next("message")).message.text, "In tea");
+    const late = await open("tea");
+    const { people, history } = await late.next("hello");
+    assertEquals(people, [ada]);
+    assertEquals(history.map(({ text }) => text), ["In tea"]);
+  });
+
+  it("tells which rooms there are, and how many people are in them", async () => {
+    const [a, b, c, watcher] = [await open("b1"), await open("b1"), await open("a1"), await open()];
+    await a.join("Ada");
+    await b.join("Grace");
+    await c.join("Jun");
+    const expected = JSON.stringify([{ name: "b1", people: 2 }, { name: "a1", people: 1 }]);
+    while (JSON.stringify((await watcher.next("rooms")).rooms) !== expected);
+    await c.close();
+    while ((await watcher.next("rooms")).rooms.length !== 1);
   });
 
   it("is at /chat only, and for its own page only", async () => {
@@ -396,7 +430,9 @@ describe("chat: the command line", () => {
   it("shows with --help the flags", async () => {
     const { code, stdout, stderr } = await runExample("chat/server.ts", ["--help"]);
     assertEquals({ code, stderr }, { code: 0, stderr: "" });
-    for (const flag of ["--hostname", "--port", "--help"]) assertStringIncludes(stdout, flag);
+    for (const flag of ["--hostname", "--port", "--redis", "--nats", "--help"]) {
+      assertStringIncludes(stdout, flag);
+    }
   });
 
   for (const arg of ["--nonsense", "8080", "--port=http", "--port=65536", "--hostname="]) {
@@ -427,7 +463,7 @@ describe("chat: the command line", () => {
       t.after(() => example.end());
       const address = await example.address;
       assertMatch(address, /^http:\/\/127\.0\.0\.1:[1-9]\d*\/$/);
-      const client = new ChatClient(`${address.replace("http", "ws")}chat`);
+      const client = new ChatClient(new URL(address));
       await client.opened;
       await client.join("Ada");
       const ended = example.end(signal);

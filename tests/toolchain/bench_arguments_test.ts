@@ -1,7 +1,9 @@
 import { describe, it } from "node:test";
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { parseArguments, UsageError } from "../../bench/servers/arguments.ts";
-import { listGroups } from "../../bench/servers/plan.ts";
+import { leaveOutTooMany, parseDescriptorLimit } from "../../bench/servers/descriptors.ts";
+import { listGroups, listWords } from "../../bench/servers/plan.ts";
+import { FAN_OUT_SUITE } from "../../bench/servers/suite.ts";
 
 describe("parseArguments()", () => {
   it("has defaults for the whole run, which is the one to keep", () => {
@@ -88,5 +90,52 @@ describe("listGroups()", () => {
       assertEquals(new Set(group.map(({ server }) => server.runtime)).size, 1);
       assertEquals(new Set(group.map(({ workload }) => workload)).size, 1);
     }
+  });
+});
+
+describe("the suite of messages to many", () => {
+  const namesOf = (only: string[]) =>
+    listGroups({ quick: false, only }, FAN_OUT_SUITE).map((group) =>
+      `${group[0].workload.id}: ${
+        group.map(({ server }) => `${server.runtime} ${server.words[0]}`).join(", ")
+      }`
+    );
+
+  it("compares publish with what others have for it", () => {
+    assertEquals(namesOf(["fan-out-10000x10"]), [
+      "fan-out-10000x10: node26 sluice-publish, node26 ws",
+      "fan-out-10000x10: bun sluice-publish, bun bun-serve-publish",
+      "fan-out-10000x10: deno sluice-publish, deno deno-upgrade",
+    ]);
+    assertEquals(namesOf(["keep-alive", "node"]), ["keep-alive: node26 sluice-callback"]);
+  });
+
+  it("has its own words", () => {
+    assert(listWords(FAN_OUT_SUITE).includes("fan-out-1000x10-senders"));
+    assert(!listWords().includes("fan-out-1000x10"));
+    assertThrows(() => namesOf(["64x1x32"]), RangeError, 'there is no "64x1x32"');
+  });
+});
+
+describe("leaveOutTooMany()", () => {
+  it("leaves out what needs more descriptors than there are, and says so once", async () => {
+    const groups = listGroups({ quick: false, only: ["fan-out"] }, FAN_OUT_SUITE);
+    const said: string[] = [];
+    const left = await leaveOutTooMany(groups, (line) => said.push(line), 4096);
+    assert(left.length > 0 && left.every(([{ workload }]) => workload.connections === 1000));
+    assertEquals(said.map((line) => line.split(";")[0]), [
+      "left out: fan-out-10000x1 needs 10200 file descriptors a process, and 4096 are allowed",
+      "left out: fan-out-10000x10 needs 10200 file descriptors a process, and 4096 are allowed",
+    ]);
+    assertEquals(await leaveOutTooMany(groups, () => {}, Infinity), groups);
+    await assertRejects(() => leaveOutTooMany(groups, () => {}, 1000), Error, "leaves nothing");
+  });
+
+  it("reads what Linux allows", () => {
+    const limits = "Limit        Soft Limit  Hard Limit  Units\n" +
+      "Max open files            1024                 524288               files     \n";
+    assertEquals(parseDescriptorLimit(limits), 524_288);
+    assertEquals(parseDescriptorLimit(limits.replace("524288", "unlimited")), Infinity);
+    assertEquals(parseDescriptorLimit(""), Infinity);
   });
 });

@@ -240,6 +240,13 @@ describe("ReplyReader", () => {
     });
   }
 
+  it("counts Pings", () => {
+    const reader = createReader();
+    reader.receive(concatenate(frame({ opcode: 9, payload: new Uint8Array(3) }), frame()));
+    reader.receive(frame({ opcode: 9, payload: new Uint8Array(0) }));
+    assertEquals([reader.takePings(), reader.takePings()], [2, 0]);
+  });
+
   it("tells with what the server closes", () => {
     const close = frame({ opcode: 8, payload: Uint8Array.of(0x03, 0xf1) });
     assertThrows(() => createReader().receive(close), ClosedByServerError, "closes with 1009");

@@ -9,6 +9,7 @@ import { encodeJson } from "../../bench/servers/report/json.ts";
 import { encodeCosts, encodeMarkdown } from "../../bench/servers/report/markdown.ts";
 import { formatNumber, formatSize } from "../../bench/servers/report/numbers.ts";
 import type { Results } from "../../bench/servers/results.ts";
+import { FAN_OUT_SUITE } from "../../bench/servers/suite.ts";
 import { summarize } from "../../bench/servers/statistics.ts";
 
 function result(changes: Partial<LoadResult> = {}): LoadReport {
@@ -162,6 +163,46 @@ describe("encodeMarkdown() and encodeJson()", () => {
     assertEquals(first.server, "node26/sluice-callback");
     assertEquals(first.workload.id, "64x1x32");
     assertEquals(first.rounds.length, 1);
+  });
+});
+
+describe("the report of messages to many", () => {
+  const cells = listGroups({ quick: false, only: ["bun"] }, FAN_OUT_SUITE).flat();
+  const results: Results = {
+    ...resultsOf(ECHO, {}),
+    rows: cells.map((cell) => ({
+      ...cell,
+      rounds: [result({ cost: cell.server.family === "sluice" ? 6 : 5 })],
+      detail: "",
+    })),
+  };
+
+  it("compares publish with publish", () => {
+    const text = encodeMarkdown(results, FAN_OUT_SUITE);
+    assertStringIncludes(text, "# Messages to many");
+    assertStringIncludes(text, '"Sluice, publish"');
+    assertStringIncludes(
+      text,
+      "to 1,000 connections, 10 together, a delivery | 6.00 | 5.00 | 1.20 |",
+    );
+    assert(!text.includes("Styles"));
+  });
+
+  it("is drawn", () => {
+    const rows = chooseChartRows(results, FAN_OUT_SUITE);
+    assertEquals(rows.map(({ title, subtitle }) => `${title} ${subtitle}`), [
+      "Fan-out of 1 KiB to 1,000; of one delivery",
+      "Fan-out of 1 KiB to 1,000, 10 together",
+      "Fan-out of 1 KiB to 1,000, from 10 senders",
+      "Fan-out of 128 B to 1,000, 100 together",
+      "Fan-out of 1 KiB to 10,000; of one delivery",
+      "Fan-out of 1 KiB to 10,000, 10 together",
+      "A Ping and its Pong 5,000 idle connections",
+    ]);
+    assertEquals(rows[0].cells[0].bars.map(({ name, label }) => `${name} ${label}`), [
+      "Sluice 6.00 µs (1.20×)",
+      "Bun publish 5.00 µs",
+    ]);
   });
 });
 

@@ -35,15 +35,23 @@ export class Hub {
   readonly #delivered: Sent[] = [];
   #queue: Sent[] = [];
   #isPaused = false;
+  #resumed: PromiseWithResolvers<void> = Promise.withResolvers();
 
-  /** Holds all messages until it goes on. */
+  /** Resolves when it goes on. */
+  get resumed(): Promise<void> {
+    return this.#isPaused ? this.#resumed.promise : Promise.resolve();
+  }
+
+  /** Holds all messages, and confirms none, until it goes on. */
   pause(): void {
+    if (!this.#isPaused) this.#resumed = Promise.withResolvers();
     this.#isPaused = true;
   }
 
   /** Goes on. */
   resume(): void {
     this.#isPaused = false;
+    this.#resumed.resolve();
     queueMicrotask(() => this.#deliver());
   }
 
@@ -108,7 +116,7 @@ export class HubBroker implements Broker {
     if (this.isDead) return Promise.resolve();
     if (!this.isConnected) return Promise.reject(new Error("gone"));
     this.#hub.publish(this, topic, message);
-    return Promise.resolve();
+    return this.#hub.resumed;
   }
 
   subscribe(topics: readonly string[]): Promise<void> {

@@ -185,11 +185,14 @@ describe("who is in a topic, on several servers,", () => {
     }));
 
   it("is not held up by goodbyes, where they get nowhere", () =>
-    withRoom("ab", async ({ peers: [, { harness, server }], hub }) => {
+    withRoom("ab", async ({ peers: [, { harness, server }], hub, advance }) => {
       hub.pause();
       harness.resetClients();
-      await server.shutdown();
-      hub.resume();
+      const ended = watch(server.shutdown());
+      await settle();
+      assertEquals(ended.state, "pending");
+      await advance(1_000);
+      assertEquals(ended.state, "resolved");
     }));
 
   it("is counted nowhere else", () =>
@@ -286,14 +289,18 @@ describe("the members of another server", () => {
     }));
 
   it("are made good where a publish failed, with the next beat", () =>
-    withRoom("ab", async ({ peers, watchers: [a, b], advance }) => {
+    withRoom("ab", async ({ peers, watchers: [a, b], hub, advance }) => {
       peers[1].broker.isConnected = false;
       b.conn.subscribe("x", { presence: { key: "bob" } });
       await settle();
       peers[1].broker.isConnected = true;
       await assertIn(peers.slice(0, 1), "a1 b1");
+      const before = hub.counts.get("$presence/topic/x")!;
       await advance(BEAT_MS);
       await assertIn(peers, "a1 bob1");
+      assertEquals(hub.counts.get("$presence/topic/x"), before + 1, "all who watch are told");
+      await advance(BEAT_MS);
+      assertEquals(hub.counts.get("$presence/topic/x"), before + 1);
       assertEquals(await a.takeTexts(), ["-b", "+bob"]);
     }));
 
@@ -318,6 +325,35 @@ describe("the members of another server", () => {
       hub.loses = () => false;
       await advance(BEAT_MS);
       await assertIn(peers, "a1 bob1");
+    }));
+
+  it("are asked for when somebody begins to watch, not with the next beat", () =>
+    withRoom("ab", async ({ peers, watchers: [a, b], hub }) => {
+      b.conn.subscribe("y", { presence: { key: "b" } });
+      await settle();
+      a.conn.subscribe("y", { presence: true });
+      await settle();
+      const other = await watchOn(peers[0].harness);
+      other.conn.subscribe("y", { presence: { key: "a" } });
+      await peers[0].harness.clock.stall(ANSWER_MS);
+      const before = hub.counts.get("$presence/servers");
+      assertEquals(await whoIsIn(peers[0], "y"), "a1 b1");
+      assertEquals(hub.counts.get("$presence/servers"), before, "without a question to all");
+      const asks = hub.counts.get("$presence/topic/x")!;
+      a.conn.unsubscribe("x");
+      a.conn.subscribe("x", { presence: true });
+      await settle();
+      assertEquals(hub.counts.get("$presence/topic/x"), asks + 2, "an update, and a question");
+    }));
+
+  it("go, too, where this server alone was away", () =>
+    withRoom("ab-", async ({ peers, watchers: [a, b] }) => {
+      peers[0].broker.disconnect();
+      b.conn.unsubscribe("x");
+      await settle();
+      peers[0].broker.reconnect();
+      await assertIn(peers.slice(0, 1), "a1");
+      assertEquals(await a.takeTexts(), ["-b"]);
     }));
 
   it("go, too, where their last word was lost", () =>
@@ -363,6 +399,26 @@ describe("the members of another server", () => {
       await advance(BEAT_MS);
       assertEquals(await whoIsIn(peers[0], name(8)), "b1");
       assertEquals(await whoIsIn(peers[0]), "a1 b1");
+    }));
+
+  it("are put together while the broker is slow, and are none who came and went", () =>
+    withRoom("ab-", async ({ peers, watchers: [, b, c], hub }) => {
+      const count = () => hub.counts.get("$presence/topic/x")!;
+      const before = count();
+      hub.pause();
+      for (let i = 0; i < 5; i++) {
+        b.conn.subscribe("x", { presence: { key: `b${i}` } });
+        await settle();
+      }
+      assertEquals(count(), before + 1);
+      hub.resume();
+      await settle();
+      assertEquals(count(), before + 2);
+      await assertIn(peers, "a1 b41");
+      c.conn.subscribe("x", { presence: { key: "c" } });
+      c.conn.unsubscribe("x");
+      await settle();
+      assertEquals(count(), before + 2);
     }));
 
   it("wait for each other while the broker stands still, and for no one here", () =>
@@ -414,6 +470,50 @@ describe("presence(topic)", () => {
       await advance(TTL_MS);
       assertEquals(await whoIsIn(peers[0]), "c1");
     }));
+
+  it("does not wait for one that says goodbye", () =>
+    withRoom("ab-", async ({ peers, watchers: [a], hub }) => {
+      a.conn.unsubscribe("x");
+      await settle();
+      hub.loses = ({ from }) => from === peers[1].broker;
+      const asked = watch(whoIsIn(peers[0]));
+      await settle();
+      assertEquals(asked.state, "pending");
+      hub.loses = () => false;
+      peers[1].harness.resetClients();
+      await peers[1].server.shutdown();
+      assertEquals([asked.state, asked.value], ["resolved", ""]);
+    }));
+
+  it("leaves out one that has answered, and left then", () =>
+    withRoom("abc", async ({ peers, watchers: [a], hub, advance }) => {
+      a.conn.unsubscribe("x");
+      await settle();
+      hub.loses = ({ from }) => from === peers[2].broker;
+      const asked = watch(whoIsIn(peers[0]));
+      await settle();
+      peers[1].harness.resetClients();
+      await peers[1].server.shutdown();
+      assertEquals(asked.state, "pending");
+      await advance(ANSWER_MS);
+      assertEquals(asked.value, "");
+    }));
+
+  it("knows the others from their answers to its hello", () =>
+    withServers(2, async (peers, hub, advance) => {
+      const [a, b] = [await watchOn(peers[0].harness), await watchOn(peers[1].harness)];
+      a.conn.subscribe("x", { presence: { key: "a" } });
+      await advance(ANSWER_MS);
+      b.conn.subscribe("other", { presence: true });
+      await advance(ANSWER_MS);
+      assertEquals(await whoIsIn(peers[1]), "a1");
+      // Once all have said so, it is known.
+      b.conn.subscribe("x", { presence: true });
+      await settle();
+      const before = hub.counts.get("$presence/servers")!;
+      assertEquals([await whoIsIn(peers[1]), await whoIsIn(peers[1])], ["a1", "a1"]);
+      assertEquals(hub.counts.get("$presence/servers"), before + 1);
+    }, { presence: { ttlMs: 600_000 } }));
 
   it("tells whom it can where the broker was never there", () =>
     withServers(1, async ([{ server, harness }], _hub, advance) => {
@@ -487,6 +587,22 @@ describe("what servers tell one another of presence", () => {
     { type: "ask", from: FROM, id: -1, topics: [] },
   ];
 
+  it("is no news in an answer, unless something was told of the member before", () =>
+    withServers(1, async ([a], hub, advance) => {
+      const { conn, takeTexts } = await watchOn(a.harness);
+      const send = (value: unknown) =>
+        hub.publish(a.broker, "$presence/topic/x", envelope(JSON.stringify(value)));
+      conn.subscribe("x", { presence: true });
+      await settle();
+      send({ ...update, set: [["c", 1, 1]] });
+      send({ ...update, version: 2, after: 1, gone: ["c"] });
+      send({ ...state, version: 3, topics: [["x", 3, [["c", 1, 1], ["d", 1, 1]]]] });
+      assertEquals(await takeTexts(), ["+c", "-c", "+c"]);
+      const list = watch(whoIsIn(a));
+      await advance(ANSWER_MS);
+      assertEquals(list.value, "c1 d1");
+    }));
+
   it("is passed over and counted where it is malformed", () =>
     withRoom("ab", async ({ peers: [a, b], hub }) => {
       for (const value of malformed) {
@@ -525,6 +641,15 @@ describe("what servers tell one another of presence", () => {
       await settle();
       assertEquals(await whoIsIn(a), "a1 b1 z1");
       assertEquals(a.server.stats().broker?.malformed, 0);
+      const asks = () => hub.counts.get(`$presence/server/${FROM}`);
+      const before = asks()!;
+      await advance(ANSWER_MS);
+      send(topic, { ...update, version: 12, after: 11 });
+      await settle();
+      assertEquals(asks(), before + 2, "both miss an update");
+      send(topic, { ...state, topics: [["x", 11, [["z", 1, 1]]]] });
+      await settle();
+      assertEquals(asks(), before + 4, "it is not the one");
       send("$presence/servers", { ...beat, digest: [] });
       await advance(TTL_MS);
       assertEquals(await whoIsIn(a), "a1 b1");

@@ -69,6 +69,11 @@ describe("who is in a topic, on one server,", () => {
       b.conn.unsubscribe("x");
       assertEquals(await a.takeTexts(), ['+bob "phone"', '~bob "desk"', '~bob "phone"', "-bob"]);
       assertEquals(await b.takeTexts(), ['~bob "desk"', '~bob "phone"']);
+      const d = await watchOn(harness);
+      for (const [{ conn }, info] of [[b, 1], [d, 2], [b, 3]] as const) {
+        conn.subscribe("x", { presence: { key: "bob", info } });
+      }
+      assertEquals((await harness.server.presence("x"))[0].info, 3);
     }));
 
   it("is a copy each time", () => {

@@ -5,11 +5,15 @@
  */
 
 import { Bun, type BunClientHandler, type BunClientSocket } from "./bun_api.ts";
+import { encodeClientFrame } from "./client_frame.ts";
 import { checkExtensions, readExtensions } from "./extensions.ts";
 import type { Messages } from "./messages.ts";
 import { ClosedByServerError, type ReplyReader } from "./reply_reader.ts";
 
 const decoder = new TextDecoder();
+
+/** The answer to a Ping without a payload. */
+const PONG = encodeClientFrame(0xa, new Uint8Array(0), 0x37fa213d);
 
 /** Encodes the request of the handshake. */
 export function encodeRequest(offer: string): Uint8Array<ArrayBuffer> {
@@ -54,6 +58,8 @@ export class LoadConnection {
   #next: number;
   /** Called with how many replies have ended in what just arrived. */
   receiveReplies: (count: number) => void = () => {};
+  /** How many Pings were answered. */
+  pings = 0;
   /** Called where the connection is lost, or the server breaks the rules. */
   receiveError: (error: Error) => void;
 
@@ -116,6 +122,14 @@ export class LoadConnection {
     if (!this.#isOpen) return this.#receiveHead(bytes);
     const count = this.#reader.receive(bytes);
     if (count > 0) this.receiveReplies(count);
+    for (let pings = this.#reader.takePings(); pings > 0; pings--) this.#answerPing();
+  }
+
+  /** Answers a Ping, unless it is in the middle of a frame: a server knows that it is there. */
+  #answerPing(): void {
+    if (this.#unsent > 0) return;
+    if (this.#socket!.write(PONG) < PONG.length) throw new Error("the server reads nothing");
+    this.pings++;
   }
 
   #receiveHead(bytes: Uint8Array): void {

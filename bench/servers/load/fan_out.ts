@@ -1,5 +1,5 @@
 /**
- * One message to all, or several of them: a connection sends them, and each gets them.
+ * One message to all, or several of them: a connection sends them, or several do, and each gets them.
  *
  * @module
  */
@@ -18,15 +18,15 @@ export async function loadFanOut(
   connections: LoadConnection[],
 ): Promise<LoadResult> {
   const latencies = new Histogram();
-  const [sender] = connections;
-  const { inFlight } = task.workload;
+  const { inFlight, senders: count = 1 } = task.workload;
+  const senders = connections.slice(0, count);
   let delivered = 0;
   let missing = 0;
   let sentAt = 0;
   const send = () => {
-    missing = connections.length * inFlight;
+    missing = connections.length * count * inFlight;
     sentAt = performance.now();
-    sender.send(inFlight);
+    for (const sender of senders) sender.send(inFlight);
   };
   for (const connection of connections) {
     connection.receiveReplies = (count) => {

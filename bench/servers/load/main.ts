@@ -11,6 +11,7 @@ import { loadEcho } from "./echo.ts";
 import { loadFanOut } from "./fan_out.ts";
 import { loadHandshakes } from "./handshakes.ts";
 import { loadIdle } from "./idle.ts";
+import { loadKeepAlive } from "./keep_alive.ts";
 import { loadLarge } from "./large.ts";
 import { loadMemory } from "./memory.ts";
 import { createMessages, opcodeOf } from "./messages.ts";
@@ -49,12 +50,14 @@ function load(task: LoadTask): Promise<LoadResult> {
     // Nothing is sent there, and a new process is what matters.
     if (kind === "idle") return await loadIdle(task, target, watch);
     if (kind === "handshake") return await loadHandshakes(task, target);
-    // The large message is so large that to send it twice would be to measure the second one.
-    if (kind !== "large") await probe(task, target);
+    // The large message is so large that to send it twice would be to measure the second one; and with
+    // keep-alive, none is sent.
+    if (kind !== "large" && kind !== "keep-alive") await probe(task, target);
     if (kind === "memory") return await loadMemory(task, target, watch);
     const connections = await openAll(target, count);
     watch(connections);
     if (kind === "large") return await loadLarge(task, connections[0]);
+    if (kind === "keep-alive") return await loadKeepAlive(task, connections);
     return await (kind === "fan-out" ? loadFanOut : loadEcho)(task, connections);
   };
   return Promise.race([run(), failed]);

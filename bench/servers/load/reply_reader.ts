@@ -6,6 +6,7 @@
 
 const CONTINUATION = 0x0;
 const CLOSE = 0x8;
+const PING = 0x9;
 const MAX_HEADER_SIZE = 14;
 
 /** What each reply has to be. */
@@ -39,6 +40,7 @@ export class ReplyReader {
   #isClose = false;
   readonly #closePayload: number[] = [];
   #fin = true;
+  #pings = 0;
   /** How much payload the current message has so far; -1 between messages. */
   #messageSize = -1;
   /** The length of the payloads of all messages so far, as they are on the wire. */
@@ -78,6 +80,13 @@ export class ReplyReader {
     return messages;
   }
 
+  /** Tells how many Pings have begun since it was asked last. */
+  takePings(): number {
+    const pings = this.#pings;
+    this.#pings = 0;
+    return pings;
+  }
+
   #parseHeader(bytes: Uint8Array, offset: number): number {
     const first = bytes[offset], second = bytes[offset + 1];
     const size = headerSizeOf(second);
@@ -98,6 +107,7 @@ export class ReplyReader {
     this.#remaining = length;
     this.#isControl = opcode >= CLOSE;
     this.#isClose = opcode === CLOSE;
+    if (opcode === PING) this.#pings++;
     if (this.#isClose && length === 0) throw new ClosedByServerError("closes");
     if (this.#isControl) return size;
     const wanted = this.#messageSize === -1 ? expectedOpcode : CONTINUATION;

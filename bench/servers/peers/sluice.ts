@@ -28,6 +28,7 @@ const options: ServeOptions = {
   hostname: "127.0.0.1",
   port: 0,
   compression: compressions[compression],
+  ...(kind === "keep-alive" ? { keepAlive: { intervalMs: 1000, timeoutMs: 1000 } } : {}),
   limits: maxMessageSize === undefined ? {} : { maxMessageSize },
 };
 

@@ -5,7 +5,8 @@
  */
 
 import { failureOf, type Results, type Row, summaryOf } from "../results.ts";
-import type { RuntimeId, ServerKind } from "../servers.ts";
+import type { RuntimeId } from "../servers.ts";
+import { SERVERS_SUITE, type Suite } from "../suite.ts";
 import {
   COMPRESSION_TITLES,
   isAboutMemory,
@@ -16,14 +17,6 @@ import {
 import type { ChartBar, ChartRow } from "./chart.ts";
 import { formatCost } from "./line.ts";
 import { formatNumber, formatSize } from "./numbers.ts";
-
-/** The names there is room for, of the servers that are shown. */
-const NAMES: Record<string, string> = {
-  "ws": "ws",
-  "bun-serve": "Bun.serve",
-  "deno-upgrade": "Deno native",
-  "raw": "raw TCP",
-};
 
 /** Texts cost about the same in all sizes, so that one of them will do. */
 function isShown({ kind, payload, size, connections }: Workload): boolean {
@@ -48,7 +41,7 @@ function describeWorkload(workload: Workload): string[] {
         : [title, `${COMPRESSION_TITLES[compression]}; ${connections} × ${inFlight} in flight`];
     }
     case "fan-out":
-      return ["Fan-out of 1 KiB", "to 1,000; of one delivery"];
+      return describeFanOut(workload);
     case "handshake":
       return ["Handshake", "and the end of the connection"];
     case "idle":
@@ -57,34 +50,48 @@ function describeWorkload(workload: Workload): string[] {
       return ["Memory of a connection", `1 KiB of JSON, ${COMPRESSION_TITLES[compression!]}`];
     case "large":
       return ["Peak memory", "100 MiB message sent back"];
+    case "keep-alive":
+      return ["A Ping and its Pong", `${connections.toLocaleString("en")} idle connections`];
   }
 }
 
+function describeFanOut({ connections, inFlight, senders = 1, size }: Workload): string[] {
+  const together = senders > 1
+    ? `, from ${senders} senders`
+    : inFlight > 1
+    ? `, ${inFlight} together`
+    : "; of one delivery";
+  return [`Fan-out of ${nameOfSize(size)}`, `to ${connections.toLocaleString("en")}${together}`];
+}
+
 /** Chooses what is shown of what was measured. */
-export function chooseChartRows({ rows, runtimes }: Results): ChartRow[] {
+export function chooseChartRows(
+  { rows, runtimes }: Results,
+  suite: Suite = SERVERS_SUITE,
+): ChartRow[] {
   const workloads = [...new Set(rows.map(({ workload }) => workload))].filter(isShown);
   return workloads.map((workload) => {
     const [title, subtitle] = describeWorkload(workload);
     const cells = (Object.keys(runtimes) as RuntimeId[]).map((runtime) => {
       const own = rows.filter((row) => row.workload === workload && row.server.runtime === runtime);
-      return { column: runtimes[runtime], bars: chooseBars(own) };
+      return { column: runtimes[runtime], bars: chooseBars(own, suite) };
     });
     return { title, subtitle, cells: cells.filter(({ bars }) => bars.length > 0) };
   }).filter(({ cells }) => cells.length > 0);
 }
 
-function chooseBars(rows: Row[]): ChartBar[] {
+function chooseBars(rows: Row[], { ours: id, chart: { names } }: Suite): ChartBar[] {
   const find = (id: string) => rows.find(({ server }) => server.words[0] === id);
   // The style for large messages is the one that takes them as streams.
   const ours = find("sluice-messages") !== undefined && rows[0].workload.kind === "large"
     ? find("sluice-messages")
-    : find("sluice-callback");
-  const shown = [ours, ...Object.keys(NAMES).map(find)].filter((row) => row !== undefined);
+    : find(id) ?? find("sluice-callback");
+  const shown = [ours, ...Object.keys(names).map(find)].filter((row) => row !== undefined);
   const peer = shown.find(({ server }) => server.family === "peer");
-  return shown.map((row) => toBar(row, peer));
+  return shown.map((row) => toBar(row, peer, names));
 }
 
-function toBar(row: Row, peer: Row | undefined): ChartBar {
+function toBar(row: Row, peer: Row | undefined, names: Record<string, string>): ChartBar {
   const { server } = row;
   const value = valueOf(row), reference = peer && valueOf(peer);
   const isOurs = server.family === "sluice";
@@ -92,11 +99,13 @@ function toBar(row: Row, peer: Row | undefined): ChartBar {
   if (isOurs && value !== undefined && reference !== undefined) {
     label += ` (${(value / reference).toFixed(2)}×)`;
   }
-  return { name: nameOf(server), value, label, isOurs, isReference: row === peer };
-}
-
-function nameOf({ family, words }: ServerKind): string {
-  return family === "sluice" ? "Sluice" : NAMES[words[0]];
+  return {
+    name: isOurs ? "Sluice" : names[server.words[0]],
+    value,
+    label,
+    isOurs,
+    isReference: row === peer,
+  };
 }
 
 /** Of the large message, memory is what it is about. */

@@ -16,6 +16,7 @@ export const UNITS: Record<WorkloadKind, string> = {
   "idle": "KiB/connection",
   "memory": "KiB/connection",
   "large": "µs/MiB",
+  "keep-alive": "µs/ping",
 };
 
 /** The cost for people, without its unit. */

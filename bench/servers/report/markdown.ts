@@ -15,6 +15,7 @@ import {
   type SummedNumber,
 } from "../results.ts";
 import { type RuntimeId, type ServerKind, SERVERS } from "../servers.ts";
+import { SERVERS_SUITE, type Suite } from "../suite.ts";
 import { isAboutMemory, type Workload } from "../workloads.ts";
 import { formatCost, formatWireRatio } from "./line.ts";
 import { formatNumber, formatSize } from "./numbers.ts";
@@ -31,38 +32,47 @@ export function describeFacts(results: Results): string {
 }
 
 /** All tables. */
-export function encodeMarkdown(results: Results): string {
+export function encodeMarkdown(results: Results, suite: Suite = SERVERS_SUITE): string {
   const cpu = results.rows.some(isWallTime)
     ? "The system does not tell the CPU time of a process: these are microseconds that passed."
     : "Microseconds of the server's CPU time, user and system.";
-  return `# Whole servers beside each other
+  const ours = SERVERS.find(({ words }) => words[0] === suite.ours)!.title;
+  return `# ${suite.heading}
 
 ${describeFacts(results)}.
 
-A row is _connections × messages in flight on each × size_. ${cpu} Less is better. In parentheses:
+${
+    suite === SERVERS_SUITE
+      ? "A row is _connections × messages in flight on each × size_. "
+      : ""
+  }${cpu} Less is better. In parentheses:
 the least and the most of the rounds. † The load generator was busier than the server: more would
-have been possible. ‡ Other processes took much of the cores. Ratios are of the medians, of Sluice in
-the callback style.
+have been possible. ‡ Other processes took much of the cores. Ratios are of the medians, of
+"${ours}".
 
 ## Cost
 
-${encodeCosts(results)}
-## Styles
+${encodeCosts(results, suite.ours)}
+${suite === SERVERS_SUITE ? encodeOurs(results) : ""}## Rate, latency and memory
+
+${encodeDetails(results)}`;
+}
+
+/** What is to be said of our servers alone. */
+function encodeOurs(results: Results): string {
+  return `## Styles
 
 ${encodeStyles(results)}
 ## Compression that is not used
 
 ${encodeUnusedCompression(results)}
-## Rate, latency and memory
-
-${encodeDetails(results)}`;
+`;
 }
 
 /** What a message costs each server: a table for each runtime. */
-export function encodeCosts(results: Results): string {
+export function encodeCosts(results: Results, ours: string = SERVERS_SUITE.ours): string {
   return encodeEachRuntime(results, (own, title) => {
-    const isShown = ({ words, family }: ServerKind) =>
-      family !== "sluice" || words[0] === "sluice-callback";
+    const isShown = ({ words, family }: ServerKind) => family !== "sluice" || words[0] === ours;
     // Where only styles were measured, there is nothing else to show.
     const servers = serversOf(own).filter((server, _, all) =>
       !all.some(isShown) || isShown(server)
@@ -78,7 +88,7 @@ export function encodeCosts(results: Results): string {
     const lines = workloadsOf(own).map((workload) => [
       workload.title,
       ...servers.map((server) => encodeCost(own, workload, server)),
-      ...others.map((server) => encodeRatio(own, workload, server, "sluice-callback")),
+      ...others.map((server) => encodeRatio(own, workload, server, ours)),
     ]);
     return encodeTable(header, lines);
   });

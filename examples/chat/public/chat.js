@@ -25,14 +25,21 @@ const figures = {
   }),
 };
 
-/** Everyone who has a name, by id. */
+/** How many messages are remembered as seen; the server sends fewer to a page that comes back. */
+const MAX_SEEN = 500;
+
+/** Everyone in the room who has a name, by id: on all servers. */
 const people = new Map();
 /** Who this page is, once it has joined, and who it was before it came back. */
 let me;
 const myIds = new Set();
-/** The room and the last message seen, to go on from after a break. */
+/** The server and the room, once the server has said hello. */
+let server;
 let room;
-let lastMessageId = 0;
+/** The ids of the messages that are shown, to go on from after a break. */
+const seen = new Set();
+/** What came before the server's hello, to be read after it; `undefined` from then on. */
+let early;
 /** The name asked for: joined with again after a break. */
 let wantedName = recall("sessionStorage");
 /** Texts that were sent and have not come back as messages yet, oldest first. */
@@ -42,25 +49,29 @@ let countdown;
 
 // ---- From the server ----
 
-const socket = new LiveSocket(new URL("chat", location.href.replace(/^http/, "ws")), {
+const address = new URL("chat", location.href.replace(/^http/, "ws"));
+address.search = location.search;
+const socket = new LiveSocket(address, {
   connecting() {
+    early = [];
     clearInterval(countdown);
     setState("connecting", "Connecting");
     $("offline-countdown").textContent = "";
   },
   message(message) {
-    received[message.type]?.(message);
+    if (early === undefined || message.type === "hello") received[message.type]?.(message);
+    else early.push(message);
   },
   down(delayMs) {
     setState("offline", "Offline");
     Object.values(figures).forEach((figure) => figure.push(null));
     showCountdown(delayMs);
     if (!$("offline").hidden) return;
-    $("offline-text").textContent = room === undefined
+    $("offline-text").textContent = server === undefined
       ? "The server can't be reached."
       : "The connection is lost.";
     $("offline").hidden = false;
-    if (room === undefined) return;
+    if (server === undefined) return;
     log.addNotice("The connection is lost. This page tries to come back.");
     me = undefined;
     if (unconfirmed.length > 0) {
@@ -75,22 +86,25 @@ const received = {
   hello(hello) {
     setState("online", "Online");
     $("offline").hidden = true;
-    $("runtime").textContent = hello.runtime;
+    $("server").textContent = hello.server.name;
     $("name").maxLength = hello.limits.name;
     $("message").maxLength = hello.limits.text;
-    const isBack = room !== undefined;
-    if (hello.room !== room) {
-      if (isBack) log.addNotice("The server was restarted.");
-      room = hello.room;
-      lastMessageId = 0;
-      myIds.clear();
-    } else {
-      log.addNotice("The connection is back.");
+    showRoom(hello.room);
+    const isBack = server !== undefined;
+    if (isBack) {
+      const isSame = hello.server.id === server.id;
+      log.addNotice(isSame ? "The connection is back." : "The server was restarted.");
     }
+    server = hello.server;
     people.clear();
     hello.people.forEach((person) => people.set(person.id, person));
     showPeople();
-    log.addMany(() => hello.history.filter(({ id }) => id > lastMessageId).forEach(addMessage));
+    const isSaid = ({ type }) => type === "message";
+    const said = [...hello.history, ...early.filter(isSaid).map(({ message }) => message)];
+    log.addMany(() => said.sort((a, b) => a.at - b.at).forEach(addMessage));
+    const rest = early.filter((message) => !isSaid(message));
+    early = undefined;
+    rest.forEach((message) => received[message.type]?.(message));
     if (wantedName !== "") socket.send({ type: "name", name: wantedName });
     else if (!isBack) askForName();
   },
@@ -99,8 +113,12 @@ const received = {
     if (person.name !== wantedName) {
       showNote(`“${wantedName}” is taken, so you are “${person.name}”.`);
     }
+    const before = people.get(person.id);
     me = person;
     myIds.add(person.id);
+    people.set(person.id, person);
+    if (before === undefined) log.addNotice("You joined as ", person);
+    else if (before.name !== person.name) log.addNotice("You are ", person, " now");
     $("me").textContent = person.name;
     remember(wantedName);
     showForm("message-form");
@@ -108,29 +126,38 @@ const received = {
   },
 
   joined({ person }) {
+    const isNews = !people.has(person.id);
     people.set(person.id, person);
     showPeople();
-    if (person.id === me?.id) log.addNotice("You joined as ", person);
-    else log.addNotice(person, " joined");
+    if (isNews) {
+      log.addNotice(person, isElsewhere(person) ? ` joined on ${person.server.name}` : " joined");
+    }
   },
 
-  renamed({ person, before }) {
+  renamed({ person }) {
+    const before = people.get(person.id);
     people.set(person.id, person);
     showPeople();
-    const isMe = person.id === me?.id;
-    log.addNotice(isMe ? "You are" : { name: before }, isMe ? " " : " is ", person, " now");
+    if (before !== undefined && before.name !== person.name) {
+      log.addNotice(before, " is ", person, " now");
+    }
   },
 
   left({ person }) {
-    people.delete(person.id);
+    const isNews = people.delete(person.id);
     showPeople();
-    log.addNotice(person, " left");
+    if (isNews) log.addNotice(person, " left");
   },
 
   message({ message }) {
+    if (seen.has(message.id)) return;
     if (myIds.has(message.from.id)) unconfirmed.shift();
     addMessage(message);
     if (document.hidden) showUnread(unread + 1);
+  },
+
+  rooms({ rooms }) {
+    showRooms(rooms);
   },
 
   figures(values) {
@@ -149,9 +176,17 @@ const received = {
 };
 
 function addMessage(message) {
-  lastMessageId = message.id;
+  if (seen.has(message.id)) return;
+  seen.add(message.id);
+  if (seen.size > MAX_SEEN) seen.delete(seen.values().next().value);
   $("empty").hidden = true;
-  log.addMessage(message, myIds.has(message.from.id));
+  const { from } = message;
+  log.addMessage(message, myIds.has(from.id), isElsewhere(from) ? from.server.name : "");
+}
+
+/** Whether someone is connected to another server than this page. */
+function isElsewhere(person) {
+  return person.server.id !== server.id;
 }
 
 // ---- From the person ----
@@ -206,6 +241,13 @@ $("message").addEventListener("keydown", (event) => {
   $("message-form").requestSubmit();
 });
 
+$("room-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  // The server makes a proper name of it.
+  if ($("room-name").value.trim() !== "") location.href = hrefOf($("room-name").value);
+  else $("room-name").focus();
+});
+
 $("message").addEventListener("input", showCharactersLeft);
 $("name").addEventListener("input", () => $("name").ariaInvalid = null);
 $("retry").addEventListener("click", () => socket.retryNow());
@@ -231,11 +273,44 @@ function showPeople() {
     const item = element("li", "");
     item.append(avatarOf(person), nameOf(person));
     if (person.id === me?.id) item.append(element("span", "you", "you"));
+    if (isElsewhere(person)) item.append(element("span", "place", person.server.name));
     return item;
   }));
+  const servers = new Set([...people.values()].map((person) => person.server.id)).add(server.id);
+  $("server-count").textContent = `on ${servers.size} servers`;
+  $("server-count").hidden = servers.size === 1;
   $("people").hidden = people.size === 0;
   $("people-none").hidden = people.size > 0;
   $("people-count").textContent = people.size;
+}
+
+function showRoom(name) {
+  $("room").textContent = name;
+  // What stands in the address may be written in another way.
+  if (new URLSearchParams(location.search).get("room") !== name) {
+    history.replaceState(null, "", hrefOf(name));
+  }
+  room = name;
+  showUnread(unread);
+}
+
+function showRooms(rooms) {
+  const others = rooms.filter(({ name }) => name !== room);
+  const here = rooms.find(({ name }) => name === room) ?? { name: room, people: 0 };
+  $("rooms").replaceChildren(...[here, ...others].map(({ name, people }) => {
+    const link = element("a", "");
+    link.href = hrefOf(name);
+    if (name === room) link.ariaCurrent = "page";
+    link.append(element("bdi", "", name), element("span", "count", String(people)));
+    link.lastChild.title = people === 1 ? "1 person is here" : `${people} people are here`;
+    const item = element("li", "");
+    item.append(link);
+    return item;
+  }));
+}
+
+function hrefOf(room) {
+  return `?${new URLSearchParams({ room })}`;
 }
 
 function askForName() {
@@ -298,7 +373,7 @@ function showCountdown(delayMs) {
 
 function showUnread(count) {
   unread = count;
-  document.title = count === 0 ? "Sluice chat" : `(${count}) Sluice chat`;
+  document.title = `${count === 0 ? "" : `(${count}) `}${room} · Sluice chat`;
 }
 
 // ---- The name is remembered: for this tab, and as a suggestion for the next ----

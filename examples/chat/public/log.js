@@ -41,8 +41,12 @@ export class Log {
     }).observe(list);
   }
 
-  /** Adds what someone said. */
-  addMessage({ from, text, at }, isMine) {
+  /**
+   * Adds what someone said.
+   *
+   * @param {string} place Where the person is, if it is worth a word.
+   */
+  addMessage({ from, text, at }, isMine, place = "") {
     const date = new Date(at);
     const isTogether = this.#last?.name === from.name && this.#last.isMine === isMine &&
       at - this.#last.at < TOGETHER_MS;
@@ -50,7 +54,9 @@ export class Log {
     time.dateTime = date.toISOString();
     time.title = dateFormat.format(date);
     const by = element("p", "by");
-    by.append(isMine ? element("span", "author", "You") : nameOf(from), time);
+    by.append(isMine ? element("span", "author", "You") : nameOf(from));
+    if (place !== "") by.append(element("span", "place", place));
+    by.append(time);
     const body = element("p", "text", text);
     body.dir = "auto";
     const bubble = element("div", "bubble");

@@ -1,0 +1,202 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type Connection,
+  ConnectionClosedError,
+  type Message,
+  type PresenceChange,
+  type Server,
+} from "../../mod.ts";
+import type { History } from "./history.ts";
+import {
+  LIMITS,
+  nameKey,
+  parseClientMessage,
+  type Person,
+  RefusedMessage,
+  type RoomInfo,
+  type ServerInfo,
+  type ServerMessage,
+} from "./messages.ts";
+import { ROOMS_TOPIC, topicOf } from "./rooms.ts";
+import { Visitor, type VisitorData } from "./visitor.ts";
+
+/** How many rooms are shown, at most. */
+const MAX_ROOMS_SHOWN = 20;
+
+/**
+ * What one server of the chat does. Whatever concerns other servers too goes through topics, so that
+ * it makes no difference here whether there are any.
+ */
+export class Chat {
+  readonly #server: Server<VisitorData>;
+  readonly #info: ServerInfo;
+  readonly #history: History;
+  readonly #visitors: Set<Visitor> = new Set();
+  /** The figures that were sent; they don't count as messages. */
+  #figuresSent = 0;
+  #messagesBefore = 0;
+  #countingSince = performance.now();
+
+  /** @param name What the server runs on and where, for people to read. */
+  constructor(server: Server<VisitorData>, name: string, history: History) {
+    this.#server = server;
+    this.#info = { id: crypto.randomUUID(), name };
+    this.#history = history;
+  }
+
+  /** Handles one connection, from the first message to the last. It ends when this returns. */
+  async host(conn: Connection<VisitorData>): Promise<void> {
+    const visitor = new Visitor(conn);
+    this.#visitors.add(visitor);
+    visitor.measure();
+    try {
+      await this.#greet(visitor);
+      for await (const data of conn) {
+        await this.#pace(visitor);
+        await this.#receive(visitor, data);
+      }
+    } catch (error) {
+      // It ended while something was done for it. Its subscriptions, and so its presence, end too.
+      if (!(error instanceof ConnectionClosedError)) throw error;
+    } finally {
+      this.#visitors.delete(visitor);
+    }
+  }
+
+  /**
+   * Puts into a message who came, went, or has another name, on whichever server. It goes to all others
+   * of this server who are in the room.
+   */
+  notice({ type, topic, key, info }: PresenceChange): string | undefined {
+    if (topic === ROOMS_TOPIC) return undefined;
+    const person = toPerson({ key, info });
+    if (type !== "leave") this.#settleNames(topic, person);
+    const message: ServerMessage = {
+      type: ({ join: "joined", update: "renamed", leave: "left" } as const)[type],
+      person,
+    };
+    return JSON.stringify(message);
+  }
+
+  /** Sends everyone the figures of the time since the last call. */
+  sendFigures(): void {
+    const { connections, messagesReceived, messagesSent } = this.#server.stats();
+    const now = performance.now();
+    const messages = messagesReceived + messagesSent - this.#figuresSent;
+    const messagesPerSecond = (messages - this.#messagesBefore) / (now - this.#countingSince) *
+      1000;
+    this.#messagesBefore = messages;
+    this.#countingSince = now;
+    for (const visitor of this.#visitors) {
+      const { roundTripMs } = visitor;
+      const figures = { type: "figures", connections, messagesPerSecond, roundTripMs } as const;
+      if (visitor.sendIfIdle(figures)) this.#figuresSent++;
+      visitor.measure();
+    }
+  }
+
+  /** Sends the rooms to those who do not have them yet as they are. */
+  async sendRooms(): Promise<void> {
+    if (this.#visitors.size === 0) return;
+    const rooms = await this.#listRooms();
+    const json = JSON.stringify(rooms);
+    for (const visitor of this.#visitors) {
+      if (visitor.knownRooms === json) continue;
+      visitor.knownRooms = json;
+      visitor.send({ type: "rooms", rooms });
+    }
+  }
+
+  async #greet(visitor: Visitor): Promise<void> {
+    const { conn, room } = visitor;
+    // From here on it gets what happens in the room, so that nothing is missed between that and this.
+    conn.subscribe(topicOf(room), { presence: true });
+    conn.subscribe(ROOMS_TOPIC, { presence: true });
+    const [people, history] = await Promise.all([this.#listPeople(room), this.#history.load(room)]);
+    visitor.send({ type: "hello", server: this.#info, room, limits: LIMITS, people, history });
+  }
+
+  /**
+   * Holds up a visitor that writes too fast. While the loop above waits, nothing more is read from
+   * its connection than a bounded queue holds, and then TCP holds up the sender. No message is lost.
+   */
+  async #pace(visitor: Visitor): Promise<void> {
+    const delayMs = visitor.pacer.count();
+    if (delayMs === 0) return;
+    visitor.send({ type: "problem", about: "pace", text: "Slow down: you are writing too fast." });
+    await sleep(delayMs);
+  }
+
+  async #receive(visitor: Visitor, data: Message): Promise<void> {
+    try {
+      const message = parseClientMessage(data);
+      if (message.type === "name") await this.#name(visitor, message.name);
+      else this.#say(visitor, message.text);
+    } catch (error) {
+      if (!(error instanceof RefusedMessage)) throw error;
+      visitor.send({ type: "problem", about: error.about, text: error.message });
+    }
+  }
+
+  async #name(visitor: Visitor, wanted: string): Promise<void> {
+    const others = await this.#listPeople(visitor.room);
+    const name = this.#findFreeName(visitor, wanted, others);
+    visitor.person = { id: visitor.id, name, server: this.#info };
+    visitor.send({ type: "you", person: visitor.person });
+    const { id: key, ...info } = visitor.person;
+    visitor.conn.subscribe(topicOf(visitor.room), { presence: { key, info } });
+    // In the topic of all rooms, the rooms are present: each as often as there are people in it.
+    visitor.conn.subscribe(ROOMS_TOPIC, { presence: { key: visitor.room } });
+  }
+
+  #say({ person, room }: Visitor, text: string): void {
+    if (person === undefined) throw new RefusedMessage("name", "Choose a name first.");
+    const message = { id: crypto.randomUUID(), from: person, text, at: Date.now() };
+    this.#history.add(room, message);
+    this.#sendToRoom(room, { type: "message", message });
+  }
+
+  /** Sends a message to everyone in a room, on all servers. */
+  #sendToRoom(room: string, message: ServerMessage): void {
+    this.#server.publish(topicOf(room), JSON.stringify(message));
+  }
+
+  async #listPeople(room: string): Promise<Person[]> {
+    return (await this.#server.presence(topicOf(room))).map(toPerson);
+  }
+
+  async #listRooms(): Promise<RoomInfo[]> {
+    const members = await this.#server.presence(ROOMS_TOPIC);
+    return members.map(({ key, connections }) => ({ name: key, people: connections }))
+      .sort((a, b) => b.people - a.people || a.name.localeCompare(b.name))
+      .slice(0, MAX_ROOMS_SHOWN);
+  }
+
+  /** Returns the name, or "name 2" and so on where someone else has it. */
+  #findFreeName(visitor: Visitor, wanted: string, people: Person[]): string {
+    // Who was given a name on this server a moment ago may not be among those who are present.
+    const here = [...this.#visitors].filter(({ room }) => room === visitor.room);
+    const others = [...people, ...here.flatMap(({ person }) => person ?? [])]
+      .filter(({ id }) => id !== visitor.id);
+    const taken = new Set(others.map(({ name }) => nameKey(name)));
+    let name = wanted;
+    for (let n = 2; taken.has(nameKey(name)); n++) name = `${wanted} ${n}`;
+    return name;
+  }
+
+  /**
+   * Gives another name to whoever has the same as a person of another server: on two servers, two may
+   * have chosen it in the same moment. The one with the smaller id keeps it.
+   */
+  #settleNames(topic: string, { id, name }: Person): void {
+    for (const visitor of this.#visitors) {
+      const { person, room } = visitor;
+      if (person === undefined || topicOf(room) !== topic || person.id <= id) continue;
+      if (nameKey(person.name) === nameKey(name)) this.#name(visitor, person.name).catch(() => {});
+    }
+  }
+}
+
+function toPerson({ key, info }: { key: string; info?: unknown }): Person {
+  return { id: key, ...info as Omit<Person, "id"> };
+}
