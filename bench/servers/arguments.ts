@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import type { Suite } from "./suite.ts";
 
 /** How to use it. */
-export function usageOf({ task, file, minutes }: Suite): string {
+export function usageOf({ task, file, minutes }: Pick<Suite, "task" | "file" | "minutes">): string {
   return `usage: deno task ${task} [options]
 
   --quick        in ${minutes.quick}: fewer servers and workloads, one short round

@@ -12,6 +12,7 @@ const START_SECONDS = 0.4;
 /** What is not measured for a given time: waiting for memory to settle, or a message of a given size. */
 const FIXED_SECONDS: Partial<Record<WorkloadKind, number>> = {
   idle: 3,
+  subscribed: 3,
   memory: 3.2,
   large: 1.2,
   "keep-alive": 5,

@@ -30,7 +30,8 @@ export interface Measurement {
 const DEADLINE_MS = 120_000;
 const START_DEADLINE_MS = 20_000;
 
-const RUN: Record<RuntimeId, string[]> = {
+/** What each runtime is told before the program. */
+export const RUN: Record<RuntimeId, string[]> = {
   node26: ["--disable-warning=ExperimentalWarning"],
   bun: ["run"],
   deno: ["run", "--allow-all", "--no-check", "--quiet"],
@@ -82,7 +83,8 @@ export async function measure(bench: Bench, cell: Cell): Promise<Measurement> {
   }
 }
 
-async function readAnnouncement(
+/** Reads where a server listens from what it prints first. */
+export async function readAnnouncement(
   output: ReadableStreamDefaultReader<string>,
 ): Promise<{ port: number; detail: string }> {
   let text = "";

@@ -71,8 +71,7 @@ export const FAN_OUT_SUITE: Suite = {
     },
   },
   ours: "sluice-publish",
-  includes: ({ kind, isAboutScale }, { words: [id] }) =>
-    kind === "fan-out"
-      ? FAN_OUT_SERVERS.includes(id)
-      : isAboutScale === true && id === "sluice-callback",
+  includes: ({ kind }, { words: [id] }) =>
+    kind === "fan-out" ? FAN_OUT_SERVERS.includes(id) : id === "sluice-callback" &&
+      ["keep-alive", "idle", "subscribed", "handshake"].includes(kind),
 };

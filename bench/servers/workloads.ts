@@ -11,7 +11,8 @@ export type PayloadKind = "binary" | "ascii" | "utf8" | "json";
 
 /**
  * `echo`: messages are sent back. `fan-out`: a message is sent to all. `handshake`: connections are
- * opened and closed. `idle`: connections are opened and kept. `memory`: connections are opened, and
+ * opened and closed. `idle`: connections are opened and kept. `subscribed`: the same, and
+ * each is subscribed to three topics. `memory`: connections are opened, and
  * kept after a message was sent back on each. `large`: one large message is sent back. `keep-alive`: the
  * server asks idle connections whether they are there.
  */
@@ -20,13 +21,14 @@ export type WorkloadKind =
   | "fan-out"
   | "handshake"
   | "idle"
+  | "subscribed"
   | "memory"
   | "large"
   | "keep-alive";
 
 /** Tells whether a workload is about the memory that a connection takes. */
 export function isAboutMemory({ kind }: Workload): boolean {
-  return kind === "idle" || kind === "memory";
+  return kind === "idle" || kind === "subscribed" || kind === "memory";
 }
 
 /** One workload. */
@@ -177,6 +179,17 @@ export const WORKLOADS: readonly Workload[] = [
     size: 0,
     payload: "binary",
     quick: true,
+    isAboutScale: true,
+  },
+  {
+    id: "subscribed",
+    kind: "subscribed",
+    title: "5,000 idle connections with three topics each, KiB of one",
+    connections: 5000,
+    inFlight: 0,
+    size: 0,
+    payload: "binary",
+    quick: false,
     isAboutScale: true,
   },
   {

@@ -198,6 +198,9 @@ describe("the report of messages to many", () => {
       "Fan-out of 1 KiB to 10,000; of one delivery",
       "Fan-out of 1 KiB to 10,000, 10 together",
       "A Ping and its Pong 5,000 idle connections",
+      "Memory of a connection subscribed to three topics",
+      "Handshake and the end of the connection",
+      "Memory of a connection 5,000 of them, idle",
     ]);
     assertEquals(rows[0].cells[0].bars.map(({ name, label }) => `${name} ${label}`), [
       "Sluice 6.00 µs (1.20×)",

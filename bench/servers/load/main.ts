@@ -48,7 +48,7 @@ function load(task: LoadTask): Promise<LoadResult> {
     const target = createTarget(task);
     const { kind, connections: count } = task.workload;
     // Nothing is sent there, and a new process is what matters.
-    if (kind === "idle") return await loadIdle(task, target, watch);
+    if (kind === "idle" || kind === "subscribed") return await loadIdle(task, target, watch);
     if (kind === "handshake") return await loadHandshakes(task, target);
     // The large message is so large that to send it twice would be to measure the second one; and with
     // keep-alive, none is sent.

@@ -2,6 +2,7 @@
 
 import {
   type CompressionOptions,
+  type Connection,
   type ConnectionCallbacks,
   type Handler,
   serve,
@@ -32,8 +33,21 @@ const options: ServeOptions = {
   limits: maxMessageSize === undefined ? {} : { maxMessageSize },
 };
 
+let opened = 0;
+
+/** Has each in a room of 100, alone in a topic of its own, and with all others in one. */
+function subscribe(conn: Connection): void {
+  const number = opened++;
+  conn.subscribe("all");
+  conn.subscribe(`room:${Math.floor(number / 100)}`);
+  conn.subscribe(`user:${number}`);
+}
+
 const styles: Record<string, Handler | ConnectionCallbacks> = {
-  callback: { message: (conn, data) => conn.send(data) },
+  callback: {
+    message: (conn, data) => conn.send(data),
+    ...(kind === "subscribed" ? { open: subscribe } : {}),
+  },
   iteration: async (conn) => {
     for await (const message of conn) await conn.send(message);
   },

@@ -46,6 +46,8 @@ function describeWorkload(workload: Workload): string[] {
       return ["Handshake", "and the end of the connection"];
     case "idle":
       return ["Memory of a connection", "5,000 of them, idle"];
+    case "subscribed":
+      return ["Memory of a connection", "subscribed to three topics"];
     case "memory":
       return ["Memory of a connection", `1 KiB of JSON, ${COMPRESSION_TITLES[compression!]}`];
     case "large":

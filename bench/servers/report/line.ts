@@ -14,6 +14,7 @@ export const UNITS: Record<WorkloadKind, string> = {
   "fan-out": "µs/delivery",
   "handshake": "µs/handshake",
   "idle": "KiB/connection",
+  "subscribed": "KiB/connection",
   "memory": "KiB/connection",
   "large": "µs/MiB",
   "keep-alive": "µs/ping",

@@ -71,7 +71,11 @@ ${encodeUnusedCompression(results)}
 
 /** What a message costs each server: a table for each runtime. */
 export function encodeCosts(results: Results, ours: string = SERVERS_SUITE.ours): string {
+  const isSwitched = ours !== SERVERS_SUITE.ours;
   return encodeEachRuntime(results, (own, title) => {
+    const usual = SERVERS.find(({ words, runtime }) =>
+      words[0] === SERVERS_SUITE.ours && runtime === own[0].server.runtime
+    )!;
     const isShown = ({ words, family }: ServerKind) => family !== "sluice" || words[0] === ours;
     // Where only styles were measured, there is nothing else to show.
     const servers = serversOf(own).filter((server, _, all) =>
@@ -82,12 +86,16 @@ export function encodeCosts(results: Results, ours: string = SERVERS_SUITE.ours)
       : [];
     const header = [
       title,
-      ...servers.map(({ title }) => title),
+      ...servers.map(({ family, title }) => family === "sluice" && isSwitched ? "Sluice" : title),
       ...others.map(({ title }) => `Sluice / ${title}`),
     ];
     const lines = workloadsOf(own).map((workload) => [
       workload.title,
-      ...servers.map((server) => encodeCost(own, workload, server)),
+      ...servers.map((server) =>
+        encodeCost(own, workload, server) ||
+        // What is not about our server that the others are compared with, is about the usual one.
+        (server.family === "sluice" && isSwitched ? encodeCost(own, workload, usual) : "")
+      ),
       ...others.map((server) => encodeRatio(own, workload, server, ours)),
     ]);
     return encodeTable(header, lines);
