@@ -95,10 +95,10 @@ export interface NatsBrokerOptions {
  * (`nats-server --jetstream`, 2.9 or newer), which is made, or changed where the options are others. Its
  * subjects are `prefix+kept.topic`, and it is named like that, with `+` for each dot: `sluice+kept`. It
  * publishes them again as `prefix+live.topic`, which is what servers subscribe to. The user needs the right
- * to both, to the inbox, and to `$JS.API.>`. A message is kept once JetStream says so, in its files: a server that is
- * killed loses none, one whose machine crashes may lose those of the last two minutes unless its
- * `sync_interval` is `always`, or there are `replicas`. Where it is not known whether JetStream has a message,
- * it is published again, and is known by its id for as long as it is kept, at most for two minutes.
+ * to both, to the inbox, and to `$JS.API.>`. A message is kept once JetStream says so, in its files: where
+ * it is killed it loses none; where the machine crashes it may lose those of the last two minutes, unless
+ * its `sync_interval` is `always`, or there are `replicas`. Where it is not known whether JetStream has a
+ * message, it is published again, and is known by its id for as long as it is kept, at most for two minutes.
  * `resume.totalSize` counts what JetStream stores with a message, too. `resume.windowSize` bounds what a
  * client gets, not what is stored.
  *

@@ -92,10 +92,10 @@ export interface RedisBrokerOptions {
  * to and trims. A message is kept once Redis says so, and as surely as Redis stores it: with `appendonly yes`
  * and `appendfsync always` a crash loses none, with `appendfsync everysec` it may lose those of the last
  * second, and without `appendonly` a restart loses all that came after the last snapshot. Replicas are
- * written to later: where one takes over, it may lack the last messages. Where Redis has no memory left, messages wait until it
- * has, or are dropped past `brokerQueueSize`; what it takes for all topics together is for its own
- * `maxmemory` to bound, not for `resume.totalSize`. A policy that evicts keys makes it forget messages, and
- * clients are told so. An epoch is forgotten a day after its topic's last message has expired.
+ * written to later: where one takes over, it may lack the last messages. Where Redis has no memory left,
+ * messages wait until it has, or are dropped past `brokerQueueSize`; what it takes for all topics together
+ * is for its own `maxmemory` to bound, not for `resume.totalSize`. A policy that evicts keys makes it forget
+ * messages, and clients are told so. An epoch is forgotten a day after its topic's last message has expired.
  *
  * @example Sharded, with a password, apart from other applications
  * ```ts no-run
