@@ -69,6 +69,7 @@ export class BrokerKeeper
       broker,
       queueSize,
       clock,
+      (topic) => this.#byTopic.get(topic)?.isBeginning(clock.now()) ?? false,
       (error) => owner.countDrop(error),
       () => owner.endDrops(),
     );
@@ -118,6 +119,7 @@ export class BrokerKeeper
   /** Begins to ask the broker. */
   connect(): void {
     this.#isConnected = true;
+    for (const topic of this.#byTopic.values()) topic.begin(this.#clock.now());
     this.#subscriptions.connect();
     this.#connectTopics(this.#subscriptions.subscribed);
     this.#outbox.connect();
@@ -145,7 +147,9 @@ export class BrokerKeeper
   addTopic(topic: string): void {
     const log = this.messages.open(new TopicLog(topic, ++this.#topicCount, 0));
     log.isInUse = true;
-    this.#byTopic.set(topic, new BrokerTopic(log, this));
+    const own = new BrokerTopic(log, this);
+    own.begin(this.#clock.now());
+    this.#byTopic.set(topic, own);
     this.#subscriptions.add(topic);
   }
 
@@ -199,6 +203,10 @@ export class BrokerKeeper
     const { data, compress, key, except } = message;
     const place = { topic: log.number, position };
     return new PublishedMessage(data, compress, key, except, undefined, place);
+  }
+
+  receivePlace(): void {
+    this.#outbox.continue();
   }
 
   failRead(topic: BrokerTopic, error: unknown): void {

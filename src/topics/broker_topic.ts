@@ -9,6 +9,9 @@ import type { Topics } from "./topics.ts";
 /** How many messages wait while others before them are read. More are read, too. */
 const MAX_EARLY = 1_000;
 
+/** How long it may take until it is known where a topic is, in milliseconds: others wait for it. */
+const MAX_BEGINNING_MS = 1_000;
+
 /** What a topic needs of its keeper. */
 export interface BrokerTopicOwner {
   readonly broker: KeepingBroker;
@@ -17,6 +20,8 @@ export interface BrokerTopicOwner {
   readonly messages: KeptMessages;
   /** Decodes a message; `undefined` where it is none. */
   decode(log: TopicLog, kept: KeptMessage): PublishedMessage | undefined;
+  /** Is told that a topic knows where it is. */
+  receivePlace(): void;
   /** Is told that reading failed: `work` is to be called again. */
   failRead(topic: BrokerTopic, error: unknown): void;
 }
@@ -38,6 +43,7 @@ export class BrokerTopic {
   #early: KeptMessage[] = [];
   /** The resumable subscribers that don't know yet where they are. */
   readonly #joining: Map<Subscriber, TopicSubscription> = new Map();
+  #beganAt = 0;
   #isWorking = false;
   /** Counts the connections to the broker: what one of them said is of no use with the next. */
   #connectionCount = 0;
@@ -51,6 +57,19 @@ export class BrokerTopic {
   get isSettled(): boolean {
     return this.#isSubscribed && this.#position !== undefined && !this.#hasHole &&
       this.#joining.size === 0;
+  }
+
+  /** Begins to find out where it is, or hopes to. */
+  begin(now: number): void {
+    this.#beganAt = now;
+  }
+
+  /**
+   * Whether it is about to be known where it is. What is published here meanwhile is for those who are
+   * subscribed already: the broker must not have it before.
+   */
+  isBeginning(now: number): boolean {
+    return this.#position === undefined && now - this.#beganAt < MAX_BEGINNING_MS;
   }
 
   /** Takes a resumable subscriber. */
@@ -156,6 +175,7 @@ export class BrokerTopic {
       if (subscription.resumeFrom === undefined) this.#joining.delete(subscriber);
     }
     if (!isBehind) this.#takeEarly();
+    this.#owner.receivePlace();
   }
 
   /** Reads what passed by. */

@@ -7,6 +7,8 @@ const WINDOW = 1024 * 1024;
 const MESSAGE_COST = 256;
 /** How long to wait after the broker failed, in milliseconds. */
 const RETRY_MS = 1_000;
+/** How often it is looked whether a message still has to be held, in milliseconds. */
+const WAIT_MS = 100;
 /** Only a queue that was long at some time is worth compacting. */
 const MIN_COMPACTED = 32;
 
@@ -28,6 +30,7 @@ export class KeptOutbox {
   readonly #broker: KeepingBroker;
   readonly #queueSize: number;
   readonly #clock: Clock;
+  readonly #mustWait: (topic: string) => boolean;
   readonly #onDrop: (error: unknown) => void;
   readonly #onEmpty: () => void;
   readonly #server: string = crypto.randomUUID();
@@ -43,10 +46,13 @@ export class KeptOutbox {
   /** Whether something failed: nothing more is given until all of the flight is answered. */
   #hasFailed = false;
   #retryTimer: unknown;
+  /** Set while a message is held that the broker could be given. */
+  #waitTimer: unknown;
   #empty: PromiseWithResolvers<void> | undefined;
 
   /**
    * @param queueSize The most bytes that are held.
+   * @param mustWait Whether a message to this topic, and all behind it, are to be held for a moment.
    * @param onDrop Is told of each message that is lost, with the error where there is one.
    * @param onEmpty Is told when nothing is held any more.
    */
@@ -54,12 +60,14 @@ export class KeptOutbox {
     broker: KeepingBroker,
     queueSize: number,
     clock: Clock,
+    mustWait: (topic: string) => boolean,
     onDrop: (error: unknown) => void,
     onEmpty: () => void,
   ) {
     this.#broker = broker;
     this.#queueSize = queueSize;
     this.#clock = clock;
+    this.#mustWait = mustWait;
     this.#onDrop = onDrop;
     this.#onEmpty = onEmpty;
   }
@@ -92,6 +100,15 @@ export class KeptOutbox {
   disconnect(): void {
     this.#isConnected = false;
     this.#clock.clearTimeout(this.#retryTimer);
+    this.#clock.clearTimeout(this.#waitTimer);
+    this.#waitTimer = undefined;
+  }
+
+  /** Goes on where a message may not have to be held any more. */
+  continue(): void {
+    this.#clock.clearTimeout(this.#waitTimer);
+    this.#waitTimer = undefined;
+    this.#give();
   }
 
   /** Resolves when the broker has everything. */
@@ -113,6 +130,10 @@ export class KeptOutbox {
     while (this.#isConnected && !this.#hasFailed && this.#flight.size < WINDOW) {
       const held = this.#queue[this.#next];
       if (held === undefined) return;
+      if (this.#mustWait(held.topic)) {
+        this.#waitTimer ??= this.#clock.setTimeout(() => this.continue(), WAIT_MS);
+        return;
+      }
       this.#next++;
       if (!held.isDone) void this.#append(held);
     }

@@ -174,6 +174,11 @@ export class FakeKeepingBroker implements KeepingBroker {
     return this.#requests.length > 0;
   }
 
+  /** Lets what the server asked last arrive first. */
+  turnRequests(): void {
+    this.#requests.reverse();
+  }
+
   /** Lets the next thing come back. */
   stepAnswer(): void {
     this.#answers.shift()?.();

@@ -277,6 +277,34 @@ describe("a topic that a broker keeps", () => {
       await assertTexts(client, ["5"]);
     }));
 
+  it("brings what is published here as soon as someone is subscribed", () =>
+    withStage(async (stage) => {
+      stage.broker.connect();
+      const client = await new ResumingClient(stage.harness).begin();
+      stage.harness.server.publish("x", "1");
+      await settle();
+      stage.broker.turnRequests();
+      await stage.arrive();
+      await client.note();
+      await client.note();
+      await assertTexts(client, ["1"]);
+    }));
+
+  it("keeps others waiting for a second at most while it is not known where it is", () =>
+    withStage(async (stage) => {
+      stage.broker.connect();
+      stage.broker.readError = new Error("Not now");
+      await new ResumingClient(stage.harness).begin();
+      const { server, clock } = stage.harness;
+      for (const topic of ["x", "y"]) server.publish(topic, topic);
+      await stage.arrive();
+      assertEquals(stage.log.historyOf("y").length, 0);
+      await clock.advance(1_100);
+      await stage.arrive();
+      assertEquals(stage.log.historyOf("x").length, 1);
+      assertEquals(stage.log.historyOf("y").length, 1);
+    }));
+
   it("drops what is too much, and what the broker refuses, and tells", () =>
     withStage(async (stage) => {
       const { server } = stage.harness;
