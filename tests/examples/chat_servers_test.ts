@@ -1,7 +1,13 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { Person, ServerMessage } from "../../examples/chat/messages.ts";
-import { type Kind, natsKinds, type RealBroker, redisKinds } from "../brokers/real_broker.ts";
+import type { ServerMessage } from "../../examples/chat/messages.ts";
+import {
+  type Kind,
+  natsKinds,
+  type RealBroker,
+  redisKinds,
+  untilAnswered,
+} from "../brokers/real_broker.ts";
 import { onThreeRuntimes } from "../brokers/three_runtimes.ts";
 import { ChatClient } from "./chat_client.ts";
 import { CHAT_SERVER, ChatProcess } from "./chat_process.ts";
@@ -80,14 +86,13 @@ function tryServers(
     tryPart("twins", "lets two who choose one name in the same moment have two", async () => {
       const [first, second] = await openOnEach("twins");
       for (const page of [first, second]) page.sendJson({ type: "name", name: "Twin" });
-      const isSettled = (people: Person[]) =>
-        people.map(({ name }) => name).sort().join() === "Twin,Twin 2";
-      let people;
-      do {
+      const listNames = async () => {
         const late = new ChatClient(addresses[0], "twins");
-        ({ people } = await late.next("hello"));
+        const { people } = await late.next("hello");
         await late.close();
-      } while (!isSettled(people));
+        return people.map(({ name }) => name).sort().join();
+      };
+      await untilAnswered("two names", listNames, (names) => names === "Twin,Twin 2");
     });
 
     it("passes on what is said, and shows it to who comes later", async () => {
