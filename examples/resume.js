@@ -59,7 +59,7 @@ export class ResumingSocket {
     if (number) topics.set(number, topic);
     if (position) this.#positions.set(topic, position);
     if (isLost) on.onLost?.(topic);
-    if (unsubscribed) this.#positions.delete(topics.get(unsubscribed));
+    if (unsubscribed) this.#positions.delete(topics.get(unsubscribed)), topics.delete(unsubscribed);
     if (progress) topics.forEach((name) => this.#positions.set(name, progress));
   }
 }

@@ -270,9 +270,13 @@ export class Attempt<Data> {
  * that of resuming, and only took the last that it was offered.
  */
 function parseResumeField(head: ResponseHead, offered: readonly string[]): string | undefined {
-  const [value] = head.getAll(RESUME_FIELD);
-  if (value === undefined) return undefined;
-  const protocol = /^"(.*)"$/.exec(value)?.[1] ?? "";
+  const values = head.getAll(RESUME_FIELD);
+  if (values.length === 0) {
+    if (offered.length === 0) return undefined;
+    throw refuse(head, `none of the subprotocols ${offered.join(", ")} was selected`);
+  }
+  const [, protocol] = /^"([^"]*)"$/.exec(values.join(", ")) ?? [];
+  if (protocol === undefined) throw refuse(head, `the field ${RESUME_FIELD} names no subprotocol`);
   if (offered.length === 0 ? protocol === "" : offered.includes(protocol)) return protocol;
   throw refuse(head, `the subprotocol ${JSON.stringify(protocol)} was not offered`);
 }

@@ -4,9 +4,11 @@ import { type Clock, systemClock } from "../connection/clock.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
 import { createDeferred } from "../connection/promises.ts";
+import { reportError } from "../connection/report_error.ts";
 import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../errors.ts";
 import { checkLimit } from "../limits.ts";
 import { ResumeState } from "../resume/resume_state.ts";
+import { RESUME } from "../resume/subprotocol.ts";
 import type { ConnectAgain } from "./connect.ts";
 import type { ConnectOptions } from "./options.ts";
 
@@ -157,8 +159,20 @@ async function* reconnect<Data>(
   if (typeof isResuming !== "boolean") {
     throw new TypeError(`Cannot use ${String(isResuming)} as resume: it is true or false`);
   }
-  const onLost = options.onLost?.bind(options) ?? (() => {});
-  const resume = isResuming ? new ResumeState(onLost) : undefined;
+  const onError = (error: unknown) => {
+    if (options.onError === undefined) console.error(error);
+    else options.onError(error);
+  };
+  const onLost = (topic: string) => {
+    // It is called in between of what is received, which must go on.
+    try {
+      options.onLost?.(topic);
+    } catch (error) {
+      reportError(onError, error);
+    }
+  };
+  const isOwn = [options.subprotocols].flat().includes(RESUME);
+  const resume = isResuming && !isOwn ? new ResumeState(onLost) : undefined;
   const shouldReconnect = options.shouldReconnect?.bind(options) ?? mayHelp;
   for (let failures = 0;;) {
     const result = await attempt(connect, url, options, resume);

@@ -5,6 +5,9 @@ import { type Note, parseServerMessage, type ServerMessage } from "../resume/sub
 import type { Message } from "./connection.ts";
 import { joinChunks } from "./join_chunks.ts";
 
+/** How many notes may wait for the program to take the messages before them. */
+const MAX_NOTES = 100;
+
 const EMPTY = new Uint8Array(0);
 
 /** What takes the program's part of messages that are received as streams. */
@@ -35,6 +38,7 @@ export class ResumeReceiver {
   readonly #state: ResumeState;
   readonly #part: StreamedPart;
   readonly #items: Item[] = [];
+  #noteCount = 0;
   #type: MessageType = "text";
   /** The beginning of a streamed message, until its header is whole. */
   #beginning: Uint8Array | undefined;
@@ -99,6 +103,11 @@ export class ResumeReceiver {
     this.#settle();
   }
 
+  /** Whether too many notes wait, which the queue of messages does not count. */
+  get isFull(): boolean {
+    return this.#noteCount >= MAX_NOTES;
+  }
+
   /** Notes that the program is given the next message. */
   takeMessage(): void {
     const item = this.#items.find(({ note, isTaken }) => note === undefined && !isTaken);
@@ -130,6 +139,7 @@ export class ResumeReceiver {
 
   #addNote(note: Note): void {
     this.#items.push({ note, number: 0, isTaken: true, isWhole: true });
+    this.#noteCount++;
     this.#settle();
   }
 
@@ -137,8 +147,12 @@ export class ResumeReceiver {
   #settle(): void {
     for (let item = this.#items[0]; item?.isTaken && item.isWhole; item = this.#items[0]) {
       this.#items.shift();
-      if (item.note !== undefined) this.#state.takeNote(item.note);
-      else if (item.position !== undefined) this.#state.advance(item.number, item.position);
+      if (item.note !== undefined) {
+        this.#noteCount--;
+        this.#state.takeNote(item.note);
+      } else if (item.position !== undefined) {
+        this.#state.advance(item.number, item.position);
+      }
     }
   }
 }

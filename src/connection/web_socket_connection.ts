@@ -216,7 +216,7 @@ export class WebSocketConnection<Data>
         this.close({ closeCode: CloseCode.PolicyViolation, reason: "No first message in time" });
       });
     } else {
-      void this.#sendQueue.send(resume.begin());
+      void this.#sendQueue.send(resume.begin(() => this.#receiveQueue.clear()));
       this.#start();
     }
     this.continueReceiving();
@@ -411,7 +411,7 @@ export class WebSocketConnection<Data>
     // Without a receiver it is open whether the message will be wanted whole: it must not grow past
     // the queue's limit before somebody says so.
     const isWhole = this.#hasReceiver || !this.isGreeted;
-    return this.#handling > 0 || this.#isTooFast ||
+    return this.#handling > 0 || this.#isTooFast || this.#resume?.isFull ||
       this.#receiveQueue.isFull(isWhole ? 0 : this.#protocol.collectedLength) ||
       (this.#budget !== undefined && this.#budget.isShort &&
         this.#budget.mustWait(this, this.#heldSize));
@@ -434,7 +434,10 @@ export class WebSocketConnection<Data>
     }
     if (this.#resume !== undefined) {
       const part = this.#resume.receiveMessage(data);
-      if (part === undefined) return;
+      if (part === undefined) {
+        if (this.isFull) this.#protocol.stopReceiving();
+        return;
+      }
       data = part;
       if (this.#callbacks !== undefined) this.#resume.takeMessage();
     }
@@ -461,8 +464,9 @@ export class WebSocketConnection<Data>
   }
 
   receiveMessageEnd(): void {
-    if (this.#resume === undefined) this.pushEnd();
-    else this.#resume.receiveMessageEnd();
+    if (this.#resume === undefined) return this.pushEnd();
+    this.#resume.receiveMessageEnd();
+    if (this.isFull) this.#protocol.stopReceiving();
   }
 
   pushStart(type: MessageType): void {

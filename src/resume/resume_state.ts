@@ -8,14 +8,22 @@ export class ResumeState {
   /** The topics of the connection there is, by their numbers. */
   readonly #topics: Map<number, string> = new Map();
   #session: string | undefined;
+  /** Ends what the connection before still has. */
+  #leave: () => void = () => {};
 
   /** @param onLost Is told of a topic of which messages were missed that are not kept any more. */
   constructor(onLost: (topic: string) => void) {
     this.#onLost = onLost;
   }
 
-  /** Begins a connection: gives what the client sends first. */
-  begin(): string {
+  /**
+   * Begins a connection: gives what the client sends first.
+   *
+   * @param leave Is called when the next one begins: what this one still has will come once more there.
+   */
+  begin(leave: () => void): string {
+    this.#leave();
+    this.#leave = leave;
     this.#topics.clear();
     return encodeHello(this.#session, this.#positions);
   }

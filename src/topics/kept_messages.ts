@@ -231,5 +231,7 @@ export class KeptMessages {
       this.#timer = undefined;
       this.#trim();
     }, Math.min(Math.max(Math.ceil(dueMs), MIN_SWEEP_MS), MAX_DURATION_MS));
+    // Nobody waits for it: the process may end before.
+    (this.#timer as { unref?(): void }).unref?.();
   }
 }

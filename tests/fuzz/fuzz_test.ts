@@ -25,6 +25,8 @@ const OUTCOMES: Record<string, string[]> = {
   "compressed stream": ["received", "failed 1002", "failed 1007", "failed 1008", "failed 1009"],
   "deflater": ["window kept", "no window"],
   "deflate offers": ["accepted", "declined", "malformed"],
+  "resume hello": ["accepted", "refused"],
+  "resume message": ["message", "note", "published", "refused"],
   "server": ["closed 1002 by local", "closed 1006 by remote", "400", "403", "500", "wild"],
   "client": ["closed 1002 by local", "closed 1006 by remote", "refused 0", "refused 101"]
     .concat(["incomplete", "wild"]),

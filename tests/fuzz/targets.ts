@@ -11,6 +11,7 @@ import { EXTENSIONS, TOKEN_LISTS } from "./extensions.ts";
 import { FRAME_DECODER, FRAME_STREAMS } from "./frame_streams.ts";
 import { REQUEST_HEADS } from "./request_heads.ts";
 import { RESPONSE_HEADS } from "./response_heads.ts";
+import { RESUME_HELLOS, RESUME_MESSAGES } from "./resume_messages.ts";
 import { FRAME_ENCODER, ROUND_TRIPS } from "./round_trips.ts";
 import { SERVERS } from "./servers.ts";
 import type { Target } from "./target.ts";
@@ -39,6 +40,8 @@ export const TARGETS: Record<string, Target<any>> = {
   "compressed stream": COMPRESSED_STREAMS,
   "deflater": DEFLATERS,
   "deflate offers": DEFLATE_OFFERS,
+  "resume hello": RESUME_HELLOS,
+  "resume message": RESUME_MESSAGES,
   "server": SERVERS,
   "client": CLIENTS,
 };

@@ -8,7 +8,9 @@
 import { assert, assertEquals } from "@std/assert";
 import type { PresenceOptions } from "../../src/server/mod.ts";
 import { envelope, FakeBroker } from "../brokers/fake_broker.ts";
+import { ResumingClient } from "../resume/resuming_client.ts";
 import { clientFrame, type RawClient, textFrame } from "../support/raw_client.ts";
+import type { FakeClock } from "../../src/testing/fake_clock.ts";
 import { concatBytes } from "../support/reference_frames.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { type MemoryHarness, type Setup, withMemoryServer } from "../support/transports.ts";
@@ -165,6 +167,29 @@ async function open(client: RawClient): Promise<void> {
   await client.readHead();
 }
 
+/** Whether a client that comes back gets all that was published meanwhile. */
+async function isResumed(
+  setup: Setup<unknown>,
+  texts: string[],
+  wait: (clock: FakeClock) => Promise<void> = () => Promise.resolve(),
+): Promise<boolean> {
+  let isResumed = false;
+  const limits = { sendQueueSize: Infinity };
+  await withMemoryServer({ resume: true, ...setup, limits }, async (harness) => {
+    const client = await new ResumingClient(harness).begin();
+    client.conn.subscribe("x");
+    await client.note();
+    client.reset();
+    await settle();
+    for (const text of texts) harness.server.publish("x", text);
+    await wait(harness.clock);
+    await client.begin();
+    client.conn.subscribe("x");
+    isResumed = (await client.note()).isLost === undefined;
+  });
+  return isResumed;
+}
+
 const HALVES = (size: number): [number, number] => [Math.floor(size / 2), Math.ceil(size / 2)];
 /** Receives messages, and does nothing with them. */
 const RECEIVE: Setup<unknown> = { message() {} };
@@ -273,6 +298,36 @@ export const LIMITS: readonly LimitRow[] = [
     isServers: true,
     other: 1_000,
     isWithin: (setup, size) => mayHold(setup, size + 16_777_216),
+  },
+  {
+    name: "resume.windowMs",
+    default: 120_000,
+    unit: "ms",
+    isServers: true,
+    other: 1_500,
+    isExclusive: true,
+    isWithin: (setup, ms) => isResumed(setup, ["x"], (clock) => clock.advance(ms)),
+  },
+  {
+    name: "resume.windowSize",
+    default: 1_048_576,
+    unit: "bytes",
+    isServers: true,
+    other: 1_000,
+    isWithin: (setup, size) => isResumed(setup, ["x".repeat(size - 512), ""]),
+  },
+  {
+    name: "resume.totalSize",
+    default: 67_108_864,
+    unit: "bytes",
+    isServers: true,
+    other: 1_000,
+    isWithin(setup, size) {
+      const { resume } = setup;
+      const others = typeof resume === "object" ? resume : {};
+      const wide = { ...setup, resume: { ...others, windowSize: Infinity } };
+      return isResumed(wide, ["x".repeat(size - 512), ""]);
+    },
   },
   {
     name: "limits.maxMessageSize",

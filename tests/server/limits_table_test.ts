@@ -17,6 +17,7 @@ const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta
 const SOURCES = [
   "src/server/options.ts",
   "src/server/memory_budget.ts",
+  "src/server/resume_options.ts",
   "src/connection/options.ts",
   "src/topics/presence_options.ts",
 ].map(read).join("");
@@ -27,6 +28,7 @@ const INTERFACES: Record<string, string> = {
   keepAlive: "KeepAlive",
   memoryBudget: "MemoryBudgetOptions",
   presence: "PresenceOptions",
+  resume: "ResumeOptions",
 };
 const MAX_DURATION_MS = 2 ** 31 - 1;
 

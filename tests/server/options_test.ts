@@ -92,6 +92,11 @@ describe("options of a server that are functions", () => {
   }
 });
 
+/** A broker, as far as its methods go. */
+const NO_KEEPER = Object.fromEntries(
+  ["start", "publish", "subscribe", "unsubscribe", "close"].map((name) => [name, () => {}]),
+);
+
 const BAD: [
   name: string,
   options: unknown,
@@ -136,6 +141,12 @@ const BAD: [
     TypeError,
     /ignore as limits.sendQueueOverflow.*"close", "drop" or "wait"/,
   ],
+  ["a number for resume", { resume: 5 }, TypeError, /^Cannot use 5 as resume/],
+  ["null for resume", { resume: null }, TypeError, /^Cannot use null as resume/],
+  ["a text for resume", { resume: "yes" }, TypeError, /^Cannot use yes as resume/],
+  ["an unknown window", { resume: { window: 1 } }, TypeError, /resume.window: .*windowMs/],
+  ["a list for resume.topics", { resume: { topics: ["x"] } }, TypeError, /x as resume.topics/],
+  ["a broker that keeps nothing", { resume: true, broker: NO_KEEPER }, TypeError, /no method keep/],
   ["true for keepAlive", { keepAlive: true }, TypeError, /^Cannot use true as keepAlive/],
   ["null for keepAlive", { keepAlive: null }, TypeError, /^Cannot use null as keepAlive/],
   ["an unknown origin policy", { origin: "none" }, TypeError, /origin policy/],
