@@ -94,7 +94,8 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
    * here need be subscribed to it.
    *
    * Where a connection here watches the topic, and has for a second, it is known at once. Otherwise the
-   * other servers are asked: it takes until all that are known have answered, and a second at most.
+   * other servers are asked: it takes until all that are known have answered, and a second at most; no time
+   * while the broker is known to be out of reach.
    *
    * @param topic The topic's name.
    * @throws {TypeError} Where the topic is no string; with a broker also where it has half of a surrogate

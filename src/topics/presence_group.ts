@@ -102,6 +102,8 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
   readonly #subscribed: Set<string> = new Set();
   #state: "idle" | "active" | "closed" = "idle";
   #isConnected = false;
+  /** Whether it is known that the broker can't be reached. */
+  #isLost = false;
   /** Whether others can be asked, and told. */
   #isReady = false;
   /** From when on all servers are known. */
@@ -167,7 +169,8 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     this.#activate();
     const isAsked = this.#queries.has(topic);
     const answer = this.#queries.add(topic);
-    if (!isAsked && this.#isReady) this.#askQuery(topic);
+    if (this.#isLost) this.#queries.end(topic);
+    else if (!isAsked && this.#isReady) this.#askQuery(topic);
     const found = await answer;
     const room = this.#rooms.get(topic);
     if (room !== undefined && (room === before || this.isSettled(room))) return room;
@@ -203,14 +206,18 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
 
   receiveConnected(): void {
     this.#isConnected = true;
+    this.#isLost = false;
     this.#begin();
   }
 
   receiveLost(): void {
     this.#isConnected = false;
+    this.#isLost = true;
     this.#isReady = false;
     this.#acquaintedAt = Infinity;
     this.#sender.disconnect();
+    // Nobody can be asked.
+    for (const topic of this.#queries.topics) this.#queries.end(topic);
   }
 
   receiveSubscribed(brokerTopics: readonly string[]): void {

@@ -5,7 +5,15 @@
  */
 
 import { connect } from "../../src/adapters/client.ts";
-import type { BrokerEvent, Connection, Message, ServeOptions, Server } from "../../mod.ts";
+import type {
+  BrokerEvent,
+  Connection,
+  Message,
+  ServeOptions,
+  Server,
+  SubscribeOptions,
+  Subscription,
+} from "../../mod.ts";
 import { serve } from "../../mod.ts";
 import { Waiter } from "../support/waiter.ts";
 import type { RealBroker } from "./real_broker.ts";
@@ -23,6 +31,7 @@ export class Member {
   /** The server's end of the client's connection. */
   conn!: Connection;
   #client!: Connection;
+  #url!: string;
 
   /** Starts a server, and a client that is in the room. */
   static async start(real: RealBroker, options: ServeOptions = {}): Promise<Member> {
@@ -41,7 +50,8 @@ export class Member {
     });
     const { addr } = member.server;
     if (addr.transport !== "tcp") throw new Error("There is no port");
-    member.#client = await connect(`ws://127.0.0.1:${addr.port}/`);
+    member.#url = `ws://127.0.0.1:${addr.port}/`;
+    member.#client = await connect(member.#url);
     member.conn = await opened;
     member.conn.subscribe(ROOM);
     void member.#read();
@@ -51,6 +61,18 @@ export class Member {
   /** The text that its client got. */
   get texts(): string[] {
     return this.received.filter((message) => typeof message === "string");
+  }
+
+  /** Connects a client that does not read, and subscribes it. */
+  async subscribeSlow(
+    topic: string,
+    options: SubscribeOptions,
+  ): Promise<{ client: Connection; subscription: Subscription }> {
+    const before = new Set(this.server.connections);
+    const client = await connect(this.#url);
+    await this.until("a connection", () => this.server.connections.size > before.size);
+    const [conn] = [...this.server.connections].filter((each) => !before.has(each));
+    return { client, subscription: conn.subscribe(topic, options) };
   }
 
   /** Waits until something holds of what came. */

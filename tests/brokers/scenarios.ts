@@ -7,7 +7,7 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { connect } from "../../src/adapters/client.ts";
-import type { Connection, Message, ServeOptions } from "../../mod.ts";
+import type { Connection, LagPolicy, Message, ServeOptions, Subscription } from "../../mod.ts";
 import { TestProcess } from "../support/child_process.ts";
 import { onThreeRuntimes } from "./three_runtimes.ts";
 import { type Kind, type RealBroker, untilAnswered } from "./real_broker.ts";
@@ -118,6 +118,44 @@ export function tryBroker(kind: Kind): void {
         await b.untilReceived(`to ${topics.at(-1)}`);
         assertEquals(b.texts, topics.map((topic) => `to ${topic}`));
       }));
+
+    it(
+      "brings messages to slow subscribers of each policy, and delays nobody",
+      { skip },
+      () =>
+        withMembers(real, 2, async ([a, b]) => {
+          const COUNT = 400;
+          const slow = new Map<LagPolicy, { client: Connection; subscription: Subscription }>();
+          for (const lag of ["close", "drop-oldest", "drop-newest", "latest"] as const) {
+            slow.set(lag, await b.subscribeSlow(ROOM, { lag, queueSize: 100_000 }));
+          }
+          const padding = "x".repeat(50_000);
+          for (let i = 0; i < COUNT; i++) {
+            a.server.publish(ROOM, `a ${i} ${padding}`, { key: `${i % 10}` });
+            // The fast one keeps up: nobody else's slowness is to reach it.
+            await b.until(`${i}`, () => b.received.length === i + 1);
+          }
+          const outcomes = new Map<string, number[]>();
+          for (const [lag, { client, subscription }] of slow) {
+            assertGreater(subscription.dropped, 0, lag);
+            const numbers: number[] = [];
+            for await (const message of client) {
+              numbers.push(Number(String(message).split(" ")[1]));
+              if (lag !== "close" && numbers.length === COUNT - subscription.dropped) break;
+            }
+            outcomes.set(lag, numbers);
+            assertEquals(numbers, [...new Set(numbers)].sort((x, y) => x - y), `${lag}: in order`);
+          }
+          const closed = await slow.get("close")!.client.closed;
+          assertEquals(closed.closeCode, 1013);
+          assertEquals(outcomes.get("close"), range(0, outcomes.get("close")!.length));
+          assertEquals(outcomes.get("drop-oldest")!.at(-1), COUNT - 1);
+          const newest = outcomes.get("drop-newest")!;
+          assertEquals(newest, range(0, newest.length));
+          assertEquals(outcomes.get("latest")!.slice(-10), range(COUNT - 10, COUNT));
+          for (const { client } of slow.values()) client.abort();
+        }),
+    );
 
     it(
       "passes over what is not from a server",

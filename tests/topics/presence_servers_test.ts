@@ -304,6 +304,27 @@ describe("the members of another server", () => {
       assertEquals(await a.takeTexts(), ["-b", "+bob"]);
     }));
 
+  it("are not waited for while the broker is out of reach", () =>
+    withRoom("ab", async ({ peers: [{ server, broker }, { broker: other }] }) => {
+      // A server that can be reached, and does not answer, is waited for.
+      other.disconnect();
+      const asked = watch(server.presence("y"));
+      await settle();
+      assertEquals(asked.state, "pending");
+      broker.disconnect();
+      await settle();
+      assertEquals(asked.value, []);
+      const askedLater = watch(server.presence("y"));
+      await settle();
+      assertEquals(askedLater.value, []);
+      broker.reconnect();
+      other.reconnect();
+      assertEquals(await server.presence("x"), [
+        { key: "a", info: undefined, connections: 1 },
+        { key: "b", info: undefined, connections: 1 },
+      ]);
+    }));
+
   it("are asked for where an update was lost and another came", () =>
     withRoom("ab", async ({ peers, watchers: [a, b], hub }) => {
       hub.loses = () => true;
