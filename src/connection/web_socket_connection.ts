@@ -817,7 +817,7 @@ export class WebSocketConnection<Data>
     this.#budget?.leave(this);
     this.#writable?.fail(error);
     this.#closed?.resolve(info);
-    if (this.#callbacks?.close !== undefined && this.#isStarted) {
+    if (this.#callbacks?.close !== undefined && this.isGreeted) {
       this.#call(this.#callbacks.close, info);
     }
     this.#owner.removeConnection(this, info);

@@ -160,6 +160,28 @@ describe("the first message of a client that resumes", () => {
     });
   }
 
+  it("is waited for no longer when it has come", async () => {
+    await withServer({ message() {}, keepAlive: false }, async (harness) => {
+      const client = await new ResumingClient(harness).begin();
+      assertEquals(harness.clock.pending, []);
+      await harness.clock.advance(100_000);
+      assertEquals(client.conn.state, "open");
+    });
+  });
+
+  it("may be waited for without an end", async () => {
+    await withServer(
+      { message() {}, keepAlive: false, handshakeTimeoutMs: Infinity },
+      async (harness) => {
+        const client = new ResumingClient(harness);
+        await client.open();
+        await harness.clock.advance(1e9);
+        client.sendHello();
+        await client.note();
+      },
+    );
+  });
+
   it("may be longer than what is received ahead", async () => {
     const log: Log = [];
     const limits = { receiveQueueSize: 50, receiveQueueMessages: 1 };

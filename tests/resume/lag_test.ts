@@ -88,6 +88,13 @@ for (const lag of POLICIES) {
       });
     });
 
+    it("gets all that it missed, though nothing else may wait", async () => {
+      await withSlowClient(20, { lag, queueSize: 0 }, async (_, client, subscription) => {
+        assertEquals(await readAll(client), { numbers: range(0, 20) });
+        assertEquals([client.conn.state, subscription.dropped], ["open", 0]);
+      });
+    });
+
     it("gets it in order, whenever it reads", async () => {
       await withSlowClient(50, { lag }, async (harness, client, subscription) => {
         await publish(harness, 50, 55);
