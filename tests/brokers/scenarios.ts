@@ -150,8 +150,8 @@ export function tryBroker(kind: Kind): void {
           assertEquals(closed.closeCode, 1013);
           assertEquals(outcomes.get("close"), range(0, outcomes.get("close")!.length));
           assertEquals(outcomes.get("drop-oldest")!.at(-1), COUNT - 1);
-          const newest = outcomes.get("drop-newest")!;
-          assertEquals(newest, range(0, newest.length));
+          // The system's buffers may grow meanwhile, and then there is room for some later ones.
+          assertEquals(outcomes.get("drop-newest")!.slice(0, 10), range(0, 10));
           assertEquals(outcomes.get("latest")!.slice(-10), range(COUNT - 10, COUNT));
           for (const { client } of slow.values()) client.abort();
         }),
