@@ -356,6 +356,9 @@ describe("a connection whose client has not said yet who it is", () => {
       harness.server.publish("x", "2");
       await client.open();
       harness.server.publish("x", "3");
+      harness.server.publish("y", "of somebody whose session is not known yet", {
+        except: client.conn,
+      });
       await settle();
       client.sendHello();
       harness.server.publish("x", "4");
