@@ -84,7 +84,8 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
    * @throws {TypeError} Where the topic is no string, or the message neither a string nor a
    * `Uint8Array`; with a broker also where the topic has half of a surrogate pair, or begins with
    * `$presence/`.
-   * @throws {RangeError} Where there is a broker, and the topic has more than 1,024 bytes of UTF-8.
+   * @throws {RangeError} Where there is a broker, or the messages of the topic are kept
+   * ({@linkcode HostOptions.resume}), and the topic has more than 1,024 bytes of UTF-8.
    */
   publish(topic: string, data: Message, options?: PublishOptions): void;
   /** Counts the connections of this server that are subscribed to a topic. */

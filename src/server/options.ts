@@ -168,8 +168,8 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
    * `@sluice/websocket/client` does by itself. Published messages are kept for that, each for `windowMs`;
    * `true` stands for the defaults.
    *
-   * Without a {@linkcode HostOptions.broker} they are kept in memory, which counts apart from
-   * `memoryBudget`. With one it has to be a {@linkcode KeepingBroker}, such as those for Redis and NATS:
+   * A topic whose messages are kept has at most 1,024 bytes of UTF-8. Without a
+   * {@linkcode HostOptions.broker} they are kept in memory, which counts apart from `memoryBudget`. With one it has to be a {@linkcode KeepingBroker}, such as those for Redis and NATS:
    * what is published goes there first, and comes back to all servers in one order, also to this one; it is
    * held until the broker has it.
    *

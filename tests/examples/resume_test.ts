@@ -123,6 +123,7 @@ describe("the example resume.js", () => {
       page.socket.send(Uint8Array.of(0x1e));
       assertEquals(await page.take(2), ["\x1eback", Uint8Array.of(0x1e)]);
     }
+    assertEquals(page.delays, [1, 1, 1]);
   });
 
   it("is told what is lost, before what is not", async () => {
@@ -151,6 +152,38 @@ describe("the example resume.js", () => {
     await untilSubscribed(server);
     server.publish("x", "3");
     assertEquals(await page.take(3), ["close 1006", "open", "3"]);
+  });
+
+  it("says how far it got, by all that it was told", async () => {
+    Math.random = () => 0.001;
+    const hellos: unknown[] = [];
+    const server = await start({
+      resume: false,
+      upgrade: () => ({ protocol: "sluice.resume.v1" }),
+      message: (conn, hello) => {
+        if (hello === "got it") return conn.abort();
+        hellos.push(JSON.parse(String(hello)));
+        const notes = [
+          { session: "0123456789abcdef", protocol: "" },
+          { topic: "x", number: 1, position: "e.1" },
+          { topic: "y", number: 2, position: "e.1" },
+          { topic: "z", number: 3 },
+          { unsubscribed: 1 },
+          { progress: "e.7" },
+          { unsubscribed: 2 },
+        ];
+        for (const note of notes) void conn.send(`\x1e${JSON.stringify(note)}`);
+        void conn.send("\x1e3 e.9\nlast");
+      },
+    });
+    const page = connect(server);
+    await eventually("a message", () => page.events.includes("last"));
+    page.socket.send("got it");
+    await eventually("the next hello", () => hellos.length === 2);
+    assertEquals(hellos, [
+      { positions: {} },
+      { session: "0123456789abcdef", positions: { z: "e.9" } },
+    ]);
   });
 
   it("does not come back after 1000, 1008, and close()", async () => {

@@ -242,6 +242,7 @@ describe("messages of a server", () => {
     ["a note with LF behind it", `${encodeNote({ unsubscribed: 3 })}\n`],
     ["a header that is too long", `\x1e${"7".repeat(MAX_HEADER_LENGTH + 1)}\nx`],
     ["a header without an end", `\x1e${"7".repeat(MAX_HEADER_LENGTH + 1)}`],
+    ["a note that is too long", `\x1e{"unsubscribed":3,"x":"${"x".repeat(MAX_HEADER_LENGTH)}"}`],
     ["a header that is no UTF-8", Uint8Array.of(0x1e, 0xff, 0x0a)],
   ];
   for (const [what, data] of malformed) {
