@@ -1,6 +1,9 @@
 import { parsePosition, type Position } from "./position.ts";
 import { encodeHello, type Note } from "./subprotocol.ts";
 
+/** How many topics are remembered: those of which nothing was heard for longest are forgotten. */
+const MAX_TOPICS = 1_000;
+
 /** What a client remembers of a server over several connections, one after the other. */
 export class ResumeState {
   readonly #onLost: (topic: string) => void;
@@ -31,7 +34,7 @@ export class ResumeState {
   /** Notes that the program has the message of this place. */
   advance(number: number, position: Position): void {
     const topic = this.#topics.get(number);
-    if (topic !== undefined) this.#positions.set(topic, position);
+    if (topic !== undefined) this.#remember(topic, position);
   }
 
   /** Takes what the server tells of itself. */
@@ -41,7 +44,7 @@ export class ResumeState {
     } else if ("topic" in note) {
       this.#topics.set(note.number, note.topic);
       const position = parsePosition(note.position);
-      if (position !== undefined) this.#positions.set(note.topic, position);
+      if (position !== undefined) this.#remember(note.topic, position);
       if (note.isLost) this.#onLost(note.topic);
     } else if ("unsubscribed" in note) {
       const topic = this.#topics.get(note.unsubscribed);
@@ -49,7 +52,16 @@ export class ResumeState {
       if (topic !== undefined) this.#positions.delete(topic);
     } else {
       const position = parsePosition(note.progress)!;
-      for (const topic of this.#topics.values()) this.#positions.set(topic, position);
+      for (const topic of this.#topics.values()) this.#remember(topic, position);
+    }
+  }
+
+  #remember(topic: string, position: Position): void {
+    this.#positions.delete(topic);
+    this.#positions.set(topic, position);
+    for (const oldest of this.#positions.keys()) {
+      if (this.#positions.size <= MAX_TOPICS) return;
+      this.#positions.delete(oldest);
     }
   }
 }
