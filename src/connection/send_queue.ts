@@ -68,6 +68,11 @@ export class SendQueue {
   /** How many bytes of the output, and of what is in flight, are also those of other connections. */
   #sharedOutput = 0;
   #sharedInFlight = 0;
+  /**
+   * Whether the protocol may have output. For those that are only published to it never has: to ask
+   * each of thousands would be to wait for memory that nothing else needs.
+   */
+  #mayHaveOutput = false;
   /** The bytes taken by the channel since its beginning. */
   #taken = 0;
   #corked = false;
@@ -91,12 +96,16 @@ export class SendQueue {
 
   /** The bytes sent that the channel has not taken yet. */
   get length(): number {
-    return this.#inFlight + this.#protocol.outputLength + this.#heldSize;
+    return this.#inFlight + this.#outputLength + this.#heldSize;
   }
 
   /** The same, without those that other connections send too. */
   get ownLength(): number {
     return this.length - this.#sharedOutput - this.#sharedInFlight;
+  }
+
+  get #outputLength(): number {
+    return this.#mayHaveOutput ? this.#protocol.outputLength : 0;
   }
 
   /** The bytes that the channel has taken since its beginning. */
@@ -139,6 +148,7 @@ export class SendQueue {
    */
   send(data: Message, compress?: boolean): Promise<void> {
     if (this.#held !== undefined) return this.#hold(this.#held, data, compress);
+    this.#mayHaveOutput = true;
     const isReferenced = this.#protocol.sendMessage(data, compress);
     return this.#wait(isReferenced);
   }
@@ -156,6 +166,7 @@ export class SendQueue {
       if (this.#ready) return;
       this.#owner.recountHeld();
     } else if (this.#held === undefined) {
+      this.#mayHaveOutput = true;
       this.#protocol.sendFrames(frames.chunks);
       this.#sharedOutput += frames.length;
       this.requestFlush();
@@ -197,6 +208,7 @@ export class SendQueue {
     fin: boolean,
     compress?: boolean,
   ): Promise<void> {
+    this.#mayHaveOutput = true;
     return this.#wait(this.#protocol.sendFragment(type, payload, fin, compress));
   }
 
@@ -246,7 +258,8 @@ export class SendQueue {
    * program is at work on messages one after another, until it has come to the last one.
    */
   requestFlush(): void {
-    if (this.#protocol.outputLength >= MAX_GATHERED) this.flush();
+    this.#mayHaveOutput = true;
+    if (this.#outputLength >= MAX_GATHERED) this.flush();
     else if (this.#corked) return;
     else if (this.#owner.isMoreExpected) this.#scheduleLateFlush();
     else this.#scheduleFlush();
@@ -255,19 +268,20 @@ export class SendQueue {
   /** Whether nothing is to go out before or with what is sent now. */
   get #mayWriteNow(): boolean {
     return this.#ready && !this.#corked && this.#held === undefined &&
-      this.#protocol.outputLength === 0 && !this.#owner.isMoreExpected;
+      this.#outputLength === 0 && !this.#owner.isMoreExpected;
   }
 
   #flushUnlessGathering(): void {
-    const { outputLength } = this.#protocol;
+    const outputLength = this.#outputLength;
     if (this.#ending || outputLength >= MAX_GATHERED || !this.#owner.isMoreExpected) this.flush();
     else if (outputLength > 0) this.#scheduleLateFlush();
   }
 
   /** Writes the output, if the channel takes it. */
   flush(): void {
-    const length = this.#protocol.outputLength;
+    const length = this.#outputLength;
     if (this.#ready && length > 0) {
+      this.#mayHaveOutput = false;
       this.#write(this.#protocol.takeOutput(), length);
       if (this.#ready) this.#protocol.recycleOutput();
     }
@@ -280,6 +294,8 @@ export class SendQueue {
 
   /** Goes on after the channel has taken what was in flight. */
   drain(): void {
+    // A Pong may have waited for it.
+    this.#mayHaveOutput = true;
     this.#taken += this.#inFlight;
     this.#inFlight = this.#sharedInFlight = 0;
     this.#ready = true;
@@ -290,7 +306,7 @@ export class SendQueue {
 
   /** Ends the channel's outgoing direction behind the output. */
   end(): void {
-    this.#ending = true;
+    this.#ending = this.#mayHaveOutput = true;
     this.flush();
   }
 
@@ -347,7 +363,7 @@ export class SendQueue {
     this.requestFlush();
     if (this.isAboveHighWater) this.#aboveHighWater = true;
     // What is held back comes behind it: it must not wait for that.
-    const length = this.#inFlight + this.#protocol.outputLength;
+    const length = this.#inFlight + this.#outputLength;
     const excess = length - (isReferenced ? 0 : this.#limits.sendHighWaterMark);
     if (excess <= 0) return RESOLVED;
     const deferred = createDeferred<void>();

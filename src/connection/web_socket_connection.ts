@@ -401,7 +401,7 @@ export class WebSocketConnection<Data>
   }
 
   get isMoreExpected(): boolean {
-    return this.#receiveQueue.isBusy &&
+    return this.#callbacks === undefined && this.#receiveQueue.isBusy &&
       (this.#receiveQueue.length > 0 || this.#intake.hasUndecoded);
   }
 
