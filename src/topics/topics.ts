@@ -15,9 +15,9 @@ import { TopicSubscription } from "./topic_subscription.ts";
 interface Subscriptions {
   readonly byTopic: Map<string, TopicSubscription>;
   /** Those with messages that wait for it. */
-  readonly lagging: Set<TopicSubscription>;
+  lagging: Set<TopicSubscription>;
   /** Those of which it is not known yet what the subscriber missed, or who it is. */
-  readonly resuming: Set<TopicSubscription>;
+  resuming: Set<TopicSubscription>;
 }
 
 /** Keeps the messages of topics, for subscribers that come back. */
@@ -57,6 +57,9 @@ export interface TopicsPresence {
     after: PresenceClaim | undefined,
   ): void;
 }
+
+/** The empty set of most subscribers, one for all: to look at one of each costs time, and memory. */
+const NONE: Set<TopicSubscription> = new Set();
 
 const NO_TOPICS: ReadonlySet<string> = new Set();
 
@@ -127,8 +130,8 @@ export class Topics implements SubscriberTopics {
         subscriber,
         own = {
           byTopic: new Map(),
-          lagging: new Set(),
-          resuming: new Set(),
+          lagging: NONE,
+          resuming: NONE,
         },
       );
     }
@@ -138,7 +141,7 @@ export class Topics implements SubscriberTopics {
     if (this.keeper?.isKept(topic)) {
       subscription.resumeFrom = before?.resumeFrom;
       if (subscriber.isGreeted) this.#join(subscriber, own, subscription);
-      else own.resuming.add(subscription);
+      else own.resuming = add(own.resuming, subscription);
     }
     this.#tellPresence(topic, subscriber, before, subscription);
     return subscription;
@@ -156,7 +159,7 @@ export class Topics implements SubscriberTopics {
   /** Begins with a topic whose messages are kept, once it is known how far the subscriber got. */
   #join(subscriber: Subscriber, own: Subscriptions, subscription: TopicSubscription): void {
     subscription.resumeFrom ??= subscriber.takePosition(subscription.topic);
-    if (subscription.resumeFrom !== undefined) own.resuming.add(subscription);
+    if (subscription.resumeFrom !== undefined) own.resuming = add(own.resuming, subscription);
     this.keeper!.join(subscriber, subscription);
   }
 
@@ -322,7 +325,7 @@ export class Topics implements SubscriberTopics {
     let isDue = own.lagging.size === 0 && subscriber.room >= 0;
     if (!isDue) {
       const outcome = subscription.wait(subscriber, message, place, isMissed);
-      if (outcome === "waits") own.lagging.add(subscription);
+      if (outcome === "waits") own.lagging = add(own.lagging, subscription);
       else own.lagging.delete(subscription);
       isDue = outcome === "send";
     }
@@ -346,6 +349,14 @@ export class Topics implements SubscriberTopics {
     this.#subscribers.delete(topic);
     this.watcher?.deleteTopic(topic);
   }
+}
+
+/** Adds to a set, which is made where there was none. */
+function add(
+  set: Set<TopicSubscription>,
+  subscription: TopicSubscription,
+): Set<TopicSubscription> {
+  return set === NONE ? new Set([subscription]) : set.add(subscription);
 }
 
 function forget(own: Subscriptions, subscription: TopicSubscription): void {
