@@ -191,7 +191,7 @@ describe("chat without the broker that it is told of", () => {
     assertMatch(line, new RegExp(`^port ${address.port}: cannot reach NATS at 127\\.0\\.0\\.1:9 `));
     assertMatch(line, /Does nats-server run\?$/);
     const [ada, grace] = [new ChatClient(address), new ChatClient(address)];
-    await grace.next("hello");
+    await Promise.all([ada.next("hello"), grace.next("hello")]);
     await ada.join("Ada");
     ada.sendJson({ type: "say", text: "Hi" });
     assertEquals((await grace.next("message")).message.text, "Hi");
