@@ -384,7 +384,13 @@ export function testChannels(
     // TLS, Node 22 sometimes tells only when it is read again.
     if (transport === "tls") channel.resume();
     while (!channel.closed) {
-      await channel.untilDrained();
+      await Promise.race([channel.untilDrained(), channel.untilEnded()]);
+      if (transport === "tls" && channel.ended && !channel.closed) {
+        // Node 26 sometimes shows the reset as an end, and then never says what became of the write: a
+        // server drops such a connection when its time to close is over.
+        channel.abort();
+        return;
+      }
       await setTimeout(20);
       if (!channel.closed) await channel.send(10);
     }
