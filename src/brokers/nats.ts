@@ -34,16 +34,7 @@ import { encodeSubject } from "./nats_subject.ts";
 import { NatsSubscriptions } from "./nats_subscriptions.ts";
 import { SharedAnswer } from "./shared_answer.ts";
 
-export type {
-  Broker,
-  BrokerHandler,
-  KeepingBroker,
-  KeepWindow,
-  KeptMessage,
-  KeptMessagesHandler,
-  MissedMessages,
-  Position,
-} from "../topics/broker.ts";
+export type * from "../topics/broker.ts";
 
 /** How often the connection is tried for a sign of life, in milliseconds; three without one end it. */
 const PING_INTERVAL_MS = 5_000;

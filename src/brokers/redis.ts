@@ -32,16 +32,7 @@ import type {
 } from "../topics/broker.ts";
 import { RedisLog, type SendCommand } from "./redis_log.ts";
 
-export type {
-  Broker,
-  BrokerHandler,
-  KeepingBroker,
-  KeepWindow,
-  KeptMessage,
-  KeptMessagesHandler,
-  MissedMessages,
-  Position,
-} from "../topics/broker.ts";
+export type * from "../topics/broker.ts";
 
 /** How often a connection is tried for a sign of life, in milliseconds. */
 const PING_INTERVAL_MS = 5_000;

@@ -1,8 +1,11 @@
 import { parsePosition, type Position } from "./position.ts";
 import { encodeHello, type Note } from "./subprotocol.ts";
 
-/** How many topics are remembered: those of which nothing was heard for longest are forgotten. */
-const MAX_TOPICS = 1_000;
+/**
+ * How many topics are remembered at least; where a connection had more, twice as many as it had. Those of
+ * which nothing was heard for longest are forgotten.
+ */
+const MIN_REMEMBERED = 1_000;
 
 /** What a client remembers of a server over several connections, one after the other. */
 export class ResumeState {
@@ -10,6 +13,7 @@ export class ResumeState {
   readonly #positions: Map<string, Position> = new Map();
   /** The topics of the connection there is, by their numbers. */
   readonly #topics: Map<number, string> = new Map();
+  #maxRemembered = MIN_REMEMBERED;
   #session: string | undefined;
   /** Ends what the connection before still has. */
   #leave: () => void = () => {};
@@ -43,6 +47,8 @@ export class ResumeState {
       this.#session = note.session;
     } else if ("topic" in note) {
       this.#topics.set(note.number, note.topic);
+      // What is not subscribed to again yet must not be forgotten for what already is.
+      this.#maxRemembered = Math.max(this.#maxRemembered, 2 * this.#topics.size);
       const position = parsePosition(note.position);
       if (position !== undefined) this.#remember(note.topic, position);
       if (note.isLost) this.#onLost(note.topic);
@@ -60,7 +66,7 @@ export class ResumeState {
     this.#positions.delete(topic);
     this.#positions.set(topic, position);
     for (const oldest of this.#positions.keys()) {
-      if (this.#positions.size <= MAX_TOPICS) return;
+      if (this.#positions.size <= this.#maxRemembered) return;
       this.#positions.delete(oldest);
     }
   }

@@ -5,18 +5,7 @@ export { HandshakeError, ListenError } from "../errors.ts";
 export type { OriginPolicy } from "../handshake/origin.ts";
 export type { ByteStreamPair } from "../connection/stream_channel.ts";
 export type { TlsCertificate } from "../connection/byte_channel.ts";
-export type {
-  Broker,
-  BrokerEvent,
-  BrokerHandler,
-  BrokerStats,
-  KeepingBroker,
-  KeepWindow,
-  KeptMessage,
-  KeptMessagesHandler,
-  MissedMessages,
-  Position,
-} from "../topics/broker.ts";
+export type * from "../topics/broker.ts";
 export type { PresenceChange, PresenceOptions, PresentMember } from "../topics/presence_options.ts";
 export { accept, type AcceptStreamOptions } from "./accept.ts";
 export type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";

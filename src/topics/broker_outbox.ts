@@ -1,10 +1,9 @@
 import { Fifo } from "../connection/fifo.ts";
 import type { Broker } from "./broker.ts";
+import { MESSAGE_COST } from "./message_cost.ts";
 
 /** How many bytes the broker may be given before it says that it has them. */
 const WINDOW = 1024 * 1024;
-/** What a message costs besides its bytes, so that short ones are bounded too. */
-const MESSAGE_COST = 256;
 
 /** A message that waits for the broker. */
 interface Waiting {

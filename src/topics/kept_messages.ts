@@ -2,9 +2,8 @@ import type { Clock } from "../connection/clock.ts";
 import { MAX_DURATION_MS } from "../connection/options.ts";
 import type { KeepWindow } from "./broker.ts";
 import type { PublishedMessage } from "./published_message.ts";
+import { MESSAGE_COST } from "./message_cost.ts";
 
-/** What a message costs besides its bytes, so that short ones are bounded too. */
-const MESSAGE_COST = 256;
 /** The shortest time between two looks at what is too old, in milliseconds. */
 const MIN_SWEEP_MS = 1_000;
 

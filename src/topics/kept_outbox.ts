@@ -1,10 +1,9 @@
 import type { Clock } from "../connection/clock.ts";
 import type { KeepingBroker } from "./broker.ts";
+import { MESSAGE_COST } from "./message_cost.ts";
 
 /** How many bytes the broker may be given before it says that it has them. */
 const WINDOW = 1024 * 1024;
-/** What a message costs besides its bytes, so that short ones are bounded too. */
-const MESSAGE_COST = 256;
 /** How long to wait after the broker failed, in milliseconds. */
 const RETRY_MS = 1_000;
 /** How often it is looked whether a message still has to be held, in milliseconds. */

@@ -65,6 +65,16 @@ async function assertTexts(client: ResumingClient, texts: string[]): Promise<voi
   assertEquals(await client.texts(texts.length), texts);
 }
 
+/** A new client, that knows where it is. */
+async function settleIn(stage: Stage): Promise<ResumingClient> {
+  stage.broker.connect();
+  const client = await new ResumingClient(stage.harness).begin();
+  await stage.arrive();
+  await client.note();
+  await client.note();
+  return client;
+}
+
 /** A client that comes with a position. */
 async function come(stage: Stage, position: string): Promise<ResumingClient> {
   const client = new ResumingClient(stage.harness);
@@ -90,11 +100,7 @@ describe("a topic that a broker keeps", () => {
 
   it("waits where a client comes from a server that is ahead", () =>
     withStage(async (stage) => {
-      stage.broker.connect();
-      const first = await new ResumingClient(stage.harness).begin();
-      await stage.arrive();
-      await first.note();
-      await first.note();
+      const first = await settleIn(stage);
       for (const text of ["1", "2", "3"]) stage.append(text);
       const client = await come(stage, "first.3");
       await stage.arrive();
@@ -130,11 +136,7 @@ describe("a topic that a broker keeps", () => {
   it("brings what came while it was read once, and in order", () =>
     withStage(async (stage) => {
       for (const text of ["1", "2", "3"]) stage.append(text);
-      stage.broker.connect();
-      const first = await new ResumingClient(stage.harness).begin();
-      await stage.arrive();
-      await first.note();
-      await first.note();
+      const first = await settleIn(stage);
       const client = await come(stage, "first.1");
       const late = await come(stage, "first.2");
       // What is read ends with 4, which comes by itself before that; 5 comes before it, too.
@@ -157,11 +159,7 @@ describe("a topic that a broker keeps", () => {
   it("leaves to live messages what was read, and has not come yet", () =>
     withStage(async (stage) => {
       for (const text of ["1", "2"]) stage.append(text);
-      stage.broker.connect();
-      const first = await new ResumingClient(stage.harness).begin();
-      await stage.arrive();
-      await first.note();
-      await first.note();
+      const first = await settleIn(stage);
       const client = await come(stage, "first.1");
       stage.append("3");
       await stage.ask();
@@ -178,11 +176,7 @@ describe("a topic that a broker keeps", () => {
 
   it("tells of what was lost, to those who are there and those who come", () =>
     withStage(async (stage) => {
-      stage.broker.connect();
-      const first = await new ResumingClient(stage.harness).begin();
-      await stage.arrive();
-      await first.note();
-      await first.note();
+      const first = await settleIn(stage);
       stage.append("1");
       await stage.arrive();
       await assertTexts(first, ["1"]);
@@ -207,11 +201,7 @@ describe("a topic that a broker keeps", () => {
   it("begins anew where the broker has forgotten everything", () =>
     withStage(async (stage) => {
       for (const text of ["1", "2"]) stage.append(text);
-      stage.broker.connect();
-      const first = await new ResumingClient(stage.harness).begin();
-      await stage.arrive();
-      await first.note();
-      await first.note();
+      const first = await settleIn(stage);
       stage.log.clear();
       stage.append("3");
       await stage.arrive();
@@ -222,11 +212,7 @@ describe("a topic that a broker keeps", () => {
 
   it("tells quiet clients how far they are", () =>
     withStage(async (stage) => {
-      stage.broker.connect();
-      const client = await new ResumingClient(stage.harness).begin();
-      await stage.arrive();
-      await client.note();
-      await client.note();
+      const client = await settleIn(stage);
       stage.log.tick(stage.broker);
       await stage.arrive();
       assertEquals(await client.note(), { progress: "first.1" });
@@ -250,11 +236,7 @@ describe("a topic that a broker keeps", () => {
 
   it("takes back what was published here, once, and in the order of all", () =>
     withStage(async (stage) => {
-      stage.broker.connect();
-      const client = await new ResumingClient(stage.harness).begin();
-      await stage.arrive();
-      await client.note();
-      await client.note();
+      const client = await settleIn(stage);
       const { server } = stage.harness;
       server.publish("x", "1");
       stage.append("2");
