@@ -26,6 +26,7 @@ class Program {
   /** What ends endless recursion: a callback's deed may have it called again. */
   #left = 300;
   readonly #conns: Connection[] = [];
+  readonly #waits = new Set<Promise<void>>();
 
   constructor(pick: Pick) {
     this.pick = pick;
@@ -50,9 +51,23 @@ class Program {
     if (way === 6) throw new Deliberate("thrown");
     if (way === 7) return Promise.reject(new Deliberate("rejected"));
     if (way === 8) return new Promise(() => {});
-    if (way === 9) return settle(this.pick(3)).then(() => this.act(conn));
-    if (way === 10) return settle(this.pick(3)).then(() => Promise.reject(new Deliberate("late")));
+    if (way === 9) return this.wait(this.pick(3)).then(() => this.act(conn));
+    if (way === 10) {
+      return this.wait(this.pick(3)).then(() => Promise.reject(new Deliberate("late")));
+    }
     return conn === undefined ? undefined : conn.send("answer");
+  }
+
+  /** Lets some turns pass. */
+  wait(turns: number): Promise<void> {
+    const wait = settle(turns).finally(() => this.#waits.delete(wait));
+    this.#waits.add(wait);
+    return wait;
+  }
+
+  /** Waits for all callbacks that wait, however slow the threads are that their turns depend on. */
+  async untilIdle(): Promise<void> {
+    while (this.#waits.size > 0) await Promise.all(this.#waits);
   }
 
   message(): string | Uint8Array {
@@ -97,7 +112,7 @@ function createHooks(program: Program): ServeOptions<unknown> {
     upgrade: async (_: Request, { signal }: RequestInfo) => {
       const result = program.call(undefined);
       if (pick(2) === 0) await Promise.race([result, untilAborted(signal)]);
-      else await Promise.race([result, settle(1)]);
+      else await Promise.race([result, program.wait(1)]);
       const way = pick(12);
       if (way === 0) return new Response("no", { status: 403 });
       if (way === 1) return 42 as unknown as undefined;
@@ -105,7 +120,7 @@ function createHooks(program: Program): ServeOptions<unknown> {
     },
     fetch: async (_: Request, { signal }: RequestInfo) => {
       const result = program.call(undefined);
-      await Promise.race([result, untilAborted(signal), settle(1)]);
+      await Promise.race([result, untilAborted(signal), program.wait(1)]);
       const way = pick(4);
       if (way === 0) return undefined as unknown as Response;
       if (way === 1) return new Response(new ReadableStream());
@@ -230,6 +245,7 @@ async function run(seed: number): Promise<void> {
     for (const client of clients) if (!client.isClosed) client.socket.resume();
     await server.clock.advance(100_000);
     for (const client of clients) if (!client.isClosed) client.socket.reset();
+    await program.untilIdle();
     await settle();
     assertEquals(server.clock.pending, [], "timers are left");
     ledger.check(server.server);
