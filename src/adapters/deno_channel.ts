@@ -8,6 +8,7 @@ import type { Address } from "../connection/byte_channel.ts";
 import { OrderedChannel } from "../connection/ordered_channel.ts";
 import type { DenoConn } from "./deno_api.ts";
 import { nextTurn, Share } from "./deno_turn.ts";
+import { enterGate, isGateFull, leaveGate, whenGateOpens } from "./deno_write_gate.ts";
 import {
   borrowBuffer,
   type BufferSize,
@@ -52,7 +53,8 @@ export class DenoChannel extends OrderedChannel {
   /** Writes the chunks; always `false`, as Deno tells only later that it took them. */
   write(chunks: readonly Uint8Array[]): boolean {
     this.#writing = true;
-    this.#send(chunks);
+    if (isGateFull()) whenGateOpens(() => void (this.over || this.#send(chunks)));
+    else this.#send(chunks);
     return false;
   }
 
@@ -115,6 +117,7 @@ export class DenoChannel extends OrderedChannel {
   }
 
   async #send(chunks: readonly Uint8Array[]): Promise<void> {
+    const portion = enterGate();
     try {
       for (let start = 0, end = 0; start < chunks.length; start = end) {
         let run = chunks[end++];
@@ -139,6 +142,8 @@ export class DenoChannel extends OrderedChannel {
     } catch (error) {
       this.#fail(error);
       return;
+    } finally {
+      leaveGate(portion);
     }
     this.#writing = false;
     this.arriveDrain();
