@@ -13,6 +13,7 @@ import { TopicSubscription } from "./topic_subscription.ts";
 
 /** What a subscriber is subscribed to. */
 interface Subscriptions {
+  readonly subscriber: Subscriber;
   readonly byTopic: Map<string, TopicSubscription>;
   /** Those with messages that wait for it. */
   lagging: Set<TopicSubscription>;
@@ -69,7 +70,7 @@ const NO_TOPICS: ReadonlySet<string> = new Set();
  * which is put together once for all connections that get the same.
  */
 export class Topics implements SubscriberTopics {
-  readonly #subscribers: Map<string, Map<Subscriber, TopicSubscription>> = new Map();
+  readonly #subscribers: Map<string, Map<Subscriber, Subscriptions>> = new Map();
   readonly #subscriptions: Map<Subscriber, Subscriptions> = new Map();
   #published: Entry[] = [];
   #publishedSize = 0;
@@ -123,18 +124,12 @@ export class Topics implements SubscriberTopics {
       this.watcher?.addTopic(topic);
       this.#subscribers.set(topic, subscribers = new Map());
     }
-    subscribers.set(subscriber, subscription);
     let own = this.#subscriptions.get(subscriber);
     if (own === undefined) {
-      this.#subscriptions.set(
-        subscriber,
-        own = {
-          byTopic: new Map(),
-          lagging: NONE,
-          resuming: NONE,
-        },
-      );
+      own = { subscriber, byTopic: new Map(), lagging: NONE, resuming: NONE };
+      this.#subscriptions.set(subscriber, own);
     }
+    subscribers.set(subscriber, own);
     const before = own.byTopic.get(topic);
     if (before !== undefined) forget(own, before);
     own.byTopic.set(topic, subscription);
@@ -226,6 +221,7 @@ export class Topics implements SubscriberTopics {
     if (own === undefined) return;
     this.#subscriptions.delete(subscriber);
     for (const [topic, subscription] of own.byTopic) {
+      own.byTopic.delete(topic);
       this.#part(subscriber, topic);
       this.#remove(subscriber, topic);
       this.#tellPresence(topic, subscriber, subscription, undefined);
@@ -246,23 +242,25 @@ export class Topics implements SubscriberTopics {
     for (const { topic } of entries) topics.add(topic);
     if (topics.size === 1) {
       const batch = new Batch(entries);
-      for (const subscriber of this.#subscribers.get(entries[0].topic)?.keys() ?? []) {
-        this.#deliver(subscriber, batch, isLast);
+      for (const own of this.#subscribers.get(entries[0].topic)?.values() ?? []) {
+        this.#deliver(own, batch, isLast);
       }
       return;
     }
     const batches = new Map<string, Batch>();
-    for (const [subscriber, names] of this.#findSubscribers(topics)) {
+    for (const [own, names] of this.#findSubscribers(topics)) {
+      // The program's code may run while others are sent to, and end any subscription.
+      if (own.byTopic.size === 0) continue;
       const signature = JSON.stringify(names);
       let batch = batches.get(signature);
       if (batch === undefined) {
-        const own = new Set(names);
+        const wanted = new Set(names);
         batch = new Batch(
-          own.size === topics.size ? entries : entries.filter(({ topic }) => own.has(topic)),
+          wanted.size === topics.size ? entries : entries.filter(({ topic }) => wanted.has(topic)),
         );
         batches.set(signature, batch);
       }
-      this.#deliver(subscriber, batch, isLast);
+      this.#deliver(own, batch, isLast);
     }
   }
 
@@ -280,22 +278,22 @@ export class Topics implements SubscriberTopics {
   }
 
   /** Gives each subscriber of the topics, with those it is subscribed to, in the same order for all. */
-  #findSubscribers(topics: ReadonlySet<string>): Map<Subscriber, string[]> {
-    const found = new Map<Subscriber, string[]>();
+  #findSubscribers(topics: ReadonlySet<string>): Map<Subscriptions, string[]> {
+    const found = new Map<Subscriptions, string[]>();
     for (const topic of topics) {
-      for (const subscriber of this.#subscribers.get(topic)?.keys() ?? []) {
-        const names = found.get(subscriber);
-        if (names === undefined) found.set(subscriber, [topic]);
+      for (const own of this.#subscribers.get(topic)?.values() ?? []) {
+        const names = found.get(own);
+        if (names === undefined) found.set(own, [topic]);
         else names.push(topic);
       }
     }
     return found;
   }
 
-  #deliver(subscriber: Subscriber, batch: Batch, isLast: boolean): void {
-    const own = this.#subscriptions.get(subscriber);
-    // The program's code may run while others are sent to, and end any subscription.
-    if (own === undefined || !subscriber.isSendable) return;
+  #deliver(own: Subscriptions, batch: Batch, isLast: boolean): void {
+    const { subscriber } = own;
+    // The program's code may run while others are sent to, and end any connection.
+    if (!subscriber.isSendable) return;
     const form = formOf(subscriber);
     const isDue = own.lagging.size === 0 && own.resuming.size === 0;
     if (isDue && !batch.hasExceptions && form !== undefined) {
