@@ -57,41 +57,58 @@ type Held = HeldMessage | HeldStream | SharedFrames;
  * the channel has taken enough of it.
  */
 export class SendQueue {
+  // What a publish looks at stands first, and thereby together in memory: it goes through thousands.
   readonly #channel: ByteChannel;
-  readonly #protocol: Protocol;
   readonly #limits: Limits;
-  readonly #owner: SendQueueOwner;
+  readonly #mayExpectMore: boolean;
+  #isOpen = true;
   /** Whether the channel takes a write. */
   #ready = true;
-  /** The bytes given to the channel and not taken yet. */
-  #inFlight = 0;
-  /** How many bytes of the output, and of what is in flight, are also those of other connections. */
-  #sharedOutput = 0;
-  #sharedInFlight = 0;
   /**
    * Whether the protocol may have output. For those that are only published to it never has: to ask
    * each of thousands would be to wait for memory that nothing else needs.
    */
   #mayHaveOutput = false;
-  /** The bytes taken by the channel since its beginning. */
-  #taken = 0;
   #corked = false;
-  #flushIsScheduled = false;
-  #lateFlush: ReturnType<typeof setTimeout> | undefined;
-  #waiters: Fifo<Waiter> | undefined;
   #aboveHighWater = false;
+  /** The bytes given to the channel and not taken yet. */
+  #inFlight = 0;
+  /** How many bytes of the output are also those of other connections. */
+  #sharedOutput = 0;
   /** What waits until the message sent as a stream is finished; undefined where none is. */
   #held: Fifo<Held> | undefined;
   #heldSize = 0;
+  #waiters: Fifo<Waiter> | undefined;
+  /** The bytes taken by the channel since its beginning. */
+  #taken = 0;
+  /** How many bytes of what is in flight are also those of other connections. */
+  #sharedInFlight = 0;
+  readonly #protocol: Protocol;
+  readonly #owner: SendQueueOwner;
+  #flushIsScheduled = false;
+  #lateFlush: ReturnType<typeof setTimeout> | undefined;
   #streaming: AbortController | undefined;
   #ending = false;
   #ended = false;
 
-  constructor(channel: ByteChannel, protocol: Protocol, limits: Limits, owner: SendQueueOwner) {
+  /** @param mayExpectMore Whether the owner may say that more messages are expected. */
+  constructor(
+    channel: ByteChannel,
+    protocol: Protocol,
+    limits: Limits,
+    mayExpectMore: boolean,
+    owner: SendQueueOwner,
+  ) {
     this.#channel = channel;
     this.#protocol = protocol;
     this.#limits = limits;
+    this.#mayExpectMore = mayExpectMore;
     this.#owner = owner;
+  }
+
+  /** Whether messages may be sent: not behind a Close frame, nor where none can be sent any more. */
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
   /** The bytes sent that the channel has not taken yet. */
@@ -232,8 +249,9 @@ export class SendQueue {
     }
   }
 
-  /** Ends the message sent in fragments and what it held back, because no more may be sent. */
+  /** Ends the message sent in fragments and what it held back, because no more may be sent from now on. */
   refuse(error: unknown): void {
+    this.#isOpen = false;
     const held = this.#held;
     this.#heldSize = 0;
     for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
@@ -261,19 +279,23 @@ export class SendQueue {
     this.#mayHaveOutput = true;
     if (this.#outputLength >= MAX_GATHERED) this.flush();
     else if (this.#corked) return;
-    else if (this.#owner.isMoreExpected) this.#scheduleLateFlush();
+    else if (this.#isMoreExpected) this.#scheduleLateFlush();
     else this.#scheduleFlush();
   }
 
   /** Whether nothing is to go out before or with what is sent now. */
   get #mayWriteNow(): boolean {
     return this.#ready && !this.#corked && this.#held === undefined &&
-      this.#outputLength === 0 && !this.#owner.isMoreExpected;
+      this.#outputLength === 0 && !this.#isMoreExpected;
+  }
+
+  get #isMoreExpected(): boolean {
+    return this.#mayExpectMore && this.#owner.isMoreExpected;
   }
 
   #flushUnlessGathering(): void {
     const outputLength = this.#outputLength;
-    if (this.#ending || outputLength >= MAX_GATHERED || !this.#owner.isMoreExpected) this.flush();
+    if (this.#ending || outputLength >= MAX_GATHERED || !this.#isMoreExpected) this.flush();
     else if (outputLength > 0) this.#scheduleLateFlush();
   }
 

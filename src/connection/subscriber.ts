@@ -83,6 +83,8 @@ export interface Subscriber {
   readonly isSendable: boolean;
   /** How many bytes may be sent before it counts as slow; less than 0 where it is. */
   readonly room: number;
+  /** Whether something has to be sent to it before what is published: set by the topics. */
+  isBehind: boolean;
   /**
    * The window that its messages are compressed with, without those before them, so that many can get
    * the same: its exponent of 2; 0 where nothing is compressed, and `undefined` where messages have to

@@ -7,9 +7,8 @@ import type { MessageType } from "../protocol/message_receiver.ts";
 import { assertMessage, Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
 import type { PerMessageDeflate } from "../extensions/permessage_deflate.ts";
 import type { KeptRequest } from "../handshake/kept_request.ts";
-import type { Position } from "../resume/position.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
-import { encodeNote, ESCAPE, escapeMessage, type Note } from "../resume/subprotocol.ts";
+import { ESCAPE, escapeMessage } from "../resume/subprotocol.ts";
 import type { Budget, BudgetMember } from "./budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "./byte_channel.ts";
 import type {
@@ -23,6 +22,7 @@ import type {
   TrySendResult,
   WaitOptions,
 } from "./connection.ts";
+import { ConnectionSubscriber, type SubscriberOwner } from "./connection_subscriber.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { KeepAlive, type KeepAliveTarget } from "./keep_alive.ts";
 import { iterateMessages, iterateStreams } from "./message_iterators.ts";
@@ -35,13 +35,7 @@ import { ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
 import { ResumablePeer } from "./resumable_peer.ts";
 import { ResumeReceiver } from "./resume_receiver.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
-import type {
-  SharedFrames,
-  SubscribeOptions,
-  Subscriber,
-  SubscriberTopics,
-  Subscription,
-} from "./subscriber.ts";
+import type { SubscribeOptions, SubscriberTopics, Subscription } from "./subscriber.ts";
 import { sendFragments } from "./send_stream.ts";
 import { WebSocketView, type WebSocketViewOwner } from "./web_socket_view.ts";
 
@@ -89,7 +83,7 @@ export class WebSocketConnection<Data>
     IntakeOwner,
     ReceiveQueueOwner,
     SendQueueOwner,
-    Subscriber,
+    SubscriberOwner,
     KeepAliveTarget,
     WebSocketViewOwner,
     BudgetMember {
@@ -116,7 +110,7 @@ export class WebSocketConnection<Data>
   readonly #resumable: ResumablePeer | undefined;
   /** Where this client can resume. */
   readonly #resume: ResumeReceiver | undefined;
-  #session: string | undefined;
+  #subscriber: ConnectionSubscriber | undefined;
   /** What begins with the connection. */
   #handler: ((conn: Connection<Data>) => unknown) | undefined;
   #isStarted = false;
@@ -175,7 +169,9 @@ export class WebSocketConnection<Data>
     this.#protocol = new Protocol(role, this, options);
     this.#intake = new Intake(channel, this.#protocol, this);
     this.#receiveQueue = new ReceiveQueue(settings.limits, this);
-    this.#sendQueue = new SendQueue(channel, this.#protocol, settings.limits, this);
+    // A program with callbacks is given one message after another.
+    const mayExpectMore = callbacks === undefined;
+    this.#sendQueue = new SendQueue(channel, this.#protocol, settings.limits, mayExpectMore, this);
     if (settings.rateLimits !== undefined) {
       this.#rateLimiter = new RateLimiter(settings.rateLimits, settings.clock);
     }
@@ -228,12 +224,15 @@ export class WebSocketConnection<Data>
     if (this.#callbacks?.open !== undefined) this.#call(this.#callbacks.open);
   }
 
+  get #isGreeted(): boolean {
+    return this.#resumable?.isGreeted ?? true;
+  }
+
   #receiveHello(data: Message): void {
     const peer = this.#resumable!;
     peer.receiveHello(data);
-    this.#session = peer.session ?? this.#session;
-    void this.#sendQueue.send(peer.answer(this.openSession()));
-    this.#topics?.greet(this);
+    void this.#sendQueue.send(peer.answer(this.subscriber.resumeSession()));
+    this.#topics?.greet(this.subscriber);
     this.#start();
   }
 
@@ -401,7 +400,7 @@ export class WebSocketConnection<Data>
   }
 
   get isMoreExpected(): boolean {
-    return this.#callbacks === undefined && this.#receiveQueue.isBusy &&
+    return this.#receiveQueue.isBusy &&
       (this.#receiveQueue.length > 0 || this.#intake.hasUndecoded);
   }
 
@@ -410,7 +409,7 @@ export class WebSocketConnection<Data>
     if (!this.isSendable) return false;
     // Without a receiver it is open whether the message will be wanted whole: it must not grow past
     // the queue's limit before somebody says so.
-    const isWhole = this.#hasReceiver || !this.isGreeted;
+    const isWhole = this.#hasReceiver || !this.#isGreeted;
     return this.#handling > 0 || this.#isTooFast || this.#resume?.isFull ||
       this.#receiveQueue.isFull(isWhole ? 0 : this.#protocol.collectedLength) ||
       (this.#budget !== undefined && this.#budget.isShort &&
@@ -609,10 +608,7 @@ export class WebSocketConnection<Data>
   }
 
   get isSendable(): boolean {
-    // Behind the end of the peer's bytes there is no Close frame, only FIN: the protocol is open still.
-    if (this.#isClosed || this.#isEndSettled) return false;
-    const { state } = this.#protocol;
-    return state === "open" || state === "close-received";
+    return this.#sendQueue.isOpen;
   }
 
   // ---- Topics ----
@@ -630,71 +626,25 @@ export class WebSocketConnection<Data>
     }
     if (this.#isClosed) throw this.#closedError();
     this.#topics = topics;
-    return topics.subscribe(this, topic, options);
+    return topics.subscribe(this.subscriber, topic, options);
   }
 
   unsubscribe(topic: string): boolean {
-    return this.#topics?.unsubscribe(this, topic) ?? false;
+    return this.#topics?.unsubscribe(this.subscriber, topic) ?? false;
   }
 
   get topics(): ReadonlySet<string> {
-    return this.#topics?.topicsOf(this) ?? new Set();
+    return this.#topics?.topicsOf(this.subscriber) ?? new Set();
   }
 
-  get room(): number {
-    return this.#sendQueue.room;
-  }
-
-  get sharedWindowBits(): number | undefined {
-    const { compression } = this.#info;
-    return compression === undefined ? 0 : compression.deflater.sharedWindowBits;
-  }
-
-  hasRoomForLength(length: number): boolean {
-    return this.#sendQueue.hasRoomForLength(length);
-  }
-
-  deflateShared(data: Message, compress: boolean | undefined): Uint8Array | undefined {
-    const { deflater, threshold } = this.#info.compression!;
-    return compress ?? data.length >= threshold ? deflater.deflateMessage(data) : undefined;
-  }
-
-  sendShared(frames: SharedFrames, messages: number, isLast: boolean): void {
-    this.#messagesSent += messages;
-    this.#sendQueue.sendShared(frames, isLast);
-  }
-
-  sendAlone(data: Message, compress: boolean | undefined): void {
-    this.#messagesSent++;
-    void this.#sendQueue.send(data, compress);
-  }
-
-  get isResumable(): boolean {
-    return this.#resumable !== undefined;
-  }
-
-  get isGreeted(): boolean {
-    return this.#resumable?.isGreeted ?? true;
-  }
-
-  get session(): string | undefined {
-    return this.#session;
-  }
-
-  openSession(): string {
-    return this.#session ??= crypto.randomUUID();
-  }
-
-  takePosition(topic: string): Position | undefined {
-    return this.#resumable?.takePosition(topic);
-  }
-
-  sendNote(note: Note): void {
-    if (this.isSendable) void this.#sendQueue.send(encodeNote(note));
-  }
-
-  closeLagging(status: CloseStatus): void {
-    this.startClosing(status);
+  /** The connection as a subscriber. */
+  get subscriber(): ConnectionSubscriber {
+    return this.#subscriber ??= new ConnectionSubscriber(
+      this.#sendQueue,
+      this.#info.compression,
+      this.#resumable,
+      this,
+    );
   }
 
   // ---- The memory shared with other connections ----
@@ -781,7 +731,7 @@ export class WebSocketConnection<Data>
       bytesReceived: this.#bytesReceived,
       bytesSent: this.#sendQueue.takenLength,
       messagesReceived: this.#messagesReceived,
-      messagesSent: this.#messagesSent,
+      messagesSent: this.#messagesSent + (this.#subscriber?.messagesSent ?? 0),
       receiveQueueLength: this.#receiveQueue.length,
       bufferedAmount: this.bufferedAmount,
       heldSize: this.#heldSize,
@@ -811,13 +761,13 @@ export class WebSocketConnection<Data>
     this.#pings?.destroy(error);
     this.#receiveQueue.failArriving(error);
     this.#receiveQueue.end();
-    this.#topics?.leave(this);
+    this.#topics?.leave(this.subscriber);
     this.#info.compression?.close();
     this.#budget?.count(-this.#counted);
     this.#budget?.leave(this);
     this.#writable?.fail(error);
     this.#closed?.resolve(info);
-    if (this.#callbacks?.close !== undefined && this.isGreeted) {
+    if (this.#callbacks?.close !== undefined && this.#isGreeted) {
       this.#call(this.#callbacks.close, info);
     }
     this.#owner.removeConnection(this, info);
@@ -906,7 +856,7 @@ export class WebSocketConnection<Data>
   }
 
   callDrain(): void {
-    this.#topics?.continueSending(this);
+    this.#topics?.continueSending(this.subscriber);
     if (this.#callbacks?.drain !== undefined) this.#call(this.#callbacks.drain);
   }
 

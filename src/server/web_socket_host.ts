@@ -6,7 +6,6 @@ import { type ConnectionOwner, WebSocketConnection } from "../connection/web_soc
 import { HandshakeError } from "../errors.ts";
 import { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
 import { checkCloseStatus } from "../protocol/close_payload.ts";
-import type { Subscriber } from "../connection/subscriber.ts";
 import { assertMessage } from "../protocol/protocol.ts";
 import type { BrokerEvent } from "../topics/broker.ts";
 import { BrokerLink, checkBrokerTopic } from "../topics/broker_link.ts";
@@ -115,7 +114,7 @@ export abstract class WebSocketHost<Data>
     }
     assertMessage(data);
     const { compress, key = "" } = options;
-    const except = options.except as Subscriber | undefined;
+    const except = (options.except as WebSocketConnection<unknown> | undefined)?.subscriber;
     if (this.#broker !== undefined) {
       checkBrokerTopic(topic);
       this.#broker.publish(topic, data, compress, key, except);

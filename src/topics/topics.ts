@@ -9,17 +9,8 @@ import type { Note } from "../resume/subprotocol.ts";
 import { Batch, type Entry } from "./batch.ts";
 import type { PresenceClaim } from "./presence_claim.ts";
 import { type Except, formOf, PublishedMessage } from "./published_message.ts";
+import { Subscriptions } from "./subscriptions.ts";
 import { TopicSubscription } from "./topic_subscription.ts";
-
-/** What a subscriber is subscribed to. */
-interface Subscriptions {
-  readonly subscriber: Subscriber;
-  readonly byTopic: Map<string, TopicSubscription>;
-  /** Those with messages that wait for it. */
-  lagging: Set<TopicSubscription>;
-  /** Those of which it is not known yet what the subscriber missed, or who it is. */
-  resuming: Set<TopicSubscription>;
-}
 
 /** Keeps the messages of topics, for subscribers that come back. */
 export interface TopicKeeper {
@@ -59,9 +50,6 @@ export interface TopicsPresence {
   ): void;
 }
 
-/** The empty set of most subscribers, one for all: to look at one of each costs time, and memory. */
-const NONE: Set<TopicSubscription> = new Set();
-
 const NO_TOPICS: ReadonlySet<string> = new Set();
 
 /**
@@ -70,7 +58,7 @@ const NO_TOPICS: ReadonlySet<string> = new Set();
  * which is put together once for all connections that get the same.
  */
 export class Topics implements SubscriberTopics {
-  readonly #subscribers: Map<string, Map<Subscriber, Subscriptions>> = new Map();
+  readonly #subscribers: Map<string, Set<Subscriber>> = new Map();
   readonly #subscriptions: Map<Subscriber, Subscriptions> = new Map();
   #published: Entry[] = [];
   #publishedSize = 0;
@@ -122,21 +110,20 @@ export class Topics implements SubscriberTopics {
     let subscribers = this.#subscribers.get(topic);
     if (subscribers === undefined) {
       this.watcher?.addTopic(topic);
-      this.#subscribers.set(topic, subscribers = new Map());
+      this.#subscribers.set(topic, subscribers = new Set());
     }
+    subscribers.add(subscriber);
     let own = this.#subscriptions.get(subscriber);
     if (own === undefined) {
-      own = { subscriber, byTopic: new Map(), lagging: NONE, resuming: NONE };
-      this.#subscriptions.set(subscriber, own);
+      this.#subscriptions.set(subscriber, own = new Subscriptions(subscriber));
     }
-    subscribers.set(subscriber, own);
     const before = own.byTopic.get(topic);
-    if (before !== undefined) forget(own, before);
+    if (before !== undefined) own.forget(before);
     own.byTopic.set(topic, subscription);
     if (this.keeper?.isKept(topic)) {
       subscription.resumeFrom = before?.resumeFrom;
       if (subscriber.isGreeted) this.#join(subscriber, own, subscription);
-      else own.resuming = add(own.resuming, subscription);
+      else own.addResuming(subscription);
     }
     this.#tellPresence(topic, subscriber, before, subscription);
     return subscription;
@@ -146,7 +133,7 @@ export class Topics implements SubscriberTopics {
     const own = this.#subscriptions.get(subscriber);
     if (own === undefined) return;
     for (const subscription of [...own.resuming]) {
-      own.resuming.delete(subscription);
+      own.deleteResuming(subscription);
       this.#join(subscriber, own, subscription);
     }
   }
@@ -154,7 +141,7 @@ export class Topics implements SubscriberTopics {
   /** Begins with a topic whose messages are kept, once it is known how far the subscriber got. */
   #join(subscriber: Subscriber, own: Subscriptions, subscription: TopicSubscription): void {
     subscription.resumeFrom ??= subscriber.takePosition(subscription.topic);
-    if (subscription.resumeFrom !== undefined) own.resuming = add(own.resuming, subscription);
+    if (subscription.resumeFrom !== undefined) own.addResuming(subscription);
     this.keeper!.join(subscriber, subscription);
   }
 
@@ -165,7 +152,7 @@ export class Topics implements SubscriberTopics {
     const subscription = own?.byTopic.get(topic);
     if (own === undefined || subscription === undefined) return false;
     own.byTopic.delete(topic);
-    forget(own, subscription);
+    own.forget(subscription);
     if (own.byTopic.size === 0) this.#subscriptions.delete(subscriber);
     this.#part(subscriber, topic);
     this.#remove(subscriber, topic);
@@ -175,7 +162,7 @@ export class Topics implements SubscriberTopics {
 
   /** Gives the subscribers of a topic. */
   subscribersOf(topic: string): Iterable<Subscriber> {
-    return this.#subscribers.get(topic)?.keys() ?? [];
+    return this.#subscribers.get(topic) ?? [];
   }
 
   /**
@@ -193,7 +180,7 @@ export class Topics implements SubscriberTopics {
     // What waits to be sent is not for it: that is in what it missed.
     this.flush();
     if (own?.byTopic.get(subscription.topic) !== subscription) return;
-    own.resuming.delete(subscription);
+    own.deleteResuming(subscription);
     subscription.resumeFrom = undefined;
     subscriber.sendNote(note);
     for (const message of missed) {
@@ -205,9 +192,8 @@ export class Topics implements SubscriberTopics {
   /** Tells all resumable subscribers something for whom nothing waits. */
   tellUpToDate(note: Note): void {
     this.flush();
-    for (const [subscriber, { lagging, resuming }] of this.#subscriptions) {
-      if (!subscriber.isResumable || lagging.size > 0 || resuming.size > 0) continue;
-      subscriber.sendNote(note);
+    for (const subscriber of this.#subscriptions.keys()) {
+      if (subscriber.isResumable && !subscriber.isBehind) subscriber.sendNote(note);
     }
   }
 
@@ -221,7 +207,6 @@ export class Topics implements SubscriberTopics {
     if (own === undefined) return;
     this.#subscriptions.delete(subscriber);
     for (const [topic, subscription] of own.byTopic) {
-      own.byTopic.delete(topic);
       this.#part(subscriber, topic);
       this.#remove(subscriber, topic);
       this.#tellPresence(topic, subscriber, subscription, undefined);
@@ -242,25 +227,25 @@ export class Topics implements SubscriberTopics {
     for (const { topic } of entries) topics.add(topic);
     if (topics.size === 1) {
       const batch = new Batch(entries);
-      for (const own of this.#subscribers.get(entries[0].topic)?.values() ?? []) {
-        this.#deliver(own, batch, isLast);
+      for (const subscriber of this.#subscribers.get(entries[0].topic) ?? []) {
+        this.#deliver(subscriber, batch, isLast);
       }
       return;
     }
     const batches = new Map<string, Batch>();
-    for (const [own, names] of this.#findSubscribers(topics)) {
+    for (const [subscriber, names] of this.#findSubscribers(topics)) {
       // The program's code may run while others are sent to, and end any subscription.
-      if (own.byTopic.size === 0) continue;
+      if (!this.#subscriptions.has(subscriber)) continue;
       const signature = JSON.stringify(names);
       let batch = batches.get(signature);
       if (batch === undefined) {
-        const wanted = new Set(names);
+        const own = new Set(names);
         batch = new Batch(
-          wanted.size === topics.size ? entries : entries.filter(({ topic }) => wanted.has(topic)),
+          own.size === topics.size ? entries : entries.filter(({ topic }) => own.has(topic)),
         );
         batches.set(signature, batch);
       }
-      this.#deliver(own, batch, isLast);
+      this.#deliver(subscriber, batch, isLast);
     }
   }
 
@@ -273,36 +258,35 @@ export class Topics implements SubscriberTopics {
         if (first === undefined || subscription.firstPlace < first.firstPlace) first = subscription;
       }
       first!.shift().sendTo(subscriber);
-      if (first!.firstPlace === Infinity) own.lagging.delete(first!);
+      if (first!.firstPlace === Infinity) own.deleteLagging(first!);
     }
   }
 
   /** Gives each subscriber of the topics, with those it is subscribed to, in the same order for all. */
-  #findSubscribers(topics: ReadonlySet<string>): Map<Subscriptions, string[]> {
-    const found = new Map<Subscriptions, string[]>();
+  #findSubscribers(topics: ReadonlySet<string>): Map<Subscriber, string[]> {
+    const found = new Map<Subscriber, string[]>();
     for (const topic of topics) {
-      for (const own of this.#subscribers.get(topic)?.values() ?? []) {
-        const names = found.get(own);
-        if (names === undefined) found.set(own, [topic]);
+      for (const subscriber of this.#subscribers.get(topic) ?? []) {
+        const names = found.get(subscriber);
+        if (names === undefined) found.set(subscriber, [topic]);
         else names.push(topic);
       }
     }
     return found;
   }
 
-  #deliver(own: Subscriptions, batch: Batch, isLast: boolean): void {
-    const { subscriber } = own;
-    // The program's code may run while others are sent to, and end any connection.
+  #deliver(subscriber: Subscriber, batch: Batch, isLast: boolean): void {
     if (!subscriber.isSendable) return;
     const form = formOf(subscriber);
-    const isDue = own.lagging.size === 0 && own.resuming.size === 0;
-    if (isDue && !batch.hasExceptions && form !== undefined) {
+    if (!subscriber.isBehind && !batch.hasExceptions && form !== undefined) {
       const frames = batch.encodeFor(subscriber, form);
       if (frames.length <= subscriber.room) {
         subscriber.sendShared(frames, batch.entries.length, isLast);
         return;
       }
     }
+    const own = this.#subscriptions.get(subscriber);
+    if (own === undefined) return;
     for (const entry of batch.entries) {
       const subscription = own.byTopic.get(entry.topic);
       if (subscription === undefined || own.resuming.has(subscription)) continue;
@@ -323,8 +307,8 @@ export class Topics implements SubscriberTopics {
     let isDue = own.lagging.size === 0 && subscriber.room >= 0;
     if (!isDue) {
       const outcome = subscription.wait(subscriber, message, place, isMissed);
-      if (outcome === "waits") own.lagging = add(own.lagging, subscription);
-      else own.lagging.delete(subscription);
+      if (outcome === "waits") own.addLagging(subscription);
+      else own.deleteLagging(subscription);
       isDue = outcome === "send";
     }
     if (isDue) message.sendTo(subscriber);
@@ -347,17 +331,4 @@ export class Topics implements SubscriberTopics {
     this.#subscribers.delete(topic);
     this.watcher?.deleteTopic(topic);
   }
-}
-
-/** Adds to a set, which is made where there was none. */
-function add(
-  set: Set<TopicSubscription>,
-  subscription: TopicSubscription,
-): Set<TopicSubscription> {
-  return set === NONE ? new Set([subscription]) : set.add(subscription);
-}
-
-function forget(own: Subscriptions, subscription: TopicSubscription): void {
-  own.lagging.delete(subscription);
-  own.resuming.delete(subscription);
 }

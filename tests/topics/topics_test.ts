@@ -8,6 +8,7 @@ function subscriber(received: number[], onSent: () => void = () => {}): Subscrib
   return {
     isSendable: true,
     room: 100_000,
+    isBehind: false,
     sharedWindowBits: 0,
     hasRoomForLength: () => true,
     deflateShared: () => undefined,

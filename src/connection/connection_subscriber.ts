@@ -1,0 +1,98 @@
+import type { PerMessageDeflate } from "../extensions/permessage_deflate.ts";
+import type { CloseStatus } from "../protocol/close_payload.ts";
+import type { Position } from "../resume/position.ts";
+import { encodeNote, type Note } from "../resume/subprotocol.ts";
+import type { Message } from "./connection.ts";
+import type { ResumablePeer } from "./resumable_peer.ts";
+import type { SendQueue } from "./send_queue.ts";
+import type { SharedFrames, Subscriber } from "./subscriber.ts";
+
+/** What a subscriber asks of its connection. */
+export interface SubscriberOwner {
+  /** Begins to close it. */
+  startClosing(status: CloseStatus): void;
+}
+
+/**
+ * A connection as a subscriber of topics. It is by itself, since thousands are gone through for one
+ * message: all that is looked at of each stands together here.
+ */
+export class ConnectionSubscriber implements Subscriber {
+  readonly #sendQueue: SendQueue;
+  readonly sharedWindowBits: number | undefined;
+  readonly isResumable: boolean;
+  isBehind = false;
+  /** The number of messages it was sent. */
+  messagesSent = 0;
+  session: string | undefined;
+  readonly #compression: PerMessageDeflate | undefined;
+  readonly #resumable: ResumablePeer | undefined;
+  readonly #owner: SubscriberOwner;
+
+  constructor(
+    sendQueue: SendQueue,
+    compression: PerMessageDeflate | undefined,
+    resumable: ResumablePeer | undefined,
+    owner: SubscriberOwner,
+  ) {
+    this.#sendQueue = sendQueue;
+    this.#compression = compression;
+    this.#resumable = resumable;
+    this.#owner = owner;
+    this.sharedWindowBits = compression === undefined ? 0 : compression.deflater.sharedWindowBits;
+    this.isResumable = resumable !== undefined;
+  }
+
+  get isSendable(): boolean {
+    return this.#sendQueue.isOpen;
+  }
+
+  get room(): number {
+    return this.#sendQueue.room;
+  }
+
+  hasRoomForLength(length: number): boolean {
+    return this.#sendQueue.hasRoomForLength(length);
+  }
+
+  deflateShared(data: Message, compress: boolean | undefined): Uint8Array | undefined {
+    const { deflater, threshold } = this.#compression!;
+    return compress ?? data.length >= threshold ? deflater.deflateMessage(data) : undefined;
+  }
+
+  sendShared(frames: SharedFrames, messages: number, isLast: boolean): void {
+    this.messagesSent += messages;
+    this.#sendQueue.sendShared(frames, isLast);
+  }
+
+  sendAlone(data: Message, compress: boolean | undefined): void {
+    this.messagesSent++;
+    void this.#sendQueue.send(data, compress);
+  }
+
+  get isGreeted(): boolean {
+    return this.#resumable?.isGreeted ?? true;
+  }
+
+  openSession(): string {
+    return this.session ??= crypto.randomUUID();
+  }
+
+  /** Goes on with the session that the peer says it has had; gives the one it has from now on. */
+  resumeSession(): string {
+    this.session = this.#resumable?.session ?? this.session;
+    return this.openSession();
+  }
+
+  takePosition(topic: string): Position | undefined {
+    return this.#resumable?.takePosition(topic);
+  }
+
+  sendNote(note: Note): void {
+    if (this.isSendable) void this.#sendQueue.send(encodeNote(note));
+  }
+
+  closeLagging(status: CloseStatus): void {
+    this.#owner.startClosing(status);
+  }
+}
