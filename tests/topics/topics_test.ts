@@ -4,7 +4,10 @@ import type { SharedFrames, Subscriber } from "../../src/connection/subscriber.t
 import { Topics } from "../../src/topics/topics.ts";
 
 /** A subscriber that takes everything, and has `onSent` called when it did. */
-function subscriber(received: number[], onSent: () => void = () => {}): Subscriber {
+function subscriber(
+  received: number[],
+  onSent: () => void = () => {},
+): Subscriber & { isSendable: boolean } {
   return {
     isSendable: true,
     room: 100_000,
@@ -28,11 +31,14 @@ function subscriber(received: number[], onSent: () => void = () => {}): Subscrib
 }
 
 for (const topics of [["a"], ["a", "b"]]) {
-  it(`a subscriber may leave while another gets what was published to ${topics}`, () => {
+  it(`a subscriber may end while another gets what was published to ${topics}`, () => {
     const table = new Topics();
     const received: number[][] = [[], []];
     const second = subscriber(received[1]);
-    const first = subscriber(received[0], () => table.leave(second));
+    const first = subscriber(received[0], () => {
+      second.isSendable = false;
+      table.leave(second);
+    });
     for (const topic of topics) {
       table.subscribe(first, topic, {});
       table.subscribe(second, topic, {});
@@ -43,6 +49,24 @@ for (const topics of [["a"], ["a", "b"]]) {
     assertEquals(table.subscriberCount("a"), 1);
   });
 }
+
+it("many subscribers get what is published, one after another, but those that end before", () => {
+  const table = new Topics();
+  const order: number[] = [];
+  const all = Array.from({ length: 100 }, (_, number) =>
+    subscriber([], () => {
+      order.push(number);
+      const next = all[number + 1];
+      if (number % 10 !== 0) return;
+      next.isSendable = false;
+      table.leave(next);
+    }));
+  for (const one of all) table.subscribe(one, "a", {});
+  table.publish("a", "x", undefined, "", undefined);
+  table.flush();
+  assertEquals(order, all.map((_, number) => number).filter((number) => number % 10 !== 1));
+  assertEquals(table.subscriberCount("a"), 90);
+});
 
 describe("what is published", () => {
   /** Topics whose turn ends when the test says so, with one subscriber. */
