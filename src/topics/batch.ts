@@ -19,12 +19,17 @@ export interface Entry {
 export class Batch {
   readonly entries: readonly Entry[];
   /** Whether there are subscribers that don't get all of them. */
-  readonly hasExceptions: boolean;
+  readonly #hasExceptions: boolean;
   readonly #frames: Map<number, SharedFrames> = new Map();
 
   constructor(entries: readonly Entry[]) {
     this.entries = entries;
-    this.hasExceptions = entries.some(({ message }) => !message.isForAll);
+    this.#hasExceptions = entries.some(({ message }) => !message.isForAll);
+  }
+
+  /** Whether a subscriber gets all of them. */
+  isFor(subscriber: Subscriber): boolean {
+    return !this.#hasExceptions || this.entries.every(({ message }) => message.isFor(subscriber));
   }
 
   /** Gives all frames in the form that a subscriber gets, which has that form in common with others. */

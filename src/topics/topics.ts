@@ -297,7 +297,7 @@ export class Topics implements SubscriberTopics {
     // The program's code may run while others are sent to, and end any connection.
     if (!subscriber.isSendable) return;
     const form = formOf(subscriber);
-    if (!subscriber.isBehind && !batch.hasExceptions && form !== undefined) {
+    if (!subscriber.isBehind && form !== undefined && batch.isFor(subscriber)) {
       const frames = batch.encodeFor(subscriber, form);
       if (frames.length <= subscriber.room) {
         subscriber.sendShared(frames, batch.entries.length, isLast);

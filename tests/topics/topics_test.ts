@@ -68,6 +68,18 @@ it("many subscribers get what is published, one after another, but those that en
   assertEquals(table.subscriberCount("a"), 90);
 });
 
+it("those who get all of what is published get it in one piece, also where others don't", () => {
+  const table = new Topics();
+  const received: number[][] = [[], [], []];
+  const all = received.map((own) => subscriber(own));
+  for (const one of all) table.subscribe(one, "a", {});
+  for (const except of [undefined, all[1], all[1], all[2]]) {
+    table.publish("a", "x", undefined, "", except);
+  }
+  table.flush();
+  assertEquals(received, [[4], [1, 1], [1, 1, 1]]);
+});
+
 describe("what is published", () => {
   /** Topics whose turn ends when the test says so, with one subscriber. */
   function createTopics() {
