@@ -7,7 +7,8 @@ import { KiB, MiB, mib, progress, scaled, skip, TIMEOUT_MS } from "./scale.ts";
 import { ServerProcess } from "./server_process.ts";
 import type { TcpClient } from "./tcp_client.ts";
 
-const CONNECTIONS = scaled(300, 1_000);
+/** So many that what the runtime's heap grows by of itself does not count: 6 MiB on Deno. */
+const CONNECTIONS = 1_000;
 const VISITORS = scaled(2_000, 10_000);
 /** How many do something at once. */
 const CONCURRENCY = 20;
@@ -118,24 +119,24 @@ for (const compression of ["takeover", "no-takeover"]) {
         await client.write(plain.subarray(0, 3));
       });
       progress(`${compression}, before the first message: ${kib(each)} each`);
-      assert(each < IDLE_SIZE, `${kib(each)} each`);
       await leave();
+      assert(each < IDLE_SIZE, `${kib(each)} each`);
     });
 
     test("windows behind it, or nothing", async () => {
       const { each, leave } = await growthOf(server, (echo) => echo.echo(MESSAGE));
       progress(`${compression}, after one message: ${kib(each)} each`);
       const most = compression === "takeover" ? TAKEOVER_SIZE + IDLE_SIZE : IDLE_SIZE;
-      assert(each < most, `${kib(each)} each`);
       await leave();
+      assert(each < most, `${kib(each)} each`);
     });
 
     test("a window within a message", async () => {
       const part = MESSAGE.subarray(0, MESSAGE.length - 5);
       const { each, leave } = await growthOf(server, ({ client }) => client.write(part));
       progress(`${compression}, within a message: ${kib(each)} each`);
-      assert(each < UNFINISHED_SIZE + IDLE_SIZE, `${kib(each)} each`);
       await leave();
+      assert(each < UNFINISHED_SIZE + IDLE_SIZE, `${kib(each)} each`);
     });
 
     test("nothing when it has gone", async () => {
