@@ -1,3 +1,4 @@
+// @waits
 import { after, before, describe, it } from "node:test";
 import {
   assertEquals,

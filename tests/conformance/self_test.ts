@@ -1,3 +1,4 @@
+// @waits
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { closing } from "./cases/close.ts";

@@ -1,3 +1,4 @@
+// @waits
 import { MiB } from "../stress/scale.ts";
 import { hoarders } from "./attacks/hoarders.ts";
 import { describeArenas } from "./describe_arenas.ts";
