@@ -1,4 +1,5 @@
 // @waits
+
 import { after, before, describe, it } from "node:test";
 import {
   assertEquals,

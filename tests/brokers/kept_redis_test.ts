@@ -1,4 +1,5 @@
 // @waits
+
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { redisBroker } from "../../src/brokers/redis.ts";

@@ -1,4 +1,5 @@
 // @waits
+
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { connect } from "../../src/adapters/client.ts";

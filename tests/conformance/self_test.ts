@@ -1,4 +1,5 @@
 // @waits
+
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { closing } from "./cases/close.ts";

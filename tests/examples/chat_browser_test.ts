@@ -1,4 +1,5 @@
 // @waits
+
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { existsSync } from "node:fs";

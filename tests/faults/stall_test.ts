@@ -1,4 +1,5 @@
 // @waits
+
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { CloseInfo, Connection } from "../../src/server/mod.ts";

@@ -1,4 +1,5 @@
 // @waits
+
 import { MiB } from "../stress/scale.ts";
 import { hoarders } from "./attacks/hoarders.ts";
 import { describeArenas } from "./describe_arenas.ts";
