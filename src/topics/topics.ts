@@ -70,6 +70,8 @@ export class Topics implements SubscriberTopics {
   #publishedSize = 0;
   #place = 0;
   #leastRoom = Infinity;
+  /** How many times a subscriber has left a topic. */
+  #removed = 0;
   readonly #flush = (): void => this.flush(true);
   /** Is told which topics have subscribers, where somebody wants to know. */
   watcher: TopicsWatcher | undefined;
@@ -234,11 +236,14 @@ export class Topics implements SubscriberTopics {
     for (const { topic } of entries) topics.add(topic);
     if (topics.size === 1) {
       const batch = new Batch(entries);
-      this.#deliverToAll(this.#subscribers.get(entries[0].topic) ?? [], batch, isLast);
+      const subscribers = this.#subscribers.get(entries[0].topic);
+      if (subscribers !== undefined) this.#deliverToAll(subscribers, batch, isLast);
       return;
     }
     const batches = new Map<string, Batch>();
     for (const [subscriber, names] of this.#findSubscribers(topics)) {
+      // The program's code may run while others are sent to, and end any subscription.
+      if (!this.#subscriptions.has(subscriber)) continue;
       const signature = JSON.stringify(names);
       let batch = batches.get(signature);
       if (batch === undefined) {
@@ -278,10 +283,15 @@ export class Topics implements SubscriberTopics {
     return found;
   }
 
-  #deliverToAll(subscribers: Iterable<Subscriber>, batch: Batch, isLast: boolean): void {
+  #deliverToAll(subscribers: ReadonlySet<Subscriber>, batch: Batch, isLast: boolean): void {
+    const removed = this.#removed;
     const group: Subscriber[] = [];
     const deliver = () => {
-      for (const subscriber of group) this.#deliver(subscriber, batch, isLast);
+      for (const subscriber of group) {
+        // The program's code may run while others are sent to, and end any subscription.
+        if (this.#removed !== removed && !subscribers.has(subscriber)) continue;
+        this.#deliver(subscriber, batch, isLast);
+      }
       group.length = 0;
     };
     for (const subscriber of subscribers) {
@@ -294,7 +304,6 @@ export class Topics implements SubscriberTopics {
   }
 
   #deliver(subscriber: Subscriber, batch: Batch, isLast: boolean): void {
-    // The program's code may run while others are sent to, and end any connection.
     if (!subscriber.isSendable) return;
     const form = formOf(subscriber);
     if (!subscriber.isBehind && form !== undefined && batch.isFor(subscriber)) {
@@ -344,6 +353,7 @@ export class Topics implements SubscriberTopics {
   }
 
   #remove(subscriber: Subscriber, topic: string): void {
+    this.#removed++;
     const subscribers = this.#subscribers.get(topic)!;
     subscribers.delete(subscriber);
     if (subscribers.size > 0) return;
