@@ -30,7 +30,7 @@ import type {
   Position,
 } from "../topics/broker.ts";
 import { NatsLog } from "./nats_log.ts";
-import { encodeSubject } from "./nats_subject.ts";
+import { NatsNames } from "./nats_names.ts";
 import { NatsSubscriptions } from "./nats_subscriptions.ts";
 import { SharedAnswer } from "./shared_answer.ts";
 
@@ -57,8 +57,9 @@ export interface NatsBrokerOptions {
    */
   servers?: string | string[];
   /**
-   * What the subjects begin with, before a dot and the topic. Servers with another prefix are apart. One or
-   * more tokens of letters, digits, `_` and `-`, with a dot between two: at most 256 characters.
+   * What the subjects begin with, before a dot and the topic. One or more words of letters, digits, `_` and
+   * `-`, with a dot between two: at most 256 characters. Servers with another prefix are apart, whatever the
+   * topics are: to that end, it is one token of the subjects, with a colon for each dot.
    *
    * @default {"sluice"}
    */
@@ -84,8 +85,9 @@ export interface NatsBrokerOptions {
  *
  * With {@linkcode HostOptions.resume} it keeps messages, in one stream of JetStream
  * (`nats-server --jetstream`, 2.9 or newer), which is made, or changed where the options are others. Its
- * subjects are `prefix+kept.topic`, and it is named like that, with `+` for each dot: `sluice+kept`. It
- * publishes them again as `prefix+live.topic`, which is what servers subscribe to. The user needs the right
+ * subjects are `prefix+kept.topic`, and it is named like that, with `+` for each dot of the prefix, and `=a`
+ * for `A`: `sluice+kept`. Where that is longer than 255 characters, a hash stands for its end. It publishes
+ * the messages again as `prefix+live.topic`, which is what servers subscribe to. The user needs the right
  * to both, to the inbox, and to `$JS.API.>`. A message is kept once JetStream says so, in its files: where
  * it is killed it loses none; where the machine crashes it may lose those of the last two minutes, unless
  * its `sync_interval` is `always`, or there are `replicas`. Where it is not known whether JetStream has a
@@ -128,7 +130,7 @@ export function natsBroker(options: NatsBrokerOptions = {}): KeepingBroker {
 /** The implementation of {@linkcode natsBroker}. */
 class NatsBroker implements KeepingBroker {
   readonly #options: NodeConnectionOptions;
-  readonly #prefix: string;
+  readonly #names: NatsNames;
   readonly #replicas: number | undefined;
   readonly #subscriptions: NatsSubscriptions;
   #keeping: { window: KeepWindow; handler: KeptMessagesHandler } | undefined;
@@ -163,10 +165,10 @@ class NatsBroker implements KeepingBroker {
         `Cannot use ${String(replicas)} as replicas: it is an integer from 1 to ${MAX_REPLICAS}`,
       );
     }
-    this.#prefix = prefix;
+    this.#names = new NatsNames(prefix);
     this.#replicas = replicas;
     this.#subscriptions = new NatsSubscriptions(
-      (topic) => this.#toSubject(topic),
+      (topic) => this.#names.toSubject(topic),
       (topic, message) => this.#handler!.receiveMessage(topic, message.data),
       (error) => this.#tellError(error),
     );
@@ -201,7 +203,8 @@ class NatsBroker implements KeepingBroker {
     const natsPackage = await import("@nats-io/transport-node");
     if (this.#keeping !== undefined) {
       this.#log = new NatsLog(
-        this.#prefix,
+        this.#names,
+        await this.#names.toStream(),
         this.#replicas,
         this.#options.inboxPrefix,
         natsPackage,
@@ -217,7 +220,7 @@ class NatsBroker implements KeepingBroker {
   }
 
   async publish(topic: string, message: Uint8Array): Promise<void> {
-    this.#connected.publish(this.#toSubject(topic), message);
+    this.#connected.publish(this.#names.toSubject(topic), message);
     await this.#flush.get();
   }
 
@@ -256,10 +259,6 @@ class NatsBroker implements KeepingBroker {
   get #kept(): NatsLog {
     if (this.#log === undefined) throw new TypeError("Cannot keep messages: call keep() first");
     return this.#log;
-  }
-
-  #toSubject(topic: string): string {
-    return `${this.#prefix}.${encodeSubject(topic)}`;
   }
 
   #tellError(error: unknown): void {

@@ -11,6 +11,7 @@ import type {
   MissedMessages,
   Position,
 } from "../topics/broker.ts";
+import type { NatsNames } from "./nats_names.ts";
 import { NatsReader } from "./nats_reader.ts";
 import {
   type Answer,
@@ -19,15 +20,14 @@ import {
   NatsStream,
   type StreamState,
 } from "./nats_stream.ts";
-import { encodeSubject } from "./nats_subject.ts";
 import { NatsSubscriptions } from "./nats_subscriptions.ts";
 import { NatsTicks, type NatsTicksOwner } from "./nats_ticks.ts";
 import { RefusedError } from "./refused_error.ts";
 import type { StreamMessage } from "./stream_tail.ts";
 import { TopicOrder } from "./topic_order.ts";
 
-/** What no topic is encoded as: messages that only count. */
-const TICK = "!";
+/** What stands for the subject of ticks, which is no topic's. */
+const TICKS = "";
 const BAD_REQUEST = 400;
 
 /** What the package `@nats-io/transport-node` gives. */
@@ -51,7 +51,7 @@ export class NatsLog implements NatsTicksOwner {
   readonly #owner: NatsLogOwner;
   readonly #package: NatsPackage;
   readonly #inboxPrefix: string | undefined;
-  readonly #prefix: string;
+  readonly #names: NatsNames;
   readonly #stream: NatsStream;
   readonly #topics: NatsSubscriptions;
   readonly #tickSubscription: NatsSubscriptions;
@@ -67,7 +67,8 @@ export class NatsLog implements NatsTicksOwner {
   readonly #orders: Map<string, TopicOrder> = new Map();
 
   constructor(
-    prefix: string,
+    names: NatsNames,
+    stream: string,
     replicas: number | undefined,
     inboxPrefix: string | undefined,
     natsPackage: NatsPackage,
@@ -80,23 +81,20 @@ export class NatsLog implements NatsTicksOwner {
     this.#owner = owner;
     this.#package = natsPackage;
     this.#inboxPrefix = inboxPrefix;
-    // No prefix has a plus: what is kept is apart from all else.
-    this.#prefix = `${prefix}+kept`;
-    const live = `${prefix}+live`;
-    const name = this.#prefix.replaceAll(".", "+");
-    this.#stream = new NatsStream(name, this.#prefix, live, window, replicas);
+    this.#names = names;
+    this.#stream = new NatsStream(stream, names.kept, names.live, window, replicas);
     const onError = (error: unknown) => owner.receiveError(error);
     this.#topics = new NatsSubscriptions(
-      (topic) => `${live}.${encodeSubject(topic)}`,
+      (topic) => names.toLiveSubject(topic),
       (topic, message) => this.#receive(topic, message),
       onError,
     );
     this.#tickSubscription = new NatsSubscriptions(
-      () => `${live}.${TICK}`,
+      () => names.liveTick,
       (_, message) => void this.#receiveTick(message),
       onError,
     );
-    this.#ticks = new NatsTicks(`${this.#prefix}.${TICK}`, window.windowMs, this);
+    this.#ticks = new NatsTicks(names.keptTick, window.windowMs, this);
   }
 
   /** Makes sure of the stream, over a connection that is there, for the first time or again. */
@@ -128,7 +126,7 @@ export class NatsLog implements NatsTicksOwner {
   /** Subscribes to topics. */
   subscribe(connection: NatsConnection, topics: readonly string[]): void {
     this.connection = connection;
-    this.#tickSubscription.add(connection, [TICK]);
+    this.#tickSubscription.add(connection, [TICKS]);
     this.#topics.add(connection, topics);
     this.#ticks.start();
   }
@@ -141,7 +139,7 @@ export class NatsLog implements NatsTicksOwner {
       this.#orders.delete(topic);
     }
     if (this.#topics.size > 0) return;
-    this.#tickSubscription.delete([TICK]);
+    this.#tickSubscription.delete([TICKS]);
     this.#ticks.stop();
   }
 
@@ -171,7 +169,7 @@ export class NatsLog implements NatsTicksOwner {
     const options = { headers, timeout: ANSWER_TIMEOUT_MS };
     let answer: Msg;
     try {
-      answer = await connection.request(this.#toSubject(topic), message, options);
+      answer = await connection.request(this.#names.toKeptSubject(topic), message, options);
     } catch (error) {
       if (isNoResponder(error)) this.#leave("it is not there any more", error);
       throw isRefusal(error) ? toRefusal(topic, String(error), error) : error;
@@ -191,7 +189,7 @@ export class NatsLog implements NatsTicksOwner {
       this.#check(state.epoch);
       return { messages: [], isComplete: true, position: { epoch, number: state.last } };
     }
-    const subject = this.#toSubject(topic);
+    const subject = this.#names.toKeptSubject(topic);
     const { windowSize } = this.#window;
     let start = after.epoch === epoch ? after.number + 1 : 1;
     let tail = await reader.read(subject, start, windowSize);
@@ -265,10 +263,6 @@ export class NatsLog implements NatsTicksOwner {
     if (!this.#isOpen) return;
     this.suspend();
     this.#owner.receiveGone(this.#stream.toError(reason, cause));
-  }
-
-  #toSubject(topic: string): string {
-    return `${this.#prefix}.${encodeSubject(topic)}`;
   }
 }
 

@@ -31,6 +31,7 @@ import type {
   Position,
 } from "../topics/broker.ts";
 import { RedisLog, type SendCommand } from "./redis_log.ts";
+import { RedisNames } from "./redis_names.ts";
 
 export type * from "../topics/broker.ts";
 
@@ -59,8 +60,10 @@ export interface RedisBrokerOptions {
    */
   sharded?: boolean;
   /**
-   * What the channels begin with, before the topic. Servers with another prefix are apart. The keys and
-   * channels of messages that are kept begin with `kept:` and this.
+   * What the channels begin with, before the topic. The keys and channels of messages that are kept begin
+   * with `kept:` and this. Servers with another prefix are apart, whatever the topics are: to that end, all
+   * but a colon at its end, letters, digits and `- _ . ! ~ ' ( )` is percent-encoded, and `%:` stands behind
+   * one without that colon. Databases are no such borders: channels have none.
    *
    * @default {"sluice:"}
    */
@@ -144,7 +147,7 @@ async function createClient(url: string, options: RedisClientOptions) {
 /** The implementation of {@linkcode redisBroker}. */
 class RedisBroker implements KeepingBroker {
   readonly #url: string;
-  readonly #prefix: string;
+  readonly #names: RedisNames;
   readonly #sharded: boolean;
   readonly #options: RedisClientOptions;
   #handler: BrokerHandler | undefined;
@@ -156,7 +159,7 @@ class RedisBroker implements KeepingBroker {
   #isPreparing = false;
   #prepareTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #receive = (message: Buffer, channel: Buffer): void => {
-    this.#handler!.receiveMessage(channel.toString().slice(this.#prefix.length), message);
+    this.#handler!.receiveMessage(this.#names.topicOfChannel(channel.toString()), message);
   };
 
   readonly #receiveKept = (payload: Buffer, channel: Buffer): void => {
@@ -179,7 +182,7 @@ class RedisBroker implements KeepingBroker {
       throw new TypeError(`Cannot use ${JSON.stringify(prefix)} as prefix: it is a string`);
     }
     this.#url = url;
-    this.#prefix = prefix;
+    this.#names = new RedisNames(prefix);
     this.#sharded = sharded;
     this.#options = client as RedisClientOptions;
   }
@@ -203,7 +206,7 @@ class RedisBroker implements KeepingBroker {
       const client = this.#publisher.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
       const { window } = this.#keeping;
       const send: SendCommand = (words) => client.sendCommand(words);
-      this.#log = new RedisLog(window, this.#prefix, this.#sharded, send);
+      this.#log = new RedisLog(window, this.#names, this.#sharded, send);
     }
     for (const client of [this.#publisher, this.#subscriber]) {
       client.on("ready", () => {
@@ -223,7 +226,7 @@ class RedisBroker implements KeepingBroker {
 
   async publish(topic: string, message: Uint8Array): Promise<void> {
     const bytes = Buffer.from(message.buffer, message.byteOffset, message.length);
-    const channel = this.#prefix + topic;
+    const channel = this.#names.toChannel(topic);
     if (this.#sharded) await this.#publisher.sPublish(channel, bytes);
     else await this.#publisher.publish(channel, bytes);
   }
@@ -272,7 +275,7 @@ class RedisBroker implements KeepingBroker {
   }
 
   #toChannels(topics: readonly string[], isKept: boolean): string[] {
-    if (!isKept) return topics.map((topic) => this.#prefix + topic);
+    if (!isKept) return topics.map((topic) => this.#names.toChannel(topic));
     const log = this.#kept;
     return topics.map((topic) => log.toChannel(topic));
   }

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { KeepWindow, KeptMessage, MissedMessages, Position } from "../topics/broker.ts";
+import type { RedisNames } from "./redis_names.ts";
 import { RefusedError } from "./refused_error.ts";
 import { APPEND, READ } from "./redis_scripts.ts";
 
@@ -26,7 +27,7 @@ type Entry = [id: Buffer, fields: [Buffer, Buffer, Buffer, Buffer]];
 /** The messages that Redis keeps, in a stream for each topic. */
 export class RedisLog {
   readonly #window: KeepWindow;
-  readonly #prefix: string;
+  readonly #names: RedisNames;
   readonly #publish: string;
   readonly #send: SendCommand;
   readonly #append: Script = { text: APPEND, hash: "" };
@@ -34,9 +35,9 @@ export class RedisLog {
   readonly #newEpoch: string = crypto.randomUUID().replaceAll("-", "").slice(0, 20);
   #newEpochCount = 0;
 
-  constructor(window: KeepWindow, prefix: string, isSharded: boolean, send: SendCommand) {
+  constructor(window: KeepWindow, names: RedisNames, isSharded: boolean, send: SendCommand) {
     this.#window = window;
-    this.#prefix = prefix;
+    this.#names = names;
     this.#publish = isSharded ? "SPUBLISH" : "PUBLISH";
     this.#send = send;
   }
@@ -50,7 +51,7 @@ export class RedisLog {
 
   /** Gives the channel of a topic. */
   toChannel(topic: string): string {
-    return this.#key(topic, "live");
+    return this.#names.toKeptName(topic, "live");
   }
 
   /** Appends a message: see {@linkcode KeepingBroker.append}. */
@@ -96,24 +97,13 @@ export class RedisLog {
     const number = Number(digits);
     const message = payload.subarray(headLength + 1);
     return {
-      topic: this.#toTopic(channel.toString()),
+      topic: this.#names.topicOfLive(channel.toString()),
       message: { position: { epoch, number }, previous: number - 1, message },
     };
   }
 
   #keys(topic: string): string[] {
-    return [this.#key(topic, "log"), this.#key(topic, "meta"), this.#key(topic, "ids")];
-  }
-
-  /** What is in braces decides which node of a cluster has it, and must not be empty. */
-  #key(topic: string, what: string): string {
-    const name = topic === "" ? "%" : topic.replaceAll("%", "%25").replaceAll("}", "%7D");
-    return `kept:${this.#prefix}{${name}}:${what}`;
-  }
-
-  #toTopic(channel: string): string {
-    const name = channel.slice(this.toChannel("").indexOf("{%}:") + 1, -"}:live".length);
-    return name === "%" ? "" : name.replaceAll("%7D", "}").replaceAll("%25", "%");
+    return (["log", "meta", "ids"] as const).map((what) => this.#names.toKeptName(topic, what));
   }
 
   /** What both scripts are given: an epoch that is new, in case that one is needed, and the window. */

@@ -136,7 +136,10 @@ export abstract class RealBroker {
   /** What starts a server process, which is told of this broker: see `room_process.ts`. */
   abstract readonly word: string;
   /** Makes a server's part. */
-  abstract createBroker(): KeepingBroker;
+  createBroker(prefix?: string): KeepingBroker {
+    return createBroker(this.word, this.port, prefix);
+  }
+
   /** Counts the servers that are subscribed to a topic. */
   abstract count(topic: string): Promise<number>;
   /** Counts the topics that servers are subscribed to, for each server. */
@@ -191,10 +194,6 @@ export class RealRedis extends RealBroker {
 
   get word(): string {
     return this.#sharded ? "redis-sharded" : "redis";
-  }
-
-  createBroker(): KeepingBroker {
-    return createBroker(this.word, this.port);
   }
 
   protected override async choosePorts(): Promise<void> {
@@ -253,10 +252,6 @@ export class RealNats extends RealBroker {
     this.#keeps = keeps;
   }
 
-  createBroker(): KeepingBroker {
-    return createBroker(this.word, this.port);
-  }
-
   async count(topic: string): Promise<number> {
     const subject = `sluice.${encodeSubject(topic)}`;
     return (await this.#listSubjects()).filter((name) => name === subject).length;
@@ -296,9 +291,10 @@ export class RealNats extends RealBroker {
 }
 
 /** Makes a server's part in the broker that a word and a port stand for. */
-export function createBroker(word: string, port: number): KeepingBroker {
-  if (word === "nats") return natsBroker({ servers: `127.0.0.1:${port}` });
-  return redisBroker({ url: `redis://127.0.0.1:${port}`, sharded: word === "redis-sharded" });
+export function createBroker(word: string, port: number, prefix?: string): KeepingBroker {
+  if (word === "nats") return natsBroker({ servers: `127.0.0.1:${port}`, prefix });
+  const sharded = word === "redis-sharded";
+  return redisBroker({ url: `redis://127.0.0.1:${port}`, sharded, prefix });
 }
 
 /** A kind of broker, and whether it can be tested here. */
