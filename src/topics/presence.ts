@@ -10,7 +10,7 @@ import {
   type PresenceLink,
   type TellChanges,
 } from "./presence_group.ts";
-import { PRESENCE_PREFIX, roomTopic } from "./presence_message.ts";
+import { roomTopic } from "./presence_message.ts";
 import type { PresenceSettings, PresentMember } from "./presence_options.ts";
 import { PresenceRoom, type RoomChange } from "./presence_room.ts";
 import type { TopicsPresence } from "./topics.ts";
@@ -123,7 +123,7 @@ export class Presence implements TopicsPresence {
         const data = notice!({ type, topic, key, info: decodeInfo(info) });
         if (data === undefined) continue;
         assertMessage(data);
-        this.#sendNotice(topic, data, PRESENCE_PREFIX + key, except, watchers);
+        this.#sendNotice(topic, data, key, except, watchers);
       } catch (error) {
         this.#onError(error);
       }

@@ -31,8 +31,7 @@ export function formOf(subscriber: Subscriber): number | undefined {
 export class PublishedMessage {
   readonly data: Message;
   readonly compress: boolean | undefined;
-  /** What stands for it where only the latest one is kept. */
-  readonly key: string;
+  readonly #key: string;
   readonly #except: Except;
   readonly #audience: ReadonlySet<Subscriber> | undefined;
   /** Where it stands, where it is kept. */
@@ -41,8 +40,9 @@ export class PublishedMessage {
   #size = -1;
 
   /**
+   * @param key What it is about: see {@linkcode PublishedMessage.slot}.
    * @param except Who is not to get it.
-   * @param audience Who is to get it; by default all.
+   * @param audience Who is to get it, where it is a notice of presence; by default all.
    */
   constructor(
     data: Message,
@@ -55,7 +55,7 @@ export class PublishedMessage {
     // The caller may change them as soon as it is published.
     this.data = typeof data === "string" ? data : cloneBytes(data, 0, data.length);
     this.compress = compress;
-    this.key = key;
+    this.#key = key;
     this.#except = except;
     this.#audience = audience;
     this.#place = place;
@@ -64,6 +64,11 @@ export class PublishedMessage {
   /** Whether all subscribers get it. */
   get isForAll(): boolean {
     return this.#except === undefined && this.#audience === undefined;
+  }
+
+  /** What stands for it where only the latest one is kept: messages and notices with one key are apart. */
+  get slot(): string {
+    return (this.#audience === undefined ? "message " : "notice ") + this.#key;
   }
 
   /** Whether a subscriber gets it. */

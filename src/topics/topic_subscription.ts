@@ -32,7 +32,7 @@ export class TopicSubscription implements Subscription {
   readonly #queueSize: number;
   readonly #closeCode: number;
   #waiting: Fifo<Waiting> | undefined;
-  /** The latest message of each key, in the order they came. */
+  /** The latest message of each slot, in the order they came. */
   #latest: Map<string, Waiting> | undefined;
   #size = 0;
   /** How many bytes wait that were missed: there is a bound to them already. */
@@ -100,8 +100,9 @@ export class TopicSubscription implements Subscription {
         return "none";
       case "latest": {
         const latest = this.#latest ??= new Map();
-        if (latest.delete(message.key)) this.#dropped++;
-        latest.set(message.key, waiting);
+        const { slot } = message;
+        if (latest.delete(slot)) this.#dropped++;
+        latest.set(slot, waiting);
         return "waits";
       }
       default:
@@ -141,8 +142,8 @@ export class TopicSubscription implements Subscription {
       this.#count(waiting, -1);
       return waiting.message;
     }
-    const [key, { message }] = this.#latest!.entries().next().value!;
-    this.#latest!.delete(key);
+    const [slot, { message }] = this.#latest!.entries().next().value!;
+    this.#latest!.delete(slot);
     return message;
   }
 }

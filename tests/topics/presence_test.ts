@@ -115,6 +115,22 @@ describe("who is in a topic, on one server,", () => {
       assertEquals((await a.takeTexts()).slice(1), ["-bob", "+ann", "other"]);
     }));
 
+  it("is told beside the messages of the program, whatever their keys are, with `latest`", () =>
+    withMemoryServer({ presence, limits: { sendHighWaterMark: 100 } }, async (harness) => {
+      const [a, b] = [await watchOn(harness), await watchOn(harness)];
+      a.conn.subscribe("x", { presence: true, lag: "latest" });
+      a.client.socket.pause();
+      a.conn.trySend("".padEnd(300, "."));
+      await settle();
+      b.conn.subscribe("x", { presence: { key: "bob" } });
+      await settle();
+      const keys = ["bob", "$presence/bob", "notice bob", "message bob", "notice", ""];
+      for (const key of keys) harness.server.publish("x", `of ${key}`, { key });
+      await settle();
+      a.client.socket.resume();
+      assertEquals((await a.takeTexts()).slice(1), ["+bob", ...keys.map((key) => `of ${key}`)]);
+    }));
+
   it("asks nobody what to tell where nobody is to be told", () => {
     let calls = 0;
     const notice = () => {
