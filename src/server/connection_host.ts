@@ -45,7 +45,8 @@ export interface PublishOptions {
   compress?: boolean;
   /**
    * What stands for the message with subscribers whose `lag` is `"latest"`: of the messages of a topic
-   * that have the same key, only the last one waits.
+   * that have the same key, only the last one waits. With a {@linkcode HostOptions.broker} it has no half of
+   * a surrogate pair.
    *
    * @default {""}
    */
@@ -81,9 +82,9 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
    *
    * @param topic The topic's name.
    * @param data A string, sent as text, or bytes, sent as binary: they are copied.
-   * @throws {TypeError} Where the topic is no string, or the message neither a string nor a
-   * `Uint8Array`; with a broker also where the topic has half of a surrogate pair, or begins with
-   * `$presence/`.
+   * @throws {TypeError} Where the topic or the key is no string, or the message neither a string nor a
+   * `Uint8Array`; with a broker also where the topic or the key has half of a surrogate pair, or the topic
+   * begins with `$presence/`.
    * @throws {RangeError} Where there is a broker, or the messages of the topic are kept
    * ({@linkcode HostOptions.resume}), and the topic has more than 1,024 bytes of UTF-8.
    */

@@ -8,7 +8,7 @@ import { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
 import { checkCloseStatus } from "../protocol/close_payload.ts";
 import { assertMessage } from "../protocol/protocol.ts";
 import type { BrokerEvent } from "../topics/broker.ts";
-import { BrokerLink, checkBrokerTopic } from "../topics/broker_link.ts";
+import { BrokerLink, checkBrokerTopic, checkWellFormed } from "../topics/broker_link.ts";
 import { MemoryKeeper } from "../topics/memory_keeper.ts";
 import { Presence } from "../topics/presence.ts";
 import type { PresentMember } from "../topics/presence_options.ts";
@@ -114,9 +114,13 @@ export abstract class WebSocketHost<Data>
     }
     assertMessage(data);
     const { compress, key = "" } = options;
+    if (typeof key !== "string") {
+      throw new TypeError(`Cannot publish with the key ${String(key)}: a key is a string`);
+    }
     const except = (options.except as WebSocketConnection<unknown> | undefined)?.subscriber;
     if (this.#broker !== undefined) {
       checkBrokerTopic(topic);
+      checkWellFormed("key", key);
       this.#broker.publish(topic, data, compress, key, except);
     } else if (this.#keeper?.isKept(topic)) {
       this.#keeper.publish(topic, data, compress, key, except);

@@ -27,13 +27,7 @@ const PRESENCE_WINDOW = 1024 * 1024;
  * @throws {RangeError} Where it is too long.
  */
 export function checkBrokerTopic(topic: string, more: number = 0): void {
-  if (!topic.isWellFormed()) {
-    throw new TypeError(
-      `Cannot use the topic ${
-        JSON.stringify(topic)
-      } with a broker: it has half of a surrogate pair`,
-    );
-  }
+  checkWellFormed("topic", topic);
   if (topic.startsWith(PRESENCE_PREFIX)) {
     throw new TypeError(
       `Cannot use the topic ${
@@ -42,6 +36,19 @@ export function checkBrokerTopic(topic: string, more: number = 0): void {
     );
   }
   checkTopicLength(topic, more === 0 ? "a broker" : "a broker and presence", more);
+}
+
+/**
+ * Checks a text that is to go to a broker.
+ *
+ * @param what What it is.
+ * @throws {TypeError} Where it has half of a surrogate pair: it has no form in UTF-8, and would become another.
+ */
+export function checkWellFormed(what: string, text: string): void {
+  if (text.isWellFormed()) return;
+  throw new TypeError(
+    `Cannot use the ${what} ${JSON.stringify(text)} with a broker: it has half of a surrogate pair`,
+  );
 }
 
 /** A server's part in a broker: what it publishes goes there, and what others publish comes from there. */

@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { BrokerEvent, HostOptions } from "../../src/server/mod.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
@@ -90,6 +90,16 @@ describe("what is published with a broker", () => {
       await client.readMessage();
       assertEquals([await client.readMessage(), await client.readMessage()], ["a2", "b2"]);
     }, { limits: { sendHighWaterMark: 2_000, sendQueueSize: 100_000 } }));
+
+  it("has a key that stays itself on its way, which is told at once", () =>
+    withBroker(async ({ broker, harness: { server } }) => {
+      for (const key of ["\ud800", "a\udfffb", "\udc00\ud800"]) {
+        assertThrows(() => server.publish("x", "1", { key }), TypeError, "with a broker");
+      }
+      server.publish("x", "1", { key: "\ufffd😀" });
+      await settle();
+      assertEquals(broker.calls.length, 1);
+    }));
 
   it("goes nowhere without a subscriber", () =>
     withBroker(async ({ broker, harness, client }) => {

@@ -268,6 +268,17 @@ describe("subscribe()", () => {
     });
   });
 
+  it("refuses what is no key", async () => {
+    await withMemoryServer({}, ({ server }) => {
+      for (const key of [5, null, {}, Symbol("key")]) {
+        const options = { key: key as string };
+        assertThrows(() => server.publish("x", "1", options), TypeError, "a key is a string");
+      }
+      server.publish("x", "1", { key: "\ud800" });
+      return Promise.resolve();
+    });
+  });
+
   it("is for the connections of a server", async () => {
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
     const accepting: Promise<Connection> = accept({
