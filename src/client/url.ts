@@ -26,7 +26,8 @@ const utf8Encoder = new TextEncoder();
 /**
  * Parses the URL of a WebSocket: `ws:` or `wss:`, or their synonyms `http:` and `https:`.
  *
- * @throws {TypeError} Where it is none, has another scheme, or a fragment. The message names which.
+ * @throws {TypeError} Where it is none, has another scheme, or a fragment, or a user with a colon. The message
+ * names which.
  */
 export function parseWebSocketUrl(url: string | URL, base?: string): WebSocketAddress {
   const parsed = parse("connect to", url, base);
@@ -47,7 +48,7 @@ export function parseWebSocketUrl(url: string | URL, base?: string): WebSocketAd
 /**
  * Parses the URL of a proxy.
  *
- * @throws {TypeError} Where it is none, or has another scheme than `http:` or `https:`.
+ * @throws {TypeError} Where it is none, has another scheme than `http:` or `https:`, or a user with a colon.
  */
 export function parseProxyUrl(url: string | URL): ProxyAddress {
   const parsed = parse("use the proxy", url);
@@ -97,10 +98,19 @@ function toAddress(parsed: URL, secure: boolean): WebSocketAddress {
   };
 }
 
-/** "Basic" of RFC 7617, in UTF-8 as its section 2.1 allows. */
-function toAuthorization({ username, password }: URL): string | undefined {
+/**
+ * "Basic" of RFC 7617, in UTF-8 as its section 2.1 allows.
+ *
+ * @throws {TypeError} Where the user has a colon: the password begins behind the first one (section 2).
+ */
+function toAuthorization(url: URL): string | undefined {
+  const { username, password } = url;
   if (username === "" && password === "") return undefined;
-  const credentials = `${decodePercent(username)}:${decodePercent(password)}`;
+  const user = decodePercent(username);
+  if (user.includes(":")) {
+    throw new TypeError(`Cannot log in to ${describe(url)}: its user has a colon`);
+  }
+  const credentials = `${user}:${decodePercent(password)}`;
   return `Basic ${encodeBase64(utf8Encoder.encode(credentials))}`;
 }
 

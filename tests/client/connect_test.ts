@@ -164,6 +164,17 @@ describe("what connect() refuses before it connects", () => {
     });
   }
 
+  it("a user with a colon, which would be taken for the beginning of the password", async () => {
+    for (const url of ["ws://me%3Ayou:secret@d/", "ws://me%3ayou@d/", "ws://%3A@d/"]) {
+      const { connect } = new ScriptedServer();
+      const proxy = url.replace("ws", "http");
+      for (const attempt of [() => connect(url), () => connect("ws://d/", { proxy })]) {
+        const error = await assertRejects(attempt, TypeError, "its user has a colon");
+        assert(!/me|you|secret/.test(error.message), error.message);
+      }
+    }
+  });
+
   it("a password in the URL is not in the message", async () => {
     const { connect } = new ScriptedServer();
     const error = await assertRejects(() => connect("ws://me:secret@example.com/#x"), TypeError);
