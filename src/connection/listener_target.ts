@@ -1,3 +1,6 @@
+import { callHook } from "../hooks.ts";
+import { isObject } from "../values.ts";
+
 /** What can be given as a listener, as far as it matters: what it returns is looked at. */
 type Listener = ((event: Event) => unknown) | { handleEvent(event: Event): unknown };
 
@@ -6,11 +9,11 @@ interface HandlerEntry {
   readonly listener: EventListener;
 }
 
-/**
- * The functions that stand for listeners: one for each, and the same on all targets, so that it is
- * added only once, and can be removed.
- */
-const guards = new WeakMap<object, EventListener>();
+/** The phase of an event at a target that has no parent. */
+const AT_TARGET = 2;
+
+/** The events that are being dispatched, and lack what Node takes from them after the first listener. */
+const restored: WeakSet<Event> = new WeakSet();
 
 /**
  * An `EventTarget` with event handler attributes, whose listeners may fail: the runtimes end the
@@ -18,6 +21,8 @@ const guards = new WeakMap<object, EventListener>();
  */
 export abstract class ListenerTarget extends EventTarget {
   #handlers: Map<string, HandlerEntry> | undefined;
+  /** What stands for each listener: the same each time, so that it is added once, and can be removed. */
+  readonly #guards: WeakMap<object, EventListener> = new WeakMap();
 
   /** Takes what a listener has thrown, or its promise has rejected with. */
   abstract failListener(error: unknown): void;
@@ -27,7 +32,7 @@ export abstract class ListenerTarget extends EventTarget {
     listener: EventListener | EventListenerObject | null,
     options?: boolean | AddEventListenerOptions,
   ): void {
-    super.addEventListener(type, toGuard(listener as Listener | null), options);
+    super.addEventListener(type, this.#guard(listener as Listener | null), options);
   }
 
   override removeEventListener(
@@ -35,7 +40,22 @@ export abstract class ListenerTarget extends EventTarget {
     listener: EventListener | EventListenerObject | null,
     options?: boolean | EventListenerOptions,
   ): void {
-    super.removeEventListener(type, toGuard(listener as Listener | null), options);
+    // Node 22 knows only the option.
+    const given = typeof options === "boolean" ? { capture: options } : options;
+    super.removeEventListener(type, this.#guard(listener as Listener | null), given);
+  }
+
+  override dispatchEvent(event: Event): boolean {
+    if (restored.has(event)) {
+      throw new DOMException("The event is already being dispatched", "InvalidStateError");
+    }
+    const result = super.dispatchEvent(event);
+    if (restored.delete(event)) {
+      for (const name of ["currentTarget", "eventPhase", "composedPath"] as const) {
+        delete (event as Partial<Event>)[name];
+      }
+    }
+    return result;
   }
 
   /** The value of the event handler attribute. */
@@ -66,35 +86,37 @@ export abstract class ListenerTarget extends EventTarget {
       this.addEventListener(type, added.listener);
     }
   }
-}
 
-function toGuard(listener: Listener | null): EventListener | null {
-  // What is no listener is for EventTarget to refuse.
-  if (!isObject(listener)) return listener;
-  let guard = guards.get(listener);
-  if (guard === undefined) {
-    guard = (event) => callListener(listener, event as Event);
-    guards.set(listener, guard);
-    // For those runtimes that remove a listener, when its signal aborts, through this class.
-    guards.set(guard, guard);
-  }
-  return guard;
-}
-
-function callListener(listener: Listener, event: Event): void {
-  const target = event.currentTarget as ListenerTarget;
-  try {
-    const result = typeof listener === "function"
-      ? listener.call(target, event)
-      : listener.handleEvent(event);
-    if (isObject(result) && "then" in result && typeof result.then === "function") {
-      result.then(undefined, (error: unknown) => target.failListener(error));
+  #guard(listener: Listener | null): EventListener | null {
+    // What is no listener is for EventTarget to refuse.
+    if (!isObject(listener)) return listener;
+    let guard = this.#guards.get(listener);
+    if (guard === undefined) {
+      guard = (event) => this.#call(listener, event as Event);
+      this.#guards.set(listener, guard);
+      // For those runtimes that remove a listener, when its signal aborts, through this class.
+      this.#guards.set(guard, guard);
     }
-  } catch (error) {
-    target.failListener(error);
+    return guard;
   }
-}
 
-function isObject(value: unknown): value is object {
-  return typeof value === "function" || (typeof value === "object" && value !== null);
+  #call(listener: Listener, event: Event): void {
+    if (event.currentTarget !== this) this.#restore(event);
+    callHook(
+      () =>
+        typeof listener === "function" ? listener.call(this, event) : listener.handleEvent(event),
+      (error) => this.failListener(error),
+    );
+  }
+
+  /** For Node an event is over after its first listener: gives it back what it is for the others. */
+  #restore(event: Event): void {
+    if (!Object.isExtensible(event)) return;
+    restored.add(event);
+    Object.defineProperties(event, {
+      currentTarget: { value: this, configurable: true },
+      eventPhase: { value: AT_TARGET, configurable: true },
+      composedPath: { value: () => [this], configurable: true },
+    });
+  }
 }

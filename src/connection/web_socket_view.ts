@@ -7,6 +7,7 @@ import { createCloseEvent } from "./close_event.ts";
 import type { CloseInfo, Message } from "./connection.ts";
 import { ListenerTarget } from "./listener_target.ts";
 import type { MessageIterator } from "./message_iterators.ts";
+import { isArrayBuffer, isBlob } from "../values.ts";
 
 const CONNECTING = 0;
 const OPEN = 1;
@@ -174,6 +175,8 @@ export class WebSocketView extends ListenerTarget {
   ): void {
     super.addEventListener(type, listener, options);
     if (type !== "message" || !listener || this.#isHeard || this.#isClosed) return;
+    // A listener whose signal has aborted is none.
+    if (typeof options === "object" && options?.signal?.aborted) return;
     this.#isHeard = true;
     if (this.#hasStarted) this.#scheduleNext();
   }
@@ -182,7 +185,7 @@ export class WebSocketView extends ListenerTarget {
     if (arguments.length === 0) throw new TypeError("Cannot send: there is no message");
     const message = toMessage(data);
     if (this.readyState !== OPEN) this.#unsentSize += sizeOf(message);
-    else if (message instanceof Blob) this.#sendBlob(message);
+    else if (isBlob(message)) this.#sendBlob(message);
     else void this.#owner.send(message);
   }
 
@@ -201,9 +204,10 @@ export class WebSocketView extends ListenerTarget {
   /** Sends what is still to be read. What is sent behind it waits. */
   #sendBlob(blob: Blob): void {
     const { size } = blob;
+    const sent = this.#owner.sendStream("binary", blob.stream());
     this.#blobs++;
     this.#blobSize += size;
-    this.#owner.sendStream("binary", blob.stream())
+    sent
       .catch((error) => this.#owner.failHandler(error))
       .then(() => {
         this.#blobs--;
@@ -266,9 +270,9 @@ export class WebSocketView extends ListenerTarget {
 
 /** Converts what `send` is given, as Web IDL does: what it does not know becomes a string. */
 function toMessage(data: unknown): Message | Blob {
-  if (typeof data === "string" || data instanceof Blob) return data;
+  if (typeof data === "string" || isBlob(data)) return data;
   if (ArrayBuffer.isView(data)) return copy(data.buffer, data.byteOffset, data.byteLength);
-  if (data instanceof ArrayBuffer) return copy(data, 0, data.byteLength);
+  if (isArrayBuffer(data)) return copy(data, 0, data.byteLength);
   return String(data);
 }
 
@@ -279,7 +283,7 @@ function copy(buffer: ArrayBufferLike, offset: number, length: number): Uint8Arr
 }
 
 function sizeOf(message: Message | Blob): number {
-  if (message instanceof Blob) return message.size;
+  if (isBlob(message)) return message.size;
   return typeof message === "string" ? encoder.encode(message).length : message.length;
 }
 

@@ -1,0 +1,63 @@
+/**
+ * Tells what values are that the program gives, by what they can do and not by their class: other
+ * realms (`node:vm`, jest, vitest) have classes of their own, and packages replace the global ones.
+ *
+ * @module
+ */
+
+/** The getter that tells which of the typed arrays a value is; it looks at the value, not at its class. */
+const typedArrayName: (this: unknown) => unknown = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)!.get!;
+
+/** Whether a value is a `Uint8Array`, of any realm. */
+export function isUint8Array(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array || typedArrayName.call(value) === "Uint8Array";
+}
+
+/** Whether a value is an `ArrayBuffer`, of any realm. */
+export function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  return value instanceof ArrayBuffer ||
+    (isObject(value) && nameOf(value) === "ArrayBuffer" && "byteLength" in value);
+}
+
+/** Whether a value is a `Blob` or a `File`, of any class that can stream it. */
+export function isBlob(value: unknown): value is Blob {
+  return isObject(value) && /^(?:Blob|File)$/.test(nameOf(value)) &&
+    isFunction(value, "stream") && typeof (value as Blob).size === "number";
+}
+
+/** Whether a value can be read as a `ReadableStream`. */
+export function isReadableStream(value: unknown): value is ReadableStream {
+  return isObject(value) && isFunction(value, "getReader") &&
+    typeof (value as ReadableStream).locked === "boolean";
+}
+
+/** Whether a value is an `AbortSignal`, of any class. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  return isObject(value) && typeof (value as AbortSignal).aborted === "boolean" &&
+    isFunction(value, "addEventListener") && isFunction(value, "removeEventListener");
+}
+
+/** Whether a value is an object, or a function. */
+export function isObject(value: unknown): value is object {
+  return typeof value === "function" || (typeof value === "object" && value !== null);
+}
+
+/** Whether a value is an object without a class: its prototype is that of all objects, or none. */
+export function isPlainObject(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null ||
+    (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf"));
+}
+
+/** Whether a property is a function. */
+export function isFunction(value: object, name: PropertyKey): boolean {
+  return typeof (value as Record<PropertyKey, unknown>)[name] === "function";
+}
+
+function nameOf(value: object): string {
+  return String((value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag]);
+}
