@@ -59,7 +59,7 @@ export {
   validateUpgrade,
   type ValidateUpgradeOptions,
 } from "./negotiate.ts";
-export { type OriginPolicy, validateOriginPolicy } from "./origin.ts";
+export { type OriginCheck, type OriginPolicy, validateOriginPolicy } from "./origin.ts";
 export { toRequest } from "./request.ts";
 export { RequestHead } from "./request_head.ts";
 export { type RequestHeadLimits, RequestHeadParser } from "./request_head_parser.ts";

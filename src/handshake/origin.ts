@@ -1,4 +1,5 @@
 import { HandshakeError } from "../errors.ts";
+import { checkDecision, refusePromise } from "../hooks.ts";
 import { parseAuthority } from "./authority.ts";
 import type { RequestHead } from "./request_head.ts";
 
@@ -12,7 +13,7 @@ import type { RequestHead } from "./request_head.ts";
  *   another site can be made to resolve to this server ("DNS rebinding"), which is then of that origin.
  * - `"any"`: every origin. Only for servers that use neither cookies nor a network's trust.
  * - a list: these origins, as browsers serialise them, such as `"https://example.com"`.
- * - a function: those it returns `true` for. It must be synchronous.
+ * - a function: those it returns `true` for. A server's may return a promise: see {@linkcode OriginCheck}.
  */
 export type OriginPolicy =
   | "same"
@@ -21,13 +22,19 @@ export type OriginPolicy =
   | ((origin: string, head: RequestHead) => boolean);
 
 /**
+ * Decides whether an origin may connect, now or later: `true` for yes, `false` for no. Anything else is an
+ * error of the program, and no.
+ */
+export type OriginCheck = (origin: string, head: RequestHead) => boolean | Promise<boolean>;
+
+/**
  * Validates a policy, so that a mistake shows at once and not as a refused handshake.
  *
  * @param policy The policy.
  * @throws {TypeError} Where it is none, or an entry of the list can never equal the origin a browser
  * sends. The message names the entry.
  */
-export function validateOriginPolicy(policy: OriginPolicy): void {
+export function validateOriginPolicy(policy: OriginPolicy | OriginCheck): void {
   if (policy === "same" || policy === "any" || typeof policy === "function") return;
   if (!Array.isArray(policy)) {
     throw new TypeError(
@@ -61,10 +68,29 @@ export function checkOrigin(
 ): string | undefined {
   const origin = head.get("Origin");
   if (origin === undefined || policy === "any") return origin;
-  if (!isAllowed(origin, head, policy, host, secure)) {
-    throw new HandshakeError(403, "Cannot accept the request: its origin is not allowed");
-  }
+  if (!isAllowed(origin, head, policy, host, secure)) throw refuseOrigin();
   return origin;
+}
+
+/**
+ * Asks the program whether an origin may connect, and waits for the answer.
+ *
+ * @throws {HandshakeError} With status 403 where it may not.
+ * @throws {TypeError} Where the answer is neither true nor false.
+ * @throws What `check` throws, or rejects with.
+ */
+export async function askOrigin(
+  check: OriginCheck,
+  origin: string,
+  head: RequestHead,
+): Promise<void> {
+  const allowed: unknown = await check(origin, head);
+  checkDecision("the origin function", allowed);
+  if (!allowed) throw refuseOrigin();
+}
+
+function refuseOrigin(): HandshakeError {
+  return new HandshakeError(403, "Cannot accept the request: its origin is not allowed");
 }
 
 function isAllowed(
@@ -77,12 +103,9 @@ function isAllowed(
   if (policy === "same") return isSameOrigin(origin, host, secure);
   if (typeof policy !== "function") return policy.includes(origin);
   const allowed: unknown = policy(origin, head);
-  if (typeof allowed !== "boolean") {
-    // A promise is truthy: it would allow every origin.
-    throw new TypeError(
-      "Cannot check the origin: the function must return a boolean, and not a promise",
-    );
-  }
+  // A promise is truthy: it would allow every origin.
+  refusePromise("the origin function", allowed, () => {});
+  checkDecision("the origin function", allowed);
   return allowed;
 }
 

@@ -2,7 +2,7 @@
 
 export * from "../connection/mod.ts";
 export { HandshakeError, ListenError } from "../errors.ts";
-export type { OriginPolicy } from "../handshake/origin.ts";
+export type { OriginCheck, OriginPolicy } from "../handshake/origin.ts";
 export type { ByteStreamPair } from "../connection/stream_channel.ts";
 export type { TlsCertificate } from "../connection/byte_channel.ts";
 export type * from "../topics/broker.ts";

@@ -1,13 +1,14 @@
 import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
 import type { Budget, BudgetMember } from "../connection/budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
-import { reportError } from "../connection/report_error.ts";
 import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
+import { isError, reportError } from "../hooks.ts";
 import type { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
 import { computeAccept } from "../handshake/accept_key.ts";
 import { parseContentLength } from "../handshake/content_length.ts";
 import { isUpgrade, upgradeRequired, validateUpgrade } from "../handshake/negotiate.ts";
+import { askOrigin } from "../handshake/origin.ts";
 import { KeptRequest } from "../handshake/kept_request.ts";
 import { toRequest } from "../handshake/request.ts";
 import { checkRequestParts, type RequestParts } from "../handshake/request_parts.ts";
@@ -19,6 +20,7 @@ import { entries } from "../handshake/field_line.ts";
 import { selectSubprotocol } from "../handshake/subprotocol.ts";
 import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
 import { ChannelWriter } from "./channel_writer.ts";
+import { checkAcceptance, isResponse } from "./answers.ts";
 import type { AcceptSettings, RequestInfo, UpgradeAcceptance } from "./options.ts";
 import { cancelBody, sendResponse } from "./send_response.ts";
 
@@ -237,7 +239,15 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   async #serveUpgrade(head: RequestHead): Promise<void> {
     const { origin, upgrade } = this.#settings;
     const secure = this.#secure;
-    const { key, subprotocols: offered, extensions } = validateUpgrade(head, { origin, secure });
+    const isAsked = typeof origin === "function";
+    const { key, subprotocols: offered, extensions, origin: sent } = validateUpgrade(head, {
+      origin: isAsked ? "any" : origin,
+      secure,
+    });
+    if (isAsked && sent !== undefined) {
+      await askOrigin(origin, sent, head);
+      if (this.#isClosed || this.#isAnswering) return;
+    }
     const isResumable = this.#owner.isResumable === true && offered.includes(RESUME);
     // The program selects among its own.
     const subprotocols = isResumable ? offered.filter((name) => name !== RESUME) : offered;
@@ -245,13 +255,13 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     let acceptance: UpgradeAcceptance<Data> = {};
     if (upgrade !== undefined) {
       request = toRequest(head, { secure });
-      const result = await upgrade(request, this.#createInfo(subprotocols));
-      if (result instanceof Response) {
+      const result: unknown = await upgrade(request, this.#createInfo(subprotocols));
+      if (isResponse(result)) {
         this.#refusal = new HandshakeError(result.status, "The upgrade hook refused the request");
         await this.#respond(result, false);
         return;
       }
-      acceptance = checkAcceptance(result);
+      acceptance = checkAcceptance<Data>(result);
     }
     const protocol = selectSubprotocol(acceptance.protocol, subprotocols);
     const accept = await computeAccept(key);
@@ -302,8 +312,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
       if (this.#isClosed || this.#isAnswering) return;
       request = new Request(request, { body });
     }
-    const response = await fetch(request, this.#createInfo([]));
-    if (!(response instanceof Response)) {
+    const response: unknown = await fetch(request, this.#createInfo([]));
+    if (!isResponse(response)) {
       throw new TypeError("Cannot answer the request: the fetch hook did not return a Response");
     }
     await this.#respond(response, request.method === "HEAD");
@@ -354,12 +364,12 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   async #refuse(error: unknown): Promise<void> {
     if (this.#isClosed || this.#isAnswering) {
       // Nobody can be told any more. That a hook gives up when its signal aborts is no error.
-      const isExpected = error instanceof HandshakeError || error === this.#abort?.signal.reason;
+      const isExpected = isError(error, HandshakeError) || error === this.#abort?.signal.reason;
       if (!isExpected) reportError(this.#settings.onError, error);
       return;
     }
     await this.#answer(() => {
-      if (!(error instanceof HandshakeError)) throw error;
+      if (!isError(error, HandshakeError)) throw error;
       this.#refusal = error;
       return this.#writer.write(this.#encodeRefusal(error));
     });
@@ -415,13 +425,4 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
       signal: abort.signal,
     };
   }
-}
-
-function checkAcceptance<Data>(result: UpgradeAcceptance<Data> | void): UpgradeAcceptance<Data> {
-  if (result === undefined) return {};
-  if (typeof result === "object" && result !== null) return result;
-  throw new TypeError(
-    `Cannot accept the upgrade: the upgrade hook returned ${String(result)}, not a Response, ` +
-      "{ protocol, headers, data } or undefined",
-  );
 }

@@ -13,9 +13,10 @@ import {
   type CompressionSettings,
   resolveCompressionOptions,
 } from "../extensions/compression_options.ts";
-import { type OriginPolicy, validateOriginPolicy } from "../handshake/origin.ts";
+import { type OriginCheck, type OriginPolicy, validateOriginPolicy } from "../handshake/origin.ts";
 import type { HeaderFields } from "../handshake/field_line.ts";
 import { checkFunction } from "../checks.ts";
+import { logError, type OnError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import type { MemoryBudgetOptions } from "./memory_budget.ts";
 import type { Broker } from "../topics/broker.ts";
@@ -49,17 +50,18 @@ export interface UpgradeAcceptance<Data> {
 }
 
 /**
- * What the `upgrade` hook decides: to accept, with or without particulars, or to refuse with a
- * `Response`.
+ * What the `upgrade` hook decides: to accept, with `{}` or with particulars, or to refuse with a
+ * `Response`, of whatever class.
  */
-export type UpgradeResult<Data> = UpgradeAcceptance<Data> | Response | void;
+export type UpgradeResult<Data> = UpgradeAcceptance<Data> | Response;
 
 /** Options of the opening handshake, and of the connections that come of it. */
 export interface AcceptOptions<Data = unknown> extends ConnectionOptions {
   /**
-   * Decides about a WebSocket request that is valid: by default it is accepted. Returns a `Response`
-   * to refuse it. The connection's bytes wait meanwhile. Where the hook throws, the client gets 500,
-   * and the error is reported to `onError`.
+   * Decides about a WebSocket request that is valid: by default it is accepted. Returns `{}`, or an object
+   * with some of `protocol`, `headers` and `data`, to accept it, and a `Response` to refuse it. The
+   * connection's bytes wait meanwhile. Where the hook throws, or returns anything else, `undefined` too,
+   * the client gets 500, and the error is reported to `onError`.
    */
   upgrade?(
     request: Request,
@@ -68,18 +70,21 @@ export interface AcceptOptions<Data = unknown> extends ConnectionOptions {
   /**
    * Answers plain HTTP requests on the same port: one a connection, with a body of at most
    * `maxRequestBodySize` and a `Content-Length`. A response that sets `Content-Length` can be told from
-   * one cut short; any other ends with the connection. By default they get 426. Where the hook throws, the
-   * client gets 500, and the error is reported to `onError`.
+   * one cut short; any other ends with the connection. By default they get 426. Where the hook throws, or
+   * what it returns is no response, of whatever class, the client gets 500, and the error is reported to
+   * `onError`.
    */
   fetch?(request: Request, info: RequestInfo): Response | Promise<Response>;
   /**
    * Which origins may connect. Browsers send the origin of the page, other clients may leave it out.
    * `"same"`: where one is sent it must be that of the server itself. `"any"`: all. A list of serialized
-   * origins, or a function that returns whether one is allowed. Others get 403.
+   * origins, or a function that returns whether one is allowed, or a promise of that, within
+   * `handshakeTimeoutMs`. Others get 403. Where the function throws, or gives neither `true` nor `false`, the
+   * client gets 500, and the error is reported to `onError`.
    *
    * @default {"same"}
    */
-  origin?: OriginPolicy;
+  origin?: OriginPolicy | OriginCheck;
   /**
    * Whether messages are compressed where the client offers it (permessage-deflate, RFC 7692), and
    * how: `true` stands for the defaults.
@@ -122,7 +127,7 @@ export interface AcceptOptions<Data = unknown> extends ConnectionOptions {
   maxRequestBodySize?: number;
   /**
    * Takes the errors of the program's own code: hooks, handlers and callbacks. What a peer does wrong
-   * is no error of the program, and is not reported.
+   * is no error of the program, and is not reported. Where it fails itself, the console gets both errors.
    *
    * @default {console.error}
    */
@@ -135,7 +140,8 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
   signal?: AbortSignal;
   /**
    * Takes what happens on the server: connections opened and ended, requests refused. Cheap enough to
-   * leave on, as nothing is told of messages. What it throws is reported to `onError`.
+   * leave on, as nothing is told of messages. What it throws, or rejects with, is reported to `onError`; a
+   * promise is not waited for.
    */
   onEvent?(event: ServerEvent<Data>): void;
   /**
@@ -245,12 +251,12 @@ export type Handler<Data = unknown> = (conn: Connection<Data>) => unknown;
 export interface AcceptSettings<Data> {
   readonly upgrade: AcceptOptions<Data>["upgrade"];
   readonly fetch: AcceptOptions<Data>["fetch"];
-  readonly origin: OriginPolicy;
+  readonly origin: OriginPolicy | OriginCheck;
   readonly compression: CompressionSettings | undefined;
   readonly handshakeTimeoutMs: number;
   readonly headLimits: { maxHeadSize: number; maxLineSize: number; maxFields: number };
   readonly maxRequestBodySize: number;
-  readonly onError: (error: unknown, conn?: Connection<Data>) => void;
+  readonly onError: OnError<Connection<Data>>;
   readonly callbacks: ConnectionCallbacks<Data> | undefined;
   readonly connection: ConnectionSettings;
 }
@@ -291,7 +297,7 @@ export function resolveAcceptOptions<Data>(
     handshakeTimeoutMs,
     headLimits: { maxHeadSize, maxLineSize: maxHeadLineSize, maxFields: maxHeadFields },
     maxRequestBodySize,
-    onError: options.onError?.bind(options) ?? ((error) => console.error(error)),
+    onError: options.onError?.bind(options) ?? logError,
     callbacks: resolveCallbacks(options),
     connection: resolveConnectionOptions(options, clock),
   };

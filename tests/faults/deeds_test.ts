@@ -115,8 +115,8 @@ function createHooks(program: Program): ServeOptions<unknown> {
       else await Promise.race([result, program.wait(1)]);
       const way = pick(12);
       if (way === 0) return new Response("no", { status: 403 });
-      if (way === 1) return 42 as unknown as undefined;
-      return way === 2 ? { protocol: "never offered" } : undefined;
+      if (way === 1) return 42 as never;
+      return way === 2 ? { protocol: "never offered" } : {};
     },
     fetch: async (_: Request, { signal }: RequestInfo) => {
       const result = program.call(undefined);

@@ -95,7 +95,7 @@ const GAPS: Record<string, Gap> = {
     parts: OPENING,
   },
   "upgrade is awaited": {
-    setup: (scene) => ({ upgrade: () => scene.stay(), open() {} }),
+    setup: (scene) => ({ upgrade: () => scene.stay().then(() => ({})), open() {} }),
     parts: [...OPENING, textFrame("early")],
   },
   "fetch is awaited": {

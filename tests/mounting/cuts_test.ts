@@ -20,7 +20,7 @@ for (const { name, withMounted } of STAGES) {
         let open = 0;
         const setup: MountSetup<undefined> = {
           closeTimeoutMs: 500,
-          upgrade: () => settle(1),
+          upgrade: () => settle(1).then(() => ({})),
           open: (conn) => {
             open++;
             void conn.send("z".repeat(100_000));

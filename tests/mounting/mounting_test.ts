@@ -86,7 +86,7 @@ for (const { name, withMounted } of STAGES) {
       });
     });
 
-    for (const upgrade of [undefined, () => settle()]) {
+    for (const upgrade of [undefined, () => settle().then(() => ({}))]) {
       const hook = upgrade === undefined ? "no hook" : "a slow hook";
       it(`receive what was sent right behind the request, with ${hook}`, () => {
         const received: unknown[] = [];

@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import type { RequestInfo } from "../../src/server/mod.ts";
+import type { RequestInfo, UpgradeAcceptance } from "../../src/server/mod.ts";
 import type { RawResponse } from "../support/raw_client.ts";
 import { KEY, type RequestInit, upgradeRequest } from "../support/requests.ts";
 import { skipUnless } from "../support/skip.ts";
@@ -64,7 +64,7 @@ for (const { name, withMounted } of STAGES) {
   describe(`a request to what is mounted on ${name}`, () => {
     it("is refused as strictly as by serve()", () => {
       let hooks = 0;
-      return withMounted({ upgrade: () => void hooks++ }, async (server) => {
+      return withMounted({ upgrade: () => (hooks++, {}) }, async (server) => {
         for (const [what, status, init] of REFUSED) {
           const client = await server.request(upgradeRequest(init), "hello");
           try {
@@ -84,7 +84,7 @@ for (const { name, withMounted } of STAGES) {
 
     it("opens nothing where it is malformed", () => {
       let hooks = 0;
-      return withMounted({ upgrade: () => void hooks++ }, async (server) => {
+      return withMounted({ upgrade: () => (hooks++, {}) }, async (server) => {
         for (const [what, init] of NOT_OPENED) {
           const client = await server.request(upgradeRequest(init));
           const { status } = await client.readHead();
@@ -129,7 +129,7 @@ for (const { name, withMounted } of STAGES) {
         handshakeTimeoutMs: 50,
         upgrade(_, { signal }) {
           signals.push(signal);
-          return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+          return new Promise((resolve) => signal.addEventListener("abort", () => resolve({})));
         },
       };
       return withMounted(setup, async (server) => {
@@ -150,7 +150,7 @@ for (const { name, withMounted } of STAGES) {
 
     it("is dropped where there are as many handshakes as there may be", () => {
       const events: string[] = [];
-      const gate = Promise.withResolvers<void>();
+      const gate = Promise.withResolvers<UpgradeAcceptance<undefined>>();
       const setup: MountSetup<undefined> = {
         maxHandshakes: 1,
         upgrade: () => gate.promise,
@@ -162,7 +162,7 @@ for (const { name, withMounted } of STAGES) {
         const second = await server.request(upgradeRequest());
         assertEquals((await second.readToEnd()).length, 0);
         assertEquals(events, ["drop"]);
-        gate.resolve();
+        gate.resolve({});
         assertEquals((await first.readHead()).status, 101);
       });
     });
@@ -181,7 +181,7 @@ for (const { name, withMounted } of STAGES) {
 
   describe(`a client that leaves what is mounted on ${name}`, () => {
     it("by FIN while the hook is awaited: the WebSocket is opened, and ends with 1006", () => {
-      const gate = Promise.withResolvers<void>();
+      const gate = Promise.withResolvers<UpgradeAcceptance<undefined>>();
       const ends: number[] = [];
       const setup: MountSetup<undefined> = {
         upgrade: () => gate.promise,
@@ -191,7 +191,7 @@ for (const { name, withMounted } of STAGES) {
         const client = await server.request(upgradeRequest());
         client.socket.end();
         await settle();
-        gate.resolve();
+        gate.resolve({});
         assertEquals((await client.readHead()).status, 101);
         assertEquals((await client.readToEnd()).length, 0);
         await client.untilClosed();
@@ -201,7 +201,7 @@ for (const { name, withMounted } of STAGES) {
     });
 
     it("by RST while the hook is awaited: nothing is left", () => {
-      const gate = Promise.withResolvers<void>();
+      const gate = Promise.withResolvers<UpgradeAcceptance<undefined>>();
       let calls = 0, open = 0;
       const setup: MountSetup<undefined> = {
         upgrade: () => (calls++, gate.promise),
@@ -213,7 +213,7 @@ for (const { name, withMounted } of STAGES) {
         await eventually("the hook to be called", () => calls === 1);
         client.socket.reset();
         await settle();
-        gate.resolve();
+        gate.resolve({});
         await eventually("all to be over", () => {
           const { connections, handshakes } = server.server.stats();
           return connections === 0 && handshakes === 0;
@@ -225,7 +225,7 @@ for (const { name, withMounted } of STAGES) {
     it("by RST while the hook is awaited: its signal aborts", {
       skip: name === "https" && needsTlsResets,
     }, () => {
-      const gate = Promise.withResolvers<void>();
+      const gate = Promise.withResolvers<UpgradeAcceptance<undefined>>();
       let info: RequestInfo | undefined;
       const setup: MountSetup<undefined> = {
         upgrade(_, given) {
@@ -241,7 +241,7 @@ for (const { name, withMounted } of STAGES) {
         relay.reset();
         await eventually("the signal to abort", () => info!.signal.aborted);
         assertEquals((info!.signal.reason as DOMException).name, "AbortError");
-        gate.resolve();
+        gate.resolve({});
         await settle();
         assertEquals(server.server.connections.size, 0);
         relay.close();

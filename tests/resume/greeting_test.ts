@@ -320,7 +320,7 @@ describe("the opening handshake of a server that resumes", () => {
     const seen: (readonly string[])[] = [];
     const setup: Setup<unknown> = {
       resume: false,
-      upgrade: (_, { subprotocols }) => void seen.push(subprotocols),
+      upgrade: (_, { subprotocols }) => (seen.push(subprotocols), {}),
       message: (conn, data) => conn.send(data),
     };
     await withServer(setup, async (harness) => {

@@ -60,7 +60,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     it("counts those that became connections while the hook was awaited", () => {
       const gates: (() => void)[] = [];
-      const upgrade = () => new Promise<void>((resolve) => void gates.push(resolve));
+      const upgrade = () => new Promise<object>((resolve) => void gates.push(() => resolve({})));
       return withServer({ maxConnections: 1, upgrade }, async (server) => {
         const first = await server.request(upgradeRequest());
         const second = await server.request(upgradeRequest());
@@ -75,7 +75,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     it("does not ask the hook about a request it has no room for", () => {
       let calls = 0;
-      const upgrade = () => void calls++;
+      const upgrade = () => (calls++, {});
       return withServer({ maxConnections: 1, upgrade }, async (server) => {
         await server.open();
         assertEquals((await (await server.request(upgradeRequest())).readResponse()).status, 503);

@@ -105,9 +105,9 @@ describe("the deadline of the handshake", () => {
       await client.finish();
     }));
 
-  for (const result of [undefined, new Response("no", { status: 403 })]) {
-    it(`ignores a hook that gives ${result === undefined ? "nothing" : "a Response"} later`, () => {
-      const { promise, resolve } = Promise.withResolvers<Response | undefined>();
+  for (const result of [{}, new Response("no", { status: 403 })]) {
+    it(`ignores a hook that gives ${result instanceof Response ? "a Response" : "{}"} later`, () => {
+      const { promise, resolve } = Promise.withResolvers<Response | object>();
       let opened = 0;
       const setup = { upgrade: () => promise, open: () => void opened++ };
       return withMemoryServer(setup, async (server) => {
@@ -123,7 +123,7 @@ describe("the deadline of the handshake", () => {
   }
 
   it("ignores a hook that throws later, but reports it", () => {
-    const { promise, reject } = Promise.withResolvers<undefined>();
+    const { promise, reject } = Promise.withResolvers<never>();
     return withMemoryServer({ upgrade: () => promise }, async (server) => {
       const client = await server.request(upgradeRequest());
       await server.clock.advance(10_000);
@@ -137,7 +137,7 @@ describe("the deadline of the handshake", () => {
 
   it("does not report a hook that gives up with its signal", () => {
     const upgrade = (_: Request, { signal }: RequestInfo) =>
-      new Promise<undefined>((_, reject) => {
+      new Promise<never>((_, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason));
       });
     return withMemoryServer({ upgrade }, async (server) => {

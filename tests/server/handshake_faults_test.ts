@@ -10,9 +10,9 @@ import { eventually } from "../support/waiter.ts";
 const REQUEST = utf8(upgradeRequest());
 
 /** Settles when it is told to. */
-function createGate(): { promise: Promise<void>; open: () => void } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  return { promise, open: resolve };
+function createGate(): { promise: Promise<object>; open: () => void } {
+  const { promise, resolve } = Promise.withResolvers<object>();
+  return { promise, open: () => resolve({}) };
 }
 
 for (const { name, withServer } of TRANSPORTS) {
@@ -32,7 +32,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     it("by RST at every byte of the request", () => {
       let calls = 0;
-      return withServer({ upgrade: () => void calls++ }, async (server) => {
+      return withServer({ upgrade: () => (calls++, {}) }, async (server) => {
         await Promise.all(Array.from(REQUEST, async (_, length) => {
           const client = await server.connect();
           if (length > 0) client.send(REQUEST.subarray(0, length));

@@ -389,7 +389,7 @@ describe("a handshake where memory is short", () => {
       {
         memoryBudget: { size: 1000, sizePerConnection: 0 },
         upgrade: (_request, { signal }) =>
-          new Promise<void>((_resolve, reject) => {
+          new Promise<never>((_resolve, reject) => {
             signal.addEventListener("abort", () => {
               reasons.push(signal.reason);
               reject(signal.reason);

@@ -103,7 +103,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     it("refuses with 503 where the hook is awaited", () => {
       const gates: (() => void)[] = [];
-      const upgrade = () => new Promise<void>((resolve) => void gates.push(resolve));
+      const upgrade = () => new Promise<object>((resolve) => void gates.push(() => resolve({})));
       return withServer({ upgrade }, async (server) => {
         const client = await server.request(upgradeRequest());
         await eventually("the hook to be called", () => gates.length === 1);

@@ -41,7 +41,7 @@ function judgeAll(
       urls.push(request.url);
       return setup.fetch!(request, info);
     }),
-    upgrade: (request) => void urls.push(request.url),
+    upgrade: (request) => (urls.push(request.url), {}),
   };
   return withServer(spied, async (server) => {
     const honest = await server.open();
@@ -100,7 +100,7 @@ describe("a request with lines that say where it ends", () => {
 
   it("that was served as a WebSocket, has frames behind it, and no request", () => {
     const urls: string[] = [];
-    return withServer({ upgrade: ({ url }) => void urls.push(url) }, async (server) => {
+    return withServer({ upgrade: ({ url }) => (urls.push(url), {}) }, async (server) => {
       const client = await server.request(upgradeRequest(), NEXT);
       assertEquals((await client.readHead()).status, 101);
       // "G": a frame with reserved bits and an unknown opcode.
@@ -201,7 +201,7 @@ describe("a request target", () => {
   for (const [target, outcome, method = "GET"] of TARGETS) {
     it(`${method} ${JSON.stringify(target)}: ${outcome}`, () => {
       const urls: string[] = [];
-      const upgrade = ({ url }: Request) => void urls.push(url);
+      const upgrade = ({ url }: Request) => (urls.push(url), {});
       return withServer({ upgrade }, async (server) => {
         const init = { target, method };
         if (typeof outcome === "number") await judge(server, upgradeRequest(init), outcome);
@@ -351,7 +351,7 @@ describe("values of the program that would split a response", () => {
       () => new Response("text", { headers }),
     ];
     for (const hook of hooks) {
-      await withServer({ upgrade: hook as () => undefined }, async (server) => {
+      await withServer({ upgrade: hook as () => object }, async (server) => {
         const client = await server.request(upgradeRequest());
         await client.until("a head", () => client.unreadSize > 100);
         const head = decodeUtf8(await client.readBytes(client.unreadSize));

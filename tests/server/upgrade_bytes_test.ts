@@ -20,7 +20,7 @@ for (const { name, withServer } of TRANSPORTS) {
   describe(`bytes behind the upgrade request over ${name}`, () => {
     for (const isAsync of [false, true]) {
       const hook = isAsync ? "an async hook" : "no hook";
-      const upgrade = isAsync ? () => settle() : undefined;
+      const upgrade = isAsync ? () => settle().then(() => ({})) : undefined;
 
       /** Sends the pieces, and checks that every message arrives once, and in order. */
       const check = (pieces: Uint8Array[]) => {

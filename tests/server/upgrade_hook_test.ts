@@ -12,7 +12,7 @@ for (const { name, withServer } of TRANSPORTS) {
     it("sees the request, and what is known of the client", () => {
       const seen: [Request, RequestInfo][] = [];
       const setup = {
-        upgrade: (request: Request, info: RequestInfo) => void seen.push([request, info]),
+        upgrade: (request: Request, info: RequestInfo) => (seen.push([request, info]), {}),
       };
       return withServer(setup, async (server) => {
         const { conn } = await server.openPair({
@@ -43,7 +43,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("selects no subprotocol silently", () =>
-      withServer({ upgrade: () => {} }, async (server) => {
+      withServer({ upgrade: () => ({}) }, async (server) => {
         const client = await server.request(upgradeRequest(OFFER));
         const { headers } = await client.readHead();
         assertEquals(headers.get("sec-websocket-protocol"), undefined);
@@ -133,7 +133,7 @@ for (const { name, withServer } of TRANSPORTS) {
     ];
     for (const [what, hook, message] of FAULTS) {
       it(`answers 500 and reports where it ${what}`, () => {
-        const upgrade = hook as () => undefined;
+        const upgrade = hook as () => object;
         return withServer({ upgrade }, async (server) => {
           const client = await server.request(upgradeRequest(OFFER), textFrame("a"));
           const { status, body } = await client.readResponse();

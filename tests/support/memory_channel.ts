@@ -51,7 +51,7 @@ export class MemoryChannel implements ByteChannel {
     if (this.#isBlocked) this.#violate("write() between false and drain()");
     if (this.#isEnding) this.#violate("write() after end()");
     if (chunks.length === 0) this.#violate("write() of no chunks");
-    if (!chunks.every((chunk) => chunk instanceof Uint8Array)) this.#violate("write() of no bytes");
+    if (!chunks.every((chunk) => ArrayBuffer.isView(chunk))) this.#violate("write() of no bytes");
     this.writes.push(sizeOf(chunks));
     this.#outgoing.push(...chunks);
     this.#takeSome();

@@ -1,0 +1,55 @@
+/**
+ * What the hooks `upgrade` and `fetch` may return.
+ *
+ * @module
+ */
+
+import { isFunction, isObject, isPlainObject } from "../values.ts";
+import type { UpgradeAcceptance } from "./options.ts";
+
+const ACCEPTANCE_KEYS: readonly PropertyKey[] = ["protocol", "headers", "data"];
+const HOW_TO_ACCEPT = "return {}, or { protocol, headers, data }, to accept, a Response to refuse";
+
+/**
+ * Whether a value is a response, of any class: with a status, header fields, and a body, if it has one.
+ * Frameworks replace the global class, and packages bring their own.
+ */
+export function isResponse(value: unknown): value is Response {
+  if (!isObject(value)) return false;
+  const { status, headers } = value as Partial<Response>;
+  return typeof status === "number" && isObject(headers) && isFunction(headers, "get") &&
+    Symbol.iterator in headers && "body" in value;
+}
+
+/**
+ * Checks how the `upgrade` hook accepts. Everything that is not clearly meant as an acceptance is none.
+ *
+ * @returns A copy, which inherits nothing.
+ * @throws {TypeError} Where it is no acceptance, has a key that acceptances don't have, or a value of
+ * another type.
+ */
+export function checkAcceptance<Data>(result: unknown): UpgradeAcceptance<Data> {
+  if (!isPlainObject(result)) {
+    const what = isObject(result) ? "an object of a class" : String(result);
+    throw new TypeError(
+      `Cannot accept the upgrade: the upgrade hook returned ${what}: ${HOW_TO_ACCEPT}`,
+    );
+  }
+  for (const key of Reflect.ownKeys(result)) {
+    if (ACCEPTANCE_KEYS.includes(key)) continue;
+    throw new TypeError(
+      `Cannot accept the upgrade: the upgrade hook returned an object with the unknown key ${
+        String(key)
+      }: ${HOW_TO_ACCEPT}`,
+    );
+  }
+  const acceptance: UpgradeAcceptance<Data> = Object.assign(Object.create(null), result);
+  const { protocol, headers } = acceptance;
+  if (protocol !== undefined && typeof protocol !== "string") {
+    throw new TypeError("Cannot accept the upgrade: the protocol that it returned is no string");
+  }
+  if (headers !== undefined && (!isObject(headers) || typeof headers === "function")) {
+    throw new TypeError("Cannot accept the upgrade: the headers that it returned are no fields");
+  }
+  return acceptance;
+}
