@@ -1,7 +1,7 @@
 import type { ByteChannel, Dialer } from "../connection/byte_channel.ts";
 import type { Connection } from "../connection/connection.ts";
 import { abortable } from "../connection/promises.ts";
-import { reportError } from "../connection/report_error.ts";
+import { reportError } from "../hooks.ts";
 import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { ConnectError, UnexpectedResponseError, WebSocketError } from "../errors.ts";
 import { PERMESSAGE_DEFLATE } from "../extensions/deflate_parameters.ts";

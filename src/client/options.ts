@@ -15,6 +15,7 @@ import {
   resolveCompressionOptions,
 } from "../extensions/compression_options.ts";
 import { entries, type HeaderFields } from "../handshake/field_line.ts";
+import { logError, type OnError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import { parseProxyUrl, type ProxyAddress } from "./url.ts";
 
@@ -79,7 +80,7 @@ export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
   maxHeadSize?: number;
   /**
    * Takes the errors of the program's own callbacks. What a peer does wrong is no error of the program,
-   * and is not reported.
+   * and is not reported. Where it fails itself, the console gets both errors.
    *
    * @default {console.error}
    */
@@ -99,7 +100,7 @@ export interface ConnectSettings<Data> {
   readonly tls: TlsClientOptions;
   readonly path: string | undefined;
   readonly headLimits: { maxHeadSize: number };
-  readonly onError: (error: unknown, conn?: Connection<Data>) => void;
+  readonly onError: OnError<Connection<Data>>;
   readonly callbacks: ConnectionCallbacks<Data> | undefined;
   readonly connection: ConnectionSettings;
 }
@@ -152,7 +153,7 @@ export function resolveConnectOptions<Data>(
     tls: options.tls ?? {},
     path,
     headLimits: { maxHeadSize },
-    onError: options.onError?.bind(options) ?? ((error) => console.error(error)),
+    onError: options.onError?.bind(options) ?? logError,
     callbacks: resolveCallbacks(options),
     connection: resolveConnectionOptions(options, clock),
   };

@@ -3,9 +3,9 @@ import { checkFunction } from "../checks.ts";
 import { type Clock, systemClock } from "../connection/clock.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
-import { createDeferred } from "../connection/promises.ts";
-import { reportError } from "../connection/report_error.ts";
+import { abortable, createDeferred } from "../connection/promises.ts";
 import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../errors.ts";
+import { callHook, checkDecision, logError, reportError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import { ResumeState } from "../resume/resume_state.ts";
 import { RESUME } from "../resume/subprotocol.ts";
@@ -50,9 +50,11 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
   maxAttempts?: number;
   /**
    * Decides whether to go on. By default it ends where the server closed the connection with 1008, or
-   * answered with a status from 400 to 499 other than 408, 425 and 429: asking again would not help.
+   * answered with a status from 400 to 499 other than 408, 425 and 429: asking again would not help. A
+   * promise is awaited, unless `signal` aborts. Where it throws, rejects, or gives neither `true` nor
+   * `false`, the answer is no, and the error is reported to `onError`.
    */
-  shouldReconnect?(cause: Retry["cause"]): boolean;
+  shouldReconnect?(cause: Retry["cause"]): boolean | Promise<boolean>;
   /**
    * Whether to offer the subprotocol `sluice.resume.v1`, and resume where the server speaks it: the messages
    * that were published meanwhile, on the topics that the server subscribes the client to, come first on
@@ -63,10 +65,11 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
   resume?: boolean;
   /**
    * Is told of a topic of which messages were missed that the server does not keep any more, before those
-   * that it still has. What depends on having them all has to be asked for anew.
+   * that it still has. What depends on having them all has to be asked for anew. What it throws, or rejects
+   * with, is reported to `onError`.
    */
   onLost?(topic: string): void;
-  /** Takes notice of each wait, before it begins. */
+  /** Takes notice of each wait, before it begins. What it throws, or rejects with, is reported to `onError`. */
   onRetry?(retry: Retry): void;
   /** Ends everything when it aborts: a wait, an attempt, and the connection, with 1000. */
   signal?: AbortSignal;
@@ -159,18 +162,10 @@ async function* reconnect<Data>(
   if (typeof isResuming !== "boolean") {
     throw new TypeError(`Cannot use ${String(isResuming)} as resume: it is true or false`);
   }
-  const onError = (error: unknown) => {
-    if (options.onError === undefined) console.error(error);
-    else options.onError(error);
-  };
-  const onLost = (topic: string) => {
-    // It is called in between of what is received, which must go on.
-    try {
-      options.onLost?.(topic);
-    } catch (error) {
-      reportError(onError, error);
-    }
-  };
+  checkFunction("onError", options.onError);
+  const fail = (error: unknown) => reportError(options.onError?.bind(options) ?? logError, error);
+  // It is called in between of what is received, which must go on.
+  const onLost = (topic: string) => callHook(() => options.onLost?.(topic), fail);
   const isOwn = [options.subprotocols].flat().includes(RESUME);
   const resume = isResuming && !isOwn ? new ResumeState(onLost) : undefined;
   const shouldReconnect = options.shouldReconnect?.bind(options) ?? mayHelp;
@@ -195,7 +190,10 @@ async function* reconnect<Data>(
       if (clock.now() - openedAt >= LASTING_MS) failures = 0;
     }
     failures++;
-    if (failures >= maxAttempts || !shouldReconnect(cause)) {
+    const goesOn = failures < maxAttempts &&
+      await abortable(ask(shouldReconnect, cause, fail), signal).catch(() => false);
+    if (signal?.aborted) return;
+    if (!goesOn) {
       if (cause instanceof Error) throw cause;
       const { closeCode, reason } = cause;
       if (closeCode === CloseCode.NormalClosure) return;
@@ -204,7 +202,7 @@ async function* reconnect<Data>(
     const longestMs = Math.min(minDelayMs * 2 ** (failures - 1), maxDelayMs);
     const waitMs = askedDelayMs(cause, random) + Math.round(random() * longestMs);
     const delayMs = Math.min(waitMs, MAX_DURATION_MS);
-    options.onRetry?.({ cause, attempt: failures, delayMs });
+    callHook(() => options.onRetry?.({ cause, attempt: failures, delayMs }), fail);
     await wait(clock, delayMs, signal);
     if (signal?.aborted) return;
   }
@@ -223,6 +221,22 @@ async function attempt<Data>(
     const mayPass = error instanceof ConnectError || error instanceof UnexpectedResponseError;
     if (mayPass || options.signal?.aborted) return error as ConnectError;
     throw error;
+  }
+}
+
+/** Asks `shouldReconnect`. What is no answer is no, and goes to `fail`. */
+async function ask(
+  shouldReconnect: (cause: Retry["cause"]) => unknown,
+  cause: Retry["cause"],
+  fail: (error: unknown) => void,
+): Promise<boolean> {
+  try {
+    const answer = await shouldReconnect(cause);
+    checkDecision("shouldReconnect", answer);
+    return answer;
+  } catch (error) {
+    fail(error);
+    return false;
   }
 }
 

@@ -2,6 +2,8 @@ import { cloneBytes } from "../codec/byte_collector.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
+import { callHook, isError, isThenable, untilSettled } from "../hooks.ts";
+import { isReadableStream } from "../values.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { assertMessage, Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
@@ -564,12 +566,12 @@ export class WebSocketConnection<Data>
         `Cannot send a message of type ${String(type)}: it is "text" or "binary"`,
       );
     }
-    if (!(stream instanceof ReadableStream) || stream.locked) {
+    if (!isReadableStream(stream) || stream.locked) {
       throw new TypeError("Cannot send the stream: it is locked, or no ReadableStream");
     }
     if (!this.isSendable) {
       const error = this.#closedError();
-      stream.cancel(error).catch(() => {});
+      callHook(() => stream.cancel(error), () => {});
       return rejected(error);
     }
     this.#topics?.flush();
@@ -865,25 +867,26 @@ export class WebSocketConnection<Data>
     callback: (conn: Connection<Data>, argument: T) => void | Promise<void>,
     argument?: T,
   ): void {
-    let result;
     try {
-      result = callback.call(this.#callbacks, this, argument as T);
+      const result: unknown = callback.call(this.#callbacks, this, argument as T);
+      // RESOLVED is what `send` returns where the peer keeps up: nothing to wait for.
+      if (result !== RESOLVED && isThenable(result)) void this.#await(result);
     } catch (error) {
       this.failHandler(error);
-      return;
     }
-    // RESOLVED is what `send` returns where the peer keeps up: nothing to wait for.
-    if (result === RESOLVED || typeof result?.then !== "function") return;
+  }
+
+  /** Receives nothing more until a callback's promise has settled. */
+  async #await(promise: PromiseLike<unknown>): Promise<void> {
     this.#handling++;
-    Promise.resolve(result).catch((error) => this.failHandler(error)).then(() => {
-      this.#handling--;
-      this.continueReceiving();
-    });
+    await untilSettled(promise, (error) => this.failHandler(error));
+    this.#handling--;
+    this.continueReceiving();
   }
 
   failHandler(error: unknown): void {
     // That this connection ended is no error of the program.
-    const isEnd = error instanceof ConnectionClosedError || error instanceof ProtocolError;
+    const isEnd = isError(error, ConnectionClosedError) || isError(error, ProtocolError);
     if (this.state === "open" || !isEnd) this.#owner.reportError(error, this);
     this.close({ closeCode: CloseCode.InternalError });
   }

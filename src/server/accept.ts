@@ -1,5 +1,5 @@
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
-import { reportError } from "../connection/report_error.ts";
+import { reportError } from "../hooks.ts";
 import { type ByteStreamPair, StreamChannel } from "../connection/stream_channel.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { type HandshakeError, WebSocketError } from "../errors.ts";

@@ -1,6 +1,7 @@
 import type { Clock } from "../connection/clock.ts";
 import type { ConnectionCallbacks } from "../connection/connection.ts";
 import { checkFunction, checkSignal } from "../checks.ts";
+import { reportError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import { Admission } from "./admission.ts";
 import { type MemoryBudgetOptions, resolveMemoryBudget } from "./memory_budget.ts";
@@ -23,7 +24,7 @@ export interface HostSettings<Data> {
   readonly admission: Admission;
   readonly maxHandshakes: number;
   readonly memoryBudget: MemoryBudgetOptions | undefined;
-  readonly onEvent: ((event: ServerEvent<Data>) => void) | undefined;
+  readonly onEvent: ((event: ServerEvent<Data>) => unknown) | undefined;
   readonly signal: AbortSignal | undefined;
   readonly broker: Broker | undefined;
   readonly brokerQueueSize: number;
@@ -66,7 +67,7 @@ export function resolveHostOptions<Data>(
     signal,
     broker,
     brokerQueueSize,
-    resume: resolveResume(options.resume, broker),
+    resume: resolveResume(options.resume, broker, (error) => reportError(accept.onError, error)),
     presence: resolvePresenceOptions(options.presence),
   };
 }

@@ -1,5 +1,6 @@
 import { checkFunction } from "../checks.ts";
 import { checkDuration, withDefaults } from "../connection/options.ts";
+import { callHook, checkDecision, refusePromise } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import type { Broker } from "../topics/broker.ts";
 import type { ResumeSettings } from "../topics/memory_keeper.ts";
@@ -28,7 +29,9 @@ export interface ResumeOptions {
   totalSize: number;
   /**
    * Tells whether the messages of a topic are kept: always the same for a topic, and on all servers
-   * that have the same broker. By default those of all topics are.
+   * that have the same broker. By default those of all topics are. It answers at once, with true or
+   * false: where it throws, or gives anything else, they are not kept, and the error is reported to
+   * `onError`.
    */
   topics: (topic: string) => boolean;
 }
@@ -36,6 +39,7 @@ export interface ResumeOptions {
 /**
  * Checks the option, and fills in the defaults.
  *
+ * @param onError Takes what the function among them throws.
  * @throws {RangeError} Where a number is out of its range.
  * @throws {TypeError} Where an option is of another type, or there is no such option, or the broker does not
  * keep messages.
@@ -43,6 +47,7 @@ export interface ResumeOptions {
 export function resolveResume(
   given: Partial<ResumeOptions> | boolean | undefined,
   broker: Broker | undefined,
+  onError: (error: unknown) => void,
 ): ResumeSettings | undefined {
   if (given === undefined || given === false) return undefined;
   const options = withDefaults<ResumeOptions>("resume", given === true ? {} : given, {
@@ -58,5 +63,17 @@ export function resolveResume(
   if (broker !== undefined && typeof (broker as { keep?: unknown }).keep !== "function") {
     throw new TypeError("Cannot resume with this broker: it has no method keep");
   }
-  return options;
+  return {
+    ...options,
+    topics: (topic) => {
+      let isKept = false;
+      callHook(() => {
+        const answer = options.topics(topic);
+        refusePromise("resume.topics", answer, onError);
+        checkDecision("resume.topics", answer);
+        isKept = answer;
+      }, onError);
+      return isKept;
+    },
+  };
 }

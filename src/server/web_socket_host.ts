@@ -1,7 +1,7 @@
 import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
 import type { CloseInfo, Connection, Message } from "../connection/connection.ts";
 import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
-import { reportError } from "../connection/report_error.ts";
+import { callHook, reportError } from "../hooks.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
 import { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
@@ -51,7 +51,7 @@ export abstract class WebSocketHost<Data>
   readonly #broker: BrokerLink | undefined;
   /** Keeps messages, where there is no broker that does. */
   readonly #keeper: MemoryKeeper | undefined;
-  readonly #onEvent: ((event: ServerEvent<Data>) => void) | undefined;
+  readonly #onEvent: HostSettings<Data>["onEvent"];
   readonly #counters: ServerCounters = new ServerCounters();
   readonly #finished = Promise.withResolvers<void>();
   readonly #handshakes: Set<OpeningHandshake<Data>> = new Set();
@@ -278,11 +278,10 @@ export abstract class WebSocketHost<Data>
   }
 
   #tell(event: ServerEvent<Data>): void {
-    try {
-      this.#onEvent?.(event);
-    } catch (error) {
-      reportError(this.#settings.onError, error);
-    }
+    callHook(
+      () => this.#onEvent?.(event),
+      (error) => reportError(this.#settings.onError, error),
+    );
   }
 
   #tellOfBroker(event: BrokerEvent): void {

@@ -26,8 +26,8 @@ export interface PairOptions<Data = undefined> {
   url?: string | URL;
   /** What both ends and the network wait by. Default: the real time. */
   clock?: Clock;
-  /** Is given the link before its first byte, for faults in the opening handshake. */
-  onLink?(link: Link): void;
+  /** Is given the link before its first byte, for faults in the opening handshake: see `MemoryNetworkOptions`. */
+  onLink?(link: Link): void | Promise<void>;
 }
 
 /** Both ends of a connection in memory. */
@@ -78,9 +78,9 @@ export async function connectedPair<Data = undefined>(
   const server = {
     ...given,
     ...addressOf(new URL(url)),
-    onEvent(event: ServerEvent<Data>): void {
+    onEvent(event: ServerEvent<Data>): unknown {
       if (event.type === "open") resolve(event.conn);
-      given.onEvent?.(event);
+      return given.onEvent?.(event);
     },
   };
   const { open, message, ping, drain, close } = given;

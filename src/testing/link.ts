@@ -3,6 +3,8 @@ export interface Wire {
   /**
    * How many bytes arrive at once at most: 1 or more, or `Infinity`; or a function that gives that
    * for each piece, such as {@linkcode randomSizes}. What is written by itself arrives by itself.
+   * Where the function throws, or gives something else, the connection is lost, and the error goes to
+   * `console.error`.
    *
    * @default {Infinity}
    */

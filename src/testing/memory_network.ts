@@ -12,6 +12,7 @@ import type {
 import { type Clock, systemClock } from "../connection/clock.ts";
 import type { Connection } from "../connection/connection.ts";
 import { ConnectError, ListenError } from "../errors.ts";
+import { isThenable } from "../hooks.ts";
 import { createServe, type Serve } from "../server/serve.ts";
 import type { Link } from "./link.ts";
 import { MemoryLink } from "./memory_link.ts";
@@ -20,8 +21,11 @@ import { MemoryLink } from "./memory_link.ts";
 export interface MemoryNetworkOptions {
   /** What the connections and their wires wait by. Default: the real time. */
   clock?: Clock;
-  /** Is given the link of every new connection before its first byte, to cut or to lose it. */
-  onLink?(link: Link): void;
+  /**
+   * Is given the link of every new connection before its first byte, to cut or to lose it. A promise is
+   * awaited before the client sends anything. Where it throws or rejects, connecting does so too.
+   */
+  onLink?(link: Link): void | Promise<void>;
 }
 
 /** For documentation: nobody has these (RFC 5737). */
@@ -57,7 +61,7 @@ const FIRST_FREE_PORT = 49_152;
  */
 export class MemoryNetwork {
   readonly #clock: Clock;
-  readonly #onLink: ((link: Link) => void) | undefined;
+  readonly #onLink: MemoryNetworkOptions["onLink"];
   readonly #listeners = new Map<number | string, (channel: ByteChannel) => void>();
   /** The links by the client's address, which both ends have. */
   readonly #links = new WeakMap<Address, Link>();
@@ -120,7 +124,6 @@ export class MemoryNetwork {
     return { addr: addressOf(key), ref() {}, unref() {}, close };
   }
 
-  // deno-lint-ignore require-await
   async #dial(target: DialTarget, handler: ByteChannelHandler): Promise<ByteChannel> {
     const key = keyOf(target);
     const accept = this.#listeners.get(key);
@@ -133,8 +136,14 @@ export class MemoryNetwork {
     const link = new MemoryLink(this.#clock, addressOf(key), address);
     this.#links.set(address, link);
     link.client.handler = handler;
-    this.#onLink?.(link);
+    const used: unknown = this.#onLink?.(link);
     accept(link.server);
+    try {
+      if (isThenable(used)) await used;
+    } catch (error) {
+      link.reset();
+      throw error;
+    }
     return link.client;
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from "../connection/clock.ts";
 import { checkDuration } from "../connection/options.ts";
+import { logError, refusePromise } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import type { Wire } from "./link.ts";
 
@@ -222,8 +223,17 @@ export class MemoryWire implements Wire {
   }
 
   #deliverPiece(bytes: Uint8Array, parcel: Parcel): void {
+    let pieceSize;
+    try {
+      pieceSize = this.#nextSize();
+    } catch (error) {
+      // Nobody called this who could be told.
+      logError(error);
+      this.#ends.reset();
+      return;
+    }
     const limit = Math.min(this.#endAt, this.#resetAt) - this.#arrived;
-    const size = Math.min(this.#nextSize(), limit, bytes.length);
+    const size = Math.min(pieceSize, limit, bytes.length);
     if (size === bytes.length) this.#parcels.shift();
     else parcel.content = bytes.subarray(size);
     this.#underWay -= size;
@@ -233,9 +243,10 @@ export class MemoryWire implements Wire {
 
   #nextSize(): number {
     if (typeof this.#pieceSize !== "function") return this.#pieceSize;
-    const size = this.#pieceSize();
+    const size: unknown = this.#pieceSize();
+    refusePromise("pieceSize", size, logError);
     checkLimit("what pieceSize returned", size, 1);
-    return size;
+    return size as number;
   }
 
   #deliverEnd(): void {

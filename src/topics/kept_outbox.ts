@@ -146,7 +146,7 @@ export class KeptOutbox {
       await this.#broker.append(held.topic, held.id, held.message);
       this.#finish(held);
     } catch (error) {
-      if ((error as { isRefused?: unknown } | null)?.isRefused === true) {
+      if (isRefused(error)) {
         if (!held.isDone) this.#onDrop(error);
         this.#finish(held);
       } else if (flight === this.#flight) {
@@ -179,5 +179,14 @@ export class KeptOutbox {
     // Where the broker is gone, it is given them when it is back.
     if (!this.#isConnected) return;
     this.#retryTimer = this.#clock.setTimeout(() => this.#restart(), RETRY_MS);
+  }
+}
+
+/** Whether a broker says of an error that another attempt can't help. */
+function isRefused(error: unknown): boolean {
+  try {
+    return (error as { isRefused?: unknown } | null)?.isRefused === true;
+  } catch {
+    return false;
   }
 }

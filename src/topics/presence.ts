@@ -1,6 +1,7 @@
 import type { Clock } from "../connection/clock.ts";
 import type { Message } from "../connection/connection.ts";
 import type { Subscriber } from "../connection/subscriber.ts";
+import { callHook, refusePromise } from "../hooks.ts";
 import { assertMessage } from "../protocol/protocol.ts";
 import { checkBrokerTopic } from "./broker_link.ts";
 import { decodeInfo, type PresenceClaim } from "./presence_claim.ts";
@@ -119,14 +120,13 @@ export class Presence implements TopicsPresence {
     } else room.told.clear();
     for (const { type, key, info } of notice === undefined ? [] : changes) {
       if (watchers.size === (except !== undefined && watchers.has(except) ? 1 : 0)) return;
-      try {
+      callHook(() => {
         const data = notice!({ type, topic, key, info: decodeInfo(info) });
-        if (data === undefined) continue;
+        refusePromise("presence.notice", data, this.#onError);
+        if (data === undefined) return;
         assertMessage(data);
         this.#sendNotice(topic, data, key, except, watchers);
-      } catch (error) {
-        this.#onError(error);
-      }
+      }, this.#onError);
     }
   }
 }

@@ -200,7 +200,7 @@ export function split<Data>(
 ): { options: ServeOptions<Data> & ConnectionCallbacks<Data>; handler?: Handler<Data> } {
   const onError = (error: unknown, conn?: Connection<Data>) => {
     errors.push(error);
-    given.onError?.(error, conn);
+    return given.onError?.(error, conn);
   };
   const options = { ...given, onError };
   const { open, message, ping, drain, close } = options;
