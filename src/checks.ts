@@ -1,3 +1,5 @@
+import { isAbortSignal } from "./values.ts";
+
 /**
  * Checks a function that may be left out.
  *
@@ -14,6 +16,6 @@ export function checkFunction(name: string, value: unknown): void {
  * @throws {TypeError} Where it is something else.
  */
 export function checkSignal(signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
+  if (signal === undefined || isAbortSignal(signal)) return;
   throw new TypeError(`Cannot use ${String(signal)} as signal: it is an AbortSignal`);
 }

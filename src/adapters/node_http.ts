@@ -38,6 +38,7 @@ import type { Handler, HostOptions } from "../server/options.ts";
 import { loadCompression, WebSocketHost } from "../server/web_socket_host.ts";
 import { afterArrivals } from "./after_arrivals.ts";
 import { NodeHttpChannel, whenUnanswered } from "./node_http_channel.ts";
+import { isUint8Array } from "../values.ts";
 
 export * from "../server/mod.ts";
 
@@ -149,7 +150,7 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
   readonly handleUpgrade = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void => {
     if (
       !Array.isArray(request?.rawHeaders) || typeof socket?.pause !== "function" ||
-      !(head instanceof Uint8Array)
+      !isUint8Array(head)
     ) {
       throw new TypeError(
         'Cannot handle the upgrade: give the request, the socket and the head of the event "upgrade"',

@@ -4,6 +4,7 @@ import { ByteCollector, cloneBytes } from "./byte_collector.ts";
 import type { Frame, Role } from "./frame.ts";
 import { FrameDecoder, type FrameDecoderOptions, type FrameHandler } from "./frame_decoder.ts";
 import type { Opcode } from "./opcode.ts";
+import { isUint8Array } from "../values.ts";
 
 /** Options of a {@linkcode FrameDecoderStream}. */
 export interface FrameDecoderStreamOptions extends FrameDecoderOptions {
@@ -54,7 +55,7 @@ export class FrameDecoderStream extends TransformStream<Uint8Array, Frame> {
         assembler.enqueue = (frame) => controller.enqueue(frame);
       },
       transform(chunk) {
-        if (!(chunk instanceof Uint8Array)) {
+        if (!isUint8Array(chunk)) {
           throw new TypeError("Cannot decode a chunk that is not a Uint8Array");
         }
         // A copy: the decoder unmasks in place, and the chunk may be somebody else's as well (tee).

@@ -3,6 +3,7 @@ import { type Frame, MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "./frame.ts";
 import { mask } from "./mask.ts";
 import { isControl, isOpcode, Opcode } from "./opcode.ts";
 import { OutputBuffer } from "./output_buffer.ts";
+import { isUint8Array } from "../values.ts";
 
 /** The longest header: two octets, a 64-bit length, a masking key (RFC 6455, section 5.2). */
 const MAX_HEADER_LENGTH = 14;
@@ -217,7 +218,7 @@ export function checkFrame(frame: Frame): void {
   if (rsv1 && opcode === Opcode.Continuation) {
     throw new TypeError("Cannot encode a continuation frame with RSV1 set");
   }
-  if (!(payload instanceof Uint8Array)) {
+  if (!isUint8Array(payload)) {
     throw new TypeError("Cannot encode a frame with a payload that is not a Uint8Array");
   }
   if (!isControl(opcode)) return;

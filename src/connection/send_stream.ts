@@ -1,4 +1,6 @@
 import { Utf8Validator } from "../codec/utf8.ts";
+import { callHook } from "../hooks.ts";
+import { isUint8Array } from "../values.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Message, SendOptions } from "./connection.ts";
 import { joinChunks } from "./join_chunks.ts";
@@ -39,7 +41,7 @@ export async function sendFragments(
       if (done) return;
     }
   } catch (error) {
-    reader.cancel(error).catch(() => {});
+    callHook(() => reader.cancel(error), () => {});
     if (hasBegun) onBroken();
     throw error;
   } finally {
@@ -68,7 +70,7 @@ class FragmentEncoder {
       const isHalf = last >= 0xd800 && last < 0xdc00;
       this.#before = isHalf ? text.slice(-1) : "";
       payload = new TextEncoder().encode(isHalf ? text.slice(0, -1) : text);
-    } else if (chunk instanceof Uint8Array) {
+    } else if (isUint8Array(chunk)) {
       payload = chunk.length === 0 ? EMPTY : this.#prepend(chunk);
     } else {
       throw new TypeError("Cannot send the stream: its chunks are strings or Uint8Arrays");

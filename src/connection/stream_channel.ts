@@ -8,6 +8,7 @@
 import { joinChunks } from "./join_chunks.ts";
 import { lostError } from "./lost_error.ts";
 import { OrderedChannel } from "./ordered_channel.ts";
+import { isUint8Array } from "../values.ts";
 
 /** Both directions of a byte stream. */
 export interface ByteStreamPair {
@@ -99,7 +100,7 @@ export class StreamChannel extends OrderedChannel {
         this.#closeOnceEnded();
         break;
       }
-      if (!(value instanceof Uint8Array)) {
+      if (!isUint8Array(value)) {
         this.#fail(new TypeError("Cannot read from the readable: its chunks must be Uint8Array"));
         break;
       }

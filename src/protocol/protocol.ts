@@ -20,6 +20,7 @@ import {
   MessageReceiver,
   type MessageType,
 } from "./message_receiver.ts";
+import { isUint8Array } from "../values.ts";
 
 /** Takes what the peer sent. A method may send at once, through the protocol that calls it. */
 export interface ProtocolHandler extends MessageHandler {
@@ -408,7 +409,7 @@ export function assertMessage(data: unknown): asserts data is string | Uint8Arra
 }
 
 function assertBytes(data: unknown): asserts data is Uint8Array {
-  if (data instanceof Uint8Array) return;
+  if (isUint8Array(data)) return;
   const type = data === null
     ? "null"
     : Array.isArray(data)

@@ -342,7 +342,11 @@ describe("the type of the upgrade hook", () => {
       () => serve({ upgrade: () => null, open() {} }),
       // These are fine.
       () => serve({ upgrade: () => ({}), open() {} }),
-      () => serve({ upgrade: async (): Promise<UpgradeAcceptance<undefined>> => ({}), open() {} }),
+      () =>
+        serve({
+          upgrade: (): Promise<UpgradeAcceptance<undefined>> => Promise.resolve({}),
+          open() {},
+        }),
       () => serve({ upgrade: () => ({ data: 1 }), open: (conn) => void conn.data.toFixed() }),
       () =>
         serve({

@@ -1,0 +1,152 @@
+import { describe, it } from "node:test";
+import { runInNewContext } from "node:vm";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { FrameDecoderStream, FrameEncoderStream } from "../../src/codec/mod.ts";
+import { accept, type ByteStreamPair, type Connection } from "../../src/server/mod.ts";
+import { connectedPair, receiveMessage } from "../../src/testing/mod.ts";
+import { RawClient } from "../support/raw_client.ts";
+import { upgradeRequest } from "../support/requests.ts";
+import { StreamSocket } from "../support/stream_socket.ts";
+import { TRANSPORTS } from "../support/transports.ts";
+
+/** Bytes of another realm: 1, 2, ... */
+function foreignBytes(length: number): Uint8Array {
+  return runInNewContext(`Uint8Array.from({ length: ${length} }, (_, i) => i + 1)`);
+}
+
+function bytes(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => i + 1);
+}
+
+/** A stream of another class, of chunks of another realm. */
+function foreignStream(): ReadableStream<Uint8Array> {
+  return runInNewContext(`({
+    locked: false,
+    chunks: [new Uint8Array([1, 2]), new Uint8Array([3])],
+    async cancel() {},
+    getReader() {
+      this.locked = true;
+      const { chunks } = this;
+      return {
+        read: async () => ({ done: chunks.length === 0, value: chunks.shift() }),
+        cancel: async () => {},
+      };
+    },
+  })`);
+}
+
+/** What pretends to be bytes, and is none. */
+const NO_BYTES: unknown[] = [
+  { length: 1, 0: 1 },
+  { [Symbol.toStringTag]: "Uint8Array", length: 1 },
+  new Uint16Array(1),
+  new Int8Array(1),
+  new DataView(new ArrayBuffer(1)),
+  runInNewContext("new Uint16Array(1)"),
+  runInNewContext("new ArrayBuffer(1)"),
+  runInNewContext("[1]"),
+];
+
+it("these tests have values of another realm", () => {
+  assert(!(foreignBytes(1) instanceof Uint8Array));
+  assert(!(runInNewContext("new ArrayBuffer(1)") instanceof ArrayBuffer));
+});
+
+for (const { name, withServer } of TRANSPORTS) {
+  describe(`bytes of another realm over ${name}`, () => {
+    for (const length of [0, 1, 200, 20_000, 100_000]) {
+      it(`${length} of them are a message, by every way to send`, () =>
+        withServer({ compression: true }, async (server) => {
+          const { client, conn } = await server.openPair();
+          await conn.send(foreignBytes(length));
+          conn.trySend(foreignBytes(length));
+          await conn.writable.getWriter().write(foreignBytes(length));
+          conn.subscribe("a");
+          server.server.publish("a", foreignBytes(length));
+          (conn.asWebSocket() as WebSocket).send(foreignBytes(length) as Uint8Array<ArrayBuffer>);
+          for (let i = 0; i < 5; i++) assertEquals(await client.readMessage(), bytes(length));
+        }));
+    }
+  });
+}
+
+describe("values of another realm", () => {
+  it("bytes are a message where they are compressed", async () => {
+    const compression = { threshold: 0 };
+    const { server, client } = await connectedPair({
+      server: { compression },
+      client: { compression },
+    });
+    assert(client.extensions !== "");
+    for (const length of [0, 100, 50_000]) {
+      await client.send(foreignBytes(length));
+      assertEquals(await receiveMessage(server as Connection<unknown>), bytes(length));
+    }
+    await client.close();
+  });
+
+  it("a stream can be sent, and its chunks", async () => {
+    const { server, client } = await connectedPair();
+    await client.sendStream("binary", foreignStream());
+    assertEquals(await receiveMessage(server as Connection<unknown>), bytes(3));
+    await client.close();
+    await assertRejects(() => client.sendStream("binary", foreignStream()));
+  });
+
+  it("an ArrayBuffer, a view and a Blob can be sent by a WebSocket", async () => {
+    const { server, client } = await connectedPair();
+    const socket = client.asWebSocket();
+    socket.send(runInNewContext("new Uint8Array([1, 2, 3]).buffer"));
+    socket.send(runInNewContext("new DataView(new Uint8Array([0, 1, 2, 3]).buffer, 1)"));
+    class Blob {
+      readonly size = 3;
+      get [Symbol.toStringTag](): string {
+        return "Blob";
+      }
+      stream(): ReadableStream<Uint8Array> {
+        return foreignStream();
+      }
+    }
+    socket.send(new Blob() as unknown as globalThis.Blob);
+    socket.send(new File([bytes(3) as Uint8Array<ArrayBuffer>], "name"));
+    for (let i = 0; i < 4; i++) {
+      assertEquals(await receiveMessage(server as Connection<unknown>), bytes(3));
+    }
+    await client.close();
+  });
+
+  it("chunks of a pair of streams are taken", async () => {
+    const socket = new StreamSocket();
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const accepted = accept({ readable, writable: socket.server.writable } as ByteStreamPair);
+    const client = new RawClient(socket);
+    socket.resume();
+    const writer = writable.getWriter();
+    const toForeign = runInNewContext("(codes) => Uint8Array.from(codes)");
+    void writer.write(toForeign([...upgradeRequest()].map((char) => char.charCodeAt(0))));
+    assertEquals((await client.readHead()).status, 101);
+    (await accepted).abort();
+    writer.abort().catch(() => {});
+  });
+
+  it("frames can be encoded and decoded", async () => {
+    const encoder = new FrameEncoderStream("server");
+    const frames = encoder.writable.getWriter();
+    void frames.write({ fin: true, rsv1: false, opcode: 2, payload: foreignBytes(3) });
+    const { value: encoded } = await encoder.readable.getReader().read();
+    const decoder = new FrameDecoderStream("client");
+    const chunks = decoder.writable.getWriter();
+    void chunks.write(runInNewContext("(bytes) => Uint8Array.from(bytes)")(encoded));
+    const { value } = await decoder.readable.getReader().read();
+    assertEquals(value?.payload, bytes(3));
+  });
+
+  it("what only looks like bytes is refused", async () => {
+    const { client } = await connectedPair();
+    for (const value of NO_BYTES) {
+      assertThrows(() => client.send(value as Uint8Array), TypeError);
+      assertThrows(() => client.trySend(value as Uint8Array), TypeError);
+    }
+    await client.close();
+  });
+});
