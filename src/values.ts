@@ -37,7 +37,7 @@ export function isReadableStream(value: unknown): value is ReadableStream {
 /** Whether a value is an `AbortSignal`, of any class. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   return isObject(value) && typeof (value as AbortSignal).aborted === "boolean" &&
-    isFunction(value, "addEventListener") && isFunction(value, "removeEventListener");
+    isFunction(value, "addEventListener") && isFunction(value, "throwIfAborted");
 }
 
 /** Whether a value is an object, or a function. */
