@@ -5,20 +5,12 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Address } from "../../src/connection/byte_channel.ts";
+import { findNode } from "../support/find_node.ts";
 import type { PeerRequest, PeerState, PeerTarget } from "./peer_process.ts";
-
-const nodeModules = fileURLToPath(new URL("../../node_modules/", import.meta.url));
-
-function findNode(): string {
-  const name = readdirSync(nodeModules).find((name) => name.startsWith("node22-"));
-  if (name === undefined) throw new Error("Cannot find Node 22 in node_modules");
-  return `${nodeModules}${name}/bin/node`;
-}
 
 /** The process that the peers of one test file live in. */
 export class PeerProcess {

@@ -5,18 +5,10 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { findNode } from "../support/find_node.ts";
 import type { Job, Outcome } from "./slow_reader_process.ts";
-
-const nodeModules = fileURLToPath(new URL("../../node_modules/", import.meta.url));
-
-function findNode(): string {
-  const name = readdirSync(nodeModules).find((name) => name.startsWith("node22-"));
-  if (name === undefined) throw new Error("Cannot find Node 22 in node_modules");
-  return `${nodeModules}${name}/bin/node`;
-}
 
 /** A process of clients that read slowly and send all the while. */
 export class SlowReaders {
