@@ -100,6 +100,12 @@ export class ChannelDuplex extends Duplex implements ByteChannelHandler {
     this.destroy(error as Error | undefined);
   }
 
+  override write(chunk: unknown, encoding?: unknown, onTaken?: unknown): boolean {
+    // A TLS socket of Deno writes once more after the end: Node would collect a stack for the error.
+    if (this.destroyed) return false;
+    return super.write(chunk, encoding as BufferEncoding, onTaken as WriteCallback);
+  }
+
   override _read(): void {
     if (!this.#full) return;
     this.#full = false;

@@ -4,10 +4,14 @@
  * @module
  */
 
-import { createServer } from "node:tls";
+import { nextTick } from "node:process";
+import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { ByteChannel, ByteListener, TlsCertificate } from "../connection/byte_channel.ts";
 import { ChannelDuplex, TlsChannel } from "./node_channel_duplex.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
+
+/** The type of the record that a TLS connection begins with (RFC 8446, section 5.1). */
+const HANDSHAKE = 22;
 
 type OnChannel = (channel: ByteChannel) => void;
 
@@ -23,8 +27,9 @@ export function listenTlsOver(
   listen: (onPlain: OnChannel) => ByteListener,
   onChannel: OnChannel,
 ): ByteListener {
+  const context = createSecureContext({ cert: tls.cert, key: tls.key });
   const handshakes = new TlsHandshakes<ByteChannel>((channel) => channel.abort());
-  const listener = listen((channel) => startHandshake(channel, tls, handshakes, onChannel));
+  const listener = listen((channel) => startHandshake(channel, context, handshakes, onChannel));
   return {
     addr: listener.addr,
     ref: () => listener.ref(),
@@ -38,17 +43,45 @@ export function listenTlsOver(
 
 function startHandshake(
   channel: ByteChannel,
-  { cert, key }: TlsCertificate,
+  secureContext: SecureContext,
   handshakes: TlsHandshakes<ByteChannel>,
   onChannel: OnChannel,
 ): void {
-  const duplex = new ChannelDuplex(channel, () => handshakes.finish(channel));
   handshakes.start(channel);
-  // One server for each connection: it does not tell which of them a TLS socket was put on.
-  const server = createServer({ cert, key, allowHalfOpen: true });
-  server.on("secureConnection", (socket) => {
-    if (!handshakes.finish(channel)) return;
-    onChannel(new TlsChannel(socket, duplex));
-  });
-  server.emit("connection", duplex);
+  // A TLS socket costs more than all else of a connection: none for a peer that says nothing.
+  channel.handler = {
+    receive(bytes, lent) {
+      if (bytes[0] !== HANDSHAKE) return channel.abort();
+      const first = lent ? bytes.slice() : bytes;
+      const duplex = new ChannelDuplex(channel, () => handshakes.finish(channel));
+      duplex.stopReading();
+      beginTls(duplex, secureContext, (socket) => {
+        if (handshakes.finish(channel)) onChannel(new TlsChannel(socket, duplex));
+      });
+      // The TLS socket begins on the next tick. Bytes that it finds there and can't read end the process.
+      nextTick(() => {
+        duplex.receive(first, false);
+        duplex.startReading();
+      });
+    },
+    receiveEnd: () => channel.abort(),
+    drain() {},
+    receiveClosed: () => void handshakes.finish(channel),
+  };
+}
+
+/**
+ * Begins TLS as a server. Not by a server of `node:tls`: one server for each connection keeps what it
+ * holds of a handshake that fails, for minutes, and one server for all connections does not tell which of
+ * them a TLS socket was put on.
+ */
+function beginTls(
+  duplex: ChannelDuplex,
+  secureContext: SecureContext,
+  onSecure: (socket: TLSSocket) => void,
+): void {
+  const socket = new TLSSocket(duplex, { isServer: true, secureContext });
+  // Only a server of `node:tls` would make the event "error" of it.
+  socket.on("_tlsError", (error: Error) => void socket.destroy(error));
+  socket.once("secure", () => onSecure(socket));
 }

@@ -8,9 +8,6 @@ import { REQUEST } from "./tcp_client.ts";
 
 const CONNECTIONS = scaled(1_000, 10_000);
 const AT_ONCE = 20;
-/** Nothing the server waits for takes longer: the handshake has 10 seconds, the close 5. */
-const SETTLE_MS = 20_000;
-
 /**
  * What JavaScript may still use when all is over: on average, of each connection, and in all. A
  * connection has objects of some KiB, a timer and a descriptor, so if only one of them were kept, it
@@ -33,12 +30,12 @@ describe("connections that are reset at every byte of the handshake", () => {
         const honest = await HonestClient.open(server);
         const { descriptors } = server;
         await resetAll(server, 1_000);
-        await settle(server, descriptors);
+        await server.untilDescriptors(descriptors);
         const memory = await server.usedMemory();
         const resident = server.residentSize;
 
         await resetAll(server, CONNECTIONS);
-        await settle(server, descriptors);
+        await server.untilDescriptors(descriptors);
         const left = await server.usedMemory() - memory;
         const growth = server.residentSize - resident;
         progress(
@@ -76,14 +73,4 @@ async function resetAll(server: ServerProcess, count: number): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-}
-
-/** Waits until the server has no more descriptors than that. */
-async function settle(server: ServerProcess, descriptors: number): Promise<void> {
-  const endsAt = performance.now() + SETTLE_MS;
-  while (server.descriptors > descriptors) {
-    const left = server.descriptors - descriptors;
-    if (performance.now() > endsAt) throw new Error(`${left} descriptors are left`);
-    await setTimeout(20);
-  }
 }

@@ -17,6 +17,8 @@ import { REQUEST, TcpClient } from "./tcp_client.ts";
 
 /** How long a server may take to end after SIGTERM, where all its connections have ended. */
 const STOP_MS = 4_000;
+/** Nothing a server waits for takes longer: the handshake has 10 seconds, the close 5. */
+const SETTLE_MS = 20_000;
 
 function command(script: string | URL): string[] {
   const file = fileURLToPath(new URL(script, import.meta.url));
@@ -115,6 +117,17 @@ export class ServerProcess {
   /** The number of open descriptors. */
   get descriptors(): number {
     return readdirSync(`/proc/${this.#child.pid}/fd`).length;
+  }
+
+  /** Waits until the server has no more descriptors than that. */
+  async untilDescriptors(count: number): Promise<void> {
+    const endsAt = performance.now() + SETTLE_MS;
+    while (this.descriptors > count) {
+      if (performance.now() > endsAt) {
+        throw new Error(`${this.descriptors - count} descriptors are left`);
+      }
+      await setTimeout(20);
+    }
   }
 
   /** The time that the processor has spent for the process, in milliseconds. */
