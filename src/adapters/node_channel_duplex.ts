@@ -101,7 +101,7 @@ export class ChannelDuplex extends Duplex implements ByteChannelHandler {
   }
 
   override write(chunk: unknown, encoding?: unknown, onTaken?: unknown): boolean {
-    // A TLS socket of Deno writes once more after the end: Node would collect a stack for the error.
+    // A TLS socket of Deno writes once more after the end, and the error of that costs a stack trace.
     if (this.destroyed) return false;
     return super.write(chunk, encoding as BufferEncoding, onTaken as WriteCallback);
   }

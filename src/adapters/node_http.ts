@@ -15,10 +15,7 @@
  * const echo = await mount({ message: (conn, data) => conn.send(data) });
  *
  * const server = createServer((_request, response) => response.end("Plain HTTP, as ever.\n"));
- * server.on("upgrade", (request, socket, head) => {
- *   if (request.url === "/echo") echo.handleUpgrade(request, socket, head);
- *   else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
- * });
+ * echo.attach(server, { path: "/echo" });
  * server.listen(8080);
  *
  * // Later: the HTTP server waits for the WebSockets, which end here.
@@ -35,12 +32,17 @@ import type { ConnectionCallbacks } from "../connection/connection.ts";
 import type { ConnectionHost } from "../server/connection_host.ts";
 import { resolveHostOptions } from "../server/host_settings.ts";
 import type { Handler, HostOptions } from "../server/options.ts";
+import { HandshakeError } from "../errors.ts";
+import { statusText } from "../handshake/status_text.ts";
+import type { OpeningHandshake } from "../server/opening_handshake.ts";
 import { loadCompression, WebSocketHost } from "../server/web_socket_host.ts";
 import { afterArrivals } from "./after_arrivals.ts";
 import { NodeHttpChannel, whenUnanswered } from "./node_http_channel.ts";
+import { type AttachOptions, attachTo, type UpgradeServer } from "./node_http_upgrades.ts";
 import { isUint8Array } from "../values.ts";
 
 export * from "../server/mod.ts";
+export type { AttachOptions, UpgradeListener, UpgradeServer } from "./node_http_upgrades.ts";
 
 /** The options that are up to the HTTP server. */
 const REFUSED = [
@@ -56,8 +58,8 @@ const REFUSED = [
 
 /**
  * Options of {@linkcode mount}: those of `serve`, but for what is up to the HTTP server, which listens,
- * parses request heads, and answers plain HTTP. `handshakeTimeoutMs` counts from
- * {@linkcode MountedServer.handleUpgrade} on.
+ * parses request heads, and answers plain HTTP. `handshakeTimeoutMs` counts from the
+ * event `"upgrade"` on.
  *
  * @typeParam Data What the `upgrade` hook attaches to connections.
  */
@@ -75,16 +77,68 @@ export interface MountOptions<Data = unknown> extends
  */
 export interface MountedServer<Data = unknown> extends ConnectionHost<Data> {
   /**
-   * Takes over what a server of `node:http` or `node:https` gives with its event `"upgrade"`, and
-   * answers it as `serve` does: as strictly, with the same refusals, limits and hooks. To be called in
-   * the listener itself, not later: nobody else listens for errors of the socket. It needs no `this`.
+   * Takes the upgrades of an HTTP server that have its paths, before or after the server has begun to listen.
+   * Each is answered as `serve` does: as strictly, with the same refusals, limits and hooks. All others are
+   * left to those who listen for them too, such as the hot reload of a development server; when nobody does,
+   * they are refused with 404. See {@linkcode AttachOptions}.
    *
-   * From here on the socket is no concern of the HTTP server. Its timeouts, and its
-   * `closeAllConnections()`, leave open WebSockets alone; the callback of its `close()` waits for them
-   * to end, as {@linkcode ConnectionHost.shutdown} has them do.
+   * Any number of mounted servers may be attached to one HTTP server, and one to any number. Where two have a
+   * path in common, the one that was attached first takes it.
    *
-   * A request that comes behind another one on its connection waits until that has been answered.
-   * What the HTTP server did not check of the request is checked here; one that has a body is refused.
+   * An open WebSocket is no concern of the HTTP server. Its timeouts, and its `closeAllConnections()`, leave
+   * it alone; the callback of its `close()` waits for it to end, as {@linkcode ConnectionHost.shutdown} has
+   * it do. A mounted server that is shut down, or has been, stays attached, and answers with 503 until it is
+   * detached.
+   *
+   * A request that comes behind another one on its connection waits until that has been answered. What the
+   * HTTP server did not check of the request is checked here; one that has a body is refused. While anybody
+   * listens for upgrades, an HTTP server gives all kinds of them away, those of `h2c` too, unless its option
+   * `shouldUpgradeCallback` says otherwise.
+   *
+   * @example Two of them beside each other, and one that goes again
+   * ```ts
+   * import { createServer } from "node:http";
+   * import { mount } from "@sluice/websocket/node-http";
+   *
+   * const chat = await mount({ message: (conn, data) => conn.send(data) });
+   * const news = await mount({ open: (conn) => conn.subscribe("news") });
+   *
+   * const server = createServer((_request, response) => response.end("Plain HTTP\n"));
+   * chat.attach(server, { path: ["/chat", "/rooms/*"] });
+   * const detachNews = news.attach(server, { path: "/news" });
+   * server.listen(8080);
+   *
+   * // Later: "/news" is refused with 404. Its connections stay open.
+   * detachNews();
+   * ```
+   *
+   * @param server A server of `node:http` or `node:https`; with a framework, the one it stands on.
+   * @param options Which upgrades; see {@linkcode AttachOptions}.
+   * @returns Detaches it again; open connections stay. Calling it again changes nothing.
+   * @throws {TypeError} Where this is no such server, an option is unknown or of another type, or a path does
+   * not begin with a slash.
+   */
+  attach(this: void, server: UpgradeServer, options: AttachOptions): () => void;
+  /**
+   * Takes over what a server of `node:http` or `node:https` gives with its event `"upgrade"`, for a program
+   * that routes upgrades by itself. It does with it what {@linkcode MountedServer.attach} does with an upgrade
+   * that has its path.
+   *
+   * To be called in the listener itself, not later: nobody else listens for errors of the socket. For the
+   * same reason, what is for nobody is to be given to {@linkcode MountedServer.refuseUpgrade}.
+   *
+   * @example
+   * ```ts
+   * import { createServer } from "node:http";
+   * import { mount } from "@sluice/websocket/node-http";
+   *
+   * const chat = await mount({ message: (conn, data) => conn.send(data) });
+   *
+   * createServer().on("upgrade", (request, socket, head) => {
+   *   if (request.headers.host === "chat.example.com") chat.handleUpgrade(request, socket, head);
+   *   else chat.refuseUpgrade(request, socket, head);
+   * }).listen(8080);
+   * ```
    *
    * @param request The request; `request.url` tells which of several mounted servers is to have it.
    * @param socket The socket of the request. Whether the request came over TLS is asked of it.
@@ -93,6 +147,27 @@ export interface MountedServer<Data = unknown> extends ConnectionHost<Data> {
    * @throws {DOMException} `InvalidStateError`, where the socket has been taken over already.
    */
   handleUpgrade(this: void, request: IncomingMessage, socket: Duplex, head: Uint8Array): void;
+  /**
+   * Refuses what a server of `node:http` or `node:https` gives with its event `"upgrade"`: sends one response,
+   * and closes the connection within `closeTimeoutMs`. To write to the socket oneself, or to destroy it, takes
+   * more care: Node gives it away without a listener for errors, and a client that resets its connection at
+   * that moment would end the process. It counts as a refusal in {@linkcode ConnectionHost.stats}.
+   *
+   * @param request The request.
+   * @param socket The socket of the request.
+   * @param head What the client has sent behind the request; it is dropped.
+   * @param status The HTTP status to answer with: an integer from 400 to 599. Default: 404.
+   * @throws {RangeError} Where the status is out of its range.
+   * @throws {TypeError} Where the others are not what the event gives.
+   * @throws {DOMException} `InvalidStateError`, where the socket has been taken over already.
+   */
+  refuseUpgrade(
+    this: void,
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Uint8Array,
+    status?: number,
+  ): void;
 }
 
 /**
@@ -112,7 +187,9 @@ export interface MountedServer<Data = unknown> extends ConnectionHost<Data> {
  *   for await (const message of conn) await conn.send(`${conn.data.name}: ${message}`);
  * });
  *
- * createServer().on("upgrade", chat.handleUpgrade).listen(8080);
+ * const server = createServer();
+ * chat.attach(server, { path: "/chat" });
+ * server.listen(8080);
  * ```
  *
  * @typeParam Data What the `upgrade` hook attaches to connections.
@@ -147,23 +224,32 @@ const taken: WeakSet<Duplex> = new WeakSet();
 
 /** The implementation of {@linkcode MountedServer}. */
 class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Data> {
-  readonly handleUpgrade = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void => {
-    if (
-      !Array.isArray(request?.rawHeaders) || typeof socket?.pause !== "function" ||
-      !isUint8Array(head)
-    ) {
-      throw new TypeError(
-        'Cannot handle the upgrade: give the request, the socket and the head of the event "upgrade"',
-      );
+  readonly attach = (server: UpgradeServer, options: AttachOptions): () => void =>
+    attachTo(server, options, {
+      // A listener of the program may have had it first.
+      handleUpgrade: (...given) => void (taken.has(given[1]) || this.handleUpgrade(...given)),
+      refuseUpgrade: (...given) => void (taken.has(given[1]) || this.refuseUpgrade(...given)),
+    });
+
+  readonly handleUpgrade = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void =>
+    this.#take(request, socket, head, (handshake) => {
+      const { method = "", url: target = "", httpVersion: version } = request;
+      const fields = toPairs(request.rawHeaders);
+      handshake.receiveRequest({ method, target, version, fields }, head);
+    });
+
+  readonly refuseUpgrade = (
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Uint8Array,
+    status: number = 404,
+  ): void => {
+    if (!Number.isInteger(status) || status < 400 || status > 599) {
+      throw new RangeError(`status must be an integer from 400 to 599, got ${String(status)}`);
     }
-    if (taken.has(socket)) {
-      throw new DOMException(
-        "Cannot handle the upgrade: its socket has been taken over already",
-        "InvalidStateError",
-      );
-    }
-    taken.add(socket);
-    whenUnanswered(socket, () => this.#begin(request, socket, head));
+    const reason = `Cannot accept the upgrade: ${status} ${statusText(status)}`;
+    const error = new HandshakeError(status, reason.trimEnd());
+    this.#take(request, socket, head, (handshake) => handshake.refuse(error));
   };
 
   /** Checks the options, and creates a host. */
@@ -189,12 +275,34 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
     return Promise.resolve();
   }
 
-  #begin(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
-    const channel = NodeHttpChannel.takeOver(socket);
-    const { method = "", url: target = "", httpVersion: version } = request;
-    const fields = toPairs(request.rawHeaders);
-    this.startHandshake(channel, channel.isSecure)
-      ?.receiveRequest({ method, target, version, fields }, head);
+  #take(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Uint8Array,
+    begin: (handshake: OpeningHandshake<Data>) => void,
+  ): void {
+    if (
+      !Array.isArray(request?.rawHeaders) || typeof socket?.pause !== "function" ||
+      !isUint8Array(head)
+    ) {
+      throw new TypeError(
+        'Cannot handle the upgrade: give the request, the socket and the head of the event "upgrade"',
+      );
+    }
+    if (taken.has(socket)) {
+      throw new DOMException(
+        "Cannot handle the upgrade: its socket has been taken over already",
+        "InvalidStateError",
+      );
+    }
+    taken.add(socket);
+    // Nobody else listens any more. An error may still be on its way when the socket is closed already.
+    socket.on("error", () => {});
+    whenUnanswered(socket, () => {
+      const channel = NodeHttpChannel.takeOver(socket);
+      const handshake = this.startHandshake(channel, channel.isSecure);
+      if (handshake !== undefined) begin(handshake);
+    });
   }
 }
 

@@ -49,8 +49,6 @@ export function whenUnanswered(socket: HttpSocket, begin: () => void): void {
   if (socket.destroyed) return;
   const response = socket._httpMessage;
   if (!response) return begin();
-  // Nobody else listens any more, and the program must not end where the client resets the connection.
-  socket.on("error", () => {});
   response.once("close", () => whenUnanswered(socket, begin));
 }
 

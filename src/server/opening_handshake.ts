@@ -143,6 +143,12 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     void this.#serve(this.#head);
   }
 
+  /** Refuses a request that somebody else has received. Before the channel brings anything. */
+  refuse(error: HandshakeError): void {
+    this.#isParsed = true;
+    void this.#refuse(error);
+  }
+
   receive(bytes: Uint8Array): void {
     if (this.#isAnswering) return;
     if (this.#receiveBody !== undefined) {

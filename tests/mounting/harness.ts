@@ -39,6 +39,8 @@ export type MountSetup<Data> = MountOptions<Data> & ConnectionCallbacks<Data> & 
   http?: ServerOptions;
   /** The path of the Unix socket to listen on. By default, it is a TCP port. */
   path?: string;
+  /** It is up to the test to give it upgrades. */
+  isDetached?: boolean;
 };
 
 /** A mounted server that runs. */
@@ -102,7 +104,7 @@ export const STAGES: readonly Stage[] = (["http", "https"] as const).map((name) 
 }));
 
 async function withMounted<Data>(
-  { handler, http: httpOptions = {}, path, ...given }: MountSetup<Data>,
+  { handler, http: httpOptions = {}, path, isDetached = false, ...given }: MountSetup<Data>,
   isSecure: boolean,
   body: (harness: MountHarness<Data>) => Promise<void>,
 ): Promise<void> {
@@ -122,7 +124,7 @@ async function withMounted<Data>(
     ? createTlsServer({ ...httpOptions, cert: certificate, key })
     : createServer(httpOptions);
   http.on("request", (request, response) => response.end(request.url));
-  http.on("upgrade", mounted.handleUpgrade);
+  if (!isDetached) http.on("upgrade", mounted.handleUpgrade);
   http.listen(path === undefined ? { port: 0, host: "127.0.0.1" } : { path });
   await once(http, "listening");
   const closed = watch(once(http, "close"));

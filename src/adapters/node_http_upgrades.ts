@@ -1,0 +1,193 @@
+/**
+ * The upgrades of one HTTP server, shared among those who are attached to it.
+ *
+ * @module
+ */
+
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+
+/** Takes what the event `"upgrade"` gives. */
+export type UpgradeListener = (
+  this: void,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Uint8Array,
+) => void;
+
+/** What is needed of an HTTP server: those of `node:http` and `node:https` have it. */
+export interface UpgradeServer {
+  /** Tells where it listens. */
+  address(): unknown;
+  /** Counts who listens for an event. */
+  listenerCount(event: "upgrade"): number;
+  /** Removes a listener. */
+  off(event: "upgrade", listener: UpgradeListener): unknown;
+  /** Adds a listener, before all others. */
+  prependListener(event: "upgrade", listener: UpgradeListener): unknown;
+}
+
+/** Which upgrades of an HTTP server are taken. */
+export interface AttachOptions {
+  /**
+   * The path, or the paths, whose upgrades are taken: all others are left alone. A path begins with a slash,
+   * and is compared with that of the request's URL, as the hook `upgrade` sees it: with `.` and `..`
+   * resolved, without the query. Otherwise each character counts: `"/chat"` is neither `"/Chat"`, nor
+   * `"/chat/"`, nor `"/%63hat"`. With `/*` at its end it stands for all that is below: `"/rooms/*"` takes
+   * `"/rooms/"` and `"/rooms/a/b"`, but not `"/rooms"`; `"/*"` takes everything.
+   */
+  path: string | readonly string[];
+  /**
+   * What becomes of an upgrade with another path, when others listen for the upgrades of this server too.
+   *
+   * - `"leave"`: it is theirs, and nothing at all is done with it: not even a listener for errors is added.
+   *   What they do not want they have to refuse themselves.
+   * - `"refuse"`: it is refused with 404. Only for a server whose other listeners for upgrades, if there are
+   *   any, merely watch.
+   *
+   * When nobody else listens for upgrades, nobody else could answer: then it is refused with 404 in any case.
+   *
+   * @default {"leave"}
+   */
+  others?: "leave" | "refuse";
+}
+
+/** Takes and refuses upgrades. */
+interface Taker {
+  handleUpgrade: UpgradeListener;
+  refuseUpgrade: UpgradeListener;
+}
+
+/** One call of `attach`. */
+interface Attachment {
+  readonly taker: Taker;
+  readonly paths: ReadonlySet<string>;
+  /** What paths begin with, up to a slash. */
+  readonly folders: readonly string[];
+  readonly refusesOthers: boolean;
+}
+
+const OPTIONS: ReadonlySet<string> = new Set(["path", "others"]);
+
+/**
+ * The attachments of each server, which have one listener together: so that none refuses what is another's.
+ */
+const servers: WeakMap<UpgradeServer, UpgradesOf> = new WeakMap();
+
+/**
+ * Has a taker take the upgrades of a server that have its paths.
+ *
+ * @returns Undoes it. Calling it again changes nothing.
+ * @throws {TypeError} Where the server is none of `node:http` or `node:https`, or an option is unknown or
+ * of another type, or there is no path.
+ */
+export function attachTo(server: UpgradeServer, options: AttachOptions, taker: Taker): () => void {
+  checkServer(server);
+  const attachment = { taker, ...resolveOptions(options) };
+  let upgrades = servers.get(server);
+  if (upgrades === undefined) servers.set(server, upgrades = new UpgradesOf(server));
+  return upgrades.add(attachment);
+}
+
+/** The upgrades of one server. */
+class UpgradesOf {
+  readonly #server: UpgradeServer;
+  /** In the order they were attached in: the first that wants an upgrade gets it. */
+  readonly #attachments: Set<Attachment> = new Set();
+
+  constructor(server: UpgradeServer) {
+    this.#server = server;
+  }
+
+  add(attachment: Attachment): () => void {
+    this.#attachments.add(attachment);
+    // Frameworks remove all listeners now and then. Before others, so that one who listens only once is
+    // still among those who are counted.
+    this.#server.off("upgrade", this.#onUpgrade);
+    this.#server.prependListener("upgrade", this.#onUpgrade);
+    return () => {
+      if (!this.#attachments.delete(attachment) || this.#attachments.size > 0) return;
+      // Without any listener, upgrades are plain requests for the server.
+      this.#server.off("upgrade", this.#onUpgrade);
+    };
+  }
+
+  readonly #onUpgrade: UpgradeListener = (request, socket, head) => {
+    const path = pathOf(request.url ?? "");
+    let refuser: Taker | undefined;
+    for (const attachment of this.#attachments) {
+      if (path !== undefined && takes(attachment, path)) {
+        attachment.taker.handleUpgrade(request, socket, head);
+        return;
+      }
+      if (attachment.refusesOthers || this.#server.listenerCount("upgrade") === 1) {
+        refuser ??= attachment.taker;
+      }
+    }
+    refuser?.refuseUpgrade(request, socket, head);
+  };
+}
+
+function takes({ paths, folders }: Attachment, path: string): boolean {
+  return paths.has(path) || folders.some((folder) => path.startsWith(folder));
+}
+
+/** Gives the path of a request target, as the URL of the request has it. */
+function pathOf(target: string): string | undefined {
+  try {
+    // What begins with two slashes is no URL without a scheme here.
+    return new URL(target.startsWith("/") ? `http://host${target}` : target).pathname;
+  } catch {
+    return undefined;
+  }
+}
+
+function checkServer(server: UpgradeServer): void {
+  const methods = ["address", "listenerCount", "off", "prependListener"] as const;
+  if (methods.every((name) => typeof server?.[name] === "function")) return;
+  throw new TypeError(
+    `Cannot attach to ${
+      describe(server)
+    }: give a server of node:http or node:https, such as what ` +
+      "createServer() returns",
+  );
+}
+
+function resolveOptions(options: AttachOptions): Omit<Attachment, "taker"> {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`Cannot attach with ${describe(options)}: give { path }`);
+  }
+  for (const name of Object.keys(options)) {
+    if (!OPTIONS.has(name)) throw new TypeError(`Cannot attach with the unknown option ${name}`);
+  }
+  const { path, others = "leave" } = options;
+  if (others !== "leave" && others !== "refuse") {
+    throw new TypeError(`others must be "leave" or "refuse", got ${describe(others)}`);
+  }
+  const given: unknown[] = Array.isArray(path) ? path : [path];
+  if (given.length === 0) throw new TypeError("Cannot attach without a path: path is empty");
+  const patterns = given.map(resolvePath);
+  return {
+    paths: new Set(patterns.filter((pattern) => !pattern.endsWith("*"))),
+    folders: patterns.filter((pattern) => pattern.endsWith("*")).map((text) => text.slice(0, -1)),
+    refusesOthers: others === "refuse",
+  };
+}
+
+/** Checks a path, and gives it as URLs have it, with the star at its end. */
+function resolvePath(path: unknown): string {
+  if (typeof path === "string" && path.startsWith("/")) {
+    const star = path.endsWith("/*") ? "*" : "";
+    const rest = path.slice(0, path.length - star.length);
+    // What other routers take for a pattern would never be asked for.
+    if (!/[*?#]|\/:/.test(rest)) return new URL(`http://host${rest}`).pathname + star;
+  }
+  throw new TypeError(
+    `path must begin with a slash, and may end with "/*"; it has no other "*", no "?", no "#", and no ` +
+      `":" behind a slash, got ${describe(path)}`,
+  );
+}
+
+function describe(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}

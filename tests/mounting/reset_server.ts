@@ -1,0 +1,44 @@
+/**
+ * An HTTP server with a WebSocket echo on `/chat`, which refuses all other upgrades: `http|https HOW`.
+ *
+ * - `alone`: attached, with nobody else.
+ * - `watched`: attached, with somebody who watches.
+ * - `by-hand`: by a listener of its own.
+ *
+ * Plain requests are answered a little later.
+ */
+
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import process from "node:process";
+import { mount } from "../../src/adapters/node_http.ts";
+
+const [scheme, how] = process.argv.slice(2);
+const [cert, key] = ["cert.pem", "key.pem"].map((name) =>
+  readFileSync(new URL(`../support/tls/${name}`, import.meta.url), "utf8")
+);
+const chat = await mount({
+  closeTimeoutMs: 200,
+  handshakeTimeoutMs: 500,
+  message: (conn, data) => conn.send(data),
+});
+const http = scheme === "https" ? createTlsServer({ cert, key }) : createServer();
+http.on("request", (_request, response) => setTimeout(() => response.end("plain"), 5));
+if (how === "by-hand") {
+  http.on("upgrade", (request, socket, head) => {
+    if (request.url === "/chat") chat.handleUpgrade(request, socket, head);
+    else chat.refuseUpgrade(request, socket, head);
+  });
+} else {
+  if (how === "watched") http.on("upgrade", () => {});
+  chat.attach(http, { path: "/chat", others: how === "watched" ? "refuse" : "leave" });
+}
+http.listen(0, "127.0.0.1", () => {
+  console.log(`listening on ws://127.0.0.1:${(http.address() as { port: number }).port}/`);
+});
+process.once("SIGTERM", () => {
+  http.close();
+  http.closeAllConnections();
+  void chat.shutdown({ timeoutMs: 500 });
+});

@@ -1,0 +1,38 @@
+import { describe, it } from "node:test";
+import { assertEquals } from "@std/assert";
+import { ServerProcess } from "../stress/server_process.ts";
+import { TestProcess } from "../support/child_process.ts";
+import { findNode } from "../support/find_node.ts";
+
+/** 56 clients each. */
+const ROUNDS = 5;
+
+for (const scheme of ["http", "https"]) {
+  describe(`clients that reset the connection while node:${scheme} gives their upgrade away`, () => {
+    for (const how of ["alone", "watched", "by-hand"]) {
+      it(`do no harm: ${how}`, async () => {
+        const server = await ServerProcess.start(new URL("reset_server.ts", import.meta.url), [
+          scheme,
+          how,
+        ]);
+        const clients = new TestProcess(
+          {
+            url: new URL("reset_clients.ts", import.meta.url),
+            runtime: "node",
+            executable: findNode(),
+          },
+          String(server.port),
+          scheme,
+          String(ROUNDS),
+        );
+        try {
+          assertEquals(await clients.untilEnded(), 0, clients.output);
+          await server.stop();
+        } finally {
+          clients.kill();
+          server.kill();
+        }
+      });
+    }
+  });
+}
