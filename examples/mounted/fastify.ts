@@ -15,10 +15,7 @@ const echo = await mount({ message: (conn, data) => conn.send(data) });
 const app = fastify();
 app.get("/stats", () => ({ connected: echo.connections.size }));
 
-app.server.on("upgrade", (request, socket, head) => {
-  if (request.url === "/echo") echo.handleUpgrade(request, socket, head);
-  else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
-});
+echo.attach(app.server, { path: "/echo" });
 // Fastify waits for the sockets of its server before it is closed.
 app.addHook("preClose", () => echo.shutdown());
 

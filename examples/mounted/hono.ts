@@ -19,10 +19,7 @@ const app = new Hono();
 app.get("/stats", (context) => context.json({ connected: echo.connections.size }));
 
 const server = createAdaptorServer(app) as Server;
-server.on("upgrade", (request, socket, head) => {
-  if (request.url === "/echo") echo.handleUpgrade(request, socket, head);
-  else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
-});
+echo.attach(server, { path: "/echo" });
 server.listen(Number(process.argv[2] ?? 8080), "127.0.0.1", () => {
   console.log(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
 });

@@ -101,7 +101,7 @@ export interface MountedServer<Data = unknown> extends ConnectionHost<Data> {
    * import { mount } from "@sluice/websocket/node-http";
    *
    * const chat = await mount({ message: (conn, data) => conn.send(data) });
-   * const news = await mount({ open: (conn) => conn.subscribe("news") });
+   * const news = await mount({ open: (conn) => void conn.subscribe("news") });
    *
    * const server = createServer((_request, response) => response.end("Plain HTTP\n"));
    * chat.attach(server, { path: ["/chat", "/rooms/*"] });

@@ -70,7 +70,7 @@ for (const { name, withMounted } of STAGES) {
         server.http.on("upgrade", (request, socket, head) => {
           if (request.url === "/echo") server.server.handleUpgrade(request, socket, head);
           else if (request.url === "/shout") shout.handleUpgrade(request, socket, head);
-          else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
+          else shout.refuseUpgrade(request, socket, head);
         });
         for (const [target, answer] of [["/echo", "hello"], ["/shout", "hello!"]]) {
           const client = await server.open({ target });
