@@ -1,0 +1,68 @@
+/**
+ * A TLS server that reads and ends with its client: `sluice`, by the listener of Sluice, or `own`, by what the
+ * runtime has. Prints its port; then for each line it is sent, the CPU time it has taken, in microseconds.
+ *
+ * @module
+ */
+
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import { createServer } from "node:tls";
+import { loadListen } from "../../src/adapters/runtime.ts";
+
+// deno-lint-ignore no-explicit-any
+declare const Deno: any, Bun: any;
+
+const [cert, key] = ["cert.pem", "key.pem"].map((name) =>
+  readFileSync(new URL(`../../tests/support/tls/${name}`, import.meta.url), "utf8")
+);
+const hostname = "127.0.0.1";
+
+/** By `Deno.listenTls`. */
+async function serveOnDeno(): Promise<number> {
+  const listener = Deno.listenTls({ hostname, port: 0, cert, key });
+  const serve = async (conn: { read(into: Uint8Array): Promise<number | null>; close(): void }) => {
+    try {
+      while (await conn.read(new Uint8Array(4096)) !== null);
+    } catch {
+      // It is over.
+    }
+    conn.close();
+  };
+  void (async () => {
+    for (;;) await listener.accept().then(serve, () => {});
+  })();
+  return await Promise.resolve(listener.addr.port);
+}
+
+const STARTS: Record<string, () => Promise<number>> = {
+  async sluice() {
+    const listen = await loadListen();
+    const listener = await listen({ hostname, port: 0 }, { cert, key }, (channel) => {
+      channel.handler = {
+        receive() {},
+        receiveEnd: () => channel.end(),
+        drain() {},
+        receiveClosed() {},
+      };
+    });
+    return (listener.addr as { port: number }).port;
+  },
+  own() {
+    if ("Deno" in globalThis) return serveOnDeno();
+    if ("Bun" in globalThis) {
+      const socket = { data() {}, end: (socket: { end(): void }) => socket.end() };
+      return Promise.resolve(Bun.listen({ hostname, port: 0, tls: { cert, key }, socket }).port);
+    }
+    return new Promise((resolve) => {
+      const server = createServer({ cert, key }, (socket) => socket.on("error", () => {}).resume());
+      server.listen(0, hostname, () => resolve((server.address() as { port: number }).port));
+    });
+  },
+};
+
+console.log(await STARTS[process.argv[2]]());
+process.stdin.on("data", () => {
+  const { user, system } = process.cpuUsage();
+  console.log(user + system);
+});
