@@ -22,10 +22,16 @@ export class NodeChannel extends OrderedChannel {
   readonly #resets: boolean;
   /** Called when Node has taken a write; one for all writes. */
   readonly #onTaken = (error?: Error | null): void => {
-    if (error || !this.#waitsForDrain) return;
+    this.#untaken--;
+    if (error || this.#untaken > 0 || !this.#waitsForDrain) return;
     this.#waitsForDrain = false;
     this.arriveDrain();
   };
+  /**
+   * The writes that were not called back for yet. Node calls back on a later tick also for what the
+   * kernel took at once, so that the callback of an earlier write may come after a later `write()`.
+   */
+  #untaken = 0;
   #waitsForDrain = false;
   #released = false;
   #error: unknown;
@@ -62,6 +68,7 @@ export class NodeChannel extends OrderedChannel {
       for (let i = 0; i < last; i++) if (chunks[i].length > 0) socket.write(chunks[i]);
     }
     // The event "drain" comes only after a high-water mark was passed, the callback always does.
+    this.#untaken++;
     socket.write(chunks[last], this.#onTaken);
     if (last > 0) socket.uncork();
     // What the kernel took at once no longer counts. Nor does what it refused: the socket is then no

@@ -35,6 +35,59 @@ async function turn(times = 3): Promise<void> {
 }
 
 /**
+ * Declares the tests of `write()` and `drain()`.
+ *
+ * @param withSource Calls `run`, and checks afterwards that all channels kept their promises.
+ */
+export function testWrites(
+  withSource: (run: (source: ChannelSource) => Promise<void>) => Promise<void>,
+): void {
+  const test = (name: string, run: (source: ChannelSource) => Promise<void>) =>
+    it(name, () => withSource(run));
+
+  for (const sizes of [[], [1], [100, 70_000, 1]]) {
+    const before = sizes.length === 0 ? "nothing" : `writes of ${sizes.join(", ")} bytes`;
+    test(`drains only when everything is taken, after ${before} in the same turn`, async (source) => {
+      const { channel, peer } = await source.connect({ paused: true });
+      const other = await source.connect();
+      for (const size of [...sizes, muchSize]) {
+        // A channel that takes no write at once says so: then the next one has to wait.
+        if (!channel.write([patternBytes(channel.written, size)]) && size < muchSize) {
+          await channel.untilDrained();
+        }
+      }
+      assertEquals([channel.waitsForDrain, channel.drains <= sizes.length], [true, true]);
+      const { drains } = channel;
+      for (let i = 1; i <= 20; i++) {
+        await other.peer.write(1000);
+        await other.channel.untilReceived(i * 1000);
+        await turn();
+      }
+      assertEquals(channel.drains, drains);
+      await peer.resume();
+      const state = await peer.untilReceived(channel.written);
+      assertEquals([state.received, state.intact], [channel.written, true]);
+      await channel.untilDrained();
+    });
+  }
+
+  test("leaves memory alone once it is taken, for a peer that rests", async (source) => {
+    const { channel, peer } = await source.connect();
+    await peer.rest();
+    // As a connection writes: the header and the payload of a message, now and then a Pong besides.
+    for (let i = 0; i < 200; i++) {
+      const sizes = i % 7 === 0 ? [6] : i % 3 === 0 ? [10, 262_144, 6] : [10, 262_144];
+      let offset = channel.written;
+      const chunks = sizes.map((size) => patternBytes((offset += size) - size, size));
+      if (!channel.write(chunks)) await channel.untilDrained();
+    }
+    const state = await peer.untilReceived(channel.written);
+    assertEquals([state.received, state.intact], [channel.written, true]);
+    assert(channel.drains > 0);
+  });
+}
+
+/**
  * Declares the tests.
  *
  * @param transport What the channels run over.
@@ -46,6 +99,8 @@ export function testChannels(
 ): void {
   const test = (name: string, run: (source: ChannelSource) => Promise<void>) =>
     it(name, () => withSource(run));
+
+  testWrites(withSource);
 
   test("carries bytes both ways", async (source) => {
     const { channel, peer } = await source.connect();

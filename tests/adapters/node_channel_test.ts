@@ -8,15 +8,19 @@ import { Recorder } from "./recorder.ts";
 
 // The tests of channels run it over sockets. This is what sockets rarely do.
 describe("NodeChannel", () => {
-  function open(): { channel: Recorder; socket: Duplex; taken: (() => void)[] } {
+  function open() {
     const taken: (() => void)[] = [];
+    let atOnce = 0;
     const socket = new Duplex({
       read() {},
-      write: (_bytes, _encoding, onTaken) => void taken.push(onTaken),
+      write(_bytes, _encoding, onTaken) {
+        if (atOnce-- > 0) onTaken();
+        else taken.push(onTaken);
+      },
     });
     const address = { transport: "unix", path: "" } as const;
     const channel = new Recorder(new NodeChannel(socket as Socket, false, address, address));
-    return { channel, socket, taken };
+    return { channel, socket, taken, takeAtOnce: (writes: number) => void (atOnce = writes) };
   }
 
   it("is closed with an error where the socket closes without one, before its time", async () => {
@@ -34,6 +38,19 @@ describe("NodeChannel", () => {
     const { channel, taken } = open();
     assertEquals(channel.write([patternBytes(0, 1), patternBytes(1, 1)]), false);
     taken.shift()!();
+    assertEquals([channel.drains, taken.length], [0, 1]);
+    taken.shift()!();
+    await channel.untilDrained();
+    assertEquals(channel.drains, 1);
+    channel.assertKept();
+  });
+
+  it("does not take what earlier writes are called back with for the drain of a later one", async () => {
+    const { channel, taken, takeAtOnce } = open();
+    takeAtOnce(2);
+    assertEquals(channel.write([patternBytes(0, 1)]), true);
+    assertEquals(channel.write([patternBytes(1, 1), patternBytes(2, 1)]), false);
+    await new Promise((resolve) => setImmediate(resolve));
     assertEquals([channel.drains, taken.length], [0, 1]);
     taken.shift()!();
     await channel.untilDrained();

@@ -130,6 +130,10 @@ export class Peer {
     return this.#ask("readSlowly");
   }
 
+  rest(): Promise<PeerState> {
+    return this.#ask("rest");
+  }
+
   end(): Promise<PeerState> {
     return this.#ask("end");
   }

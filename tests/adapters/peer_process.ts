@@ -109,8 +109,9 @@ class PeerSocket {
     }
   }
 
+  /** Writes what is no part of the pattern. */
   async writeText(text: string): Promise<void> {
-    await this.#write(new TextEncoder().encode(text));
+    await new Promise((resolve) => this.#socket.write(text, resolve));
   }
 
   /** Writes past TLS. */
@@ -132,6 +133,17 @@ class PeerSocket {
     this.#socket.on("data", () => {
       this.#socket.pause();
       setImmediate(() => this.#socket.resume());
+    });
+    this.#socket.resume();
+  }
+
+  /** Reads on, but rests for 3 ms after some reads: the writer's system can take a part of a write. */
+  rest(): void {
+    let reads = 0;
+    this.#socket.on("data", () => {
+      if (++reads % 40 !== 0) return;
+      this.#socket.pause();
+      setTimeout(() => this.#socket.resume(), 3);
     });
     this.#socket.resume();
   }

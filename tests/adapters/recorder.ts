@@ -8,6 +8,8 @@ import { assert, assertEquals } from "@std/assert";
 import type { ByteChannel, ByteChannelHandler } from "../../src/connection/byte_channel.ts";
 import { patternBytes, PatternCheck } from "./pattern.ts";
 
+const GARBAGE = 0xa5;
+
 /** A handler that records, and through which the test calls the channel. */
 export class Recorder implements ByteChannelHandler {
   readonly channel: ByteChannel;
@@ -27,6 +29,8 @@ export class Recorder implements ByteChannelHandler {
   #paused = false;
   #aborted = false;
   #waitsForDrain = false;
+  /** What the channel was given and has not taken yet. */
+  #untaken: readonly Uint8Array[] = [];
   /** A call of ours is on the stack. */
   #calling = false;
   #waiting: { test: () => boolean; resolve: () => void }[] = [];
@@ -54,6 +58,8 @@ export class Recorder implements ByteChannelHandler {
     for (const chunk of chunks) this.written += chunk.length;
     const ready = this.#call(() => this.channel.write(chunks));
     this.#waitsForDrain = !ready;
+    this.#untaken = chunks;
+    if (ready) this.#reuse();
     return ready;
   }
 
@@ -142,6 +148,7 @@ export class Recorder implements ByteChannelHandler {
   drain(): void {
     this.#expect(this.#waitsForDrain, "drained without need");
     this.#waitsForDrain = false;
+    this.#reuse();
     this.drains++;
     this.#event("drain");
   }
@@ -182,6 +189,12 @@ export class Recorder implements ByteChannelHandler {
     this.#expect(event === "receiveClosed" || !this.#aborted, `${event} after abort()`);
     this.onEvent(event);
     this.#wake();
+  }
+
+  /** Overwrites what the channel has taken, as a program does that uses its buffer again. */
+  #reuse(): void {
+    for (const chunk of this.#untaken) chunk.fill(GARBAGE);
+    this.#untaken = [];
   }
 
   #expect(holds: boolean, violation: string): void {
