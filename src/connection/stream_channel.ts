@@ -23,6 +23,7 @@ export class StreamChannel extends OrderedChannel {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #onFailure = (error: unknown): void => this.#fail(error);
+  readonly #onTaken = (): void => this.arriveDrain();
   #reading = false;
   /** The readable is at its end. */
   #endSeen = false;
@@ -50,14 +51,15 @@ export class StreamChannel extends OrderedChannel {
     this.#read();
   }
 
-  /** Writes the chunks as one: a copy, as who gets it at the other end may keep it for good. */
+  /**
+   * Writes the chunks as one: a copy, as who gets it at the other end may keep it for good. Always
+   * `false`: what the writable queues is not sent, however large its high-water mark is, and has to
+   * count as held until the sink has taken it.
+   */
   write(chunks: readonly Uint8Array[]): boolean {
     let size = 0;
     for (const chunk of chunks) size += chunk.length;
-    const writer = this.#writer;
-    writer.write(joinChunks(chunks, size)).catch(this.#onFailure);
-    if (writer.desiredSize !== null && writer.desiredSize > 0) return true;
-    writer.ready.then(() => this.arriveDrain(), this.#onFailure);
+    this.#writer.write(joinChunks(chunks, size)).then(this.#onTaken, this.#onFailure);
     return false;
   }
 

@@ -93,24 +93,41 @@ describe("StreamChannel", () => {
     channel.assertKept();
   });
 
-  it("goes on at once where the writable has room", async () => {
-    const written: Uint8Array[] = [];
-    const channel = new Recorder(
-      new StreamChannel({
-        readable: new ReadableStream(),
-        writable: new WritableStream({ write: (chunk) => void written.push(chunk) }, {
-          highWaterMark: 3,
+  const STRATEGIES: [name: string, strategy: QueuingStrategy<Uint8Array>][] = [
+    ["0 chunks", { highWaterMark: 0 }],
+    ["1 chunk", { highWaterMark: 1 }],
+    ["3 chunks", { highWaterMark: 3 }],
+    ["1 MiB", new ByteLengthQueuingStrategy({ highWaterMark: 1_048_576 })],
+    ["any number of bytes", new ByteLengthQueuingStrategy({ highWaterMark: Infinity })],
+  ];
+  for (const [name, strategy] of STRATEGIES) {
+    it(`waits until the sink has taken a write, where the writable queues ${name}`, async () => {
+      const taken: (() => void)[] = [];
+      const chunks: Uint8Array[] = [];
+      const channel = new Recorder(
+        new StreamChannel({
+          readable: new ReadableStream(),
+          writable: new WritableStream<Uint8Array>({
+            write(chunk) {
+              chunks.push(chunk);
+              return new Promise<void>((resolve) => void taken.push(resolve));
+            },
+          }, strategy),
         }),
-      }),
-    );
-    assertEquals(channel.write([patternBytes(0, 10)]), true);
-    assertEquals(channel.write([patternBytes(10, 10)]), true);
-    assertEquals(channel.write([patternBytes(20, 10)]), false);
-    await channel.untilDrained();
-    assertEquals(channel.drains, 1);
-    channel.abort();
-    await channel.untilClosed();
-  });
+      );
+      for (let i = 0; i < 3; i++) {
+        assertEquals(channel.write([patternBytes(i * 10, 4), patternBytes(i * 10 + 4, 6)]), false);
+        await settle();
+        assertEquals([channel.drains, taken.length], [i, 1]);
+        taken.shift()!();
+        await channel.untilDrained();
+      }
+      assertEquals(chunks.flatMap((chunk) => [...chunk]), [...patternBytes(0, 30)]);
+      channel.abort();
+      await channel.untilClosed();
+      channel.assertKept();
+    });
+  }
 
   it("reads no further while paused", async () => {
     let pulls = 0;
