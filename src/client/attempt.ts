@@ -83,6 +83,7 @@ export class Attempt<Data> {
         const answer = await abortable(exchange.send(channel, bytes), this.#signal);
         const { head } = answer;
         if (head.status === 101) {
+          await abortable(exchange.untilTaken(), this.#signal);
           if (exchange.isClosed) throw lost(address);
           return this.#open(channel, request, address, accept, answer);
         }
@@ -167,6 +168,7 @@ export class Attempt<Data> {
     }
     // Whoever speaks first through a tunnel is the client: this can only be the body of something else.
     if (answer.received.length > 0) throw refuse(answer.head, "the proxy sent bytes behind it");
+    await abortable(exchange.untilTaken(), this.#signal);
     if (exchange.isClosed) throw lost(address);
     const next = new Exchange(this.#settings.headLimits);
     channel.handler = next;

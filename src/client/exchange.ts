@@ -1,6 +1,6 @@
 import { cloneBytes } from "../codec/byte_collector.ts";
 import type { ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
-import { createDeferred, type Deferred } from "../connection/promises.ts";
+import { createDeferred, type Deferred, RESOLVED } from "../connection/promises.ts";
 import { ConnectError, UnexpectedResponseError } from "../errors.ts";
 import { HeadBuffer } from "../handshake/head_buffer.ts";
 import { type ResponseHead, ResponseHeadParser } from "../handshake/response_head_parser.ts";
@@ -25,6 +25,8 @@ export class Exchange implements ByteChannelHandler {
   readonly #headLimits: { maxHeadSize: number };
   readonly #answer: Deferred<Answer> = createDeferred();
   readonly #bodyEnd: Deferred<void> = createDeferred();
+  /** There once the channel has said that it takes the request only later. */
+  #taken: Deferred<void> | undefined;
   #channel: ByteChannel | undefined;
   #parser: ResponseHeadParser;
   #interim = 0;
@@ -51,8 +53,16 @@ export class Exchange implements ByteChannelHandler {
    */
   send(channel: ByteChannel, request: Uint8Array): Promise<Answer> {
     this.#channel = channel;
-    if (!this.#isClosed) channel.write([request]);
+    if (!this.#isClosed && !channel.write([request])) this.#taken = createDeferred();
     return this.#answer.promise;
+  }
+
+  /**
+   * Waits until the channel has taken the request, or is gone. A server may answer before: whoever
+   * then writes to the channel must not be told of the request as if it were theirs.
+   */
+  untilTaken(): Promise<void> {
+    return this.#taken?.promise ?? RESOLVED;
   }
 
   /**
@@ -87,10 +97,13 @@ export class Exchange implements ByteChannelHandler {
     this.#bodyEnd.resolve();
   }
 
-  drain(): void {}
+  drain(): void {
+    this.#taken?.resolve();
+  }
 
   receiveClosed(error?: unknown): void {
     this.#isClosed = true;
+    this.#taken?.resolve();
     this.#fail(
       new ConnectError(
         "ECONNRESET",

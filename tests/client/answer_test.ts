@@ -408,6 +408,60 @@ describe("a redirect", () => {
   }
 });
 
+describe("a client that is answered before its request has been taken", () => {
+  /** Connects to a server that reads the request but for its last byte, and agrees. */
+  async function connectEarly(url: string, proxy: string | undefined, answer: string) {
+    const server = new ScriptedServer();
+    // Nothing is taken until the test does it.
+    server.takesAtOnce = 0;
+    const connecting = watch(server.connect(url, proxy === undefined ? {} : { proxy }));
+    const peer = await server.next();
+    await settle();
+    const size = peer.channel.outgoingSize - 1;
+    peer.channel.take(size);
+    const text = new TextDecoder().decode(await peer.readBytes(size));
+    const [, key = ""] = /Sec-WebSocket-Key: (\S+)/i.exec(text) ?? [];
+    peer.send(
+      answer || acceptance({ line: "", headers: new Map([["sec-websocket-key", key]]), text }),
+    );
+    await settle();
+    return { server, peer, connecting };
+  }
+
+  it("is given the connection when it has been", async () => {
+    const { server, peer, connecting } = await connectEarly(URL, undefined, "");
+    assertEquals(connecting.state, "pending");
+    peer.socket.resume();
+    await connecting.untilSettled();
+    const conn = connecting.value!;
+    await conn.send("a");
+    assertEquals(server.violations, []);
+    conn.abort();
+  });
+
+  it("is not given it where the connection is lost before that", async () => {
+    const { peer, connecting } = await connectEarly(URL, undefined, "");
+    peer.socket.reset();
+    await connecting.untilSettled();
+    assert(connecting.reason instanceof ConnectError);
+  });
+
+  it("goes on through the tunnel of a proxy when it has been", async () => {
+    const { server, peer, connecting } = await connectEarly(
+      URL,
+      "http://proxy.example",
+      "HTTP/1.1 200 OK\r\n\r\n",
+    );
+    assertEquals(peer.channel.outgoingSize, 1);
+    peer.socket.resume();
+    await peer.readBytes(1);
+    await peer.accept();
+    await connecting.untilSettled();
+    assertEquals([connecting.state, server.violations], ["resolved", []]);
+    connecting.value!.abort();
+  });
+});
+
 describe("a proxy", () => {
   it("is asked for a tunnel, with the user in its URL", async () => {
     const server = new ScriptedServer();

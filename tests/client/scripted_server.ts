@@ -106,6 +106,8 @@ export class ScriptedServer implements Dialer {
   readonly dialled: Dialled[] = [];
   /** Set where dialling waits until it is let go, or fails. */
   dialling: ((signal: AbortSignal) => Promise<void>) | undefined;
+  /** How much of what a client writes is taken at once, in bytes. */
+  takesAtOnce: number = Infinity;
   readonly connect: Connect = createConnect(() => Promise.resolve(this), this.clock);
   readonly #peers: ScriptedPeer[] = [];
   readonly #all: ScriptedPeer[] = [];
@@ -119,6 +121,7 @@ export class ScriptedServer implements Dialer {
     this.dialled.push({ target, tls: [] });
     await this.dialling?.(signal);
     const channel = new MemoryChannel();
+    channel.socket.takeSlowly(this.takesAtOnce);
     channel.handler = handler;
     const peer = new ScriptedPeer(channel);
     this.#peers.push(peer);
