@@ -9,8 +9,8 @@ import type { SharedFrames, Subscriber } from "./subscriber.ts";
 
 /** What a subscriber asks of its connection. */
 export interface SubscriberOwner {
-  /** Begins to close it. */
-  startClosing(status: CloseStatus): void;
+  /** Begins to close it, and drops what is held back. */
+  breakOff(status: CloseStatus): void;
 }
 
 /**
@@ -45,6 +45,10 @@ export class ConnectionSubscriber implements Subscriber {
 
   get isSendable(): boolean {
     return this.#sendQueue.isOpen;
+  }
+
+  get isFinished(): boolean {
+    return this.#sendQueue.isFinished;
   }
 
   get room(): number {
@@ -93,6 +97,6 @@ export class ConnectionSubscriber implements Subscriber {
   }
 
   closeLagging(status: CloseStatus): void {
-    this.#owner.startClosing(status);
+    this.#owner.breakOff(status);
   }
 }

@@ -30,6 +30,8 @@ export interface SendQueueOwner {
   callDrain(): void;
   /** Output waits for the peer, or waits no longer. */
   recountHeld(): void;
+  /** Whether something that was accepted waits elsewhere, and will be sent by and by. */
+  readonly hasWaiting: boolean;
 }
 
 interface Waiter {
@@ -53,6 +55,11 @@ interface HeldStream {
 type Held = HeldMessage | HeldStream | SharedFrames;
 
 /**
+ * What may be sent: `"open"`: all; `"finishing"`: what was accepted before; `"finished"`: no messages.
+ */
+type Stage = "open" | "finishing" | "finished";
+
+/**
  * What is on its way out: gathers the protocol's output to few writes, and lets senders wait until
  * the channel has taken enough of it.
  */
@@ -61,7 +68,7 @@ export class SendQueue {
   readonly #channel: ByteChannel;
   readonly #limits: Limits;
   readonly #mayExpectMore: boolean;
-  #isOpen = true;
+  #stage: Stage = "open";
   /** Whether the channel takes a write. */
   #ready = true;
   /**
@@ -88,6 +95,10 @@ export class SendQueue {
   #flushIsScheduled = false;
   #lateFlush: ReturnType<typeof setTimeout> | undefined;
   #streaming: AbortController | undefined;
+  /** What comes behind all that was accepted. */
+  #last: (() => void)[] | undefined;
+  /** Whether all that was accepted has been given to the protocol, or still may be. */
+  #isWhole = true;
   #ending = false;
   #ended = false;
 
@@ -106,9 +117,20 @@ export class SendQueue {
     this.#owner = owner;
   }
 
-  /** Whether messages may be sent: not behind a Close frame, nor where none can be sent any more. */
+  /** Whether messages are accepted: not once the connection is to be closed. */
   get isOpen(): boolean {
-    return this.#isOpen;
+    return this.#stage === "open";
+  }
+
+  /** Whether nothing that was accepted before is sent any more either. */
+  get isFinished(): boolean {
+    return this.#stage === "finished";
+  }
+
+  /** Whether the channel has taken all that was accepted. */
+  get isSent(): boolean {
+    return this.#isWhole && this.#held === undefined && this.length === 0 &&
+      !this.#owner.hasWaiting;
   }
 
   /** The bytes sent that the channel has not taken yet. */
@@ -247,17 +269,48 @@ export class SendQueue {
       this.#heldSize -= next.size;
       this.send(next.data, next.compress).then(next.deferred.resolve, next.deferred.reject);
     }
+    this.finishIfDue();
   }
 
-  /** Ends the message sent in fragments and what it held back, because no more may be sent from now on. */
-  refuse(error: unknown): void {
-    this.#isOpen = false;
+  /**
+   * Accepts nothing more, and calls `last` when what was accepted before has been given to the protocol:
+   * at once, where nothing is held back.
+   */
+  finish(last: () => void): void {
+    if (this.#stage === "finished") return last();
+    this.#stage = "finishing";
+    (this.#last ??= []).push(last);
+    this.finishIfDue();
+  }
+
+  /** Finishes, where that was asked for and nothing that was accepted waits any more. */
+  finishIfDue(): void {
+    if (this.#stage !== "finishing" || this.#held !== undefined || this.#owner.hasWaiting) return;
+    this.#finishNow();
+  }
+
+  /**
+   * Finishes at once: breaks off the message sent in fragments, and drops what was held back.
+   *
+   * @param error What those reject with who wait for it.
+   */
+  breakOff(error: unknown): void {
+    if (this.#stage === "finished") return;
     const held = this.#held;
+    if (held !== undefined || this.#owner.hasWaiting) this.#isWhole = false;
     this.#heldSize = 0;
     for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
       if ("deferred" in next) next.deferred.reject(error);
     }
     this.#streaming?.abort(error);
+    this.#finishNow();
+  }
+
+  #finishNow(): void {
+    this.#stage = "finished";
+    const last = this.#last;
+    this.#last = undefined;
+    last?.forEach((call) => call());
   }
 
   /** Gathers output until `uncork`, to write it once. */
@@ -338,7 +391,9 @@ export class SendQueue {
     this.#inFlight = this.#sharedInFlight = this.#sharedOutput = 0;
     this.#protocol.takeOutput();
     clearTimeout(this.#lateFlush);
-    this.refuse(error);
+    // No Close frame can follow.
+    this.#last = undefined;
+    this.breakOff(error);
     const waiters = this.#waiters;
     this.#waiters = undefined;
     for (let waiter = waiters?.shift(); waiter !== undefined; waiter = waiters?.shift()) {

@@ -79,8 +79,10 @@ export interface SharedFrames {
 
 /** A connection, as topics see it. */
 export interface Subscriber {
-  /** Whether messages can still be sent. */
+  /** Whether messages are accepted. */
   readonly isSendable: boolean;
+  /** Whether nothing is sent any more, not even what was accepted before. */
+  readonly isFinished: boolean;
   /** How many bytes may be sent before it counts as slow; less than 0 where it is. */
   readonly room: number;
   /** Whether something has to be sent to it before what is published: set by the topics. */
@@ -136,6 +138,8 @@ export interface SubscriberTopics {
   greet(subscriber: Subscriber): void;
   /** The topics of a connection. */
   topicsOf(subscriber: Subscriber): ReadonlySet<string>;
+  /** Whether messages wait for a connection that is too slow. */
+  hasWaiting(subscriber: Subscriber): boolean;
   /** Goes on sending to a connection that was too slow. */
   continueSending(subscriber: Subscriber): void;
   /** Forgets a connection. */

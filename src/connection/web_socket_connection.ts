@@ -260,7 +260,7 @@ export class WebSocketConnection<Data>
 
   get state(): "open" | "closing" | "closed" {
     if (this.#isClosed) return "closed";
-    return this.#protocol.state === "open" && this.#end === undefined ? "open" : "closing";
+    return this.isSendable && this.#end === undefined ? "open" : "closing";
   }
 
   get bufferedAmount(): number {
@@ -345,7 +345,7 @@ export class WebSocketConnection<Data>
   drain(): void {
     const length = this.#pendingPongLength;
     this.#pendingPongLength = -1;
-    if (length >= 0 && this.isSendable) {
+    if (length >= 0 && !this.#sendQueue.isFinished) {
       this.#protocol.sendPong(this.#pendingPong!.subarray(0, length));
     }
     this.#sendQueue.drain();
@@ -501,7 +501,7 @@ export class WebSocketConnection<Data>
       this.#sendPong(payload);
     }
     const ping = this.#callbacks?.ping;
-    if (ping === undefined || !this.#isStarted) return;
+    if (ping === undefined || !this.#isStarted || !this.isSendable) return;
     this.#call(ping, cloneBytes(payload, 0, payload.length));
     if (this.#handling > 0) this.#protocol.stopReceiving();
   }
@@ -533,7 +533,7 @@ export class WebSocketConnection<Data>
       const { sendQueueOverflow } = this.#settings.limits;
       if (sendQueueOverflow === "drop") return RESOLVED;
       if (sendQueueOverflow === "close") {
-        this.close({
+        this.breakOff({
           closeCode: CloseCode.PolicyViolation,
           reason: "The send queue is full: the peer reads too slowly",
         });
@@ -578,7 +578,7 @@ export class WebSocketConnection<Data>
     this.#messagesSent++;
     const prefix = this.#resumable === undefined ? "" : ESCAPE;
     const sent = sendFragments(this.#sendQueue, type, stream, options, prefix, () => {
-      this.close({ closeCode: CloseCode.InternalError });
+      this.breakOff({ closeCode: CloseCode.InternalError, reason: "" });
     });
     sent.catch(() => {});
     return sent;
@@ -611,6 +611,10 @@ export class WebSocketConnection<Data>
 
   get isSendable(): boolean {
     return this.#sendQueue.isOpen;
+  }
+
+  get hasWaiting(): boolean {
+    return this.#topics?.hasWaiting(this.subscriber) ?? false;
   }
 
   // ---- Topics ----
@@ -672,7 +676,7 @@ export class WebSocketConnection<Data>
     const reason = "The server is short of memory";
     // Behind what the peer does not read no Close frame would reach it.
     if (this.#sendQueue.isBlocked || this.state !== "open") this.#drop(reason);
-    else this.close({ closeCode: CloseCode.TryAgainLater, reason });
+    else this.breakOff({ closeCode: CloseCode.TryAgainLater, reason });
     this.recountHeld();
   }
 
@@ -706,17 +710,28 @@ export class WebSocketConnection<Data>
     this.#topics?.flush();
     if (this.#end !== undefined) {
       this.#settleEnd();
-    } else if (this.#protocol.state === "open" && !this.#isClosed) {
+    } else if (this.isSendable && !this.#isClosed) {
       this.#closeInfo = { ...status, wasClean: false, initiator: "local" };
-      this.#protocol.sendClose(status);
-      const error = this.#closedError();
-      this.#receiveQueue.failArriving(error);
+      this.#protocol.dropMessages();
+      this.#receiveQueue.failArriving(this.#closedError());
       this.#receiveQueue.clear();
-      this.#sendQueue.refuse(error);
-      this.#sendQueue.requestFlush();
+      this.#sendQueue.finish(() => {
+        this.#protocol.sendClose(this.#closeInfo!);
+        this.#sendQueue.requestFlush();
+      });
       this.#startAbortTimer();
       this.continueReceiving();
     }
+  }
+
+  /** Closes without what would have to wait: a message sent as a stream, and what that held back. */
+  breakOff(status: CloseStatus): void {
+    this.startClosing(status);
+    // A Close frame that still waited must not tell that all before it was sent.
+    if (this.#end === undefined && !this.#sendQueue.isFinished) {
+      this.#closeInfo = { ...status, wasClean: false, initiator: "local" };
+    }
+    this.#sendQueue.breakOff(this.#closedError());
   }
 
   get receivedStatus(): CloseStatus | undefined {
@@ -755,7 +770,7 @@ export class WebSocketConnection<Data>
     this.#settings.clock.clearTimeout(this.#rateTimer);
     const info: CloseInfo = {
       ...this.#closeInfo ?? abnormalClosure("remote", ""),
-      wasClean: this.#protocol.state === "closed",
+      wasClean: this.#protocol.state === "closed" && this.#sendQueue.isSent,
     };
     this.#closeInfo = info;
     const error = this.#closedError();
@@ -786,7 +801,12 @@ export class WebSocketConnection<Data>
     // A message whose rest won't come must not keep the program waiting.
     this.#receiveQueue.failArriving(end instanceof ProtocolError ? end : this.#closedError());
     if (!this.isSendable || this.#isIdle) this.#settleEnd();
-    else this.#startCloseTimer(() => this.#settleEnd());
+    if (this.#sendQueue.isFinished || this.#isAbortDue) return;
+    // The program has its time for the messages before, and for what it sends.
+    this.#startCloseTimer(() => {
+      this.#settleEnd();
+      this.#sendQueue.breakOff(this.#closedError());
+    });
   }
 
   /** Answers what ended the receiving, once: with a Close frame where one is due, and with FIN. */
@@ -797,18 +817,25 @@ export class WebSocketConnection<Data>
     if (end instanceof ProtocolError) {
       const { closeCode, message } = end;
       this.#closeInfo ??= { closeCode, reason: message, wasClean: false, initiator: "local" };
-      this.#protocol.fail(end);
-    } else if (end !== "end-of-stream") {
-      // "it typically echos the status code it received" (section 5.5.1)
-      this.#protocol.sendClose({ closeCode: end.closeCode, reason: "" });
     }
     this.#receiveQueue.end();
-    this.#sendQueue.refuse(this.#closedError());
-    // A server closes TCP first, a client waits for the server to do so (section 7.1.1).
-    const isServersTurn = this.#role === "client" && this.#protocol.state === "closed";
-    if (isServersTurn && !this.#hasPeerEnded) this.#sendQueue.requestFlush();
-    else this.#sendQueue.end();
-    this.#startAbortTimer();
+    this.#sendQueue.finish(() => {
+      if (end instanceof ProtocolError) {
+        this.#protocol.fail(end);
+      } else if (end !== "end-of-stream") {
+        // "it typically echos the status code it received" (section 5.5.1)
+        this.#protocol.sendClose({ closeCode: end.closeCode, reason: "" });
+      }
+      // A server closes TCP first, a client waits for the server to do so (section 7.1.1).
+      const isServersTurn = this.#role === "client" && this.#protocol.state === "closed";
+      if (isServersTurn && !this.#hasPeerEnded) this.#sendQueue.requestFlush();
+      else this.#sendQueue.end();
+      this.#startAbortTimer();
+    });
+    // A peer that broke the protocol, or has gone without a Close frame, is not sent what has to wait.
+    if (end instanceof ProtocolError || end === "end-of-stream") {
+      this.#sendQueue.breakOff(this.#closedError());
+    }
     this.continueReceiving();
   }
 
@@ -859,6 +886,7 @@ export class WebSocketConnection<Data>
 
   callDrain(): void {
     this.#topics?.continueSending(this.subscriber);
+    this.#sendQueue.finishIfDue();
     if (this.#callbacks?.drain !== undefined) this.#call(this.#callbacks.drain);
   }
 

@@ -71,11 +71,8 @@ export class WebSocketView extends ListenerTarget {
   #isHeard = false;
   #isClosing = false;
   #isClosed = false;
-  /** The Blobs that are being sent, and their bytes. */
-  #blobs = 0;
+  /** The bytes of the Blobs that are being sent. */
   #blobSize = 0;
-  /** What to close with behind the Blobs. */
-  #closeStatus: CloseStatus | undefined;
   /** The bytes that `send` was given when it was too late. */
   #unsentSize = 0;
 
@@ -193,8 +190,7 @@ export class WebSocketView extends ListenerTarget {
     const status = toCloseStatus(code, reason);
     if (this.readyState !== OPEN) return;
     this.#isClosing = true;
-    if (this.#blobs === 0) this.#owner.startClosing(status);
-    else this.#closeStatus = status;
+    this.#owner.startClosing(status);
   }
 
   override failListener(error: unknown): void {
@@ -205,17 +201,10 @@ export class WebSocketView extends ListenerTarget {
   #sendBlob(blob: Blob): void {
     const { size } = blob;
     const sent = this.#owner.sendStream("binary", blob.stream());
-    this.#blobs++;
     this.#blobSize += size;
     sent
       .catch((error) => this.#owner.failHandler(error))
-      .then(() => {
-        this.#blobs--;
-        this.#blobSize -= size;
-        if (this.#blobs === 0 && this.#closeStatus !== undefined) {
-          this.#owner.startClosing(this.#closeStatus);
-        }
-      });
+      .then(() => this.#blobSize -= size);
   }
 
   #start(): void {

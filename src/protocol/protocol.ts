@@ -223,6 +223,14 @@ export class Protocol {
   }
 
   /**
+   * Drops messages from now on, also the one that is arriving; Pings, Pongs and the Close frame are
+   * still received. For a side that has decided to close, and has something to send before it does.
+   */
+  dropMessages(): void {
+    this.#receiver.discard();
+  }
+
+  /**
    * Sends a whole message: a string as text, bytes as binary (section 5.6).
    *
    * @param data The message.

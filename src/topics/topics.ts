@@ -257,10 +257,15 @@ export class Topics implements SubscriberTopics {
     }
   }
 
+  hasWaiting(subscriber: Subscriber): boolean {
+    return (this.#subscriptions.get(subscriber)?.lagging.size ?? 0) > 0;
+  }
+
   continueSending(subscriber: Subscriber): void {
     const own = this.#subscriptions.get(subscriber);
     if (own === undefined) return;
-    while (own.lagging.size > 0 && subscriber.isSendable && subscriber.room >= 0) {
+    // Also where the connection is to be closed: what waits was accepted before.
+    while (own.lagging.size > 0 && !subscriber.isFinished && subscriber.room >= 0) {
       let first: TopicSubscription | undefined;
       for (const subscription of own.lagging) {
         if (first === undefined || subscription.firstPlace < first.firstPlace) first = subscription;

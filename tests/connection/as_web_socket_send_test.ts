@@ -133,7 +133,7 @@ describe("asWebSocket().send()", () => {
       socket.send("dropped");
       client.sendText("dropped too");
       await settle();
-      assertEquals([conn.state, client.unreadSize], ["open", 0]);
+      assertEquals([conn.state, client.unreadSize], ["closing", 0]);
       blob.release();
       assertEquals(await client.readMessage(), Uint8Array.of(1, 2));
       assertEquals(await client.readClose(), [4000, "behind it"]);

@@ -7,6 +7,7 @@ import { Topics } from "../../src/topics/topics.ts";
 function subscriber(received: number[], onSent: () => void = () => {}): Subscriber {
   return {
     isSendable: true,
+    isFinished: false,
     room: 100_000,
     isBehind: false,
     sharedWindowBits: 0,
