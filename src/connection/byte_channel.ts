@@ -37,7 +37,7 @@ export interface ByteChannelHandler {
   receive(bytes: Uint8Array, lent: boolean): void;
   /** The peer ended its direction (FIN): no more bytes will come. The other direction is still open. */
   receiveEnd(): void;
-  /** The write that returned `false` has been taken whole; the next write is welcome. */
+  /** The write that returned `false` has been taken whole, with all before it; the next is welcome. */
   drain(): void;
   /**
    * The channel is gone, both ways. Called exactly once, as the last event. `error` is undefined
@@ -58,8 +58,9 @@ export interface ByteChannel {
    * Writes the chunks, in order. They don't change until they are taken, and the channel changes
    * nothing either: others may write the same.
    *
-   * @returns `true` where the next write is welcome at once; `false` where the caller must wait
-   * for `drain()`. Never called between a `false` and its `drain()`.
+   * @returns `true` where they have been taken: their memory may change, nothing of them is held in this
+   * process, and the next write is welcome at once. `false` where the caller must wait for `drain()`.
+   * Never called between a `false` and its `drain()`.
    */
   write(chunks: readonly Uint8Array[]): boolean;
   /** Stops reading, so that the peer's TCP is slowed. Takes effect at once, also within `receive()`. */

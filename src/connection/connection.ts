@@ -19,7 +19,10 @@ export interface CloseInfo extends CloseStatus {
   closeCode: number;
   /** The reason that came with the code; may say why where the code is 1006. */
   reason: string;
-  /** Whether both sides sent a Close frame before TCP ended (section 7.1.4). */
+  /**
+   * Whether both sides sent a Close frame before TCP ended (section 7.1.4), and no message was given up
+   * that this side had accepted to send.
+   */
   wasClean: boolean;
   /** The side that ended the connection. */
   initiator: "local" | "remote";
@@ -127,8 +130,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
   /** The local address. */
   readonly localAddress: Address;
   /**
-   * `"open"` at first, `"closing"` from the first sign of the end (a Close frame sent or received, an
-   * error, the end of the peer's bytes), `"closed"` when TCP is closed.
+   * `"open"` at first, `"closing"` from the first sign of the end ({@linkcode Connection.close}, a Close
+   * frame of the peer, an error, the end of the peer's bytes), `"closed"` when TCP is closed.
    */
   readonly state: "open" | "closing" | "closed";
   /** The bytes sent by the program that the system has not taken yet. */
@@ -256,8 +259,11 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
   ping(options?: WaitOptions): Promise<number>;
 
   /**
-   * Closes the connection: sends a Close frame behind everything sent before, waits for the peer's,
-   * and closes TCP; at the latest after `closeTimeoutMs`. Does nothing where it is closing already.
+   * Closes the connection: sends a Close frame behind everything that was accepted before (messages,
+   * streams that are still being sent, and published messages that wait for a slow peer), waits for the
+   * peer's, and closes TCP; at the latest after `closeTimeoutMs`. From the call on, nothing more is
+   * accepted, and messages that arrive are dropped. What could not be sent in that time rejects, and the
+   * close is not clean then. Does nothing where it is closing already.
    *
    * @param status `closeCode`, by default 1000, and `reason`, by default `""`.
    * @returns The same promise as {@linkcode Connection.closed}.

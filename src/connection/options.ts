@@ -128,8 +128,11 @@ export interface ConnectionOptions {
    */
   keepAlive?: Partial<KeepAlive> | false;
   /**
-   * How long the closing handshake may take, in milliseconds: an integer from 1 to 2,147,483,647, or
-   * `Infinity`. It is not extended by traffic. Past it the connection is dropped.
+   * How long it may take to close, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`.
+   * From `close()` on, what was accepted before is sent, and Close frames are exchanged; it is not
+   * extended by traffic, and past it the connection is dropped. Where the peer closes, the time is
+   * first for the messages that are still to be handled and sent: past it what is left is given up, the
+   * Close frame is answered, and the peer has the same time again to end TCP.
    *
    * @default {5000}
    */

@@ -127,9 +127,9 @@ export class SendQueue {
     return this.#stage === "finished";
   }
 
-  /** Whether the channel has taken all that was accepted. */
+  /** Whether all that was accepted has been sent, as far as anybody still waits for it. */
   get isSent(): boolean {
-    return this.#isWhole && this.#held === undefined && this.length === 0 &&
+    return this.#isWhole && this.#held === undefined && this.#waiters?.peek() === undefined &&
       !this.#owner.hasWaiting;
   }
 

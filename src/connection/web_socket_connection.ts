@@ -338,8 +338,8 @@ export class WebSocketConnection<Data>
 
   receiveEnd(): void {
     this.#hasPeerEnded = true;
-    if (this.#isEndSettled) this.#sendQueue.end();
-    else this.#receiveEndOf("end-of-stream");
+    if (!this.#isEndSettled) this.#receiveEndOf("end-of-stream");
+    else if (this.#sendQueue.isFinished) this.#sendQueue.end();
   }
 
   drain(): void {
@@ -687,7 +687,7 @@ export class WebSocketConnection<Data>
   }
 
   sendKeepAlivePing(): void {
-    if (!this.isSendable) return;
+    if (this.#sendQueue.isFinished) return;
     // Nobody waits for its Pong: an empty one is not matched to anything.
     this.#protocol.sendPing(EMPTY);
     this.#sendQueue.requestFlush();
@@ -814,6 +814,7 @@ export class WebSocketConnection<Data>
     const end = this.#end;
     if (end === undefined || this.#isEndSettled || this.#isClosed) return;
     this.#isEndSettled = true;
+    this.#topics?.flush();
     if (end instanceof ProtocolError) {
       const { closeCode, message } = end;
       this.#closeInfo ??= { closeCode, reason: message, wasClean: false, initiator: "local" };

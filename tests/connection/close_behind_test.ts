@@ -106,6 +106,21 @@ for (const { name, withServer } of TRANSPORTS) {
         assertEquals([closeCode, reason, wasClean], [4000, "enough", true]);
       }));
 
+    it("sends all of it also to a client that ends its direction behind its Close frame", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const { source } = sendMuch(conn);
+        await settle();
+        client.sendClose(4000);
+        client.socket.end();
+        await settle();
+        source.push("z").end();
+        for (const message of MUCH) assertEquals(await client.readMessage(), message);
+        assertEquals(await client.readClose(), [4000, ""]);
+        assertEquals((await client.readToEnd()).length, 0);
+        assertEquals((await conn.closed).wasClean, true);
+      }));
+
     it("answers Pings, drops messages, and takes the client's Close frame meanwhile", () => {
       const received: unknown[] = [];
       const take = (_: unknown, data: unknown) => void received.push(data);
