@@ -129,7 +129,7 @@ export class SendQueue {
 
   /** Whether all that was accepted has been sent, as far as anybody still waits for it. */
   get isSent(): boolean {
-    return this.#isWhole && this.#held === undefined && this.#waiters?.peek() === undefined &&
+    return this.#isWhole && this.#streaming === undefined && this.#waiters?.peek() === undefined &&
       !this.#owner.hasWaiting;
   }
 
@@ -251,6 +251,11 @@ export class SendQueue {
     return this.#wait(this.#protocol.sendFragment(type, payload, fin, compress));
   }
 
+  /** Says that the message sent in fragments can't be finished, as its source failed. */
+  failStream(): void {
+    this.#streaming = undefined;
+  }
+
   /** Ends the message sent in fragments, and sends what was held back. */
   endStream(): void {
     const held = this.#held;
@@ -297,7 +302,8 @@ export class SendQueue {
   breakOff(error: unknown): void {
     if (this.#stage === "finished") return;
     const held = this.#held;
-    if (held !== undefined || this.#owner.hasWaiting) this.#isWhole = false;
+    const hasHeld = this.#streaming !== undefined || (held !== undefined && held.length > 0);
+    if (hasHeld || this.#owner.hasWaiting) this.#isWhole = false;
     this.#heldSize = 0;
     for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
       if ("deferred" in next) next.deferred.reject(error);
