@@ -3,14 +3,18 @@ import { encodeNote, type Hello, parseHello } from "../resume/subprotocol.ts";
 import type { Clock } from "./clock.ts";
 import type { Message } from "./connection.ts";
 
-/** What a position costs that is kept until its topic is subscribed to, with the topic, in bytes. */
-const POSITION_COST = 256;
+/** What a position costs that is kept until its topic is subscribed to, beside the topic's characters. */
+const POSITION_COST = 128;
+
+/** Characters past those that engines keep in one byte each. */
+const WIDE = /[^\0-\xff]/;
 
 /** A server's side of `sluice.resume.v1`: who the client is, and how far it got before it connected. */
 export class ResumablePeer {
   readonly #clock: Clock;
   readonly #protocol: string;
   #hello: Hello | undefined;
+  #heldSize = 0;
   #timer: unknown;
 
   /** @param protocol The subprotocol of the program; `""` for none. */
@@ -26,7 +30,7 @@ export class ResumablePeer {
 
   /** The memory that the client takes by what it said, in bytes. */
   get heldSize(): number {
-    return (this.#hello?.positions.size ?? 0) * POSITION_COST;
+    return this.#heldSize;
   }
 
   /** The client's session, where it has had one before. */
@@ -44,6 +48,12 @@ export class ResumablePeer {
     this.#clock.clearTimeout(this.#timer);
   }
 
+  /** Forgets how far the client got: nothing more is sent to it. */
+  forget(): void {
+    this.#hello?.positions.clear();
+    this.#heldSize = 0;
+  }
+
   /**
    * Takes the first message.
    *
@@ -51,6 +61,7 @@ export class ResumablePeer {
    */
   receiveHello(data: Message): void {
     this.#hello = parseHello(data);
+    for (const topic of this.#hello.positions.keys()) this.#heldSize += costOf(topic);
     this.stop();
   }
 
@@ -62,7 +73,11 @@ export class ResumablePeer {
   /** Gives how far the client got in a topic, once: after that it is a subscriber like others. */
   takePosition(topic: string): Position | undefined {
     const position = this.#hello?.positions.get(topic);
-    this.#hello?.positions.delete(topic);
+    if (this.#hello?.positions.delete(topic)) this.#heldSize -= costOf(topic);
     return position;
   }
+}
+
+function costOf(topic: string): number {
+  return POSITION_COST + topic.length * (WIDE.test(topic) ? 2 : 1);
 }

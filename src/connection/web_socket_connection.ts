@@ -10,7 +10,7 @@ import { assertMessage, Protocol, type ProtocolHandler } from "../protocol/proto
 import type { PerMessageDeflate } from "../extensions/permessage_deflate.ts";
 import type { KeptRequest } from "../handshake/kept_request.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
-import { ESCAPE, escapeMessage } from "../resume/subprotocol.ts";
+import { ESCAPE, escapeMessage, MAX_HELLO_SIZE } from "../resume/subprotocol.ts";
 import type { Budget, BudgetMember } from "./budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "./byte_channel.ts";
 import type {
@@ -169,6 +169,7 @@ export class WebSocketConnection<Data>
       ? settings.limits
       : { ...settings.limits, compression };
     this.#protocol = new Protocol(role, this, options);
+    if (this.#resumable !== undefined) this.#protocol.maxMessageSize = MAX_HELLO_SIZE;
     this.#intake = new Intake(channel, this.#protocol, this);
     this.#receiveQueue = new ReceiveQueue(settings.limits, this);
     // A program with callbacks is given one message after another.
@@ -233,6 +234,7 @@ export class WebSocketConnection<Data>
   #receiveHello(data: Message): void {
     const peer = this.#resumable!;
     peer.receiveHello(data);
+    this.#protocol.maxMessageSize = this.#settings.limits.maxMessageSize;
     void this.#sendQueue.send(peer.answer(this.subscriber.resumeSession()));
     this.#topics?.greet(this.subscriber);
     this.#start();
@@ -715,6 +717,7 @@ export class WebSocketConnection<Data>
       this.#protocol.dropMessages();
       this.#receiveQueue.failArriving(this.#closedError());
       this.#receiveQueue.clear();
+      this.#resumable?.forget();
       this.#sendQueue.finish(() => {
         this.#protocol.sendClose(this.#closeInfo!);
         this.#sendQueue.requestFlush();
@@ -766,6 +769,7 @@ export class WebSocketConnection<Data>
     this.#intake.stop();
     this.#keepAlive?.stop();
     this.#resumable?.stop();
+    this.#resumable?.forget();
     this.#settings.clock.clearTimeout(this.#closeTimer);
     this.#settings.clock.clearTimeout(this.#rateTimer);
     const info: CloseInfo = {

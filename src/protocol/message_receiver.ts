@@ -57,6 +57,7 @@ export class MessageReceiver implements FrameHandler {
   readonly #handler: MessageHandler;
   readonly #receiveControl: ControlHandler;
   readonly #limits: MessageLimits;
+  #maxMessageSize: number;
   /** Decompresses; undefined where no compression was agreed upon. */
   readonly #inflater: MessageInflation | undefined;
   readonly #payload = new ByteCollector();
@@ -96,6 +97,7 @@ export class MessageReceiver implements FrameHandler {
     inflater?: MessageInflation,
   ) {
     this.#limits = limits;
+    this.#maxMessageSize = limits.maxMessageSize;
     this.#handler = handler;
     this.#receiveControl = receiveControl;
     this.#inflater = inflater;
@@ -151,6 +153,11 @@ export class MessageReceiver implements FrameHandler {
     this.#handler.receiveMessageStart(this.#type);
     const collected = this.#payload.take();
     if (collected.length > 0) this.#handler.receiveMessageChunk(collected, 0, collected.length);
+  }
+
+  /** Allows messages of so many bytes from now on. */
+  set maxMessageSize(maxMessageSize: number) {
+    this.#maxMessageSize = maxMessageSize;
   }
 
   /** Drops data messages from now on, the one in progress included. */
@@ -314,7 +321,7 @@ export class MessageReceiver implements FrameHandler {
 
   /** Checks what the headers declare. Data that can't be compressed becomes somewhat longer. */
   #checkDeclared(size: number): void {
-    const { maxMessageSize } = this.#limits;
+    const maxMessageSize = this.#maxMessageSize;
     if (!this.#isCompressed) this.#checkSize(size);
     else if (size > maxMessageSize + maxMessageSize / 8 + 1024) this.#checkSize(size);
   }
@@ -333,7 +340,7 @@ export class MessageReceiver implements FrameHandler {
   }
 
   #checkSize(size: number): void {
-    const maxSize = this.#limits.maxMessageSize;
+    const maxSize = this.#maxMessageSize;
     if (size > maxSize) throw new MessageTooBigError(size, maxSize);
   }
 

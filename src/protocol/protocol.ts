@@ -183,6 +183,16 @@ export class Protocol {
   }
 
   /**
+   * The largest message from now on, in bytes: an integer from 0, or `Infinity`. Past it: 1009.
+   *
+   * @throws {RangeError} Where it is neither.
+   */
+  set maxMessageSize(maxMessageSize: number) {
+    checkLimit("maxMessageSize", maxMessageSize, 0);
+    this.#receiver.maxMessageSize = maxMessageSize;
+  }
+
+  /**
    * Takes bytes from the peer, and overwrites the payloads in them (unmasks them in place).
    *
    * @param bytes The array that holds the bytes.

@@ -9,6 +9,9 @@ export interface Position {
   readonly number: number;
 }
 
+/** The longest place, as clients get it. */
+export const MAX_POSITION_LENGTH: number = 32 + 1 + 16;
+
 const PATTERN = /^([\w-]{1,32})\.(0|[1-9]\d{0,15})$/;
 
 /** Writes a place as clients get it: `epoch.number`. */

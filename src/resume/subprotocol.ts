@@ -14,7 +14,7 @@
 import { copyBytes } from "../codec/byte_collector.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { ProtocolError } from "../errors.ts";
-import { formatPosition, parsePosition, type Position } from "./position.ts";
+import { formatPosition, MAX_POSITION_LENGTH, parsePosition, type Position } from "./position.ts";
 
 /** The name of the subprotocol. */
 export const RESUME = "sluice.resume.v1";
@@ -24,11 +24,21 @@ export const RESUME = "sluice.resume.v1";
  */
 export const RESUME_FIELD = "Sluice-Resume";
 
+/** The largest hello, in bytes. What other messages may have does not count for it: no client could know. */
+export const MAX_HELLO_SIZE: number = 512 * 1024;
+/** The most topics of a hello. */
+export const MAX_HELLO_TOPICS = 4_096;
+/** The longest topic whose messages can be kept, in bytes of UTF-8. */
+export const MAX_TOPIC_LENGTH = 1_024;
+
 const MARK = "\x1e";
 const MARK_BYTE = 0x1e;
 const LF = 0x0a;
 /** What goes before a message of the program that may begin as only those do that have a header. */
 export const ESCAPE: string = `${MARK}\n`;
+
+/** What stands around a position in a hello: a colon, a comma and two quotes. */
+const ENTRY_LENGTH = 4;
 
 const PUBLISHED = /^([1-9]\d*) (.*)$/;
 const SESSION = /^[\w-]{16,64}$/;
@@ -97,6 +107,18 @@ export function encodePublished(number: number, position: Position, data: Messag
   return mark(`${number} ${formatPosition(position)}`, data);
 }
 
+/** Tells whether a topic is too long for its messages to be kept. */
+export function isTopicTooLong(topic: string): boolean {
+  // A UTF-16 code unit has three bytes of UTF-8 at most, and one at least.
+  if (topic.length * 3 <= MAX_TOPIC_LENGTH) return false;
+  return topic.length > MAX_TOPIC_LENGTH || encoder.encode(topic).length > MAX_TOPIC_LENGTH;
+}
+
+/** How many bytes a topic takes in a hello, whatever its position is. */
+export function sizeInHello(topic: string): number {
+  return encoder.encode(JSON.stringify(topic)).length + MAX_POSITION_LENGTH + ENTRY_LENGTH;
+}
+
 /** Makes the message of a note. */
 export function encodeNote(note: Note): string {
   return MARK + JSON.stringify(note);
@@ -127,13 +149,23 @@ export function parseHello(data: Message): Hello {
   if (typeof positions !== "object" || positions === null || Array.isArray(positions)) {
     throw refuseHello("its positions are no object");
   }
+  const entries = Object.entries(positions);
+  if (entries.length > MAX_HELLO_TOPICS) {
+    throw refuseHello(`it has ${entries.length} topics, ${MAX_HELLO_TOPICS} are allowed`);
+  }
   const parsed = new Map<string, Position>();
-  for (const [topic, text] of Object.entries(positions)) {
+  let epoch = "";
+  for (const [topic, text] of entries) {
+    if (isTopicTooLong(topic)) {
+      throw refuseHello(`a topic has more than ${MAX_TOPIC_LENGTH} bytes`);
+    }
     const position = parsePosition(text);
     if (position === undefined) {
       throw refuseHello(`${JSON.stringify(topic).slice(0, 100)} has no position of a server`);
     }
-    parsed.set(topic, position);
+    // Mostly it is the same one, which need not be kept once for each topic.
+    if (position.epoch !== epoch) epoch = position.epoch;
+    parsed.set(topic, { epoch, number: position.number });
   }
   return { session, positions: parsed };
 }
@@ -186,7 +218,8 @@ function parseNote(text: string): Note {
     }
     const topicNumber = parseNumber(number);
     const isPlace = position === undefined || parsePosition(position) !== undefined;
-    if (typeof topic === "string" && topicNumber !== undefined && isPlace) {
+    const isTopic = typeof topic === "string" && !isTopicTooLong(topic);
+    if (isTopic && topicNumber !== undefined && isPlace) {
       return {
         topic,
         number: topicNumber,

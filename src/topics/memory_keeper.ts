@@ -83,7 +83,8 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
       subscriber.sendNote({ topic, number, position });
       return;
     }
-    const isLost = resumeFrom.epoch !== this.#epoch || resumeFrom.number < log.lost;
+    const isKnown = resumeFrom.epoch === this.#epoch && resumeFrom.number <= this.#messageCount;
+    const isLost = !isKnown || resumeFrom.number < log.lost;
     const from: Position = isLost ? { epoch: this.#epoch, number: log.lost } : resumeFrom;
     const note = { topic, number, position: formatPosition(from), isLost: isLost || undefined };
     this.#topics.resume(subscriber, subscription, note, log.since(from.number));

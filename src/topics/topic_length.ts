@@ -1,5 +1,4 @@
-/** The longest topic that others are told of, in bytes of UTF-8: what brokers take, encoded as they need it. */
-const MAX_TOPIC_LENGTH = 1024;
+import { MAX_TOPIC_LENGTH } from "../resume/subprotocol.ts";
 
 const encoder = new TextEncoder();
 

@@ -8,7 +8,8 @@ import { check, type Target, type TextInput } from "./target.ts";
 const SESSIONS = ["0123456789abcdef", "0123456789abcde", "a".repeat(64), "a".repeat(65), "", "é"];
 const POSITIONS = ["e.0", "e.12", "e.9007199254740991", "e.9007199254740992", "e.01", "e", ".1", ""]
   .concat([`${"a".repeat(32)}.1`, `${"a".repeat(33)}.1`, "e.1\n", "e.1 ", "a b.1"]);
-const TOPICS = ["", "a", "__proto__", "\x1e", "\n", "é\ud800", "session"];
+const TOPICS = ["", "a", "__proto__", "\x1e", "\n", "é\ud800", "session"]
+  .concat(["x".repeat(1_024), "x".repeat(1_025), "é".repeat(512), "\ud800".repeat(342)]);
 const NUMBERS = [1, 7, 2 ** 53 - 1, 2 ** 53, 0, -1, 1.5, "1", null];
 /** What is put where it does not belong. */
 const BITS = [
@@ -55,6 +56,10 @@ function isPosition(value: unknown): boolean {
     Number(number) >= 0;
 }
 
+function isTopic(value: unknown): boolean {
+  return typeof value === "string" && utf8(value).length <= 1_024;
+}
+
 function isNumber(value: unknown): boolean {
   return typeof value === "number" && Number.isSafeInteger(value) && value > 0;
 }
@@ -63,7 +68,7 @@ function isNote(text: string): boolean {
   const note = readObject(text);
   if (note === undefined) return false;
   if (isSession(note.session) && typeof note.protocol === "string") return true;
-  if (typeof note.topic === "string" && isNumber(note.number)) {
+  if (isTopic(note.topic) && isNumber(note.number)) {
     if (note.position === undefined || isPosition(note.position)) return true;
   }
   return isNumber(note.unsubscribed) || isPosition(note.progress);
@@ -106,7 +111,8 @@ export const RESUME_HELLOS: Target<TextInput> = {
     const hello = readObject(text);
     const { session, positions = {} } = hello ?? {};
     const isGood = hello !== undefined && (session === undefined || isSession(session)) &&
-      isObject(positions) && Object.values(positions).every(isPosition);
+      isObject(positions) && Object.values(positions).every(isPosition) &&
+      Object.keys(positions).every(isTopic);
     try {
       const parsed = parseHello(text);
       check(isGood, () => "it was accepted");

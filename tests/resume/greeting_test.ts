@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import type { Connection } from "../../src/server/mod.ts";
 import { STAGES } from "../mounting/harness.ts";
 import { clientFrame, textFrame, utf8 } from "../support/raw_client.ts";
@@ -198,18 +198,6 @@ describe("the first message of a client that resumes", () => {
     }
   });
 
-  it("is no longer than messages may be", async () => {
-    const log: Log = [];
-    const limits = { maxMessageSize: 100 };
-    await withServer({ ...STYLES.callbacks(log), limits }, async (harness) => {
-      const client = await harness.open(OFFER);
-      client.sendText(JSON.stringify({ other: "x".repeat(100) }));
-      assertEquals((await client.readClose())[0], 1009);
-      await settle();
-      assertEquals(log, []);
-    });
-  });
-
   it("may not come at all: the client may close, end or be lost before", async () => {
     const log: Log = [];
     await withServer(STYLES.callbacks(log), async (harness) => {
@@ -240,30 +228,6 @@ describe("the first message of a client that resumes", () => {
       await client.finish();
       await done;
       assertEquals(log, []);
-    });
-  });
-
-  it("counts for the memory that it takes, until the positions are used", async () => {
-    await withServer({ memoryBudget: { size: 100_000, sizePerConnection: 0 } }, async (harness) => {
-      const client = new ResumingClient(harness);
-      client.positions = Object.fromEntries(
-        Array.from({ length: 100 }, (_, i) => [`topic ${i}`, "e.1"]),
-      );
-      await client.begin();
-      const { heldSize } = client.conn.stats();
-      assert(heldSize >= 10_000, String(heldSize));
-      for (let i = 0; i < 100; i++) client.conn.subscribe(`topic ${i}`);
-      for (let i = 0; i < 100; i++) assertEquals((await client.note()).isLost, true);
-      assertEquals(client.conn.stats().heldSize, 0);
-      const greedy = new ResumingClient(harness);
-      greedy.positions = Object.fromEntries(
-        Array.from({ length: 5_000 }, (_, i) => [`topic ${i}`, "e.1"]),
-      );
-      await greedy.open();
-      greedy.sendHello();
-      await greedy.raw.readToEnd();
-      await settle();
-      assertEquals([client.conn.state, greedy.conn.state], ["open", "closed"]);
     });
   });
 });

@@ -139,6 +139,8 @@ describe("the hello", () => {
     ["positions in a string", '{"positions":"a.1"}'],
     ["a position that is a number", '{"positions":{"a":1}}'],
     ["a position without a number", '{"positions":{"a":"b"}}'],
+    ["a topic of 1,025 bytes", `{"positions":{"${"x".repeat(1_025)}":"e.1"}}`],
+    ["a topic of 342 halves of pairs", `{"positions":{"${"\\ud800".repeat(342)}":"e.1"}}`],
   ];
   for (const [what, data] of malformed) {
     it(`is not ${what}`, () => {
@@ -227,6 +229,7 @@ describe("messages of a server", () => {
     ["a note with a position that is null", '\x1e{"topic":"a","number":1,"position":null}'],
     ["a note of another topic that is left", '\x1e{"unsubscribed":-1}'],
     ["a note of other progress", '\x1e{"progress":"e"}'],
+    ["a note with a long topic", `\x1e{"topic":"${"x".repeat(1_025)}","number":1}`],
     ["a header without a place", "\x1e7\nx"],
     ["a header without a topic", "\x1e e.1\nx"],
     ["a header with topic 0", "\x1e0 e.1\nx"],
