@@ -173,6 +173,7 @@ async function* reconnect<Data>(
     const result = await attempt(connect, url, options, resume);
     if (signal?.aborted) return;
     let cause: Retry["cause"];
+    let isAfresh = false;
     if (result instanceof Error) {
       cause = result;
     } else {
@@ -187,11 +188,14 @@ async function* reconnect<Data>(
         await result.close();
       }
       if (signal?.aborted) return;
+      isAfresh = resume?.end(cause.closeCode, cause.initiator === "remote") ?? false;
       if (clock.now() - openedAt >= LASTING_MS) failures = 0;
     }
     failures++;
-    const goesOn = failures < maxAttempts &&
-      await abortable(ask(shouldReconnect, cause, fail), signal).catch(() => false);
+    // What the server refused is not said again: the next attempt is another one.
+    const isWorthwhile = isAfresh && options.shouldReconnect === undefined;
+    const goesOn = failures < maxAttempts && (isWorthwhile ||
+      await abortable(ask(shouldReconnect, cause, fail), signal).catch(() => false));
     if (signal?.aborted) return;
     if (!goesOn) {
       if (cause instanceof Error) throw cause;

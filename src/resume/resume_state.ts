@@ -1,26 +1,37 @@
+import { CloseCode } from "../codec/close_code.ts";
 import { parsePosition, type Position } from "./position.ts";
+import { RememberedTopics } from "./remembered_topics.ts";
 import { encodeHello, type Note } from "./subprotocol.ts";
 
-/**
- * How many topics are remembered at least; where a connection had more, twice as many as it had. Those of
- * which nothing was heard for longest are forgotten.
- */
-const MIN_REMEMBERED = 1_000;
+/** How a server ends a connection whose first message it can't take. */
+const REFUSALS: ReadonlySet<number> = new Set([
+  CloseCode.ProtocolError,
+  CloseCode.UnsupportedData,
+  CloseCode.InvalidFramePayloadData,
+  CloseCode.PolicyViolation,
+  CloseCode.MessageTooBig,
+  CloseCode.InternalError,
+]);
+
+/** So many connections in a row that end before the hello is answered are a refusal, however they end. */
+const MAX_UNANSWERED = 5;
 
 /** What a client remembers of a server over several connections, one after the other. */
 export class ResumeState {
   readonly #onLost: (topic: string) => void;
-  readonly #positions: Map<string, Position> = new Map();
-  /** The topics of the connection there is, by their numbers. */
-  readonly #topics: Map<number, string> = new Map();
-  #maxRemembered = MIN_REMEMBERED;
+  readonly #topics: RememberedTopics;
   #session: string | undefined;
+  /** Whether the server was told something by the hello, and has not answered it. */
+  #isUnanswered = false;
+  /** How many connections have ended like that, since the last one that did not. */
+  #unanswered = 0;
   /** Ends what the connection before still has. */
   #leave: () => void = () => {};
 
-  /** @param onLost Is told of a topic of which messages were missed that are not kept any more. */
+  /** @param onLost Is told of a topic of which messages were, or may have been, missed. */
   constructor(onLost: (topic: string) => void) {
     this.#onLost = onLost;
+    this.#topics = new RememberedTopics(onLost);
   }
 
   /**
@@ -31,43 +42,51 @@ export class ResumeState {
   begin(leave: () => void): string {
     this.#leave();
     this.#leave = leave;
-    this.#topics.clear();
-    return encodeHello(this.#session, this.#positions);
+    this.#topics.begin();
+    const positions = this.#topics.positions();
+    this.#isUnanswered = this.#session !== undefined || positions.size > 0;
+    return encodeHello(this.#session, positions);
+  }
+
+  /**
+   * Takes how a connection ended. Where the server refused what it was told first, it would refuse it
+   * again: the client begins afresh then, and its topics are lost.
+   *
+   * @param closeCode The status code.
+   * @param isPeers Whether it was not this side that ended it.
+   * @returns Whether the client begins afresh.
+   */
+  end(closeCode: number, isPeers: boolean): boolean {
+    const isUnanswered = this.#isUnanswered;
+    this.#isUnanswered = false;
+    if (!isUnanswered || !isPeers) return false;
+    this.#unanswered++;
+    if (!REFUSALS.has(closeCode) && this.#unanswered < MAX_UNANSWERED) return false;
+    this.#unanswered = 0;
+    this.#session = undefined;
+    this.#topics.forgetPositions();
+    return true;
   }
 
   /** Notes that the program has the message of this place. */
   advance(number: number, position: Position): void {
-    const topic = this.#topics.get(number);
-    if (topic !== undefined) this.#remember(topic, position);
+    this.#topics.advance(number, position);
   }
 
   /** Takes what the server tells of itself. */
   takeNote(note: Note): void {
     if ("session" in note) {
       this.#session = note.session;
+      this.#isUnanswered = false;
+      this.#unanswered = 0;
     } else if ("topic" in note) {
-      this.#topics.set(note.number, note.topic);
-      // What is not subscribed to again yet must not be forgotten for what already is.
-      this.#maxRemembered = Math.max(this.#maxRemembered, 2 * this.#topics.size);
-      const position = parsePosition(note.position);
-      if (position !== undefined) this.#remember(note.topic, position);
-      if (note.isLost) this.#onLost(note.topic);
+      const { topic, number, position, isLost } = note;
+      const isUnknown = this.#topics.subscribe(topic, number, parsePosition(position));
+      if (isLost || isUnknown) this.#onLost(topic);
     } else if ("unsubscribed" in note) {
-      const topic = this.#topics.get(note.unsubscribed);
-      this.#topics.delete(note.unsubscribed);
-      if (topic !== undefined) this.#positions.delete(topic);
+      this.#topics.unsubscribe(note.unsubscribed);
     } else {
-      const position = parsePosition(note.progress)!;
-      for (const topic of this.#topics.values()) this.#remember(topic, position);
-    }
-  }
-
-  #remember(topic: string, position: Position): void {
-    this.#positions.delete(topic);
-    this.#positions.set(topic, position);
-    for (const oldest of this.#positions.keys()) {
-      if (this.#positions.size <= this.#maxRemembered) return;
-      this.#positions.delete(oldest);
+      this.#topics.advanceAll(parsePosition(note.progress)!);
     }
   }
 }

@@ -158,6 +158,8 @@ export async function readText(peer: ScriptedPeer): Promise<string> {
   if (length === 126) {
     const [high, low] = await peer.readBytes(2);
     length = high * 256 + low;
+  } else if (length === 127) {
+    length = new DataView(Uint8Array.from(await peer.readBytes(8)).buffer).getUint32(4);
   }
   const key = await peer.readBytes(4);
   return new TextDecoder().decode(maskReference(await peer.readBytes(length), key));

@@ -1,8 +1,8 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Connection, Message } from "../../src/connection/connection.ts";
-import { createReconnecting } from "../../src/client/reconnecting.ts";
-import { UnexpectedResponseError } from "../../src/errors.ts";
+import { createReconnecting, type ReconnectOptions } from "../../src/client/reconnecting.ts";
+import { ConnectionClosedError, UnexpectedResponseError } from "../../src/errors.ts";
 import { Random, utf8 } from "../codec/support.ts";
 import { concatBytes } from "../support/reference_frames.ts";
 import { settle } from "../support/turn.ts";
@@ -294,6 +294,46 @@ describe("a client whose server says too much", () => {
     await client.end();
   });
 
+  it("is done with each note of progress at once, however many topics there are", async () => {
+    const client = new Resuming();
+    const { conn } = await client.begin();
+    for (let i = 1; i <= 4_000; i++) {
+      client.send(`\x1e{"topic":"${i}","number":${i},"position":"e.0"}`);
+    }
+    await settle();
+    // In proportion to the topics they would take a minute.
+    const startedAt = performance.now();
+    for (let i = 0; i < 50; i++) {
+      client.send(
+        ...Array.from({ length: 1_000 }, (_, k) => `\x1e{"progress":"e.${i * 1_000 + k}"}`),
+      );
+    }
+    client.send("the end");
+    assertEquals((await conn[Symbol.asyncIterator]().next()).value, "the end");
+    const elapsedMs = performance.now() - startedAt;
+    assert(elapsedMs < 20_000, `it took ${Math.round(elapsedMs)} ms`);
+    await client.lose();
+    const { hello } = await client.begin();
+    assertEquals(new Set(Object.values(hello.positions)), new Set(["e.49999"]));
+    await client.end();
+  });
+
+  it("remembers no more topics than a hello may have", async () => {
+    const client = new Resuming();
+    await client.begin();
+    for (let i = 1; i <= 10_000; i++) {
+      client.send(`\x1e{"topic":"${i}","number":${i},"position":"e.0"}`);
+    }
+    await settle();
+    await client.lose();
+    const topics = Object.keys((await client.begin()).hello.positions);
+    assertEquals([topics.length, topics[0], topics.at(-1)], [4_096, "5905", "10000"]);
+    client.send('\x1e{"topic":"7","number":1,"position":"e.3"}');
+    await settle();
+    assertEquals(client.lost, ["7"]);
+    await client.end();
+  });
+
   it("goes on where the program's onLost throws", async () => {
     const errors: unknown[] = [];
     const failure = new Error("The program fails");
@@ -309,6 +349,70 @@ describe("a client whose server says too much", () => {
     const messages = conn[Symbol.asyncIterator]();
     assertEquals([(await messages.next()).value, (await messages.next()).value], ["1", "2"]);
     assertEquals(errors, [failure, failure]);
+    await client.end();
+  });
+});
+
+describe("a client whose server refuses what it says first", () => {
+  /** A client that knows how far it got in a topic, and is connected anew. */
+  async function connected(options: ReconnectOptions = {}): Promise<Resuming> {
+    const client = new Resuming(options);
+    await client.begin();
+    client.send(X);
+    await settle();
+    await client.lose();
+    await (await client.accept(resumes())).next.untilSettled();
+    assertEquals(JSON.parse(await readText(client.peer)), {
+      session: SESSION,
+      positions: { x: "e.0" },
+    });
+    return client;
+  }
+
+  /** Has the server close the connection. */
+  async function close(client: Resuming, code: number): Promise<void> {
+    client.peer.send(serverFrame(Uint8Array.of(code >> 8, code & 255), true, 8));
+    await readClose(client.peer);
+    client.peer.socket.end();
+    await settle();
+  }
+
+  for (const code of [1008, 1009]) {
+    it(`begins afresh after ${code}, and tells of what it had`, async () => {
+      const client = await connected();
+      await close(client, code);
+      assertEquals((await client.begin()).hello, { positions: {} });
+      assertEquals(client.lost, []);
+      client.send(X.replace("e.0", "e.7"), '\x1e{"topic":"new","number":2,"position":"e.7"}');
+      await settle();
+      assertEquals(client.lost, ["x"]);
+      await client.lose();
+      assertEquals((await client.begin()).hello.positions, { x: "e.7", new: "e.7" });
+      await client.end();
+    });
+  }
+
+  it("ends where that is refused with 1008, too, or the program decides so", async () => {
+    const client = await connected();
+    await close(client, 1008);
+    await (await client.accept(resumes())).next.untilSettled();
+    assertEquals(JSON.parse(await readText(client.peer)), { positions: {} });
+    await close(client, 1008);
+    await assertRejects(() => client.conns.next(), ConnectionClosedError, "reconnecting");
+    await client.end();
+    const other = await connected({
+      shouldReconnect: (cause) => !("closeCode" in cause) || cause.closeCode !== 1008,
+    });
+    await close(other, 1008);
+    await assertRejects(() => other.conns.next(), ConnectionClosedError, "reconnecting");
+    await other.end();
+  });
+
+  it("ends where it is closed with 1008 later", async () => {
+    const client = await connected();
+    client.send(`\x1e{"session":"${SESSION}","protocol":""}`);
+    await close(client, 1008);
+    await assertRejects(() => client.conns.next(), ConnectionClosedError, "reconnecting");
     await client.end();
   });
 });
