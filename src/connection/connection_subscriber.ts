@@ -2,6 +2,8 @@ import type { PerMessageDeflate } from "../extensions/permessage_deflate.ts";
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { Position } from "../resume/position.ts";
 import { encodeNote, type Note } from "../resume/subprotocol.ts";
+import { groupOf } from "./address_group.ts";
+import type { Address } from "./byte_channel.ts";
 import type { Message } from "./connection.ts";
 import type { ResumablePeer } from "./resumable_peer.ts";
 import type { SendQueue } from "./send_queue.ts";
@@ -9,8 +11,11 @@ import type { SharedFrames, Subscriber } from "./subscriber.ts";
 
 /** What a subscriber asks of its connection. */
 export interface SubscriberOwner {
+  readonly remoteAddress: Address;
   /** Begins to close it, and drops what is held back. */
   breakOff(status: CloseStatus): void;
+  /** Counts what it holds. */
+  recountHeld(): unknown;
 }
 
 /**
@@ -22,6 +27,7 @@ export class ConnectionSubscriber implements Subscriber {
   readonly sharedWindowBits: number | undefined;
   readonly isResumable: boolean;
   isBehind = false;
+  missedSize = 0;
   /** The number of messages it was sent. */
   messagesSent = 0;
   session: string | undefined;
@@ -41,6 +47,10 @@ export class ConnectionSubscriber implements Subscriber {
     this.#owner = owner;
     this.sharedWindowBits = compression === undefined ? 0 : compression.deflater.sharedWindowBits;
     this.isResumable = resumable !== undefined;
+  }
+
+  get address(): string {
+    return groupOf(this.#owner.remoteAddress);
   }
 
   get isSendable(): boolean {
@@ -94,6 +104,10 @@ export class ConnectionSubscriber implements Subscriber {
 
   sendNote(note: Note): void {
     if (this.isSendable) void this.#sendQueue.send(encodeNote(note));
+  }
+
+  recountHeld(): void {
+    this.#owner.recountHeld();
   }
 
   closeLagging(status: CloseStatus): void {

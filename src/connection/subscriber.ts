@@ -87,6 +87,10 @@ export interface Subscriber {
   readonly room: number;
   /** Whether something has to be sent to it before what is published: set by the topics. */
   isBehind: boolean;
+  /** The memory that is held for what the peer missed, and waits for it, in bytes: set by the topics. */
+  missedSize: number;
+  /** Stands for all who have the peer's address. */
+  readonly address: string;
   /**
    * The window that its messages are compressed with, without those before them, so that many can get
    * the same: its exponent of 2; 0 where nothing is compressed, and `undefined` where messages have to
@@ -122,6 +126,8 @@ export interface Subscriber {
   takePosition(topic: string): Position | undefined;
   /** Tells a resumable peer something, in the order of all that is sent. */
   sendNote(note: Note): void;
+  /** Has what is held counted anew, when it has become more. */
+  recountHeld(): void;
   /** Closes the connection of a peer that reads too slowly. */
   closeLagging(status: CloseStatus): void;
 }

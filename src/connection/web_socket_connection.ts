@@ -660,7 +660,8 @@ export class WebSocketConnection<Data>
   /** The bytes held on the way to the program and to the peer. */
   get #heldSize(): number {
     return this.#intake.undecodedLength + this.#protocol.heldLength +
-      this.#receiveQueue.size + this.#sendQueue.ownLength + (this.#resumable?.heldSize ?? 0);
+      this.#receiveQueue.size + this.#sendQueue.ownLength +
+      (this.#resumable === undefined ? 0 : this.#resumable.heldSize + this.subscriber.missedSize);
   }
 
   recountHeld(): number {

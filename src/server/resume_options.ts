@@ -28,6 +28,16 @@ export interface ResumeOptions {
    */
   totalSize: number;
   /**
+   * How many bytes of missed messages all clients of one address together get in a minute: 0 or more, or
+   * `Infinity`. Each message counts for 256 bytes more than it has. They are there at once, and again as
+   * the minute goes by. Past it, a client gets the newest messages that there is room for, and is told that
+   * it lost those before. IPv6 addresses are one where their first 64 bits are. Behind a proxy all clients
+   * have the proxy's address: give what all of them need who may come back at once.
+   *
+   * @default {67108864}
+   */
+  replaySizePerMinute: number;
+  /**
    * Tells whether the messages of a topic are kept: always the same for a topic, and on all servers
    * that have the same broker. By default those of all topics are. It answers at once, with true or
    * false: where it throws, or gives anything else, they are not kept, and the error is reported to
@@ -54,11 +64,13 @@ export function resolveResume(
     windowMs: 120_000,
     windowSize: 1024 * 1024,
     totalSize: 64 * 1024 * 1024,
+    replaySizePerMinute: 64 * 1024 * 1024,
     topics: () => true,
   });
   checkDuration("resume.windowMs", options.windowMs);
   checkLimit("resume.windowSize", options.windowSize, 0);
   checkLimit("resume.totalSize", options.totalSize, 0);
+  checkLimit("resume.replaySizePerMinute", options.replaySizePerMinute, 0);
   checkFunction("resume.topics", options.topics);
   if (broker !== undefined && typeof (broker as { keep?: unknown }).keep !== "function") {
     throw new TypeError("Cannot resume with this broker: it has no method keep");

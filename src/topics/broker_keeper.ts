@@ -10,11 +10,16 @@ import { KeptMessages, TopicLog } from "./kept_messages.ts";
 import { KeptOutbox } from "./kept_outbox.ts";
 import type { ResumeSettings } from "./memory_keeper.ts";
 import { PublishedMessage } from "./published_message.ts";
+import { ReplayAllowance } from "./replay_allowance.ts";
 import type { TopicSubscription } from "./topic_subscription.ts";
 import type { TopicKeeper, Topics, TopicsWatcher } from "./topics.ts";
+import { Turns } from "./turns.ts";
 
 /** How long to wait after the broker failed, in milliseconds. */
 const RETRY_MS = 1_000;
+
+/** The most topics of which the broker is asked at a time for what was missed. */
+const MAX_REPLAYS = 8;
 
 /** What the keeper tells. */
 export interface BrokerKeeperOwner {
@@ -39,6 +44,8 @@ export class BrokerKeeper
   readonly broker: KeepingBroker;
   readonly topics: Topics;
   readonly messages: KeptMessages;
+  readonly allowance: ReplayAllowance;
+  readonly replays: Turns = new Turns(MAX_REPLAYS);
   readonly #isKept: (topic: string) => boolean;
   readonly #clock: Clock;
   readonly #owner: BrokerKeeperOwner;
@@ -64,6 +71,7 @@ export class BrokerKeeper
     this.#isKept = settings.topics;
     this.#clock = clock;
     this.#owner = owner;
+    this.allowance = new ReplayAllowance(settings.replaySizePerMinute, clock);
     this.messages = new KeptMessages(settings, clock, () => {});
     this.#outbox = new KeptOutbox(
       broker,

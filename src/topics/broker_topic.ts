@@ -3,8 +3,10 @@ import { formatPosition, type Position } from "../resume/position.ts";
 import type { KeepingBroker, KeptMessage, MissedMessages } from "./broker.ts";
 import type { KeptMessages, TopicLog } from "./kept_messages.ts";
 import type { PublishedMessage } from "./published_message.ts";
+import { noteOf, type Replay, type ReplayAllowance } from "./replay_allowance.ts";
 import type { TopicSubscription } from "./topic_subscription.ts";
 import type { Topics } from "./topics.ts";
+import type { Turns } from "./turns.ts";
 
 /** How many messages wait while others before them are read. More are read, too. */
 const MAX_EARLY = 1_000;
@@ -18,6 +20,10 @@ export interface BrokerTopicOwner {
   readonly topics: Topics;
   /** The messages that came since the topic is subscribed to. */
   readonly messages: KeptMessages;
+  /** What subscribers may get that were away. */
+  readonly allowance: ReplayAllowance;
+  /** Whose turn it is to read what subscribers missed that were away. */
+  readonly replays: Turns;
   /** Decodes a message; `undefined` where it is none. */
   decode(log: TopicLog, kept: KeptMessage): PublishedMessage | undefined;
   /** Is told that a topic knows where it is. */
@@ -86,7 +92,8 @@ export class BrokerTopic {
     } else if (resumeFrom === undefined) {
       this.#tellPlace(subscriber, this.#position);
     } else {
-      this.#resume(subscriber, subscription, resumeFrom, false, this.log.since(resumeFrom.number));
+      const missed = this.log.since(resumeFrom.number);
+      this.#resume(subscriber, subscription, { from: resumeFrom, isLost: false, missed });
     }
   }
 
@@ -195,12 +202,18 @@ export class BrokerTopic {
 
   /** Reads what subscribers missed that were away. */
   async #readMissed(at: Position): Promise<void> {
+    for (const [subscriber, subscription] of [...this.#joining]) {
+      if (this.#owner.allowance.has(subscriber)) continue;
+      this.#joining.delete(subscriber);
+      this.#resume(subscriber, subscription, { from: at, isLost: true, missed: [] });
+    }
     const joining = [...this.#joining];
+    if (joining.length === 0) return;
     const numbers = joining.map(([, { resumeFrom }]) =>
       resumeFrom?.epoch === at.epoch ? resumeFrom.number : 0
     );
     const after = { epoch: at.epoch, number: Math.min(...numbers) };
-    const missed = await this.#read(after);
+    const missed = await this.#owner.replays.run(() => this.#read(after));
     if (missed === undefined) return;
     if (missed.position.epoch !== this.#position!.epoch) {
       this.#hasHole = true;
@@ -225,8 +238,9 @@ export class BrokerTopic {
       const number = isLost ? firstKept : from.number;
       const behind = messages.filter((each) => each.number > number)
         .flatMap(({ message }) => message ?? []);
-      const place = { epoch: at.epoch, number };
-      this.#resume(subscriber, subscription, place, isLost, [...behind, ...rest]);
+      const all = { from: { epoch: at.epoch, number }, isLost, missed: [...behind, ...rest] };
+      // What was read is held for those who missed it.
+      this.#resume(subscriber, subscription, all, 1 / joining.length);
     }
   }
 
@@ -281,13 +295,13 @@ export class BrokerTopic {
   #resume(
     subscriber: Subscriber,
     subscription: TopicSubscription,
-    from: Position,
-    isLost: boolean,
-    missed: PublishedMessage[],
+    all: Replay,
+    share?: number,
   ): void {
-    const { topic, number } = this.log;
-    const note = { topic, number, position: formatPosition(from), isLost: isLost || undefined };
-    this.#owner.topics.resume(subscriber, subscription, note, missed);
+    const { topics, allowance } = this.#owner;
+    const replay = allowance.take(subscriber, all);
+    const note = noteOf(this.log.topic, this.log.number, replay);
+    topics.resume(subscriber, subscription, note, replay.missed, share);
   }
 }
 

@@ -5,6 +5,7 @@ import { formatPosition, type Position } from "../resume/position.ts";
 import type { KeepWindow } from "./broker.ts";
 import { KeptMessages, TopicLog } from "./kept_messages.ts";
 import { PublishedMessage } from "./published_message.ts";
+import { noteOf, ReplayAllowance } from "./replay_allowance.ts";
 import { checkTopicLength } from "./topic_length.ts";
 import type { TopicSubscription } from "./topic_subscription.ts";
 import type { TopicKeeper, Topics, TopicsWatcher } from "./topics.ts";
@@ -12,6 +13,8 @@ import type { TopicKeeper, Topics, TopicsWatcher } from "./topics.ts";
 /** What is kept, and of which topics. */
 export interface ResumeSettings extends KeepWindow {
   readonly topics: (topic: string) => boolean;
+  /** How many bytes of missed messages all clients of one address get in a minute. */
+  readonly replaySizePerMinute: number;
 }
 
 /** Keeps messages in the memory of the server that they are published on. */
@@ -20,6 +23,7 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
   readonly #isKept: (topic: string) => boolean;
   readonly #epoch: string = crypto.randomUUID().slice(0, 8);
   readonly #messages: KeptMessages;
+  readonly #allowance: ReplayAllowance;
   /** Counts the messages of all topics: numbers go on where a topic was forgotten, and comes again. */
   #messageCount = 0;
   #topicCount = 0;
@@ -30,6 +34,7 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
   constructor(settings: ResumeSettings, topics: Topics, clock: Clock) {
     this.#topics = topics;
     this.#isKept = settings.topics;
+    this.#allowance = new ReplayAllowance(settings.replaySizePerMinute, clock);
     this.#messages = new KeptMessages(settings, clock, ({ last }) => {
       this.#forgotten = Math.max(this.#forgotten, last);
     });
@@ -86,8 +91,9 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
     const isKnown = resumeFrom.epoch === this.#epoch && resumeFrom.number <= this.#messageCount;
     const isLost = !isKnown || resumeFrom.number < log.lost;
     const from: Position = isLost ? { epoch: this.#epoch, number: log.lost } : resumeFrom;
-    const note = { topic, number, position: formatPosition(from), isLost: isLost || undefined };
-    this.#topics.resume(subscriber, subscription, note, log.since(from.number));
+    const all = { from, isLost, missed: log.since(from.number) };
+    const replay = this.#allowance.take(subscriber, all);
+    this.#topics.resume(subscriber, subscription, noteOf(topic, number, replay), replay.missed);
   }
 
   part(subscriber: Subscriber, topic: string): void {

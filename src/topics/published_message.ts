@@ -61,6 +61,11 @@ export class PublishedMessage {
     this.#place = place;
   }
 
+  /** Where it stands in its topic, where it is kept. */
+  get position(): Position | undefined {
+    return this.#place?.position;
+  }
+
   /** Whether all subscribers get it. */
   get isForAll(): boolean {
     return this.#except === undefined && this.#audience === undefined;

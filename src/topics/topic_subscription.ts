@@ -14,6 +14,9 @@ import type { PublishedMessage } from "./published_message.ts";
 
 const POLICIES: readonly LagPolicy[] = ["close", "drop-oldest", "drop-newest", "latest"];
 
+/** What the object costs by which a message waits, in bytes. */
+const WAITING_COST = 64;
+
 /** A message that waits for a slow peer, with its place among those of other topics. */
 interface Waiting {
   readonly message: PublishedMessage;
@@ -21,6 +24,8 @@ interface Waiting {
   readonly size: number;
   /** Whether the subscriber missed it while it was away. */
   readonly isMissed: boolean;
+  /** The memory that it takes for this subscriber, in bytes, where it was missed. */
+  readonly held: number;
 }
 
 /** One connection's subscription to one topic, and what waits for the connection. */
@@ -37,6 +42,7 @@ export class TopicSubscription implements Subscription {
   #size = 0;
   /** How many bytes wait that were missed: there is a bound to them already. */
   #missedSize = 0;
+  #heldSize = 0;
   #dropped = 0;
   /**
    * Where the subscriber got to before it connected, until it is known what it missed: what is published
@@ -75,15 +81,27 @@ export class TopicSubscription implements Subscription {
     return this.#latest.values().next().value!.place;
   }
 
-  /** Takes a message for a subscriber that is too slow for it at the moment. */
+  /** The memory that is held for what was missed, and waits, in bytes. */
+  get heldSize(): number {
+    return this.#heldSize;
+  }
+
+  /**
+   * Takes a message for a subscriber that is too slow for it at the moment.
+   *
+   * @param missedShare Where the subscriber missed it while it was away: what part of its bytes is held
+   * for this subscriber.
+   */
   wait(
     subscriber: Subscriber,
     message: PublishedMessage,
     place: number,
-    isMissed: boolean,
+    missedShare: number | undefined,
   ): "send" | "waits" | "none" {
     const size = message.size;
-    const waiting = { message, place, size, isMissed };
+    const isMissed = missedShare !== undefined;
+    const held = isMissed ? WAITING_COST + size * missedShare : 0;
+    const waiting = { message, place, size, isMissed, held };
     switch (this.#lag) {
       case "close":
         if (isMissed || this.firstPlace !== Infinity) {
@@ -101,8 +119,14 @@ export class TopicSubscription implements Subscription {
       case "latest": {
         const latest = this.#latest ??= new Map();
         const { slot } = message;
-        if (latest.delete(slot)) this.#dropped++;
+        const before = latest.get(slot);
+        if (before !== undefined) {
+          latest.delete(slot);
+          this.#dropped++;
+          this.#heldSize -= before.held;
+        }
         latest.set(slot, waiting);
+        this.#heldSize += held;
         return "waits";
       }
       default:
@@ -130,8 +154,9 @@ export class TopicSubscription implements Subscription {
     return isMissed || this.#size - this.#missedSize + size <= this.#queueSize;
   }
 
-  #count({ size, isMissed }: Waiting, sign: 1 | -1): void {
+  #count({ size, isMissed, held }: Waiting, sign: 1 | -1): void {
     this.#size += sign * size;
+    this.#heldSize += sign * held;
     if (isMissed) this.#missedSize += sign * size;
   }
 
@@ -142,8 +167,9 @@ export class TopicSubscription implements Subscription {
       this.#count(waiting, -1);
       return waiting.message;
     }
-    const [slot, { message }] = this.#latest!.entries().next().value!;
+    const [slot, { message, held }] = this.#latest!.entries().next().value!;
     this.#latest!.delete(slot);
+    this.#heldSize -= held;
     return message;
   }
 }

@@ -11,6 +11,7 @@ import type { PresenceClaim } from "./presence_claim.ts";
 import { type Except, formOf, PublishedMessage } from "./published_message.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { TopicSubscription } from "./topic_subscription.ts";
+import { WaitingOrder } from "./waiting_order.ts";
 
 /** Keeps the messages of topics, for subscribers that come back. */
 export interface TopicKeeper {
@@ -178,12 +179,15 @@ export class Topics implements SubscriberTopics {
    * Sends what a subscriber missed of a topic; what is published from now on comes behind it.
    *
    * @param note Is sent before it.
+   * @param share What part of these messages is held for this subscriber, where it has to wait for them:
+   * none of those that are kept anyway.
    */
   resume(
     subscriber: Subscriber,
     subscription: TopicSubscription,
     note: Note,
     missed: Iterable<PublishedMessage>,
+    share = 0,
   ): void {
     const own = this.#subscriptions.get(subscriber);
     // What waits to be sent is not for it: that is in what it missed.
@@ -193,9 +197,10 @@ export class Topics implements SubscriberTopics {
     subscription.resumeFrom = undefined;
     subscriber.sendNote(note);
     for (const message of missed) {
-      this.#send(subscriber, own, subscription, { message, place: this.#place++ }, true);
+      this.#send(subscriber, own, subscription, { message, place: this.#place++ }, share);
       if (!subscriber.isSendable) return;
     }
+    if (subscription.heldSize > 0) subscriber.recountHeld();
   }
 
   /** Tells all resumable subscribers something for whom nothing waits. */
@@ -265,13 +270,26 @@ export class Topics implements SubscriberTopics {
     const own = this.#subscriptions.get(subscriber);
     if (own === undefined) return;
     // Also where the connection is to be closed: what waits was accepted before.
+    let order = new WaitingOrder(own.lagging);
     while (own.lagging.size > 0 && !subscriber.isFinished && subscriber.room >= 0) {
-      let first: TopicSubscription | undefined;
-      for (const subscription of own.lagging) {
-        if (first === undefined || subscription.firstPlace < first.firstPlace) first = subscription;
+      const { first } = order;
+      // The program's code may run while it is sent to, end subscriptions, and publish.
+      if (first === undefined) {
+        order = new WaitingOrder(own.lagging);
+      } else if (!own.lagging.has(first)) {
+        order.shift();
+      } else {
+        const held = first.heldSize;
+        const message = first.shift();
+        subscriber.missedSize += first.heldSize - held;
+        if (first.firstPlace === Infinity) {
+          own.deleteLagging(first);
+          order.shift();
+        } else {
+          order.update();
+        }
+        message.sendTo(subscriber);
       }
-      first!.shift().sendTo(subscriber);
-      if (first!.firstPlace === Infinity) own.deleteLagging(first!);
     }
   }
 
@@ -323,7 +341,7 @@ export class Topics implements SubscriberTopics {
     for (const entry of batch.entries) {
       const subscription = own.byTopic.get(entry.topic);
       if (subscription === undefined || own.resuming.has(subscription)) continue;
-      this.#send(subscriber, own, subscription, entry, false);
+      this.#send(subscriber, own, subscription, entry, undefined);
       if (!subscriber.isSendable) return;
     }
   }
@@ -334,12 +352,14 @@ export class Topics implements SubscriberTopics {
     own: Subscriptions,
     subscription: TopicSubscription,
     { message, place }: Pick<Entry, "message" | "place">,
-    isMissed: boolean,
+    missedShare: number | undefined,
   ): void {
     if (!message.isFor(subscriber)) return;
     let isDue = own.lagging.size === 0 && subscriber.room >= 0;
     if (!isDue) {
-      const outcome = subscription.wait(subscriber, message, place, isMissed);
+      const held = subscription.heldSize;
+      const outcome = subscription.wait(subscriber, message, place, missedShare);
+      subscriber.missedSize += subscription.heldSize - held;
       if (outcome === "waits") own.addLagging(subscription);
       else own.deleteLagging(subscription);
       isDue = outcome === "send";

@@ -325,7 +325,21 @@ export const LIMITS: readonly LimitRow[] = [
     isWithin(setup, size) {
       const { resume } = setup;
       const others = typeof resume === "object" ? resume : {};
-      const wide = { ...setup, resume: { ...others, windowSize: Infinity } };
+      const replaySizePerMinute = Infinity;
+      const wide = { ...setup, resume: { ...others, windowSize: Infinity, replaySizePerMinute } };
+      return isResumed(wide, ["x".repeat(size - 512), ""]);
+    },
+  },
+  {
+    name: "resume.replaySizePerMinute",
+    default: 67_108_864,
+    unit: "bytes",
+    isServers: true,
+    other: 1_000,
+    isWithin(setup, size) {
+      const { resume } = setup;
+      const others = typeof resume === "object" ? resume : {};
+      const wide = { ...setup, resume: { ...others, windowSize: Infinity, totalSize: Infinity } };
       return isResumed(wide, ["x".repeat(size - 512), ""]);
     },
   },

@@ -1,7 +1,8 @@
 import { describe, it } from "node:test";
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { SharedFrames, Subscriber } from "../../src/connection/subscriber.ts";
 import { Topics } from "../../src/topics/topics.ts";
+import { TopicSubscription } from "../../src/topics/topic_subscription.ts";
 
 /** A subscriber that takes everything, and has `onSent` called when it did. */
 function subscriber(received: number[], onSent: () => void = () => {}): Subscriber {
@@ -10,6 +11,9 @@ function subscriber(received: number[], onSent: () => void = () => {}): Subscrib
     isFinished: false,
     room: 100_000,
     isBehind: false,
+    missedSize: 0,
+    address: "stream",
+    recountHeld() {},
     sharedWindowBits: 0,
     hasRoomForLength: () => true,
     deflateShared: () => undefined,
@@ -119,4 +123,80 @@ describe("what is published", () => {
     endTurn();
     assertEquals(received, [3, 1]);
   });
+});
+
+it("a subscriber that is behind with many topics gets what waits in order, and none looks through all", () => {
+  const TOPICS = 4_000;
+  const MESSAGES = 5;
+  const table = new Topics();
+  const received: string[] = [];
+  let room = -1;
+  const slow: Subscriber = {
+    ...subscriber([]),
+    get room() {
+      return room;
+    },
+    sharedWindowBits: undefined,
+    sendAlone: (data) => void received.push(data as string),
+  };
+  for (let i = 0; i < TOPICS; i++) {
+    table.subscribe(slow, `${i}`, { lag: i % 5 === 0 ? "latest" : "drop-oldest" });
+  }
+  const expected: string[] = [];
+  for (let k = 0; k < MESSAGES; k++) {
+    for (let i = 0; i < TOPICS; i++) {
+      const topic = (i * 7 + k) % TOPICS;
+      table.publish(`${topic}`, `${topic}:${k}`, undefined, "", undefined);
+      if (topic % 5 !== 0 || k === MESSAGES - 1) expected.push(`${topic}:${k}`);
+    }
+    table.flush();
+  }
+  room = 1;
+  const { prototype } = TopicSubscription;
+  const property = Object.getOwnPropertyDescriptor(prototype, "firstPlace")!;
+  let looks = 0;
+  Object.defineProperty(prototype, "firstPlace", {
+    configurable: true,
+    get() {
+      looks++;
+      return property.get!.call(this);
+    },
+  });
+  table.continueSending(slow);
+  Object.defineProperty(prototype, "firstPlace", property);
+  assertEquals(received.length, expected.length);
+  assertEquals(received.findIndex((text, index) => text !== expected[index]), -1);
+  assertEquals(slow.isBehind, false);
+  // Some for each time that the number of topics can be halved, not for each topic.
+  assert(looks < 100 * expected.length, `${looks} looks for ${expected.length} messages`);
+});
+
+it("a subscriber that is behind may leave topics, and get more, while it is sent to", () => {
+  const table = new Topics();
+  const received: string[] = [];
+  let room = -1;
+  const slow: Subscriber = {
+    ...subscriber([]),
+    get room() {
+      return room;
+    },
+    sharedWindowBits: undefined,
+    sendAlone(data) {
+      received.push(data as string);
+      if (data === "a1") {
+        table.unsubscribe(slow, "b");
+        table.publish("d", "d1", undefined, "", undefined);
+        table.flush();
+      }
+    },
+  };
+  for (const topic of ["a", "b", "c", "d"]) table.subscribe(slow, topic, { lag: "drop-oldest" });
+  for (const text of ["a1", "b1", "c1", "a2", "b2"]) {
+    table.publish(text[0], text, undefined, "", undefined);
+  }
+  table.flush();
+  room = 1;
+  table.continueSending(slow);
+  assertEquals(received, ["a1", "c1", "a2", "d1"]);
+  assertEquals(slow.isBehind, false);
 });
