@@ -100,7 +100,7 @@ export class TopicSubscription implements Subscription {
   ): "send" | "waits" | "none" {
     const size = message.size;
     const isMissed = missedShare !== undefined;
-    const held = isMissed ? WAITING_COST + size * missedShare : 0;
+    const held = isMissed ? WAITING_COST + Math.ceil(size * missedShare) : 0;
     const waiting = { message, place, size, isMissed, held };
     switch (this.#lag) {
       case "close":

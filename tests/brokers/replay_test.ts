@@ -1,0 +1,196 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import type { MissedMessages, Position, ResumeOptions } from "../../src/server/mod.ts";
+import { encodeBrokerMessage, ID_LENGTH } from "../../src/topics/broker_message.ts";
+import { ResumingClient } from "../resume/resuming_client.ts";
+import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
+import { settle } from "../support/turn.ts";
+import { FakeKeepingBroker, FakeLog } from "./fake_keeping_broker.ts";
+
+/** What each message counts for besides its bytes. */
+const COST = 256;
+
+/** A broker that counts what it is asked for. */
+class CountingBroker extends FakeKeepingBroker {
+  reads = 0;
+  under = 0;
+  most = 0;
+
+  override async read(topic: string, after: Position | undefined): Promise<MissedMessages> {
+    if (after === undefined) return await super.read(topic, after);
+    this.reads++;
+    this.most = Math.max(this.most, ++this.under);
+    try {
+      return await super.read(topic, after);
+    } finally {
+      this.under--;
+    }
+  }
+}
+
+interface Stage {
+  broker: CountingBroker;
+  harness: MemoryHarness<unknown>;
+  /** Another server publishes. */
+  append(topic: string, text: string): void;
+  /** Lets all arrive. */
+  arrive(): Promise<void>;
+}
+
+async function withStage(
+  resume: Partial<ResumeOptions>,
+  topics: readonly string[],
+  body: (stage: Stage) => Promise<void>,
+): Promise<void> {
+  const log = new FakeLog(false);
+  const broker = new CountingBroker(log, () => 0);
+  let count = 0;
+  const open = (conn: { subscribe(topic: string): void }) => {
+    for (const topic of topics) conn.subscribe(topic);
+  };
+  await withMemoryServer({ broker, resume, open: open as never }, async (harness) => {
+    const other = new Uint8Array(ID_LENGTH).fill(7);
+    await body({
+      broker,
+      harness,
+      append: (topic, text) => {
+        const message = { data: text, compress: undefined, key: "" };
+        log.append(topic, `other:${++count}`, encodeBrokerMessage(other, message));
+      },
+      arrive: async () => {
+        do {
+          while (broker.isBusy) broker.step();
+          await settle();
+        } while (broker.isBusy);
+      },
+    });
+  });
+}
+
+/** Has a client come back that is at the beginning of all topics; gives it. */
+async function comeBack(stage: Stage, topics: readonly string[]): Promise<ResumingClient> {
+  const client = new ResumingClient(stage.harness);
+  for (const topic of topics) client.positions[topic] = "first.0";
+  await client.begin();
+  return client;
+}
+
+/** What a client has got: which topics were lost, and how many messages came. */
+async function collect(client: ResumingClient): Promise<{ lost: string[]; count: number }> {
+  void client.conn.send("the end");
+  const lost: string[] = [];
+  for (let count = 0;; count++) {
+    const taken = await client.take();
+    if ("note" in taken) {
+      count--;
+      if (taken.note.isLost) lost.push(taken.note.topic!);
+    } else if (taken.data === "the end") {
+      return { lost, count };
+    }
+  }
+}
+
+describe("what clients that come back draw from a broker", () => {
+  const topics = Array.from({ length: 30 }, (_, i) => `${i}`);
+
+  it("is read of eight topics at a time", () =>
+    withStage({}, topics, async (stage) => {
+      for (const topic of topics) stage.append(topic, "1");
+      stage.broker.connect();
+      await stage.arrive();
+      const first = await new ResumingClient(stage.harness).begin();
+      await stage.arrive();
+      await collect(first);
+      stage.broker.reads = stage.broker.most = 0;
+      const clients = [];
+      for (let i = 0; i < 5; i++) clients.push(await comeBack(stage, topics));
+      await stage.arrive();
+      assertEquals(stage.broker.most, 8);
+      for (const client of clients) {
+        assertEquals(await collect(client), { lost: [], count: 30 });
+      }
+      // What comes then is not held up.
+      stage.append("7", "2");
+      await stage.arrive();
+      for (const client of [first, ...clients]) assertEquals(await client.data(), "2");
+    }));
+
+  it("is bounded, as it is without a broker: nothing is read for who gets nothing", () =>
+    withStage({ replaySizePerMinute: 3 * (COST + 1) }, ["x"], async (stage) => {
+      for (const text of ["1", "2", "3"]) stage.append("x", text);
+      stage.broker.connect();
+      const first = await new ResumingClient(stage.harness).begin();
+      await stage.arrive();
+      await collect(first);
+      stage.broker.reads = 0;
+      const client = await comeBack(stage, ["x"]);
+      await stage.arrive();
+      assertEquals(await collect(client), { lost: [], count: 3 });
+      assertEquals(stage.broker.reads, 1);
+      for (let i = 0; i < 5; i++) {
+        const again = await comeBack(stage, ["x"]);
+        await stage.arrive();
+        assertEquals(await collect(again), { lost: ["x"], count: 0 });
+        assertEquals(again.positions.x, "first.3");
+        again.reset();
+        await settle();
+      }
+      assertEquals(stage.broker.reads, 1);
+      stage.append("x", "4");
+      await stage.arrive();
+      assertEquals([await first.data(), await client.data()], ["4", "4"]);
+      await stage.harness.clock.advance(20_000);
+      const last = await comeBack(stage, ["x"]);
+      await stage.arrive();
+      assertEquals(await collect(last), { lost: ["x"], count: 1 });
+      assertEquals(last.positions.x, "first.4");
+    }));
+
+  it("counts for the memory that it takes while it waits, once for all who get it", () =>
+    withStage({}, ["x"], async (stage) => {
+      for (let i = 0; i < 10; i++) stage.append("x", "y".repeat(100_000));
+      stage.broker.connect();
+      const first = await new ResumingClient(stage.harness).begin();
+      await stage.arrive();
+      await collect(first);
+      const clients: ResumingClient[] = [];
+      for (let i = 0; i < 4; i++) {
+        const client = new ResumingClient(stage.harness);
+        client.positions.x = "first.0";
+        await client.begin();
+        client.raw.socket.pause();
+        clients.push(client);
+      }
+      await stage.arrive();
+      const held = () => clients.reduce((sum, { conn }) => sum + conn.stats().heldSize, 0);
+      // Of ten, one or two of each are on their way.
+      assert(held() > 1_000_000 && held() < 4_000_000, `${held()}`);
+      const { budget } = stage.harness.server;
+      assert(budget!.held > 700_000, `${budget!.held}`);
+      for (const client of clients) {
+        client.raw.socket.resume();
+        for (let count = 0; count < 10;) if ("data" in await client.take()) count++;
+      }
+      await settle();
+      assertEquals(held(), 0);
+    }));
+
+  it("does not grow past the memory budget, however many do not read it", () =>
+    withStage({}, ["x"], async (stage) => {
+      for (let i = 0; i < 10; i++) stage.append("x", "y".repeat(100_000));
+      stage.broker.connect();
+      const first = await new ResumingClient(stage.harness).begin();
+      await stage.arrive();
+      await collect(first);
+      const { budget } = stage.harness.server;
+      for (let i = 0; i < 60; i++) {
+        const client = await comeBack(stage, ["x"]);
+        client.raw.socket.pause();
+        await stage.arrive();
+      }
+      assert(budget!.held < 16 * 1024 * 1024 + 61 * 32 * 1024, `${budget!.held}`);
+      const open = [...stage.harness.server.connections].length;
+      assert(open < 40, `${open} are open`);
+      assertEquals(first.conn.state, "open");
+    }));
+});
