@@ -5,12 +5,13 @@
 //
 // `on` takes onOpen(), onMessage(data), onLost(topic) and onClose({ code, reason, delayMs }).
 
+const latin1 = new TextDecoder("latin1");
+
 export class ResumingSocket {
   #positions = new Map(); // by topic: how far the page got
   #failures = 0;
   #session;
   #socket;
-  #timer;
 
   constructor(url, on) {
     this.#connect(url, on);
@@ -24,13 +25,12 @@ export class ResumingSocket {
 
   /** Ends for good. */
   close(code, reason) {
-    clearTimeout(this.#timer);
     this.#failures = Infinity;
     this.#socket.close(code, reason);
   }
 
   #connect(url, on) {
-    const topics = new Map(); // of this connection, by their numbers
+    const own = { topics: new Map(), at: new Map() }; // topics by number, positions since `progress`
     const socket = this.#socket = new WebSocket(url, "sluice.resume.v1");
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
@@ -40,35 +40,37 @@ export class ResumingSocket {
     };
     socket.onmessage = ({ data }) => {
       const [header, rest] = split(data);
-      if (header?.startsWith("{")) return this.#takeNote(JSON.parse(header), topics, on);
+      if (header?.startsWith("{")) return this.#takeNote(JSON.parse(header), own, on);
       const [number, position] = header?.split(" ") ?? [];
-      if (position) this.#positions.set(topics.get(Number(number)), position);
+      if (position) own.at.set(own.topics.get(Number(number)), position);
       on.onMessage?.(rest);
     };
     socket.onclose = ({ code, reason }) => {
-      const isOver = this.#failures === Infinity || code === 1000 || code === 1008;
-      const longestMs = Math.min(1000 * 2 ** this.#failures++, 30_000);
-      const delayMs = isOver ? undefined : Math.random() * longestMs;
-      if (!isOver) this.#timer = setTimeout(() => this.#connect(url, on), delayMs);
-      on.onClose?.({ code, reason, delayMs });
+      own.topics.forEach((name) => this.#positions.set(name, own.at.get(name) ?? own.progress));
+      // A server that did not take what it was told would not do so later; and none takes more topics.
+      const isRefused = !own.isAnswered && this.#positions.size > 0 && [1008, 1009].includes(code);
+      const lost = [...this.#positions.keys()].slice(0, isRefused ? undefined : -4096);
+      lost.forEach((name) => (this.#positions.delete(name), on.onLost?.(name)));
+      const isOver = this.#failures === Infinity || code === 1000 || (code === 1008 && !isRefused);
+      const delayMs = Math.random() * Math.min(1000 * 2 ** this.#failures++, 30_000);
+      if (!isOver) setTimeout(() => this.#failures < Infinity && this.#connect(url, on), delayMs);
+      on.onClose?.({ code, reason, delayMs: isOver ? undefined : delayMs });
     };
   }
 
-  #takeNote({ session, topic, number, position, isLost, unsubscribed, progress }, topics, on) {
-    if (session) [this.#session, this.#failures] = [session, 0];
-    if (number) topics.set(number, topic);
-    if (position) this.#positions.set(topic, position);
+  #takeNote({ session, topic, number, position, isLost, unsubscribed: left, progress }, own, on) {
+    if (session) [this.#session, this.#failures, own.isAnswered] = [session, 0, true];
+    if (number) own.topics.set(number, topic);
+    if (number) own.at.set(topic, position ?? own.at.get(topic) ?? this.#positions.get(topic));
     if (isLost) on.onLost?.(topic);
-    if (unsubscribed) this.#positions.delete(topics.get(unsubscribed)), topics.delete(unsubscribed);
-    if (progress) topics.forEach((name) => this.#positions.set(name, progress));
+    if (left) this.#positions.delete(own.topics.get(left)), own.topics.delete(left);
+    if (progress) [own.progress, own.at] = [progress, new Map()];
   }
 }
 
 /** Parts a message into its header, where it has one, and the rest: the header goes from RS to LF. */
 function split(data) {
-  const text = typeof data === "string"
-    ? data
-    : new TextDecoder("latin1").decode(data.slice(0, 99));
+  const text = typeof data === "string" ? data : latin1.decode(data.slice(0, 99));
   if (!text.startsWith("\x1e")) return [undefined, data];
   const end = text.indexOf("\n");
   return end < 0 ? [text.slice(1)] : [text.slice(1, end), data.slice(end + 1)];

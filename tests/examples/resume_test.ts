@@ -186,6 +186,35 @@ describe("the example resume.js", () => {
     ]);
   });
 
+  it("begins afresh where it is refused for what it said first, and tells what is lost", async () => {
+    Math.random = () => 0.001;
+    for (const closeCode of [1008, 1009]) {
+      const hellos: string[] = [];
+      const server = await start({
+        resume: false,
+        upgrade: () => ({ protocol: "sluice.resume.v1" }),
+        message: (conn, hello) => {
+          hellos.push(String(hello));
+          if (hellos.length === 2) return void conn.close({ closeCode });
+          void conn.send('\x1e{"session":"0123456789abcdef","protocol":""}');
+          void conn.send('\x1e{"topic":"x","number":1,"position":"e.1"}');
+          // More topics than a server takes.
+          for (let i = 2; i <= 4_097; i++) {
+            void conn.send(`\x1e{"topic":"${i}","number":${i},"position":"e.1"}`);
+          }
+          void conn.send("told").then(() => hellos.length === 1 && conn.abort());
+        },
+      });
+      const page = connect(server);
+      await eventually("the third hello", () => hellos.length === 3);
+      const positions = hellos.map((hello) => Object.keys(JSON.parse(hello).positions).length);
+      assertEquals(positions, [0, 4_096, 0]);
+      const lost = page.events.filter((event) => String(event).startsWith("lost"));
+      assertEquals(lost.length, 4_097);
+      assertEquals(lost[0], "lost x");
+    }
+  });
+
   it("does not come back after 1000, 1008, and close()", async () => {
     const server = await start();
     for (const code of [1000, 1008, undefined]) {
