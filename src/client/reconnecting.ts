@@ -50,7 +50,8 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
   maxAttempts?: number;
   /**
    * Decides whether to go on. By default it ends where the server closed the connection with 1008, or
-   * answered with a status from 400 to 499 other than 408, 425 and 429: asking again would not help. A
+   * answered with a status from 400 to 499 other than 408, 425 and 429: asking again would not help. It goes
+   * on after 1008 where the server refused how far the client got, since that is not said again. A
    * promise is awaited, unless `signal` aborts. Where it throws, rejects, or gives neither `true` nor
    * `false`, the answer is no, and the error is reported to `onError`.
    */
@@ -64,8 +65,11 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
    */
   resume?: boolean;
   /**
-   * Is told of a topic of which messages were missed that the server does not keep any more, before those
-   * that it still has. What depends on having them all has to be asked for anew. What it throws, or rejects
+   * Is told of a topic of which messages were, or may have been, missed, before those that come: the server
+   * does not keep them any more, does not give this client more of them
+   * (`resume.replaySizePerMinute`), or refused to hear how far the client got, which then
+   * begins afresh. So are topics past 4,096, and past 512 KiB of names: no more are remembered. What depends
+   * on having all messages has to be asked for anew. What it throws, or rejects
    * with, is reported to `onError`.
    */
   onLost?(topic: string): void;
