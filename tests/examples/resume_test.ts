@@ -194,6 +194,7 @@ describe("the example resume.js", () => {
         resume: false,
         upgrade: () => ({ protocol: "sluice.resume.v1" }),
         message: (conn, hello) => {
+          if (hello === "got it") return conn.abort();
           hellos.push(String(hello));
           if (hellos.length === 2) return void conn.close({ closeCode });
           void conn.send('\x1e{"session":"0123456789abcdef","protocol":""}');
@@ -202,10 +203,12 @@ describe("the example resume.js", () => {
           for (let i = 2; i <= 4_097; i++) {
             void conn.send(`\x1e{"topic":"${i}","number":${i},"position":"e.1"}`);
           }
-          void conn.send("told").then(() => hellos.length === 1 && conn.abort());
+          void conn.send("told");
         },
       });
       const page = connect(server);
+      await eventually("all that is told", () => page.events.includes("told"));
+      page.socket.send("got it");
       await eventually("the third hello", () => hellos.length === 3);
       const positions = hellos.map((hello) => Object.keys(JSON.parse(hello).positions).length);
       assertEquals(positions, [0, 4_096, 0]);
