@@ -144,7 +144,7 @@ describe("what one address draws of what is kept", () => {
 
   it("is a number of bytes from 0 on", () => {
     for (const replaySizePerMinute of [-1, 1.5, NaN, "1", null] as number[]) {
-      const resolve = () => resolveResume({ replaySizePerMinute }, undefined);
+      const resolve = () => resolveResume({ replaySizePerMinute }, undefined, () => {});
       assertThrows(resolve, RangeError, "resume.replaySizePerMinute");
     }
   });
