@@ -17,6 +17,7 @@ import { BunChannel } from "./bun_channel.ts";
 import { checkListen, isWildcard } from "./listen_check.ts";
 import { toListenError } from "./listen_error.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
+import "./turns.ts";
 
 /** A socket has no channel before its TLS handshake is done. */
 type Socket = BunSocket<BunChannel | undefined>;

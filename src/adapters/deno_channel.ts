@@ -7,7 +7,7 @@
 import type { Address } from "../connection/byte_channel.ts";
 import { OrderedChannel } from "../connection/ordered_channel.ts";
 import type { DenoConn } from "./deno_api.ts";
-import { nextTurn, Share } from "./deno_turn.ts";
+import { systemTurns } from "../connection/turns.ts";
 import { enterGate, isGateFull, leaveGate, whenGateOpens } from "./deno_write_gate.ts";
 import {
   borrowBuffer,
@@ -21,13 +21,9 @@ import {
 // Up to here one copy, given away, costs less than lending: messages then need none of their own.
 const MAX_COPIED = 8192;
 
-/** The largest buffer where dealing with the bytes keeps others waiting. */
-const SMALL_BUFFER: BufferSize = bufferSizeFor(16_384);
-
 /** A connection of Deno as a byte channel. */
 export class DenoChannel extends OrderedChannel {
   readonly #conn: DenoConn;
-  readonly #share: Share = new Share();
   #bufferSize: BufferSize = 0;
   #reading = false;
   #writing = false;
@@ -95,12 +91,10 @@ export class DenoChannel extends OrderedChannel {
         this.#closeOnceEnded();
         break;
       }
-      const share = this.#share;
-      const isUsedUp = share.use(size);
-      const nextSize = nextBufferSize(size, bufferSize);
-      this.#bufferSize = share.isSlow && nextSize > SMALL_BUFFER ? SMALL_BUFFER : nextSize;
+      this.#bufferSize = nextBufferSize(size, bufferSize);
       this.#receive(buffer, size, bufferSize);
-      if (isUsedUp) await nextTurn();
+      // Deno completes what it can at once without a turn of the event loop.
+      if (systemTurns.spend(size)) await systemTurns.next();
     }
     this.#reading = false;
   }
@@ -137,7 +131,7 @@ export class DenoChannel extends OrderedChannel {
         let taken = await this.#conn.write(run);
         while (taken < size) taken += await this.#conn.write(run.subarray(taken));
         if (buffer !== undefined) returnBuffer(buffer, bufferSizeFor(size));
-        if (this.#share.use(size)) await nextTurn();
+        if (systemTurns.spend(size)) await systemTurns.next();
       }
     } catch (error) {
       this.#fail(error);

@@ -11,10 +11,10 @@ import type {
   Listen,
   ListenTarget,
 } from "../connection/byte_channel.ts";
+import { systemTurns } from "../connection/turns.ts";
 import type { DenoApi, DenoConn, DenoListener } from "./deno_api.ts";
 import { DenoChannel } from "./deno_channel.ts";
 import { noDelay, toAddress } from "./deno_conn.ts";
-import { nextTurn } from "./deno_turn.ts";
 import { BACKLOG, checkListen } from "./listen_check.ts";
 import { toListenError } from "./listen_error.ts";
 
@@ -105,7 +105,7 @@ class DenoByteListener implements ByteListener {
       const channel = new DenoChannel(conn, toAddress(remoteAddr), toAddress(localAddr));
       // Out of this loop, which must not end where the callee throws.
       queueMicrotask(() => this.#onChannel(channel));
-      if (accepted % ACCEPTED_AT_ONCE === 0) await nextTurn();
+      if (accepted % ACCEPTED_AT_ONCE === 0) await systemTurns.next();
     }
   }
 }

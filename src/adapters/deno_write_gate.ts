@@ -7,7 +7,7 @@
  */
 
 import { Fifo } from "../connection/fifo.ts";
-import { nextTurn } from "./deno_turn.ts";
+import { systemTurns } from "../connection/turns.ts";
 
 /** How many writes may be under way. Fewer would have the loop turn for too few of them. */
 const MAX_UNDER_WAY = 256;
@@ -52,7 +52,7 @@ function admit(): void {
 async function clear(): Promise<void> {
   isClearing = true;
   while (waiting.length > 0) {
-    await nextTurn();
+    await systemTurns.next();
     portion = { underWay: 0 };
     admit();
   }

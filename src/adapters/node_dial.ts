@@ -9,6 +9,7 @@ import type { Address, Dialer } from "../connection/byte_channel.ts";
 import { type ConnectSocket, createDial } from "./dial.ts";
 import { NodeChannel } from "./node_channel.ts";
 import { startTls } from "./node_start_tls.ts";
+import "./turns.ts";
 
 const connectSocket: ConnectSocket = (target, signal, onChannel) =>
   new Promise((resolve, reject) => {

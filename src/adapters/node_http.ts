@@ -40,6 +40,7 @@ import { afterArrivals } from "./after_arrivals.ts";
 import { NodeHttpChannel, whenUnanswered } from "./node_http_channel.ts";
 import { type AttachOptions, attachTo, type UpgradeServer } from "./node_http_upgrades.ts";
 import { isUint8Array } from "../values.ts";
+import "./turns.ts";
 
 export * from "../server/mod.ts";
 export type { AttachOptions, UpgradeListener, UpgradeServer } from "./node_http_upgrades.ts";

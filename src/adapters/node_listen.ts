@@ -21,6 +21,7 @@ import { BACKLOG, checkListen, isWildcard } from "./listen_check.ts";
 import { listenError, toListenError } from "./listen_error.ts";
 import { NodeChannel } from "./node_channel.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
+import "./turns.ts";
 
 type OnChannel = (channel: ByteChannel) => void;
 

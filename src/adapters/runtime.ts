@@ -5,6 +5,7 @@
  */
 
 import type { Dialer, Listen } from "../connection/byte_channel.ts";
+import "./turns.ts";
 
 /**
  * Loads what listens on the runtime this runs on: Bun, Deno, or else Node.

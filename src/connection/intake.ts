@@ -1,8 +1,13 @@
 import { cloneBytes } from "../codec/byte_collector.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import type { ByteChannel } from "./byte_channel.ts";
+import { joinChunks } from "./join_chunks.ts";
+import type { Turns, TurnTaker } from "./turns.ts";
 
 const EMPTY = new Uint8Array(0);
+
+/** Up to so many bytes wait for their turn without the channel being paused. */
+const MAX_SMALL = 4096;
 
 /** What the intake asks of its connection. */
 export interface IntakeOwner {
@@ -10,15 +15,19 @@ export interface IntakeOwner {
   readonly isFull: boolean;
   /** Takes what decoding threw; nothing more is to be decoded of the input at hand. */
   failDecoding(error: unknown): void;
+  /** It is this connection's turn again. */
+  continueReceiving(): void;
 }
 
 /**
- * Feeds the protocol with what the channel brings as long as there is room for what it holds. Where
- * there is none, the rest is kept and the channel is paused, so that the peer's TCP is slowed.
+ * Feeds the protocol with what the channel brings, as long as there is room for what it holds and other
+ * connections need not wait for this one. Otherwise the rest is kept and the channel is paused, so that
+ * the peer's TCP is slowed.
  */
-export class Intake {
+export class Intake implements TurnTaker {
   readonly #channel: ByteChannel;
   readonly #protocol: Protocol;
+  readonly #turns: Turns;
   readonly #owner: IntakeOwner;
   /** Bytes received and not decoded yet. */
   #undecoded: Uint8Array = EMPTY;
@@ -27,10 +36,13 @@ export class Intake {
   /** Whether the channel was paused since `takePause` was called last. */
   #wasPaused = true;
   #isStopped = false;
+  /** Whether other connections come first. */
+  #waitsForTurn = false;
 
   /** Creates an intake; its channel is paused. */
-  constructor(channel: ByteChannel, protocol: Protocol, owner: IntakeOwner) {
+  constructor(channel: ByteChannel, protocol: Protocol, turns: Turns, owner: IntakeOwner) {
     this.#channel = channel;
+    this.#turns = turns;
     this.#protocol = protocol;
     this.#owner = owner;
   }
@@ -47,14 +59,40 @@ export class Intake {
     return wasPaused;
   }
 
-  /** The number of bytes that wait for room. */
+  /**
+   * The number of bytes that wait for room. Not those that wait for this connection's turn: they are a
+   * part of one read, and gone within some turns, whatever the peer or the program does.
+   */
   get undecodedLength(): number {
-    return this.#undecoded.length;
+    return this.#waitsForTurn ? 0 : this.#undecoded.length;
   }
 
-  /** Whether there are bytes that wait for room. */
+  /** Whether there are bytes that wait for room, or for this connection's turn. */
   get hasUndecoded(): boolean {
     return this.#undecoded.length > 0 || this.#protocol.hasUninflated;
+  }
+
+  /** Whether there is more at hand, to be decoded as soon as there is room for it. */
+  get hasNext(): boolean {
+    return !this.#waitsForTurn && this.hasUndecoded;
+  }
+
+  /** Counts work, as `Turns.spend` does; decoding may have to stop. */
+  countWork(cost: number): void {
+    if (this.#turns.spend(cost, this)) this.#stopForOthers();
+  }
+
+  /** Goes on when it is this connection's turn. */
+  takeTurn(): void {
+    this.#waitsForTurn = false;
+    this.#owner.continueReceiving();
+  }
+
+  #stopForOthers(): void {
+    this.#protocol.stopReceiving();
+    if (this.#waitsForTurn || this.#isStopped) return;
+    this.#waitsForTurn = true;
+    this.#turns.wait(this);
   }
 
   /** Takes bytes that are to be decoded before those of the channel, with the next `proceed`. */
@@ -64,18 +102,37 @@ export class Intake {
 
   /** Takes bytes of the channel; `lent` as in `ByteChannelHandler.receive`. */
   receive(bytes: Uint8Array, lent: boolean): void {
+    if (this.#turns.isOver || this.#waitsForTurn) {
+      this.#postpone(bytes, lent);
+      return;
+    }
     const consumed = this.#decode(bytes, lent);
     if (consumed < bytes.length) {
       this.#undecoded = lent ? cloneBytes(bytes, consumed, bytes.length) : bytes.subarray(consumed);
     }
-    if ((this.hasUndecoded || this.#owner.isFull) && !this.#isPaused) {
-      this.#isPaused = this.#wasPaused = true;
-      this.#channel.pause();
-    }
+    if (this.hasUndecoded || this.#owner.isFull) this.#pause();
+  }
+
+  /** Keeps bytes for this connection's turn. */
+  #postpone(bytes: Uint8Array, lent: boolean): void {
+    this.#stopForOthers();
+    const size = this.#undecoded.length + bytes.length;
+    if (size > bytes.length) this.#undecoded = joinChunks([this.#undecoded, bytes], size);
+    else this.#undecoded = lent ? cloneBytes(bytes, 0, size) : bytes;
+    // To pause costs more than a small message, behind which mostly nothing else comes.
+    if (size > MAX_SMALL) this.#pause();
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = this.#wasPaused = true;
+    this.#channel.pause();
   }
 
   /** Decodes what waits, as far as there is room now. */
   proceed(): void {
+    if (this.#turns.isOver) this.#stopForOthers();
+    if (this.#waitsForTurn) return;
     const bytes = this.#undecoded;
     this.#undecoded = EMPTY;
     const consumed = this.#decode(bytes, false);
@@ -84,7 +141,8 @@ export class Intake {
 
   /** Has the channel read on, where there is room and nothing waits. */
   resume(): void {
-    if (!this.#isPaused || this.#isStopped || this.hasUndecoded || this.#owner.isFull) return;
+    if (!this.#isPaused || this.#isStopped || this.#waitsForTurn) return;
+    if (this.hasUndecoded || this.#owner.isFull) return;
     this.#isPaused = false;
     this.#channel.resume();
   }
@@ -103,9 +161,11 @@ export class Intake {
     try {
       while (
         (position < bytes.length || this.#protocol.hasUninflated) &&
-        !this.#owner.isFull && !this.#isStopped
+        !this.#owner.isFull && !this.#isStopped && !this.#waitsForTurn
       ) {
-        position = this.#protocol.receive(bytes, position, bytes.length, lent);
+        const start = position;
+        position = this.#protocol.receive(bytes, start, bytes.length, lent);
+        this.countWork(position - start);
       }
     } catch (error) {
       position = bytes.length;

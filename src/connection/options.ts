@@ -4,6 +4,7 @@ import type { MessageLimits } from "../protocol/message_receiver.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { ConnectionCallbacks } from "./connection.ts";
 import { Delays } from "./delays.ts";
+import { systemTurns, Turns } from "./turns.ts";
 
 /** What happens to a message that does not fit the send queue. */
 export type SendQueueOverflow =
@@ -75,6 +76,13 @@ export interface RateLimits {
    * @default {Infinity}
    */
   bytesPerSecond: number;
+  /**
+   * The bytes a second that compressed messages inflate to: 1 or more. Inflating stops within a
+   * message, too.
+   *
+   * @default {Infinity}
+   */
+  inflatedBytesPerSecond: number;
   /**
    * The messages a second: 1 or more. Fragments are limited by `limits.maxFragments`.
    *
@@ -148,6 +156,8 @@ export interface ConnectionSettings {
   readonly clock: Clock;
   /** What all connections with these settings wait by. */
   readonly delays: Delays;
+  /** What shares the event loop among them. */
+  readonly turns: Turns;
 }
 
 /**
@@ -191,6 +201,7 @@ export function resolveConnectionOptions(
     closeTimeoutMs,
     clock,
     delays: new Delays(clock),
+    turns: clock === systemClock ? systemTurns : new Turns(clock),
   };
 }
 
@@ -210,11 +221,13 @@ export function resolveCallbacks<Data>(
 function resolveRateLimits(given: Partial<RateLimits>): RateLimits {
   const rateLimits = withDefaults<RateLimits>("rateLimits", given, {
     bytesPerSecond: Infinity,
+    inflatedBytesPerSecond: Infinity,
     messagesPerSecond: Infinity,
     controlFramesPerSecond: Infinity,
     onExceeded: "pause",
   });
   checkLimit("rateLimits.bytesPerSecond", rateLimits.bytesPerSecond, 1);
+  checkLimit("rateLimits.inflatedBytesPerSecond", rateLimits.inflatedBytesPerSecond, 1);
   checkLimit("rateLimits.messagesPerSecond", rateLimits.messagesPerSecond, 1);
   checkLimit("rateLimits.controlFramesPerSecond", rateLimits.controlFramesPerSecond, 1);
   if (!["pause", "close"].includes(rateLimits.onExceeded)) {

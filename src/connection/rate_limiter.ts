@@ -50,6 +50,7 @@ export class RateLimiter {
   readonly #limits: RateLimits;
   readonly #clock: Clock;
   readonly #bytes: TokenBucket;
+  readonly #inflatedBytes: TokenBucket;
   readonly #messages: TokenBucket;
   readonly #controlFrames: TokenBucket;
 
@@ -58,6 +59,7 @@ export class RateLimiter {
     this.#limits = limits;
     this.#clock = clock;
     this.#bytes = new TokenBucket(limits.bytesPerSecond, now);
+    this.#inflatedBytes = new TokenBucket(limits.inflatedBytesPerSecond, now);
     this.#messages = new TokenBucket(limits.messagesPerSecond, now);
     this.#controlFrames = new TokenBucket(limits.controlFramesPerSecond, now);
   }
@@ -65,6 +67,11 @@ export class RateLimiter {
   /** Counts bytes that arrived. @throws {ProtocolError} With 1008, past the rate and `"close"`. */
   countBytes(count: number): void {
     this.#take(this.#bytes, count, `${this.#limits.bytesPerSecond} bytes`);
+  }
+
+  /** Counts bytes that were inflated. @throws {ProtocolError} With 1008, past the rate and `"close"`. */
+  countInflatedBytes(count: number): void {
+    this.#take(this.#inflatedBytes, count, `${this.#limits.inflatedBytesPerSecond} inflated bytes`);
   }
 
   /** Counts a message. @throws {ProtocolError} With 1008, past the rate and `"close"`. */
@@ -82,6 +89,7 @@ export class RateLimiter {
     const now = this.#clock.now();
     return Math.max(
       this.#bytes.waitMs(now),
+      this.#inflatedBytes.waitMs(now),
       this.#messages.waitMs(now),
       this.#controlFrames.waitMs(now),
     );

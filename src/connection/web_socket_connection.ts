@@ -39,6 +39,7 @@ import { ResumeReceiver } from "./resume_receiver.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
 import type { SubscribeOptions, SubscriberTopics, Subscription } from "./subscriber.ts";
 import { sendFragments } from "./send_stream.ts";
+import { MESSAGE_COST } from "./turns.ts";
 import { WebSocketView, type WebSocketViewOwner } from "./web_socket_view.ts";
 
 /** What the opening handshake agreed upon. */
@@ -170,7 +171,7 @@ export class WebSocketConnection<Data>
       : { ...settings.limits, compression };
     this.#protocol = new Protocol(role, this, options);
     if (this.#resumable !== undefined) this.#protocol.maxMessageSize = MAX_HELLO_SIZE;
-    this.#intake = new Intake(channel, this.#protocol, this);
+    this.#intake = new Intake(channel, this.#protocol, settings.turns, this);
     this.#receiveQueue = new ReceiveQueue(settings.limits, this);
     // A program with callbacks is given one message after another.
     const mayExpectMore = callbacks === undefined;
@@ -405,7 +406,7 @@ export class WebSocketConnection<Data>
 
   get isMoreExpected(): boolean {
     return this.#receiveQueue.isBusy &&
-      (this.#receiveQueue.length > 0 || this.#intake.hasUndecoded);
+      (this.#receiveQueue.length > 0 || this.#intake.hasNext);
   }
 
   get isFull(): boolean {
@@ -427,8 +428,7 @@ export class WebSocketConnection<Data>
   // ---- Receiving: the protocol's events ----
 
   receiveMessage(received: Message): void {
-    this.#messagesReceived++;
-    this.#rateLimiter?.countMessage();
+    this.#countMessage(received.length);
     let data = received;
     if (this.#resumable !== undefined && !this.#isStarted) {
       this.#receiveHello(data);
@@ -455,10 +455,22 @@ export class WebSocketConnection<Data>
   }
 
   receiveMessageStart(type: MessageType): void {
-    this.#messagesReceived++;
-    this.#rateLimiter?.countMessage();
+    this.#countMessage(0);
     if (this.#resume === undefined) this.pushStart(type);
     else this.#resume.receiveMessageStart(type);
+  }
+
+  #countMessage(size: number): void {
+    this.#messagesReceived++;
+    this.#rateLimiter?.countMessage();
+    this.#intake.countWork(MESSAGE_COST + size);
+  }
+
+  countInflated(size: number): void {
+    this.#intake.countWork(MESSAGE_COST + size);
+    if (this.#rateLimiter === undefined) return;
+    this.#rateLimiter.countInflatedBytes(size);
+    if (this.#isTooFast) this.#protocol.stopReceiving();
   }
 
   receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void {
@@ -514,6 +526,7 @@ export class WebSocketConnection<Data>
   }
 
   #countControlFrame(): void {
+    this.#intake.countWork(MESSAGE_COST);
     if (this.#rateLimiter === undefined || !this.isSendable) return;
     this.#rateLimiter.countControlFrame();
     if (this.#isTooFast) this.#protocol.stopReceiving();

@@ -21,6 +21,12 @@ const FINAL_BLOCK_SHARE = 64;
 /** The largest window: what has it can inflate anything. */
 const MAX_WINDOW_BITS = 15;
 
+/**
+ * The most input that one `read` takes: it may inflate to nothing, and take a hundred times as long as
+ * bytes that need not be inflated.
+ */
+const MAX_STEP_LENGTH = 16 * 1024;
+
 const EMPTY = new Uint8Array(0);
 
 /**
@@ -98,30 +104,28 @@ export class MessageInflater {
   }
 
   /**
-   * Inflates the next piece, into `DeflateStream.output`.
+   * Inflates the next piece, into `DeflateStream.output`: 64 KiB at most, of 16 KiB of input at most.
    *
-   * @returns Its length; 0 where the input has come to its end.
+   * @returns Its length: 0 where that input inflates to nothing.
    * @throws {ProtocolError} With 1007, where the input is corrupt; with 1008, where it is made of final
    * blocks.
    */
   read(): number {
     const stream = this.#stream ??= this.#pool.acquireInflater(this.#windowBits);
-    while (this.isPending) {
-      let size;
-      try {
-        size = stream.step(this.#input, this.#position, this.#end);
-      } catch (error) {
-        throw new ProtocolError(
-          CloseCode.InvalidFramePayloadData,
-          `Cannot receive a compressed message: ${(error as Error).message}`,
-        );
-      }
-      this.#position += stream.consumed;
-      this.#consumed += stream.consumed;
-      if (this.#position < this.#end && !stream.isOutputFull) this.#beginAnew(stream);
-      if (size > 0) return size;
+    const stepEnd = Math.min(this.#end, this.#position + MAX_STEP_LENGTH);
+    let size;
+    try {
+      size = stream.step(this.#input, this.#position, stepEnd);
+    } catch (error) {
+      throw new ProtocolError(
+        CloseCode.InvalidFramePayloadData,
+        `Cannot receive a compressed message: ${(error as Error).message}`,
+      );
     }
-    return 0;
+    this.#position += stream.consumed;
+    this.#consumed += stream.consumed;
+    if (this.#position < stepEnd && !stream.isOutputFull) this.#beginAnew(stream);
+    return size;
   }
 
   /** Keeps what was not read of the input, whose memory is used again. */

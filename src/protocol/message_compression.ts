@@ -15,7 +15,7 @@ export interface MessageInflation {
   /**
    * Reads the next piece, into `output`.
    *
-   * @returns Its length; 0 where the input has come to its end.
+   * @returns Its length: 0 where what it took of the input inflates to nothing.
    * @throws {ProtocolError} With 1007, where the input is corrupt.
    */
   read(): number;

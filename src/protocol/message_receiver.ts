@@ -22,6 +22,11 @@ export interface MessageHandler {
   receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void;
   /** While streaming: takes the end of a message, which was valid as a whole. */
   receiveMessageEnd(): void;
+  /**
+   * Takes note that a piece of a compressed message was inflated: 64 KiB at most, of which 0 bytes may
+   * have come. Inflating stops behind it where {@linkcode Protocol.stopReceiving} is called.
+   */
+  countInflated?(size: number): void;
 }
 
 /** Takes a control frame; its payload is `bytes` from `start` to `end` (exclusive). */
@@ -113,7 +118,7 @@ export class MessageReceiver implements FrameHandler {
     return this.#isStopped;
   }
 
-  /** Has inflating stop after the piece at hand, where messages are streamed. */
+  /** Has inflating stop after the piece at hand. */
   stop(): void {
     this.#isStopped = true;
   }
@@ -235,10 +240,12 @@ export class MessageReceiver implements FrameHandler {
     this.#isTailFed = true;
     const size = inflater.read();
     this.#checkSize(size);
+    this.#handler.countInflated?.(size);
     if (inflater.isPending) {
       this.#inflatedSize = size;
       this.#receiveContent(inflater.output, 0, size, Infinity);
-      this.#inflate();
+      if (this.#isStopped) inflater.keep();
+      else this.#inflate();
       this.#receiveMessageEnd();
       return;
     }
@@ -279,16 +286,16 @@ export class MessageReceiver implements FrameHandler {
     }
   }
 
-  /** Inflates what there is; where messages are streamed, as long as it is wanted. */
+  /** Inflates what there is, as long as it is wanted. */
   #inflate(): void {
     const inflater = this.#inflater!;
     while (inflater.isPending) {
       const size = inflater.read();
-      if (size === 0) return;
       this.#inflatedSize += size;
       this.#checkSize(this.#inflatedSize);
-      this.#receiveContent(inflater.output, 0, size, Infinity);
-      if (this.#isStopped && this.#mode === Mode.Stream) {
+      this.#handler.countInflated?.(size);
+      if (size > 0) this.#receiveContent(inflater.output, 0, size, Infinity);
+      if (this.#isStopped) {
         inflater.keep();
         return;
       }

@@ -18,7 +18,8 @@ const pool = new DeflatePool(streams, resolveCompressionOptions(true)!);
 function inflate(inflater: MessageInflater, pieces: Uint8Array[]): Uint8Array {
   const output: Uint8Array[] = [];
   const readAll = () => {
-    for (let size = inflater.read(); size > 0; size = inflater.read()) {
+    while (inflater.isPending) {
+      const size = inflater.read();
       output.push(DeflateStream.output.slice(0, size));
       // Whatever is not read yet may have to wait, and the input's memory be used again.
       inflater.keep();

@@ -82,7 +82,11 @@ describe("a server that stalls keeps all its clients but the silent ones", () =>
   for (const [name, stall] of STALLS) {
     it(name, { skip, timeout: TIMEOUT_MS }, async () => {
       const script = new URL("hostile_server.ts", import.meta.url);
-      const server = await ServerProcess.start(script, ["callback", String(SILENCE_MS)]);
+      const server = await ServerProcess.start(script, [
+        "callback",
+        "--silence-ms",
+        `${SILENCE_MS}`,
+      ]);
       const target = new Target({ port: server.port });
       try {
         const clients = await openClients(target);

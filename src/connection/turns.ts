@@ -1,0 +1,158 @@
+/**
+ * Shares the event loop among connections, so that none of them can keep the others, and all timers,
+ * waiting.
+ *
+ * What works for a peer counts its work with {@linkcode Turns.spend}. A connection that has worked for
+ * 2 ms without a break is told to stop, and so are all once 10 ms have passed since the event loop had its
+ * last turn. Those that stopped go on in the next turn, before anything that arrives in it, in the order
+ * in which they stopped.
+ *
+ * @module
+ */
+
+import { type Clock, systemClock } from "./clock.ts";
+import { Fifo } from "./fifo.ts";
+
+/** How long all connections together may work in one turn of the event loop, in milliseconds. */
+const TURN_MS = 10;
+/** How long one connection may work without a break, in milliseconds. */
+const MAX_SHARE_MS = 2;
+/** The same while many wait: to change from one to the next costs time, too. */
+const MIN_SHARE_MS = 0.25;
+/** After so many bytes of work the time is looked at: to look costs as much as some hundred bytes. */
+const LOOK_COST = 16 * 1024;
+/** If that took longer than this, in milliseconds, the time is looked at after each message. */
+const SLOW_MS = 0.5;
+
+/** What a message or a frame costs besides its bytes, in bytes. */
+export const MESSAGE_COST = 2048;
+
+/** A connection that has work left. */
+export interface TurnTaker {
+  /** Goes on working. */
+  takeTurn(): void;
+}
+
+// Kept from the start: programs replace it while they test with a clock of their own.
+const { setTimeout } = globalThis;
+
+/** Calls back when the event loop has had a turn. */
+let giveTurn: (callback: () => void) => void = (callback) => void setTimeout(callback, 0);
+
+/**
+ * Has turns given by something quicker than a timer, for which Node and Bun wait a millisecond.
+ *
+ * @param schedule Calls back once, when the event loop has looked for what has arrived.
+ */
+export function giveTurnsBy(schedule: (callback: () => void) => void): void {
+  giveTurn = schedule;
+}
+
+/** The turns of what goes by the same clock: all connections of a process do, but for tests. */
+export class Turns {
+  readonly #clock: Clock;
+  readonly #waiting: Fifo<TurnTaker> = new Fifo();
+  /** The work since the last look at the time, and how much there may be until the next one. */
+  #spent = 0;
+  #lookCost = LOOK_COST;
+  #lookedAt = 0;
+  /** Whether a turn was asked for: only then it is known how long the turn at hand has taken. */
+  #isTimed = false;
+  #beganAt = 0;
+  #isOver = false;
+  /** Who worked last, and since when. */
+  #worker: TurnTaker | undefined;
+  #workerBeganAt = 0;
+  #next: PromiseWithResolvers<void> | undefined;
+
+  /** Creates turns for what goes by a clock. */
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether all have to stop: no work may begin in this turn any more. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /**
+   * Counts work.
+   *
+   * @param cost How much it was, as the number of bytes that take as long to be copied and looked at.
+   * @param taker The connection that worked; undefined for work of which no share is to be measured.
+   * @returns Whether its share, or the whole turn, is used up: it has to stop, and to wait for a turn.
+   */
+  spend(cost: number, taker?: TurnTaker): boolean {
+    this.#spent += cost;
+    return this.#spent >= this.#lookCost && this.#look(taker);
+  }
+
+  /** Calls `taker.takeTurn()` in one of the next turns, behind those that wait already. */
+  wait(taker: TurnTaker): void {
+    this.#waiting.push(taker);
+    this.#startTiming();
+  }
+
+  /** Resolves in the next turn. */
+  next(): Promise<void> {
+    if (this.#next === undefined) {
+      this.#next = Promise.withResolvers();
+      this.#startTiming();
+    }
+    return this.#next.promise;
+  }
+
+  #startTiming(): void {
+    if (this.#isTimed) return;
+    this.#isTimed = true;
+    this.#beganAt = this.#clock.now();
+    giveTurn(this.#begin);
+  }
+
+  #look(taker: TurnTaker | undefined): boolean {
+    this.#spent = 0;
+    const now = this.#clock.now();
+    const isSameWorker = this.#isTimed && (taker === undefined || taker === this.#worker);
+    this.#lookCost = isSameWorker && now - this.#lookedAt > SLOW_MS ? 1 : LOOK_COST;
+    this.#lookedAt = now;
+    if (!this.#isTimed) this.#startTiming();
+    else if (now - this.#beganAt >= TURN_MS) this.#isOver = true;
+    if (!isSameWorker) {
+      this.#worker = taker;
+      this.#workerBeganAt = now;
+    }
+    return this.#isOver || (taker !== undefined && now - this.#workerBeganAt >= this.#shareMs);
+  }
+
+  /** While many wait, each gets less, so that all of them have had some after a turn or two. */
+  get #shareMs(): number {
+    const share = TURN_MS / (this.#waiting.length + 1);
+    return Math.max(MIN_SHARE_MS, Math.min(MAX_SHARE_MS, share));
+  }
+
+  readonly #begin = (): void => {
+    const waiting = this.#waiting;
+    // Those that stop again, behind these, wait for another turn.
+    let count = waiting.length;
+    this.#isOver = false;
+    this.#isTimed = count > 0;
+    this.#worker = undefined;
+    this.#spent = 0;
+    const next = this.#next;
+    this.#next = undefined;
+    next?.resolve();
+    if (count === 0) return;
+    giveTurn(this.#begin);
+    const clock = this.#clock;
+    this.#beganAt = this.#workerBeganAt = this.#lookedAt = clock.now();
+    for (; count > 0 && !this.#isOver; count--) {
+      this.#worker = waiting.shift()!;
+      this.#worker.takeTurn();
+      const now = this.#workerBeganAt = this.#lookedAt = clock.now();
+      if (now - this.#beganAt >= TURN_MS) this.#isOver = true;
+    }
+  };
+}
+
+/** The turns of what goes by the clock of the machine. */
+export const systemTurns: Turns = new Turns(systemClock);

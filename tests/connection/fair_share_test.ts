@@ -1,0 +1,192 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "node:test";
+import { constants, deflateRawSync } from "node:zlib";
+import type { FakeClock } from "../../src/testing/fake_clock.ts";
+import { clientFrame, closeFrame, textFrame } from "../support/raw_client.ts";
+import { concatBytes, REFERENCE_OPCODES } from "../support/reference_frames.ts";
+import { withMemoryServer } from "../support/transports.ts";
+
+const { binary, ping } = REFERENCE_OPCODES;
+const COMPRESSED = { headers: { "Sec-WebSocket-Extensions": "permessage-deflate" } };
+
+/** What a message takes, in milliseconds, and how many of them fit a share of 2 ms, about. */
+const MESSAGE_MS = 0.1;
+const MAX_SHARE = 36;
+const COUNT = 500;
+
+const messages = concatBytes(Array.from({ length: COUNT }, (_, i) => textFrame(`${i}`)));
+
+/** The payload of a compressed message. */
+function deflate(data: Uint8Array): Uint8Array {
+  return deflateRawSync(data, { finishFlush: constants.Z_SYNC_FLUSH }).slice(0, -4);
+}
+
+/** A program whose messages take time, and what it got. */
+function slowProgram() {
+  const received: (string | Uint8Array)[] = [];
+  const program = {
+    clock: undefined as FakeClock | undefined,
+    received,
+    handle(data: string | Uint8Array): void {
+      received.push(data);
+      void program.clock!.stall(MESSAGE_MS);
+    },
+  };
+  return program;
+}
+
+describe("a connection that brings more work than its share of a turn", () => {
+  it("is gone on with in later turns, in order: callbacks", () => {
+    const program = slowProgram();
+    return withMemoryServer({ message: (_conn, data) => program.handle(data) }, async (server) => {
+      program.clock = server.clock;
+      const client = await server.open();
+      client.send(messages);
+      assert(program.received.length > 0 && program.received.length <= MAX_SHARE);
+      client.send(closeFrame(1000));
+      assertEquals(await client.readClose(), [1000, ""]);
+      assertEquals(program.received, Array.from({ length: COUNT }, (_, i) => `${i}`));
+    });
+  });
+
+  it("is gone on with in later turns, in order: iteration", () => {
+    const program = slowProgram();
+    return withMemoryServer({
+      async handler(conn) {
+        for await (const data of conn) program.handle(data);
+      },
+    }, async (server) => {
+      program.clock = server.clock;
+      const client = await server.open();
+      client.send(messages, closeFrame(1000));
+      assertEquals(await client.readClose(), [1000, ""]);
+      assertEquals(program.received, Array.from({ length: COUNT }, (_, i) => `${i}`));
+    });
+  });
+
+  it("lets another one have its turn in between", () => {
+    const program = slowProgram();
+    return withMemoryServer({
+      message(conn, data) {
+        program.handle(data);
+        return conn.send(data);
+      },
+    }, async (server) => {
+      program.clock = server.clock;
+      const hog = await server.open();
+      const other = await server.open();
+      hog.send(messages);
+      other.send(textFrame("other"));
+      assertEquals(await other.readMessage(), "other");
+      assert(program.received.indexOf("other") <= 4 * MAX_SHARE);
+      for (let i = 0; i < COUNT; i++) assertEquals(await hog.readMessage(), `${i}`);
+    });
+  });
+
+  it("is gone on with after each kind of frame, and within a compressed message", () => {
+    let clock: FakeClock | undefined;
+    const size = 1_000_000;
+    let pings = 0;
+    return withMemoryServer({
+      compression: true,
+      ping() {
+        pings++;
+        void clock!.stall(MESSAGE_MS);
+      },
+      message: (conn, data) => conn.send(`${data.length}`),
+    }, async (server) => {
+      clock = server.clock;
+      const client = await server.open(COMPRESSED);
+      client.send(concatBytes(Array(COUNT).fill(clientFrame({ opcode: ping }))));
+      assert(pings > 0 && pings <= MAX_SHARE, `${pings} Pings in one turn`);
+      const payload = deflate(new Uint8Array(size));
+      client.send(clientFrame({ opcode: binary, rsv: 4, payload }));
+      for (let i = 0; i < COUNT; i++) assertEquals(await client.readPong(), "");
+      assertEquals(await client.readMessage(), `${size}`);
+      assertEquals(pings, COUNT);
+    });
+  });
+
+  it("is dropped with what it has left where the client resets", () => {
+    const program = slowProgram();
+    return withMemoryServer({ message: (_conn, data) => program.handle(data) }, async (server) => {
+      program.clock = server.clock;
+      const { client, conn } = await server.openPair();
+      client.send(messages);
+      client.socket.reset();
+      assertEquals((await conn.closed).closeCode, 1006);
+      assert(program.received.length < COUNT);
+    });
+  });
+
+  it("ends in order where the client ends behind what is left", () => {
+    const program = slowProgram();
+    return withMemoryServer({ message: (_conn, data) => program.handle(data) }, async (server) => {
+      program.clock = server.clock;
+      const { client, conn } = await server.openPair();
+      client.send(messages);
+      client.socket.end();
+      assertEquals((await conn.closed).closeCode, 1006);
+      assertEquals(program.received.length, COUNT);
+    });
+  });
+
+  it("is not taken for one that holds memory while it waits for its turn", () => {
+    const program = slowProgram();
+    return withMemoryServer({ message: (_conn, data) => program.handle(data) }, async (server) => {
+      program.clock = server.clock;
+      const { client, conn } = await server.openPair();
+      client.send(messages);
+      assertEquals(conn.stats().heldSize, 0);
+      client.send(closeFrame(1000));
+      await client.readClose();
+    });
+  });
+});
+
+describe("rateLimits.inflatedBytesPerSecond", () => {
+  const bomb = (size: number) =>
+    clientFrame({ opcode: binary, rsv: 4, payload: deflate(new Uint8Array(size)) });
+
+  it("has a peer wait, also within a message", () =>
+    withMemoryServer({
+      compression: true,
+      rateLimits: { inflatedBytesPerSecond: 100_000 },
+      message: (conn, data) => conn.send(`${data.length}`),
+    }, async (server) => {
+      const { client, conn } = await server.openPair(COMPRESSED);
+      client.send(bomb(10));
+      assertEquals(await client.readMessage(), "10");
+      client.send(bomb(500_000), textFrame("next"));
+      // A second's worth, and the piece that passes it.
+      await server.clock.advance(1_000);
+      assertEquals(conn.stats().messagesReceived, 1);
+      await server.clock.advance(5_000);
+      assertEquals(await client.readMessage(), "500000");
+      assertEquals(await client.readMessage(), "4");
+    }));
+
+  it("closes with 1008 where it is said to", () =>
+    withMemoryServer({
+      compression: true,
+      rateLimits: { inflatedBytesPerSecond: 100_000, onExceeded: "close" },
+      message: (conn, data) => conn.send(`${data.length}`),
+    }, async (server) => {
+      const client = await server.open(COMPRESSED);
+      client.send(bomb(500_000));
+      assertEquals(await client.readClose(), [
+        1008,
+        "Cannot receive more than 100000 inflated bytes a second",
+      ]);
+    }));
+
+  it("must be 1 or more", async () => {
+    let error: unknown;
+    try {
+      await withMemoryServer({ rateLimits: { inflatedBytesPerSecond: 0 } }, async () => {});
+    } catch (caught) {
+      error = caught;
+    }
+    assertEquals(error instanceof RangeError, true);
+  });
+});

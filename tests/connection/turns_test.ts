@@ -1,0 +1,136 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "node:test";
+import { MESSAGE_COST, Turns, type TurnTaker } from "../../src/connection/turns.ts";
+import { FakeClock } from "../../src/testing/fake_clock.ts";
+
+/** A clock that work moves. */
+class WorkClock extends FakeClock {
+  workedMs = 0;
+
+  override now(): number {
+    return super.now() + this.workedMs;
+  }
+}
+
+/** Somebody who has so many messages left, each of which takes some time. */
+class Worker implements TurnTaker {
+  readonly name: string;
+  readonly #office: Office;
+  readonly #messageMs: number;
+  left: number;
+
+  constructor(office: Office, name: string, left: number, messageMs: number) {
+    this.#office = office;
+    this.name = name;
+    this.left = left;
+    this.#messageMs = messageMs;
+  }
+
+  /** Works until nothing is left, or it has to stop. */
+  work(): void {
+    const { turns, clock, log } = this.#office;
+    let count = 0;
+    let mustStop = turns.isOver;
+    while (this.left > 0 && !mustStop) {
+      this.left--;
+      count++;
+      clock.workedMs += this.#messageMs;
+      mustStop = turns.spend(MESSAGE_COST, this);
+    }
+    if (count > 0) log.push([this.name, count]);
+    if (mustStop) turns.wait(this);
+  }
+
+  takeTurn(): void {
+    this.work();
+  }
+}
+
+class Office {
+  readonly clock = new WorkClock();
+  readonly turns = new Turns(this.clock);
+  readonly log: [name: string, count: number][] = [];
+
+  worker(name: string, left: number, messageMs: number): Worker {
+    return new Worker(this, name, left, messageMs);
+  }
+
+  takeLog(): [name: string, count: number][] {
+    return this.log.splice(0);
+  }
+}
+
+describe("the turns of the event loop", () => {
+  it("leave who works little alone", () => {
+    const office = new Office();
+    for (let i = 0; i < 1_000; i++) office.worker("a", 1, 0.001).work();
+    assertEquals(office.turns.isOver, false);
+    assertEquals(office.log.length, 1_000);
+  });
+
+  it("stop a connection after 2 ms, and another one may still begin", () => {
+    const office = new Office();
+    office.worker("a", 1_000, 0.1).work();
+    office.worker("b", 5, 0.1).work();
+    const [[name, count], ...others] = office.log;
+    // The time is looked at after every eighth message.
+    assertEquals([name, count >= 20 && count <= 36], ["a", true]);
+    assertEquals(others, [["b", 5]]);
+  });
+
+  it("stop all after 10 ms", () => {
+    const office = new Office();
+    for (const name of "abcdefghij") office.worker(name, 1_000, 0.1).work();
+    assertEquals(office.turns.isOver, true);
+    const workedMs = office.clock.workedMs;
+    assertEquals(workedMs >= 10 && workedMs < 14, true, `${workedMs} ms`);
+  });
+
+  it("go on in the order in which they were waited for, and before what arrives", async () => {
+    const office = new Office();
+    const names = [..."abcdefghijkl"];
+    for (const name of names) office.worker(name, 60, 0.1).work();
+    office.takeLog();
+    await office.turns.next();
+    office.worker("newcomer", 1, 0.1).work();
+    while (!office.log.some(([name]) => name === "newcomer")) await office.turns.next();
+    const order = office.takeLog().map(([name]) => name);
+    const before = order.slice(0, order.indexOf("newcomer"));
+    // All that waited when it came were before it: each once, and some that had stopped again by then.
+    assertEquals(before.length >= names.length, true);
+    assertEquals(before, before.map((_, i) => names[i % names.length]));
+  });
+
+  it("give each that waits a part of 10 ms, and who stops again another turn", async () => {
+    const office = new Office();
+    const workers = [..."abcdefghijklmnopqrst"].map((name) => office.worker(name, 10_000, 0.05));
+    for (const worker of workers) worker.work();
+    for (let turn = 0; turn < 20; turn++) {
+      await office.turns.next();
+      const before = office.clock.workedMs;
+      while (!office.turns.isOver) await office.turns.next();
+      assertEquals(office.clock.workedMs - before < 13, true);
+    }
+    // All of them have had about as much.
+    const done = workers.map(({ left }) => 10_000 - left);
+    assertEquals(Math.max(...done) < 2 * Math.min(...done), true, done.join(" "));
+    for (const worker of workers) worker.left = 0;
+  });
+
+  it("look at the time after each message of a program that takes long", async () => {
+    const office = new Office();
+    office.worker("a", 30, 5).work();
+    await office.turns.next();
+    while (office.turns.isOver) await office.turns.next();
+    // At first every eighth message is looked at.
+    const [[, first], ...later] = office.log;
+    assertEquals(first <= 16, true, `${first} messages`);
+    for (const [, count] of later.slice(1)) assertEquals(count, 1);
+  });
+
+  it("come also where nobody waits for one", async () => {
+    const { turns } = new Office();
+    await turns.next();
+    await Promise.all([turns.next(), turns.next()]);
+  });
+});
