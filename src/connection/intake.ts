@@ -17,6 +17,8 @@ export interface IntakeOwner {
   failDecoding(error: unknown): void;
   /** It is this connection's turn again. */
   continueReceiving(): void;
+  /** Takes the peer's FIN, behind all that came before it. */
+  receiveEnd(): void;
 }
 
 /**
@@ -38,6 +40,8 @@ export class Intake implements TurnTaker {
   #isStopped = false;
   /** Whether other connections come first. */
   #waitsForTurn = false;
+  /** Whether the peer's FIN waits behind bytes that wait for their turn. */
+  #isEndHeld = false;
 
   /** Creates an intake; its channel is paused. */
   constructor(channel: ByteChannel, protocol: Protocol, turns: Turns, owner: IntakeOwner) {
@@ -129,6 +133,16 @@ export class Intake implements TurnTaker {
     this.#channel.pause();
   }
 
+  /**
+   * Takes the peer's FIN.
+   *
+   * @returns Whether nothing waits before it; otherwise the owner is told again, in its time.
+   */
+  receiveEnd(): boolean {
+    this.#isEndHeld = this.hasUndecoded;
+    return !this.#isEndHeld;
+  }
+
   /** Decodes what waits, as far as there is room now. */
   proceed(): void {
     if (this.#turns.isOver) this.#stopForOthers();
@@ -137,6 +151,11 @@ export class Intake implements TurnTaker {
     this.#undecoded = EMPTY;
     const consumed = this.#decode(bytes, false);
     if (consumed < bytes.length) this.#undecoded = bytes.subarray(consumed);
+    // What was postponed may have come without a pause; what follows it must wait now.
+    if (this.hasUndecoded) return this.#pause();
+    if (!this.#isEndHeld) return;
+    this.#isEndHeld = false;
+    this.#owner.receiveEnd();
   }
 
   /** Has the channel read on, where there is room and nothing waits. */

@@ -340,6 +340,7 @@ export class WebSocketConnection<Data>
   }
 
   receiveEnd(): void {
+    if (!this.#intake.receiveEnd()) return;
     this.#hasPeerEnded = true;
     if (!this.#isEndSettled) this.#receiveEndOf("end-of-stream");
     else if (this.#sendQueue.isFinished) this.#sendQueue.end();

@@ -5,6 +5,7 @@ import type { FakeClock } from "../../src/testing/fake_clock.ts";
 import { clientFrame, closeFrame, textFrame } from "../support/raw_client.ts";
 import { concatBytes, REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { withMemoryServer } from "../support/transports.ts";
+import { settle } from "../support/turn.ts";
 
 const { binary, ping } = REFERENCE_OPCODES;
 const COMPRESSED = { headers: { "Sec-WebSocket-Extensions": "permessage-deflate" } };
@@ -128,6 +129,56 @@ describe("a connection that brings more work than its share of a turn", () => {
       client.socket.end();
       assertEquals((await conn.closed).closeCode, 1006);
       assertEquals(program.received.length, COUNT);
+    });
+  });
+
+  it("ends in order where it ends behind what came when the turn was over", () => {
+    const program = slowProgram();
+    return withMemoryServer({
+      limits: { receiveQueueMessages: 2 },
+      async handler(conn) {
+        for await (const data of conn) program.handle(data);
+      },
+    }, async (server) => {
+      program.clock = server.clock;
+      const pairs = [await server.openPair()];
+      while (pairs.length < 10) pairs.push(await server.openPair());
+      for (const { client } of pairs) client.send(messages);
+      const { client, conn } = await server.openPair();
+      const before = program.received.length;
+      client.send(textFrame("1"), textFrame("2"), textFrame("3"), textFrame("4"), textFrame("5"));
+      client.socket.end();
+      assertEquals((await conn.closed).closeCode, 1006);
+      assertEquals(program.received.length - before > 5, true);
+      assertEquals(conn.stats().messagesReceived, 5);
+      for (const { client } of pairs) client.socket.reset();
+    });
+  });
+
+  it("is read in order where it came when the turn was over, and there is no room for it yet", () => {
+    const program = slowProgram();
+    const late: string[] = [];
+    const { promise: mayReceive, resolve: receive } = Promise.withResolvers<void>();
+    return withMemoryServer({
+      limits: { receiveQueueMessages: 2 },
+      upgrade: (request) => ({ data: request.url.endsWith("/late") }),
+      async handler(conn) {
+        if (conn.data) await mayReceive;
+        for await (const data of conn) conn.data ? late.push(`${data}`) : program.handle(data);
+      },
+    }, async (server) => {
+      program.clock = server.clock;
+      const client = await server.open({ target: "/late" });
+      const hogs = [await server.open()];
+      while (hogs.length < 10) hogs.push(await server.open());
+      for (const hog of hogs) hog.send(messages);
+      client.send(textFrame("1"), textFrame("2"), textFrame("3"), textFrame("4"));
+      await settle();
+      client.send(textFrame("5"), textFrame("6"), closeFrame(1000));
+      receive();
+      await client.readClose();
+      assertEquals(late, ["1", "2", "3", "4", "5", "6"]);
+      for (const hog of hogs) hog.socket.reset();
     });
   });
 

@@ -1,10 +1,11 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { Connection, Message } from "../../src/server/mod.ts";
+import { FakeClock } from "../../src/testing/fake_clock.ts";
 import { clientFrame, closeFrame, decodeUtf8, utf8 } from "../support/raw_client.ts";
 import { concatBytes, REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { upgradeRequest } from "../support/requests.ts";
-import { TRANSPORTS } from "../support/transports.ts";
+import { type Transport, TRANSPORTS, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { createPick, type Pick } from "./pick.ts";
 
@@ -96,7 +97,24 @@ async function receive(conn: Connection, messages: Message[], pick: Pick): Promi
   assertEquals(end.done, true);
 }
 
-for (const { name, withServer } of TRANSPORTS) {
+/** A clock that goes on by up to some milliseconds whenever it is looked at. */
+class RestlessClock extends FakeClock {
+  readonly #pick: Pick = createPick(1);
+  #movedMs = 0;
+
+  override now(): number {
+    this.#movedMs += this.#pick(8);
+    return super.now() + this.#movedMs;
+  }
+}
+
+/** A server in memory that has to stop for others all the time. */
+const busy: Transport = {
+  name: "memory, in many turns",
+  withServer: (setup, body) => withMemoryServer(setup, body, new RestlessClock()),
+};
+
+for (const { name, withServer } of [...TRANSPORTS, busy]) {
   describe(`receiving over ${name}`, () => {
     const check = (seed: number) => {
       const pick = createPick(seed);
@@ -129,13 +147,13 @@ for (const { name, withServer } of TRANSPORTS) {
           answered = answer;
           frame = await client.readFrame();
         }
-        if (name === "memory") assertEquals(answered, pings.length - 1);
+        if (name !== "sockets") assertEquals(answered, pings.length - 1);
         await client.finish();
         await result;
       });
     };
 
-    const seeds = Array.from({ length: name === "memory" ? 300 : 40 }, (_, i) => i);
+    const seeds = Array.from({ length: name === "sockets" ? 40 : 300 }, (_, i) => i);
     it(`gives every message once, in order and whole, with ${seeds.length} seeds`, async () => {
       await Promise.all(seeds.map((seed) =>
         check(seed).catch((cause) => {

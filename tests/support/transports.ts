@@ -157,11 +157,11 @@ class NetHarness<Data> extends Harness<Data, NetSocket> {
 export async function withMemoryServer<Data = unknown>(
   setup: Setup<Data>,
   body: (harness: MemoryHarness<Data>) => Promise<void>,
+  clock: FakeClock = new FakeClock(),
 ): Promise<void> {
   const errors: unknown[] = [];
   const { options, handler } = split(setup, errors);
   const network = new MemoryNetwork();
-  const clock = new FakeClock();
   const server = await WebSocketServer.listen(network.listen, options, handler, clock);
   const harness = new MemoryHarness<Data>(server, errors, network, clock);
   await run<Data, MemoryHarness<Data>>(harness, body);
