@@ -22,7 +22,7 @@ import { createServe, type Serve } from "./src/server/serve.ts";
 export * from "./src/server/mod.ts";
 
 /** Starts a server on the runtime that the program runs on. See {@linkcode Serve}. */
-export const serve: Serve = createServe(async (target, tls, onChannel) => {
+export const serve: Serve = createServe(async (...given) => {
   const listen = await loadListen();
-  return await listen(target, tls, onChannel);
+  return await listen(...given);
 });

@@ -10,7 +10,7 @@ import type {
   Listen,
   ListenTarget,
 } from "../connection/byte_channel.ts";
-import type { Address, TlsCertificate } from "../connection/byte_channel.ts";
+import type { Address, OnTlsHandshake, TlsCertificate } from "../connection/byte_channel.ts";
 import { afterArrivals } from "./after_arrivals.ts";
 import type { BunApi, BunListener, BunSocket, BunSocketHandler } from "./bun_api.ts";
 import { BunChannel } from "./bun_channel.ts";
@@ -25,10 +25,10 @@ type Socket = BunSocket<BunChannel | undefined>;
 declare const Bun: BunApi;
 
 /** Listens on a TCP or Unix socket of Bun. */
-export const listen: Listen = async (target, tls, onChannel) => {
+export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => {
   const resolved = await checkListen(target, tls);
   try {
-    return new BunByteListener(resolved, tls, onChannel);
+    return new BunByteListener(resolved, tls, onChannel, onTlsHandshake);
   } catch (error) {
     throw toListenError(target, error);
   }
@@ -40,19 +40,21 @@ class BunByteListener implements ByteListener {
   readonly addr: Address;
   readonly #listener: BunListener;
   readonly #onChannel: (channel: ByteChannel) => void;
-  readonly #handshakes = new TlsHandshakes<Socket>((socket) => socket.terminate());
+  readonly #handshakes: TlsHandshakes<Socket>;
 
   constructor(
     target: ListenTarget,
     tls: TlsCertificate | undefined,
     onChannel: (channel: ByteChannel) => void,
+    onTlsHandshake: OnTlsHandshake | undefined,
   ) {
     this.#onChannel = onChannel;
+    this.#handshakes = new TlsHandshakes((socket) => socket.terminate(), onTlsHandshake);
     const socket: BunSocketHandler<BunChannel | undefined> = {
       ...sharedHandler,
       open: tls === undefined
         ? (socket) => this.#accept(socket)
-        : (socket) => this.#handshakes.start(socket),
+        : (socket) => this.#handshakes.start(socket, remoteOf(socket)),
       handshake: (socket, success) => {
         if (!this.#handshakes.finish(socket)) return;
         if (success) this.#accept(socket);
@@ -111,6 +113,11 @@ class BunByteListener implements ByteListener {
     socket.data = channel;
     this.#onChannel(channel);
   }
+}
+
+/** The address of a peer on TCP; `""` where it has left already. */
+function remoteOf({ remoteAddress = "", remotePort = 0 }: Socket): Address {
+  return { transport: "tcp", hostname: remoteAddress, port: remotePort };
 }
 
 /** The handlers that are the same for every listener. */

@@ -36,7 +36,7 @@ const peerErrors: ReadonlySet<unknown> = new Set([
 ]);
 
 /** Listens on a TCP or Unix socket of Deno. */
-export const listen: Listen = async (target, tls, onChannel) => {
+export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => {
   const resolved = await checkListen(target, tls);
   try {
     if (tls === undefined) return listenPlain(resolved, onChannel);
@@ -44,7 +44,8 @@ export const listen: Listen = async (target, tls, onChannel) => {
     // not read: close() goes on waiting for the peer, and keeps the descriptor for as long as the
     // peer likes. It has no setNoDelay() either.
     const { listenTlsOver } = await import("./node_tls_over_channel.ts");
-    return listenTlsOver(tls, (onPlain) => listenPlain(resolved, onPlain), onChannel);
+    const listenOn = (onPlain: OnChannel) => listenPlain(resolved, onPlain);
+    return listenTlsOver(tls, listenOn, onChannel, onTlsHandshake);
   } catch (error) {
     throw toListenError(target, error);
   }

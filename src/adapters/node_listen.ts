@@ -14,6 +14,7 @@ import type {
   ByteListener,
   Listen,
   ListenTarget,
+  OnTlsHandshake,
   TlsCertificate,
 } from "../connection/byte_channel.ts";
 import { afterArrivals } from "./after_arrivals.ts";
@@ -26,10 +27,10 @@ import "./turns.ts";
 type OnChannel = (channel: ByteChannel) => void;
 
 /** Listens on a TCP or Unix socket of Node. */
-export const listen: Listen = async (target, tls, onChannel) => {
+export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => {
   const resolved = await checkListen(target, tls);
   try {
-    const listener = new NodeListener(resolved, tls, onChannel);
+    const listener = new NodeListener(resolved, tls, onChannel, onTlsHandshake);
     await listener.bind();
     return listener;
   } catch (error) {
@@ -47,13 +48,19 @@ class NodeListener implements ByteListener {
   readonly #server: Server;
   readonly #onChannel: OnChannel;
   /** TCP connections whose TLS handshake is under way. */
-  readonly #handshakes = new TlsHandshakes<Socket>((raw) => raw.destroy());
+  readonly #handshakes: TlsHandshakes<Socket>;
   /** The same by name: Node does not tell which connection a TLS socket was put on. */
   readonly #raws = new Map<string, Socket>();
   #addr: Address;
   #closed = false;
 
-  constructor(target: ListenTarget, tls: TlsCertificate | undefined, onChannel: OnChannel) {
+  constructor(
+    target: ListenTarget,
+    tls: TlsCertificate | undefined,
+    onChannel: OnChannel,
+    onTlsHandshake: OnTlsHandshake | undefined,
+  ) {
+    this.#handshakes = new TlsHandshakes((raw) => raw.destroy(), onTlsHandshake);
     this.#target = target;
     this.#isBareTcp = tls === undefined && "port" in target;
     this.#onChannel = onChannel;
@@ -122,11 +129,12 @@ class NodeListener implements ByteListener {
   #startHandshake(raw: Socket): void {
     const name = nameOf(raw);
     this.#raws.set(name, raw);
-    this.#handshakes.start(raw);
     raw.once("close", () => {
       this.#handshakes.finish(raw);
       if (this.#raws.get(name) === raw) this.#raws.delete(name);
     });
+    const { remoteAddress = "", remotePort = 0 } = raw;
+    this.#handshakes.start(raw, tcp({ hostname: remoteAddress, port: remotePort }));
   }
 
   #finishHandshake(socket: Socket): void {

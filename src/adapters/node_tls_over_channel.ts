@@ -6,7 +6,12 @@
 
 import { nextTick } from "node:process";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
-import type { ByteChannel, ByteListener, TlsCertificate } from "../connection/byte_channel.ts";
+import type {
+  ByteChannel,
+  ByteListener,
+  OnTlsHandshake,
+  TlsCertificate,
+} from "../connection/byte_channel.ts";
 import { ChannelDuplex, TlsChannel } from "./node_channel_duplex.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
 
@@ -21,14 +26,16 @@ type OnChannel = (channel: ByteChannel) => void;
  * @param tls The certificate and its key, which have been checked.
  * @param listen Listens without TLS.
  * @param onChannel Takes a channel once its TLS handshake is done.
+ * @param onTlsHandshake As in `Listen`.
  */
 export function listenTlsOver(
   tls: TlsCertificate,
   listen: (onPlain: OnChannel) => ByteListener,
   onChannel: OnChannel,
+  onTlsHandshake?: OnTlsHandshake,
 ): ByteListener {
   const context = createSecureContext({ cert: tls.cert, key: tls.key });
-  const handshakes = new TlsHandshakes<ByteChannel>((channel) => channel.abort());
+  const handshakes = new TlsHandshakes<ByteChannel>((channel) => channel.abort(), onTlsHandshake);
   const listener = listen((channel) => startHandshake(channel, context, handshakes, onChannel));
   return {
     addr: listener.addr,
@@ -47,7 +54,7 @@ function startHandshake(
   handshakes: TlsHandshakes<ByteChannel>,
   onChannel: OnChannel,
 ): void {
-  handshakes.start(channel);
+  handshakes.start(channel, channel.remoteAddress);
   // A TLS socket costs more than all else of a connection: none for a peer that says nothing.
   channel.handler = {
     receive(bytes, lent) {

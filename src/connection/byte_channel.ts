@@ -112,8 +112,19 @@ export interface ByteListener {
 }
 
 /**
+ * Counts a connection that is no channel yet, since its TLS handshake is under way.
+ *
+ * @param remote The peer's address.
+ * @param drop Closes the connection. Called where others need its place.
+ * @returns What is to be called once it ends or becomes a channel, before `onChannel`; `undefined`
+ * where there is no place for it, and it is to be closed.
+ */
+export type OnTlsHandshake = (remote: Address, drop: () => void) => (() => void) | undefined;
+
+/**
  * Listens, and calls `onChannel` for each accepted channel. The callee sets
- * {@linkcode ByteChannel.handler} before it returns.
+ * {@linkcode ByteChannel.handler} before it returns. `onTlsHandshake` is called before that for each
+ * connection whose TLS handshake begins; by default there may be any number of them.
  *
  * @throws {ListenError} Where the address is taken, not available or not permitted, or the
  * certificate or its key can't be used.
@@ -122,6 +133,7 @@ export type Listen = (
   target: ListenTarget,
   tls: TlsCertificate | undefined,
   onChannel: (channel: ByteChannel) => void,
+  onTlsHandshake?: OnTlsHandshake,
 ) => Promise<ByteListener>;
 
 /** Where to connect to. */

@@ -1,6 +1,7 @@
 import type { Address } from "../connection/byte_channel.ts";
 import { HandshakeError } from "../errors.ts";
 import { checkLimit } from "../limits.ts";
+import { addressGroup } from "./address_group.ts";
 import type { HostOptions } from "./options.ts";
 
 /** Counts connections, and tells whether there may be one more. */
@@ -8,7 +9,7 @@ export class Admission {
   readonly #maxConnections: number;
   readonly #maxPerAddress: number;
   #count = 0;
-  /** The connections of each IP address; empty where there is no limit. */
+  /** The connections of each group of addresses; empty where there is no limit. */
   readonly #counts: Map<string, number> = new Map();
 
   /**
@@ -30,7 +31,7 @@ export class Admission {
       return new HandshakeError(503, "The server has as many connections as it may have");
     }
     if (remote.transport !== "tcp" || this.#maxPerAddress === Infinity) return undefined;
-    if ((this.#counts.get(remote.hostname) ?? 0) < this.#maxPerAddress) return undefined;
+    if ((this.#counts.get(addressGroup(remote)) ?? 0) < this.#maxPerAddress) return undefined;
     return new HandshakeError(
       503,
       "The server has as many connections of this address as it may have",
@@ -51,8 +52,9 @@ export class Admission {
 
   #change(remote: Address, change: number): void {
     if (remote.transport !== "tcp" || this.#maxPerAddress === Infinity) return;
-    const count = (this.#counts.get(remote.hostname) ?? 0) + change;
-    if (count > 0) this.#counts.set(remote.hostname, count);
-    else this.#counts.delete(remote.hostname);
+    const group = addressGroup(remote);
+    const count = (this.#counts.get(group) ?? 0) + change;
+    if (count > 0) this.#counts.set(group, count);
+    else this.#counts.delete(group);
   }
 }

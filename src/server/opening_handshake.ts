@@ -21,6 +21,7 @@ import { selectSubprotocol } from "../handshake/subprotocol.ts";
 import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
 import { ChannelWriter } from "./channel_writer.ts";
 import { checkAcceptance, isResponse } from "./answers.ts";
+import type { HandshakePlace } from "./handshake_room.ts";
 import type { AcceptSettings, RequestInfo, UpgradeAcceptance } from "./options.ts";
 import { cancelBody, sendResponse } from "./send_response.ts";
 
@@ -73,6 +74,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   readonly #secure: boolean;
   readonly #settings: AcceptSettings<Data>;
   readonly #owner: HandshakeOwner<Data>;
+  /** Its place among those of its server, if it has one. */
+  readonly #place: HandshakePlace | undefined;
   readonly #writer: ChannelWriter;
   readonly #parser: RequestHeadParser;
   /** Whether somebody else has parsed the head: what arrives follows it. */
@@ -88,6 +91,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   #receiveBody: ((bytes: Uint8Array) => void) | undefined;
   #failBody: ((error: HandshakeError) => void) | undefined;
   #isAnswering = false;
+  #isAnswered = false;
   #isClosed = false;
   #refusal: HandshakeError | undefined;
   /** What the budget was told last. */
@@ -98,12 +102,14 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     secure: boolean,
     settings: AcceptSettings<Data>,
     owner: HandshakeOwner<Data>,
+    place?: HandshakePlace,
   ) {
     const { clock } = settings.connection;
     this.#channel = channel;
     this.#secure = secure;
     this.#settings = settings;
     this.#owner = owner;
+    this.#place = place;
     this.#writer = new ChannelWriter(channel, clock, settings.handshakeTimeoutMs);
     this.#parser = new RequestHeadParser(settings.headLimits);
     if (settings.handshakeTimeoutMs !== Infinity) {
@@ -115,6 +121,11 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   /** Whether a request has begun. */
   get hasBegun(): boolean {
     return this.#isParsed || this.#parser.started;
+  }
+
+  /** Whether the whole answer was given to the channel: the peer only has to leave. */
+  get isAnswered(): boolean {
+    return this.#isAnswered;
   }
 
   /** Drops the channel. */
@@ -166,7 +177,10 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     const head = this.#head = this.#parser.head;
     if (head !== undefined) this.#received = cloneBytes(bytes, consumed, bytes.length);
     this.recountHeld();
-    if (head === undefined) return;
+    if (head === undefined) {
+      this.#place?.move("begun");
+      return;
+    }
     this.#channel.pause();
     void this.#serve(head);
   }
@@ -183,6 +197,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
 
   receiveClosed(): void {
     this.#isClosed = true;
+    this.#place?.leave();
     this.#settings.connection.clock.clearTimeout(this.#timer);
     this.#writer.close();
     this.#releaseHeld();
@@ -229,6 +244,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   // ---- The request ----
 
   async #serve(head: RequestHead): Promise<void> {
+    this.#place?.move("served");
     try {
       const isForWebSocket = isUpgrade(head);
       const refusal = this.#owner.refusal(isForWebSocket, this.#channel.remoteAddress);
@@ -285,6 +301,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
         : acceptance.headers,
     });
     this.#settings.connection.clock.clearTimeout(this.#timer);
+    this.#place?.leave();
     const received = this.#received;
     this.#releaseHeld();
     this.#owner.acceptUpgrade(this, {
@@ -351,8 +368,12 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     };
     this.#receiveBody(this.#received);
     this.#received = EMPTY;
-    if (body.length < length) this.#channel.resume();
+    if (body.length < length) {
+      this.#place?.move("begun");
+      this.#channel.resume();
+    }
     await promise;
+    this.#place?.move("served");
     this.#receiveBody = this.#failBody = undefined;
     const bytes = cloneBytes(body.take(), 0, length);
     this.#releaseHeld();
@@ -386,6 +407,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     if (this.#isClosed || this.#isAnswering) return;
     const { connection: { clock, closeTimeoutMs } } = this.#settings;
     this.#isAnswering = true;
+    this.#place?.move("served");
     this.#releaseHeld();
     clock.clearTimeout(this.#timer);
     // What else arrives is read and dropped: bytes left unread would make the system reset the
@@ -405,6 +427,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
       await this.#writer.write(this.#encodeRefusal(INTERNAL_ERROR));
     }
     if (this.#isClosed) return;
+    this.#isAnswered = true;
+    this.#place?.move("silent");
     this.#channel.end();
     if (closeTimeoutMs !== Infinity) {
       this.#timer = clock.setTimeout(() => this.#channel.abort(), closeTimeoutMs);

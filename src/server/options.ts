@@ -196,16 +196,19 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
   maxConnections?: number;
   /**
    * The most connections at once of one remote IP address: 0 or more, or `Infinity`. Past it the
-   * handshake is refused with 503. Behind a proxy all connections have the proxy's address; Unix
+   * handshake is refused with 503. All addresses of an IPv6 network (/64) count as one, since a single
+   * host may have all of them; IPv4 addresses within IPv6 count as IPv4. Behind a proxy all connections have the proxy's address; Unix
    * sockets have none, and are not counted.
    *
    * @default {Infinity}
    */
   maxConnectionsPerAddress?: number;
   /**
-   * The most opening handshakes in progress at once, plain HTTP requests included: 0 or more, or
-   * `Infinity`. Past it a new TCP connection is dropped without an answer, which would cost what this
-   * limit is to save.
+   * The most opening handshakes in progress at once, plain HTTP requests and TLS handshakes included:
+   * 0 or more, or `Infinity`. Past it one that waits for its client makes room for a new one: of the
+   * address that has the most of them, the one that came first. It is dropped without an answer, which
+   * would cost what this limit is to save. Where all of them wait for the server, such as for a hook,
+   * the new one is dropped. Addresses count together as for `maxConnectionsPerAddress`.
    *
    * @default {10000}
    */

@@ -40,9 +40,12 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
     const secure = tls !== undefined;
     await server.startBroker();
     try {
-      server.#listener = await listen(target, tls, (channel) => {
-        server.startHandshake(channel, secure);
-      });
+      server.#listener = await listen(
+        target,
+        tls,
+        (channel) => void server.startHandshake(channel, secure),
+        (remote, drop) => server.startTlsHandshake(remote, drop),
+      );
     } catch (error) {
       await server.closeBroker();
       throw error;

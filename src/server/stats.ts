@@ -6,13 +6,13 @@ import type { CloseInfo, Connection, ConnectionStats } from "../connection/conne
 export interface ServerStats {
   /** The open connections. */
   connections: number;
-  /** The opening handshakes in progress, plain HTTP requests included. */
+  /** The opening handshakes in progress, plain HTTP requests and TLS handshakes included. */
   handshakes: number;
   /** The connections that there have been, the open ones included. */
   accepted: number;
   /** The requests that were refused, by the status they were answered with. */
   refused: Record<number, number>;
-  /** The TCP connections that were dropped because there were `maxHandshakes` already. */
+  /** The TCP connections that were dropped because there were more than `maxHandshakes`. */
   dropped: number;
   /** The connections that have ended, by their close code; 1006 without a Close frame. */
   closed: Record<number, number>;
@@ -60,7 +60,10 @@ export type ServerEvent<Data = unknown> =
     remoteAddress: Address;
   }
   | {
-    /** A TCP connection was dropped, because there are `maxHandshakes` in progress. */
+    /**
+     * A TCP connection was dropped, because there were `maxHandshakes` in progress: it made room for a
+     * newcomer, or is one for whom nobody did.
+     */
     type: "drop";
     /** The client. */
     remoteAddress: Address;
@@ -100,13 +103,14 @@ export class ServerCounters {
   stats(
     connections: ReadonlySet<Connection>,
     handshakes: ReadonlySet<{ readonly heldSize: number }>,
+    handshakeCount: number,
   ): ServerStats {
     const sums = { ...this.#ended, heldSize: 0 };
     for (const conn of connections) sums.heldSize += add(sums, conn).heldSize;
     for (const { heldSize } of handshakes) sums.heldSize += heldSize;
     return {
       connections: connections.size,
-      handshakes: handshakes.size,
+      handshakes: handshakeCount,
       accepted: this.#accepted,
       refused: { ...this.#refused },
       dropped: this.#dropped,

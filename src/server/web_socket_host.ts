@@ -15,6 +15,7 @@ import type { PresentMember } from "../topics/presence_options.ts";
 import { Topics } from "../topics/topics.ts";
 import type { Admission } from "./admission.ts";
 import type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
+import { HandshakeRoom } from "./handshake_room.ts";
 import type { HostSettings } from "./host_settings.ts";
 import { MemoryBudget } from "./memory_budget.ts";
 import {
@@ -42,7 +43,7 @@ export abstract class WebSocketHost<Data>
   readonly #settings: AcceptSettings<Data>;
   readonly #handler: Handler<Data> | undefined;
   readonly #admission: Admission;
-  readonly #maxHandshakes: number;
+  readonly #room: HandshakeRoom;
   readonly budget: MemoryBudget | undefined;
   readonly compression: DeflateNegotiator | undefined;
   readonly topics: Topics = new Topics();
@@ -68,7 +69,7 @@ export abstract class WebSocketHost<Data>
     this.#settings = accept;
     this.#handler = settings.handler;
     this.#admission = settings.admission;
-    this.#maxHandshakes = settings.maxHandshakes;
+    this.#room = new HandshakeRoom(settings.maxHandshakes);
     this.compression = compression;
     if (memoryBudget !== undefined) {
       const { clock, limits } = accept.connection;
@@ -141,7 +142,7 @@ export abstract class WebSocketHost<Data>
   }
 
   stats(): ServerStats {
-    const stats = this.#counters.stats(this.#connections, this.#handshakes);
+    const stats = this.#counters.stats(this.#connections, this.#handshakes, this.#room.size);
     const { keeper } = this.topics;
     if (keeper !== undefined) stats.keptSize = keeper.keptSize;
     if (this.#broker !== undefined) stats.broker = this.#broker.stats();
@@ -197,25 +198,49 @@ export abstract class WebSocketHost<Data>
   }
 
   /**
-   * Begins an opening handshake on a channel.
+   * Begins an opening handshake on a channel. Where there are as many as there may be, one that waits
+   * for its peer is dropped for it.
    *
    * @param secure Whether the channel is a secured one.
-   * @returns The handshake; `undefined` where there are as many as there may be, and it was dropped.
+   * @returns The handshake; `undefined` where none made room, and the channel was dropped.
    */
   protected startHandshake(
     channel: ByteChannel,
     secure: boolean,
   ): OpeningHandshake<Data> | undefined {
-    if (this.#handshakes.size >= this.#maxHandshakes) {
+    const { remoteAddress } = channel;
+    const place = this.#room.enter(remoteAddress, () => this.#dropFor(handshake, remoteAddress));
+    if (place === undefined) {
       channel.handler = NOBODY;
       channel.abort();
-      this.#counters.countDrop();
-      this.#tell({ type: "drop", remoteAddress: channel.remoteAddress });
+      this.#tellDrop(remoteAddress);
       return undefined;
     }
-    const handshake = new OpeningHandshake(channel, secure, this.#settings, this);
+    const handshake = new OpeningHandshake(channel, secure, this.#settings, this, place);
     this.#handshakes.add(handshake);
     return handshake;
+  }
+
+  /** Takes a place for a TLS handshake, as a listener asks for it. */
+  protected startTlsHandshake(remote: Address, drop: () => void): (() => void) | undefined {
+    const place = this.#room.enter(remote, () => {
+      drop();
+      this.#tellDrop(remote);
+    });
+    if (place === undefined) this.#tellDrop(remote);
+    return place && (() => place.leave());
+  }
+
+  /** Drops a handshake whose place is given to another. One that was answered is told of as such. */
+  #dropFor(handshake: OpeningHandshake<Data>, remote: Address): void {
+    const { isAnswered } = handshake;
+    handshake.drop();
+    if (!isAnswered) this.#tellDrop(remote);
+  }
+
+  #tellDrop(remoteAddress: Address): void {
+    this.#counters.countDrop();
+    this.#tell({ type: "drop", remoteAddress });
   }
 
   /** Shuts down when `signal` aborts, or at once where it has. */

@@ -1,0 +1,152 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import type { Address } from "../../src/connection/byte_channel.ts";
+import { addressGroup } from "../../src/server/address_group.ts";
+import { Crowd } from "../../src/server/crowd.ts";
+import {
+  type HandshakePlace,
+  HandshakeRoom,
+  type HandshakeStage,
+} from "../../src/server/handshake_room.ts";
+
+function tcp(hostname: string): Address {
+  return { transport: "tcp", hostname, port: 1 };
+}
+
+/** A room, and who has made room so far. */
+class Setting {
+  readonly room: HandshakeRoom;
+  readonly places: Map<string, HandshakePlace> = new Map();
+  readonly dropped: string[] = [];
+
+  constructor(max: number) {
+    this.room = new HandshakeRoom(max);
+  }
+
+  enter(name: string, hostname: string, stage: HandshakeStage = "silent"): boolean {
+    const place = this.room.enter(tcp(hostname), () => this.dropped.push(name));
+    if (place === undefined) return false;
+    place.move(stage);
+    this.places.set(name, place);
+    return true;
+  }
+}
+
+describe("a full room of handshakes", () => {
+  it("has the silent one that came first make room", () => {
+    const setting = new Setting(3);
+    for (const name of ["a", "b", "c", "d", "e"]) assert(setting.enter(name, "192.0.2.1"));
+    assertEquals(setting.dropped, ["a", "b"]);
+    assertEquals(setting.room.size, 3);
+  });
+
+  it("takes it from the address that has the most, whoever came first", () => {
+    const setting = new Setting(4);
+    setting.enter("honest", "192.0.2.1");
+    for (const name of ["a", "b", "c", "d"]) setting.enter(name, "192.0.2.2");
+    setting.enter("other", "192.0.2.3");
+    assertEquals(setting.dropped, ["a", "b"]);
+  });
+
+  it("takes it from those that said nothing before those that did", () => {
+    const setting = new Setting(4);
+    setting.enter("a", "192.0.2.1", "begun");
+    setting.enter("b", "192.0.2.1", "begun");
+    setting.enter("c", "192.0.2.1");
+    setting.enter("d", "192.0.2.1");
+    setting.enter("e", "192.0.2.1", "served");
+    assertEquals(setting.dropped, ["c"]);
+  });
+
+  it("lets no crowd that said a byte push out those that are about to", () => {
+    for (const addresses of [1, 50]) {
+      const setting = new Setting(50);
+      for (let i = 0; i < 50; i++) setting.enter("hostile", `192.0.2.${i % addresses}`, "begun");
+      for (let i = 0; i < 20; i++) setting.enter(`honest ${i}`, `198.51.100.${i}`);
+      assertEquals(new Set(setting.dropped), new Set(["hostile"]));
+    }
+  });
+
+  it("takes none from those that wait for the server", () => {
+    const setting = new Setting(2);
+    setting.enter("a", "192.0.2.1", "served");
+    setting.enter("b", "192.0.2.1", "served");
+    assertEquals(setting.enter("c", "192.0.2.2"), false);
+    setting.places.get("a")!.move("silent");
+    assert(setting.enter("d", "192.0.2.2"));
+    assertEquals(setting.dropped, ["a"]);
+  });
+
+  it("counts each place once, however often it is given back", () => {
+    const setting = new Setting(2);
+    setting.enter("a", "192.0.2.1");
+    setting.enter("b", "192.0.2.1");
+    setting.enter("c", "192.0.2.1");
+    const [a, b] = [setting.places.get("a")!, setting.places.get("b")!];
+    a.leave();
+    a.move("begun");
+    assertEquals(setting.room.size, 2);
+    b.leave();
+    b.leave();
+    assertEquals(setting.room.size, 1);
+    setting.enter("d", "192.0.2.1");
+    assertEquals([setting.dropped, setting.room.size], [["a"], 2]);
+  });
+
+  it("has no place where there may be none", () => {
+    assertEquals(new Setting(0).enter("a", "192.0.2.1"), false);
+  });
+});
+
+describe("a crowd", () => {
+  it("knows its largest group after any changes", () => {
+    const crowd = new Crowd<number>();
+    const model: { name: string; member: number }[] = [];
+    // A generator of its own: the same numbers in each run.
+    let state = 1;
+    const random = (below: number) => (state = state * 48271 % 0x7fffffff) % below;
+    for (let i = 0; i < 3_000; i++) {
+      if (random(5) < (i < 2_000 ? 3 : 1)) {
+        const name = `group ${random(8)}`;
+        crowd.add(name, i);
+        model.push({ name, member: i });
+      } else if (model.length > 0) {
+        const [{ name, member }] = model.splice(random(model.length), 1);
+        crowd.delete(name, member);
+        crowd.delete(name, member);
+      }
+      const sizes = new Map<string, number>();
+      for (const { name } of model) sizes.set(name, (sizes.get(name) ?? 0) + 1);
+      const largestSize = Math.max(0, ...sizes.values());
+      assertEquals([crowd.size, crowd.largestSize], [model.length, largestSize]);
+      const firsts = [...sizes].filter(([, size]) => size === largestSize)
+        .map(([name]) => model.find((each) => each.name === name)?.member);
+      if (firsts.length === 0) firsts.push(undefined);
+      assert(firsts.includes(crowd.first), `${crowd.first} is none of ${firsts}`);
+    }
+  });
+});
+
+describe("the group of an address", () => {
+  for (
+    const [hostname, expected] of [
+      ["192.0.2.1", "192.0.2.1"],
+      ["::ffff:192.0.2.1", "192.0.2.1"],
+      ["::FFFF:c000:201", "192.0.2.1"],
+      ["0:0:0:0:0:ffff:c000:0201", "192.0.2.1"],
+      ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+      ["2001:0DB8:0001:0002::", "2001:db8:1:2::/64"],
+      ["2001:db8::6", "2001:db8:0:0::/64"],
+      ["::1", "0:0:0:0::/64"],
+      ["64:ff9b::192.0.2.1", "64:ff9b:0:0::/64"],
+      ["fe80::1:2:3:4%eth0", "fe80:0:0:0::/64"],
+    ]
+  ) {
+    it(`of ${hostname} is ${expected}`, () => assertEquals(addressGroup(tcp(hostname)), expected));
+  }
+
+  it("is one where there is no IP address", () => {
+    assertEquals(addressGroup({ transport: "unix", path: "a" }), "unix");
+    assertEquals(addressGroup({ transport: "stream" }), "stream");
+  });
+});
