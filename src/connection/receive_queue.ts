@@ -4,6 +4,17 @@ import { Fifo } from "./fifo.ts";
 import type { Limits } from "./options.ts";
 import { StreamedMessage } from "./streamed_message.ts";
 
+/**
+ * What a message takes beside its bytes while it waits, in bytes: measured, a string takes 24 to 40,
+ * bytes 60 to 230, a stream 1,200 to 2,300.
+ */
+const TEXT_COST = 32;
+const BYTES_COST = 140;
+const STREAM_COST = 1_700;
+
+/** What a UTF-16 unit takes: 1 byte or 2, by the text, of which the mean is never wrong by half. */
+const UNIT_SIZE = 1.4;
+
 /** A message as it was received: whole, or as a stream. */
 export type ReceivedMessage = Message | StreamedMessage;
 
@@ -27,6 +38,10 @@ export class ReceiveQueue {
   readonly #owner: ReceiveQueueOwner;
   #messages: Fifo<ReceivedMessage> | undefined;
   #size = 0;
+  /** What the messages in the queue take, and those of streamed messages that were not read. */
+  #heldSize = 0;
+  /** The memory of the message that came last, where that is a part of what was read. */
+  #lastBuffer: ArrayBufferLike | undefined;
   /** The streamed message that is still arriving. */
   #arriving: StreamedMessage | undefined;
   /** The streamed message that the program has in hand. */
@@ -51,6 +66,11 @@ export class ReceiveQueue {
   /** The bytes in the queue, and those of streamed messages that were not read. */
   get size(): number {
     return this.#size;
+  }
+
+  /** The memory that all this takes, about, in bytes. */
+  get heldSize(): number {
+    return this.#heldSize;
   }
 
   /** Whether the program has handled everything that was received, or waits for more. */
@@ -81,8 +101,9 @@ export class ReceiveQueue {
 
   /** Adds a message whose body follows. */
   pushStart(type: MessageType): void {
-    this.#arriving = new StreamedMessage(type, (change) => {
+    this.#arriving = new StreamedMessage(type, (change, heldChange) => {
       this.#size += change;
+      this.#heldSize += heldChange;
       if (change <= 0) this.#owner.continueReceiving();
     });
     this.#add(this.#arriving);
@@ -127,7 +148,9 @@ export class ReceiveQueue {
       this.#isTaking = false;
     }
     const message = this.#messages?.shift();
-    if (message !== undefined) this.#handOver(message);
+    if (message === undefined) return undefined;
+    this.#release(message);
+    this.#handOver(message);
     return message;
   }
 
@@ -155,7 +178,13 @@ export class ReceiveQueue {
   clear(): void {
     const messages = this.#messages;
     for (let message = messages?.shift(); message !== undefined; message = messages?.shift()) {
-      this.#size -= message instanceof StreamedMessage ? message.pendingLength : message.length;
+      this.#release(message);
+      if (message instanceof StreamedMessage) {
+        this.#size -= message.pendingLength;
+        this.#heldSize -= message.heldLength;
+      } else {
+        this.#size -= message.length;
+      }
     }
     this.end();
   }
@@ -166,10 +195,28 @@ export class ReceiveQueue {
     if (take === undefined) {
       this.#messages ??= new Fifo();
       this.#messages.push(message);
+      this.#hold(message);
     } else {
       this.#handOver(message);
       take(message);
     }
+  }
+
+  #hold(message: ReceivedMessage): void {
+    this.#heldSize += overheadOf(message);
+    const buffer = sharedBuffer(message);
+    // Messages that were read together are in the same memory.
+    if (buffer !== undefined && buffer !== this.#lastBuffer) this.#heldSize += buffer.byteLength;
+    this.#lastBuffer = buffer;
+  }
+
+  #release(message: ReceivedMessage): void {
+    this.#heldSize -= overheadOf(message);
+    const buffer = sharedBuffer(message);
+    const next = this.#messages?.peek();
+    if (next === undefined) this.#lastBuffer = undefined;
+    else if (sharedBuffer(next) === buffer) return;
+    if (buffer !== undefined) this.#heldSize -= buffer.byteLength;
   }
 
   #handOver(message: ReceivedMessage): void {
@@ -178,4 +225,19 @@ export class ReceiveQueue {
     if (message instanceof StreamedMessage) this.#inHand = message;
     else this.#size -= message.length;
   }
+}
+
+/** What a message takes, but for memory that it may share, and the body of a stream. */
+function overheadOf(message: ReceivedMessage): number {
+  if (typeof message === "string") return TEXT_COST + Math.round(message.length * UNIT_SIZE);
+  if (message instanceof StreamedMessage) return STREAM_COST;
+  return message.byteOffset === 0 ? BYTES_COST + message.length : BYTES_COST;
+}
+
+/**
+ * The memory of a message that is a part of what was read: there it lies behind the header of its
+ * frame. Others have memory of their own, which need not exist as an object before it is asked for.
+ */
+function sharedBuffer(message: ReceivedMessage): ArrayBufferLike | undefined {
+  return message instanceof Uint8Array && message.byteOffset > 0 ? message.buffer : undefined;
 }

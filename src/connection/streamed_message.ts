@@ -7,11 +7,13 @@ import type { IncomingMessage } from "./connection.ts";
 export class StreamedMessage implements IncomingMessage {
   readonly type: MessageType;
   readonly body: ReadableStream<Uint8Array>;
-  readonly #onChange: (change: number) => void;
+  readonly #onChange: (change: number, heldChange: number) => void;
   /** What has arrived and was not read: one piece, however many it came in. */
   readonly #pending = new ByteCollector();
   /** The length of `#pending` that `#onChange` was told last. */
   #toldLength = 0;
+  /** The capacity of `#pending` that it was told. */
+  #toldCapacity = 0;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   /** Set while a reader waits for bytes. */
   #resume: (() => void) | undefined;
@@ -23,9 +25,10 @@ export class StreamedMessage implements IncomingMessage {
    * Creates a message whose body is still to come.
    *
    * @param onChange Called with the change of `pendingLength`: above 0 when bytes arrived, below it
-   * when they were read or dropped; 0 when a reader waits, or no more are wanted.
+   * when they were read or dropped; 0 when a reader waits, or no more are wanted. Its second argument
+   * is the change of the bytes that memory is held for.
    */
-  constructor(type: MessageType, onChange: (change: number) => void) {
+  constructor(type: MessageType, onChange: (change: number, heldChange: number) => void) {
     this.type = type;
     this.#onChange = onChange;
     this.body = new ReadableStream<Uint8Array>({
@@ -40,6 +43,11 @@ export class StreamedMessage implements IncomingMessage {
   /** The number of bytes that wait to be read. */
   get pendingLength(): number {
     return this.#pending.length;
+  }
+
+  /** The number of bytes that memory is held for. */
+  get heldLength(): number {
+    return this.#pending.capacity;
   }
 
   /** Whether the end of the message has arrived. */
@@ -88,7 +96,7 @@ export class StreamedMessage implements IncomingMessage {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#resume = resolve;
     // The queue may have been full, and the socket not be read any more.
-    this.#onChange(0);
+    this.#onChange(0, 0);
     return promise;
   }
 
@@ -118,8 +126,10 @@ export class StreamedMessage implements IncomingMessage {
 
   #tellChange(): void {
     const change = this.#pending.length - this.#toldLength;
+    const heldChange = this.#pending.capacity - this.#toldCapacity;
     this.#toldLength += change;
-    this.#onChange(change);
+    this.#toldCapacity += heldChange;
+    this.#onChange(change, heldChange);
   }
 
   #settleRead(): void {

@@ -674,7 +674,8 @@ export class WebSocketConnection<Data>
   /** The bytes held on the way to the program and to the peer. */
   get #heldSize(): number {
     return this.#intake.undecodedLength + this.#protocol.heldLength +
-      this.#receiveQueue.size + this.#sendQueue.ownLength +
+      this.#receiveQueue.heldSize + this.#sendQueue.heldSize + this.#info.request.heldSize +
+      (this.#pings?.heldSize ?? 0) +
       (this.#resumable === undefined ? 0 : this.#resumable.heldSize + this.subscriber.missedSize);
   }
 

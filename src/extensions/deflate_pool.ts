@@ -1,6 +1,6 @@
 import type { CompressionSettings } from "./compression_options.ts";
 import { RememberedMessage } from "./remembered_message.ts";
-import type { DeflateStream, DeflateStreams } from "./zlib.ts";
+import { deflaterSize, type DeflateStream, type DeflateStreams } from "./zlib.ts";
 
 /** How many streams of a kind are kept for the next message that needs one. */
 const MAX_IDLE = 4;
@@ -29,6 +29,11 @@ export class DeflatePool {
     const { level, memoryLevel } = this.#settings;
     return this.#idleDeflaters.get(windowBits)?.pop() ??
       this.#streams.deflater(windowBits, level, memoryLevel);
+  }
+
+  /** The memory that such a stream takes, in bytes. */
+  deflaterSize(windowBits: number): number {
+    return deflaterSize(windowBits, this.#settings.memoryLevel);
   }
 
   /** Takes a stream back. */

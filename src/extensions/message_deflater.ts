@@ -36,6 +36,11 @@ export class MessageDeflater {
     return this.#keepsWindow ? undefined : this.#windowBits;
   }
 
+  /** The bytes that its stream takes, while it has one. */
+  get heldLength(): number {
+    return this.#stream === undefined ? 0 : this.#pool.deflaterSize(this.#windowBits);
+  }
+
   /**
    * Compresses a message.
    *

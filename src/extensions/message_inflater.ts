@@ -2,7 +2,7 @@ import { cloneBytes, copyBytes } from "../codec/byte_collector.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { ProtocolError } from "../errors.ts";
 import type { DeflatePool } from "./deflate_pool.ts";
-import { DeflateStream } from "./zlib.ts";
+import { DeflateStream, inflaterSize } from "./zlib.ts";
 
 /** What the sender removed from the end of a message (RFC 7692, section 7.2.2). */
 const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
@@ -48,6 +48,8 @@ export class MessageInflater {
   #hasInput = false;
   /** The number of bytes of the message in progress that are inflated. */
   #consumed = 0;
+  /** The number of bytes that the stream has given. */
+  #produced = 0;
   /** The number of blocks with BFINAL set that it went on behind. */
   #finalBlocks = 0;
 
@@ -76,6 +78,13 @@ export class MessageInflater {
   /** The number of bytes of input that are not inflated yet. */
   get pendingLength(): number {
     return this.#end - this.#position;
+  }
+
+  /** The bytes that its stream takes, while it has one, and the input that waits for it. */
+  get heldLength(): number {
+    return this.#stream === undefined
+      ? this.pendingLength
+      : this.pendingLength + inflaterSize(this.#windowBits, this.#produced);
   }
 
   /** Takes a piece of a message. What came before must have been read. */
@@ -124,6 +133,7 @@ export class MessageInflater {
     }
     this.#position += stream.consumed;
     this.#consumed += stream.consumed;
+    this.#produced += size;
     if (this.#position < stepEnd && !stream.isOutputFull) this.#beginAnew(stream);
     return size;
   }
@@ -150,6 +160,7 @@ export class MessageInflater {
     this.#input = EMPTY;
     if (this.#stream !== undefined) this.#pool.releaseInflater(this.#windowBits, this.#stream);
     this.#stream = undefined;
+    this.#produced = 0;
   }
 
   #feed(bytes: Uint8Array, start: number, end: number, tailStart: number): void {

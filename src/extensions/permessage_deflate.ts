@@ -10,7 +10,7 @@ import {
 import { DeflatePool } from "./deflate_pool.ts";
 import { MessageDeflater } from "./message_deflater.ts";
 import { MessageInflater } from "./message_inflater.ts";
-import { DeflateStreams } from "./zlib.ts";
+import { deflaterSize, DeflateStreams, inflaterSize } from "./zlib.ts";
 
 /**
  * The smallest window of zlib. Told to compress with 8 bits, it takes these in silence; it then looks back
@@ -64,6 +64,13 @@ export class PerMessageDeflate {
     this.#onClose?.();
     this.#onClose = undefined;
   }
+}
+
+/** The memory that a connection takes that keeps its windows, about, in bytes. */
+export function contextSize(settings: CompressionSettings): number {
+  const { serverMaxWindowBits, clientMaxWindowBits, memoryLevel } = settings;
+  return deflaterSize(serverMaxWindowBits, memoryLevel) +
+    inflaterSize(clientMaxWindowBits, Infinity);
 }
 
 /** Agrees upon compression with the clients of a server. */

@@ -49,6 +49,27 @@ const CHUNK_SIZE = 64;
 /** The outputs of all streams, by turns: they work one at a time. */
 const OUTPUT_SIZE = 64 * 1024;
 
+/**
+ * What a stream takes beside its window, in bytes: measured, an inflater takes 11,000 to 22,000 on Node,
+ * Bun and Deno, and a deflater, with a table of 64 KiB on Node and 128 KiB elsewhere, between these.
+ */
+const INFLATER_COST = 13 * 1024;
+const DEFLATER_COST = 92 * 1024;
+
+/** The memory that a deflater takes, about, in bytes. */
+export function deflaterSize(windowBits: number, memoryLevel: number): number {
+  return 2 ** (windowBits + 2) + 2 ** (memoryLevel + 8) + DEFLATER_COST;
+}
+
+/**
+ * The memory that an inflater takes, about, in bytes.
+ *
+ * @param produced How many bytes it has given: its window is touched as far as there were any.
+ */
+export function inflaterSize(windowBits: number, produced: number): number {
+  return INFLATER_COST + Math.min(produced, 2 ** windowBits);
+}
+
 /** One direction of DEFLATE. */
 export class DeflateStream {
   readonly #stream: ZlibStream;

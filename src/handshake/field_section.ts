@@ -17,6 +17,9 @@ const LINE_FEED = 3;
 const LAST_LINE_FEED = 4;
 const DONE = 5;
 
+/** What an array needs for a number, in bytes. */
+const MARK_SIZE = 8;
+
 /**
  * Makes the error for a head that can't be taken: 400 for what is malformed, 431 for what is too large.
  */
@@ -51,6 +54,11 @@ export class FieldSectionScanner {
   /** Whether the empty line has been seen. */
   get done(): boolean {
     return this.#state === DONE;
+  }
+
+  /** The number of bytes that the offsets take. */
+  get heldLength(): number {
+    return this.#marks.length * MARK_SIZE;
   }
 
   /** Whether all bytes so far are below 0x80. */

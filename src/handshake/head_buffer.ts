@@ -17,6 +17,11 @@ export class HeadBuffer {
     return this.#length;
   }
 
+  /** The number of bytes that memory is held for. */
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
   /** Adds a copy of `bytes`. */
   append(bytes: Uint8Array): void {
     const length = this.#length + bytes.length;

@@ -5,6 +5,20 @@ import { RequestHead } from "./request_head.ts";
 const SEPARATOR = "\n";
 
 /**
+ * What a `Request` takes beside its text, and what each of its header fields does, in bytes: between
+ * 1,500 and 2,500, and 90 and 150, on Node 22, Node 26, Deno and Bun. Its strings are parts of the
+ * head, which they keep.
+ */
+const REQUEST_COST = 1800;
+const FIELD_COST = 135;
+
+/**
+ * Up to this size a head, with the `Request` made of it, is a part of the few KiB that a connection
+ * takes in any case. Ordinary ones are smaller.
+ */
+const ORDINARY_SIZE = 4 * 1024;
+
+/**
  * The request of an accepted handshake, for as long as the connection lives: one string, of which a
  * `Request` is made when somebody asks for it. Most connections are never asked.
  */
@@ -12,6 +26,7 @@ export class KeptRequest {
   readonly #secure: boolean;
   #text: string;
   #request: Request | undefined;
+  readonly #requestSize: number;
 
   /**
    * Keeps a request.
@@ -21,8 +36,16 @@ export class KeptRequest {
   constructor(head: RequestHead, secure: boolean, request?: Request) {
     this.#secure = secure;
     this.#request = request;
+    this.#requestSize = sizeOfRequest(head);
     const parts = request === undefined ? [head.method, head.target, ...head.fields.flat()] : [];
     this.#text = parts.join(SEPARATOR);
+  }
+
+  /** The bytes that it takes, beyond what every connection does. */
+  get heldSize(): number {
+    if (this.#request !== undefined) return this.#requestSize;
+    const { length } = this.#text;
+    return length <= ORDINARY_SIZE ? 0 : length;
   }
 
   /** Gives the request, the same every time. */
@@ -36,4 +59,11 @@ export class KeptRequest {
     }
     return this.#request;
   }
+}
+
+/** The bytes that a head and the `Request` made of it take, beyond what those of every connection do. */
+export function sizeOfRequest({ method, target, fields }: RequestHead): number {
+  let size = REQUEST_COST + fields.length * FIELD_COST + method.length + target.length;
+  for (const [name, value] of fields) size += name.length + value.length;
+  return size <= ORDINARY_SIZE ? 0 : size;
 }

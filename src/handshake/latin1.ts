@@ -16,6 +16,11 @@ export function decodeLatin1(bytes: Uint8Array, ascii: boolean): string {
   return text;
 }
 
+/** Copies a part of a longer text, which the part alone may keep from being freed. */
+export function copyText(text: string): string {
+  return text.split("").join("");
+}
+
 /** Encodes a text that has no character above U+00FF. */
 export function encodeLatin1(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);

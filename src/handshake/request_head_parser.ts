@@ -99,9 +99,9 @@ export class RequestHeadParser {
     return this.#started;
   }
 
-  /** The number of bytes kept of a head that is not whole yet. */
+  /** The number of bytes that memory is held for, of a head that is not whole yet. */
   get heldLength(): number {
-    return this.#buffer?.length ?? 0;
+    return this.#buffer === undefined ? 0 : this.#buffer.capacity + this.#scanner.heldLength;
   }
 
   /**

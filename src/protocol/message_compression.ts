@@ -4,6 +4,8 @@ export interface MessageInflation {
   readonly isPending: boolean;
   /** The number of bytes of input that were not read yet. */
   readonly pendingLength: number;
+  /** The number of bytes that memory is held for. */
+  readonly heldLength: number;
   /** Where `read` puts what it gives, from 0 on. */
   readonly output: Uint8Array;
   /** Takes a piece of a message, `bytes` from `start` to `end` (exclusive). What came before was read. */
@@ -29,6 +31,8 @@ export interface MessageInflation {
 
 /** Compresses messages. */
 export interface MessageDeflation {
+  /** The number of bytes that memory is held for. */
+  readonly heldLength: number;
   /**
    * Compresses a message.
    *

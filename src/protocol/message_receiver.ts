@@ -141,9 +141,9 @@ export class MessageReceiver implements FrameHandler {
     return this.#payload.length + (this.#inflater?.pendingLength ?? 0);
   }
 
-  /** The number of bytes that memory is held for, of the message in progress. */
+  /** The number of bytes that memory is held for, to receive. */
   get heldLength(): number {
-    return this.#payload.capacity;
+    return this.#payload.capacity + (this.#inflater?.heldLength ?? 0);
   }
 
   /**

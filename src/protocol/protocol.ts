@@ -131,9 +131,9 @@ export class Protocol {
     return this.#receiver.collectedLength;
   }
 
-  /** The number of bytes that memory is held for, of a message that is not whole yet. */
+  /** The number of bytes that memory is held for: of a message that is not whole yet, and to compress. */
   get heldLength(): number {
-    return this.#receiver.heldLength;
+    return this.#receiver.heldLength + (this.#compression?.deflater.heldLength ?? 0);
   }
 
   /** The number of bytes that {@linkcode Protocol.takeOutput} would give. */

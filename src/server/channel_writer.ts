@@ -4,6 +4,9 @@ import type { Clock } from "../connection/clock.ts";
 /** How much a peer is given its time for: of more, it has as much time again. */
 const PIECE_SIZE = 64 * 1024;
 
+/** Up to this size a chunk is no more than a channel may have under way in any case. */
+const MAX_SMALL = 4 * 1024;
+
 /** Writes to a channel, chunk by chunk, for whoever can wait: the plain HTTP side. */
 export class ChannelWriter {
   readonly #channel: ByteChannel;
@@ -12,6 +15,9 @@ export class ChannelWriter {
   #drained: PromiseWithResolvers<void> | undefined;
   #closed = false;
   #written = 0;
+  #heldSize = 0;
+  /** Called when `heldSize` has changed. */
+  onHeld: (() => void) | undefined;
   /** Called when the channel is gone. */
   onClose: (() => void) | undefined;
 
@@ -32,6 +38,11 @@ export class ChannelWriter {
     return this.#closed;
   }
 
+  /** The bytes of the chunks that wait for the peer. */
+  get heldSize(): number {
+    return this.#heldSize;
+  }
+
   /** How many bytes were written. */
   get written(): number {
     return this.#written;
@@ -39,9 +50,11 @@ export class ChannelWriter {
 
   /** Writes a chunk; resolves when the next one is welcome, or the channel is gone. */
   async write(chunk: Uint8Array): Promise<void> {
+    this.#hold(chunk.length);
     for (let start = 0; start < chunk.length; start += PIECE_SIZE) {
       await this.#writePiece(chunk.subarray(start, start + PIECE_SIZE));
     }
+    this.#hold(-chunk.length);
   }
 
   async #writePiece(chunk: Uint8Array): Promise<void> {
@@ -56,6 +69,13 @@ export class ChannelWriter {
     const timer = this.#clock.setTimeout(() => this.#channel.abort(), this.#timeoutMs);
     await promise;
     this.#clock.clearTimeout(timer);
+  }
+
+  #hold(change: number): void {
+    // A chunk is one piece of memory, however much of it was sent; a small one is sent at once.
+    if (Math.abs(change) <= MAX_SMALL) return;
+    this.#heldSize += change;
+    this.onHeld?.();
   }
 
   /** The channel has taken what was written. */

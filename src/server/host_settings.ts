@@ -1,5 +1,6 @@
 import type { Clock } from "../connection/clock.ts";
 import type { ConnectionCallbacks } from "../connection/connection.ts";
+import { contextSize } from "../extensions/permessage_deflate.ts";
 import { checkFunction, checkSignal } from "../checks.ts";
 import { reportError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
@@ -9,6 +10,7 @@ import {
   type AcceptSettings,
   type Handler,
   type HostOptions,
+  largestPiece,
   resolveAcceptOptions,
 } from "./options.ts";
 import type { Broker } from "../topics/broker.ts";
@@ -56,13 +58,16 @@ export function resolveHostOptions<Data>(
   checkLimit("maxHandshakes", maxHandshakes, 0);
   checkBroker(broker);
   checkLimit("brokerQueueSize", brokerQueueSize, 0);
-  const { maxMessageSize } = accept.connection.limits;
   return {
     accept,
     handler,
     admission,
     maxHandshakes,
-    memoryBudget: resolveMemoryBudget(options.memoryBudget, maxMessageSize),
+    memoryBudget: resolveMemoryBudget(
+      options.memoryBudget,
+      largestPiece(accept),
+      accept.compression?.contextTakeover ? contextSize(accept.compression) : 0,
+    ),
     onEvent: onEvent?.bind(options),
     signal,
     broker,

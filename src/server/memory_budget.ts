@@ -9,13 +9,13 @@ export interface MemoryBudgetOptions {
   /**
    * The bytes there are in any case: 1 or more, or `Infinity`.
    *
-   * @default {16777216}, or four times `limits.maxMessageSize` where that is more
+   * @default {16777216}, or four times the largest message or request body where that is more
    */
   size: number;
   /**
    * The bytes that each connection adds: 0 or more, or `Infinity`.
    *
-   * @default {32768}
+   * @default {32768}, and twice what the windows of a connection take with `contextTakeover`
    */
   sizePerConnection: number;
 }
@@ -184,8 +184,10 @@ export class MemoryBudget implements Budget {
     // Somewhat more than needed: the next look at all of them is not due at once.
     const enough = this.#limit * 7 / 8;
     if (this.#held <= this.#limit) return;
+    // All those with no more than their share hold no more than half of it together.
+    const share = this.#share;
     for (const { member, held } of members) {
-      if (this.#held <= enough || held === 0) return;
+      if (this.#held <= enough || held <= share) return;
       member.shed();
     }
   }
@@ -200,11 +202,13 @@ export class MemoryBudget implements Budget {
 export function resolveMemoryBudget(
   given: HostOptions["memoryBudget"] = {},
   maxMessageSize: number,
+  contextSize = 0,
 ): MemoryBudgetOptions | undefined {
   if (given === false) return undefined;
   const budget = withDefaults<MemoryBudgetOptions>("memoryBudget", given, {
     size: defaultSize(maxMessageSize),
-    sizePerConnection: 32 * 1024,
+    // What all connections keep must not be what makes memory short: that begins at half of it.
+    sizePerConnection: 32 * 1024 + 2 * contextSize,
   });
   checkLimit("memoryBudget.size", budget.size, 1);
   checkLimit("memoryBudget.sizePerConnection", budget.sizePerConnection, 0);

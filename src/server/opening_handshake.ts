@@ -9,7 +9,8 @@ import { computeAccept } from "../handshake/accept_key.ts";
 import { parseContentLength } from "../handshake/content_length.ts";
 import { isUpgrade, upgradeRequired, validateUpgrade } from "../handshake/negotiate.ts";
 import { askOrigin } from "../handshake/origin.ts";
-import { KeptRequest } from "../handshake/kept_request.ts";
+import { KeptRequest, sizeOfRequest } from "../handshake/kept_request.ts";
+import { copyText } from "../handshake/latin1.ts";
 import { toRequest } from "../handshake/request.ts";
 import { checkRequestParts, type RequestParts } from "../handshake/request_parts.ts";
 import type { RequestHead } from "../handshake/request_head.ts";
@@ -45,6 +46,8 @@ export interface HandshakeOwner<Data> {
   readonly isResumable?: boolean;
   /** Why no request of this peer is served at the moment, if so. */
   refusal(isUpgrade: boolean, remote: Address): HandshakeError | undefined;
+  /** A handshake that has ended gives back what its hook had in hand. */
+  forgetHandshake?(handshake: OpeningHandshake<Data>): void;
   /** Takes a WebSocket that was agreed upon: the channel is the owner's from here on. */
   acceptUpgrade(handshake: OpeningHandshake<Data>, accepted: AcceptedUpgrade<Data>): void;
   /**
@@ -83,15 +86,25 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   #head: RequestHead | undefined;
   #abort: AbortController | undefined;
   #timer: unknown;
+  /** The bytes that the head takes, and what is made of it. */
+  #headSize = 0;
   /** The bytes that wait behind the head. */
   #received: Uint8Array = EMPTY;
   /** The body that is being received, if any. */
   #body: ByteCollector | undefined;
+  /**
+   * The bytes of the body that the program was given. They count until its response is done, also
+   * where the client has left: a hook that takes its time goes on holding them.
+   */
+  #givenSize = 0;
+  /** Whether the rest of the body waits for memory. */
+  #waitsForMemory = false;
   /** Takes the bytes of a body; undefined where none is being received. */
   #receiveBody: ((bytes: Uint8Array) => void) | undefined;
   #failBody: ((error: HandshakeError) => void) | undefined;
   #isAnswering = false;
   #isAnswered = false;
+  #isDropped = false;
   #isClosed = false;
   #refusal: HandshakeError | undefined;
   /** What the budget was told last. */
@@ -111,6 +124,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     this.#owner = owner;
     this.#place = place;
     this.#writer = new ChannelWriter(channel, clock, settings.handshakeTimeoutMs);
+    this.#writer.onHeld = () => this.recountHeld();
     this.#parser = new RequestHeadParser(settings.headLimits);
     if (settings.handshakeTimeoutMs !== Infinity) {
       this.#timer = clock.setTimeout(() => this.#expire(), settings.handshakeTimeoutMs);
@@ -130,6 +144,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
 
   /** Drops the channel. */
   drop(): void {
+    this.#isDropped = true;
+    this.recountHeld();
     this.#channel.abort();
   }
 
@@ -164,7 +180,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     if (this.#isAnswering) return;
     if (this.#receiveBody !== undefined) {
       this.#receiveBody(bytes);
-      this.recountHeld();
+      this.#waitForMemory(this.recountHeld());
       return;
     }
     let consumed;
@@ -197,10 +213,11 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
 
   receiveClosed(): void {
     this.#isClosed = true;
-    this.#place?.leave();
+    if (this.#givenSize === 0) this.#place?.leave();
     this.#settings.connection.clock.clearTimeout(this.#timer);
     this.#writer.close();
     this.#releaseHeld();
+    this.#owner.budget?.leave(this);
     this.#failBody?.(INCOMPLETE);
     this.#abort?.abort(new DOMException("The client has left", "AbortError"));
     this.#owner.endHandshake(this, this.#refusal, this.#channel.remoteAddress);
@@ -208,10 +225,12 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
 
   // ---- The memory shared with others ----
 
-  /** The bytes held of a request that is not whole yet, or of what follows one. */
+  /** The bytes held of a request and its body, of what follows them, and of the response. */
   get heldSize(): number {
-    if (this.#isClosed) return 0;
-    return this.#parser.heldLength + this.#received.length + (this.#body?.capacity ?? 0);
+    if (this.#isClosed || this.#isDropped) return this.#givenSize;
+    return this.#parser.heldLength + this.#headSize + this.#received.length +
+      (this.#body?.capacity ?? 0) +
+      this.#givenSize + this.#writer.heldSize;
   }
 
   recountHeld(): number {
@@ -223,21 +242,37 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     return heldSize;
   }
 
-  continueReceiving(): void {}
+  /** Reads no more of the body for now, where others need the memory. */
+  #waitForMemory(held: number): void {
+    const { budget } = this.#owner;
+    if (this.#body === undefined || budget === undefined || !budget.isShort) return;
+    if (!budget.mustWait(this, held)) return;
+    this.#waitsForMemory = true;
+    this.#channel.pause();
+  }
+
+  continueReceiving(): void {
+    if (!this.#waitsForMemory) return;
+    this.#waitsForMemory = false;
+    this.#channel.resume();
+  }
 
   shed(): void {
-    if (this.#head === undefined) {
+    if (this.#head === undefined || this.#writer.heldSize > 0) {
       this.drop();
       return;
     }
+    // The program has it: to refuse the request would not give it back.
+    if (this.#givenSize > 0) return;
     this.#abort?.abort(SHORT_OF_MEMORY);
     void this.#refuse(SHORT_OF_MEMORY);
   }
 
-  /** Gives back what waits behind the head. */
+  /** Gives back what was received. */
   #releaseHeld(): void {
     this.#received = EMPTY;
     this.#body = undefined;
+    this.#headSize = 0;
     this.recountHeld();
   }
 
@@ -245,6 +280,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
 
   async #serve(head: RequestHead): Promise<void> {
     this.#place?.move("served");
+    this.#headSize = sizeOfRequest(head);
+    this.recountHeld();
     try {
       const isForWebSocket = isUpgrade(head);
       const refusal = this.#owner.refusal(isForWebSocket, this.#channel.remoteAddress);
@@ -253,7 +290,18 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
       else await this.#serveRequest(head);
     } catch (error) {
       await this.#refuse(error);
+    } finally {
+      if (this.#givenSize > 0) this.#takeBack();
     }
+  }
+
+  /** The program is done with the body. */
+  #takeBack(): void {
+    this.#givenSize = 0;
+    this.recountHeld();
+    if (!this.#isClosed) return;
+    this.#place?.leave();
+    this.#owner.forgetHandshake?.(this);
   }
 
   // ---- A WebSocket ----
@@ -308,7 +356,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
       channel: this.#channel,
       info: {
         request: new KeptRequest(head, secure, request),
-        protocol: protocol ?? "",
+        protocol: copyText(protocol ?? ""),
         extensions: deflate?.response ?? "",
         compression: deflate && this.#owner.compression?.open(deflate.parameters),
         data: acceptance.data as Data,
@@ -375,9 +423,12 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     await promise;
     this.#place?.move("served");
     this.#receiveBody = this.#failBody = undefined;
-    const bytes = cloneBytes(body.take(), 0, length);
-    this.#releaseHeld();
-    return bytes;
+    this.#waitsForMemory = false;
+    this.#givenSize = length;
+    this.#body = undefined;
+    this.recountHeld();
+    // It has been allocated by this library: there is no SharedArrayBuffer.
+    return body.take() as Uint8Array<ArrayBuffer>;
   }
 
   // ---- The answer ----

@@ -215,14 +215,14 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
   maxHandshakes?: number;
   /**
    * How many bytes all connections together may hold: of requests and messages that are still
-   * arriving, of messages that wait for the program, and of what waits to be sent. `false` for any
-   * number.
+   * arriving, of messages that wait for the program, of the bodies of requests until their responses
+   * are done, and of what waits to be sent. `false` for any number.
    *
    * Up to half of it nobody is hindered. Past that, connections that hold more than their share (that
    * half, divided by all of them) are read from by turns, and those that stay above it for two
    * seconds are closed. Past all of it, those that hold the most are closed at once. They are closed
-   * with 1013, or without a Close frame where they don't read, and requests with 503. What the program has in hand is its
-   * own, and does not count.
+   * with 1013, or without a Close frame where they don't read, and requests with 503. A message that the program has in hand
+   * is its own, and does not count.
    */
   memoryBudget?: Partial<MemoryBudgetOptions> | false;
 }
@@ -304,6 +304,14 @@ export function resolveAcceptOptions<Data>(
     callbacks: resolveCallbacks(options),
     connection: resolveConnectionOptions(options, clock),
   };
+}
+
+/** The most bytes that a message, or the body of a request, may have. */
+export function largestPiece<Data>(settings: AcceptSettings<Data>): number {
+  const { fetch, maxRequestBodySize, connection: { limits } } = settings;
+  return fetch === undefined
+    ? limits.maxMessageSize
+    : Math.max(limits.maxMessageSize, maxRequestBodySize);
 }
 
 /**

@@ -102,7 +102,7 @@ export class ServerCounters {
   /** Sums up. */
   stats(
     connections: ReadonlySet<Connection>,
-    handshakes: ReadonlySet<{ readonly heldSize: number }>,
+    handshakes: readonly { readonly heldSize: number }[],
     handshakeCount: number,
   ): ServerStats {
     const sums = { ...this.#ended, heldSize: 0 };

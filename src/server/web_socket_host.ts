@@ -23,7 +23,7 @@ import {
   type HandshakeOwner,
   OpeningHandshake,
 } from "./opening_handshake.ts";
-import type { AcceptSettings, Handler } from "./options.ts";
+import { type AcceptSettings, type Handler, largestPiece } from "./options.ts";
 import { SpreadClose } from "./spread_close.ts";
 import { ServerCounters, type ServerEvent, type ServerStats } from "./stats.ts";
 
@@ -56,6 +56,8 @@ export abstract class WebSocketHost<Data>
   readonly #counters: ServerCounters = new ServerCounters();
   readonly #finished = Promise.withResolvers<void>();
   readonly #handshakes: Set<OpeningHandshake<Data>> = new Set();
+  /** Those that have ended, while their hooks have what they received. */
+  readonly #endedHandshakes: Set<OpeningHandshake<Data>> = new Set();
   readonly #connections: Set<WebSocketConnection<Data>> = new Set();
   #isShuttingDown = false;
   #isStopped = false;
@@ -72,9 +74,9 @@ export abstract class WebSocketHost<Data>
     this.#room = new HandshakeRoom(settings.maxHandshakes);
     this.compression = compression;
     if (memoryBudget !== undefined) {
-      const { clock, limits } = accept.connection;
-      const members = [this.#connections, this.#handshakes];
-      this.budget = new MemoryBudget(memoryBudget, limits.maxMessageSize, members, clock);
+      const { clock } = accept.connection;
+      const members = [this.#connections, this.#handshakes, this.#endedHandshakes];
+      this.budget = new MemoryBudget(memoryBudget, largestPiece(accept), members, clock);
     }
     this.#onEvent = settings.onEvent;
     this.#presence = new Presence(
@@ -142,7 +144,8 @@ export abstract class WebSocketHost<Data>
   }
 
   stats(): ServerStats {
-    const stats = this.#counters.stats(this.#connections, this.#handshakes, this.#room.size);
+    const handshakes = [...this.#handshakes, ...this.#endedHandshakes];
+    const stats = this.#counters.stats(this.#connections, handshakes, this.#room.size);
     const { keeper } = this.topics;
     if (keeper !== undefined) stats.keptSize = keeper.keptSize;
     if (this.#broker !== undefined) stats.broker = this.#broker.stats();
@@ -280,12 +283,17 @@ export abstract class WebSocketHost<Data>
     remoteAddress: Address,
   ): void {
     this.#handshakes.delete(handshake);
+    if (handshake.heldSize > 0) this.#endedHandshakes.add(handshake);
     if (refusal !== undefined) {
       const { status, message } = refusal;
       this.#counters.countRefusal(status);
       this.#tell({ type: "refuse", status, reason: message, remoteAddress });
     }
     this.#finishIfDone();
+  }
+
+  forgetHandshake(handshake: OpeningHandshake<Data>): void {
+    this.#endedHandshakes.delete(handshake);
   }
 
   // ---- The owner of connections ----
