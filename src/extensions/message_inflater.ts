@@ -135,6 +135,7 @@ export class MessageInflater {
     this.#consumed += stream.consumed;
     this.#produced += size;
     if (this.#position < stepEnd && !stream.isOutputFull) this.#beginAnew(stream);
+    if (this.#position === this.#end) this.#releaseInput();
     return size;
   }
 
@@ -156,11 +157,16 @@ export class MessageInflater {
 
   /** Gives the memory back. */
   close(): void {
-    this.#position = this.#end = 0;
-    this.#input = EMPTY;
+    this.#releaseInput();
     if (this.#stream !== undefined) this.#pool.releaseInflater(this.#windowBits, this.#stream);
     this.#stream = undefined;
     this.#produced = 0;
+  }
+
+  /** Lets go of input that was read, which may be a part of much more. */
+  #releaseInput(): void {
+    this.#position = this.#end = 0;
+    this.#input = EMPTY;
   }
 
   #feed(bytes: Uint8Array, start: number, end: number, tailStart: number): void {

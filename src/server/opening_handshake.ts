@@ -23,7 +23,12 @@ import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
 import { ChannelWriter } from "./channel_writer.ts";
 import { checkAcceptance, isResponse } from "./answers.ts";
 import type { HandshakePlace } from "./handshake_room.ts";
-import type { AcceptSettings, RequestInfo, UpgradeAcceptance } from "./options.ts";
+import {
+  type AcceptSettings,
+  BODY_COPIES,
+  type RequestInfo,
+  type UpgradeAcceptance,
+} from "./options.ts";
 import { cancelBody, sendResponse } from "./send_response.ts";
 
 /** A WebSocket that was agreed upon, and what the connection needs to begin. */
@@ -378,16 +383,18 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
       throw upgradeRequired();
     }
     let request = toRequest(head, { secure: this.#secure });
-    if (length > 0) {
-      const body = await this.#collectBody(head, length);
-      if (this.#isClosed || this.#isAnswering) return;
-      request = new Request(request, { body });
-    }
+    if (length > 0) request = await this.#addBody(request, head, length);
+    if (this.#isClosed || this.#isAnswering) return;
     const response: unknown = await fetch(request, this.#createInfo([]));
     if (!isResponse(response)) {
       throw new TypeError("Cannot answer the request: the fetch hook did not return a Response");
     }
     await this.#respond(response, request.method === "HEAD");
+  }
+
+  /** Adds the body. Not within `#serveRequest`, which would keep it, beside the copy of the `Request`. */
+  async #addBody(request: Request, head: RequestHead, length: number): Promise<Request> {
+    return new Request(request, { body: await this.#collectBody(head, length) });
   }
 
   async #collectBody(head: RequestHead, length: number): Promise<Uint8Array<ArrayBuffer>> {
@@ -424,7 +431,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     this.#place?.move("served");
     this.#receiveBody = this.#failBody = undefined;
     this.#waitsForMemory = false;
-    this.#givenSize = length;
+    this.#givenSize = Math.ceil(length * BODY_COPIES);
     this.#body = undefined;
     this.recountHeld();
     // It has been allocated by this library: there is no SharedArrayBuffer.

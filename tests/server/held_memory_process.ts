@@ -1,0 +1,362 @@
+/**
+ * A server whose connections, in memory and without a client, all hold something of one kind. Prints
+ * what it counts for each of them, and by how much the process has grown for each, in bytes.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { deflateRawSync } from "node:zlib";
+import { setTimeout } from "node:timers/promises";
+import type {
+  Address,
+  ByteChannel,
+  ByteChannelHandler,
+  Listen,
+} from "../../src/connection/byte_channel.ts";
+import {
+  deflaterSize,
+  type DeflateStream,
+  DeflateStreams,
+  inflaterSize,
+} from "../../src/extensions/zlib.ts";
+import type { Connection, ConnectionCallbacks, ServeOptions } from "../../src/server/mod.ts";
+import { WebSocketServer } from "../../src/server/server.ts";
+import { clientFrame, utf8 } from "../support/raw_client.ts";
+import { concatBytes, REFERENCE_OPCODES } from "../support/reference_frames.ts";
+import { httpRequest, type RequestInit, upgradeRequest } from "../support/requests.ts";
+import { streamOf } from "../support/stream_of.ts";
+
+const { text, binary, continuation } = REFERENCE_OPCODES;
+
+/** A channel that keeps nothing: what it is given is gone, or never taken. */
+class BareChannel implements ByteChannel {
+  handler!: ByteChannelHandler;
+  readonly remoteAddress: Address = { transport: "tcp", hostname: "192.0.2.1", port: 1 };
+  readonly localAddress: Address = { transport: "tcp", hostname: "192.0.2.2", port: 2 };
+  takes = true;
+  /** What is under way, which a system would hold. */
+  #pending: readonly Uint8Array[] = [];
+
+  write(chunks: readonly Uint8Array[]): boolean {
+    if (!this.takes) this.#pending = chunks;
+    return this.takes;
+  }
+
+  get pendingChunks(): number {
+    return this.#pending.length;
+  }
+
+  pause(): void {}
+  resume(): void {}
+  end(): void {}
+  abort(): void {
+    this.handler.receiveClosed();
+  }
+}
+
+interface Kind {
+  options?: ServeOptions & ConnectionCallbacks;
+  /** What is different about the request of each connection. */
+  request?: (index: number) => RequestInit;
+  /** Has a connection hold something. */
+  hold?: (channel: BareChannel, conn: Connection, index: number) => void;
+  /** Where there is no WebSocket: what is sent instead, for what is measured. */
+  raw?: (channel: BareChannel, index: number) => void;
+  count?: number;
+}
+
+/** Has each channel bring memory of its own, as a socket does. */
+function bring(channel: BareChannel, ...parts: Uint8Array[]): void {
+  channel.handler.receive(concatBytes(parts), false);
+}
+
+const callbacks = { message: () => {} };
+const LETTERS = "abcdefghijklmnopqrstuvwxyz";
+let letters = "";
+/** Text that can be compressed little. */
+function textOf(length: number, index: number): string {
+  for (let state = 1; letters.length < 65_536;) {
+    state = state * 48271 % 0x7fffffff;
+    letters += LETTERS[state % 26];
+  }
+  return `${index} ${letters.slice(0, length)}`.slice(0, length);
+}
+
+function headers(fields: number, length: number) {
+  return (index: number): RequestInit => {
+    const entries = Array.from(
+      { length: fields },
+      (_, field) => [`X-${field}`, textOf(length, index * fields + field)],
+    );
+    return { headers: Object.fromEntries(entries) };
+  };
+}
+
+/** What the program has in hand. */
+const requests: Request[] = [];
+const never = () => new Promise<never>(() => {});
+const sent = new Uint8Array(20_000);
+const TEXT = utf8(textOf(60_000, 1));
+const SHORT = new Uint8Array(deflateRawSync(TEXT.subarray(0, 50), { finishFlush: 2 }));
+const LONG = new Uint8Array(deflateRawSync(TEXT, { finishFlush: 2 }));
+
+const KINDS: Record<string, Kind> = {
+  "a long head": { options: callbacks, request: headers(2, 7_500) },
+  "a long head and its request": {
+    options: { ...callbacks, upgrade: () => ({}) },
+    request: headers(2, 7_500),
+  },
+  "a head of many fields and its request": {
+    options: { ...callbacks, upgrade: () => ({}) },
+    request: headers(90, 100),
+  },
+  "an unfinished head": {
+    raw: (channel, index) => bring(channel, utf8(`GET / HTTP/1.1\r\nX: ${textOf(6_000, index)}`)),
+  },
+  "an unfinished message": {
+    options: callbacks,
+    hold: (channel) => {
+      const payload = new Uint8Array(3_000);
+      for (let i = 0; i < 3; i++) {
+        bring(
+          channel,
+          clientFrame({ fin: false, opcode: i === 0 ? binary : continuation, payload }),
+        );
+      }
+    },
+  },
+  "texts that wait": {
+    hold: (channel, _conn, index) => {
+      for (let i = 0; i < 16; i++) {
+        bring(channel, clientFrame({ opcode: text, payload: utf8(textOf(400, index * 16 + i)) }));
+      }
+    },
+  },
+  "texts beyond Latin-1 that wait": {
+    hold: (channel, _conn, index) => {
+      for (let i = 0; i < 16; i++) {
+        const payload = utf8("\u{416}" + textOf(400, index * 16 + i));
+        bring(channel, clientFrame({ opcode: text, payload }));
+      }
+    },
+  },
+  "tiny messages that wait, each read alone": {
+    hold: (channel) => {
+      for (let i = 0; i < 16; i++) {
+        bring(channel, clientFrame({ opcode: binary, payload: Uint8Array.of(i) }));
+      }
+    },
+  },
+  "messages that wait, read together": {
+    hold: (channel) => {
+      const frame = clientFrame({ opcode: binary, payload: new Uint8Array(250) });
+      bring(channel, ...Array(16).fill(frame));
+    },
+  },
+  "messages of which each keeps what was read with it": {
+    hold: (channel) => {
+      const frame = clientFrame({ opcode: binary, payload: new Uint8Array(100) });
+      const ping = clientFrame({ opcode: REFERENCE_OPCODES.ping, payload: new Uint8Array(100) });
+      for (let i = 0; i < 4; i++) bring(channel, frame, ...Array(40).fill(ping));
+    },
+  },
+  "messages and what is not decoded behind them": {
+    hold: (channel) => {
+      const frame = clientFrame({ opcode: binary, payload: new Uint8Array(1_000) });
+      bring(channel, ...Array(30).fill(frame));
+    },
+  },
+  "streamed messages that wait": {
+    options: {},
+    hold: (channel, conn) => {
+      conn.messages();
+      for (let i = 0; i < 16; i++) {
+        bring(channel, clientFrame({ opcode: binary, payload: new Uint8Array(100) }));
+      }
+    },
+  },
+  "a body that the program was given": {
+    options: {
+      ...callbacks,
+      fetch: (request) => {
+        requests.push(request);
+        return never();
+      },
+    },
+    raw: (channel) => {
+      const head = httpRequest({ method: "POST", headers: { "Content-Length": "30000" } });
+      bring(channel, utf8(head), new Uint8Array(30_000));
+    },
+  },
+  "a response that is not read": {
+    options: {
+      ...callbacks,
+      fetch: () => new Response(streamOf([new Uint8Array(100_000)])),
+    },
+    raw: (channel) => {
+      channel.takes = false;
+      bring(channel, utf8(httpRequest()));
+      // The head is taken, and nothing else.
+      void setTimeout(5).then(() => channel.handler.drain());
+    },
+    count: 200,
+  },
+  "messages that are not read": {
+    options: callbacks,
+    hold: (channel, conn) => {
+      channel.takes = false;
+      for (let i = 0; i < 10; i++) conn.trySend(`${i} ${textOf(2_000, i)}`);
+    },
+  },
+  "pings without a pong": {
+    options: callbacks,
+    hold: (_channel, conn) => {
+      for (let i = 0; i < 30; i++) conn.ping().catch(() => {});
+    },
+  },
+  "messages behind a stream": {
+    options: callbacks,
+    hold: (_channel, conn) => {
+      conn.sendStream("text", new ReadableStream()).catch(() => {});
+      for (let i = 0; i < 30; i++) conn.trySend(sent.subarray(0, 10));
+    },
+  },
+};
+
+interface Collectors {
+  gc?(): void;
+  Bun?: { gc(isSynchronous: boolean): void };
+}
+
+async function measure(): Promise<{ heap: number; rss: number }> {
+  const { gc, Bun } = globalThis as Collectors;
+  for (let i = 0; i < 5; i++) {
+    if (Bun !== undefined) Bun.gc(true);
+    else gc!();
+    await setTimeout(10);
+  }
+  const { heapUsed, external, rss } = process.memoryUsage();
+  // On Bun the heap is what is in use in all.
+  return { heap: Bun === undefined ? heapUsed + external : heapUsed, rss };
+}
+
+async function run({ options = {}, request, hold, raw, count = 200 }: Kind): Promise<void> {
+  let accept!: (channel: ByteChannel) => void;
+  const listen: Listen = (_target, _tls, onChannel) => {
+    accept = onChannel;
+    const addr: Address = { transport: "tcp", hostname: "192.0.2.2", port: 2 };
+    return Promise.resolve({ addr, ref() {}, unref() {}, close: () => Promise.resolve() });
+  };
+  const conns: Connection[] = [];
+  const channels: BareChannel[] = [];
+  const given = {
+    memoryBudget: { size: Infinity },
+    keepAlive: false,
+    handshakeTimeoutMs: Infinity,
+    ...options,
+    onEvent: (event: { type: string; conn?: Connection }) => {
+      if (event.type === "open") conns.push(event.conn!);
+    },
+  } as ServeOptions & ConnectionCallbacks;
+  const handler = options.message === undefined ? never : undefined;
+  const server = await WebSocketServer.listen(listen, given, handler);
+  const connect = (sent: string | undefined) => {
+    const channel = new BareChannel();
+    accept(channel);
+    channels.push(channel);
+    if (sent !== undefined) bring(channel, utf8(sent));
+  };
+  const open = async (number: number, init?: (index: number) => RequestInit) => {
+    for (let i = 0; i < number; i++) {
+      connect(raw === undefined ? upgradeRequest(init?.(i)) : undefined);
+    }
+    while (raw === undefined && conns.length < channels.length) await setTimeout(1);
+  };
+  const holdFrom = async (start: number) => {
+    for (let i = start; i < channels.length; i++) {
+      raw?.(channels[i], i);
+      hold?.(channels[i], conns[i], i);
+      if (i % 20 === 0) await setTimeout(0);
+    }
+    await setTimeout(20);
+  };
+  // What is done first is compiled, and fills what is shared.
+  await open(count, request);
+  await holdFrom(0);
+  await measure();
+  const isHead = hold === undefined && raw === undefined;
+  // An idle connection with an ordinary head is what all of them cost in any case.
+  const idleBefore = await measure();
+  if (isHead) await open(count);
+  const idle = await measure();
+  const startCount = server.stats().heldSize;
+  const start = channels.length;
+  if (!isHead) await open(count, request);
+  const before = isHead ? idle : await measure();
+  if (isHead) await open(count, request);
+  else await holdFrom(start);
+  const after = await measure();
+  const idleSize = isHead ? idle.heap - idleBefore.heap : 0;
+  print(
+    (server.stats().heldSize - startCount) / count,
+    (after.heap - before.heap - idleSize) / count,
+  );
+  process.exit(channels.some(({ pendingChunks }) => pendingChunks < 0) ? 1 : 0);
+}
+
+/** Streams of zlib, whose memory only the system knows of. */
+const STREAMS: Record<string, { counted: number; create: (streams: DeflateStreams) => unknown }> = {
+  "an inflater": {
+    counted: inflaterSize(15, 50),
+    create: (streams) => inflating(streams, SHORT),
+  },
+  "an inflater whose window is full": {
+    counted: inflaterSize(15, LONG.length),
+    create: (streams) => inflating(streams, LONG),
+  },
+  "a deflater": {
+    counted: deflaterSize(15, 8),
+    create: (streams) => deflating(streams.deflater(15, 6, 8)),
+  },
+  "a deflater with a small window": {
+    counted: deflaterSize(13, 6),
+    create: (streams) => deflating(streams.deflater(13, 6, 6)),
+  },
+};
+
+function inflating(streams: DeflateStreams, input: Uint8Array): DeflateStream {
+  const stream = streams.inflater(15);
+  // The output of a step has room for all of it.
+  stream.step(input, 0, input.length);
+  return stream;
+}
+
+function deflating(stream: DeflateStream): DeflateStream {
+  for (let i = 0; i < 3; i++) stream.step(TEXT, 0, TEXT.length);
+  return stream;
+}
+
+async function runStreams(name: string): Promise<void> {
+  const { counted, create } = STREAMS[name];
+  const streams = await DeflateStreams.load();
+  const kept = [create(streams)];
+  const before = await measure();
+  for (let i = 0; i < 150; i++) kept.push(create(streams));
+  const { rss } = await measure();
+  print(counted, (rss - before.rss) / 150);
+  if (kept.length === 0) process.exit(1);
+}
+
+function print(counted: number, grown: number): void {
+  console.log(`counted ${Math.round(counted)} grown ${Math.round(grown)}`);
+}
+
+const kind = process.argv[2];
+if (kind === undefined) {
+  console.log([...Object.keys(KINDS), ...Object.keys(STREAMS)].join("\n"));
+} else if (kind in STREAMS) {
+  await runStreams(kind);
+} else {
+  await run(KINDS[kind]);
+}
