@@ -11,7 +11,7 @@ import { StreamedMessage } from "./streamed_message.ts";
 const TEXT_COST = 32;
 const VIEW_COST = 90;
 const MEMORY_COST = 90;
-const STREAM_COST = 1_700;
+const STREAM_COST = 1_600;
 
 /** What a UTF-16 unit takes: 1 byte or 2, by the text, of which the mean is never wrong by half. */
 const UNIT_SIZE = 1.4;

@@ -29,6 +29,13 @@ import { streamOf } from "../support/stream_of.ts";
 
 const { text, binary, continuation } = REFERENCE_OPCODES;
 
+const NOBODY: ByteChannelHandler = {
+  receive() {},
+  receiveEnd() {},
+  drain() {},
+  receiveClosed() {},
+};
+
 /** A channel that keeps nothing: what it is given is gone, or never taken. */
 class BareChannel implements ByteChannel {
   handler!: ByteChannelHandler;
@@ -36,15 +43,11 @@ class BareChannel implements ByteChannel {
   readonly localAddress: Address = { transport: "tcp", hostname: "192.0.2.2", port: 2 };
   takes = true;
   /** What is under way, which a system would hold. */
-  #pending: readonly Uint8Array[] = [];
+  pending: readonly Uint8Array[] = [];
 
   write(chunks: readonly Uint8Array[]): boolean {
-    if (!this.takes) this.#pending = chunks;
+    if (!this.takes) this.pending = chunks;
     return this.takes;
-  }
-
-  get pendingChunks(): number {
-    return this.#pending.length;
   }
 
   pause(): void {}
@@ -302,7 +305,7 @@ async function run({ options = {}, request, hold, raw, count = 200 }: Kind): Pro
     (server.stats().heldSize - startCount) / count,
     (after.heap - before.heap - idleSize) / count,
   );
-  process.exit(channels.some(({ pendingChunks }) => pendingChunks < 0) ? 1 : 0);
+  for (const channel of channels) channel.handler = NOBODY;
 }
 
 /** Streams of zlib, whose memory only the system knows of. */
@@ -352,11 +355,14 @@ function print(counted: number, grown: number): void {
   console.log(`counted ${Math.round(counted)} grown ${Math.round(grown)}`);
 }
 
-const kind = process.argv[2];
-if (kind === undefined) {
-  console.log([...Object.keys(KINDS), ...Object.keys(STREAMS)].join("\n"));
-} else if (kind in STREAMS) {
-  await runStreams(kind);
+// By hand, a kind of stream at a time: what the system knows is not exact enough for a test.
+const stream = process.argv[2];
+if (stream !== undefined) {
+  await runStreams(stream);
 } else {
-  await run(KINDS[kind]);
+  for (const [name, kind] of Object.entries(KINDS)) {
+    console.log(name);
+    await run(kind);
+  }
 }
+process.exit(0);
