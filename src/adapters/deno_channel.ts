@@ -93,7 +93,7 @@ export class DenoChannel extends OrderedChannel {
       }
       this.#bufferSize = nextBufferSize(size, bufferSize);
       this.#receive(buffer, size, bufferSize);
-      // Deno completes what it can at once without a turn of the event loop.
+      // As in #send().
       if (systemTurns.spend(size)) await systemTurns.next();
     }
     this.#reading = false;
@@ -128,10 +128,12 @@ export class DenoChannel extends OrderedChannel {
           }
           run = buffer.subarray(0, size);
         }
+        // Deno completes what it can at once without a turn of the event loop.
+        if (systemTurns.isOver) await systemTurns.next();
         let taken = await this.#conn.write(run);
         while (taken < size) taken += await this.#conn.write(run.subarray(taken));
         if (buffer !== undefined) returnBuffer(buffer, bufferSizeFor(size));
-        if (systemTurns.spend(size)) await systemTurns.next();
+        systemTurns.spend(size);
       }
     } catch (error) {
       this.#fail(error);

@@ -9,6 +9,7 @@ import { assert } from "@std/assert";
 import { setTimeout } from "node:timers/promises";
 import { KiB, MiB, mib, progress } from "../stress/scale.ts";
 import { ServerProcess } from "../stress/server_process.ts";
+import { decodeUtf8 } from "../support/raw_client.ts";
 import type { Attack } from "./attack.ts";
 import { HonestClients, type Waits } from "./honest_clients.ts";
 import { Target, type TargetOptions } from "./target.ts";
@@ -35,10 +36,10 @@ export class Arena {
   /** How many descriptors the server had open when nobody had attacked it yet. */
   #descriptors = 0;
 
-  /** Starts `hostile_server.ts` in a style, and honest clients of it. */
-  static async start(style: string): Promise<Arena> {
+  /** Starts `hostile_server.ts` in a style, with more arguments if need be, and honest clients of it. */
+  static async start(style: string, more: string[] = []): Promise<Arena> {
     const script = new URL("hostile_server.ts", import.meta.url);
-    const server = await ServerProcess.start(script, [style]);
+    const server = await ServerProcess.start(script, [style, ...more]);
     try {
       const arena = new Arena(style, server, await HonestClients.start(server));
       arena.#descriptors = await arena.#countDescriptors();
@@ -104,6 +105,23 @@ export class Arena {
     assert(waits.arrivalMs < MAX_WAIT_MS, `a new honest client waited ${waits.arrivalMs} ms`);
     assert(left < MAX_LEFT, `the server still uses ${mib(left)} more`);
     if (growth >= maxGrowth) throw new GrowthError(`the server grew by ${mib(growth)}`);
+  }
+
+  /** Gives the longest time that the server's event loop was kept since this was called last, in ms. */
+  async takeStall(): Promise<number> {
+    const target = new Target({ port: this.server.port });
+    try {
+      const client = await target.open();
+      client.sendText("longest stall");
+      return Number(decodeUtf8(await target.readMessage(client)));
+    } finally {
+      target.reset();
+    }
+  }
+
+  /** Gives what honest clients waited for since this was called last. */
+  takeWaits(): Promise<Waits> {
+    return this.#honest.takeWaits();
   }
 
   /** Ends all, and checks that they end by themselves, in order. */

@@ -15,6 +15,8 @@ import { moduleCommand } from "../support/child_process.ts";
 export interface Waits {
   /** The longest wait for an echo, in milliseconds. */
   echoMs: number;
+  /** What 99 of 100 waits for an echo were below, in milliseconds. */
+  echo99Ms: number;
   /** The longest wait for a new connection and its first echo, in milliseconds. */
   arrivalMs: number;
   /** The echoes so far. */

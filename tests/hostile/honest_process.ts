@@ -71,8 +71,10 @@ const newcomers = new Newcomers();
 const running = newcomers.run();
 const input = createInterface({ input: process.stdin });
 input.on("line", () => {
+  const waits = honest.takeWaits();
   console.log(JSON.stringify({
-    echoMs: honest.takeLongestWait(),
+    echoMs: waits.at(-1),
+    echo99Ms: waits[Math.ceil(waits.length * 0.99) - 1],
     arrivalMs: newcomers.takeLongestWait(),
     echoes: honest.count,
     arrivals: newcomers.count,

@@ -44,7 +44,11 @@ const styles: Record<string, Handler | ConnectionCallbacks> = {
     for await (const data of conn) await answer(conn, data);
   },
   messages: async (conn) => {
-    for await (const { type, body } of conn.messages()) await conn.sendStream(type, body);
+    for await (const message of conn.messages()) {
+      // The clients of this style send texts only to ask for something.
+      if (message.type === "text") await answer(conn, await message.text());
+      else await conn.sendStream("binary", message.body);
+    }
   },
 };
 

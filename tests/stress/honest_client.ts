@@ -23,7 +23,7 @@ export class HonestClient {
   count = 0;
   readonly #intervalMs: number;
   readonly #now: () => number;
-  #longestWaitMs = 0;
+  #waitsMs: number[] = [];
   #sentAt: number | undefined;
   readonly #reader: FrameReader;
   #client!: TcpClient;
@@ -65,17 +65,14 @@ export class HonestClient {
     );
   }
 
-  /** Gives the longest wait for an echo since this was called last, in milliseconds. */
-  takeLongestWait(): number {
+  /** Gives the waits for echoes since this was called last, the one at hand included, in milliseconds. */
+  takeWaits(): number[] {
     this.#noteWait();
-    const longest = this.#longestWaitMs;
-    this.#longestWaitMs = 0;
-    return longest;
+    return this.#waitsMs.splice(0).sort((a, b) => a - b);
   }
 
   #noteWait(): void {
-    if (this.#sentAt === undefined) return;
-    this.#longestWaitMs = Math.max(this.#longestWaitMs, this.#now() - this.#sentAt);
+    if (this.#sentAt !== undefined) this.#waitsMs.push(this.#now() - this.#sentAt);
   }
 
   /** Ends after the next echo; throws where one did not come, or was wrong. */

@@ -1,0 +1,67 @@
+import { assert } from "@std/assert";
+import { after, before, describe, it } from "node:test";
+import { KiB, MiB, mib, progress, scaled, skip, TIMEOUT_MS } from "../stress/scale.ts";
+import { Arena } from "./arena.ts";
+import type { Attack } from "./attack.ts";
+import { compressedHogs, hogs } from "./attacks/hogs.ts";
+
+const FLOOD_MS = scaled(1_000, 10_000);
+/** How long the event loop may be kept, by the server's own clock, and honest clients may wait. */
+const MAX_STALL_MS = 50;
+const MAX_ECHO_99_MS = 250;
+const MAX_ARRIVAL_MS = 1_000;
+/** The default memory budget for 32 connections, and what garbage and the runtime may come to. */
+const MAX_GROWTH = 16 * MiB + 32 * 32 * KiB + 60 * MiB;
+
+/** Floods the server; gives what was not as it must be. */
+async function flood(arena: Arena, attack: Attack, style: string): Promise<string[]> {
+  // The first time, code is compiled, and the runtime takes what memory it wants to have.
+  await arena.attack(attack, { floodMs: FLOOD_MS / 4 });
+  await arena.server.usedMemory();
+  await arena.takeStall();
+  await arena.takeWaits();
+  arena.server.resetPeak();
+  const resident = arena.server.residentSize;
+  await arena.attack(attack, { floodMs: FLOOD_MS });
+  const growth = arena.server.peakSize - resident;
+  const stallMs = await arena.takeStall();
+  const { echoMs, echo99Ms, arrivalMs } = await arena.takeWaits();
+  const [stall, echo, echo99, arrival] = [stallMs, echoMs, echo99Ms, arrivalMs].map(Math.round);
+  progress(
+    `${style}, ${attack.name}: stalls of ${stall} ms, waits of ${echo99} ms and at most ${echo} ms, ` +
+      `for new connections ${arrival} ms, ${mib(growth)} grown`,
+  );
+  const wrong: string[] = [];
+  if (stallMs > MAX_STALL_MS) wrong.push(`the event loop was kept for ${stall} ms`);
+  if (echo99Ms > MAX_ECHO_99_MS) wrong.push(`of 100 echoes one took ${echo99} ms`);
+  if (arrivalMs > MAX_ARRIVAL_MS) wrong.push(`a new connection took ${arrival} ms`);
+  if (growth > MAX_GROWTH) wrong.push(`the server grew by ${mib(growth)}`);
+  return wrong;
+}
+
+const STYLES: Record<string, readonly Attack[]> = {
+  callback: [...hogs, ...compressedHogs],
+  iterate: [hogs[1], ...compressedHogs.slice(1, 3)],
+  messages: [hogs[4], hogs[5], ...compressedHogs.slice(1, 3)],
+};
+
+for (const [style, attacks] of Object.entries(STYLES)) {
+  describe(`nobody waits long for a server (${style}) that is flooded with`, () => {
+    let arena: Arena;
+    before(async () => {
+      if (!skip) arena = await Arena.start(style, ["--compression"]);
+    });
+    after(() => arena?.kill());
+
+    for (const attack of attacks) {
+      it(attack.name, { skip, timeout: TIMEOUT_MS }, async () => {
+        let wrong = await flood(arena, attack, style);
+        // What another process does to this machine can't be told from a stall: it is not there twice.
+        if (wrong.length > 0) wrong = await flood(arena, attack, style);
+        assert(wrong.length === 0, wrong.join("; "));
+      });
+    }
+
+    it("and it ends in order", { skip, timeout: TIMEOUT_MS }, () => arena.stop());
+  });
+}
