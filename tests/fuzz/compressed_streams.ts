@@ -405,6 +405,10 @@ class Log extends EventLog {
     this.#see();
   }
 
+  countInflated(): void {
+    this.#see();
+  }
+
   #see(): void {
     this.count++;
     this.onEvent();

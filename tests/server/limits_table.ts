@@ -6,6 +6,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { constants, deflateRawSync } from "node:zlib";
 import type { PresenceOptions } from "../../src/server/mod.ts";
 import { envelope, FakeBroker } from "../brokers/fake_broker.ts";
 import { ResumingClient } from "../resume/resuming_client.ts";
@@ -104,6 +105,11 @@ async function isReadOn(setup: Setup<unknown>, ...messages: Uint8Array[]): Promi
     isReadOn = !channel.isPaused;
   });
   return isReadOn;
+}
+
+/** The payload of a compressed message that inflates to so many bytes. */
+function compressed(size: number): Uint8Array {
+  return deflateRawSync(new Uint8Array(size), { finishFlush: constants.Z_SYNC_FLUSH }).slice(0, -4);
 }
 
 /** Whether so many messages are taken from the socket, that nobody receives. */
@@ -422,6 +428,25 @@ export const LIMITS: readonly LimitRow[] = [
     min: 1,
     other: 1_000,
     isWithin: (setup, size) => isReadOn({ ...setup, ...RECEIVE }, messageOf(size - 8)),
+  },
+  {
+    name: "rateLimits.inflatedBytesPerSecond",
+    default: Infinity,
+    unit: "bytes",
+    min: 1,
+    other: 1_000,
+    async isWithin(setup, size) {
+      let isWithin = false;
+      await withMemoryServer({ ...setup, ...RECEIVE, compression: true }, async (server) => {
+        const client = await server.open({
+          headers: { "Sec-WebSocket-Extensions": "permessage-deflate" },
+        });
+        client.send(clientFrame({ opcode: 2, rsv: 4, payload: compressed(size) }));
+        await settle();
+        isWithin = !server.channelOf(client).isPaused;
+      });
+      return isWithin;
+    },
   },
   {
     name: "rateLimits.messagesPerSecond",
