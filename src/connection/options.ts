@@ -77,8 +77,7 @@ export interface RateLimits {
    */
   bytesPerSecond: number;
   /**
-   * The bytes a second that compressed messages inflate to: 1 or more. Inflating stops within a
-   * message, too.
+   * The bytes a second that compressed messages inflate to: 1 or more.
    *
    * @default {Infinity}
    */

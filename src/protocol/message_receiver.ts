@@ -23,8 +23,9 @@ export interface MessageHandler {
   /** While streaming: takes the end of a message, which was valid as a whole. */
   receiveMessageEnd(): void;
   /**
-   * Takes note that a piece of a compressed message was inflated: 64 KiB at most, of which 0 bytes may
-   * have come. Inflating stops behind it where {@linkcode Protocol.stopReceiving} is called.
+   * Takes note that a piece of a compressed message was inflated, to 64 KiB at most, and maybe to nothing.
+   * If {@linkcode Protocol.stopReceiving} is called, inflating stops behind it while streaming, and
+   * otherwise within messages of more than 2 MiB only.
    */
   countInflated?(size: number): void;
 }
@@ -49,6 +50,13 @@ export interface MessageLimits {
 const MAX_STRING_LENGTH = 2 ** 29 - 24;
 
 const EMPTY = new Uint8Array(0);
+
+/**
+ * How many pieces of a message that is collected are inflated, at least, before it is stopped for others:
+ * to stop all messages half-way would be to hold a part of each. One that inflates to nothing takes longer.
+ */
+const MAX_WORK = 32;
+const EMPTY_PIECE_WORK = 4;
 
 /** What becomes of the payload of the message in progress. */
 const Mode = { Collect: 0, Stream: 1, Discard: 2 } as const;
@@ -118,7 +126,7 @@ export class MessageReceiver implements FrameHandler {
     return this.#isStopped;
   }
 
-  /** Has inflating stop after the piece at hand. */
+  /** Has inflating stop: after the piece at hand while streaming, and else within large messages. */
   stop(): void {
     this.#isStopped = true;
   }
@@ -244,8 +252,7 @@ export class MessageReceiver implements FrameHandler {
     if (inflater.isPending) {
       this.#inflatedSize = size;
       this.#receiveContent(inflater.output, 0, size, Infinity);
-      if (this.#isStopped) inflater.keep();
-      else this.#inflate();
+      this.#inflate();
       this.#receiveMessageEnd();
       return;
     }
@@ -289,13 +296,15 @@ export class MessageReceiver implements FrameHandler {
   /** Inflates what there is, as long as it is wanted. */
   #inflate(): void {
     const inflater = this.#inflater!;
+    let work = 0;
     while (inflater.isPending) {
       const size = inflater.read();
+      work += size > 0 ? 1 : EMPTY_PIECE_WORK;
       this.#inflatedSize += size;
       this.#checkSize(this.#inflatedSize);
       this.#handler.countInflated?.(size);
       if (size > 0) this.#receiveContent(inflater.output, 0, size, Infinity);
-      if (this.#isStopped) {
+      if (this.#isStopped && (this.#mode === Mode.Stream || work >= MAX_WORK)) {
         inflater.keep();
         return;
       }

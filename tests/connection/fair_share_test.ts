@@ -84,12 +84,13 @@ describe("a connection that brings more work than its share of a turn", () => {
     });
   });
 
-  it("is gone on with after each kind of frame, and within a compressed message", () => {
+  it("is gone on with after each kind of frame, and within a large compressed message", () => {
     let clock: FakeClock | undefined;
-    const size = 1_000_000;
+    const size = 5_000_000;
     let pings = 0;
     return withMemoryServer({
       compression: true,
+      limits: { maxMessageSize: size },
       ping() {
         pings++;
         void clock!.stall(MESSAGE_MS);
@@ -199,21 +200,22 @@ describe("rateLimits.inflatedBytesPerSecond", () => {
   const bomb = (size: number) =>
     clientFrame({ opcode: binary, rsv: 4, payload: deflate(new Uint8Array(size)) });
 
-  it("has a peer wait, also within a message", () =>
+  it("has a peer wait, also within a large message", () =>
     withMemoryServer({
       compression: true,
-      rateLimits: { inflatedBytesPerSecond: 100_000 },
+      limits: { maxMessageSize: 10_000_000 },
+      rateLimits: { inflatedBytesPerSecond: 1_000_000 },
       message: (conn, data) => conn.send(`${data.length}`),
     }, async (server) => {
       const { client, conn } = await server.openPair(COMPRESSED);
-      client.send(bomb(10));
-      assertEquals(await client.readMessage(), "10");
-      client.send(bomb(500_000), textFrame("next"));
-      // A second's worth, and the piece that passes it.
+      client.send(bomb(1_000_000), textFrame("next"));
+      assertEquals(await client.readMessage(), "1000000");
+      assertEquals(await client.readMessage(), "4");
+      client.send(bomb(5_000_000), textFrame("last"));
       await server.clock.advance(1_000);
-      assertEquals(conn.stats().messagesReceived, 1);
+      assertEquals(conn.stats().messagesReceived, 2);
       await server.clock.advance(5_000);
-      assertEquals(await client.readMessage(), "500000");
+      assertEquals(await client.readMessage(), "5000000");
       assertEquals(await client.readMessage(), "4");
     }));
 
