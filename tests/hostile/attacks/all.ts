@@ -1,6 +1,7 @@
 import type { Attack } from "../attack.ts";
 import { floods } from "./floods.ts";
 import { hoarders } from "./hoarders.ts";
+import { hogs } from "./hogs.ts";
 import { quickAttacks } from "./quick.ts";
 import { slowHandshakes } from "./slow_handshakes.ts";
 import { stuckPeers } from "./stuck_peers.ts";
@@ -14,4 +15,4 @@ export const largeAttacks: readonly Attack[] = [
 ];
 
 /** All attacks, of all kinds. */
-export const allAttacks: readonly Attack[] = [...quickAttacks, ...largeAttacks];
+export const allAttacks: readonly Attack[] = [...quickAttacks, ...largeAttacks, ...hogs];
