@@ -128,8 +128,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     this.#settings = settings;
     this.#owner = owner;
     this.#place = place;
-    this.#writer = new ChannelWriter(channel, clock, settings.handshakeTimeoutMs);
-    this.#writer.onHeld = () => this.recountHeld();
+    this.#writer = new ChannelWriter(channel, clock, settings.handshakeTimeoutMs, this);
     this.#parser = new RequestHeadParser(settings.headLimits);
     if (settings.handshakeTimeoutMs !== Infinity) {
       this.#timer = clock.setTimeout(() => this.#expire(), settings.handshakeTimeoutMs);
