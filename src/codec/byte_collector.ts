@@ -35,11 +35,18 @@ export class ByteCollector {
    *
    * @param expectedLength How long the collection will become as far as is known: growth stops
    * there, so that a collection of that length needs no trimming.
+   * @param maxLength How long it may become at most: no memory is held beyond that.
    * @throws {MessageTooBigError} Where the runtime has no array that long.
    */
-  append(bytes: Uint8Array, start: number, end: number, expectedLength: number): void {
+  append(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    expectedLength: number,
+    maxLength: number = Infinity,
+  ): void {
     const length = this.#length + end - start;
-    if (length > this.#bytes.length) this.#grow(length, expectedLength);
+    if (length > this.#bytes.length) this.#grow(length, expectedLength, maxLength);
     copyBytes(bytes, start, end, this.#bytes, this.#length);
     this.#length = length;
   }
@@ -53,12 +60,12 @@ export class ByteCollector {
     return length === bytes.length ? bytes : bytes.slice(0, length);
   }
 
-  #grow(length: number, expectedLength: number): void {
+  #grow(length: number, expectedLength: number, maxLength: number): void {
     // Where the length is not known, the first piece may well be the last: no room is left for more.
     const wanted = expectedLength === Infinity
       ? this.#bytes.length * UNKNOWN_GROWTH
       : length * EXPECTED_GROWTH;
-    const capacity = Math.min(Math.max(wanted, INITIAL_CAPACITY), expectedLength);
+    const capacity = Math.min(Math.max(wanted, INITIAL_CAPACITY), expectedLength, maxLength);
     let grown;
     try {
       grown = new Uint8Array(Math.max(length, capacity));

@@ -314,7 +314,7 @@ export class MessageReceiver implements FrameHandler {
   #receiveContent(bytes: Uint8Array, start: number, end: number, expectedLength: number): void {
     if (this.#utf8 !== undefined && !this.#utf8.validate(bytes, start, end)) failUtf8();
     if (this.#mode === Mode.Stream) this.#handler.receiveMessageChunk(bytes, start, end);
-    else this.#payload.append(bytes, start, end, expectedLength);
+    else this.#payload.append(bytes, start, end, expectedLength, this.#maxMessageSize);
   }
 
   #receiveMessageEnd(): void {
