@@ -4,9 +4,10 @@ import { Crowd } from "./crowd.ts";
 
 /**
  * What an opening handshake waits for: the peer, of which nothing was heard, or which has its answer
- * and only has to leave; the peer, which has not sent all of its request; or this server.
+ * and only has to leave; the peer, which has not sent all of its request; the program's hook; or the
+ * response, which may be a stream without end.
  */
-export type HandshakeStage = "silent" | "begun" | "served";
+export type HandshakeStage = "silent" | "begun" | "served" | "answering";
 
 /** A place among the handshakes in progress. */
 export interface HandshakePlace {
@@ -25,12 +26,14 @@ export interface HandshakePlace {
  * 2. Of these, one of the address that has the most.
  * 3. Of these, the one that came first.
  *
- * Those that wait for this server make room for nobody: where all do, there is none for a newcomer.
+ * If there are none of either, a response that is being sent makes room, in the same way. Those that wait
+ * for a hook make room for nobody: if all do, there is none for a newcomer.
  */
 export class HandshakeRoom {
   readonly #max: number;
   readonly #silent: Crowd<Place> = new Crowd();
   readonly #begun: Crowd<Place> = new Crowd();
+  readonly #answering: Crowd<Place> = new Crowd();
   #size = 0;
 
   /** @param max How many places there are. */
@@ -62,8 +65,16 @@ export class HandshakeRoom {
 
   /** Those that are in a stage, where they may have to make room. */
   crowdOf(stage: HandshakeStage): Crowd<Place> | undefined {
-    if (stage === "served") return undefined;
-    return stage === "silent" ? this.#silent : this.#begun;
+    switch (stage) {
+      case "silent":
+        return this.#silent;
+      case "begun":
+        return this.#begun;
+      case "answering":
+        return this.#answering;
+      default:
+        return undefined;
+    }
   }
 
   /** Takes a place back. */
@@ -74,6 +85,7 @@ export class HandshakeRoom {
   get #victim(): Place | undefined {
     const silent = this.#silent;
     const begun = this.#begun;
+    if (silent.size + begun.size === 0) return this.#answering.first;
     const difference = silent.largestSize - begun.largestSize || silent.size - begun.size;
     return difference >= 0 ? silent.first : begun.first;
   }

@@ -206,7 +206,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   }
 
   receiveEnd(): void {
-    if (this.#failBody !== undefined) this.#failBody(INCOMPLETE);
+    if (this.#isAnswering) this.#limitAnswer();
+    else if (this.#failBody !== undefined) this.#failBody(INCOMPLETE);
     else if (!this.hasBegun) this.#channel.end();
     else if (this.#head === undefined) void this.#refuse(INCOMPLETE);
   }
@@ -464,7 +465,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     if (this.#isClosed || this.#isAnswering) return;
     const { connection: { clock, closeTimeoutMs } } = this.#settings;
     this.#isAnswering = true;
-    this.#place?.move("served");
+    this.#place?.move("answering");
     this.#releaseHeld();
     clock.clearTimeout(this.#timer);
     // What else arrives is read and dropped: bytes left unread would make the system reset the
@@ -486,10 +487,21 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     if (this.#isClosed) return;
     this.#isAnswered = true;
     this.#place?.move("silent");
+    clock.clearTimeout(this.#timer);
     this.#channel.end();
     if (closeTimeoutMs !== Infinity) {
       this.#timer = clock.setTimeout(() => this.#channel.abort(), closeTimeoutMs);
     }
+  }
+
+  /**
+   * The client has ended its side, and may have left: nothing tells, while a response of the program's
+   * has nothing to send.
+   */
+  #limitAnswer(): void {
+    const { connection: { clock }, handshakeTimeoutMs } = this.#settings;
+    if (this.#isAnswered || handshakeTimeoutMs === Infinity) return;
+    this.#timer = clock.setTimeout(() => this.#channel.abort(), handshakeTimeoutMs);
   }
 
   #encodeRefusal(error: HandshakeError): Uint8Array {

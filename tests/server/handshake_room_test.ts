@@ -77,6 +77,19 @@ describe("a full room of handshakes", () => {
     assertEquals(setting.dropped, ["a"]);
   });
 
+  it("takes it from responses that are being sent if nobody waits for its peer", () => {
+    const setting = new Setting(4);
+    setting.enter("a", "192.0.2.1", "answering");
+    setting.enter("b", "192.0.2.2", "answering");
+    setting.enter("c", "192.0.2.2", "answering");
+    setting.enter("d", "192.0.2.2", "served");
+    setting.enter("e", "192.0.2.3", "served");
+    assertEquals(setting.dropped, ["b"]);
+    setting.places.get("e")!.move("silent");
+    setting.enter("f", "192.0.2.3", "served");
+    assertEquals(setting.dropped, ["b", "e"]);
+  });
+
   it("counts each place once, however often it is given back", () => {
     const setting = new Setting(2);
     setting.enter("a", "192.0.2.1");
