@@ -40,6 +40,10 @@ export class Intake implements TurnTaker {
   #isStopped = false;
   /** Whether other connections come first. */
   #waitsForTurn = false;
+  /** What `Turns.countWaiting` was told last. */
+  #waitingSize = 0;
+  /** The bytes of the last read. */
+  #readSize = 0;
   /** Whether the peer's FIN waits behind bytes that wait for their turn. */
   #isEndHeld = false;
 
@@ -63,12 +67,14 @@ export class Intake implements TurnTaker {
     return wasPaused;
   }
 
-  /**
-   * The number of bytes that wait for room. Not those that wait for this connection's turn: they are a
-   * part of one read, and gone within some turns, whatever the peer or the program does.
-   */
+  /** The number of bytes that wait for room, or for this connection's turn. */
   get undecodedLength(): number {
-    return this.#waitsForTurn ? 0 : this.#undecoded.length;
+    return this.#undecoded.length;
+  }
+
+  /** How many of them wait for its turn: they are a part of one read, and gone with the next turn. */
+  get waitingLength(): number {
+    return this.#waitingSize;
   }
 
   /** Whether there are bytes that wait for room, or for this connection's turn. */
@@ -89,6 +95,7 @@ export class Intake implements TurnTaker {
   /** Goes on when it is this connection's turn. */
   takeTurn(): void {
     this.#waitsForTurn = false;
+    this.#countWaiting();
     this.#owner.continueReceiving();
   }
 
@@ -106,13 +113,14 @@ export class Intake implements TurnTaker {
 
   /** Takes bytes of the channel; `lent` as in `ByteChannelHandler.receive`. */
   receive(bytes: Uint8Array, lent: boolean): void {
+    this.#readSize = bytes.length;
     if (this.#turns.isOver || this.#waitsForTurn) {
       this.#postpone(bytes, lent);
       return;
     }
     const consumed = this.#decode(bytes, lent);
     if (consumed < bytes.length) {
-      this.#undecoded = lent ? cloneBytes(bytes, consumed, bytes.length) : restOf(bytes, consumed);
+      this.#keep(lent ? cloneBytes(bytes, consumed, bytes.length) : restOf(bytes, consumed));
     }
     if (this.hasUndecoded || this.#owner.isFull) this.#pause();
   }
@@ -121,10 +129,22 @@ export class Intake implements TurnTaker {
   #postpone(bytes: Uint8Array, lent: boolean): void {
     this.#stopForOthers();
     const size = this.#undecoded.length + bytes.length;
-    if (size > bytes.length) this.#undecoded = joinChunks([this.#undecoded, bytes], size);
-    else this.#undecoded = lent ? cloneBytes(bytes, 0, size) : bytes;
+    if (size > bytes.length) this.#keep(joinChunks([this.#undecoded, bytes], size));
+    else this.#keep(lent ? cloneBytes(bytes, 0, size) : bytes);
     // To pause costs more than a small message, behind which mostly nothing else comes.
     if (size > MAX_SMALL) this.#pause();
+  }
+
+  #keep(bytes: Uint8Array): void {
+    this.#undecoded = bytes;
+    this.#countWaiting();
+  }
+
+  #countWaiting(): void {
+    const size = this.#waitsForTurn ? this.#undecoded.length : 0;
+    if (size === this.#waitingSize) return;
+    this.#turns.countWaiting(size - this.#waitingSize);
+    this.#waitingSize = size;
   }
 
   #pause(): void {
@@ -150,7 +170,7 @@ export class Intake implements TurnTaker {
     const bytes = this.#undecoded;
     this.#undecoded = EMPTY;
     const consumed = this.#decode(bytes, false);
-    if (consumed < bytes.length) this.#undecoded = restOf(bytes, consumed);
+    if (consumed < bytes.length) this.#keep(restOf(bytes, consumed));
     // What was postponed may have come without a pause; what follows it must wait now.
     if (this.hasUndecoded) return this.#pause();
     if (!this.#isEndHeld) return;
@@ -162,6 +182,11 @@ export class Intake implements TurnTaker {
   resume(): void {
     if (!this.#isPaused || this.#isStopped || this.#waitsForTurn) return;
     if (this.hasUndecoded || this.#owner.isFull) return;
+    // What it brings would wait behind all that waits already.
+    if (this.#readSize > MAX_SMALL && !this.#turns.mayRead(this.#readSize)) {
+      this.#stopForOthers();
+      return;
+    }
     this.#isPaused = false;
     this.#channel.resume();
   }
@@ -169,7 +194,7 @@ export class Intake implements TurnTaker {
   /** Decodes nothing more. */
   stop(): void {
     this.#isStopped = true;
-    this.#undecoded = EMPTY;
+    this.#keep(EMPTY);
     this.#protocol.stopReceiving();
   }
 

@@ -21,11 +21,17 @@ const MAX_SHARE_MS = 2;
 const MIN_SHARE_MS = 0.25;
 /** After so many bytes of work the time is looked at: to look costs as much as some hundred bytes. */
 const LOOK_COST = 16 * 1024;
-/** If that took longer than this, in milliseconds, the time is looked at after each message. */
+/** If that took longer than this, in milliseconds, the time is looked at after the next message again. */
 const SLOW_MS = 0.5;
 
 /** What a message or a frame costs besides its bytes, in bytes. */
 export const MESSAGE_COST = 2048;
+
+/**
+ * How many bytes may wait for turns, in all, before connections that brought much are read from again. What
+ * one read of each brings may come on top, where all bring it at the same moment.
+ */
+const MAX_WAITING_SIZE = 4 * 1024 * 1024;
 
 /** A connection that has work left. */
 export interface TurnTaker {
@@ -64,6 +70,10 @@ export class Turns {
   #worker: TurnTaker | undefined;
   #workerBeganAt = 0;
   #next: PromiseWithResolvers<void> | undefined;
+  /** The bytes that those that wait hold. */
+  #waitingSize = 0;
+  /** The bytes that those may bring that were allowed to read in this turn. */
+  #allowedSize = 0;
 
   /** Creates turns for what goes by a clock. */
   constructor(clock: Clock) {
@@ -84,13 +94,25 @@ export class Turns {
    */
   spend(cost: number, taker?: TurnTaker): boolean {
     this.#spent += cost;
-    return this.#spent >= this.#lookCost && this.#look(taker);
+    return this.#isOver || (this.#spent >= this.#lookCost && this.#look(taker));
   }
 
   /** Calls `taker.takeTurn()` in one of the next turns, behind those that wait already. */
   wait(taker: TurnTaker): void {
     this.#waiting.push(taker);
     this.#startTiming();
+  }
+
+  /** Notes by how much the bytes have changed that somebody holds while it waits. */
+  countWaiting(change: number): void {
+    this.#waitingSize += change;
+  }
+
+  /** Whether so many bytes may be read, where they may have to wait for a turn. */
+  mayRead(size: number): boolean {
+    if (this.#waitingSize + this.#allowedSize > MAX_WAITING_SIZE) return false;
+    if (this.#waitingSize > 0) this.#allowedSize += size;
+    return true;
   }
 
   /** Resolves in the next turn. */
@@ -113,7 +135,8 @@ export class Turns {
     this.#spent = 0;
     const now = this.#clock.now();
     const isSameWorker = this.#isTimed && (taker === undefined || taker === this.#worker);
-    this.#lookCost = isSameWorker && now - this.#lookedAt > SLOW_MS ? 1 : LOOK_COST;
+    if (isSameWorker && now - this.#lookedAt > SLOW_MS) this.#lookCost = MESSAGE_COST;
+    else if (this.#lookCost < LOOK_COST) this.#lookCost *= 2;
     this.#lookedAt = now;
     if (!this.#isTimed) this.#startTiming();
     else if (now - this.#beganAt >= TURN_MS) this.#isOver = true;
@@ -137,7 +160,7 @@ export class Turns {
     this.#isOver = false;
     this.#isTimed = count > 0;
     this.#worker = undefined;
-    this.#spent = 0;
+    this.#spent = this.#allowedSize = 0;
     const next = this.#next;
     this.#next = undefined;
     next?.resolve();

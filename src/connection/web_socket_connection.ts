@@ -419,7 +419,7 @@ export class WebSocketConnection<Data>
     return this.#handling > 0 || this.#isTooFast || this.#resume?.isFull ||
       this.#receiveQueue.isFull(isWhole ? 0 : this.#protocol.collectedLength) ||
       (this.#budget !== undefined && this.#budget.isShort &&
-        this.#budget.mustWait(this, this.#heldSize));
+        this.#budget.mustWait(this, this.#budgetedSize));
   }
 
   get #isTooFast(): boolean {
@@ -679,9 +679,14 @@ export class WebSocketConnection<Data>
       (this.#resumable === undefined ? 0 : this.#resumable.heldSize + this.subscriber.missedSize);
   }
 
+  /** The same, without the part of a read that waits for its turn: nobody is closed for that. */
+  get #budgetedSize(): number {
+    return this.#heldSize - this.#intake.waitingLength;
+  }
+
   recountHeld(): number {
     if (this.#budget === undefined || this.#isClosed) return 0;
-    const held = this.#heldSize;
+    const held = this.#budgetedSize;
     if (held !== this.#counted) {
       const change = held - this.#counted;
       this.#counted = held;

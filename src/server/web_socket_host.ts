@@ -86,6 +86,7 @@ export abstract class WebSocketHost<Data>
       (error) => reportError(accept.onError, error),
     );
     this.topics.presence = this.#presence;
+    this.topics.turns = accept.connection.turns;
     if (settings.broker !== undefined) {
       const tell = (event: BrokerEvent) => this.#tellOfBroker(event);
       const { broker, brokerQueueSize } = settings;

@@ -1,3 +1,4 @@
+import type { Turns } from "../connection/turns.ts";
 import type { Message } from "../connection/connection.ts";
 import type {
   SubscribeOptions,
@@ -57,6 +58,15 @@ export interface TopicsPresence {
  */
 const GROUP_SIZE = 16;
 
+/**
+ * So many messages are delivered together at least, and no more once they are for so many subscribers in
+ * all: some milliseconds of work, which one client may cause by some messages.
+ */
+const MIN_TOGETHER = 16;
+const MAX_DELIVERIES = 4096;
+/** What one costs, as {@linkcode Turns.spend} counts. */
+const DELIVERY_COST = 256;
+
 const NO_TOPICS: ReadonlySet<string> = new Set();
 
 /**
@@ -69,6 +79,8 @@ export class Topics implements SubscriberTopics {
   readonly #subscriptions: Map<Subscriber, Subscriptions> = new Map();
   #published: Entry[] = [];
   #publishedSize = 0;
+  /** How many times messages are to be sent, for the subscribers that there were. */
+  #deliveries = 0;
   #place = 0;
   #leastRoom = Infinity;
   /** How many times a subscriber has left a topic. */
@@ -78,6 +90,8 @@ export class Topics implements SubscriberTopics {
   watcher: TopicsWatcher | undefined;
   /** Calls back when what has arrived by now has been delivered, as far as the runtime knows. */
   schedule: (flush: () => void) => void = queueMicrotask;
+  /** Shares out the event loop, to which deliveries count. */
+  turns: Turns | undefined;
   /** Is told who watches, and is in, a topic. */
   presence: TopicsPresence | undefined;
   /** Keeps messages, where any are kept. */
@@ -106,6 +120,13 @@ export class Topics implements SubscriberTopics {
     if (!this.#subscribers.has(topic)) return;
     const count = this.#published.push({ topic, message, place: this.#place++ });
     if (count === 1) this.schedule(this.#flush);
+    const deliveries = this.#deliveries += this.subscriberCount(topic);
+    if (count >= MIN_TOGETHER && deliveries >= MAX_DELIVERIES) {
+      // Now, so that it is a part of the turn of whoever had them published.
+      this.flush(true);
+      this.turns?.spend(deliveries * DELIVERY_COST);
+      return;
+    }
     if (this.#publishedSize < MAX_GATHERED) {
       this.#publishedSize += message.data.length;
       if (this.#publishedSize >= MAX_GATHERED) queueMicrotask(this.#flush);
@@ -236,7 +257,7 @@ export class Topics implements SubscriberTopics {
     const entries = this.#published;
     if (entries.length === 0) return;
     this.#published = [];
-    this.#publishedSize = 0;
+    this.#publishedSize = this.#deliveries = 0;
     const topics = new Set<string>();
     for (const { topic } of entries) topics.add(topic);
     if (topics.size === 1) {
