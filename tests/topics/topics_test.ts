@@ -1,6 +1,8 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { SharedFrames, Subscriber } from "../../src/connection/subscriber.ts";
+import { Turns } from "../../src/connection/turns.ts";
+import { FakeClock } from "../../src/testing/fake_clock.ts";
 import { Topics } from "../../src/topics/topics.ts";
 import { TopicSubscription } from "../../src/topics/topic_subscription.ts";
 
@@ -77,6 +79,26 @@ it("those who get all of what is published get it in one piece, also where other
   }
   table.flush();
   assertEquals(received, [[4], [1, 1], [1, 1, 1]]);
+});
+
+it("what is much work is delivered at once, as a part of the turn of who publishes", () => {
+  const clock = new FakeClock();
+  const table = new Topics();
+  table.turns = new Turns(clock);
+  table.schedule = () => {};
+  const received: number[] = [];
+  // As if each delivery took a hundredth of a millisecond.
+  const all = Array.from({ length: 300 }, () => subscriber(received, () => void clock.stall(0.01)));
+  for (const one of all) table.subscribe(one, "a", {});
+  const publish = () => table.publish("a", "x", undefined, "", undefined);
+
+  for (let i = 0; i < 15; i++) publish();
+  assertEquals(received, []);
+  publish();
+  assertEquals(received, Array(300).fill(16));
+  let count = 16;
+  for (; !table.turns.isOver && count < 1_000; count++) publish();
+  assert(count <= 80, `${count} messages in a turn of 10 ms, of 3 ms each 16`);
 });
 
 describe("what is published", () => {
