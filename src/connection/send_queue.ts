@@ -198,6 +198,10 @@ export class SendQueue {
    */
   send(data: Message, compress?: boolean): Promise<void> {
     if (this.#held !== undefined) return this.#hold(this.#held, data, compress);
+    return this.#sendNow(data, compress);
+  }
+
+  #sendNow(data: Message, compress: boolean | undefined): Promise<void> {
     this.#mayHaveOutput = true;
     const isReferenced = this.#protocol.sendMessage(data, compress);
     return this.#wait(isReferenced);
@@ -216,15 +220,19 @@ export class SendQueue {
       if (this.#ready) return;
       this.#owner.recountHeld();
     } else if (this.#held === undefined) {
-      this.#mayHaveOutput = true;
-      this.#protocol.sendFrames(frames.chunks);
-      this.#sharedOutput += frames.length;
-      this.requestFlush();
+      this.#sendSharedNow(frames);
     } else {
       this.#held.push(frames);
       this.#heldSize += frames.length;
     }
     if (this.isAboveHighWater) this.#aboveHighWater = true;
+  }
+
+  #sendSharedNow(frames: SharedFrames): void {
+    this.#mayHaveOutput = true;
+    this.#protocol.sendFrames(frames.chunks);
+    this.#sharedOutput += frames.length;
+    this.requestFlush();
   }
 
   /** Whether so many bytes more are within the queue's size. */
@@ -267,24 +275,27 @@ export class SendQueue {
     this.#streaming = undefined;
   }
 
-  /** Ends the message sent in fragments, and sends what was held back. */
+  /**
+   * Ends the message sent in fragments, and sends what was held back. The program's `drain` may run in
+   * between: until the last of it is sent the queue holds back, so that what comes then goes behind it.
+   */
   endStream(): void {
+    this.#streaming = undefined;
     const held = this.#held;
-    this.#streaming = this.#held = undefined;
     for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
       if ("chunks" in next) {
         this.#heldSize -= next.length;
-        this.sendShared(next, false);
-        continue;
-      }
-      if (next.data === undefined) {
-        this.#held = held;
+        this.#sendSharedNow(next);
+      } else if (next.data === undefined) {
         this.#startStream(next.deferred);
         return;
+      } else {
+        this.#heldSize -= next.size;
+        const { resolve, reject } = next.deferred;
+        this.#sendNow(next.data, next.compress).then(resolve, reject);
       }
-      this.#heldSize -= next.size;
-      this.send(next.data, next.compress).then(next.deferred.resolve, next.deferred.reject);
     }
+    this.#held = undefined;
     this.finishIfDue();
   }
 
