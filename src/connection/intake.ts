@@ -82,6 +82,11 @@ export class Intake implements TurnTaker {
     return this.#undecoded.length > 0 || this.#protocol.hasUninflated;
   }
 
+  /** Whether `proceed` has something to do, once there is room: what waits may be just the peer's FIN. */
+  get hasWork(): boolean {
+    return this.#isEndHeld || this.hasUndecoded;
+  }
+
   /** Whether there is more at hand, to be decoded as soon as there is room for it. */
   get hasNext(): boolean {
     return !this.#waitsForTurn && this.hasUndecoded;
@@ -163,8 +168,13 @@ export class Intake implements TurnTaker {
     return !this.#isEndHeld;
   }
 
-  /** Decodes what waits, as far as there is room now. */
+  /** Decodes what waits, as far as there is room now, and gives the peer's FIN if nothing is left before it. */
   proceed(): void {
+    if (this.hasUndecoded) this.#decodeUndecoded();
+    if (this.#isEndHeld && !this.hasUndecoded) this.#owner.receiveEnd();
+  }
+
+  #decodeUndecoded(): void {
     if (this.#turns.isOver) this.#stopForOthers();
     if (this.#waitsForTurn) return;
     const bytes = this.#undecoded;
@@ -172,10 +182,7 @@ export class Intake implements TurnTaker {
     const consumed = this.#decode(bytes, false);
     if (consumed < bytes.length) this.#keep(restOf(bytes, consumed));
     // What was postponed may have come without a pause; what follows it must wait now.
-    if (this.hasUndecoded) return this.#pause();
-    if (!this.#isEndHeld) return;
-    this.#isEndHeld = false;
-    this.#owner.receiveEnd();
+    if (this.hasUndecoded) this.#pause();
   }
 
   /** Has the channel read on, where there is room and nothing waits. */
@@ -194,6 +201,7 @@ export class Intake implements TurnTaker {
   /** Decodes nothing more. */
   stop(): void {
     this.#isStopped = true;
+    this.#isEndHeld = false;
     this.#keep(EMPTY);
     this.#protocol.stopReceiving();
   }

@@ -363,7 +363,7 @@ export class WebSocketConnection<Data>
 
   continueReceiving(): void {
     if (this.#intake.isDecoding || this.#isClosed) return;
-    if (this.#intake.hasUndecoded) {
+    if (this.#intake.hasWork) {
       this.#sendQueue.cork();
       this.#intake.proceed();
       this.#sendQueue.uncork();

@@ -6,6 +6,7 @@ import { clientFrame, closeFrame, textFrame } from "../support/raw_client.ts";
 import { concatBytes, REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
+import { watch } from "../support/watch.ts";
 
 const { binary, ping } = REFERENCE_OPCODES;
 const COMPRESSED = { headers: { "Sec-WebSocket-Extensions": "permessage-deflate" } };
@@ -180,6 +181,35 @@ describe("a connection that brings more work than its share of a turn", () => {
       await client.readClose();
       assertEquals(late, ["1", "2", "3", "4", "5", "6"]);
       for (const hog of hogs) hog.socket.reset();
+    });
+  });
+
+  it("ends as soon as close() has dropped all that the client's end waited behind", () => {
+    let clock: FakeClock | undefined;
+    return withMemoryServer({
+      compression: true,
+      closeTimeoutMs: 5_000,
+      keepAlive: false,
+      limits: { maxMessageSize: 10_000_000 },
+      rateLimits: { inflatedBytesPerSecond: 100_000 },
+      message: (_conn, data) => data === "stall" ? void clock!.stall(20) : undefined,
+    }, async (server) => {
+      clock = server.clock;
+      const { client, conn } = await server.openPair(COMPRESSED);
+      const other = await server.open();
+      await settle();
+      // The turn is over for all, and the message is compressed to so little that the channel is not paused for it.
+      other.send(concatBytes(Array(30).fill(textFrame("stall"))));
+      const payload = deflate(new Uint8Array(3_500_000));
+      client.send(clientFrame({ opcode: binary, rsv: 4, payload }));
+      assertEquals(server.channelOf(client).isPaused, false);
+      client.socket.end();
+      await settle();
+      assertEquals([conn.state, client.hasEnded], ["open", false]);
+      const closed = watch(conn.close({ closeCode: 4000 }));
+      await settle();
+      assertEquals([closed.state, closed.value?.closeCode], ["resolved", 4000]);
+      assertEquals(await client.readClose(), [4000, ""]);
     });
   });
 
