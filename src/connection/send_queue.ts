@@ -135,10 +135,14 @@ export class SendQueue {
     return this.#stage === "finished";
   }
 
-  /** Whether all that was accepted has been sent, as far as anybody still waits for it. */
+  /** Whether the channel has taken all that was accepted and all other output: the Close frame, too. */
   get isSent(): boolean {
-    return this.#isWhole && this.#streaming === undefined && this.#waiters?.peek() === undefined &&
-      !this.#owner.hasWaiting;
+    return this.#isWhole && this.length === 0 && !this.#isHolding && !this.#owner.hasWaiting;
+  }
+
+  /** Whether a message is being sent in fragments, or others wait for the end of one. */
+  get #isHolding(): boolean {
+    return this.#streaming !== undefined || (this.#held?.length ?? 0) > 0;
   }
 
   /** The bytes sent that the channel has not taken yet. */
@@ -323,9 +327,8 @@ export class SendQueue {
    */
   breakOff(error: unknown): void {
     if (this.#stage === "finished") return;
+    if (this.#isHolding || this.#owner.hasWaiting) this.#isWhole = false;
     const held = this.#held;
-    const hasHeld = this.#streaming !== undefined || (held !== undefined && held.length > 0);
-    if (hasHeld || this.#owner.hasWaiting) this.#isWhole = false;
     this.#heldSize = 0;
     for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
       if ("deferred" in next) next.deferred.reject(error);
@@ -430,15 +433,17 @@ export class SendQueue {
   }
 
   #write(chunks: readonly Uint8Array[], length: number): void {
+    // Before the program's `drain` may run, and send more.
+    const shared = this.#sharedOutput;
+    this.#sharedOutput = 0;
     if (this.#channel.write(chunks)) {
       this.#taken += length;
       this.#settleWaiters();
     } else {
       this.#ready = false;
       this.#inFlight = length;
-      this.#sharedInFlight = this.#sharedOutput;
+      this.#sharedInFlight = shared;
     }
-    this.#sharedOutput = 0;
   }
 
   #hold(

@@ -171,6 +171,46 @@ for (const { name, withServer } of TRANSPORTS) {
   });
 }
 
+/** More than the system's buffers take. */
+const SIZE = 16_000_000;
+
+/** What a client does not read, and what nobody waits for. */
+const UNREAD: [what: string, send: (ends: Omit<Ends, "handled">) => void][] = [
+  ["published messages", ({ server }) => void server.server.publish("x", new Uint8Array(SIZE))],
+  ["messages of trySend()", ({ conn }) => void conn.trySend("x".repeat(SIZE))],
+  ["messages of send() that have resolved", ({ conn }) => void conn.send("x".repeat(SIZE))],
+];
+
+for (const { name, withServer } of TRANSPORTS) {
+  describe(`a connection that is dropped after both Close frames, over ${name}`, () => {
+    for (const [what, send] of UNREAD) {
+      for (const side of ["client", "server"]) {
+        it(`is not clean while it holds ${what}: closed by the ${side}`, () => {
+          const limits = { sendHighWaterMark: Infinity, sendQueueSize: Infinity };
+          return withServer({ closeTimeoutMs: 50, keepAlive: false, limits }, async (server) => {
+            const { client, conn } = await server.openPair();
+            conn.subscribe("x");
+            client.socket.pause();
+            send({ conn, server });
+            await settle();
+            assert(conn.bufferedAmount > 0);
+            const closed = watch(conn.closed);
+            if (side === "server") void conn.close({ closeCode: 4000 });
+            client.sendClose(4000);
+            await settle();
+            if ("clock" in server) {
+              await (server.clock as { advance(ms: number): Promise<void> }).advance(100);
+            }
+            await closed.untilSettled();
+            assertEquals([closed.value?.closeCode, closed.value?.wasClean], [4000, false]);
+            client.socket.reset();
+          });
+        });
+      }
+    }
+  });
+}
+
 const LIMITED = { closeTimeoutMs: 700, keepAlive: false } as const;
 
 describe("a Close frame that waits for what was accepted", () => {
@@ -253,6 +293,22 @@ describe("a Close frame that waits for what was accepted", () => {
       await server.clock.advance(1400);
       assertEquals([sent.state, (await conn.closed).wasClean], ["rejected", false]);
     }));
+
+  for (const side of ["client", "server"]) {
+    it(`has to be taken for the end to be clean: closed by the ${side}`, async () => {
+      for (const reads of [true, false]) {
+        await withMemoryServer(LIMITED, async (server) => {
+          const { client, conn } = await server.openPair();
+          if (!reads) client.socket.pause();
+          if (side === "server") void conn.close({ closeCode: 4000 });
+          client.sendClose(4000);
+          await settle();
+          await server.clock.advance(1400);
+          assertEquals((await conn.closed).wasClean, reads);
+        });
+      }
+    });
+  }
 
   for (const lag of ["drop-oldest", "drop-newest", "latest"] as const) {
     it(`follows the messages that wait for a slow subscriber: ${lag}`, () => {
