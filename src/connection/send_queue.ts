@@ -418,7 +418,7 @@ export class SendQueue {
 
   /** Rejects everybody who waits, and gives the memory back. */
   destroy(error: unknown): void {
-    this.#ready = this.#ending = false;
+    this.#ready = this.#ending = this.#aboveHighWater = false;
     this.#inFlight = this.#sharedInFlight = this.#sharedOutput = 0;
     this.#protocol.takeOutput();
     clearTimeout(this.#lateFlush);

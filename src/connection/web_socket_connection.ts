@@ -542,9 +542,10 @@ export class WebSocketConnection<Data>
 
   send(data: Message, options?: SendOptions): Promise<void> {
     assertMessage(data);
+    // First, since that may close this connection, too.
+    this.#topics?.flush();
     if (!this.isSendable) return rejected(this.#closedError());
     if (options?.signal?.aborted) return rejected(options.signal.reason);
-    this.#topics?.flush();
     if (!this.#sendQueue.hasRoomFor(data)) {
       const { sendQueueOverflow } = this.#settings.limits;
       if (sendQueueOverflow === "drop") return RESOLVED;
@@ -564,8 +565,8 @@ export class WebSocketConnection<Data>
 
   trySend(data: Message): TrySendResult {
     assertMessage(data);
-    if (!this.isSendable) return "closed";
     this.#topics?.flush();
+    if (!this.isSendable) return "closed";
     if (!this.#sendQueue.hasRoomFor(data)) return "dropped";
     this.#messagesSent++;
     this.#sendQueue.send(this.#escape(data));
@@ -585,12 +586,12 @@ export class WebSocketConnection<Data>
     if (!isReadableStream(stream) || stream.locked) {
       throw new TypeError("Cannot send the stream: it is locked, or no ReadableStream");
     }
+    this.#topics?.flush();
     if (!this.isSendable) {
       const error = this.#closedError();
       callHook(() => stream.cancel(error), () => {});
       return rejected(error);
     }
-    this.#topics?.flush();
     this.#messagesSent++;
     const prefix = this.#resumable === undefined ? "" : ESCAPE;
     const sent = sendFragments(this.#sendQueue, type, stream, options, prefix, () => {

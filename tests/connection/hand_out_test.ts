@@ -6,8 +6,8 @@
  */
 
 import { describe, it } from "node:test";
-import { assertEquals } from "@std/assert";
-import type { ConnectionClosedError } from "../../mod.ts";
+import { assertEquals, assertInstanceOf } from "@std/assert";
+import { ConnectionClosedError } from "../../mod.ts";
 import type { Connection } from "../../src/server/mod.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { withMemoryServer } from "../support/transports.ts";
@@ -124,4 +124,77 @@ describe("while what a stream held back is sent", () => {
       await client.finish();
       assertEquals((await conn.closed).wasClean, false);
     }));
+});
+
+describe("what `drain` does while messages are written", () => {
+  it("is counted whole where the message before is shared with other connections", () => {
+    let stall = () => {};
+    return withMemoryServer({
+      limits: { sendHighWaterMark: 100 },
+      drain(conn) {
+        stall();
+        stall = () => {};
+        if (conn.bufferedAmount === 0) void conn.send(LARGE);
+      },
+    }, async (server) => {
+      const { client, conn } = await server.openPair();
+      conn.subscribe("x");
+      stall = () => client.socket.pause();
+      for (let i = 0; i < 2; i++) server.server.publish("x", new Uint8Array(50_000));
+      await settle();
+      assertEquals([conn.bufferedAmount > 70_000, conn.stats().heldSize > 70_000], [true, true]);
+      client.socket.resume();
+      await settle();
+    });
+  });
+
+  it("is not gone on with once it has aborted the connection", () => {
+    const states: string[] = [];
+    let stall = () => {};
+    return withMemoryServer({
+      drain(conn) {
+        states.push(conn.state);
+        if (states.length > 1) return;
+        stall();
+        void conn.send(LARGE);
+        conn.abort();
+      },
+    }, async (server) => {
+      const { client, conn } = await server.openPair();
+      stall = () => client.socket.pause();
+      client.socket.pause();
+      for (const message of [LARGE, "small"]) void conn.send(message);
+      client.socket.resume();
+      await conn.closed;
+      assertEquals(states, ["open"]);
+    });
+  });
+});
+
+describe("a program that sends right after it has published", () => {
+  const ways: [name: string, send: (conn: Connection) => unknown, outcome: unknown][] = [
+    ["send()", (conn) => conn.send("late"), "rejected"],
+    ["trySend()", (conn) => Promise.resolve(conn.trySend("late")), "closed"],
+    ["sendStream()", (conn) => conn.sendStream("text", new Source("late").stream), "rejected"],
+  ];
+  for (const [name, send, outcome] of ways) {
+    it(`is told that the connection is closed by what it published: ${name}`, () =>
+      withMemoryServer(
+        { limits: { sendHighWaterMark: 50, sendQueueSize: 1_000 } },
+        async (server) => {
+          const { client, conn } = await server.openPair();
+          conn.subscribe("x");
+          client.socket.pause();
+          conn.trySend("x".repeat(900));
+          server.server.publish("x", "y".repeat(900));
+          const sent = watch(send(conn) as Promise<unknown>);
+          await sent.untilSettled();
+          assertEquals([sent.value ?? sent.state, conn.state], [outcome, "closing"]);
+          if (sent.state === "rejected") assertInstanceOf(sent.reason, ConnectionClosedError);
+          client.socket.resume();
+          assertEquals(await client.readMessage(), "x".repeat(900));
+          assertEquals((await client.readClose())[0], 1013);
+        },
+      ));
+  }
 });
