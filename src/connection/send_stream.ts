@@ -42,10 +42,7 @@ export async function sendFragments(
     }
   } catch (error) {
     callHook(() => reader.cancel(error), () => {});
-    if (hasBegun) {
-      queue.failStream();
-      onBroken();
-    }
+    if (hasBegun) onBroken();
     throw error;
   } finally {
     // Where it was given up before, its turn is over as soon as it comes.
