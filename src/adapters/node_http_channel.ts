@@ -79,7 +79,11 @@ export class NodeHttpChannel extends NodeChannel {
     socket.setNoDelay?.(true);
     // Sockets of TLS are not half-open: they would end with the peer, and what is being sent with them.
     socket.allowHalfOpen = true;
-    return new NodeHttpChannel(socket, ...addressesOf(socket));
+    const channel = new NodeHttpChannel(socket, ...addressesOf(socket));
+    // The event may have come while a request before was answered, and it comes only once. Told of when
+    // there is a handler, and behind what came with the request.
+    if (socket.readableEnded) queueMicrotask(() => channel.receiveEnd());
+    return channel;
   }
 
   override receiveData(bytes: Uint8Array): void {

@@ -128,6 +128,28 @@ for (const { name, withMounted } of STAGES) {
           return handshakes === 0 && connections === 0;
         });
       }));
+
+    it("ends what is opened for a client that left while a request before was answered", () =>
+      withMounted(ECHO, async (server) => {
+        server.http.removeAllListeners("request");
+        const responses: ServerResponse[] = [];
+        server.http.on("request", (_, response) => void responses.push(response));
+        const client = await server.connect();
+        client.send(httpRequest(), upgradeRequest());
+        await eventually("the request", () => responses.length > 0);
+        const { socket } = responses[0];
+        assert(socket !== null);
+        client.socket.end();
+        // Bun takes the upgrade for plain HTTP, and may tell of the end later.
+        if (isBun) await settle();
+        else await eventually("the end to arrive", () => socket.readableEnded);
+        responses.forEach((response) => response.end());
+        await client.untilClosed();
+        await eventually("the end of the WebSocket, if there was one", () => {
+          const { handshakes, connections } = server.server.stats();
+          return handshakes === 0 && connections === 0 && socket.destroyed;
+        });
+      }));
   });
 }
 
