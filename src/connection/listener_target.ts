@@ -12,7 +12,10 @@ interface HandlerEntry {
 /** The phase of an event at a target that has no parent. */
 const AT_TARGET = 2;
 
-/** The events that are being dispatched, and lack what Node takes from them after the first listener. */
+/** What Node takes from an event after its first listener. */
+const RESTORED = ["currentTarget", "eventPhase", "composedPath"] as const;
+
+/** The events that are being dispatched, and were given back what Node takes from them. */
 const restored: WeakSet<Event> = new WeakSet();
 
 /**
@@ -27,12 +30,17 @@ export abstract class ListenerTarget extends EventTarget {
   /** Takes what a listener has thrown, or its promise has rejected with. */
   abstract failListener(error: unknown): void;
 
+  /** Called when a listener was added. */
+  protected onListenerAdded(_type: string, _options?: boolean | AddEventListenerOptions): void {}
+
   override addEventListener(
     type: string,
     listener: EventListener | EventListenerObject | null,
     options?: boolean | AddEventListenerOptions,
   ): void {
-    super.addEventListener(type, this.#guard(listener as Listener | null), options);
+    const guard = this.#guard("addEventListener", arguments);
+    super.addEventListener(type, guard, options);
+    if (guard !== null) this.onListenerAdded(String(type), options);
   }
 
   override removeEventListener(
@@ -42,20 +50,31 @@ export abstract class ListenerTarget extends EventTarget {
   ): void {
     // Node 22 knows only the option.
     const given = typeof options === "boolean" ? { capture: options } : options;
-    super.removeEventListener(type, this.#guard(listener as Listener | null), given);
+    super.removeEventListener(type, this.#guard("removeEventListener", arguments), given);
   }
 
   override dispatchEvent(event: Event): boolean {
     if (restored.has(event)) {
       throw new DOMException("The event is already being dispatched", "InvalidStateError");
     }
-    const result = super.dispatchEvent(event);
-    if (restored.delete(event)) {
-      for (const name of ["currentTarget", "eventPhase", "composedPath"] as const) {
-        delete (event as Partial<Event>)[name];
-      }
+    try {
+      return super.dispatchEvent(event);
+    } finally {
+      // A listener may have frozen it.
+      if (restored.delete(event)) RESTORED.forEach((name) => Reflect.deleteProperty(event, name));
     }
-    return result;
+  }
+
+  /**
+   * Dispatches an event of the connection. What throws, though listeners can't, is a listener's doing
+   * too: it may have frozen the event, or replaced the classes of the runtime.
+   */
+  protected deliver(create: () => Event): void {
+    try {
+      this.dispatchEvent(create());
+    } catch (error) {
+      this.failListener(error);
+    }
   }
 
   /** The value of the event handler attribute. */
@@ -87,12 +106,21 @@ export abstract class ListenerTarget extends EventTarget {
     }
   }
 
-  #guard(listener: Listener | null): EventListener | null {
-    // What is no listener is for EventTarget to refuse.
-    if (!isObject(listener)) return listener;
+  /**
+   * Gives what stands for the listener among the arguments, which are checked as Web IDL has it: the
+   * runtimes differ, and Deno calls `undefined`.
+   */
+  #guard(method: string, { length, 1: listener }: ArrayLike<unknown>): EventListener | null {
+    if (length < 2) throw new TypeError(`Cannot call ${method} without a type and a listener`);
+    if (listener === undefined || listener === null) return null;
+    if (!isObject(listener)) {
+      throw new TypeError(
+        `Cannot call ${method} with ${String(listener)}: a listener is a function or an object`,
+      );
+    }
     let guard = this.#guards.get(listener);
     if (guard === undefined) {
-      guard = (event) => this.#call(listener, event as Event);
+      guard = (event) => this.#call(listener as Listener, event as Event);
       this.#guards.set(listener, guard);
       // For those runtimes that remove a listener, when its signal aborts, through this class.
       this.#guards.set(guard, guard);
@@ -101,12 +129,13 @@ export abstract class ListenerTarget extends EventTarget {
   }
 
   #call(listener: Listener, event: Event): void {
-    if (event.currentTarget !== this) this.#restore(event);
-    callHook(
-      () =>
-        typeof listener === "function" ? listener.call(this, event) : listener.handleEvent(event),
-      (error) => this.failListener(error),
-    );
+    callHook(() => {
+      // It fails where a listener before has redefined them.
+      if (event.currentTarget !== this) this.#restore(event);
+      return typeof listener === "function"
+        ? listener.call(this, event)
+        : listener.handleEvent(event);
+    }, (error) => this.failListener(error));
   }
 
   /** For Node an event is over after its first listener: gives it back what it is for the others. */

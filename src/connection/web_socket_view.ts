@@ -165,13 +165,11 @@ export class WebSocketView extends ListenerTarget {
     this.setHandler("close", handler);
   }
 
-  override addEventListener(
+  protected override onListenerAdded(
     type: string,
-    listener: EventListener | EventListenerObject | null,
     options?: boolean | AddEventListenerOptions,
   ): void {
-    super.addEventListener(type, listener, options);
-    if (type !== "message" || !listener || this.#isHeard || this.#isClosed) return;
+    if (type !== "message" || this.#isHeard || this.#isClosed) return;
     // A listener whose signal has aborted is none.
     if (typeof options === "object" && options?.signal?.aborted) return;
     this.#isHeard = true;
@@ -209,7 +207,7 @@ export class WebSocketView extends ListenerTarget {
 
   #start(): void {
     this.#hasStarted = true;
-    if (this.readyState === OPEN) this.dispatchEvent(new Event("open"));
+    if (this.readyState === OPEN) this.deliver(() => new Event("open"));
     if (this.#isHeard) this.#scheduleNext();
     void this.#owner.closed.then((info) => {
       // Otherwise it is the last of the events, behind the messages.
@@ -234,7 +232,7 @@ export class WebSocketView extends ListenerTarget {
       void this.#owner.closed.then((info) => this.#end(info));
       return;
     }
-    if (!this.#isClosing) this.dispatchEvent(new ReceivedEvent(this, this.#toData(value)));
+    if (!this.#isClosing) this.deliver(() => new ReceivedEvent(this, this.#toData(value)));
     this.#scheduleNext();
   }
 
@@ -252,8 +250,8 @@ export class WebSocketView extends ListenerTarget {
     // The standard's code is that of the peer's Close frame, also where this side's came first.
     const { closeCode: code, reason } = this.#owner.receivedStatus ??
       { closeCode: CloseCode.AbnormalClosure, reason: "" };
-    if (!wasClean) this.dispatchEvent(new Event("error"));
-    this.dispatchEvent(createCloseEvent({ code, reason, wasClean }));
+    if (!wasClean) this.deliver(() => new Event("error"));
+    this.deliver(() => createCloseEvent({ code, reason, wasClean }));
   }
 }
 

@@ -160,6 +160,112 @@ describe("a listener of asWebSocket() that fails", () => {
   }
 });
 
+/** What a listener may do to an event; what comes of it for the listeners behind differs. */
+const DEEDS: [name: string, spoil: (event: Event) => void][] = [
+  ["makes it not extensible", (event) => Object.preventExtensions(event)],
+  ["hides its target", (event) => Object.defineProperty(event, "currentTarget", { value: null })],
+  ["has its target throw", (event) =>
+    Object.defineProperty(event, "currentTarget", {
+      get() {
+        throw new Error("hidden");
+      },
+    })],
+  ["takes its class away", (event) => Object.setPrototypeOf(event, null)],
+];
+
+describe("a listener of asWebSocket() that spoils the event", () => {
+  for (const place of [0, 1, 2]) {
+    for (const [deed, spoil] of DEEDS) {
+      it(`${deed}, number ${place + 1} of three: the connection goes on, or ends with 1011`, () =>
+        withMemoryServer({}, async (server) => {
+          const { client, conn } = await server.openPair();
+          const socket = conn.asWebSocket();
+          const received: unknown[] = [];
+          for (let i = 0; i < 3; i++) {
+            socket.addEventListener("message", (event) => {
+              if (i === 0) received.push((event as MessageEvent).data);
+              if (i === place) spoil(event);
+            });
+          }
+          client.sendText("a");
+          await settle();
+          client.sendText("b");
+          await settle();
+          if (server.takeErrors().length > 0) {
+            assertEquals((await client.readClose())[0], 1011);
+            assertEquals(received, ["a"]);
+          } else {
+            assertEquals(received, ["a", "b"]);
+          }
+        }));
+    }
+  }
+
+  it("has it thrown by a dispatchEvent of the program: 1011, and a report", () =>
+    withMemoryServer({}, async (server) => {
+      const { client, conn } = await server.openPair();
+      const socket = conn.asWebSocket();
+      const error = new Error("The program's own");
+      socket.addEventListener("message", () => {});
+      await settle();
+      socket.dispatchEvent = () => {
+        throw error;
+      };
+      client.sendText("a");
+      assertEquals((await client.readClose())[0], 1011);
+      client.socket.reset();
+      await settle();
+      // The events of the end fail too.
+      assertEquals([...new Set(server.takeErrors())], [error]);
+    }));
+});
+
+describe("addEventListener() and removeEventListener() of asWebSocket()", () => {
+  const METHODS = ["addEventListener", "removeEventListener"] as const;
+
+  for (const nothing of [undefined, null]) {
+    it(`take ${nothing} for no listener, which hears of no message`, () =>
+      withMemoryServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const socket = conn.asWebSocket();
+        for (const options of [undefined, false, true, { once: true }]) {
+          socket.addEventListener("message", nothing as unknown as null, options);
+          socket.addEventListener("open", nothing as unknown as null, options);
+        }
+        await deliver(client as RawClient);
+        const received: unknown[] = [];
+        socket.addEventListener("message", ({ data }) => void received.push(data));
+        socket.removeEventListener("message", nothing as unknown as null);
+        await deliver(client as RawClient);
+        await deliver(client as RawClient);
+        assertEquals(received, ["a", "a", "a"]);
+      }));
+  }
+
+  it("refuse what is no listener, and fewer than two arguments", () =>
+    withMemoryServer({}, async (server) => {
+      const { client, conn } = await server.openPair();
+      const socket = conn.asWebSocket();
+      const untyped = socket as unknown as Record<string, (...given: unknown[]) => void>;
+      for (const name of METHODS) {
+        for (const listener of [0, 1, "", "f", true, false, 1n, NaN, Symbol("s")]) {
+          assertThrows(
+            () => untyped[name]("message", listener),
+            TypeError,
+            `Cannot call ${name} with ${String(listener)}`,
+          );
+        }
+        for (const given of [[], ["message"]]) {
+          assertThrows(() => untyped[name](...given), TypeError, `Cannot call ${name} without`);
+        }
+      }
+      const received: unknown[] = [];
+      socket.addEventListener("message", ({ data }) => void received.push(data));
+      await deliver(client as RawClient);
+      assertEquals(received, ["a"]);
+    }));
+});
+
 describe("listeners of asWebSocket()", () => {
   const withSocket = (
     body: (socket: WebSocket, client: RawClient, conn: Connection) => unknown,
