@@ -92,9 +92,12 @@ export interface MountedServer<Data = unknown> extends ConnectionHost<Data> {
    * detached.
    *
    * A request that comes behind another one on its connection waits until that has been answered. What the
-   * HTTP server did not check of the request is checked here; one that has a body is refused. While anybody
-   * listens for upgrades, an HTTP server gives all kinds of them away, those of `h2c` too, unless its option
-   * `shouldUpgradeCallback` says otherwise.
+   * HTTP server did not check of the request is checked here; one that has a body is refused.
+   *
+   * A request that asks for another protocol, such as `h2c`, is left to other listeners for upgrades. Where
+   * there are none, or with `others: "refuse"`, the HTTP server answers it as a plain request (RFC 9110,
+   * section 7.8): its `shouldUpgradeCallback` is replaced for as long as anything is attached, and asked for
+   * everything else. Node before 22.21 has none: there such a request is refused with 501.
    *
    * @example Two of them beside each other, and one that goes again
    * ```ts
@@ -220,6 +223,8 @@ export function mount<Data>(
   return MountedHost.create(options, handler);
 }
 
+const REFUSAL = "Cannot accept the upgrade";
+
 /** The sockets that were taken over. */
 const taken: WeakSet<Duplex> = new WeakSet();
 
@@ -229,7 +234,7 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
     attachTo(server, options, {
       // A listener of the program may have had it first.
       handleUpgrade: (...given) => void (taken.has(given[1]) || this.handleUpgrade(...given)),
-      refuseUpgrade: (...given) => void (taken.has(given[1]) || this.refuseUpgrade(...given)),
+      refuseUpgrade: (...given) => void (taken.has(given[1]) || this.#refuse(...given)),
     });
 
   readonly handleUpgrade = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void =>
@@ -248,9 +253,8 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
     if (!Number.isInteger(status) || status < 400 || status > 599) {
       throw new RangeError(`status must be an integer from 400 to 599, got ${String(status)}`);
     }
-    const reason = `Cannot accept the upgrade: ${status} ${statusText(status)}`;
-    const error = new HandshakeError(status, reason.trimEnd());
-    this.#take(request, socket, head, (handshake) => handshake.refuse(error));
+    const reason = `${REFUSAL}: ${status} ${statusText(status)}`;
+    this.#refuse(request, socket, head, new HandshakeError(status, reason.trimEnd()));
   };
 
   /** Checks the options, and creates a host. */
@@ -274,6 +278,15 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
 
   protected override stop(): Promise<void> {
     return Promise.resolve();
+  }
+
+  #refuse(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Uint8Array,
+    error: HandshakeError = new HandshakeError(404, `${REFUSAL}: 404 Not Found`),
+  ): void {
+    this.#take(request, socket, head, (handshake) => handshake.refuse(error));
   }
 
   #take(

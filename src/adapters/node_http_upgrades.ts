@@ -6,6 +6,8 @@
 
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { HandshakeError } from "../errors.ts";
+import { includesToken } from "../handshake/field_values.ts";
 
 /** Takes what the event `"upgrade"` gives. */
 export type UpgradeListener = (
@@ -21,10 +23,14 @@ export interface UpgradeServer {
   address(): unknown;
   /** Counts who listens for an event. */
   listenerCount(event: "upgrade"): number;
+  /** Lists who listens for an event. */
+  listeners(event: "upgrade"): unknown[];
   /** Removes a listener. */
   off(event: "upgrade", listener: UpgradeListener): unknown;
   /** Adds a listener, before all others. */
   prependListener(event: "upgrade", listener: UpgradeListener): unknown;
+  /** Says whether a request to upgrade is one; otherwise it is answered as any other. Node has it since 22.21. */
+  shouldUpgradeCallback?: ((request: IncomingMessage) => boolean) | undefined;
 }
 
 /** Which upgrades of an HTTP server are taken. */
@@ -38,7 +44,7 @@ export interface AttachOptions {
    */
   path: string | readonly string[];
   /**
-   * What becomes of an upgrade with another path, when others listen for the upgrades of this server too.
+   * What becomes of an upgrade to WebSocket with another path, when others listen for the upgrades of this server too.
    *
    * - `"leave"`: it is theirs, and nothing at all is done with it: not even a listener for errors is added.
    *   What they do not want they have to refuse themselves.
@@ -55,7 +61,8 @@ export interface AttachOptions {
 /** Takes and refuses upgrades. */
 interface Taker {
   handleUpgrade: UpgradeListener;
-  refuseUpgrade: UpgradeListener;
+  /** Refuses with 404, or as the error says. */
+  refuseUpgrade(...given: [...Parameters<UpgradeListener>, error?: HandshakeError]): void;
 }
 
 /** One call of `attach`. */
@@ -94,12 +101,15 @@ class UpgradesOf {
   readonly #server: UpgradeServer;
   /** In the order they were attached in: the first that wants an upgrade gets it. */
   readonly #attachments: Set<Attachment> = new Set();
+  /** Gives the server back its `shouldUpgradeCallback`. */
+  #restore: () => void = () => {};
 
   constructor(server: UpgradeServer) {
     this.#server = server;
   }
 
   add(attachment: Attachment): () => void {
+    if (this.#attachments.size === 0) this.#restore = this.#askBeforeUpgrades();
     this.#attachments.add(attachment);
     // Frameworks remove all listeners now and then. Before others, so that one who listens only once is
     // still among those who are counted.
@@ -109,10 +119,42 @@ class UpgradesOf {
       if (!this.#attachments.delete(attachment) || this.#attachments.size > 0) return;
       // Without any listener, upgrades are plain requests for the server.
       this.#server.off("upgrade", this.#onUpgrade);
+      this.#restore();
     };
   }
 
+  /**
+   * Has the server answer what asks for another protocol as if it had not (RFC 9110, section 7.8), where
+   * nobody else listens for upgrades: `curl --http2`, or the HTTP client of Java, ask for `h2c` at all times.
+   */
+  #askBeforeUpgrades(): () => void {
+    const server = this.#server;
+    const before = server.shouldUpgradeCallback;
+    if (typeof before !== "function") return () => {};
+    const callback = (request: IncomingMessage): boolean =>
+      (asksForWebSocket(request) || !this.#decidesAlone) && before.call(server, request);
+    server.shouldUpgradeCallback = callback;
+    return () => {
+      // Others may have replaced it since.
+      if (server.shouldUpgradeCallback === callback) server.shouldUpgradeCallback = before;
+    };
+  }
+
+  /** Whether nobody else listens for upgrades, or only watches. */
+  get #decidesAlone(): boolean {
+    const listeners = this.#server.listeners("upgrade");
+    if (!listeners.includes(this.#onUpgrade)) return false;
+    return listeners.length === 1 ||
+      [...this.#attachments].some(({ refusesOthers }) => refusesOthers);
+  }
+
   readonly #onUpgrade: UpgradeListener = (request, socket, head) => {
+    if (!asksForWebSocket(request)) {
+      // Of a server that has no `shouldUpgradeCallback`.
+      const [{ taker }] = this.#attachments;
+      if (this.#decidesAlone) taker.refuseUpgrade(request, socket, head, notWebSocket());
+      return;
+    }
     const path = pathOf(request.url ?? "");
     let refuser: Taker | undefined;
     for (const attachment of this.#attachments) {
@@ -126,6 +168,15 @@ class UpgradesOf {
     }
     refuser?.refuseUpgrade(request, socket, head);
   };
+}
+
+function asksForWebSocket({ headers }: IncomingMessage): boolean {
+  return includesToken(headers?.upgrade ?? "", "websocket");
+}
+
+function notWebSocket(): HandshakeError {
+  const reason = "Cannot upgrade to another protocol than websocket: ask without an Upgrade field";
+  return new HandshakeError(501, reason);
 }
 
 function takes({ paths, folders }: Attachment, path: string): boolean {
@@ -143,7 +194,7 @@ function pathOf(target: string): string | undefined {
 }
 
 function checkServer(server: UpgradeServer): void {
-  const methods = ["address", "listenerCount", "off", "prependListener"] as const;
+  const methods = ["address", "listenerCount", "listeners", "off", "prependListener"] as const;
   if (methods.every((name) => typeof server?.[name] === "function")) return;
   throw new TypeError(
     `Cannot attach to ${

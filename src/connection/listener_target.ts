@@ -35,7 +35,7 @@ export abstract class ListenerTarget extends EventTarget {
 
   override addEventListener(
     type: string,
-    listener: EventListener | EventListenerObject | null,
+    _listener: EventListener | EventListenerObject | null,
     options?: boolean | AddEventListenerOptions,
   ): void {
     const guard = this.#guard("addEventListener", arguments);
@@ -45,7 +45,7 @@ export abstract class ListenerTarget extends EventTarget {
 
   override removeEventListener(
     type: string,
-    listener: EventListener | EventListenerObject | null,
+    _listener: EventListener | EventListenerObject | null,
     options?: boolean | EventListenerOptions,
   ): void {
     // Node 22 knows only the option.

@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
@@ -145,6 +145,99 @@ for (const { name, withMounted } of STAGES) {
         assertEquals(await statusOf(server, "/other"), 404);
         assertEquals(watched, ["/own", "/other"]);
         detach();
+      }));
+
+    for (const asked of ["h2c", "TLS/1.2", "websocket/13", "websockets", "h2c, foo/1"]) {
+      const askFor = async (
+        server: MountHarness<undefined>,
+        target: string,
+        body = "",
+      ): Promise<[status: number, body: string]> => {
+        const client = await server.connect();
+        const method = body === "" ? "GET" : "POST";
+        client.send(
+          `${method} ${target} HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade, HTTP2-Settings\r\n` +
+            `Upgrade: ${asked}\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: ${body.length}\r\n\r\n` +
+            body,
+        );
+        const { status, headers } = await client.readHead();
+        const bytes = await client.readBytes(Number(headers.get("content-length")));
+        client.socket.end();
+        return [status, new TextDecoder().decode(bytes)];
+      };
+
+      it(`leaves ${asked} to the HTTP server, as a plain request, when nobody else listens`, () =>
+        withEcho(async (server, echo) => {
+          const http: UpgradeServer = server.http;
+          const before = http.shouldUpgradeCallback;
+          const detach = echo.attach(server.http, { path: "/own" });
+          const detachAlso = echo.attach(server.http, { path: "/also", others: "refuse" });
+          for (const target of ["/own", "/api"]) {
+            for (const body of ["", "hello"]) {
+              if (before !== undefined) {
+                assertEquals(await askFor(server, target, body), [200, target]);
+              } else {
+                const [status, text] = await askFor(server, target, body);
+                assertEquals(status, 501);
+                assertMatch(text, /without an Upgrade field/);
+              }
+            }
+          }
+          // Nor is it for those who only watch.
+          server.http.on("upgrade", () => {});
+          assertEquals((await askFor(server, "/own"))[0], before === undefined ? 501 : 200);
+          assertEquals(await statusOf(server, "/own"), 101);
+          detachAlso();
+          detach();
+          assert(http.shouldUpgradeCallback === before);
+        }));
+
+      it(`leaves ${asked} to others who listen, also with its own path`, () =>
+        withEcho(async (server, echo) => {
+          server.http.on("upgrade", (request, socket) => {
+            if (!/^websocket$/i.test(request.headers.upgrade ?? "")) {
+              answerAs("other")(request, socket);
+            }
+          });
+          echo.attach(server.http, { path: "/own" });
+          for (const target of ["/own", "/api"]) {
+            assertEquals(await askFor(server, target), [299, ""]);
+          }
+          assertEquals(await statusOf(server, "/own"), 101);
+          assertEquals(echo.stats().refused, {});
+        }));
+    }
+
+    it("refuses with 501 what the server gives it all the same, and nobody else would answer", () =>
+      withEcho(async (server, echo) => {
+        echo.attach(server.http, { path: "/own" });
+        (server.http as UpgradeServer).shouldUpgradeCallback = () => true;
+        const client = await server.request(
+          upgradeRequest({ target: "/own", headers: { Upgrade: "h2c" } }),
+        );
+        const { status, headers } = await client.readHead();
+        const body = await client.readBytes(Number(headers.get("content-length")));
+        client.socket.end();
+        assertEquals(status, 501);
+        assertMatch(new TextDecoder().decode(body), /ask without an Upgrade field/);
+        await eventually("the end", () => echo.stats().handshakes === 0);
+        assertEquals(echo.stats().refused, { 501: 1 });
+      }));
+
+    it("asks the shouldUpgradeCallback of the program for what it does not decide", () =>
+      withEcho(async (server, echo) => {
+        const http: UpgradeServer = server.http;
+        if (http.shouldUpgradeCallback === undefined) return;
+        const before = ({ url }: IncomingMessage) => url !== "/plain";
+        http.shouldUpgradeCallback = before;
+        const detach = echo.attach(server.http, { path: "/*" });
+        assertEquals(await ask(server, "/plain"), [200, "/plain"]);
+        assertEquals(await statusOf(server, "/own"), 101);
+        // One that was set later stays.
+        const after = () => true;
+        http.shouldUpgradeCallback = after;
+        detach();
+        assert(http.shouldUpgradeCallback === after);
       }));
 
     it("shares the server with others that are attached, of which the first takes it", () =>
