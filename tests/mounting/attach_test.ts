@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
 import {
   type AttachOptions,
   type Connection,
@@ -407,6 +408,27 @@ describe("refuseUpgrade()", () => {
         assertEquals(refused, Object.fromEntries(statuses.map((status) => [status, 1])));
       }));
   }
+
+  it("routes by hand between what is mounted, ws, and nobody", () =>
+    STAGES[0].withMounted<undefined>({ ...ECHO, isDetached: true }, async (server) => {
+      const wss = new WebSocketServer({ noServer: true });
+      wss.on("connection", (socket) => socket.send("from ws"));
+      const chat = server.server;
+      server.http.on("upgrade", (request, socket, head) => {
+        if (request.url === "/a") chat.handleUpgrade(request, socket, head);
+        else if (request.url === "/b") {
+          wss.handleUpgrade(request, socket, head, (ws) => wss.emit("connection", ws, request));
+        } else chat.refuseUpgrade(request, socket, head);
+      });
+      const a = await server.open({ target: "/a" });
+      a.sendText("hello");
+      assertEquals(await a.readMessage(), "hello");
+      const b = await server.open({ target: "/b" });
+      assertEquals(await b.readMessage(), "from ws");
+      assertEquals(await statusOf(server, "/c"), 404);
+      a.socket.reset();
+      b.socket.reset();
+    }));
 
   it("refuses another status, and what an upgrade event does not give", async () => {
     const mounted = await mount({}, (conn) => conn.closed);
