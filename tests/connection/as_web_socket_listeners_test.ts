@@ -229,13 +229,13 @@ describe("addEventListener() and removeEventListener() of asWebSocket()", () => 
         const { client, conn } = await server.openPair();
         const socket = conn.asWebSocket();
         for (const options of [undefined, false, true, { once: true }]) {
-          socket.addEventListener("message", nothing as unknown as null, options);
-          socket.addEventListener("open", nothing as unknown as null, options);
+          socket.addEventListener("message", nothing as unknown as EventListener, options);
+          socket.addEventListener("open", nothing as unknown as EventListener, options);
         }
         await deliver(client as RawClient);
         const received: unknown[] = [];
         socket.addEventListener("message", ({ data }) => void received.push(data));
-        socket.removeEventListener("message", nothing as unknown as null);
+        socket.removeEventListener("message", nothing as unknown as EventListener);
         await deliver(client as RawClient);
         await deliver(client as RawClient);
         assertEquals(received, ["a", "a", "a"]);
