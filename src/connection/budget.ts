@@ -12,6 +12,10 @@ export interface BudgetMember {
 export interface Budget {
   /** Whether so much of it is in use that the members have to take turns. */
   readonly isShort: boolean;
+  /** All the bytes that there are. */
+  readonly limit: number;
+  /** The bytes that each member may hold where memory is short. */
+  readonly share: number;
   /** Notes by how much a member's bytes have changed. */
   count(change: number): void;
   /**

@@ -7,13 +7,18 @@ const PIECE_SIZE = 64 * 1024;
 /** Up to this size a chunk is no more than a channel may have under way in any case. */
 const MAX_SMALL = 4 * 1024;
 
+/** How long a peer may take nothing before it counts as stalled, in milliseconds. */
+const PATIENCE_MS = 2_000;
+
 /**
  * What a writer tells its owner. Not a callback: with a closure for each handshake, which refers back to
  * it, a server of Deno that is attacked grows twice as far before it collects them.
  */
 export interface ChannelWriterOwner {
-  /** Counts again, as `heldSize` of the writer has changed. */
-  recountHeld(): void;
+  /** The peer has taken nothing for two seconds, or for two more. */
+  tellStall(): void;
+  /** The peer takes something again. */
+  tellProgress(): void;
 }
 
 /** Writes to a channel, chunk by chunk, for whoever can wait: the plain HTTP side. */
@@ -24,7 +29,9 @@ export class ChannelWriter {
   #drained: PromiseWithResolvers<void> | undefined;
   #closed = false;
   #written = 0;
-  #heldSize = 0;
+  #chunkSize = 0;
+  #isStalled = false;
+  #timer: unknown;
   readonly #owner: ChannelWriterOwner;
   /** Called when the channel is gone. */
   onClose: (() => void) | undefined;
@@ -47,9 +54,15 @@ export class ChannelWriter {
     return this.#closed;
   }
 
-  /** The bytes of the chunks that wait for the peer. */
+  /** The bytes of the chunk that waits for the peer: all of it is held, however much of it was sent. */
   get heldSize(): number {
-    return this.#heldSize;
+    // A small one is sent at once.
+    return this.#drained === undefined || this.#chunkSize <= MAX_SMALL ? 0 : this.#chunkSize;
+  }
+
+  /** Whether the peer has taken nothing for two seconds. */
+  get isStalled(): boolean {
+    return this.#isStalled;
   }
 
   /** How many bytes were written. */
@@ -59,38 +72,46 @@ export class ChannelWriter {
 
   /** Writes a chunk; resolves when the next one is welcome, or the channel is gone. */
   async write(chunk: Uint8Array): Promise<void> {
-    this.#hold(chunk.length);
     for (let start = 0; start < chunk.length; start += PIECE_SIZE) {
-      await this.#writePiece(chunk.subarray(start, start + PIECE_SIZE));
+      await this.#writePiece(chunk.subarray(start, start + PIECE_SIZE), chunk.length);
     }
-    this.#hold(-chunk.length);
   }
 
-  async #writePiece(chunk: Uint8Array): Promise<void> {
+  async #writePiece(piece: Uint8Array, chunkSize: number): Promise<void> {
     // A deadline may have its answer sent while an earlier chunk waits.
     while (this.#drained !== undefined) await this.#drained.promise;
     if (this.#closed) return;
-    this.#written += chunk.length;
-    if (this.#channel.write([chunk])) return;
+    this.#written += piece.length;
+    if (this.#channel.write([piece])) return;
+    this.#chunkSize = chunkSize;
     this.#drained = Promise.withResolvers();
-    const { promise } = this.#drained;
-    if (this.#timeoutMs === Infinity) return promise;
-    const timer = this.#clock.setTimeout(() => this.#channel.abort(), this.#timeoutMs);
-    await promise;
-    this.#clock.clearTimeout(timer);
+    this.#watch(0);
+    await this.#drained.promise;
   }
 
-  #hold(change: number): void {
-    // A chunk is one piece of memory, however much of it was sent; a small one is sent at once.
-    if (Math.abs(change) <= MAX_SMALL) return;
-    this.#heldSize += change;
-    this.#owner.recountHeld();
+  /** Watches a peer that has taken nothing for `stalledMs`. */
+  #watch(stalledMs: number): void {
+    const delayMs = Math.min(PATIENCE_MS, this.#timeoutMs - stalledMs);
+    this.#timer = this.#clock.setTimeout(() => {
+      if (stalledMs + delayMs >= this.#timeoutMs) {
+        this.#channel.abort();
+        return;
+      }
+      this.#isStalled = true;
+      this.#watch(stalledMs + delayMs);
+      this.#owner.tellStall();
+    }, delayMs);
   }
 
   /** The channel has taken what was written. */
   drain(): void {
-    this.#drained?.resolve();
+    if (this.#drained === undefined) return;
+    this.#clock.clearTimeout(this.#timer);
+    this.#drained.resolve();
     this.#drained = undefined;
+    if (!this.#isStalled) return;
+    this.#isStalled = false;
+    this.#owner.tellProgress();
   }
 
   /** The channel is gone. */

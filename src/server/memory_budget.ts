@@ -82,13 +82,13 @@ export class MemoryBudget implements Budget {
 
   count(change: number): void {
     this.#held += change;
-    if (this.#waiting.size > 0 || (this.#held > this.#size && this.#held > this.#limit)) {
+    if (this.#waiting.size > 0 || (this.#held > this.#size && this.#held > this.limit)) {
       this.#scheduleSettling();
     }
   }
 
   mustWait(member: BudgetMember, held: number): boolean {
-    if (held <= this.#share) {
+    if (held <= this.share) {
       this.#waiting.delete(member);
       return false;
     }
@@ -113,15 +113,15 @@ export class MemoryBudget implements Budget {
     return this.#members.reduce((sum, { size }) => sum + size, 0);
   }
 
-  get #limit(): number {
+  get limit(): number {
     return this.#size + this.#sizePerMember * this.#memberCount;
   }
 
   get #half(): number {
-    return this.#limit / 2;
+    return this.limit / 2;
   }
 
-  get #share(): number {
+  get share(): number {
     return this.#half / this.#memberCount;
   }
 
@@ -135,7 +135,7 @@ export class MemoryBudget implements Budget {
     this.#isSettlingDue = true;
     queueMicrotask(() => {
       this.#isSettlingDue = false;
-      if (this.#held > this.#limit) this.#shedLargest();
+      if (this.#held > this.limit) this.#shedLargest();
       this.#giveTurns();
     });
   }
@@ -149,7 +149,7 @@ export class MemoryBudget implements Budget {
   }
 
   #giveTurns(): void {
-    const share = this.#share;
+    const share = this.share;
     const { isShort } = this;
     for (const member of this.#turns.keys()) {
       if (!isShort || member.recountHeld() <= share) this.#turns.delete(member);
@@ -168,7 +168,7 @@ export class MemoryBudget implements Budget {
 
   #shedImpatient(): void {
     const before = this.#clock.now() - PATIENCE_MS;
-    const share = this.#share;
+    const share = this.share;
     for (const group of [this.#turns, this.#waiting]) {
       for (const [member, since] of group) {
         if (since > before) break;
@@ -182,10 +182,10 @@ export class MemoryBudget implements Budget {
       .map((member) => ({ member, held: member.recountHeld() }))
       .sort((a, b) => b.held - a.held);
     // Somewhat more than needed: the next look at all of them is not due at once.
-    const enough = this.#limit * 7 / 8;
-    if (this.#held <= this.#limit) return;
+    const enough = this.limit * 7 / 8;
+    if (this.#held <= this.limit) return;
     // All those with no more than their share hold no more than half of it together.
-    const share = this.#share;
+    const share = this.share;
     for (const { member, held } of members) {
       if (this.#held <= enough || held <= share) return;
       member.shed();

@@ -51,6 +51,8 @@ export interface HandshakeOwner<Data> {
   readonly isResumable?: boolean;
   /** Why no request of this peer is served at the moment, if so. */
   refusal(isUpgrade: boolean, remote: Address): HandshakeError | undefined;
+  /** Memory is short, and a channel is dropped before its whole answer was sent. */
+  tellDrop?(remote: Address): void;
   /** A handshake that has ended gives back what its hook had in hand. */
   forgetHandshake?(handshake: OpeningHandshake<Data>): void;
   /** Takes a WebSocket that was agreed upon: the channel is the owner's from here on. */
@@ -70,6 +72,13 @@ const EMPTY = new Uint8Array(0);
 const INCOMPLETE = new HandshakeError(400, "Cannot accept the request: it is incomplete");
 const INTERNAL_ERROR = new HandshakeError(500, "Internal server error");
 const SHORT_OF_MEMORY = new HandshakeError(503, "The server is short of memory");
+const CUT =
+  "Cannot send the rest of the response: the server is short of memory, and the client takes nothing";
+/**
+ * Of a budget, what a response that its client does not read counts at most: one alone, which may be
+ * larger than all of the budget, does not make memory short.
+ */
+const MAX_RESPONSE_SHARE = 3 / 8;
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /**
@@ -232,19 +241,47 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
 
   /** The bytes held of a request and its body, of what follows them, and of the response. */
   get heldSize(): number {
-    if (this.#isClosed || this.#isDropped) return this.#givenSize;
+    return this.#requestSize + (this.#isGone ? 0 : this.#writer.heldSize);
+  }
+
+  get #isGone(): boolean {
+    return this.#isClosed || this.#isDropped;
+  }
+
+  get #requestSize(): number {
+    if (this.#isGone) return this.#givenSize;
     return this.#parser.heldLength + this.#headSize + this.#received.length +
-      (this.#body?.capacity ?? 0) +
-      this.#givenSize + this.#writer.heldSize;
+      (this.#body?.capacity ?? 0) + this.#givenSize;
+  }
+
+  /**
+   * What the budget counts of the response: nothing while the client reads it. The program has made the
+   * chunk that is sent, maybe one for many, and sending it takes no more memory.
+   */
+  get #stalledSize(): number {
+    const { budget } = this.#owner;
+    if (budget === undefined || this.#isGone || !this.#writer.isStalled) return 0;
+    return Math.min(this.#writer.heldSize, Math.floor(budget.limit * MAX_RESPONSE_SHARE));
   }
 
   recountHeld(): number {
-    const { heldSize } = this;
-    if (heldSize !== this.#counted) {
-      this.#owner.budget?.count(heldSize - this.#counted);
-      this.#counted = heldSize;
+    const counted = this.#requestSize + this.#stalledSize;
+    if (counted !== this.#counted) {
+      this.#owner.budget?.count(counted - this.#counted);
+      this.#counted = counted;
     }
-    return heldSize;
+    return counted;
+  }
+
+  tellProgress(): void {
+    this.recountHeld();
+  }
+
+  tellStall(): void {
+    const held = this.recountHeld();
+    const { budget } = this.#owner;
+    // Others must not have to wait for it.
+    if (budget?.isShort && held > budget.share) this.shed();
   }
 
   /** Reads no more of the body for now, where others need the memory. */
@@ -263,12 +300,17 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   }
 
   shed(): void {
-    if (this.#head === undefined || this.#writer.heldSize > 0) {
+    if (this.#isGone) return;
+    if (this.#stalledSize > 0) {
+      reportError(this.#settings.onError, new Error(CUT));
+    }
+    if (this.#head === undefined || this.#stalledSize > 0) {
       this.drop();
+      this.#owner.tellDrop?.(this.#channel.remoteAddress);
       return;
     }
-    // The program has it: to refuse the request would not give it back.
-    if (this.#givenSize > 0) return;
+    // The program has it: to refuse the request would not give it back. An answer is not broken off.
+    if (this.#givenSize > 0 || this.#isAnswering) return;
     this.#abort?.abort(SHORT_OF_MEMORY);
     void this.#refuse(SHORT_OF_MEMORY);
   }

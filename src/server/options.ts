@@ -222,7 +222,9 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
    * Up to half of it nobody is hindered. Past that, connections that hold more than their share (that
    * half, divided by all of them) are read from by turns, and those that stay above it for two
    * seconds are closed. Past all of it, those that hold the most are closed at once. They are closed
-   * with 1013, or without a Close frame where they don't read, and requests with 503. A message that the program has in hand
+   * with 1013, or without a Close frame where they don't read, and requests with 503. The chunk of
+   * a plain HTTP response that is being sent counts only once its client has taken nothing for two seconds:
+   * it is cut then if memory is short, and `onError` and an event `"drop"` tell. A message that the program has in hand
    * is its own, and does not count.
    */
   memoryBudget?: Partial<MemoryBudgetOptions> | false;

@@ -12,7 +12,10 @@ export interface ServerStats {
   accepted: number;
   /** The requests that were refused, by the status they were answered with. */
   refused: Record<number, number>;
-  /** The TCP connections that were dropped because there were more than `maxHandshakes`. */
+  /**
+   * The TCP connections that were dropped because there were more than `maxHandshakes`, or because
+   * memory was short: without an answer, or before all of it was sent.
+   */
   dropped: number;
   /** The connections that have ended, by their close code; 1006 without a Close frame. */
   closed: Record<number, number>;
@@ -61,8 +64,9 @@ export type ServerEvent<Data = unknown> =
   }
   | {
     /**
-     * A TCP connection was dropped, because there were `maxHandshakes` in progress: it made room for a
-     * newcomer, or is one for whom nobody did.
+     * A TCP connection was dropped. There were `maxHandshakes` in progress, and it made room for a
+     * newcomer, or is one for whom nobody did. Or memory was short, and it had not sent all of its
+     * request head, or did not read its response.
      */
     type: "drop";
     /** The client. */

@@ -217,7 +217,7 @@ export abstract class WebSocketHost<Data>
     if (place === undefined) {
       channel.handler = NOBODY;
       channel.abort();
-      this.#tellDrop(remoteAddress);
+      this.tellDrop(remoteAddress);
       return undefined;
     }
     const handshake = new OpeningHandshake(channel, secure, this.#settings, this, place);
@@ -229,9 +229,9 @@ export abstract class WebSocketHost<Data>
   protected startTlsHandshake(remote: Address, drop: () => void): (() => void) | undefined {
     const place = this.#room.enter(remote, () => {
       drop();
-      this.#tellDrop(remote);
+      this.tellDrop(remote);
     });
-    if (place === undefined) this.#tellDrop(remote);
+    if (place === undefined) this.tellDrop(remote);
     return place && (() => place.leave());
   }
 
@@ -239,12 +239,7 @@ export abstract class WebSocketHost<Data>
   #dropFor(handshake: OpeningHandshake<Data>, remote: Address): void {
     const { isAnswered } = handshake;
     handshake.drop();
-    if (!isAnswered) this.#tellDrop(remote);
-  }
-
-  #tellDrop(remoteAddress: Address): void {
-    this.#counters.countDrop();
-    this.#tell({ type: "drop", remoteAddress });
+    if (!isAnswered) this.tellDrop(remote);
   }
 
   /** Shuts down when `signal` aborts, or at once where it has. */
@@ -291,6 +286,11 @@ export abstract class WebSocketHost<Data>
       this.#tell({ type: "refuse", status, reason: message, remoteAddress });
     }
     this.#finishIfDone();
+  }
+
+  tellDrop(remoteAddress: Address): void {
+    this.#counters.countDrop();
+    this.#tell({ type: "drop", remoteAddress });
   }
 
   forgetHandshake(handshake: OpeningHandshake<Data>): void {

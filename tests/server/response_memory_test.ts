@@ -1,0 +1,143 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { ServerEvent } from "../../src/server/mod.ts";
+import { httpRequest } from "../support/requests.ts";
+import { streamOf } from "../support/stream_of.ts";
+import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { settle } from "../support/turn.ts";
+import { eventually } from "../support/waiter.ts";
+
+const KiB = 1024;
+const SIZE = 17 * 1024 * KiB;
+/** A stream of one chunk, as a runtime may make one of a large array. */
+const whole = (size: number) => () => new Response(streamOf([new Uint8Array(size)]));
+
+for (const { name, withServer } of TRANSPORTS) {
+  describe(`responses of more than the memory there is, over ${name}`, () => {
+    it("come whole to those that read them, and nobody else is hindered", () => {
+      const events: ServerEvent[] = [];
+      const body = new Uint8Array(SIZE);
+      return withServer(
+        { fetch: () => new Response(body), onEvent: (event) => void events.push(event) },
+        async (server) => {
+          const { client: other, conn } = await server.openPair();
+          // The beginning of a message of 1 MiB.
+          const unfinished = new Uint8Array(14 + 900 * KiB);
+          unfinished.set([0x82, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0]);
+          other.send(unfinished);
+          await eventually("it", () => server.server.stats().heldSize >= 900 * KiB);
+          const clients = await Promise.all(Array.from({ length: 3 }, () => {
+            return server.request(httpRequest());
+          }));
+          await Promise.all(clients.map(async (client) => {
+            assertEquals((await client.readHead()).status, 200);
+            assertEquals((await client.readToEnd()).length, SIZE);
+          }));
+          assertEquals(conn.state, "open");
+          assertEquals(events.map(({ type }) => type), ["open"]);
+        },
+      );
+    });
+  });
+}
+
+describe("a response that the client does not read", () => {
+  it("is cut after two seconds where memory is short, which is told", () => {
+    const events: ServerEvent[] = [];
+    const memoryBudget = { size: 10_000 * KiB, sizePerConnection: 0 };
+    const onEvent = (event: ServerEvent) => void events.push(event);
+    return withMemoryServer({ fetch: whole(8192 * KiB), memoryBudget, onEvent }, async (server) => {
+      const clients = [await server.connect(), await server.connect()];
+      for (const client of clients) {
+        client.socket.pause();
+        client.send(httpRequest());
+      }
+      await settle();
+      // The heads are taken, and nothing else.
+      for (const client of clients) client.socket.take(200);
+      await settle();
+      assertEquals(server.server.stats().heldSize, 2 * 8192 * KiB);
+      await server.clock.advance(1_999);
+      assertEquals([server.server.stats().handshakes, events], [2, []]);
+      await server.clock.advance(1);
+      assertEquals(server.server.stats().handshakes, 1);
+      assertEquals(events.map(({ type }) => type), ["drop"]);
+      assertEquals(server.server.stats().dropped, 1);
+      const errors = server.takeErrors();
+      assertEquals(errors.length, 1);
+      assertMatch(String(errors[0]), /rest of the response.*short of memory/);
+      const cut = clients.find(({ isClosed }) => isClosed);
+      assert(cut?.error instanceof Error);
+      const other = clients.find(({ isClosed }) => !isClosed)!;
+      other.socket.resume();
+      await other.readHead();
+      assertEquals((await other.readToEnd()).length, 8192 * KiB);
+      assertEquals(server.server.stats().heldSize, 0);
+    });
+  });
+
+  it("is not cut where nobody else needs the memory", () =>
+    withMemoryServer({ fetch: whole(SIZE) }, async (server) => {
+      const client = await server.connect();
+      client.socket.pause();
+      client.send(httpRequest());
+      await settle();
+      client.socket.take(200);
+      await settle();
+      await server.clock.advance(9_000);
+      assertEquals(server.server.stats().heldSize, SIZE);
+      client.socket.resume();
+      await client.readHead();
+      assertEquals((await client.readToEnd()).length, SIZE);
+    }));
+
+  it("is not cut while the client takes a piece a second, however short memory is", () => {
+    const memoryBudget = { size: 500 * KiB, sizePerConnection: 0 };
+    return withMemoryServer({ fetch: whole(1024 * KiB), memoryBudget }, async (server) => {
+      const client = await server.connect();
+      client.socket.pause();
+      client.send(httpRequest());
+      await settle();
+      client.socket.take(200);
+      for (let i = 0; i < 16; i++) {
+        await settle();
+        await server.clock.advance(1_000);
+        assertEquals(server.server.budget!.held, 0);
+        client.socket.take(64 * KiB);
+      }
+      client.socket.resume();
+      await client.readHead();
+      assertEquals((await client.readToEnd()).length, 1024 * KiB);
+    });
+  });
+
+  it("gives back what it counts where the client reads on", () => {
+    const memoryBudget = { size: 10_000 * KiB, sizePerConnection: 0 };
+    return withMemoryServer({ fetch: whole(1024 * KiB), memoryBudget }, async (server) => {
+      const client = await server.connect();
+      client.socket.pause();
+      client.send(httpRequest());
+      await settle();
+      client.socket.take(200);
+      await settle();
+      await server.clock.advance(2_000);
+      assertEquals(server.server.budget!.held, 1024 * KiB);
+      client.socket.take(100 * KiB);
+      assertEquals(server.server.budget!.held, 0);
+    });
+  });
+});
+
+describe("a head that is not finished where memory is short", () => {
+  it("is dropped, which is told", () => {
+    const events: ServerEvent[] = [];
+    const memoryBudget = { size: 1_000, sizePerConnection: 0 };
+    const onEvent = (event: ServerEvent) => void events.push(event);
+    return withMemoryServer({ memoryBudget, onEvent }, async (server) => {
+      const client = await server.request(`GET / HTTP/1.1\r\nHost: ${"x".repeat(1_100)}`);
+      await client.untilClosed();
+      assertEquals(events.map(({ type }) => type), ["drop"]);
+      assertEquals(server.server.stats().dropped, 1);
+    });
+  });
+});
