@@ -205,9 +205,10 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
   maxConnectionsPerAddress?: number;
   /**
    * The most opening handshakes in progress at once, plain HTTP requests and TLS handshakes included:
-   * 0 or more, or `Infinity`. Past it one that waits for its client makes room for a new one: of the
-   * address that has the most of them, the one that came first. It is dropped without an answer, which
-   * would cost what this limit is to save. If there is none of those, a response that is being sent, which
+   * 0 or more, or `Infinity`. Past it one that waits for its client makes room for a new one: one that
+   * has waited for half a second or longer, if there is any; of these, of the address that has the most,
+   * the one that came first. It is dropped without an answer, which would cost what this limit is to
+   * save. If no client has its request to send, a response that is being sent, which
    * may be a stream without end, makes room in the same way. If all of them wait for a hook, the new one is
    * dropped. Addresses count together as for `maxConnectionsPerAddress`.
    *

@@ -71,7 +71,7 @@ export abstract class WebSocketHost<Data>
     this.#settings = accept;
     this.#handler = settings.handler;
     this.#admission = settings.admission;
-    this.#room = new HandshakeRoom(settings.maxHandshakes);
+    this.#room = new HandshakeRoom(settings.maxHandshakes, accept.connection.clock);
     this.compression = compression;
     if (memoryBudget !== undefined) {
       const { clock } = accept.connection;

@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Address } from "../../src/connection/byte_channel.ts";
 import { addressGroup } from "../../src/server/address_group.ts";
 import { Crowd } from "../../src/server/crowd.ts";
+import { FakeClock } from "../../src/testing/fake_clock.ts";
 import {
   type HandshakePlace,
   HandshakeRoom,
@@ -15,12 +16,13 @@ function tcp(hostname: string): Address {
 
 /** A room, and who has made room so far. */
 class Setting {
+  readonly clock: FakeClock = new FakeClock();
   readonly room: HandshakeRoom;
   readonly places: Map<string, HandshakePlace> = new Map();
   readonly dropped: string[] = [];
 
   constructor(max: number) {
-    this.room = new HandshakeRoom(max);
+    this.room = new HandshakeRoom(max, this.clock);
   }
 
   enter(name: string, hostname: string, stage: HandshakeStage = "silent"): boolean {
@@ -88,6 +90,65 @@ describe("a full room of handshakes", () => {
     setting.places.get("e")!.move("silent");
     setting.enter("f", "192.0.2.3", "served");
     assertEquals(setting.dropped, ["b", "e"]);
+  });
+
+  for (const stage of ["silent", "begun"] as const) {
+    it(`has those go first that are late, ${stage}, each of an address of its own`, async () => {
+      const setting = new Setting(50);
+      for (let i = 0; i < 50; i++) setting.enter(`late ${i}`, `192.0.2.${i}`, stage);
+      await setting.clock.advance(500);
+      for (let i = 0; i < 40; i++) setting.enter(`honest ${i}`, "198.51.100.1");
+      assertEquals(setting.dropped, Array.from({ length: 40 }, (_, i) => `late ${i}`));
+    });
+  }
+
+  it("takes nobody for late within half a second", async () => {
+    const setting = new Setting(4);
+    setting.enter("a", "192.0.2.1");
+    for (const name of ["b", "c", "d"]) setting.enter(name, "192.0.2.2");
+    await setting.clock.advance(499);
+    setting.enter("e", "192.0.2.3");
+    assertEquals(setting.dropped, ["b"]);
+  });
+
+  it("takes it, of those that are late, from the address that has the most", async () => {
+    const setting = new Setting(5);
+    setting.enter("a", "192.0.2.1");
+    setting.enter("b", "192.0.2.2");
+    setting.enter("c", "192.0.2.2", "begun");
+    await setting.clock.advance(500);
+    setting.enter("d", "192.0.2.3");
+    setting.enter("e", "192.0.2.3");
+    for (let i = 0; i < 4; i++) setting.enter(`new ${i}`, "192.0.2.4");
+    // Then there are none, and the rest is as if there had been none.
+    assertEquals(setting.dropped, ["b", "a", "c", "new 0"]);
+  });
+
+  it("takes nobody for less late who begins, and for late who waits anew", async () => {
+    const setting = new Setting(3);
+    setting.enter("a", "192.0.2.1");
+    setting.enter("b", "192.0.2.2");
+    setting.enter("c", "192.0.2.3");
+    await setting.clock.advance(300);
+    setting.places.get("b")!.move("begun");
+    setting.places.get("a")!.move("served");
+    setting.places.get("a")!.move("begun");
+    await setting.clock.advance(200);
+    setting.places.get("c")!.move("served");
+    setting.enter("d", "192.0.2.1");
+    assertEquals(setting.dropped, ["b"]);
+  });
+
+  it("takes those that were late, and are not waited for, from nobody's place", async () => {
+    const setting = new Setting(3);
+    for (const name of ["a", "b", "c"]) setting.enter(name, "192.0.2.1");
+    await setting.clock.advance(500);
+    setting.enter("d", "192.0.2.1");
+    for (const name of ["b", "c", "d"]) setting.places.get(name)!.move("served");
+    assertEquals(setting.enter("e", "192.0.2.1"), false);
+    setting.places.get("b")!.leave();
+    assertEquals(setting.enter("e", "192.0.2.1"), true);
+    assertEquals([setting.dropped, setting.room.size], [["a"], 3]);
   });
 
   it("counts each place once, however often it is given back", () => {
