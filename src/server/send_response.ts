@@ -27,32 +27,45 @@ export async function sendResponse(
   const hasBody = body !== null && !isHead && !BODILESS.has(status);
   // Before anything is written, as it may not be one.
   const chunks = hasBody ? openBody(body) : undefined;
-  let contentLength = declaredLength(headers);
-  if (body === null && !isHead && !BODILESS.has(status)) contentLength = 0;
-  if (BODILESS.has(status)) contentLength = undefined;
-  const head = encodeResponseHead(status, statusText, headers, { contentLength });
-  await writer.write(head);
-  if (chunks === undefined) {
-    cancelBody(response);
-    return;
-  }
-  const length = await sendBody(writer, chunks, contentLength ?? Infinity);
-  if (!writer.closed && length !== (contentLength ?? length)) {
-    throw new TypeError(
-      `Cannot send the response: its body is not of the ${contentLength} bytes its Content-Length says`,
-    );
+  try {
+    let contentLength = declaredLength(headers);
+    if (body === null && !isHead && !BODILESS.has(status)) contentLength = 0;
+    if (BODILESS.has(status)) contentLength = undefined;
+    if (chunks === undefined) cancelBody(response);
+    const head = encodeResponseHead(status, statusText, headers, { contentLength });
+    await writer.write(head);
+    if (chunks === undefined) return;
+    const length = await sendBody(writer, chunks, contentLength ?? Infinity);
+    if (!writer.closed && length !== (contentLength ?? length)) {
+      throw new TypeError(
+        `Cannot send the response: its body is not of the ${contentLength} bytes its Content-Length says`,
+      );
+    }
+  } finally {
+    chunks?.cancel();
   }
 }
 
-/** Gives up a body that is not sent; what its source makes of that is nothing to wait for. */
+/** Gives up a body that is not sent. */
 export function cancelBody(response: Response): void {
-  callHook(() => response.body && openBody(response.body).cancel(), () => {});
+  callHook(() => {
+    const { body } = response;
+    if (!body || body.locked) return;
+    openBody(body).cancel();
+  }, () => {});
 }
 
 /** The chunks of a body. */
 interface Chunks {
   read(): PromiseLike<{ done?: boolean; value?: unknown }>;
-  cancel(): unknown;
+  /** Gives them up; what their source makes of that is nothing to wait for. */
+  cancel(): void;
+}
+
+/** A body that is a stream of Node's. */
+interface NodeStream {
+  on(event: "error", listener: () => void): unknown;
+  destroy(): unknown;
 }
 
 /**
@@ -63,13 +76,31 @@ interface Chunks {
 function openBody(body: object): Chunks {
   if (isReadableStream(body)) {
     const reader = body.getReader();
-    return { read: () => reader.read(), cancel: () => reader.cancel() };
+    return { read: () => reader.read(), cancel: () => callHook(() => reader.cancel(), () => {}) };
   }
-  if (isFunction(body, Symbol.asyncIterator)) {
-    const iterator = (body as AsyncIterable<unknown>)[Symbol.asyncIterator]();
-    return { read: () => iterator.next(), cancel: () => iterator.return?.() };
+  // Nobody else may listen, and it may fail while it is not read: that would end the process.
+  if (isNodeStream(body)) body.on("error", () => {});
+  if (!isFunction(body, Symbol.asyncIterator)) {
+    destroy(body);
+    throw new TypeError("Cannot send the response: its body is no stream");
   }
-  throw new TypeError("Cannot send the response: its body is no stream");
+  const iterator = (body as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+  return {
+    read: () => iterator.next(),
+    cancel: () => {
+      // An iteration that has not begun, or that waits for its next chunk, does not end the stream.
+      destroy(body);
+      callHook(() => iterator.return?.(), () => {});
+    },
+  };
+}
+
+function isNodeStream(body: object): body is NodeStream {
+  return isFunction(body, "on") && isFunction(body, "destroy");
+}
+
+function destroy(body: object): void {
+  callHook(() => isNodeStream(body) && body.destroy(), () => {});
 }
 
 /** Sends a body up to its end, or beyond `maxLength`; gives how long it was by then. */
@@ -78,25 +109,33 @@ async function sendBody(
   chunks: Chunks,
   maxLength: number,
 ): Promise<number> {
-  const cancel = () => callHook(() => chunks.cancel(), () => {});
   // The client may leave while nothing comes of the body.
-  writer.onClose = cancel;
+  writer.onClose = () => chunks.cancel();
   let length = 0;
-  try {
-    while (!writer.closed) {
-      const { done, value } = await chunks.read();
-      if (done) break;
-      if (!isUint8Array(value)) {
-        throw new TypeError("Cannot send the response: its body has a chunk that is no Uint8Array");
-      }
-      length += value.length;
-      if (length > maxLength) break;
-      await writer.write(value);
+  while (!writer.closed) {
+    const { done, value } = await readChunk(writer, chunks);
+    if (done) break;
+    if (!isUint8Array(value)) {
+      throw new TypeError("Cannot send the response: its body has a chunk that is no Uint8Array");
     }
-  } finally {
-    cancel();
+    length += value.length;
+    if (length > maxLength) break;
+    await writer.write(value);
   }
   return length;
+}
+
+async function readChunk(
+  writer: ChannelWriter,
+  chunks: Chunks,
+): Promise<{ done?: boolean; value?: unknown }> {
+  try {
+    return await chunks.read();
+  } catch (error) {
+    // A stream of Node's that was given up says so by an error.
+    if (writer.closed) return { done: true };
+    throw error;
+  }
 }
 
 function declaredLength(headers: Headers): number | undefined {
