@@ -81,7 +81,7 @@ export class ConnectionSubscriber implements Subscriber {
 
   sendAlone(data: Message, compress: boolean | undefined): void {
     this.messagesSent++;
-    void this.#sendQueue.send(data, compress);
+    this.#sendQueue.post(data, compress);
   }
 
   get isGreeted(): boolean {
@@ -103,7 +103,7 @@ export class ConnectionSubscriber implements Subscriber {
   }
 
   sendNote(note: Note): void {
-    if (this.isSendable) void this.#sendQueue.send(encodeNote(note));
+    if (this.isSendable) this.#sendQueue.post(encodeNote(note));
   }
 
   recountHeld(): void {

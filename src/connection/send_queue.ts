@@ -211,6 +211,15 @@ export class SendQueue {
     return this.#wait(isReferenced);
   }
 
+  /** Sends a message that nobody waits for, and that nobody changes: it takes its bytes alone. */
+  post(data: Message, compress?: boolean): void {
+    if (this.#held !== undefined) return void this.#hold(this.#held, data, compress);
+    this.#mayHaveOutput = true;
+    this.#protocol.sendMessage(data, compress);
+    this.requestFlush();
+    if (this.isAboveHighWater) this.#aboveHighWater = true;
+  }
+
   /**
    * Sends messages whose frames are the same for many connections.
    *
