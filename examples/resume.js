@@ -48,7 +48,8 @@ export class ResumingSocket {
     socket.onclose = ({ code, reason }) => {
       own.topics.forEach((name) => this.#positions.set(name, own.at.get(name) ?? own.progress));
       // A server that did not take what it was told would not do so later; and none takes more topics.
-      const isRefused = !own.isAnswered && this.#positions.size > 0 && [1008, 1009].includes(code);
+      const isRefusal = [1002, 1003, 1007, 1008, 1009, 1011].includes(code);
+      const isRefused = !own.isAnswered && this.#positions.size > 0 && isRefusal;
       const lost = [...this.#positions.keys()].slice(0, isRefused ? undefined : -4096);
       lost.forEach((name) => (this.#positions.delete(name), on.onLost?.(name)));
       const isOver = this.#failures === Infinity || code === 1000 || (code === 1008 && !isRefused);

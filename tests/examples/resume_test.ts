@@ -188,7 +188,7 @@ describe("the example resume.js", () => {
 
   it("begins afresh where it is refused for what it said first, and tells what is lost", async () => {
     Math.random = () => 0.001;
-    for (const closeCode of [1008, 1009]) {
+    for (const closeCode of [1002, 1003, 1007, 1008, 1009, 1011]) {
       const hellos: string[] = [];
       const server = await start({
         resume: false,
