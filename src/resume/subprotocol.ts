@@ -31,11 +31,27 @@ export const MAX_HELLO_TOPICS = 4_096;
 /** The longest topic whose messages can be kept, in bytes of UTF-8. */
 export const MAX_TOPIC_LENGTH = 1_024;
 
+/** How deep a hello is nested: it is an object, and so are its positions. */
+const MAX_HELLO_DEPTH = 2;
+/** The most commas of a hello: there is no need of more than its topics, but each may be said twice. */
+const MAX_HELLO_COMMAS: number = 4 * MAX_HELLO_TOPICS;
+
 const MARK = "\x1e";
 const MARK_BYTE = 0x1e;
 const LF = 0x0a;
 /** What goes before a message of the program that may begin as only those do that have a header. */
 export const ESCAPE: string = `${MARK}\n`;
+
+/** The UTF-16 code units that make the shape of JSON. */
+const Unit = {
+  Quote: 0x22,
+  Comma: 0x2c,
+  OpenBracket: 0x5b,
+  Backslash: 0x5c,
+  CloseBracket: 0x5d,
+  OpenBrace: 0x7b,
+  CloseBrace: 0x7d,
+} as const;
 
 /** What stands around a position in a hello: a colon, a comma and two quotes. */
 const ENTRY_LENGTH = 4;
@@ -140,6 +156,7 @@ export function encodeHello(
  */
 export function parseHello(data: Message): Hello {
   if (typeof data !== "string") throw refuseHello("it is no text");
+  checkShape(data);
   const hello = parseObject(data);
   if (hello === undefined) throw refuseHello("it is no JSON object");
   const { session, positions = {} } = hello;
@@ -168,6 +185,34 @@ export function parseHello(data: Message): Hello {
     parsed.set(topic, { epoch, number: position.number });
   }
   return { session, positions: parsed };
+}
+
+/**
+ * Checks that a hello is quick to parse: what is nested deep, or has many parts, would take a second.
+ *
+ * @throws {ProtocolError} Where it is not.
+ */
+function checkShape(text: string): void {
+  let depth = 0;
+  let commas = 0;
+  let isInString = false;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (isInString) {
+      if (unit === Unit.Backslash) i++;
+      else if (unit === Unit.Quote) isInString = false;
+    } else if (unit === Unit.Quote) {
+      isInString = true;
+    } else if (unit === Unit.OpenBrace || unit === Unit.OpenBracket) {
+      if (++depth > MAX_HELLO_DEPTH) {
+        throw refuseHello(`it is nested more than ${MAX_HELLO_DEPTH} levels deep`);
+      }
+    } else if (unit === Unit.CloseBrace || unit === Unit.CloseBracket) {
+      depth--;
+    } else if (unit === Unit.Comma && ++commas > MAX_HELLO_COMMAS) {
+      throw refuseHello(`it has more than ${MAX_HELLO_COMMAS} parts`);
+    }
+  }
 }
 
 /** What a message of a server is. */

@@ -164,6 +164,44 @@ describe("the topics of a first message", () => {
     });
   });
 
+  it("are not looked for in what is nested, or has too many parts, which would take long", async () => {
+    const half = MAX_SIZE / 2;
+    const texts = [
+      "[".repeat(half) + "]".repeat(half),
+      `{"positions":{"x":${"[".repeat(half - 20)}${"]".repeat(half - 20)}}}`,
+      '{"a":'.repeat(80_000) + "1" + "}".repeat(80_000),
+      '{"positions":{},"other":' + "[".repeat(1_000),
+      '{"positions":{"x":[]}}',
+      '{"positions":{"x":{}}}',
+      '{"a":"\\"","positions":{"x":[]}}',
+      `{"other":[${"0,".repeat(200_000)}0]}`,
+      `{${range(40_000, (i) => `"${i}":1`).join()}}`,
+    ];
+    await withMemoryServer({ resume: true }, async (harness) => {
+      // It is said of each before it is parsed: what a parser would say of some is another thing.
+      for (const text of texts) {
+        const { client } = await harness.openPair(OFFER);
+        client.sendText(text);
+        const [code, reason] = await client.readClose();
+        assertEquals(code, 1008);
+        assertMatch(
+          reason,
+          /nested more than 2 levels deep|more than \d+ parts/,
+          text.slice(0, 50),
+        );
+        client.socket.reset();
+      }
+      for (
+        const text of ['{"other":"[[[[{{{{,\\"[[[["}', '{"other":[1,2],"positions":{"[":"e.1"}}']
+      ) {
+        const { client } = await harness.openPair(OFFER);
+        client.sendText(text);
+        assertMatch(await client.readMessage() as string, /session/);
+        client.socket.reset();
+      }
+    });
+  });
+
   it("count once where they are said twice: the last is taken", async () => {
     await withMemoryServer({ resume: true }, async (harness) => {
       const { client, conn } = await harness.openPair(OFFER);
