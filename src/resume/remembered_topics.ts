@@ -1,3 +1,4 @@
+import { ForgottenTopics } from "./forgotten_topics.ts";
 import type { Position } from "./position.ts";
 import { MAX_HELLO_SIZE, MAX_HELLO_TOPICS, sizeInHello } from "./subprotocol.ts";
 
@@ -35,12 +36,12 @@ export class RememberedTopics {
   readonly #byNumber: Map<number, Topic> = new Map();
   /** Counts the connections that had topics. */
   #connection = 0;
+  /** Whether the connection there is was subscribed to any topic, also to one that was forgotten at once. */
+  #hasHadTopics = false;
   #size = FRAME_SIZE;
   #progress: Position | undefined;
   #progressCount = 0;
-  /** Whether a topic was forgotten that a connection had: from the next one on it may be any that is new. */
-  #isIncomplete = false;
-  #wasIncomplete = false;
+  readonly #forgotten: ForgottenTopics = new ForgottenTopics();
 
   /** @param onLost Is told of a topic that is forgotten, and that the connection does not have. */
   constructor(onLost: (topic: string) => void) {
@@ -49,10 +50,11 @@ export class RememberedTopics {
 
   /** Begins a connection. */
   begin(): void {
-    if (this.#current.size > 0) this.#connection++;
+    if (this.#hasHadTopics) this.#connection++;
+    this.#hasHadTopics = false;
     for (const topic of this.#current.values()) this.#leave(topic);
     this.#byNumber.clear();
-    this.#wasIncomplete = this.#isIncomplete;
+    this.#forgotten.begin();
   }
 
   /** Gives how far the client got in each topic, at the beginning of a connection. */
@@ -79,12 +81,13 @@ export class RememberedTopics {
    * @returns Whether the server could not be told how far the client got before, if it did.
    */
   subscribe(name: string, number: number, position: Position | undefined): boolean {
+    this.#hasHadTopics = true;
     let topic = this.#current.get(name);
     let isUnknown = false;
     if (topic === undefined) {
       topic = this.#former.get(name);
       if (topic === undefined) {
-        isUnknown = this.#wasIncomplete;
+        isUnknown = this.#forgotten.has(name);
         const size = sizeInHello(name);
         const isForgotten = false;
         topic = { name, size, number, position, isForgotten, connection: 0, progressCount: 0 };
@@ -118,12 +121,12 @@ export class RememberedTopics {
   /** Notes how far the client got in a topic. */
   advance(number: number, position: Position): void {
     const topic = this.#byNumber.get(number);
-    if (topic !== undefined) this.#hear(topic, position);
+    if (topic !== undefined) this.#hear(topic, later(this.#positionOf(topic), position));
   }
 
   /** Notes how far the client got in all topics of the connection. */
   advanceAll(position: Position): void {
-    this.#progress = position;
+    this.#progress = later(this.#progress, position);
     this.#progressCount++;
   }
 
@@ -136,7 +139,7 @@ export class RememberedTopics {
 
   /** How far the client got in a topic of the connection there is. */
   #positionOf({ position, progressCount }: Topic): Position | undefined {
-    return progressCount < this.#progressCount ? this.#progress : position;
+    return progressCount < this.#progressCount ? later(position, this.#progress!) : position;
   }
 
   /** Notes that the connection does not have a topic any more. */
@@ -155,11 +158,13 @@ export class RememberedTopics {
       if (former !== undefined && former.connection < this.#connection - 1) {
         this.#former.delete(former.name);
         this.#size -= former.size;
+        this.#forgotten.addFormer(former.name);
         this.#onLost(former.name);
       } else {
         const [oldest] = this.#current.values();
-        this.#delete(former === undefined ? oldest : newest);
-        this.#isIncomplete = true;
+        const topic = former === undefined ? oldest : newest;
+        this.#delete(topic);
+        this.#forgotten.add(topic.name);
       }
     }
   }
@@ -170,4 +175,10 @@ export class RememberedTopics {
     this.#current.delete(topic.name);
     this.#size -= topic.size;
   }
+}
+
+/** Gives the later one of two places: a server may tell one late. Of two epochs, that which came last is right. */
+function later(before: Position | undefined, position: Position): Position {
+  const isBehind = before?.epoch === position.epoch && before.number > position.number;
+  return isBehind ? before : position;
 }
