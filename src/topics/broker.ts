@@ -118,8 +118,10 @@ export interface KeepingBroker extends Broker {
    * Reads the messages behind a place.
    *
    * @param after `undefined` where only the place is wanted that the topic is at; there are no messages then.
+   * @param maxSize The most bytes that are wanted, where a message counts for 256 more than it has: those that
+   * come last. A broker may give more, which count for who asked.
    */
-  read(topic: string, after: Position | undefined): Promise<MissedMessages>;
+  read(topic: string, after: Position | undefined, maxSize?: number): Promise<MissedMessages>;
   /** As {@linkcode Broker.subscribe}; `isKept` tells whether the topics are those whose messages are kept. */
   subscribe(topics: readonly string[], isKept?: boolean): Promise<void>;
   /** As {@linkcode Broker.unsubscribe}. */

@@ -6,6 +6,7 @@ import type { KeepingBroker, KeptMessage, KeptMessagesHandler } from "./broker.t
 import { type BrokerMessage, decodeBrokerMessage, encodeBrokerMessage } from "./broker_message.ts";
 import { BrokerSubscriptions } from "./broker_subscriptions.ts";
 import { BrokerTopic, type BrokerTopicOwner } from "./broker_topic.ts";
+import { FairTurns } from "./fair_turns.ts";
 import { KeptMessages, TopicLog } from "./kept_messages.ts";
 import { KeptOutbox } from "./kept_outbox.ts";
 import type { ResumeSettings } from "./memory_keeper.ts";
@@ -13,7 +14,6 @@ import { PublishedMessage } from "./published_message.ts";
 import { ReplayAllowance } from "./replay_allowance.ts";
 import type { TopicSubscription } from "./topic_subscription.ts";
 import type { TopicKeeper, Topics, TopicsWatcher } from "./topics.ts";
-import { Turns } from "./turns.ts";
 
 /** How long to wait after the broker failed, in milliseconds. */
 const RETRY_MS = 1_000;
@@ -42,12 +42,12 @@ export interface BrokerKeeperOwner {
 export class BrokerKeeper
   implements TopicKeeper, TopicsWatcher, KeptMessagesHandler, BrokerTopicOwner {
   readonly broker: KeepingBroker;
+  readonly clock: Clock;
   readonly topics: Topics;
   readonly messages: KeptMessages;
   readonly allowance: ReplayAllowance;
-  readonly replays: Turns = new Turns(MAX_REPLAYS);
+  readonly replays: FairTurns = new FairTurns(MAX_REPLAYS);
   readonly #isKept: (topic: string) => boolean;
-  readonly #clock: Clock;
   readonly #owner: BrokerKeeperOwner;
   readonly #outbox: KeptOutbox;
   readonly #subscriptions: BrokerSubscriptions;
@@ -69,9 +69,13 @@ export class BrokerKeeper
     this.broker = broker;
     this.topics = topics;
     this.#isKept = settings.topics;
-    this.#clock = clock;
+    this.clock = clock;
     this.#owner = owner;
-    this.allowance = new ReplayAllowance(settings.replaySizePerMinute, clock);
+    this.allowance = new ReplayAllowance(
+      settings.replaySizePerMinute,
+      clock,
+      settings.windowSize,
+    );
     this.messages = new KeptMessages(settings, clock, () => {});
     this.#outbox = new KeptOutbox(
       broker,
@@ -127,7 +131,7 @@ export class BrokerKeeper
   /** Begins to ask the broker. */
   connect(): void {
     this.#isConnected = true;
-    for (const topic of this.#byTopic.values()) topic.begin(this.#clock.now());
+    for (const topic of this.#byTopic.values()) topic.begin(this.clock.now());
     this.#subscriptions.connect();
     this.#connectTopics(this.#subscriptions.subscribed);
     this.#outbox.connect();
@@ -138,7 +142,7 @@ export class BrokerKeeper
     this.#isConnected = false;
     this.#subscriptions.disconnect();
     this.#outbox.disconnect();
-    this.#clock.clearTimeout(this.#retryTimer);
+    this.clock.clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
     this.#failed.clear();
     for (const topic of this.#byTopic.values()) topic.disconnect();
@@ -156,7 +160,7 @@ export class BrokerKeeper
     const log = this.messages.open(new TopicLog(topic, ++this.#topicCount, 0));
     log.isInUse = true;
     const own = new BrokerTopic(log, this);
-    own.begin(this.#clock.now());
+    own.begin(this.clock.now());
     this.#byTopic.set(topic, own);
     this.#subscriptions.add(topic);
   }
@@ -217,10 +221,14 @@ export class BrokerKeeper
     this.#outbox.continue();
   }
 
+  receiveError(error: unknown): void {
+    this.#owner.receiveError(error);
+  }
+
   failRead(topic: BrokerTopic, error: unknown): void {
     this.#owner.receiveError(error);
     this.#failed.add(topic);
-    this.#retryTimer ??= this.#clock.setTimeout(() => {
+    this.#retryTimer ??= this.clock.setTimeout(() => {
       this.#retryTimer = undefined;
       const failed = [...this.#failed];
       this.#failed.clear();

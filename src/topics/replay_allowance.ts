@@ -35,10 +35,18 @@ export class ReplayAllowance {
   /** Those of which something is used up: first those that came back the longest time ago. */
   readonly #allowances: Map<string, Allowance> = new Map();
 
-  /** @param size The bytes in a minute. */
-  constructor(size: number, clock: Clock) {
+  /** How many reads are under way for each address. */
+  readonly #reads: Map<string, number> = new Map();
+  readonly #readSize: number;
+
+  /**
+   * @param size The bytes in a minute.
+   * @param readSize The bytes that are read at once at most, where they are read from elsewhere.
+   */
+  constructor(size: number, clock: Clock, readSize = 0) {
     this.#size = size;
     this.#clock = clock;
+    this.#readSize = Math.min(readSize, size);
   }
 
   /** The addresses that are kept in mind. */
@@ -46,9 +54,44 @@ export class ReplayAllowance {
     return this.#allowances.size;
   }
 
-  /** Whether a subscriber may get anything at the moment. */
-  has({ address }: Subscriber): boolean {
-    return this.#leftOf(address) >= MESSAGE_COST;
+  /**
+   * Whether something may be read for an address at the moment; `"later"` where it has to be known first
+   * what those reads bring that are under way.
+   */
+  mayRead(address: string): "yes" | "later" | "no" {
+    if (this.#roomOf(address) >= MESSAGE_COST) return "yes";
+    return this.#reads.has(address) ? "later" : "no";
+  }
+
+  /** Begins a read for some addresses; gives how many bytes it may bring. */
+  beginRead(addresses: ReadonlySet<string>): number {
+    let room = 0;
+    for (const address of addresses) {
+      room = Math.max(room, this.#roomOf(address));
+      this.#reads.set(address, (this.#reads.get(address) ?? 0) + 1);
+    }
+    return room;
+  }
+
+  /** Ends a read. */
+  endRead(addresses: ReadonlySet<string>): void {
+    for (const address of addresses) {
+      const count = this.#reads.get(address)! - 1;
+      if (count === 0) this.#reads.delete(address);
+      else this.#reads.set(address, count);
+    }
+  }
+
+  /** Takes from the allowance what was read and not given; what is more than there was is owed. */
+  charge(address: string, cost: number): void {
+    if (this.#size === Infinity || cost === 0) return;
+    this.#set(address, this.#leftOf(address) - cost);
+  }
+
+  /** What is left for one more read, where all that are under way bring as much as they can. */
+  #roomOf(address: string): number {
+    if (this.#size === Infinity) return Infinity;
+    return this.#leftOf(address) - (this.#reads.get(address) ?? 0) * this.#readSize;
   }
 
   /** Takes from the allowance what a subscriber missed, or of it as many of the newest as there is room for. */
@@ -80,8 +123,8 @@ export class ReplayAllowance {
     this.#allowances.delete(address);
     this.#allowances.set(address, { left, at: now });
     for (const [oldest, { at }] of this.#allowances) {
-      // By now it is whole again, whatever was used up.
-      const isOver = now - at >= REFILL_MS;
+      // By now it is whole again, unless something was owed.
+      const isOver = now - at >= REFILL_MS && this.#leftOf(oldest) >= this.#size;
       if (!isOver && this.#allowances.size <= MAX_ADDRESSES) return;
       this.#allowances.delete(oldest);
     }

@@ -1,5 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
+import type { Address } from "../../mod.ts";
 import type { MissedMessages, Position, ResumeOptions } from "../../src/server/mod.ts";
 import { encodeBrokerMessage, ID_LENGTH } from "../../src/topics/broker_message.ts";
 import { ResumingClient } from "../resume/resuming_client.ts";
@@ -15,13 +16,30 @@ class CountingBroker extends FakeKeepingBroker {
   reads = 0;
   under = 0;
   most = 0;
+  /** What it was asked for, in that order. */
+  readonly asked: string[] = [];
+  /** What it was asked to give at most. */
+  readonly maxSizes: number[] = [];
+  /** The bytes of messages that it gave. */
+  size = 0;
+  /** The topics of which it never gives anything. */
+  readonly stuck: Set<string> = new Set();
 
-  override async read(topic: string, after: Position | undefined): Promise<MissedMessages> {
+  override async read(
+    topic: string,
+    after: Position | undefined,
+    maxSize = -1,
+  ): Promise<MissedMessages> {
     if (after === undefined) return await super.read(topic, after);
+    this.asked.push(topic);
+    this.maxSizes.push(maxSize);
     this.reads++;
+    if (this.stuck.has(topic)) return await new Promise(() => {});
     this.most = Math.max(this.most, ++this.under);
     try {
-      return await super.read(topic, after);
+      const missed = await super.read(topic, after);
+      for (const { message } of missed.messages) this.size += message.length;
+      return missed;
     } finally {
       this.under--;
     }
@@ -31,6 +49,8 @@ class CountingBroker extends FakeKeepingBroker {
 interface Stage {
   broker: CountingBroker;
   harness: MemoryHarness<unknown>;
+  /** What was told of the broker that is an error. */
+  errors: string[];
   /** Another server publishes. */
   append(topic: string, text: string): void;
   /** Lets all arrive. */
@@ -48,11 +68,18 @@ async function withStage(
   const open = (conn: { subscribe(topic: string): void }) => {
     for (const topic of topics) conn.subscribe(topic);
   };
-  await withMemoryServer({ broker, resume, open: open as never }, async (harness) => {
+  const errors: string[] = [];
+  const onEvent = (event: { type: string; status?: string; error?: unknown }) => {
+    if (event.status === "error") errors.push(String(event.error));
+  };
+  const hooks = { open: open as never, onEvent: onEvent as never };
+  const setup = { broker, resume, keepAlive: false as const, ...hooks };
+  await withMemoryServer(setup, async (harness) => {
     const other = new Uint8Array(ID_LENGTH).fill(7);
     await body({
       broker,
       harness,
+      errors,
       append: (topic, text) => {
         const message = { data: text, compress: undefined, key: "" };
         log.append(topic, `other:${++count}`, encodeBrokerMessage(other, message));
@@ -68,10 +95,18 @@ async function withStage(
 }
 
 /** Has a client come back that is at the beginning of all topics; gives it. */
-async function comeBack(stage: Stage, topics: readonly string[]): Promise<ResumingClient> {
+async function comeBack(
+  stage: Stage,
+  topics: readonly string[],
+  hostname = "192.0.2.1",
+): Promise<ResumingClient> {
   const client = new ResumingClient(stage.harness);
   for (const topic of topics) client.positions[topic] = "first.0";
-  await client.begin();
+  await client.open();
+  const channel = stage.harness.channelOf(client.raw) as { remoteAddress: Address };
+  channel.remoteAddress = { transport: "tcp", hostname, port: 1 };
+  client.sendHello();
+  await client.note();
   return client;
 }
 
@@ -113,6 +148,128 @@ describe("what clients that come back draw from a broker", () => {
       stage.append("7", "2");
       await stage.arrive();
       for (const client of [first, ...clients]) assertEquals(await client.data(), "2");
+    }));
+
+  for (const isLeft of [true, false]) {
+    it(`holds up no other address, where those who asked are ${isLeft ? "gone" : "there"}`, () =>
+      withStage({}, topics, async (stage) => {
+        const { broker } = stage;
+        for (const topic of topics) stage.append(topic, "1");
+        broker.connect();
+        await stage.arrive();
+        const first = await new ResumingClient(stage.harness).begin();
+        await stage.arrive();
+        await collect(first);
+        broker.asked.length = 0;
+        const others = topics.slice(0, -1);
+        for (let i = 0; i < 5; i++) {
+          const client = await comeBack(stage, others, "192.0.2.2");
+          if (isLeft) client.reset();
+          await settle();
+        }
+        assertEquals(broker.asked, topics.slice(0, 8));
+        const honest = await comeBack(stage, topics.slice(-1), "192.0.2.3");
+        await settle();
+        // One of those under way comes to its end.
+        while (broker.asked.length === 8) {
+          broker.step();
+          await settle();
+        }
+        while (!broker.asked.includes("29")) {
+          broker.step();
+          await settle();
+        }
+        assert(broker.asked.indexOf("29") <= 10, broker.asked.join());
+        await stage.arrive();
+        assertEquals(await collect(honest), { lost: [], count: 1 });
+        // Nothing is read for those who are gone.
+        if (isLeft) assertEquals(broker.asked.length, 9);
+      }));
+  }
+
+  it("holds up nobody where the topics have no subscribers any more", () =>
+    withStage({}, topics, async (stage) => {
+      const { broker } = stage;
+      for (const topic of topics) stage.append(topic, "1");
+      broker.connect();
+      for (let i = 0; i < 3; i++) {
+        const client = await comeBack(stage, topics, "192.0.2.2");
+        for (let k = 0; k < 200 && broker.asked.length < 8 * (i + 1); k++) {
+          broker.step();
+          await settle();
+        }
+        client.reset();
+        await settle();
+      }
+      const before = broker.asked.length;
+      await stage.arrive();
+      assert(broker.asked.length <= before + 8, `${before}, ${broker.asked.length}`);
+    }));
+
+  it("gives its turn back where the broker does not answer, and is told as lost", () =>
+    withStage({}, topics, async (stage) => {
+      const { broker } = stage;
+      for (const topic of topics) stage.append(topic, "1");
+      broker.connect();
+      await stage.arrive();
+      const first = await new ResumingClient(stage.harness).begin();
+      await stage.arrive();
+      await collect(first);
+      for (const topic of topics.slice(0, 10)) broker.stuck.add(topic);
+      const client = await comeBack(stage, topics);
+      await stage.arrive();
+      assertEquals([broker.reads, stage.errors], [8, []]);
+      await stage.harness.clock.advance(9_999);
+      await stage.arrive();
+      assertEquals([broker.reads, stage.errors], [8, []]);
+      await stage.harness.clock.advance(1);
+      await stage.arrive();
+      assertEquals([broker.reads, stage.errors.length], [30, 8]);
+      assert(/Cannot read what was missed of the topic "0"/.test(stage.errors[0]), stage.errors[0]);
+      await stage.harness.clock.advance(10_000);
+      await stage.arrive();
+      assertEquals(await collect(client), { lost: topics.slice(0, 10), count: 20 });
+      // What comes then comes.
+      stage.append("0", "2");
+      await stage.arrive();
+      assertEquals([await first.data(), await client.data()], ["2", "2"]);
+    }));
+
+  it("counts for what an address may draw, also where nobody gets it", () =>
+    withStage({ replaySizePerMinute: 100_000, windowSize: 60_000 }, topics, async (stage) => {
+      const { broker } = stage;
+      for (const topic of topics) {
+        for (let i = 0; i < 5; i++) stage.append(topic, "x".repeat(10_000));
+      }
+      broker.connect();
+      await stage.arrive();
+      const first = await new ResumingClient(stage.harness).begin();
+      await stage.arrive();
+      await collect(first);
+      broker.size = 0;
+      broker.maxSizes.length = 0;
+      for (let i = 0; i < 5; i++) {
+        const client = await comeBack(stage, topics, "192.0.2.2");
+        if (i % 2 === 0) client.reset();
+        await stage.arrive();
+        client.reset();
+        await settle();
+      }
+      // What there is, and one window more at most.
+      assert(broker.size > 50_000 && broker.size < 161_000, `${broker.size}`);
+      assert(broker.maxSizes.every((size) => size >= 256 && size <= 100_000), `${broker.maxSizes}`);
+      // What was more than there was is owed.
+      const before = broker.size;
+      await stage.harness.clock.advance(30_000);
+      const late = await comeBack(stage, topics, "192.0.2.2");
+      await stage.arrive();
+      late.reset();
+      await settle();
+      assert(broker.size - before < 111_000, `${broker.size - before}`);
+      // Others are not concerned.
+      const other = await comeBack(stage, topics.slice(-1), "192.0.2.3");
+      await stage.arrive();
+      assertEquals(await collect(other), { lost: [], count: 5 });
     }));
 
   it("is bounded, as it is without a broker: nothing is read for who gets nothing", () =>
