@@ -326,8 +326,7 @@ export class BrokerTopic implements TurnTaker {
       const behind = known.filter((each) => each.number > number)
         .flatMap(({ message }) => message ?? []);
       const all = { from: { epoch: at.epoch, number }, isLost, missed: [...behind, ...rest] };
-      // What was read is held for those who missed it.
-      const given = this.#resume(subscriber, subscription, all, 1 / joining.length);
+      const given = this.#resume(subscriber, subscription, all);
       const { address } = subscriber;
       const cost = given.reduce((sum, { size }) => sum + size + MESSAGE_COST, 0);
       costs.set(address, Math.max(0, costs.get(address)! - cost));
@@ -413,12 +412,11 @@ export class BrokerTopic implements TurnTaker {
     subscriber: Subscriber,
     subscription: TopicSubscription,
     all: Replay,
-    share?: number,
   ): readonly PublishedMessage[] {
     const { topics, allowance } = this.#owner;
     const replay = allowance.take(subscriber, all);
     const note = noteOf(this.log.topic, this.log.number, replay);
-    topics.resume(subscriber, subscription, note, replay.missed, share);
+    topics.resume(subscriber, subscription, note, replay.missed);
     return replay.missed;
   }
 }

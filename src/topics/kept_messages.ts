@@ -153,6 +153,7 @@ export class KeptMessages {
   /** Keeps a message. */
   add(log: TopicLog, message: PublishedMessage, number: number): void {
     const entry = this.#link(log, message, number, message.size + MESSAGE_COST);
+    message.enterWindow();
     log.push(entry);
     while (log.size > this.#window.windowSize) this.#unlink(log.shift());
     this.#trim();
@@ -172,6 +173,9 @@ export class KeptMessages {
     this.#clock.clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#logs.clear();
+    for (let entry = this.#oldest; entry !== undefined; entry = entry.newer) {
+      entry.message?.leaveWindow();
+    }
     this.#oldest = this.#newest = undefined;
     this.#size = 0;
   }
@@ -198,6 +202,7 @@ export class KeptMessages {
     if (newer === undefined) this.#newest = older;
     else newer.older = older;
     this.#size -= entry.size;
+    entry.message?.leaveWindow();
   }
 
   /** Drops what is too old, or too much. */

@@ -27,6 +27,12 @@ export function formOf(subscriber: Subscriber): number | undefined {
   return sharedWindowBits === undefined ? undefined : sharedWindowBits * 2 + (isResumable ? 1 : 0);
 }
 
+/** Holds messages that wait for a subscriber that missed them. */
+export interface MessageHolder {
+  /** Counts so many bytes more: nobody else that holds the message does any longer. */
+  bear(size: number): void;
+}
+
 /** A message that was published: encoded once for all who get it in the same form. */
 export class PublishedMessage {
   readonly data: Message;
@@ -38,6 +44,10 @@ export class PublishedMessage {
   readonly #place: Place | undefined;
   readonly #encoded: Map<number, SharedFrames> = new Map();
   #size = -1;
+  /** Whether it is in a window of messages that are kept, which counts it. */
+  #isInWindow = false;
+  /** Who else holds it. The first of them counts it, where no window does. */
+  #holders: Set<MessageHolder> | undefined;
 
   /**
    * @param key What it is about: see {@linkcode PublishedMessage.slot}.
@@ -93,6 +103,39 @@ export class PublishedMessage {
         : this.data.length;
     }
     return this.#size;
+  }
+
+  /** Notes that a window of kept messages has it, and counts it. */
+  enterWindow(): void {
+    this.#isInWindow = true;
+  }
+
+  /** Notes that the window does not have it any more: who holds it counts it from now on. */
+  leaveWindow(): void {
+    this.#isInWindow = false;
+    const [first] = this.#holders ?? [];
+    if (first === undefined) return;
+    // What was encoded for those who had it at once is not counted.
+    this.#encoded.clear();
+    first.bear(this.size);
+  }
+
+  /** Has it held for a subscriber; gives how many bytes count for that one. */
+  hold(holder: MessageHolder): number {
+    const holders = this.#holders ??= new Set();
+    holders.add(holder);
+    return this.#isInWindow || holders.size > 1 ? 0 : this.size;
+  }
+
+  /** Has it held no longer; gives how many bytes counted for that one: they count for the next one. */
+  release(holder: MessageHolder): number {
+    const holders = this.#holders!;
+    const [first] = holders;
+    holders.delete(holder);
+    if (this.#isInWindow || first !== holder) return 0;
+    const [next] = holders;
+    next?.bear(this.size);
+    return this.size;
   }
 
   /** Sends it. */

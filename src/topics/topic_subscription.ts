@@ -10,7 +10,7 @@ import { checkLimit } from "../limits.ts";
 import { checkCloseStatus } from "../protocol/close_payload.ts";
 import type { Position } from "../resume/position.ts";
 import { type PresenceClaim, resolvePresenceClaim } from "./presence_claim.ts";
-import type { PublishedMessage } from "./published_message.ts";
+import type { MessageHolder, PublishedMessage } from "./published_message.ts";
 
 const POLICIES: readonly LagPolicy[] = ["close", "drop-oldest", "drop-newest", "latest"];
 
@@ -22,14 +22,12 @@ interface Waiting {
   readonly message: PublishedMessage;
   readonly place: number;
   readonly size: number;
-  /** Whether the subscriber missed it while it was away. */
+  /** Whether the subscriber missed it while it was away: it counts for its memory then. */
   readonly isMissed: boolean;
-  /** The memory that it takes for this subscriber, in bytes, where it was missed. */
-  readonly held: number;
 }
 
 /** One connection's subscription to one topic, and what waits for the connection. */
-export class TopicSubscription implements Subscription {
+export class TopicSubscription implements Subscription, MessageHolder {
   readonly topic: string;
   /** What it has to do with presence, if anything. */
   readonly presence: PresenceClaim | undefined;
@@ -43,6 +41,8 @@ export class TopicSubscription implements Subscription {
   /** How many bytes wait that were missed: there is a bound to them already. */
   #missedSize = 0;
   #heldSize = 0;
+  /** Who waits for what it missed. */
+  #subscriber: Subscriber | undefined;
   #dropped = 0;
   /**
    * Where the subscriber got to before it connected, until it is known what it missed: what is published
@@ -86,22 +86,37 @@ export class TopicSubscription implements Subscription {
     return this.#heldSize;
   }
 
+  bear(size: number): void {
+    this.#heldSize += size;
+    this.#subscriber!.missedSize += size;
+    this.#subscriber!.recountHeld();
+  }
+
+  /** Holds no message any more. */
+  clear(): void {
+    for (
+      let next = this.#waiting?.shift();
+      next !== undefined;
+      next = this.#waiting?.shift()
+    ) this.#count(next, -1);
+    for (const waiting of this.#latest?.values() ?? []) this.#hold(waiting, -1);
+    this.#latest?.clear();
+  }
+
   /**
    * Takes a message for a subscriber that is too slow for it at the moment.
    *
-   * @param missedShare Where the subscriber missed it while it was away: what part of its bytes is held
-   * for this subscriber.
+   * @param isMissed Whether the subscriber missed it while it was away.
    */
   wait(
     subscriber: Subscriber,
     message: PublishedMessage,
     place: number,
-    missedShare: number | undefined,
+    isMissed: boolean,
   ): "send" | "waits" | "none" {
     const size = message.size;
-    const isMissed = missedShare !== undefined;
-    const held = isMissed ? WAITING_COST + Math.ceil(size * missedShare) : 0;
-    const waiting = { message, place, size, isMissed, held };
+    const waiting = { message, place, size, isMissed };
+    if (isMissed) this.#subscriber = subscriber;
     switch (this.#lag) {
       case "close":
         if (isMissed || this.firstPlace !== Infinity) {
@@ -123,10 +138,10 @@ export class TopicSubscription implements Subscription {
         if (before !== undefined) {
           latest.delete(slot);
           this.#dropped++;
-          this.#heldSize -= before.held;
+          this.#hold(before, -1);
         }
         latest.set(slot, waiting);
-        this.#heldSize += held;
+        this.#hold(waiting, 1);
         return "waits";
       }
       default:
@@ -154,10 +169,18 @@ export class TopicSubscription implements Subscription {
     return isMissed || this.#size - this.#missedSize + size <= this.#queueSize;
   }
 
-  #count({ size, isMissed, held }: Waiting, sign: 1 | -1): void {
+  #count(waiting: Waiting, sign: 1 | -1): void {
+    const { size, isMissed } = waiting;
     this.#size += sign * size;
-    this.#heldSize += sign * held;
     if (isMissed) this.#missedSize += sign * size;
+    this.#hold(waiting, sign);
+  }
+
+  /** Counts the memory that a message takes for this subscriber, where it was missed. */
+  #hold({ message, isMissed }: Waiting, sign: 1 | -1): void {
+    if (!isMissed) return;
+    const size = sign === 1 ? message.hold(this) : message.release(this);
+    this.#heldSize += sign * (WAITING_COST + size);
   }
 
   /** Gives the message that waits for longest. */
@@ -167,9 +190,9 @@ export class TopicSubscription implements Subscription {
       this.#count(waiting, -1);
       return waiting.message;
     }
-    const [slot, { message, held }] = this.#latest!.entries().next().value!;
+    const [slot, waiting] = this.#latest!.entries().next().value!;
     this.#latest!.delete(slot);
-    this.#heldSize -= held;
-    return message;
+    this.#hold(waiting, -1);
+    return waiting.message;
   }
 }

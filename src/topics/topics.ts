@@ -200,15 +200,12 @@ export class Topics implements SubscriberTopics {
    * Sends what a subscriber missed of a topic; what is published from now on comes behind it.
    *
    * @param note Is sent before it.
-   * @param share What part of these messages is held for this subscriber, where it has to wait for them:
-   * none of those that are kept anyway.
    */
   resume(
     subscriber: Subscriber,
     subscription: TopicSubscription,
     note: Note,
     missed: Iterable<PublishedMessage>,
-    share = 0,
   ): void {
     const own = this.#subscriptions.get(subscriber);
     // What waits to be sent is not for it: that is in what it missed.
@@ -218,7 +215,7 @@ export class Topics implements SubscriberTopics {
     subscription.resumeFrom = undefined;
     subscriber.sendNote(note);
     for (const message of missed) {
-      this.#send(subscriber, own, subscription, { message, place: this.#place++ }, share);
+      this.#send(subscriber, own, subscription, { message, place: this.#place++ }, true);
       if (!subscriber.isSendable) return;
     }
     if (subscription.heldSize > 0) subscriber.recountHeld();
@@ -242,6 +239,7 @@ export class Topics implements SubscriberTopics {
     if (own === undefined) return;
     this.#subscriptions.delete(subscriber);
     for (const [topic, subscription] of own.byTopic) {
+      own.forget(subscription);
       this.#part(subscriber, topic);
       this.#remove(subscriber, topic);
       this.#tellPresence(topic, subscriber, subscription, undefined);
@@ -362,7 +360,7 @@ export class Topics implements SubscriberTopics {
     for (const entry of batch.entries) {
       const subscription = own.byTopic.get(entry.topic);
       if (subscription === undefined || own.resuming.has(subscription)) continue;
-      this.#send(subscriber, own, subscription, entry, undefined);
+      this.#send(subscriber, own, subscription, entry, false);
       if (!subscriber.isSendable) return;
     }
   }
@@ -373,13 +371,13 @@ export class Topics implements SubscriberTopics {
     own: Subscriptions,
     subscription: TopicSubscription,
     { message, place }: Pick<Entry, "message" | "place">,
-    missedShare: number | undefined,
+    isMissed: boolean,
   ): void {
     if (!message.isFor(subscriber)) return;
     let isDue = own.lagging.size === 0 && subscriber.room >= 0;
     if (!isDue) {
       const held = subscription.heldSize;
-      const outcome = subscription.wait(subscriber, message, place, missedShare);
+      const outcome = subscription.wait(subscriber, message, place, isMissed);
       subscriber.missedSize += subscription.heldSize - held;
       if (outcome === "waits") own.addLagging(subscription);
       else own.deleteLagging(subscription);

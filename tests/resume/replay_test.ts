@@ -256,4 +256,61 @@ describe("what waits for a client that is slow to read what it missed", () => {
       assertEquals(held(), 0);
     });
   });
+
+  it("counts for it as soon as the window does not have it any more, once for all who wait", async () => {
+    const resume = { windowMs: 60_000 };
+    await withMemoryServer({ resume, keepAlive: false }, async (harness) => {
+      const client = await new ResumingClient(harness).begin();
+      const topics = ["a", "b", "c"];
+      for (const topic of topics) {
+        client.conn.subscribe(topic);
+        await client.note();
+      }
+      client.reset();
+      await settle();
+      for (const topic of topics) {
+        for (let i = 0; i < 10; i++) harness.server.publish(topic, new Uint8Array(50_000).fill(i));
+      }
+      const size = topics.length * 10 * 50_000;
+      const readers: ResumingClient[] = [];
+      for (let i = 0; i < 4; i++) {
+        const reader = new ResumingClient(harness);
+        reader.positions = { ...client.positions };
+        await reader.begin();
+        reader.raw.socket.pause();
+        for (const topic of topics) {
+          reader.conn.subscribe(topic, { lag: topic === "c" ? "drop-oldest" : "close" });
+        }
+        readers.push(reader);
+      }
+      const held = () => readers.reduce((sum, { conn }) => sum + conn.stats().heldSize, 0);
+      const { budget } = harness.server;
+      // It is the window that has it, and counts it.
+      assert(held() < 500_000, `${held()}`);
+      await harness.clock.advance(61_000);
+      assertEquals(harness.server.stats().keptSize, 0);
+      for (let left = readers.length; left > 0; left--) {
+        const now = held();
+        assert(now > size / 1.5 && now < size * 1.5, `${left}: ${now} of ${size}`);
+        assert(budget!.held > size / 1.5 && budget!.held < size * 1.5, `${left}: ${budget!.held}`);
+        const reader = readers.shift()!;
+        if (left === 4) {
+          reader.reset();
+        } else if (left === 3) {
+          for (const topic of topics) reader.conn.unsubscribe(topic);
+          reader.reset();
+        } else if (left === 2) {
+          reader.conn.abort();
+          reader.reset();
+        } else {
+          reader.raw.socket.resume();
+          for (let count = 0; count < 30;) if ("data" in await reader.take()) count++;
+          await settle();
+          assertEquals(reader.conn.stats().heldSize, 0);
+        }
+        await settle();
+      }
+      assertEquals(budget!.held, 0);
+    });
+  });
 });
