@@ -235,8 +235,8 @@ class RedisBroker implements KeepingBroker {
     return this.#kept.append(topic, id, message);
   }
 
-  read(topic: string, after: Position | undefined): Promise<MissedMessages> {
-    return this.#kept.read(topic, after);
+  read(topic: string, after: Position | undefined, maxSize?: number): Promise<MissedMessages> {
+    return this.#kept.read(topic, after, maxSize);
   }
 
   async subscribe(topics: readonly string[], isKept: boolean = false): Promise<void> {

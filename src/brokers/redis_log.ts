@@ -68,9 +68,15 @@ export class RedisLog {
   }
 
   /** Reads messages: see {@linkcode KeepingBroker.read}. */
-  async read(topic: string, after: Position | undefined): Promise<MissedMessages> {
+  async read(
+    topic: string,
+    after: Position | undefined,
+    maxSize: number = Infinity,
+  ): Promise<MissedMessages> {
     const from = after === undefined ? [NO_EPOCH, "0"] : [after.epoch, `${after.number}`];
-    const reply = await this.#run(this.#read, this.#keys(topic), [...this.#base(), ...from]);
+    const most = Number.isFinite(maxSize) ? `${Math.floor(maxSize)}` : "inf";
+    const args = [...this.#base(), ...from, most];
+    const reply = await this.#run(this.#read, this.#keys(topic), args);
     const [epochBytes, last, now, entries] = reply as [Buffer, number, number, Entry[]];
     const epoch = epochBytes.toString("latin1");
     const oldest = now - this.#window.windowMs;

@@ -73,6 +73,7 @@ return 1
  * the epoch, the last number, the time, and the entries, of which some may be older than the window.
  *
  * `ARGV[3]` is the epoch of the number `ARGV[4]`; the epoch `?` stands for none, and no message is read.
+ * `ARGV[5]` is the most bytes of messages that are wanted: of those that come last.
  */
 export const READ: string = `${OPEN}
 if is_new then redis.call('HSET', meta, 'epoch', epoch, 'last', 0, 'size', 0, 'head', now) end
@@ -82,6 +83,17 @@ if ARGV[3] ~= '?' then
   local number = tonumber(ARGV[4])
   if ARGV[3] ~= epoch or number > last then number = 0 end
   entries = redis.call('XRANGE', log, string.format('%.0f', number + 1), '+')
+  local left, first = tonumber(ARGV[5]), #entries + 1
+  while first > 1 do
+    left = left - #entries[first - 1][2][4] - ${MESSAGE_COST}
+    if left < 0 then break end
+    first = first - 1
+  end
+  if first > 1 then
+    local all = entries
+    entries = {}
+    for i = first, #all do entries[i - first + 1] = all[i] end
+  end
 end
 return { epoch, last, now, entries }
 `;

@@ -40,6 +40,26 @@ describe("Redis Streams", () => {
   );
 
   it(
+    "give no more than is wanted: what came last",
+    { skip },
+    () =>
+      withKeptServers(real, 1, WIDE, async ([a]) => {
+        const start = await a.place("wanted");
+        for (const text of ["1", "2", "3", "4"]) await a.append("wanted", text.repeat(1_000));
+        const read = async (maxSize?: number) => {
+          const missed = await a.broker.read("wanted", start, maxSize);
+          return [textsOf(missed).map((text) => text[0]).join(""), missed.isComplete];
+        };
+        assertEquals(await read(), ["1234", true]);
+        assertEquals(await read(10_000), ["1234", true]);
+        assertEquals(await read(2 * (1_000 + 256)), ["34", false]);
+        assertEquals(await read(3 * (1_000 + 256) - 1), ["34", false]);
+        assertEquals(await read(256), ["", false]);
+        assertEquals((await a.broker.read("wanted", start, 256)).position.number, start.number + 4);
+      }),
+  );
+
+  it(
     "refuse for good what is not permitted, or in the way of something else",
     { skip },
     () =>
