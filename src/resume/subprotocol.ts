@@ -33,8 +33,8 @@ export const MAX_TOPIC_LENGTH = 1_024;
 
 /** How deep a hello is nested: it is an object, and so are its positions. */
 const MAX_HELLO_DEPTH = 2;
-/** The most commas of a hello: there is no need of more than its topics, but each may be said twice. */
-const MAX_HELLO_COMMAS: number = 4 * MAX_HELLO_TOPICS;
+/** The most commas of a hello, which take time to parse: it needs about as many as it has topics. */
+const MAX_HELLO_COMMAS = 10_000;
 
 const MARK = "\x1e";
 const MARK_BYTE = 0x1e;
