@@ -11,6 +11,8 @@ const typedArrayName: (this: unknown) => unknown = Object.getOwnPropertyDescript
   Symbol.toStringTag,
 )!.get!;
 
+const sourceOf = Function.prototype.toString;
+
 /** Whether a value is a `Uint8Array`, of any realm. */
 export function isUint8Array(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array || typedArrayName.call(value) === "Uint8Array";
@@ -49,8 +51,14 @@ export function isObject(value: unknown): value is object {
 export function isPlainObject(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
   const prototype = Object.getPrototypeOf(value);
-  return prototype === null ||
-    (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "isPrototypeOf"));
+  if (prototype === null || prototype === Object.prototype) return true;
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "constructor") &&
+    isObjectConstructor(prototype.constructor);
+}
+
+/** Whether a value is the `Object` of any realm: their source is the same, and no program can write it. */
+function isObjectConstructor(value: unknown): boolean {
+  return typeof value === "function" && sourceOf.call(value) === sourceOf.call(Object);
 }
 
 /** Whether a property is a function. */

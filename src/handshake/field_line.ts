@@ -1,3 +1,4 @@
+import { isPlainObject } from "../values.ts";
 import { classes, isToken, VALUE } from "./characters.ts";
 
 /** Header fields: a `Headers`, an iterable of entries, or an object. */
@@ -18,14 +19,31 @@ export const HANDSHAKE_FIELDS: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** Gives the fields in order. */
-export function entries(headers: HeaderFields | undefined): Iterable<readonly [string, string]> {
-  if (headers === undefined) return [];
-  return isIterable(headers) ? headers : Object.entries(headers);
+/**
+ * Gives the fields in order.
+ *
+ * @throws {TypeError} Where it is neither an iterable of pairs, such as a `Headers`, nor a plain object:
+ * in other things fields may be found by chance.
+ */
+export function* entries(headers: HeaderFields | undefined): Generator<readonly [string, string]> {
+  if (headers === undefined) return;
+  if (!isIterable(headers)) {
+    if (!isPlainObject(headers)) {
+      throw new TypeError("Cannot set headers: they must be a Headers, pairs, or a plain object");
+    }
+    yield* Object.entries(headers);
+    return;
+  }
+  for (const entry of headers) {
+    if (!Array.isArray(entry) || entry.length !== 2) {
+      throw new TypeError("Cannot set headers: an entry is no pair of a name and a value");
+    }
+    yield entry as unknown as readonly [string, string];
+  }
 }
 
 function isIterable(headers: HeaderFields): headers is Iterable<readonly [string, string]> {
-  return Symbol.iterator in headers;
+  return typeof headers === "string" || Symbol.iterator in headers;
 }
 
 /**

@@ -130,6 +130,29 @@ const NEITHER: [name: string, create: () => unknown, message: RegExp][] = [
   ["headers that are a text", () => ({ headers: "a: b" }), /headers/],
   ["headers that are null", () => ({ headers: null }), /headers/],
   ["headers that are a function", () => ({ headers: () => [] }), /headers/],
+  ["headers that are a set of texts", () => ({ headers: new Set(["ab"]) }), /no pair/],
+  ["headers that are a list of texts", () => ({ headers: ["ab"] }), /no pair/],
+  ["headers that are a list of names", () => ({ headers: [["a"]] }), /no pair/],
+  ["headers that are a list of more than pairs", () => ({ headers: [["a", "b", "c"]] }), /no pair/],
+  ["headers that are a text object", () => ({ headers: new String("ab") }), /no pair/],
+  ["headers that are bytes", () => ({ headers: new Uint8Array(1) }), /no pair/],
+  ["headers that are a map of texts to lists", () => ({ headers: new Map([["a", ["b"]]]) }), /"a"/],
+  ["headers that are a date", () => ({ headers: new Date() }), /plain object/],
+  ["headers of a class", () => ({ headers: new User() }), /plain object/],
+  ["headers that are inherited", () => ({ headers: Object.create({ a: "b" }) }), /plain object/],
+  ["what inherits isPrototypeOf from something without a class", () => {
+    return Object.create(Object.assign(Object.create(null), { isPrototypeOf() {} }));
+  }, /an object of a class/],
+  ["what inherits all that Object.prototype has but its constructor", () => {
+    const prototype = Object.create(null, Object.getOwnPropertyDescriptors(Object.prototype));
+    prototype.constructor = User;
+    return Object.create(prototype);
+  }, /an object of a class/],
+  ["an object of a class named Object that has no ancestors", () => {
+    const Class = { Object: class {} }.Object;
+    Object.setPrototypeOf(Class.prototype, null);
+    return new Class();
+  }, /an object of a class/],
   ["a getter that throws", () => ({
     get data() {
       throw new Error("unreadable");
@@ -218,6 +241,12 @@ describe("what the upgrade hook may return", () => {
     ],
     ["frozen", () => Object.freeze({ protocol: "chat" })],
     ["with headers of undici", () => ({ headers: new undici.Headers({ "X-A": "b" }) })],
+    ["with headers of another realm", () => runInNewContext(`({ headers: { "X-A": "b" } })`)],
+    ["with pairs of another realm", () => runInNewContext(`({ headers: [["X-A", "b"]] })`)],
+    ["with a map for headers", () => ({ headers: new Map([["X-A", "b"]]) })],
+    ["with headers without a prototype", () => {
+      return { headers: Object.assign(Object.create(null), { "X-A": "b" }) };
+    }],
     ["with data that is a Response", () => ({ data: new Response("no") })],
   ];
   for (const [what, create] of ACCEPTANCES) {
