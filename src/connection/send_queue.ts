@@ -283,6 +283,11 @@ export class SendQueue {
     return this.#wait(this.#protocol.sendFragment(type, payload, fin, compress));
   }
 
+  /** Says that the message sent in fragments can't be finished, as its source failed. */
+  failStream(): void {
+    this.#streaming = undefined;
+  }
+
   /**
    * Ends the message sent in fragments, and sends what was held back. The program's `drain` may run in
    * between: until the last of it is sent the queue holds back, so that what comes then goes behind it.

@@ -42,7 +42,10 @@ export async function sendFragments(
     }
   } catch (error) {
     callHook(() => reader.cancel(error), () => {});
-    if (hasBegun) onBroken();
+    if (hasBegun) {
+      queue.failStream();
+      onBroken();
+    }
     throw error;
   } finally {
     // Where it was given up before, its turn is over as soon as it comes.
