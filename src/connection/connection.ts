@@ -20,8 +20,8 @@ export interface CloseInfo extends CloseStatus {
   /** The reason that came with the code; may say why where the code is 1006. */
   reason: string;
   /**
-   * Whether both sides sent a Close frame before TCP ended (section 7.1.4), and the system had taken all
-   * that this side had to send: its Close frame, and every message it had accepted, published ones too.
+   * Whether both sides sent a Close frame before TCP ended (section 7.1.4), and the system had taken every
+   * message that this side had accepted, published ones too.
    */
   wasClean: boolean;
   /** The side that ended the connection. */

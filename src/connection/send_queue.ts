@@ -105,6 +105,8 @@ export class SendQueue {
   #streaming: AbortController | undefined;
   /** What comes behind all that was accepted. */
   #last: (() => void)[] | undefined;
+  /** How many bytes the channel has to take to have taken all messages; known once it is finished. */
+  #lastMessageEnd = Infinity;
   /** Whether all that was accepted has been given to the protocol, or still may be. */
   #isWhole = true;
   #ending = false;
@@ -135,9 +137,9 @@ export class SendQueue {
     return this.#stage === "finished";
   }
 
-  /** Whether the channel has taken all that was accepted and all other output: the Close frame, too. */
+  /** Whether the channel has taken all that was accepted, if nothing more is. */
   get isSent(): boolean {
-    return this.#isWhole && this.length === 0 && !this.#isHolding && !this.#owner.hasWaiting;
+    return this.#isWhole && this.#taken >= this.#lastMessageEnd;
   }
 
   /** Whether a message is being sent in fragments, or others wait for the end of one. */
@@ -348,6 +350,7 @@ export class SendQueue {
 
   #finishNow(): void {
     this.#stage = "finished";
+    this.#lastMessageEnd = this.#taken + this.#inFlight + this.#outputLength;
     const last = this.#last;
     this.#last = undefined;
     last?.forEach((call) => call());

@@ -10,8 +10,19 @@ const FLOOD_MS = scaled(1_000, 10_000);
 const MAX_STALL_MS = 50;
 const MAX_ECHO_99_MS = 250;
 const MAX_ARRIVAL_MS = 1_000;
-/** The default memory budget for 32 connections, and what garbage and the runtime may come to. */
-const MAX_GROWTH = 16 * MiB + 32 * 32 * KiB + 60 * MiB;
+/** Under bombs: the default memory budget for 32 connections, and what the runtime does meanwhile. */
+const MAX_BOMB_GROWTH = 16 * MiB + 32 * 32 * KiB + 60 * MiB;
+/** A program that iterates has a message of each connection in hand. */
+const IN_HAND = 30 * MiB;
+/** Under large messages: see SECURITY.md. */
+const MAX_GROWTH = 256 * MiB;
+/** What another process does to the machine, or a heap that grows by a leap, is not there each time. */
+const MEASURES = 4;
+
+function maxGrowth(attack: Attack, style: string): number {
+  if (!compressedHogs.includes(attack)) return MAX_GROWTH;
+  return MAX_BOMB_GROWTH + (style === "iterate" ? IN_HAND : 0);
+}
 
 /** Floods the server; gives what was not as it must be. */
 async function flood(arena: Arena, attack: Attack, style: string): Promise<string[]> {
@@ -35,7 +46,7 @@ async function flood(arena: Arena, attack: Attack, style: string): Promise<strin
   if (stallMs > MAX_STALL_MS) wrong.push(`the event loop was kept for ${stall} ms`);
   if (echo99Ms > MAX_ECHO_99_MS) wrong.push(`of 100 echoes one took ${echo99} ms`);
   if (arrivalMs > MAX_ARRIVAL_MS) wrong.push(`a new connection took ${arrival} ms`);
-  if (growth > MAX_GROWTH) wrong.push(`the server grew by ${mib(growth)}`);
+  if (growth > maxGrowth(attack, style)) wrong.push(`the server grew by ${mib(growth)}`);
   return wrong;
 }
 
@@ -56,8 +67,9 @@ for (const [style, attacks] of Object.entries(STYLES)) {
     for (const attack of attacks) {
       it(attack.name, { skip, timeout: TIMEOUT_MS }, async () => {
         let wrong = await flood(arena, attack, style);
-        // What another process does to this machine can't be told from a stall: it is not there twice.
-        if (wrong.length > 0) wrong = await flood(arena, attack, style);
+        for (let i = 1; i < MEASURES && wrong.length > 0; i++) {
+          wrong = await flood(arena, attack, style);
+        }
         assert(wrong.length === 0, wrong.join("; "));
       });
     }
