@@ -125,7 +125,7 @@ export class Intake implements TurnTaker {
     }
     const consumed = this.#decode(bytes, lent);
     if (consumed < bytes.length) {
-      this.#keep(lent ? cloneBytes(bytes, consumed, bytes.length) : restOf(bytes, consumed));
+      this.#keep(lent ? cloneBytes(bytes, consumed, bytes.length) : this.#restOf(bytes, consumed));
     }
     if (this.hasUndecoded || this.#owner.isFull) this.#pause();
   }
@@ -138,6 +138,17 @@ export class Intake implements TurnTaker {
     else this.#keep(lent ? cloneBytes(bytes, 0, size) : bytes);
     // To pause costs more than a small message, behind which mostly nothing else comes.
     if (size > MAX_SMALL) this.#pause();
+  }
+
+  /**
+   * Gives what is left of bytes: a copy, if these would keep half as much again from being freed for as long
+   * as the program likes. What waits for its turn is gone soon.
+   */
+  #restOf(bytes: Uint8Array, start: number): Uint8Array {
+    const length = bytes.length - start;
+    return this.#waitsForTurn || bytes.buffer.byteLength * 2 <= length * 3
+      ? bytes.subarray(start)
+      : cloneBytes(bytes, start, bytes.length);
   }
 
   #keep(bytes: Uint8Array): void {
@@ -180,7 +191,7 @@ export class Intake implements TurnTaker {
     const bytes = this.#undecoded;
     this.#undecoded = EMPTY;
     const consumed = this.#decode(bytes, false);
-    if (consumed < bytes.length) this.#keep(restOf(bytes, consumed));
+    if (consumed < bytes.length) this.#keep(this.#restOf(bytes, consumed));
     // What was postponed may have come without a pause; what follows it must wait now.
     if (this.hasUndecoded) this.#pause();
   }
@@ -227,12 +238,4 @@ export class Intake implements TurnTaker {
     }
     return position;
   }
-}
-
-/** Keeps what is left of bytes: by a copy where these would keep half as much again from being freed. */
-function restOf(bytes: Uint8Array, start: number): Uint8Array {
-  const length = bytes.length - start;
-  return bytes.buffer.byteLength * 2 > length * 3
-    ? cloneBytes(bytes, start, bytes.length)
-    : bytes.subarray(start);
 }
