@@ -327,7 +327,7 @@ export function tryKeeping(kind: Kind): void {
         withKeptServers(real, 2, WIDE, async ([a, b]) => {
           const topic = newTopic();
           await b.broker.subscribe([topic], true);
-          real.pause();
+          await real.pause();
           const appending = Promise.all(range(0, 50).map((i) => a.append(topic, `${i}`)));
           const reading = b.broker.read(topic, undefined);
           try {

@@ -117,7 +117,7 @@ function tryPresence(kind: Kind): void {
       const [a, b] = members;
       try {
         for (const member of members) await untilIn(member, "a b");
-        real.pause();
+        await real.pause();
         try {
           for (const [member, left] of [[a, "a"], [b, "b"]] as const) await untilIn(member, left);
         } finally {

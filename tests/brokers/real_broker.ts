@@ -6,7 +6,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -74,6 +74,16 @@ export async function untilAnswered<T>(
 /** Runs a command, prints its process id, and kills it when this process closes its input, or ends. */
 const KEEPER = '"$@" >/dev/null 2>&1 & echo $!; read -r _; kill -9 $!';
 
+/** Gives a letter for each thread of a process, as `/proc` has it: `T` for one that is stopped. */
+function threadStates(pid: number): Promise<string> {
+  const folder = `/proc/${pid}/task`;
+  const states = readdirSync(folder).map((thread) => {
+    const line = readFileSync(`${folder}/${thread}/stat`, "utf8");
+    return line.charAt(line.lastIndexOf(")") + 2);
+  });
+  return Promise.resolve(states.join(""));
+}
+
 /** A broker as it is installed. */
 export abstract class RealBroker {
   /** The port that servers connect to. */
@@ -108,9 +118,15 @@ export abstract class RealBroker {
     await ended;
   }
 
-  /** Stops it, so that it does nothing, and its connections stay. */
-  pause(): void {
+  /** Stops it, so that it does nothing, and its connections stay; resolves when all its threads have stopped. */
+  async pause(): Promise<void> {
     this.#signal("SIGSTOP");
+    if (this.#keeper === undefined || !existsSync(`/proc/${this.#pid}/task`)) return;
+    await untilAnswered(
+      "the broker to stop",
+      () => threadStates(this.#pid),
+      (states) => /^T+$/.test(states),
+    );
   }
 
   /** Has it go on. */

@@ -191,7 +191,7 @@ export function tryBroker(kind: Kind): void {
         withMembers(real, 2, async ([a, b]) => {
           a.server.publish(ROOM, "before");
           await b.untilReceived("before");
-          real.pause();
+          await real.pause();
           try {
             for (let i = 0; i < 200; i++) a.server.publish(ROOM, numbered("a", i));
             await a.until("all messages here", () => a.received.length === 201);
@@ -210,7 +210,7 @@ export function tryBroker(kind: Kind): void {
       { skip },
       () =>
         withMembers(real, 2, async ([a, b]) => {
-          real.pause();
+          await real.pause();
           try {
             const data = new Uint8Array(100_000);
             a.conn.unsubscribe(ROOM);
@@ -299,7 +299,7 @@ export function tryBroker(kind: Kind): void {
     it("is let go by a server that ends while it stands still", { skip }, async () => {
       const member = await Member.start(real);
       await real.untilSubscribed(ROOM, 1);
-      real.pause();
+      await real.pause();
       try {
         member.server.publish(ROOM, "1");
         await member.end();
