@@ -21,8 +21,16 @@ const MAX_SHARE_MS = 2;
 const MIN_SHARE_MS = 0.25;
 /** After so many bytes of work the time is looked at: to look costs as much as some hundred bytes. */
 const LOOK_COST = 16 * 1024;
-/** If that took longer than this, in milliseconds, the time is looked at after the next message again. */
+/** The same while work is quick: when it took less than this, in milliseconds, until the time was looked at. */
+const MAX_LOOK_COST = 128 * 1024;
+const QUICK_MS = 0.25;
+/** If it took longer than this, in milliseconds, the time is looked at after the next message again. */
 const SLOW_MS = 0.5;
+/**
+ * How long quick work goes on before its turn is timed, in milliseconds: to be called back at the end of each
+ * short turn would cost a few per cent, and have V8 collect garbage more often.
+ */
+const MAX_UNTIMED_MS = 1;
 
 /** What a message or a frame costs besides its bytes, in bytes. */
 export const MESSAGE_COST = 2048;
@@ -58,13 +66,15 @@ export function giveTurnsBy(schedule: (callback: () => void) => void): void {
 export class Turns {
   readonly #clock: Clock;
   readonly #waiting: Fifo<TurnTaker> = new Fifo();
-  /** The work since the last look at the time, and how much there may be until the next one. */
-  #spent = 0;
+  /** How much work there may be from one look at the time to the next, and what is left of that. */
   #lookCost = LOOK_COST;
+  #left = LOOK_COST;
   #lookedAt = 0;
   /** Whether a turn was asked for: only then it is known how long the turn at hand has taken. */
   #isTimed = false;
   #beganAt = 0;
+  /** When a turn was timed last. */
+  #untimedSince = 0;
   #isOver = false;
   /** Who worked last, and since when. */
   #worker: TurnTaker | undefined;
@@ -93,8 +103,8 @@ export class Turns {
    * @returns Whether its share, or the whole turn, is used up: it has to stop, and to wait for a turn.
    */
   spend(cost: number, taker?: TurnTaker): boolean {
-    this.#spent += cost;
-    return this.#isOver || (this.#spent >= this.#lookCost && this.#look(taker));
+    this.#left -= cost;
+    return this.#left <= 0 && this.#look(taker);
   }
 
   /** Calls `taker.takeTurn()` in one of the next turns, behind those that wait already. */
@@ -132,19 +142,29 @@ export class Turns {
   }
 
   #look(taker: TurnTaker | undefined): boolean {
-    this.#spent = 0;
+    if (this.#isOver) return true;
     const now = this.#clock.now();
-    const isSameWorker = this.#isTimed && (taker === undefined || taker === this.#worker);
-    if (isSameWorker && now - this.#lookedAt > SLOW_MS) this.#lookCost = MESSAGE_COST;
-    else if (this.#lookCost < LOOK_COST) this.#lookCost *= 2;
+    const tookMs = now - this.#lookedAt;
     this.#lookedAt = now;
-    if (!this.#isTimed) this.#startTiming();
-    else if (now - this.#beganAt >= TURN_MS) this.#isOver = true;
+    const isSameWorker = this.#isTimed && (taker === undefined || taker === this.#worker);
+    this.#left = this.#lookCost = isSameWorker && tookMs > SLOW_MS
+      ? MESSAGE_COST
+      : Math.min(this.#lookCost * 2, tookMs < QUICK_MS ? MAX_LOOK_COST : LOOK_COST);
+    if (!this.#isTimed) {
+      if (tookMs < QUICK_MS && now - this.#untimedSince < MAX_UNTIMED_MS) return false;
+      this.#startTiming();
+    }
     if (!isSameWorker) {
       this.#worker = taker;
       this.#workerBeganAt = now;
     }
+    if (now - this.#beganAt >= TURN_MS) this.#end();
     return this.#isOver || (taker !== undefined && now - this.#workerBeganAt >= this.#shareMs);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#left = 0;
   }
 
   /** While many wait, each gets less, so that all of them have had some after a turn or two. */
@@ -160,19 +180,24 @@ export class Turns {
     this.#isOver = false;
     this.#isTimed = count > 0;
     this.#worker = undefined;
-    this.#spent = this.#allowedSize = 0;
+    this.#left = this.#lookCost;
+    this.#allowedSize = 0;
     const next = this.#next;
     this.#next = undefined;
     next?.resolve();
+    const clock = this.#clock;
+    this.#beganAt =
+      this.#untimedSince =
+      this.#workerBeganAt =
+      this.#lookedAt =
+        clock.now();
     if (count === 0) return;
     giveTurn(this.#begin);
-    const clock = this.#clock;
-    this.#beganAt = this.#workerBeganAt = this.#lookedAt = clock.now();
     for (; count > 0 && !this.#isOver; count--) {
       this.#worker = waiting.shift()!;
       this.#worker.takeTurn();
       const now = this.#workerBeganAt = this.#lookedAt = clock.now();
-      if (now - this.#beganAt >= TURN_MS) this.#isOver = true;
+      if (now - this.#beganAt >= TURN_MS) this.#end();
     }
   };
 }
