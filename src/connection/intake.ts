@@ -9,6 +9,9 @@ const EMPTY = new Uint8Array(0);
 /** Up to so many bytes wait for their turn without the channel being paused. */
 const MAX_SMALL = 4096;
 
+/** Bytes that wait may keep a buffer of so many times their length. */
+const MAX_EXCESS = 8;
+
 /** What the intake asks of its connection. */
 export interface IntakeOwner {
   /** Whether the program must handle something before more is decoded. */
@@ -67,14 +70,14 @@ export class Intake implements TurnTaker {
     return wasPaused;
   }
 
-  /** The number of bytes that wait for room, or for this connection's turn. */
-  get undecodedLength(): number {
-    return this.#undecoded.length;
+  /** The memory, in bytes, of what waits for room, or for this connection's turn. */
+  get heldLength(): number {
+    return this.#undecoded.buffer.byteLength;
   }
 
-  /** How many of them wait for its turn: they are a part of one read, and gone with the next turn. */
+  /** How much of it is for what waits for its turn: a part of one read, and gone with the next turn. */
   get waitingLength(): number {
-    return this.#waitingSize;
+    return this.#waitsForTurn ? this.heldLength : 0;
   }
 
   /** Whether there are bytes that wait for room, or for this connection's turn. */
@@ -140,13 +143,10 @@ export class Intake implements TurnTaker {
     if (size > MAX_SMALL) this.#pause();
   }
 
-  /**
-   * Gives what is left of bytes: a copy, if these would keep half as much again from being freed for as long
-   * as the program likes. What waits for its turn is gone soon.
-   */
+  /** Gives what is left of bytes: a copy if it is little, so that it does not keep a large buffer. */
   #restOf(bytes: Uint8Array, start: number): Uint8Array {
     const length = bytes.length - start;
-    return this.#waitsForTurn || bytes.buffer.byteLength * 2 <= length * 3
+    return this.#waitsForTurn || length * MAX_EXCESS >= bytes.buffer.byteLength
       ? bytes.subarray(start)
       : cloneBytes(bytes, start, bytes.length);
   }

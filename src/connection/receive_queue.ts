@@ -6,11 +6,13 @@ import { StreamedMessage } from "./streamed_message.ts";
 
 /**
  * What a message takes beside its bytes while it waits, in bytes: measured, a string takes 24 to 40,
- * a view of bytes 60 to 110, its memory 40 to 130, a stream 1,200 to 2,300.
+ * a view of bytes 60 to 110, memory of its own 40 to 130, memory that it may share some 190, a stream
+ * 1,200 to 2,300.
  */
 const TEXT_COST = 32;
 const VIEW_COST = 90;
 const MEMORY_COST = 90;
+const SHARED_COST = 160;
 const STREAM_COST = 1_600;
 
 /** What a UTF-16 unit takes: 1 byte or 2, by the text, of which the mean is never wrong by half. */
@@ -41,8 +43,11 @@ export class ReceiveQueue {
   #size = 0;
   /** What the messages in the queue take, and those of streamed messages that were not read. */
   #heldSize = 0;
-  /** The memory of the message that came last, where that is a part of what was read. */
-  #lastBuffer: ArrayBufferLike | undefined;
+  /** The memory of messages in the queue that are a part of what was read, in the order of the messages. */
+  #shared: Fifo<SharedMemory> | undefined;
+  #lastShared: SharedMemory | undefined;
+  /** Whether what is added next may be in other memory than the last message: to look costs some time. */
+  #isNextElsewhere = true;
   /** The streamed message that is still arriving. */
   #arriving: StreamedMessage | undefined;
   /** The streamed message that the program has in hand. */
@@ -92,6 +97,11 @@ export class ReceiveQueue {
   isFull(collectedLength: number): boolean {
     return this.length >= this.#limits.receiveQueueMessages ||
       this.#size + collectedLength >= this.#limits.receiveQueueSize;
+  }
+
+  /** Says that what is added from now on was read later than what was added before. */
+  startRead(): void {
+    this.#isNextElsewhere = true;
   }
 
   /** Adds a whole message. */
@@ -150,7 +160,8 @@ export class ReceiveQueue {
     }
     const message = this.#messages?.shift();
     if (message === undefined) return undefined;
-    this.#release(message);
+    if (message instanceof StreamedMessage) this.#heldSize -= STREAM_COST;
+    else this.#release(message);
     this.#handOver(message);
     return message;
   }
@@ -179,12 +190,12 @@ export class ReceiveQueue {
   clear(): void {
     const messages = this.#messages;
     for (let message = messages?.shift(); message !== undefined; message = messages?.shift()) {
-      this.#release(message);
       if (message instanceof StreamedMessage) {
         this.#size -= message.pendingLength;
-        this.#heldSize -= message.heldLength;
+        this.#heldSize -= message.heldLength + STREAM_COST;
       } else {
         this.#size -= message.length;
+        this.#release(message);
       }
     }
     this.end();
@@ -196,28 +207,43 @@ export class ReceiveQueue {
     if (take === undefined) {
       this.#messages ??= new Fifo();
       this.#messages.push(message);
-      this.#hold(message);
+      if (message instanceof StreamedMessage) this.#heldSize += STREAM_COST;
+      else this.#hold(message);
     } else {
       this.#handOver(message);
       take(message);
     }
   }
 
-  #hold(message: ReceivedMessage): void {
-    this.#heldSize += overheadOf(message);
-    const buffer = sharedBuffer(message);
-    // Messages that were read together are in the same memory.
-    if (buffer !== undefined && buffer !== this.#lastBuffer) this.#heldSize += sizeOf(buffer);
-    this.#lastBuffer = buffer;
+  #hold(message: Message): void {
+    if (typeof message === "string" || message.byteOffset === 0) {
+      this.#heldSize += ownSizeOf(message);
+      return;
+    }
+    this.#heldSize += VIEW_COST;
+    if (this.#isNextElsewhere || this.#lastShared === undefined) this.#share(message.buffer);
+    this.#lastShared!.messages++;
   }
 
-  #release(message: ReceivedMessage): void {
-    this.#heldSize -= overheadOf(message);
-    const buffer = sharedBuffer(message);
-    const next = this.#messages?.peek();
-    if (next === undefined) this.#lastBuffer = undefined;
-    else if (sharedBuffer(next) === buffer) return;
-    if (buffer !== undefined) this.#heldSize -= sizeOf(buffer);
+  #share(buffer: ArrayBufferLike): void {
+    this.#isNextElsewhere = false;
+    if (this.#lastShared?.buffer === buffer) return;
+    this.#lastShared = { buffer, messages: 0 };
+    (this.#shared ??= new Fifo()).push(this.#lastShared);
+    this.#heldSize += SHARED_COST + buffer.byteLength;
+  }
+
+  #release(message: Message): void {
+    if (typeof message === "string" || message.byteOffset === 0) {
+      this.#heldSize -= ownSizeOf(message);
+      return;
+    }
+    this.#heldSize -= VIEW_COST;
+    const shared = this.#shared!.peek()!;
+    if (--shared.messages > 0) return;
+    this.#shared!.shift();
+    this.#heldSize -= SHARED_COST + shared.buffer.byteLength;
+    if (shared === this.#lastShared) this.#lastShared = undefined;
   }
 
   #handOver(message: ReceivedMessage): void {
@@ -228,21 +254,19 @@ export class ReceiveQueue {
   }
 }
 
-/** What a message takes, but for memory that it may share, and the body of a stream. */
-function overheadOf(message: ReceivedMessage): number {
-  if (typeof message === "string") return TEXT_COST + Math.round(message.length * UNIT_SIZE);
-  if (message instanceof StreamedMessage) return STREAM_COST;
-  return message.byteOffset > 0 ? VIEW_COST : VIEW_COST + MEMORY_COST + message.length;
-}
-
-function sizeOf(buffer: ArrayBufferLike): number {
-  return MEMORY_COST + buffer.byteLength;
+/** What a message takes that is no view of what was read. */
+function ownSizeOf(message: Message): number {
+  return typeof message === "string"
+    ? TEXT_COST + Math.round(message.length * UNIT_SIZE)
+    : VIEW_COST + MEMORY_COST + message.length;
 }
 
 /**
- * The memory of a message that is a part of what was read: there it lies behind the header of its
- * frame. Others have memory of their own, which need not exist as an object before it is asked for.
+ * Memory that messages are views of: a part of what was read, where each lies behind the header of its
+ * frame. Other messages have memory of their own, which need not exist as an object before it is asked for.
  */
-function sharedBuffer(message: ReceivedMessage): ArrayBufferLike | undefined {
-  return message instanceof Uint8Array && message.byteOffset > 0 ? message.buffer : undefined;
+interface SharedMemory {
+  readonly buffer: ArrayBufferLike;
+  /** How many messages of the queue are in it. */
+  messages: number;
 }

@@ -143,13 +143,13 @@ export class SendQueue {
   }
 
   /** Whether a message is being sent in fragments, or others wait for the end of one. */
-  get #isHolding(): boolean {
+  #isHolding(): boolean {
     return this.#streaming !== undefined || (this.#held?.length ?? 0) > 0;
   }
 
   /** The bytes sent that the channel has not taken yet. */
   get length(): number {
-    return this.#inFlight + this.#outputLength + this.#heldSize;
+    return this.#inFlight + this.#outputLength() + this.#heldSize;
   }
 
   /** The memory that they take, without those that other connections send too, about, in bytes. */
@@ -160,7 +160,7 @@ export class SendQueue {
     return own + (waiters + (this.#held?.length ?? 0)) * WAITING_COST;
   }
 
-  get #outputLength(): number {
+  #outputLength(): number {
     return this.#mayHaveOutput ? this.#protocol.outputLength : 0;
   }
 
@@ -204,10 +204,6 @@ export class SendQueue {
    */
   send(data: Message, compress?: boolean): Promise<void> {
     if (this.#held !== undefined) return this.#hold(this.#held, data, compress);
-    return this.#sendNow(data, compress);
-  }
-
-  #sendNow(data: Message, compress: boolean | undefined): Promise<void> {
     this.#mayHaveOutput = true;
     const isReferenced = this.#protocol.sendMessage(data, compress);
     return this.#wait(isReferenced);
@@ -228,7 +224,7 @@ export class SendQueue {
    * @param isLast Whether they are the last of this turn, as far as it is known.
    */
   sendShared(frames: SharedFrames, isLast: boolean): void {
-    if (isLast && this.#mayWriteNow) {
+    if (isLast && this.#mayWriteNow()) {
       // To come back to each of many connections at the end of the turn would cost as much again.
       this.#sharedOutput = frames.length;
       this.#write(frames.chunks, frames.length);
@@ -307,7 +303,8 @@ export class SendQueue {
       } else {
         this.#heldSize -= next.size;
         const { resolve, reject } = next.deferred;
-        this.#sendNow(next.data, next.compress).then(resolve, reject);
+        this.#mayHaveOutput = true;
+        this.#wait(this.#protocol.sendMessage(next.data, next.compress)).then(resolve, reject);
       }
     }
     this.#held = undefined;
@@ -338,7 +335,7 @@ export class SendQueue {
    */
   breakOff(error: unknown): void {
     if (this.#stage === "finished") return;
-    if (this.#isHolding || this.#owner.hasWaiting) this.#isWhole = false;
+    if (this.#isHolding() || this.#owner.hasWaiting) this.#isWhole = false;
     const held = this.#held;
     this.#heldSize = 0;
     for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
@@ -350,7 +347,7 @@ export class SendQueue {
 
   #finishNow(): void {
     this.#stage = "finished";
-    this.#lastMessageEnd = this.#taken + this.#inFlight + this.#outputLength;
+    this.#lastMessageEnd = this.#taken + this.#inFlight + this.#outputLength();
     const last = this.#last;
     this.#last = undefined;
     last?.forEach((call) => call());
@@ -373,31 +370,31 @@ export class SendQueue {
    */
   requestFlush(): void {
     this.#mayHaveOutput = true;
-    if (this.#outputLength >= MAX_GATHERED) this.flush();
+    if (this.#outputLength() >= MAX_GATHERED) this.flush();
     else if (this.#corked) return;
-    else if (this.#isMoreExpected) this.#scheduleLateFlush();
+    else if (this.#isMoreExpected()) this.#scheduleLateFlush();
     else this.#scheduleFlush();
   }
 
   /** Whether nothing is to go out before or with what is sent now. */
-  get #mayWriteNow(): boolean {
+  #mayWriteNow(): boolean {
     return this.#ready && !this.#corked && this.#held === undefined &&
-      this.#outputLength === 0 && !this.#isMoreExpected;
+      this.#outputLength() === 0 && !this.#isMoreExpected();
   }
 
-  get #isMoreExpected(): boolean {
+  #isMoreExpected(): boolean {
     return this.#mayExpectMore && this.#owner.isMoreExpected;
   }
 
   #flushUnlessGathering(): void {
-    const outputLength = this.#outputLength;
-    if (this.#ending || outputLength >= MAX_GATHERED || !this.#isMoreExpected) this.flush();
+    const outputLength = this.#outputLength();
+    if (this.#ending || outputLength >= MAX_GATHERED || !this.#isMoreExpected()) this.flush();
     else if (outputLength > 0) this.#scheduleLateFlush();
   }
 
   /** Writes the output, if the channel takes it. */
   flush(): void {
-    const length = this.#outputLength;
+    const length = this.#outputLength();
     if (this.#ready && length > 0) {
       this.#mayHaveOutput = false;
       this.#write(this.#protocol.takeOutput(), length);
@@ -485,7 +482,7 @@ export class SendQueue {
     this.requestFlush();
     if (this.isAboveHighWater) this.#aboveHighWater = true;
     // What is held back comes behind it: it must not wait for that.
-    const length = this.#inFlight + this.#outputLength;
+    const length = this.#inFlight + this.#outputLength();
     const excess = length - (isReferenced ? 0 : this.#limits.sendHighWaterMark);
     if (excess <= 0) return RESOLVED;
     const deferred = createDeferred<void>();

@@ -228,7 +228,7 @@ export class WebSocketConnection<Data>
     if (this.#callbacks?.open !== undefined) this.#call(this.#callbacks.open);
   }
 
-  get #isGreeted(): boolean {
+  #isGreeted(): boolean {
     return this.#resumable?.isGreeted ?? true;
   }
 
@@ -333,6 +333,7 @@ export class WebSocketConnection<Data>
     this.#bytesReceived += bytes.length;
     if (this.#rateLimiter !== undefined && !this.#countBytes(bytes.length)) return;
     this.#sendQueue.cork();
+    this.#receiveQueue.startRead();
     this.#intake.receive(bytes, lent);
     this.#sendQueue.uncork();
     this.#waitForRate();
@@ -365,10 +366,11 @@ export class WebSocketConnection<Data>
     if (this.#intake.isDecoding || this.#isClosed) return;
     if (this.#intake.hasWork) {
       this.#sendQueue.cork();
+      this.#receiveQueue.startRead();
       this.#intake.proceed();
       this.#sendQueue.uncork();
     }
-    if (this.#isIdle) {
+    if (this.#isIdle()) {
       this.#sendQueue.flush();
       this.#settleEnd();
     }
@@ -401,7 +403,7 @@ export class WebSocketConnection<Data>
   }
 
   /** Whether the program has handled everything that was received. */
-  get #isIdle(): boolean {
+  #isIdle(): boolean {
     return this.#handling === 0 && this.#receiveQueue.isIdle;
   }
 
@@ -415,25 +417,25 @@ export class WebSocketConnection<Data>
     if (!this.isSendable) return false;
     // Without a receiver it is open whether the message will be wanted whole: it must not grow past
     // the queue's limit before somebody says so.
-    const isWhole = this.#hasReceiver || !this.#isGreeted;
-    return this.#handling > 0 || this.#isTooFast || this.#resume?.isFull ||
+    const isWhole = this.#hasReceiver || !this.#isGreeted();
+    return this.#handling > 0 || this.#isTooFast() || this.#resume?.isFull ||
       this.#receiveQueue.isFull(isWhole ? 0 : this.#protocol.collectedLength) ||
       (this.#budget !== undefined && this.#budget.isShort &&
-        this.#budget.mustWait(this, this.#budgetedSize));
+        this.#budget.mustWait(this, this.#budgetedSize()));
   }
 
-  get #isTooFast(): boolean {
+  #isTooFast(): boolean {
     return this.#rateLimiter !== undefined && this.#rateLimiter.waitMs > 0;
   }
 
   // ---- Receiving: the protocol's events ----
 
   receiveMessage(received: Message): void {
-    this.#countMessage(received.length);
+    this.#countMessage();
     let data = received;
     if (this.#resumable !== undefined && !this.#isStarted) {
       this.#receiveHello(data);
-      if (this.#handling > 0 || this.#isTooFast) this.#protocol.stopReceiving();
+      if (this.#handling > 0 || this.#isTooFast()) this.#protocol.stopReceiving();
       return;
     }
     if (this.#resume !== undefined) {
@@ -448,7 +450,7 @@ export class WebSocketConnection<Data>
     if (this.#callbacks !== undefined) {
       const { message } = this.#callbacks;
       if (message !== undefined) this.#call(message, data);
-      if (this.#handling > 0 || this.#isTooFast) this.#protocol.stopReceiving();
+      if (this.#handling > 0 || this.#isTooFast()) this.#protocol.stopReceiving();
     } else {
       this.#receiveQueue.push(data);
       if (this.isFull) this.#protocol.stopReceiving();
@@ -456,22 +458,22 @@ export class WebSocketConnection<Data>
   }
 
   receiveMessageStart(type: MessageType): void {
-    this.#countMessage(0);
+    this.#countMessage();
     if (this.#resume === undefined) this.pushStart(type);
     else this.#resume.receiveMessageStart(type);
   }
 
-  #countMessage(size: number): void {
+  #countMessage(): void {
     this.#messagesReceived++;
     this.#rateLimiter?.countMessage();
-    this.#intake.countWork(MESSAGE_COST + size);
+    this.#intake.countWork(MESSAGE_COST);
   }
 
   countInflated(size: number): void {
     this.#intake.countWork(MESSAGE_COST + size);
     if (this.#rateLimiter === undefined) return;
     this.#rateLimiter.countInflatedBytes(size);
-    if (this.#isTooFast) this.#protocol.stopReceiving();
+    if (this.#isTooFast()) this.#protocol.stopReceiving();
   }
 
   receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void {
@@ -530,7 +532,7 @@ export class WebSocketConnection<Data>
     this.#intake.countWork(MESSAGE_COST);
     if (this.#rateLimiter === undefined || !this.isSendable) return;
     this.#rateLimiter.countControlFrame();
-    if (this.#isTooFast) this.#protocol.stopReceiving();
+    if (this.#isTooFast()) this.#protocol.stopReceiving();
   }
 
   receiveClose(status: CloseStatus): void {
@@ -673,21 +675,21 @@ export class WebSocketConnection<Data>
   // ---- The memory shared with other connections ----
 
   /** The bytes held on the way to the program and to the peer. */
-  get #heldSize(): number {
-    return this.#intake.undecodedLength + this.#protocol.heldLength +
+  #heldSize(): number {
+    return this.#intake.heldLength + this.#protocol.heldLength +
       this.#receiveQueue.heldSize + this.#sendQueue.heldSize + this.#info.request.heldSize +
       (this.#pings?.heldSize ?? 0) +
       (this.#resumable === undefined ? 0 : this.#resumable.heldSize + this.subscriber.missedSize);
   }
 
   /** The same, without the part of a read that waits for its turn: nobody is closed for that. */
-  get #budgetedSize(): number {
-    return this.#heldSize - this.#intake.waitingLength;
+  #budgetedSize(): number {
+    return this.#heldSize() - this.#intake.waitingLength;
   }
 
   recountHeld(): number {
     if (this.#budget === undefined || this.#isClosed) return 0;
-    const held = this.#budgetedSize;
+    const held = this.#budgetedSize();
     if (held !== this.#counted) {
       const change = held - this.#counted;
       this.#counted = held;
@@ -776,7 +778,7 @@ export class WebSocketConnection<Data>
       messagesSent: this.#messagesSent + (this.#subscriber?.messagesSent ?? 0),
       receiveQueueLength: this.#receiveQueue.length,
       bufferedAmount: this.bufferedAmount,
-      heldSize: this.#heldSize,
+      heldSize: this.#heldSize(),
       roundTripTimeMs: this.#pings?.roundTripTimeMs,
     };
   }
@@ -810,7 +812,7 @@ export class WebSocketConnection<Data>
     this.#budget?.leave(this);
     this.#writable?.fail(error);
     this.#closed?.resolve(info);
-    if (this.#callbacks?.close !== undefined && this.#isGreeted) {
+    if (this.#callbacks?.close !== undefined && this.#isGreeted()) {
       this.#call(this.#callbacks.close, info);
     }
     this.#owner.removeConnection(this, info);
@@ -826,7 +828,7 @@ export class WebSocketConnection<Data>
     }
     // A message whose rest won't come must not keep the program waiting.
     this.#receiveQueue.failArriving(end instanceof ProtocolError ? end : this.#closedError());
-    if (!this.isSendable || this.#isIdle) this.#settleEnd();
+    if (!this.isSendable || this.#isIdle()) this.#settleEnd();
     if (this.#sendQueue.isFinished || this.#isAbortDue) return;
     // The program has its time for the messages before, and for what it sends.
     this.#startCloseTimer(() => {
