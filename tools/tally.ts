@@ -6,6 +6,9 @@
 
 import type { FileResult } from "./test_file.ts";
 
+/** How many files are named as the slowest. */
+const SLOWEST_SHOWN = 10;
+
 /** The results of one runtime. */
 export class RuntimeTally {
   /** The runtime's name and version. */
@@ -92,7 +95,19 @@ function failedLines(tallies: RuntimeTally[]): string[] {
   );
 }
 
-/** Gives the skipped and the failed tests by name, a table of the runtimes, and what really ran in all. */
+/** Gives the files that took longest, in all, and on each runtime. */
+function slowestLine(tallies: RuntimeTally[]): string {
+  const times = new Map<string, number[]>();
+  for (const { results } of tallies) {
+    for (const { file, tookMs } of results) times.set(file, [...times.get(file) ?? [], tookMs]);
+  }
+  const sum = (each: number[]) => each.reduce((total, ms) => total + ms, 0);
+  const slowest = [...times].sort(([, a], [, b]) => sum(b) - sum(a)).slice(0, SLOWEST_SHOWN);
+  const each = slowest.map(([file, ms]) => `${file} (${ms.map((one) => seconds(one)).join(", ")})`);
+  return `slowest: ${each.join("; ")}`;
+}
+
+/** Gives the skipped and the failed tests by name, the slowest files, a table of the runtimes, and what really ran in all. */
 export function summaryTable(tallies: RuntimeTally[]): string {
   const rows = [
     ["runtime", "passed", "failed", "skipped", "time"],
@@ -113,5 +128,6 @@ export function summaryTable(tallies: RuntimeTally[]): string {
   const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
   const failed = tallies.reduce((sum, tally) => sum + tally.failed, 0);
   const sum = `${passed} passed, ${failed} failed`;
-  return ["", ...skippedLines(tallies), ...failedLines(tallies), "", ...table, "", sum].join("\n");
+  const lines = [...skippedLines(tallies), ...failedLines(tallies), slowestLine(tallies)];
+  return ["", ...lines, "", ...table, "", sum].join("\n");
 }

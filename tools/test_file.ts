@@ -27,6 +27,8 @@ export interface FileResult {
   skipReasons: string[];
   /** The failures in full, or `""`. */
   report: string;
+  /** How long it took, in milliseconds. */
+  tookMs: number;
 }
 
 const running = new Set<ChildProcess>();
@@ -109,9 +111,11 @@ export async function runFile(
   // Not beside the log, where another run of the tests would overwrite it.
   const report = await Deno.makeTempFile({ prefix: "sluice-", suffix: ".xml" });
 
+  const startedAt = performance.now();
   const { output, problem } = deadlineMs > 0
     ? await run(runtime.testCommand(file, report), deadlineMs)
     : { output: "", problem: "did not run: the time for this runtime is over" };
+  const tookMs = performance.now() - startedAt;
   await Deno.writeTextFile(log, output);
   const tests = parseJUnit(await Deno.readTextFile(report));
   await Deno.remove(report);
@@ -127,6 +131,7 @@ export async function runFile(
   return {
     file,
     tests,
+    tookMs,
     skipReasons: [...new Set(skipReasons)],
     report: failures.length === 0 ? "" : [
       `${runtime.label}: ${file}`,

@@ -3,7 +3,7 @@ import { readSubject } from "./nats_consumer.ts";
 import type { NatsStream, StreamState } from "./nats_stream.ts";
 import { SharedAnswer } from "./shared_answer.ts";
 import { StreamTail } from "./stream_tail.ts";
-import { Turns } from "../topics/turns.ts";
+import { Semaphore } from "../topics/semaphore.ts";
 
 /** How many topics are read at a time. */
 const MAX_READS = 64;
@@ -15,7 +15,7 @@ export class NatsReader {
   readonly #connection: NatsConnection;
   readonly #stream: NatsStream;
   readonly #createInbox: () => string;
-  readonly #turns: Turns = new Turns(MAX_READS);
+  readonly #turns: Semaphore = new Semaphore(MAX_READS);
   readonly #state: SharedAnswer<StreamState>;
 
   /** @param createInbox Gives subjects that nobody else has. */

@@ -9,7 +9,7 @@ import type { PublishedMessage } from "./published_message.ts";
 import { noteOf, type Replay, type ReplayAllowance } from "./replay_allowance.ts";
 import type { TopicSubscription } from "./topic_subscription.ts";
 import type { Topics } from "./topics.ts";
-import type { FairTurns, TurnTaker } from "./fair_turns.ts";
+import type { FairTurns, FairTurnTaker } from "./fair_turns.ts";
 
 /** How many messages wait while others before them are read. More are read, too. */
 const MAX_EARLY = 1_000;
@@ -48,7 +48,7 @@ export interface BrokerTopicOwner {
  * A topic with subscribers here, whose messages a broker keeps. They come from the broker one after the
  * other; where one is missing, and for subscribers that were away, those before it are read first.
  */
-export class BrokerTopic implements TurnTaker {
+export class BrokerTopic implements FairTurnTaker {
   readonly log: TopicLog;
   readonly #owner: BrokerTopicOwner;
   /** The place of the latest message that was published here. Not known until it was asked for. */

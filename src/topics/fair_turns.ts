@@ -1,5 +1,5 @@
 /** Waits for a turn. */
-export interface TurnTaker {
+export interface FairTurnTaker {
   /**
    * Takes the turn.
    *
@@ -15,7 +15,7 @@ export interface TurnTaker {
  */
 export class FairTurns {
   /** By address: first the one that is next. */
-  readonly #waiting: Map<string, Set<TurnTaker>> = new Map();
+  readonly #waiting: Map<string, Set<FairTurnTaker>> = new Map();
   #free: number;
   #isServing = false;
 
@@ -24,7 +24,7 @@ export class FairTurns {
   }
 
   /** Has somebody wait for a turn of an address, once. */
-  wait(address: string, taker: TurnTaker): void {
+  wait(address: string, taker: FairTurnTaker): void {
     let own = this.#waiting.get(address);
     if (own === undefined) this.#waiting.set(address, own = new Set());
     own.add(taker);
@@ -32,7 +32,7 @@ export class FairTurns {
   }
 
   /** Has somebody wait no longer. */
-  leave(address: string, taker: TurnTaker): void {
+  leave(address: string, taker: FairTurnTaker): void {
     const own = this.#waiting.get(address);
     if (own?.delete(taker) && own.size === 0) this.#waiting.delete(address);
   }
@@ -53,7 +53,7 @@ export class FairTurns {
   }
 
   /** Gives a turn to the first that has something to do; tells whether there is one. */
-  #give(address: string, takers: ReadonlySet<TurnTaker>): boolean {
+  #give(address: string, takers: ReadonlySet<FairTurnTaker>): boolean {
     for (const taker of takers) {
       const turn = taker.takeTurn();
       if (turn === "later") return false;

@@ -3,7 +3,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { SharedAnswer } from "../../src/brokers/shared_answer.ts";
 import { StreamTail } from "../../src/brokers/stream_tail.ts";
 import { TopicOrder } from "../../src/brokers/topic_order.ts";
-import { Turns } from "../../src/topics/turns.ts";
+import { Semaphore } from "../../src/topics/semaphore.ts";
 import { settle } from "../support/turn.ts";
 import { Waiter } from "../support/waiter.ts";
 
@@ -80,7 +80,7 @@ describe("what is read of a stream", () => {
 
 describe("turns", () => {
   it("are taken in order, so many at a time", async () => {
-    const turns = new Turns(2);
+    const turns = new Semaphore(2);
     const begun: number[] = [];
     const works = [0, 1, 2, 3].map(() => Promise.withResolvers<number>());
     const results = works.map(({ promise }, index) =>

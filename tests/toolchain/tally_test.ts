@@ -18,6 +18,7 @@ describe("summaryTable()", () => {
     tests: [passed("one"), skipped("two"), { name: "three", outcome: "failed", detail: "boo" }],
     skipReasons: ["needs a browser"],
     report: "",
+    tookMs: 2_000,
   });
   const node = new RuntimeTally("Node 22.0.0", 1);
   node.start();
@@ -26,6 +27,7 @@ describe("summaryTable()", () => {
     tests: [passed("one"), skipped("two", "needs Chromium"), passed("three")],
     skipReasons: ["needs a browser"],
     report: "",
+    tookMs: 1_000,
   });
   const lines = summaryTable([deno, node]).split("\n");
 
@@ -37,6 +39,10 @@ describe("summaryTable()", () => {
   it("names the failed tests", () => {
     const line = "failed: tests/a_test.ts > three (Deno 2.0.0)";
     assertEquals(lines.filter((line) => line.startsWith("failed:")), [line]);
+  });
+
+  it("names the slowest files, with the time on each runtime", () => {
+    assertEquals(lines.at(-7), "slowest: tests/a_test.ts (2.0 s, 1.0 s)");
   });
 
   it("has a row for each runtime, and ends with the sum", () => {

@@ -1,7 +1,7 @@
 import { Fifo } from "../connection/fifo.ts";
 
 /** Has no more than so many things done at a time; the others wait, and begin in their order. */
-export class Turns {
+export class Semaphore {
   readonly #waiting: Fifo<() => void> = new Fifo();
   #free: number;
 
