@@ -28,8 +28,8 @@ export interface ReceiveQueueOwner {
    * for a message that is not there yet, or has read what arrived of a body.
    */
   continueReceiving(): void;
-  /** The program is given the next message. */
-  messageTaken(): void;
+  /** The program is given the next message: whole, of so many bytes or UTF-16 units, or 0 for a stream. */
+  messageTaken(size: number): void;
 }
 
 /**
@@ -248,9 +248,13 @@ export class ReceiveQueue {
 
   #handOver(message: ReceivedMessage): void {
     this.#busy = true;
-    this.#owner.messageTaken();
-    if (message instanceof StreamedMessage) this.#inHand = message;
-    else this.#size -= message.length;
+    if (message instanceof StreamedMessage) {
+      this.#owner.messageTaken(0);
+      this.#inHand = message;
+    } else {
+      this.#owner.messageTaken(message.length);
+      this.#size -= message.length;
+    }
   }
 }
 

@@ -32,6 +32,12 @@ const SLOW_MS = 0.5;
  */
 const MAX_UNTIMED_MS = 1;
 
+/**
+ * How many bytes programs are given in one turn that deal with them once what runs has returned: for a
+ * message of 1 MiB that is compressed again some 4 ms.
+ */
+const MAX_HANDED_OUT = 4 * 1024 * 1024;
+
 /** What a message or a frame costs besides its bytes, in bytes. */
 export const MESSAGE_COST = 2048;
 
@@ -82,6 +88,8 @@ export class Turns {
   #next: PromiseWithResolvers<void> | undefined;
   /** The bytes that those that wait hold. */
   #waitingSize = 0;
+  /** The bytes that programs were given in this turn. */
+  #handedOut = 0;
   /** The bytes that those may bring that were allowed to read in this turn. */
   #allowedSize = 0;
 
@@ -105,6 +113,17 @@ export class Turns {
   spend(cost: number, taker?: TurnTaker): boolean {
     this.#left -= cost;
     return this.#left <= 0 && this.#look(taker);
+  }
+
+  /**
+   * Notes that a program was given a message of so many bytes that it will deal with once what runs now has
+   * returned: how long that takes can't be measured. All have to stop once that was much.
+   */
+  handOut(size: number): void {
+    this.#handedOut += size;
+    if (this.#handedOut <= MAX_HANDED_OUT) return;
+    this.#startTiming();
+    this.#end();
   }
 
   /** Calls `taker.takeTurn()` in one of the next turns, behind those that wait already. */
@@ -181,7 +200,7 @@ export class Turns {
     this.#isTimed = count > 0;
     this.#worker = undefined;
     this.#left = this.#lookCost;
-    this.#allowedSize = 0;
+    this.#allowedSize = this.#handedOut = 0;
     const next = this.#next;
     this.#next = undefined;
     next?.resolve();

@@ -501,7 +501,8 @@ export class WebSocketConnection<Data>
     this.#receiveQueue.pushEnd();
   }
 
-  messageTaken(): void {
+  messageTaken(size: number): void {
+    this.#settings.turns.handOut(size);
     this.#resume?.takeMessage();
   }
 

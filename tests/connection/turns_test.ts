@@ -146,6 +146,16 @@ describe("the turns of the event loop", () => {
     assertEquals(clock.workedMs - before <= 15, true, `${clock.workedMs - before} ms`);
   });
 
+  it("end once programs were given 4 MiB that they deal with later", async () => {
+    const { turns } = new Office();
+    for (let i = 0; i < 4; i++) turns.handOut(1024 * 1024);
+    assertEquals(turns.isOver, false);
+    turns.handOut(1);
+    assertEquals(turns.isOver, true);
+    await turns.next();
+    assertEquals(turns.isOver, false);
+  });
+
   it("come also where nobody waits for one", async () => {
     const { turns } = new Office();
     await turns.next();
