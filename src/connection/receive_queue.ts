@@ -18,6 +18,9 @@ const STREAM_COST = 1_600;
 /** What a UTF-16 unit takes: 1 byte or 2, by the text, of which the mean is never wrong by half. */
 const UNIT_SIZE = 1.4;
 
+/** What is longer, in bytes or UTF-16 units, is a large message. */
+const MAX_SMALL = 4096;
+
 /** A message as it was received: whole, or as a stream. */
 export type ReceivedMessage = Message | StreamedMessage;
 
@@ -28,8 +31,10 @@ export interface ReceiveQueueOwner {
    * for a message that is not there yet, or has read what arrived of a body.
    */
   continueReceiving(): void;
-  /** The program is given the next message: whole, of so many bytes or UTF-16 units, or 0 for a stream. */
-  messageTaken(size: number): void;
+  /** The program is given the next message. */
+  messageTaken(): void;
+  /** It is a large one, of so many bytes or UTF-16 units. */
+  handOut(size: number): void;
 }
 
 /**
@@ -248,12 +253,12 @@ export class ReceiveQueue {
 
   #handOver(message: ReceivedMessage): void {
     this.#busy = true;
+    this.#owner.messageTaken();
     if (message instanceof StreamedMessage) {
-      this.#owner.messageTaken(0);
       this.#inHand = message;
     } else {
-      this.#owner.messageTaken(message.length);
       this.#size -= message.length;
+      if (message.length > MAX_SMALL) this.#owner.handOut(message.length);
     }
   }
 }

@@ -501,9 +501,12 @@ export class WebSocketConnection<Data>
     this.#receiveQueue.pushEnd();
   }
 
-  messageTaken(size: number): void {
-    this.#settings.turns.handOut(size);
+  messageTaken(): void {
     this.#resume?.takeMessage();
+  }
+
+  handOut(size: number): void {
+    this.#settings.turns.handOut(size);
   }
 
   receivePing(payload: Uint8Array): void {
