@@ -1,3 +1,5 @@
+// @waits
+
 import { largeAttacks } from "./attacks/all.ts";
 import { hoarders } from "./attacks/hoarders.ts";
 import { describeArenas } from "./describe_arenas.ts";
