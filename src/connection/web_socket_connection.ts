@@ -816,10 +816,11 @@ export class WebSocketConnection<Data>
     this.#budget?.leave(this);
     this.#writable?.fail(error);
     this.#closed?.resolve(info);
+    // Before its callback, where the program may look who is still there.
+    this.#owner.removeConnection(this, info);
     if (this.#callbacks?.close !== undefined && this.#isGreeted()) {
       this.#call(this.#callbacks.close, info);
     }
-    this.#owner.removeConnection(this, info);
   }
 
   /** Notes why nothing is received any more, and acts on it when the messages before are handled. */

@@ -1,5 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
+import type { ConnectionHost } from "../../src/server/connection_host.ts";
 import type { Connection, ServerEvent } from "../../src/server/mod.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
@@ -51,6 +52,30 @@ for (const { name, withServer } of TRANSPORTS) {
   });
 
   describe(`server.stats() and onEvent over ${name}`, () => {
+    it("have a connection no longer in its close callback", async () => {
+      const seen: unknown[] = [];
+      let running!: Pick<ConnectionHost<unknown>, "connections" | "stats">;
+      await withServer({
+        message() {},
+        close: (conn: Connection) => {
+          const { connections } = running;
+          seen.push([connections.has(conn), connections.size, running.stats().connections]);
+        },
+      }, async (server) => {
+        running = server.server;
+        const { client } = await server.openPair();
+        const other = await server.openPair();
+        client.sendClose(1000);
+        await client.readClose();
+        await client.finish();
+        await eventually("the callback", () => seen.length > 0);
+        assertEquals(seen, [[false, 1, 1]]);
+        other.client.sendClose(1000);
+        await other.client.readClose();
+        await other.client.finish();
+      });
+    });
+
     it("tell of connections and refusals", () => {
       const events: ServerEvent[] = [];
       return withServer(
