@@ -3,6 +3,7 @@ import type { ByteChannel, ByteChannelHandler } from "../connection/byte_channel
 import { createDeferred, type Deferred, RESOLVED } from "../connection/promises.ts";
 import { ConnectError, UnexpectedResponseError } from "../errors.ts";
 import { HeadBuffer } from "../handshake/head_buffer.ts";
+import type { RequestHeadLimits } from "../handshake/request_head_parser.ts";
 import { type ResponseHead, ResponseHeadParser } from "../handshake/response_head_parser.ts";
 import { decodeBody, isBodyWhole } from "./response_body.ts";
 
@@ -22,7 +23,7 @@ const MAX_BODY_SIZE = 16 * 1024;
  * event until somebody else takes over, who is given what arrived behind the response.
  */
 export class Exchange implements ByteChannelHandler {
-  readonly #headLimits: { maxHeadSize: number };
+  readonly #headLimits: RequestHeadLimits;
   readonly #answer: Deferred<Answer> = createDeferred();
   readonly #bodyEnd: Deferred<void> = createDeferred();
   /** There once the channel has said that it takes the request only later. */
@@ -35,7 +36,7 @@ export class Exchange implements ByteChannelHandler {
   #body: HeadBuffer | undefined;
   #isClosed = false;
 
-  constructor(headLimits: { maxHeadSize: number }) {
+  constructor(headLimits: RequestHeadLimits) {
     this.#headLimits = headLimits;
     this.#parser = new ResponseHeadParser(headLimits);
   }

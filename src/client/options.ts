@@ -15,6 +15,7 @@ import {
   resolveCompressionOptions,
 } from "../extensions/compression_options.ts";
 import { entries, type HeaderFields } from "../handshake/field_line.ts";
+import type { RequestHeadLimits } from "../handshake/request_head_parser.ts";
 import { logError, type OnError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import { parseProxyUrl, type ProxyAddress } from "./url.ts";
@@ -79,6 +80,18 @@ export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
    */
   maxHeadSize?: number;
   /**
+   * The longest line in it, without its line ending, in bytes: 0 or more, or `Infinity`.
+   *
+   * @default {8192}
+   */
+  maxHeadLineSize?: number;
+  /**
+   * The most fields in it: 0 or more, or `Infinity`.
+   *
+   * @default {100}
+   */
+  maxHeadFields?: number;
+  /**
    * Takes the errors of the program's own callbacks. What a peer does wrong is no error of the program,
    * and is not reported. Where it fails itself, the console gets both errors.
    *
@@ -99,7 +112,7 @@ export interface ConnectSettings<Data> {
   readonly proxy: ProxyAddress | undefined;
   readonly tls: TlsClientOptions;
   readonly path: string | undefined;
-  readonly headLimits: { maxHeadSize: number };
+  readonly headLimits: RequestHeadLimits;
   readonly onError: OnError<Connection<Data>>;
   readonly callbacks: ConnectionCallbacks<Data> | undefined;
   readonly connection: ConnectionSettings;
@@ -123,6 +136,8 @@ export function resolveConnectOptions<Data>(
     connectTimeoutMs = 10_000,
     maxRedirects = 0,
     maxHeadSize = 16 * 1024,
+    maxHeadLineSize = 8192,
+    maxHeadFields = 100,
     signal,
     proxy,
     path,
@@ -133,6 +148,8 @@ export function resolveConnectOptions<Data>(
   checkDuration("connectTimeoutMs", connectTimeoutMs);
   checkLimit("maxRedirects", maxRedirects, 0);
   checkLimit("maxHeadSize", maxHeadSize, 0);
+  checkLimit("maxHeadLineSize", maxHeadLineSize, 0);
+  checkLimit("maxHeadFields", maxHeadFields, 0);
   checkSignal(signal);
   if (path !== undefined && (typeof path !== "string" || path === "" || path.includes("\0"))) {
     throw new TypeError(`Cannot use ${JSON.stringify(path)} as path: it is a file name`);
@@ -152,7 +169,7 @@ export function resolveConnectOptions<Data>(
     proxy: proxy === undefined ? undefined : parseProxyUrl(proxy),
     tls: options.tls ?? {},
     path,
-    headLimits: { maxHeadSize },
+    headLimits: { maxHeadSize, maxLineSize: maxHeadLineSize, maxFields: maxHeadFields },
     onError: options.onError?.bind(options) ?? logError,
     callbacks: resolveCallbacks(options),
     connection: resolveConnectionOptions(options, clock),
