@@ -30,7 +30,9 @@ const encoder = new TextEncoder();
 /**
  * Validates a `101 Switching Protocols` (RFC 6455, section 4.1).
  *
- * Like browsers, it also refuses an answer that selects none of the subprotocols offered.
+ * Like browsers, it also refuses an answer that selects none of the subprotocols offered. `Content-Length`
+ * and `Transfer-Encoding` mean nothing here: a 101 ends with its head, whatever its fields say (RFC 9112,
+ * section 6.3).
  *
  * @param head The response, with status 101.
  * @param expected What was asked for.
@@ -41,12 +43,6 @@ export function validateUpgradeResponse(
   expected: ExpectedUpgrade,
 ): UpgradeResponse {
   if (head.minorVersion !== 1) throw refuse(head, "its HTTP version must be 1.1");
-  if (
-    head.getAll("Transfer-Encoding").length > 0 ||
-    head.getAll("Content-Length").some((length) => length !== "0")
-  ) {
-    throw refuse(head, "it has a body");
-  }
   if (getOne(head, "Upgrade")?.toLowerCase() !== "websocket") {
     throw refuse(head, 'the Upgrade header must be "websocket"');
   }

@@ -86,8 +86,6 @@ describe("a client refuses an answer", () => {
       "no server_no_context_takeover",
       true,
     ],
-    ["with a body", { "Content-Length": "5" }, "it has a body"],
-    ["with a transfer coding", { "Transfer-Encoding": "chunked" }, "it has a body"],
   ];
   for (const [what, changes, message, offers] of wrong) {
     it(what, async () => {
@@ -163,6 +161,9 @@ describe("a client accepts an answer", () => {
     ["without a reason phrase", (request) => acceptance(request, {}, "HTTP/1.1 101 ")],
     ["without the space before it", (request) => acceptance(request, {}, "HTTP/1.1 101")],
     ["with a Content-Length of 0", (request) => acceptance(request, { "Content-Length": "0" })],
+    // "Any response with a 1xx [...] is always terminated by the first empty line" (RFC 9112, 6.3)
+    ["with a Content-Length", (request) => acceptance(request, { "Content-Length": "5" })],
+    ["with a coding", (request) => acceptance(request, { "Transfer-Encoding": "chunked" })],
     ["with other headers", (request) => acceptance(request, { "Set-Cookie": ["a=b", "c=\xe9"] })],
     [
       "behind interim responses",
@@ -196,6 +197,41 @@ describe("a client accepts an answer", () => {
     assertEquals(value!.protocol, "b");
     assertEquals(value!.extensions, extensions);
     value!.abort();
+  });
+
+  it("and takes what follows for frames, whatever it says of a body", async () => {
+    for (const changes of [{ "Content-Length": "4" }, { "Transfer-Encoding": "chunked" }]) {
+      const { connecting } = await connectTo((request) =>
+        `${acceptance(request, changes)}\x81\x02Hi`
+      );
+      const { value } = await connecting.untilSettled();
+      for await (const message of value!) {
+        assertEquals(message, "Hi");
+        break;
+      }
+      value!.abort();
+    }
+  });
+
+  it("of more fields, and longer lines, than usual, where the options say so", async () => {
+    const fields: Record<string, string> = { "X-Long": "x".repeat(10_000) };
+    for (let i = 0; i < 150; i++) fields[`X-${i}`] = "";
+    const limits = { maxHeadFields: 200, maxHeadLineSize: 20_000 };
+    for (const given of [limits, { ...limits, maxHeadFields: Infinity }]) {
+      const { connecting } = await connectTo((request) => acceptance(request, fields), given);
+      const { value, reason } = await connecting.untilSettled();
+      assertEquals(reason, undefined);
+      value!.abort();
+    }
+    const tooFew: [Partial<typeof limits>, string][] = [
+      [{ maxHeadLineSize: 20_000 }, "100 header lines"],
+      [{ maxHeadFields: 200 }, "8192 bytes"],
+    ];
+    for (const [given, message] of tooFew) {
+      const { connecting } = await connectTo((request) => acceptance(request, fields), given);
+      const { reason } = await connecting.untilSettled();
+      assert(String(reason).includes(message), String(reason));
+    }
   });
 
   it("but not behind more than 8 interim responses", async () => {
