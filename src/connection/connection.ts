@@ -70,13 +70,14 @@ export interface IncomingMessage {
   /**
    * Reads the whole body as text.
    *
-   * @throws {TypeError} Where the message is binary and not UTF-8, or the body is being read already.
+   * @throws {TypeError} Where the message is binary and not UTF-8, or something of the body was read, or is
+   * being read, already.
    */
   text(): Promise<string>;
   /**
    * Reads the whole body as bytes.
    *
-   * @throws {TypeError} Where the body is being read already.
+   * @throws {TypeError} Where something of the body was read, or is being read, already.
    */
   bytes(): Promise<Uint8Array>;
 }

@@ -18,6 +18,8 @@ export class StreamedMessage implements IncomingMessage {
   /** Set while a reader waits for bytes. */
   #resume: (() => void) | undefined;
   #ended = false;
+  /** Whether anything of the body was asked for. */
+  #isUsed = false;
   /** Whether nobody reads on: the body was read to its end, cancelled or failed. */
   #done = false;
 
@@ -36,7 +38,10 @@ export class StreamedMessage implements IncomingMessage {
         this.#controller = controller;
       },
       pull: () => this.#pull(),
-      cancel: () => this.#finish(),
+      cancel: () => {
+        this.#isUsed = true;
+        this.#finish();
+      },
     }, { highWaterMark: 0 });
   }
 
@@ -86,12 +91,17 @@ export class StreamedMessage implements IncomingMessage {
   }
 
   async bytes(): Promise<Uint8Array> {
+    if (this.#isUsed || this.body.locked) {
+      throw new TypeError("Cannot read the message: its body was read, or is being read, already");
+    }
+    this.#isUsed = true;
     const collector = new ByteCollector();
     for await (const chunk of this.body) collector.append(chunk, 0, chunk.length, Infinity);
     return collector.take();
   }
 
   #pull(): Promise<void> | void {
+    this.#isUsed = true;
     if (this.#pending.length > 0) return this.#read();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#resume = resolve;

@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import {
   type Connection,
   ConnectionClosedError,
@@ -83,6 +83,33 @@ for (const { name, withServer } of TRANSPORTS) {
         const [first, second] = [watch(other.text()), watch(other.bytes())];
         assertEquals((await first.untilSettled()).value, "a");
         assertInstanceOf((await second.untilSettled()).reason, TypeError);
+      }));
+
+    it("refuses to read whole what was read, cancelled, or is being read", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const messages = conn.messages();
+        const uses: ((message: IncomingMessage) => Promise<unknown>)[] = [
+          (message) => message.text(),
+          (message) => message.bytes(),
+          (message) => readAll(message.body),
+          (message) => message.body.cancel(),
+          async ({ body }) => {
+            const reader = body.getReader();
+            await reader.read();
+            reader.releaseLock();
+          },
+          ({ body }) => Promise.resolve(body.getReader()),
+        ];
+        for (const use of uses) {
+          client.send(fragment(text, "one "), fragment(continuation, "two", true));
+          const message = await next(messages);
+          await use(message);
+          await assertRejects(() => message.text(), TypeError, "already");
+          await assertRejects(() => message.bytes(), TypeError, "already");
+        }
+        client.send(textFrame("Hello"));
+        assertEquals(await (await next(messages)).text(), "Hello");
       }));
 
     it("gives a body while it arrives, fragments and all, with control frames in between", () =>
