@@ -6,7 +6,7 @@
  */
 
 import process from "node:process";
-import { encodeRequest, type LoadConnection, type Target } from "./connection.ts";
+import type { LoadConnection } from "./connection.ts";
 import { loadEcho } from "./echo.ts";
 import { loadFanOut } from "./fan_out.ts";
 import { loadHandshakes } from "./handshakes.ts";
@@ -14,29 +14,11 @@ import { loadIdle } from "./idle.ts";
 import { loadKeepAlive } from "./keep_alive.ts";
 import { loadLarge } from "./large.ts";
 import { loadMemory } from "./memory.ts";
-import { createMessages, opcodeOf } from "./messages.ts";
 import { openAll } from "./open_all.ts";
 import { probe } from "./probe.ts";
-import { ClosedByServerError, ReplyReader } from "./reply_reader.ts";
+import { ClosedByServerError } from "./reply_reader.ts";
 import type { LoadReport, LoadResult, LoadTask } from "./result.ts";
-
-function createTarget({ workload, port, raw, offer }: LoadTask): Target {
-  const { size, compression } = workload;
-  const expected = {
-    opcode: opcodeOf(workload),
-    size,
-    masked: raw,
-    compressed: compression !== undefined,
-  };
-  return {
-    port,
-    raw,
-    offer,
-    request: encodeRequest(offer),
-    messages: createMessages(workload),
-    createReader: (takePayload) => new ReplyReader(expected, takePayload),
-  };
-}
+import { createTarget } from "./target.ts";
 
 /** Runs the task; a connection that is lost or wrong ends it. */
 function load(task: LoadTask): Promise<LoadResult> {
