@@ -19,3 +19,41 @@ export function checkSignal(signal: unknown): void {
   if (signal === undefined || isAbortSignal(signal)) return;
   throw new TypeError(`Cannot use ${String(signal)} as signal: it is an AbortSignal`);
 }
+
+/**
+ * Checks the options of a call: that they are an object, and have no others than it knows.
+ *
+ * @param name The call's name.
+ * @throws {TypeError} Where they are something else, or one is unknown.
+ */
+export function checkOptions<T extends object>(
+  name: string,
+  options: T,
+  known: readonly (keyof T & string)[],
+): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(
+      `Cannot use ${String(options)} as the options of ${name}: they are an object with ${
+        known.join(", ")
+      }`,
+    );
+  }
+  for (const key of Object.keys(options)) {
+    if ((known as readonly string[]).includes(key)) continue;
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(key)}, which is no option of ${name}: those are ${
+        known.join(", ")
+      }`,
+    );
+  }
+}
+
+/**
+ * Checks an option that is a boolean, or left out.
+ *
+ * @throws {TypeError} Where it is something else.
+ */
+export function checkBoolean(name: string, value: unknown): void {
+  if (value === undefined || typeof value === "boolean") return;
+  throw new TypeError(`Cannot use ${String(value)} as ${name}: it is a boolean`);
+}

@@ -219,7 +219,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * it waits, and with the signal's reason. A rejection that nobody handles is no unhandled one.
    *
    * @param data The message. A lone surrogate becomes U+FFFD.
-   * @throws {TypeError} Where `data` is neither a string nor a `Uint8Array`.
+   * @throws {TypeError} Where `data` is neither a string nor a `Uint8Array`, or an option is unknown or of
+   * another type.
    */
   send(data: Message, options?: SendOptions): Promise<void>;
 
@@ -244,7 +245,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    *
    * @param type Whether the message is text or binary.
    * @param stream The message. Strings become UTF-8. It is cancelled where sending ends early.
-   * @throws {TypeError} Where `type` is neither, or `stream` is locked or no stream.
+   * @throws {TypeError} Where `type` is neither, `stream` is locked or no stream, or an option is unknown or
+   * of another type.
    */
   sendStream(
     type: MessageType,
@@ -256,6 +258,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * Sends a Ping, and resolves when its Pong arrives, with the round-trip time in milliseconds (RFC
    * 6455, section 5.5.2). Rejects with a `ConnectionClosedError` where the connection ends before; a
    * rejection that nobody handles is no unhandled one.
+   *
+   * @throws {TypeError} Where an option is unknown or of another type.
    */
   ping(options?: WaitOptions): Promise<number>;
 
@@ -269,7 +273,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * @param status `closeCode`, by default 1000, and `reason`, by default `""`.
    * @returns The same promise as {@linkcode Connection.closed}.
    * @throws {RangeError} Where the code is not 1000 to 1003, 1007 to 1014 or 3000 to 4999.
-   * @throws {TypeError} Where the reason is longer than 123 bytes of UTF-8.
+   * @throws {TypeError} Where the reason is longer than 123 bytes of UTF-8, or `status` is no object, as the
+   * two arguments of a standard `WebSocket` are none, or has other properties.
    */
   close(status?: Partial<CloseStatus>): Promise<CloseInfo>;
 
@@ -300,7 +305,7 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * @throws {DOMException} `InvalidStateError` where the connection is not one of a server's.
    * @throws {RangeError} Where a number among the options is out of its range, or the key or the info of
    * `presence` too long.
-   * @throws {TypeError} Where the topic is no string, or an option of another type.
+   * @throws {TypeError} Where the topic is no string, or an option is unknown or of another type.
    */
   subscribe(topic: string, options?: SubscribeOptions): Subscription;
 

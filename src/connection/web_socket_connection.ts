@@ -1,6 +1,7 @@
 import { cloneBytes } from "../codec/byte_collector.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
+import { checkBoolean, checkOptions, checkSignal } from "../checks.ts";
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { callHook, isError, isThenable, untilSettled } from "../hooks.ts";
 import { isReadableStream } from "../values.ts";
@@ -41,6 +42,12 @@ import type { SubscribeOptions, SubscriberTopics, Subscription } from "./subscri
 import { sendFragments } from "./send_stream.ts";
 import { MESSAGE_COST } from "./turns.ts";
 import { WebSocketView, type WebSocketViewOwner } from "./web_socket_view.ts";
+
+function checkSendOptions(name: string, options: SendOptions): void {
+  checkOptions(name, options, ["signal", "compress"]);
+  checkSignal(options.signal);
+  checkBoolean("compress", options.compress);
+}
 
 /** What the opening handshake agreed upon. */
 export interface ConnectionInfo<Data> {
@@ -548,6 +555,7 @@ export class WebSocketConnection<Data>
 
   send(data: Message, options?: SendOptions): Promise<void> {
     assertMessage(data);
+    if (options !== undefined) checkSendOptions("send", options);
     // First, since that may close this connection, too.
     this.#topics?.flush();
     if (!this.isSendable) return rejected(this.#closedError());
@@ -592,6 +600,7 @@ export class WebSocketConnection<Data>
     if (!isReadableStream(stream) || stream.locked) {
       throw new TypeError("Cannot send the stream: it is locked, or no ReadableStream");
     }
+    checkSendOptions("sendStream", options);
     this.#topics?.flush();
     if (!this.isSendable) {
       const error = this.#closedError();
@@ -618,6 +627,8 @@ export class WebSocketConnection<Data>
   }
 
   ping(options: WaitOptions = {}): Promise<number> {
+    checkOptions("ping", options, ["signal"]);
+    checkSignal(options.signal);
     if (!this.isSendable) return rejected(this.#closedError());
     if (options.signal?.aborted) return rejected(options.signal.reason);
     this.#pings ??= new PingTracker(this.#settings.clock);
@@ -646,6 +657,7 @@ export class WebSocketConnection<Data>
     if (typeof topic !== "string") {
       throw new TypeError(`Cannot subscribe to ${String(topic)}: a topic is a string`);
     }
+    checkOptions("subscribe", options, ["presence", "lag", "queueSize", "closeCode"]);
     const { topics } = this.#owner;
     if (topics === undefined) {
       throw new DOMException(
@@ -730,6 +742,7 @@ export class WebSocketConnection<Data>
   // ---- The end ----
 
   close(status: Partial<CloseStatus> = {}): Promise<CloseInfo> {
+    checkOptions("close", status, ["closeCode", "reason"]);
     const { closeCode = CloseCode.NormalClosure, reason = "" } = status;
     checkCloseStatus({ closeCode, reason });
     this.startClosing({ closeCode, reason });

@@ -71,7 +71,7 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
    *
    * @returns The same promise as {@linkcode ConnectionHost.finished}.
    * @throws {RangeError} Where the code or the timeout is out of its range.
-   * @throws {TypeError} Where the reason is too long.
+   * @throws {TypeError} Where the reason is too long, or an option is unknown.
    */
   shutdown(options?: ShutdownOptions): Promise<void>;
   /**
@@ -83,7 +83,7 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
    * @param topic The topic's name.
    * @param data A string, sent as text, or bytes, sent as binary: they are copied.
    * @throws {TypeError} Where the topic or the key is no string, or the message neither a string nor a
-   * `Uint8Array`; with a broker also where the topic or the key has half of a surrogate pair, or the topic
+   * `Uint8Array`, or an option is unknown; with a broker also where the topic or the key has half of a surrogate pair, or the topic
    * begins with `$presence/`.
    * @throws {RangeError} Where there is a broker, or the messages of the topic are kept
    * ({@linkcode HostOptions.resume}), and the topic has more than 1,024 bytes of UTF-8.

@@ -5,6 +5,7 @@ import { callHook, reportError } from "../hooks.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
 import { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
+import { checkBoolean, checkOptions } from "../checks.ts";
 import { checkCloseStatus } from "../protocol/close_payload.ts";
 import { assertMessage } from "../protocol/protocol.ts";
 import type { BrokerEvent } from "../topics/broker.ts";
@@ -112,16 +113,20 @@ export abstract class WebSocketHost<Data>
     return this.#finished.promise;
   }
 
-  publish(topic: string, data: Message, options: PublishOptions = {}): void {
+  publish(topic: string, data: Message, options?: PublishOptions): void {
+    if (options !== undefined) {
+      checkOptions("publish", options, ["except", "compress", "key"]);
+      checkBoolean("compress", options.compress);
+    }
     if (typeof topic !== "string") {
       throw new TypeError(`Cannot publish to ${String(topic)}: a topic is a string`);
     }
     assertMessage(data);
-    const { compress, key = "" } = options;
+    const { compress, key = "" } = options ?? {};
     if (typeof key !== "string") {
       throw new TypeError(`Cannot publish with the key ${String(key)}: a key is a string`);
     }
-    const except = (options.except as WebSocketConnection<unknown> | undefined)?.subscriber;
+    const except = (options?.except as WebSocketConnection<unknown> | undefined)?.subscriber;
     if (this.#broker !== undefined) {
       checkBrokerTopic(topic);
       checkWellFormed("key", key);
@@ -154,6 +159,7 @@ export abstract class WebSocketHost<Data>
   }
 
   shutdown(options: ShutdownOptions = {}): Promise<void> {
+    checkOptions("shutdown", options, ["closeCode", "reason", "spreadMs", "timeoutMs"]);
     const { closeCode = 1001, reason = "", spreadMs = 0, timeoutMs = 5_000 } = options;
     checkCloseStatus({ closeCode, reason });
     if (spreadMs !== 0) checkDuration("spreadMs", spreadMs);

@@ -1,0 +1,81 @@
+import { describe, it } from "node:test";
+import { assertEquals, assertThrows } from "@std/assert";
+import type { Connection, Server } from "../../src/server/mod.ts";
+import { streamOf } from "../support/stream_of.ts";
+import { withMemoryServer } from "../support/transports.ts";
+
+// deno-lint-ignore no-explicit-any
+type Call = (running: { conn: Connection; server: Server }, options: any) => unknown;
+
+const CALLS: [name: string, call: Call, known: string][] = [
+  ["send", ({ conn }, options) => conn.send("x", options), "signal, compress"],
+  [
+    "sendStream",
+    ({ conn }, options) => conn.sendStream("text", streamOf("x"), options),
+    "signal, compress",
+  ],
+  ["ping", ({ conn }, options) => conn.ping(options), "signal"],
+  ["close", ({ conn }, options) => conn.close(options), "closeCode, reason"],
+  [
+    "subscribe",
+    ({ conn }, options) => conn.subscribe("news", options),
+    "presence, lag, queueSize, closeCode",
+  ],
+  [
+    "publish",
+    ({ server }, options) => server.publish("news", "x", options),
+    "except, compress, key",
+  ],
+  [
+    "shutdown",
+    ({ server }, options) => server.shutdown(options),
+    "closeCode, reason, spreadMs, timeoutMs",
+  ],
+];
+
+describe("the options of a call", () => {
+  for (const [name, call, known] of CALLS) {
+    it(`are refused where they are wrong, and nothing is done: ${name}`, () =>
+      withMemoryServer({}, async (harness) => {
+        const { client, conn } = await harness.openPair();
+        const running = { conn, server: harness.server };
+        for (const wrong of [4001, "mine", true, null]) {
+          const error = assertThrows(() => call(running, wrong), TypeError);
+          assertEquals(error.message.includes(known), true, error.message);
+        }
+        const error = assertThrows(() => call(running, { code: 4001 }), TypeError);
+        assertEquals(error.message.includes(`"code"`), true, error.message);
+        assertEquals(error.message.includes(known), true, error.message);
+        assertEquals([conn.state, [...conn.topics]], ["open", []]);
+        await conn.send("still here");
+        assertEquals(await client.readMessage(), "still here");
+      }));
+  }
+
+  it("may be there and undefined", () =>
+    withMemoryServer({}, async (harness) => {
+      const { client, conn } = await harness.openPair();
+      await conn.send("a", { signal: undefined, compress: undefined });
+      await conn.sendStream("text", streamOf("b"), { signal: undefined });
+      conn.subscribe("news", { lag: undefined, presence: undefined });
+      harness.server.publish("news", "c", { except: undefined, key: undefined });
+      for (const expected of ["a", "b", "c"]) assertEquals(await client.readMessage(), expected);
+      void conn.close({ closeCode: undefined, reason: undefined });
+      assertEquals(await client.readClose(), [1000, ""]);
+    }));
+
+  it("are refused where a value is of another type, and nothing is sent", () =>
+    withMemoryServer({}, async (harness) => {
+      const { client, conn } = await harness.openPair();
+      const wrong = [{ signal: null }, { signal: new AbortController() }, { compress: 1 }];
+      for (const options of wrong as object[]) {
+        assertThrows(() => conn.send("x", options), TypeError);
+        assertThrows(() => conn.sendStream("text", streamOf("x"), options), TypeError);
+      }
+      assertThrows(() => conn.ping({ signal: null } as object), TypeError);
+      assertThrows(() => harness.server.publish("a", "x", { compress: 1 } as object), TypeError);
+      assertEquals(conn.stats().messagesSent, 0);
+      await conn.send("y");
+      assertEquals(await client.readMessage(), "y");
+    }));
+});
