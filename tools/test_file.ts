@@ -14,6 +14,7 @@ const OUTPUT_KEPT = 256 * 1024;
 /** How much of it is shown beside a failure; the rest is in the log. */
 const LINES_SHOWN = 60;
 const OUTPUT_FOLDER = ".tmp/test";
+const COMPILE_CACHE = new URL("../.tmp/node-compile-cache", import.meta.url).pathname;
 /** `skipUnless` of tests/support prints this before the reason. */
 const SKIP_MARK = "[skipped] ";
 
@@ -59,7 +60,13 @@ function run(command: string[], deadlineMs: number): Promise<Run> {
   const child = spawn(command[0], command.slice(1), {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined },
+    env: {
+      ...process.env,
+      NO_COLOR: "1",
+      FORCE_COLOR: undefined,
+      // Node 26 then takes 0.2 s instead of 0.5 s to load what a file imports.
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
+    },
   });
   running.add(child);
   let output = "";
