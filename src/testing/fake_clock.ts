@@ -30,6 +30,8 @@ export class FakeClock implements Clock {
   #now = 1_000_000;
   readonly #timers = new Map<number, Timer>();
   #lastId = 0;
+  /** Resolves when the clock has been moved as far as was asked for; undefined while it stands still. */
+  #moving: Promise<void> | undefined;
 
   /** The time, in milliseconds: it has no meaning but for its differences. */
   now(): number {
@@ -70,32 +72,53 @@ export class FakeClock implements Clock {
   }
 
   /**
-   * Lets time pass: timers fire when they are due, and what follows from each happens in between.
+   * Lets time pass: timers fire when they are due, and what follows from each happens in between. Where the
+   * clock is being moved already, that comes first.
    *
    * @param ms How long, in milliseconds; 0 only lets happen what is about to.
+   * @throws {RangeError} Where `ms` is below 0, or not finite.
+   * @throws {TypeError} Where it is no number.
    */
-  async advance(ms: number): Promise<void> {
-    const end = this.#now + ms;
-    await settle();
-    for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
-      this.#now = Math.max(this.#now, next.dueAt);
-      this.#fire(next);
+  advance(ms: number): Promise<void> {
+    checkTime(ms);
+    return this.#move(async () => {
+      const end = this.#now + ms;
       await settle();
-    }
-    this.#now = end;
+      for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
+        this.#now = Math.max(this.#now, next.dueAt);
+        this.#fire(next);
+        await settle();
+      }
+      this.#now = end;
+    });
   }
 
   /**
-   * Lets time pass as where the process hangs: the timers that are due fire late, all in one turn.
+   * Lets time pass as where the process hangs: the timers that are due fire late, all in one turn. Where the
+   * clock is being moved already, that comes first.
    *
    * @param ms How long, in milliseconds.
+   * @throws {RangeError} Where `ms` is below 0, or not finite.
+   * @throws {TypeError} Where it is no number.
    */
-  async stall(ms: number): Promise<void> {
-    this.#now += ms;
-    for (let next = this.#next(this.#now); next !== undefined; next = this.#next(this.#now)) {
-      this.#fire(next);
-    }
-    await settle();
+  stall(ms: number): Promise<void> {
+    checkTime(ms);
+    return this.#move(async () => {
+      this.#now += ms;
+      for (let next = this.#next(this.#now); next !== undefined; next = this.#next(this.#now)) {
+        this.#fire(next);
+      }
+      await settle();
+    });
+  }
+
+  #move(move: () => Promise<void>): Promise<void> {
+    const moved = this.#moving === undefined ? move() : this.#moving.then(move);
+    const moving = moved.catch(() => {}).then(() => {
+      if (this.#moving === moving) this.#moving = undefined;
+    });
+    this.#moving = moving;
+    return moved;
   }
 
   #fire(timer: Timer): void {
@@ -110,5 +133,14 @@ export class FakeClock implements Clock {
       if (timer.dueAt <= end && (first === undefined || timer.dueAt < first.dueAt)) first = timer;
     }
     return first;
+  }
+}
+
+function checkTime(ms: unknown): void {
+  if (typeof ms !== "number") {
+    throw new TypeError(`Cannot move the clock by ${String(ms)}: it is a number of milliseconds`);
+  }
+  if (!(ms >= 0 && ms < Infinity)) {
+    throw new RangeError(`Cannot move the clock by ${ms} ms: it goes on, by a finite time`);
   }
 }

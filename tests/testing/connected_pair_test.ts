@@ -83,7 +83,7 @@ describe("connectedPair()", () => {
     assertEquals(await receiveMessage(client), "Ada: hello");
     await client.close();
     await server.closed;
-    assertEquals(events, ["event open", "open Ada,id=7", "close", "event close"]);
+    assertEquals(events, ["event open", "open Ada,id=7", "event close", "close"]);
   });
 
   it("rejects as a client does where the server refuses", async () => {

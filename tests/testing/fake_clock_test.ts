@@ -56,4 +56,27 @@ describe("a clock moved by hand", () => {
     }
     assertThrows(() => clock.clearTimeout(1), TypeError);
   });
+
+  it("is moved by one after the other where that is asked for at once", async () => {
+    const { clock, fired, note } = createClock();
+    const start = clock.now();
+    for (const ms of [10, 25, 40]) clock.setTimeout(note(`${ms}`), ms);
+    await Promise.all([clock.advance(15), clock.stall(20), clock.advance(5)]);
+    assertEquals(fired, ["10 at 10", "25 at 35", "40 at 40"]);
+    assertEquals(clock.now() - start, 40);
+    await clock.advance(0);
+    assertEquals(clock.now() - start, 40);
+  });
+
+  it("is not moved by what is no time", () => {
+    const { clock } = createClock();
+    const start = clock.now();
+    for (const move of [(ms: number) => clock.advance(ms), (ms: number) => clock.stall(ms)]) {
+      for (const ms of [NaN, -5, Infinity]) assertThrows(() => move(ms), RangeError);
+      for (const ms of ["1000", undefined, null]) {
+        assertThrows(() => move(ms as unknown as number), TypeError);
+      }
+    }
+    assertEquals(clock.now(), start);
+  });
 });
