@@ -244,7 +244,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * taken back, the connection is closed with 1011 if a fragment had been sent.
    *
    * @param type Whether the message is text or binary.
-   * @param stream The message. Strings become UTF-8. It is cancelled where sending ends early.
+   * @param stream The message. Strings become UTF-8. It is cancelled where sending ends early, and let go
+   * of in the end.
    * @throws {TypeError} Where `type` is neither, `stream` is locked or no stream, or an option is unknown or
    * of another type.
    */

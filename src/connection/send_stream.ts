@@ -9,11 +9,18 @@ import type { SendQueue } from "./send_queue.ts";
 
 const EMPTY = new Uint8Array(0);
 
+/** What is to be told of a message that is sent as a stream. */
+export interface StreamOwner {
+  /** Its first fragment is sent. */
+  streamBegun(): void;
+  /** It has begun, and can't be finished. */
+  streamBroken(): void;
+}
+
 /**
- * Sends a stream as one message, a fragment for each chunk (RFC 6455, section 5.4).
+ * Sends a stream as one message, a fragment for each chunk (RFC 6455, section 5.4), and lets go of it.
  *
  * @param prefix What goes before the stream: ASCII.
- * @param onBroken Called where a message that has begun can't be finished.
  */
 export async function sendFragments(
   queue: SendQueue,
@@ -21,7 +28,7 @@ export async function sendFragments(
   stream: ReadableStream<Message>,
   { signal, compress }: SendOptions,
   prefix: string,
-  onBroken: () => void,
+  owner: StreamOwner,
 ): Promise<void> {
   const reader = stream.getReader();
   const turn = queue.beginStream();
@@ -35,6 +42,7 @@ export async function sendFragments(
       const payload = done ? fragments.finish() : fragments.encode(value);
       if (done || payload.length > 0) {
         stop.throwIfAborted();
+        if (!hasBegun) owner.streamBegun();
         hasBegun = true;
         await abortable(queue.sendFragment(type, payload, done, compress), stop);
       }
@@ -44,10 +52,11 @@ export async function sendFragments(
     callHook(() => reader.cancel(error), () => {});
     if (hasBegun) {
       queue.failStream();
-      onBroken();
+      owner.streamBroken();
     }
     throw error;
   } finally {
+    reader.releaseLock();
     // Where it was given up before, its turn is over as soon as it comes.
     turn.then(() => queue.endStream(), () => {});
   }

@@ -39,7 +39,7 @@ import { ResumablePeer } from "./resumable_peer.ts";
 import { ResumeReceiver } from "./resume_receiver.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
 import type { SubscribeOptions, SubscriberTopics, Subscription } from "./subscriber.ts";
-import { sendFragments } from "./send_stream.ts";
+import { sendFragments, type StreamOwner } from "./send_stream.ts";
 import { MESSAGE_COST } from "./turns.ts";
 import { WebSocketView, type WebSocketViewOwner } from "./web_socket_view.ts";
 
@@ -93,6 +93,7 @@ export class WebSocketConnection<Data>
     IntakeOwner,
     ReceiveQueueOwner,
     SendQueueOwner,
+    StreamOwner,
     SubscriberOwner,
     KeepAliveTarget,
     WebSocketViewOwner,
@@ -607,13 +608,18 @@ export class WebSocketConnection<Data>
       callHook(() => stream.cancel(error), () => {});
       return rejected(error);
     }
-    this.#messagesSent++;
     const prefix = this.#resumable === undefined ? "" : ESCAPE;
-    const sent = sendFragments(this.#sendQueue, type, stream, options, prefix, () => {
-      this.breakOff({ closeCode: CloseCode.InternalError, reason: "" });
-    });
+    const sent = sendFragments(this.#sendQueue, type, stream, options, prefix, this);
     sent.catch(() => {});
     return sent;
+  }
+
+  streamBegun(): void {
+    this.#messagesSent++;
+  }
+
+  streamBroken(): void {
+    this.breakOff({ closeCode: CloseCode.InternalError, reason: "" });
   }
 
   #escape(data: Message): Message {

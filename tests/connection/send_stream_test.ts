@@ -52,6 +52,37 @@ describe("sendStream()", () => {
       assertEquals((await sent.untilSettled()).state, "resolved");
     }));
 
+  it("lets go of the stream at its end, however that comes, and counts what has begun", () =>
+    withConnection({}, async ({ conn, client }) => {
+      const whole = new Source("a").end().stream;
+      await conn.sendStream("text", whole);
+      assertEquals([whole.locked, conn.stats().messagesSent], [false, 1]);
+      const aborted = new Source("b").stream;
+      const never = conn.sendStream("text", aborted, { signal: AbortSignal.abort("no") });
+      assertEquals((await watch(never).untilSettled()).reason, "no");
+      assertEquals([aborted.locked, conn.stats().messagesSent], [false, 1]);
+      const first = new Source("c");
+      const sent = conn.sendStream("text", first.stream);
+      const behind = new Source("d").stream;
+      const controller = new AbortController();
+      const waiting = watch(conn.sendStream("text", behind, { signal: controller.signal }));
+      await settle();
+      controller.abort("changed my mind");
+      assertEquals((await waiting.untilSettled()).reason, "changed my mind");
+      first.end();
+      await sent;
+      assertEquals([behind.locked, first.stream.locked], [false, false]);
+      assertEquals(conn.stats().messagesSent, 2);
+      assertEquals(await client.readMessage(), "a");
+      assertEquals(await client.readMessage(), "c");
+      const broken = new ReadableStream<string>({
+        start: (each) => each.enqueue("e"),
+        pull: (each) => each.error(new Error("broken")),
+      });
+      assertEquals((await watch(conn.sendStream("text", broken)).untilSettled()).state, "rejected");
+      assertEquals([broken.locked, conn.stats().messagesSent], [false, 3]);
+    }));
+
   for (const type of ["text", "binary"] as const) {
     it(`takes strings and bytes for a ${type} message`, () =>
       withConnection({}, async ({ conn, client }) => {
