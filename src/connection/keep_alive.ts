@@ -1,6 +1,12 @@
 import type { DelayQueue, Delays, Waiting } from "./delays.ts";
 import type { KeepAlive as KeepAliveOptions } from "./options.ts";
 
+/**
+ * How often in a row the peer is given its time once more since this process stalled: one that is always busy
+ * would otherwise never find out that a peer is gone.
+ */
+const MAX_FORGIVEN = 3;
+
 /** What the keep-alive does to its connection. */
 export interface KeepAliveTarget {
   /** Sends a Ping. */
@@ -27,6 +33,7 @@ export class KeepAlive implements Waiting {
   /** Whether the time for the answer is over but for its last part. */
   #isLastPart = false;
   #heard = false;
+  #forgiven = 0;
 
   constructor(options: KeepAliveOptions, delays: Delays, target: KeepAliveTarget) {
     this.#options = options;
@@ -59,6 +66,7 @@ export class KeepAlive implements Waiting {
   #ping(): void {
     this.#target.sendKeepAlivePing();
     this.#heard = false;
+    this.#forgiven = 0;
     this.#startTimeout();
   }
 
@@ -85,7 +93,10 @@ export class KeepAlive implements Waiting {
     const leftMs = this.#isLastPart ? 0 : this.#lastPartMs;
     if (this.#heard) {
       this.#startInterval(Math.max(intervalMs - timeoutMs + leftMs, 0));
-    } else if (this.#target.takePause() || this.#isLate()) {
+    } else if (this.#target.takePause()) {
+      this.#startTimeout();
+    } else if (this.#isLate() && this.#forgiven < MAX_FORGIVEN) {
+      this.#forgiven++;
       this.#startTimeout();
     } else if (!this.#isLastPart) {
       this.#isLastPart = true;

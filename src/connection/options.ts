@@ -114,8 +114,9 @@ export interface KeepAlive {
   intervalMs: number;
   /**
    * How long after a Ping any byte of the peer is waited for, in milliseconds: an integer from 1 to
-   * 2,147,483,647, or `Infinity`. Past it the connection is dropped, and ends with 1006. Time in which this side does not read,
-   * and time lost by this process's own stalls, does not count.
+   * 2,147,483,647, or `Infinity`. Past it the connection is dropped, and ends with 1006. Time in which this
+   * side does not read does not count; and a peer has all of its time once more when this process has
+   * stalled, but at most three times in a row.
    *
    * @default {20000}
    */

@@ -185,6 +185,27 @@ describe("keep-alive", () => {
       assertEquals(await conn.closed, DROPPED);
     }));
 
+  for (const stallMs of [45, 60, 90, 1_000]) {
+    it(`drops a client that is gone though this process is busy for ${stallMs} ms again and again`, () =>
+      withKeepAlive(async (server) => {
+        const { clock } = server;
+        const { client, conn } = await server.openPair();
+        const alive = await server.openPair();
+        await clock.advance(100);
+        await client.readPing();
+        let stalls = 0;
+        while (conn.state === "open" && stalls < 100) {
+          alive.client.sendText("x");
+          await clock.stall(stallMs);
+          stalls++;
+        }
+        // Four times the timeout of 60 ms, each in two parts that a stall makes longer.
+        assert(stalls <= 4 * (Math.ceil(60 / stallMs) + 1), `${stalls} stalls`);
+        assertEquals(await conn.closed, DROPPED);
+        assertEquals(alive.conn.state, "open");
+      }));
+  }
+
   it("with a timer that is a little late, drops all the same", () =>
     withKeepAlive(async (server) => {
       const { clock } = server;
