@@ -30,8 +30,8 @@ export class FakeClock implements Clock {
   #now = 1_000_000;
   readonly #timers = new Map<number, Timer>();
   #lastId = 0;
-  /** Resolves when the clock has been moved as far as was asked for; undefined while it stands still. */
-  #moving: Promise<void> | undefined;
+  /** Resolves when the clock has been advanced as far as was asked for; undefined while it stands still. */
+  #advanced: Promise<void> | undefined;
 
   /** The time, in milliseconds: it has no meaning but for its differences. */
   now(): number {
@@ -73,7 +73,7 @@ export class FakeClock implements Clock {
 
   /**
    * Lets time pass: timers fire when they are due, and what follows from each happens in between. Where the
-   * clock is being moved already, that comes first.
+   * clock is being advanced already, that comes first.
    *
    * @param ms How long, in milliseconds; 0 only lets happen what is about to.
    * @throws {RangeError} Where `ms` is below 0, or not finite.
@@ -81,44 +81,47 @@ export class FakeClock implements Clock {
    */
   advance(ms: number): Promise<void> {
     checkTime(ms);
-    return this.#move(async () => {
-      const end = this.#now + ms;
-      await settle();
-      for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
-        this.#now = Math.max(this.#now, next.dueAt);
-        this.#fire(next);
-        await settle();
-      }
-      this.#now = end;
+    const advance = () => this.#advance(ms);
+    const advanced = this.#advanced === undefined ? advance() : this.#advanced.then(advance);
+    const settled = advanced.catch(() => {}).then(() => {
+      if (this.#advanced === settled) this.#advanced = undefined;
     });
+    this.#advanced = settled;
+    return advanced;
+  }
+
+  async #advance(ms: number): Promise<void> {
+    await settle();
+    // Relative, since the clock may stall meanwhile.
+    let leftMs = ms;
+    for (;;) {
+      const next = this.#next(this.#now + leftMs);
+      if (next === undefined) break;
+      const stepMs = Math.max(0, next.dueAt - this.#now);
+      this.#now += stepMs;
+      leftMs -= stepMs;
+      this.#fire(next);
+      await settle();
+    }
+    this.#now += leftMs;
   }
 
   /**
-   * Lets time pass as where the process hangs: the timers that are due fire late, all in one turn. Where the
-   * clock is being moved already, that comes first.
+   * Lets time pass as where the process hangs: it has passed when this returns, and the timers that are due
+   * have fired, late and all in one turn.
    *
    * @param ms How long, in milliseconds.
+   * @returns When what follows from that has happened.
    * @throws {RangeError} Where `ms` is below 0, or not finite.
    * @throws {TypeError} Where it is no number.
    */
   stall(ms: number): Promise<void> {
     checkTime(ms);
-    return this.#move(async () => {
-      this.#now += ms;
-      for (let next = this.#next(this.#now); next !== undefined; next = this.#next(this.#now)) {
-        this.#fire(next);
-      }
-      await settle();
-    });
-  }
-
-  #move(move: () => Promise<void>): Promise<void> {
-    const moved = this.#moving === undefined ? move() : this.#moving.then(move);
-    const moving = moved.catch(() => {}).then(() => {
-      if (this.#moving === moving) this.#moving = undefined;
-    });
-    this.#moving = moving;
-    return moved;
+    this.#now += ms;
+    for (let next = this.#next(this.#now); next !== undefined; next = this.#next(this.#now)) {
+      this.#fire(next);
+    }
+    return settle();
   }
 
   #fire(timer: Timer): void {

@@ -61,11 +61,22 @@ describe("a clock moved by hand", () => {
     const { clock, fired, note } = createClock();
     const start = clock.now();
     for (const ms of [10, 25, 40]) clock.setTimeout(note(`${ms}`), ms);
-    await Promise.all([clock.advance(15), clock.stall(20), clock.advance(5)]);
-    assertEquals(fired, ["10 at 10", "25 at 35", "40 at 40"]);
-    assertEquals(clock.now() - start, 40);
-    await clock.advance(0);
-    assertEquals(clock.now() - start, 40);
+    await Promise.all([clock.advance(15), clock.advance(5), clock.advance(10)]);
+    assertEquals(fired, ["10 at 10", "25 at 25"]);
+    assertEquals(clock.now() - start, 30);
+    await clock.advance(10);
+    assertEquals([fired.at(-1), clock.now() - start], ["40 at 40", 40]);
+  });
+
+  it("stalls at once, also while it is advanced", async () => {
+    const { clock, fired, note } = createClock();
+    const start = clock.now();
+    for (const ms of [10, 25, 40]) clock.setTimeout(note(`${ms}`), ms);
+    const advanced = clock.advance(15);
+    const stalled = clock.stall(20);
+    assertEquals([fired, clock.now() - start], [["10 at 20"], 20]);
+    await Promise.all([advanced, stalled]);
+    assertEquals([fired, clock.now() - start], [["10 at 20", "25 at 25"], 35]);
   });
 
   it("is not moved by what is no time", () => {
