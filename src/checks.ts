@@ -21,7 +21,7 @@ export function checkSignal(signal: unknown): void {
 }
 
 /**
- * Checks the options of a call: that they are an object, and have no others than it knows.
+ * Checks the options of a call: that they are an object, and none of them is unknown.
  *
  * @param name The call's name.
  * @throws {TypeError} Where they are something else, or one is unknown.
@@ -38,13 +38,19 @@ export function checkOptions<T extends object>(
       }`,
     );
   }
+  checkKnown(name, options, known);
+}
+
+/**
+ * Checks that none of the options is unknown.
+ *
+ * @param name What they are for: the name of a call, or of the option that holds them.
+ * @throws {TypeError} Where one is.
+ */
+export function checkKnown(name: string, options: object, known: readonly string[]): void {
   for (const key of Object.keys(options)) {
-    if ((known as readonly string[]).includes(key)) continue;
-    throw new TypeError(
-      `Cannot use ${JSON.stringify(key)}, which is no option of ${name}: those are ${
-        known.join(", ")
-      }`,
-    );
+    if (known.includes(key)) continue;
+    throw new TypeError(`Cannot use the option ${name}.${key}: ${name} has ${known.join(", ")}`);
   }
 }
 

@@ -107,7 +107,10 @@ function slowestLine(tallies: RuntimeTally[]): string {
   return `slowest: ${each.join("; ")}`;
 }
 
-/** Gives the skipped and the failed tests by name, the slowest files, a table of the runtimes, and what really ran in all. */
+/**
+ * Gives the skipped and the failed tests by name, the slowest files, a table of the runtimes, and what really
+ * ran in all.
+ */
 export function summaryTable(tallies: RuntimeTally[]): string {
   const rows = [
     ["runtime", "passed", "failed", "skipped", "time"],

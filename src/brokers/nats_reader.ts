@@ -15,7 +15,7 @@ export class NatsReader {
   readonly #connection: NatsConnection;
   readonly #stream: NatsStream;
   readonly #createInbox: () => string;
-  readonly #turns: Semaphore = new Semaphore(MAX_READS);
+  readonly #reads: Semaphore = new Semaphore(MAX_READS);
   readonly #state: SharedAnswer<StreamState>;
 
   /** @param createInbox Gives subjects that nobody else has. */
@@ -33,7 +33,7 @@ export class NatsReader {
 
   /** Reads the messages of a subject from a number on: the last ones, of `maxSize` bytes at most. */
   read(subject: string, start: number, maxSize: number): Promise<StreamTail> {
-    return this.#turns.run(() => this.#read(subject, start, new StreamTail(maxSize)));
+    return this.#reads.run(() => this.#read(subject, start, new StreamTail(maxSize)));
   }
 
   async #read(subject: string, start: number, tail: StreamTail): Promise<StreamTail> {

@@ -80,13 +80,13 @@ export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
    */
   maxHeadSize?: number;
   /**
-   * The longest line in it, without its line ending, in bytes: 0 or more, or `Infinity`.
+   * The longest line in the head of a response, without its line ending, in bytes: 0 or more, or `Infinity`.
    *
    * @default {8192}
    */
   maxHeadLineSize?: number;
   /**
-   * The most fields in it: 0 or more, or `Infinity`.
+   * The most fields in the head of a response: 0 or more, or `Infinity`.
    *
    * @default {100}
    */

@@ -70,14 +70,14 @@ export interface IncomingMessage {
   /**
    * Reads the whole body as text.
    *
-   * @throws {TypeError} Where the message is binary and not UTF-8, or something of the body was read, or is
-   * being read, already.
+   * @throws {TypeError} Where the message is binary and not UTF-8, or its body was read before, if only in
+   * part, or is being read.
    */
   text(): Promise<string>;
   /**
    * Reads the whole body as bytes.
    *
-   * @throws {TypeError} Where something of the body was read, or is being read, already.
+   * @throws {TypeError} Where its body was read before, if only in part, or is being read.
    */
   bytes(): Promise<Uint8Array>;
 }
@@ -244,8 +244,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * taken back, the connection is closed with 1011 if a fragment had been sent.
    *
    * @param type Whether the message is text or binary.
-   * @param stream The message. Strings become UTF-8. It is cancelled where sending ends early, and let go
-   * of in the end.
+   * @param stream The message. Strings become UTF-8. It is cancelled where sending ends early, and
+   * unlocked in the end.
    * @throws {TypeError} Where `type` is neither, `stream` is locked or no stream, or an option is unknown or
    * of another type.
    */
@@ -274,8 +274,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * @param status `closeCode`, by default 1000, and `reason`, by default `""`.
    * @returns The same promise as {@linkcode Connection.closed}.
    * @throws {RangeError} Where the code is not 1000 to 1003, 1007 to 1014 or 3000 to 4999.
-   * @throws {TypeError} Where the reason is longer than 123 bytes of UTF-8, or `status` is no object, as the
-   * two arguments of a standard `WebSocket` are none, or has other properties.
+   * @throws {TypeError} Where the reason is longer than 123 bytes of UTF-8, or `status` has other properties
+   * or is not an object: code and reason are not two arguments, as they are of a standard `WebSocket`.
    */
   close(status?: Partial<CloseStatus>): Promise<CloseInfo>;
 

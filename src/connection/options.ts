@@ -1,4 +1,4 @@
-import { checkFunction } from "../checks.ts";
+import { checkFunction, checkKnown } from "../checks.ts";
 import { checkLimit } from "../limits.ts";
 import type { MessageLimits } from "../protocol/message_receiver.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -259,12 +259,9 @@ export function withDefaults<T extends object>(name: string, given: unknown, def
   if (typeof given !== "object" || given === null) {
     throw new TypeError(`Cannot use ${String(given)} as ${name}: it is an object`);
   }
+  checkKnown(name, given, Object.keys(defaults));
   const result = { ...defaults };
   for (const [key, value] of Object.entries(given)) {
-    if (!Object.hasOwn(defaults, key)) {
-      const keys = Object.keys(defaults).join(", ");
-      throw new TypeError(`Cannot use the option ${name}.${key}: ${name} has ${keys}`);
-    }
     if (value !== undefined) Object.assign(result, { [key]: value });
   }
   return result;

@@ -18,7 +18,7 @@ const STREAM_COST = 1_600;
 /** What a UTF-16 unit takes: 1 byte or 2, by the text, of which the mean is never wrong by half. */
 const UNIT_SIZE = 1.4;
 
-/** What is longer, in bytes or UTF-16 units, is a large message. */
+/** A message that is longer, in bytes or UTF-16 units, is large. */
 const MAX_SMALL = 4096;
 
 /** A message as it was received: whole, or as a stream. */
@@ -33,7 +33,7 @@ export interface ReceiveQueueOwner {
   continueReceiving(): void;
   /** The program is given the next message. */
   messageTaken(): void;
-  /** It is a large one, of so many bytes or UTF-16 units. */
+  /** The program is given a large message, of so many bytes or UTF-16 units. */
   handOut(size: number): void;
 }
 

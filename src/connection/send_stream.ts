@@ -18,7 +18,7 @@ export interface StreamOwner {
 }
 
 /**
- * Sends a stream as one message, a fragment for each chunk (RFC 6455, section 5.4), and lets go of it.
+ * Sends a stream as one message, a fragment for each chunk (RFC 6455, section 5.4), and unlocks it.
  *
  * @param prefix What goes before the stream: ASCII.
  */

@@ -5,7 +5,8 @@
  * What works for a peer counts its work with {@linkcode Turns.spend}. A connection that has worked for
  * 2 ms without a break is told to stop, and so are all once 10 ms have passed since the event loop had its
  * last turn. Those that stopped go on in the next turn, before anything that arrives in it, in the order
- * in which they stopped.
+ * in which they stopped. A turn also ends once programs were given 4 MiB of messages that they deal with
+ * later: see {@linkcode Turns.handOut}.
  *
  * @module
  */
@@ -21,8 +22,9 @@ const MAX_SHARE_MS = 2;
 const MIN_SHARE_MS = 0.25;
 /** After so many bytes of work the time is looked at: to look costs as much as some hundred bytes. */
 const LOOK_COST = 16 * 1024;
-/** The same while work is quick: when it took less than this, in milliseconds, until the time was looked at. */
+/** The same while work is quick. */
 const MAX_LOOK_COST = 128 * 1024;
+/** Work is quick that takes less than this, in milliseconds, from one look at the time to the next. */
 const QUICK_MS = 0.25;
 /** If it took longer than this, in milliseconds, the time is looked at after the next message again. */
 const SLOW_MS = 0.5;
@@ -79,7 +81,7 @@ export class Turns {
   /** Whether a turn was asked for: only then it is known how long the turn at hand has taken. */
   #isTimed = false;
   #beganAt = 0;
-  /** When a turn was timed last. */
+  /** Since when no turn is timed. */
   #untimedSince = 0;
   #isOver = false;
   /** Who worked last, and since when. */
@@ -178,7 +180,7 @@ export class Turns {
       this.#workerBeganAt = now;
     }
     if (now - this.#beganAt >= TURN_MS) this.#end();
-    return this.#isOver || (taker !== undefined && now - this.#workerBeganAt >= this.#shareMs);
+    return this.#isOver || (taker !== undefined && now - this.#workerBeganAt >= this.#shareMs());
   }
 
   #end(): void {
@@ -187,7 +189,7 @@ export class Turns {
   }
 
   /** While many wait, each gets less, so that all of them have had some after a turn or two. */
-  get #shareMs(): number {
+  #shareMs(): number {
     const share = TURN_MS / (this.#waiting.length + 1);
     return Math.max(MIN_SHARE_MS, Math.min(MAX_SHARE_MS, share));
   }

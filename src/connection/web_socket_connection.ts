@@ -432,6 +432,7 @@ export class WebSocketConnection<Data>
         this.#budget.mustWait(this, this.#budgetedSize()));
   }
 
+  // A method, as all that is asked for each message: V8 calls its runtime for each use of a private getter.
   #isTooFast(): boolean {
     return this.#rateLimiter !== undefined && this.#rateLimiter.waitMs > 0;
   }

@@ -82,9 +82,9 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
    *
    * @param topic The topic's name.
    * @param data A string, sent as text, or bytes, sent as binary: they are copied.
-   * @throws {TypeError} Where the topic or the key is no string, or the message neither a string nor a
-   * `Uint8Array`, or an option is unknown; with a broker also where the topic or the key has half of a surrogate pair, or the topic
-   * begins with `$presence/`.
+   * @throws {TypeError} Where the topic or the key is no string, the message neither a string nor a
+   * `Uint8Array`, or an option unknown; with a broker also where the topic or the key has half of a surrogate
+   * pair, or the topic begins with `$presence/`.
    * @throws {RangeError} Where there is a broker, or the messages of the topic are kept
    * ({@linkcode HostOptions.resume}), and the topic has more than 1,024 bytes of UTF-8.
    */

@@ -78,13 +78,13 @@ describe("what is read of a stream", () => {
   });
 });
 
-describe("turns", () => {
-  it("are taken in order, so many at a time", async () => {
-    const turns = new Semaphore(2);
+describe("a semaphore", () => {
+  it("has things done in order, so many at a time", async () => {
+    const semaphore = new Semaphore(2);
     const begun: number[] = [];
     const works = [0, 1, 2, 3].map(() => Promise.withResolvers<number>());
     const results = works.map(({ promise }, index) =>
-      turns.run(() => {
+      semaphore.run(() => {
         begun.push(index);
         return promise;
       })

@@ -118,7 +118,7 @@ export abstract class RealBroker {
     await ended;
   }
 
-  /** Stops it, so that it does nothing, and its connections stay; resolves when all its threads have stopped. */
+  /** Stops it, so that it does nothing, and its connections stay. It goes on for a moment after the signal. */
   async pause(): Promise<void> {
     this.#signal("SIGSTOP");
     if (this.#keeper === undefined || !existsSync(`/proc/${this.#pid}/task`)) return;

@@ -110,6 +110,16 @@ async function comeBack(
   return client;
 }
 
+/** Connects the broker, and gives a client that has got all that there was. */
+async function connectWithClient(stage: Stage): Promise<ResumingClient> {
+  stage.broker.connect();
+  await stage.arrive();
+  const client = await new ResumingClient(stage.harness).begin();
+  await stage.arrive();
+  await collect(client);
+  return client;
+}
+
 /** What a client has got: which topics were lost, and how many messages came. */
 async function collect(client: ResumingClient): Promise<{ lost: string[]; count: number }> {
   void client.conn.send("the end");
@@ -131,11 +141,7 @@ describe("what clients that come back draw from a broker", () => {
   it("is read of eight topics at a time", () =>
     withStage({}, topics, async (stage) => {
       for (const topic of topics) stage.append(topic, "1");
-      stage.broker.connect();
-      await stage.arrive();
-      const first = await new ResumingClient(stage.harness).begin();
-      await stage.arrive();
-      await collect(first);
+      const first = await connectWithClient(stage);
       stage.broker.reads = stage.broker.most = 0;
       const clients = [];
       for (let i = 0; i < 5; i++) clients.push(await comeBack(stage, topics));
@@ -155,11 +161,7 @@ describe("what clients that come back draw from a broker", () => {
       withStage({}, topics, async (stage) => {
         const { broker } = stage;
         for (const topic of topics) stage.append(topic, "1");
-        broker.connect();
-        await stage.arrive();
-        const first = await new ResumingClient(stage.harness).begin();
-        await stage.arrive();
-        await collect(first);
+        await connectWithClient(stage);
         broker.asked.length = 0;
         const others = topics.slice(0, -1);
         for (let i = 0; i < 5; i++) {
@@ -210,11 +212,7 @@ describe("what clients that come back draw from a broker", () => {
     withStage({}, topics, async (stage) => {
       const { broker } = stage;
       for (const topic of topics) stage.append(topic, "1");
-      broker.connect();
-      await stage.arrive();
-      const first = await new ResumingClient(stage.harness).begin();
-      await stage.arrive();
-      await collect(first);
+      const first = await connectWithClient(stage);
       for (const topic of topics.slice(0, 10)) broker.stuck.add(topic);
       const client = await comeBack(stage, topics);
       await stage.arrive();
@@ -241,11 +239,7 @@ describe("what clients that come back draw from a broker", () => {
       for (const topic of topics) {
         for (let i = 0; i < 5; i++) stage.append(topic, "x".repeat(10_000));
       }
-      broker.connect();
-      await stage.arrive();
-      const first = await new ResumingClient(stage.harness).begin();
-      await stage.arrive();
-      await collect(first);
+      await connectWithClient(stage);
       broker.size = 0;
       broker.maxSizes.length = 0;
       for (let i = 0; i < 5; i++) {

@@ -10,10 +10,21 @@ import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { watch } from "../support/watch.ts";
-import { type MountSetup, STAGES } from "./harness.ts";
+import { type MountHarness, type MountSetup, STAGES } from "./harness.ts";
 
 const ECHO: MountSetup<undefined> = { message: (conn, data) => conn.send(data) };
 const isBun = "Bun" in globalThis;
+
+/** Upgrades behind a request that is not answered yet; gives the responses that are to be ended. */
+async function upgradeBehindRequest(server: MountHarness<undefined>) {
+  server.http.removeAllListeners("request");
+  const responses: ServerResponse[] = [];
+  server.http.on("request", (_, response) => void responses.push(response));
+  const client = await server.connect();
+  client.send(httpRequest(), upgradeRequest());
+  await eventually("the request", () => responses.length > 0);
+  return { client, responses };
+}
 
 for (const { name, withMounted } of STAGES) {
   describe(`a server of node:${name} with WebSockets on it`, () => {
@@ -113,12 +124,7 @@ for (const { name, withMounted } of STAGES) {
 
     it("bears a reset while a request before is answered", () =>
       withMounted(ECHO, async (server) => {
-        server.http.removeAllListeners("request");
-        const responses: ServerResponse[] = [];
-        server.http.on("request", (_, response) => void responses.push(response));
-        const client = await server.connect();
-        client.send(httpRequest(), upgradeRequest());
-        await eventually("the request", () => responses.length > 0);
+        const { client, responses } = await upgradeBehindRequest(server);
         client.socket.reset();
         await settle();
         responses.forEach((response) => response.end());
@@ -131,12 +137,7 @@ for (const { name, withMounted } of STAGES) {
 
     it("ends what is opened for a client that left while a request before was answered", () =>
       withMounted(ECHO, async (server) => {
-        server.http.removeAllListeners("request");
-        const responses: ServerResponse[] = [];
-        server.http.on("request", (_, response) => void responses.push(response));
-        const client = await server.connect();
-        client.send(httpRequest(), upgradeRequest());
-        await eventually("the request", () => responses.length > 0);
+        const { client, responses } = await upgradeBehindRequest(server);
         const { socket } = responses[0];
         assert(socket !== null);
         client.socket.end();

@@ -124,12 +124,7 @@ describe("what one address draws of what is kept", () => {
     await withMemoryServer(setup, async (harness) => {
       const client = await new ResumingClient(harness).begin();
       const topics = ["a", "b", "c", "d", "e"];
-      for (const topic of topics) {
-        client.conn.subscribe(topic);
-        await client.note();
-      }
-      client.reset();
-      await settle();
+      await subscribeAndLeave(client, topics);
       for (const topic of topics) harness.server.publish(topic, "1");
       await client.begin();
       for (const topic of topics) client.conn.subscribe(topic);
@@ -215,17 +210,21 @@ describe("whoever has an address", () => {
   });
 });
 
+async function subscribeAndLeave(client: ResumingClient, topics: string[]): Promise<void> {
+  for (const topic of topics) {
+    client.conn.subscribe(topic);
+    await client.note();
+  }
+  client.reset();
+  await settle();
+}
+
 describe("what waits for a client that is slow to read what it missed", () => {
   it("counts for the memory that it takes, until it is sent or not wanted any more", async () => {
     await withMemoryServer({ resume: true }, async (harness) => {
       const client = await new ResumingClient(harness).begin();
       const topics = ["a", "b", "c", "d"];
-      for (const topic of topics) {
-        client.conn.subscribe(topic);
-        await client.note();
-      }
-      client.reset();
-      await settle();
+      await subscribeAndLeave(client, topics);
       for (const topic of topics) {
         harness.server.publish(topic, "x".repeat(300_000));
         for (let i = 0; i < 1_000; i++) harness.server.publish(topic, "");
@@ -262,12 +261,7 @@ describe("what waits for a client that is slow to read what it missed", () => {
     await withMemoryServer({ resume, keepAlive: false }, async (harness) => {
       const client = await new ResumingClient(harness).begin();
       const topics = ["a", "b", "c"];
-      for (const topic of topics) {
-        client.conn.subscribe(topic);
-        await client.note();
-      }
-      client.reset();
-      await settle();
+      await subscribeAndLeave(client, topics);
       for (const topic of topics) {
         for (let i = 0; i < 10; i++) harness.server.publish(topic, new Uint8Array(50_000).fill(i));
       }

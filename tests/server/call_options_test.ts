@@ -44,7 +44,7 @@ describe("the options of a call", () => {
           assertEquals(error.message.includes(known), true, error.message);
         }
         const error = assertThrows(() => call(running, { code: 4001 }), TypeError);
-        assertEquals(error.message.includes(`"code"`), true, error.message);
+        assertEquals(error.message.includes(`${name}.code`), true, error.message);
         assertEquals(error.message.includes(known), true, error.message);
         assertEquals([conn.state, [...conn.topics]], ["open", []]);
         await conn.send("still here");

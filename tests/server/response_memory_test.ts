@@ -1,9 +1,11 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { ServerEvent } from "../../src/server/mod.ts";
+import type { MemorySocket } from "../support/memory_channel.ts";
+import type { RawClient } from "../support/raw_client.ts";
 import { httpRequest } from "../support/requests.ts";
 import { streamOf } from "../support/stream_of.ts";
-import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { type MemoryHarness, TRANSPORTS, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 
@@ -11,6 +13,16 @@ const KiB = 1024;
 const SIZE = 17 * 1024 * KiB;
 /** A stream of one chunk, as a runtime may make one of a large array. */
 const whole = (size: number) => () => new Response(streamOf([new Uint8Array(size)]));
+
+/** Asks for a response of which only the head is taken. */
+async function requestUnread(server: MemoryHarness<unknown>): Promise<RawClient<MemorySocket>> {
+  const client = await server.connect();
+  client.socket.pause();
+  client.send(httpRequest());
+  await settle();
+  client.socket.take(200);
+  return client;
+}
 
 for (const { name, withServer } of TRANSPORTS) {
   describe(`responses of more than the memory there is, over ${name}`, () => {
@@ -78,11 +90,7 @@ describe("a response that the client does not read", () => {
 
   it("is not cut where nobody else needs the memory", () =>
     withMemoryServer({ fetch: whole(SIZE) }, async (server) => {
-      const client = await server.connect();
-      client.socket.pause();
-      client.send(httpRequest());
-      await settle();
-      client.socket.take(200);
+      const client = await requestUnread(server);
       await settle();
       await server.clock.advance(9_000);
       assertEquals(server.server.stats().heldSize, SIZE);
@@ -94,11 +102,7 @@ describe("a response that the client does not read", () => {
   it("is not cut while the client takes a piece a second, however short memory is", () => {
     const memoryBudget = { size: 500 * KiB, sizePerConnection: 0 };
     return withMemoryServer({ fetch: whole(1024 * KiB), memoryBudget }, async (server) => {
-      const client = await server.connect();
-      client.socket.pause();
-      client.send(httpRequest());
-      await settle();
-      client.socket.take(200);
+      const client = await requestUnread(server);
       for (let i = 0; i < 16; i++) {
         await settle();
         await server.clock.advance(1_000);
@@ -114,11 +118,7 @@ describe("a response that the client does not read", () => {
   it("gives back what it counts where the client reads on", () => {
     const memoryBudget = { size: 10_000 * KiB, sizePerConnection: 0 };
     return withMemoryServer({ fetch: whole(1024 * KiB), memoryBudget }, async (server) => {
-      const client = await server.connect();
-      client.socket.pause();
-      client.send(httpRequest());
-      await settle();
-      client.socket.take(200);
+      const client = await requestUnread(server);
       await settle();
       await server.clock.advance(2_000);
       assertEquals(server.server.budget!.held, 1024 * KiB);

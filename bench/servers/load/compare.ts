@@ -92,7 +92,7 @@ for (const { port, pid } of task.servers) {
 }
 const slices: Slices = [];
 for (let i = -task.warmUpSlices; i < task.slices; i++) {
-  // One after the other on one core; to wait for both would be to measure neither.
+  // Not both at once: they share a core.
   const slice: Slices[number] = [
     await loads[0].run(task.sliceMs),
     await loads[1].run(task.sliceMs),
