@@ -56,7 +56,8 @@ export async function sendFragments(
     }
     throw error;
   } finally {
-    reader.releaseLock();
+    // Streams of other libraries may lack it.
+    callHook(() => reader.releaseLock?.(), () => {});
     // Where it was given up before, its turn is over as soon as it comes.
     turn.then(() => queue.endStream(), () => {});
   }
