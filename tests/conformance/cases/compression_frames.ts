@@ -372,7 +372,7 @@ const limits: CaseInit[] = [
             fragmentSize,
           ),
         ),
-      ], { ...needsLimit, unfinished: () => new Uint8Array(LIMIT) })
+      ], { ...needsLimit, heavy: true, unfinished: () => new Uint8Array(LIMIT) })
     )
   ),
 ];
