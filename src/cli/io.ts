@@ -18,7 +18,10 @@ export interface Io {
   readonly hasColors: boolean;
   /** Aborts when the program is asked to end. */
   readonly signal: AbortSignal;
-  /** Writes to standard output. Resolves when it is taken, and rejects where it can't be. */
+  /**
+   * Writes to standard output. Resolves when it is taken, and rejects where it can't be: with the
+   * code `EPIPE` where nobody reads it any more.
+   */
   writeOutput(data: string | Uint8Array): Promise<void>;
   /** Writes to standard error. */
   writeError(text: string): Promise<void>;

@@ -32,13 +32,16 @@ export function createNodeIo(signal: AbortSignal): Io {
 }
 
 // Not `process.stdout`, which blocks the whole process on Node while a pipe is full: nothing would be
-// sent meanwhile, and no signal be heeded.
+// sent meanwhile, and no signal be heeded. Where a socket is the output, as in a child process of Bun's,
+// who stops reading before the end resets it: that is a broken pipe too.
 async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
   for (let start = 0; start < bytes.length;) {
     try {
       start += await writeSome(fd, bytes, start);
     } catch (error) {
-      if ((error as { code?: unknown }).code !== "EAGAIN") throw error;
+      const { code } = error as { code?: unknown };
+      if (code === "ECONNRESET") throw Object.assign(new Error("nobody reads"), { code: "EPIPE" });
+      if (code !== "EAGAIN") throw error;
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
