@@ -4,10 +4,13 @@
  * @module
  */
 
+import { stripVTControlCharacters } from "node:util";
 import type { FileResult } from "./test_file.ts";
 
 /** How many files are named as the slowest. */
 const SLOWEST_SHOWN = 10;
+/** How many characters of what a failed test said are repeated at the end. */
+const FAILURE_LENGTH = 300;
 
 /** The results of one runtime. */
 export class RuntimeTally {
@@ -86,11 +89,15 @@ function skippedLines(tallies: RuntimeTally[]): string[] {
   );
 }
 
+/** Gives one line for each failed test, with the beginning of what it said. */
 function failedLines(tallies: RuntimeTally[]): string[] {
   return tallies.flatMap(({ label, results }) =>
     results.flatMap(({ file, tests }) =>
-      tests.filter(({ outcome }) => outcome === "failed")
-        .map(({ name }) => `failed: ${name === file ? file : `${file} > ${name}`} (${label})`)
+      tests.filter(({ outcome }) => outcome === "failed").map(({ name, detail }) => {
+        const whole = name === file ? file : `${file} > ${name}`;
+        const words = stripVTControlCharacters(detail).replace(/\s+/g, " ");
+        return `failed: ${whole} (${label}): ${words.slice(0, FAILURE_LENGTH)}`;
+      })
     )
   );
 }

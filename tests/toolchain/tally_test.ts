@@ -10,12 +10,14 @@ function skipped(name: string, detail = "") {
   return { name, outcome: "skipped", detail } as const;
 }
 
+const FAILURE = `\x1b[31mAssertionError\x1b[0m: boo\n\n    at a_test.ts:3\n${"x".repeat(1000)}`;
+
 describe("summaryTable()", () => {
   const deno = new RuntimeTally("Deno 2.0.0", 1);
   deno.start();
   deno.add({
     file: "tests/a_test.ts",
-    tests: [passed("one"), skipped("two"), { name: "three", outcome: "failed", detail: "boo" }],
+    tests: [passed("one"), skipped("two"), { name: "three", outcome: "failed", detail: FAILURE }],
     skipReasons: ["needs a browser"],
     report: "",
     tookMs: 2_000,
@@ -36,8 +38,9 @@ describe("summaryTable()", () => {
     assertEquals(lines.filter((line) => line.startsWith("skipped:")), [line]);
   });
 
-  it("names the failed tests", () => {
-    const line = "failed: tests/a_test.ts > three (Deno 2.0.0)";
+  it("names the failed tests, with the first 300 characters of what they said", () => {
+    const said = `AssertionError: boo at a_test.ts:3 ${"x".repeat(265)}`;
+    const line = `failed: tests/a_test.ts > three (Deno 2.0.0): ${said}`;
     assertEquals(lines.filter((line) => line.startsWith("failed:")), [line]);
   });
 
