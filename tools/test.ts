@@ -2,7 +2,8 @@
  * Runs the tests on the runtimes: `deno task test [OPTION]... [WORD]...`, where WORDs pick the files
  * whose path holds one of them. Each file runs in a process of its own on each runtime, whose JUnit
  * report is read. A file that says `@waits` spends most of its time on waiting: one of those runs
- * beside the others. The last line is `N passed, N failed`. The options:
+ * beside the others. A file that says `@measures` measures time: only one that waits runs beside it.
+ * The last line is `N passed, N failed`. The options:
  *
  * - `--runtime NAME`: one of deno, bun, node22 and node26; may be given more than once. Default: all.
  *   `deno=COMMAND`, `bun=COMMAND` and `node=COMMAND` test what the command runs instead.
@@ -21,8 +22,9 @@ import { RuntimeTally, summaryTable } from "./tally.ts";
 import { Progress } from "./progress.ts";
 
 const RUNTIME_DEADLINE_MS = 15 * 60_000;
-/** What the text of a test file has that mostly waits. */
-const WAITS = "@waits";
+/** What the text of a test file has that mostly waits, and of one that measures time. */
+const MARKS = ["@waits", "@measures"] as const;
+type Mark = typeof MARKS[number];
 
 /** Lists the test files under `folder`, sorted. */
 async function findTestFiles(folder: string): Promise<string[]> {
@@ -77,17 +79,18 @@ async function main(): Promise<boolean> {
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
   if (files.length === 0) throw new Error(`Cannot test: no test file in ${folder} matches`);
 
-  const waitingFiles = new Set<string>();
+  const marks = new Map<string, Mark | undefined>();
   for (const file of files) {
-    if ((await Deno.readTextFile(file)).includes(WAITS)) waitingFiles.add(file);
+    const text = await Deno.readTextFile(file);
+    marks.set(file, MARKS.find((mark) => text.includes(mark)));
   }
 
   const tallies = runtimes.map((runtime) => new RuntimeTally(runtime.label, files.length));
   const progress = new Progress();
   for (const [index, runtime] of runtimes.entries()) {
     const tally = tallies[index];
-    const busy = files.filter((file) => !waitingFiles.has(file));
-    const waiting = files.filter((file) => waitingFiles.has(file));
+    const [busy, waiting, measuring] = [undefined, ...MARKS]
+      .map((mark) => files.filter((file) => marks.get(file) === mark));
     const work = async (next: () => string | undefined) => {
       for (let file = next(); file !== undefined; file = next()) {
         progress.show(tally);
@@ -101,8 +104,10 @@ async function main(): Promise<boolean> {
     };
     tally.start();
     progress.print(`${tally.label}: ${files.length} files ...`);
+    const waitingWorker = work(() => waiting.shift());
+    await work(() => measuring.shift());
     const workers = Array.from({ length: jobs }, () => work(() => busy.shift() ?? waiting.shift()));
-    await Promise.all([work(() => waiting.shift()), ...workers]);
+    await Promise.all([waitingWorker, ...workers]);
   }
   progress.end();
   console.log(summaryTable(tallies));

@@ -1,3 +1,5 @@
+// @measures
+
 import { assert } from "@std/assert";
 import { after, before, describe, it } from "node:test";
 import { KiB, MiB, mib, progress, scaled, skip, TIMEOUT_MS } from "../stress/scale.ts";
