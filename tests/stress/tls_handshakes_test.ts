@@ -12,6 +12,9 @@ const MAX_LEFT_OF_EACH = 128;
 /** What may be left in RAM. */
 const MAX_RESIDENT_GROWTH = 64 * MiB;
 
+/** How many of each kind come before: the runtime then has the memory that it wants for a while of this. */
+const WARM_UP = scaled(60, 1_000);
+
 /** How many clients come. What a TLS socket holds is 5 to 15 KiB. */
 const KINDS: Record<ClientKind, number> = {
   "FIN at once": scaled(1_000, 20_000),
@@ -36,7 +39,7 @@ async function come(server: ServerProcess, kind: string, count: number): Promise
     String(count),
   );
   try {
-    assertEquals(await clients.untilEnded(), 0, clients.output);
+    assertEquals(await clients.untilEnded(TIMEOUT_MS), 0, clients.output);
   } finally {
     clients.kill();
   }
@@ -48,7 +51,7 @@ describe("a TLS server keeps nothing of clients that come with", () => {
   before(async () => {
     server = await ServerProcess.start("tls_server.ts");
     descriptors = server.descriptors;
-    for (const kind in KINDS) await come(server, kind, 60);
+    for (const kind in KINDS) await come(server, kind, WARM_UP);
   });
   after(() => server.kill());
 

@@ -61,8 +61,8 @@ export class TestProcess {
   }
 
   /** Waits until it has ended by itself, and gives its status. */
-  async untilEnded(): Promise<number | null | undefined> {
-    await this.#waiter.until("the process to end", () => this.status !== undefined);
+  async untilEnded(deadlineMs?: number): Promise<number | null | undefined> {
+    await this.#waiter.until("the process to end", () => this.status !== undefined, deadlineMs);
     return this.status;
   }
 

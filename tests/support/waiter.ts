@@ -13,7 +13,7 @@ export class Waiter {
   }
 
   /** Waits until `isDone` holds. `what` says, where it does not, what was waited for. */
-  until(what: string, isDone: () => boolean): Promise<void> {
+  until(what: string, isDone: () => boolean, deadlineMs: number = DEADLINE_MS): Promise<void> {
     return new Promise((resolve, reject) => {
       const look = () => {
         try {
@@ -28,7 +28,7 @@ export class Waiter {
       const timer = setTimeout(() => {
         this.#waiting.delete(look);
         reject(new Error(`Waited for ${what}, which did not come`));
-      }, DEADLINE_MS);
+      }, deadlineMs);
       this.#waiting.add(look);
       look();
     });
