@@ -5,9 +5,10 @@
  * within two per cent on machines where times differ by a third. The options:
  *
  * - `--runtime NAME`: node26, bun or deno; may be given more than once. Default: all.
- * - `--workload WORD`: an echo of `bench:servers`, such as `64x1x32`; may be given more than once.
- *   Default: `64x1x32`, `8x64x32` and `4x4x64K`.
- * - `--style NAME`: callback, iteration, streams or messages; may be given more than once. Default: callback.
+ * - `--workload WORD`: an echo, a fan-out or the handshakes of `bench:servers`, such as `64x1x32`, or
+ *   `64x1x1K:utf8` with a payload; may be given more than once. Default: `64x1x32`, `8x64x32` and `4x4x64K`.
+ * - `--style NAME`: callback, iteration, streams or messages, and publish for a fan-out; may be given more
+ *   than once. Default: callback.
  * - `--times N`: how many pairs of processes; the median counts. Default: 3.
  *
  * @module
@@ -41,9 +42,13 @@ const { values, positionals } = parseArgs({
 });
 
 function chooseWorkload(word: string): Workload {
-  const workload = WORKLOADS.find(({ id, kind }) => id === word && kind === "echo");
+  const [id, payload] = word.split(":");
+  const choice = WORKLOADS.filter(({ kind }) => ["echo", "fan-out", "handshake"].includes(kind));
+  const workload = choice.find((each) =>
+    each.id === id && (payload === undefined || each.payload === payload)
+  );
   if (workload !== undefined) return workload;
-  const words = new Set(WORKLOADS.filter(({ kind }) => kind === "echo").map(({ id }) => id));
+  const words = new Set(choice.map((each) => each.id));
   throw new RangeError(`Cannot compare "${word}": it is one of ${[...words].join(", ")}`);
 }
 
@@ -66,7 +71,7 @@ async function measurePair(cores: Cores, pair: Pair): Promise<Slices> {
   try {
     for (const folder of folders) {
       const path = `${folder}/bench/servers/peers/sluice.ts`;
-      const command = [executable, ...RUN[runtime], path, "echo", style, compression];
+      const command = [executable, ...RUN[runtime], path, workload.kind, style, compression];
       const child = start(cores.server(command));
       children.push(child);
       const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
@@ -130,7 +135,13 @@ async function main(): Promise<void> {
     for (const style of values.style) {
       for (const workload of values.workload.map(chooseWorkload)) {
         const pair = { runtime, executable, bun, style, workload, folders };
-        console.log(`${name} ${style} ${workload.id}: ${await compare(cores, pair, times)}`);
+        console.log(
+          `${name} ${style} ${workload.id} ${workload.payload}: ${await compare(
+            cores,
+            pair,
+            times,
+          )}`,
+        );
       }
     }
   }
