@@ -37,8 +37,7 @@ export class KeptRequest {
     this.#secure = secure;
     this.#request = request;
     this.#requestSize = sizeOfRequest(head);
-    const parts = request === undefined ? [head.method, head.target, ...head.fields.flat()] : [];
-    this.#text = parts.join(SEPARATOR);
+    this.#text = request === undefined ? textOf(head) : "";
   }
 
   /** The bytes that it takes, beyond what every connection does. */
@@ -59,6 +58,13 @@ export class KeptRequest {
     }
     return this.#request;
   }
+}
+
+/** Joins the parts of a head to a text of its own. */
+function textOf({ method, target, fields }: RequestHead): string {
+  const parts = [method, target];
+  for (const [name, value] of fields) parts.push(name, value);
+  return parts.join(SEPARATOR);
 }
 
 /** The bytes that a head and the `Request` made of it take, beyond what those of every connection do. */

@@ -2,6 +2,7 @@
 
 // Takes ASCII only. (A decoder labelled "latin1" would be one of windows-1252.)
 const decoder = new TextDecoder();
+const encoder = new TextEncoder();
 
 // As many arguments as every engine takes.
 const CHUNK = 4096;
@@ -23,6 +24,9 @@ export function copyText(text: string): string {
 
 /** Encodes a text that has no character above U+00FF. */
 export function encodeLatin1(text: string): Uint8Array<ArrayBuffer> {
+  const utf8 = encoder.encode(text);
+  // ASCII is the same in both.
+  if (utf8.length === text.length) return utf8;
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
