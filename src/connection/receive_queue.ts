@@ -122,7 +122,7 @@ export class ReceiveQueue {
       this.#heldSize += heldChange;
       if (change <= 0) this.#owner.continueReceiving();
     });
-    this.#add(this.#arriving);
+    this.#addStream(this.#arriving);
   }
 
   /** Adds to the body of the message begun last. */
@@ -137,11 +137,11 @@ export class ReceiveQueue {
     message?.end();
   }
 
-  /** Errors the body that is still arriving. */
-  failArriving(error: unknown): void {
+  /** Errors the body that is still arriving, if any is. */
+  failArriving(getError: () => unknown): void {
     const message = this.#arriving;
     this.#arriving = undefined;
-    message?.fail(error);
+    message?.fail(getError());
   }
 
   /** Whether nothing will be added any more. */
@@ -165,9 +165,13 @@ export class ReceiveQueue {
     }
     const message = this.#messages?.shift();
     if (message === undefined) return undefined;
-    if (message instanceof StreamedMessage) this.#heldSize -= STREAM_COST;
-    else this.#release(message);
-    this.#handOver(message);
+    if (message instanceof StreamedMessage) {
+      this.#heldSize -= STREAM_COST;
+      this.#handOverStream(message);
+    } else {
+      this.#release(message);
+      this.#handOver(message);
+    }
     return message;
   }
 
@@ -206,16 +210,28 @@ export class ReceiveQueue {
     this.end();
   }
 
-  #add(message: ReceivedMessage): void {
+  #add(message: Message): void {
     if (this.#ended) return;
     const take = this.#takers?.shift();
     if (take === undefined) {
       this.#messages ??= new Fifo();
       this.#messages.push(message);
-      if (message instanceof StreamedMessage) this.#heldSize += STREAM_COST;
-      else this.#hold(message);
+      this.#hold(message);
     } else {
       this.#handOver(message);
+      take(message);
+    }
+  }
+
+  #addStream(message: StreamedMessage): void {
+    if (this.#ended) return;
+    const take = this.#takers?.shift();
+    if (take === undefined) {
+      this.#messages ??= new Fifo();
+      this.#messages.push(message);
+      this.#heldSize += STREAM_COST;
+    } else {
+      this.#handOverStream(message);
       take(message);
     }
   }
@@ -251,15 +267,17 @@ export class ReceiveQueue {
     if (shared === this.#lastShared) this.#lastShared = undefined;
   }
 
-  #handOver(message: ReceivedMessage): void {
+  #handOver(message: Message): void {
     this.#busy = true;
     this.#owner.messageTaken();
-    if (message instanceof StreamedMessage) {
-      this.#inHand = message;
-    } else {
-      this.#size -= message.length;
-      if (message.length > MAX_SMALL) this.#owner.handOut(message.length);
-    }
+    this.#size -= message.length;
+    if (message.length > MAX_SMALL) this.#owner.handOut(message.length);
+  }
+
+  #handOverStream(message: StreamedMessage): void {
+    this.#busy = true;
+    this.#owner.messageTaken();
+    this.#inHand = message;
   }
 }
 

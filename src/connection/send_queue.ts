@@ -1,6 +1,7 @@
 import { cloneBytes } from "../codec/byte_collector.ts";
 import { assertMessage, type Protocol } from "../protocol/protocol.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
+import { Breaker } from "./breaker.ts";
 import type { ByteChannel } from "./byte_channel.ts";
 import type { Message } from "./connection.ts";
 import { Fifo } from "./fifo.ts";
@@ -57,15 +58,14 @@ interface HeldMessage {
 
 interface HeldStream {
   data: undefined;
-  deferred: Deferred<AbortSignal>;
+  deferred: Deferred<Breaker>;
 }
 
 type Held = HeldMessage | HeldStream | SharedFrames;
 
-/**
- * What may be sent: `"open"`: all; `"finishing"`: what was accepted before; `"finished"`: no messages.
- */
-type Stage = "open" | "finishing" | "finished";
+/** What may be sent: all; what was accepted before; no messages. Numbers, as each message asks for it. */
+const Stage = { Open: 0, Finishing: 1, Finished: 2 } as const;
+type Stage = typeof Stage[keyof typeof Stage];
 
 /**
  * What is on its way out: gathers the protocol's output to few writes, and lets senders wait until
@@ -76,7 +76,7 @@ export class SendQueue {
   readonly #channel: ByteChannel;
   readonly #limits: Limits;
   readonly #mayExpectMore: boolean;
-  #stage: Stage = "open";
+  #stage: Stage = Stage.Open;
   /** Whether the channel takes a write. */
   #ready = true;
   /**
@@ -102,7 +102,8 @@ export class SendQueue {
   readonly #owner: SendQueueOwner;
   #flushIsScheduled = false;
   #lateFlush: ReturnType<typeof setTimeout> | undefined;
-  #streaming: AbortController | undefined;
+  /** Breaks off the message that is being sent in fragments. */
+  #streaming: Breaker | undefined;
   /** What comes behind all that was accepted. */
   #last: (() => void)[] | undefined;
   /** How many bytes the channel has to take to have taken all messages; known once it is finished. */
@@ -129,12 +130,12 @@ export class SendQueue {
 
   /** Whether messages are accepted: not once the connection is to be closed. */
   get isOpen(): boolean {
-    return this.#stage === "open";
+    return this.#stage === Stage.Open;
   }
 
   /** Whether nothing that was accepted before is sent any more either. */
   get isFinished(): boolean {
-    return this.#stage === "finished";
+    return this.#stage === Stage.Finished;
   }
 
   /** Whether the channel has taken all that was accepted, if nothing more is. */
@@ -261,10 +262,10 @@ export class SendQueue {
   /**
    * Begins a message that is sent in fragments: what else is sent waits until `endStream`.
    *
-   * @returns When it is this message's turn: a signal that aborts when it can't be finished.
+   * @returns When it is this message's turn: what breaks off when it can't be finished.
    */
-  beginStream(): Promise<AbortSignal> {
-    const deferred = createDeferred<AbortSignal>();
+  beginStream(): Promise<Breaker> {
+    const deferred = createDeferred<Breaker>();
     if (this.#held === undefined) this.#startStream(deferred);
     else this.#held.push({ data: undefined, deferred });
     return deferred.promise;
@@ -316,37 +317,39 @@ export class SendQueue {
    * at once, where nothing is held back.
    */
   finish(last: () => void): void {
-    if (this.#stage === "finished") return last();
-    this.#stage = "finishing";
+    if (this.#stage === Stage.Finished) return last();
+    this.#stage = Stage.Finishing;
     (this.#last ??= []).push(last);
     this.finishIfDue();
   }
 
   /** Finishes, where that was asked for and nothing that was accepted waits any more. */
   finishIfDue(): void {
-    if (this.#stage !== "finishing" || this.#held !== undefined || this.#owner.hasWaiting) return;
+    if (this.#stage !== Stage.Finishing || this.#held !== undefined || this.#owner.hasWaiting) {
+      return;
+    }
     this.#finishNow();
   }
 
   /**
    * Finishes at once: breaks off the message sent in fragments, and drops what was held back.
    *
-   * @param error What those reject with who wait for it.
+   * @param getError Gives what those reject with who wait for it.
    */
-  breakOff(error: unknown): void {
-    if (this.#stage === "finished") return;
+  breakOff(getError: () => unknown): void {
+    if (this.#stage === Stage.Finished) return;
     if (this.#isHolding() || this.#owner.hasWaiting) this.#isWhole = false;
     const held = this.#held;
     this.#heldSize = 0;
     for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
-      if ("deferred" in next) next.deferred.reject(error);
+      if ("deferred" in next) next.deferred.reject(getError());
     }
-    this.#streaming?.abort(error);
+    this.#streaming?.break(getError());
     this.#finishNow();
   }
 
   #finishNow(): void {
-    this.#stage = "finished";
+    this.#stage = Stage.Finished;
     this.#lastMessageEnd = this.#taken + this.#inFlight + this.#outputLength();
     const last = this.#last;
     this.#last = undefined;
@@ -426,18 +429,18 @@ export class SendQueue {
   }
 
   /** Rejects everybody who waits, and gives the memory back. */
-  destroy(error: unknown): void {
+  destroy(getError: () => unknown): void {
     this.#ready = this.#ending = this.#aboveHighWater = false;
     this.#inFlight = this.#sharedInFlight = this.#sharedOutput = 0;
     this.#protocol.takeOutput();
     clearTimeout(this.#lateFlush);
     // No Close frame can follow.
     this.#last = undefined;
-    this.breakOff(error);
+    this.breakOff(getError);
     const waiters = this.#waiters;
     this.#waiters = undefined;
     for (let waiter = waiters?.shift(); waiter !== undefined; waiter = waiters?.shift()) {
-      waiter.deferred.reject(error);
+      waiter.deferred.reject(getError());
     }
   }
 
@@ -471,19 +474,20 @@ export class SendQueue {
     return deferred.promise;
   }
 
-  #startStream(deferred: Deferred<AbortSignal>): void {
+  #startStream(deferred: Deferred<Breaker>): void {
     this.#held ??= new Fifo();
-    this.#streaming = new AbortController();
-    deferred.resolve(this.#streaming.signal);
+    this.#streaming = new Breaker();
+    deferred.resolve(this.#streaming);
   }
 
   /** Gives a promise for output that has been given to the protocol just now. */
   #wait(isReferenced: boolean): Promise<void> {
     this.requestFlush();
-    if (this.isAboveHighWater) this.#aboveHighWater = true;
     // What is held back comes behind it: it must not wait for that.
     const length = this.#inFlight + this.#outputLength();
-    const excess = length - (isReferenced ? 0 : this.#limits.sendHighWaterMark);
+    const { sendHighWaterMark } = this.#limits;
+    if (length + this.#heldSize > sendHighWaterMark) this.#aboveHighWater = true;
+    const excess = length - (isReferenced ? 0 : sendHighWaterMark);
     if (excess <= 0) return RESOLVED;
     const deferred = createDeferred<void>();
     (this.#waiters ??= new Fifo()).push({ target: this.#taken + excess, deferred });

@@ -3,8 +3,9 @@ import { callHook } from "../hooks.ts";
 import { isUint8Array } from "../values.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Message, SendOptions } from "./connection.ts";
+import type { Breaker } from "./breaker.ts";
 import { joinChunks } from "./join_chunks.ts";
-import { abortable } from "./promises.ts";
+import { abortable, RESOLVED } from "./promises.ts";
 import type { SendQueue } from "./send_queue.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -33,18 +34,22 @@ export async function sendFragments(
   const reader = stream.getReader();
   const turn = queue.beginStream();
   let hasBegun = false;
+  let breaker: Breaker | undefined;
+  const abort = () => breaker?.break(signal?.reason);
   try {
-    const broken = await abortable(turn, signal);
-    const stop = signal === undefined ? broken : AbortSignal.any([signal, broken]);
+    breaker = await abortable(turn, signal);
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted) abort();
     const fragments = new FragmentEncoder(type, prefix);
     for (;;) {
-      const { done, value } = await abortable(reader.read(), stop);
+      const { done, value } = await breaker.wait(reader.read());
       const payload = done ? fragments.finish() : fragments.encode(value);
       if (done || payload.length > 0) {
-        stop.throwIfAborted();
+        breaker.throwIfBroken();
         if (!hasBegun) owner.streamBegun();
         hasBegun = true;
-        await abortable(queue.sendFragment(type, payload, done, compress), stop);
+        const sent = queue.sendFragment(type, payload, done, compress);
+        if (sent !== RESOLVED) await breaker.wait(sent);
       }
       if (done) return;
     }
@@ -56,6 +61,7 @@ export async function sendFragments(
     }
     throw error;
   } finally {
+    signal?.removeEventListener("abort", abort);
     // Streams of other libraries may lack it.
     callHook(() => reader.releaseLock?.(), () => {});
     // Where it was given up before, its turn is over as soon as it comes.

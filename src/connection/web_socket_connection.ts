@@ -194,8 +194,8 @@ export class WebSocketConnection<Data>
   }
 
   /**
-   * Answers the opening handshake, on a channel that is paused. Before the program's code, which may
-   * send and receive at once.
+   * Answers the opening handshake, on a channel that is paused, or that brings nothing until `start` has
+   * returned. Before the program's code, which may send and receive at once.
    *
    * @param response What is still to be sent of the opening handshake.
    * @param received What has arrived behind the opening handshake.
@@ -228,6 +228,7 @@ export class WebSocketConnection<Data>
       this.#start();
     }
     this.continueReceiving();
+    this.#intake.pauseUnlessReading();
   }
 
   #start(): void {
@@ -763,7 +764,7 @@ export class WebSocketConnection<Data>
     } else if (this.isSendable && !this.#isClosed) {
       this.#closeInfo = { ...status, wasClean: false, initiator: "local" };
       this.#protocol.dropMessages();
-      this.#receiveQueue.failArriving(this.#closedError());
+      this.#receiveQueue.failArriving(this.#lazyClosedError());
       this.#receiveQueue.clear();
       this.#resumable?.forget();
       this.#sendQueue.finish(() => {
@@ -782,7 +783,7 @@ export class WebSocketConnection<Data>
     if (this.#end === undefined && !this.#sendQueue.isFinished) {
       this.#closeInfo = { ...status, wasClean: false, initiator: "local" };
     }
-    this.#sendQueue.breakOff(this.#closedError());
+    this.#sendQueue.breakOff(this.#lazyClosedError());
   }
 
   get receivedStatus(): CloseStatus | undefined {
@@ -825,16 +826,16 @@ export class WebSocketConnection<Data>
       wasClean: this.#protocol.state === "closed" && this.#sendQueue.isSent,
     };
     this.#closeInfo = info;
-    const error = this.#closedError();
-    this.#sendQueue.destroy(error);
-    this.#pings?.destroy(error);
-    this.#receiveQueue.failArriving(error);
+    const getError = this.#lazyClosedError();
+    this.#sendQueue.destroy(getError);
+    this.#pings?.destroy(getError());
+    this.#receiveQueue.failArriving(getError);
     this.#receiveQueue.end();
     this.#topics?.leave(this.subscriber);
     this.#info.compression?.close();
     this.#budget?.count(-this.#counted);
     this.#budget?.leave(this);
-    this.#writable?.fail(error);
+    this.#writable?.fail(getError());
     this.#closed?.resolve(info);
     // Before its callback, where the program may look who is still there.
     this.#owner.removeConnection(this, info);
@@ -852,13 +853,15 @@ export class WebSocketConnection<Data>
       this.#closeInfo ??= abnormalClosure("remote", "");
     }
     // A message whose rest won't come must not keep the program waiting.
-    this.#receiveQueue.failArriving(end instanceof ProtocolError ? end : this.#closedError());
+    this.#receiveQueue.failArriving(
+      end instanceof ProtocolError ? () => end : this.#lazyClosedError(),
+    );
     if (!this.isSendable || this.#isIdle()) this.#settleEnd();
     if (this.#sendQueue.isFinished || this.#isAbortDue) return;
     // The program has its time for the messages before, and for what it sends.
     this.#startCloseTimer(() => {
       this.#settleEnd();
-      this.#sendQueue.breakOff(this.#closedError());
+      this.#sendQueue.breakOff(this.#lazyClosedError());
     });
   }
 
@@ -888,7 +891,7 @@ export class WebSocketConnection<Data>
     });
     // A peer that broke the protocol, or has gone without a Close frame, is not sent what has to wait.
     if (end instanceof ProtocolError || end === "end-of-stream") {
-      this.#sendQueue.breakOff(this.#closedError());
+      this.#sendQueue.breakOff(this.#lazyClosedError());
     }
     this.continueReceiving();
   }
@@ -912,6 +915,12 @@ export class WebSocketConnection<Data>
     const isInOrder = this.#closeInfo !== undefined &&
       this.#closeInfo.closeCode !== CloseCode.AbnormalClosure;
     return isInOrder ? undefined : this.#closedError();
+  }
+
+  /** Gives the same for those who wait for something, if any do: its stack costs more than the rest of an end. */
+  #lazyClosedError(): () => ConnectionClosedError {
+    let error: ConnectionClosedError | undefined;
+    return () => error ??= this.#closedError();
   }
 
   #closedError(): ConnectionClosedError {
