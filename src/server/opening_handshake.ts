@@ -1,6 +1,7 @@
 import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
 import type { Budget, BudgetMember } from "../connection/budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
+import type { DelayQueue, Waiting } from "../connection/delays.ts";
 import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
 import { isError, reportError } from "../hooks.ts";
@@ -86,7 +87,7 @@ const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
  * section 4.2). There is one request and one response; where it is not the 101 of a WebSocket, the
  * channel is ended after it, and what follows the request is dropped.
  */
-export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember {
+export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember, Waiting {
   readonly #channel: ByteChannel;
   readonly #secure: boolean;
   readonly #settings: AcceptSettings<Data>;
@@ -99,6 +100,9 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   #isParsed = false;
   #head: RequestHead | undefined;
   #abort: AbortController | undefined;
+  /** What this waits in for the end of its time. */
+  #deadline: DelayQueue | undefined;
+  dueAt = 0;
   #timer: unknown;
   /** The bytes that the head takes, and what is made of it. */
   #headSize = 0;
@@ -140,7 +144,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     this.#writer = new ChannelWriter(channel, clock, settings.handshakeTimeoutMs, this);
     this.#parser = new RequestHeadParser(settings.headLimits);
     if (settings.handshakeTimeoutMs !== Infinity) {
-      this.#timer = clock.setTimeout(() => this.#expire(), settings.handshakeTimeoutMs);
+      this.#deadline = settings.connection.delays.start(this, settings.handshakeTimeoutMs);
     }
     channel.handler = this;
   }
@@ -228,6 +232,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
   receiveClosed(): void {
     this.#isClosed = true;
     if (this.#givenSize === 0) this.#place?.leave();
+    this.#deadline?.delete(this);
     this.#settings.connection.clock.clearTimeout(this.#timer);
     this.#writer.close();
     this.#releaseHeld();
@@ -395,7 +400,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
         ? [...entries(acceptance.headers), [RESUME_FIELD, `"${protocol ?? ""}"`]]
         : acceptance.headers,
     });
-    this.#settings.connection.clock.clearTimeout(this.#timer);
+    this.#deadline?.delete(this);
     this.#place?.leave();
     const received = this.#received;
     this.#releaseHeld();
@@ -509,7 +514,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     this.#isAnswering = true;
     this.#place?.move("answering");
     this.#releaseHeld();
-    clock.clearTimeout(this.#timer);
+    this.#deadline?.delete(this);
     // What else arrives is read and dropped: bytes left unread would make the system reset the
     // connection, and the client lose the answer.
     this.#channel.resume();
@@ -550,7 +555,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember 
     return encodeRefusal(error, { isHead: this.#head?.method === "HEAD" });
   }
 
-  #expire(): void {
+  /** The time for the handshake is over. */
+  expire(): void {
     const error = new HandshakeError(408, "Cannot accept the request: it took too long");
     this.#abort?.abort(new DOMException(error.message, "TimeoutError"));
     if (this.hasBegun) void this.#refuse(error);

@@ -318,8 +318,10 @@ export abstract class WebSocketHost<Data>
   }
 
   #tell(event: ServerEvent<Data>): void {
+    const onEvent = this.#onEvent;
+    if (onEvent === undefined) return;
     callHook(
-      () => this.#onEvent?.(event),
+      () => onEvent(event),
       (error) => reportError(this.#settings.onError, error),
     );
   }
