@@ -1,6 +1,7 @@
 /**
  * Measures the CPU time that a TLS server takes for a connection, beside what the runtime has itself: run by
- * Node as `node bench/tls/run.ts [DENO|BUN|NODE EXECUTABLE]...`. Rounds alternate; the median counts.
+ * Node as `node bench/tls/run.ts [DENO|BUN|NODE EXECUTABLE]...`. Rounds alternate; the median counts. Deno
+ * has two: `Deno.listenTls`, whose connections can't be dropped, and `node:tls`.
  *
  * @module
  */
@@ -47,10 +48,12 @@ async function come(port: number, kind: string, count: number): Promise<void> {
 }
 
 for (const executable of process.argv.slice(2)) {
-  const servers = ["sluice", "own"].map((kind) => new Server(executable, kind));
-  const ports = [await servers[0].read(), await servers[1].read()];
+  const names = ["sluice", "own", ...(executable.endsWith("deno") ? ["node:tls"] : [])];
+  const servers = names.map((name) => new Server(executable, name));
+  const ports: number[] = [];
+  for (const server of servers) ports.push(await server.read());
   for (const [kind, count] of Object.entries(KINDS)) {
-    const times: number[][] = [[], []];
+    const times: number[][] = servers.map(() => []);
     for (let round = 0; round <= ROUNDS; round++) {
       for (const [i, server] of servers.entries()) {
         const before = await server.cpuTime();
@@ -59,12 +62,12 @@ for (const executable of process.argv.slice(2)) {
         if (round > 0) times[i].push((await server.cpuTime() - before) / count);
       }
     }
-    const [ours, own] = times.map((each) => each.sort((a, b) => a - b)[ROUNDS >> 1]);
+    const [ours, ...others] = times.map((each) => each.sort((a, b) => a - b)[ROUNDS >> 1]);
+    const ratios = others.map((other, i) =>
+      `${names[i + 1]} ${other.toFixed(0)} us: ${(ours / other).toFixed(2)} times as much`
+    );
     console.log(
-      `${executable.split("/").at(-1)}, ${kind}: ${ours.toFixed(0)} us, own ${
-        own.toFixed(0)
-      } us: ` +
-        `${(ours / own).toFixed(2)} times as much`,
+      `${executable.split("/").at(-1)}, ${kind}: ${ours.toFixed(0)} us, ${ratios.join(", ")}`,
     );
   }
   for (const server of servers) server.stop();

@@ -1,6 +1,6 @@
 /**
- * A TLS server that reads and ends with its client: `sluice`, by the listener of Sluice, or `own`, by what the
- * runtime has. Prints its port; then for each line it is sent, the CPU time it has taken, in microseconds.
+ * A TLS server that reads and ends with its client: `sluice`, by the listener of Sluice, `own`, by what the
+ * runtime has, or `node:tls`. Prints its port; then for each line it is sent, the CPU time it has taken, in microseconds.
  *
  * @module
  */
@@ -54,11 +54,13 @@ const STARTS: Record<string, () => Promise<number>> = {
       const socket = { data() {}, end: (socket: { end(): void }) => socket.end() };
       return Promise.resolve(Bun.listen({ hostname, port: 0, tls: { cert, key }, socket }).port);
     }
-    return new Promise((resolve) => {
+    return STARTS["node:tls"]();
+  },
+  "node:tls": () =>
+    new Promise((resolve) => {
       const server = createServer({ cert, key }, (socket) => socket.on("error", () => {}).resume());
       server.listen(0, hostname, () => resolve((server.address() as { port: number }).port));
-    });
-  },
+    }),
 };
 
 console.log(await STARTS[process.argv[2]]());
