@@ -74,6 +74,8 @@ export interface ConformanceCase {
   early?: true;
   /** Moves megabytes, so that only few of its kind should run at once. */
   heavy?: true;
+  /** Fills so much of a server's memory that only one of its kind has room. */
+  alone?: true;
   /** Only for servers that take messages of 16 MiB and no larger ones. */
   needsLimit?: true;
 }
@@ -268,7 +270,7 @@ export function failing(
   return { name, steps, close: [code], ...flags };
 }
 
-type CaseFlags = Pick<ConformanceCase, "early" | "heavy" | "needsLimit" | "negotiation">;
+type CaseFlags = Pick<ConformanceCase, "early" | "heavy" | "alone" | "needsLimit" | "negotiation">;
 
 /** Numbers the cases of a group: `GROUP.1`, `GROUP.2` and so on. */
 export function group(number: string, cases: readonly CaseInit[]): ConformanceCase[] {

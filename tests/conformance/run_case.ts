@@ -34,7 +34,7 @@ export interface RunOptions {
    * @default 30000
    */
   deadlineMs?: number;
-  /** How many cases to play at once; heavy ones are played one at a time. @default 12 */
+  /** How many cases to play at once; heavy ones, and those that need room alone, one at a time. @default 12 */
   concurrency?: number;
   /**
    * From which duration on, in milliseconds, a light case that passed is played again, alone, and
@@ -95,8 +95,8 @@ export async function runSections(
     };
     await Promise.all(Array.from({ length: concurrency }, work));
   };
-  await playAll(cases.filter(({ heavy }) => !heavy), options.concurrency ?? 12);
-  await playAll(cases.filter(({ heavy }) => heavy), 1);
+  await playAll(cases.filter(({ heavy, alone }) => !heavy && !alone), options.concurrency ?? 12);
+  await playAll(cases.filter(({ heavy, alone }) => heavy || alone), 1);
   if (options.slowMs !== undefined) await replaySlow(side, cases, results, options.slowMs, options);
   const order = new Map(cases.map(({ id }, index) => [id, index]));
   return results.sort((a, b) => order.get(a.id)! - order.get(b.id)!);

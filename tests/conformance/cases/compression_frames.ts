@@ -50,7 +50,7 @@ function breaking(
   name: string,
   code: number,
   steps: (compression: Compression) => Step[] | Promise<Step[]>,
-  flags: Pick<CaseInit, "unfinished" | "needsLimit" | "heavy"> = {},
+  flags: Pick<CaseInit, "unfinished" | "needsLimit" | "heavy" | "alone"> = {},
 ): CaseInit {
   return failing(name, code, steps, { negotiation: ALONE, ...flags });
 }
@@ -372,7 +372,7 @@ const limits: CaseInit[] = [
             fragmentSize,
           ),
         ),
-      ], { ...needsLimit, heavy: true, unfinished: () => new Uint8Array(LIMIT) })
+      ], { ...needsLimit, alone: true, unfinished: () => new Uint8Array(LIMIT) })
     )
   ),
 ];
