@@ -6,10 +6,53 @@
  * @module
  */
 
-/** The base class of every error that concerns the peer or the connection. */
+/** Options of {@linkcode WebSocketError}. */
+export interface WebSocketErrorOptions extends ErrorOptions {
+  /** The status code to close a connection with: 1000 to 1003, 1007 to 1014 or 3000 to 4999. Default: 1000 where there is a reason, otherwise none. */
+  closeCode?: number | undefined;
+  /** The reason that goes with it, at most 123 bytes of UTF-8. Default: `""`. */
+  reason?: string | undefined;
+}
+
+/**
+ * The base class of every error that concerns the peer or the connection.
+ *
+ * As the reason for which the program cancels `conn.readable` or aborts `conn.writable`, it says what
+ * to close the connection with, as that of the WebSocketStream draft does.
+ *
+ * @example
+ * ```ts no-run
+ * import { serve, WebSocketError } from "@sluice/websocket";
+ *
+ * await serve({ port: 8080 }, async (conn) => {
+ *   const reader = conn.readable.getReader();
+ *   const { value } = await reader.read();
+ *   if (value !== "please") {
+ *     await reader.cancel(new WebSocketError("Rude", { closeCode: 4001, reason: "Say please" }));
+ *   }
+ * });
+ * ```
+ */
 export class WebSocketError extends Error {
   /** The name of the error class. */
   override name = "WebSocketError";
+  /** The status code of a Close frame (RFC 6455, section 7.4), where the error has one. */
+  declare readonly closeCode?: number;
+  /** The reason that goes with the code (section 7.1.6), where there is a code. */
+  declare readonly reason?: string;
+
+  /**
+   * Creates an error.
+   *
+   * @param message What went wrong. Default: `""`.
+   * @param options The close code and its reason, and a `cause`. They are not
+   * checked here: a connection is closed with 1011 where `close()` would refuse them.
+   */
+  constructor(message = "", options: WebSocketErrorOptions = {}) {
+    super(message, options);
+    const { reason = "", closeCode = reason === "" ? undefined : 1000 } = options;
+    if (closeCode !== undefined) Object.assign(this, { closeCode, reason });
+  }
 }
 
 /**
@@ -20,7 +63,7 @@ export class ProtocolError extends WebSocketError {
   /** The name of the error class. */
   override name = "ProtocolError";
   /** The status code the connection is failed with: 1002, 1007, 1008 or 1009 (section 7.4.1). */
-  readonly closeCode: number;
+  override readonly closeCode: number;
 
   /**
    * Creates a protocol error.
@@ -93,9 +136,9 @@ export class ConnectionClosedError extends WebSocketError {
   /** The name of the error class. */
   override name = "ConnectionClosedError";
   /** The status code the connection closed with; 1006 where no Close frame was seen (section 7.1.5). */
-  readonly closeCode: number;
+  override readonly closeCode: number;
   /** The reason that came with the code, or `""` (section 7.1.6). */
-  readonly reason: string;
+  override readonly reason: string;
 
   /**
    * Creates an error for a connection that closed with `closeCode`.

@@ -141,14 +141,18 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
   readonly closed: Promise<CloseInfo>;
   /**
    * The messages as a stream, which pulls one at a time. It closes after the peer's Close frame, and
-   * errors with a `ConnectionClosedError` where the connection ended without. Cancelling it closes
-   * the connection with 1000.
+   * errors with a `ConnectionClosedError` where the connection ended without.
+   *
+   * Cancelling it closes the connection on the next turn of the event loop: with 1000, or, where there
+   * is a reason, as from a pipe to what failed, with 1011. Until then the handler may fail, which is
+   * 1011, or close with another code: a loop over the stream cancels it without a reason when it is
+   * left, also by an error. A `WebSocketError` as the reason says what to close with, at once.
    */
   readonly readable: ReadableStream<Message>;
   /**
    * Sends what is written to it; a write is done when {@linkcode Connection.send} is. Closing it
-   * closes the connection with 1000, aborting it with 1011. It errors with a `ConnectionClosedError`
-   * when the connection ends.
+   * closes the connection with 1000, aborting it with 1011, or what a `WebSocketError` as the
+   * reason says. It errors with a `ConnectionClosedError` when the connection ends.
    */
   readonly writable: WritableStream<Message>;
 

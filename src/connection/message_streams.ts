@@ -5,12 +5,12 @@ import type { MessageIterator } from "./message_iterators.ts";
  * Makes a stream of the messages, which pulls one at a time.
  *
  * @param endError Tells, at the end, whether the stream is to error, and with what.
- * @param onCancel Called where the stream is cancelled.
+ * @param onCancel Called where the stream is cancelled, with the reason.
  */
 export function createReadable(
   messages: MessageIterator<Message>,
   endError: () => Error | undefined,
-  onCancel: () => Promise<unknown>,
+  onCancel: (reason: unknown) => void,
 ): ReadableStream<Message> {
   let controller!: ReadableStreamDefaultController<Message>;
   const deliver = ({ done, value }: IteratorResult<Message, undefined>): void => {
@@ -30,8 +30,9 @@ export function createReadable(
       const next = messages.nextNow();
       return next instanceof Promise ? next.then(deliver) : deliver(next);
     },
-    async cancel() {
-      await onCancel();
+    cancel(reason) {
+      void messages.return();
+      onCancel(reason);
     },
   }, { highWaterMark: 0 });
 }
@@ -39,7 +40,9 @@ export function createReadable(
 /** What a writable stream does with the connection. */
 export interface WritableTarget {
   send(message: Message): Promise<void>;
-  close(status?: { closeCode: number }): Promise<unknown>;
+  close(): Promise<unknown>;
+  /** Closes for what a stream of the connection was aborted with. */
+  abortWriting(reason: unknown): void;
 }
 
 /** Makes a stream of `send`; `fail` errors it. */
@@ -55,9 +58,7 @@ export function createWritable(
     async close() {
       await target.close();
     },
-    async abort() {
-      await target.close({ closeCode: 1011 });
-    },
+    abort: (reason) => target.abortWriting(reason),
   });
   return { stream, fail: (error) => controller.error(error) };
 }

@@ -5,6 +5,7 @@ export {
   MessageTooBigError,
   ProtocolError,
   WebSocketError,
+  type WebSocketErrorOptions,
 } from "../errors.ts";
 export { CloseCode } from "../codec/close_code.ts";
 export type { HeaderFields } from "../handshake/field_line.ts";

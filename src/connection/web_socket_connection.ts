@@ -26,6 +26,7 @@ import type {
   WaitOptions,
 } from "./connection.ts";
 import { ConnectionSubscriber, type SubscriberOwner } from "./connection_subscriber.ts";
+import { closeStatusOf, isReasonless } from "./give_up.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { KeepAlive, type KeepAliveTarget } from "./keep_alive.ts";
 import { iterateMessages, iterateStreams } from "./message_iterators.ts";
@@ -138,6 +139,8 @@ export class WebSocketConnection<Data>
   #closeInfo: CloseInfo | undefined;
   #closeTimer: unknown;
   #isAbortDue = false;
+  /** What `writable` was aborted for, while the connection was open. */
+  #abortReason: unknown;
   #isClosed = false;
   readonly #budget: Budget | undefined;
   /** What the budget was told last. */
@@ -303,7 +306,11 @@ export class WebSocketConnection<Data>
     if (this.#readable === undefined) {
       this.#startReceiver(false);
       const messages = iterateMessages(this.#receiveQueue);
-      this.#readable = createReadable(messages, () => this.#endError(), () => this.close());
+      this.#readable = createReadable(
+        messages,
+        () => this.#endError(),
+        (reason) => this.#cancelReading(reason),
+      );
     }
     return this.#readable;
   }
@@ -776,6 +783,22 @@ export class WebSocketConnection<Data>
     }
   }
 
+  /**
+   * Closes as the program cancels `readable`. A loop over it cancels it without a reason also where it
+   * throws: so that waits a turn, in which the handler may fail, or close otherwise.
+   */
+  #cancelReading(reason: unknown): void {
+    const closeCode = isReasonless(reason) ? CloseCode.NormalClosure : CloseCode.InternalError;
+    const status = closeStatusOf(reason);
+    if (status !== undefined) this.startClosing(status);
+    else setImmediate(() => this.startClosing({ closeCode, reason: "" }));
+  }
+
+  abortWriting(reason: unknown): void {
+    if (this.state === "open") this.#abortReason = reason;
+    this.startClosing(closeStatusOf(reason) ?? { closeCode: CloseCode.InternalError, reason: "" });
+  }
+
   /** Closes without what would have to wait: a message sent as a stream, and what that held back. */
   breakOff(status: CloseStatus): void {
     this.startClosing(status);
@@ -977,7 +1000,8 @@ export class WebSocketConnection<Data>
 
   failHandler(error: unknown): void {
     // That this connection ended is no error of the program.
-    const isEnd = isError(error, ConnectionClosedError) || isError(error, ProtocolError);
+    const isEnd = error !== this.#abortReason &&
+      (isError(error, ConnectionClosedError) || isError(error, ProtocolError));
     if (this.state === "open" || !isEnd) this.#owner.reportError(error, this);
     this.close({ closeCode: CloseCode.InternalError });
   }

@@ -157,7 +157,7 @@ for (const { name, withServer } of TRANSPORTS) {
         await client.readClose();
       }));
 
-    it("ends with 1000 where what it is piped to fails", () =>
+    it("ends with 1011 where what it is piped to fails", () =>
       withServer({}, async (server) => {
         const { client, conn } = await server.openPair();
         const piped = watch(conn.readable.pipeTo(
@@ -166,8 +166,8 @@ for (const { name, withServer } of TRANSPORTS) {
           }),
         ));
         client.send(textFrame("a"), textFrame("b"));
-        assertEquals(await client.readClose(), [1000, ""]);
-        client.sendClose(1000);
+        assertEquals(await client.readClose(), [1011, ""]);
+        client.sendClose(1011);
         await client.finish();
         await piped.untilSettled();
         assertEquals(String(piped.reason), "Error: the disk is full");
