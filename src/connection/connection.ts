@@ -152,7 +152,12 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
   /**
    * Sends what is written to it; a write is done when {@linkcode Connection.send} is. Closing it
    * closes the connection with 1000, aborting it with 1011, or what a `WebSocketError` as the
-   * reason says. It errors with a `ConnectionClosedError` when the connection ends.
+   * reason says. It errors with a `ConnectionClosedError` when this side closes the connection, or it
+   * ends.
+   *
+   * Aborting and {@linkcode Connection.close} do not wait for a write that waits for the peer. The
+   * `signal` of a pipe does, by the standard of streams (ReadableStreamPipeTo): where the peer may read
+   * nothing, have it close the connection instead.
    */
   readonly writable: WritableStream<Message>;
 

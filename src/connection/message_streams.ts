@@ -1,5 +1,6 @@
 import type { Message } from "./connection.ts";
 import type { MessageIterator } from "./message_iterators.ts";
+import { createDeferred, type Deferred, RESOLVED } from "./promises.ts";
 
 /**
  * Makes a stream of the messages, which pulls one at a time.
@@ -45,20 +46,40 @@ export interface WritableTarget {
   abortWriting(reason: unknown): void;
 }
 
-/** Makes a stream of `send`; `fail` errors it. */
+/**
+ * Makes a stream of `send`; `fail` errors it, unless it is being closed. Who gives it up, or whose
+ * stream errors, does not wait for the peer: what is under way is left to itself.
+ */
 export function createWritable(
   target: WritableTarget,
 ): { stream: WritableStream<Message>; fail: (error: Error) => void } {
   let controller!: WritableStreamDefaultController;
+  let pending: Deferred<void> | undefined;
+  let isClosing = false;
+  const unlessGivenUp = (promise: Promise<void>): Promise<void> => {
+    // What `send` returns where the peer keeps up.
+    if (promise === RESOLVED) return promise;
+    pending = createDeferred();
+    promise.then(pending.resolve, pending.reject);
+    return pending.promise;
+  };
   const stream = new WritableStream<Message>({
     start(startController) {
       controller = startController;
+      const { signal } = controller;
+      signal.addEventListener("abort", () => pending?.reject(signal.reason));
     },
-    write: (message) => target.send(message),
-    async close() {
-      await target.close();
+    write: (message) => unlessGivenUp(target.send(message)),
+    close() {
+      isClosing = true;
+      return unlessGivenUp(target.close().then(() => {}));
     },
     abort: (reason) => target.abortWriting(reason),
   });
-  return { stream, fail: (error) => controller.error(error) };
+  const fail = (error: Error): void => {
+    if (isClosing) return;
+    controller.error(error);
+    pending?.reject(error);
+  };
+  return { stream, fail };
 }

@@ -773,6 +773,7 @@ export class WebSocketConnection<Data>
       this.#protocol.dropMessages();
       this.#receiveQueue.failArriving(this.#lazyClosedError());
       this.#receiveQueue.clear();
+      this.#writable?.fail(this.#closedError());
       this.#resumable?.forget();
       this.#sendQueue.finish(() => {
         this.#protocol.sendClose(this.#closeInfo!);

@@ -12,6 +12,7 @@ import {
   type Handler,
   type Message,
   ProtocolError,
+  type ServeOptions,
   WebSocketError,
 } from "../../src/server/mod.ts";
 import { connectedPair } from "../../src/testing/mod.ts";
@@ -123,10 +124,25 @@ const SUCCEEDING: Record<string, Handler<unknown>> = {
   "catches what its pipe fails with": (conn) => conn.readable.pipeTo(failingSink()).catch(() => {}),
 };
 
+/** More than the system's buffers take. */
+const LARGE = 64 * 1024 * 1024;
+const memoryBudget = { size: 4 * LARGE };
+
+/** How a pipe to a connection ends early. */
+const GIVING_UP: Record<string, (conn: Connection) => unknown> = {
+  "close()": (conn) => void conn.close({ closeCode: 4001 }),
+  "abort()": (conn) => conn.abort(),
+  "the signal of another pipe": async (conn) => {
+    const sink = new WritableStream<Message>();
+    const reason = new WebSocketError("", { closeCode: 4001 });
+    await conn.readable.pipeTo(sink, { signal: AbortSignal.abort(reason) }).catch(() => {});
+  },
+};
+
 interface Place {
   name: string;
   withServer(
-    setup: { handler: Handler<unknown> },
+    setup: Pick<ServeOptions, "memoryBudget"> & { handler: Handler<unknown> },
     body: (server: Pick<Harness, "open" | "takeErrors">) => Promise<void>,
   ): Promise<void>;
 }
@@ -159,6 +175,27 @@ for (const { name, withServer } of PLACES) {
           await eventually("the failure", () => errors.push(...server.takeErrors()) > 0);
           assertEquals(errors, [broken]);
         }));
+    }
+
+    for (const [what, giveUp] of Object.entries(GIVING_UP)) {
+      it(`is given up at once while the client reads nothing, by ${what}`, async () => {
+        const states: unknown[] = [];
+        const handler: Handler<unknown> = async (conn) => {
+          const source = new Source<Message>(new Uint8Array(LARGE), "behind");
+          const piped = watch(source.stream.pipeTo(conn.writable));
+          await settle(5);
+          states.push(piped.state);
+          await giveUp(conn);
+          await settle(5);
+          states.push(piped.state, source.cancelled?.length);
+        };
+        await withServer({ handler, memoryBudget }, async (server) => {
+          const client = await server.open();
+          client.socket.pause();
+          await eventually("the end of the pipe", () => states.length === 3);
+          assertEquals(states, ["pending", "rejected", 1]);
+        });
+      });
     }
 
     for (const [what, handler] of Object.entries(SUCCEEDING)) {

@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
-import type { Message } from "../../src/server/mod.ts";
+import { type Message, WebSocketError } from "../../src/server/mod.ts";
 import { settle } from "../support/turn.ts";
 import { TRANSPORTS } from "../support/transports.ts";
 import { watch } from "../support/watch.ts";
@@ -196,4 +196,95 @@ describe("writable", () => {
         assertEquals(conn.state, "closed");
       }));
   });
+});
+
+describe("giving up a stream that a client keeps waiting, as it reads nothing,", () => {
+  const setup = { limits: { sendHighWaterMark: 50 } };
+  const enough = new Error("enough");
+
+  it("is acted upon at once: a writer's abort()", () =>
+    withStalledClient(setup, async ({ conn }) => {
+      const writer = conn.writable.getWriter();
+      const [written, next] = [watch(writer.write("x".repeat(100))), watch(writer.write("next"))];
+      const closed = watch(writer.closed);
+      await settle();
+      const aborted = watch(writer.abort(enough));
+      await settle();
+      assertEquals([written.reason, next.reason, closed.reason], [enough, enough, enough]);
+      assertEquals([aborted.state, conn.state], ["resolved", "closing"]);
+    }));
+
+  it("is acted upon at once: the stream's abort()", () =>
+    withStalledClient(setup, async ({ conn }) => {
+      const writer = conn.writable.getWriter();
+      const written = watch(writer.write("x".repeat(100)));
+      await settle();
+      writer.releaseLock();
+      const aborted = watch(conn.writable.abort(enough));
+      await settle();
+      assertEquals([aborted.state, written.reason, conn.state], ["resolved", enough, "closing"]);
+    }));
+
+  it("is acted upon at once: the abort() of what is piped to it", () =>
+    withStalledClient(setup, async ({ conn }) => {
+      const { readable, writable } = new TransformStream<Message, Message>();
+      const piped = watch(readable.pipeTo(conn.writable));
+      const writer = writable.getWriter();
+      void writer.write("x".repeat(100)).catch(() => {});
+      await settle();
+      void writer.abort(enough);
+      await settle();
+      // The pipe waits for the write under way (Streams standard, ReadableStreamPipeTo).
+      assertEquals(piped.state, "pending");
+      void conn.close({ closeCode: 4001 });
+      await settle();
+      assertEquals(piped.state, "rejected");
+    }));
+
+  it("is acted upon at once: close() of the connection, under a pipe", () =>
+    withStalledClient(setup, async ({ conn }) => {
+      const source = new Source("x".repeat(100), "next");
+      const piped = watch(source.stream.pipeTo(conn.writable));
+      await settle();
+      void conn.close({ closeCode: 4001, reason: "mine" });
+      await settle();
+      assertRejectedAsClosed(piped, 4001, "mine");
+      assertEquals(source.cancelled, [piped.reason]);
+    }));
+
+  it("is acted upon at once: abort() behind close()", () =>
+    withStalledClient(setup, async ({ conn }) => {
+      const writer = conn.writable.getWriter();
+      const closing = watch(writer.close());
+      await settle();
+      assertEquals([closing.state, conn.state], ["pending", "closing"]);
+      void writer.abort(enough).catch(() => {});
+      assertEquals((await closing.untilSettled()).reason, enough);
+    }));
+
+  it("sends what had been accepted, and then the reason's code", () =>
+    withStalledClient(setup, async ({ conn, client }) => {
+      const writer = conn.writable.getWriter();
+      const written = watch(writer.write("y".repeat(100)));
+      await settle();
+      void writer.abort(new WebSocketError("", { closeCode: 4001, reason: "enough" }));
+      await settle();
+      assertEquals(written.state, "rejected");
+      client.socket.resume();
+      assertEquals(await client.readMessage(), "x".repeat(8));
+      assertEquals(await client.readMessage(), "y".repeat(100));
+      assertEquals(await client.readClose(), [4001, "enough"]);
+    }));
+
+  it("drops the connection after closeTimeoutMs, where the client reads nothing until then", () =>
+    withStalledClient({ ...setup, closeTimeoutMs: 1_000 }, async ({ conn, clock }) => {
+      const writer = conn.writable.getWriter();
+      void writer.write("y".repeat(100)).catch(() => {});
+      await settle();
+      await writer.abort(enough);
+      await clock.advance(999);
+      assertEquals(conn.state, "closing");
+      await clock.advance(1);
+      assertEquals((await conn.closed).closeCode, 1011);
+    }));
 });
