@@ -29,6 +29,11 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T> {
     return this.#result(message);
   }
 
+  /** Whether there is no further message, and there won't be. */
+  get isAtEnd(): boolean {
+    return this.#returned || (this.#queue.isEnded && this.#queue.length === 0);
+  }
+
   return(): Promise<IteratorReturnResult<undefined>> {
     if (!this.#returned) {
       this.#returned = true;

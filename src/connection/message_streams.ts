@@ -3,7 +3,8 @@ import type { MessageIterator } from "./message_iterators.ts";
 import { createDeferred, type Deferred, RESOLVED } from "./promises.ts";
 
 /**
- * Makes a stream of the messages, which pulls one at a time.
+ * Makes a stream of the messages, which pulls one at a time; `end` ends it, where no message is left:
+ * a reader may wait for that alone.
  *
  * @param endError Tells, at the end, whether the stream is to error, and with what.
  * @param onCancel Called where the stream is cancelled, with the reason.
@@ -12,30 +13,40 @@ export function createReadable(
   messages: MessageIterator<Message>,
   endError: () => Error | undefined,
   onCancel: (reason: unknown) => void,
-): ReadableStream<Message> {
+): { stream: ReadableStream<Message>; end: () => void } {
   let controller!: ReadableStreamDefaultController<Message>;
-  const deliver = ({ done, value }: IteratorResult<Message, undefined>): void => {
-    if (!done) {
-      controller.enqueue(value);
-      return;
-    }
+  let isPulling = false;
+  let isOver = false;
+  const end = (): void => {
+    if (isPulling || isOver || !messages.isAtEnd) return;
+    isOver = true;
     const error = endError();
     if (error === undefined) controller.close();
     else controller.error(error);
   };
-  return new ReadableStream<Message>({
+  const deliver = ({ done, value }: IteratorResult<Message, undefined>): void => {
+    isPulling = false;
+    if (isOver) return;
+    if (!done) controller.enqueue(value);
+    end();
+  };
+  const stream = new ReadableStream<Message>({
     start(startController) {
       controller = startController;
+      end();
     },
     pull() {
+      isPulling = true;
       const next = messages.nextNow();
       return next instanceof Promise ? next.then(deliver) : deliver(next);
     },
     cancel(reason) {
+      isOver = true;
       void messages.return();
       onCancel(reason);
     },
   }, { highWaterMark: 0 });
+  return { stream, end };
 }
 
 /** What a writable stream does with the connection. */

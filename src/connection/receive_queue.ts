@@ -35,6 +35,8 @@ export interface ReceiveQueueOwner {
   messageTaken(): void;
   /** The program is given a large message, of so many bytes or UTF-16 units. */
   handOut(size: number): void;
+  /** Nothing will be added any more. */
+  queueEnded(): void;
 }
 
 /**
@@ -193,6 +195,7 @@ export class ReceiveQueue {
     this.#ended = true;
     const takers = this.#takers;
     for (let take = takers?.shift(); take !== undefined; take = takers?.shift()) take(undefined);
+    this.#owner.queueEnded();
   }
 
   /** Drops what is in the queue, and ends it. */

@@ -115,7 +115,7 @@ export class WebSocketConnection<Data>
   /** Set while the peer has to wait, because it sent too much. */
   #rateTimer: unknown;
   #pings: PingTracker | undefined;
-  #readable: ReadableStream<Message> | undefined;
+  #readable: ReturnType<typeof createReadable> | undefined;
   #writable: ReturnType<typeof createWritable> | undefined;
   #view: WebSocketView | undefined;
   /** Where a server's client can resume. */
@@ -312,7 +312,7 @@ export class WebSocketConnection<Data>
         (reason) => this.#cancelReading(reason),
       );
     }
-    return this.#readable;
+    return this.#readable.stream;
   }
 
   asWebSocket(): WebSocket {
@@ -524,6 +524,10 @@ export class WebSocketConnection<Data>
 
   handOut(size: number): void {
     this.#settings.turns.handOut(size);
+  }
+
+  queueEnded(): void {
+    this.#readable?.end();
   }
 
   receivePing(payload: Uint8Array): void {

@@ -65,6 +65,103 @@ for (const { name, withServer } of TRANSPORTS) {
         assertEquals((await client.readClose())[0], 1009);
       }));
 
+    describe("tells by a reader's closed, though nobody reads,", () => {
+      it("that the client closed", () =>
+        withServer({}, async (server) => {
+          const { client, conn } = await server.openPair();
+          const closed = watch(conn.readable.getReader().closed);
+          client.sendClose(4000, "bye");
+          await client.readClose();
+          assertEquals((await closed.untilSettled()).state, "resolved");
+        }));
+
+      it("that the program closed", () =>
+        withServer({}, async (server) => {
+          const { client, conn } = await server.openPair();
+          const closed = watch(conn.readable.getReader().closed);
+          client.sendText("a");
+          await client.sendPing();
+          await client.readPong();
+          void conn.close();
+          assertEquals((await closed.untilSettled()).state, "resolved");
+          await client.readClose();
+        }));
+
+      for (const how of ["end", "reset"] as const) {
+        it(`that the client's connection is ${how} without a Close frame`, () =>
+          withServer({}, async (server) => {
+            const { client, conn } = await server.openPair();
+            const closed = watch(conn.readable.getReader().closed);
+            client.socket[how]();
+            const { reason } = await closed.untilSettled();
+            assertInstanceOf(reason, ConnectionClosedError);
+            assertEquals(reason.closeCode, 1006);
+          }));
+      }
+
+      it("that the client broke the protocol", () =>
+        withServer({}, async (server) => {
+          const { client, conn } = await server.openPair();
+          const closed = watch(conn.readable.getReader().closed);
+          client.send(Uint8Array.of(0x81, 0x00));
+          assertEquals((await client.readClose())[0], 1002);
+          assertInstanceOf((await closed.untilSettled()).reason, ProtocolError);
+        }));
+
+      it("that the program dropped the connection", () =>
+        withServer({}, async (server) => {
+          const { conn } = await server.openPair();
+          const closed = watch(conn.readable.getReader().closed);
+          conn.abort();
+          assertInstanceOf((await closed.untilSettled()).reason, ConnectionClosedError);
+        }));
+
+      it("that it was over before the stream was asked for", () =>
+        withServer({}, async (server) => {
+          const { client, conn } = await server.openPair();
+          void conn.close();
+          await client.readClose();
+          client.sendClose(1000);
+          await client.finish();
+          await conn.closed;
+          const closed = watch(conn.readable.getReader().closed);
+          assertEquals((await closed.untilSettled()).state, "resolved");
+        }));
+
+      it("and not before the last message was read", () =>
+        withServer({}, async (server) => {
+          const { client, conn } = await server.openPair();
+          const reader = conn.readable.getReader();
+          const closed = watch(reader.closed);
+          client.send(textFrame("a"), textFrame("b"));
+          await client.sendPing();
+          await client.readPong();
+          client.socket.reset();
+          await conn.closed;
+          assertEquals((await reader.read()).value, "a");
+          await settle();
+          assertEquals(closed.state, "pending");
+          assertEquals((await reader.read()).value, "b");
+          assertInstanceOf((await closed.untilSettled()).reason, ConnectionClosedError);
+        }));
+
+      it("where a read waits, too, and where a pipe does", () =>
+        withServer({}, async (server) => {
+          const { client, conn } = await server.openPair();
+          const [one, other] = conn.readable.tee();
+          const reader = one.getReader();
+          const [read, closed, piped] = [
+            watch(reader.read()),
+            watch(reader.closed),
+            watch(other.pipeTo(new WritableStream())),
+          ];
+          client.sendClose(1000);
+          await client.readClose();
+          for (const each of [read, closed, piped]) await each.untilSettled();
+          assertEquals([read.value, closed.state, piped.state], [CLOSED, "resolved", "resolved"]);
+        }));
+    });
+
     it("closes the connection with 1000 when it is cancelled", () =>
       withServer({}, async (server) => {
         const { client, conn } = await server.openPair();
