@@ -25,7 +25,7 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T> {
   nextNow(): IteratorResult<T, undefined> | Promise<IteratorResult<T, undefined>> {
     if (this.#returned) return DONE;
     const message = this.#queue.take();
-    if (message === undefined) return this.#queue.wait().then((later) => this.#result(later));
+    if (message === undefined) return this.#queue.wait(this).then((later) => this.#result(later));
     return this.#result(message);
   }
 
@@ -37,6 +37,7 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T> {
   return(): Promise<IteratorReturnResult<undefined>> {
     if (!this.#returned) {
       this.#returned = true;
+      this.#queue.dismiss(this);
       this.#queue.release();
     }
     return Promise.resolve(DONE);

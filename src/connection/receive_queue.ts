@@ -63,7 +63,7 @@ export class ReceiveQueue {
   #busy = false;
   /** Whether the program is being given the next message. */
   #isTaking = false;
-  #takers: Fifo<(message: ReceivedMessage | undefined) => void> | undefined;
+  #takers: Fifo<Taker> | undefined;
   #ended = false;
 
   constructor(limits: Limits, owner: ReceiveQueueOwner) {
@@ -177,11 +177,26 @@ export class ReceiveQueue {
     return message;
   }
 
-  /** Waits for the next message, where `take` gave none. Resolves with `undefined` at the end. */
-  wait(): Promise<ReceivedMessage | undefined> {
+  /**
+   * Waits for the next message, where `take` gave none. Resolves with `undefined` at the end.
+   *
+   * @param owner Who waits: see `dismiss`.
+   */
+  wait(owner: object): Promise<ReceivedMessage | undefined> {
     if (this.#ended) return Promise.resolve(undefined);
     const takers = this.#takers ??= new Fifo();
-    return new Promise((resolve) => takers.push(resolve));
+    return new Promise((give) => takers.push({ owner, give }));
+  }
+
+  /** Ends what an owner waits for: the next message is for others. */
+  dismiss(owner: object): void {
+    const takers = this.#takers;
+    if (takers === undefined) return;
+    for (let count = takers.length; count > 0; count--) {
+      const taker = takers.shift()!;
+      if (taker.owner === owner) taker.give(undefined);
+      else takers.push(taker);
+    }
   }
 
   /** Says that the message taken last is done with, and, for now, no next one is wanted. */
@@ -194,7 +209,9 @@ export class ReceiveQueue {
   end(): void {
     this.#ended = true;
     const takers = this.#takers;
-    for (let take = takers?.shift(); take !== undefined; take = takers?.shift()) take(undefined);
+    for (let taker = takers?.shift(); taker !== undefined; taker = takers?.shift()) {
+      taker.give(undefined);
+    }
     this.#owner.queueEnded();
   }
 
@@ -215,27 +232,27 @@ export class ReceiveQueue {
 
   #add(message: Message): void {
     if (this.#ended) return;
-    const take = this.#takers?.shift();
-    if (take === undefined) {
+    const taker = this.#takers?.shift();
+    if (taker === undefined) {
       this.#messages ??= new Fifo();
       this.#messages.push(message);
       this.#hold(message);
     } else {
       this.#handOver(message);
-      take(message);
+      taker.give(message);
     }
   }
 
   #addStream(message: StreamedMessage): void {
     if (this.#ended) return;
-    const take = this.#takers?.shift();
-    if (take === undefined) {
+    const taker = this.#takers?.shift();
+    if (taker === undefined) {
       this.#messages ??= new Fifo();
       this.#messages.push(message);
       this.#heldSize += STREAM_COST;
     } else {
       this.#handOverStream(message);
-      take(message);
+      taker.give(message);
     }
   }
 
@@ -282,6 +299,12 @@ export class ReceiveQueue {
     this.#owner.messageTaken();
     this.#inHand = message;
   }
+}
+
+/** Who waits for a message. */
+interface Taker {
+  readonly owner: object;
+  give(message: ReceivedMessage | undefined): void;
 }
 
 /** What a message takes that is no view of what was read. */

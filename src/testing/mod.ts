@@ -56,4 +56,4 @@ export { type ConnectedPair, connectedPair, type PairOptions } from "./connected
 export { FakeClock } from "./fake_clock.ts";
 export { type Link, randomSizes, type Wire } from "./link.ts";
 export { MemoryNetwork, type MemoryNetworkOptions } from "./memory_network.ts";
-export { receiveMessage } from "./receive_message.ts";
+export { expectSilence, receiveMessage, type SilenceOptions } from "./receive_message.ts";

@@ -1,18 +1,110 @@
-import type { Connection, Message } from "../connection/connection.ts";
+import { checkOptions, checkSignal } from "../checks.ts";
+import { type Clock, systemClock } from "../connection/clock.ts";
+import type { Connection, Message, WaitOptions } from "../connection/connection.ts";
+import { MAX_DURATION_MS } from "../connection/options.ts";
 import { ConnectionClosedError } from "../errors.ts";
+import { settle } from "./turn.ts";
+
+/** How much of a message that was not expected an error shows, in UTF-16 units or bytes. */
+const MAX_SHOWN = 100;
 
 /**
  * Receives the next message of a connection that is received from by iteration. What comes behind it
  * waits for the next call.
  *
+ * @param options `signal` gives up the wait: no message is lost by that.
  * @throws {ConnectionClosedError} Where the connection ends before there is one; it tells how.
+ * @throws {TypeError} Where an option is unknown or of another type.
+ * @throws The signal's reason, where it aborts before there is one.
  */
-export async function receiveMessage(conn: Connection<unknown>): Promise<Message> {
-  for await (const message of conn) return message;
+export async function receiveMessage(
+  conn: Connection<unknown>,
+  options: WaitOptions = {},
+): Promise<Message> {
+  checkOptions("receiveMessage", options, ["signal"]);
+  const { signal } = options;
+  checkSignal(signal);
+  signal?.throwIfAborted();
+  const messages = conn[Symbol.asyncIterator]();
+  const giveUp = () => void messages.return!();
+  signal?.addEventListener("abort", giveUp, { once: true });
+  try {
+    const next = await messages.next();
+    if (!next.done) return next.value;
+    signal?.throwIfAborted();
+  } finally {
+    signal?.removeEventListener("abort", giveUp);
+    giveUp();
+  }
   const { closeCode, reason } = await conn.closed;
   throw new ConnectionClosedError(
     `Cannot receive a message: the connection ended with ${closeCode}`,
     closeCode,
     reason,
   );
+}
+
+/** Options of {@linkcode expectSilence}. */
+export interface SilenceOptions {
+  /**
+   * How long no message may arrive, in milliseconds, from 0 to 2,147,483,647. By default, until what is
+   * on its way in memory has arrived, if nothing delays it: some turns of the event loop.
+   *
+   * @default {0}
+   */
+  ms?: number;
+  /** What these milliseconds pass by: a `FakeClock` is moved by the test. Default: the real time. */
+  clock?: Clock;
+}
+
+/**
+ * Waits, and fails where a message arrives meanwhile at a connection that is received from by
+ * iteration. One that waits there already counts.
+ *
+ * @example
+ * ```ts
+ * import { connectedPair, expectSilence, FakeClock } from "@sluice/websocket/testing";
+ *
+ * const clock = new FakeClock();
+ * const { server, client } = await connectedPair({ clock });
+ * await expectSilence(client);
+ * const silence = expectSilence(client, { ms: 1000, clock });
+ * await clock.advance(1000);
+ * await silence;
+ * await server.close();
+ * ```
+ *
+ * @throws {Error} Where a message arrives: it is shown, and received thereby.
+ * @throws {ConnectionClosedError} Where the connection ends meanwhile; it tells how.
+ * @throws {RangeError} Where `ms` is out of its range.
+ * @throws {TypeError} Where an option is unknown or of another type.
+ */
+export async function expectSilence(
+  conn: Connection<unknown>,
+  options: SilenceOptions = {},
+): Promise<void> {
+  checkOptions("expectSilence", options, ["ms", "clock"]);
+  const { ms = 0, clock = systemClock } = options;
+  if (!Number.isSafeInteger(ms) || ms < 0 || ms > MAX_DURATION_MS) {
+    throw new RangeError(
+      `Cannot use ${String(ms)} as ms: it is an integer from 0 to ${MAX_DURATION_MS}`,
+    );
+  }
+  const silence = new AbortController();
+  const end = () => silence.abort(silence);
+  const timer = ms === 0 ? void settle().then(end) : clock.setTimeout(end, ms);
+  try {
+    const message = await receiveMessage(conn, silence);
+    throw new Error(`Cannot be silent: a message arrived, ${show(message)}`);
+  } catch (error) {
+    if (error !== silence) throw error;
+  } finally {
+    if (timer !== undefined) clock.clearTimeout(timer);
+  }
+}
+
+function show(message: Message): string {
+  const more = message.length > MAX_SHOWN ? ` and ${message.length - MAX_SHOWN} more` : "";
+  if (typeof message === "string") return JSON.stringify(message.slice(0, MAX_SHOWN)) + more;
+  return `bytes ${message.subarray(0, MAX_SHOWN).join(" ")}${more}`;
 }

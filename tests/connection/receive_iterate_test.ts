@@ -132,6 +132,47 @@ for (const { name, withServer } of TRANSPORTS) {
         assertEquals((await second.next()).value, "a");
       }));
 
+    for (const style of ["iteration", "messages()"] as const) {
+      it(`loses no message to a next() that return() gave up, by ${style}`, () =>
+        withServer({}, async (server) => {
+          const { client, conn } = await server.openPair();
+          const iterate = (): AsyncIterator<unknown> =>
+            style === "iteration" ? conn[Symbol.asyncIterator]() : conn.messages();
+          const [first, second] = [iterate(), iterate()];
+          const before = watch(second.next());
+          const givenUp = [watch(first.next()), watch(first.next())];
+          const behind = watch(second.next());
+          assertEquals(await first.return!(), { value: undefined, done: true });
+          for (const each of givenUp) {
+            assertEquals((await each.untilSettled()).value, { value: undefined, done: true });
+          }
+          assertEquals([before.state, behind.state], ["pending", "pending"]);
+          client.sendText("a");
+          assertEquals((await before.untilSettled()).value?.done, false);
+          client.sendText("b");
+          assertEquals((await behind.untilSettled()).value?.done, false);
+          const left = iterate();
+          void left.next();
+          await left.return!();
+          client.sendText("c");
+          for await (const message of conn) {
+            assertEquals(message, "c");
+            break;
+          }
+        }));
+    }
+
+    it("acts on a Close frame that waits where return() gave a next() up", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        const messages = conn[Symbol.asyncIterator]();
+        const next = watch(messages.next());
+        await messages.return!();
+        assertEquals((await next.untilSettled()).value?.done, true);
+        client.sendClose(4000);
+        assertEquals(await client.readClose(), [4000, ""]);
+      }));
+
     it("echoes, in order and whole", () => {
       const handler = async (conn: Connection) => {
         for await (const message of conn) await conn.send(message);

@@ -1,9 +1,10 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
 import type { Connection } from "../../mod.ts";
 import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../../src/errors.ts";
 import {
   connectedPair,
+  expectSilence,
   FakeClock,
   type Link,
   MemoryNetwork,
@@ -39,6 +40,64 @@ describe("connectedPair()", () => {
     assertEquals([await receiveMessage(client), await receiveMessage(client)], ["one", "two"]);
     const error = await assertRejects(() => receiveMessage(client), ConnectionClosedError, "4001");
     assertEquals([error.closeCode, error.reason], [4001, "done"]);
+  });
+
+  it("gives up on a message by a signal, and loses none by that", async () => {
+    const { server, client } = await connectedPair();
+    const [controller, enough] = [new AbortController(), new Error("enough")];
+    const received = watch(receiveMessage(client, { signal: controller.signal }));
+    await settle();
+    controller.abort(enough);
+    assertEquals((await received.untilSettled()).reason, enough);
+    const late = watch(receiveMessage(client, { signal: controller.signal }));
+    assertEquals((await late.untilSettled()).reason, enough);
+    await server.send("one");
+    assertEquals(await receiveMessage(client, { signal: undefined }), "one");
+    await server.send("two");
+    const next = new AbortController();
+    const two = receiveMessage(client, next);
+    next.abort(enough);
+    assertEquals(await two.catch(() => receiveMessage(client)), "two");
+    for (const options of [{ singal: next.signal }, { signal: null }, null, 5]) {
+      await assertRejects(() => receiveMessage(client, options as never), TypeError, "Cannot use");
+    }
+    await client.close();
+  });
+
+  it("expects silence", async () => {
+    const clock = new FakeClock();
+    const { server, client } = await connectedPair({ clock });
+    await expectSilence(client);
+    await server.send("too early");
+    await assertRejects(() => expectSilence(client), Error, 'a message arrived, "too early"');
+    const timers = clock.pending.length;
+    const silence = watch(expectSilence(client, { ms: 1000, clock }));
+    await clock.advance(999);
+    assertEquals(silence.state, "pending");
+    await clock.advance(1);
+    assertEquals((await silence.untilSettled()).state, "resolved");
+    const broken = watch(expectSilence(client, { ms: 1000, clock }));
+    await clock.advance(999);
+    await server.send(new Uint8Array(200).fill(7));
+    await broken.untilSettled();
+    assertMatch(String(broken.reason), /a message arrived, bytes 7 7 .* and 100 more$/);
+    assertEquals(clock.pending.length, timers);
+    await server.send("behind");
+    assertEquals(await receiveMessage(client), "behind");
+    await expectSilence(client, { ms: 10 });
+    for (
+      const [options, type] of [
+        [{ ms: -1 }, RangeError],
+        [{ ms: NaN }, RangeError],
+        [{ ms: Infinity }, RangeError],
+        [{ seconds: 1 }, TypeError],
+      ] as const
+    ) {
+      await assertRejects(() => expectSilence(client, options as never), type as typeof Error);
+    }
+    const ended = watch(expectSilence(client, { ms: 1000, clock }));
+    await client.close();
+    assertInstanceOf((await ended.untilSettled()).reason, ConnectionClosedError);
   });
 
   it("runs the program's handler, and tells its errors", async () => {
@@ -231,7 +290,11 @@ describe("a network in memory", () => {
     const clients = [await connect(), await connect(), await connect()];
     assertEquals([server.connections.size, room.size], [3, 3]);
     await clients[0].send("to all");
-    assertEquals(await Promise.all(clients.map(receiveMessage)), ["to all", "to all", "to all"]);
+    assertEquals(await Promise.all(clients.map((client) => receiveMessage(client))), [
+      "to all",
+      "to all",
+      "to all",
+    ]);
     await server.shutdown();
     for (const client of clients) assertEquals((await client.closed).closeCode, 1001);
     await assertRejects(connect, ConnectError, "nobody listens");
