@@ -14,11 +14,11 @@ import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { watch, type Watched } from "../support/watch.ts";
 
-function start<Data>(options?: AcceptStreamOptions<Data>): {
+function start<Data>(options?: AcceptStreamOptions<Data>, highWaterMark?: number): {
   client: RawClient<StreamSocket>;
   accepted: Promise<Connection<Data>>;
 } {
-  const socket = new StreamSocket();
+  const socket = new StreamSocket(highWaterMark);
   const client = new RawClient(socket);
   socket.resume();
   return { client, accepted: accept(socket.server, options) };
@@ -76,6 +76,31 @@ describe("accept()", () => {
     assertEquals(await client.readMessage(), "a");
     await finish(client, conn);
     assertEquals(calls, ["open", "a", "1000"]);
+  });
+
+  it("goes on over a writable that is always full: its high-water mark is 0", async () => {
+    const { client, accepted } = start({ message: (conn, data) => conn.send(data) }, 0);
+    client.send(upgradeRequest(), textFrame("early"));
+    assertEquals((await client.readHead()).status, 101);
+    const conn = await accepted;
+    assertEquals(await client.readMessage(), "early");
+    for (const size of [0, 1, 1_000, 100_000, 1_000_000]) {
+      const message = new Uint8Array(size).fill(7);
+      client.sendBinary(message);
+      assertEquals(await client.readMessage(), message);
+    }
+    assertEquals(conn.bufferedAmount, 0);
+    await finish(client, conn);
+  });
+
+  it("refuses over a writable whose high-water mark is 0", async () => {
+    const { client, accepted } = start(undefined, 0);
+    const rejected = watch(accepted);
+    client.send(upgradeRequest({ headers: { Origin: "http://example.org" } }));
+    assertEquals((await client.readResponse()).status, 403);
+    client.socket.end();
+    await rejected.untilSettled();
+    assertInstanceOf(rejected.reason, HandshakeError);
   });
 
   it("takes the upgrade hook", async () => {

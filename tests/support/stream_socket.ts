@@ -13,9 +13,10 @@ export class StreamSocket implements RawSocket {
   hasEnded = false;
   #isPaused = true;
 
-  constructor() {
-    const fromClient = new TransformStream<Uint8Array, Uint8Array>();
-    const toClient = new TransformStream<Uint8Array, Uint8Array>();
+  /** @param highWaterMark How many chunks the writables take before they say that they are full. */
+  constructor(highWaterMark = 1) {
+    const fromClient = new TransformStream<Uint8Array, Uint8Array>(undefined, { highWaterMark });
+    const toClient = new TransformStream<Uint8Array, Uint8Array>(undefined, { highWaterMark });
     this.server = { readable: fromClient.readable, writable: toClient.writable };
     this.#reader = toClient.readable.getReader();
     this.writer = fromClient.writable.getWriter();
