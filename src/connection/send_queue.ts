@@ -96,6 +96,8 @@ export class SendQueue {
   #waiters: Fifo<Waiter> | undefined;
   /** The bytes taken by the channel since its beginning. */
   #taken = 0;
+  /** The bytes that were accepted, and dropped at the end. */
+  #dropped = 0;
   /** How many bytes of what is in flight are also those of other connections. */
   #sharedInFlight = 0;
   readonly #protocol: Protocol;
@@ -151,6 +153,11 @@ export class SendQueue {
   /** The bytes sent that the channel has not taken yet. */
   get length(): number {
     return this.#inFlight + this.#outputLength() + this.#heldSize;
+  }
+
+  /** The bytes that had been accepted when the connection ended, and that the channel did not take. */
+  get droppedLength(): number {
+    return this.#dropped;
   }
 
   /** The memory that they take, without those that other connections send too, about, in bytes. */
@@ -340,6 +347,7 @@ export class SendQueue {
     if (this.#stage === Stage.Finished) return;
     if (this.#isHolding() || this.#owner.hasWaiting) this.#isWhole = false;
     const held = this.#held;
+    this.#dropped += this.#heldSize;
     this.#heldSize = 0;
     for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
       if ("deferred" in next) next.deferred.reject(getError());
@@ -430,6 +438,7 @@ export class SendQueue {
 
   /** Rejects everybody who waits, and gives the memory back. */
   destroy(getError: () => unknown): void {
+    this.#dropped += this.#inFlight + this.#outputLength();
     this.#ready = this.#ending = this.#aboveHighWater = false;
     this.#inFlight = this.#sharedInFlight = this.#sharedOutput = 0;
     this.#protocol.takeOutput();

@@ -282,6 +282,10 @@ export class WebSocketConnection<Data>
     return this.#sendQueue.length;
   }
 
+  get droppedAmount(): number {
+    return this.#sendQueue.droppedLength;
+  }
+
   get closed(): Promise<CloseInfo> {
     if (this.#closed === undefined) {
       this.#closed = createDeferred();

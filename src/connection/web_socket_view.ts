@@ -22,6 +22,8 @@ export interface WebSocketViewOwner {
   readonly protocol: string;
   readonly extensions: string;
   readonly bufferedAmount: number;
+  /** The bytes that were accepted, and dropped as the connection ended. */
+  readonly droppedAmount: number;
   readonly closed: Promise<CloseInfo>;
   /** Whether messages can still be sent: also behind the peer's Close frame, until it is answered. */
   readonly isSendable: boolean;
@@ -71,9 +73,9 @@ export class WebSocketView extends ListenerTarget {
   #isHeard = false;
   #isClosing = false;
   #isClosed = false;
-  /** The bytes of the Blobs that are being sent. */
+  /** The bytes of the Blobs that are being sent, or could not be. */
   #blobSize = 0;
-  /** The bytes that `send` was given when it was too late. */
+  /** The bytes that `send` was given when it was too late, or too much. */
   #unsentSize = 0;
 
   constructor(owner: WebSocketViewOwner, messages: MessageIterator<Message>) {
@@ -121,7 +123,8 @@ export class WebSocketView extends ListenerTarget {
   }
 
   get bufferedAmount(): number {
-    return this.#owner.bufferedAmount + this.#blobSize + this.#unsentSize;
+    const { bufferedAmount, droppedAmount } = this.#owner;
+    return bufferedAmount + droppedAmount + this.#blobSize + this.#unsentSize;
   }
 
   get binaryType(): "blob" | "arraybuffer" {
@@ -181,7 +184,11 @@ export class WebSocketView extends ListenerTarget {
     const message = toMessage(data);
     if (this.readyState !== OPEN) this.#unsentSize += sizeOf(message);
     else if (isBlob(message)) this.#sendBlob(message);
-    else void this.#owner.send(message);
+    else {
+      void this.#owner.send(message);
+      // It was too much, and has closed the connection.
+      if (!this.#owner.isSendable) this.#unsentSize += sizeOf(message);
+    }
   }
 
   close(code?: number, reason?: string): void {
@@ -200,9 +207,7 @@ export class WebSocketView extends ListenerTarget {
     const { size } = blob;
     const sent = this.#owner.sendStream("binary", blob.stream());
     this.#blobSize += size;
-    sent
-      .catch((error) => this.#owner.failHandler(error))
-      .then(() => this.#blobSize -= size);
+    sent.then(() => this.#blobSize -= size, (error) => this.#owner.failHandler(error));
   }
 
   #start(): void {

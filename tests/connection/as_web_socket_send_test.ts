@@ -191,6 +191,39 @@ describe("asWebSocket().send()", () => {
       await eventually("an empty buffer", () => socket.bufferedAmount === 0);
     }));
 
+  for (const end of ["a reset", "FIN", "abort()", "close()", "a broken frame"] as const) {
+    it(`keeps what was not sent in bufferedAmount after ${end}, and what comes behind`, () =>
+      withStalledClient({ closeTimeoutMs: 1_000 }, async ({ conn, client, clock }) => {
+        const socket = conn.asWebSocket();
+        const log = new WebSocketLog(socket);
+        await log.until(1);
+        const blob = new SlowBlob(new Uint8Array(200));
+        socket.send("x".repeat(1000));
+        socket.send(blob);
+        socket.send("behind");
+        await settle();
+        const before = socket.bufferedAmount;
+        assertEquals(before, 10 + 1004 + 200 + 6);
+        if (end === "a reset") client.socket.reset();
+        else if (end === "FIN") client.socket.end();
+        else if (end === "abort()") conn.abort();
+        else if (end === "close()") socket.close();
+        else client.send(Uint8Array.of(0x81, 0x00));
+        await settle();
+        assert(socket.bufferedAmount >= before, `${socket.bufferedAmount}`);
+        await clock.advance(2_000);
+        await log.untilClosed();
+        await settle();
+        const after = socket.bufferedAmount;
+        assert(after >= before, `${after}`);
+        // A Close frame may have waited, too.
+        assert(after <= before + 100, `${after}`);
+        socket.send("é");
+        assertEquals(socket.bufferedAmount, after + 2);
+        assertEquals([conn.bufferedAmount, conn.stats().heldSize], [0, 0]);
+      }));
+  }
+
   for (const policy of ["close", "drop", "wait"] as const) {
     it(`past sendQueueSize follows "${policy}", and does not throw`, () => {
       const limits = { sendHighWaterMark: 9, sendQueueSize: 100, sendQueueOverflow: policy };
@@ -198,7 +231,10 @@ describe("asWebSocket().send()", () => {
         const socket = conn.asWebSocket();
         const log = new WebSocketLog(socket);
         socket.send("x".repeat(50));
+        const before = socket.bufferedAmount;
         socket.send("y".repeat(50));
+        // The standard counts what has closed the connection.
+        if (policy !== "drop") assert(socket.bufferedAmount >= before + 50);
         assertEquals(socket.readyState, policy === "close" ? WebSocket.CLOSING : WebSocket.OPEN);
         client.socket.resume();
         assertEquals(await client.readMessage(), "x".repeat(8));
