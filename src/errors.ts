@@ -182,7 +182,8 @@ export class ConnectError extends WebSocketError {
    * The system's name of the reason, such as `"ECONNREFUSED"`, `"ENOTFOUND"`, `"ETIMEDOUT"` or
    * `"ECONNRESET"`. Where a certificate is not trusted, that of Node, such as
    * `"DEPTH_ZERO_SELF_SIGNED_CERT"` or `"ERR_TLS_CERT_ALTNAME_INVALID"`; `"EPROTO"` where TLS fails
-   * otherwise, and `"EINVAL"` where the client's own certificate can't be used.
+   * otherwise, which the message explains, for example by the alert that the server sent; and
+   * `"EINVAL"` where the client's own certificate can't be used.
    */
   readonly code: string;
 

@@ -7,6 +7,7 @@
 import type { DialTarget } from "../connection/byte_channel.ts";
 import { ConnectError } from "../errors.ts";
 import { placeOf } from "./place.ts";
+import { describeTlsFailure, toWords } from "./tls_failure.ts";
 
 /** What the system's error codes mean to someone who connects. */
 const reasons: ReadonlyMap<string, string> = new Map([
@@ -31,9 +32,6 @@ const reasons: ReadonlyMap<string, string> = new Map([
   ["EPROTOTYPE", "the socket is of another type"],
   ["ETIMEDOUT", "the server did not answer in time"],
 ]);
-
-/** What TLS libraries tell of a failure differs: it is the `cause`. */
-const tlsFailure = "the TLS handshake failed";
 
 /** What Node's codes for a certificate that is not trusted mean. */
 const certificateReasons: ReadonlyMap<string, string> = new Map([
@@ -91,10 +89,13 @@ export function toTlsError(serverName: string, error: unknown): ConnectError {
   const { code = "ECONNRESET" } = (error ?? {}) as { code?: unknown };
   const create = (code: string, reason: string) =>
     new ConnectError(code, `Cannot begin TLS with ${serverName}: ${reason}`, error);
-  if (typeof code !== "string") return create("EPROTO", tlsFailure);
+  const fail = () => create("EPROTO", `the TLS handshake failed: ${describeTlsFailure(error)}`);
+  if (typeof code !== "string") return fail();
   const reason = certificateReasons.get(code);
   if (reason !== undefined) return create(code, reason);
-  if (certificateCode.test(code)) return create(code, "its certificate is not trusted");
+  if (certificateCode.test(code)) {
+    return create(code, `its certificate is not trusted: ${toWords(code)}`);
+  }
   const systemReason = reasons.get(code);
-  return systemReason === undefined ? create("EPROTO", tlsFailure) : create(code, systemReason);
+  return systemReason === undefined ? fail() : create(code, systemReason);
 }

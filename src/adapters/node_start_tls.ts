@@ -16,6 +16,7 @@ import { toTlsError } from "./connect_error.ts";
 import { ignoringHandler } from "./dial.ts";
 import { NodeChannel } from "./node_channel.ts";
 import { ChannelDuplex, TlsChannel } from "./node_channel_duplex.ts";
+import { isTlsFailure } from "./tls_failure.ts";
 
 /** What TLS stands on, and how what comes out of it becomes a channel. */
 interface Ground {
@@ -59,7 +60,14 @@ export const startTls: Dialer["startTls"] = (channel, hostname, options, handler
     finish();
     socket.off("error", onError);
     const secure = ground.toChannel(socket);
-    secure.handler = handler;
+    secure.handler = {
+      receive: (bytes, lent) => handler.receive(bytes, lent),
+      receiveEnd: () => handler.receiveEnd(),
+      drain: () => handler.drain(),
+      // By TLS 1.3, a server refuses a client that has done its part of the handshake already.
+      receiveClosed: (error) =>
+        handler.receiveClosed(isTlsFailure(error) ? toTlsError(serverName, error) : error),
+    };
     resolve(secure);
   };
   signal.addEventListener("abort", onAbort);

@@ -89,12 +89,12 @@ export class Exchange implements ByteChannelHandler {
   }
 
   receiveEnd(): void {
-    this.#fail(
-      new ConnectError(
-        "ECONNRESET",
-        "Cannot connect: the server ended before its answer was whole",
-      ),
+    const error = new ConnectError(
+      "ECONNRESET",
+      "Cannot connect: the server ended before its answer was whole",
     );
+    // Bun tells of the end first where the server has refused the client by TLS, and then why.
+    setImmediate(() => this.#fail(error));
     this.#bodyEnd.resolve();
   }
 
@@ -106,7 +106,7 @@ export class Exchange implements ByteChannelHandler {
     this.#isClosed = true;
     this.#taken?.resolve();
     this.#fail(
-      new ConnectError(
+      error instanceof ConnectError ? error : new ConnectError(
         "ECONNRESET",
         "Cannot connect: the connection was lost before an answer",
         error,

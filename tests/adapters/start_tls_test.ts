@@ -19,6 +19,10 @@ const ca = readTls("ca.pem");
 const issued = { cert: readTls("issued.pem"), key: readTls("issued_key.pem") };
 const client = { cert: readTls("client.pem"), key: readTls("client_key.pem") };
 
+const failed = "Cannot begin TLS with localhost: the TLS handshake failed";
+const alertOf = (name: string) => `the server sent the alert "${name}"`;
+const certificateRequired = `${alertOf("certificate required")}: it asks for a client certificate`;
+
 /** Collects the text that a channel brings, up to its end, and ends it then. */
 class TextReader {
   text = "";
@@ -214,7 +218,7 @@ describe("startTls()", () => {
       "localhost",
       { ca },
       "EPROTO",
-      "Cannot begin TLS with localhost: the TLS handshake failed",
+      `${failed}: the server sent the alert "no application protocol"`,
     );
   });
 
@@ -233,15 +237,35 @@ describe("startTls()", () => {
       "localhost",
       { ca },
       "EPROTO",
-      "Cannot begin TLS with localhost: the TLS handshake failed",
+      // A server of Deno says by TLS 1.2 what others say by TLS 1.3.
+      isDeno ? `${failed}: ${certificateRequired}` : `${failed}: ${alertOf("handshake failure")}`,
     );
   });
 
-  it("is closed where it does not prove who it is, by TLS 1.3", async () => {
+  it("is closed where it does not prove who it is, by TLS 1.3, and told why", async () => {
     const mutual = await openTls({ ...issued, ca, requestCert: true });
     // The server finds out when its client has done its part.
-    await assertRejects(() => readFrom(mutual, "localhost", { ca }), Error);
+    const error = await assertRejects(() => readFrom(mutual, "localhost", { ca }), ConnectError);
+    assertEquals([error.code, error.message], ["EPROTO", `${failed}: ${certificateRequired}`]);
   });
+
+  for (
+    const [alert, name] of [
+      [40, "handshake failure"],
+      [42, "bad certificate"],
+      [48, "unknown ca"],
+      [70, "protocol version"],
+      [112, "unrecognized name"],
+      [120, "no application protocol"],
+    ] as const
+  ) {
+    it(`is told of the alert "${name}"`, async () => {
+      const port = await openPlain((socket) =>
+        socket.end(Uint8Array.of(0x15, 3, 3, 0, 2, 2, alert))
+      );
+      await refuse(port, "localhost", { ca }, "EPROTO", `${failed}: ${alertOf(name)}`);
+    });
+  }
 
   it("refuses certificates that can't be used", async () => {
     const cases: [TlsClientOptions, string][] = [
@@ -282,17 +306,17 @@ describe("startTls()", () => {
   });
 
   const reset = "Cannot begin TLS with localhost: the connection was reset";
-  const failed = "Cannot begin TLS with localhost: the TLS handshake failed";
+  const noTls = `${failed}: the server does not speak TLS`;
   const answers: [name: string, (socket: Socket) => void, code: string, message: string][] = [
     ["FIN", (socket) => socket.end(), "ECONNRESET", reset],
     ["a part of a record and FIN", (socket) => socket.end("\x16\x03\x03"), "ECONNRESET", reset],
     ["a reset", (socket) => socket.resetAndDestroy(), "ECONNRESET", reset],
-    ["HTTP", (socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"), "EPROTO", failed],
+    ["HTTP", (socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"), "EPROTO", noTls],
     [
       "HTTP, and stays",
       (socket) => socket.write("HTTP/1.1 400 Bad Request\r\n\r\n"),
       "EPROTO",
-      failed,
+      noTls,
     ],
   ];
   for (const [name, onHello, code, message] of answers) {

@@ -3,6 +3,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { readFile } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
+import { createServer as createTlsServer, type Server } from "node:tls";
 import { CliRun } from "./memory_io.ts";
 import { withServer } from "./with_server.ts";
 
@@ -149,5 +150,34 @@ describe("connecting from the command line", () => {
       assertEquals(await cli.status, 1);
       assertMatch(cli.stderr, /^sluice: Cannot begin TLS[^\n]+\(\w*CERT\w*\)\n$/);
     });
+  });
+
+  it("says why TLS failed, also where the server asks for a client certificate", async () => {
+    const issued = {
+      cert: await readFile(tlsFile("issued.pem"), "utf8"),
+      key: await readFile(tlsFile("issued_key.pem"), "utf8"),
+    };
+    const ca = await readFile(tlsFile("ca.pem"), "utf8");
+    const mutual = createTlsServer({ ...issued, ca, requestCert: true });
+    const plain = createTlsServer({ ...issued, ca, ALPNProtocols: ["h2"] });
+    const servers: [Server, string][] = [
+      [
+        mutual,
+        'the server sent the alert "certificate required": it asks for a client certificate',
+      ],
+      [plain, 'the server sent the alert "no application protocol"'],
+    ];
+    for (const [server, reason] of servers) {
+      server.on("tlsClientError", () => {});
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const { port } = server.address() as { port: number };
+      const cli = new CliRun(["--ca", tlsFile("ca.pem"), `wss://localhost:${port}/`]);
+      assertEquals(await cli.status, 1);
+      assertEquals(
+        cli.stderr,
+        `sluice: Cannot begin TLS with localhost: the TLS handshake failed: ${reason} (EPROTO)\n`,
+      );
+      server.close();
+    }
   });
 });
