@@ -1,4 +1,5 @@
 import { cloneBytes } from "../codec/byte_collector.ts";
+import { ownString } from "../own_string.ts";
 import { assertMessage, type Protocol } from "../protocol/protocol.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { Breaker } from "./breaker.ts";
@@ -476,7 +477,7 @@ export class SendQueue {
     const size = typeof data === "string" ? encoder.encode(data).length : data.length;
     const deferred = createDeferred<void>();
     // The caller may change them as soon as it may with what is sent at once, which copies them too.
-    const kept = typeof data === "string" ? data : cloneBytes(data, 0, size);
+    const kept = typeof data === "string" ? ownString(data) : cloneBytes(data, 0, size);
     held.push({ data: kept, compress, size, deferred });
     this.#heldSize += size;
     if (this.isAboveHighWater) this.#aboveHighWater = true;

@@ -1,4 +1,5 @@
 import { Fifo } from "../connection/fifo.ts";
+import { ownString } from "../own_string.ts";
 import type { Broker } from "./broker.ts";
 import { MESSAGE_COST } from "./message_cost.ts";
 
@@ -54,7 +55,7 @@ export class BrokerOutbox {
       void this.#send(topic, message);
       return;
     }
-    this.#waiting.push({ topic, message });
+    this.#waiting.push({ topic: ownString(topic), message });
     this.#waitingSize += message.length + MESSAGE_COST;
     while (this.#waitingSize > this.#queueSize) {
       this.#shift();

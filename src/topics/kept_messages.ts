@@ -1,5 +1,6 @@
 import type { Clock } from "../connection/clock.ts";
 import { MAX_DURATION_MS } from "../connection/options.ts";
+import { ownString } from "../own_string.ts";
 import type { KeepWindow } from "./broker.ts";
 import type { PublishedMessage } from "./published_message.ts";
 import { MESSAGE_COST } from "./message_cost.ts";
@@ -41,7 +42,7 @@ export class TopicLog {
 
   /** @param last The number of the latest message there has been. */
   constructor(topic: string, number: number, last: number) {
-    this.topic = topic;
+    this.topic = ownString(topic);
     this.number = number;
     this.last = last;
     this.lost = last;

@@ -1,4 +1,5 @@
 import type { Clock } from "../connection/clock.ts";
+import { ownString } from "../own_string.ts";
 import type { KeepingBroker } from "./broker.ts";
 import { MESSAGE_COST } from "./message_cost.ts";
 
@@ -85,7 +86,7 @@ export class KeptOutbox {
     }
     this.#size += size;
     const id = `${this.#server}:${++this.#count}`;
-    this.#queue.push({ topic, id, message, size, isDone: false });
+    this.#queue.push({ topic: ownString(topic), id, message, size, isDone: false });
     this.#give();
   }
 

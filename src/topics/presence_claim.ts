@@ -1,4 +1,5 @@
 import type { SubscribeOptions } from "../connection/subscriber.ts";
+import { ownString } from "../own_string.ts";
 
 /** The longest key of a member, in bytes of UTF-8. */
 const MAX_KEY_LENGTH = 256;
@@ -39,7 +40,7 @@ export function resolvePresenceClaim(
   checkLength("a key", encoder.encode(key).length, MAX_KEY_LENGTH);
   const info = encodeInfo(presence!.info);
   checkLength("an info", encoder.encode(info).length, MAX_INFO_LENGTH);
-  return { key, info };
+  return { key: ownString(key), info };
 }
 
 /** Gives what was known of a member: a copy. */

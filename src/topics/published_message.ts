@@ -4,6 +4,7 @@ import { Opcode } from "../codec/opcode.ts";
 import type { Message } from "../connection/connection.ts";
 import type { SharedFrames, Subscriber } from "../connection/subscriber.ts";
 import type { Position } from "../resume/position.ts";
+import { ownString } from "../own_string.ts";
 import { encodePublished, escapeMessage } from "../resume/subprotocol.ts";
 
 const encoder = new TextEncoder();
@@ -35,15 +36,17 @@ export interface MessageHolder {
 
 /** A message that was published: encoded once for all who get it in the same form. */
 export class PublishedMessage {
-  readonly data: Message;
+  /** What was published; replaced by a copy only where it is kept. */
+  data: Message;
   readonly compress: boolean | undefined;
-  readonly #key: string;
+  #key: string;
   readonly #except: Except;
   readonly #audience: ReadonlySet<Subscriber> | undefined;
   /** Where it stands, where it is kept. */
   readonly #place: Place | undefined;
   readonly #encoded: Map<number, SharedFrames> = new Map();
   #size = -1;
+  #isKept = false;
   /** Whether it is in a window of messages that are kept, which counts it. */
   #isInWindow = false;
   /** Who else holds it. The first of them counts it, where no window does. */
@@ -69,6 +72,14 @@ export class PublishedMessage {
     this.#except = except;
     this.#audience = audience;
     this.#place = place;
+  }
+
+  /** Has it kept for some time: without what its strings may be slices of. */
+  keep(): void {
+    if (this.#isKept) return;
+    this.#isKept = true;
+    this.#key = ownString(this.#key);
+    if (typeof this.data === "string") this.data = ownString(this.data);
   }
 
   /** Where it stands in its topic, where it is kept. */
@@ -108,6 +119,7 @@ export class PublishedMessage {
   /** Notes that a window of kept messages has it, and counts it. */
   enterWindow(): void {
     this.#isInWindow = true;
+    this.keep();
   }
 
   /** Notes that the window does not have it any more: who holds it counts it from now on. */

@@ -132,6 +132,7 @@ export class TopicSubscription implements Subscription, MessageHolder {
         this.#dropped++;
         return "none";
       case "latest": {
+        message.keep();
         const latest = this.#latest ??= new Map();
         const { slot } = message;
         const before = latest.get(slot);
@@ -155,6 +156,7 @@ export class TopicSubscription implements Subscription, MessageHolder {
     if (this.#lag === "drop-newest" && !this.#hasRoomFor(waiting)) {
       this.#dropped++;
     } else {
+      waiting.message.keep();
       queue.push(waiting);
       this.#count(waiting, 1);
     }

@@ -6,6 +6,7 @@ import type {
   SubscriberTopics,
   Subscription,
 } from "../connection/subscriber.ts";
+import { ownString } from "../own_string.ts";
 import type { Note } from "../resume/subprotocol.ts";
 import { Batch, type Entry } from "./batch.ts";
 import type { PresenceClaim } from "./presence_claim.ts";
@@ -76,6 +77,8 @@ const NO_TOPICS: ReadonlySet<string> = new Set();
  */
 export class Topics implements SubscriberTopics {
   readonly #subscribers: Map<string, Set<Subscriber>> = new Map();
+  /** The names of the topics with subscribers: strings of their own, one for all that is kept. */
+  readonly #names: Map<string, string> = new Map();
   readonly #subscriptions: Map<Subscriber, Subscriptions> = new Map();
   #published: Entry[] = [];
   #publishedSize = 0;
@@ -133,7 +136,8 @@ export class Topics implements SubscriberTopics {
     }
   }
 
-  subscribe(subscriber: Subscriber, topic: string, options: SubscribeOptions): Subscription {
+  subscribe(subscriber: Subscriber, name: string, options: SubscribeOptions): Subscription {
+    const topic = this.#names.get(name) ?? ownString(name);
     const subscription = new TopicSubscription(topic, options);
     if (subscription.presence !== undefined) this.presence?.checkTopic(topic);
     // What was published before is not for it.
@@ -142,6 +146,7 @@ export class Topics implements SubscriberTopics {
     if (subscribers === undefined) {
       this.watcher?.addTopic(topic);
       this.#subscribers.set(topic, subscribers = new Set());
+      this.#names.set(topic, topic);
     }
     subscribers.add(subscriber);
     let own = this.#subscriptions.get(subscriber);
@@ -402,6 +407,7 @@ export class Topics implements SubscriberTopics {
     subscribers.delete(subscriber);
     if (subscribers.size > 0) return;
     this.#subscribers.delete(topic);
+    this.#names.delete(topic);
     this.watcher?.deleteTopic(topic);
   }
 }
