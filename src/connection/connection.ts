@@ -64,7 +64,8 @@ export interface IncomingMessage {
   /**
    * The body. It errors with a `ProtocolError` where the rest of the message breaks the protocol or
    * a limit, and with a `ConnectionClosedError` where the connection ends before the message. A text
-   * has been checked to be UTF-8; chunks are cut anywhere, also within a code point.
+   * has been checked to be UTF-8; chunks are cut anywhere, also within a code point. With
+   * `getReader({ mode: "byob" })` it is read into memory of the program's own.
    */
   readonly body: ReadableStream<Uint8Array>;
   /**

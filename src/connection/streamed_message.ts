@@ -2,21 +2,30 @@ import { ByteCollector } from "../codec/byte_collector.ts";
 import { decodeUtf8 } from "../codec/utf8.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { IncomingMessage } from "./connection.ts";
+import { type BodySource, MessageBody } from "./message_body.ts";
+
+const EMPTY = new Uint8Array(0);
 
 /** A message whose body is handed on while it arrives. */
-export class StreamedMessage implements IncomingMessage {
+export class StreamedMessage implements IncomingMessage, BodySource {
   readonly type: MessageType;
   readonly body: ReadableStream<Uint8Array>;
   readonly #onChange: (change: number, heldChange: number) => void;
   /** What has arrived and was not read: one piece, however many it came in. */
   readonly #pending = new ByteCollector();
-  /** The length of `#pending` that `#onChange` was told last. */
+  /** The rest of a piece that was more than a reader had room for; it comes before the others. */
+  #rest: Uint8Array = EMPTY;
+  /** The bytes that memory is held for by it. */
+  #restCapacity = 0;
+  /** The `pendingLength` that `#onChange` was told last. */
   #toldLength = 0;
-  /** The capacity of `#pending` that it was told. */
+  /** The `heldLength` that it was told. */
   #toldCapacity = 0;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   /** Set while a reader waits for bytes. */
   #resume: (() => void) | undefined;
+  /** What it has them put into, where they are not to be a piece of their own. */
+  #into: ReadableByteStreamController | undefined;
   #ended = false;
   /** Whether anything of the body was asked for. */
   #isUsed = false;
@@ -33,7 +42,7 @@ export class StreamedMessage implements IncomingMessage {
   constructor(type: MessageType, onChange: (change: number, heldChange: number) => void) {
     this.type = type;
     this.#onChange = onChange;
-    this.body = new ReadableStream<Uint8Array>({
+    this.body = new MessageBody(this, {
       start: (controller) => {
         this.#controller = controller;
       },
@@ -42,17 +51,17 @@ export class StreamedMessage implements IncomingMessage {
         this.#isUsed = true;
         this.#finish();
       },
-    }, { highWaterMark: 0 });
+    });
   }
 
   /** The number of bytes that wait to be read. */
   get pendingLength(): number {
-    return this.#pending.length;
+    return this.#pending.length + this.#rest.length;
   }
 
   /** The number of bytes that memory is held for. */
   get heldLength(): number {
-    return this.#pending.capacity;
+    return this.#pending.capacity + this.#restCapacity;
   }
 
   /** Whether the end of the message has arrived. */
@@ -72,7 +81,7 @@ export class StreamedMessage implements IncomingMessage {
   end(): void {
     this.#ended = true;
     if (this.#done) return;
-    if (this.#pending.length === 0) this.#close();
+    if (this.pendingLength === 0) this.#close();
     else this.#deliver();
   }
 
@@ -100,9 +109,19 @@ export class StreamedMessage implements IncomingMessage {
     return collector.take();
   }
 
+  pullInto(controller: ReadableByteStreamController): Promise<void> | void {
+    this.#into = controller;
+    return this.#pull();
+  }
+
+  forgetReader(): void {
+    this.#into = undefined;
+    this.#settleRead();
+  }
+
   #pull(): Promise<void> | void {
     this.#isUsed = true;
-    if (this.#pending.length > 0) return this.#read();
+    if (this.pendingLength > 0) return this.#read();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#resume = resolve;
     // The queue may have been full, and the socket not be read any more.
@@ -112,14 +131,37 @@ export class StreamedMessage implements IncomingMessage {
 
   #deliver(): void {
     if (this.#resume === undefined) return;
-    this.#read();
+    // Whose reader was released does not wait any more; the next one may be of another kind.
+    if (this.#into !== undefined || this.body.locked) this.#read();
     this.#settleRead();
   }
 
   #read(): void {
-    this.#controller.enqueue(this.#pending.take());
-    if (this.#ended) this.#close();
+    if (this.#into !== undefined) this.#readInto(this.#into.byobRequest!);
+    else this.#controller.enqueue(this.#take());
+    if (this.#ended && this.pendingLength === 0) this.#close();
     else this.#tellChange();
+  }
+
+  #take(): Uint8Array {
+    if (this.#rest.length === 0) return this.#pending.take();
+    const rest = this.#rest;
+    this.#keepRest(EMPTY);
+    return rest;
+  }
+
+  #keepRest(rest: Uint8Array): void {
+    this.#rest = rest;
+    this.#restCapacity = rest.buffer.byteLength;
+  }
+
+  #readInto(request: ReadableStreamBYOBRequest): void {
+    const { buffer, byteOffset, byteLength } = request.view!;
+    const bytes = this.#take();
+    const length = Math.min(bytes.length, byteLength);
+    new Uint8Array(buffer, byteOffset, length).set(bytes.subarray(0, length));
+    if (length < bytes.length) this.#keepRest(bytes.subarray(length));
+    request.respond(length);
   }
 
   #close(): void {
@@ -130,13 +172,14 @@ export class StreamedMessage implements IncomingMessage {
   #finish(): void {
     this.#done = true;
     this.#pending.take();
+    if (this.#restCapacity > 0) this.#keepRest(EMPTY);
     this.#settleRead();
     this.#tellChange();
   }
 
   #tellChange(): void {
-    const change = this.#pending.length - this.#toldLength;
-    const heldChange = this.#pending.capacity - this.#toldCapacity;
+    const change = this.pendingLength - this.#toldLength;
+    const heldChange = this.heldLength - this.#toldCapacity;
     this.#toldLength += change;
     this.#toldCapacity += heldChange;
     this.#onChange(change, heldChange);
