@@ -86,3 +86,12 @@ export function isError<T extends Error>(
     return false;
   }
 }
+
+/** Whether a value that the program threw says that an `AbortSignal` aborted. */
+export function isAbortError(value: unknown): boolean {
+  try {
+    return (value as { name?: unknown } | undefined)?.name === "AbortError";
+  } catch {
+    return false;
+  }
+}

@@ -134,8 +134,47 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
   /**
    * `"open"` at first, `"closing"` from the first sign of the end ({@linkcode Connection.close}, a Close
    * frame of the peer, an error, the end of the peer's bytes), `"closed"` when TCP is closed.
+   * {@linkcode Connection.signal} says how far the peer's bytes are looked at.
    */
   readonly state: "open" | "closing" | "closed";
+  /**
+   * Aborts when {@linkcode Connection.state} leaves `"open"`, at the first sign of the end: for work whose
+   * result only the peer wants. Its reason is a {@linkcode ConnectionClosedError} with the code and reason
+   * of the end, or the {@linkcode ProtocolError} where the peer broke the protocol or passed a limit. The same
+   * signal each time; where nobody asks for it, there is none.
+   *
+   * It does not wait for the program: the peer's Close frame is seen while a handler or a callback is at
+   * work, behind messages that wait for it, as far as there is room to read them. It is **not** seen where
+   * reading is paused: behind `limits.receiveQueueMessages` or `limits.receiveQueueSize` that wait, the
+   * unread body of a message received as a stream among them; past `rateLimits`; and while
+   * `memoryBudget` is short.
+   *
+   * After a Close frame of the peer, or the end of its bytes, what answers the messages before it can still
+   * be sent, up to `closeTimeoutMs`: an answer that is not worth finishing is ended by returning or throwing.
+   * What a handler or callback throws because of the signal (its reason, or an `AbortError`) is not
+   * reported to `onError`.
+   *
+   * @example A long answer, which ends with the connection
+   * ```ts
+   * import { serve } from "@sluice/websocket";
+   *
+   * async function* think(question: string, signal: AbortSignal): AsyncGenerator<string> {
+   *   for (const word of `You asked: ${question}`.split(" ")) {
+   *     signal.throwIfAborted();
+   *     yield word; // or of fetch(url, { signal }), say
+   *   }
+   * }
+   *
+   * const server = await serve({
+   *   port: 0,
+   *   async message(conn, question) {
+   *     for await (const word of think(String(question), conn.signal)) await conn.send(word);
+   *   },
+   * });
+   * await server.shutdown();
+   * ```
+   */
+  readonly signal: AbortSignal;
   /** The bytes sent by the program that the system has not taken yet. */
   readonly bufferedAmount: number;
   /** Resolves when the connection has ended, with how. It never rejects. */
@@ -181,7 +220,7 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * for it. Messages wait for the first `message` listener, and each is delivered on a turn of its own,
    * when everything that follows from the one before is done; promises that listeners return are not
    * awaited. Whoever wants no messages sets an empty `onmessage`: unheard ones keep what is behind
-   * them, also the peer's Close frame, from being read.
+   * them waiting, and the peer's Close frame from being answered.
    *
    * Where it is more than the standard, or other:
    *
@@ -341,8 +380,9 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
 /**
  * Takes the events of connections: the fast path, without a promise or a stream on the way.
  *
- * Where a callback returns a promise, it is awaited before the connection's next message is read.
- * Where it throws or rejects, the connection is closed with 1011, and the error is reported to the
+ * Where a callback returns a promise, it is awaited before the next message, or Ping, is given to one.
+ * Meanwhile messages wait, up to `limits.receiveQueueMessages` and `limits.receiveQueueSize`; those that
+ * wait when the connection has ended are dropped. Where it throws or rejects, the connection is closed with 1011, and the error is reported to the
  * server's `onError`.
  *
  * @typeParam Data What the server's `upgrade` hook attached.

@@ -63,6 +63,11 @@ export class Intake implements TurnTaker {
     return this.#isDecoding;
   }
 
+  /** Whether the channel is paused. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   /** Tells whether the channel was paused at any time since this was asked last. */
   takePause(): boolean {
     const wasPaused = this.#wasPaused;

@@ -24,6 +24,21 @@ const MAX_SMALL = 4096;
 /** A message as it was received: whole, or as a stream. */
 export type ReceivedMessage = Message | StreamedMessage;
 
+/** A Ping whose callback waits for those of the messages before it. */
+export class ReceivedPing {
+  readonly payload: Uint8Array;
+  /** As that of bytes with memory of their own. */
+  readonly byteOffset = 0;
+
+  constructor(payload: Uint8Array) {
+    this.payload = payload;
+  }
+
+  get length(): number {
+    return this.payload.length;
+  }
+}
+
 /** What the queue asks of its connection. */
 export interface ReceiveQueueOwner {
   /**
@@ -46,7 +61,7 @@ export interface ReceiveQueueOwner {
 export class ReceiveQueue {
   readonly #limits: Limits;
   readonly #owner: ReceiveQueueOwner;
-  #messages: Fifo<ReceivedMessage> | undefined;
+  #messages: Fifo<ReceivedMessage | ReceivedPing> | undefined;
   #size = 0;
   /** What the messages in the queue take, and those of streamed messages that were not read. */
   #heldSize = 0;
@@ -111,8 +126,8 @@ export class ReceiveQueue {
     this.#isNextElsewhere = true;
   }
 
-  /** Adds a whole message. */
-  push(message: Message): void {
+  /** Adds a whole message, or a Ping: of that, only `shift` may be called. */
+  push(message: Message | ReceivedPing): void {
     this.#size += message.length;
     this.#add(message);
   }
@@ -165,7 +180,7 @@ export class ReceiveQueue {
       this.#owner.continueReceiving();
       this.#isTaking = false;
     }
-    const message = this.#messages?.shift();
+    const message = this.#messages?.shift() as ReceivedMessage | undefined;
     if (message === undefined) return undefined;
     if (message instanceof StreamedMessage) {
       this.#heldSize -= STREAM_COST;
@@ -174,6 +189,18 @@ export class ReceiveQueue {
       this.#release(message);
       this.#handOver(message);
     }
+    return message;
+  }
+
+  /** Takes the next whole message or Ping, if it is there, for a callback. */
+  shift(): Message | ReceivedPing | undefined {
+    const message = this.#messages?.shift() as Message | ReceivedPing | undefined;
+    if (message === undefined) return undefined;
+    this.#size -= message.length;
+    this.#release(message);
+    if (message instanceof ReceivedPing) return message;
+    this.#owner.messageTaken();
+    if (message.length > MAX_SMALL) this.#owner.handOut(message.length);
     return message;
   }
 
@@ -230,7 +257,7 @@ export class ReceiveQueue {
     this.end();
   }
 
-  #add(message: Message): void {
+  #add(message: Message | ReceivedPing): void {
     if (this.#ended) return;
     const taker = this.#takers?.shift();
     if (taker === undefined) {
@@ -238,8 +265,9 @@ export class ReceiveQueue {
       this.#messages.push(message);
       this.#hold(message);
     } else {
-      this.#handOver(message);
-      taker.give(message);
+      // Where messages are taken, Pings have no callback.
+      this.#handOver(message as Message);
+      taker.give(message as Message);
     }
   }
 
@@ -256,13 +284,15 @@ export class ReceiveQueue {
     }
   }
 
-  #hold(message: Message): void {
+  #hold(message: Message | ReceivedPing): void {
     if (typeof message === "string" || message.byteOffset === 0) {
       this.#heldSize += ownSizeOf(message);
       return;
     }
     this.#heldSize += VIEW_COST;
-    if (this.#isNextElsewhere || this.#lastShared === undefined) this.#share(message.buffer);
+    if (this.#isNextElsewhere || this.#lastShared === undefined) {
+      this.#share((message as Uint8Array).buffer);
+    }
     this.#lastShared!.messages++;
   }
 
@@ -274,7 +304,7 @@ export class ReceiveQueue {
     this.#heldSize += SHARED_COST + buffer.byteLength;
   }
 
-  #release(message: Message): void {
+  #release(message: Message | ReceivedPing): void {
     if (typeof message === "string" || message.byteOffset === 0) {
       this.#heldSize -= ownSizeOf(message);
       return;
@@ -307,8 +337,8 @@ interface Taker {
   give(message: ReceivedMessage | undefined): void;
 }
 
-/** What a message takes that is no view of what was read. */
-function ownSizeOf(message: Message): number {
+/** What a message or a Ping takes that is no view of what was read. */
+function ownSizeOf(message: Message | ReceivedPing): number {
   return typeof message === "string"
     ? TEXT_COST + Math.round(message.length * UNIT_SIZE)
     : VIEW_COST + MEMORY_COST + message.length;

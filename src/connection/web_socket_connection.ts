@@ -3,7 +3,7 @@ import { CloseCode } from "../codec/close_code.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
 import { checkBoolean, checkOptions, checkSignal } from "../checks.ts";
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
-import { callHook, isError, isThenable, untilSettled } from "../hooks.ts";
+import { callHook, isAbortError, isError, isThenable, untilSettled } from "../hooks.ts";
 import { isReadableStream } from "../values.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
@@ -35,7 +35,7 @@ import { type ConnectionSettings, MAX_DURATION_MS } from "./options.ts";
 import { PingTracker } from "./ping_tracker.ts";
 import { abortable, createDeferred, type Deferred, rejected, RESOLVED } from "./promises.ts";
 import { RateLimiter } from "./rate_limiter.ts";
-import { ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
+import { ReceivedPing, ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
 import { ResumablePeer } from "./resumable_peer.ts";
 import { ResumeReceiver } from "./resume_receiver.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
@@ -80,6 +80,15 @@ export interface ConnectionOwner {
 type End = CloseStatus | ProtocolError | "end-of-stream";
 
 const EMPTY = new Uint8Array(0);
+
+/**
+ * How soon there is read on once a slow program has made room, in milliseconds: not with each message, as
+ * the quick ones would pay for it.
+ */
+const READ_ON_MS = 10;
+
+// Kept from the start: programs replace them while they test with a clock of their own.
+const { setTimeout, clearTimeout } = globalThis;
 
 /**
  * The implementation of {@linkcode Connection}: one open WebSocket over a byte channel. What is
@@ -142,6 +151,10 @@ export class WebSocketConnection<Data>
   /** What `writable` was aborted for, while the connection was open. */
   #abortReason: unknown;
   #isClosed = false;
+  /** Aborts `signal`, which most programs never ask for. */
+  #ending: AbortController | undefined;
+  /** Set while it is due to read on, since a message was taken. */
+  #readOnTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #budget: Budget | undefined;
   /** What the budget was told last. */
   #counted = 0;
@@ -276,6 +289,14 @@ export class WebSocketConnection<Data>
   get state(): "open" | "closing" | "closed" {
     if (this.#isClosed) return "closed";
     return this.isSendable && this.#end === undefined ? "open" : "closing";
+  }
+
+  get signal(): AbortSignal {
+    if (this.#ending === undefined) {
+      this.#ending = new AbortController();
+      this.#tellEnding();
+    }
+    return this.#ending.signal;
   }
 
   get bufferedAmount(): number {
@@ -438,7 +459,7 @@ export class WebSocketConnection<Data>
     // Without a receiver it is open whether the message will be wanted whole: it must not grow past
     // the queue's limit before somebody says so.
     const isWhole = this.#hasReceiver || !this.#isGreeted();
-    return this.#handling > 0 || this.#isTooFast() || this.#resume?.isFull ||
+    return this.#isTooFast() || this.#resume?.isFull ||
       this.#receiveQueue.isFull(isWhole ? 0 : this.#protocol.collectedLength) ||
       (this.#budget !== undefined && this.#budget.isShort &&
         this.#budget.mustWait(this, this.#budgetedSize()));
@@ -456,7 +477,7 @@ export class WebSocketConnection<Data>
     let data = received;
     if (this.#resumable !== undefined && !this.#isStarted) {
       this.#receiveHello(data);
-      if (this.#handling > 0 || this.#isTooFast()) this.#protocol.stopReceiving();
+      if (this.#isTooFast()) this.#protocol.stopReceiving();
       return;
     }
     if (this.#resume !== undefined) {
@@ -466,16 +487,16 @@ export class WebSocketConnection<Data>
         return;
       }
       data = part;
-      if (this.#callbacks !== undefined) this.#resume.takeMessage();
     }
-    if (this.#callbacks !== undefined) {
-      const { message } = this.#callbacks;
-      if (message !== undefined) this.#call(message, data);
-      if (this.#handling > 0 || this.#isTooFast()) this.#protocol.stopReceiving();
-    } else {
+    if (this.#callbacks === undefined || this.#mustCallbackWait()) {
       this.#receiveQueue.push(data);
       if (this.isFull) this.#protocol.stopReceiving();
+      return;
     }
+    this.#resume?.takeMessage();
+    const { message } = this.#callbacks;
+    if (message !== undefined) this.#call(message, data);
+    if (this.#isTooFast()) this.#protocol.stopReceiving();
   }
 
   receiveMessageStart(type: MessageType): void {
@@ -524,6 +545,21 @@ export class WebSocketConnection<Data>
 
   messageTaken(): void {
     this.#resume?.takeMessage();
+    if (this.#readOnTimer === undefined && this.#intake.isPaused && this.#callbacks === undefined) {
+      this.#readOnLater();
+    }
+  }
+
+  /**
+   * Reads on soon, where there is room: while the program is at work on the message it has taken, the peer's
+   * Close frame is to be seen behind the others. A quick program takes them all before, and reads on then.
+   */
+  #readOnLater(): void {
+    if (this.#isClosed) return;
+    this.#readOnTimer = setTimeout(() => {
+      this.#readOnTimer = undefined;
+      this.continueReceiving();
+    }, READ_ON_MS);
   }
 
   handOut(size: number): void {
@@ -548,8 +584,13 @@ export class WebSocketConnection<Data>
     }
     const ping = this.#callbacks?.ping;
     if (ping === undefined || !this.#isStarted || !this.isSendable) return;
-    this.#call(ping, cloneBytes(payload, 0, payload.length));
-    if (this.#handling > 0) this.#protocol.stopReceiving();
+    const copy = cloneBytes(payload, 0, payload.length);
+    if (this.#mustCallbackWait()) {
+      this.#receiveQueue.push(new ReceivedPing(copy));
+      if (this.isFull) this.#protocol.stopReceiving();
+    } else {
+      this.#call(ping, copy);
+    }
   }
 
   receivePong(payload: Uint8Array): void {
@@ -775,6 +816,7 @@ export class WebSocketConnection<Data>
   startClosing(status: CloseStatus): void {
     this.#topics?.flush();
     if (this.#end !== undefined) {
+      if (this.#callbacks !== undefined) this.#receiveQueue.clear();
       this.#settleEnd();
     } else if (this.isSendable && !this.#isClosed) {
       this.#closeInfo = { ...status, wasClean: false, initiator: "local" };
@@ -789,6 +831,7 @@ export class WebSocketConnection<Data>
       });
       this.#startAbortTimer();
       this.continueReceiving();
+      this.#tellEnding();
     }
   }
 
@@ -853,6 +896,7 @@ export class WebSocketConnection<Data>
     this.#resumable?.forget();
     this.#settings.clock.clearTimeout(this.#closeTimer);
     this.#settings.clock.clearTimeout(this.#rateTimer);
+    clearTimeout(this.#readOnTimer);
     const info: CloseInfo = {
       ...this.#closeInfo ?? abnormalClosure("remote", ""),
       wasClean: this.#protocol.state === "closed" && this.#sendQueue.isSent,
@@ -862,13 +906,16 @@ export class WebSocketConnection<Data>
     this.#sendQueue.destroy(getError);
     this.#pings?.destroy(getError());
     this.#receiveQueue.failArriving(getError);
-    this.#receiveQueue.end();
+    // Callbacks get nothing more behind that of the end.
+    if (this.#callbacks === undefined) this.#receiveQueue.end();
+    else this.#receiveQueue.clear();
     this.#topics?.leave(this.subscriber);
     this.#info.compression?.close();
     this.#budget?.count(-this.#counted);
     this.#budget?.leave(this);
     this.#writable?.fail(getError());
     this.#closed?.resolve(info);
+    this.#tellEnding();
     // Before its callback, where the program may look who is still there.
     this.#owner.removeConnection(this, info);
     if (this.#callbacks?.close !== undefined && this.#isGreeted()) {
@@ -889,12 +936,20 @@ export class WebSocketConnection<Data>
       end instanceof ProtocolError ? () => end : this.#lazyClosedError(),
     );
     if (!this.isSendable || this.#isIdle()) this.#settleEnd();
-    if (this.#sendQueue.isFinished || this.#isAbortDue) return;
-    // The program has its time for the messages before, and for what it sends.
-    this.#startCloseTimer(() => {
-      this.#settleEnd();
-      this.#sendQueue.breakOff(this.#lazyClosedError());
-    });
+    if (!this.#sendQueue.isFinished && !this.#isAbortDue) {
+      // The program has its time for the messages before, and for what it sends.
+      this.#startCloseTimer(() => {
+        this.#settleEnd();
+        this.#sendQueue.breakOff(this.#lazyClosedError());
+      });
+    }
+    this.#tellEnding();
+  }
+
+  /** Aborts `signal`, if the end has begun: last, since the program's listeners may do anything. */
+  #tellEnding(): void {
+    if (this.#ending === undefined || this.state === "open") return;
+    this.#ending.abort(this.#end instanceof ProtocolError ? this.#end : this.#closedError());
   }
 
   /** Answers what ended the receiving, once: with a Close frame where one is due, and with FIN. */
@@ -999,18 +1054,46 @@ export class WebSocketConnection<Data>
     }
   }
 
-  /** Receives nothing more until a callback's promise has settled. */
+  /** Has the next message wait until a callback's promise has settled. */
   async #await(promise: PromiseLike<unknown>): Promise<void> {
     this.#handling++;
     await untilSettled(promise, (error) => this.failHandler(error));
     this.#handling--;
+    this.#callForWaiting();
     this.continueReceiving();
+  }
+
+  /** Whether a callback has to wait for the promise of another, or for those that wait already. */
+  #mustCallbackWait(): boolean {
+    return this.#handling > 0 || this.#receiveQueue.length > 0;
+  }
+
+  /** Calls callbacks for what waits, until one gives a promise, or others are to have their turn. */
+  #callForWaiting(): void {
+    const { turns } = this.#settings;
+    this.#sendQueue.cork();
+    while (this.#handling === 0 && this.#receiveQueue.length > 0) {
+      if (turns.isOver) {
+        void this.#await(turns.next());
+        break;
+      }
+      const next = this.#receiveQueue.shift();
+      turns.spend(MESSAGE_COST);
+      const { message, ping } = this.#callbacks!;
+      if (next instanceof ReceivedPing) {
+        if (ping !== undefined) this.#call(ping, next.payload);
+      } else if (message !== undefined) {
+        this.#call(message, next);
+      }
+    }
+    this.#sendQueue.uncork();
   }
 
   failHandler(error: unknown): void {
     // That this connection ended is no error of the program.
     const isEnd = error !== this.#abortReason &&
-      (isError(error, ConnectionClosedError) || isError(error, ProtocolError));
+      (isError(error, ConnectionClosedError) || isError(error, ProtocolError) ||
+        (this.#ending?.signal.aborted && isAbortError(error)));
     if (this.state === "open" || !isEnd) this.#owner.reportError(error, this);
     this.close({ closeCode: CloseCode.InternalError });
   }

@@ -132,22 +132,6 @@ describe("the answer to a Close frame in memory", () => {
       await client.finish();
     }));
 
-  it("waits for closeTimeoutMs, where a callback does not return", () => {
-    const setup: Setup<unknown> = {
-      message: () => new Promise<void>(() => {}),
-      closeTimeoutMs: 700,
-      keepAlive: false,
-    };
-    return withMemoryServer(setup, async (server) => {
-      const { client } = await server.openPair();
-      client.sendText("a");
-      // The socket is not read while the callback is awaited, so that the frame is not seen.
-      client.sendClose(4000);
-      await server.clock.advance(10_000);
-      assertEquals(client.unreadSize, 0);
-    });
-  });
-
   it("comes at once with close(), which says that no more is to be handled", () =>
     withMemoryServer({ closeTimeoutMs: Infinity, keepAlive: false }, async (server) => {
       const { client, conn } = await server.openPair();

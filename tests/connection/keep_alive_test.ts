@@ -239,18 +239,34 @@ describe("keep-alive", () => {
       assertEquals(conn.state, "open");
     }, { keepAlive: { intervalMs: 100, timeoutMs: Infinity } }));
 
-  it("goes on while a message is handled, and while it is closed by neither side", () => {
+  it("goes on while a callback is at work: who answers is kept, and who is silent dropped", () => {
     const message = () => new Promise<void>(() => {});
     return withKeepAlive(async (server) => {
       const { clock } = server;
       const { client, conn } = await server.openPair();
       client.sendText("a");
+      for (let i = 0; i < 5; i++) {
+        await clock.advance(100);
+        client.sendPong(await client.readPing());
+        await settle();
+      }
+      assertEquals([conn.state, conn.signal.aborted], ["open", false]);
+      await clock.advance(1_000);
+      assertEquals([conn.state, conn.signal.aborted], ["closed", true]);
+    }, { message });
+  });
+
+  it("does not count time in which as much waits for a callback as may", () => {
+    const message = () => new Promise<void>(() => {});
+    return withKeepAlive(async (server) => {
+      const { clock } = server;
+      const { client, conn } = await server.openPair();
+      for (let i = 0; i < 3; i++) client.sendText("a");
       await clock.advance(100);
       await client.readPing();
       await clock.advance(1_000);
-      // It is not read while the callback is awaited.
       assertEquals(conn.state, "open");
-    }, { message });
+    }, { message, limits: { receiveQueueMessages: 2 } });
   });
 
   it("sends no Ping behind a Close frame", () =>

@@ -130,17 +130,38 @@ describe("the receive queue", () => {
 });
 
 describe("an async message callback", () => {
-  it("has the socket paused while it is awaited", () => {
+  it("has as many messages wait as the queue holds, and no more are read", () => {
     const gates: (() => void)[] = [];
-    const message = () => new Promise<void>((resolve) => void gates.push(resolve));
-    return withConnection({ message }, async ({ client, channel }) => {
-      for (let i = 0; i < 3; i++) {
+    const setup: Setup<unknown> = {
+      message: () => new Promise<void>((resolve) => void gates.push(resolve)),
+      limits: { receiveQueueMessages: 3 },
+    };
+    return withConnection(setup, async ({ client, channel, conn }) => {
+      for (let i = 0; i < 10; i++) {
         client.sendText("x");
-        assertEquals([gates.length, channel.isPaused], [i + 1, true]);
+        assertEquals(channel.isPaused, i >= 3);
+      }
+      assertEquals([gates.length, conn.stats().receiveQueueLength], [1, 3]);
+      for (let i = 0; i < 10; i++) {
+        assertEquals(gates.length, i + 1);
         gates[i]();
         await settle();
-        assertEquals(channel.isPaused, false);
+        assertEquals(conn.stats().receiveQueueLength, Math.max(0, Math.min(3, 8 - i)));
       }
+      assertEquals(channel.isPaused, false);
+    });
+  });
+
+  it("has as many bytes wait as the queue holds", () => {
+    const setup: Setup<unknown> = {
+      message: () => new Promise(() => {}),
+      limits: { receiveQueueSize: 1000 },
+    };
+    return withConnection(setup, async (ends) => {
+      const message = clientFrame({ opcode: binary, payload: new Uint8Array(300) });
+      // One is in hand, and four wait.
+      assertEquals(await sendUntilPaused(ends, message, 100), 5);
+      assert(ends.conn.stats().heldSize >= 1200);
     });
   });
 
