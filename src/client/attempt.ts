@@ -208,7 +208,7 @@ export class Attempt<Data> {
       removeConnection() {},
     });
     conn.answer(EMPTY, received);
-    conn.start();
+    conn.startLater();
     return conn;
   }
 

@@ -34,7 +34,8 @@ import { parseWebSocketUrl } from "./url.ts";
  * @param url A `ws:` or `wss:` URL, or its synonym with `http:` or `https:`. A user and password in it
  * are sent as basic authentication.
  * @param options See {@linkcode ConnectOptions}. With callbacks among them, they take what is received;
- * without, it is received by iteration or streams.
+ * without, it is received by iteration or streams. Callbacks begin, with `open`, a turn of the event loop
+ * after the promise has resolved: `const conn = await connect(...)` can be used in all of them.
  * @throws {ConnectError} Where the server can't be reached, or in time.
  * @throws {UnexpectedResponseError} Where it does not agree to a WebSocket, or not as it must.
  * @throws {RangeError} Where a number among the options is out of its range.

@@ -111,7 +111,8 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
  *
  * @typeParam Data What connections carry as `conn.data`.
  * @param url See {@linkcode Connect}.
- * @param options See {@linkcode ReconnectOptions}.
+ * @param options See {@linkcode ReconnectOptions}. Callbacks among them begin, for each connection, behind
+ * the first synchronous part of the loop's body.
  * @throws {ConnectionClosedError} From the loop, where the server closed the connection with 1008, or
  * attempts are used up; the loop just ends where it closed it with 1000.
  * @throws {UnexpectedResponseError} From the loop, where the server refuses for good, or the attempts

@@ -153,6 +153,8 @@ export class WebSocketConnection<Data>
   #isClosed = false;
   /** Aborts `signal`, which most programs never ask for. */
   #ending: AbortController | undefined;
+  /** Whether callbacks have yet to begin, in the next turn. */
+  #areCallbacksDue = false;
   /** Set while it is due to read on, since a message was taken. */
   #readOnTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #budget: Budget | undefined;
@@ -223,6 +225,28 @@ export class WebSocketConnection<Data>
   }
 
   /**
+   * Begins for a program that is given the connection by a promise: its callbacks begin in the next turn,
+   * when the promise has resolved and the code behind it has run. What arrives meanwhile waits for them.
+   */
+  startLater(): void {
+    if (this.#callbacks !== undefined) {
+      this.#areCallbacksDue = true;
+      this.#handling++;
+      void this.#settings.turns.next().then(() => this.#startCallbacks());
+    }
+    this.start();
+  }
+
+  #startCallbacks(): void {
+    this.#areCallbacksDue = false;
+    this.#handling--;
+    if (this.#isStarted) this.#callOpen();
+    if (this.#isClosed) return this.#callClose();
+    this.#callForWaiting();
+    this.continueReceiving();
+  }
+
+  /**
    * Begins, once the opening handshake is answered.
    *
    * @param handler Handles the connection for its whole life, which ends with it.
@@ -250,6 +274,10 @@ export class WebSocketConnection<Data>
   #start(): void {
     this.#isStarted = true;
     if (this.#handler !== undefined) void this.#run(this.#handler);
+    if (!this.#areCallbacksDue) this.#callOpen();
+  }
+
+  #callOpen(): void {
     if (this.#callbacks?.open !== undefined) this.#call(this.#callbacks.open);
   }
 
@@ -918,8 +946,12 @@ export class WebSocketConnection<Data>
     this.#tellEnding();
     // Before its callback, where the program may look who is still there.
     this.#owner.removeConnection(this, info);
+    if (!this.#areCallbacksDue) this.#callClose();
+  }
+
+  #callClose(): void {
     if (this.#callbacks?.close !== undefined && this.#isGreeted()) {
-      this.#call(this.#callbacks.close, info);
+      this.#call(this.#callbacks.close, this.#closeInfo!);
     }
   }
 
@@ -1037,7 +1069,13 @@ export class WebSocketConnection<Data>
   callDrain(): void {
     this.#topics?.continueSending(this.subscriber);
     this.#sendQueue.finishIfDue();
-    if (this.#callbacks?.drain !== undefined) this.#call(this.#callbacks.drain);
+    // Behind those that begin in the next turn.
+    if (this.#areCallbacksDue) void this.#settings.turns.next().then(() => this.#callDrain());
+    else this.#callDrain();
+  }
+
+  #callDrain(): void {
+    if (this.#callbacks?.drain !== undefined && !this.#isClosed) this.#call(this.#callbacks.drain);
   }
 
   /** Calls a callback; where it returns a promise, the next message waits for it. */

@@ -50,7 +50,8 @@ export interface AcceptStreamOptions<Data = unknown>
  * @typeParam Data What the `upgrade` hook attaches.
  * @param streams The streams. They are locked, and ended with the connection.
  * @param options See {@linkcode AcceptStreamOptions}. Without callbacks, the connection is received
- * from by iteration or streams.
+ * from by iteration or streams. Callbacks begin, with `open`, a turn of the event loop after the promise
+ * has resolved.
  * @throws {HandshakeError} Where the request was refused; the client has its answer then.
  * @throws {WebSocketError} Where the streams ended before there was a WebSocket.
  * @throws {RangeError} Where a number among the options is out of its range.
@@ -93,7 +94,7 @@ class Acceptor<Data> implements HandshakeOwner<Data>, ConnectionOwner {
     const { connection, callbacks } = this.#settings;
     const conn = new WebSocketConnection("server", channel, info, connection, callbacks, this);
     conn.answer(response, received);
-    conn.start();
+    conn.startLater();
     this.#accepted.resolve(conn);
   }
 
