@@ -35,10 +35,15 @@ const peerErrors: ReadonlySet<unknown> = new Set([
   "NotConnected",
 ]);
 
+/** Settle when the listeners that were closed have let go of their addresses. */
+const closing: Set<Promise<void>> = new Set();
+
 /** Listens on a TCP or Unix socket of Deno. */
 export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => {
   const resolved = await checkListen(target, tls);
   try {
+    // One that has been closed just now may have the address still.
+    await Promise.all(closing);
     if (tls === undefined) return listenPlain(resolved, onChannel);
     // A connection of Deno.listenTls can't be closed during its handshake, nor while its peer does
     // not read: close() goes on waiting for the peer, and keeps the descriptor for as long as the
@@ -85,6 +90,8 @@ class DenoByteListener implements ByteListener {
     if (!this.#closed) {
       this.#closed = true;
       this.#listener.close();
+      closing.add(this.#accepting);
+      void this.#accepting.finally(() => closing.delete(this.#accepting));
     }
     // Deno lets go of the address once accept() has seen that it was closed.
     return this.#accepting;

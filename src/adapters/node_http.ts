@@ -89,7 +89,8 @@ export interface MountedServer<Data = unknown> extends ConnectionHost<Data> {
    * An open WebSocket is no concern of the HTTP server. Its timeouts, and its `closeAllConnections()`, leave
    * it alone; the callback of its `close()` waits for it to end, as {@linkcode ConnectionHost.shutdown} has
    * it do. A mounted server that is shut down, or has been, stays attached, and answers with 503 until it is
-   * detached.
+   * detached; where another is attached with the same path, that takes over at once, unless
+   * `keepListening` says otherwise.
    *
    * A request that comes behind another one on its connection waits until that has been answered. What the
    * HTTP server did not check of the request is checked here; one that has a body is refused.
@@ -235,6 +236,7 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
       // A listener of the program may have had it first.
       handleUpgrade: (...given) => void (taken.has(given[1]) || this.handleUpgrade(...given)),
       refuseUpgrade: (...given) => void (taken.has(given[1]) || this.#refuse(...given)),
+      givesWay: () => this.hasStoppedListening,
     });
 
   readonly handleUpgrade = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void =>

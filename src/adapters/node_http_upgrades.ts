@@ -63,6 +63,8 @@ interface Taker {
   handleUpgrade: UpgradeListener;
   /** Refuses with 404, or as the error says. */
   refuseUpgrade(...given: [...Parameters<UpgradeListener>, error?: HandshakeError]): void;
+  /** Whether another that has the same path is to take what comes from now on. */
+  givesWay(): boolean;
 }
 
 /** One call of `attach`. */
@@ -158,8 +160,9 @@ class UpgradesOf {
     const path = pathOf(request.url ?? "");
     let refuser: Taker | undefined;
     for (const attachment of this.#attachments) {
-      if (path !== undefined && takes(attachment, path)) {
-        attachment.taker.handleUpgrade(request, socket, head);
+      const pattern = path === undefined ? undefined : patternOf(attachment, path);
+      if (pattern !== undefined) {
+        this.#successorOf(attachment, pattern).taker.handleUpgrade(request, socket, head);
         return;
       }
       if (attachment.refusesOthers || this.#server.listenerCount("upgrade") === 1) {
@@ -168,6 +171,14 @@ class UpgradesOf {
     }
     refuser?.refuseUpgrade(request, socket, head);
   };
+
+  /** Gives the attachment itself, or, where it gives way, the first other with the same pattern. */
+  #successorOf(attachment: Attachment, pattern: string): Attachment {
+    if (!attachment.taker.givesWay()) return attachment;
+    const hasPattern = ({ paths, folders, taker }: Attachment) =>
+      !taker.givesWay() && (paths.has(pattern) || folders.includes(pattern));
+    return [...this.#attachments].find(hasPattern) ?? attachment;
+  }
 }
 
 function asksForWebSocket({ headers }: IncomingMessage): boolean {
@@ -179,8 +190,9 @@ function notWebSocket(): HandshakeError {
   return new HandshakeError(501, reason);
 }
 
-function takes({ paths, folders }: Attachment, path: string): boolean {
-  return paths.has(path) || folders.some((folder) => path.startsWith(folder));
+/** Gives what has the attachment take a path: the path itself, or its folder. */
+function patternOf({ paths, folders }: Attachment, path: string): string | undefined {
+  return paths.has(path) ? path : folders.find((folder) => path.startsWith(folder));
 }
 
 /** Gives the path of a request target, as the URL of the request has it. */

@@ -31,6 +31,14 @@ export interface ShutdownOptions {
    * @default {5000}
    */
   timeoutMs?: number;
+  /**
+   * Whether to go on listening until all have closed, and to refuse new requests with 503 meanwhile: for
+   * a load balancer that takes a refused connection for a fault. Otherwise there is no listening
+   * from the call on, so that another server can have the address.
+   *
+   * @default {false}
+   */
+  keepListening?: boolean;
 }
 
 /** How a message is published. */
@@ -65,13 +73,16 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
   /** Resolves when the server has been shut down: nothing listens any more, and no connection is open. */
   readonly finished: Promise<void>;
   /**
-   * Shuts the server down: closes the connections with 1001, waits for them, and drops those that have
-   * not closed in time. New handshakes are refused with 503 meanwhile. Calling it again changes
-   * nothing.
+   * Shuts the server down: listens no more, closes the connections with 1001, waits for them, and drops
+   * those that have not closed in time. Handshakes under way are refused with 503, and so is what comes
+   * from an HTTP server that this one is mounted on.
+   *
+   * Calling it again with `timeoutMs` or `spreadMs` ends it sooner, where these come to an end sooner than those
+   * before, and with `keepListening: false` stops listening now; all else of the first call stays.
    *
    * @returns The same promise as {@linkcode ConnectionHost.finished}.
-   * @throws {RangeError} Where the code or the timeout is out of its range.
-   * @throws {TypeError} Where the reason is too long, or an option is unknown.
+   * @throws {RangeError} Where the code or a time is out of its range.
+   * @throws {TypeError} Where the reason is too long, or an option is unknown or of another type.
    */
   shutdown(options?: ShutdownOptions): Promise<void>;
   /**

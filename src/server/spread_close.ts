@@ -6,27 +6,38 @@ import type { CloseStatus } from "../protocol/close_payload.ts";
 export class SpreadClose {
   readonly #clock: Clock;
   readonly #status: CloseStatus;
+  readonly #random: () => number;
   /** What is still to be closed, the next one last. */
-  readonly #due: { conn: Connection; dueAt: number }[];
+  #due: { conn: Connection; dueAt: number }[];
   #timer: unknown;
 
   /**
-   * Begins to close.
+   * Takes what is to be closed, once `close` is called.
    *
-   * @param spreadMs The span, in milliseconds; 0 closes all at once.
    * @param random Gives numbers from 0 up to 1.
    */
   constructor(
     connections: Iterable<Connection>,
     status: CloseStatus,
-    spreadMs: number,
     clock: Clock,
     random: () => number = Math.random,
   ) {
     this.#clock = clock;
     this.#status = status;
-    const now = clock.now();
-    this.#due = Array.from(connections, (conn) => ({ conn, dueAt: now + random() * spreadMs }))
+    this.#random = random;
+    this.#due = Array.from(connections, (conn) => ({ conn, dueAt: Infinity }));
+  }
+
+  /**
+   * Closes what is left at random moments from now on, but none later than it was to be.
+   *
+   * @param spreadMs The span, in milliseconds; 0 closes all at once.
+   */
+  close(spreadMs: number): void {
+    this.#clock.clearTimeout(this.#timer);
+    const now = this.#clock.now();
+    this.#due = this.#due
+      .map(({ conn, dueAt }) => ({ conn, dueAt: Math.min(dueAt, now + this.#random() * spreadMs) }))
       .sort((a, b) => b.dueAt - a.dueAt);
     this.#closeDue(now);
   }
@@ -40,6 +51,7 @@ export class SpreadClose {
     for (let next = this.#due.at(-1); next !== undefined; next = this.#due.at(-1)) {
       if (next.dueAt > now) {
         const delayMs = Math.max(1, Math.ceil(next.dueAt - now));
+        this.#clock.clearTimeout(this.#timer);
         this.#timer = this.#clock.setTimeout(() => this.#closeDue(this.#clock.now()), delayMs);
         return;
       }

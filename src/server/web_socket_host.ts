@@ -6,7 +6,7 @@ import { type ConnectionOwner, WebSocketConnection } from "../connection/web_soc
 import { HandshakeError } from "../errors.ts";
 import { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
 import { checkBoolean, checkOptions } from "../checks.ts";
-import { checkCloseStatus } from "../protocol/close_payload.ts";
+import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import { assertMessage } from "../protocol/protocol.ts";
 import type { BrokerEvent } from "../topics/broker.ts";
 import { BrokerLink, checkBrokerTopic, checkWellFormed } from "../topics/broker_link.ts";
@@ -63,6 +63,10 @@ export abstract class WebSocketHost<Data>
   #isShuttingDown = false;
   #isStopped = false;
   #shutdownTimer: unknown;
+  /** When what is left is dropped, once it is shutting down. */
+  #shutdownEndAt = Infinity;
+  /** Resolves when nothing listens any more; set once that is to be. */
+  #stopped: Promise<void> | undefined;
   #spreadClose: SpreadClose | undefined;
   #removeSignal: (() => void) | undefined;
 
@@ -102,7 +106,7 @@ export abstract class WebSocketHost<Data>
     }
   }
 
-  /** Brings no more channels: everything has ended. */
+  /** Brings no more channels, but for those that are on their way already. Called once. */
   protected abstract stop(): Promise<void>;
 
   get connections(): ReadonlySet<Connection<Data>> {
@@ -159,7 +163,8 @@ export abstract class WebSocketHost<Data>
   }
 
   shutdown(options: ShutdownOptions = {}): Promise<void> {
-    checkOptions("shutdown", options, ["closeCode", "reason", "spreadMs", "timeoutMs"]);
+    const names = ["closeCode", "reason", "spreadMs", "timeoutMs", "keepListening"] as const;
+    checkOptions("shutdown", options, names);
     const { closeCode = 1001, reason = "", spreadMs = 0, timeoutMs = 5_000 } = options;
     checkCloseStatus({ closeCode, reason });
     if (spreadMs !== 0) checkDuration("spreadMs", spreadMs);
@@ -167,24 +172,55 @@ export abstract class WebSocketHost<Data>
       throw new RangeError("Cannot use Infinity as spreadMs: it has an end");
     }
     checkDuration("timeoutMs", timeoutMs);
-    if (this.#isShuttingDown) return this.finished;
-    this.#isShuttingDown = true;
-    this.#removeSignal?.();
-    const { clock } = this.#settings.connection;
-    this.#spreadClose = new SpreadClose(
-      this.#connections,
-      { closeCode, reason },
-      spreadMs,
-      clock,
-    );
-    // Nobody waits for an answer where no request has begun.
-    for (const handshake of this.#handshakes) if (!handshake.hasBegun) handshake.drop();
-    if (timeoutMs !== Infinity) {
-      const delayMs = Math.min(spreadMs + timeoutMs, MAX_DURATION_MS);
-      this.#shutdownTimer = clock.setTimeout(() => this.#dropAll(), delayMs);
+    checkBoolean("keepListening", options.keepListening);
+    const { keepListening = this.#isShuttingDown } = options;
+    // First, so that who comes from now on can come to another server.
+    if (!keepListening) this.#stopListening();
+    if (!this.#isShuttingDown) {
+      this.#startShutdown({ closeCode, reason });
+      this.#endWithin(spreadMs, timeoutMs);
+    } else if (options.spreadMs !== undefined || options.timeoutMs !== undefined) {
+      this.#endWithin(spreadMs, timeoutMs);
     }
     this.#finishIfDone();
     return this.finished;
+  }
+
+  #startShutdown(status: CloseStatus): void {
+    this.#isShuttingDown = true;
+    this.#removeSignal?.();
+    this.#spreadClose = new SpreadClose(this.#connections, status, this.#settings.connection.clock);
+    this.#dropIdle();
+  }
+
+  /** Drops handshakes in which no request has begun: nobody waits for an answer. */
+  #dropIdle(): void {
+    for (const handshake of this.#handshakes) if (!handshake.hasBegun) handshake.drop();
+  }
+
+  /** Closes what is left within `spreadMs`, and drops it `timeoutMs` later, unless that is later than it was. */
+  #endWithin(spreadMs: number, timeoutMs: number): void {
+    const { clock } = this.#settings.connection;
+    const delayMs = Math.min(spreadMs + timeoutMs, MAX_DURATION_MS);
+    const endAt = timeoutMs === Infinity ? Infinity : clock.now() + delayMs;
+    if (this.#isStopped || endAt > this.#shutdownEndAt) return;
+    this.#shutdownEndAt = endAt;
+    clock.clearTimeout(this.#shutdownTimer);
+    if (endAt !== Infinity) {
+      this.#shutdownTimer = clock.setTimeout(() => this.#dropAll(), delayMs);
+    }
+    // Last, since what listens to `conn.signal` may end connections, and shut down again.
+    this.#spreadClose!.close(spreadMs);
+  }
+
+  #stopListening(): Promise<void> {
+    // Some may have been on their way.
+    return this.#stopped ??= this.stop().then(() => this.#dropIdle());
+  }
+
+  /** Whether it is to be left to others to take what comes from now on. */
+  protected get hasStoppedListening(): boolean {
+    return this.#stopped !== undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -344,7 +380,7 @@ export abstract class WebSocketHost<Data>
     this.#isStopped = true;
     this.#settings.connection.clock.clearTimeout(this.#shutdownTimer);
     this.#spreadClose?.stop();
-    this.stop().then(() => {
+    this.#stopListening().then(() => {
       // What came meanwhile.
       this.#dropAll();
       this.#keeper?.close();

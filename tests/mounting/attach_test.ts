@@ -15,6 +15,7 @@ import { upgradeRequest } from "../support/requests.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { type MountHarness, type MountSetup, STAGES } from "./harness.ts";
+import { watch } from "../support/watch.ts";
 
 const ECHO: MountSetup<undefined> = { message: (conn, data) => conn.send(data) };
 
@@ -281,6 +282,33 @@ for (const { name, withMounted } of STAGES) {
         assertEquals(server.http.listenerCount("upgrade"), 0);
         // To the server it is a plain request now.
         assertEquals(await ask(server, "/echo"), [200, "/echo"]);
+        await other.shutdown();
+      }));
+
+    it("gives way, from the call of shutdown() on, to another that is attached with the same path", () =>
+      withEcho(async (server, echo) => {
+        const path = ["/echo", "/all/*"];
+        echo.attach(server.http, { path });
+        const client = await server.open({ target: "/echo" });
+        const names: string[] = [];
+        const other = await mount({ open: () => void names.push("other") });
+        other.attach(server.http, { path: "/*" });
+        const next = await mount({ open: () => void names.push("next") });
+        next.attach(server.http, { path });
+        const done = watch(echo.shutdown({ keepListening: true }));
+        assertEquals(await statusOf(server, "/echo"), 503);
+        void echo.shutdown({ keepListening: false });
+        assertEquals(await statusOf(server, "/echo"), 101);
+        assertEquals(await statusOf(server, "/all/x"), 101);
+        assertEquals(done.state, "pending");
+        client.sendClose(1001);
+        await done.untilSettled();
+        assertEquals(await statusOf(server, "/echo"), 101);
+        assertEquals(names, ["next", "next", "next"]);
+        // Where nobody else has the path itself, it is refused, whoever takes everything.
+        await next.shutdown();
+        assertEquals(await statusOf(server, "/echo"), 503);
+        assertEquals(await statusOf(server, "/else"), 101);
         await other.shutdown();
       }));
 

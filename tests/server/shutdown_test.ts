@@ -43,7 +43,7 @@ for (const { name, withServer } of TRANSPORTS) {
         assertEquals(await client.readClose(), [1012, "Back soon"]);
       }));
 
-    it("changes nothing the second time", () =>
+    it("changes nothing the second time, but for its times", () =>
       withServer({}, async (server) => {
         const client = await server.open();
         const first = server.server.shutdown();
@@ -62,12 +62,12 @@ for (const { name, withServer } of TRANSPORTS) {
         );
       }));
 
-    it("refuses new handshakes and requests with 503 meanwhile", () => {
+    it("refuses new handshakes and requests with 503 meanwhile, with keepListening", () => {
       let calls = 0;
       const hook = () => (calls++, new Response());
       return withServer({ fetch: hook }, async (server) => {
         const client = await server.open();
-        void server.server.shutdown();
+        void server.server.shutdown({ keepListening: true });
         for (const request of [upgradeRequest(), httpRequest()]) {
           const { status, body } = await (await server.request(request)).readResponse();
           assertEquals([status, body], [503, "The server is shutting down\n"]);
@@ -166,6 +166,8 @@ for (const { name, withServer } of TRANSPORTS) {
       [{ timeoutMs: NaN }, RangeError],
       [{ timeoutMs: 2 ** 31 }, RangeError],
       [{ timeoutMs: "5" as never }, RangeError],
+      [{ keepListening: 1 as never }, TypeError],
+      [{ keepListening: null as never }, TypeError],
     ];
     it("throws where its options can't be, and goes on serving", () =>
       withServer({}, async (server) => {
@@ -310,6 +312,92 @@ describe("shutdown() in memory", () => {
   });
 });
 
+describe("a second shutdown", () => {
+  const setup = { keepAlive: false, closeTimeoutMs: Infinity } as const;
+
+  it("shortens the first, and closes at once what was to be closed later", () =>
+    withMemoryServer(setup, async (server) => {
+      const clients = [];
+      for (let i = 0; i < 5; i++) clients.push(await server.open());
+      const options = { closeCode: 1012, spreadMs: 100_000, timeoutMs: 50_000 };
+      const done = watch(server.server.shutdown(options));
+      await server.clock.advance(1000);
+      // Another code would come too late for those that are closed already.
+      void server.server.shutdown({ timeoutMs: 700, closeCode: 3000 });
+      for (const client of clients) assertEquals(await client.readClose(), [1012, ""]);
+      await server.clock.advance(699);
+      assertEquals([done.state, server.server.connections.size], ["pending", 5]);
+      await server.clock.advance(1);
+      assertEquals([done.state, server.clock.pending], ["resolved", []]);
+    }));
+
+  it("does not lengthen it, nor does one without a time, such as that of await using", () =>
+    withMemoryServer(setup, async (server) => {
+      await server.open();
+      const done = watch(server.server.shutdown({ timeoutMs: 700 }));
+      await server.clock.advance(300);
+      for (const options of [{ timeoutMs: 1000 }, { timeoutMs: Infinity }, {}, undefined]) {
+        void server.server.shutdown(options);
+        assertEquals(server.clock.pending, [400]);
+      }
+      await server.clock.advance(400);
+      assertEquals(done.state, "resolved");
+    }));
+
+  it("ends one that has no end, and leaves it alone where it names no time", () =>
+    withMemoryServer(setup, async (server) => {
+      await server.open();
+      const done = watch(server.server.shutdown({ timeoutMs: Infinity }));
+      void server.server.shutdown();
+      void server.server[Symbol.asyncDispose]();
+      assertEquals(server.clock.pending, []);
+      void server.server.shutdown({ timeoutMs: 10 });
+      await server.clock.advance(10);
+      assertEquals(done.state, "resolved");
+    }));
+
+  it("may come from what the first one does, and may end all", () => {
+    const handler = async (conn: Connection) => {
+      conn.signal.addEventListener("abort", () => {
+        void shutDown({ timeoutMs: 10, spreadMs: 10 });
+        for (const other of conns) other.abort();
+      });
+      conns.push(conn);
+      await conn.closed;
+    };
+    const conns: Connection[] = [];
+    let shutDown: (options: ShutdownOptions) => Promise<void>;
+    return withMemoryServer({ ...setup, handler }, async (server) => {
+      shutDown = (options) => server.server.shutdown(options);
+      for (let i = 0; i < 3; i++) await server.open();
+      const done = watch(shutDown({ spreadMs: 1000, timeoutMs: 1000 }));
+      await server.clock.advance(1000);
+      await done.untilSettled();
+      assertEquals(server.clock.pending, []);
+    });
+  });
+
+  it("changes nothing when all is over", () =>
+    withMemoryServer(setup, async (server) => {
+      await server.server.shutdown();
+      void server.server.shutdown({ timeoutMs: 1, keepListening: false });
+      assertEquals(server.clock.pending, []);
+    }));
+
+  it("stops listening where the first went on, if it says so", () =>
+    withMemoryServer(setup, async (server) => {
+      await server.open();
+      void server.server.shutdown({ keepListening: true });
+      await settle();
+      void server.server.shutdown({ timeoutMs: 100 });
+      await settle();
+      assertEquals(server.network.isListening, true);
+      void server.server.shutdown({ keepListening: false });
+      await settle();
+      assertEquals(server.network.isListening, false);
+    }));
+});
+
 describe("a shutdown that is spread", () => {
   it("closes each connection at its moment, and none twice", async () => {
     const clock = new FakeClock();
@@ -324,7 +412,7 @@ describe("a shutdown that is spread", () => {
     } as unknown as Connection));
     const left = [...moments];
     const status = { closeCode: 1012, reason: "" };
-    new SpreadClose(connections, status, 1000, clock, () => left.shift()!);
+    new SpreadClose(connections, status, clock, () => left.shift()!).close(1000);
     assertEquals(closed, ["0 at 0"]);
     await clock.advance(2000);
     assertEquals(closed, ["0 at 0", "0.25 at 250", "0.5 at 500", "0.999 at 999"]);
@@ -335,9 +423,8 @@ describe("a shutdown that is spread", () => {
     withMemoryServer({ keepAlive: false, closeTimeoutMs: Infinity }, async (server) => {
       const clients = [];
       for (let i = 0; i < 20; i++) clients.push(await server.open());
-      const done = watch(
-        server.server.shutdown({ closeCode: 1012, spreadMs: 10_000, timeoutMs: 3000 }),
-      );
+      const options = { spreadMs: 10_000, timeoutMs: 3000, keepListening: true };
+      const done = watch(server.server.shutdown({ closeCode: 1012, ...options }));
       const late = await server.request(upgradeRequest());
       assertEquals((await late.readResponse()).status, 503);
       await server.clock.advance(10_000);
@@ -351,6 +438,29 @@ describe("a shutdown that is spread", () => {
       await server.clock.advance(1);
       assertEquals([server.server.connections.size, done.state], [0, "resolved"]);
     }));
+
+  it("closes the rest sooner where it is told to, and none later", async () => {
+    const clock = new FakeClock();
+    const began = clock.now();
+    const closed: string[] = [];
+    const connections = ["a", "b", "c", "d"].map((name) => ({
+      close: () => void closed.push(`${name} at ${clock.now() - began}`),
+    } as unknown as Connection));
+    const left = [0.1, 0.3, 0.9, 0.8, 0.5, 0.99, 0.5];
+    const status = { closeCode: 1012, reason: "" };
+    const spread = new SpreadClose(connections, status, clock, () => left.shift()!);
+    spread.close(1000);
+    await clock.advance(200);
+    // "b" was to be closed at 300, and is not closed at 450.
+    spread.close(500);
+    await clock.advance(2000);
+    const [first, ...others] = closed;
+    assertEquals(first, "a at 100");
+    assertEquals(new Set(others).size, 3);
+    assert(others.includes("b at 300"), others.join());
+    assertEquals(left, []);
+    assertEquals(clock.pending, []);
+  });
 
   it("is over as soon as all have left", () =>
     withMemoryServer({ keepAlive: false }, async (server) => {
