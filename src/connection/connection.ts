@@ -57,6 +57,24 @@ export interface SendOptions extends WaitOptions {
   compress?: boolean;
 }
 
+/** How a message is sent as a stream. */
+export interface SendStreamOptions extends SendOptions {
+  /**
+   * What the connection is closed with where the message has begun, and can't be finished: one of the codes
+   * that {@linkcode Connection.close} takes. An error of the stream, or a reason of the signal, that has a code
+   * of its own comes first.
+   *
+   * @default {1011}
+   */
+  closeCode?: number;
+  /**
+   * The reason sent with that code, at most 123 bytes of UTF-8.
+   *
+   * @default {""}
+   */
+  reason?: string;
+}
+
 /** A message whose body is a stream: of any size, in constant memory. */
 export interface IncomingMessage {
   /** Whether the body is UTF-8 text or bytes (RFC 6455, section 5.6). */
@@ -290,18 +308,21 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    *
    * Resolves when the last fragment has been sent. Where the stream errors, is no UTF-8 in a text
    * message, or the signal aborts, the promise rejects with that, and, since a message can't be
-   * taken back, the connection is closed with 1011 if a fragment had been sent.
+   * taken back, the connection is closed if a fragment had been sent: with what the error or the signal's
+   * reason says, if it is a {@linkcode WebSocketError} with a `closeCode` or an object such as
+   * `{ closeCode: 4000, reason: "Stopped" }`; otherwise with the `closeCode` and `reason` among the options.
    *
    * @param type Whether the message is text or binary.
    * @param stream The message. Strings become UTF-8. It is cancelled where sending ends early, and
    * unlocked in the end.
-   * @throws {TypeError} Where `type` is neither, `stream` is locked or no stream, or an option is unknown or
-   * of another type.
+   * @throws {RangeError} Where `closeCode` is none that may be sent.
+   * @throws {TypeError} Where `type` is neither, `stream` is locked or no stream, an option is unknown or
+   * of another type, or `reason` is too long.
    */
   sendStream(
     type: MessageType,
     stream: ReadableStream<Message>,
-    options?: SendOptions,
+    options?: SendStreamOptions,
   ): Promise<void>;
 
   /**

@@ -21,6 +21,7 @@ export type {
   IncomingMessage,
   Message,
   SendOptions,
+  SendStreamOptions,
   TrySendResult,
   WaitOptions,
 } from "./connection.ts";

@@ -2,7 +2,7 @@ import { Utf8Validator } from "../codec/utf8.ts";
 import { callHook } from "../hooks.ts";
 import { isUint8Array } from "../values.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
-import type { Message, SendOptions } from "./connection.ts";
+import type { Message, SendStreamOptions } from "./connection.ts";
 import type { Breaker } from "./breaker.ts";
 import { joinChunks } from "./join_chunks.ts";
 import { abortable, RESOLVED } from "./promises.ts";
@@ -14,8 +14,13 @@ const EMPTY = new Uint8Array(0);
 export interface StreamOwner {
   /** Its first fragment is sent. */
   streamBegun(): void;
-  /** It has begun, and can't be finished. */
-  streamBroken(): void;
+  /**
+   * It has begun, and can't be finished.
+   *
+   * @param error What it failed with: of the stream, or of a signal.
+   * @param options What it was sent with.
+   */
+  streamBroken(error: unknown, options: SendStreamOptions): void;
 }
 
 /**
@@ -27,10 +32,11 @@ export async function sendFragments(
   queue: SendQueue,
   type: MessageType,
   stream: ReadableStream<Message>,
-  { signal, compress }: SendOptions,
+  options: SendStreamOptions,
   prefix: string,
   owner: StreamOwner,
 ): Promise<void> {
+  const { signal, compress } = options;
   const reader = stream.getReader();
   const turn = queue.beginStream();
   let hasBegun = false;
@@ -57,7 +63,7 @@ export async function sendFragments(
     callHook(() => reader.cancel(error), () => {});
     if (hasBegun) {
       queue.failStream();
-      owner.streamBroken();
+      owner.streamBroken(error, options);
     }
     throw error;
   } finally {

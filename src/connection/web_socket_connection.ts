@@ -22,6 +22,7 @@ import type {
   IncomingMessage,
   Message,
   SendOptions,
+  SendStreamOptions,
   TrySendResult,
   WaitOptions,
 } from "./connection.ts";
@@ -44,8 +45,12 @@ import { sendFragments, type StreamOwner } from "./send_stream.ts";
 import { MESSAGE_COST } from "./turns.ts";
 import { WebSocketView, type WebSocketViewOwner } from "./web_socket_view.ts";
 
-function checkSendOptions(name: string, options: SendOptions): void {
-  checkOptions(name, options, ["signal", "compress"]);
+function checkSendOptions(
+  name: string,
+  options: SendStreamOptions,
+  others: ("closeCode" | "reason")[] = [],
+): void {
+  checkOptions(name, options, ["signal", "compress", ...others]);
   checkSignal(options.signal);
   checkBoolean("compress", options.compress);
 }
@@ -677,7 +682,7 @@ export class WebSocketConnection<Data>
   sendStream(
     type: MessageType,
     stream: ReadableStream<Message>,
-    options: SendOptions = {},
+    options: SendStreamOptions = {},
   ): Promise<void> {
     if (type !== "text" && type !== "binary") {
       throw new TypeError(
@@ -687,7 +692,9 @@ export class WebSocketConnection<Data>
     if (!isReadableStream(stream) || stream.locked) {
       throw new TypeError("Cannot send the stream: it is locked, or no ReadableStream");
     }
-    checkSendOptions("sendStream", options);
+    checkSendOptions("sendStream", options, ["closeCode", "reason"]);
+    // Now, since later it is only seen where something else has failed.
+    checkCloseStatus(brokenStatus(options));
     this.#topics?.flush();
     if (!this.isSendable) {
       const error = this.#closedError();
@@ -704,8 +711,8 @@ export class WebSocketConnection<Data>
     this.#messagesSent++;
   }
 
-  streamBroken(): void {
-    this.breakOff({ closeCode: CloseCode.InternalError, reason: "" });
+  streamBroken(error: unknown, options: SendStreamOptions): void {
+    this.breakOff(closeStatusOf(error) ?? brokenStatus(options));
   }
 
   #escape(data: Message): Message {
@@ -1135,6 +1142,13 @@ export class WebSocketConnection<Data>
     if (this.state === "open" || !isEnd) this.#owner.reportError(error, this);
     this.close({ closeCode: CloseCode.InternalError });
   }
+}
+
+/** What a connection is closed with where a message sent as a stream can't be finished. */
+function brokenStatus(
+  { closeCode = CloseCode.InternalError, reason = "" }: SendStreamOptions,
+): CloseStatus {
+  return { closeCode, reason };
 }
 
 /** How a connection ends that sees no Close frame (RFC 6455, section 7.1.5). */

@@ -1,6 +1,13 @@
 import { describe, it } from "node:test";
-import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
-import type { Message } from "../../src/server/mod.ts";
+import { assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  type CloseInfo,
+  ConnectionClosedError,
+  type Message,
+  ProtocolError,
+  type SendStreamOptions,
+  WebSocketError,
+} from "../../src/server/mod.ts";
 import { utf8 } from "../support/raw_client.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
@@ -197,6 +204,126 @@ describe("sendStream(), where the signal aborts", () => {
       await ends.conn.sendStream("text", new Source("a").end().stream, { signal });
       controller.abort(reason);
       assertEquals(await ends.client.readMessage(), "a");
+      await assertGoesOn(ends);
+    }));
+});
+
+describe("sendStream(), where it says what to close with", () => {
+  /** Breaks a message off behind a fragment; gives the Close frame, and what the promise rejected with. */
+  const breakOff = async (
+    options: SendStreamOptions,
+    how: (controller: AbortController, source: Source) => void,
+  ): Promise<{ close: [number | undefined, string]; error: unknown; info: CloseInfo }> => {
+    let result: Awaited<ReturnType<typeof breakOff>>;
+    await withConnection({}, async ({ conn, client }) => {
+      const controller = new AbortController();
+      const source = new Source("a");
+      const { signal } = controller;
+      const sent = watch(conn.sendStream("text", source.stream, { signal, ...options }));
+      await settle();
+      how(controller, source);
+      await sent.untilSettled();
+      assertEquals((await client.readFrame()).fin, false);
+      const close = await client.readClose();
+      client.sendClose(close[0]);
+      await client.finish();
+      result = { close, error: sent.reason, info: await conn.closed };
+      assertEquals(source.cancelled ?? [sent.reason], [sent.reason]);
+    });
+    return result!;
+  };
+
+  const WISHES: [name: string, reason: unknown, expected: [number, string]][] = [
+    [
+      "a WebSocketError",
+      new WebSocketError("stopped", { closeCode: 4000, reason: "Stopped" }),
+      [4000, "Stopped"],
+    ],
+    ["a WebSocketError with a code", new WebSocketError("stopped", { closeCode: 1013 }), [
+      1013,
+      "",
+    ]],
+    ["an object", { closeCode: 4001, reason: "Stopped" }, [4001, "Stopped"]],
+    [
+      "a DOMException of that name",
+      Object.assign(new DOMException("stopped", "WebSocketError"), { closeCode: 4002 }),
+      [4002, ""],
+    ],
+    ["a code that may not be sent", { closeCode: 1005 }, [1011, ""]],
+    ["an Error", new Error("secret"), [1011, ""]],
+    ["a text", "secret", [1011, ""]],
+    ["the end of another connection", new ConnectionClosedError("gone", 4003), [1011, ""]],
+    ["another's fault", new ProtocolError(1002, "secret"), [1011, ""]],
+  ];
+  for (const [name, reason, expected] of WISHES) {
+    it(`by the reason of its signal: ${name}`, async () => {
+      const { close, error, info } = await breakOff({}, (controller) => controller.abort(reason));
+      assertEquals(close, expected);
+      assertStrictEquals(error, reason);
+      assertEquals([info.closeCode, info.reason, info.initiator], [...expected, "local"]);
+    });
+
+    it(`by the error of its source: ${name}`, async () => {
+      const { close, error } = await breakOff({}, (_, source) => void source.fail(reason as Error));
+      assertEquals(close, expected);
+      assertStrictEquals(error, reason);
+    });
+
+    it(`by its options, but for what says it itself: ${name}`, async () => {
+      const options = { closeCode: 4999, reason: "by default" };
+      const { close } = await breakOff(options, (controller) => controller.abort(reason));
+      const isWish = expected[0] !== 1011 || name.startsWith("a code");
+      assertEquals(close, isWish ? expected : [4999, "by default"]);
+    });
+  }
+
+  it("by its options, where the signal's reason is not the program's", async () => {
+    const options = { closeCode: 1013, signal: AbortSignal.timeout(20) };
+    const { close, error } = await breakOff(options, () => {});
+    assertEquals([close, (error as Error).name], [[1013, ""], "TimeoutError"]);
+  });
+
+  it("by its options, where a chunk can't be sent", async () => {
+    const { close } = await breakOff({ closeCode: 4004 }, (_, source) => source.push(7 as never));
+    assertEquals(close, [4004, ""]);
+  });
+
+  it("and nothing was sent: goes on", () =>
+    withConnection({}, async (ends) => {
+      const signal = AbortSignal.abort({ closeCode: 4000 });
+      const sent = watch(ends.conn.sendStream("text", new Source().stream, { signal }));
+      assertEquals((await sent.untilSettled()).reason, signal.reason);
+      await assertGoesOn(ends);
+    }));
+
+  it("but not how a connection that ends anyhow is to end", () =>
+    withConnection({}, async ({ conn, client }) => {
+      const { signal } = conn;
+      const options = { signal, closeCode: 4999 };
+      const sent = watch(conn.sendStream("text", new Source("a").stream, options));
+      await settle();
+      client.sendClose(4000, "bye");
+      await sent.untilSettled();
+      assertRejectedAsClosed(sent, 4000, "bye");
+      await client.readFrame();
+      assertEquals(await client.readClose(), [4000, ""]);
+      await client.finish();
+      assertEquals((await conn.closed).closeCode, 4000);
+    }));
+
+  it("and that can't be: throws, and takes nothing", () =>
+    withConnection({}, async (ends) => {
+      for (const closeCode of [1005, 1006, 1015, 0, 1000.5, 5000, NaN, "4000", null]) {
+        const { stream } = new Source("a");
+        const options = { closeCode } as SendStreamOptions;
+        assertThrows(() => ends.conn.sendStream("text", stream, options), RangeError, "Cannot");
+        assertEquals(stream.locked, false);
+      }
+      for (const reason of ["x".repeat(124), 7, null]) {
+        const options = { reason } as SendStreamOptions;
+        const { stream } = new Source("a");
+        assertThrows(() => ends.conn.sendStream("text", stream, options), TypeError, "Cannot");
+      }
       await assertGoesOn(ends);
     }));
 });
