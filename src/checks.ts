@@ -1,24 +1,7 @@
-import { isAbortSignal } from "./values.ts";
+import { isAbortSignal, isPlainObject } from "./values.ts";
 
-/**
- * Checks a function that may be left out.
- *
- * @throws {TypeError} Where it is something else.
- */
-export function checkFunction(name: string, value: unknown): void {
-  if (value === undefined || typeof value === "function") return;
-  throw new TypeError(`Cannot use ${String(value)} as ${name}: it is a function`);
-}
-
-/**
- * Checks a signal that may be left out.
- *
- * @throws {TypeError} Where it is something else.
- */
-export function checkSignal(signal: unknown): void {
-  if (signal === undefined || isAbortSignal(signal)) return;
-  throw new TypeError(`Cannot use ${String(signal)} as signal: it is an AbortSignal`);
-}
+/** Every name that an object of options may have. The types hold it to be complete. */
+export type Names<T> = { readonly [Name in keyof T & string]-?: true };
 
 /**
  * Checks the options of a call: that they are an object, and none of them is unknown.
@@ -29,29 +12,56 @@ export function checkSignal(signal: unknown): void {
 export function checkOptions<T extends object>(
   name: string,
   options: T,
-  known: readonly (keyof T & string)[],
+  known: Names<NoInfer<T>>,
 ): void {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(
-      `Cannot use ${String(options)} as the options of ${name}: they are an object with ${
-        known.join(", ")
-      }`,
-    );
-  }
-  checkKnown(name, options, known);
+  checkNames(name, options, known, `the options of ${name}`);
 }
 
 /**
- * Checks that none of the options is unknown.
+ * Checks an option that holds options itself.
  *
- * @param name What they are for: the name of a call, or of the option that holds them.
- * @throws {TypeError} Where one is.
+ * @param name The option's name.
+ * @throws {TypeError} Where it is no object, or a name in it is unknown.
  */
-export function checkKnown(name: string, options: object, known: readonly string[]): void {
-  for (const key of Object.keys(options)) {
-    if (known.includes(key)) continue;
-    throw new TypeError(`Cannot use the option ${name}.${key}: ${name} has ${known.join(", ")}`);
+export function checkNames(
+  name: string,
+  options: object,
+  known: Readonly<Record<string, unknown>>,
+  what: string = name,
+): void {
+  if (!isPlainObject(options) && !isInstance(options)) {
+    const names = Object.keys(known).join(", ");
+    throw new TypeError(`Cannot use ${show(options)} as ${what}: it is an object { ${names} }`);
   }
+  for (const key of Object.keys(options)) {
+    if (Object.hasOwn(known, key)) continue;
+    const names = Object.keys(known);
+    const near = nearest(key, names);
+    const hint = near === undefined ? "" : `did you mean ${near}? `;
+    throw new TypeError(
+      `Cannot use the option ${name}.${key}: ${hint}${name} has ${names.join(", ")}`,
+    );
+  }
+}
+
+/**
+ * Checks a function that may be left out.
+ *
+ * @throws {TypeError} Where it is something else.
+ */
+export function checkFunction(name: string, value: unknown): void {
+  if (value === undefined || typeof value === "function") return;
+  throw new TypeError(`Cannot use ${show(value)} as ${name}: it is a function`);
+}
+
+/**
+ * Checks a signal that may be left out.
+ *
+ * @throws {TypeError} Where it is something else.
+ */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || isAbortSignal(signal)) return;
+  throw new TypeError(`Cannot use ${show(signal)} as signal: it is an AbortSignal`);
 }
 
 /**
@@ -61,5 +71,139 @@ export function checkKnown(name: string, options: object, known: readonly string
  */
 export function checkBoolean(name: string, value: unknown): void {
   if (value === undefined || typeof value === "boolean") return;
-  throw new TypeError(`Cannot use ${String(value)} as ${name}: it is a boolean`);
+  throw new TypeError(`Cannot use ${show(value)} as ${name}: it is true or false`);
+}
+
+/**
+ * Checks an option that is a string, or left out.
+ *
+ * @throws {TypeError} Where it is something else.
+ */
+export function checkString(name: string, value: unknown): void {
+  if (value === undefined || typeof value === "string") return;
+  throw new TypeError(`Cannot use ${show(value)} as ${name}: it is a string`);
+}
+
+/**
+ * Checks an option that is a list, or left out.
+ *
+ * @throws {TypeError} Where it is something else.
+ */
+export function checkList(name: string, value: unknown): void {
+  if (value === undefined || Array.isArray(value)) return;
+  throw new TypeError(`Cannot use ${show(value)} as ${name}: it is an array`);
+}
+
+/**
+ * Checks an option that is the path of a socket, or left out.
+ *
+ * @throws {TypeError} Where it is something else.
+ */
+export function checkPath(path: unknown): void {
+  if (path === undefined || (typeof path === "string" && path !== "" && !path.includes("\0"))) {
+    return;
+  }
+  throw new TypeError(`Cannot use ${show(path)} as path: it is a file name`);
+}
+
+/**
+ * Checks an option that is one of some strings.
+ *
+ * @throws {TypeError} Where it is something else.
+ */
+export function checkOneOf(name: string, value: unknown, choices: readonly string[]): void {
+  if (choices.includes(value as string)) return;
+  const names = choices.map((choice) => `"${choice}"`);
+  const last = names.pop();
+  throw new TypeError(`Cannot use ${show(value)} as ${name}: it is ${names.join(", ")} or ${last}`);
+}
+
+/**
+ * Checks an option that is handed on as it is: an object, or left out.
+ *
+ * @throws {TypeError} Where it is something else.
+ */
+export function checkObject(name: string, value: unknown): void {
+  if (value === undefined || (typeof value === "object" && value !== null)) return;
+  throw new TypeError(`Cannot use ${show(value)} as ${name}: it is an object`);
+}
+
+/**
+ * Checks that something has the methods of an interface.
+ *
+ * @throws {TypeError} Where one is missing.
+ */
+export function checkMethods(name: string, value: unknown, methods: readonly string[]): void {
+  const object = value as Record<string, unknown> | null | undefined;
+  if (methods.every((method) => typeof object?.[method] === "function")) return;
+  throw new TypeError(
+    `Cannot use ${show(value)} as ${name}: it has the methods ${methods.join(", ")}`,
+  );
+}
+
+/**
+ * Checks a number: an integer in a range. Anything else would compare as no limit at all, or as one that
+ * nothing keeps.
+ *
+ * @param max The largest; where it is `Infinity`, that is one of them.
+ * @param what What it is, for the message.
+ * @throws {RangeError} Where the number is not in the range.
+ * @throws {TypeError} Where it is no number.
+ */
+export function checkInteger(
+  name: string,
+  value: unknown,
+  min: number,
+  max: number,
+  what = `an integer from ${min} ${max === Infinity ? "on, or Infinity" : `to ${max}`}`,
+): void {
+  const isInRange = typeof value === "number" && value >= min && value <= max;
+  if (isInRange && (Number.isSafeInteger(value) || value === Infinity)) return;
+  const ErrorClass = typeof value === "number" ? RangeError : TypeError;
+  throw new ErrorClass(`Cannot use ${show(value)} as ${name}: it is ${what}`);
+}
+
+/**
+ * Whether a value is an object of a class that a program wrote. What the runtime has is none for options: a
+ * list, a map, or a signal that is given instead of `{ signal }`.
+ */
+function isInstance(value: unknown): value is object {
+  return typeof value === "object" && Object.prototype.toString.call(value) === "[object Object]";
+}
+
+/** Shows a value in a message. */
+export function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  try {
+    return String(value);
+  } catch {
+    return "an object";
+  }
+}
+
+/** Gives the name that a wrong one may stand for, if there is such a one. */
+function nearest(wrong: string, names: readonly string[]): string | undefined {
+  const word = wrong.toLowerCase();
+  let found: string | undefined;
+  let least = word.length > 5 ? 3 : 2;
+  for (const name of names) {
+    const distance = editDistance(word, name.toLowerCase());
+    if (distance < least) [found, least] = [name, distance];
+  }
+  const isPart = (name: string) => word.length > 3 && name.toLowerCase().includes(word);
+  return found ?? names.find(isPart);
+}
+
+/** How many letters have to be added, left out or replaced to make one word of another. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const above = row;
+    row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = above[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(replaced, above[j] + 1, row[j - 1] + 1));
+    }
+  }
+  return row[b.length];
 }

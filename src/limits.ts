@@ -1,12 +1,11 @@
+import { checkInteger } from "./checks.ts";
+
 /**
- * Checks a limit: an integer from `min` on, or `Infinity`. Anything else would compare as no limit at
- * all, or as one that nothing keeps.
+ * Checks a limit: an integer from `min` on, or `Infinity`.
  *
- * @throws {RangeError} Where it is neither. The message has the name.
+ * @throws {RangeError} Where it is a number, but none of these. The message has the name.
+ * @throws {TypeError} Where it is no number.
  */
 export function checkLimit(name: string, value: unknown, min: number): void {
-  if (value === Infinity || (Number.isSafeInteger(value) && (value as number) >= min)) return;
-  throw new RangeError(
-    `Cannot use ${String(value)} as ${name}: it is an integer from ${min} on, or Infinity`,
-  );
+  checkInteger(name, value, min, Infinity);
 }

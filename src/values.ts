@@ -42,6 +42,11 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
     isFunction(value, "addEventListener") && isFunction(value, "throwIfAborted");
 }
 
+/** Whether a value is a `Date`, of any realm or class. */
+export function isDate(value: unknown): value is Date {
+  return isObject(value) && isFunction(value, "getTime") && isFunction(value, "toUTCString");
+}
+
 /** Whether a value is an object, or a function. */
 export function isObject(value: unknown): value is object {
   return typeof value === "function" || (typeof value === "object" && value !== null);

@@ -19,7 +19,7 @@
  * @module
  */
 
-import { type Connect, createConnect } from "../client/connect.ts";
+import { type Connect, createConnect, toConnect } from "../client/connect.ts";
 import { createReconnecting, type Reconnecting } from "../client/reconnecting.ts";
 import { loadDialer } from "./runtime.ts";
 
@@ -28,7 +28,7 @@ export * from "../client/mod.ts";
 const connectAgain = createConnect(loadDialer);
 
 /** Connects to a WebSocket on the runtime that the program runs on. See {@linkcode Connect}. */
-export const connect: Connect = connectAgain;
+export const connect: Connect = toConnect(connectAgain);
 
 /** Connects, and connects again whenever the connection has ended. See {@linkcode Reconnecting}. */
 export const reconnecting: Reconnecting = createReconnecting(connectAgain);

@@ -31,7 +31,7 @@ import type { Duplex } from "node:stream";
 import type { ConnectionCallbacks } from "../connection/connection.ts";
 import type { ConnectionHost } from "../server/connection_host.ts";
 import { resolveHostOptions } from "../server/host_settings.ts";
-import type { Handler, HostOptions } from "../server/options.ts";
+import { type Handler, HOST_OPTIONS, type HostOptions } from "../server/options.ts";
 import { HandshakeError } from "../errors.ts";
 import { statusText } from "../handshake/status_text.ts";
 import type { OpeningHandshake } from "../server/opening_handshake.ts";
@@ -70,6 +70,14 @@ export interface MountOptions<Data = unknown> extends
     "fetch" | "maxHeadSize" | "maxHeadLineSize" | "maxRequestBodySize"
   > {
 }
+
+const {
+  fetch: _f,
+  maxHeadSize: _s,
+  maxHeadLineSize: _l,
+  maxRequestBodySize: _b,
+  ...MOUNT_OPTIONS
+} = HOST_OPTIONS;
 
 /**
  * A WebSocket server without a socket to listen on: what is to be a WebSocket is given to it.
@@ -201,7 +209,7 @@ export interface MountedServer<Data = unknown> extends ConnectionHost<Data> {
  * @param options See {@linkcode MountOptions}; without the callbacks.
  * @param handler Handles one connection.
  * @throws {RangeError} Where a number among the options is out of its range.
- * @throws {TypeError} Where an option is of another type, or up to the HTTP server.
+ * @throws {TypeError} Where an option is unknown or of another type, or up to the HTTP server.
  */
 export function mount<Data = undefined>(
   options: MountOptions<Data>,
@@ -264,11 +272,11 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
     options: MountOptions<Data> & ConnectionCallbacks<Data>,
     handler: Handler<Data> | undefined,
   ): Promise<MountedHost<Data>> {
-    const settings = resolveHostOptions(options, handler);
     for (const name of REFUSED) {
-      if ((options as Record<string, unknown>)[name] === undefined) continue;
+      if ((options as Record<string, unknown> | null)?.[name] === undefined) continue;
       throw new TypeError(`Cannot use the option ${name} of mount: it is up to the HTTP server`);
     }
+    const settings = resolveHostOptions("mount", MOUNT_OPTIONS, options, handler);
     settings.signal?.throwIfAborted();
     const host = new MountedHost(settings, await loadCompression(settings));
     // Deno delivers what has arrived at several sockets in one turn.

@@ -6,6 +6,7 @@
 
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { checkOneOf, checkOptions, type Names, show } from "../checks.ts";
 import { HandshakeError } from "../errors.ts";
 import { includesToken } from "../handshake/field_values.ts";
 
@@ -76,7 +77,7 @@ interface Attachment {
   readonly refusesOthers: boolean;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(["path", "others"]);
+const OPTIONS: Names<AttachOptions> = { path: true, others: true };
 
 /**
  * The attachments of each server, which have one listener together: so that none refuses what is another's.
@@ -209,24 +210,15 @@ function checkServer(server: UpgradeServer): void {
   const methods = ["address", "listenerCount", "listeners", "off", "prependListener"] as const;
   if (methods.every((name) => typeof server?.[name] === "function")) return;
   throw new TypeError(
-    `Cannot attach to ${
-      describe(server)
-    }: give a server of node:http or node:https, such as what ` +
+    `Cannot attach to ${show(server)}: give a server of node:http or node:https, such as what ` +
       "createServer() returns",
   );
 }
 
 function resolveOptions(options: AttachOptions): Omit<Attachment, "taker"> {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot attach with ${describe(options)}: give { path }`);
-  }
-  for (const name of Object.keys(options)) {
-    if (!OPTIONS.has(name)) throw new TypeError(`Cannot attach with the unknown option ${name}`);
-  }
+  checkOptions("attach", options, OPTIONS);
   const { path, others = "leave" } = options;
-  if (others !== "leave" && others !== "refuse") {
-    throw new TypeError(`others must be "leave" or "refuse", got ${describe(others)}`);
-  }
+  checkOneOf("others", others, ["leave", "refuse"]);
   const given: unknown[] = Array.isArray(path) ? path : [path];
   if (given.length === 0) throw new TypeError("Cannot attach without a path: path is empty");
   const patterns = given.map(resolvePath);
@@ -247,10 +239,6 @@ function resolvePath(path: unknown): string {
   }
   throw new TypeError(
     `path must begin with a slash, and may end with "/*"; it has no other "*", no "?", no "#", and no ` +
-      `":" behind a slash, got ${describe(path)}`,
+      `":" behind a slash, got ${show(path)}`,
   );
-}
-
-function describe(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
 }

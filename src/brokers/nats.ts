@@ -20,6 +20,7 @@
  * @module
  */
 
+import { checkInteger, checkObject, checkOptions, type Names } from "../checks.ts";
 import type { NatsConnection, NodeConnectionOptions } from "@nats-io/transport-node";
 import type {
   BrokerHandler,
@@ -77,6 +78,13 @@ export interface NatsBrokerOptions {
   client?: Parameters<(typeof import("@nats-io/transport-node"))["connect"]>[0];
 }
 
+const OPTIONS: Names<NatsBrokerOptions> = {
+  servers: true,
+  prefix: true,
+  replicas: true,
+  client: true,
+};
+
 /**
  * Creates a broker over NATS, for one server. A topic that is no subject is encoded: dots between two
  * characters part it into tokens, letters, digits, `_ - / : @ + ~` stay, and all else becomes `%` and two
@@ -121,7 +129,7 @@ export interface NatsBrokerOptions {
  *
  * @param options See {@linkcode NatsBrokerOptions}.
  * @throws {RangeError} Where `replicas` is out of its range.
- * @throws {TypeError} Where an option is of another type, or the prefix is no subject.
+ * @throws {TypeError} Where an option is unknown or of another type, or the prefix is no subject.
  */
 export function natsBroker(options: NatsBrokerOptions = {}): KeepingBroker {
   return new NatsBroker(options);
@@ -146,6 +154,7 @@ class NatsBroker implements KeepingBroker {
   readonly #flush: SharedAnswer<void> = new SharedAnswer(() => this.#connected.flush());
 
   constructor(options: NatsBrokerOptions) {
+    checkOptions("natsBroker", options, OPTIONS);
     const { servers = "127.0.0.1:4222", prefix = "sluice", replicas, client = {} } = options;
     const names = Array.isArray(servers) ? servers : [servers];
     if (names.length === 0 || !names.every((name) => typeof name === "string" && name !== "")) {
@@ -157,14 +166,8 @@ class NatsBroker implements KeepingBroker {
     ) {
       throw new TypeError(`Cannot use ${JSON.stringify(prefix)} as prefix: it is a NATS subject`);
     }
-    if (
-      replicas !== undefined &&
-      !(Number.isInteger(replicas) && replicas >= 1 && replicas <= MAX_REPLICAS)
-    ) {
-      throw new RangeError(
-        `Cannot use ${String(replicas)} as replicas: it is an integer from 1 to ${MAX_REPLICAS}`,
-      );
-    }
+    if (replicas !== undefined) checkInteger("replicas", replicas, 1, MAX_REPLICAS);
+    checkObject("client", client);
     this.#names = new NatsNames(prefix);
     this.#replicas = replicas;
     this.#subscriptions = new NatsSubscriptions(

@@ -22,6 +22,7 @@
 
 import { Buffer } from "node:buffer";
 import type { RedisClientOptions } from "redis";
+import { checkBoolean, checkObject, checkOptions, type Names } from "../checks.ts";
 import type {
   BrokerHandler,
   KeepingBroker,
@@ -76,6 +77,8 @@ export interface RedisBrokerOptions {
   client?: Parameters<(typeof import("redis"))["createClient"]>[0];
 }
 
+const OPTIONS: Names<RedisBrokerOptions> = { url: true, sharded: true, prefix: true, client: true };
+
 /**
  * Creates a broker over Redis, for one server. It has two connections: one that subscribes, one that
  * publishes. Redis limits what it keeps for a subscriber that is too slow
@@ -117,7 +120,7 @@ export interface RedisBrokerOptions {
  * ```
  *
  * @param options See {@linkcode RedisBrokerOptions}.
- * @throws {TypeError} Where an option is of another type.
+ * @throws {TypeError} Where an option is unknown or of another type.
  */
 export function redisBroker(options: RedisBrokerOptions = {}): KeepingBroker {
   return new RedisBroker(options);
@@ -171,6 +174,7 @@ class RedisBroker implements KeepingBroker {
   };
 
   constructor(options: RedisBrokerOptions) {
+    checkOptions("redisBroker", options, OPTIONS);
     const { url = "redis://127.0.0.1:6379", prefix = "sluice:", sharded = false, client = {} } =
       options;
     if (typeof url !== "string" || !URL.canParse(url)) {
@@ -181,6 +185,8 @@ class RedisBroker implements KeepingBroker {
     if (typeof prefix !== "string" || !prefix.isWellFormed()) {
       throw new TypeError(`Cannot use ${JSON.stringify(prefix)} as prefix: it is a string`);
     }
+    checkBoolean("sharded", sharded);
+    checkObject("client", client);
     this.#url = url;
     this.#names = new RedisNames(prefix);
     this.#sharded = sharded;

@@ -1,4 +1,5 @@
 import type { Dialer } from "../connection/byte_channel.ts";
+import { checkOptions } from "../checks.ts";
 import { type Clock, systemClock } from "../connection/clock.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { ConnectError } from "../errors.ts";
@@ -6,7 +7,7 @@ import { DeflateOffer } from "../extensions/permessage_deflate.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
 import { Attempt } from "./attempt.ts";
 import { Deadline } from "./deadline.ts";
-import { type ConnectOptions, resolveConnectOptions } from "./options.ts";
+import { CONNECT_OPTIONS, type ConnectOptions, resolveConnectOptions } from "./options.ts";
 import { parseWebSocketUrl } from "./url.ts";
 
 /**
@@ -39,7 +40,7 @@ import { parseWebSocketUrl } from "./url.ts";
  * @throws {ConnectError} Where the server can't be reached, or in time.
  * @throws {UnexpectedResponseError} Where it does not agree to a WebSocket, or not as it must.
  * @throws {RangeError} Where a number among the options is out of its range.
- * @throws {TypeError} Where an option is of another type, or the URL is none of a WebSocket.
+ * @throws {TypeError} Where an option is unknown or of another type, or the URL is none of a WebSocket.
  * @throws The reason of `signal`, once it aborts.
  */
 export type Connect = <Data = undefined>(
@@ -47,11 +48,17 @@ export type Connect = <Data = undefined>(
   options?: ConnectOptions<Data> & ConnectionCallbacks<Data>,
 ) => Promise<Connection<Data>>;
 
-/** A `connect` that can also go on where another connection ended. */
+/** What another call than the program's says of the connection to make. */
+export interface Again {
+  /** What the client remembers of the server, where it is to go on where another connection ended. */
+  readonly resume: ResumeState | undefined;
+}
+
+/** A `connect` that may be called for another call, which has checked the names of its options itself. */
 export type ConnectAgain = <Data = undefined>(
   url: string | URL,
   options?: ConnectOptions<Data> & ConnectionCallbacks<Data>,
-  resume?: ResumeState,
+  again?: Again,
 ) => Promise<Connection<Data>>;
 
 /** Makes a `connect` out of the way to reach servers. */
@@ -62,8 +69,9 @@ export function createConnect(
   return async <Data>(
     url: string | URL,
     options: ConnectOptions<Data> & ConnectionCallbacks<Data> = {},
-    resume?: ResumeState,
+    again?: Again,
   ): Promise<Connection<Data>> => {
+    if (again === undefined) checkOptions("connect", options, CONNECT_OPTIONS);
     const settings = resolveConnectOptions(options, clock);
     const address = parseWebSocketUrl(url);
     const { signal, connectTimeoutMs, compression } = settings;
@@ -80,10 +88,21 @@ export function createConnect(
     );
     try {
       const offer = compression && await DeflateOffer.create(compression);
-      const attempt = new Attempt(await loadDialer(), settings, offer, deadline.signal, resume);
+      const attempt = new Attempt(
+        await loadDialer(),
+        settings,
+        offer,
+        deadline.signal,
+        again?.resume,
+      );
       return await attempt.connect(address);
     } finally {
       deadline.clear();
     }
   };
+}
+
+/** Gives the `connect` of programs, which has no third argument. */
+export function toConnect(connectAgain: ConnectAgain): Connect {
+  return (url, options) => connectAgain(url, options);
 }

@@ -1,15 +1,27 @@
 import type { TlsClientOptions } from "../connection/byte_channel.ts";
-import { checkFunction, checkSignal } from "../checks.ts";
+import {
+  checkBoolean,
+  checkFunction,
+  checkList,
+  checkNames,
+  checkPath,
+  checkSignal,
+  checkString,
+  type Names,
+  show,
+} from "../checks.ts";
 import { type Clock, systemClock } from "../connection/clock.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import {
   checkDuration,
+  CONNECTION_OPTIONS,
   type ConnectionOptions,
   type ConnectionSettings,
   resolveCallbacks,
   resolveConnectionOptions,
 } from "../connection/options.ts";
 import {
+  COMPRESSION_OPTIONS,
   type CompressionOptions,
   type CompressionSettings,
   resolveCompressionOptions,
@@ -100,6 +112,36 @@ export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
   onError?(error: unknown, conn?: Connection<Data>): void;
 }
 
+/** Every option of {@linkcode ConnectOptions}, and the callbacks. */
+export const CONNECT_OPTIONS: Names<ConnectOptions & ConnectionCallbacks<unknown>> = {
+  data: true,
+  subprotocols: true,
+  headers: true,
+  compression: true,
+  signal: true,
+  connectTimeoutMs: true,
+  maxRedirects: true,
+  proxy: true,
+  tls: true,
+  path: true,
+  maxHeadSize: true,
+  maxHeadLineSize: true,
+  maxHeadFields: true,
+  onError: true,
+  ...CONNECTION_OPTIONS,
+};
+
+const TLS_OPTIONS: Names<TlsClientOptions> = {
+  serverName: true,
+  ca: true,
+  cert: true,
+  key: true,
+  rejectUnauthorized: true,
+};
+
+/** A client keeps as many windows as it has connections. */
+const { maxContexts: _, ...COMPRESSION } = COMPRESSION_OPTIONS;
+
 /** Options of a client, checked and complete. */
 export interface ConnectSettings<Data> {
   readonly data: Data;
@@ -119,7 +161,7 @@ export interface ConnectSettings<Data> {
 }
 
 /**
- * Checks the options, and fills in the defaults.
+ * Checks the options, and fills in the defaults. That none is unknown is for the caller to check.
  *
  * @throws {RangeError} Where a number is out of its range.
  * @throws {TypeError} Where an option is of another type.
@@ -128,9 +170,6 @@ export function resolveConnectOptions<Data>(
   options: ConnectOptions<Data> & ConnectionCallbacks<Data>,
   clock: Clock = systemClock,
 ): ConnectSettings<Data> {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot use ${String(options)} as options: they are an object`);
-  }
   const {
     subprotocols = [],
     connectTimeoutMs = 10_000,
@@ -142,27 +181,24 @@ export function resolveConnectOptions<Data>(
     proxy,
     path,
   } = options;
-  if (!Array.isArray(subprotocols)) {
-    throw new TypeError(`Cannot use ${String(subprotocols)} as subprotocols: they are an array`);
-  }
+  checkList("subprotocols", subprotocols);
   checkDuration("connectTimeoutMs", connectTimeoutMs);
   checkLimit("maxRedirects", maxRedirects, 0);
   checkLimit("maxHeadSize", maxHeadSize, 0);
   checkLimit("maxHeadLineSize", maxHeadLineSize, 0);
   checkLimit("maxHeadFields", maxHeadFields, 0);
   checkSignal(signal);
-  if (path !== undefined && (typeof path !== "string" || path === "" || path.includes("\0"))) {
-    throw new TypeError(`Cannot use ${JSON.stringify(path)} as path: it is a file name`);
-  }
+  checkPath(path);
   if (path !== undefined && proxy !== undefined) {
     throw new TypeError("Cannot connect to a path through a proxy: give one or the other");
   }
   checkFunction("onError", options.onError);
+  checkTls(options.tls);
   return {
     data: options.data as Data,
     subprotocols,
     headers: [...entries(options.headers)],
-    compression: resolveCompressionOptions(options.compression),
+    compression: resolveCompressionOptions(options.compression, COMPRESSION),
     signal,
     connectTimeoutMs,
     maxRedirects,
@@ -174,4 +210,15 @@ export function resolveConnectOptions<Data>(
     callbacks: resolveCallbacks(options),
     connection: resolveConnectionOptions(options, clock),
   };
+}
+
+/** Checks the options of TLS, but for what certificates say: the adapter does, which knows TLS. */
+function checkTls(tls: TlsClientOptions | undefined): void {
+  if (tls === undefined) return;
+  checkNames("tls", tls, TLS_OPTIONS);
+  for (const name of ["serverName", "cert", "key"] as const) checkString(`tls.${name}`, tls[name]);
+  checkBoolean("tls.rejectUnauthorized", tls.rejectUnauthorized);
+  const { ca } = tls;
+  if (ca === undefined || [ca].flat().every((text) => typeof text === "string")) return;
+  throw new TypeError(`Cannot use ${show(ca)} as tls.ca: it is a string, or an array of them`);
 }

@@ -1,5 +1,5 @@
 import { CloseCode } from "../codec/close_code.ts";
-import { checkFunction } from "../checks.ts";
+import { checkBoolean, checkFunction, checkOptions, type Names } from "../checks.ts";
 import { type Clock, systemClock } from "../connection/clock.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
@@ -10,7 +10,7 @@ import { checkLimit } from "../limits.ts";
 import { ResumeState } from "../resume/resume_state.ts";
 import { RESUME } from "../resume/subprotocol.ts";
 import type { ConnectAgain } from "./connect.ts";
-import type { ConnectOptions } from "./options.ts";
+import { CONNECT_OPTIONS, type ConnectOptions } from "./options.ts";
 
 /** Why a connection has to be made again, and when that will be tried. */
 export interface Retry {
@@ -79,6 +79,17 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
   signal?: AbortSignal;
 }
 
+const OPTIONS: Names<ReconnectOptions & ConnectionCallbacks<unknown>> = {
+  minDelayMs: true,
+  maxDelayMs: true,
+  maxAttempts: true,
+  shouldReconnect: true,
+  resume: true,
+  onLost: true,
+  onRetry: true,
+  ...CONNECT_OPTIONS,
+};
+
 /**
  * Connects, and connects again whenever the connection has ended. Each turn of the loop has a
  * connection that is open; the next begins when that one has ended, and a new one is open. Leaving the
@@ -119,7 +130,7 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
  * are used up.
  * @throws {ConnectError} From the loop, where the attempts are used up.
  * @throws {RangeError} Where a number among the options is out of its range.
- * @throws {TypeError} Where an option is of another type, or the URL is none of a WebSocket.
+ * @throws {TypeError} Where an option is unknown or of another type, or the URL is none of a WebSocket.
  */
 export type Reconnecting = <Data = undefined>(
   url: string | URL,
@@ -153,6 +164,7 @@ async function* reconnect<Data>(
   clock: Clock,
   random: () => number,
 ): AsyncGenerator<Connection<Data>, void, void> {
+  checkOptions("reconnecting", options, OPTIONS);
   const { minDelayMs = 1_000, maxDelayMs = 30_000, maxAttempts = Infinity, signal } = options;
   checkDelay("minDelayMs", minDelayMs);
   checkDelay("maxDelayMs", maxDelayMs);
@@ -163,10 +175,8 @@ async function* reconnect<Data>(
   checkFunction("shouldReconnect", options.shouldReconnect);
   checkFunction("onRetry", options.onRetry);
   checkFunction("onLost", options.onLost);
-  const isResuming = options.resume ?? true;
-  if (typeof isResuming !== "boolean") {
-    throw new TypeError(`Cannot use ${String(isResuming)} as resume: it is true or false`);
-  }
+  const { resume: isResuming = true } = options;
+  checkBoolean("resume", isResuming);
   checkFunction("onError", options.onError);
   const fail = (error: unknown) => reportError(options.onError?.bind(options) ?? logError, error);
   // It is called in between of what is received, which must go on.
@@ -225,7 +235,7 @@ async function attempt<Data>(
   resume: ResumeState | undefined,
 ): Promise<Connection<Data> | ConnectError | UnexpectedResponseError> {
   try {
-    return await connect(url, options, resume);
+    return await connect(url, options, { resume });
   } catch (error) {
     const mayPass = error instanceof ConnectError || error instanceof UnexpectedResponseError;
     if (mayPass || options.signal?.aborted) return error as ConnectError;

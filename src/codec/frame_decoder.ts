@@ -1,3 +1,4 @@
+import { checkBoolean, checkOptions, type Names } from "../checks.ts";
 import { ProtocolError } from "../errors.ts";
 import { CloseCode } from "./close_code.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "./frame.ts";
@@ -40,6 +41,8 @@ export interface FrameDecoderOptions {
    */
   allowRsv1?: boolean;
 }
+
+const OPTIONS: Names<FrameDecoderOptions> = { allowRsv1: true };
 
 /** What the decoder expects next. */
 const Stage = {
@@ -97,8 +100,11 @@ export class FrameDecoder {
    * are not masked (section 5.1).
    * @param handler Takes the frames.
    * @param options See {@linkcode FrameDecoderOptions}.
+   * @throws {TypeError} Where an option is unknown or of another type.
    */
   constructor(role: Role, handler: FrameHandler, options: FrameDecoderOptions = {}) {
+    checkOptions("FrameDecoder", options, OPTIONS);
+    checkBoolean("allowRsv1", options.allowRsv1);
     this.#handler = handler;
     this.#masked = role === "server";
     this.#allowRsv1 = options.allowRsv1 ?? false;

@@ -1,3 +1,4 @@
+import { checkOptions, type Names } from "../checks.ts";
 import { MessageTooBigError, WebSocketError } from "../errors.ts";
 import { checkLimit } from "../limits.ts";
 import { ByteCollector, cloneBytes } from "./byte_collector.ts";
@@ -16,6 +17,8 @@ export interface FrameDecoderStreamOptions extends FrameDecoderOptions {
    */
   maxPayloadLength?: number;
 }
+
+const OPTIONS: Names<FrameDecoderStreamOptions> = { allowRsv1: true, maxPayloadLength: true };
 
 /**
  * Decodes a stream of bytes into frames (RFC 6455, section 5.2), for whoever wants frames without
@@ -44,12 +47,14 @@ export class FrameDecoderStream extends TransformStream<Uint8Array, Frame> {
    * round (section 5.1).
    * @param options See {@linkcode FrameDecoderStreamOptions}.
    * @throws {RangeError} Where `maxPayloadLength` is not a size.
+   * @throws {TypeError} Where an option is unknown or of another type.
    */
   constructor(role: Role, options: FrameDecoderStreamOptions = {}) {
-    const { maxPayloadLength = 1024 * 1024 } = options;
+    checkOptions("FrameDecoderStream", options, OPTIONS);
+    const { maxPayloadLength = 1024 * 1024, allowRsv1 } = options;
     checkLimit("maxPayloadLength", maxPayloadLength, 0);
     const assembler = new FrameAssembler(maxPayloadLength);
-    const decoder = new FrameDecoder(role, assembler, options);
+    const decoder = new FrameDecoder(role, assembler, { allowRsv1 });
     super({
       start(controller) {
         assembler.enqueue = (frame) => controller.enqueue(frame);

@@ -1,3 +1,4 @@
+import { checkFunction, checkOptions, type Names } from "../checks.ts";
 import { cloneBytes, copyBytes } from "./byte_collector.ts";
 import { type Frame, MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "./frame.ts";
 import { mask } from "./mask.ts";
@@ -31,6 +32,8 @@ export interface FrameEncoderOptions {
   maskingKey?: () => number;
 }
 
+const OPTIONS: Names<FrameEncoderOptions> = { maskingKey: true };
+
 /**
  * Encodes frames (RFC 6455, section 5.2), and gathers them until they are taken for one write.
  *
@@ -55,8 +58,11 @@ export class FrameEncoder {
    * @param role The side that encodes. A client's frames are masked, a server's are not (section
    * 5.1).
    * @param options See {@linkcode FrameEncoderOptions}.
+   * @throws {TypeError} Where an option is unknown or of another type.
    */
   constructor(role: Role, options: FrameEncoderOptions = {}) {
+    checkOptions("FrameEncoder", options, OPTIONS);
+    checkFunction("maskingKey", options.maskingKey);
     this.#maskingKey = role === "client" ? options.maskingKey ?? randomMaskingKey : undefined;
   }
 

@@ -27,6 +27,7 @@ export class FrameEncoderStream extends TransformStream<Frame, Uint8Array> {
    * @param role The side that encodes. A client's frames are masked, a server's are not (section
    * 5.1).
    * @param options See {@linkcode FrameEncoderOptions}.
+   * @throws {TypeError} Where an option is unknown or of another type.
    */
   constructor(role: Role, options: FrameEncoderOptions = {}) {
     const encoder = new FrameEncoder(role, options);

@@ -1,4 +1,4 @@
-import { checkFunction, checkKnown } from "../checks.ts";
+import { checkFunction, checkInteger, checkNames, checkOneOf, type Names } from "../checks.ts";
 import { checkLimit } from "../limits.ts";
 import type { MessageLimits } from "../protocol/message_receiver.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -160,6 +160,19 @@ export interface ConnectionSettings {
   readonly turns: Turns;
 }
 
+/** What every connection has for options: those of {@linkcode ConnectionOptions}, and the callbacks. */
+export const CONNECTION_OPTIONS: Names<ConnectionOptions & ConnectionCallbacks<unknown>> = {
+  limits: true,
+  rateLimits: true,
+  keepAlive: true,
+  closeTimeoutMs: true,
+  open: true,
+  message: true,
+  ping: true,
+  drain: true,
+  close: true,
+};
+
 /**
  * Checks the options, and fills in the defaults.
  *
@@ -186,13 +199,7 @@ export function resolveConnectionOptions(
   checkLimit("limits.receiveQueueSize", limits.receiveQueueSize, 1);
   checkLimit("limits.sendHighWaterMark", limits.sendHighWaterMark, 0);
   checkLimit("limits.sendQueueSize", limits.sendQueueSize, 0);
-  if (!["close", "drop", "wait"].includes(limits.sendQueueOverflow)) {
-    throw new TypeError(
-      `Cannot use ${
-        String(limits.sendQueueOverflow)
-      } as limits.sendQueueOverflow: it is "close", "drop" or "wait"`,
-    );
-  }
+  checkOneOf("limits.sendQueueOverflow", limits.sendQueueOverflow, ["close", "drop", "wait"]);
   checkDuration("closeTimeoutMs", closeTimeoutMs);
   return {
     limits,
@@ -230,13 +237,7 @@ function resolveRateLimits(given: Partial<RateLimits>): RateLimits {
   checkLimit("rateLimits.inflatedBytesPerSecond", rateLimits.inflatedBytesPerSecond, 1);
   checkLimit("rateLimits.messagesPerSecond", rateLimits.messagesPerSecond, 1);
   checkLimit("rateLimits.controlFramesPerSecond", rateLimits.controlFramesPerSecond, 1);
-  if (!["pause", "close"].includes(rateLimits.onExceeded)) {
-    throw new TypeError(
-      `Cannot use ${
-        String(rateLimits.onExceeded)
-      } as rateLimits.onExceeded: it is "pause" or "close"`,
-    );
-  }
+  checkOneOf("rateLimits.onExceeded", rateLimits.onExceeded, ["pause", "close"]);
   return rateLimits;
 }
 
@@ -255,11 +256,8 @@ function resolveKeepAlive(given: Partial<KeepAlive> | false): KeepAlive | undefi
  * @throws {TypeError} Where it is none, or has a name that is none of the defaults': a limit that is
  * spelled wrong would be no limit.
  */
-export function withDefaults<T extends object>(name: string, given: unknown, defaults: T): T {
-  if (typeof given !== "object" || given === null) {
-    throw new TypeError(`Cannot use ${String(given)} as ${name}: it is an object`);
-  }
-  checkKnown(name, given, Object.keys(defaults));
+export function withDefaults<T extends object>(name: string, given: object, defaults: T): T {
+  checkNames(name, given, defaults as Record<string, unknown>);
   const result = { ...defaults };
   for (const [key, value] of Object.entries(given)) {
     if (value !== undefined) Object.assign(result, { [key]: value });
@@ -273,15 +271,6 @@ export const MAX_DURATION_MS: number = 2 ** 31 - 1;
 /** Checks a duration in milliseconds: an integer from 1 on, or `Infinity` for no end. */
 export function checkDuration(name: string, value: unknown): void {
   if (value === Infinity) return;
-  if (
-    Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= MAX_DURATION_MS
-  ) {
-    return;
-  }
-  throw new RangeError(
-    `Cannot use ${
-      String(value)
-    } as ${name}: it is a number of milliseconds, an integer from 1 to ` +
-      `${MAX_DURATION_MS}, or Infinity`,
-  );
+  const what = `a number of milliseconds, an integer from 1 to ${MAX_DURATION_MS}, or Infinity`;
+  checkInteger(name, value, 1, MAX_DURATION_MS, what);
 }

@@ -1,7 +1,7 @@
 import { cloneBytes } from "../codec/byte_collector.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
-import { checkBoolean, checkOptions, checkSignal } from "../checks.ts";
+import { checkBoolean, checkOptions, checkSignal, type Names } from "../checks.ts";
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { callHook, isAbortError, isError, isThenable, untilSettled } from "../hooks.ts";
 import { isReadableStream } from "../values.ts";
@@ -45,12 +45,22 @@ import { sendFragments, type StreamOwner } from "./send_stream.ts";
 import { MESSAGE_COST } from "./turns.ts";
 import { WebSocketView, type WebSocketViewOwner } from "./web_socket_view.ts";
 
-function checkSendOptions(
-  name: string,
-  options: SendStreamOptions,
-  others: ("closeCode" | "reason")[] = [],
-): void {
-  checkOptions(name, options, ["signal", "compress", ...others]);
+const WAIT_OPTIONS: Names<WaitOptions> = { signal: true };
+const SEND_OPTIONS: Names<SendOptions> = { ...WAIT_OPTIONS, compress: true };
+const SEND_STREAM_OPTIONS: Names<SendStreamOptions> = {
+  ...SEND_OPTIONS,
+  closeCode: true,
+  reason: true,
+};
+const CLOSE_OPTIONS: Names<CloseStatus> = { closeCode: true, reason: true };
+const SUBSCRIBE_OPTIONS: Names<SubscribeOptions> = {
+  presence: true,
+  lag: true,
+  queueSize: true,
+  closeCode: true,
+};
+
+function checkSendOptions(options: SendOptions): void {
   checkSignal(options.signal);
   checkBoolean("compress", options.compress);
 }
@@ -197,10 +207,8 @@ export class WebSocketConnection<Data>
         this.#resume = new ResumeReceiver(resume, this);
       }
     }
-    const options = compression === undefined
-      ? settings.limits
-      : { ...settings.limits, compression };
-    this.#protocol = new Protocol(role, this, options);
+    const { maxMessageSize, maxFragments } = settings.limits;
+    this.#protocol = new Protocol(role, this, { maxMessageSize, maxFragments, compression });
     if (this.#resumable !== undefined) this.#protocol.maxMessageSize = MAX_HELLO_SIZE;
     this.#intake = new Intake(channel, this.#protocol, settings.turns, this);
     this.#receiveQueue = new ReceiveQueue(settings.limits, this);
@@ -647,7 +655,10 @@ export class WebSocketConnection<Data>
 
   send(data: Message, options?: SendOptions): Promise<void> {
     assertMessage(data);
-    if (options !== undefined) checkSendOptions("send", options);
+    if (options !== undefined) {
+      checkOptions("send", options, SEND_OPTIONS);
+      checkSendOptions(options);
+    }
     // First, since that may close this connection, too.
     this.#topics?.flush();
     if (!this.isSendable) return rejected(this.#closedError());
@@ -692,7 +703,8 @@ export class WebSocketConnection<Data>
     if (!isReadableStream(stream) || stream.locked) {
       throw new TypeError("Cannot send the stream: it is locked, or no ReadableStream");
     }
-    checkSendOptions("sendStream", options, ["closeCode", "reason"]);
+    checkOptions("sendStream", options, SEND_STREAM_OPTIONS);
+    checkSendOptions(options);
     // Now, since later it is only seen where something else has failed.
     checkCloseStatus(brokenStatus(options));
     this.#topics?.flush();
@@ -726,7 +738,7 @@ export class WebSocketConnection<Data>
   }
 
   ping(options: WaitOptions = {}): Promise<number> {
-    checkOptions("ping", options, ["signal"]);
+    checkOptions("ping", options, WAIT_OPTIONS);
     checkSignal(options.signal);
     if (!this.isSendable) return rejected(this.#closedError());
     if (options.signal?.aborted) return rejected(options.signal.reason);
@@ -756,7 +768,7 @@ export class WebSocketConnection<Data>
     if (typeof topic !== "string") {
       throw new TypeError(`Cannot subscribe to ${String(topic)}: a topic is a string`);
     }
-    checkOptions("subscribe", options, ["presence", "lag", "queueSize", "closeCode"]);
+    checkOptions("subscribe", options, SUBSCRIBE_OPTIONS);
     const { topics } = this.#owner;
     if (topics === undefined) {
       throw new DOMException(
@@ -840,8 +852,11 @@ export class WebSocketConnection<Data>
 
   // ---- The end ----
 
-  close(status: Partial<CloseStatus> = {}): Promise<CloseInfo> {
-    checkOptions("close", status, ["closeCode", "reason"]);
+  close(status: Partial<CloseStatus> = {}, ...others: never[]): Promise<CloseInfo> {
+    checkOptions("close", status, CLOSE_OPTIONS);
+    if (others.length > 0) {
+      throw new TypeError("Cannot close with two arguments: it is close({ closeCode, reason })");
+    }
     const { closeCode = CloseCode.NormalClosure, reason = "" } = status;
     checkCloseStatus({ closeCode, reason });
     this.startClosing({ closeCode, reason });

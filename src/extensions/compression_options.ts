@@ -1,3 +1,5 @@
+import { checkBoolean, checkInteger, checkNames, type Names } from "../checks.ts";
+
 /** How messages are compressed (RFC 7692). */
 export interface CompressionOptions {
   /**
@@ -54,24 +56,33 @@ export interface CompressionOptions {
   threshold?: number;
 }
 
+/** Every option of {@linkcode CompressionOptions}. */
+export const COMPRESSION_OPTIONS: Names<CompressionOptions> = {
+  contextTakeover: true,
+  maxContexts: true,
+  serverMaxWindowBits: true,
+  clientMaxWindowBits: true,
+  level: true,
+  memoryLevel: true,
+  threshold: true,
+};
+
 /** The options of compression, checked and complete. */
 export type CompressionSettings = Readonly<Required<CompressionOptions>>;
 
 /**
  * Checks the options, and fills in the defaults; gives `undefined` where nothing is compressed.
  *
+ * @param known Every option there is.
  * @throws {RangeError} Where a number is out of its range.
  * @throws {TypeError} Where an option is of another type.
  */
 export function resolveCompressionOptions(
   given: CompressionOptions | boolean = false,
+  known: Readonly<Record<string, true>> = COMPRESSION_OPTIONS,
 ): CompressionSettings | undefined {
   if (given === false) return undefined;
-  if (given !== true && (typeof given !== "object" || given === null)) {
-    throw new TypeError(
-      `Cannot use ${String(given)} as compression: it is true, false, or an object of options`,
-    );
-  }
+  if (given !== true) checkNames("compression", given, known);
   const {
     contextTakeover = false,
     maxContexts = Infinity,
@@ -81,17 +92,13 @@ export function resolveCompressionOptions(
     memoryLevel = contextTakeover ? 6 : 8,
     threshold = 1024,
   } = given === true ? {} : given;
-  if (typeof contextTakeover !== "boolean") {
-    throw new TypeError(
-      `Cannot use ${String(contextTakeover)} as compression.contextTakeover: it is true or false`,
-    );
-  }
-  checkRange("maxContexts", maxContexts, 0, Infinity);
-  checkRange("serverMaxWindowBits", serverMaxWindowBits, 9, 15);
-  checkRange("clientMaxWindowBits", clientMaxWindowBits, 9, 15);
-  checkRange("level", level, 0, 9);
-  checkRange("memoryLevel", memoryLevel, 1, 9);
-  checkRange("threshold", threshold, 0, Infinity);
+  checkBoolean("compression.contextTakeover", contextTakeover);
+  checkInteger("compression.maxContexts", maxContexts, 0, Infinity);
+  checkInteger("compression.serverMaxWindowBits", serverMaxWindowBits, 9, 15);
+  checkInteger("compression.clientMaxWindowBits", clientMaxWindowBits, 9, 15);
+  checkInteger("compression.level", level, 0, 9);
+  checkInteger("compression.memoryLevel", memoryLevel, 1, 9);
+  checkInteger("compression.threshold", threshold, 0, Infinity);
   return {
     contextTakeover,
     maxContexts,
@@ -101,13 +108,4 @@ export function resolveCompressionOptions(
     memoryLevel,
     threshold,
   };
-}
-
-function checkRange(name: string, value: unknown, min: number, max: number): void {
-  const isInRange = (value as number) >= min && (value as number) <= max;
-  if (isInRange && (Number.isSafeInteger(value) || value === Infinity)) return;
-  const range = max === Infinity ? `from ${min} on, or Infinity` : `from ${min} to ${max}`;
-  throw new RangeError(
-    `Cannot use ${String(value)} as compression.${name}: it is an integer ${range}`,
-  );
 }

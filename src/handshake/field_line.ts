@@ -1,4 +1,4 @@
-import { isPlainObject } from "../values.ts";
+import { isObject, isPlainObject } from "../values.ts";
 import { classes, isToken, VALUE } from "./characters.ts";
 
 /** Header fields: a `Headers`, an iterable of entries, or an object. */
@@ -43,7 +43,7 @@ export function* entries(headers: HeaderFields | undefined): Generator<readonly 
 }
 
 function isIterable(headers: HeaderFields): headers is Iterable<readonly [string, string]> {
-  return typeof headers === "string" || Symbol.iterator in headers;
+  return typeof headers === "string" || (isObject(headers) && Symbol.iterator in headers);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { checkBoolean, checkOptions, type Names } from "../checks.ts";
 import { HandshakeError } from "../errors.ts";
 import {
   type ExtensionOffer,
@@ -6,7 +7,7 @@ import {
   parseExtensions,
   parseTokenList,
 } from "./field_values.ts";
-import { checkOrigin, type OriginPolicy } from "./origin.ts";
+import { checkOrigin, checkOriginPolicy, type OriginPolicy } from "./origin.ts";
 import type { RequestHead } from "./request_head.ts";
 import { resolveTarget } from "./request_target.ts";
 
@@ -21,6 +22,8 @@ export interface ValidateUpgradeOptions {
   /** Whether the connection is TLS: then the default port is 443, and the scheme https. */
   secure: boolean;
 }
+
+const OPTIONS: Names<ValidateUpgradeOptions> = { origin: true, secure: true };
 
 /** What a valid upgrade request asks for (RFC 6455, section 4.2.1). */
 export interface UpgradeRequest {
@@ -75,13 +78,17 @@ export function upgradeRequired(): HandshakeError {
  * - 405 where the method is not GET;
  * - 426 where Upgrade does not name websocket, or the version is another than 13;
  * - 403 where the origin is not allowed.
- * @throws {TypeError} Where the function of an origin policy does not return a boolean.
+ * @throws {TypeError} Where an option is unknown or of another type, or the function of an origin policy does
+ * not return a boolean.
  */
 export function validateUpgrade(
   head: RequestHead,
   options: ValidateUpgradeOptions,
 ): UpgradeRequest {
+  checkOptions("validateUpgrade", options, OPTIONS);
   const { origin: policy = "same", secure } = options;
+  checkOriginPolicy(policy);
+  checkBoolean("secure", secure);
   const { host } = resolveTarget(head, secure);
   refuseBody(head);
   if (head.method !== "GET") {

@@ -35,12 +35,8 @@ export type OriginCheck = (origin: string, head: RequestHead) => boolean | Promi
  * sends. The message names the entry.
  */
 export function validateOriginPolicy(policy: OriginPolicy | OriginCheck): void {
-  if (policy === "same" || policy === "any" || typeof policy === "function") return;
-  if (!Array.isArray(policy)) {
-    throw new TypeError(
-      'Cannot use the origin policy: it must be "same", "any", a list of origins or a function',
-    );
-  }
+  checkOriginPolicy(policy);
+  if (!Array.isArray(policy)) return;
   for (const entry of policy) {
     const expected = serialiseOrigin(entry);
     if (expected !== undefined && expected === entry) continue;
@@ -49,6 +45,19 @@ export function validateOriginPolicy(policy: OriginPolicy | OriginCheck): void {
       : `a browser sends it as ${JSON.stringify(expected)}`;
     throw new TypeError(`Cannot allow the origin ${JSON.stringify(entry)}: ${hint}`);
   }
+}
+
+/**
+ * Checks that a policy is one, but not the entries of a list.
+ *
+ * @throws {TypeError} Where it is none.
+ */
+export function checkOriginPolicy(policy: OriginPolicy | OriginCheck): void {
+  if (policy === "same" || policy === "any" || typeof policy === "function") return;
+  if (Array.isArray(policy)) return;
+  throw new TypeError(
+    'Cannot use the origin policy: it must be "same", "any", a list of origins or a function',
+  );
 }
 
 /**

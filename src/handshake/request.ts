@@ -1,3 +1,4 @@
+import { checkBoolean, checkOptions, type Names } from "../checks.ts";
 import { HandshakeError } from "../errors.ts";
 import type { RequestHead } from "./request_head.ts";
 import { parseHost, resolveTarget } from "./request_target.ts";
@@ -16,6 +17,8 @@ const METHODS: ReadonlySet<string> = new Set([
   "PUT",
 ]);
 
+const OPTIONS: Names<{ secure: boolean }> = { secure: true };
+
 /**
  * Creates a `Request` of a request head, for user code: the URL of the target, and every header field as
  * sent. It has no body.
@@ -25,10 +28,13 @@ const METHODS: ReadonlySet<string> = new Set([
  * @throws {HandshakeError} With status 400 where Host is missing, duplicate or malformed, or the target
  * is neither a path nor a URL that agrees with it; with 501 where the method is none of DELETE, GET,
  * HEAD, OPTIONS, PATCH, POST and PUT.
+ * @throws {TypeError} Where an option is unknown or of another type.
  */
 export function toRequest(head: RequestHead, options: { secure: boolean }): Request {
   const { method, fields } = head;
+  checkOptions("toRequest", options, OPTIONS);
   const { secure } = options;
+  checkBoolean("secure", secure);
   if (!METHODS.has(method)) {
     // Without a valid Host, it is malformed in the first place.
     parseHost(head, secure);

@@ -1,3 +1,4 @@
+import { checkOptions, type Names } from "../checks.ts";
 import { HandshakeError } from "../errors.ts";
 import { checkLimit } from "../limits.ts";
 import { classes, CR, describeByte, LF, SP, TARGET, TOKEN } from "./characters.ts";
@@ -28,6 +29,13 @@ export interface RequestHeadLimits {
    */
   maxFields: number;
 }
+
+/** Every limit there is. */
+export const HEAD_LIMITS: Names<RequestHeadLimits> = {
+  maxHeadSize: true,
+  maxLineSize: true,
+  maxFields: true,
+};
 
 const START = 0;
 const START_LINE_FEED = 1;
@@ -78,8 +86,10 @@ export class RequestHeadParser {
    *
    * @param limits What the head may cost.
    * @throws {RangeError} Where a limit is neither a non-negative safe integer nor `Infinity`.
+   * @throws {TypeError} Where one is unknown, or no number.
    */
   constructor(limits: Partial<RequestHeadLimits> = {}) {
+    checkOptions("RequestHeadParser", limits, HEAD_LIMITS);
     const { maxHeadSize = 16384, maxLineSize = 8192, maxFields = 100 } = limits;
     checkLimit("maxHeadSize", maxHeadSize, 0);
     checkLimit("maxLineSize", maxLineSize, 0);

@@ -1,3 +1,4 @@
+import { checkBoolean, checkInteger, checkOptions, type Names, show } from "../checks.ts";
 import type { HandshakeError } from "../errors.ts";
 import { isToken } from "./characters.ts";
 import {
@@ -7,6 +8,7 @@ import {
   type HeaderFields,
   isSendable,
 } from "./field_line.ts";
+import { isDate } from "../values.ts";
 import { encodeLatin1 } from "./latin1.ts";
 import { statusText } from "./status_text.ts";
 
@@ -45,6 +47,15 @@ export interface RefusalOptions {
   date?: Date | undefined;
 }
 
+const SWITCHING_PROTOCOLS: Names<SwitchingProtocols> = {
+  accept: true,
+  protocol: true,
+  extensions: true,
+  headers: true,
+};
+const HEAD_OPTIONS: Names<ResponseHeadOptions> = { contentLength: true, date: true };
+const REFUSAL_OPTIONS: Names<RefusalOptions> = { isHead: true, date: true };
+
 /** What describes one connection, and never passes to another (RFC 9110, section 7.6.1). */
 const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   "connection",
@@ -63,14 +74,15 @@ const utf8Encoder = new TextEncoder();
  *
  * @param response What the response says.
  * @throws {TypeError} Where a header field or the subprotocol can't be sent, or is the handshake's own to
- * set. The message names the field.
+ * set, or a name in `response` is unknown. The message names it.
  */
 export function encodeSwitchingProtocols(response: SwitchingProtocols): Uint8Array<ArrayBuffer> {
+  checkOptions("encodeSwitchingProtocols", response, SWITCHING_PROTOCOLS);
   const { accept, protocol, extensions, headers } = response;
   let text = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
     encodeField("Sec-WebSocket-Accept", accept);
   if (protocol !== undefined) {
-    if (!isToken(protocol)) {
+    if (typeof protocol !== "string" || !isToken(protocol)) {
       throw new TypeError("Cannot send the subprotocol: it must be a token");
     }
     text += encodeField("Sec-WebSocket-Protocol", protocol);
@@ -94,12 +106,15 @@ export function encodeSwitchingProtocols(response: SwitchingProtocols): Uint8Arr
  * @param error Why the request is refused.
  * @param options Whether the request was HEAD, and the date.
  * @throws {RangeError} Where the status of the error is not from 400 to 599.
- * @throws {TypeError} Where a header field of the error can't be sent. The message names the field.
+ * @throws {TypeError} Where an option is unknown or of another type, or a header field of the error can't be
+ * sent. The message names it.
  */
 export function encodeRefusal(
   error: HandshakeError,
   options: RefusalOptions = {},
 ): Uint8Array<ArrayBuffer> {
+  checkOptions("encodeRefusal", options, REFUSAL_OPTIONS);
+  checkBoolean("isHead", options.isHead);
   if (!(error.status >= 400)) {
     throw new RangeError(`Cannot refuse a request with status ${error.status}: from 400 to 599`);
   }
@@ -131,7 +146,8 @@ export function encodeRefusal(
  * @param options The length of the body, and the date.
  * @throws {RangeError} Where the status is not an integer from 200 to 599, or the length is not a
  * non-negative safe integer.
- * @throws {TypeError} Where the reason phrase or a header field can't be sent. The message names the field.
+ * @throws {TypeError} Where an option is unknown or of another type, or the reason phrase or a header field
+ * can't be sent. The message names it.
  */
 export function encodeResponseHead(
   status: number,
@@ -139,7 +155,9 @@ export function encodeResponseHead(
   headers: HeaderFields,
   options: ResponseHeadOptions = {},
 ): Uint8Array<ArrayBuffer> {
+  checkOptions("encodeResponseHead", options, HEAD_OPTIONS);
   const { contentLength, date } = options;
+  checkDate(date);
   if (!Number.isInteger(status) || status < 200 || status > 599) {
     throw new RangeError(`Cannot send the status ${status}: it must be from 200 to 599`);
   }
@@ -160,12 +178,15 @@ export function encodeResponseHead(
   const connection = hasUpgrade ? "close, Upgrade" : "close";
   let text = `HTTP/1.1 ${status} ${reason || statusText(status)}\r\nConnection: ${connection}\r\n`;
   if (contentLength !== undefined) {
-    if (!Number.isSafeInteger(contentLength) || contentLength < 0) {
-      throw new RangeError(`Cannot send a body of ${contentLength} bytes`);
-    }
+    checkInteger("contentLength", contentLength, 0, Number.MAX_SAFE_INTEGER);
     text += `Content-Length: ${contentLength}\r\n`;
   }
   // "An origin server with a clock MUST generate a Date header field" (RFC 9110, section 6.6.1).
   if (!hasDate) text += `Date: ${(date ?? new Date()).toUTCString()}\r\n`;
   return encodeLatin1(`${text}${fields}\r\n`);
+}
+
+function checkDate(date: Date | undefined): void {
+  if (date === undefined || (isDate(date) && !Number.isNaN(date.getTime()))) return;
+  throw new TypeError(`Cannot use ${show(date)} as date: it is a valid Date`);
 }

@@ -1,11 +1,12 @@
 import { UnexpectedResponseError } from "../errors.ts";
+import { checkOptions } from "../checks.ts";
 import { checkLimit } from "../limits.ts";
 import { describeByte, LF } from "./characters.ts";
 import { FieldSectionScanner } from "./field_section.ts";
 import { HeadBuffer } from "./head_buffer.ts";
 import { HeaderFieldList } from "./header_fields.ts";
 import { decodeLatin1 } from "./latin1.ts";
-import type { RequestHeadLimits } from "./request_head_parser.ts";
+import { HEAD_LIMITS, type RequestHeadLimits } from "./request_head_parser.ts";
 
 /** The head of an HTTP/1 response: the status line and the header fields (RFC 9112, section 2.1). */
 export class ResponseHead extends HeaderFieldList {
@@ -81,6 +82,7 @@ export class ResponseHeadParser {
    * @throws {RangeError} Where a limit is neither a non-negative safe integer nor `Infinity`.
    */
   constructor(limits: Partial<RequestHeadLimits> = {}) {
+    checkOptions("ResponseHeadParser", limits, HEAD_LIMITS);
     const { maxHeadSize = 16384, maxLineSize = 8192, maxFields = 100 } = limits;
     checkLimit("maxHeadSize", maxHeadSize, 0);
     checkLimit("maxLineSize", maxLineSize, 0);

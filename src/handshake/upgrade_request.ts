@@ -1,4 +1,5 @@
 import { encodeBase64 } from "@std/encoding/base64";
+import { checkList, checkOptions, checkString, type Names, show } from "../checks.ts";
 import { isToken } from "./characters.ts";
 import { encodeField, entries, HANDSHAKE_FIELDS, type HeaderFields } from "./field_line.ts";
 import { encodeLatin1 } from "./latin1.ts";
@@ -20,6 +21,15 @@ export interface UpgradeRequestOptions {
   headers?: HeaderFields | undefined;
 }
 
+const OPTIONS: Names<UpgradeRequestOptions> = {
+  target: true,
+  host: true,
+  key: true,
+  subprotocols: true,
+  extensions: true,
+  headers: true,
+};
+
 /** Creates a `Sec-WebSocket-Key`: 16 random bytes, base64 encoded (RFC 6455, section 4.1). */
 export function createKey(): string {
   return encodeBase64(crypto.getRandomValues(new Uint8Array(16)));
@@ -29,11 +39,19 @@ export function createKey(): string {
  * Creates the request of an opening handshake (RFC 6455, section 4.1).
  *
  * @param options What to ask for.
- * @throws {TypeError} Where a header field or a subprotocol can't be sent, where a subprotocol comes
- * twice, or a field is the handshake's own to set. The message names it.
+ * @throws {TypeError} Where an option is unknown or of another type, a header field or a subprotocol can't be
+ * sent, a subprotocol comes twice, or a field is the handshake's own to set. The message names it.
  */
 export function createUpgradeRequest(options: UpgradeRequestOptions): RequestHead {
+  checkOptions("createUpgradeRequest", options, OPTIONS);
   const { target, host, key, subprotocols = [], extensions, headers } = options;
+  for (const [name, value] of Object.entries({ target, host, key })) {
+    if (typeof value !== "string") {
+      throw new TypeError(`Cannot use ${show(value)} as ${name}: it is a string`);
+    }
+  }
+  checkString("extensions", extensions);
+  checkList("subprotocols", subprotocols);
   const fields: [name: string, value: string][] = [
     ["Host", host],
     ["Upgrade", "websocket"],

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
+import { checkList, checkOptions, checkString, type Names } from "../checks.ts";
 import { UnexpectedResponseError } from "../errors.ts";
 import { type ExtensionOffer, includesToken, parseExtensions } from "./field_values.ts";
 import type { ResponseHead } from "./response_head_parser.ts";
@@ -25,6 +26,13 @@ export interface ExpectedUpgrade {
   optionalSubprotocol?: string | undefined;
 }
 
+const EXPECTED: Names<ExpectedUpgrade> = {
+  accept: true,
+  subprotocols: true,
+  extensions: true,
+  optionalSubprotocol: true,
+};
+
 const encoder = new TextEncoder();
 
 /**
@@ -37,11 +45,17 @@ const encoder = new TextEncoder();
  * @param head The response, with status 101.
  * @param expected What was asked for.
  * @throws {UnexpectedResponseError} Where the client must fail the connection.
+ * @throws {TypeError} Where a name in `expected` is unknown, or a value of another type.
  */
 export function validateUpgradeResponse(
   head: ResponseHead,
   expected: ExpectedUpgrade,
 ): UpgradeResponse {
+  checkOptions("validateUpgradeResponse", expected, EXPECTED);
+  checkString("accept", expected.accept);
+  checkString("optionalSubprotocol", expected.optionalSubprotocol);
+  checkList("subprotocols", expected.subprotocols);
+  checkList("extensions", expected.extensions);
   if (head.minorVersion !== 1) throw refuse(head, "its HTTP version must be 1.1");
   if (getOne(head, "Upgrade")?.toLowerCase() !== "websocket") {
     throw refuse(head, 'the Upgrade header must be "websocket"');

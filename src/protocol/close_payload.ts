@@ -1,3 +1,4 @@
+import { show } from "../checks.ts";
 import { CloseCode, isCloseCode } from "../codec/close_code.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH } from "../codec/frame.ts";
 import { decodeUtf8 } from "../codec/utf8.ts";
@@ -64,12 +65,15 @@ export function encodeClosePayload(status: CloseStatus): Uint8Array {
  * Checks a status that the caller wants to send.
  *
  * @throws {RangeError} Where the code may not be on the wire (section 7.4).
- * @throws {TypeError} Where the reason is longer than 123 bytes of UTF-8.
+ * @throws {TypeError} Where the code is no number, or the reason no string or longer than 123 bytes of UTF-8.
  */
 export function checkCloseStatus(status: CloseStatus): void {
   if (!isCloseCode(status.closeCode)) {
-    throw new RangeError(
-      `Cannot close with the status code ${status.closeCode}: 1000 to 1003, 1007 to 1014 and ` +
+    const ErrorClass = typeof status.closeCode === "number" ? RangeError : TypeError;
+    throw new ErrorClass(
+      `Cannot close with the status code ${
+        show(status.closeCode)
+      }: 1000 to 1003, 1007 to 1014 and ` +
         "3000 to 4999 are allowed",
     );
   }

@@ -1,3 +1,4 @@
+import { checkObject, checkOptions, type Names } from "../checks.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { cloneBytes } from "../codec/byte_collector.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
@@ -43,6 +44,13 @@ export interface ProtocolOptions extends Partial<MessageLimits>, FrameEncoderOpt
   /** The compression that was agreed upon (RFC 7692). Default: none. */
   compression?: MessageCompression | undefined;
 }
+
+const OPTIONS: Names<ProtocolOptions> = {
+  maxMessageSize: true,
+  maxFragments: true,
+  maskingKey: true,
+  compression: true,
+};
 
 /**
  * Where the closing handshake stands (RFC 6455, section 7.1):
@@ -103,14 +111,17 @@ export class Protocol {
    * @param options The limits: `maxMessageSize`, by default 1 MiB, and `maxFragments`, by default
    * 1,024; and a client's source of masking keys.
    * @throws {RangeError} Where a limit is neither a non-negative safe integer nor `Infinity`.
+   * @throws {TypeError} Where an option is unknown or of another type.
    */
   constructor(role: Role, handler: ProtocolHandler, options: ProtocolOptions = {}) {
-    const { maxMessageSize = 1024 * 1024, maxFragments = 1024, compression } = options;
+    checkOptions("Protocol", options, OPTIONS);
+    const { maxMessageSize = 1024 * 1024, maxFragments = 1024, compression, maskingKey } = options;
+    checkObject("compression", compression);
     checkLimit("maxMessageSize", maxMessageSize, 0);
     checkLimit("maxFragments", maxFragments, 0);
     this.#compression = compression;
     this.#handler = handler;
-    this.#encoder = new FrameEncoder(role, options);
+    this.#encoder = new FrameEncoder(role, { maskingKey });
     this.#receiver = new MessageReceiver(
       { maxMessageSize, maxFragments },
       handler,

@@ -1,4 +1,5 @@
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import { checkBoolean, checkOptions, type Names } from "../checks.ts";
 import { reportError } from "../hooks.ts";
 import { type ByteStreamPair, StreamChannel } from "../connection/stream_channel.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
@@ -9,7 +10,12 @@ import {
   type HandshakeOwner,
   OpeningHandshake,
 } from "./opening_handshake.ts";
-import { type AcceptOptions, type AcceptSettings, resolveAcceptOptions } from "./options.ts";
+import {
+  ACCEPT_OPTIONS,
+  type AcceptOptions,
+  type AcceptSettings,
+  resolveAcceptOptions,
+} from "./options.ts";
 
 /** Options of {@linkcode accept}. */
 export interface AcceptStreamOptions<Data = unknown>
@@ -22,6 +28,8 @@ export interface AcceptStreamOptions<Data = unknown>
    */
   secure?: boolean;
 }
+
+const OPTIONS: Names<AcceptStreamOptions> = { ...ACCEPT_OPTIONS, secure: true };
 
 /**
  * Accepts a WebSocket over any duplex pair of byte streams: performs the opening handshake as a server
@@ -55,12 +63,14 @@ export interface AcceptStreamOptions<Data = unknown>
  * @throws {HandshakeError} Where the request was refused; the client has its answer then.
  * @throws {WebSocketError} Where the streams ended before there was a WebSocket.
  * @throws {RangeError} Where a number among the options is out of its range.
- * @throws {TypeError} Where an option is of another type, or a stream is locked.
+ * @throws {TypeError} Where an option is unknown or of another type, or a stream is locked.
  */
 export async function accept<Data = undefined>(
   streams: ByteStreamPair,
   options: AcceptStreamOptions<Data> = {},
 ): Promise<Connection<Data>> {
+  checkOptions("accept", options, OPTIONS);
+  checkBoolean("secure", options.secure);
   const settings = resolveAcceptOptions(options);
   const channel = new StreamChannel(streams);
   const acceptor = new Acceptor(

@@ -1,7 +1,7 @@
 import type { Clock } from "../connection/clock.ts";
 import type { ConnectionCallbacks } from "../connection/connection.ts";
 import { contextSize } from "../extensions/permessage_deflate.ts";
-import { checkFunction, checkSignal } from "../checks.ts";
+import { checkFunction, checkMethods, checkNames, checkSignal, show } from "../checks.ts";
 import { reportError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import { Admission } from "./admission.ts";
@@ -39,15 +39,20 @@ const BROKER_METHODS = ["start", "publish", "subscribe", "unsubscribe", "close"]
 /**
  * Checks the options and the handler, and fills in the defaults.
  *
+ * @param name What they are for: `serve` or `mount`.
+ * @param known Every option it has.
  * @throws {RangeError} Where a number is out of its range.
- * @throws {TypeError} Where an option or the handler is of another type, or there is not one of handler
- * and callbacks.
+ * @throws {TypeError} Where an option is unknown, it or the handler is of another type, or there is not one
+ * of handler and callbacks.
  */
 export function resolveHostOptions<Data>(
+  name: string,
+  known: Readonly<Record<string, true>>,
   options: HostOptions<Data> & ConnectionCallbacks<Data>,
   handler: Handler<Data> | undefined,
   clock?: Clock,
 ): HostSettings<Data> {
+  checkNames(name, options, known, `the options of ${name}`);
   const accept = resolveAcceptOptions(options, clock);
   const { onEvent, signal, maxHandshakes = 10_000, broker, brokerQueueSize = 16 * 1024 * 1024 } =
     options;
@@ -56,7 +61,7 @@ export function resolveHostOptions<Data>(
   checkSignal(signal);
   const admission = new Admission(options);
   checkLimit("maxHandshakes", maxHandshakes, 0);
-  checkBroker(broker);
+  if (broker !== undefined) checkMethods("broker", broker, BROKER_METHODS);
   checkLimit("brokerQueueSize", brokerQueueSize, 0);
   return {
     accept,
@@ -77,16 +82,9 @@ export function resolveHostOptions<Data>(
   };
 }
 
-function checkBroker(broker: Broker | undefined): void {
-  if (broker === undefined) return;
-  if (BROKER_METHODS.every((name) => typeof broker?.[name] === "function")) return;
-  const names = BROKER_METHODS.join(", ");
-  throw new TypeError(`Cannot use ${String(broker)} as broker: it has the methods ${names}`);
-}
-
 function checkHandler(handler: unknown, callbacks: object | undefined): void {
   if (handler !== undefined && typeof handler !== "function") {
-    throw new TypeError(`Cannot use ${String(handler)} as handler: it is a function`);
+    throw new TypeError(`Cannot use ${show(handler)} as handler: it is a function`);
   }
   if (handler === undefined && callbacks === undefined) {
     throw new TypeError(

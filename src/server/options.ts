@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "../connection/clock.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import {
   checkDuration,
+  CONNECTION_OPTIONS,
   type ConnectionOptions,
   type ConnectionSettings,
   resolveCallbacks,
@@ -15,7 +16,7 @@ import {
 } from "../extensions/compression_options.ts";
 import { type OriginCheck, type OriginPolicy, validateOriginPolicy } from "../handshake/origin.ts";
 import type { HeaderFields } from "../handshake/field_line.ts";
-import { checkFunction } from "../checks.ts";
+import { checkFunction, checkInteger, checkNames, checkPath, type Names, show } from "../checks.ts";
 import { logError, type OnError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import type { MemoryBudgetOptions } from "./memory_budget.ts";
@@ -251,6 +252,47 @@ export interface ServeOptions<Data = unknown> extends HostOptions<Data> {
   tls?: TlsCertificate;
 }
 
+/** Every option of {@linkcode AcceptOptions}, and the callbacks. */
+export const ACCEPT_OPTIONS: Names<AcceptOptions & ConnectionCallbacks<unknown>> = {
+  ...CONNECTION_OPTIONS,
+  upgrade: true,
+  fetch: true,
+  origin: true,
+  compression: true,
+  handshakeTimeoutMs: true,
+  maxHeadSize: true,
+  maxHeadLineSize: true,
+  maxHeadFields: true,
+  maxRequestBodySize: true,
+  onError: true,
+};
+
+/** Every option of {@linkcode HostOptions}, and the callbacks. */
+export const HOST_OPTIONS: Names<HostOptions & ConnectionCallbacks<unknown>> = {
+  ...ACCEPT_OPTIONS,
+  signal: true,
+  onEvent: true,
+  broker: true,
+  brokerQueueSize: true,
+  resume: true,
+  presence: true,
+  maxConnections: true,
+  maxConnectionsPerAddress: true,
+  maxHandshakes: true,
+  memoryBudget: true,
+};
+
+/** Every option of {@linkcode ServeOptions}, and the callbacks. */
+export const SERVE_OPTIONS: Names<ServeOptions & ConnectionCallbacks<unknown>> = {
+  port: true,
+  hostname: true,
+  path: true,
+  tls: true,
+  ...HOST_OPTIONS,
+};
+
+const TLS_OPTIONS: Names<TlsCertificate> = { cert: true, key: true };
+
 /** Handles one connection, which ends with 1000 when the handler returns, with 1011 when it throws. */
 export type Handler<Data = unknown> = (conn: Connection<Data>) => unknown;
 
@@ -269,7 +311,7 @@ export interface AcceptSettings<Data> {
 }
 
 /**
- * Checks the options, and fills in the defaults.
+ * Checks the options, and fills in the defaults. That none is unknown is for the caller to check.
  *
  * @throws {RangeError} Where a number is out of its range.
  * @throws {TypeError} Where an option is of another type.
@@ -278,9 +320,6 @@ export function resolveAcceptOptions<Data>(
   options: AcceptOptions<Data> & ConnectionCallbacks<Data>,
   clock: Clock = systemClock,
 ): AcceptSettings<Data> {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot use ${String(options)} as options: they are an object`);
-  }
   const {
     origin = "same",
     handshakeTimeoutMs = 10_000,
@@ -335,17 +374,13 @@ export function resolveListenTarget(
     if (options.port !== undefined || options.hostname !== undefined) {
       throw new TypeError("Cannot listen on a path and a port at once: give one of them");
     }
-    if (typeof path !== "string" || path === "" || path.includes("\0")) {
-      throw new TypeError(`Cannot use ${JSON.stringify(path)} as path: it is a file name`);
-    }
+    checkPath(path);
     return { path };
   }
-  if (!Number.isInteger(port) || port < 0 || port > 65535) {
-    throw new RangeError(`Cannot use ${String(port)} as port: it is an integer from 0 to 65535`);
-  }
+  checkInteger("port", port, 0, 65535);
   if (typeof hostname !== "string" || hostname === "") {
     throw new TypeError(
-      `Cannot use ${JSON.stringify(hostname)} as hostname: it is a host name or an IP address`,
+      `Cannot use ${show(hostname)} as hostname: it is a host name or an IP address`,
     );
   }
   return { hostname, port };
@@ -358,7 +393,8 @@ export function resolveListenTarget(
  */
 export function checkTls(tls: TlsCertificate | undefined): void {
   if (tls === undefined) return;
-  if (typeof tls?.cert !== "string" || typeof tls.key !== "string") {
+  checkNames("tls", tls, TLS_OPTIONS);
+  if (typeof tls.cert !== "string" || typeof tls.key !== "string") {
     throw new TypeError("Cannot use the option tls: cert and key are PEM encoded strings");
   }
 }

@@ -34,7 +34,7 @@ export interface Serve {
    * @throws {ListenError} Where the address is taken, not available or not permitted, or the
    * certificate or its key can't be used.
    * @throws {RangeError} Where a number among the options is out of its range.
-   * @throws {TypeError} Where an option is of another type, or contradicts another.
+   * @throws {TypeError} Where an option is unknown or of another type, or contradicts another.
    */
   <Data = undefined>(options: ServeOptions<Data>, handler: Handler<Data>): Promise<Server<Data>>;
   /**

@@ -3,7 +3,13 @@ import type { Clock } from "../connection/clock.ts";
 import type { ConnectionCallbacks } from "../connection/connection.ts";
 import type { ConnectionHost } from "./connection_host.ts";
 import { resolveHostOptions } from "./host_settings.ts";
-import { checkTls, type Handler, resolveListenTarget, type ServeOptions } from "./options.ts";
+import {
+  checkTls,
+  type Handler,
+  resolveListenTarget,
+  SERVE_OPTIONS,
+  type ServeOptions,
+} from "./options.ts";
 import { loadCompression, WebSocketHost } from "./web_socket_host.ts";
 
 /**
@@ -31,7 +37,7 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
     handler: Handler<Data> | undefined,
     clock?: Clock,
   ): Promise<WebSocketServer<Data>> {
-    const settings = resolveHostOptions(options, handler, clock);
+    const settings = resolveHostOptions("serve", SERVE_OPTIONS, options, handler, clock);
     const { tls } = options;
     checkTls(tls);
     const target = resolveListenTarget(options);

@@ -5,7 +5,7 @@ import { callHook, reportError } from "../hooks.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
 import { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
-import { checkBoolean, checkOptions } from "../checks.ts";
+import { checkBoolean, checkOptions, checkString, type Names, show } from "../checks.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import { assertMessage } from "../protocol/protocol.ts";
 import type { BrokerEvent } from "../topics/broker.ts";
@@ -27,6 +27,20 @@ import {
 import { type AcceptSettings, type Handler, largestPiece } from "./options.ts";
 import { SpreadClose } from "./spread_close.ts";
 import { ServerCounters, type ServerEvent, type ServerStats } from "./stats.ts";
+
+const PUBLISH_OPTIONS: Names<PublishOptions> = { except: true, compress: true, key: true };
+const SHUTDOWN_OPTIONS: Names<ShutdownOptions> = {
+  closeCode: true,
+  reason: true,
+  spreadMs: true,
+  timeoutMs: true,
+  keepListening: true,
+};
+
+function checkConnection(name: string, conn: unknown): void {
+  if (conn === undefined || conn instanceof WebSocketConnection) return;
+  throw new TypeError(`Cannot use ${show(conn)} as ${name}: it is a Connection`);
+}
 
 /** Loads what agrees upon compression, where there is to be any. */
 export async function loadCompression<Data>(
@@ -119,17 +133,16 @@ export abstract class WebSocketHost<Data>
 
   publish(topic: string, data: Message, options?: PublishOptions): void {
     if (options !== undefined) {
-      checkOptions("publish", options, ["except", "compress", "key"]);
+      checkOptions("publish", options, PUBLISH_OPTIONS);
       checkBoolean("compress", options.compress);
+      checkString("key", options.key);
+      checkConnection("except", options.except);
     }
     if (typeof topic !== "string") {
       throw new TypeError(`Cannot publish to ${String(topic)}: a topic is a string`);
     }
     assertMessage(data);
     const { compress, key = "" } = options ?? {};
-    if (typeof key !== "string") {
-      throw new TypeError(`Cannot publish with the key ${String(key)}: a key is a string`);
-    }
     const except = (options?.except as WebSocketConnection<unknown> | undefined)?.subscriber;
     if (this.#broker !== undefined) {
       checkBrokerTopic(topic);
@@ -163,8 +176,7 @@ export abstract class WebSocketHost<Data>
   }
 
   shutdown(options: ShutdownOptions = {}): Promise<void> {
-    const names = ["closeCode", "reason", "spreadMs", "timeoutMs", "keepListening"] as const;
-    checkOptions("shutdown", options, names);
+    checkOptions("shutdown", options, SHUTDOWN_OPTIONS);
     const { closeCode = 1001, reason = "", spreadMs = 0, timeoutMs = 5_000 } = options;
     checkCloseStatus({ closeCode, reason });
     if (spreadMs !== 0) checkDuration("spreadMs", spreadMs);

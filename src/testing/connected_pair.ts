@@ -1,10 +1,12 @@
 import type { ConnectOptions } from "../client/options.ts";
+import { parseWebSocketUrl, type WebSocketAddress } from "../client/url.ts";
+import { checkFunction, checkNames, checkOptions, type Names } from "../checks.ts";
 import type { Clock } from "../connection/clock.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
-import type { Handler, ServeOptions } from "../server/options.ts";
+import { type Handler, SERVE_OPTIONS, type ServeOptions } from "../server/options.ts";
 import type { ServerEvent } from "../server/stats.ts";
 import type { Link } from "./link.ts";
-import { MemoryNetwork } from "./memory_network.ts";
+import { MemoryNetwork, NETWORK_OPTIONS } from "./memory_network.ts";
 
 /** Options of {@linkcode connectedPair}. */
 export interface PairOptions<Data = undefined> {
@@ -29,6 +31,14 @@ export interface PairOptions<Data = undefined> {
   /** Is given the link before its first byte, for faults in the opening handshake: see `MemoryNetworkOptions`. */
   onLink?(link: Link): void | Promise<void>;
 }
+
+const OPTIONS: Names<PairOptions> = {
+  ...NETWORK_OPTIONS,
+  server: true,
+  handler: true,
+  client: true,
+  url: true,
+};
 
 /** Both ends of a connection in memory. */
 export interface ConnectedPair<Data = undefined> {
@@ -67,17 +77,23 @@ export interface ConnectedPair<Data = undefined> {
  * @throws {UnexpectedResponseError} Where the server refuses the upgrade; it has the status.
  * @throws {ConnectError} Where the link is lost before the connection is open.
  * @throws {RangeError} Where a number among the options is out of its range.
- * @throws {TypeError} Where an option is of another type, or contradicts another.
+ * @throws {TypeError} Where an option is unknown or of another type, or contradicts another.
  */
 export async function connectedPair<Data = undefined>(
   options: PairOptions<Data> = {},
 ): Promise<ConnectedPair<Data>> {
-  const { url = "ws://server.example/", server: given = {}, client } = options;
+  checkOptions("connectedPair", options, OPTIONS);
+  const { url = "ws://server.example/", server: given = {}, client, clock, onLink } = options;
+  // What serve() would check comes too late, where something else stands in its place.
+  checkNames("server", given, SERVE_OPTIONS);
+  checkFunction("onEvent", given.onEvent);
+  checkFunction("onLink", onLink);
+  checkFunction("handler", options.handler);
   const { promise, resolve } = Promise.withResolvers<Connection<Data>>();
-  const network = new MemoryNetwork(options);
+  const network = new MemoryNetwork({ clock, onLink: onLink?.bind(options) });
   const server = {
     ...given,
-    ...addressOf(new URL(url)),
+    ...addressOf(parseWebSocketUrl(url)),
     onEvent(event: ServerEvent<Data>): unknown {
       if (event.type === "open") resolve(event.conn);
       return given.onEvent?.(event);
@@ -92,13 +108,10 @@ export async function connectedPair<Data = undefined>(
 }
 
 /** Where a server for a URL listens. */
-function addressOf({ protocol, port }: URL): Pick<ServeOptions, "port" | "path" | "tls"> {
-  const isSecure = protocol === "wss:" || protocol === "https:";
-  return {
-    port: port === "" ? (isSecure ? 443 : 80) : Number(port),
-    path: undefined,
-    tls: isSecure ? { cert: "", key: "" } : undefined,
-  };
+function addressOf(
+  { port, secure }: WebSocketAddress,
+): Pick<ServeOptions, "port" | "path" | "tls"> {
+  return { port, path: undefined, tls: secure ? { cert: "", key: "" } : undefined };
 }
 
 function waitForEnd(conn: Connection<unknown>): Promise<unknown> {

@@ -10,6 +10,7 @@ import type {
   ListenTarget,
 } from "../connection/byte_channel.ts";
 import { type Clock, systemClock } from "../connection/clock.ts";
+import { checkFunction, checkMethods, checkOptions, type Names } from "../checks.ts";
 import type { Connection } from "../connection/connection.ts";
 import { ConnectError, ListenError } from "../errors.ts";
 import { isThenable } from "../hooks.ts";
@@ -27,6 +28,11 @@ export interface MemoryNetworkOptions {
    */
   onLink?(link: Link): void | Promise<void>;
 }
+
+/** Every option of {@linkcode MemoryNetworkOptions}. */
+export const NETWORK_OPTIONS: Names<MemoryNetworkOptions> = { clock: true, onLink: true };
+
+const CLOCK_METHODS: readonly (keyof Clock)[] = ["now", "setTimeout", "clearTimeout"];
 
 /** For documentation: nobody has these (RFC 5737). */
 const SERVER = "192.0.2.1";
@@ -80,8 +86,15 @@ export class MemoryNetwork {
   /** Connects again and again to servers on this network, as `reconnecting` does on a real one. */
   readonly reconnecting: Reconnecting;
 
-  /** Creates a network where nobody listens. */
+  /**
+   * Creates a network where nobody listens.
+   *
+   * @throws {TypeError} Where an option is unknown or of another type.
+   */
   constructor(options: MemoryNetworkOptions = {}) {
+    checkOptions("MemoryNetwork", options, NETWORK_OPTIONS);
+    if (options.clock !== undefined) checkMethods("clock", options.clock, CLOCK_METHODS);
+    checkFunction("onLink", options.onLink);
     this.#clock = options.clock ?? systemClock;
     this.#onLink = options.onLink?.bind(options);
     const listen: Listen = (target, _tls, onChannel) => this.#listen(target, onChannel);

@@ -1,4 +1,4 @@
-import { checkOptions, checkSignal } from "../checks.ts";
+import { checkOptions, checkSignal, type Names } from "../checks.ts";
 import { type Clock, systemClock } from "../connection/clock.ts";
 import type { Connection, Message, WaitOptions } from "../connection/connection.ts";
 import { MAX_DURATION_MS } from "../connection/options.ts";
@@ -7,6 +7,9 @@ import { settle } from "./turn.ts";
 
 /** How much of a message that was not expected an error shows, in UTF-16 units or bytes. */
 const MAX_SHOWN = 100;
+
+const RECEIVE_OPTIONS: Names<WaitOptions> = { signal: true };
+const SILENCE_OPTIONS: Names<SilenceOptions> = { ms: true, clock: true };
 
 /**
  * Receives the next message of a connection that is received from by iteration. What comes behind it
@@ -21,7 +24,7 @@ export async function receiveMessage(
   conn: Connection<unknown>,
   options: WaitOptions = {},
 ): Promise<Message> {
-  checkOptions("receiveMessage", options, ["signal"]);
+  checkOptions("receiveMessage", options, RECEIVE_OPTIONS);
   const { signal } = options;
   checkSignal(signal);
   signal?.throwIfAborted();
@@ -83,7 +86,7 @@ export async function expectSilence(
   conn: Connection<unknown>,
   options: SilenceOptions = {},
 ): Promise<void> {
-  checkOptions("expectSilence", options, ["ms", "clock"]);
+  checkOptions("expectSilence", options, SILENCE_OPTIONS);
   const { ms = 0, clock = systemClock } = options;
   if (!Number.isSafeInteger(ms) || ms < 0 || ms > MAX_DURATION_MS) {
     throw new RangeError(

@@ -1,4 +1,5 @@
-import type { SubscribeOptions } from "../connection/subscriber.ts";
+import { checkNames, type Names, show } from "../checks.ts";
+import type { PresenceEntry, SubscribeOptions } from "../connection/subscriber.ts";
 import { ownString } from "../own_string.ts";
 
 /** The longest key of a member, in bytes of UTF-8. */
@@ -15,6 +16,8 @@ export interface PresenceClaim {
   /** What is known of it, as JSON; empty for nothing. */
   readonly info: string;
 }
+
+const ENTRY: Names<PresenceEntry> = { key: true, info: true };
 
 const WATCHES: PresenceClaim = { key: undefined, info: "" };
 
@@ -33,10 +36,11 @@ export function resolvePresenceClaim(
   if (typeof presence !== "object" || typeof key !== "string") {
     throw new TypeError(
       `Cannot use ${
-        typeof presence === "object" ? "an object without a key" : String(presence)
+        typeof presence === "object" ? "an object without a key" : show(presence)
       } as presence: it is a boolean, or { key, info } with a string as key`,
     );
   }
+  checkNames("presence", presence!, ENTRY);
   checkLength("a key", encoder.encode(key).length, MAX_KEY_LENGTH);
   const info = encodeInfo(presence!.info);
   checkLength("an info", encoder.encode(info).length, MAX_INFO_LENGTH);

@@ -1,4 +1,4 @@
-import { checkFunction } from "../checks.ts";
+import { checkFunction, checkNames, type Names } from "../checks.ts";
 import type { Message } from "../connection/connection.ts";
 import { checkDuration } from "../connection/options.ts";
 
@@ -49,6 +49,8 @@ export interface PresenceOptions {
   notice?(change: PresenceChange): Message | undefined;
 }
 
+const OPTIONS: Names<PresenceOptions> = { ttlMs: true, notice: true };
+
 /** Options of presence, checked and complete. */
 export interface PresenceSettings {
   readonly ttlMs: number;
@@ -62,9 +64,7 @@ export interface PresenceSettings {
  * @throws {TypeError} Where an option is of another type.
  */
 export function resolvePresenceOptions(options: PresenceOptions = {}): PresenceSettings {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot use ${String(options)} as presence: it is an object`);
-  }
+  checkNames("presence", options, OPTIONS);
   const { ttlMs = 30_000, notice } = options;
   checkDuration("presence.ttlMs", ttlMs);
   checkFunction("presence.notice", notice);

@@ -6,6 +6,7 @@ import type {
   Subscriber,
   Subscription,
 } from "../connection/subscriber.ts";
+import { checkOneOf } from "../checks.ts";
 import { checkLimit } from "../limits.ts";
 import { checkCloseStatus } from "../protocol/close_payload.ts";
 import type { Position } from "../resume/position.ts";
@@ -57,10 +58,7 @@ export class TopicSubscription implements Subscription, MessageHolder {
    */
   constructor(topic: string, options: SubscribeOptions) {
     const { lag = "close", queueSize = 1024 * 1024, closeCode = CloseCode.TryAgainLater } = options;
-    if (!POLICIES.includes(lag)) {
-      const names = POLICIES.map((name) => `"${name}"`).join(", ");
-      throw new TypeError(`Cannot use ${String(lag)} as lag: it is one of ${names}`);
-    }
+    checkOneOf("lag", lag, POLICIES);
     checkLimit("queueSize", queueSize, 0);
     checkCloseStatus({ closeCode, reason: "" });
     this.presence = resolvePresenceClaim(options.presence);

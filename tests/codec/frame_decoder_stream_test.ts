@@ -163,7 +163,7 @@ describe("the maxPayloadLength of a FrameDecoderStream", () => {
     it(`can't be ${bad}`, () => {
       assertThrows(
         () => new FrameDecoderStream("client", { maxPayloadLength: bad }),
-        RangeError,
+        typeof bad === "number" ? RangeError : TypeError,
         `${bad}`,
       );
     });

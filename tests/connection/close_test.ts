@@ -147,7 +147,8 @@ for (const { name, withServer } of TRANSPORTS) {
       withServer({}, async (server) => {
         const { client, conn } = await server.openPair();
         for (const closeCode of [...BAD_CODES, "1000" as never, null as never]) {
-          assertThrows(() => conn.close({ closeCode }), RangeError, `code ${String(closeCode)}`);
+          const ErrorClass = typeof closeCode === "number" ? RangeError : TypeError;
+          assertThrows(() => conn.close({ closeCode }), ErrorClass, "with the status code ");
         }
         assertEquals(conn.state, "open");
         await conn.send("a");

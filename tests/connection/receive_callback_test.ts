@@ -14,22 +14,23 @@ for (const { name, withServer } of TRANSPORTS) {
     it("are called in order, as methods of the options, with the connection", () => {
       const calls: unknown[] = [];
       const conns = new Set<unknown>();
+      const note = Symbol("note");
       const setup = {
-        note(conn: Connection, ...call: unknown[]) {
+        [note](conn: Connection, ...call: unknown[]) {
           conns.add(conn);
           calls.push(call);
         },
         open(conn: Connection) {
-          this.note(conn, "open", conn.state);
+          this[note](conn, "open", conn.state);
         },
         message(conn: Connection, data: Message) {
-          this.note(conn, "message", data);
+          this[note](conn, "message", data);
         },
         close(conn: Connection, info: CloseInfo) {
-          this.note(conn, "close", conn.state, info);
+          this[note](conn, "close", conn.state, info);
         },
       };
-      return withServer(setup as never, async (server) => {
+      return withServer(setup, async (server) => {
         const { client, conn } = await server.openPair();
         client.sendText("a");
         client.sendBinary(Uint8Array.of(1, 2));

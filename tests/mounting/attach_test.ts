@@ -377,13 +377,13 @@ describe("attach()", () => {
       assertThrows(() => attach(server, { path: "/" }), TypeError, "Cannot attach to");
     }
     for (const options of [undefined, null, "/chat"]) {
-      assertThrows(() => attach(http, options), TypeError, "Cannot attach with");
+      assertThrows(() => attach(http, options), TypeError, "as the options of attach");
     }
     for (const name of ["paths", "server", "noServer", "__proto__x"]) {
       assertThrows(
         () => attach(http, { path: "/", [name]: undefined }),
         TypeError,
-        `Cannot attach with the unknown option ${name}`,
+        `Cannot use the option attach.${name}: `,
       );
     }
     for (
@@ -405,7 +405,7 @@ describe("attach()", () => {
     }
     assertThrows(() => attach(http, { path: [] }), TypeError, "path");
     for (const others of [null, true, "", "destroy", "404"]) {
-      assertThrows(() => attach(http, { path: "/", others }), TypeError, "others must be");
+      assertThrows(() => attach(http, { path: "/", others }), TypeError, "as others: it is");
     }
     assertEquals(http.listenerCount("upgrade"), 0);
     // @ts-expect-error: The types refuse it too.

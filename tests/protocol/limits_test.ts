@@ -180,7 +180,8 @@ describe("the limits of a Protocol", () => {
         new Side("server", { [name]: value });
       }
       for (const value of [-1, 0.5, NaN, -Infinity, 2 ** 53, "1", null, true, {}, 1n]) {
-        assertThrows(() => new Side("server", { [name]: value }), RangeError, ` as ${name}: `);
+        const ErrorClass = typeof value === "number" ? RangeError : TypeError;
+        assertThrows(() => new Side("server", { [name]: value }), ErrorClass, ` as ${name}: `);
       }
     }
   });

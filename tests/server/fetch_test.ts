@@ -56,14 +56,15 @@ for (const { name, withServer } of TRANSPORTS) {
     });
 
     it("may be async, and is called as a method of the options", () => {
+      const text = Symbol("text");
       const setup = {
-        text: "mine",
-        async fetch(this: { text: string }) {
+        [text]: "mine",
+        async fetch() {
           await Promise.resolve();
-          return new Response(this.text);
+          return new Response(this[text]);
         },
       };
-      return withServer(setup as never, async (server) => {
+      return withServer(setup, async (server) => {
         assertEquals((await (await server.request(httpRequest())).readResponse()).body, "mine");
       });
     });

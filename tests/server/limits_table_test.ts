@@ -131,7 +131,8 @@ for (const limit of LIMITS) {
       for (const value of bad) {
         const { server } = new StreamSocket();
         const options = optionsWith(name, value);
-        await assertRejects(() => accept(server, options), RangeError, ` as ${name}: `);
+        const ErrorClass = typeof value === "number" ? RangeError : TypeError;
+        await assertRejects(() => accept(server, options), ErrorClass, ` as ${name}: `);
         assertEquals([server.readable.locked, server.writable.locked], [false, false]);
       }
     });

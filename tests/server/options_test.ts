@@ -34,8 +34,16 @@ async function tryServe(
   return { error: served.reason, target };
 }
 
-/** What is no number where one is wanted. */
+/** What is refused where a number is wanted: numbers out of any range, and what is none. */
 const NO_NUMBERS = [NaN, -1, 1.5, "1", null, true, {}, -Infinity, 2 ** 53, 1n];
+
+function errorClassFor(value: unknown): typeof TypeError | typeof RangeError {
+  return typeof value === "number" ? RangeError : TypeError;
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? `"${value}"` : String(value);
+}
 const SIZES = LIMITS.filter(({ unit }) => unit !== "ms");
 const DURATIONS = LIMITS.filter(({ unit }) => unit === "ms");
 const FUNCTIONS = ["upgrade", "fetch", "onError", "onEvent", "open", "message", "drain", "close"];
@@ -48,10 +56,10 @@ describe("options of a server that are sizes", () => {
       }
       for (const value of [min - 1, ...NO_NUMBERS]) {
         const { error, target } = await tryServe(optionsWith(name, value));
-        assertInstanceOf(error, RangeError);
+        assertInstanceOf(error, errorClassFor(value));
         assertEquals(
           error.message,
-          `Cannot use ${String(value)} as ${name}: it is an integer from ${min} on, or Infinity`,
+          `Cannot use ${shown(value)} as ${name}: it is an integer from ${min} on, or Infinity`,
         );
         assertEquals(target, undefined, "it listened first");
       }
@@ -67,10 +75,10 @@ describe("options of a server that are durations", () => {
       }
       for (const value of [0, 2 ** 31, ...NO_NUMBERS]) {
         const { error, target } = await tryServe(optionsWith(name, value));
-        assertInstanceOf(error, RangeError);
+        assertInstanceOf(error, errorClassFor(value));
         assertEquals(
           error.message,
-          `Cannot use ${String(value)} as ${name}: it is a number of milliseconds, an integer ` +
+          `Cannot use ${shown(value)} as ${name}: it is a number of milliseconds, an integer ` +
             "from 1 to 2147483647, or Infinity",
         );
         assertEquals(target, undefined, "it listened first");
@@ -85,7 +93,7 @@ describe("options of a server that are functions", () => {
       for (const value of ["text", null, 1, {}, false]) {
         const { error, target } = await tryServe({ [name]: value }, undefined);
         assertInstanceOf(error, TypeError);
-        assertEquals(error.message, `Cannot use ${String(value)} as ${name}: it is a function`);
+        assertEquals(error.message, `Cannot use ${shown(value)} as ${name}: it is a function`);
         assertEquals(target, undefined, "it listened first");
       }
     });
@@ -104,9 +112,9 @@ const BAD: [
   message: RegExp,
   handler?: unknown,
 ][] = [
-  ["no options", undefined, TypeError, /^Cannot use undefined as options/],
-  ["null for options", null, TypeError, /^Cannot use null as options/],
-  ["a port for options", 8080, TypeError, /^Cannot use 8080 as options/],
+  ["no options", undefined, TypeError, /^Cannot use undefined as the options of serve/],
+  ["null for options", null, TypeError, /^Cannot use null as the options of serve/],
+  ["a port for options", 8080, TypeError, /^Cannot use 8080 as the options of serve/],
   ["an unknown limit", { limits: { maxMessageLength: 1 } }, TypeError, /maxMessageLength.*maxMes/],
   ["an inherited name as a limit", { limits: { toString: 1 } }, TypeError, /limits.toString/],
   [
@@ -131,7 +139,7 @@ const BAD: [
     "another reaction to a rate",
     { rateLimits: { onExceeded: "drop" } },
     TypeError,
-    /drop as rateLimits.onExceeded: it is "pause" or "close"/,
+    /"drop" as rateLimits.onExceeded: it is "pause" or "close"/,
   ],
   ["null for limits", { limits: null }, TypeError, /^Cannot use null as limits/],
   ["a number for limits", { limits: 5 }, TypeError, /^Cannot use 5 as limits/],
@@ -139,11 +147,11 @@ const BAD: [
     "an unknown overflow policy",
     { limits: { sendQueueOverflow: "ignore" } },
     TypeError,
-    /ignore as limits.sendQueueOverflow.*"close", "drop" or "wait"/,
+    /"ignore" as limits.sendQueueOverflow.*"close", "drop" or "wait"/,
   ],
   ["a number for resume", { resume: 5 }, TypeError, /^Cannot use 5 as resume/],
   ["null for resume", { resume: null }, TypeError, /^Cannot use null as resume/],
-  ["a text for resume", { resume: "yes" }, TypeError, /^Cannot use yes as resume/],
+  ["a text for resume", { resume: "yes" }, TypeError, /^Cannot use "yes" as resume/],
   ["an unknown window", { resume: { window: 1 } }, TypeError, /resume.window: .*windowMs/],
   ["a list for resume.topics", { resume: { topics: ["x"] } }, TypeError, /x as resume.topics/],
   ["a broker that keeps nothing", { resume: true, broker: NO_KEEPER }, TypeError, /no method keep/],
@@ -156,7 +164,7 @@ const BAD: [
   ["a negative port", { port: -1 }, RangeError, /-1 as port/],
   ["a fractional port", { port: 80.5 }, RangeError, /80\.5 as port/],
   ["NaN for a port", { port: NaN }, RangeError, /NaN as port/],
-  ["a text for a port", { port: "80" }, RangeError, /80 as port/],
+  ["a text for a port", { port: "80" }, TypeError, /"80" as port/],
   ["an empty host name", { hostname: "" }, TypeError, /"" as hostname/],
   ["a number for a host name", { hostname: 1 }, TypeError, /1 as hostname/],
   ["an empty path", { path: "" }, TypeError, /"" as path/],
@@ -165,10 +173,10 @@ const BAD: [
   ["a path and a host name", { path: "/tmp/a", hostname: "a" }, TypeError, /path and a port/],
   ["tls without a key", { tls: { cert: "" } }, TypeError, /tls.*PEM/],
   ["tls of bytes", { tls: { cert: new Uint8Array(), key: "" } }, TypeError, /tls.*PEM/],
-  ["null for tls", { tls: null }, TypeError, /tls.*PEM/],
+  ["null for tls", { tls: null }, TypeError, /null as tls/],
   ["a controller for the signal", { signal: new AbortController() }, TypeError, /as signal/],
   ["null for the signal", { signal: null }, TypeError, /as signal/],
-  ["a text for the handler", {}, TypeError, /text as handler: it is a function/, "text"],
+  ["a text for the handler", {}, TypeError, /"text" as handler: it is a function/, "text"],
   ["null for the handler", {}, TypeError, /null as handler: it is a function/, null],
   ["a handler and a callback", { close() {} }, TypeError, /handler and callbacks/],
 ];

@@ -165,7 +165,7 @@ for (const { name, withServer } of TRANSPORTS) {
       [{ timeoutMs: -1 }, RangeError],
       [{ timeoutMs: NaN }, RangeError],
       [{ timeoutMs: 2 ** 31 }, RangeError],
-      [{ timeoutMs: "5" as never }, RangeError],
+      [{ timeoutMs: "5" as never }, TypeError],
       [{ keepListening: 1 as never }, TypeError],
       [{ keepListening: null as never }, TypeError],
     ];

@@ -147,13 +147,14 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("is called as a method of the options", () => {
+      const user = Symbol("user");
       const setup = {
-        user: "ada",
-        upgrade(this: { user: string }) {
-          return { data: this.user };
+        [user]: "ada",
+        upgrade() {
+          return { data: this[user] };
         },
       };
-      return withServer<string>(setup as never, async (server) => {
+      return withServer<string>(setup, async (server) => {
         assertEquals((await server.openPair()).conn.data, "ada");
       });
     });

@@ -190,7 +190,7 @@ describe("presence that is none", () => {
   const circular: unknown[] = [];
   circular.push(circular);
   const bad: [presence: unknown, error: typeof TypeError | typeof RangeError, message: string][] = [
-    ["ann", TypeError, "Cannot use ann as presence"],
+    ["ann", TypeError, 'Cannot use "ann" as presence'],
     [1, TypeError, "Cannot use 1 as presence"],
     [null, TypeError, "as presence: it is a boolean, or { key, info }"],
     [{}, TypeError, "without a key"],
@@ -228,7 +228,7 @@ describe("presence that is none", () => {
     const options: [unknown, typeof TypeError | typeof RangeError, string][] = [
       [true, TypeError, "Cannot use true as presence"],
       [{ ttlMs: 0 }, RangeError, "as presence.ttlMs"],
-      [{ notice: "hello" }, TypeError, "Cannot use hello as presence.notice: it is a function"],
+      [{ notice: "hello" }, TypeError, 'Cannot use "hello" as presence.notice: it is a function'],
     ];
     for (const [presence, error, message] of options) {
       await assertRejects(
