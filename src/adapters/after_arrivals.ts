@@ -5,6 +5,8 @@
  * @module
  */
 
+import { setImmediate } from "../timers.ts";
+
 /** Calls back when all sockets that had something to read have been dealt with. */
 export function afterArrivals(callback: () => void): void {
   setImmediate(callback);

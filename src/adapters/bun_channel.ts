@@ -8,6 +8,7 @@ import type { Address } from "../connection/byte_channel.ts";
 import { OrderedChannel } from "../connection/ordered_channel.ts";
 import type { BunSocket } from "./bun_api.ts";
 import { lostError } from "../connection/lost_error.ts";
+import { queueMicrotask } from "../timers.ts";
 
 /**
  * Where small chunks are put together. Bun has no gather write; but its write is synchronous and

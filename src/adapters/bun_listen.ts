@@ -18,6 +18,7 @@ import { checkListen, isWildcard } from "./listen_check.ts";
 import { toListenError } from "./listen_error.ts";
 import { TlsHandshakes } from "./tls_handshakes.ts";
 import "./turns.ts";
+import { queueMicrotask } from "../timers.ts";
 
 /** A socket has no channel before its TLS handshake is done. */
 type Socket = BunSocket<BunChannel | undefined>;

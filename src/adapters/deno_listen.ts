@@ -17,6 +17,7 @@ import { DenoChannel } from "./deno_channel.ts";
 import { noDelay, toAddress } from "./deno_conn.ts";
 import { BACKLOG, checkListen } from "./listen_check.ts";
 import { toListenError } from "./listen_error.ts";
+import { queueMicrotask, setTimeout } from "../timers.ts";
 
 type OnChannel = (channel: ByteChannel) => void;
 

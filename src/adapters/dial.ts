@@ -10,6 +10,7 @@ import type {
   Dialer,
   DialTarget,
 } from "../connection/byte_channel.ts";
+import { systemClock } from "../connection/clock.ts";
 import type { ConnectError } from "../errors.ts";
 import { connectError, toConnectError } from "./connect_error.ts";
 import { MAX_PATH_SIZE } from "./place.ts";
@@ -128,13 +129,13 @@ function connectFirst(
 ): Promise<ByteChannel> {
   const { promise, resolve, reject } = Promise.withResolvers<ByteChannel>();
   const attempts = new AbortController();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: unknown;
   let started = 0;
   let failed = 0;
   let firstError: unknown;
 
   function finish(): void {
-    clearTimeout(timer);
+    systemClock.clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
     attempts.abort();
   }
@@ -160,10 +161,12 @@ function connectFirst(
   }
 
   function startNext(): void {
-    clearTimeout(timer);
+    systemClock.clearTimeout(timer);
     const address = addresses[started++];
     connectSocket(address, attempts.signal, onChannel).catch(onFailure);
-    if (started < addresses.length) timer = setTimeout(startNext, attemptDelayMs);
+    if (started < addresses.length) {
+      timer = systemClock.setTimeout(startNext, attemptDelayMs);
+    }
   }
 
   signal.addEventListener("abort", onAbort);

@@ -8,6 +8,7 @@ import type { Socket } from "node:net";
 import type { Address } from "../connection/byte_channel.ts";
 import { OrderedChannel } from "../connection/ordered_channel.ts";
 import { lostError } from "../connection/lost_error.ts";
+import { setImmediate } from "../timers.ts";
 
 /** How the listeners, which all sockets share, find the channel of a socket. */
 const channelOf = Symbol("channel");
@@ -53,6 +54,7 @@ export class NodeChannel extends OrderedChannel {
     socket.on("end", onEnd);
     socket.on("error", onError);
     socket.on("close", onClose);
+    if ("Bun" in globalThis) tellOfDestroy(socket);
   }
 
   /** Writes the chunks; `true` where the kernel took all of them at once. */
@@ -114,6 +116,7 @@ export class NodeChannel extends OrderedChannel {
 
   /** Takes the end of the socket. Node closes it by itself once both directions have ended. */
   receiveClose(): void {
+    if (this.#released) return;
     const { readableEnded, writableFinished } = this.#socket;
     this.arriveClosed(this.#error ?? (readableEnded && writableFinished ? undefined : lostError()));
   }
@@ -135,6 +138,19 @@ export class NodeChannel extends OrderedChannel {
     if (this.#resets && !isEnding) this.#socket.resetAndDestroy();
     else this.#socket.destroy();
   }
+}
+
+/**
+ * Tells the channel of a socket that it was destroyed. Bun has the event "close" wait for the global
+ * `setImmediate` of that moment, which programs replace while they are tested.
+ */
+function tellOfDestroy(socket: Socket): void {
+  const { _destroy: destroy } = socket;
+  socket._destroy = function (this: ChannelSocket, error, callback) {
+    destroy.call(this, error, callback);
+    // As late as the event: those of the stream, such as "error", come before.
+    setImmediate(() => this[channelOf].receiveClose());
+  };
 }
 
 function onData(this: ChannelSocket, bytes: Uint8Array): void {

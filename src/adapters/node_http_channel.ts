@@ -9,6 +9,7 @@ import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Address } from "../connection/byte_channel.ts";
 import { NodeChannel } from "./node_channel.ts";
+import { queueMicrotask } from "../timers.ts";
 
 /** What reads from the system. */
 interface ReadHandle {

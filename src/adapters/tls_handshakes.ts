@@ -5,13 +5,14 @@
  */
 
 import type { Address, OnTlsHandshake } from "../connection/byte_channel.ts";
+import { systemClock } from "../connection/clock.ts";
 
 /** How long a peer may take for its TLS handshake before it is dropped. */
 export const tlsHandshakeTimeoutMs = 10_000;
 
 /** A TLS handshake under way. */
 interface Handshake {
-  timer: ReturnType<typeof setTimeout>;
+  timer: unknown;
   /** Gives its place back. */
   leave: () => void;
 }
@@ -40,7 +41,7 @@ export class TlsHandshakes<Socket> {
       this.#drop(socket);
       return;
     }
-    const timer = setTimeout(() => this.#dropNow(socket), tlsHandshakeTimeoutMs);
+    const timer = systemClock.setTimeout(() => this.#dropNow(socket), tlsHandshakeTimeoutMs);
     this.#handshakes.set(socket, { timer, leave });
   }
 
@@ -53,7 +54,7 @@ export class TlsHandshakes<Socket> {
     const handshake = this.#handshakes.get(socket);
     if (handshake === undefined) return false;
     this.#handshakes.delete(socket);
-    clearTimeout(handshake.timer);
+    systemClock.clearTimeout(handshake.timer);
     handshake.leave();
     return true;
   }

@@ -6,5 +6,6 @@
  */
 
 import { giveTurnsBy } from "../connection/turns.ts";
+import { setImmediate } from "../timers.ts";
 
 if (!("Deno" in globalThis)) giveTurnsBy(setImmediate);

@@ -34,6 +34,7 @@ import { NatsLog } from "./nats_log.ts";
 import { NatsNames } from "./nats_names.ts";
 import { NatsSubscriptions } from "./nats_subscriptions.ts";
 import { SharedAnswer } from "./shared_answer.ts";
+import { clearTimeout, setTimeout } from "../timers.ts";
 
 export type * from "../topics/broker.ts";
 

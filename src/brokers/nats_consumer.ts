@@ -1,6 +1,7 @@
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
 import { ANSWER_TIMEOUT_MS, type NatsStream } from "./nats_stream.ts";
 import type { StreamTail } from "./stream_tail.ts";
+import { clearTimeout, setTimeout } from "../timers.ts";
 
 /** How often JetStream says that there is nothing more, in milliseconds. */
 const HEARTBEAT_MS = 500;

@@ -1,5 +1,6 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { StreamState } from "./nats_stream.ts";
+import { clearTimeout, monotonicNow, setTimeout } from "../timers.ts";
 
 /** How many ticks there are, at least, among what a stream has. */
 const TICKS = 4;
@@ -40,7 +41,7 @@ export class NatsTicks {
   /** Begins, unless it has. */
   start(): void {
     if (this.#timer !== undefined) return;
-    this.#lastMs = performance.now();
+    this.#lastMs = monotonicNow();
     this.#wait();
   }
 
@@ -55,7 +56,7 @@ export class NatsTicks {
   /** Notes that a tick came, or 0 where none has. */
   receive(number: number): void {
     this.#last = number;
-    this.#lastMs = performance.now();
+    this.#lastMs = monotonicNow();
   }
 
   /**
@@ -91,7 +92,7 @@ export class NatsTicks {
     if (connection === undefined || connection.isClosed()) return;
     try {
       const { first, last } = await this.#owner.inspect();
-      const isOld = performance.now() - this.#lastMs >= this.#intervalMs;
+      const isOld = monotonicNow() - this.#lastMs >= this.#intervalMs;
       // What comes in may be so much that the size bounds it, rather than the time.
       const isFar = (last - this.#last) * TICKS > last - first;
       if (last > this.#last && (isOld || isFar)) connection.publish(this.#subject);

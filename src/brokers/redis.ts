@@ -33,6 +33,7 @@ import type {
 } from "../topics/broker.ts";
 import { RedisLog, type SendCommand } from "./redis_log.ts";
 import { RedisNames } from "./redis_names.ts";
+import { clearTimeout, setTimeout } from "../timers.ts";
 
 export type * from "../topics/broker.ts";
 

@@ -1,4 +1,5 @@
 import type { KeptMessage } from "../topics/broker.ts";
+import { clearTimeout, setTimeout } from "../timers.ts";
 
 /** How long a message waits for the one before it, in milliseconds. */
 const WAIT_MS = 200;

@@ -4,6 +4,7 @@ import process from "node:process";
 import { isatty } from "node:tty";
 import type { Io } from "./io.ts";
 import { NodeTerminal } from "./node_terminal.ts";
+import { setTimeout } from "../timers.ts";
 
 const [STDIN, STDOUT, STDERR] = [0, 1, 2];
 /** How soon is tried again, where a pipe that does not block is full. */

@@ -1,5 +1,6 @@
 import type { Connection } from "../connection/connection.ts";
 import { describePong } from "./describe.ts";
+import { clearInterval, setInterval } from "../timers.ts";
 
 /** Sends a Ping, and tells of its Pong. */
 export async function ping(conn: Connection, report: (text: string) => unknown): Promise<void> {

@@ -5,6 +5,7 @@ import type { Io } from "./io.ts";
 import { splitLines } from "./line_splitter.ts";
 import { writeMessage } from "./message_writer.ts";
 import { Silence } from "./silence.ts";
+import { clearTimeout, setTimeout } from "../timers.ts";
 
 /** How long a server that has taken everything may take to answer a Ping. */
 const PONG_TIMEOUT_MS = 5_000;

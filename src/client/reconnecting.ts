@@ -11,6 +11,7 @@ import { ResumeState } from "../resume/resume_state.ts";
 import { RESUME } from "../resume/subprotocol.ts";
 import type { ConnectAgain } from "./connect.ts";
 import { CONNECT_OPTIONS, type ConnectOptions } from "./options.ts";
+import { dateNow, parseDate } from "../timers.ts";
 
 /** Why a connection has to be made again, and when that will be tried. */
 export interface Retry {
@@ -283,8 +284,8 @@ function askedDelayMs(cause: Retry["cause"], random: () => number): number {
 /** Parses seconds, or a date (RFC 9110, section 10.2.3); gives 0 where it is neither, or has passed. */
 function parseRetryAfterMs(value: string): number {
   if (/^\d+$/.test(value)) return Number(value) * 1_000;
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? 0 : Math.max(0, date - Date.now());
+  const date = parseDate(value);
+  return Number.isNaN(date) ? 0 : Math.max(0, date - dateNow());
 }
 
 function wait(clock: Clock, delayMs: number, signal: AbortSignal | undefined): Promise<void> {

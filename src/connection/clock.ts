@@ -1,3 +1,5 @@
+import { clearTimeout, monotonicNow, setTimeout } from "../timers.ts";
+
 /** The time, as the connection and the server see it. Tests bring one that they move by hand. */
 export interface Clock {
   /** The milliseconds since a moment that stays the same. */
@@ -10,7 +12,7 @@ export interface Clock {
 
 /** The clock of the machine. */
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: monotonicNow,
   setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
   clearTimeout: (timer) => clearTimeout(timer as number),
 };

@@ -5,6 +5,7 @@
  */
 
 import type { Address, ByteChannel, ByteChannelHandler } from "./byte_channel.ts";
+import { queueMicrotask } from "../timers.ts";
 
 /**
  * A byte channel without its socket. A subclass tells what the socket does, whenever it does it;

@@ -9,6 +9,7 @@ import { Fifo } from "./fifo.ts";
 import type { Limits } from "./options.ts";
 import { createDeferred, type Deferred, RESOLVED } from "./promises.ts";
 import type { SharedFrames } from "./subscriber.ts";
+import { clearTimeout, queueMicrotask, setTimeout } from "../timers.ts";
 
 // Output is gathered up to this size before it is written: larger writes win nothing.
 const MAX_GATHERED = 64 * 1024;

@@ -13,6 +13,7 @@
 
 import { type Clock, systemClock } from "./clock.ts";
 import { Fifo } from "./fifo.ts";
+import { setTimeout } from "../timers.ts";
 
 /** How long all connections together may work in one turn of the event loop, in milliseconds. */
 const TURN_MS = 10;
@@ -54,9 +55,6 @@ export interface TurnTaker {
   /** Goes on working. */
   takeTurn(): void;
 }
-
-// Kept from the start: programs replace it while they test with a clock of their own.
-const { setTimeout } = globalThis;
 
 /** Calls back when the event loop has had a turn. */
 let giveTurn: (callback: () => void) => void = (callback) => void setTimeout(callback, 0);

@@ -8,6 +8,7 @@ import type { CloseInfo, Message } from "./connection.ts";
 import { ListenerTarget } from "./listener_target.ts";
 import type { MessageIterator } from "./message_iterators.ts";
 import { isArrayBuffer, isBlob } from "../values.ts";
+import { setImmediate } from "../timers.ts";
 
 const CONNECTING = 0;
 const OPEN = 1;

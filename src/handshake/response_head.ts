@@ -8,6 +8,7 @@ import {
   type HeaderFields,
   isSendable,
 } from "./field_line.ts";
+import { dateNow, formatDate } from "../timers.ts";
 import { isDate } from "../values.ts";
 import { encodeLatin1 } from "./latin1.ts";
 import { statusText } from "./status_text.ts";
@@ -182,7 +183,7 @@ export function encodeResponseHead(
     text += `Content-Length: ${contentLength}\r\n`;
   }
   // "An origin server with a clock MUST generate a Date header field" (RFC 9110, section 6.6.1).
-  if (!hasDate) text += `Date: ${(date ?? new Date()).toUTCString()}\r\n`;
+  if (!hasDate) text += `Date: ${date?.toUTCString() ?? formatDate(dateNow())}\r\n`;
   return encodeLatin1(`${text}${fields}\r\n`);
 }
 

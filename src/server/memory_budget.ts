@@ -3,6 +3,7 @@ import type { Clock } from "../connection/clock.ts";
 import { withDefaults } from "../connection/options.ts";
 import { checkLimit } from "../limits.ts";
 import type { HostOptions } from "./options.ts";
+import { queueMicrotask } from "../timers.ts";
 
 /** What all connections of a server together may hold. */
 export interface MemoryBudgetOptions {

@@ -3,6 +3,7 @@ import type { Clock } from "../connection/clock.ts";
 import { OrderedChannel } from "../connection/ordered_channel.ts";
 import type { Link } from "./link.ts";
 import { MemoryWire } from "./memory_wire.ts";
+import { queueMicrotask } from "../timers.ts";
 
 /** One end of a link. */
 export class MemoryEnd extends OrderedChannel {

@@ -3,6 +3,7 @@ import { checkDuration } from "../connection/options.ts";
 import { logError, refusePromise } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import type { Wire } from "./link.ts";
+import { queueMicrotask } from "../timers.ts";
 
 /** What is under way: bytes, the end of the direction, or the news that the writer is gone. */
 interface Parcel {

@@ -1,3 +1,5 @@
+import { setTimeout } from "../timers.ts";
+
 const NOTHING = new Uint8Array(0);
 
 /** Lets the event loop turn: what is ready, and timers of 0 milliseconds, happen meanwhile. */

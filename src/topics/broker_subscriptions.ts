@@ -1,4 +1,5 @@
 import type { Clock } from "../connection/clock.ts";
+import { queueMicrotask } from "../timers.ts";
 
 /** How long to wait after the broker refused something, in milliseconds. */
 const RETRY_MS = 1_000;

@@ -1,5 +1,6 @@
 import { lengthOfEntry, lengthOfText, splitUp, type Update } from "./presence_message.ts";
 import type { ShareEntry } from "./presence_room.ts";
+import { queueMicrotask } from "../timers.ts";
 
 /** What the other servers were told of a topic, and what is still to be told. */
 interface Told {

@@ -14,6 +14,7 @@ import { type Except, formOf, PublishedMessage } from "./published_message.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { TopicSubscription } from "./topic_subscription.ts";
 import { WaitingOrder } from "./waiting_order.ts";
+import { queueMicrotask } from "../timers.ts";
 
 /** Keeps the messages of topics, for subscribers that come back. */
 export interface TopicKeeper {

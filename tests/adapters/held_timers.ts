@@ -4,17 +4,18 @@
  * @module
  */
 
+import { systemClock } from "../../src/connection/clock.ts";
+
 /** Holds the timers that are set with one delay; all others run as always. */
 export class HeldTimers {
-  readonly #setTimeout = globalThis.setTimeout;
-  readonly #clearTimeout = globalThis.clearTimeout;
+  readonly #before = { ...systemClock };
   readonly #held = new Map<unknown, () => void>();
   #waiting: { count: number; resolve: () => void }[] = [];
 
   /** Starts to hold the timers that are set with `delayMs`. */
   constructor(delayMs: number) {
-    globalThis.setTimeout = ((run: () => void, ms?: number, ...rest: []) => {
-      if (ms !== delayMs) return this.#setTimeout(run, ms, ...rest);
+    systemClock.setTimeout = (run, ms) => {
+      if (ms !== delayMs) return this.#before.setTimeout(run, ms);
       const timer = {};
       this.#held.set(timer, run);
       this.#waiting = this.#waiting.filter(({ count, resolve }) => {
@@ -23,10 +24,10 @@ export class HeldTimers {
         return false;
       });
       return timer;
-    }) as typeof setTimeout;
-    globalThis.clearTimeout = ((timer?: number) => {
-      if (!this.#held.delete(timer)) this.#clearTimeout(timer);
-    }) as typeof clearTimeout;
+    };
+    systemClock.clearTimeout = (timer) => {
+      if (!this.#held.delete(timer)) this.#before.clearTimeout(timer);
+    };
   }
 
   /** How many timers are set. */
@@ -42,7 +43,7 @@ export class HeldTimers {
 
   /** Waits until all timers are cleared. */
   async untilCleared(): Promise<void> {
-    while (this.#held.size > 0) await new Promise((resolve) => this.#setTimeout(resolve, 1));
+    while (this.#held.size > 0) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
   /** Lets the time of all timers come. */
@@ -54,7 +55,6 @@ export class HeldTimers {
 
   /** Holds no more timers. */
   restore(): void {
-    globalThis.setTimeout = this.#setTimeout;
-    globalThis.clearTimeout = this.#clearTimeout;
+    Object.assign(systemClock, this.#before);
   }
 }

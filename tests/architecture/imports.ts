@@ -61,6 +61,19 @@ const CLOCK_NAMES = new Set([
   "performance",
   "Temporal",
 ]);
+/** What programs replace while they are tested: what needs it takes it from the one file that kept it. */
+const TIMERS = "src/timers.ts";
+const TIMER_NAMES = new Set([
+  "clearImmediate",
+  "clearInterval",
+  "clearTimeout",
+  "queueMicrotask",
+  "setImmediate",
+  "setInterval",
+  "setTimeout",
+]);
+/** What is replaced too, and is a type or a property elsewhere. */
+const TIME_OBJECTS = new Set(["Date", "performance", "Temporal"]);
 const PROMISE_NAMES = new Set(["Promise", "PromiseLike", "async", "await"]);
 
 /** Tells whether the statement that `tokens[start]` begins imports or exports types only. */
@@ -123,6 +136,7 @@ export function resolveImport(file: string, specifier: string): string {
 
 function checkImport(file: string, { specifier, kind }: Import): string | undefined {
   if (specifier === undefined) return "imports what is not a literal";
+  if (/^node:timers(?:\/|$)/.test(specifier)) return `imports "${specifier}"`;
   if (specifier.startsWith("node:")) {
     const isAllowed = file.startsWith("src/adapters/") || PROGRAM.test(file) ||
       (file.startsWith("src/brokers/") && specifier === BUFFER) ||
@@ -155,6 +169,46 @@ function isForbidden(file: string, name: string): boolean {
   return CLOCK_NAMES.has(name) || (PROMISE_NAMES.has(name) && !STREAMS.test(file));
 }
 
+/** Whether what `tokens[start]` begins declares a method: behind its parameters comes the type it returns. */
+function isMethod(tokens: Token[], start: number): boolean {
+  if (tokens[start + 1]?.text !== "(") return false;
+  let depth = 0;
+  let end = start + 1;
+  do {
+    if (tokens[end].text === "(") depth++;
+    if (tokens[end].text === ")") depth--;
+    end++;
+  } while (depth > 0 && end < tokens.length);
+  return tokens[end]?.text === ":";
+}
+
+/** Gives where a file names a timer or the time, and does not take it from the file that kept it. */
+function checkTimers(file: string, tokens: Token[]): string[] {
+  // The layers that know no time may not even take it from there.
+  if (file === TIMERS || SYNCHRONOUS.test(file)) return [];
+  const kept = new Set<string>();
+  for (const [index, token] of tokens.entries()) {
+    if (token.kind !== "string" || tokens[index - 1]?.text !== "from") continue;
+    if (!token.text.startsWith(".") || resolveImport(file, token.text) !== TIMERS) continue;
+    for (let i = index; tokens[i].text !== "{"; i--) kept.add(tokens[i].text);
+  }
+  const problems: string[] = [];
+  for (const [index, { kind, text, line }] of tokens.entries()) {
+    if (kind !== "word") continue;
+    const [before, after] = [tokens[index - 1]?.text, tokens[index + 1]?.text];
+    const isGlobal = before === "." && tokens[index - 2]?.text === "globalThis";
+    const isProperty = !isGlobal && (before === "." || after === ":");
+    const isTimer = TIMER_NAMES.has(text) && !isProperty && !isMethod(tokens, index) &&
+      (isGlobal || !kept.has(text));
+    const isTime = TIME_OBJECTS.has(text) && !isProperty &&
+      (isGlobal || before === "new" || after === "." || after === "(");
+    if (isTimer || isTime) {
+      problems.push(`${file}:${line}: names the global ${text}, which is replaced in tests`);
+    }
+  }
+  return [...new Set(problems)];
+}
+
 /** Gives the rules that a file breaks, one line each. */
 export function checkFile(file: string, source: string): string[] {
   const tokens = tokenize(source);
@@ -163,6 +217,7 @@ export function checkFile(file: string, source: string): string[] {
     const problem = checkImport(file, found);
     if (problem !== undefined) problems.push(`${file}:${found.line}: ${problem}`);
   }
+  problems.push(...checkTimers(file, tokens));
   for (const [index, { kind, text, line }] of tokens.entries()) {
     if (kind !== "word" || !isForbidden(file, text)) continue;
     // A property that happens to be called so is another thing, but for that of globalThis.

@@ -6,12 +6,11 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { tlsHandshakeTimeoutMs } from "../../src/adapters/tls_handshakes.ts";
+import { systemClock } from "../../src/connection/clock.ts";
 import "./report_memory.ts";
 
-const { setTimeout } = globalThis;
-globalThis.setTimeout =
-  ((run: () => void, ms?: number, ...rest: []) =>
-    setTimeout(run, ms === tlsHandshakeTimeoutMs ? ms / 100 : ms, ...rest)) as typeof setTimeout;
+const { setTimeout } = systemClock;
+systemClock.setTimeout = (run, ms) => setTimeout(run, ms === tlsHandshakeTimeoutMs ? ms / 100 : ms);
 
 const { serve } = await import("../../mod.ts");
 const [cert, key] = ["cert.pem", "key.pem"].map((name) =>
