@@ -8,6 +8,7 @@ import type { DialTarget } from "../connection/byte_channel.ts";
 import { ConnectError } from "../errors.ts";
 import { placeOf } from "./place.ts";
 import { describeTlsFailure, toWords } from "./tls_failure.ts";
+import { isErrorObject } from "../values.ts";
 
 /** What the system's error codes mean to someone who connects. */
 const reasons: ReadonlyMap<string, string> = new Map([
@@ -66,7 +67,7 @@ const synonyms: ReadonlyMap<string, string> = new Map([
  */
 export function connectError(target: DialTarget, code: string, cause?: unknown): ConnectError {
   const reason = reasons.get(code) ??
-    (cause instanceof Error ? cause.message : `the system answered ${code}`);
+    (isErrorObject(cause) ? cause.message : `the system answered ${code}`);
   return new ConnectError(code, `Cannot connect to ${placeOf(target)}: ${reason}`, cause);
 }
 

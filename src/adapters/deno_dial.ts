@@ -9,6 +9,7 @@ import type { DenoApi, DenoConn } from "./deno_api.ts";
 import { DenoChannel } from "./deno_channel.ts";
 import { noDelay, toAddress } from "./deno_conn.ts";
 import { type ConnectSocket, createDial, ignoringHandler, type LookUp } from "./dial.ts";
+import { isErrorObject } from "../values.ts";
 
 declare const Deno: DenoApi;
 
@@ -36,7 +37,7 @@ const connectSocket: ConnectSocket = async (target, signal, onChannel) => {
 
 /** Adds the code, which Deno gives to all errors but those of names. */
 function addCode(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
+  if (!isErrorObject(error)) return error;
   const { name, message } = error;
   if (name !== "URIError" && !message.startsWith("failed to lookup address")) return error;
   const isTemporary = message.includes("Temporary failure");

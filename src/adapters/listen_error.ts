@@ -7,6 +7,7 @@
 import type { ListenTarget } from "../connection/byte_channel.ts";
 import { ListenError } from "../errors.ts";
 import { placeOf } from "./place.ts";
+import { isErrorObject } from "../values.ts";
 
 /** What the system's error codes mean to someone who starts a server. */
 const reasons: ReadonlyMap<string, string> = new Map([
@@ -37,7 +38,7 @@ const synonyms: ReadonlyMap<string, string> = new Map([
  */
 export function listenError(target: ListenTarget, code: string, cause?: unknown): ListenError {
   const reason = reasons.get(code) ??
-    (cause instanceof Error ? cause.message : `the system answered ${code}`);
+    (isErrorObject(cause) ? cause.message : `the system answered ${code}`);
   return new ListenError(code, `Cannot listen on ${placeOf(target)}: ${reason}`, cause);
 }
 
@@ -46,7 +47,7 @@ export function toListenError(target: ListenTarget, error: unknown): ListenError
   const { code, name } = error as { code?: unknown; name?: unknown };
   // A runtime's TLS library objects to a certificate that is well-formed, such as to a short key.
   if (typeof code === "string" && /^ERR_(CRYPTO|OSSL|SSL|TLS)_/.test(code)) {
-    return certificateError(error instanceof Error ? error.message : code, error);
+    return certificateError(isErrorObject(error) ? error.message : code, error);
   }
   // Deno's own permissions have no code.
   if (name === "NotCapable") return listenError(target, "EACCES", error);

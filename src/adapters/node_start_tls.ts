@@ -17,6 +17,7 @@ import { ignoringHandler } from "./dial.ts";
 import { NodeChannel } from "./node_channel.ts";
 import { ChannelDuplex, TlsChannel } from "./node_channel_duplex.ts";
 import { isTlsFailure } from "./tls_failure.ts";
+import { isErrorObject } from "../values.ts";
 
 /** What TLS stands on, and how what comes out of it becomes a channel. */
 interface Ground {
@@ -139,7 +140,7 @@ function beginTls(stream: Duplex, serverName: string, options: TlsClientOptions)
     });
   } catch (error) {
     stream.destroy();
-    throw certificateError(error instanceof Error ? error.message : String(error), error);
+    throw certificateError(isErrorObject(error) ? error.message : String(error), error);
   }
 }
 

@@ -25,6 +25,7 @@ import { NatsTicks, type NatsTicksOwner } from "./nats_ticks.ts";
 import { RefusedError } from "./refused_error.ts";
 import type { StreamMessage } from "./stream_tail.ts";
 import { TopicOrder } from "./topic_order.ts";
+import { isErrorObject } from "../values.ts";
 
 /** What stands for the subject of ticks, which is no topic's. */
 const TICKS = "";
@@ -281,8 +282,8 @@ function toKept(
 
 /** Tells whether an error says that a message can't be published, rather than that it was not. */
 function isRefusal(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { name } = error.cause instanceof Error ? error.cause : error;
+  if (!isErrorObject(error)) return false;
+  const { name } = isErrorObject(error.cause) ? error.cause : error;
   return name === "PermissionViolationError" || name === "InvalidArgumentError";
 }
 

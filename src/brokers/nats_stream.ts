@@ -2,6 +2,7 @@ import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import { decodeBase64 } from "@std/encoding/base64";
 import type { KeepWindow } from "../topics/broker.ts";
 import type { StreamMessage } from "./stream_tail.ts";
+import { isErrorObject } from "../values.ts";
 
 /** How long an answer may take, in milliseconds. */
 export const ANSWER_TIMEOUT_MS = 5_000;
@@ -155,7 +156,7 @@ export class NatsStream {
 
 /** Tells whether nobody was there to answer a request. */
 export function isNoResponder(error: unknown): boolean {
-  return error instanceof Error && error.cause instanceof Error &&
+  return isErrorObject(error) && isErrorObject(error.cause) &&
     error.cause.name === "NoResponders";
 }
 

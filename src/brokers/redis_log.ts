@@ -3,6 +3,7 @@ import type { KeepWindow, KeptMessage, MissedMessages, Position } from "../topic
 import type { RedisNames } from "./redis_names.ts";
 import { RefusedError } from "./refused_error.ts";
 import { APPEND, READ } from "./redis_scripts.ts";
+import { isErrorObject } from "../values.ts";
 
 /** Sends a command; strings of its reply are bytes. */
 export type SendCommand = (words: readonly (string | Buffer)[]) => Promise<unknown>;
@@ -124,7 +125,7 @@ export class RedisLog {
       return await this.#send(["EVALSHA", script.hash, ...rest]);
     } catch (error) {
       // Somebody had Redis forget it.
-      if (!(error instanceof Error) || codeOf(error) !== "NOSCRIPT") throw error;
+      if (!isErrorObject(error) || codeOf(error) !== "NOSCRIPT") throw error;
     }
     return await this.#send(["EVAL", script.text, ...rest]);
   }
@@ -138,7 +139,7 @@ function codeOf({ message }: Error): string | undefined {
 
 /** Tells what Redis refuses for good from all else that may happen. */
 function toRefusal(topic: string, error: unknown): unknown {
-  const code = error instanceof Error ? codeOf(error) : undefined;
+  const code = isErrorObject(error) ? codeOf(error) : undefined;
   if (code === undefined || !REFUSALS.has(code)) return error;
   const reason = (error as Error).message;
   return new RefusedError(`Cannot keep a message of ${JSON.stringify(topic)}: ${reason}`, {

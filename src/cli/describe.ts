@@ -2,6 +2,7 @@ import { CloseCode } from "../codec/close_code.ts";
 import type { CloseInfo } from "../connection/connection.ts";
 import { ConnectError, UnexpectedResponseError } from "../errors.ts";
 import { toPrintableLine } from "./printable.ts";
+import { isErrorObject } from "../values.ts";
 
 /** The header fields of a refusal that say what to do about it. */
 const TELLING_FIELDS = [
@@ -19,7 +20,7 @@ const MAX_BODY_LENGTH = 300;
 /** Says in one line why there is no connection. */
 export function describeError(error: unknown): string {
   if (error instanceof UnexpectedResponseError) return describeResponse(error);
-  const message = toPrintableLine(error instanceof Error ? error.message : String(error));
+  const message = toPrintableLine(isErrorObject(error) ? error.message : String(error));
   if (!(error instanceof ConnectError) || message.includes(error.code)) return message;
   return `${message} (${error.code})`;
 }

@@ -190,7 +190,7 @@ async function* reconnect<Data>(
     if (signal?.aborted) return;
     let cause: Retry["cause"];
     let isAfresh = false;
-    if (result instanceof Error) {
+    if (isFailure(result)) {
       cause = result;
     } else {
       const openedAt = clock.now();
@@ -214,7 +214,7 @@ async function* reconnect<Data>(
       await abortable(ask(shouldReconnect, cause, fail), signal).catch(() => false));
     if (signal?.aborted) return;
     if (!goesOn) {
-      if (cause instanceof Error) throw cause;
+      if (isFailure(cause)) throw cause;
       const { closeCode, reason } = cause;
       if (closeCode === CloseCode.NormalClosure) return;
       throw new ConnectionClosedError("Cannot go on reconnecting", closeCode, reason);
@@ -238,10 +238,14 @@ async function attempt<Data>(
   try {
     return await connect(url, options, { resume });
   } catch (error) {
-    const mayPass = error instanceof ConnectError || error instanceof UnexpectedResponseError;
-    if (mayPass || options.signal?.aborted) return error as ConnectError;
+    if (isFailure(error) || options.signal?.aborted) return error as ConnectError;
     throw error;
   }
+}
+
+/** Whether an attempt failed in a way that another one may not. */
+function isFailure(value: unknown): value is ConnectError | UnexpectedResponseError {
+  return value instanceof ConnectError || value instanceof UnexpectedResponseError;
 }
 
 /** Asks `shouldReconnect`. What is no answer is no, and goes to `fail`. */

@@ -21,8 +21,6 @@ export interface WebSocketAddress {
 /** Where a proxy is. */
 export type ProxyAddress = Omit<WebSocketAddress, "target">;
 
-const utf8Encoder = new TextEncoder();
-
 /**
  * Parses the URL of a WebSocket: `ws:` or `wss:`, or their synonyms `http:` and `https:`.
  *
@@ -111,7 +109,7 @@ function toAuthorization(url: URL): string | undefined {
     throw new TypeError(`Cannot log in to ${describe(url)}: its user has a colon`);
   }
   const credentials = `${user}:${decodePercent(password)}`;
-  return `Basic ${encodeBase64(utf8Encoder.encode(credentials))}`;
+  return `Basic ${encodeBase64(credentials)}`;
 }
 
 /** Leaves what is no percent-encoded UTF-8 as it is. */

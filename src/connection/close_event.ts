@@ -16,9 +16,10 @@ const PlainCloseEvent = class CloseEvent extends Event {
   }
 };
 
+/** Kept, as programs may replace the global one: an `EventTarget` takes events of its own realm alone. */
+const Class = globalThis.CloseEvent ?? PlainCloseEvent;
+
 /** Creates a `close` event, of the runtime's own class where it has one. */
 export function createCloseEvent(init: { code: number; reason: string; wasClean: boolean }): Event {
-  return "CloseEvent" in globalThis
-    ? new CloseEvent("close", init)
-    : new PlainCloseEvent("close", init);
+  return new Class("close", init);
 }

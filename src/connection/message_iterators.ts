@@ -1,6 +1,7 @@
 import type { IncomingMessage, Message } from "./connection.ts";
 import type { ReceivedMessage, ReceiveQueue } from "./receive_queue.ts";
 import { StreamedMessage } from "./streamed_message.ts";
+import { isPromise } from "../values.ts";
 
 const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
 
@@ -48,7 +49,7 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T> {
   ): IteratorResult<T, undefined> | Promise<IteratorResult<T, undefined>> {
     if (message === undefined) return DONE;
     const value = this.convert(message);
-    if (value instanceof Promise) return value.then((value) => ({ value, done: false }));
+    if (isPromise(value)) return value.then((value) => ({ value, done: false }));
     return { value, done: false };
   }
 

@@ -1,6 +1,7 @@
 import type { Message } from "./connection.ts";
 import type { MessageIterator } from "./message_iterators.ts";
 import { createDeferred, type Deferred, RESOLVED } from "./promises.ts";
+import { isPromise } from "../values.ts";
 
 /**
  * Makes a stream of the messages, which pulls one at a time; `end` ends it, where no message is left:
@@ -38,7 +39,7 @@ export function createReadable(
     pull() {
       isPulling = true;
       const next = messages.nextNow();
-      return next instanceof Promise ? next.then(deliver) : deliver(next);
+      return isPromise(next) ? next.then(deliver) : deliver(next);
     },
     cancel(reason) {
       isOver = true;

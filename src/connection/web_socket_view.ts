@@ -7,7 +7,7 @@ import { createCloseEvent } from "./close_event.ts";
 import type { CloseInfo, Message } from "./connection.ts";
 import { ListenerTarget } from "./listener_target.ts";
 import type { MessageIterator } from "./message_iterators.ts";
-import { isArrayBuffer, isBlob } from "../values.ts";
+import { isArrayBuffer, isBlob, isPromise } from "../values.ts";
 import { setImmediate } from "../timers.ts";
 
 const CONNECTING = 0;
@@ -16,6 +16,8 @@ const CLOSING = 2;
 const CLOSED = 3;
 
 const encoder = new TextEncoder();
+/** Kept, like the classes that are extended here. */
+const { Event } = globalThis;
 
 /** What the view does with the connection. */
 export interface WebSocketViewOwner {
@@ -229,7 +231,7 @@ export class WebSocketView extends ListenerTarget {
 
   #receiveNext(): void {
     const next = this.#messages.nextNow();
-    if (next instanceof Promise) void next.then((result) => this.#receive(result));
+    if (isPromise(next)) void next.then((result) => this.#receive(result));
     else this.#receive(next);
   }
 

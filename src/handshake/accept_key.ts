@@ -20,5 +20,7 @@ const encoder = new TextEncoder();
  * ```
  */
 export async function computeAccept(key: string): Promise<string> {
-  return encodeBase64(await crypto.subtle.digest("SHA-1", encoder.encode(key + GUID)));
+  // Its buffer may be of another realm, which `encodeBase64` would not know.
+  const digest = await crypto.subtle.digest("SHA-1", encoder.encode(key + GUID));
+  return encodeBase64(new Uint8Array(digest));
 }
