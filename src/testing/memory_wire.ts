@@ -1,3 +1,4 @@
+import { cloneBytes } from "../codec/byte_collector.ts";
 import type { Clock } from "../connection/clock.ts";
 import { checkDuration } from "../connection/options.ts";
 import { logError, refusePromise } from "../hooks.ts";
@@ -124,7 +125,7 @@ export class MemoryWire implements Wire {
     for (const chunk of chunks) {
       this.#underWay += chunk.length;
       // A copy, since the writer uses the memory again.
-      this.#send(chunk.slice());
+      this.#send(cloneBytes(chunk, 0, chunk.length));
     }
     this.#isFull = this.#underWay > this.#capacity;
     return !this.#isFull;

@@ -1,4 +1,5 @@
 import { describe, it } from "node:test";
+import { Buffer } from "node:buffer";
 import { runInNewContext } from "node:vm";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { connectError } from "../../src/adapters/connect_error.ts";
@@ -123,6 +124,20 @@ describe("values of another realm", () => {
     for (const length of [0, 100, 50_000]) {
       await client.send(foreignBytes(length));
       assertEquals(await receiveMessage(server as Connection<unknown>), bytes(length));
+    }
+    await client.close();
+  });
+
+  it("the bytes of a Buffer are the sender's again when they are sent", async () => {
+    const { server, client, link } = await connectedPair();
+    for (const length of [10, 60_000]) {
+      const buffer = Buffer.alloc(length, 7);
+      link.stall();
+      await server.send(buffer);
+      buffer.fill(0);
+      link.flow();
+      const message = await receiveMessage(client) as Uint8Array;
+      assertEquals([message.length, message[0], message.constructor], [length, 7, Uint8Array]);
     }
     await client.close();
   });
