@@ -1,7 +1,7 @@
 /**
  * Checks the examples of the README, of the guides in `docs/` and of the doc comments: each fenced
- * `ts` block is a module of its own, is type checked, and is run on Deno. What a block may say after
- * `ts`: `no-run` (only type checked, as where it waits for ever or needs files) or `ignore` (neither).
+ * `ts` block is a module of its own, is type checked, and is run on Deno. A block may say after `ts`:
+ * `on bun`, where it is run instead, or `no-run: ` and why it is only type checked.
  *
  * An example that serves may leave its server open: it has run once its top level has, and what it
  * started has had a moment to fail. Its ports (80xx and 84xx) are replaced by free ones.
@@ -11,6 +11,7 @@
 
 import { replacePorts } from "./example_ports.ts";
 import { extractExamples } from "./extract_examples.ts";
+import { findRuntime } from "./runtimes.ts";
 
 const RUNNER = "tools/run_example.ts";
 const DEADLINE_MS = 15_000;
@@ -21,7 +22,7 @@ interface Written {
   line: number;
   /** Where it was written to. */
   path: string;
-  runs: boolean;
+  runsOn: "deno" | "bun" | undefined;
 }
 
 async function findFiles(folder: string, ending: string): Promise<string[]> {
@@ -42,18 +43,21 @@ async function writeExamples(folder: string): Promise<Written[]> {
       if (error instanceof Deno.errors.NotFound) return "";
       throw error;
     });
-    for (const { line, code, attributes } of extractExamples(file, text)) {
-      if (attributes.includes("ignore")) continue;
+    for (const { line, code, runsOn } of extractExamples(file, text)) {
       const path = `${folder}/${file.replaceAll(/[^\w]/g, "_")}_${line}.ts`;
       await Deno.writeTextFile(path, await replacePorts(code));
-      written.push({ file, line, path, runs: !attributes.includes("no-run") });
+      written.push({ file, line, path, runsOn });
     }
   }
   return written;
 }
 
-async function deno(args: string[], signal?: AbortSignal): Promise<[success: boolean, string]> {
-  const command = new Deno.Command(Deno.execPath(), { args, stdin: "null", signal });
+async function execute(
+  executable: string,
+  args: string[],
+  signal?: AbortSignal,
+): Promise<[success: boolean, string]> {
+  const command = new Deno.Command(executable, { args, stdin: "null", signal });
   const { success, stdout, stderr } = await command.output();
   return [success, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr)];
 }
@@ -71,12 +75,16 @@ function withPlaces(text: string, examples: Written[]): string {
 }
 
 async function run(example: Written): Promise<boolean> {
-  const { file, line, path } = example;
+  const { file, line, path, runsOn } = example;
+  const executable = runsOn === "bun" ? (await findRuntime("bun")).executable : Deno.execPath();
+  const args = runsOn === "bun" ? [] : ["run", "-A", "--no-check"];
   const deadline = AbortSignal.timeout(DEADLINE_MS);
-  const [success, output] = await deno(["run", "-A", "--no-check", RUNNER, path], deadline);
+  const [success, output] = await execute(executable, [...args, RUNNER, path], deadline);
   if (success) return true;
   const why = deadline.aborted
-    ? `its top level did not end within ${DEADLINE_MS / 1000} s; is it one to mark as no-run?`
+    ? `its top level did not end within ${
+      DEADLINE_MS / 1000
+    } s; can it be written such that it does?`
     : "it failed";
   console.error(`${file}:${line}: ${why}\n${withPlaces(output, [example]).replace(/^/gm, "  ")}`);
   return false;
@@ -85,12 +93,16 @@ async function run(example: Written): Promise<boolean> {
 async function checkExamples(folder: string): Promise<boolean> {
   const examples = await writeExamples(folder);
   if (examples.length === 0) return true;
-  const [isTyped, diagnostics] = await deno(["check", "--quiet", ...examples.map((e) => e.path)]);
+  const [isTyped, diagnostics] = await execute(Deno.execPath(), [
+    "check",
+    "--quiet",
+    ...examples.map((e) => e.path),
+  ]);
   if (!isTyped) {
     console.error(withPlaces(diagnostics, examples));
     return false;
   }
-  const queue = examples.filter(({ runs }) => runs);
+  const queue = examples.filter(({ runsOn }) => runsOn !== undefined);
   const running = queue.length;
   let failed = 0;
   const work = async () => {

@@ -1,5 +1,6 @@
 /**
- * Finds the fenced TypeScript blocks of a Markdown file, or of the doc comments of a source file.
+ * Finds the fenced TypeScript blocks of a Markdown file, or of the doc comments of a source file. Behind
+ * `ts` a block may say `no-run: why`, or `on bun` where it is for that runtime.
  *
  * @module
  */
@@ -10,11 +11,13 @@ export interface Example {
   line: number;
   /** The code. */
   code: string;
-  /** What follows the language, such as `["no-run"]`. */
-  attributes: string[];
+  /** The runtime that it is for; `undefined` where it is not run. */
+  runsOn: "deno" | "bun" | undefined;
 }
 
-const OPENING = /^( *)```(ts|typescript)\b(.*)$/;
+const OPENING = /^( *)```(.*)$/;
+/** What is no example in TypeScript. */
+const OTHERS: ReadonlySet<string> = new Set(["haproxy", "nginx", "sh", "text"]);
 
 /** Gives the Markdown of each line: all of it in a Markdown file, that in doc comments elsewhere. */
 function markdownOf(file: string, text: string): string[] {
@@ -36,15 +39,30 @@ export function extractExamples(file: string, text: string): Example[] {
   for (let start = 0; start < lines.length; start++) {
     const opening = OPENING.exec(lines[start]);
     if (opening === null) continue;
-    const [, indent, , rest] = opening;
+    const [, indent, info] = opening;
+    const refuse = (reason: string) =>
+      new SyntaxError(`Cannot read ${file}:${start + 1}: ${reason}`);
     const end = lines.indexOf(`${indent}\`\`\``, start + 1);
-    if (end === -1) throw new SyntaxError(`Cannot read ${file}:${start + 1}: the block has no end`);
+    if (end === -1) throw refuse("the block has no end");
+    if (OTHERS.has(info)) {
+      start = end;
+      continue;
+    }
+    const [, how] = /^ts(?:$| (.*))/.exec(info) ?? [null, info];
+    const runsOn = how === undefined ? "deno" : how === "on bun" ? "bun" : undefined;
+    if (runsOn === undefined && !/^no-run: \w.{9}/.test(how ?? "")) {
+      throw refuse(
+        `a block is "ts", "ts on bun", or "ts no-run: " and why, or else one of ${
+          [...OTHERS].join(", ")
+        }; got ${JSON.stringify(info)}`,
+      );
+    }
     examples.push({
       line: start + 2,
       code: lines.slice(start + 1, end)
         .map((line) => line.startsWith(indent) ? line.slice(indent.length) : line)
         .join("\n") + "\n",
-      attributes: rest.split(/[\s,]+/).filter((word) => word !== ""),
+      runsOn,
     });
     start = end;
   }

@@ -4,7 +4,7 @@
  * sockets, as those of `Deno.listenTls` can't be dropped while their peer does not read.
  *
  * @example
- * ```ts no-run
+ * ```ts
  * import { serve } from "@sluice/websocket/deno";
  *
  * await serve({ port: 8080, message: (conn, data) => conn.send(data) });

@@ -3,7 +3,7 @@
  * statically, for bundlers and for programs that run nowhere else.
  *
  * @example
- * ```ts no-run
+ * ```ts
  * import { serve } from "@sluice/websocket/node";
  *
  * await serve({ port: 8080, message: (conn, data) => conn.send(data) });

@@ -3,7 +3,7 @@
  * `@nats-io/transport-node`, which has to be installed: on Deno and Bun too.
  *
  * @example
- * ```ts no-run
+ * ```ts
  * import { serve } from "@sluice/websocket";
  * import { natsBroker } from "@sluice/websocket/brokers/nats";
  *
@@ -105,7 +105,7 @@ const OPTIONS: Names<NatsBrokerOptions> = {
  * client gets, not what is stored.
  *
  * @example Two servers of a cluster, with a token
- * ```ts no-run
+ * ```ts
  * import { natsBroker } from "@sluice/websocket/brokers/nats";
  *
  * const broker = natsBroker({
@@ -116,7 +116,7 @@ const OPTIONS: Names<NatsBrokerOptions> = {
  * ```
  *
  * @example Messages that are kept for two minutes, at three servers of a cluster
- * ```ts no-run
+ * ```ts
  * import { serve } from "@sluice/websocket";
  * import { natsBroker } from "@sluice/websocket/brokers/nats";
  *

@@ -3,7 +3,7 @@
  * `resume` its Streams, with the package `redis`, which has to be installed.
  *
  * @example
- * ```ts no-run
+ * ```ts
  * import { serve } from "@sluice/websocket";
  * import { redisBroker } from "@sluice/websocket/brokers/redis";
  *
@@ -96,7 +96,7 @@ const OPTIONS: Names<RedisBrokerOptions> = { url: true, sharded: true, prefix: t
  * messages, and clients are told so. An epoch is forgotten a day after its topic's last message has expired.
  *
  * @example Sharded, with a password, apart from other applications
- * ```ts no-run
+ * ```ts
  * import { redisBroker } from "@sluice/websocket/brokers/redis";
  *
  * const broker = redisBroker({
@@ -108,7 +108,7 @@ const OPTIONS: Names<RedisBrokerOptions> = { url: true, sharded: true, prefix: t
  * ```
  *
  * @example Messages that are kept for two minutes
- * ```ts no-run
+ * ```ts
  * import { serve } from "@sluice/websocket";
  * import { redisBroker } from "@sluice/websocket/brokers/redis";
  *

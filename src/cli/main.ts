@@ -14,7 +14,7 @@
  * ```
  *
  * @example With an option that is always given, in a program of your own
- * ```ts no-run
+ * ```ts no-run: it is the command line client, which ends the process
  * import process from "node:process";
  *
  * process.argv.splice(2, 0, "--subprotocol", "chat.v2");

@@ -355,7 +355,7 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * replaced, and what waits for it is dropped.
    *
    * @example
-   * ```ts no-run
+   * ```ts
    * import { serve } from "@sluice/websocket";
    *
    * const server = await serve({

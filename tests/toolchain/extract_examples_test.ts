@@ -16,7 +16,7 @@ deno task demo
 
 - an item
 
-  \`\`\`typescript no-run
+  \`\`\`ts no-run: it stays for ever
   if (true) {
     stay();
   }
@@ -27,7 +27,7 @@ const SOURCE = `/**
  * A module.
  *
  * @example Usage
- * \`\`\`ts ignore
+ * \`\`\`ts on bun
  * one();
  *
  * two();
@@ -58,16 +58,25 @@ class A {
 describe("extractExamples()", () => {
   it("finds the blocks of a Markdown file, also indented ones", () => {
     assertEquals(extractExamples("README.md", README), [
-      { line: 4, code: "const a = 1;\n\nconsole.log(a);\n", attributes: [] },
-      { line: 16, code: "if (true) {\n  stay();\n}\n", attributes: ["no-run"] },
+      { line: 4, code: "const a = 1;\n\nconsole.log(a);\n", runsOn: "deno" },
+      { line: 16, code: "if (true) {\n  stay();\n}\n", runsOn: undefined },
     ]);
   });
 
   it("finds the blocks of doc comments only", () => {
     assertEquals(extractExamples("src/a.ts", SOURCE), [
-      { line: 6, code: "one();\n\ntwo();\n", attributes: ["ignore"] },
-      { line: 24, code: "three({\n  four: 4,\n});\n", attributes: [] },
+      { line: 6, code: "one();\n\ntwo();\n", runsOn: "bun" },
+      { line: 24, code: "three({\n  four: 4,\n});\n", runsOn: "deno" },
     ]);
+  });
+
+  it("refuses a block that would not be run, and does not say why", () => {
+    for (
+      const info of ["", "js", "typescript", "ts ignore", "ts no-run", "ts no-run: ", "ts on node"]
+    ) {
+      const text = `text\n\`\`\`${info}\ncode\n\`\`\`\n`;
+      assertThrows(() => extractExamples("a.md", text), SyntaxError, "Cannot read a.md:2: a block");
+    }
   });
 
   it("refuses a block without an end", () => {
