@@ -49,6 +49,9 @@ const PROXIES: Proxy[] = [
   },
 ];
 
+/** More than a proxy with default limits has room for. */
+const CROWD = 400;
+
 async function untilListening(port: number, proxy: ChildProcess): Promise<void> {
   for (;;) {
     assertEquals(proxy.exitCode, null, "the proxy runs");
@@ -109,6 +112,14 @@ describe("the configurations of the guide to proxies", () => {
         assertEquals(seen.data.get("Host"), "example.com");
         assertEquals(seen.data.get("X-Forwarded-For"), "127.0.0.1");
         assertEquals((await conn.close()).wasClean, true);
+        // Their own defaults may be for some hundred: each takes two connections of the proxy.
+        const crowd: Connection[] = [];
+        while (crowd.length < CROWD) {
+          crowd.push(await connect(`ws://127.0.0.1:${front}/`, { headers }));
+        }
+        assertEquals(server.connections.size, CROWD);
+        assert(await crowd[0].ping() >= 0);
+        for (const each of crowd) each.abort();
       } finally {
         child.kill("SIGTERM");
         await ended;
