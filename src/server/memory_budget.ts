@@ -10,7 +10,9 @@ export interface MemoryBudgetOptions {
   /**
    * The bytes there are in any case: 1 or more, or `Infinity`.
    *
-   * @default {16777216}, or four times the largest message or request body where that is more
+   * @default {16777216}, or four times the largest message or request body where that is more: up to
+   * 268,435,456. It does not follow a limit of more than 64 MiB, nor one of `Infinity`: messages of that size
+   * are for streams, and whoever wants them whole says how much memory there is for them.
    */
   size: number;
   /**
@@ -27,6 +29,9 @@ const PATIENCE_MS = 2_000;
 const TICK_MS = 50;
 /** The most turns at once: who has one is looked at whenever somebody gives memory back. */
 const MAX_TURNS = 64;
+/** The range of the budget that is not given: what follows from `maxMessageSize` is bounded. */
+const MIN_DEFAULT_SIZE = 16 * 1024 * 1024;
+const MAX_DEFAULT_SIZE = 256 * 1024 * 1024;
 /** About what one read brings. */
 const READ_SIZE = 64 * 1024;
 
@@ -217,7 +222,6 @@ export function resolveMemoryBudget(
 }
 
 function defaultSize(maxMessageSize: number): number {
-  const size = 16 * 1024 * 1024;
-  if (maxMessageSize === Infinity) return size;
-  return Math.min(Math.max(size, 4 * maxMessageSize), Number.MAX_SAFE_INTEGER);
+  if (maxMessageSize === Infinity) return MIN_DEFAULT_SIZE;
+  return Math.min(Math.max(MIN_DEFAULT_SIZE, 4 * maxMessageSize), MAX_DEFAULT_SIZE);
 }

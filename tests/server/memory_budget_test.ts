@@ -247,7 +247,10 @@ describe("a memory budget", () => {
     assertEquals(sizeFor(4 * MiB), 16 * MiB);
     assertEquals(sizeFor(4 * MiB + 1), 16 * MiB + 4);
     assertEquals(sizeFor(Infinity), 16 * MiB);
-    assertEquals(sizeFor(Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER);
+    assertEquals(sizeFor(64 * MiB), 256 * MiB);
+    for (const size of [64 * MiB + 1, 10 * 1024 * MiB, Number.MAX_SAFE_INTEGER]) {
+      assertEquals(sizeFor(size), 256 * MiB);
+    }
     assertEquals(resolveMemoryBudget(false, MiB), undefined);
   });
 });
