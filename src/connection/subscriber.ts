@@ -42,7 +42,8 @@ export interface SubscribeOptions {
   presence?: boolean | PresenceEntry;
   /**
    * What happens to messages while the peer reads too slowly: while more than
-   * `limits.sendHighWaterMark` bytes wait for it.
+   * `limits.sendHighWaterMark` bytes wait for it here. What the systems of both sides have taken, often some
+   * MiB, does not count, and is sent in any case.
    *
    * @default {"close"}
    */
