@@ -80,14 +80,7 @@ async function main(args: string[]): Promise<void> {
     ? await serve(options, style)
     : await serve({ ...options, ...style });
 
-  const scheme = options.tls === undefined ? "ws" : "wss";
-  const { addr } = server;
-  if (addr.transport === "tcp") {
-    const host = addr.hostname.includes(":") ? `[${addr.hostname}]` : addr.hostname;
-    console.log(`listening on ${scheme}://${host}:${addr.port}/`);
-  } else {
-    console.log(`listening on ${scheme}+unix:${flags.unix}`);
-  }
+  console.log(`listening on ${flags.unix === undefined ? server.url : `ws+unix:${flags.unix}`}`);
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => void server.shutdown());
   }

@@ -90,13 +90,9 @@ async function startServer(
     throw error;
   });
 
-  if (server.addr.transport !== "tcp") throw new Error("The chat listens on TCP");
-  const { hostname: address, port: realPort } = server.addr;
-  const chat: Chat = new Chat(server, `${describeRuntime()}, port ${realPort}`, history);
-  console.log(
-    `listening on http://${address.includes(":") ? `[${address}]` : address}:${realPort}/`,
-  );
-  listening.resolve(realPort);
+  const chat: Chat = new Chat(server, `${describeRuntime()}, port ${server.port}`, history);
+  console.log(`listening on ${server.url.replace("ws:", "http:")}`);
+  listening.resolve(server.port);
   const timer = setInterval(() => {
     chat.sendFigures();
     void chat.sendRooms();

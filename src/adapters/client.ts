@@ -8,9 +8,8 @@
  * import { connect } from "@sluice/websocket/client";
  *
  * const server = await serve({ port: 0, message: (conn, data) => conn.send(data) });
- * const port = server.addr.transport === "tcp" ? server.addr.port : 0;
  *
- * const conn = await connect(`ws://127.0.0.1:${port}/`);
+ * const conn = await connect(server.url);
  * console.log(await conn.ping()); // the round-trip time, in milliseconds
  * await conn.close();
  * await server.shutdown();

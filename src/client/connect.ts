@@ -19,9 +19,8 @@ import { parseWebSocketUrl } from "./url.ts";
  * import { connect } from "@sluice/websocket/client";
  *
  * const server = await serve({ port: 0, message: (conn, data) => conn.send(data) });
- * const port = server.addr.transport === "tcp" ? server.addr.port : 0;
  *
- * const conn = await connect(`ws://127.0.0.1:${port}/`);
+ * const conn = await connect(server.url);
  * await conn.send("Hello");
  * for await (const message of conn) {
  *   console.log(message); // "Hello"

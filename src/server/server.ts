@@ -12,6 +12,9 @@ import {
 } from "./options.ts";
 import { loadCompression, WebSocketHost } from "./web_socket_host.ts";
 
+/** What a client connects to where a server listens on all addresses. */
+const LOOPBACK: ReadonlyMap<string, string> = new Map([["0.0.0.0", "127.0.0.1"], ["::", "::1"]]);
+
 /**
  * A server that listens.
  *
@@ -20,6 +23,15 @@ import { loadCompression, WebSocketHost } from "./web_socket_host.ts";
 export interface Server<Data = unknown> extends ConnectionHost<Data> {
   /** The address the server listens on; the port is the real one where 0 was asked for. */
   readonly addr: Address;
+  /** The port the server listens on, the real one where 0 was asked for; 0 where it listens on a `path`. */
+  readonly port: number;
+  /**
+   * A URL to connect to the server by, from this machine: `ws:`, or `wss:` where it has a certificate, with
+   * the `hostname` that was given, and the path `/`. Where that stands for all addresses, as `0.0.0.0` does,
+   * it has the one of this machine, 127.0.0.1 or [::1]. Where the server listens on a `path`, the URL says
+   * `localhost`, and the client needs that path too: `connect(server.url, { path })`.
+   */
+  readonly url: string;
   /** Keeps the process alive while the server listens (the default). */
   ref(): void;
   /** Lets the process end while the server listens and no connection is open. */
@@ -29,6 +41,7 @@ export interface Server<Data = unknown> extends ConnectionHost<Data> {
 /** The implementation of {@linkcode Server}, over the `listen` of an adapter. */
 export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server<Data> {
   #listener!: ByteListener;
+  #url = "";
 
   /** Checks the options, and listens. */
   static async listen<Data>(
@@ -56,6 +69,7 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
       await server.closeBroker();
       throw error;
     }
+    server.#url = urlOf(server.addr, options.hostname, secure);
     const { afterArrivals } = server.#listener;
     if (afterArrivals !== undefined) server.topics.schedule = afterArrivals;
     server.shutDownOn(settings.signal);
@@ -64,6 +78,15 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
 
   get addr(): Address {
     return this.#listener.addr;
+  }
+
+  get port(): number {
+    const { addr } = this;
+    return addr.transport === "tcp" ? addr.port : 0;
+  }
+
+  get url(): string {
+    return this.#url;
   }
 
   ref(): void {
@@ -77,4 +100,13 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
   protected override stop(): Promise<void> {
     return this.#listener.close();
   }
+}
+
+/** Gives a URL of a server; its certificate, where it has one, is most likely for the name that was given. */
+function urlOf(addr: Address, given: string | undefined, secure: boolean): string {
+  const scheme = secure ? "wss" : "ws";
+  if (addr.transport !== "tcp") return `${scheme}://localhost/`;
+  const local = LOOPBACK.get(addr.hostname);
+  const host = local ?? given ?? addr.hostname;
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${addr.port}/`;
 }
