@@ -3,6 +3,9 @@ import { isAbortSignal, isPlainObject } from "./values.ts";
 /** Every name that an object of options may have. The types hold it to be complete. */
 export type Names<T> = { readonly [Name in keyof T & string]-?: true };
 
+/** Some of the properties of `T`. One that is `undefined` counts as left out. */
+export type Optional<T> = { [K in keyof T]?: T[K] | undefined };
+
 /**
  * Checks the options of a call: that they are an object, and none of them is unknown.
  *

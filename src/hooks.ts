@@ -1,3 +1,11 @@
+/**
+ * What a callback may return: anything. It is no `unknown`, since TypeScript would then ask what the callback
+ * returns before it knows what `serve` does, and `message: (conn, data) => server.publish("all", data)` would
+ * make `const server = await serve(...)` implicitly `any`.
+ */
+// deno-lint-ignore no-explicit-any
+export type CallbackResult = any;
+
 /** Whether a value is a promise, or what `await` takes for one. Reading `then` may throw. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return ((typeof value === "object" && value !== null) || typeof value === "function") &&

@@ -23,12 +23,12 @@ export const MAX_BUFFER_SIZE: number = sizes[3];
 
 /** Takes a buffer of a size. Its content is anything. */
 export function borrowBuffer(size: BufferSize): Uint8Array {
-  return spares[size].pop() ?? new Uint8Array(sizes[size]);
+  return spares[size]!.pop() ?? new Uint8Array(sizes[size]);
 }
 
 /** Gives a buffer of that size back, when nobody refers to it any more. */
 export function returnBuffer(buffer: Uint8Array, size: BufferSize): void {
-  const kept = spares[size];
+  const kept = spares[size]!;
   if ((kept.length + 1) * buffer.length <= keptSize) kept.push(buffer);
 }
 

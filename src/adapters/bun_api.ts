@@ -71,7 +71,7 @@ export type BunListenOptions<Data> =
     /** The handlers. */
     socket: BunSocketHandler<Data>;
     /** The certificate and its key. */
-    tls?: { cert: string; key: string };
+    tls?: { cert: string; key: string } | undefined;
   };
 
 /** The global `Bun`. */

@@ -51,7 +51,7 @@ export class BunChannel extends OrderedChannel {
 
   /** Writes the chunks; `true` where the kernel took all of them at once. */
   write(chunks: readonly Uint8Array[]): boolean {
-    if (chunks.length === 1 ? this.#writeOne(chunks[0]) : this.#writeAll(chunks)) return true;
+    if (chunks.length === 1 ? this.#writeOne(chunks[0]!) : this.#writeAll(chunks)) return true;
     this.#waitsForDrain = true;
     return false;
   }
@@ -143,7 +143,7 @@ export class BunChannel extends OrderedChannel {
     const last = chunks.length - 1;
     let filled = 0;
     for (let i = 0; i <= last; i++) {
-      let rest = chunks[i];
+      let rest = chunks[i]!;
       do {
         let sent: boolean;
         if (filled === 0 && (i === last || rest.length > largeSize)) {
@@ -161,7 +161,7 @@ export class BunChannel extends OrderedChannel {
         }
         if (!sent) {
           this.#unsent.push(rest);
-          for (i++; i <= last; i++) this.#unsent.push(chunks[i]);
+          for (i++; i <= last; i++) this.#unsent.push(chunks[i]!);
           return false;
         }
       } while (rest.length > 0);

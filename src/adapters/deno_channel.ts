@@ -114,17 +114,17 @@ export class DenoChannel extends OrderedChannel {
     const portion = enterGate();
     try {
       for (let start = 0, end = 0; start < chunks.length; start = end) {
-        let run = chunks[end++];
+        let run = chunks[end++]!;
         // Deno has no gather write: copying costs less than another write.
         let size = run.length;
-        while (end < chunks.length && size + chunks[end].length <= MAX_BUFFER_SIZE) {
-          size += chunks[end++].length;
+        while (end < chunks.length && size + chunks[end]!.length <= MAX_BUFFER_SIZE) {
+          size += chunks[end++]!.length;
         }
         let buffer: Uint8Array | undefined;
         if (end - start > 1) {
           buffer = borrowBuffer(bufferSizeFor(size));
-          for (let i = start, offset = 0; i < end; offset += chunks[i++].length) {
-            buffer.set(chunks[i], offset);
+          for (let i = start, offset = 0; i < end; offset += chunks[i++]!.length) {
+            buffer.set(chunks[i]!, offset);
           }
           run = buffer.subarray(0, size);
         }

@@ -110,8 +110,8 @@ async function lookUpBySystem(hostname: string): Promise<HostAddress[]> {
 
 /** Puts addresses of both families by turns, beginning with that of the first (section 4). */
 function takeTurns(addresses: HostAddress[]): HostAddress[] {
-  const first = addresses.filter(({ family }) => family === addresses[0].family);
-  const second = addresses.filter(({ family }) => family !== addresses[0].family);
+  const first = addresses.filter(({ family }) => family === addresses[0]!.family);
+  const second = addresses.filter(({ family }) => family !== addresses[0]!.family);
   const turns: HostAddress[] = [];
   for (let i = 0; i < first.length || i < second.length; i++) {
     turns.push(...first.slice(i, i + 1), ...second.slice(i, i + 1));
@@ -162,7 +162,7 @@ function connectFirst(
 
   function startNext(): void {
     systemClock.clearTimeout(timer);
-    const address = addresses[started++];
+    const address = addresses[started++]!;
     connectSocket(address, attempts.signal, onChannel).catch(onFailure);
     if (started < addresses.length) {
       timer = systemClock.setTimeout(startNext, attemptDelayMs);

@@ -62,16 +62,16 @@ export class NodeChannel extends OrderedChannel {
     const socket = this.#socket;
     // Empty chunks are left out: a TLS socket of Deno may never be done with one.
     let last = chunks.length - 1;
-    while (last >= 0 && chunks[last].length === 0) last--;
+    while (last >= 0 && chunks[last]!.length === 0) last--;
     if (last < 0) return true;
     if (last > 0) {
       // One writev for all of them.
       socket.cork();
-      for (let i = 0; i < last; i++) if (chunks[i].length > 0) socket.write(chunks[i]);
+      for (let i = 0; i < last; i++) if (chunks[i]!.length > 0) socket.write(chunks[i]!);
     }
     // The event "drain" comes only after a high-water mark was passed, the callback always does.
     this.#untaken++;
-    socket.write(chunks[last], this.#onTaken);
+    socket.write(chunks[last]!, this.#onTaken);
     if (last > 0) socket.uncork();
     // What the kernel took at once no longer counts. Nor does what it refused: the socket is then no
     // longer writable, and is closed on a later turn, which has to come.

@@ -31,7 +31,14 @@ import type { Duplex } from "node:stream";
 import type { ConnectionCallbacks } from "../connection/connection.ts";
 import type { ConnectionHost } from "../server/connection_host.ts";
 import { resolveHostOptions } from "../server/host_settings.ts";
-import { type Handler, HOST_OPTIONS, type HostOptions } from "../server/options.ts";
+import {
+  type AcceptedData,
+  type AnyAcceptance,
+  type Handler,
+  HOST_OPTIONS,
+  type HostOptions,
+  type UpgradeAcceptance,
+} from "../server/options.ts";
 import { HandshakeError } from "../errors.ts";
 import { statusText } from "../handshake/status_text.ts";
 import type { OpeningHandshake } from "../server/opening_handshake.ts";
@@ -64,9 +71,9 @@ const REFUSED = [
  *
  * @typeParam Data What the `upgrade` hook attaches to connections.
  */
-export interface MountOptions<Data = unknown> extends
+export interface MountOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data>> extends
   Omit<
-    HostOptions<Data>,
+    HostOptions<Data, Acceptance>,
     "fetch" | "maxHeadSize" | "maxHeadLineSize" | "maxRequestBodySize"
   > {
 }
@@ -114,7 +121,7 @@ export interface MountedServer<Data = unknown> extends ConnectionHost<Data> {
    * import { mount } from "@sluice/websocket/node-http";
    *
    * const chat = await mount({ message: (conn, data) => conn.send(data) });
-   * const news = await mount({ open: (conn) => void conn.subscribe("news") });
+   * const news = await mount({ open: (conn) => conn.subscribe("news") });
    *
    * const server = createServer((_request, response) => response.end("Plain HTTP\n"));
    * chat.attach(server, { path: ["/chat", "/rooms/*"] });
@@ -206,25 +213,35 @@ export interface MountedServer<Data = unknown> extends ConnectionHost<Data> {
  * ```
  *
  * @typeParam Data What the `upgrade` hook attaches to connections.
+ * @typeParam Acceptance What the hook accepts with; by it TypeScript finds `Data`.
  * @param options See {@linkcode MountOptions}; without the callbacks.
  * @param handler Handles one connection.
  * @throws {RangeError} Where a number among the options is out of its range.
  * @throws {TypeError} Where an option is unknown or of another type, or up to the HTTP server.
  */
-export function mount<Data = undefined>(
-  options: MountOptions<Data>,
-  handler: Handler<Data>,
-): Promise<MountedServer<Data>>;
+export function mount<
+  Data = undefined,
+  Acceptance extends AnyAcceptance<Acceptance> = UpgradeAcceptance<Data>,
+>(
+  options: MountOptions<AcceptedData<Data, Acceptance>, Acceptance>,
+  handler: Handler<AcceptedData<Data, Acceptance>>,
+): Promise<MountedServer<AcceptedData<Data, Acceptance>>>;
 /**
  * Creates a WebSocket server for an HTTP server that exists, whose connections call callbacks.
  *
  * @typeParam Data What the `upgrade` hook attaches to connections.
+ * @typeParam Acceptance What the hook accepts with; by it TypeScript finds `Data`.
  * @param options See {@linkcode MountOptions} and {@linkcode ConnectionCallbacks}.
  * @throws As above.
  */
-export function mount<Data = undefined>(
-  options: MountOptions<Data> & ConnectionCallbacks<Data>,
-): Promise<MountedServer<Data>>;
+export function mount<
+  Data = undefined,
+  Acceptance extends AnyAcceptance<Acceptance> = UpgradeAcceptance<Data>,
+>(
+  options:
+    & MountOptions<AcceptedData<Data, Acceptance>, Acceptance>
+    & ConnectionCallbacks<AcceptedData<Data, Acceptance>>,
+): Promise<MountedServer<AcceptedData<Data, Acceptance>>>;
 export function mount<Data>(
   options: MountOptions<Data> & ConnectionCallbacks<Data>,
   handler?: Handler<Data>,
@@ -332,6 +349,6 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
 
 function toPairs(rawHeaders: readonly string[]): [name: string, value: string][] {
   const pairs: [name: string, value: string][] = [];
-  for (let i = 0; i < rawHeaders.length; i += 2) pairs.push([rawHeaders[i], rawHeaders[i + 1]]);
+  for (let i = 0; i < rawHeaders.length; i += 2) pairs.push([rawHeaders[i]!, rawHeaders[i + 1]!]);
   return pairs;
 }

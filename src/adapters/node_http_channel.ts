@@ -33,13 +33,13 @@ type HttpSocket =
   >
   & {
     /** Whether it is a socket of TLS. */
-    encrypted?: boolean;
+    encrypted?: boolean | undefined;
     /** The server that accepted it. */
     server?: { address?(): unknown } | null;
     /** The response that is being sent. */
-    _httpMessage?: ServerResponse | null;
+    _httpMessage?: ServerResponse | null | undefined;
     /** The socket below TLS. */
-    _parent?: { _handle?: ReadHandle | null } | null;
+    _parent?: { _handle?: ReadHandle | null } | null | undefined;
   };
 
 /**

@@ -56,7 +56,7 @@ export interface AttachOptions {
    *
    * @default {"leave"}
    */
-  others?: "leave" | "refuse";
+  others?: "leave" | "refuse" | undefined;
 }
 
 /** Takes and refuses upgrades. */
@@ -154,8 +154,8 @@ class UpgradesOf {
   readonly #onUpgrade: UpgradeListener = (request, socket, head) => {
     if (!asksForWebSocket(request)) {
       // Of a server that has no `shouldUpgradeCallback`.
-      const [{ taker }] = this.#attachments;
-      if (this.#decidesAlone) taker.refuseUpgrade(request, socket, head, notWebSocket());
+      const [first] = this.#attachments;
+      if (this.#decidesAlone) first!.taker.refuseUpgrade(request, socket, head, notWebSocket());
       return;
     }
     const path = pathOf(request.url ?? "");

@@ -57,7 +57,7 @@ export interface NatsBrokerOptions {
    *
    * @default {"127.0.0.1:4222"}
    */
-  servers?: string | string[];
+  servers?: string | string[] | undefined;
   /**
    * What the subjects begin with, before a dot and the topic. One or more words of letters, digits, `_` and
    * `-`, with a dot between two: at most 256 characters. Servers with another prefix are apart, whatever the
@@ -65,18 +65,18 @@ export interface NatsBrokerOptions {
    *
    * @default {"sluice"}
    */
-  prefix?: string;
+  prefix?: string | undefined;
   /**
    * How many servers of a cluster keep the messages that are kept: 1 to 5, and best 3. Where it is not
    * given, one does, or as many as did before.
    */
-  replicas?: number;
+  replicas?: number | undefined;
   /**
    * More options of the client of the package `@nats-io/transport-node`, such as `tls`, `token`, `user` and
    * `pass`, or `authenticator`. Where nothing else is said, it tries the connection for a sign of life every
    * 5 seconds, gives it up after three, and connects again after half a second at most.
    */
-  client?: Parameters<(typeof import("@nats-io/transport-node"))["connect"]>[0];
+  client?: Parameters<(typeof import("@nats-io/transport-node"))["connect"]>[0] | undefined;
 }
 
 const OPTIONS: Names<NatsBrokerOptions> = {
@@ -124,7 +124,7 @@ const OPTIONS: Names<NatsBrokerOptions> = {
  *   port: 8080,
  *   broker: natsBroker({ servers: "nats-1.example:4222", replicas: 3 }),
  *   resume: true,
- *   open: (conn) => void conn.subscribe("news"),
+ *   open: (conn) => conn.subscribe("news"),
  * });
  * ```
  *

@@ -28,14 +28,14 @@ export interface StreamState {
 
 /** What JetStream answers with. */
 export interface Answer {
-  error?: { code: number; err_code: number; description: string };
+  error?: { code: number; err_code: number; description: string } | undefined;
   config?: Record<string, unknown>;
-  created?: string;
-  state?: { first_seq: number; last_seq: number };
-  num_pending?: number;
-  delivered?: { consumer_seq: number };
-  message?: { seq: number; data?: string };
-  name?: string;
+  created?: string | undefined;
+  state?: { first_seq: number; last_seq: number } | undefined;
+  num_pending?: number | undefined;
+  delivered?: { consumer_seq: number } | undefined;
+  message?: { seq: number; data?: string } | undefined;
+  name?: string | undefined;
 }
 
 /** A stream of JetStream, which keeps what is published to its subjects and publishes it again. */

@@ -53,14 +53,14 @@ export interface RedisBrokerOptions {
    *
    * @default {"redis://127.0.0.1:6379"}
    */
-  url?: string;
+  url?: string | undefined;
   /**
    * Whether to use sharded Pub/Sub (`SSUBSCRIBE` and `SPUBLISH`, from Redis 7 on), which a cluster keeps
    * to the shard of the channel. The servers have to agree about it.
    *
    * @default {false}
    */
-  sharded?: boolean;
+  sharded?: boolean | undefined;
   /**
    * What the channels begin with, before the topic. The keys and channels of messages that are kept begin
    * with `kept:` and this. Servers with another prefix are apart, whatever the topics are: to that end, all
@@ -69,13 +69,13 @@ export interface RedisBrokerOptions {
    *
    * @default {"sluice:"}
    */
-  prefix?: string;
+  prefix?: string | undefined;
   /**
    * More options of the client of the package `redis`, such as `socket` for TLS, `username`, `password`
    * or `name`. Where nothing else is said, it tries a connection for a sign of life every 5 seconds, gives
    * it up after 15 seconds of silence, and connects again after 50 milliseconds up to a second.
    */
-  client?: Parameters<(typeof import("redis"))["createClient"]>[0];
+  client?: Parameters<(typeof import("redis"))["createClient"]>[0] | undefined;
 }
 
 const OPTIONS: Names<RedisBrokerOptions> = { url: true, sharded: true, prefix: true, client: true };
@@ -116,7 +116,7 @@ const OPTIONS: Names<RedisBrokerOptions> = { url: true, sharded: true, prefix: t
  *   port: 8080,
  *   broker: redisBroker({ url: "redis://127.0.0.1:6379" }),
  *   resume: true,
- *   open: (conn) => void conn.subscribe("news"),
+ *   open: (conn) => conn.subscribe("news"),
  * });
  * ```
  *
@@ -144,7 +144,7 @@ async function createClient(url: string, options: RedisClientOptions) {
       reconnectStrategy: (retries: number) =>
         Math.min(50 * 2 ** retries, MAX_RECONNECT_MS) * (0.5 + Math.random() / 2),
       ...socket,
-    } as RedisClientOptions["socket"],
+    } as NonNullable<RedisClientOptions["socket"]>,
   });
 }
 

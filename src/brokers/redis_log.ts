@@ -83,14 +83,14 @@ export class RedisLog {
     const oldest = now - this.#window.windowMs;
     const messages: KeptMessage[] = [];
     for (const [id, [, , , message]] of entries) {
-      const [number, time] = id.toString("latin1").split("-").map(Number);
+      const [number, time] = id.toString("latin1").split("-").map(Number) as [number, number];
       if (time < oldest) continue;
       messages.push({ position: { epoch, number }, previous: number - 1, message });
     }
     return {
       messages,
       isComplete: after === undefined || after.epoch === epoch &&
-          (messages.length === 0 ? last === after.number : messages[0].previous === after.number),
+          (messages.length === 0 ? last === after.number : messages[0]!.previous === after.number),
       position: { epoch, number: last },
     };
   }

@@ -83,7 +83,8 @@ export function parseCommandLine(args: string[]): CommandLine | "help" | "versio
   const { values, positionals } = parseFlags(args);
   if (values.help) return "help";
   if (values.version) return "version";
-  if (positionals.length !== 1) {
+  const [url] = positionals;
+  if (url === undefined || positionals.length !== 1) {
     const given = positionals.length === 0 ? "none is" : `${positionals.length} are`;
     throw new UsageError(`one URL is needed, and ${given} given`);
   }
@@ -93,7 +94,7 @@ export function parseCommandLine(args: string[]): CommandLine | "help" | "versio
   }
   const noWaitMs = count === undefined ? DEFAULT_WAIT_MS : Infinity;
   return {
-    url: positionals[0],
+    url,
     options: {
       headers: values.header?.map(parseHeader),
       subprotocols: values.subprotocol,

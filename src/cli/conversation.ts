@@ -66,7 +66,7 @@ export class Conversation {
   }
 
   async #command(conn: Connection, line: string): Promise<void> {
-    const [, name, rest] = /^\/(\S*)\s?(.*)$/.exec(line)!;
+    const [, name = "", rest = ""] = /^\/(\S*)\s?(.*)$/.exec(line) ?? [];
     if (name === "ping") void ping(conn, (text) => this.note(text));
     else if (name === "close") await this.#close(conn, rest);
     else if (name === "text") await conn.send(rest);

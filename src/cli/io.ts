@@ -28,5 +28,5 @@ export interface Io {
   /** Reads a text file. */
   readFile(path: string): Promise<string>;
   /** Opens the terminal; `undefined` where standard input or output is none. */
-  openTerminal?(): Terminal;
+  openTerminal?: (() => Terminal) | undefined;
 }

@@ -4,7 +4,7 @@ export async function* splitLines(chunks: AsyncIterable<Uint8Array>): AsyncGener
   /** The pieces of the line that has not ended yet. */
   let pieces: string[] = [];
   for await (const chunk of chunks) {
-    const [first, ...rest] = decoder.decode(chunk, { stream: true }).split("\n");
+    const [first = "", ...rest] = decoder.decode(chunk, { stream: true }).split("\n");
     pieces.push(first);
     for (const next of rest) {
       yield pieces.join("").replace(/\r$/, "");

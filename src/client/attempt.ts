@@ -219,7 +219,7 @@ export class Attempt<Data> {
     if (accepted.length === 0) return undefined;
     if (accepted.length > 1) throw refuse(head, `${PERMESSAGE_DEFLATE} more than once`);
     try {
-      return this.#offer!.open(accepted[0]);
+      return this.#offer!.open(accepted[0]!);
     } catch (error) {
       throw error instanceof WebSocketError ? refuse(head, error.message) : error;
     }

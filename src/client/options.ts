@@ -28,7 +28,7 @@ import {
 } from "../extensions/compression_options.ts";
 import { entries, type HeaderFields } from "../handshake/field_line.ts";
 import type { RequestHeadLimits } from "../handshake/request_head_parser.ts";
-import { logError, type OnError } from "../hooks.ts";
+import { type CallbackResult, logError, type OnError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import { parseProxyUrl, type ProxyAddress } from "./url.ts";
 
@@ -46,28 +46,28 @@ export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
    *
    * @default {[]}
    */
-  subprotocols?: readonly string[];
+  subprotocols?: readonly string[] | undefined;
   /** Header fields to send with the request, such as `Authorization`, `Cookie` or `Origin`. Default: none. */
-  headers?: HeaderFields;
+  headers?: HeaderFields | undefined;
   /**
    * Whether messages are compressed where the server agrees (permessage-deflate, RFC 7692), and how:
    * `true` stands for the defaults.
    *
    * @default {false}
    */
-  compression?: Omit<CompressionOptions, "maxContexts"> | boolean;
+  compression?: Omit<CompressionOptions, "maxContexts"> | boolean | undefined;
   /**
    * Ends the attempt when it aborts: `connect` rejects with its reason. It does not concern the
    * connection once that is open.
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /**
    * How long connecting may take, from the look-up of the name to the server's answer, redirects
    * included, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`.
    *
    * @default {10000}
    */
-  connectTimeoutMs?: number;
+  connectTimeoutMs?: number | undefined;
   /**
    * How many redirects are followed: an integer from 0, or `Infinity`. The fields `Authorization`,
    * `Cookie`, `Host` and `Proxy-Authorization`, and of `tls` the certificate and the `serverName`, are
@@ -75,41 +75,41 @@ export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
    *
    * @default {0}
    */
-  maxRedirects?: number;
+  maxRedirects?: number | undefined;
   /**
    * The proxy to connect through by CONNECT (RFC 9110, section 9.3.6): an `http:` or `https:` URL, with
    * the user and password in it, if any.
    */
-  proxy?: string | URL;
+  proxy?: string | URL | undefined;
   /** How the TLS of a `wss:` URL, or of an `https:` proxy, checks the server. Default: see each. */
-  tls?: TlsClientOptions;
+  tls?: TlsClientOptions | undefined;
   /** The path of a Unix domain socket to connect to, instead of the URL's host. */
-  path?: string;
+  path?: string | undefined;
   /**
    * The largest head of a response, in bytes: 0 or more, or `Infinity`.
    *
    * @default {16384}
    */
-  maxHeadSize?: number;
+  maxHeadSize?: number | undefined;
   /**
    * The longest line in the head of a response, without its line ending, in bytes: 0 or more, or `Infinity`.
    *
    * @default {8192}
    */
-  maxHeadLineSize?: number;
+  maxHeadLineSize?: number | undefined;
   /**
    * The most fields in the head of a response: 0 or more, or `Infinity`.
    *
    * @default {100}
    */
-  maxHeadFields?: number;
+  maxHeadFields?: number | undefined;
   /**
    * Takes the errors of the program's own callbacks. What a peer does wrong is no error of the program,
    * and is not reported. Where it fails itself, the console gets both errors.
    *
    * @default {console.error}
    */
-  onError?(error: unknown, conn?: Connection<Data>): void;
+  onError?: ((error: unknown, conn?: Connection<Data>) => CallbackResult) | undefined;
 }
 
 /** Every option of {@linkcode ConnectOptions}, and the callbacks. */

@@ -5,7 +5,7 @@ import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/c
 import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
 import { abortable, createDeferred } from "../connection/promises.ts";
 import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../errors.ts";
-import { callHook, checkDecision, logError, reportError } from "../hooks.ts";
+import { type CallbackResult, callHook, checkDecision, logError, reportError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import { ResumeState } from "../resume/resume_state.ts";
 import { RESUME } from "../resume/subprotocol.ts";
@@ -35,20 +35,20 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
    *
    * @default {1000}
    */
-  minDelayMs?: number;
+  minDelayMs?: number | undefined;
   /**
    * What the doubling ends at, in milliseconds: an integer from `minDelayMs` to 2,147,483,647. A server
    * may ask for more.
    *
    * @default {30000}
    */
-  maxDelayMs?: number;
+  maxDelayMs?: number | undefined;
   /**
    * How many attempts in a row may fail before it is given up: an integer from 1, or `Infinity`.
    *
    * @default {Infinity}
    */
-  maxAttempts?: number;
+  maxAttempts?: number | undefined;
   /**
    * Decides whether to go on. By default it ends where the server closed the connection with 1008, or
    * answered with a status from 400 to 499 other than 408, 425 and 429: asking again would not help. It goes
@@ -56,7 +56,7 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
    * promise is awaited, unless `signal` aborts. Where it throws, rejects, or gives neither `true` nor
    * `false`, the answer is no, and the error is reported to `onError`.
    */
-  shouldReconnect?(cause: Retry["cause"]): boolean | Promise<boolean>;
+  shouldReconnect?: ((cause: Retry["cause"]) => boolean | Promise<boolean>) | undefined;
   /**
    * Whether to offer the subprotocol `sluice.resume.v1`, and resume where the server speaks it: the messages
    * that were published meanwhile, on the topics that the server subscribes the client to, come first on
@@ -64,7 +64,7 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
    *
    * @default {true}
    */
-  resume?: boolean;
+  resume?: boolean | undefined;
   /**
    * Is told of a topic of which messages were, or may have been, missed, before those that come: the server
    * does not keep them any more, does not give this client more of them
@@ -73,11 +73,11 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
    * on having all messages has to be asked for anew. What it throws, or rejects
    * with, is reported to `onError`.
    */
-  onLost?(topic: string): void;
+  onLost?: ((topic: string) => CallbackResult) | undefined;
   /** Takes notice of each wait, before it begins. What it throws, or rejects with, is reported to `onError`. */
-  onRetry?(retry: Retry): void;
+  onRetry?: ((retry: Retry) => CallbackResult) | undefined;
   /** Ends everything when it aborts: a wait, an attempt, and the connection, with 1000. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 const OPTIONS: Names<ReconnectOptions & ConnectionCallbacks<unknown>> = {
@@ -109,9 +109,8 @@ const OPTIONS: Names<ReconnectOptions & ConnectionCallbacks<unknown>> = {
  * import { reconnecting } from "@sluice/websocket/client";
  *
  * const server = await serve({ port: 0, open: (conn) => conn.send("Hello") });
- * const port = server.addr.transport === "tcp" ? server.addr.port : 0;
  *
- * for await (const conn of reconnecting(`ws://127.0.0.1:${port}/`)) {
+ * for await (const conn of reconnecting(server.url)) {
  *   for await (const message of conn) {
  *     console.log(message); // "Hello"
  *     await conn.close();

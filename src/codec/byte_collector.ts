@@ -17,7 +17,7 @@ const EMPTY = new Uint8Array(0);
  * number of times on average, and holds at most that factor of what has arrived.
  */
 export class ByteCollector {
-  #bytes: Uint8Array = EMPTY;
+  #bytes: Uint8Array<ArrayBuffer> = EMPTY;
   #length = 0;
 
   /** The number of bytes collected so far. */
@@ -52,7 +52,7 @@ export class ByteCollector {
   }
 
   /** Hands the collected bytes over, and begins anew. */
-  take(): Uint8Array {
+  take(): Uint8Array<ArrayBuffer> {
     const bytes = this.#bytes;
     const length = this.#length;
     this.#bytes = EMPTY;
@@ -98,10 +98,12 @@ const MAX_HELD_FACTOR = 8;
  * Keeps `bytes` from `start` to `end` (exclusive) where their memory is the caller's: by a plain
  * `Uint8Array` over it, or by a copy where that would keep too much memory from being freed.
  */
-export function keepBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
+export function keepBytes(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
   const { buffer } = bytes;
   const length = end - start;
-  return buffer.byteLength <= Math.max(MAX_HELD_SIZE, length * MAX_HELD_FACTOR)
+  const mayBeHeld = buffer.byteLength <= Math.max(MAX_HELD_SIZE, length * MAX_HELD_FACTOR);
+  // Others may write to a `SharedArrayBuffer`.
+  return mayBeHeld && buffer instanceof ArrayBuffer
     ? new Uint8Array(buffer, bytes.byteOffset + start, length)
     : cloneBytes(bytes, start, end);
 }
@@ -115,7 +117,7 @@ export function copyBytes(
   offset: number,
 ): void {
   if (end - start <= MAX_LOOP_LENGTH) {
-    for (let i = start, o = offset; i < end; i++, o++) target[o] = source[i];
+    for (let i = start, o = offset; i < end; i++, o++) target[o] = source[i]!;
   } else {
     target.set(start === 0 && end === source.length ? source : source.subarray(start, end), offset);
   }

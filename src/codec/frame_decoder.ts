@@ -39,7 +39,7 @@ export interface FrameDecoderOptions {
    *
    * @default {false}
    */
-  allowRsv1?: boolean;
+  allowRsv1?: boolean | undefined;
 }
 
 const OPTIONS: Names<FrameDecoderOptions> = { allowRsv1: true };
@@ -141,7 +141,7 @@ export class FrameDecoder {
       while (i < end && !this.#stopped) {
         if (this.#stage === Stage.FirstOctet) i = this.#decodeWholeFrame(bytes, i, end);
         else if (this.#stage === Stage.Payload) i = this.#decodePayload(bytes, i, end);
-        else this.#receiveHeaderOctet(bytes[i++]);
+        else this.#receiveHeaderOctet(bytes[i++]!);
       }
     } catch (error) {
       this.#stage = Stage.Failed;
@@ -152,17 +152,17 @@ export class FrameDecoder {
 
   /** Decodes a frame that lies whole in the input; leaves any other to the slower methods. */
   #decodeWholeFrame(bytes: Uint8Array, start: number, end: number): number {
-    this.#receiveFirstOctet(bytes[start]);
+    this.#receiveFirstOctet(bytes[start]!);
     if (end - start === 1) {
       this.#stage = Stage.SecondOctet;
       return end;
     }
-    const second = bytes[start + 1];
+    const second = bytes[start + 1]!;
     this.#checkSecondOctet(second);
     let length = second & 0x7f;
     let i = start + 2;
     if (length === 126 && end - i >= 2) {
-      length = (bytes[i] << 8) | bytes[i + 1];
+      length = (bytes[i]! << 8) | bytes[i + 1]!;
       this.#checkLength16(length);
       i += 2;
     } else if (length >= 126) {
@@ -176,7 +176,7 @@ export class FrameDecoder {
       return start + 1;
     }
     if (this.#masked) {
-      const key = (bytes[i] << 24) | (bytes[i + 1] << 16) | (bytes[i + 2] << 8) | bytes[i + 3];
+      const key = (bytes[i]! << 24) | (bytes[i + 1]! << 16) | (bytes[i + 2]! << 8) | bytes[i + 3]!;
       if (key !== 0) mask(bytes, key, payload, frameEnd);
     }
     this.#handler.receiveFrame(this.#fin, this.#rsv1, this.#opcode, bytes, payload, frameEnd);

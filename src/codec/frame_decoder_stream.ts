@@ -15,7 +15,7 @@ export interface FrameDecoderStreamOptions extends FrameDecoderOptions {
    *
    * @default {1048576}
    */
-  maxPayloadLength?: number;
+  maxPayloadLength?: number | undefined;
 }
 
 const OPTIONS: Names<FrameDecoderStreamOptions> = { allowRsv1: true, maxPayloadLength: true };
@@ -39,7 +39,7 @@ const OPTIONS: Names<FrameDecoderStreamOptions> = { allowRsv1: true, maxPayloadL
  * }
  * ```
  */
-export class FrameDecoderStream extends TransformStream<Uint8Array, Frame> {
+export class FrameDecoderStream extends TransformStream<Uint8Array, Frame<ArrayBuffer>> {
   /**
    * Creates a stream.
    *
@@ -82,7 +82,7 @@ class FrameAssembler implements FrameHandler {
   readonly #payload = new ByteCollector();
   #payloadLength = 0;
   #frame: Omit<Frame, "payload"> | undefined;
-  enqueue: (frame: Frame) => void = () => {};
+  enqueue: (frame: Frame<ArrayBuffer>) => void = () => {};
 
   constructor(maxPayloadLength: number) {
     this.#maxPayloadLength = maxPayloadLength;
@@ -97,7 +97,9 @@ class FrameAssembler implements FrameHandler {
     end: number,
   ): void {
     this.#checkLength(end - start);
-    this.enqueue({ fin, rsv1, opcode, payload: bytes.subarray(start, end) });
+    // Of the copy.
+    const payload = bytes.subarray(start, end) as Uint8Array<ArrayBuffer>;
+    this.enqueue({ fin, rsv1, opcode, payload });
   }
 
   receiveFrameStart(fin: boolean, rsv1: boolean, opcode: Opcode, payloadLength: number): void {

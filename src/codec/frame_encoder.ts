@@ -29,7 +29,7 @@ export interface FrameEncoderOptions {
    *
    * @default {randomMaskingKey} A cryptographic random number generator.
    */
-  maskingKey?: () => number;
+  maskingKey?: (() => number) | undefined;
 }
 
 const OPTIONS: Names<FrameEncoderOptions> = { maskingKey: true };
@@ -247,7 +247,7 @@ export function randomMaskingKey(): number {
     crypto.getRandomValues(keys);
     keysLeft = keys.length;
   }
-  const key = keys[--keysLeft];
+  const key = keys[--keysLeft]!;
   // A key on the wire is known to everybody: none is kept.
   keys[keysLeft] = 0;
   return key;

@@ -45,7 +45,7 @@ export function mask(
     if (misaligned !== 0) {
       const aligned = start + 4 - misaligned;
       for (; i < aligned; i++) {
-        bytes[i] ^= key >>> 24;
+        bytes[i]! ^= key >>> 24;
         key = (key << 8) | (key >>> 24);
       }
     }
@@ -55,21 +55,21 @@ export function mask(
     keyOctets[1] = key >>> 16;
     keyOctets[2] = key >>> 8;
     keyOctets[3] = key;
-    const word = keyWord[0];
-    for (let w = 0; w < length; w++) words[w] ^= word;
+    const word = keyWord[0]!;
+    for (let w = 0; w < length; w++) words[w]! ^= word;
     i += length << 2;
   }
   const key0 = key >>> 24, key1 = key >>> 16, key2 = key >>> 8;
   // Storing into a Uint8Array keeps the low eight bits, so the key's other bits don't matter.
   for (; i + 4 <= end; i += 4) {
-    bytes[i] ^= key0;
-    bytes[i + 1] ^= key1;
-    bytes[i + 2] ^= key2;
-    bytes[i + 3] ^= key;
+    bytes[i]! ^= key0;
+    bytes[i + 1]! ^= key1;
+    bytes[i + 2]! ^= key2;
+    bytes[i + 3]! ^= key;
   }
-  if (i < end) bytes[i++] ^= key0;
-  if (i < end) bytes[i++] ^= key1;
-  if (i < end) bytes[i] ^= key2;
+  if (i < end) bytes[i++]! ^= key0;
+  if (i < end) bytes[i++]! ^= key1;
+  if (i < end) bytes[i]! ^= key2;
 }
 
 /** Gives a 32-bit integer with its octets in the opposite order. */

@@ -67,11 +67,21 @@ export function maskBySimd(bytes: Uint8Array, key: number, start: number, end: n
   return true;
 }
 
+/** The types of Node and of "es2024" have no `WebAssembly`. */
+interface WithWebAssembly {
+  readonly WebAssembly: {
+    readonly Module: new (bytes: Uint8Array) => object;
+    readonly Instance: new (module: object) => {
+      readonly exports: { readonly mask: Simd["mask"]; readonly memory: { buffer: ArrayBuffer } };
+    };
+  };
+}
+
 function createSimd(): Simd | null {
   try {
     const octets = MODULE.join(" ").split(" ").map((octet) => parseInt(octet, 16));
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(octets)));
-    const { mask, memory } = exports as { mask: Simd["mask"]; memory: WebAssembly.Memory };
+    const { WebAssembly: { Instance, Module } } = globalThis as unknown as WithWebAssembly;
+    const { mask, memory } = new Instance(new Module(Uint8Array.from(octets))).exports;
     return { mask, window: new Uint8Array(memory.buffer, WINDOW_START, WINDOW_LENGTH) };
   } catch {
     return null;

@@ -59,25 +59,25 @@ export class Utf8Validator {
     // A code point that lies whole in the piece is checked at one go, by the table of well-formed
     // sequences of RFC 3629, section 4: that is twice as fast as octet by octet.
     while (i < end) {
-      const first = bytes[i];
+      const first = bytes[i]!;
       if (first < 0x80) {
         i = skipAscii(bytes, i + 1, end);
       } else if (first < 0xe0) {
         if (i + 2 > end) return this.#begin(bytes, i, end);
-        if (first < 0xc2 || !isContinuation(bytes[i + 1])) return false;
+        if (first < 0xc2 || !isContinuation(bytes[i + 1]!)) return false;
         i += 2;
       } else if (first < 0xf0) {
         if (i + 3 > end) return this.#begin(bytes, i, end);
-        const second = bytes[i + 1];
-        if (!isContinuation(second) || !isContinuation(bytes[i + 2])) return false;
+        const second = bytes[i + 1]!;
+        if (!isContinuation(second) || !isContinuation(bytes[i + 2]!)) return false;
         if (first === 0xe0 && second < 0xa0) return false; // shorter forms exist
         if (first === 0xed && second > 0x9f) return false; // surrogates
         i += 3;
       } else {
         if (i + 4 > end) return this.#begin(bytes, i, end);
-        const second = bytes[i + 1];
-        if (!isContinuation(second) || !isContinuation(bytes[i + 2])) return false;
-        if (first > 0xf4 || !isContinuation(bytes[i + 3])) return false;
+        const second = bytes[i + 1]!;
+        if (!isContinuation(second) || !isContinuation(bytes[i + 2]!)) return false;
+        if (first > 0xf4 || !isContinuation(bytes[i + 3]!)) return false;
         if (first === 0xf0 && second < 0x90) return false; // shorter forms exist
         if (first === 0xf4 && second > 0x8f) return false; // U+10FFFF is the last code point
         i += 4;
@@ -88,7 +88,7 @@ export class Utf8Validator {
 
   /** Takes a code point whose end is not in the piece. Returns whether it can become one. */
   #begin(bytes: Uint8Array, start: number, end: number): boolean {
-    const first = bytes[start];
+    const first = bytes[start]!;
     if (first < 0xc2 || first > 0xf4) return false;
     if (first < 0xe0) {
       this.#needed = 1;
@@ -108,7 +108,7 @@ export class Utf8Validator {
   #continue(bytes: Uint8Array, start: number, end: number): number {
     let i = start;
     for (; i < end && this.#needed > 0; i++) {
-      if (bytes[i] < this.#lower || bytes[i] > this.#upper) return -1;
+      if (bytes[i]! < this.#lower || bytes[i]! > this.#upper) return -1;
       this.#lower = 0x80;
       this.#upper = 0xbf;
       this.#needed--;
@@ -126,24 +126,26 @@ function skipAscii(bytes: Uint8Array, start: number, end: number): number {
   let i = start;
   // Text in other scripts has short runs of ASCII at most: only a run that lasts earns a view.
   const probe = Math.min(end, start + 16);
-  while (i < probe && bytes[i] < 0x80) i++;
+  while (i < probe && bytes[i]! < 0x80) i++;
   if (i < probe || end - i < MIN_WORDS_LENGTH) {
-    while (i < end && bytes[i] < 0x80) i++;
+    while (i < end && bytes[i]! < 0x80) i++;
     return i;
   }
   while (((bytes.byteOffset + i) & 3) !== 0) {
-    if (bytes[i] >= 0x80) return i;
+    if (bytes[i]! >= 0x80) return i;
     i++;
   }
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + i, (end - i) >> 2);
   const last = words.length - 3;
   let w = 0;
-  while (w < last && ((words[w] | words[w + 1] | words[w + 2] | words[w + 3]) & NOT_ASCII) === 0) {
+  while (
+    w < last && ((words[w]! | words[w + 1]! | words[w + 2]! | words[w + 3]!) & NOT_ASCII) === 0
+  ) {
     w += 4;
   }
-  while (w < words.length && (words[w] & NOT_ASCII) === 0) w++;
+  while (w < words.length && (words[w]! & NOT_ASCII) === 0) w++;
   i += w << 2;
-  while (i < end && bytes[i] < 0x80) i++;
+  while (i < end && bytes[i]! < 0x80) i++;
   return i;
 }
 
@@ -178,10 +180,10 @@ export function decodeUtf8(
 ): string | undefined {
   const length = end - start;
   if (length <= MAX_LOOP_LENGTH) {
-    const units = characters[length];
+    const units = characters[length]!;
     let i = 0;
     for (; i < length; i++) {
-      const octet = bytes[start + i];
+      const octet = bytes[start + i]!;
       if (octet >= 0x80) break;
       units[i] = octet;
     }

@@ -13,7 +13,7 @@ export function groupOf(address: Address): string {
   if (!hostname.includes(":")) return hostname;
   const [, mapped] = MAPPED.exec(hostname) ?? [];
   if (mapped !== undefined) return mapped;
-  const [head, tail] = hostname.toLowerCase().split("::").map((part) =>
+  const [head = [], tail] = hostname.toLowerCase().split("::").map((part) =>
     part === "" ? [] : part.split(":")
   );
   // An IPv4 address at the end stands for two groups; it is never among the first four.

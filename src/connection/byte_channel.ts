@@ -106,7 +106,7 @@ export interface ByteListener {
    * Calls back when what has arrived at all channels by now has been delivered: what is sent in
    * answer to several of them can then be sent together. Not set where a microtask does as well.
    */
-  readonly afterArrivals?: (callback: () => void) => void;
+  readonly afterArrivals?: ((callback: () => void) => void) | undefined;
   /** Stops accepting. Channels already handed out live on. */
   close(): Promise<void>;
 }
@@ -156,24 +156,24 @@ export interface TlsClientOptions {
    *
    * @default the host name of the URL; no name is asked for where that is an IP address
    */
-  serverName?: string;
+  serverName?: string | undefined;
   /**
    * The certificates to trust, PEM encoded.
    *
    * @default the certificate authorities that the runtime trusts
    */
-  ca?: string | string[];
+  ca?: string | string[] | undefined;
   /** The client's own certificate chain, PEM encoded; needs `key`. */
-  cert?: string;
+  cert?: string | undefined;
   /** The private key of `cert`, PEM encoded. */
-  key?: string;
+  key?: string | undefined;
   /**
    * Whether the server's certificate must be trusted, and be for its name. Without that, anybody on
    * the way can read and change everything.
    *
    * @default true
    */
-  rejectUnauthorized?: boolean;
+  rejectUnauthorized?: boolean | undefined;
 }
 
 /** What connects. */

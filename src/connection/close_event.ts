@@ -1,11 +1,17 @@
+interface CloseEventFields {
+  code: number;
+  reason: string;
+  wasClean: boolean;
+}
+
 /** Node 22 has no `CloseEvent`: this is the standard's. */
 const PlainCloseEvent = class CloseEvent extends Event {
   readonly code: number;
   readonly reason: string;
   readonly wasClean: boolean;
 
-  constructor(type: string, { code = 0, reason = "", wasClean = false, ...init }: CloseEventInit) {
-    super(type, init);
+  constructor(type: string, { code, reason, wasClean }: CloseEventFields) {
+    super(type);
     this.code = code;
     this.reason = reason;
     this.wasClean = wasClean;
@@ -20,6 +26,6 @@ const PlainCloseEvent = class CloseEvent extends Event {
 const Class = globalThis.CloseEvent ?? PlainCloseEvent;
 
 /** Creates a `close` event, of the runtime's own class where it has one. */
-export function createCloseEvent(init: { code: number; reason: string; wasClean: boolean }): Event {
+export function createCloseEvent(init: CloseEventFields): Event {
   return new Class("close", init);
 }

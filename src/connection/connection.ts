@@ -1,14 +1,40 @@
+// What is disposed of is no part of "es2024", nor of "dom".
+/// <reference lib="esnext.disposable" preserve="true" />
+
+import type { Optional } from "../checks.ts";
+import type { CallbackResult } from "../hooks.ts";
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Address } from "./byte_channel.ts";
 import type { SubscribeOptions, Subscription } from "./subscriber.ts";
 
 /**
- * A message that is whole: a string where its type is text, bytes where it is binary. The bytes are
- * the program's; those received may be a part of a larger `ArrayBuffer`, so that a view of them takes
- * their `byteOffset` and `byteLength`.
+ * A message that was received whole: a string where its type is text, bytes where it is binary. The bytes
+ * are the program's; they may be a part of a larger `ArrayBuffer`, so that a view of them takes their
+ * `byteOffset` and `byteLength`.
  */
-export type Message = string | Uint8Array;
+export type Message = string | Uint8Array<ArrayBuffer>;
+
+/** What can be sent as a message: a string as text, bytes as binary. */
+export type Sendable = string | Uint8Array;
+
+/**
+ * A stream that can be sent as a message: a `ReadableStream` of strings, which become UTF-8, or bytes, by
+ * whichever of the types of that name. Runtimes and libraries have several.
+ */
+export interface SendableStream {
+  /** Whether somebody reads it already. */
+  readonly locked: boolean;
+  /** Gives what reads it. */
+  getReader(): {
+    /** Gives the next chunk. */
+    read(): Promise<{ done: false; value: Sendable } | { done: true; value?: unknown }>;
+    /** Ends it early. */
+    cancel(reason?: unknown): Promise<unknown>;
+    /** Leaves it to others. */
+    releaseLock(): void;
+  };
+}
 
 /** How a connection ended. */
 export interface CloseInfo extends CloseStatus {
@@ -45,7 +71,7 @@ export interface WaitOptions {
    * Gives up the wait: the promise rejects with the signal's reason. What was sent stays sent; where the
    * signal has aborted before the call, nothing is.
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** How a message is sent. */
@@ -54,7 +80,7 @@ export interface SendOptions extends WaitOptions {
    * Whether to compress the message, where compression was agreed upon. Default: from
    * `compression.threshold` on, and streams always.
    */
-  compress?: boolean;
+  compress?: boolean | undefined;
 }
 
 /** How a message is sent as a stream. */
@@ -85,7 +111,7 @@ export interface IncomingMessage {
    * has been checked to be UTF-8; chunks are cut anywhere, also within a code point. With
    * `getReader({ mode: "byob" })` it is read into memory of the program's own.
    */
-  readonly body: ReadableStream<Uint8Array>;
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
    * Reads the whole body as text.
    *
@@ -98,7 +124,7 @@ export interface IncomingMessage {
    *
    * @throws {TypeError} Where its body was read before, if only in part, or is being read.
    */
-  bytes(): Promise<Uint8Array>;
+  bytes(): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** What a connection has done so far, and how it stands. */
@@ -217,17 +243,17 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * `signal` of a pipe does, by the standard of streams (ReadableStreamPipeTo): where the peer may read
    * nothing, have it close the connection instead.
    */
-  readonly writable: WritableStream<Message>;
+  readonly writable: WritableStream<Sendable>;
 
   /** Receives whole messages, one at a time. Leaving the loop does not close the connection. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Message>;
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message, undefined, void>;
 
   /**
    * Receives messages as streams: messages of any size, in constant memory, up to `maxMessageSize`.
    * The next message is not read before the body of this one was; what is not read of it when the
    * next one is asked for is dropped.
    */
-  messages(): AsyncIterableIterator<IncomingMessage>;
+  messages(): AsyncIterableIterator<IncomingMessage, undefined, void>;
 
   /**
    * Gives the connection as a standard `WebSocket` (WHATWG WebSockets, section 3), for libraries that
@@ -289,7 +315,7 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * @throws {TypeError} Where `data` is neither a string nor a `Uint8Array`, or an option is unknown or of
    * another type.
    */
-  send(data: Message, options?: SendOptions): Promise<void>;
+  send(data: Sendable, options?: SendOptions): Promise<void>;
 
   /**
    * Sends a message if there is room for it, and tells what became of it: where there is none, nothing
@@ -299,7 +325,7 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    *
    * @throws {TypeError} Where `data` is neither a string nor a `Uint8Array`.
    */
-  trySend(data: Message): TrySendResult;
+  trySend(data: Sendable): TrySendResult;
 
   /**
    * Sends one message of any size, in constant memory: each chunk of the stream becomes a fragment
@@ -321,7 +347,13 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    */
   sendStream(
     type: MessageType,
-    stream: ReadableStream<Message>,
+    stream: ReadableStream<Sendable>,
+    options?: SendStreamOptions,
+  ): Promise<void>;
+  /** Does the same with a stream of another type of that name. */
+  sendStream(
+    type: MessageType,
+    stream: SendableStream,
     options?: SendStreamOptions,
   ): Promise<void>;
 
@@ -347,7 +379,7 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * @throws {TypeError} Where the reason is longer than 123 bytes of UTF-8, or `status` has other properties
    * or is not an object: code and reason are not two arguments, as they are of a standard `WebSocket`.
    */
-  close(status?: Partial<CloseStatus>): Promise<CloseInfo>;
+  close(status?: Optional<CloseStatus>): Promise<CloseInfo>;
 
   /**
    * Subscribes to a topic: messages that `server.publish` sends to it are sent to this connection, until
@@ -360,12 +392,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    *
    * const server = await serve({
    *   port: 8080,
-   *   open(conn) {
-   *     conn.subscribe("news");
-   *   },
-   *   message(conn, data) {
-   *     server.publish("news", data, { except: conn });
-   *   },
+   *   open: (conn) => conn.subscribe("news"),
+   *   message: (conn, data) => server.publish("news", data, { except: conn }),
    * });
    * ```
    *
@@ -401,22 +429,25 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
 /**
  * Takes the events of connections: the fast path, without a promise or a stream on the way.
  *
- * Where a callback returns a promise, it is awaited before the next message, or Ping, is given to one.
- * Meanwhile messages wait, up to `limits.receiveQueueMessages` and `limits.receiveQueueSize`; those that
- * wait when the connection has ended are dropped. Where it throws or rejects, the connection is closed with 1011, and the error is reported to the
+ * A callback may return anything. Where it is a promise, it is awaited before the next message, or Ping, is
+ * given to one. Meanwhile messages wait, up to `limits.receiveQueueMessages` and `limits.receiveQueueSize`;
+ * those that wait when the connection has ended are dropped.
+ * Where it throws or rejects, the connection is closed with 1011, and the error is reported to the
  * server's `onError`.
  *
  * @typeParam Data What the server's `upgrade` hook attached.
  */
 export interface ConnectionCallbacks<Data = unknown> {
   /** The connection is open. */
-  open?(conn: Connection<Data>): void | Promise<void>;
+  open?: ((conn: Connection<Data>) => CallbackResult) | undefined;
   /** A message arrived. Where it is left out, messages are read and dropped. */
-  message?(conn: Connection<Data>, data: Message): void | Promise<void>;
+  message?: ((conn: Connection<Data>, data: Message) => CallbackResult) | undefined;
   /** A Ping arrived, and is answered whatever this does (RFC 6455, section 5.5.2). */
-  ping?(conn: Connection<Data>, payload: Uint8Array): void | Promise<void>;
+  ping?:
+    | ((conn: Connection<Data>, payload: Uint8Array<ArrayBuffer>) => CallbackResult)
+    | undefined;
   /** The send queue has fallen below its high-water mark, after it was above. */
-  drain?(conn: Connection<Data>): void | Promise<void>;
+  drain?: ((conn: Connection<Data>) => CallbackResult) | undefined;
   /** The connection has ended. Called once. */
-  close?(conn: Connection<Data>, info: CloseInfo): void | Promise<void>;
+  close?: ((conn: Connection<Data>, info: CloseInfo) => CallbackResult) | undefined;
 }

@@ -4,7 +4,7 @@ import type { Position } from "../resume/position.ts";
 import { encodeNote, type Note } from "../resume/subprotocol.ts";
 import { groupOf } from "./address_group.ts";
 import type { Address } from "./byte_channel.ts";
-import type { Message } from "./connection.ts";
+import type { Sendable } from "./connection.ts";
 import type { ResumablePeer } from "./resumable_peer.ts";
 import type { SendQueue } from "./send_queue.ts";
 import type { SharedFrames, Subscriber } from "./subscriber.ts";
@@ -69,7 +69,7 @@ export class ConnectionSubscriber implements Subscriber {
     return this.#sendQueue.hasRoomForLength(length);
   }
 
-  deflateShared(data: Message, compress: boolean | undefined): Uint8Array | undefined {
+  deflateShared(data: Sendable, compress: boolean | undefined): Uint8Array | undefined {
     const { deflater, threshold } = this.#compression!;
     return compress ?? data.length >= threshold ? deflater.deflateMessage(data) : undefined;
   }
@@ -79,7 +79,7 @@ export class ConnectionSubscriber implements Subscriber {
     this.#sendQueue.sendShared(frames, isLast);
   }
 
-  sendAlone(data: Message, compress: boolean | undefined): void {
+  sendAlone(data: Sendable, compress: boolean | undefined): void {
     this.messagesSent++;
     this.#sendQueue.post(data, compress);
   }

@@ -4,6 +4,13 @@ import { isObject } from "../values.ts";
 /** What can be given as a listener, as far as it matters: what it returns is looked at. */
 type Listener = ((event: Event) => unknown) | { handleEvent(event: Event): unknown };
 
+// The types of runtimes and of browsers have these under different names.
+type Given = Parameters<EventTarget["addEventListener"]>[1];
+type EventListener = Extract<Given, (event: never) => unknown>;
+
+/** The options of `addEventListener`. */
+export type AddOptions = Parameters<EventTarget["addEventListener"]>[2];
+
 interface HandlerEntry {
   handler: object;
   readonly listener: EventListener;
@@ -31,26 +38,27 @@ export abstract class ListenerTarget extends EventTarget {
   abstract failListener(error: unknown): void;
 
   /** Called when a listener was added. */
-  protected onListenerAdded(_type: string, _options?: boolean | AddEventListenerOptions): void {}
+  protected onListenerAdded(_type: string, _options: AddOptions): void {}
 
   override addEventListener(
     type: string,
-    _listener: EventListener | EventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
+    _listener: Given,
+    options?: AddOptions,
   ): void {
     const guard = this.#guard("addEventListener", arguments);
-    super.addEventListener(type, guard, options);
+    super.addEventListener(type, guard as Given, options);
     if (guard !== null) this.onListenerAdded(String(type), options);
   }
 
   override removeEventListener(
     type: string,
-    _listener: EventListener | EventListenerObject | null,
-    options?: boolean | EventListenerOptions,
+    _listener: Given,
+    options?: Parameters<EventTarget["removeEventListener"]>[2],
   ): void {
     // Node 22 knows only the option.
     const given = typeof options === "boolean" ? { capture: options } : options;
-    super.removeEventListener(type, this.#guard("removeEventListener", arguments), given);
+    const guard = this.#guard("removeEventListener", arguments);
+    super.removeEventListener(type, guard as Given, given);
   }
 
   override dispatchEvent(event: Event): boolean {

@@ -8,7 +8,7 @@ export interface BodySource {
 
 /** How the pieces of a body are read. */
 export interface PieceSource {
-  start(controller: ReadableStreamDefaultController<Uint8Array>): void;
+  start(controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): void;
   pull(): Promise<void> | void;
   cancel(): void;
 }
@@ -19,7 +19,7 @@ const { getReader } = ReadableStream.prototype;
  * The body of a message. It is no stream of the type "bytes", which would cost each message that is read
  * otherwise: `getReader({ mode: "byob" })` makes one, as long as that reader has the body.
  */
-export class MessageBody extends ReadableStream<Uint8Array> {
+export class MessageBody extends ReadableStream<Uint8Array<ArrayBuffer>> {
   readonly #from: BodySource;
 
   constructor(from: BodySource, source: PieceSource) {

@@ -1,4 +1,4 @@
-import type { Message } from "./connection.ts";
+import type { Message, Sendable } from "./connection.ts";
 import type { MessageIterator } from "./message_iterators.ts";
 import { createDeferred, type Deferred, RESOLVED } from "./promises.ts";
 import { isPromise } from "../values.ts";
@@ -52,7 +52,7 @@ export function createReadable(
 
 /** What a writable stream does with the connection. */
 export interface WritableTarget {
-  send(message: Message): Promise<void>;
+  send(message: Sendable): Promise<void>;
   close(): Promise<unknown>;
   /** Closes for what a stream of the connection was aborted with. */
   abortWriting(reason: unknown): void;
@@ -64,7 +64,7 @@ export interface WritableTarget {
  */
 export function createWritable(
   target: WritableTarget,
-): { stream: WritableStream<Message>; fail: (error: Error) => void } {
+): { stream: WritableStream<Sendable>; fail: (error: Error) => void } {
   let controller!: WritableStreamDefaultController;
   let pending: Deferred<void> | undefined;
   let isClosing = false;
@@ -75,7 +75,7 @@ export function createWritable(
     promise.then(pending.resolve, pending.reject);
     return pending.promise;
   };
-  const stream = new WritableStream<Message>({
+  const stream = new WritableStream<Sendable>({
     start(startController) {
       controller = startController;
       const { signal } = controller;

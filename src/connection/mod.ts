@@ -7,6 +7,8 @@ export {
   WebSocketError,
   type WebSocketErrorOptions,
 } from "../errors.ts";
+export type { Optional } from "../checks.ts";
+export type { CallbackResult } from "../hooks.ts";
 export { CloseCode } from "../codec/close_code.ts";
 export type { HeaderFields } from "../handshake/field_line.ts";
 export type { CloseStatus } from "../protocol/close_payload.ts";
@@ -20,6 +22,8 @@ export type {
   ConnectionStats,
   IncomingMessage,
   Message,
+  Sendable,
+  SendableStream,
   SendOptions,
   SendStreamOptions,
   TrySendResult,

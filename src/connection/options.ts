@@ -1,4 +1,11 @@
-import { checkFunction, checkInteger, checkNames, checkOneOf, type Names } from "../checks.ts";
+import {
+  checkFunction,
+  checkInteger,
+  checkNames,
+  checkOneOf,
+  type Names,
+  type Optional,
+} from "../checks.ts";
 import { checkLimit } from "../limits.ts";
 import type { MessageLimits } from "../protocol/message_receiver.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -126,15 +133,15 @@ export interface KeepAlive {
 /** Options of a connection. */
 export interface ConnectionOptions {
   /** The limits. Default: see each. */
-  limits?: Partial<Limits>;
+  limits?: Optional<Limits> | undefined;
   /** How much the peer may send in a second. Default: anything. */
-  rateLimits?: Partial<RateLimits>;
+  rateLimits?: Optional<RateLimits> | undefined;
   /**
    * How a silent peer is found out, or `false` for not at all.
    *
    * @default {{ intervalMs: 20000, timeoutMs: 20000 }}
    */
-  keepAlive?: Partial<KeepAlive> | false;
+  keepAlive?: Optional<KeepAlive> | false | undefined;
   /**
    * How long it may take to close, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`.
    * From `close()` on, what was accepted before is sent, and Close frames are exchanged; it is not
@@ -144,7 +151,7 @@ export interface ConnectionOptions {
    *
    * @default {5000}
    */
-  closeTimeoutMs?: number;
+  closeTimeoutMs?: number | undefined;
 }
 
 /** Options of a connection, checked and complete. */
@@ -225,7 +232,7 @@ export function resolveCallbacks<Data>(
   return names.some((name) => options[name] !== undefined) ? options : undefined;
 }
 
-function resolveRateLimits(given: Partial<RateLimits>): RateLimits {
+function resolveRateLimits(given: Optional<RateLimits>): RateLimits {
   const rateLimits = withDefaults<RateLimits>("rateLimits", given, {
     bytesPerSecond: Infinity,
     inflatedBytesPerSecond: Infinity,
@@ -241,7 +248,7 @@ function resolveRateLimits(given: Partial<RateLimits>): RateLimits {
   return rateLimits;
 }
 
-function resolveKeepAlive(given: Partial<KeepAlive> | false): KeepAlive | undefined {
+function resolveKeepAlive(given: Optional<KeepAlive> | false): KeepAlive | undefined {
   if (given === false) return undefined;
   const defaults = { intervalMs: 20_000, timeoutMs: 20_000 };
   const keepAlive = withDefaults<KeepAlive>("keepAlive", given, defaults);

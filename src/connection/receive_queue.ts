@@ -26,11 +26,11 @@ export type ReceivedMessage = Message | StreamedMessage;
 
 /** A Ping whose callback waits for those of the messages before it. */
 export class ReceivedPing {
-  readonly payload: Uint8Array;
+  readonly payload: Uint8Array<ArrayBuffer>;
   /** As that of bytes with memory of their own. */
   readonly byteOffset = 0;
 
-  constructor(payload: Uint8Array) {
+  constructor(payload: Uint8Array<ArrayBuffer>) {
     this.payload = payload;
   }
 

@@ -22,10 +22,10 @@ export interface StreamedPart {
 
 /** A message of the program, or a note, in the order they came. */
 interface Item {
-  readonly note?: Note;
+  readonly note?: Note | undefined;
   /** The topic's number, and the message's place in it, where it was published. */
   readonly number: number;
-  readonly position?: Position;
+  readonly position?: Position | undefined;
   isTaken: boolean;
   isWhole: boolean;
 }

@@ -4,7 +4,7 @@ import { assertMessage, type Protocol } from "../protocol/protocol.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { Breaker } from "./breaker.ts";
 import type { ByteChannel } from "./byte_channel.ts";
-import type { Message } from "./connection.ts";
+import type { Sendable } from "./connection.ts";
 import { Fifo } from "./fifo.ts";
 import type { Limits } from "./options.ts";
 import { createDeferred, type Deferred, RESOLVED } from "./promises.ts";
@@ -52,7 +52,7 @@ interface Waiter {
 }
 
 interface HeldMessage {
-  data: Message;
+  data: Sendable;
   compress: boolean | undefined;
   size: number;
   deferred: Deferred<void>;
@@ -190,7 +190,7 @@ export class SendQueue {
   }
 
   /** Tells whether a message fits the queue: any does, where whoever waits for `send` sends the next. */
-  hasRoomFor(data: Message): boolean {
+  hasRoomFor(data: Sendable): boolean {
     const length = this.length;
     if (length === 0) return true;
     const { sendHighWaterMark, sendQueueSize } = this.#limits;
@@ -212,7 +212,7 @@ export class SendQueue {
    * Sends a message, and gives a promise that resolves when the queue is below the high-water mark
    * behind it and its bytes are no longer needed.
    */
-  send(data: Message, compress?: boolean): Promise<void> {
+  send(data: Sendable, compress?: boolean): Promise<void> {
     if (this.#held !== undefined) return this.#hold(this.#held, data, compress);
     this.#mayHaveOutput = true;
     const isReferenced = this.#protocol.sendMessage(data, compress);
@@ -220,7 +220,7 @@ export class SendQueue {
   }
 
   /** Sends a message that nobody waits for, and that nobody changes: it takes its bytes alone. */
-  post(data: Message, compress?: boolean): void {
+  post(data: Sendable, compress?: boolean): void {
     if (this.#held !== undefined) return void this.#hold(this.#held, data, compress);
     this.#mayHaveOutput = true;
     this.#protocol.sendMessage(data, compress);
@@ -471,7 +471,7 @@ export class SendQueue {
 
   #hold(
     held: Fifo<Held>,
-    data: Message,
+    data: Sendable,
     compress: boolean | undefined,
   ): Promise<void> {
     assertMessage(data);

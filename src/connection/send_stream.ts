@@ -2,7 +2,7 @@ import { Utf8Validator } from "../codec/utf8.ts";
 import { callHook } from "../hooks.ts";
 import { isUint8Array } from "../values.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
-import type { Message, SendStreamOptions } from "./connection.ts";
+import type { Sendable, SendableStream, SendStreamOptions } from "./connection.ts";
 import type { Breaker } from "./breaker.ts";
 import { joinChunks } from "./join_chunks.ts";
 import { abortable, RESOLVED } from "./promises.ts";
@@ -31,7 +31,7 @@ export interface StreamOwner {
 export async function sendFragments(
   queue: SendQueue,
   type: MessageType,
-  stream: ReadableStream<Message>,
+  stream: SendableStream,
   options: SendStreamOptions,
   prefix: string,
   owner: StreamOwner,
@@ -87,7 +87,7 @@ class FragmentEncoder {
     this.#before = prefix;
   }
 
-  encode(chunk: Message): Uint8Array {
+  encode(chunk: Sendable): Uint8Array {
     let payload;
     if (typeof chunk === "string") {
       const text = this.#before + chunk;

@@ -38,7 +38,8 @@ export class StreamChannel extends OrderedChannel {
    */
   constructor(streams: ByteStreamPair) {
     super({ transport: "stream" }, { transport: "stream" });
-    this.#reader = streams.readable.getReader();
+    // The types of Bun have two classes of that name.
+    this.#reader = streams.readable.getReader() as ReadableStreamDefaultReader<Uint8Array>;
     try {
       this.#writer = streams.writable.getWriter();
     } catch (error) {

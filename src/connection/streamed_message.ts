@@ -4,24 +4,24 @@ import type { MessageType } from "../protocol/message_receiver.ts";
 import type { IncomingMessage } from "./connection.ts";
 import { type BodySource, MessageBody } from "./message_body.ts";
 
-const EMPTY = new Uint8Array(0);
+const EMPTY: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
 /** A message whose body is handed on while it arrives. */
 export class StreamedMessage implements IncomingMessage, BodySource {
   readonly type: MessageType;
-  readonly body: ReadableStream<Uint8Array>;
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly #onChange: (change: number, heldChange: number) => void;
   /** What has arrived and was not read: one piece, however many it came in. */
   readonly #pending = new ByteCollector();
   /** The rest of a piece that was more than a reader had room for; it comes before the others. */
-  #rest: Uint8Array = EMPTY;
+  #rest: Uint8Array<ArrayBuffer> = EMPTY;
   /** The bytes that memory is held for by it. */
   #restCapacity = 0;
   /** The `pendingLength` that `#onChange` was told last. */
   #toldLength = 0;
   /** The `heldLength` that it was told. */
   #toldCapacity = 0;
-  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
   /** Set while a reader waits for bytes. */
   #resume: (() => void) | undefined;
   /** What it has them put into, where they are not to be a piece of their own. */
@@ -99,7 +99,7 @@ export class StreamedMessage implements IncomingMessage, BodySource {
     return text;
   }
 
-  async bytes(): Promise<Uint8Array> {
+  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#isUsed || this.body.locked) {
       throw new TypeError("Cannot read the message: its body was read, or is being read, already");
     }
@@ -143,14 +143,14 @@ export class StreamedMessage implements IncomingMessage, BodySource {
     else this.#tellChange();
   }
 
-  #take(): Uint8Array {
+  #take(): Uint8Array<ArrayBuffer> {
     if (this.#rest.length === 0) return this.#pending.take();
     const rest = this.#rest;
     this.#keepRest(EMPTY);
     return rest;
   }
 
-  #keepRest(rest: Uint8Array): void {
+  #keepRest(rest: Uint8Array<ArrayBuffer>): void {
     this.#rest = rest;
     this.#restCapacity = rest.buffer.byteLength;
   }

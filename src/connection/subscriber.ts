@@ -1,7 +1,7 @@
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { Position } from "../resume/position.ts";
 import type { Note } from "../resume/subprotocol.ts";
-import type { Message } from "./connection.ts";
+import type { Sendable } from "./connection.ts";
 
 /** What happens to the messages of a topic that a subscriber is too slow for. */
 export type LagPolicy =
@@ -39,7 +39,7 @@ export interface SubscribeOptions {
    *
    * @default {false}
    */
-  presence?: boolean | PresenceEntry;
+  presence?: boolean | PresenceEntry | undefined;
   /**
    * What happens to messages while the peer reads too slowly: while more than
    * `limits.sendHighWaterMark` bytes wait for it here. What the systems of both sides have taken, often some
@@ -47,20 +47,20 @@ export interface SubscribeOptions {
    *
    * @default {"close"}
    */
-  lag?: LagPolicy;
+  lag?: LagPolicy | undefined;
   /**
    * The most bytes of messages that wait for a slow peer with `"drop-oldest"` and `"drop-newest"`: 0 or
    * more, or `Infinity`. They are the same bytes for all subscribers of a topic.
    *
    * @default {1048576}
    */
-  queueSize?: number;
+  queueSize?: number | undefined;
   /**
    * The status code that `"close"` closes with.
    *
    * @default {1013}
    */
-  closeCode?: number;
+  closeCode?: number | undefined;
 }
 
 /** A topic that a connection is subscribed to. */
@@ -105,7 +105,7 @@ export interface Subscriber {
    *
    * @returns The payload of its frame; `undefined` where it is not to be compressed.
    */
-  deflateShared(data: Message, compress: boolean | undefined): Uint8Array | undefined;
+  deflateShared(data: Sendable, compress: boolean | undefined): Uint8Array | undefined;
   /**
    * Sends frames.
    *
@@ -114,7 +114,7 @@ export interface Subscriber {
    */
   sendShared(frames: SharedFrames, messages: number, isLast: boolean): void;
   /** Sends a message as it is, which no other gets in the same form. */
-  sendAlone(data: Message, compress: boolean | undefined): void;
+  sendAlone(data: Sendable, compress: boolean | undefined): void;
   /** Whether the peer speaks `sluice.resume.v1`: messages may begin with a header, and there are notes. */
   readonly isResumable: boolean;
   /** Whether the peer has said who it is, and how far it got, where it is one that does. */

@@ -1,7 +1,7 @@
 import { cloneBytes } from "../codec/byte_collector.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
-import { checkBoolean, checkOptions, checkSignal, type Names } from "../checks.ts";
+import { checkBoolean, checkOptions, checkSignal, type Names, type Optional } from "../checks.ts";
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { callHook, isAbortError, isError, isThenable, untilSettled } from "../hooks.ts";
 import { isReadableStream } from "../values.ts";
@@ -21,6 +21,8 @@ import type {
   ConnectionStats,
   IncomingMessage,
   Message,
+  Sendable,
+  SendableStream,
   SendOptions,
   SendStreamOptions,
   TrySendResult,
@@ -84,7 +86,7 @@ export interface ConnectionOwner {
   /** The memory it shares with others, if there is a limit to it. */
   readonly budget?: Budget | undefined;
   /** The topics that connections can be subscribed to, if there are any. */
-  readonly topics?: SubscriberTopics;
+  readonly topics?: SubscriberTopics | undefined;
   /** The program's code threw, or rejected. */
   reportError(error: unknown, conn: Connection): void;
   /** The connection has ended. */
@@ -358,12 +360,12 @@ export class WebSocketConnection<Data>
 
   // ---- Receiving, as the program does it ----
 
-  [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message, undefined, void> {
     this.#startReceiver(false);
     return iterateMessages(this.#receiveQueue);
   }
 
-  messages(): AsyncIterableIterator<IncomingMessage> {
+  messages(): AsyncIterableIterator<IncomingMessage, undefined, void> {
     this.#startReceiver(true);
     return iterateStreams(this.#receiveQueue);
   }
@@ -393,7 +395,8 @@ export class WebSocketConnection<Data>
       this.#startReceiver(false);
       this.#view = new WebSocketView(this, iterateMessages(this.#receiveQueue));
     }
-    return this.#view;
+    // The `WebSocket` of Bun's types has methods that the standard's has not.
+    return this.#view as EventTarget as WebSocket;
   }
 
   #startReceiver(streaming: boolean): void {
@@ -634,7 +637,7 @@ export class WebSocketConnection<Data>
     }
   }
 
-  receivePong(payload: Uint8Array): void {
+  receivePong(payload: Uint8Array<ArrayBuffer>): void {
     this.#countControlFrame();
     this.#pings?.receivePong(payload);
   }
@@ -653,7 +656,7 @@ export class WebSocketConnection<Data>
 
   // ---- Sending ----
 
-  send(data: Message, options?: SendOptions): Promise<void> {
+  send(data: Sendable, options?: SendOptions): Promise<void> {
     assertMessage(data);
     if (options !== undefined) {
       checkOptions("send", options, SEND_OPTIONS);
@@ -680,7 +683,7 @@ export class WebSocketConnection<Data>
     return options === undefined ? sent : abortable(sent, options.signal);
   }
 
-  trySend(data: Message): TrySendResult {
+  trySend(data: Sendable): TrySendResult {
     assertMessage(data);
     this.#topics?.flush();
     if (!this.isSendable) return "closed";
@@ -692,7 +695,7 @@ export class WebSocketConnection<Data>
 
   sendStream(
     type: MessageType,
-    stream: ReadableStream<Message>,
+    stream: SendableStream,
     options: SendStreamOptions = {},
   ): Promise<void> {
     if (type !== "text" && type !== "binary") {
@@ -727,11 +730,11 @@ export class WebSocketConnection<Data>
     this.breakOff(closeStatusOf(error) ?? brokenStatus(options));
   }
 
-  #escape(data: Message): Message {
+  #escape(data: Sendable): Sendable {
     return this.#resumable === undefined ? data : escapeMessage(data);
   }
 
-  get writable(): WritableStream<Message> {
+  get writable(): WritableStream<Sendable> {
     this.#writable ??= createWritable(this);
     if (this.#isClosed) this.#writable.fail(this.#closedError());
     return this.#writable.stream;
@@ -852,7 +855,7 @@ export class WebSocketConnection<Data>
 
   // ---- The end ----
 
-  close(status: Partial<CloseStatus> = {}, ...others: never[]): Promise<CloseInfo> {
+  close(status: Optional<CloseStatus> = {}, ...others: never[]): Promise<CloseInfo> {
     checkOptions("close", status, CLOSE_OPTIONS);
     if (others.length > 0) {
       throw new TypeError("Cannot close with two arguments: it is close({ closeCode, reason })");
@@ -1102,7 +1105,7 @@ export class WebSocketConnection<Data>
 
   /** Calls a callback; where it returns a promise, the next message waits for it. */
   #call<T>(
-    callback: (conn: Connection<Data>, argument: T) => void | Promise<void>,
+    callback: (conn: Connection<Data>, argument: T) => unknown,
     argument?: T,
   ): void {
     try {

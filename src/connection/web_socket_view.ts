@@ -4,8 +4,8 @@ import { MAX_COPIED_LENGTH } from "../codec/frame_encoder.ts";
 import { type CloseStatus, MAX_REASON_LENGTH } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { createCloseEvent } from "./close_event.ts";
-import type { CloseInfo, Message } from "./connection.ts";
-import { ListenerTarget } from "./listener_target.ts";
+import type { CloseInfo, Message, Sendable, SendableStream } from "./connection.ts";
+import { type AddOptions, ListenerTarget } from "./listener_target.ts";
 import type { MessageIterator } from "./message_iterators.ts";
 import { isArrayBuffer, isBlob, isPromise } from "../values.ts";
 import { setImmediate } from "../timers.ts";
@@ -32,8 +32,8 @@ export interface WebSocketViewOwner {
   readonly isSendable: boolean;
   /** What the peer's Close frame said, if it came. */
   readonly receivedStatus: CloseStatus | undefined;
-  send(data: Message): Promise<void>;
-  sendStream(type: MessageType, stream: ReadableStream<Message>): Promise<void>;
+  send(data: Sendable): Promise<void>;
+  sendStream(type: MessageType, stream: SendableStream): Promise<void>;
   /** Closes with a status that was checked; 1005 for none. */
   startClosing(status: CloseStatus): void;
   /** The program's code threw, or rejected. */
@@ -171,10 +171,7 @@ export class WebSocketView extends ListenerTarget {
     this.setHandler("close", handler);
   }
 
-  protected override onListenerAdded(
-    type: string,
-    options?: boolean | AddEventListenerOptions,
-  ): void {
+  protected override onListenerAdded(type: string, options: AddOptions): void {
     if (type !== "message" || this.#isHeard || this.#isClosed) return;
     // A listener whose signal has aborted is none.
     if (typeof options === "object" && options?.signal?.aborted) return;
@@ -264,7 +261,7 @@ export class WebSocketView extends ListenerTarget {
 }
 
 /** Converts what `send` is given, as Web IDL does: what it does not know becomes a string. */
-function toMessage(data: unknown): Message | Blob {
+function toMessage(data: unknown): Sendable | Blob {
   if (typeof data === "string" || isBlob(data)) return data;
   if (ArrayBuffer.isView(data)) return copy(data.buffer, data.byteOffset, data.byteLength);
   if (isArrayBuffer(data)) return copy(data, 0, data.byteLength);
@@ -277,7 +274,7 @@ function copy(buffer: ArrayBufferLike, offset: number, length: number): Uint8Arr
   return length > MAX_COPIED_LENGTH ? cloneBytes(bytes, 0, length) : bytes;
 }
 
-function sizeOf(message: Message | Blob): number {
+function sizeOf(message: Sendable | Blob): number {
   if (isBlob(message)) return message.size;
   return typeof message === "string" ? encoder.encode(message).length : message.length;
 }

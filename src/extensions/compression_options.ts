@@ -12,48 +12,48 @@ export interface CompressionOptions {
    *
    * @default {false}
    */
-  contextTakeover?: boolean;
+  contextTakeover?: boolean | undefined;
   /**
    * The most connections that keep a window: 0 or more, or `Infinity`. Those past it are agreed upon
    * without `contextTakeover`.
    *
    * @default {Infinity}
    */
-  maxContexts?: number;
+  maxContexts?: number | undefined;
   /**
    * The size of the window this side compresses with, as the exponent of 2: 9 to 15. A client may ask
    * for a smaller one.
    *
    * @default {15} Or 13 with `contextTakeover`, as each connection then has one.
    */
-  serverMaxWindowBits?: number;
+  serverMaxWindowBits?: number | undefined;
   /**
    * The size of the window a client may compress with, as the exponent of 2: 9 to 15. A client that
    * can't be held to it keeps no window.
    *
    * @default {15} Or 13 with `contextTakeover`, as each connection then has one.
    */
-  clientMaxWindowBits?: number;
+  clientMaxWindowBits?: number | undefined;
   /**
    * How hard to try: 0 (not at all) to 9. For JSON of 1 KiB, 4 takes a tenth to a third less time, and
    * gives up to a tenth more bytes.
    *
    * @default {6}
    */
-  level?: number;
+  level?: number | undefined;
   /**
    * How much memory to compress with: 1 to 9.
    *
    * @default {8} Or 6 with `contextTakeover`, as each connection then has it.
    */
-  memoryLevel?: number;
+  memoryLevel?: number | undefined;
   /**
    * The size in bytes from which on messages are compressed, unless `send` says otherwise: 0 or more,
    * or `Infinity`.
    *
    * @default {1024}
    */
-  threshold?: number;
+  threshold?: number | undefined;
 }
 
 /** Every option of {@linkcode CompressionOptions}. */
@@ -68,7 +68,9 @@ export const COMPRESSION_OPTIONS: Names<CompressionOptions> = {
 };
 
 /** The options of compression, checked and complete. */
-export type CompressionSettings = Readonly<Required<CompressionOptions>>;
+export type CompressionSettings = {
+  readonly [Name in keyof CompressionOptions]-?: Exclude<CompressionOptions[Name], undefined>;
+};
 
 /**
  * Checks the options, and fills in the defaults; gives `undefined` where nothing is compressed.

@@ -25,11 +25,11 @@ export interface DeflatePolicy {
 
 /** The parameters of an element of `Sec-WebSocket-Extensions`, as they are sent. */
 interface Fields {
-  server_no_context_takeover?: true;
-  client_no_context_takeover?: true;
-  server_max_window_bits?: number;
+  server_no_context_takeover?: true | undefined;
+  client_no_context_takeover?: true | undefined;
+  server_max_window_bits?: number | undefined;
   /** `true` in an offer: the client can be told, and has no wish of its own. */
-  client_max_window_bits?: number | true;
+  client_max_window_bits?: number | true | undefined;
 }
 
 /**

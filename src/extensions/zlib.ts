@@ -30,8 +30,8 @@ interface ZlibStream {
 interface ZlibOptions {
   windowBits: number;
   chunkSize: number;
-  level?: number;
-  memLevel?: number;
+  level?: number | undefined;
+  memLevel?: number | undefined;
 }
 
 /** What is used of `node:zlib`. */
@@ -98,8 +98,8 @@ export class DeflateStream {
     const { output } = DeflateStream;
     _handle.writeSync(SYNC_FLUSH, input, start, end - start, output, 0, OUTPUT_SIZE);
     if (this.#error !== undefined) throw new Error(this.#error);
-    const room = _writeState[0];
-    this.consumed = end - start - _writeState[1];
+    const room = _writeState[0]!;
+    this.consumed = end - start - _writeState[1]!;
     this.isOutputFull = room === 0;
     return OUTPUT_SIZE - room;
   }

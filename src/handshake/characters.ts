@@ -28,18 +28,18 @@ export const classes: Uint8Array = createClasses();
 function createClasses(): Uint8Array {
   const table = new Uint8Array(256);
   const add = (characters: string, bits: number): void => {
-    for (let i = 0; i < characters.length; i++) table[characters.charCodeAt(i)] |= bits;
+    for (let i = 0; i < characters.length; i++) table[characters.charCodeAt(i)]! |= bits;
   };
   const alphanumeric = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   add(alphanumeric, TOKEN | HOST);
   add("!#$%&'*+-.^_`|~", TOKEN);
   add("-._~!$&'()*+,;=", HOST);
-  for (let byte = SP; byte <= 0x7e; byte++) table[byte] |= VALUE;
-  table[HTAB] |= VALUE;
+  for (let byte = SP; byte <= 0x7e; byte++) table[byte]! |= VALUE;
+  table[HTAB]! |= VALUE;
   // More than RFC 3986 allows: browsers leave {, }, |, [, ], ^, ` and \ as they are in a query.
-  for (let byte = SP + 1; byte <= 0x7e; byte++) table[byte] |= TARGET;
+  for (let byte = SP + 1; byte <= 0x7e; byte++) table[byte]! |= TARGET;
   // A fragment is never sent (RFC 9112, section 3.2).
-  table["#".charCodeAt(0)] &= ~TARGET;
+  table["#".charCodeAt(0)]! &= ~TARGET;
   return table;
 }
 
@@ -47,7 +47,7 @@ function createClasses(): Uint8Array {
 export function isAll(text: string, bits: number): boolean {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code > 0xff || (classes[code] & bits) === 0) return false;
+    if (code > 0xff || (classes[code]! & bits) === 0) return false;
   }
   return text.length > 0;
 }

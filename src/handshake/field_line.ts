@@ -70,7 +70,7 @@ export function encodeField(name: string, value: string): string {
 export function isSendable(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code > 0xff || (code < 0x80 && (classes[code] & VALUE) === 0)) return false;
+    if (code > 0xff || (code < 0x80 && (classes[code]! & VALUE) === 0)) return false;
   }
   return true;
 }

@@ -84,15 +84,15 @@ export class FieldSectionScanner {
             i++;
             break;
           }
-          this.#startLine(bytes[i], base + i);
+          this.#startLine(bytes[i]!, base + i);
           break;
         case NAME: {
           const limit = this.#lineStart + this.#maxLineSize - base;
           const stop = Math.min(end, limit);
-          while (i < stop && (classes[bytes[i]] & TOKEN) !== 0) i++;
+          while (i < stop && (classes[bytes[i]!]! & TOKEN) !== 0) i++;
           if (i === end) break;
           if (i === limit) throw this.#lineTooLong();
-          if (bytes[i] !== COLON) throw this.#badName(bytes[i]);
+          if (bytes[i] !== COLON) throw this.#badName(bytes[i]!);
           this.#marks.push(base + i);
           this.#state = FIELD_VALUE;
           i++;
@@ -101,9 +101,9 @@ export class FieldSectionScanner {
         case FIELD_VALUE: {
           const limit = this.#lineStart + this.#maxLineSize - base;
           const stop = Math.min(end, limit);
-          while (i < stop && (classes[bytes[i]] & VALUE) !== 0) i++;
+          while (i < stop && (classes[bytes[i]!]! & VALUE) !== 0) i++;
           if (i === end) break;
-          const byte = bytes[i];
+          const byte = bytes[i]!;
           if (byte === CR) {
             this.#marks.push(base + i);
             this.#state = LINE_FEED;
@@ -133,14 +133,14 @@ export class FieldSectionScanner {
     const marks = this.#marks;
     const fields: Array<[name: string, value: string]> = [];
     for (let i = 0; i < marks.length; i += 3) {
-      const colon = marks[i + 1];
-      fields.push([text.slice(marks[i], colon), sliceTrimmed(text, colon + 1, marks[i + 2])]);
+      const colon = marks[i + 1]!;
+      fields.push([text.slice(marks[i], colon), sliceTrimmed(text, colon + 1, marks[i + 2]!)]);
     }
     return fields;
   }
 
   #startLine(byte: number, offset: number): void {
-    if ((classes[byte] & TOKEN) === 0) {
+    if ((classes[byte]! & TOKEN) === 0) {
       // "A server that receives an obs-fold [...] MUST either reject the message" (RFC 9112, 5.2).
       if (isBlank(byte)) throw this.#refuse(400, "a header line that begins with whitespace");
       if (byte === COLON) throw this.#refuse(400, "a header without a name");

@@ -169,7 +169,7 @@ class ExtensionParser {
 
 /** `false` also for NaN, the code beyond the end of a text. */
 function isTokenCode(code: number): boolean {
-  return code < 0x80 && (classes[code] & TOKEN) !== 0;
+  return code < 0x80 && (classes[code]! & TOKEN) !== 0;
 }
 
 function malformed(fieldName: string): HandshakeError {

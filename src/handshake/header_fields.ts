@@ -26,7 +26,7 @@ export class HeaderFieldList {
     const values: string[] = [];
     let index = this.#names.indexOf(lowerName);
     while (index !== -1) {
-      values.push(this.fields[index][1]);
+      values.push(this.fields[index]![1]);
       index = this.#names.indexOf(lowerName, index + 1);
     }
     return values;

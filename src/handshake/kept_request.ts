@@ -50,9 +50,9 @@ export class KeptRequest {
   /** Gives the request, the same every time. */
   get(): Request {
     if (this.#request === undefined) {
-      const [method, target, ...rest] = this.#text.split(SEPARATOR);
+      const [method = "", target = "", ...rest] = this.#text.split(SEPARATOR);
       const fields: [name: string, value: string][] = [];
-      for (let i = 0; i < rest.length; i += 2) fields.push([rest[i], rest[i + 1]]);
+      for (let i = 0; i < rest.length; i += 2) fields.push([rest[i]!, rest[i + 1]!]);
       this.#request = toRequest(new RequestHead(method, target, fields), { secure: this.#secure });
       this.#text = "";
     }

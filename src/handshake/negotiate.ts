@@ -18,7 +18,7 @@ export interface ValidateUpgradeOptions {
    *
    * @default {"same"}
    */
-  origin?: OriginPolicy;
+  origin?: OriginPolicy | undefined;
   /** Whether the connection is TLS: then the default port is 443, and the scheme https. */
   secure: boolean;
 }

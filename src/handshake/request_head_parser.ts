@@ -166,16 +166,16 @@ export class RequestHeadParser {
             i++;
             break;
           }
-          if ((classes[bytes[i]] & TOKEN) === 0) throw badStart(bytes[i]);
+          if ((classes[bytes[i]!]! & TOKEN) === 0) throw badStart(bytes[i]!);
           this.#lineStart = base + i;
           this.#state = METHOD;
           break;
         case METHOD: {
           const stop = Math.min(end, limit);
-          while (i < stop && (classes[bytes[i]] & TOKEN) !== 0) i++;
+          while (i < stop && (classes[bytes[i]!]! & TOKEN) !== 0) i++;
           if (i === end) break;
           if (i === limit) throw this.#lineTooLong();
-          if (bytes[i] !== SP) throw refuse(`${describeByte(bytes[i])} in the method`);
+          if (bytes[i] !== SP) throw refuse(`${describeByte(bytes[i]!)} in the method`);
           this.#methodEnd = base + i;
           this.#state = REQUEST_TARGET;
           i++;
@@ -183,10 +183,10 @@ export class RequestHeadParser {
         }
         case REQUEST_TARGET: {
           const stop = Math.min(end, limit);
-          while (i < stop && (classes[bytes[i]] & TARGET) !== 0) i++;
+          while (i < stop && (classes[bytes[i]!]! & TARGET) !== 0) i++;
           if (i === end) break;
           if (i === limit) throw this.#lineTooLong();
-          if (bytes[i] !== SP) throw badTarget(bytes[i]);
+          if (bytes[i] !== SP) throw badTarget(bytes[i]!);
           if (base + i === this.#methodEnd + 1) throw refuse("an empty request target");
           this.#targetEnd = base + i;
           this.#state = VERSION;
@@ -195,7 +195,7 @@ export class RequestHeadParser {
         }
         case VERSION:
           if (i === limit && bytes[i] !== CR) throw this.#lineTooLong();
-          this.#scanVersion(bytes[i], base + i - this.#targetEnd - 1);
+          this.#scanVersion(bytes[i]!, base + i - this.#targetEnd - 1);
           i++;
           break;
         default:

@@ -129,7 +129,7 @@ export class ResponseHeadParser {
   #scanStatusLine(bytes: Uint8Array, end: number, base: number): number {
     for (let i = 0; i < end; i++) {
       const offset = base + i;
-      const byte = bytes[i];
+      const byte = bytes[i]!;
       if (offset < PREFIX.length && byte !== PREFIX[offset]) {
         throw refuse(offset === 0 ? `it begins with ${describeByte(byte)}` : "it is no HTTP/1");
       }

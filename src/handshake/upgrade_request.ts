@@ -14,7 +14,7 @@ export interface UpgradeRequestOptions {
   /** The value of `Sec-WebSocket-Key`: see {@linkcode createKey}. */
   key: string;
   /** The subprotocols to offer, in the order of preference. Default: none. */
-  subprotocols?: readonly string[];
+  subprotocols?: readonly string[] | undefined;
   /** The value of `Sec-WebSocket-Extensions`. Default: none. */
   extensions?: string | undefined;
   /** More header fields; a `Host` among them replaces that of the URL. Default: none. */
@@ -79,7 +79,7 @@ export function createUpgradeRequest(options: UpgradeRequestOptions): RequestHea
         `Cannot set the header ${JSON.stringify(name)}: it belongs to the handshake`,
       );
     }
-    if (lowerName === "host") fields[0][1] = value;
+    if (lowerName === "host") fields[0]![1] = value;
     else fields.push([name, value]);
   }
   return new RequestHead("GET", target, fields);

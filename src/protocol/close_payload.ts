@@ -33,7 +33,7 @@ export function decodeClosePayload(bytes: Uint8Array, start: number, end: number
       "Cannot receive a Close frame with a payload of one byte",
     );
   }
-  const closeCode = (bytes[start] << 8) | bytes[start + 1];
+  const closeCode = (bytes[start]! << 8) | bytes[start + 1]!;
   if (!isCloseCode(closeCode)) {
     throw new ProtocolError(
       CloseCode.ProtocolError,

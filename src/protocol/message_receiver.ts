@@ -12,7 +12,7 @@ export type MessageType = "text" | "binary";
 /** Takes what a {@linkcode MessageReceiver} makes of the frames. */
 export interface MessageHandler {
   /** Takes a whole message: a string where its type is text. Not called while streaming. */
-  receiveMessage(data: string | Uint8Array): void;
+  receiveMessage(data: string | Uint8Array<ArrayBuffer>): void;
   /** While streaming: takes the beginning of a message. */
   receiveMessageStart(type: MessageType): void;
   /**
@@ -27,7 +27,7 @@ export interface MessageHandler {
    * If {@linkcode Protocol.stopReceiving} is called, inflating stops behind it while streaming, and
    * otherwise within messages of more than 2 MiB only.
    */
-  countInflated?(size: number): void;
+  countInflated?: ((size: number) => void) | undefined;
 }
 
 /** Takes a control frame; its payload is `bytes` from `start` to `end` (exclusive). */

@@ -21,6 +21,7 @@ import {
   MessageReceiver,
   type MessageType,
 } from "./message_receiver.ts";
+import type { Optional } from "../checks.ts";
 import { isUint8Array } from "../values.ts";
 
 /** Takes what the peer sent. A method may send at once, through the protocol that calls it. */
@@ -31,7 +32,7 @@ export interface ProtocolHandler extends MessageHandler {
    */
   receivePing(payload: Uint8Array): void;
   /** Takes a Pong (section 5.5.3). */
-  receivePong(payload: Uint8Array): void;
+  receivePong(payload: Uint8Array<ArrayBuffer>): void;
   /**
    * Takes the peer's Close frame, after which nothing is received any more. Where none was sent
    * before, {@linkcode Protocol.sendClose} answers it (section 5.5.1).
@@ -40,7 +41,7 @@ export interface ProtocolHandler extends MessageHandler {
 }
 
 /** Options of a {@linkcode Protocol}. */
-export interface ProtocolOptions extends Partial<MessageLimits>, FrameEncoderOptions {
+export interface ProtocolOptions extends Optional<MessageLimits>, FrameEncoderOptions {
   /** The compression that was agreed upon (RFC 7692). Default: none. */
   compression?: MessageCompression | undefined;
 }

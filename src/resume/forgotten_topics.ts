@@ -16,7 +16,7 @@ export class ForgottenTopics {
     if (bytes === undefined) return;
     const current = new Uint32Array(bytes);
     const former = new Uint32Array((this.#former ??= new Uint8Array(BITS / 8)).buffer);
-    for (let i = 0; i < current.length; i++) former[i] |= current[i];
+    for (let i = 0; i < current.length; i++) former[i]! |= current[i]!;
     this.#current = undefined;
   }
 
@@ -34,12 +34,12 @@ export class ForgottenTopics {
   has(name: string): boolean {
     if (this.#former === undefined) return false;
     const bit = hash(name);
-    return (this.#former[bit >>> 3] & 1 << (bit & 7)) !== 0;
+    return (this.#former[bit >>> 3]! & 1 << (bit & 7)) !== 0;
   }
 }
 
 function setBit(bits: Uint8Array, bit: number): void {
-  bits[bit >>> 3] |= 1 << (bit & 7);
+  bits[bit >>> 3]! |= 1 << (bit & 7);
 }
 
 /** FNV-1a, over UTF-16 code units. */

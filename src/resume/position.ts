@@ -24,5 +24,5 @@ export function parsePosition(text: unknown): Position | undefined {
   const match = typeof text === "string" ? PATTERN.exec(text) : null;
   if (match === null) return undefined;
   const number = Number(match[2]);
-  return Number.isSafeInteger(number) ? { epoch: match[1], number } : undefined;
+  return Number.isSafeInteger(number) ? { epoch: match[1]!, number } : undefined;
 }

@@ -162,7 +162,7 @@ export class RememberedTopics {
         this.#onLost(former.name);
       } else {
         const [oldest] = this.#current.values();
-        const topic = former === undefined ? oldest : newest;
+        const topic = former === undefined ? oldest! : newest;
         this.#delete(topic);
         this.#forgotten.add(topic.name);
       }

@@ -87,8 +87,8 @@ export type Note =
   | {
     readonly topic: string;
     readonly number: number;
-    readonly position?: string;
-    readonly isLost?: boolean;
+    readonly position?: string | undefined;
+    readonly isLost?: boolean | undefined;
   }
   /** The connection is not subscribed to this topic any more. */
   | { readonly unsubscribed: number }

@@ -12,21 +12,24 @@ import {
 } from "./opening_handshake.ts";
 import {
   ACCEPT_OPTIONS,
+  type AcceptedData,
   type AcceptOptions,
   type AcceptSettings,
+  type AnyAcceptance,
   resolveAcceptOptions,
+  type UpgradeAcceptance,
 } from "./options.ts";
 
 /** Options of {@linkcode accept}. */
-export interface AcceptStreamOptions<Data = unknown>
-  extends AcceptOptions<Data>, ConnectionCallbacks<Data> {
+export interface AcceptStreamOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data>>
+  extends AcceptOptions<Data, Acceptance>, ConnectionCallbacks<Data> {
   /**
    * Whether the streams are those of a secured connection: same-origin then means `https`, and so are
    * the URLs of requests.
    *
    * @default {false}
    */
-  secure?: boolean;
+  secure?: boolean | undefined;
 }
 
 const OPTIONS: Names<AcceptStreamOptions> = { ...ACCEPT_OPTIONS, secure: true };
@@ -56,6 +59,7 @@ const OPTIONS: Names<AcceptStreamOptions> = { ...ACCEPT_OPTIONS, secure: true };
  * ```
  *
  * @typeParam Data What the `upgrade` hook attaches.
+ * @typeParam Acceptance What the hook accepts with; by it TypeScript finds `Data`.
  * @param streams The streams. They are locked, and ended with the connection.
  * @param options See {@linkcode AcceptStreamOptions}. Without callbacks, the connection is received
  * from by iteration or streams. Callbacks begin, with `open`, a turn of the event loop after the promise
@@ -65,13 +69,18 @@ const OPTIONS: Names<AcceptStreamOptions> = { ...ACCEPT_OPTIONS, secure: true };
  * @throws {RangeError} Where a number among the options is out of its range.
  * @throws {TypeError} Where an option is unknown or of another type, or a stream is locked.
  */
-export async function accept<Data = undefined>(
+export async function accept<
+  Data = undefined,
+  Acceptance extends AnyAcceptance<Acceptance> = UpgradeAcceptance<Data>,
+>(
   streams: ByteStreamPair,
-  options: AcceptStreamOptions<Data> = {},
-): Promise<Connection<Data>> {
-  checkOptions("accept", options, OPTIONS);
+  options: AcceptStreamOptions<AcceptedData<Data, Acceptance>, Acceptance> = {},
+): Promise<Connection<AcceptedData<Data, Acceptance>>> {
+  checkOptions("accept", options as AcceptStreamOptions, OPTIONS);
   checkBoolean("secure", options.secure);
-  const settings = resolveAcceptOptions(options);
+  const settings = resolveAcceptOptions(
+    options as AcceptStreamOptions<AcceptedData<Data, Acceptance>>,
+  );
   const channel = new StreamChannel(streams);
   const acceptor = new Acceptor(
     settings,

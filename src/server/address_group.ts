@@ -16,12 +16,12 @@ export function addressGroup(remote: Address): string {
 }
 
 function networkOf(hostname: string): string {
-  const [address] = hostname.toLowerCase().split("%");
+  const [address = ""] = hostname.toLowerCase().split("%");
   const dotted = address.slice(address.lastIndexOf(":") + 1);
   const isDotted = dotted.includes(".");
   // The dotted end stands for two groups.
   const hex = isDotted ? `${address.slice(0, -dotted.length)}0:0` : address;
-  const [before, after] = hex.split("::").map((part) => part === "" ? [] : part.split(":"));
+  const [before = [], after] = hex.split("::").map((part) => part === "" ? [] : part.split(":"));
   const groups = after === undefined
     ? before
     : [...before, ...Array(Math.max(0, GROUPS - before.length - after.length)).fill("0"), ...after];
@@ -29,7 +29,7 @@ function networkOf(hostname: string): string {
   // "::ffff:0:0/96" (RFC 4291, section 2.5.5.2)
   if (numbers[5] === 0xffff && numbers.slice(0, 5).every((number) => number === 0)) {
     if (isDotted) return dotted;
-    return [numbers[6] >> 8, numbers[6] & 255, numbers[7] >> 8, numbers[7] & 255].join(".");
+    return [numbers[6]! >> 8, numbers[6]! & 255, numbers[7]! >> 8, numbers[7]! & 255].join(".");
   }
   const network = numbers.slice(0, NETWORK_GROUPS).map((number) => number.toString(16));
   return `${network.join(":")}::/64`;

@@ -1,4 +1,7 @@
-import type { Connection, Message } from "../connection/connection.ts";
+// What is disposed of is no part of "es2024", nor of "dom".
+/// <reference lib="esnext.disposable" preserve="true" />
+
+import type { Connection, Sendable } from "../connection/connection.ts";
 import type { PresentMember } from "../topics/presence_options.ts";
 import type { ServerStats } from "./stats.ts";
 
@@ -9,13 +12,13 @@ export interface ShutdownOptions {
    *
    * @default {1001}
    */
-  closeCode?: number;
+  closeCode?: number | undefined;
   /**
    * The reason sent with the code, at most 123 bytes of UTF-8.
    *
    * @default {""}
    */
-  reason?: string;
+  reason?: string | undefined;
   /**
    * Over how long to spread the closing, in milliseconds: an integer from 0 to 2,147,483,647. Each
    * connection is closed at a random moment of it, so that not all clients return in the same
@@ -23,14 +26,14 @@ export interface ShutdownOptions {
    *
    * @default {0}
    */
-  spreadMs?: number;
+  spreadMs?: number | undefined;
   /**
    * How long to wait for the connections to close, from the end of `spreadMs` on, in milliseconds:
    * an integer from 1 to 2,147,483,647, or `Infinity`. Past it they are dropped.
    *
    * @default {5000}
    */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /**
    * Whether to go on listening until all have closed, and to refuse new requests with 503 meanwhile: for
    * a load balancer that takes a refused connection for a fault. Otherwise there is no listening
@@ -38,19 +41,19 @@ export interface ShutdownOptions {
    *
    * @default {false}
    */
-  keepListening?: boolean;
+  keepListening?: boolean | undefined;
 }
 
 /** How a message is published. */
 export interface PublishOptions {
   /** A connection that is not to get it: mostly the one that sent it. */
-  except?: Connection;
+  except?: Connection | undefined;
   /**
    * Whether the message is compressed, for connections that agreed to compression.
    *
    * @default {from `compression.threshold` on}
    */
-  compress?: boolean;
+  compress?: boolean | undefined;
   /**
    * What stands for the message with subscribers whose `lag` is `"latest"`: of the messages of a topic
    * that have the same key, only the last one waits. With a {@linkcode HostOptions.broker} it has no half of
@@ -58,7 +61,7 @@ export interface PublishOptions {
    *
    * @default {""}
    */
-  key?: string;
+  key?: string | undefined;
 }
 
 /**
@@ -99,7 +102,7 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
    * @throws {RangeError} Where there is a broker, or the messages of the topic are kept
    * ({@linkcode HostOptions.resume}), and the topic has more than 1,024 bytes of UTF-8.
    */
-  publish(topic: string, data: Message, options?: PublishOptions): void;
+  publish(topic: string, data: Sendable, options?: PublishOptions): void;
   /** Counts the connections of this server that are subscribed to a topic. */
   subscriberCount(topic: string): number;
   /**

@@ -10,7 +10,9 @@ export type { PresenceChange, PresenceOptions, PresentMember } from "../topics/p
 export { accept, type AcceptStreamOptions } from "./accept.ts";
 export type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
 export type {
+  AcceptedData,
   AcceptOptions,
+  AnyAcceptance,
   Handler,
   HostOptions,
   RequestInfo,

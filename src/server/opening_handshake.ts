@@ -49,7 +49,7 @@ export interface HandshakeOwner<Data> {
   /** The memory it shares with others, if there is a limit to it. */
   readonly budget?: Budget | undefined;
   /** Whether clients may resume. */
-  readonly isResumable?: boolean;
+  readonly isResumable?: boolean | undefined;
   /** Why no request of this peer is served at the moment, if so. */
   refusal(isUpgrade: boolean, remote: Address): HandshakeError | undefined;
   /** Memory is short, and a channel is dropped before its whole answer was sent. */

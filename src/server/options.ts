@@ -16,8 +16,16 @@ import {
 } from "../extensions/compression_options.ts";
 import { type OriginCheck, type OriginPolicy, validateOriginPolicy } from "../handshake/origin.ts";
 import type { HeaderFields } from "../handshake/field_line.ts";
-import { checkFunction, checkInteger, checkNames, checkPath, type Names, show } from "../checks.ts";
-import { logError, type OnError } from "../hooks.ts";
+import {
+  checkFunction,
+  checkInteger,
+  checkNames,
+  checkPath,
+  type Names,
+  type Optional,
+  show,
+} from "../checks.ts";
+import { type CallbackResult, logError, type OnError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import type { MemoryBudgetOptions } from "./memory_budget.ts";
 import type { Broker } from "../topics/broker.ts";
@@ -43,9 +51,9 @@ export interface RequestInfo {
 /** How a WebSocket is accepted. */
 export interface UpgradeAcceptance<Data> {
   /** The subprotocol, one of those the client offers. Default: none. */
-  protocol?: string;
+  protocol?: string | undefined;
   /** Header fields to add to the 101 response, such as `Set-Cookie`. Default: none. */
-  headers?: HeaderFields;
+  headers?: HeaderFields | undefined;
   /** What the connection carries as `conn.data`. */
   data?: Data;
 }
@@ -56,18 +64,46 @@ export interface UpgradeAcceptance<Data> {
  */
 export type UpgradeResult<Data> = UpgradeAcceptance<Data> | Response;
 
+/**
+ * What `conn.data` is, by the type of what the `upgrade` hook accepts with. Where it accepts with one of
+ * several, it is one of several: `{ data: User } | { data: Guest }` gives `User | Guest`.
+ *
+ * @typeParam Data What it is where the hook does not tell.
+ * @typeParam Acceptance The type of what the hook returns to accept.
+ */
+export type AcceptedData<Data, Acceptance> = Acceptance extends { data: infer Given } ? Given
+  : Acceptance extends UpgradeAcceptance<Data> ? Data
+  : Acceptance extends { data?: infer Given } ? Given
+  : Data;
+
+/**
+ * What the `upgrade` hook may accept with: an {@linkcode UpgradeAcceptance}, without other keys.
+ *
+ * @typeParam Acceptance The type of what the hook returns to accept.
+ */
+export type AnyAcceptance<Acceptance> =
+  & UpgradeAcceptance<unknown>
+  & {
+    // Of several types, "data" has TypeScript refuse those that have nothing in common with them.
+    [Name in "data" | Exclude<keyof Acceptance, keyof UpgradeAcceptance<unknown>>]?: Name extends
+      "data" ? unknown : never;
+  };
+
 /** Options of the opening handshake, and of the connections that come of it. */
-export interface AcceptOptions<Data = unknown> extends ConnectionOptions {
+export interface AcceptOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data>>
+  extends ConnectionOptions {
   /**
    * Decides about a WebSocket request that is valid: by default it is accepted. Returns `{}`, or an object
    * with some of `protocol`, `headers` and `data`, to accept it, and a `Response` to refuse it. The
    * connection's bytes wait meanwhile. Where the hook throws, or returns anything else, `undefined` too,
    * the client gets 500, and the error is reported to `onError`.
    */
-  upgrade?(
-    request: Request,
-    info: RequestInfo,
-  ): UpgradeResult<Data> | Promise<UpgradeResult<Data>>;
+  upgrade?:
+    | ((
+      request: Request,
+      info: RequestInfo,
+    ) => Acceptance | Response | Promise<Acceptance | Response>)
+    | undefined;
   /**
    * Answers plain HTTP requests on the same port: one a connection, with a body of at most
    * `maxRequestBodySize` and a `Content-Length`. A response that sets `Content-Length` can be told from
@@ -75,7 +111,7 @@ export interface AcceptOptions<Data = unknown> extends ConnectionOptions {
    * what it returns is no response, of whatever class, the client gets 500, and the error is reported to
    * `onError`.
    */
-  fetch?(request: Request, info: RequestInfo): Response | Promise<Response>;
+  fetch?: ((request: Request, info: RequestInfo) => Response | Promise<Response>) | undefined;
   /**
    * Which origins may connect. Browsers send the origin of the page, other clients may leave it out.
    * `"same"`: where one is sent it must be that of the server itself. `"any"`: all. A list of serialized
@@ -85,14 +121,14 @@ export interface AcceptOptions<Data = unknown> extends ConnectionOptions {
    *
    * @default {"same"}
    */
-  origin?: OriginPolicy | OriginCheck;
+  origin?: OriginPolicy | OriginCheck | undefined;
   /**
    * Whether messages are compressed where the client offers it (permessage-deflate, RFC 7692), and
    * how: `true` stands for the defaults.
    *
    * @default {false}
    */
-  compression?: CompressionOptions | boolean;
+  compression?: CompressionOptions | boolean | undefined;
   /**
    * How long the opening handshake may take, from the first moment of the connection to the response,
    * hooks included, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`. It is not
@@ -100,51 +136,52 @@ export interface AcceptOptions<Data = unknown> extends ConnectionOptions {
    *
    * @default {10000}
    */
-  handshakeTimeoutMs?: number;
+  handshakeTimeoutMs?: number | undefined;
   /**
    * The largest request head, in bytes: 0 or more, or `Infinity`. Past it: 431.
    *
    * @default {16384}
    */
-  maxHeadSize?: number;
+  maxHeadSize?: number | undefined;
   /**
    * The longest line of a request head, in bytes: 0 or more, or `Infinity`. Past it: 414 or 431.
    *
    * @default {8192}
    */
-  maxHeadLineSize?: number;
+  maxHeadLineSize?: number | undefined;
   /**
    * The most header fields of a request: 0 or more, or `Infinity`. Past it: 431. The `Request` that the
    * hooks are given costs Deno and Bun the square of it: milliseconds for thousands.
    *
    * @default {100}
    */
-  maxHeadFields?: number;
+  maxHeadFields?: number | undefined;
   /**
    * The largest body of a plain HTTP request, in bytes: 0 or more, or `Infinity`. Past it: 413.
    *
    * @default {1048576}
    */
-  maxRequestBodySize?: number;
+  maxRequestBodySize?: number | undefined;
   /**
    * Takes the errors of the program's own code: hooks, handlers and callbacks. What a peer does wrong
    * is no error of the program, and is not reported. Where it fails itself, the console gets both errors.
    *
    * @default {console.error}
    */
-  onError?(error: unknown, conn?: Connection<Data>): void;
+  onError?: ((error: unknown, conn?: Connection<Data>) => CallbackResult) | undefined;
 }
 
 /** Options of whatever keeps connections: a server that listens, or one that is mounted. */
-export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
+export interface HostOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data>>
+  extends AcceptOptions<Data, Acceptance> {
   /** Shuts the server down when it aborts, as {@linkcode ConnectionHost.shutdown} does. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /**
    * Takes what happens on the server: connections opened and ended, requests refused. Cheap enough to
    * leave on, as nothing is told of messages. What it throws, or rejects with, is reported to `onError`; a
    * promise is not waited for.
    */
-  onEvent?(event: ServerEvent<Data>): void;
+  onEvent?: ((event: ServerEvent<Data>) => CallbackResult) | undefined;
   /**
    * What brings published messages to the other servers that have the same broker, such as that of
    * `@sluice/websocket/brokers/redis`; each server needs one of its own. By default they reach the
@@ -160,7 +197,7 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
    * there is no `onEvent`, `onError` gets the errors. {@linkcode ConnectionHost.shutdown} closes the
    * broker; until then it keeps the process from ending.
    */
-  broker?: Broker;
+  broker?: Broker | undefined;
   /**
    * How many bytes of published messages wait for the broker while it is away, or too slow: 0 or more,
    * or `Infinity`. Each message counts for 256 bytes more than it has. Past it, those that have waited
@@ -168,7 +205,7 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
    *
    * @default {16777216}
    */
-  brokerQueueSize?: number;
+  brokerQueueSize?: number | undefined;
   /**
    * Whether clients that lost their connection get what they missed, on the topics that they are subscribed
    * to once they are back: those that speak the subprotocol `sluice.resume.v1`, as `reconnecting` of
@@ -182,19 +219,19 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
    *
    * @default {false}
    */
-  resume?: Partial<ResumeOptions> | boolean;
+  resume?: Optional<ResumeOptions> | boolean | undefined;
   /**
    * Who is in a topic, on all servers that have the same broker: how long those of a server stay that is
    * gone, and what others are told of who comes and goes. Who is there, subscriptions say:
    * {@linkcode SubscribeOptions.presence}. It costs nothing where none does.
    */
-  presence?: PresenceOptions;
+  presence?: PresenceOptions | undefined;
   /**
    * The most connections at once: 0 or more, or `Infinity`. Past it the handshake is refused with 503.
    *
    * @default {Infinity}
    */
-  maxConnections?: number;
+  maxConnections?: number | undefined;
   /**
    * The most connections at once of one remote IP address: 0 or more, or `Infinity`. Past it the
    * handshake is refused with 503. All addresses of an IPv6 network (/64) count as one, since a single
@@ -203,7 +240,7 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
    *
    * @default {Infinity}
    */
-  maxConnectionsPerAddress?: number;
+  maxConnectionsPerAddress?: number | undefined;
   /**
    * The most opening handshakes in progress at once, plain HTTP requests and TLS handshakes included:
    * 0 or more, or `Infinity`. Past it one that waits for its client makes room for a new one: one that
@@ -215,7 +252,7 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
    *
    * @default {10000}
    */
-  maxHandshakes?: number;
+  maxHandshakes?: number | undefined;
   /**
    * How many bytes all connections together may hold: of requests and messages that are still
    * arriving, of messages that wait for the program, of the bodies of requests until their responses
@@ -229,27 +266,28 @@ export interface HostOptions<Data = unknown> extends AcceptOptions<Data> {
    * it is cut then if memory is short, and `onError` and an event `"drop"` tell. A message that the program has in hand
    * is its own, and does not count.
    */
-  memoryBudget?: Partial<MemoryBudgetOptions> | false;
+  memoryBudget?: Optional<MemoryBudgetOptions> | false | undefined;
 }
 
 /** Options of a server that listens. */
-export interface ServeOptions<Data = unknown> extends HostOptions<Data> {
+export interface ServeOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data>>
+  extends HostOptions<Data, Acceptance> {
   /**
    * The port to listen on: 0 to 65,535; 0 picks a free one.
    *
    * @default {8080}
    */
-  port?: number;
+  port?: number | undefined;
   /**
    * The address or host name to listen on. `"127.0.0.1"` is for this machine only, `"::"` for IPv6 too.
    *
    * @default {"0.0.0.0"}
    */
-  hostname?: string;
+  hostname?: string | undefined;
   /** The path of a Unix domain socket to listen on, instead of a port. */
-  path?: string;
+  path?: string | undefined;
   /** A certificate and its key: the server then speaks TLS (`wss:`). */
-  tls?: TlsCertificate;
+  tls?: TlsCertificate | undefined;
 }
 
 /** Every option of {@linkcode AcceptOptions}, and the callbacks. */
@@ -294,7 +332,7 @@ export const SERVE_OPTIONS: Names<ServeOptions & ConnectionCallbacks<unknown>> =
 const TLS_OPTIONS: Names<TlsCertificate> = { cert: true, key: true };
 
 /** Handles one connection, which ends with 1000 when the handler returns, with 1011 when it throws. */
-export type Handler<Data = unknown> = (conn: Connection<Data>) => unknown;
+export type Handler<Data = unknown> = (conn: Connection<Data>) => CallbackResult;
 
 /** Options of the opening handshake, checked and complete. */
 export interface AcceptSettings<Data> {

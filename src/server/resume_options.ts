@@ -1,4 +1,4 @@
-import { checkFunction } from "../checks.ts";
+import { checkFunction, type Optional } from "../checks.ts";
 import { checkDuration, withDefaults } from "../connection/options.ts";
 import { callHook, checkDecision, refusePromise } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
@@ -55,7 +55,7 @@ export interface ResumeOptions {
  * keep messages.
  */
 export function resolveResume(
-  given: Partial<ResumeOptions> | boolean | undefined,
+  given: Optional<ResumeOptions> | boolean | undefined,
   broker: Broker | undefined,
   onError: (error: unknown) => void,
 ): ResumeSettings | undefined {

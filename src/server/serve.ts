@@ -1,7 +1,13 @@
 import type { Listen } from "../connection/byte_channel.ts";
 import type { Clock } from "../connection/clock.ts";
 import type { ConnectionCallbacks } from "../connection/connection.ts";
-import type { Handler, ServeOptions } from "./options.ts";
+import type {
+  AcceptedData,
+  AnyAcceptance,
+  Handler,
+  ServeOptions,
+  UpgradeAcceptance,
+} from "./options.ts";
 import { type Server, WebSocketServer } from "./server.ts";
 
 /**
@@ -14,7 +20,7 @@ import { type Server, WebSocketServer } from "./server.ts";
  * const server = await serve({ port: 8080 }, async (conn) => {
  *   for await (const message of conn) await conn.send(message);
  * });
- * console.log(server.addr); // { transport: "tcp", hostname: "0.0.0.0", port: 8080 }
+ * console.log(server.url); // "ws://127.0.0.1:8080/"
  * ```
  *
  * @example Callbacks: the fast path
@@ -23,12 +29,17 @@ import { type Server, WebSocketServer } from "./server.ts";
  *
  * await serve({ port: 8080, message: (conn, data) => conn.send(data) });
  * ```
+ *
+ * In TypeScript, what a hook returns may depend on the server only where the type is said, since that type
+ * depends on the hook: `fetch: (): Response => new Response(`${server.port}`)`. Nor may two callbacks of one
+ * server return what they get of it, unless one says `const server: Server = await serve(...)`.
  */
 export interface Serve {
   /**
    * Starts a server that gives each connection to a handler.
    *
    * @typeParam Data What the `upgrade` hook attaches to connections.
+   * @typeParam Acceptance What the hook accepts with; by it TypeScript finds `Data`.
    * @param options See {@linkcode ServeOptions}; without the callbacks.
    * @param handler Handles one connection.
    * @throws {ListenError} Where the address is taken, not available or not permitted, or the
@@ -36,23 +47,30 @@ export interface Serve {
    * @throws {RangeError} Where a number among the options is out of its range.
    * @throws {TypeError} Where an option is unknown or of another type, or contradicts another.
    */
-  <Data = undefined>(options: ServeOptions<Data>, handler: Handler<Data>): Promise<Server<Data>>;
+  <Data = undefined, Acceptance extends AnyAcceptance<Acceptance> = UpgradeAcceptance<Data>>(
+    options: ServeOptions<AcceptedData<Data, Acceptance>, Acceptance>,
+    handler: Handler<AcceptedData<Data, Acceptance>>,
+  ): Promise<Server<AcceptedData<Data, Acceptance>>>;
   /**
    * Starts a server whose connections call callbacks.
    *
    * @typeParam Data What the `upgrade` hook attaches to connections.
+   * @typeParam Acceptance What the hook accepts with; by it TypeScript finds `Data`.
    * @param options See {@linkcode ServeOptions} and {@linkcode ConnectionCallbacks}.
    * @throws As above.
    */
-  <Data = undefined>(
-    options: ServeOptions<Data> & ConnectionCallbacks<Data>,
-  ): Promise<Server<Data>>;
+  <Data = undefined, Acceptance extends AnyAcceptance<Acceptance> = UpgradeAcceptance<Data>>(
+    options:
+      & ServeOptions<AcceptedData<Data, Acceptance>, Acceptance>
+      & ConnectionCallbacks<AcceptedData<Data, Acceptance>>,
+  ): Promise<Server<AcceptedData<Data, Acceptance>>>;
 }
 
 /** Makes the `serve` of a runtime out of its way to listen. */
 export function createServe(listen: Listen, clock?: Clock): Serve {
-  return <Data>(
-    options: ServeOptions<Data> & ConnectionCallbacks<Data>,
+  return <Data, Acceptance>(
+    options: ServeOptions<Data, Acceptance> & ConnectionCallbacks<Data>,
     handler?: Handler<Data>,
-  ): Promise<Server<Data>> => WebSocketServer.listen(listen, options, handler, clock);
+  ): Promise<Server<Data>> =>
+    WebSocketServer.listen(listen, options as ServeOptions<Data>, handler, clock);
 }

@@ -30,9 +30,9 @@ export interface ServerStats {
   /** The bytes that connections and handshakes hold at the moment: what `memoryBudget` limits. */
   heldSize: number;
   /** What the messages cost that are kept here for clients that come back, in bytes, where any are. */
-  keptSize?: number;
+  keptSize?: number | undefined;
   /** What passed through the broker, where there is one. */
-  broker?: BrokerStats;
+  broker?: BrokerStats | undefined;
 }
 
 /** Something that happened on a server: once or twice in the life of a connection, or of a broker. */

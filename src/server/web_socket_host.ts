@@ -1,5 +1,5 @@
 import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
-import type { CloseInfo, Connection, Message } from "../connection/connection.ts";
+import type { CloseInfo, Connection, Sendable } from "../connection/connection.ts";
 import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
 import { callHook, reportError } from "../hooks.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
@@ -131,7 +131,7 @@ export abstract class WebSocketHost<Data>
     return this.#finished.promise;
   }
 
-  publish(topic: string, data: Message, options?: PublishOptions): void {
+  publish(topic: string, data: Sendable, options?: PublishOptions): void {
     if (options !== undefined) {
       checkOptions("publish", options, PUBLISH_OPTIONS);
       checkBoolean("compress", options.compress);

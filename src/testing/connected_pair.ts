@@ -3,33 +3,41 @@ import { parseWebSocketUrl, type WebSocketAddress } from "../client/url.ts";
 import { checkFunction, checkNames, checkOptions, type Names } from "../checks.ts";
 import type { Clock } from "../connection/clock.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
-import { type Handler, SERVE_OPTIONS, type ServeOptions } from "../server/options.ts";
+import type { CallbackResult } from "../hooks.ts";
+import {
+  type AcceptedData,
+  type AnyAcceptance,
+  type Handler,
+  SERVE_OPTIONS,
+  type ServeOptions,
+  type UpgradeAcceptance,
+} from "../server/options.ts";
 import type { ServerEvent } from "../server/stats.ts";
 import type { Link } from "./link.ts";
 import { MemoryNetwork, NETWORK_OPTIONS } from "./memory_network.ts";
 
 /** Options of {@linkcode connectedPair}. */
-export interface PairOptions<Data = undefined> {
+export interface PairOptions<Data = undefined, Acceptance = UpgradeAcceptance<Data>> {
   /**
    * The server's options, callbacks among them: those that the program gives to `serve`. Where it is
    * to listen does not matter here.
    */
-  server?: ServeOptions<Data> & ConnectionCallbacks<Data>;
+  server?: ServeOptions<Data, Acceptance> & ConnectionCallbacks<Data> | undefined;
   /** The server's handler. Without it and without callbacks, the test uses the server's end itself. */
-  handler?: Handler<Data>;
+  handler?: Handler<Data> | undefined;
   /** The client's options: those that a program gives to `connect`. */
-  client?: ConnectOptions<unknown> & ConnectionCallbacks<unknown>;
+  client?: ConnectOptions<unknown> & ConnectionCallbacks<unknown> | undefined;
   /**
    * The URL that the client connects to. The host is the server's, whatever it is; nothing is
    * encrypted where it is `wss:`.
    *
    * @default {"ws://server.example/"}
    */
-  url?: string | URL;
+  url?: string | URL | undefined;
   /** What both ends and the network wait by. Default: the real time. */
-  clock?: Clock;
+  clock?: Clock | undefined;
   /** Is given the link before its first byte, for faults in the opening handshake: see `MemoryNetworkOptions`. */
-  onLink?(link: Link): void | Promise<void>;
+  onLink?: ((link: Link) => CallbackResult) | undefined;
 }
 
 const OPTIONS: Names<PairOptions> = {
@@ -74,27 +82,31 @@ export interface ConnectedPair<Data = undefined> {
  * ```
  *
  * @typeParam Data What the `upgrade` hook attaches to the server's end.
+ * @typeParam Acceptance What the hook accepts with; by it TypeScript finds `Data`.
  * @throws {UnexpectedResponseError} Where the server refuses the upgrade; it has the status.
  * @throws {ConnectError} Where the link is lost before the connection is open.
  * @throws {RangeError} Where a number among the options is out of its range.
  * @throws {TypeError} Where an option is unknown or of another type, or contradicts another.
  */
-export async function connectedPair<Data = undefined>(
-  options: PairOptions<Data> = {},
-): Promise<ConnectedPair<Data>> {
-  checkOptions("connectedPair", options, OPTIONS);
+export async function connectedPair<
+  Data = undefined,
+  Acceptance extends AnyAcceptance<Acceptance> = UpgradeAcceptance<Data>,
+>(
+  options: PairOptions<AcceptedData<Data, Acceptance>, Acceptance> = {},
+): Promise<ConnectedPair<AcceptedData<Data, Acceptance>>> {
+  checkOptions("connectedPair", options as object, OPTIONS);
   const { url = "ws://server.example/", server: given = {}, client, clock, onLink } = options;
   // What serve() would check comes too late, where something else stands in its place.
   checkNames("server", given, SERVE_OPTIONS);
   checkFunction("onEvent", given.onEvent);
   checkFunction("onLink", onLink);
   checkFunction("handler", options.handler);
-  const { promise, resolve } = Promise.withResolvers<Connection<Data>>();
+  const { promise, resolve } = Promise.withResolvers<Connection<AcceptedData<Data, Acceptance>>>();
   const network = new MemoryNetwork({ clock, onLink: onLink?.bind(options) });
   const server = {
     ...given,
     ...addressOf(parseWebSocketUrl(url)),
-    onEvent(event: ServerEvent<Data>): unknown {
+    onEvent(event: ServerEvent<AcceptedData<Data, Acceptance>>): unknown {
       if (event.type === "open") resolve(event.conn);
       return given.onEvent?.(event);
     },

@@ -13,7 +13,7 @@ import { type Clock, systemClock } from "../connection/clock.ts";
 import { checkFunction, checkMethods, checkOptions, type Names } from "../checks.ts";
 import type { Connection } from "../connection/connection.ts";
 import { ConnectError, ListenError } from "../errors.ts";
-import { isThenable } from "../hooks.ts";
+import { type CallbackResult, isThenable } from "../hooks.ts";
 import { createServe, type Serve } from "../server/serve.ts";
 import type { Link } from "./link.ts";
 import { MemoryLink } from "./memory_link.ts";
@@ -21,12 +21,12 @@ import { MemoryLink } from "./memory_link.ts";
 /** Options of a {@linkcode MemoryNetwork}. */
 export interface MemoryNetworkOptions {
   /** What the connections and their wires wait by. Default: the real time. */
-  clock?: Clock;
+  clock?: Clock | undefined;
   /**
    * Is given the link of every new connection before its first byte, to cut or to lose it. A promise is
    * awaited before the client sends anything. Where it throws or rejects, connecting does so too.
    */
-  onLink?(link: Link): void | Promise<void>;
+  onLink?: ((link: Link) => CallbackResult) | undefined;
 }
 
 /** Every option of {@linkcode MemoryNetworkOptions}. */
@@ -53,9 +53,9 @@ const FIRST_FREE_PORT = 49_152;
  * const network = new MemoryNetwork();
  * await network.serve({
  *   port: 80,
- *   open: (conn) => void room.add(conn),
- *   message: (_, data) => room.forEach((visitor) => void visitor.send(data)),
- *   close: (conn) => void room.delete(conn),
+ *   open: (conn) => room.add(conn),
+ *   message: (_, data) => room.forEach((visitor) => visitor.send(data)),
+ *   close: (conn) => room.delete(conn),
  * });
  *
  * const ada = await network.connect("ws://room.example/");

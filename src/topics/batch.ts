@@ -45,13 +45,13 @@ export class Batch {
 
 /** Puts frames behind one another, in as few chunks as makes sense. */
 function join(all: readonly SharedFrames[]): SharedFrames {
-  if (all.length === 1) return all[0];
+  if (all.length === 1) return all[0]!;
   const chunks: Uint8Array[] = [];
   let length = 0;
   let run: Uint8Array[] = [];
   let runLength = 0;
   const endRun = () => {
-    if (run.length > 0) chunks.push(run.length === 1 ? run[0] : concat(run, runLength));
+    if (run.length > 0) chunks.push(run.length === 1 ? run[0]! : concat(run, runLength));
     run = [];
     runLength = 0;
   };

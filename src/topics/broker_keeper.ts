@@ -1,5 +1,5 @@
 import type { Clock } from "../connection/clock.ts";
-import type { Message } from "../connection/connection.ts";
+import type { Sendable } from "../connection/connection.ts";
 import type { Subscriber } from "../connection/subscriber.ts";
 import { formatPosition, type Position } from "../resume/position.ts";
 import type { KeepingBroker, KeptMessage, KeptMessagesHandler } from "./broker.ts";
@@ -109,7 +109,7 @@ export class BrokerKeeper
   /** Publishes a message: it comes back from the broker. */
   publish(
     topic: string,
-    data: Message,
+    data: Sendable,
     compress: boolean | undefined,
     key: string,
     except: Subscriber | undefined,

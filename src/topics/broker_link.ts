@@ -1,5 +1,5 @@
 import type { Clock } from "../connection/clock.ts";
-import type { Message } from "../connection/connection.ts";
+import type { Sendable } from "../connection/connection.ts";
 import type { Subscriber } from "../connection/subscriber.ts";
 import { BrokerKeeper, type BrokerKeeperOwner } from "./broker_keeper.ts";
 import type { ResumeSettings } from "./memory_keeper.ts";
@@ -131,7 +131,7 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, B
   /** Publishes a message, here and to other servers. */
   publish(
     topic: string,
-    data: Message,
+    data: Sendable,
     compress: boolean | undefined,
     key: string,
     except: Subscriber | undefined,

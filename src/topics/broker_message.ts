@@ -15,7 +15,7 @@
  */
 
 import { cloneBytes, copyBytes } from "../codec/byte_collector.ts";
-import type { Message } from "../connection/connection.ts";
+import type { Sendable } from "../connection/connection.ts";
 
 const MAGIC = [0x53, 0x4c];
 const VERSION = 1;
@@ -36,11 +36,11 @@ const NO_BYTES = new Uint8Array(0);
 
 /** A message as it goes through a broker. */
 export interface BrokerMessage {
-  readonly data: Message;
+  readonly data: Sendable;
   readonly compress: boolean | undefined;
   readonly key: string;
   /** The session that is not to get it. */
-  readonly except?: string;
+  readonly except?: string | undefined;
 }
 
 /** Encodes a message of the server with that id. */
@@ -54,8 +54,8 @@ export function encodeBrokerMessage(
   const exceptStart = KEY_START + keyBytes.length;
   const payloadStart = exceptStart + (except === undefined ? 0 : 1 + exceptBytes.length);
   const bytes = new Uint8Array(payloadStart + payload.length);
-  bytes[0] = MAGIC[0];
-  bytes[1] = MAGIC[1];
+  bytes[0] = MAGIC[0]!;
+  bytes[1] = MAGIC[1]!;
   bytes[2] = VERSION;
   bytes[3] = (typeof data === "string" ? IS_TEXT : 0) |
     (compress === undefined ? 0 : HAS_COMPRESS) | (compress ? COMPRESS : 0) |
@@ -89,7 +89,7 @@ export function decodeBrokerMessage(
     return { reason: "It does not begin with SL" };
   }
   if (bytes[2] !== VERSION) return { reason: `It has version ${bytes[2]}, and not ${VERSION}` };
-  const flags = bytes[3];
+  const flags = bytes[3]!;
   if (
     flags > ALL_FLAGS || (flags & (HAS_COMPRESS | COMPRESS)) === COMPRESS
   ) {
@@ -97,18 +97,18 @@ export function decodeBrokerMessage(
   }
   if (id !== undefined && isOf(id, bytes)) return undefined;
   let keyLength = 0;
-  for (let i = 0; i < 4; i++) keyLength = keyLength * 256 + bytes[KEY_LENGTH_START + i];
+  for (let i = 0; i < 4; i++) keyLength = keyLength * 256 + bytes[KEY_LENGTH_START + i]!;
   const keyEnd = KEY_START + keyLength;
   if (keyEnd > bytes.length) {
     return { reason: `It has ${bytes.length} bytes, and its key alone has ${keyLength}` };
   }
   const hasExcept = (flags & HAS_EXCEPT) !== 0;
-  const payloadStart = hasExcept ? keyEnd + 1 + bytes[keyEnd] : keyEnd;
+  const payloadStart = hasExcept ? keyEnd + 1 + bytes[keyEnd]! : keyEnd;
   // NaN, where not even the length is there.
   if (!(payloadStart <= bytes.length)) return { reason: "It ends within a session" };
   let key = "";
   let except: string | undefined;
-  let data: Message;
+  let data: Sendable;
   try {
     if (keyLength > 0) key = decoder.decode(bytes.subarray(KEY_START, keyEnd));
     if (hasExcept) except = decoder.decode(bytes.subarray(keyEnd + 1, payloadStart));

@@ -43,7 +43,8 @@ export class FairTurns {
     this.#isServing = true;
     let passed = 0;
     while (this.#free > 0 && passed < this.#waiting.size) {
-      const [[address, takers]] = this.#waiting;
+      const [first] = this.#waiting;
+      const [address, takers] = first!;
       this.#waiting.delete(address);
       this.#waiting.set(address, takers);
       if (this.#give(address, takers)) passed = 0;

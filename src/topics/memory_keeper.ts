@@ -1,5 +1,5 @@
 import type { Clock } from "../connection/clock.ts";
-import type { Message } from "../connection/connection.ts";
+import type { Sendable } from "../connection/connection.ts";
 import type { Subscriber } from "../connection/subscriber.ts";
 import { formatPosition, type Position } from "../resume/position.ts";
 import type { KeepWindow } from "./broker.ts";
@@ -55,7 +55,7 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
    */
   publish(
     topic: string,
-    data: Message,
+    data: Sendable,
     compress: boolean | undefined,
     key: string,
     except: Subscriber | undefined,

@@ -1,5 +1,5 @@
 import type { Clock } from "../connection/clock.ts";
-import type { Message } from "../connection/connection.ts";
+import type { Sendable } from "../connection/connection.ts";
 import type { Subscriber } from "../connection/subscriber.ts";
 import { callHook, refusePromise } from "../hooks.ts";
 import { assertMessage } from "../protocol/protocol.ts";
@@ -19,7 +19,7 @@ import type { TopicsPresence } from "./topics.ts";
 /** Sends a notice to those who watch a topic. */
 export type SendNotice = (
   topic: string,
-  data: Message,
+  data: Sendable,
   key: string,
   except: Subscriber | undefined,
   audience: ReadonlySet<Subscriber>,

@@ -1,5 +1,5 @@
 import type { Clock } from "../connection/clock.ts";
-import type { Message } from "../connection/connection.ts";
+import type { Sendable } from "../connection/connection.ts";
 import { PresenceAsks } from "./presence_asks.ts";
 import { TopicRotation } from "./presence_digest.ts";
 import {
@@ -61,7 +61,7 @@ export interface PresenceBrokerHandler {
    *
    * @throws {Error} Where it is none. It says what is wrong.
    */
-  receiveMessage(brokerTopic: string, data: Message): void;
+  receiveMessage(brokerTopic: string, data: Sendable): void;
   /** Is told that the broker can be reached, and is subscribed again to what it was. */
   receiveConnected(): void;
   /** Is told that the broker can't be reached. */
@@ -233,7 +233,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     this.#askForRooms(topics, false);
   }
 
-  receiveMessage(brokerTopic: string, data: Message): void {
+  receiveMessage(brokerTopic: string, data: Sendable): void {
     const message = parsePresenceMessage(data);
     if (this.#state !== "active" || message.from === this.#id) return;
     if (message.type === "bye") {

@@ -13,7 +13,7 @@
  * all of them by turns, so that a loss is found out that no later update tells of.
  */
 
-import type { Message } from "../connection/connection.ts";
+import type { Sendable } from "../connection/connection.ts";
 import type { PresenceShare, ShareEntry } from "./presence_room.ts";
 
 /** What topics of the broker begin with that are none of the program. */
@@ -130,7 +130,7 @@ export function encodePresenceMessage(message: PresenceMessage): string {
  *
  * @throws {TypeError} Where it is no message. It says what is wrong.
  */
-export function parsePresenceMessage(data: Message): PresenceMessage {
+export function parsePresenceMessage(data: Sendable): PresenceMessage {
   if (typeof data !== "string") throw new TypeError("It is about presence, and no text");
   let value: unknown;
   try {
@@ -147,7 +147,7 @@ export function parsePresenceMessage(data: Message): PresenceMessage {
     if (items.includes(undefined)) throw invalid(name);
     return items as T[];
   };
-  switch (fields.type) {
+  switch (fields["type"]) {
     case "beat":
       return {
         type: "beat",

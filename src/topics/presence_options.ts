@@ -1,5 +1,5 @@
 import { checkFunction, checkNames, type Names } from "../checks.ts";
-import type { Message } from "../connection/connection.ts";
+import type { Sendable } from "../connection/connection.ts";
 import { checkDuration } from "../connection/options.ts";
 
 /** Somebody who is in a topic: see `SubscribeOptions.presence`. */
@@ -37,7 +37,7 @@ export interface PresenceOptions {
    *
    * @default {30000}
    */
-  ttlMs?: number;
+  ttlMs?: number | undefined;
   /**
    * Says what the connections of this server that watch the topic are told of a change: those that are
    * subscribed to it with `presence`, except the one whose `subscribe` it was. It is sent to them as what is
@@ -46,7 +46,7 @@ export interface PresenceOptions {
    *
    * It is called on each server that watches the topic, and returns at once.
    */
-  notice?(change: PresenceChange): Message | undefined;
+  notice?: ((change: PresenceChange) => Sendable | undefined) | undefined;
 }
 
 const OPTIONS: Names<PresenceOptions> = { ttlMs: true, notice: true };

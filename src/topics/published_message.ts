@@ -1,7 +1,7 @@
 import { cloneBytes } from "../codec/byte_collector.ts";
 import { FrameEncoder } from "../codec/frame_encoder.ts";
 import { Opcode } from "../codec/opcode.ts";
-import type { Message } from "../connection/connection.ts";
+import type { Sendable } from "../connection/connection.ts";
 import type { SharedFrames, Subscriber } from "../connection/subscriber.ts";
 import type { Position } from "../resume/position.ts";
 import { ownString } from "../own_string.ts";
@@ -37,7 +37,7 @@ export interface MessageHolder {
 /** A message that was published: encoded once for all who get it in the same form. */
 export class PublishedMessage {
   /** What was published; replaced by a copy only where it is kept. */
-  data: Message;
+  data: Sendable;
   readonly compress: boolean | undefined;
   #key: string;
   readonly #except: Except;
@@ -58,7 +58,7 @@ export class PublishedMessage {
    * @param audience Who is to get it, where it is a notice of presence; by default all.
    */
   constructor(
-    data: Message,
+    data: Sendable,
     compress: boolean | undefined,
     key: string,
     except: Except,
@@ -171,14 +171,14 @@ export class PublishedMessage {
     return encoded;
   }
 
-  #dataFor(subscriber: Subscriber): Message {
+  #dataFor(subscriber: Subscriber): Sendable {
     if (!subscriber.isResumable) return this.data;
     if (this.#place === undefined) return escapeMessage(this.data);
     return encodePublished(this.#place.topic, this.#place.position, this.data);
   }
 }
 
-function encode(data: Message, deflated: Uint8Array | undefined): SharedFrames {
+function encode(data: Sendable, deflated: Uint8Array | undefined): SharedFrames {
   const frames = new FrameEncoder("server");
   if (deflated !== undefined) {
     const opcode = typeof data === "string" ? Opcode.Text : Opcode.Binary;
@@ -191,5 +191,5 @@ function encode(data: Message, deflated: Uint8Array | undefined): SharedFrames {
   const length = frames.byteLength;
   const chunks = frames.take();
   // A short one would keep the memory of many others from being freed, while it waits for someone.
-  return { chunks: chunks.length === 1 ? [cloneBytes(chunks[0], 0, length)] : chunks, length };
+  return { chunks: chunks.length === 1 ? [cloneBytes(chunks[0]!, 0, length)] : chunks, length };
 }

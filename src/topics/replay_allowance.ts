@@ -101,14 +101,14 @@ export class ReplayAllowance {
     let left = this.#leftOf(subscriber.address);
     let index = missed.length;
     while (index > 0) {
-      const cost = missed[index - 1].size + MESSAGE_COST;
+      const cost = missed[index - 1]!.size + MESSAGE_COST;
       if (cost > left) break;
       left -= cost;
       index--;
     }
     this.#set(subscriber.address, left);
     if (index === 0) return replay;
-    return { from: missed[index - 1].position!, isLost: true, missed: missed.slice(index) };
+    return { from: missed[index - 1]!.position!, isLost: true, missed: missed.slice(index) };
   }
 
   #leftOf(address: string): number {
@@ -136,7 +136,7 @@ export function noteOf(topic: string, number: number, { from, isLost }: Replay):
   readonly topic: string;
   readonly number: number;
   readonly position: string;
-  readonly isLost?: boolean;
+  readonly isLost?: boolean | undefined;
 } {
   return { topic, number, position: formatPosition(from), isLost: isLost || undefined };
 }

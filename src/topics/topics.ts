@@ -1,5 +1,5 @@
 import type { Turns } from "../connection/turns.ts";
-import type { Message } from "../connection/connection.ts";
+import type { Sendable } from "../connection/connection.ts";
 import type {
   SubscribeOptions,
   Subscriber,
@@ -109,7 +109,7 @@ export class Topics implements SubscriberTopics {
   /** Publishes a message to whoever is subscribed at this moment, and among the audience if there is one. */
   publish(
     topic: string,
-    data: Message,
+    data: Sendable,
     compress: boolean | undefined,
     key: string,
     except: Except,
@@ -266,7 +266,7 @@ export class Topics implements SubscriberTopics {
     for (const { topic } of entries) topics.add(topic);
     if (topics.size === 1) {
       const batch = new Batch(entries);
-      const subscribers = this.#subscribers.get(entries[0].topic);
+      const subscribers = this.#subscribers.get(entries[0]!.topic);
       if (subscribers !== undefined) this.#deliverToAll(subscribers, batch, isLast);
       return;
     }

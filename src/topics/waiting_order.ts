@@ -32,13 +32,13 @@ export class WaitingOrder {
 
   #sink(start: number): void {
     const heap = this.#heap;
-    const subscription = heap[start];
+    const subscription = heap[start]!;
     const place = subscription.firstPlace;
     let index = start;
     for (let child = 2 * index + 1; child < heap.length; child = 2 * index + 1) {
-      if (child + 1 < heap.length && heap[child + 1].firstPlace < heap[child].firstPlace) child++;
-      if (heap[child].firstPlace >= place) break;
-      heap[index] = heap[child];
+      if (child + 1 < heap.length && heap[child + 1]!.firstPlace < heap[child]!.firstPlace) child++;
+      if (heap[child]!.firstPlace >= place) break;
+      heap[index] = heap[child]!;
       index = child;
     }
     heap[index] = subscription;

@@ -5,7 +5,12 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import type { Connection, ConnectionCallbacks, Message } from "../../src/connection/connection.ts";
+import type {
+  Connection,
+  ConnectionCallbacks,
+  Message,
+  Sendable,
+} from "../../src/connection/connection.ts";
 import { createReconnecting, type ReconnectOptions } from "../../src/client/reconnecting.ts";
 import { utf8 } from "../support/raw_client.ts";
 import { encodeReferenceFrame, maskReference } from "../support/reference_frames.ts";
@@ -120,7 +125,7 @@ export class Resuming {
   }
 
   /** Sends messages of a server, one after the other, in one piece. */
-  send(...messages: Message[]): void {
+  send(...messages: Sendable[]): void {
     this.peer.send(...messages.map((message) => serverFrame(message)));
   }
 
@@ -141,7 +146,7 @@ export class Resuming {
 }
 
 /** A frame of a server. */
-export function serverFrame(message: Message, fin = true, opcode?: number): Uint8Array {
+export function serverFrame(message: Sendable, fin = true, opcode?: number): Uint8Array {
   const isText = typeof message === "string";
   return encodeReferenceFrame({
     fin,

@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import type { Message } from "../../src/server/mod.ts";
+import type { Message, Sendable } from "../../src/server/mod.ts";
 import { cutAt, cuts, texts } from "../codec/arbitraries.ts";
 import { decodeUtf8, utf8 } from "../support/raw_client.ts";
 import { concatBytes } from "../support/reference_frames.ts";
@@ -54,7 +54,7 @@ class Program {
   readonly meant: Message[] = [];
   readonly sent: Watched<void>[] = [];
   /** The sources that are not finished, and what they have still to give. */
-  readonly #sources: { source: Source; chunks: Message[] }[] = [];
+  readonly #sources: { source: Source; chunks: Sendable[] }[] = [];
   #count = 0;
 
   constructor(ends: Ends) {

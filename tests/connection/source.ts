@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Message } from "../../src/server/mod.ts";
+import type { Sendable } from "../../src/server/mod.ts";
 
 /** A source of chunks, which are there when the test says so. */
-export class Source<T = Message> {
+export class Source<T = Sendable> {
   /** The stream. It keeps nothing: a chunk is pulled when it is read. */
   readonly stream: ReadableStream<T>;
   /** How many chunks were asked for. */

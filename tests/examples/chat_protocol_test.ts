@@ -9,7 +9,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { connect, createServer } from "node:net";
-import type { Connection } from "../../mod.ts";
+import type { Connection, Message } from "../../mod.ts";
 import {
   LIMITS,
   parseClientMessage,
@@ -54,7 +54,7 @@ describe("chat: the messages", () => {
     assertEquals(Object.keys(message), ["type", "text"]);
   });
 
-  const REFUSED: [what: string, data: string | Uint8Array, about: string][] = [
+  const REFUSED: [what: string, data: Message, about: string][] = [
     ["bytes", new TextEncoder().encode('{"type":"say","text":"Hi"}'), "protocol"],
     ["what is no JSON", "hello", "protocol"],
     ["nothing", "", "protocol"],

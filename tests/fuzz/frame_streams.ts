@@ -175,7 +175,7 @@ export function makeStream(masked: boolean, random: Random, isLarge = false): Ui
   for (let count = random.below(3); count > 0 && frames.length > 0; count--) {
     mutateFrames(frames, random);
   }
-  let bytes = concatBytes(frames.map((frame) => encodeReferenceFrame(shorten(frame))));
+  let bytes: Uint8Array = concatBytes(frames.map((frame) => encodeReferenceFrame(shorten(frame))));
   for (let i = random.below(6) - 3; i > 0; i--) bytes = mutateBytes(bytes, random);
   return bytes;
 }

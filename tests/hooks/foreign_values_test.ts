@@ -18,7 +18,7 @@ function foreignBytes(length: number): Uint8Array {
   return runInNewContext(`Uint8Array.from({ length: ${length} }, (_, i) => i + 1)`);
 }
 
-function bytes(length: number): Uint8Array {
+function bytes(length: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length }, (_, i) => i + 1);
 }
 

@@ -90,7 +90,7 @@ async function serve(
 }
 
 /** Bytes that don't compress, always the same. */
-function noiseOf(size: number): Uint8Array {
+function noiseOf(size: number): Uint8Array<ArrayBuffer> {
   let state = 42;
   return Uint8Array.from({ length: size }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

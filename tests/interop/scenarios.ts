@@ -86,7 +86,7 @@ export function textOf(size: number): string {
 }
 
 /** Bytes of all values. */
-export function bytesOf(size: number): Uint8Array {
+export function bytesOf(size: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(size);
   for (let i = 0; i < size; i++) bytes[i] = (i * 31) ^ (i >>> 8);
   return bytes;

@@ -266,7 +266,7 @@ export function closeFrame(code?: number, reason = ""): Uint8Array {
 }
 
 /** The bytes of a text. */
-export function utf8(text: string): Uint8Array {
+export function utf8(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Message } from "../../../mod.ts";
+import type { Message, Sendable } from "../../../mod.ts";
 import type { Random } from "../../codec/support.ts";
 
 const WORDS = ["text ", "Grüße ", "世界 ", "🦕🥟 ", "\u0000 ", "\ufeff"];
@@ -35,7 +35,7 @@ export class MessageSource {
   }
 
   /** Some bytes. */
-  bytes(): Uint8Array {
+  bytes(): Uint8Array<ArrayBuffer> {
     const stamp = new TextEncoder().encode(`${this.#name} ${this.#count++} `);
     const bytes = new Uint8Array(stamp.length + this.#random.below(600));
     bytes.set(this.#pattern.subarray(0, bytes.length));
@@ -75,23 +75,23 @@ export class MessageSource {
   }
 
   /** The payload of a Ping. */
-  ping(): Uint8Array {
+  ping(): Uint8Array<ArrayBuffer> {
     return this.bytes().slice(0, this.#random.below(126));
   }
 }
 
 /** Checks an echo, without printing a megabyte. */
-export function checkEcho(what: string, actual: Message, expected: Message): void {
+export function checkEcho(what: string, actual: Sendable, expected: Sendable): void {
   if (isSame(actual, expected)) return;
   throw new Error(`${what}: got ${describe(actual)} instead of ${describe(expected)}`);
 }
 
-function isSame(a: Message, b: Message): boolean {
+function isSame(a: Sendable, b: Sendable): boolean {
   if (typeof a === "string" || typeof b === "string") return a === b;
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-function describe(message: Message): string {
+function describe(message: Sendable): string {
   if (typeof message === "string") return `a text of ${message.length}: "${message.slice(0, 60)}"`;
   const begin = new TextDecoder("latin1").decode(message.subarray(0, 30));
   return `${message.length} bytes: ${JSON.stringify(begin)}`;
