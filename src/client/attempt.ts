@@ -30,6 +30,11 @@ interface Line {
   readonly exchange: Exchange;
 }
 
+/** The settings, with the header fields of this attempt. */
+type AttemptSettings<Data> = Omit<ConnectSettings<Data>, "headers"> & {
+  readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
+};
+
 /** How long the body of a refusal is waited for, in milliseconds. */
 const BODY_TIMEOUT_MS = 1_000;
 
@@ -46,7 +51,7 @@ const FOR_ORIGIN: ReadonlySet<string> = new Set([
 /** One attempt to connect: from the first address, over redirects, to a connection or an error. */
 export class Attempt<Data> {
   readonly #dialer: Dialer;
-  readonly #settings: ConnectSettings<Data>;
+  readonly #settings: AttemptSettings<Data>;
   readonly #offer: DeflateOffer | undefined;
   readonly #signal: AbortSignal;
   readonly #resume: ResumeState | undefined;
@@ -57,7 +62,7 @@ export class Attempt<Data> {
    */
   constructor(
     dialer: Dialer,
-    settings: ConnectSettings<Data>,
+    settings: AttemptSettings<Data>,
     offer: DeflateOffer | undefined,
     signal: AbortSignal,
     resume: ResumeState | undefined,

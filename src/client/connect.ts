@@ -5,9 +5,16 @@ import type { Connection, ConnectionCallbacks } from "../connection/connection.t
 import { ConnectError } from "../errors.ts";
 import { DeflateOffer } from "../extensions/permessage_deflate.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
+import { entries } from "../handshake/field_line.ts";
+import { abortable } from "../connection/promises.ts";
 import { Attempt } from "./attempt.ts";
 import { Deadline } from "./deadline.ts";
-import { CONNECT_OPTIONS, type ConnectOptions, resolveConnectOptions } from "./options.ts";
+import {
+  CONNECT_OPTIONS,
+  type ConnectOptions,
+  type PerAttempt,
+  resolveConnectOptions,
+} from "./options.ts";
 import { parseWebSocketUrl } from "./url.ts";
 
 /**
@@ -31,19 +38,20 @@ import { parseWebSocketUrl } from "./url.ts";
  * ```
  *
  * @typeParam Data What the connection carries as `conn.data`.
- * @param url A `ws:` or `wss:` URL, or its synonym with `http:` or `https:`. A user and password in it
- * are sent as basic authentication.
+ * @param url A `ws:` or `wss:` URL, or its synonym with `http:` or `https:`, or a function that gives it: see
+ * {@linkcode PerAttempt}. A user and password in it are sent as basic authentication.
  * @param options See {@linkcode ConnectOptions}. With callbacks among them, they take what is received;
  * without, it is received by iteration or streams. Callbacks begin, with `open`, a turn of the event loop
  * after the promise has resolved: `const conn = await connect(...)` can be used in all of them.
- * @throws {ConnectError} Where the server can't be reached, or in time.
+ * @throws {ConnectError} Where the server can't be reached, or in time, or a function for the URL or the headers
+ * fails; its `cause` is why.
  * @throws {UnexpectedResponseError} Where it does not agree to a WebSocket, or not as it must.
  * @throws {RangeError} Where a number among the options is out of its range.
  * @throws {TypeError} Where an option is unknown or of another type, or the URL is none of a WebSocket.
  * @throws The reason of `signal`, once it aborts.
  */
 export type Connect = <Data = undefined>(
-  url: string | URL,
+  url: PerAttempt<string | URL>,
   options?: ConnectOptions<Data> & ConnectionCallbacks<Data>,
 ) => Promise<Connection<Data>>;
 
@@ -55,7 +63,7 @@ export interface Again {
 
 /** A `connect` that may be called for another call, which has checked the names of its options itself. */
 export type ConnectAgain = <Data = undefined>(
-  url: string | URL,
+  url: PerAttempt<string | URL>,
   options?: ConnectOptions<Data> & ConnectionCallbacks<Data>,
   again?: Again,
 ) => Promise<Connection<Data>>;
@@ -66,13 +74,13 @@ export function createConnect(
   clock: Clock = systemClock,
 ): ConnectAgain {
   return async <Data>(
-    url: string | URL,
+    url: PerAttempt<string | URL>,
     options: ConnectOptions<Data> & ConnectionCallbacks<Data> = {},
     again?: Again,
   ): Promise<Connection<Data>> => {
     if (again === undefined) checkOptions("connect", options, CONNECT_OPTIONS);
     const settings = resolveConnectOptions(options, clock);
-    const address = parseWebSocketUrl(url);
+    let address = typeof url === "function" ? undefined : parseWebSocketUrl(url);
     const { signal, connectTimeoutMs, compression } = settings;
     signal?.throwIfAborted();
     const deadline = new Deadline(
@@ -81,15 +89,19 @@ export function createConnect(
       () =>
         new ConnectError(
           "ETIMEDOUT",
-          `Cannot connect to ${address.url}: it took longer than ${connectTimeoutMs} ms`,
+          `Cannot connect${
+            address ? ` to ${address.url}` : ""
+          }: it took longer than ${connectTimeoutMs} ms`,
         ),
       signal,
     );
     try {
       const offer = compression && await DeflateOffer.create(compression);
+      address ??= parseWebSocketUrl(await ask("URL", url, deadline.signal));
+      const headers = [...entries(await ask("headers", settings.headers, deadline.signal))];
       const attempt = new Attempt(
         await loadDialer(),
-        settings,
+        { ...settings, headers },
         offer,
         deadline.signal,
         again?.resume,
@@ -104,4 +116,21 @@ export function createConnect(
 /** Gives the `connect` of programs, which has no third argument. */
 export function toConnect(connectAgain: ConnectAgain): Connect {
   return (url, options) => connectAgain(url, options);
+}
+
+/** Gives what an attempt uses, of a function where it is one. */
+async function ask<T>(name: string, given: PerAttempt<T>, signal: AbortSignal): Promise<T> {
+  if (typeof given !== "function") return given;
+  const give = given as (info: { signal: AbortSignal }) => T | Promise<T>;
+  try {
+    // Within a promise, as it may throw.
+    return await abortable(Promise.resolve({ signal }).then(give), signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new ConnectError(
+      "EOPTION",
+      `Cannot connect: the function that gives the ${name} failed`,
+      error,
+    );
+  }
 }

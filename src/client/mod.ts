@@ -4,5 +4,5 @@ export * from "../connection/mod.ts";
 export { ConnectError, UnexpectedResponseError } from "../errors.ts";
 export type { TlsClientOptions } from "../connection/byte_channel.ts";
 export type { Connect } from "./connect.ts";
-export type { ConnectOptions } from "./options.ts";
-export type { Reconnecting, ReconnectOptions, Retry } from "./reconnecting.ts";
+export type { AttemptInfo, ConnectOptions, PerAttempt } from "./options.ts";
+export type { Connections, Reconnecting, ReconnectOptions, Retry } from "./reconnecting.ts";

@@ -32,6 +32,19 @@ import { type CallbackResult, logError, type OnError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import { parseProxyUrl, type ProxyAddress } from "./url.ts";
 
+/** What a function among the options is told of the attempt that it is called for. */
+export interface AttemptInfo {
+  /** Aborts where the attempt is given up: it took too long, or the program's `signal` aborted. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What may differ from attempt to attempt: a value, or a function that gives it, at once or as a promise,
+ * such as a token that is fetched anew. It is called for each attempt, and `connectTimeoutMs` includes it.
+ * Where it throws, or rejects, the attempt has failed with a `ConnectError` of the code `"EOPTION"`.
+ */
+export type PerAttempt<T> = T | ((info: AttemptInfo) => T | Promise<T>);
+
 /**
  * Options of a client.
  *
@@ -47,8 +60,11 @@ export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
    * @default {[]}
    */
   subprotocols?: readonly string[] | undefined;
-  /** Header fields to send with the request, such as `Authorization`, `Cookie` or `Origin`. Default: none. */
-  headers?: HeaderFields | undefined;
+  /**
+   * Header fields to send with the request, such as `Authorization`, `Cookie` or `Origin`, or a function that
+   * gives them: see {@linkcode PerAttempt}. Default: none.
+   */
+  headers?: PerAttempt<HeaderFields> | undefined;
   /**
    * Whether messages are compressed where the server agrees (permessage-deflate, RFC 7692), and how:
    * `true` stands for the defaults.
@@ -62,8 +78,9 @@ export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
    */
   signal?: AbortSignal | undefined;
   /**
-   * How long connecting may take, from the look-up of the name to the server's answer, redirects
-   * included, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`.
+   * How long connecting may take, from the look-up of the name to the server's answer, redirects and
+   * functions for the URL and the headers included, in milliseconds: an integer from 1 to 2,147,483,647, or
+   * `Infinity`.
    *
    * @default {10000}
    */
@@ -146,7 +163,7 @@ const { maxContexts: _, ...COMPRESSION } = COMPRESSION_OPTIONS;
 export interface ConnectSettings<Data> {
   readonly data: Data;
   readonly subprotocols: readonly string[];
-  readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
+  readonly headers: PerAttempt<HeaderFields>;
   readonly compression: CompressionSettings | undefined;
   readonly signal: AbortSignal | undefined;
   readonly connectTimeoutMs: number;
@@ -172,6 +189,7 @@ export function resolveConnectOptions<Data>(
 ): ConnectSettings<Data> {
   const {
     subprotocols = [],
+    headers,
     connectTimeoutMs = 10_000,
     maxRedirects = 0,
     maxHeadSize = 16 * 1024,
@@ -197,7 +215,7 @@ export function resolveConnectOptions<Data>(
   return {
     data: options.data as Data,
     subprotocols,
-    headers: [...entries(options.headers)],
+    headers: typeof headers === "function" ? headers.bind(options) : [...entries(headers)],
     compression: resolveCompressionOptions(options.compression, COMPRESSION),
     signal,
     connectTimeoutMs,

@@ -3,14 +3,15 @@ import { checkBoolean, checkFunction, checkOptions, type Names } from "../checks
 import { type Clock, systemClock } from "../connection/clock.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
-import { abortable, createDeferred } from "../connection/promises.ts";
+import { abortable } from "../connection/promises.ts";
 import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../errors.ts";
 import { type CallbackResult, callHook, checkDecision, logError, reportError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import { ResumeState } from "../resume/resume_state.ts";
 import { RESUME } from "../resume/subprotocol.ts";
 import type { ConnectAgain } from "./connect.ts";
-import { CONNECT_OPTIONS, type ConnectOptions } from "./options.ts";
+import { CONNECT_OPTIONS, type ConnectOptions, type PerAttempt } from "./options.ts";
+import { Pause } from "./pause.ts";
 import { dateNow, parseDate } from "../timers.ts";
 
 /** Why a connection has to be made again, and when that will be tried. */
@@ -19,7 +20,7 @@ export interface Retry {
   readonly cause: CloseInfo | ConnectError | UnexpectedResponseError;
   /** The attempts since a connection last lasted: from 1. */
   readonly attempt: number;
-  /** How long is waited, in milliseconds. */
+  /** How long is waited, in milliseconds, unless {@linkcode Connections.tryNow} is called. */
   readonly delayMs: number;
 }
 
@@ -74,6 +75,12 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
    * with, is reported to `onError`.
    */
   onLost?: ((topic: string) => CallbackResult) | undefined;
+  /**
+   * Decides how long to wait, in milliseconds: an integer from 0 to 2,147,483,647. By default it is
+   * `retry.delayMs`. A promise is awaited, unless `signal` aborts. Where it throws, rejects, or gives anything
+   * else, it is the default, and the error is reported to `onError`.
+   */
+  delayMs?: ((retry: Retry) => number | Promise<number>) | undefined;
   /** Takes notice of each wait, before it begins. What it throws, or rejects with, is reported to `onError`. */
   onRetry?: ((retry: Retry) => CallbackResult) | undefined;
   /** Ends everything when it aborts: a wait, an attempt, and the connection, with 1000. */
@@ -85,11 +92,26 @@ const OPTIONS: Names<ReconnectOptions & ConnectionCallbacks<unknown>> = {
   maxDelayMs: true,
   maxAttempts: true,
   shouldReconnect: true,
+  delayMs: true,
   resume: true,
   onLost: true,
   onRetry: true,
   ...CONNECT_OPTIONS,
 };
+
+/**
+ * What {@linkcode Reconnecting} gives: one open connection after the other.
+ *
+ * @typeParam Data What connections carry as `conn.data`.
+ */
+export interface Connections<Data = undefined>
+  extends AsyncGenerator<Connection<Data>, void, void> {
+  /**
+   * Has the next attempt made at once, as when the network is back: ends the wait, or, while an attempt is
+   * under way, leaves out the one behind it. Nothing changes while a connection is open.
+   */
+  tryNow(): void;
+}
 
 /**
  * Connects, and connects again whenever the connection has ended. Each turn of the loop has a
@@ -133,9 +155,9 @@ const OPTIONS: Names<ReconnectOptions & ConnectionCallbacks<unknown>> = {
  * @throws {TypeError} Where an option is unknown or of another type, or the URL is none of a WebSocket.
  */
 export type Reconnecting = <Data = undefined>(
-  url: string | URL,
+  url: PerAttempt<string | URL>,
   options?: ReconnectOptions<Data> & ConnectionCallbacks<Data>,
-) => AsyncGenerator<Connection<Data>, void, void>;
+) => Connections<Data>;
 
 /** A connection that lasted for so long was a success: waiting begins anew. */
 const LASTING_MS = 10_000;
@@ -154,15 +176,20 @@ export function createReconnecting(
   clock: Clock = systemClock,
   random: () => number = Math.random,
 ): Reconnecting {
-  return (url, options = {}) => reconnect(connect, url, options, clock, random);
+  return (url, options = {}) => {
+    const pause = new Pause(clock);
+    const connections = reconnect(connect, url, options, clock, random, pause);
+    return Object.assign(connections, { tryNow: () => pause.end() });
+  };
 }
 
 async function* reconnect<Data>(
   connect: ConnectAgain,
-  url: string | URL,
+  url: PerAttempt<string | URL>,
   options: ReconnectOptions<Data> & ConnectionCallbacks<Data>,
   clock: Clock,
   random: () => number,
+  pause: Pause,
 ): AsyncGenerator<Connection<Data>, void, void> {
   checkOptions("reconnecting", options, OPTIONS);
   const { minDelayMs = 1_000, maxDelayMs = 30_000, maxAttempts = Infinity, signal } = options;
@@ -173,6 +200,7 @@ async function* reconnect<Data>(
   }
   checkLimit("maxAttempts", maxAttempts, 1);
   checkFunction("shouldReconnect", options.shouldReconnect);
+  checkFunction("delayMs", options.delayMs);
   checkFunction("onRetry", options.onRetry);
   checkFunction("onLost", options.onLost);
   const { resume: isResuming = true } = options;
@@ -193,11 +221,13 @@ async function* reconnect<Data>(
       cause = result;
     } else {
       const openedAt = clock.now();
+      pause.isDue = false;
       const close = () => void result.close();
       signal?.addEventListener("abort", close, { once: true });
       try {
         yield result;
         cause = await result.closed;
+        pause.isDue = true;
       } finally {
         signal?.removeEventListener("abort", close);
         await result.close();
@@ -220,9 +250,14 @@ async function* reconnect<Data>(
     }
     const longestMs = Math.min(minDelayMs * 2 ** (failures - 1), maxDelayMs);
     const waitMs = askedDelayMs(cause, random) + Math.round(random() * longestMs);
-    const delayMs = Math.min(waitMs, MAX_DURATION_MS);
+    const ordinary = { cause, attempt: failures, delayMs: Math.min(waitMs, MAX_DURATION_MS) };
+    const delayMs = options.delayMs === undefined
+      ? ordinary.delayMs
+      : await abortable(askDelay(options.delayMs.bind(options), ordinary, fail), signal)
+        .catch(() => 0);
+    if (signal?.aborted) return;
     callHook(() => options.onRetry?.({ cause, attempt: failures, delayMs }), fail);
-    await wait(clock, delayMs, signal);
+    await pause.wait(delayMs, signal);
     if (signal?.aborted) return;
   }
 }
@@ -230,7 +265,7 @@ async function* reconnect<Data>(
 /** Connects; gives the errors that another attempt may help against, and those of an abort. */
 async function attempt<Data>(
   connect: ConnectAgain,
-  url: string | URL,
+  url: PerAttempt<string | URL>,
   options: ReconnectOptions<Data> & ConnectionCallbacks<Data>,
   resume: ResumeState | undefined,
 ): Promise<Connection<Data> | ConnectError | UnexpectedResponseError> {
@@ -263,6 +298,22 @@ async function ask(
   }
 }
 
+/** Asks `delayMs`. What is no answer is the ordinary one, and goes to `fail`. */
+async function askDelay(
+  decide: (retry: Retry) => unknown,
+  retry: Retry,
+  fail: (error: unknown) => void,
+): Promise<number> {
+  try {
+    const delayMs = await decide(retry);
+    if (delayMs !== 0) checkDelay("delayMs", delayMs);
+    return delayMs as number;
+  } catch (error) {
+    fail(error);
+    return retry.delayMs;
+  }
+}
+
 /** The default of `shouldReconnect`. */
 function mayHelp(cause: Retry["cause"]): boolean {
   if (cause instanceof UnexpectedResponseError) {
@@ -289,17 +340,6 @@ function parseRetryAfterMs(value: string): number {
   if (/^\d+$/.test(value)) return Number(value) * 1_000;
   const date = parseDate(value);
   return Number.isNaN(date) ? 0 : Math.max(0, date - dateNow());
-}
-
-function wait(clock: Clock, delayMs: number, signal: AbortSignal | undefined): Promise<void> {
-  const { promise, resolve } = createDeferred<void>();
-  const timer = clock.setTimeout(() => resolve(), delayMs);
-  const stop = () => {
-    clock.clearTimeout(timer);
-    resolve();
-  };
-  signal?.addEventListener("abort", stop, { once: true });
-  return promise.finally(() => signal?.removeEventListener("abort", stop));
 }
 
 function checkDelay(name: string, value: unknown): void {
