@@ -8,6 +8,7 @@ import type { Dialer } from "../connection/byte_channel.ts";
 import type { DenoApi, DenoConn } from "./deno_api.ts";
 import { DenoChannel } from "./deno_channel.ts";
 import { noDelay, toAddress } from "./deno_conn.ts";
+import { readEnvironment } from "./environment.ts";
 import { type ConnectSocket, createDial, ignoringHandler, type LookUp } from "./dial.ts";
 import { isErrorObject } from "../values.ts";
 
@@ -46,6 +47,7 @@ function addCode(error: unknown): unknown {
 
 /** Connects with sockets of Deno; TLS is that of Node, as where Deno listens. */
 export const dialer: Dialer = {
+  readEnvironment,
   dial: createDial(connectSocket, lookUp),
   async startTls(channel, ...rest) {
     channel.handler = ignoringHandler;

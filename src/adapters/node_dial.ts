@@ -6,6 +6,7 @@
 
 import { connect } from "node:net";
 import type { Address, Dialer } from "../connection/byte_channel.ts";
+import { readEnvironment } from "./environment.ts";
 import { type ConnectSocket, createDial } from "./dial.ts";
 import { NodeChannel } from "./node_channel.ts";
 import { startTls } from "./node_start_tls.ts";
@@ -47,4 +48,4 @@ const connectSocket: ConnectSocket = (target, signal, onChannel) =>
   });
 
 /** Connects with sockets of Node. */
-export const dialer: Dialer = { dial: createDial(connectSocket), startTls };
+export const dialer: Dialer = { readEnvironment, dial: createDial(connectSocket), startTls };

@@ -82,12 +82,14 @@ async function runTerminal(
 
 async function open(
   { url }: CommandLine,
-  options: ConnectOptions & ConnectionCallbacks<undefined>,
+  options: CommandLine["options"] & ConnectionCallbacks<undefined>,
   { signal }: Io,
 ): Promise<Connection> {
   let conn: Connection<undefined>;
   try {
-    conn = await connect(url, { ...options, signal });
+    // --ca and --insecure are for all that TLS is spoken with.
+    const proxy = options.proxy && { url: options.proxy as string, tls: options.tls };
+    conn = await connect(url, { ...options, proxy, signal });
   } catch (error) {
     // What `connect` says of its arguments is said of the command line, where they are from.
     const isUsage = error instanceof TypeError || error instanceof RangeError;

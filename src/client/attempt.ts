@@ -21,6 +21,7 @@ import type { ResumeState } from "../resume/resume_state.ts";
 import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
 import { type Answer, Exchange } from "./exchange.ts";
 import type { ConnectSettings } from "./options.ts";
+import { findProxy } from "./proxy.ts";
 import { encodeTunnelRequest } from "./tunnel.ts";
 import { parseWebSocketUrl, type WebSocketAddress } from "./url.ts";
 
@@ -122,7 +123,9 @@ export class Attempt<Data> {
 
   /** Connects to where the server is, by way of the proxy, with TLS where it is due. */
   async #reach(address: WebSocketAddress, first: WebSocketAddress): Promise<Line> {
-    const { proxy, path, tls, headLimits } = this.#settings;
+    const { path, tls, headLimits } = this.#settings;
+    const through = this.#settings.proxy;
+    const proxy = through && findProxy(through, address, this.#dialer.readEnvironment);
     const { hostname, port } = proxy ?? address;
     const exchange = new Exchange(headLimits);
     const target = path === undefined ? { hostname, port } : { path };
@@ -132,10 +135,8 @@ export class Attempt<Data> {
     };
     try {
       if (proxy !== undefined) {
-        if (proxy.secure) {
-          line = await this.#startTls(line, hostname, { ...tls, serverName: undefined });
-        }
-        line = await this.#openTunnel(line, address);
+        if (proxy.secure) line = await this.#startTls(line, hostname, through!.tls);
+        line = await this.#openTunnel(line, address, proxy.authorization);
       }
       if (!address.secure) return line;
       // Who the program is, and by what name it knows the server, is for that origin only.
@@ -163,8 +164,11 @@ export class Attempt<Data> {
     };
   }
 
-  async #openTunnel({ channel, exchange }: Line, address: WebSocketAddress): Promise<Line> {
-    const { authorization } = this.#settings.proxy!;
+  async #openTunnel(
+    { channel, exchange }: Line,
+    address: WebSocketAddress,
+    authorization: string | undefined,
+  ): Promise<Line> {
     const request = encodeTunnelRequest(address, authorization);
     const answer = await abortable(exchange.send(channel, request), this.#signal);
     const { status } = answer.head;

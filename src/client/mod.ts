@@ -5,4 +5,5 @@ export { ConnectError, UnexpectedResponseError } from "../errors.ts";
 export type { TlsClientOptions } from "../connection/byte_channel.ts";
 export type { Connect } from "./connect.ts";
 export type { AttemptInfo, ConnectOptions, PerAttempt } from "./options.ts";
+export type { ProxyOptions } from "./proxy.ts";
 export type { Connections, Reconnecting, ReconnectOptions, Retry } from "./reconnecting.ts";

@@ -30,7 +30,7 @@ import { entries, type HeaderFields } from "../handshake/field_line.ts";
 import type { RequestHeadLimits } from "../handshake/request_head_parser.ts";
 import { type CallbackResult, logError, type OnError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
-import { parseProxyUrl, type ProxyAddress } from "./url.ts";
+import { type ProxyOptions, type ProxySettings, resolveProxy } from "./proxy.ts";
 
 /** What a function among the options is told of the attempt that it is called for. */
 export interface AttemptInfo {
@@ -95,10 +95,18 @@ export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
   maxRedirects?: number | undefined;
   /**
    * The proxy to connect through by CONNECT (RFC 9110, section 9.3.6): an `http:` or `https:` URL, with
-   * the user and password in it, if any.
+   * the user and password in it, if any. With options for the TLS of an `https:` proxy, an object.
+   *
+   * `"environment"` takes the proxy that environment variables name, if they do: `HTTPS_PROXY` for `wss:`,
+   * `HTTP_PROXY` for `ws:`, and `ALL_PROXY` for both; but not for the servers in `NO_PROXY`, names (and all
+   * below them), IP addresses and networks such as `10.0.0.0/8`, behind commas. Names in lower case come
+   * first. Where `REQUEST_METHOD` is set, as for CGI, `HTTP_PROXY` may be a client's header, and only
+   * `http_proxy` counts. They are read for each attempt, and each redirect.
+   *
+   * @default none, whatever the environment says
    */
-  proxy?: string | URL | undefined;
-  /** How the TLS of a `wss:` URL, or of an `https:` proxy, checks the server. Default: see each. */
+  proxy?: string | URL | ProxyOptions | undefined;
+  /** How the TLS of a `wss:` URL checks the server; that of a proxy is apart. Default: see each. */
   tls?: TlsClientOptions | undefined;
   /** The path of a Unix domain socket to connect to, instead of the URL's host. */
   path?: string | undefined;
@@ -168,7 +176,7 @@ export interface ConnectSettings<Data> {
   readonly signal: AbortSignal | undefined;
   readonly connectTimeoutMs: number;
   readonly maxRedirects: number;
-  readonly proxy: ProxyAddress | undefined;
+  readonly proxy: ProxySettings | undefined;
   readonly tls: TlsClientOptions;
   readonly path: string | undefined;
   readonly headLimits: RequestHeadLimits;
@@ -220,7 +228,7 @@ export function resolveConnectOptions<Data>(
     signal,
     connectTimeoutMs,
     maxRedirects,
-    proxy: proxy === undefined ? undefined : parseProxyUrl(proxy),
+    proxy: resolveProxy(proxy),
     tls: options.tls ?? {},
     path,
     headLimits: { maxHeadSize, maxLineSize: maxHeadLineSize, maxFields: maxHeadFields },

@@ -178,6 +178,8 @@ export interface TlsClientOptions {
 
 /** What connects. */
 export interface Dialer {
+  /** Gives the value of an environment variable, where the runtime has an environment. */
+  readonly readEnvironment?: ((name: string) => string | undefined) | undefined;
   /**
    * Connects.
    *

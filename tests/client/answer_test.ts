@@ -523,8 +523,12 @@ describe("a proxy", () => {
 
   it("carries TLS within TLS, each with its own name", async () => {
     const server = new ScriptedServer();
-    const tls = { serverName: "inner.example", ca: "pem" };
-    const connecting = server.connect("wss://example.com", { proxy: "https://proxy.example", tls });
+    const tls = { serverName: "inner.example", ca: "pem", cert: "cert", key: "key" };
+    const proxyTls = { ca: "proxy", serverName: "outer.example" };
+    const connecting = server.connect("wss://example.com", {
+      proxy: { url: "https://proxy.example", tls: proxyTls },
+      tls,
+    });
     const peer = await server.next();
     await peer.readRequest();
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
@@ -533,11 +537,25 @@ describe("a proxy", () => {
     assertEquals(server.dialled, [{
       target: { hostname: "proxy.example", port: 443 },
       tls: [
-        { hostname: "proxy.example", options: { ca: "pem", serverName: undefined } },
+        { hostname: "proxy.example", options: proxyTls },
         { hostname: "example.com", options: tls },
       ],
     }]);
   });
+
+  for (const proxy of ["https://proxy.example", { url: "https://proxy.example" }]) {
+    it(`gets none of the TLS options that are for the server: ${typeof proxy}`, async () => {
+      const server = new ScriptedServer();
+      const tls = { ca: "pem", cert: "cert", key: "key", rejectUnauthorized: false };
+      const connecting = server.connect(URL, { proxy, tls });
+      const peer = await server.next();
+      await peer.readRequest();
+      peer.send("HTTP/1.1 200 OK\r\n\r\n");
+      await peer.accept();
+      (await connecting).abort();
+      assertEquals(server.dialled[0].tls, [{ hostname: "proxy.example", options: {} }]);
+    });
+  }
 
   it("may refuse", async () => {
     const server = new ScriptedServer();

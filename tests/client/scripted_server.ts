@@ -106,6 +106,9 @@ export class ScriptedServer implements Dialer {
   readonly dialled: Dialled[] = [];
   /** Set where dialling waits until it is let go, or fails. */
   dialling: ((signal: AbortSignal) => Promise<void>) | undefined;
+  /** The environment variables. */
+  environment: Record<string, string> = {};
+  readonly readEnvironment = (name: string): string | undefined => this.environment[name];
   /** How much of what a client writes is taken at once, in bytes. */
   takesAtOnce: number = Infinity;
   readonly connect: Connect = createConnect(() => Promise.resolve(this), this.clock);
