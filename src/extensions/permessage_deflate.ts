@@ -130,17 +130,25 @@ const clientPools: Map<string, DeflatePool> = new Map();
 export class DeflateOffer {
   readonly #pool: DeflatePool;
   readonly #settings: CompressionSettings;
-  readonly #parameters: DeflateParameters;
+  /** In the order of preference (section 5.1). */
+  readonly #offers: Partial<DeflateParameters>[];
 
   private constructor(pool: DeflatePool, settings: CompressionSettings) {
     this.#pool = pool;
     this.#settings = settings;
-    this.#parameters = {
-      serverNoContextTakeover: !settings.contextTakeover,
-      clientNoContextTakeover: !settings.contextTakeover,
-      serverMaxWindowBits: settings.serverMaxWindowBits,
-      clientMaxWindowBits: settings.clientMaxWindowBits,
-    };
+    const { contextTakeover, serverMaxWindowBits, clientMaxWindowBits } = settings;
+    const clientNoContextTakeover = !contextTakeover;
+    this.#offers = [{
+      serverNoContextTakeover: !contextTakeover,
+      clientNoContextTakeover,
+      serverMaxWindowBits,
+      clientMaxWindowBits,
+    }];
+    // Servers that can't set a window decline that. What they send is not to cost a larger window that
+    // is kept; an empty one for each message costs nothing.
+    if (serverMaxWindowBits < 15 || clientMaxWindowBits < 15) {
+      this.#offers.push({ serverNoContextTakeover: true, clientNoContextTakeover });
+    }
   }
 
   /**
@@ -160,7 +168,7 @@ export class DeflateOffer {
 
   /** The value of `Sec-WebSocket-Extensions`. */
   encode(): string {
-    return encodeDeflateOffer(this.#parameters);
+    return this.#offers.map(encodeDeflateOffer).join(", ");
   }
 
   /**
@@ -170,7 +178,27 @@ export class DeflateOffer {
    * @throws {WebSocketError} Where it may not.
    */
   open(response: ExtensionOffer): PerMessageDeflate {
-    const parameters = readDeflateResponse(response, this.#parameters);
-    return new PerMessageDeflate("client", this.#pool, parameters, this.#settings.threshold);
+    const { threshold, clientMaxWindowBits } = this.#settings;
+    const parameters = this.#read(response);
+    // A smaller window than was agreed upon is one, too.
+    parameters.clientMaxWindowBits = Math.min(parameters.clientMaxWindowBits, clientMaxWindowBits);
+    return new PerMessageDeflate("client", this.#pool, parameters, threshold);
+  }
+
+  /** Reads the answer to whichever offer it fits. */
+  #read(response: ExtensionOffer): DeflateParameters {
+    const [first, ...others] = this.#offers;
+    try {
+      return readDeflateResponse(response, first!);
+    } catch (error) {
+      for (const offer of others) {
+        try {
+          return readDeflateResponse(response, offer);
+        } catch {
+          // The first one's error says more.
+        }
+      }
+      throw error;
+    }
   }
 }

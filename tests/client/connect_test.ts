@@ -61,7 +61,8 @@ describe("the request of a client", () => {
     assertEquals(headers.get("x-a"), "b");
     assertEquals(
       headers.get("sec-websocket-extensions"),
-      "permessage-deflate; server_max_window_bits=12; client_max_window_bits",
+      "permessage-deflate; server_max_window_bits=12; client_max_window_bits, " +
+        "permessage-deflate; server_no_context_takeover; client_max_window_bits",
     );
     const credentials = atob(headers.get("authorization")!.replace("Basic ", ""));
     const bytes = Uint8Array.from(credentials, (char) => char.charCodeAt(0));
