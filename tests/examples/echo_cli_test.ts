@@ -125,9 +125,9 @@ describe("echo.ts: where it listens", () => {
     const first = start("--port", "0");
     const { port } = new URL(await first.address);
     await first.end();
-    const address = await start("--hostname", "0.0.0.0", "--port", port).address;
-    assertEquals(address, `ws://0.0.0.0:${port}/`);
-    const client = await connectTo(`ws://127.0.0.1:${port}/`);
+    const address = await start("--hostname", "localhost", "--port", port).address;
+    assertEquals(address, `ws://localhost:${port}/`);
+    const client = await connectTo(address);
     client.send("Hello");
     assertEquals(await client.receive(), "Hello");
     await client.close();
