@@ -21,7 +21,7 @@ export interface WebSocketErrorOptions extends ErrorOptions {
  * to close the connection with, as that of the WebSocketStream draft does.
  *
  * @example
- * ```ts no-run
+ * ```ts
  * import { serve, WebSocketError } from "@sluice/websocket";
  *
  * await serve({ port: 8080 }, async (conn) => {

@@ -219,7 +219,9 @@ export function resolveConnectOptions<Data>(
     throw new TypeError("Cannot connect to a path through a proxy: give one or the other");
   }
   checkFunction("onError", options.onError);
-  checkTls(options.tls);
+  checkTls("tls", options.tls);
+  const proxySettings = resolveProxy(proxy);
+  checkTls("proxy.tls", proxySettings?.tls);
   return {
     data: options.data as Data,
     subprotocols,
@@ -228,7 +230,7 @@ export function resolveConnectOptions<Data>(
     signal,
     connectTimeoutMs,
     maxRedirects,
-    proxy: resolveProxy(proxy),
+    proxy: proxySettings,
     tls: options.tls ?? {},
     path,
     headLimits: { maxHeadSize, maxLineSize: maxHeadLineSize, maxFields: maxHeadFields },
@@ -239,12 +241,12 @@ export function resolveConnectOptions<Data>(
 }
 
 /** Checks the options of TLS, but for what certificates say: the adapter does, which knows TLS. */
-function checkTls(tls: TlsClientOptions | undefined): void {
+function checkTls(name: string, tls: TlsClientOptions | undefined): void {
   if (tls === undefined) return;
-  checkNames("tls", tls, TLS_OPTIONS);
-  for (const name of ["serverName", "cert", "key"] as const) checkString(`tls.${name}`, tls[name]);
-  checkBoolean("tls.rejectUnauthorized", tls.rejectUnauthorized);
+  checkNames(name, tls, TLS_OPTIONS);
+  for (const key of ["serverName", "cert", "key"] as const) checkString(`${name}.${key}`, tls[key]);
+  checkBoolean(`${name}.rejectUnauthorized`, tls.rejectUnauthorized);
   const { ca } = tls;
   if (ca === undefined || [ca].flat().every((text) => typeof text === "string")) return;
-  throw new TypeError(`Cannot use ${show(ca)} as tls.ca: it is a string, or an array of them`);
+  throw new TypeError(`Cannot use ${show(ca)} as ${name}.ca: it is a string, or an array of them`);
 }

@@ -1,4 +1,4 @@
-import { checkOptions } from "../checks.ts";
+import { checkNames, type Names } from "../checks.ts";
 import type { TlsClientOptions } from "../connection/byte_channel.ts";
 import { isPlainObject } from "../values.ts";
 import { matchesNoProxy } from "./no_proxy.ts";
@@ -22,6 +22,8 @@ export interface ProxySettings {
   readonly tls: TlsClientOptions;
 }
 
+const OPTIONS: Names<ProxyOptions> = { url: true, tls: true };
+
 /** Gives the value of an environment variable. */
 export type ReadEnvironment = (name: string) => string | undefined;
 
@@ -41,7 +43,7 @@ export function resolveProxy(
 ): ProxySettings | undefined {
   if (given === undefined) return undefined;
   const options = isPlainObject(given) ? given as ProxyOptions : { url: given as string | URL };
-  checkOptions("proxy", options, ["url", "tls"]);
+  checkNames("proxy", options, OPTIONS);
   const { url, tls = {} } = options;
   return { address: url === "environment" ? undefined : parseProxyUrl(url), tls };
 }
