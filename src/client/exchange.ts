@@ -6,6 +6,7 @@ import { HeadBuffer } from "../handshake/head_buffer.ts";
 import type { RequestHeadLimits } from "../handshake/request_head_parser.ts";
 import { type ResponseHead, ResponseHeadParser } from "../handshake/response_head_parser.ts";
 import { decodeBody, isBodyWhole } from "./response_body.ts";
+import { setImmediate } from "../timers.ts";
 
 /** A response: its head, and what has arrived behind it. */
 export interface Answer {

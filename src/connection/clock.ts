@@ -10,6 +10,9 @@ export interface Clock {
   clearTimeout(timer: unknown): void;
 }
 
+/** What a clock has. */
+export const CLOCK_METHODS: readonly (keyof Clock)[] = ["now", "setTimeout", "clearTimeout"];
+
 /** The clock of the machine. */
 export const systemClock: Clock = {
   now: monotonicNow,

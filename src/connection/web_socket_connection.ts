@@ -4,6 +4,7 @@ import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
 import { checkBoolean, checkOptions, checkSignal, type Names, type Optional } from "../checks.ts";
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { callHook, isAbortError, isError, isThenable, untilSettled } from "../hooks.ts";
+import { clearTimeout, setImmediate, setTimeout } from "../timers.ts";
 import { isReadableStream } from "../values.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
@@ -103,9 +104,6 @@ const EMPTY = new Uint8Array(0);
  * the quick ones would pay for it.
  */
 const READ_ON_MS = 10;
-
-// Kept from the start: programs replace them while they test with a clock of their own.
-const { setTimeout, clearTimeout } = globalThis;
 
 /**
  * The implementation of {@linkcode Connection}: one open WebSocket over a byte channel. What is

@@ -9,7 +9,7 @@ import type {
   Listen,
   ListenTarget,
 } from "../connection/byte_channel.ts";
-import { type Clock, systemClock } from "../connection/clock.ts";
+import { type Clock, CLOCK_METHODS, systemClock } from "../connection/clock.ts";
 import { checkFunction, checkMethods, checkOptions, type Names } from "../checks.ts";
 import type { Connection } from "../connection/connection.ts";
 import { ConnectError, ListenError } from "../errors.ts";
@@ -31,8 +31,6 @@ export interface MemoryNetworkOptions {
 
 /** Every option of {@linkcode MemoryNetworkOptions}. */
 export const NETWORK_OPTIONS: Names<MemoryNetworkOptions> = { clock: true, onLink: true };
-
-const CLOCK_METHODS: readonly (keyof Clock)[] = ["now", "setTimeout", "clearTimeout"];
 
 /** For documentation: nobody has these (RFC 5737). */
 const SERVER = "192.0.2.1";

@@ -1,5 +1,5 @@
-import { checkOptions, checkSignal, type Names } from "../checks.ts";
-import { type Clock, systemClock } from "../connection/clock.ts";
+import { checkInteger, checkMethods, checkOptions, checkSignal, type Names } from "../checks.ts";
+import { type Clock, CLOCK_METHODS, systemClock } from "../connection/clock.ts";
 import type { Connection, Message, WaitOptions } from "../connection/connection.ts";
 import { MAX_DURATION_MS } from "../connection/options.ts";
 import { ConnectionClosedError } from "../errors.ts";
@@ -88,16 +88,13 @@ export async function expectSilence(
 ): Promise<void> {
   checkOptions("expectSilence", options, SILENCE_OPTIONS);
   const { ms = 0, clock = systemClock } = options;
-  if (!Number.isSafeInteger(ms) || ms < 0 || ms > MAX_DURATION_MS) {
-    throw new RangeError(
-      `Cannot use ${String(ms)} as ms: it is an integer from 0 to ${MAX_DURATION_MS}`,
-    );
-  }
+  checkInteger("ms", ms, 0, MAX_DURATION_MS);
+  checkMethods("clock", clock, CLOCK_METHODS);
   const silence = new AbortController();
   const end = () => silence.abort(silence);
   const timer = ms === 0 ? void settle().then(end) : clock.setTimeout(end, ms);
   try {
-    const message = await receiveMessage(conn, silence);
+    const message = await receiveMessage(conn, { signal: silence.signal });
     throw new Error(`Cannot be silent: a message arrived, ${show(message)}`);
   } catch (error) {
     if (error !== silence) throw error;

@@ -32,7 +32,12 @@ import {
 } from "../../src/handshake/mod.ts";
 import { Protocol } from "../../src/protocol/mod.ts";
 import { accept, type Connection, type Server } from "../../src/server/mod.ts";
-import { connectedPair, MemoryNetwork } from "../../src/testing/mod.ts";
+import {
+  connectedPair,
+  expectSilence,
+  MemoryNetwork,
+  receiveMessage,
+} from "../../src/testing/mod.ts";
 import { streamOf } from "../support/stream_of.ts";
 
 /** What the calls of an open connection are tried on. */
@@ -146,6 +151,21 @@ async function usePair(given: Given): Promise<void> {
   await client.close();
 }
 
+/** Gives options to what waits at a connection, where a message comes after 10 ms. */
+async function onPair(
+  given: Given,
+  wait: (conn: Connection<unknown>, given: Given) => Promise<unknown>,
+): Promise<void> {
+  const { server, client } = await connectedPair();
+  const timer = setTimeout(() => server.trySend("x"), 10);
+  try {
+    await wait(client as Connection<unknown>, given);
+  } finally {
+    clearTimeout(timer);
+    server.abort();
+  }
+}
+
 /** An option of a server that holds options itself. */
 function ofServe(name: string, type: string, required?: object): Bag {
   return { name, type, required, use: (given) => useServe({ [name]: given }) };
@@ -191,6 +211,19 @@ export const BAGS: readonly Bag[] = [
   ofConnect("keepAlive", "KeepAlive"),
   ofConnect("compression", "CompressionOptions"),
   ofConnect("tls", "TlsClientOptions"),
+  {
+    name: "proxy",
+    type: "ProxyOptions",
+    use: (given) => useConnect({ proxy: given }),
+    required: { url: "http://proxy.example" },
+    isRefusedOnly: true,
+  },
+  {
+    name: "proxy.tls",
+    type: "TlsClientOptions",
+    use: (given) => useConnect({ proxy: { url: "http://proxy.example", tls: given } }),
+    isRefusedOnly: true,
+  },
   { name: "reconnecting", type: "ReconnectOptions", use: useReconnecting, free: ["data"] },
   {
     name: "reconnecting",
@@ -203,7 +236,7 @@ export const BAGS: readonly Bag[] = [
   { name: "send", type: "SendOptions", use: (given, { conn }) => conn.send("x", given) },
   {
     name: "sendStream",
-    type: "SendOptions",
+    type: "SendStreamOptions",
     use: (given, { conn }) => conn.sendStream("text", streamOf("x"), given),
   },
   { name: "ping", type: "WaitOptions", use: (given, { conn }) => conn.ping(given) },
@@ -326,6 +359,19 @@ export const BAGS: readonly Bag[] = [
     of: "validateUpgradeResponse",
     use: (given) => void validateUpgradeResponse(RESPONSE, given),
     required: { accept: ACCEPT, subprotocols: [], extensions: [] },
+  },
+  {
+    name: "receiveMessage",
+    type: "WaitOptions",
+    of: "receiveMessage",
+    use: (given) => onPair(given, receiveMessage),
+  },
+  {
+    name: "expectSilence",
+    type: "SilenceOptions",
+    of: "expectSilence",
+    use: (given) => onPair(given, expectSilence),
+    required: { ms: 1 },
   },
   { name: "connectedPair", type: "PairOptions", of: "connectedPair", use: usePair },
   {
