@@ -316,7 +316,8 @@ describe("sendStream(), where it says what to close with", () => {
       for (const closeCode of [1005, 1006, 1015, 0, 1000.5, 5000, NaN, "4000", null]) {
         const { stream } = new Source("a");
         const options = { closeCode } as SendStreamOptions;
-        assertThrows(() => ends.conn.sendStream("text", stream, options), RangeError, "Cannot");
+        const ErrorClass = typeof closeCode === "number" ? RangeError : TypeError;
+        assertThrows(() => ends.conn.sendStream("text", stream, options), ErrorClass, "Cannot");
         assertEquals(stream.locked, false);
       }
       for (const reason of ["x".repeat(124), 7, null]) {
