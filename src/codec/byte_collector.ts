@@ -12,6 +12,13 @@ const MAX_LOOP_LENGTH = 48;
 
 const EMPTY = new Uint8Array(0);
 
+// Up to this size, bytes of an unknown number are collected in memory that all collectors share: the result
+// is then allocated once, in its size, where memory that grows would be garbage of twice that.
+const SHARED_SIZE = 1024 * 1024;
+let shared: Uint8Array | undefined;
+/** Whose bytes are in the shared memory. */
+let sharer: ByteCollector | undefined;
+
 /**
  * Collects pieces into one array. It grows by a factor, so that every byte is copied a constant
  * number of times on average, and holds at most that factor of what has arrived.
@@ -27,7 +34,7 @@ export class ByteCollector {
 
   /** The number of bytes that memory is held for. */
   get capacity(): number {
-    return this.#bytes.length;
+    return this.#bytes === shared ? this.#length : this.#bytes.length;
   }
 
   /**
@@ -53,14 +60,33 @@ export class ByteCollector {
 
   /** Hands the collected bytes over, and begins anew. */
   take(): Uint8Array<ArrayBuffer> {
+    const isExact = sharer !== this && this.#length === this.#bytes.length;
+    const bytes = this.borrow();
+    return isExact ? bytes : bytes.slice();
+  }
+
+  /** Lends the collected bytes, until anything is collected by anyone, and begins anew. */
+  borrow(): Uint8Array<ArrayBuffer> {
     const bytes = this.#bytes;
     const length = this.#length;
+    if (sharer === this) sharer = undefined;
     this.#bytes = EMPTY;
     this.#length = 0;
-    return length === bytes.length ? bytes : bytes.slice(0, length);
+    return length === bytes.length ? bytes : bytes.subarray(0, length);
+  }
+
+  /** Makes room for others in the shared memory. */
+  #leaveShared(): void {
+    this.#bytes = this.#bytes.slice(0, this.#length);
   }
 
   #grow(length: number, expectedLength: number, maxLength: number): void {
+    if (expectedLength === Infinity && this.#length === 0 && length <= SHARED_SIZE) {
+      if (sharer !== undefined) sharer.#leaveShared();
+      sharer = this;
+      this.#bytes = shared ??= new Uint8Array(SHARED_SIZE);
+      return;
+    }
     // Where the length is not known, the first piece may well be the last: no room is left for more.
     const wanted = expectedLength === Infinity
       ? this.#bytes.length * UNKNOWN_GROWTH
@@ -73,6 +99,7 @@ export class ByteCollector {
       throw new MessageTooBigError(length, this.#bytes.length);
     }
     copyBytes(this.#bytes, 0, this.#length, grown, 0);
+    if (sharer === this) sharer = undefined;
     this.#bytes = grown;
   }
 }

@@ -330,8 +330,10 @@ export class MessageReceiver implements FrameHandler {
     if (this.#mode === Mode.Stream) {
       this.#handler.receiveMessageEnd();
     } else {
-      const payload = this.#payload.take();
-      this.#handler.receiveMessage(type === "text" ? decodeLongText(payload) : payload);
+      const payload = this.#payload;
+      this.#handler.receiveMessage(
+        type === "text" ? decodeLongText(payload.borrow()) : payload.take(),
+      );
     }
   }
 

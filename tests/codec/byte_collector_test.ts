@@ -66,14 +66,37 @@ describe("ByteCollector", () => {
     assertEquals(lengths, [2800, 7000]);
   });
 
-  it("leaves no room behind a first piece where the length is not known", () => {
+  it("allocates once, in its size, what comes in pieces of which the number is not known", () => {
+    const collector = new ByteCollector();
+    const piece = new Uint8Array(65_536).fill(7);
+    collector.append(piece, 0, 1, Infinity);
+    collector.take();
     const lengths = allocations(() => {
-      const collector = new ByteCollector();
-      collector.append(new Uint8Array(3000), 0, 3000, Infinity);
-      collector.take();
+      for (let i = 0; i < 16; i++) {
+        collector.append(piece, 0, 65_536, Infinity);
+        assertEquals(collector.capacity, collector.length);
+      }
     });
-    // The piece itself is the first.
-    assertEquals(lengths, [3000, 3000]);
+    assertEquals(lengths, []);
+    const taken = collector.take();
+    assertEquals([taken.length, taken.buffer.byteLength], [1_048_576, 1_048_576]);
+    assert(taken.every((byte) => byte === 7));
+  });
+
+  it("keeps the bytes of each of several that collect by turns", () => {
+    const random = new Random(2);
+    const all = Array.from({ length: 5 }, () => random.bytes(random.below(2_000_000)));
+    const positions = all.map(() => 0);
+    const collectors = all.map(() => new ByteCollector());
+    while (all.some((bytes, i) => positions[i] < bytes.length)) {
+      const i = random.below(all.length);
+      const end = Math.min(positions[i] + random.below(300_000), all[i].length);
+      collectors[i].append(all[i], positions[i], end, Infinity);
+      positions[i] = end;
+      assertEquals(collectors[i].length, end);
+    }
+    const taken = collectors.map((collector) => collector.take());
+    taken.forEach((bytes, i) => assertSameBytes(bytes, all[i]));
   });
 
   it("takes more than was expected", () => {
