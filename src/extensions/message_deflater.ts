@@ -48,16 +48,28 @@ export class MessageDeflater {
    * compressed.
    */
   deflateMessage(data: string | Uint8Array): Uint8Array {
-    if (this.#keepsWindow) return this.deflateFragment(toBytes(data), true);
+    if (this.#keepsWindow) return this.#deflateWhole(data);
     const last = this.#lastMessage ??= this.#pool.lastMessage(this.#windowBits);
-    return last.recall(data) ?? last.replace(data, this.deflateFragment(toBytes(data), true));
+    return last.recall(data) ?? last.replace(data, this.#deflateWhole(data));
   }
 
   /** Compresses a fragment of a message, and whatever it holds back; see `deflateMessage`. */
   deflateFragment(payload: Uint8Array, fin: boolean): Uint8Array {
-    const stream = this.#stream ??= this.#pool.acquireDeflater(this.#windowBits);
-    const output = deflate(stream, payload);
-    if (!fin) return output;
+    const output = deflate(this.#acquireStream(), payload);
+    return fin ? this.#finish(output) : output;
+  }
+
+  #deflateWhole(data: string | Uint8Array): Uint8Array {
+    return typeof data === "string" && data.length > MAX_SCRATCH_LENGTH
+      ? this.#finish(deflateLongText(this.#acquireStream(), data))
+      : this.deflateFragment(toBytes(data), true);
+  }
+
+  #acquireStream(): DeflateStream {
+    return this.#stream ??= this.#pool.acquireDeflater(this.#windowBits);
+  }
+
+  #finish(output: Uint8Array): Uint8Array {
     if (!this.#keepsWindow) this.close();
     return output.length === 0 ? EMPTY_BLOCK : output.subarray(0, output.length - TAIL_LENGTH);
   }
@@ -78,19 +90,48 @@ function deflate(stream: DeflateStream, input: Uint8Array): Uint8Array {
   }
   const collector = new ByteCollector();
   collector.append(output, 0, size, Infinity);
-  for (let position = stream.consumed; stream.isOutputFull; position += stream.consumed) {
-    collector.append(output, 0, stream.step(input, position, input.length), Infinity);
+  collect(stream, input, stream.consumed, false, collector);
+  return collector.take();
+}
+
+/** Compresses a text that is longer than the scratch, part by part. */
+function deflateLongText(stream: DeflateStream, text: string): Uint8Array {
+  const collector = new ByteCollector();
+  for (let start = 0, end; start < text.length; start = end) {
+    end = Math.min(start + MAX_SCRATCH_LENGTH, text.length);
+    // Both halves of a surrogate pair are encoded together.
+    if (end < text.length && isHighSurrogate(text.charCodeAt(end - 1))) end--;
+    collect(stream, toBytes(text.slice(start, end)), 0, end < text.length, collector);
   }
   return collector.take();
+}
+
+/** Compresses from `position` on, as long as there is anything. */
+function collect(
+  stream: DeflateStream,
+  input: Uint8Array,
+  position: number,
+  isMoreToCome: boolean,
+  collector: ByteCollector,
+): void {
+  const { output } = DeflateStream;
+  do {
+    const size = stream.step(input, position, input.length, isMoreToCome);
+    position += stream.consumed;
+    if (size > 0) collector.append(output, 0, size, Infinity);
+  } while (stream.isOutputFull);
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return (unit & 0xfc00) === 0xd800;
 }
 
 const encoder = new TextEncoder();
 let scratch: Uint8Array | undefined;
 
-/** Gives the bytes of a message, to be used before the next one's. */
+/** Gives the bytes of a message, to be used before the next one's. A text is no longer than the scratch. */
 function toBytes(data: string | Uint8Array): Uint8Array {
   if (typeof data !== "string") return data;
-  if (data.length > MAX_SCRATCH_LENGTH) return encoder.encode(data);
   // No character needs more than three octets a UTF-16 unit.
   scratch ??= new Uint8Array(MAX_SCRATCH_LENGTH * 3);
   return scratch.subarray(0, encoder.encodeInto(data, scratch).written);

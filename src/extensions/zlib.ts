@@ -40,6 +40,7 @@ interface Zlib {
   createInflateRaw(options: ZlibOptions): unknown;
 }
 
+const NO_FLUSH = 0;
 const SYNC_FLUSH = 2;
 const EMPTY = new Uint8Array(0);
 
@@ -90,13 +91,15 @@ export class DeflateStream {
   /**
    * Compresses or decompresses, as much as the output has room for.
    *
+   * @param isMoreToCome Whether what is compressed goes on: it may then be held back.
    * @returns The number of bytes in the output.
    * @throws {Error} Where the input is corrupt.
    */
-  step(input: Uint8Array, start: number, end: number): number {
+  step(input: Uint8Array, start: number, end: number, isMoreToCome = false): number {
     const { _handle, _writeState } = this.#stream;
     const { output } = DeflateStream;
-    _handle.writeSync(SYNC_FLUSH, input, start, end - start, output, 0, OUTPUT_SIZE);
+    const flush = isMoreToCome ? NO_FLUSH : SYNC_FLUSH;
+    _handle.writeSync(flush, input, start, end - start, output, 0, OUTPUT_SIZE);
     if (this.#error !== undefined) throw new Error(this.#error);
     const room = _writeState[0]!;
     this.consumed = end - start - _writeState[1]!;

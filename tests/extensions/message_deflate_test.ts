@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { randomBytes } from "node:crypto";
@@ -148,6 +149,34 @@ describe("messages", () => {
       });
     }
   }
+
+  it("of long text come back, whatever lies where its parts meet", () => {
+    const encoder = new TextEncoder();
+    const lone = "\ud83d";
+    const texts = ["a", "é", "€", "😀", "a😀", `${lone}a`].flatMap((unit) => {
+      return [16_383, 16_384, 16_385, 32_769, 500_000].map((length) => {
+        return unit.repeat(Math.ceil(length / unit.length));
+      });
+    });
+    texts.push(
+      `${"a".repeat(16_383)}${lone}`,
+      `${"a".repeat(16_383)}${lone}a`,
+      lone.repeat(40_000),
+    );
+    texts.push(Buffer.from(randomBytes(400_000)).toString("latin1"));
+    for (const keepsWindow of [false, true]) {
+      const deflater = new MessageDeflater(pool, 15, keepsWindow);
+      const inflater = new MessageInflater(pool, keepsWindow, 15);
+      for (const text of texts) {
+        const inflated = inflate(inflater, [deflater.deflateMessage(text).slice()]);
+        const expected = encoder.encode(text);
+        assertEquals(inflated.length, expected.length);
+        assert(inflated.every((byte, k) => byte === expected[k]), "other bytes");
+      }
+      deflater.close();
+      inflater.close();
+    }
+  });
 
   it("of other compressors inflate, at every level and with every strategy", () => {
     const random = new Random(7);
