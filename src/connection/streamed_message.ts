@@ -171,7 +171,7 @@ export class StreamedMessage implements IncomingMessage, BodySource {
 
   #finish(): void {
     this.#done = true;
-    this.#pending.take();
+    this.#pending.borrow();
     if (this.#restCapacity > 0) this.#keepRest(EMPTY);
     this.#settleRead();
     this.#tellChange();

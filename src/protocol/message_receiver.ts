@@ -176,7 +176,7 @@ export class MessageReceiver implements FrameHandler {
   /** Drops data messages from now on, the one in progress included. */
   discard(): void {
     this.#mode = this.#nextMode = Mode.Discard;
-    this.#payload.take();
+    this.#payload.borrow();
     this.#inflater?.close();
     this.#isEndDue = false;
   }

@@ -5,6 +5,13 @@ import { MessageTooBigError } from "../../src/codec/mod.ts";
 import { ByteCollector, cloneBytes, copyBytes, keepBytes } from "../../src/codec/byte_collector.ts";
 import { allocations, assertSameBytes, Random } from "./support.ts";
 
+/** Has the memory that collectors share allocated, and taken from the one that was using it. */
+function occupyShared(): ByteCollector {
+  const other = new ByteCollector();
+  other.append(Uint8Array.of(255), 0, 1, Infinity);
+  return other;
+}
+
 describe("ByteCollector", () => {
   it("gives exactly what was appended, in an array of its own", () => {
     const random = new Random(1);
@@ -44,6 +51,8 @@ describe("ByteCollector", () => {
     it(`grows by a factor where ${expectedLength} bytes are expected`, () => {
       const collector = new ByteCollector();
       const piece = new Uint8Array(100);
+      collector.append(piece, 0, 100, expectedLength);
+      occupyShared();
       const lengths = allocations((lengths) => {
         for (let i = 0; i < 10_000; i++) {
           collector.append(piece, 0, 100, expectedLength);
@@ -51,6 +60,7 @@ describe("ByteCollector", () => {
           if (i % 100 === 0) assert(lengths.every((length) => length <= memory));
         }
       });
+      assert(lengths.length > 0);
       const copied = lengths.reduce((sum, length) => sum + length, 0);
       assertLessOrEqual(copied, 4 * collector.length);
     });
@@ -67,10 +77,9 @@ describe("ByteCollector", () => {
   });
 
   it("allocates once, in its size, what comes in pieces of which the number is not known", () => {
+    occupyShared().take();
     const collector = new ByteCollector();
     const piece = new Uint8Array(65_536).fill(7);
-    collector.append(piece, 0, 1, Infinity);
-    collector.take();
     const lengths = allocations(() => {
       for (let i = 0; i < 16; i++) {
         collector.append(piece, 0, 65_536, Infinity);
@@ -97,6 +106,57 @@ describe("ByteCollector", () => {
     }
     const taken = collectors.map((collector) => collector.take());
     taken.forEach((bytes, i) => assertSameBytes(bytes, all[i]));
+  });
+
+  for (const length of [1, 1000, 1_048_575, 1_048_576, 1_048_577]) {
+    it(`counts ${length} bytes also when others collect, and shows nobody else's`, () => {
+      const bytes = new Random(length).bytes(length);
+      const collector = new ByteCollector();
+      collector.append(bytes, 0, 1, Infinity);
+      collector.append(bytes, 1, length, Infinity);
+      const { capacity } = collector;
+      assertLessOrEqual(capacity, length <= 1_048_576 ? length : 2 * 1_048_576);
+      const other = occupyShared();
+      assertEquals([collector.capacity, other.capacity], [capacity, 1]);
+      collector.append(Uint8Array.of(1, 2), 0, 2, Infinity);
+      other.append(new Uint8Array(1_000_000).fill(255), 0, 1_000_000, Infinity);
+      assert(collector.capacity >= length + 2);
+      const taken = collector.take();
+      assertSameBytes(taken.subarray(0, length), bytes);
+      assertEquals(taken.buffer.byteLength, length + 2);
+      const rest = other.take();
+      assertEquals(rest.length, 1_000_001);
+      assert(rest.every((byte) => byte === 255));
+      assertEquals([collector.capacity, other.capacity], [0, 0]);
+      // What was taken stays as it is.
+      occupyShared();
+      assertEquals([taken[0], taken.at(-1)], [bytes[0], 2]);
+    });
+  }
+
+  it("lends its bytes without a copy, and forgets them", () => {
+    const first = new ByteCollector();
+    first.append(Uint8Array.of(1, 2, 3), 0, 3, Infinity);
+    const lent = first.borrow();
+    assertSameBytes(lent, Uint8Array.of(1, 2, 3));
+    assertEquals([first.length, first.capacity], [0, 0]);
+    const second = occupyShared();
+    assertEquals([lent[0], lent.buffer.byteLength], [255, 1_048_576]);
+    first.append(Uint8Array.of(4), 0, 1, Infinity);
+    assertEquals([...second.take(), ...first.take()], [255, 4]);
+  });
+
+  it("keeps what it has of bytes that it could not take", () => {
+    const collector = new ByteCollector();
+    collector.append(Uint8Array.of(1), 0, 1, Infinity);
+    const broken = new Uint8Array(0);
+    assertThrows(() => collector.append(broken, 0, 2 ** 52, Infinity), MessageTooBigError);
+    const empty = new ByteCollector();
+    assertThrows(() => empty.append(broken, 0, 2 ** 52, Infinity), MessageTooBigError);
+    assertEquals([empty.length, empty.capacity], [0, 0]);
+    const other = occupyShared();
+    collector.append(Uint8Array.of(2), 0, 1, Infinity);
+    assertEquals([...collector.take(), ...other.take(), ...empty.take()], [1, 2, 255]);
   });
 
   it("takes more than was expected", () => {

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertLessOrEqual, assertThrows } from "@std/assert";
 import { randomBytes } from "node:crypto";
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { ProtocolError } from "../../src/errors.ts";
@@ -175,6 +175,29 @@ describe("messages", () => {
       }
       deflater.close();
       inflater.close();
+    }
+  });
+
+  it("of long text are what their bytes become, at every level and memory level", () => {
+    const random = Buffer.from(randomBytes(150_000));
+    const words = random.toString("base64");
+    // Every character is as long as can be, and there is hardly anything to compress.
+    const wide = random.toString("utf16le").replace(/[\ud800-\udfff]/g, "");
+    const texts = [words.slice(0, 16_385), words, wide, `${wide}${words}`, "€".repeat(200_000)];
+    for (const level of [0, 1, 6, 9]) {
+      for (const memoryLevel of [1, 8, 9]) {
+        const settings = resolveCompressionOptions({ level, memoryLevel })!;
+        for (const text of texts) {
+          const [parts, whole] = [text, utf8(text)].map((data) => {
+            const deflater = new MessageDeflater(new DeflatePool(streams, settings), 15, true);
+            const deflated = deflater.deflateMessage(data).slice();
+            deflater.close();
+            return deflated;
+          });
+          assert(Buffer.from(text).equals(inflateAlone(parts)), `level ${level}: other bytes`);
+          assertLessOrEqual(parts.length, whole.length * 1.01, `level ${level}, ${memoryLevel}`);
+        }
+      }
     }
   });
 
