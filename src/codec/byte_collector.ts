@@ -13,8 +13,10 @@ const MAX_LOOP_LENGTH = 48;
 const EMPTY = new Uint8Array(0);
 
 // Up to this size, bytes of an unknown number are collected in memory that all collectors share: the result
-// is then allocated once, in its size, where memory that grows would be garbage of twice that.
+// is then allocated once, in its size, where memory that grows would be garbage of twice that. What begins
+// with fewer bytes is likely to stay small, and has others keep that memory.
 const SHARED_SIZE = 1024 * 1024;
+const MIN_SHARED_START = 16 * 1024;
 let shared: Uint8Array | undefined;
 /** Whose bytes are in the shared memory. */
 let sharer: ByteCollector | undefined;
@@ -81,7 +83,8 @@ export class ByteCollector {
   }
 
   #grow(length: number, expectedLength: number, maxLength: number): void {
-    if (expectedLength === Infinity && this.#length === 0 && length <= SHARED_SIZE) {
+    const isStart = expectedLength === Infinity && this.#length === 0;
+    if (isStart && length >= MIN_SHARED_START && length <= SHARED_SIZE) {
       if (sharer !== undefined) sharer.#leaveShared();
       sharer = this;
       this.#bytes = shared ??= new Uint8Array(SHARED_SIZE);

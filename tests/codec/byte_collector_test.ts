@@ -5,10 +5,13 @@ import { MessageTooBigError } from "../../src/codec/mod.ts";
 import { ByteCollector, cloneBytes, copyBytes, keepBytes } from "../../src/codec/byte_collector.ts";
 import { allocations, assertSameBytes, Random } from "./support.ts";
 
+/** With so many bytes at first, or more, memory that collectors share is used. */
+const SHARED_START = 16_384;
+
 /** Has the memory that collectors share allocated, and taken from the one that was using it. */
 function occupyShared(): ByteCollector {
   const other = new ByteCollector();
-  other.append(Uint8Array.of(255), 0, 1, Infinity);
+  other.append(new Uint8Array(SHARED_START).fill(255), 0, SHARED_START, Infinity);
   return other;
 }
 
@@ -51,8 +54,6 @@ describe("ByteCollector", () => {
     it(`grows by a factor where ${expectedLength} bytes are expected`, () => {
       const collector = new ByteCollector();
       const piece = new Uint8Array(100);
-      collector.append(piece, 0, 100, expectedLength);
-      occupyShared();
       const lengths = allocations((lengths) => {
         for (let i = 0; i < 10_000; i++) {
           collector.append(piece, 0, 100, expectedLength);
@@ -89,6 +90,8 @@ describe("ByteCollector", () => {
     assertEquals(lengths, []);
     const taken = collector.take();
     assertEquals([taken.length, taken.buffer.byteLength], [1_048_576, 1_048_576]);
+    // All of the shared memory was used: what was taken is none of it.
+    occupyShared().take();
     assert(taken.every((byte) => byte === 7));
   });
 
@@ -108,16 +111,17 @@ describe("ByteCollector", () => {
     taken.forEach((bytes, i) => assertSameBytes(bytes, all[i]));
   });
 
-  for (const length of [1, 1000, 1_048_575, 1_048_576, 1_048_577]) {
+  for (const length of [16_383, 16_384, 1_048_575, 1_048_576, 1_048_577]) {
     it(`counts ${length} bytes also when others collect, and shows nobody else's`, () => {
       const bytes = new Random(length).bytes(length);
       const collector = new ByteCollector();
-      collector.append(bytes, 0, 1, Infinity);
-      collector.append(bytes, 1, length, Infinity);
+      const first = Math.min(length, SHARED_START);
+      collector.append(bytes, 0, first, Infinity);
+      collector.append(bytes, first, length, Infinity);
       const { capacity } = collector;
       assertLessOrEqual(capacity, length <= 1_048_576 ? length : 2 * 1_048_576);
       const other = occupyShared();
-      assertEquals([collector.capacity, other.capacity], [capacity, 1]);
+      assertEquals([collector.capacity, other.capacity], [capacity, SHARED_START]);
       collector.append(Uint8Array.of(1, 2), 0, 2, Infinity);
       other.append(new Uint8Array(1_000_000).fill(255), 0, 1_000_000, Infinity);
       assert(collector.capacity >= length + 2);
@@ -125,7 +129,7 @@ describe("ByteCollector", () => {
       assertSameBytes(taken.subarray(0, length), bytes);
       assertEquals(taken.buffer.byteLength, length + 2);
       const rest = other.take();
-      assertEquals(rest.length, 1_000_001);
+      assertEquals(rest.length, 1_000_000 + SHARED_START);
       assert(rest.every((byte) => byte === 255));
       assertEquals([collector.capacity, other.capacity], [0, 0]);
       // What was taken stays as it is.
@@ -136,27 +140,50 @@ describe("ByteCollector", () => {
 
   it("lends its bytes without a copy, and forgets them", () => {
     const first = new ByteCollector();
-    first.append(Uint8Array.of(1, 2, 3), 0, 3, Infinity);
+    const bytes = new Random(4).bytes(20_000);
+    first.append(bytes, 0, 20_000, Infinity);
     const lent = first.borrow();
-    assertSameBytes(lent, Uint8Array.of(1, 2, 3));
+    assertSameBytes(lent, bytes);
     assertEquals([first.length, first.capacity], [0, 0]);
     const second = occupyShared();
     assertEquals([lent[0], lent.buffer.byteLength], [255, 1_048_576]);
-    first.append(Uint8Array.of(4), 0, 1, Infinity);
-    assertEquals([...second.take(), ...first.take()], [255, 4]);
+    first.append(bytes, 0, 20_000, Infinity);
+    assertSameBytes(first.take(), bytes);
+    assertSameBytes(second.take(), new Uint8Array(SHARED_START).fill(255));
   });
 
-  it("keeps what it has of bytes that it could not take", () => {
+  it("keeps what it has when there is no array for more", () => {
+    const bytes = new Random(5).bytes(20_000);
     const collector = new ByteCollector();
-    collector.append(Uint8Array.of(1), 0, 1, Infinity);
-    const broken = new Uint8Array(0);
-    assertThrows(() => collector.append(broken, 0, 2 ** 52, Infinity), MessageTooBigError);
+    collector.append(bytes, 0, 20_000, Infinity);
     const empty = new ByteCollector();
-    assertThrows(() => empty.append(broken, 0, 2 ** 52, Infinity), MessageTooBigError);
+    for (const each of [collector, empty]) {
+      assertThrows(() => each.append(bytes, 0, 2 ** 52, Infinity), MessageTooBigError);
+    }
     assertEquals([empty.length, empty.capacity], [0, 0]);
     const other = occupyShared();
-    collector.append(Uint8Array.of(2), 0, 1, Infinity);
-    assertEquals([...collector.take(), ...other.take(), ...empty.take()], [1, 2, 255]);
+    collector.append(bytes, 0, 5, Infinity);
+    assertSameBytes(collector.take().subarray(0, 20_000), bytes);
+    assertEquals([other.take().length, empty.take().length], [SHARED_START, 0]);
+  });
+
+  it("leaves the shared memory to others when it begins with few bytes", () => {
+    const user = new ByteCollector();
+    user.append(new Uint8Array(SHARED_START), 0, SHARED_START, Infinity);
+    const lengths = allocations(() => {
+      for (const length of [1, 3_000, SHARED_START - 1]) {
+        const small = new ByteCollector();
+        small.append(new Uint8Array(SHARED_START).subarray(0, length), 0, length, Infinity);
+        assertEquals(small.capacity, Math.max(1024, length));
+      }
+    });
+    // The pieces themselves are allocated too.
+    assertEquals(lengths.filter((length) => length !== SHARED_START), [
+      1024,
+      3_000,
+      SHARED_START - 1,
+    ]);
+    assertEquals(user.borrow().buffer.byteLength, 1_048_576);
   });
 
   it("takes more than was expected", () => {
