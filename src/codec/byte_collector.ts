@@ -26,8 +26,19 @@ let sharer: ByteCollector | undefined;
  * number of times on average, and holds at most that factor of what has arrived.
  */
 export class ByteCollector {
+  readonly #usesShared: boolean;
   #bytes: Uint8Array<ArrayBuffer> = EMPTY;
   #length = 0;
+
+  /**
+   * Creates one that has collected nothing.
+   *
+   * @param usesShared Whether bytes of an unknown number are collected in memory that others use too: for
+   * what comes in many pieces, one soon after the other.
+   */
+  constructor(usesShared: boolean = false) {
+    this.#usesShared = usesShared;
+  }
 
   /** The number of bytes collected so far. */
   get length(): number {
@@ -83,7 +94,7 @@ export class ByteCollector {
   }
 
   #grow(length: number, expectedLength: number, maxLength: number): void {
-    const isStart = expectedLength === Infinity && this.#length === 0;
+    const isStart = this.#usesShared && expectedLength === Infinity && this.#length === 0;
     if (isStart && length >= MIN_SHARED_START && length <= SHARED_SIZE) {
       if (sharer !== undefined) sharer.#leaveShared();
       sharer = this;

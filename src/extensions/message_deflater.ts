@@ -88,7 +88,7 @@ function deflate(stream: DeflateStream, input: Uint8Array): Uint8Array {
   if (!stream.isOutputFull) {
     return size <= MAX_VIEW_LENGTH ? output.subarray(0, size) : cloneBytes(output, 0, size);
   }
-  const collector = new ByteCollector();
+  const collector = new ByteCollector(true);
   collector.append(output, 0, size, Infinity);
   collect(stream, input, stream.consumed, false, collector);
   return collector.take();
@@ -96,7 +96,7 @@ function deflate(stream: DeflateStream, input: Uint8Array): Uint8Array {
 
 /** Compresses a text that is longer than the scratch, part by part. */
 function deflateLongText(stream: DeflateStream, text: string): Uint8Array {
-  const collector = new ByteCollector();
+  const collector = new ByteCollector(true);
   for (let start = 0, end; start < text.length; start = end) {
     end = Math.min(start + MAX_SCRATCH_LENGTH, text.length);
     // Both halves of a surrogate pair are encoded together.

@@ -73,7 +73,7 @@ export class MessageReceiver implements FrameHandler {
   #maxMessageSize: number;
   /** Decompresses; undefined where no compression was agreed upon. */
   readonly #inflater: MessageInflation | undefined;
-  readonly #payload = new ByteCollector();
+  readonly #payload = new ByteCollector(true);
   /** What has arrived of a control frame that came in pieces. */
   #control: ByteCollector | undefined;
   /** Validates the text in progress; there from the first fragment of a text on. */

@@ -10,7 +10,7 @@ const SHARED_START = 16_384;
 
 /** Has the memory that collectors share allocated, and taken from the one that was using it. */
 function occupyShared(): ByteCollector {
-  const other = new ByteCollector();
+  const other = new ByteCollector(true);
   other.append(new Uint8Array(SHARED_START).fill(255), 0, SHARED_START, Infinity);
   return other;
 }
@@ -18,7 +18,7 @@ function occupyShared(): ByteCollector {
 describe("ByteCollector", () => {
   it("gives exactly what was appended, in an array of its own", () => {
     const random = new Random(1);
-    const collector = new ByteCollector();
+    const collector = new ByteCollector(true);
     for (let round = 0; round < 100; round++) {
       const bytes = random.bytes(random.below(5000));
       const expectedLength = random.pick([0, bytes.length, bytes.length * 2, Infinity]);
@@ -39,7 +39,7 @@ describe("ByteCollector", () => {
 
   it("keeps a copy, and hands out a plain Uint8Array", () => {
     for (const length of [3, 300]) {
-      const collector = new ByteCollector();
+      const collector = new ByteCollector(true);
       const piece = Buffer.alloc(length, 1);
       collector.append(piece, 0, length, length);
       piece.fill(2);
@@ -52,7 +52,7 @@ describe("ByteCollector", () => {
   // Bytes come in small pieces, of which the sum is not known, or lied about.
   for (const expectedLength of [1_000_000, 10 ** 12, Infinity]) {
     it(`grows by a factor where ${expectedLength} bytes are expected`, () => {
-      const collector = new ByteCollector();
+      const collector = new ByteCollector(true);
       const piece = new Uint8Array(100);
       const lengths = allocations((lengths) => {
         for (let i = 0; i < 10_000; i++) {
@@ -68,7 +68,7 @@ describe("ByteCollector", () => {
   }
 
   it("stops growing at the length expected, which then needs no trimming", () => {
-    const collector = new ByteCollector();
+    const collector = new ByteCollector(true);
     const piece = new Uint8Array(700);
     const lengths = allocations(() => {
       for (let i = 0; i < 10; i++) collector.append(piece, 0, 700, 7000);
@@ -79,7 +79,7 @@ describe("ByteCollector", () => {
 
   it("allocates once, in its size, what comes in pieces of which the number is not known", () => {
     occupyShared().take();
-    const collector = new ByteCollector();
+    const collector = new ByteCollector(true);
     const piece = new Uint8Array(65_536).fill(7);
     const lengths = allocations(() => {
       for (let i = 0; i < 16; i++) {
@@ -99,7 +99,7 @@ describe("ByteCollector", () => {
     const random = new Random(2);
     const all = Array.from({ length: 5 }, () => random.bytes(random.below(2_000_000)));
     const positions = all.map(() => 0);
-    const collectors = all.map(() => new ByteCollector());
+    const collectors = all.map(() => new ByteCollector(true));
     while (all.some((bytes, i) => positions[i] < bytes.length)) {
       const i = random.below(all.length);
       const end = Math.min(positions[i] + random.below(300_000), all[i].length);
@@ -114,7 +114,7 @@ describe("ByteCollector", () => {
   for (const length of [16_383, 16_384, 1_048_575, 1_048_576, 1_048_577]) {
     it(`counts ${length} bytes also when others collect, and shows nobody else's`, () => {
       const bytes = new Random(length).bytes(length);
-      const collector = new ByteCollector();
+      const collector = new ByteCollector(true);
       const first = Math.min(length, SHARED_START);
       collector.append(bytes, 0, first, Infinity);
       collector.append(bytes, first, length, Infinity);
@@ -139,7 +139,7 @@ describe("ByteCollector", () => {
   }
 
   it("lends its bytes without a copy, and forgets them", () => {
-    const first = new ByteCollector();
+    const first = new ByteCollector(true);
     const bytes = new Random(4).bytes(20_000);
     first.append(bytes, 0, 20_000, Infinity);
     const lent = first.borrow();
@@ -154,9 +154,9 @@ describe("ByteCollector", () => {
 
   it("keeps what it has when there is no array for more", () => {
     const bytes = new Random(5).bytes(20_000);
-    const collector = new ByteCollector();
+    const collector = new ByteCollector(true);
     collector.append(bytes, 0, 20_000, Infinity);
-    const empty = new ByteCollector();
+    const empty = new ByteCollector(true);
     for (const each of [collector, empty]) {
       assertThrows(() => each.append(bytes, 0, 2 ** 52, Infinity), MessageTooBigError);
     }
@@ -168,11 +168,11 @@ describe("ByteCollector", () => {
   });
 
   it("leaves the shared memory to others when it begins with few bytes", () => {
-    const user = new ByteCollector();
+    const user = new ByteCollector(true);
     user.append(new Uint8Array(SHARED_START), 0, SHARED_START, Infinity);
     const lengths = allocations(() => {
       for (const length of [1, 3_000, SHARED_START - 1]) {
-        const small = new ByteCollector();
+        const small = new ByteCollector(true);
         small.append(new Uint8Array(SHARED_START).subarray(0, length), 0, length, Infinity);
         assertEquals(small.capacity, Math.max(1024, length));
       }
@@ -187,13 +187,13 @@ describe("ByteCollector", () => {
   });
 
   it("takes more than was expected", () => {
-    const collector = new ByteCollector();
+    const collector = new ByteCollector(true);
     for (let i = 0; i < 10; i++) collector.append(Uint8Array.of(i), 0, 1, 3);
     assertSameBytes(collector.take(), Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
   });
 
   it("refuses more than the runtime has arrays for", () => {
-    const collector = new ByteCollector();
+    const collector = new ByteCollector(true);
     collector.append(new Uint8Array(10), 0, 10, Infinity);
     const error = assertThrows(
       () => collector.append(new Uint8Array(10), 0, 2 ** 52, Infinity),
