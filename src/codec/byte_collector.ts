@@ -17,7 +17,7 @@ const EMPTY = new Uint8Array(0);
 // with fewer bytes is likely to stay small, and has others keep that memory.
 const SHARED_SIZE = 1024 * 1024;
 const MIN_SHARED_START = 16 * 1024;
-let shared: Uint8Array | undefined;
+let shared: Uint8Array<ArrayBuffer> | undefined;
 /** Whose bytes are in the shared memory. */
 let sharer: ByteCollector | undefined;
 
