@@ -156,6 +156,7 @@ class UpgradesOf {
       // Of a server that has no `shouldUpgradeCallback`.
       const [first] = this.#attachments;
       if (this.#decidesAlone) first!.taker.refuseUpgrade(request, socket, head, notWebSocket());
+      else socket.on("error", () => {});
       return;
     }
     const path = pathOf(request.url ?? "");
@@ -170,7 +171,9 @@ class UpgradesOf {
         refuser ??= attachment.taker;
       }
     }
-    refuser?.refuseUpgrade(request, socket, head);
+    if (refuser !== undefined) refuser.refuseUpgrade(request, socket, head);
+    // If others leave it too, an error of its socket would end the process.
+    else socket.on("error", () => {});
   };
 
   /** Gives the attachment itself, or, where it gives way, the first other with the same pattern. */

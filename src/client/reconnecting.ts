@@ -32,7 +32,8 @@ export interface Retry {
 export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data> {
   /**
    * The longest first wait, in milliseconds: an integer from 1 to 2,147,483,647. Each wait is a random
-   * part of it ("full jitter"), and it doubles with every attempt that fails.
+   * part of it ("full jitter"), and it doubles with every attempt that fails, and every connection that
+   * ended within 10 seconds.
    *
    * @default {1000}
    */
@@ -45,7 +46,8 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
    */
   maxDelayMs?: number | undefined;
   /**
-   * How many attempts in a row may fail before it is given up: an integer from 1, or `Infinity`.
+   * How many attempts in a row may fail before it is given up: an integer from 1, or `Infinity`. A
+   * connection that ended within 10 seconds counts as one that failed.
    *
    * @default {Infinity}
    */
@@ -147,7 +149,8 @@ export interface Connections<Data = undefined>
  * @param options See {@linkcode ReconnectOptions}. Callbacks among them begin, for each connection, behind
  * the first synchronous part of the loop's body.
  * @throws {ConnectionClosedError} From the loop, where the server closed the connection with 1008, or
- * attempts are used up; the loop just ends where it closed it with 1000.
+ * attempts are used up. If that or `shouldReconnect` ends it behind a connection that the server closed with
+ * 1000, the loop just ends.
  * @throws {UnexpectedResponseError} From the loop, where the server refuses for good, or the attempts
  * are used up.
  * @throws {ConnectError} From the loop, where the attempts are used up.

@@ -3,6 +3,7 @@ import { type Clock, CLOCK_METHODS, systemClock } from "../connection/clock.ts";
 import type { Connection, Message, WaitOptions } from "../connection/connection.ts";
 import { MAX_DURATION_MS } from "../connection/options.ts";
 import { ConnectionClosedError } from "../errors.ts";
+import { clearInterval, setInterval } from "../timers.ts";
 import { settle } from "./turn.ts";
 
 /** How much of a message that was not expected an error shows, in UTF-16 units or bytes. */
@@ -31,12 +32,15 @@ export async function receiveMessage(
   const messages = conn[Symbol.asyncIterator]();
   const giveUp = () => void messages.return!();
   signal?.addEventListener("abort", giveUp, { once: true });
+  // Node ends, or cancels the test, if nothing but AbortSignal.timeout() is left to wait for.
+  const stay = signal && setInterval(() => {}, MAX_DURATION_MS);
   try {
     const next = await messages.next();
     if (!next.done) return next.value;
     signal?.throwIfAborted();
   } finally {
     signal?.removeEventListener("abort", giveUp);
+    clearInterval(stay);
     giveUp();
   }
   const { closeCode, reason } = await conn.closed;

@@ -105,14 +105,14 @@ for (const { name, withMounted } of STAGES) {
         assertEquals(echo.stats().refused, { 404: 1 });
       }));
 
-    it("has done nothing at all with what is for others", () =>
+    it("has done nothing with what is for others but to listen for its errors", () =>
       withEcho(async (server, echo) => {
         let before = "";
         const after: string[] = [];
         const look = (socket: Duplex) =>
           JSON.stringify([
             // Bun adds its own for "close" afterwards.
-            ...socket.eventNames().filter((name) => name !== "close")
+            ...socket.eventNames().filter((name) => name !== "close" && name !== "error")
               .map((name) => [String(name), socket.listenerCount(name)]),
             socket.destroyed,
             socket.writableEnded,
@@ -123,6 +123,7 @@ for (const { name, withMounted } of STAGES) {
           ]);
         server.http.on("upgrade", (request, socket) => {
           if (request.url === "/own") return;
+          assertEquals(socket.listenerCount("error"), errorListeners + 1);
           // Answers late, as one that looks a session up first.
           after.push(look(socket));
           setTimeout(() => {
@@ -131,7 +132,11 @@ for (const { name, withMounted } of STAGES) {
           }, 5);
         });
         echo.attach(server.http, { path: "/own" });
-        server.http.prependListener("upgrade", (_request, socket) => void (before = look(socket)));
+        let errorListeners = 0;
+        server.http.prependListener("upgrade", (_request, socket) => {
+          before = look(socket);
+          errorListeners = socket.listenerCount("error");
+        });
         assertEquals(await statusOf(server, "/hmr"), 299);
         assertEquals(after, [before, before]);
         assertEquals(await statusOf(server, "/own"), 101);
@@ -320,6 +325,25 @@ for (const { name, withMounted } of STAGES) {
         assertEquals(await statusOf(server, "/other"), 404);
         detach();
         assertEquals(await ask(server, "/echo"), [200, "/echo"]);
+      }));
+
+    it("keeps errors of what all leave alone from ending the process", () =>
+      withEcho(async (server, echo) => {
+        echo.attach(server.http, { path: "/echo" });
+        const left: Duplex[] = [];
+        server.http.on("upgrade", (_request, socket) => void left.push(socket));
+        const requests = [
+          upgradeRequest({ target: "/nobody" }),
+          upgradeRequest({ target: "/echo" }).replace(/upgrade: websocket/i, "Upgrade: other"),
+        ];
+        for (const request of requests) {
+          const client = await server.request(request);
+          await eventually("the upgrade", () => left.length > 0);
+          const socket = left.pop()!;
+          assert(socket.listenerCount("error") > 0);
+          client.socket.reset();
+          socket.destroy();
+        }
       }));
 
     it("comes back after all listeners were removed", () =>

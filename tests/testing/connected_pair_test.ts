@@ -11,6 +11,7 @@ import {
   randomSizes,
   receiveMessage,
 } from "../../src/testing/mod.ts";
+import { TestProcess } from "../support/child_process.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
 
@@ -98,6 +99,16 @@ describe("connectedPair()", () => {
     const ended = watch(expectSilence(client, { ms: 1000, clock }));
     await client.close();
     assertInstanceOf((await ended.untilSettled()).reason, ConnectionClosedError);
+  });
+
+  it("gives up at a timeout, also where that alone keeps the process", async () => {
+    const receiver = new TestProcess(new URL("lonely_receiver.ts", import.meta.url));
+    try {
+      assertEquals(await receiver.untilEnded(), 0, receiver.output);
+      assertEquals(receiver.output.trim(), "TimeoutError");
+    } finally {
+      receiver.kill();
+    }
   });
 
   it("runs the program's handler, and tells its errors", async () => {
