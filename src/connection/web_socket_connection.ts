@@ -725,7 +725,11 @@ export class WebSocketConnection<Data>
   }
 
   streamBroken(error: unknown, options: SendStreamOptions): void {
-    this.breakOff(closeStatusOf(error) ?? brokenStatus(options));
+    // Where it was given up for the end, that has its code already; but 1000 would say that all was sent.
+    const status = this.#isForEnd(error) && this.#closeInfo?.closeCode !== CloseCode.NormalClosure
+      ? this.#closeInfo
+      : closeStatusOf(error);
+    this.breakOff(status ?? brokenStatus(options));
   }
 
   #escape(data: Sendable): Sendable {
@@ -1150,11 +1154,17 @@ export class WebSocketConnection<Data>
     this.#sendQueue.uncork();
   }
 
+  /** Whether a program failed because `signal` had told it to stop. */
+  #isForEnd(error: unknown): boolean {
+    const signal = this.#ending?.signal;
+    return signal?.aborted === true && (error === signal.reason || isAbortError(error));
+  }
+
   failHandler(error: unknown): void {
     // That this connection ended is no error of the program.
     const isEnd = error !== this.#abortReason &&
       (isError(error, ConnectionClosedError) || isError(error, ProtocolError) ||
-        (this.#ending?.signal.aborted && isAbortError(error)));
+        this.#isForEnd(error));
     if (this.state === "open" || !isEnd) this.#owner.reportError(error, this);
     this.close({ closeCode: CloseCode.InternalError });
   }

@@ -311,6 +311,33 @@ describe("sendStream(), where it says what to close with", () => {
       assertEquals((await conn.closed).closeCode, 4000);
     }));
 
+  for (const [given, expected] of [[4007, 4007], [1012, 1012], [1000, 1011]] as const) {
+    for (const how of ["its reason", "a signal made of it", "an AbortError"]) {
+      it(`keeps the ${given} of a close that its signal told of, by ${how}`, () =>
+        withConnection({}, async ({ conn, client }) => {
+          const source = new Source("a");
+          const signal = how === "a signal made of it"
+            ? AbortSignal.any([conn.signal, new AbortController().signal])
+            : conn.signal;
+          if (how === "an AbortError") {
+            signal.addEventListener("abort", () => {
+              source.fail(new DOMException("stopped", "AbortError"));
+            });
+          }
+          const options = how === "an AbortError" ? {} : { signal };
+          const sent = watch(conn.sendStream("text", source.stream, options));
+          await settle();
+          const closed = conn.close({ closeCode: given, reason: "Over" });
+          await sent.untilSettled();
+          assertEquals((await client.readFrame()).fin, false);
+          assertEquals(await client.readClose(), [expected, expected === given ? "Over" : ""]);
+          client.sendClose(expected);
+          await client.finish();
+          assertEquals((await closed).closeCode, expected);
+        }));
+    }
+  }
+
   it("and that can't be: throws, and takes nothing", () =>
     withConnection({}, async (ends) => {
       for (const closeCode of [1005, 1006, 1015, 0, 1000.5, 5000, NaN, "4000", null]) {
