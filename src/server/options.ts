@@ -44,7 +44,10 @@ export interface RequestInfo {
    * selected unless the `upgrade` hook returns it.
    */
   readonly subprotocols: readonly string[];
-  /** Aborts where the client leaves, or the handshake takes too long, while the hook is awaited. */
+  /**
+   * Aborts where the client leaves by a reset, or the handshake takes too long, while the hook is awaited. A
+   * client that only ends its side is seen behind the hook.
+   */
   readonly signal: AbortSignal;
 }
 
