@@ -12,7 +12,7 @@ const FLOOD_MS = scaled(1_000, 10_000);
 const MAX_STALL_MS = 50;
 const MAX_ECHO_99_MS = 250;
 const MAX_ARRIVAL_MS = 1_000;
-/** What the runtime does under bombs: Bun collects its garbage later. */
+/** What the runtime does under bombs: the allocator of Bun holds freed pages for a while. */
 const GARBAGE = ("Bun" in globalThis ? 120 : 60) * MiB;
 /** Under bombs: the default memory budget for 32 connections, and that. */
 const MAX_BOMB_GROWTH = 16 * MiB + 32 * 32 * KiB + GARBAGE;
