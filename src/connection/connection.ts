@@ -337,6 +337,7 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * taken back, the connection is closed if a fragment had been sent: with what the error or the signal's
    * reason says, if it is a {@linkcode WebSocketError} with a `closeCode` or an object such as
    * `{ closeCode: 4000, reason: "Stopped" }`; otherwise with the `closeCode` and `reason` among the options.
+   * Given up for {@linkcode Connection.signal}, the code of the close under way stays, unless it is 1000.
    *
    * @param type Whether the message is text or binary.
    * @param stream The message. Strings become UTF-8. It is cancelled where sending ends early, and

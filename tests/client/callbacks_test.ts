@@ -1,11 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { accept, type Connection, type ConnectionCallbacks, serve } from "../../mod.ts";
-import { connect, reconnecting } from "../../src/adapters/client.ts";
-import type { Connect } from "../../src/client/connect.ts";
-import type { Reconnecting } from "../../src/client/reconnecting.ts";
-import type { Serve } from "../../src/server/serve.ts";
-import { connectedPair, MemoryNetwork } from "../../src/testing/mod.ts";
+import { accept, type Connection, type ConnectionCallbacks } from "../../mod.ts";
+import { connectedPair } from "../../src/testing/mod.ts";
 import { closeFrame, RawClient, textFrame, utf8 } from "../support/raw_client.ts";
 import {
   decodeReferenceFrame,
@@ -17,6 +13,7 @@ import { StreamSocket } from "../support/stream_socket.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { acceptance, type ScriptedPeer, ScriptedServer } from "./scripted_server.ts";
+import { NETWORKS, type Ways } from "./networks.ts";
 
 /** Notes the calls of all callbacks. */
 class CallLog {
@@ -40,17 +37,6 @@ class CallLog {
     };
   }
 }
-
-interface Ways {
-  serve: Serve;
-  connect: Connect;
-  reconnecting: Reconnecting;
-}
-
-const NETWORKS: [string, () => Ways][] = [
-  ["memory", () => new MemoryNetwork()],
-  ["sockets", () => ({ serve, connect, reconnecting })],
-];
 
 for (const [name, createNetwork] of NETWORKS) {
   describe(`the callbacks of a client over ${name}`, () => {

@@ -1,25 +1,9 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { serve } from "../../mod.ts";
-import { connect, reconnecting } from "../../src/adapters/client.ts";
-import type { Connect } from "../../src/client/connect.ts";
-import type { Reconnecting } from "../../src/client/reconnecting.ts";
 import type { Message } from "../../src/connection/connection.ts";
-import type { Serve } from "../../src/server/serve.ts";
-import { MemoryNetwork } from "../../src/testing/mod.ts";
 import { assertIsClosedError } from "../connection/with_connection.ts";
 import { eventually } from "../support/waiter.ts";
-
-interface Ways {
-  serve: Serve;
-  connect: Connect;
-  reconnecting: Reconnecting;
-}
-
-const NETWORKS: [string, () => Ways][] = [
-  ["memory", () => new MemoryNetwork()],
-  ["sockets", () => ({ serve, connect, reconnecting })],
-];
+import { NETWORKS, type Ways } from "./networks.ts";
 
 for (const [name, createNetwork] of NETWORKS) {
   describe(`the signal of a client over ${name}`, () => {
