@@ -7,6 +7,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { checkOneOf, checkOptions, type Names, show } from "../checks.ts";
+import { systemTurns } from "../connection/turns.ts";
 import { HandshakeError } from "../errors.ts";
 import { includesToken } from "../handshake/field_values.ts";
 
@@ -27,7 +28,9 @@ export interface UpgradeServer {
   /** Lists who listens for an event. */
   listeners(event: "upgrade"): unknown[];
   /** Removes a listener. */
-  off(event: "upgrade", listener: UpgradeListener): unknown;
+  off(event: "upgrade" | "connection", listener: UpgradeListener): unknown;
+  /** Adds a listener. */
+  on(event: "connection", listener: () => void): unknown;
   /** Adds a listener, before all others. */
   prependListener(event: "upgrade", listener: UpgradeListener): unknown;
   /** Says whether a request to upgrade is one; otherwise it is answered as any other. Node has it since 22.21. */
@@ -99,6 +102,11 @@ export function attachTo(server: UpgradeServer, options: AttachOptions, taker: T
   return upgrades.add(attachment);
 }
 
+/** More connections may wait to be accepted. */
+function letAccept(): void {
+  systemTurns.rest();
+}
+
 /** The upgrades of one server. */
 class UpgradesOf {
   readonly #server: UpgradeServer;
@@ -112,7 +120,10 @@ class UpgradesOf {
   }
 
   add(attachment: Attachment): () => void {
-    if (this.#attachments.size === 0) this.#restore = this.#askBeforeUpgrades();
+    if (this.#attachments.size === 0) {
+      this.#restore = this.#askBeforeUpgrades();
+      this.#server.on("connection", letAccept);
+    }
     this.#attachments.add(attachment);
     // Frameworks remove all listeners now and then. Before others, so that one who listens only once is
     // still among those who are counted.
@@ -122,6 +133,7 @@ class UpgradesOf {
       if (!this.#attachments.delete(attachment) || this.#attachments.size > 0) return;
       // Without any listener, upgrades are plain requests for the server.
       this.#server.off("upgrade", this.#onUpgrade);
+      this.#server.off("connection", letAccept);
       this.#restore();
     };
   }

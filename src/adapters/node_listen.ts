@@ -17,6 +17,7 @@ import type {
   OnTlsHandshake,
   TlsCertificate,
 } from "../connection/byte_channel.ts";
+import { systemTurns } from "../connection/turns.ts";
 import { afterArrivals } from "./after_arrivals.ts";
 import { BACKLOG, checkListen, isWildcard } from "./listen_check.ts";
 import { listenError, toListenError } from "./listen_error.ts";
@@ -67,7 +68,10 @@ class NodeListener implements ByteListener {
     this.#addr = "path" in target ? { transport: "unix", path: target.path } : tcp(target);
     if (tls === undefined) {
       const options = { allowHalfOpen: true, noDelay: true };
-      this.#server = createServer(options, (socket) => this.#accept(socket));
+      this.#server = createServer(options, (socket) => {
+        systemTurns.rest();
+        this.#accept(socket);
+      });
       return;
     }
     const { cert, key } = tls;
@@ -127,6 +131,7 @@ class NodeListener implements ByteListener {
   }
 
   #startHandshake(raw: Socket): void {
+    systemTurns.rest();
     const name = nameOf(raw);
     this.#raws.set(name, raw);
     raw.once("close", () => {

@@ -6,7 +6,8 @@
  * 2 ms without a break is told to stop, and so are all once 10 ms have passed since the event loop had its
  * last turn. Those that stopped go on in the next turn, before anything that arrives in it, in the order
  * in which they stopped. A turn also ends once programs were given 4 MiB of messages that they deal with
- * later: see {@linkcode Turns.handOut}.
+ * later: see {@linkcode Turns.handOut}. While connections wait to be accepted, these come first: see
+ * {@linkcode Turns.rest}.
  *
  * @module
  */
@@ -17,6 +18,8 @@ import { setTimeout } from "../timers.ts";
 
 /** How long all connections together may work in one turn of the event loop, in milliseconds. */
 const TURN_MS = 10;
+/** How long no work begins while connections are accepted, in milliseconds: then there is a turn of work. */
+const MAX_REST_MS = 5;
 /** How long one connection may work without a break, in milliseconds. */
 const MAX_SHARE_MS = 2;
 /** The same while many wait: to change from one to the next costs time, too. */
@@ -82,6 +85,9 @@ export class Turns {
   /** Since when no turn is timed. */
   #untimedSince = 0;
   #isOver = false;
+  /** Whether the next turn is to be one without work, and since when there have been such turns. */
+  #mayRest = false;
+  #restsSince: number | undefined;
   /** Who worked last, and since when. */
   #worker: TurnTaker | undefined;
   #workerBeganAt = 0;
@@ -124,6 +130,15 @@ export class Turns {
     if (this.#handedOut <= MAX_HANDED_OUT) return;
     this.#startTiming();
     this.#end();
+  }
+
+  /**
+   * Has the next turn pass without work, so that the one behind it comes at once: for an event loop that accepts
+   * one connection a turn, as libuv does since 1.46. Behind one that was accepted more may wait, and the last
+   * of a crowd of 500 would wait for 500 turns of work. Two thirds of the time are left for work.
+   */
+  rest(): void {
+    this.#mayRest = true;
   }
 
   /** Calls `taker.takeTurn()` in one of the next turns, behind those that wait already. */
@@ -192,7 +207,20 @@ export class Turns {
     return Math.max(MIN_SHARE_MS, Math.min(MAX_SHARE_MS, share));
   }
 
+  #rests(): boolean {
+    const since = this.#restsSince;
+    const now = this.#clock.now();
+    const rests = this.#mayRest && (since === undefined || now - since < MAX_REST_MS);
+    this.#mayRest = false;
+    this.#restsSince = rests ? since ?? now : undefined;
+    if (!rests) return false;
+    this.#end();
+    giveTurn(this.#begin);
+    return true;
+  }
+
   readonly #begin = (): void => {
+    if (this.#rests()) return;
     const waiting = this.#waiting;
     // Those that stop again, behind these, wait for another turn.
     let count = waiting.length;

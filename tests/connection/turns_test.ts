@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
 import { MESSAGE_COST, Turns, type TurnTaker } from "../../src/connection/turns.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
@@ -59,6 +59,9 @@ class Office {
     return this.log.splice(0);
   }
 }
+
+/** A turn of the event loop: turns are given by timers here. */
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 describe("the turns of the event loop", () => {
   it("leave who works little alone", () => {
@@ -154,6 +157,43 @@ describe("the turns of the event loop", () => {
     assertEquals(turns.isOver, true);
     await turns.next();
     assertEquals(turns.isOver, false);
+  });
+
+  it("pass without work while connections are accepted, for at most 5 ms at a time", async () => {
+    const office = new Office();
+    const { turns, clock } = office;
+    const worker = office.worker("a", 10_000, 0.05);
+    worker.work();
+    const accept = () => {
+      clock.workedMs += 0.5;
+      turns.rest();
+    };
+    for (let round = 0; round < 3; round++) {
+      office.takeLog();
+      for (let i = 0; i < 12 && office.log.length === 0; i++) {
+        accept();
+        // One turn of the event loop of the test.
+        await turn();
+      }
+      assert(office.log.length > 0, "nobody has worked for longer than 5 ms");
+    }
+    office.takeLog();
+    const before = clock.workedMs;
+    await turns.next();
+    assert(office.log.length > 0 && clock.workedMs - before < 13);
+    worker.left = 0;
+  });
+
+  it("pass without work once for each connection", async () => {
+    const office = new Office();
+    const { turns } = office;
+    office.worker("a", 200, 0.05).work();
+    office.takeLog();
+    turns.rest();
+    await turn();
+    assertEquals([office.log.length, turns.isOver], [0, true]);
+    await turn();
+    assert(office.log.length > 0);
   });
 
   it("come also where nobody waits for one", async () => {

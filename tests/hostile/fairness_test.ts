@@ -56,8 +56,8 @@ async function flood(arena: Arena, attack: Attack, style: string): Promise<strin
 
 const STYLES: Record<string, readonly Attack[]> = {
   callback: [...hogs, ...compressedHogs],
-  iterate: [hogs[1], ...compressedHogs.slice(1, 3)],
-  messages: [hogs[4], hogs[5], ...compressedHogs.slice(1, 3)],
+  iterate: [hogs[2], ...compressedHogs.slice(1, 3)],
+  messages: [hogs[5], hogs[6], ...compressedHogs.slice(1, 3)],
 };
 
 for (const [style, attacks] of Object.entries(STYLES)) {

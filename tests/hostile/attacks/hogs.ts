@@ -60,8 +60,39 @@ function hog(
   };
 }
 
+/** Crowds that connect, say nothing, and are gone after a moment, beside a flood. */
+const crowds: Attack = {
+  name: "messages of one character, and 600 connections at once, again and again",
+  outcome: "echoed, and nobody waits for it",
+  async run(target) {
+    const frames = repeat(10_000, textFrame("a"));
+    const attackers: Attacker[] = [];
+    await target.crowd(CROWD, async () => {
+      attackers.push(await openDeaf(target, false));
+    });
+    let isOver = false;
+    const crowds = (async () => {
+      while (!isOver) {
+        await target.crowd(600, async () => {
+          const silent = await target.connect();
+          await target.wait(100);
+          silent.socket.reset();
+        });
+      }
+    })();
+    await target.flood(() => {
+      for (const attacker of attackers) {
+        if (attacker.socket.unsentSize === 0) attacker.send(frames);
+      }
+    });
+    isOver = true;
+    await crowds;
+  },
+};
+
 /** Floods that need no compression. */
 export const hogs: readonly Attack[] = [
+  crowds,
   hog("empty messages", () => repeat(10_000, clientFrame({ opcode: binary }))),
   hog("messages of one character", () => repeat(10_000, textFrame("a"))),
   hog("Pings", () => repeat(10_000, clientFrame({ opcode: ping, payload: utf8("a") }))),
