@@ -174,7 +174,7 @@ export class ReceiveQueue {
     this.#busy = false;
     const inHand = this.#inHand;
     this.#inHand = undefined;
-    inHand?.fail(new DOMException("The rest of the message was dropped", "AbortError"));
+    inHand?.dropRest();
     if (this.length === 0) {
       this.#isTaking = true;
       this.#owner.continueReceiving();
