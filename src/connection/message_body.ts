@@ -13,7 +13,19 @@ export interface PieceSource {
   cancel(): void;
 }
 
-const { getReader } = ReadableStream.prototype;
+/** A reader, as far as it matters here; those of other libraries may lack `releaseLock`. */
+type Reader = { releaseLock?: () => void };
+
+/** What programs can do with a stream, all of which needs one that nobody reads. */
+const USES = [
+  "cancel",
+  "getReader",
+  "pipeThrough",
+  "pipeTo",
+  "tee",
+  "values",
+  Symbol.asyncIterator,
+] as const;
 
 /**
  * The body of a message. It is no stream of the type "bytes", which would cost each message that is read
@@ -21,21 +33,52 @@ const { getReader } = ReadableStream.prototype;
  */
 export class MessageBody extends ReadableStream<Uint8Array<ArrayBuffer>> {
   readonly #from: BodySource;
+  /** The reader that is still to be released: see {@linkcode MessageBody.release}. */
+  #reader: Reader | undefined;
 
   constructor(from: BodySource, source: PieceSource) {
     super(source, { highWaterMark: 0 });
     this.#from = from;
   }
 
-  // Not as a method: the types that runtimes give it differ.
+  /**
+   * Releases a reader that nobody else has, and that waits for nothing. That of a body is released when the
+   * program looks at the body again, which it hardly ever does: to release it makes an error, whose stack costs
+   * Deno as much as the rest of a small message.
+   */
+  static release(stream: object, reader: Reader): void {
+    if (#reader in stream) stream.#reader = reader;
+    // Streams of other libraries may lack it.
+    else reader.releaseLock?.();
+  }
+
+  #release(): void {
+    const reader = this.#reader;
+    this.#reader = undefined;
+    reader?.releaseLock?.();
+  }
+
+  // Not as methods: the types that runtimes give them differ.
   static {
-    Object.defineProperty(this.prototype, "getReader", {
-      value(this: MessageBody, options?: { mode?: unknown }) {
-        return options?.mode === "byob"
-          ? this.#getByteReader()
-          : (getReader as (this: ReadableStream, options?: unknown) => unknown).call(this, options);
+    const stream = ReadableStream.prototype;
+    for (const name of USES) {
+      const use = stream[name] as (this: MessageBody, ...args: unknown[]) => unknown;
+      Object.defineProperty(this.prototype, name, {
+        value(this: MessageBody, ...args: [{ mode?: unknown }?]) {
+          this.#release();
+          if (name === "getReader" && args[0]?.mode === "byob") return this.#getByteReader();
+          return use.apply(this, args);
+        },
+        writable: true,
+        configurable: true,
+      });
+    }
+    const isLocked = Object.getOwnPropertyDescriptor(stream, "locked")!.get!;
+    Object.defineProperty(this.prototype, "locked", {
+      get(this: MessageBody) {
+        this.#release();
+        return isLocked.call(this);
       },
-      writable: true,
       configurable: true,
     });
   }

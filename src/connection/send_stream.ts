@@ -5,6 +5,7 @@ import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Sendable, SendableStream, SendStreamOptions } from "./connection.ts";
 import type { Breaker } from "./breaker.ts";
 import { joinChunks } from "./join_chunks.ts";
+import { MessageBody } from "./message_body.ts";
 import { abortable, RESOLVED } from "./promises.ts";
 import type { SendQueue } from "./send_queue.ts";
 
@@ -68,8 +69,7 @@ export async function sendFragments(
     throw error;
   } finally {
     signal?.removeEventListener("abort", abort);
-    // Streams of other libraries may lack it.
-    callHook(() => reader.releaseLock?.(), () => {});
+    callHook(() => MessageBody.release(stream, reader), () => {});
     // Where it was given up before, its turn is over as soon as it comes.
     turn.then(() => queue.endStream(), () => {});
   }

@@ -112,8 +112,16 @@ export class StreamedMessage implements IncomingMessage, BodySource {
     }
     this.#isUsed = true;
     const collector = new ByteCollector();
-    for await (const chunk of this.body) collector.append(chunk, 0, chunk.length, Infinity);
-    return collector.take();
+    const reader = this.body.getReader();
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return collector.take();
+        collector.append(value, 0, value.length, Infinity);
+      }
+    } finally {
+      MessageBody.release(this.body, reader);
+    }
   }
 
   pullInto(controller: ReadableByteStreamController): Promise<void> | void {

@@ -694,7 +694,7 @@ export class WebSocketConnection<Data>
   sendStream(
     type: MessageType,
     stream: SendableStream,
-    options: SendStreamOptions = {},
+    options?: SendStreamOptions,
   ): Promise<void> {
     if (type !== "text" && type !== "binary") {
       throw new TypeError(
@@ -704,10 +704,12 @@ export class WebSocketConnection<Data>
     if (!isReadableStream(stream) || stream.locked) {
       throw new TypeError("Cannot send the stream: it is locked, or no ReadableStream");
     }
-    checkOptions("sendStream", options, SEND_STREAM_OPTIONS);
-    checkSendOptions(options);
-    // Now, since later it is only seen where something else has failed.
-    checkCloseStatus(brokenStatus(options));
+    if (options !== undefined) {
+      checkOptions("sendStream", options, SEND_STREAM_OPTIONS);
+      checkSendOptions(options);
+      // Now, since later it is only seen where something else has failed.
+      checkCloseStatus(brokenStatus(options));
+    }
     this.#topics?.flush();
     if (!this.isSendable) {
       const error = this.#closedError();
@@ -715,7 +717,7 @@ export class WebSocketConnection<Data>
       return rejected(error);
     }
     const prefix = this.#resumable === undefined ? "" : ESCAPE;
-    const sent = sendFragments(this.#sendQueue, type, stream, options, prefix, this);
+    const sent = sendFragments(this.#sendQueue, type, stream, options ?? {}, prefix, this);
     sent.catch(() => {});
     return sent;
   }
