@@ -22,7 +22,12 @@ const TURN_MS = 10;
 const MAX_REST_MS = 5;
 /** How long one connection may work without a break, in milliseconds. */
 const MAX_SHARE_MS = 2;
-/** The same while many wait: to change from one to the next costs time, too. */
+/** The time in which all that wait have had their share, while that is shorter for it, in milliseconds. */
+const ROUND_MS = 40;
+/**
+ * The shortest share, in milliseconds. To change from one to the next costs time, too: the first message that is
+ * compressed with another connection's window takes a tenth longer.
+ */
 const MIN_SHARE_MS = 0.25;
 /** After so many bytes of work the time is looked at: to look costs as much as some hundred bytes. */
 const LOOK_COST = 16 * 1024;
@@ -201,9 +206,9 @@ export class Turns {
     this.#left = 0;
   }
 
-  /** While many wait, each gets less, so that all of them have had some after a turn or two. */
+  /** While many wait, each gets less, so that all of them have had some after a few turns. */
   #shareMs(): number {
-    const share = TURN_MS / (this.#waiting.length + 1);
+    const share = ROUND_MS / (this.#waiting.length + 1);
     return Math.max(MIN_SHARE_MS, Math.min(MAX_SHARE_MS, share));
   }
 

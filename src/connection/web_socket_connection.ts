@@ -1137,6 +1137,7 @@ export class WebSocketConnection<Data>
 
   /** Calls callbacks for what waits, until one gives a promise, or others are to have their turn. */
   #callForWaiting(): void {
+    if (this.#receiveQueue.length === 0) return;
     const { turns } = this.#settings;
     this.#sendQueue.cork();
     while (this.#handling === 0 && this.#receiveQueue.length > 0) {

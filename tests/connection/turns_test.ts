@@ -104,7 +104,23 @@ describe("the turns of the event loop", () => {
     assertEquals(before, before.map((_, i) => names[i % names.length]));
   });
 
-  it("give each that waits a part of 10 ms, and who stops again another turn", async () => {
+  for (const [workers, leastMs, mostMs] of [[16, 1.5, 2.5], [80, 0.4, 1], [400, 0.2, 0.6]]) {
+    it(`share 40 ms among ${workers} that wait, with 0.25 to 2 ms for each`, async () => {
+      const office = new Office();
+      const names = Array.from({ length: workers! }, (_, i) => `${i}`);
+      const all = names.map((name) => office.worker(name, 1_000, 0.1));
+      for (const worker of all) worker.work();
+      while (office.log.length < 2 * workers!) await office.turns.next();
+      office.takeLog();
+      while (office.log.length < 2 * workers!) await office.turns.next();
+      const shares = office.takeLog().map(([, count]) => count * 0.1);
+      const mean = shares.reduce((sum, each) => sum + each) / shares.length;
+      assertEquals(mean > leastMs! && mean < mostMs!, true, `${mean} ms`);
+      for (const worker of all) worker.left = 0;
+    });
+  }
+
+  it("give all that wait their part, and who stops again another turn", async () => {
     const office = new Office();
     const workers = [..."abcdefghijklmnopqrst"].map((name) => office.worker(name, 10_000, 0.05));
     for (const worker of workers) worker.work();
