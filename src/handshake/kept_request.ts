@@ -27,6 +27,7 @@ export class KeptRequest {
   #text: string;
   #request: Request | undefined;
   readonly #requestSize: number;
+  #heldSize: number;
 
   /**
    * Keeps a request.
@@ -38,13 +39,13 @@ export class KeptRequest {
     this.#request = request;
     this.#requestSize = sizeOfRequest(head);
     this.#text = request === undefined ? textOf(head) : "";
+    this.#heldSize = request === undefined ? unlessOrdinary(this.#text.length) : this.#requestSize;
   }
 
   /** The bytes that it takes, beyond what every connection does. */
   get heldSize(): number {
-    if (this.#request !== undefined) return this.#requestSize;
-    const { length } = this.#text;
-    return length <= ORDINARY_SIZE ? 0 : length;
+    // Asked for with each read, where the text would be memory that nothing else needs.
+    return this.#heldSize;
   }
 
   /** Gives the request, the same every time. */
@@ -55,6 +56,7 @@ export class KeptRequest {
       for (let i = 0; i < rest.length; i += 2) fields.push([rest[i]!, rest[i + 1]!]);
       this.#request = toRequest(new RequestHead(method, target, fields), { secure: this.#secure });
       this.#text = "";
+      this.#heldSize = this.#requestSize;
     }
     return this.#request;
   }
@@ -71,5 +73,9 @@ function textOf({ method, target, fields }: RequestHead): string {
 export function sizeOfRequest({ method, target, fields }: RequestHead): number {
   let size = REQUEST_COST + fields.length * FIELD_COST + method.length + target.length;
   for (const [name, value] of fields) size += name.length + value.length;
+  return unlessOrdinary(size);
+}
+
+function unlessOrdinary(size: number): number {
   return size <= ORDINARY_SIZE ? 0 : size;
 }
