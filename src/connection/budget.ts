@@ -2,6 +2,8 @@
 export interface BudgetMember {
   /** Counts again what it holds, and gives it, in bytes. */
   recountHeld(): number;
+  /** The bytes that it keeps from being freed: the same, and all that it holds together with others. */
+  readonly retainedSize: number;
   /** Goes on reading, where it had to wait for memory. */
   continueReceiving(): void;
   /** Gives back what it holds, and ends. */

@@ -7,15 +7,14 @@ import type { Address } from "./byte_channel.ts";
 import type { Sendable } from "./connection.ts";
 import type { ResumablePeer } from "./resumable_peer.ts";
 import type { SendQueue } from "./send_queue.ts";
-import type { SharedFrames, Subscriber } from "./subscriber.ts";
+import type { SharedFrames, SharedTally } from "./shared_memory.ts";
+import type { Subscriber } from "./subscriber.ts";
 
 /** What a subscriber asks of its connection. */
 export interface SubscriberOwner {
   readonly remoteAddress: Address;
   /** Begins to close it, and drops what is held back. */
   breakOff(status: CloseStatus): void;
-  /** Counts what it holds. */
-  recountHeld(): unknown;
 }
 
 /**
@@ -27,7 +26,8 @@ export class ConnectionSubscriber implements Subscriber {
   readonly sharedWindowBits: number | undefined;
   readonly isResumable: boolean;
   isBehind = false;
-  missedSize = 0;
+  waitingSize = 0;
+  readonly tally: SharedTally;
   /** The number of messages it was sent. */
   messagesSent = 0;
   session: string | undefined;
@@ -39,11 +39,13 @@ export class ConnectionSubscriber implements Subscriber {
     sendQueue: SendQueue,
     compression: PerMessageDeflate | undefined,
     resumable: ResumablePeer | undefined,
+    tally: SharedTally,
     owner: SubscriberOwner,
   ) {
     this.#sendQueue = sendQueue;
     this.#compression = compression;
     this.#resumable = resumable;
+    this.tally = tally;
     this.#owner = owner;
     this.sharedWindowBits = compression === undefined ? 0 : compression.deflater.sharedWindowBits;
     this.isResumable = resumable !== undefined;
@@ -104,10 +106,6 @@ export class ConnectionSubscriber implements Subscriber {
 
   sendNote(note: Note): void {
     if (this.isSendable) this.#sendQueue.post(encodeNote(note));
-  }
-
-  recountHeld(): void {
-    this.#owner.recountHeld();
   }
 
   closeLagging(status: CloseStatus): void {

@@ -1,13 +1,11 @@
 import type { Position } from "../resume/position.ts";
 import { encodeNote, type Hello, parseHello } from "../resume/subprotocol.ts";
+import { textSize } from "../text_size.ts";
 import type { Clock } from "./clock.ts";
 import type { Message } from "./connection.ts";
 
 /** What a position costs that is kept until its topic is subscribed to, beside the topic's characters. */
 const POSITION_COST = 128;
-
-/** Characters past those that engines keep in one byte each. */
-const WIDE = /[^\0-\xff]/;
 
 /** A server's side of `sluice.resume.v1`: who the client is, and how far it got before it connected. */
 export class ResumablePeer {
@@ -79,5 +77,5 @@ export class ResumablePeer {
 }
 
 function costOf(topic: string): number {
-  return POSITION_COST + topic.length * (WIDE.test(topic) ? 2 : 1);
+  return POSITION_COST + textSize(topic);
 }

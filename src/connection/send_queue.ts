@@ -8,7 +8,7 @@ import type { Sendable } from "./connection.ts";
 import { Fifo } from "./fifo.ts";
 import type { Limits } from "./options.ts";
 import { createDeferred, type Deferred, RESOLVED } from "./promises.ts";
-import type { SharedFrames } from "./subscriber.ts";
+import type { SharedFrames } from "./shared_memory.ts";
 import { clearTimeout, queueMicrotask, setTimeout } from "../timers.ts";
 
 // Output is gathered up to this size before it is written: larger writes win nothing.
@@ -41,6 +41,8 @@ export interface SendQueueOwner {
   callDrain(): void;
   /** Output waits for the peer, or waits no longer. */
   recountHeld(): void;
+  /** Whether anything that is held was counted: what is sent now may have been a part of it. */
+  readonly isCounted: boolean;
   /** Whether something that was accepted waits elsewhere, and will be sent by and by. */
   readonly hasWaiting: boolean;
 }
@@ -62,6 +64,8 @@ interface HeldStream {
   data: undefined;
   deferred: Deferred<Breaker>;
 }
+
+const NO_FRAMES: SharedFrames[] = [];
 
 type Held = HeldMessage | HeldStream | SharedFrames;
 
@@ -90,18 +94,22 @@ export class SendQueue {
   #aboveHighWater = false;
   /** The bytes given to the channel and not taken yet. */
   #inFlight = 0;
-  /** How many bytes of the output are also those of other connections. */
+  /** How many bytes of the output are also those of other connections, and which these are. */
   #sharedOutput = 0;
+  #outputFrames: SharedFrames[] = NO_FRAMES;
   /** What waits until the message sent as a stream is finished; undefined where none is. */
   #held: Fifo<Held> | undefined;
   #heldSize = 0;
+  /** How many of these bytes are also those of other connections. */
+  #sharedHeld = 0;
   #waiters: Fifo<Waiter> | undefined;
   /** The bytes taken by the channel since its beginning. */
   #taken = 0;
   /** The bytes that were accepted, and dropped at the end. */
   #dropped = 0;
-  /** How many bytes of what is in flight are also those of other connections. */
+  /** How many bytes of what is in flight are also those of other connections, and which these are. */
   #sharedInFlight = 0;
+  #framesInFlight: SharedFrames[] = NO_FRAMES;
   readonly #protocol: Protocol;
   readonly #owner: SendQueueOwner;
   #flushIsScheduled = false;
@@ -116,6 +124,7 @@ export class SendQueue {
   #isWhole = true;
   #ending = false;
   #ended = false;
+  #isDestroyed = false;
 
   /** @param mayExpectMore Whether the owner may say that more messages are expected. */
   constructor(
@@ -164,10 +173,15 @@ export class SendQueue {
 
   /** The memory that they take, without those that other connections send too, about, in bytes. */
   get heldSize(): number {
-    const own = this.length - this.#sharedOutput - this.#sharedInFlight;
+    const own = this.length - this.sharedLength;
     if (this.#held === undefined && this.#waiters === undefined) return own;
     const waiters = Math.max(0, (this.#waiters?.length ?? 0) - MAX_FREE_WAITERS);
     return own + (waiters + (this.#held?.length ?? 0)) * WAITING_COST;
+  }
+
+  /** The bytes that they have in common with other connections. */
+  get sharedLength(): number {
+    return this.#sharedOutput + this.#sharedInFlight + this.#sharedHeld;
   }
 
   #outputLength(): number {
@@ -238,13 +252,16 @@ export class SendQueue {
       // To come back to each of many connections at the end of the turn would cost as much again.
       this.#sharedOutput = frames.length;
       this.#write(frames.chunks, frames.length);
-      if (this.#ready) return;
-      this.#owner.recountHeld();
+      if (this.#ready || this.#isDestroyed) return;
+      frames.hold();
+      this.#framesInFlight = [frames];
     } else if (this.#held === undefined) {
       this.#sendSharedNow(frames);
     } else {
+      frames.hold();
       this.#held.push(frames);
       this.#heldSize += frames.length;
+      this.#sharedHeld += frames.length;
     }
     if (this.isAboveHighWater) this.#aboveHighWater = true;
   }
@@ -253,6 +270,9 @@ export class SendQueue {
     this.#mayHaveOutput = true;
     this.#protocol.sendFrames(frames.chunks);
     this.#sharedOutput += frames.length;
+    frames.hold();
+    if (this.#outputFrames === NO_FRAMES) this.#outputFrames = [frames];
+    else this.#outputFrames.push(frames);
     this.requestFlush();
   }
 
@@ -306,7 +326,9 @@ export class SendQueue {
     for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
       if ("chunks" in next) {
         this.#heldSize -= next.length;
+        this.#sharedHeld -= next.length;
         this.#sendSharedNow(next);
+        next.release();
       } else if (next.data === undefined) {
         this.#startStream(next.deferred);
         return;
@@ -350,9 +372,10 @@ export class SendQueue {
     if (this.#isHolding() || this.#owner.hasWaiting) this.#isWhole = false;
     const held = this.#held;
     this.#dropped += this.#heldSize;
-    this.#heldSize = 0;
+    this.#heldSize = this.#sharedHeld = 0;
     for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
       if ("deferred" in next) next.deferred.reject(getError());
+      else next.release();
     }
     this.#streaming?.break(getError());
     this.#finishNow();
@@ -413,7 +436,7 @@ export class SendQueue {
       this.#write(this.#protocol.takeOutput(), length);
       if (this.#ready) this.#protocol.recycleOutput();
     }
-    if (!this.#ready) this.#owner.recountHeld();
+    if (!this.#ready || this.#owner.isCounted) this.#owner.recountHeld();
     if (this.#ending && this.#ready && !this.#ended) {
       this.#ended = true;
       this.#channel.end();
@@ -425,7 +448,8 @@ export class SendQueue {
     // A Pong may have waited for it.
     this.#mayHaveOutput = true;
     this.#taken += this.#inFlight;
-    this.#inFlight = this.#sharedInFlight = 0;
+    this.#inFlight = 0;
+    this.#releaseInFlight();
     this.#ready = true;
     this.#flushUnlessGathering();
     this.#owner.recountHeld();
@@ -441,8 +465,11 @@ export class SendQueue {
   /** Rejects everybody who waits, and gives the memory back. */
   destroy(getError: () => unknown): void {
     this.#dropped += this.#inFlight + this.#outputLength();
+    this.#isDestroyed = true;
     this.#ready = this.#ending = this.#aboveHighWater = false;
-    this.#inFlight = this.#sharedInFlight = this.#sharedOutput = 0;
+    this.#inFlight = 0;
+    this.#releaseInFlight();
+    this.#takeSharedOutput().forEach((frames) => frames.release());
     this.#protocol.takeOutput();
     clearTimeout(this.#lateFlush);
     // No Close frame can follow.
@@ -458,15 +485,33 @@ export class SendQueue {
   #write(chunks: readonly Uint8Array[], length: number): void {
     // Before the program's `drain` may run, and send more.
     const shared = this.#sharedOutput;
-    this.#sharedOutput = 0;
+    const frames = this.#takeSharedOutput();
     if (this.#channel.write(chunks)) {
       this.#taken += length;
+      for (const each of frames) each.release();
       this.#settleWaiters();
     } else {
       this.#ready = false;
       this.#inFlight = length;
       this.#sharedInFlight = shared;
+      this.#framesInFlight = frames;
+      // The channel may have found that it is closed.
+      if (this.#isDestroyed) this.#releaseInFlight();
     }
+  }
+
+  #takeSharedOutput(): SharedFrames[] {
+    const frames = this.#outputFrames;
+    this.#outputFrames = NO_FRAMES;
+    this.#sharedOutput = 0;
+    return frames;
+  }
+
+  #releaseInFlight(): void {
+    const frames = this.#framesInFlight;
+    this.#framesInFlight = NO_FRAMES;
+    this.#sharedInFlight = 0;
+    for (const each of frames) each.release();
   }
 
   #hold(

@@ -2,6 +2,7 @@ import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { Position } from "../resume/position.ts";
 import type { Note } from "../resume/subprotocol.ts";
 import type { Sendable } from "./connection.ts";
+import type { SharedFrames, SharedTally } from "./shared_memory.ts";
 
 /** What happens to the messages of a topic that a subscriber is too slow for. */
 export type LagPolicy =
@@ -71,13 +72,6 @@ export interface Subscription {
   readonly dropped: number;
 }
 
-/** The frames of one or more messages, the same for all who get them: nobody may change them. */
-export interface SharedFrames {
-  readonly chunks: readonly Uint8Array[];
-  /** The number of bytes. */
-  readonly length: number;
-}
-
 /** A connection, as topics see it. */
 export interface Subscriber {
   /** Whether messages are accepted. */
@@ -88,8 +82,10 @@ export interface Subscriber {
   readonly room: number;
   /** Whether something has to be sent to it before what is published: set by the topics. */
   isBehind: boolean;
-  /** The memory that is held for what the peer missed, and waits for it, in bytes: set by the topics. */
-  missedSize: number;
+  /** The bytes of what waits for it, which others may wait for too: set by the topics, which count them. */
+  waitingSize: number;
+  /** Counts what it holds together with others. */
+  readonly tally: SharedTally;
   /** Stands for all who have the peer's address. */
   readonly address: string;
   /**
@@ -127,14 +123,14 @@ export interface Subscriber {
   takePosition(topic: string): Position | undefined;
   /** Tells a resumable peer something, in the order of all that is sent. */
   sendNote(note: Note): void;
-  /** Has what is held counted anew, when it has become more. */
-  recountHeld(): void;
   /** Closes the connection of a peer that reads too slowly. */
   closeLagging(status: CloseStatus): void;
 }
 
 /** The topics of a server, as its connections see them. */
 export interface SubscriberTopics {
+  /** Counts what subscribers hold together. */
+  readonly tally: SharedTally;
   /** Sends what was published: before anything else is, so that the order is kept. */
   flush(): void;
   /** See `Connection.subscribe`. */

@@ -41,6 +41,7 @@ import { abortable, createDeferred, type Deferred, rejected, RESOLVED } from "./
 import { RateLimiter } from "./rate_limiter.ts";
 import { ReceivedPing, ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
 import { ResumablePeer } from "./resumable_peer.ts";
+import { SharedTally } from "./shared_memory.ts";
 import { ResumeReceiver } from "./resume_receiver.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
 import type { SubscribeOptions, SubscriberTopics, Subscription } from "./subscriber.ts";
@@ -802,6 +803,7 @@ export class WebSocketConnection<Data>
       this.#sendQueue,
       this.#info.compression,
       this.#resumable,
+      this.#owner.topics?.tally ?? new SharedTally(),
       this,
     );
   }
@@ -813,7 +815,7 @@ export class WebSocketConnection<Data>
     return this.#intake.heldLength + this.#protocol.heldLength +
       this.#receiveQueue.heldSize + this.#sendQueue.heldSize + this.#info.request.heldSize +
       (this.#pings?.heldSize ?? 0) +
-      (this.#resumable === undefined ? 0 : this.#resumable.heldSize + this.subscriber.missedSize);
+      (this.#resumable?.heldSize ?? 0);
   }
 
   /** The same, without the part of a read that waits for its turn: nobody is closed for that. */
@@ -830,6 +832,15 @@ export class WebSocketConnection<Data>
       this.#budget.count(change);
     }
     return held;
+  }
+
+  get isCounted(): boolean {
+    return this.#counted > 0;
+  }
+
+  get retainedSize(): number {
+    return this.#budgetedSize() + this.#sendQueue.sharedLength +
+      (this.#subscriber?.waitingSize ?? 0);
   }
 
   shed(): void {

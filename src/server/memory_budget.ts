@@ -42,7 +42,8 @@ const READ_SIZE = 64 * 1024;
  * 2. Past half of it, whoever holds more than its share (that half, divided by all) is read from by
  *    turns: as many at once as the other half has room for whole messages, but 64 at most. Who asked
  *    first comes first. Who stays above its share for two seconds, in its turn or waiting for it, is closed.
- * 3. Past all of it, those that hold the most are closed at once.
+ * 3. Past all of it, those that hold the most are closed at once. What several hold together, such as a
+ *    message of a topic that they don't read, is there once, but makes each of them one that holds it.
  */
 export class MemoryBudget implements Budget {
   readonly #size: number;
@@ -185,15 +186,18 @@ export class MemoryBudget implements Budget {
 
   #shedLargest(): void {
     const members = this.#members.flatMap((group) => [...group])
-      .map((member) => ({ member, held: member.recountHeld() }))
-      .sort((a, b) => b.held - a.held);
+      .map((member) => {
+        member.recountHeld();
+        return { member, retained: member.retainedSize };
+      })
+      .sort((a, b) => b.retained - a.retained);
     // Somewhat more than needed: the next look at all of them is not due at once.
     const enough = this.limit * 7 / 8;
     if (this.#held <= this.limit) return;
     // All those with no more than their share hold no more than half of it together.
     const share = this.share;
-    for (const { member, held } of members) {
-      if (this.#held <= enough || held <= share) return;
+    for (const { member, retained } of members) {
+      if (this.#held <= enough || retained <= share) return;
       member.shed();
     }
   }

@@ -269,8 +269,12 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     return Math.min(this.#writer.heldSize, Math.floor(budget.limit * MAX_RESPONSE_SHARE));
   }
 
+  get retainedSize(): number {
+    return this.#requestSize + this.#stalledSize;
+  }
+
   recountHeld(): number {
-    const counted = this.#requestSize + this.#stalledSize;
+    const counted = this.retainedSize;
     if (counted !== this.#counted) {
       this.#owner.budget?.count(counted - this.#counted);
       this.#counted = counted;

@@ -1,4 +1,5 @@
 import type { Address } from "../connection/byte_channel.ts";
+import type { Topics } from "../topics/topics.ts";
 import type { BrokerEvent, BrokerStats } from "../topics/broker.ts";
 import type { CloseInfo, Connection, ConnectionStats } from "../connection/connection.ts";
 
@@ -27,9 +28,15 @@ export interface ServerStats {
   messagesReceived: number;
   /** The messages that were sent on all connections. */
   messagesSent: number;
-  /** The bytes that connections and handshakes hold at the moment: what `memoryBudget` limits. */
+  /**
+   * The bytes that connections and handshakes hold at the moment: what `memoryBudget` limits. A message of a
+   * topic that several connections have not read counts once.
+   */
   heldSize: number;
-  /** What the messages cost that are kept here for clients that come back, in bytes, where any are. */
+  /**
+   * What the messages cost that are kept here for clients that come back, and the frames of the latest of
+   * them, in bytes, where any are kept.
+   */
   keptSize?: number | undefined;
   /** What passed through the broker, where there is one. */
   broker?: BrokerStats | undefined;
@@ -108,8 +115,9 @@ export class ServerCounters {
     connections: ReadonlySet<Connection>,
     handshakes: readonly { readonly heldSize: number }[],
     handshakeCount: number,
+    topics: Topics,
   ): ServerStats {
-    const sums = { ...this.#ended, heldSize: 0 };
+    const sums = { ...this.#ended, heldSize: topics.tally.size };
     for (const conn of connections) sums.heldSize += add(sums, conn).heldSize;
     for (const { heldSize } of handshakes) sums.heldSize += heldSize;
     return {

@@ -25,6 +25,7 @@ import {
   OpeningHandshake,
 } from "./opening_handshake.ts";
 import { type AcceptSettings, type Handler, largestPiece } from "./options.ts";
+import { SharedTally } from "../connection/shared_memory.ts";
 import { SpreadClose } from "./spread_close.ts";
 import { ServerCounters, type ServerEvent, type ServerStats } from "./stats.ts";
 
@@ -61,7 +62,7 @@ export abstract class WebSocketHost<Data>
   readonly #room: HandshakeRoom;
   readonly budget: MemoryBudget | undefined;
   readonly compression: DeflateNegotiator | undefined;
-  readonly topics: Topics = new Topics();
+  readonly topics: Topics;
   readonly isResumable: boolean;
   readonly #presence: Presence;
   readonly #broker: BrokerLink | undefined;
@@ -97,6 +98,7 @@ export abstract class WebSocketHost<Data>
       const members = [this.#connections, this.#handshakes, this.#endedHandshakes];
       this.budget = new MemoryBudget(memoryBudget, largestPiece(accept), members, clock);
     }
+    this.topics = new Topics(new SharedTally((change) => this.budget?.count(change)));
     this.#onEvent = settings.onEvent;
     this.#presence = new Presence(
       settings.presence,
@@ -168,7 +170,7 @@ export abstract class WebSocketHost<Data>
 
   stats(): ServerStats {
     const handshakes = [...this.#handshakes, ...this.#endedHandshakes];
-    const stats = this.#counters.stats(this.#connections, handshakes, this.#room.size);
+    const stats = this.#counters.stats(this.#connections, handshakes, this.#room.size, this.topics);
     const { keeper } = this.topics;
     if (keeper !== undefined) stats.keptSize = keeper.keptSize;
     if (this.#broker !== undefined) stats.broker = this.#broker.stats();

@@ -1,5 +1,6 @@
 import { copyBytes } from "../codec/byte_collector.ts";
-import type { SharedFrames, Subscriber } from "../connection/subscriber.ts";
+import { SharedFrames, type SharedTally } from "../connection/shared_memory.ts";
+import type { Subscriber } from "../connection/subscriber.ts";
 import type { PublishedMessage } from "./published_message.ts";
 
 /** What is longer stays a chunk of its own: to copy it would cost more than to write it by itself. */
@@ -36,7 +37,8 @@ export class Batch {
   encodeFor(subscriber: Subscriber, form: number): SharedFrames {
     let frames = this.#frames.get(form);
     if (frames === undefined) {
-      frames = join(this.entries.map(({ message }) => message.encodeFor(subscriber, form)));
+      const all = this.entries.map(({ message }) => message.encodeFor(subscriber, form));
+      frames = join(all, subscriber.tally);
       this.#frames.set(form, frames);
     }
     return frames;
@@ -44,10 +46,12 @@ export class Batch {
 }
 
 /** Puts frames behind one another, in as few chunks as makes sense. */
-function join(all: readonly SharedFrames[]): SharedFrames {
+function join(all: readonly SharedFrames[], tally: SharedTally): SharedFrames {
   if (all.length === 1) return all[0]!;
   const chunks: Uint8Array[] = [];
+  const parts: SharedFrames[] = [];
   let length = 0;
+  let ownLength = 0;
   let run: Uint8Array[] = [];
   let runLength = 0;
   const endRun = () => {
@@ -57,18 +61,22 @@ function join(all: readonly SharedFrames[]): SharedFrames {
   };
   for (const frames of all) {
     length += frames.length;
+    let isPart = false;
     for (const chunk of frames.chunks) {
       if (chunk.length > MAX_COPIED_LENGTH || runLength + chunk.length > MAX_CHUNK_LENGTH) endRun();
       if (chunk.length > MAX_COPIED_LENGTH) {
         chunks.push(chunk);
+        isPart = true;
       } else {
         run.push(chunk);
         runLength += chunk.length;
+        ownLength += chunk.length;
       }
     }
+    if (isPart) parts.push(frames);
   }
   endRun();
-  return { chunks, length };
+  return new SharedFrames(chunks, length, ownLength, tally, parts);
 }
 
 function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {

@@ -4,6 +4,7 @@ import { ownString } from "../own_string.ts";
 import type { KeepWindow } from "./broker.ts";
 import type { PublishedMessage } from "./published_message.ts";
 import { MESSAGE_COST } from "./message_cost.ts";
+import { RecentFrames } from "./recent_frames.ts";
 
 /** The shortest time between two looks at what is too old, in milliseconds. */
 const MIN_SWEEP_MS = 1_000;
@@ -105,6 +106,7 @@ export class KeptMessages {
   readonly #clock: Clock;
   readonly #onForgotten: (log: TopicLog) => void;
   readonly #logs: Map<string, TopicLog> = new Map();
+  readonly #recent: RecentFrames;
   #oldest: Entry | undefined;
   #newest: Entry | undefined;
   #size = 0;
@@ -114,12 +116,13 @@ export class KeptMessages {
   constructor(window: KeepWindow, clock: Clock, onForgotten: (log: TopicLog) => void) {
     this.#window = window;
     this.#clock = clock;
+    this.#recent = new RecentFrames(window.totalSize);
     this.#onForgotten = onForgotten;
   }
 
-  /** What they cost, in bytes. */
+  /** What they cost, in bytes, with those of their frames that were encoded last. */
   get size(): number {
-    return this.#size;
+    return this.#size + this.#recent.size;
   }
 
   /** The number of topics of which anything is known. */
@@ -154,7 +157,7 @@ export class KeptMessages {
   /** Keeps a message. */
   add(log: TopicLog, message: PublishedMessage, number: number): void {
     const entry = this.#link(log, message, number, message.size + MESSAGE_COST);
-    message.enterWindow();
+    message.enterWindow(this.#recent);
     log.push(entry);
     while (log.size > this.#window.windowSize) this.#unlink(log.shift());
     this.#trim();

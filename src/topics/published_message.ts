@@ -2,12 +2,19 @@ import { cloneBytes } from "../codec/byte_collector.ts";
 import { FrameEncoder } from "../codec/frame_encoder.ts";
 import { Opcode } from "../codec/opcode.ts";
 import type { Sendable } from "../connection/connection.ts";
-import type { SharedFrames, Subscriber } from "../connection/subscriber.ts";
+import { SharedFrames, SharedMemory, type SharedTally } from "../connection/shared_memory.ts";
+import type { Subscriber } from "../connection/subscriber.ts";
 import type { Position } from "../resume/position.ts";
 import { ownString } from "../own_string.ts";
 import { encodePublished, escapeMessage } from "../resume/subprotocol.ts";
+import { textSize } from "../text_size.ts";
+import { MESSAGE_COST } from "./message_cost.ts";
+import type { RecentFrames } from "./recent_frames.ts";
 
 const encoder = new TextEncoder();
+
+/** How many bytes of a chunk's memory may be no part of it, such as the end of what was compressed. */
+const MAX_UNUSED = 64;
 
 /** Where a message that is kept stands in its topic. */
 export interface Place {
@@ -28,12 +35,6 @@ export function formOf(subscriber: Subscriber): number | undefined {
   return sharedWindowBits === undefined ? undefined : sharedWindowBits * 2 + (isResumable ? 1 : 0);
 }
 
-/** Holds messages that wait for a subscriber that missed them. */
-export interface MessageHolder {
-  /** Counts so many bytes more: nobody else that holds the message does any longer. */
-  bear(size: number): void;
-}
-
 /** A message that was published: encoded once for all who get it in the same form. */
 export class PublishedMessage {
   /** What was published; replaced by a copy only where it is kept. */
@@ -44,13 +45,16 @@ export class PublishedMessage {
   readonly #audience: ReadonlySet<Subscriber> | undefined;
   /** Where it stands, where it is kept. */
   readonly #place: Place | undefined;
-  readonly #encoded: Map<number, SharedFrames> = new Map();
+  /** The frames of it that there are, by their form. */
+  #encoded: Map<number, SharedFrames> | undefined;
   #size = -1;
-  #isKept = false;
-  /** Whether it is in a window of messages that are kept, which counts it. */
-  #isInWindow = false;
-  /** Who else holds it. The first of them counts it, where no window does. */
-  #holders: Set<MessageHolder> | undefined;
+  #isOwn = false;
+  /** What was published, as memory; there once it is to be counted. */
+  #memory: SharedMemory | undefined;
+  /** For how many subscribers it waits. */
+  #waiters = 0;
+  /** The latest frames of the window of kept messages that it is in, which counts it. */
+  #window: RecentFrames | undefined;
 
   /**
    * @param key What it is about: see {@linkcode PublishedMessage.slot}.
@@ -74,10 +78,10 @@ export class PublishedMessage {
     this.#place = place;
   }
 
-  /** Has it kept for some time: without what its strings may be slices of. */
-  keep(): void {
-    if (this.#isKept) return;
-    this.#isKept = true;
+  /** Has strings of its own, where it is kept for some time: without what they may be slices of. */
+  #own(): void {
+    if (this.#isOwn) return;
+    this.#isOwn = true;
     this.#key = ownString(this.#key);
     if (typeof this.data === "string") this.data = ownString(this.data);
   }
@@ -116,38 +120,68 @@ export class PublishedMessage {
     return this.#size;
   }
 
-  /** Notes that a window of kept messages has it, and counts it. */
-  enterWindow(): void {
-    this.#isInWindow = true;
-    this.keep();
+  /**
+   * Notes that a window of kept messages has it, and counts it.
+   *
+   * @param recent Has its frames for as long as they are among the latest, while nobody waits for it.
+   */
+  enterWindow(recent: RecentFrames): void {
+    this.#window = recent;
+    this.#own();
+    if (this.#memory !== undefined) this.#memory.isCountedElsewhere = true;
   }
 
-  /** Notes that the window does not have it any more: who holds it counts it from now on. */
+  /** Notes that the window does not have it any more: it counts while anybody waits for it. */
   leaveWindow(): void {
-    this.#isInWindow = false;
-    const [first] = this.#holders ?? [];
-    if (first === undefined) return;
-    // What was encoded for those who had it at once is not counted.
-    this.#encoded.clear();
-    first.bear(this.size);
+    const recent = this.#window;
+    this.#window = undefined;
+    if (this.#memory !== undefined) this.#memory.isCountedElsewhere = false;
+    if (recent === undefined || this.#isWaitedFor) return;
+    for (const frames of this.#encoded?.values() ?? []) recent.delete(frames);
+    this.#encoded = undefined;
   }
 
-  /** Has it held for a subscriber; gives how many bytes count for that one. */
-  hold(holder: MessageHolder): number {
-    const holders = this.#holders ??= new Set();
-    holders.add(holder);
-    return this.#isInWindow || holders.size > 1 ? 0 : this.size;
+  /** Has it wait for a subscriber: its frames do, too, for all who wait for it. */
+  hold(tally: SharedTally): void {
+    this.#own();
+    const memory = this.#memoryFor(tally);
+    memory.hold();
+    if (this.#waiters++ > 0) return;
+    for (const frames of this.#encoded?.values() ?? []) {
+      frames.hold();
+      this.#window?.delete(frames);
+    }
   }
 
-  /** Has it held no longer; gives how many bytes counted for that one: they count for the next one. */
-  release(holder: MessageHolder): number {
-    const holders = this.#holders!;
-    const [first] = holders;
-    holders.delete(holder);
-    if (this.#isInWindow || first !== holder) return 0;
-    const [next] = holders;
-    next?.bear(this.size);
-    return this.size;
+  /** Has it wait for one less. */
+  release(): void {
+    this.#memory!.release();
+    if (--this.#waiters > 0) return;
+    for (const [form, frames] of this.#encoded ?? []) {
+      frames.release();
+      this.#keepRecent(form, frames);
+    }
+  }
+
+  get #isWaitedFor(): boolean {
+    return this.#waiters > 0;
+  }
+
+  #memoryFor(tally: SharedTally): SharedMemory {
+    if (this.#memory === undefined) {
+      const { data } = this;
+      const size = typeof data === "string" ? textSize(data) : data.length;
+      this.#memory = new SharedMemory(size + MESSAGE_COST, tally);
+      this.#memory.isCountedElsewhere = this.#window !== undefined;
+    }
+    return this.#memory;
+  }
+
+  #keepRecent(form: number, frames: SharedFrames): void {
+    this.#window?.add(frames, () => {
+      this.#encoded!.delete(form);
+      if (this.#encoded!.size === 0) this.#encoded = undefined;
+    });
   }
 
   /** Sends it. */
@@ -159,16 +193,30 @@ export class PublishedMessage {
 
   /** Gives its frame in the form that a subscriber gets, which has that form in common with others. */
   encodeFor(subscriber: Subscriber, form: number): SharedFrames {
-    let encoded = this.#encoded.get(form);
-    if (encoded === undefined) {
-      const data = this.#dataFor(subscriber);
-      const deflated = subscriber.sharedWindowBits === 0
-        ? undefined
-        : subscriber.deflateShared(data, this.compress);
-      encoded = encode(data, deflated);
-      this.#encoded.set(form, encoded);
+    const known = this.#encoded?.get(form);
+    if (known !== undefined) return known;
+    const data = this.#dataFor(subscriber);
+    const deflated = subscriber.sharedWindowBits === 0
+      ? undefined
+      : subscriber.deflateShared(data, this.compress);
+    const frames = this.#share(encode(data, deflated), subscriber.tally);
+    (this.#encoded ??= new Map()).set(form, frames);
+    if (this.#isWaitedFor) frames.hold();
+    else this.#keepRecent(form, frames);
+    return frames;
+  }
+
+  /** Has frames counted where they are held, but for those bytes that are the message itself. */
+  #share(chunks: readonly Uint8Array[], tally: SharedTally): SharedFrames {
+    const { data } = this;
+    let length = 0;
+    let ownLength = 0;
+    for (const chunk of chunks) {
+      length += chunk.length;
+      if (typeof data === "string" || chunk.buffer !== data.buffer) ownLength += chunk.length;
     }
-    return encoded;
+    const parts = ownLength < length ? [this.#memoryFor(tally)] : undefined;
+    return new SharedFrames(chunks, length, ownLength, tally, parts);
   }
 
   #dataFor(subscriber: Subscriber): Sendable {
@@ -178,7 +226,7 @@ export class PublishedMessage {
   }
 }
 
-function encode(data: Sendable, deflated: Uint8Array | undefined): SharedFrames {
+function encode(data: Sendable, deflated: Uint8Array | undefined): Uint8Array[] {
   const frames = new FrameEncoder("server");
   if (deflated !== undefined) {
     const opcode = typeof data === "string" ? Opcode.Text : Opcode.Binary;
@@ -188,8 +236,8 @@ function encode(data: Sendable, deflated: Uint8Array | undefined): SharedFrames 
   } else {
     frames.encode(true, false, Opcode.Binary, data);
   }
-  const length = frames.byteLength;
-  const chunks = frames.take();
-  // A short one would keep the memory of many others from being freed, while it waits for someone.
-  return { chunks: chunks.length === 1 ? [cloneBytes(chunks[0]!, 0, length)] : chunks, length };
+  // What is in the memory of others too would keep that from being freed, while it waits for someone.
+  return frames.take().map((chunk) =>
+    chunk.buffer.byteLength - chunk.length > MAX_UNUSED ? cloneBytes(chunk, 0, chunk.length) : chunk
+  );
 }

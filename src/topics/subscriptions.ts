@@ -47,7 +47,6 @@ export class Subscriptions {
 
   /** Forgets what it is behind with of one. */
   forget(subscription: TopicSubscription): void {
-    this.#subscriber.missedSize -= subscription.heldSize;
     subscription.clear();
     this.deleteLagging(subscription);
     this.deleteResuming(subscription);

@@ -11,7 +11,7 @@ import { checkLimit } from "../limits.ts";
 import { checkCloseStatus } from "../protocol/close_payload.ts";
 import type { Position } from "../resume/position.ts";
 import { type PresenceClaim, resolvePresenceClaim } from "./presence_claim.ts";
-import type { MessageHolder, PublishedMessage } from "./published_message.ts";
+import type { PublishedMessage } from "./published_message.ts";
 
 const POLICIES: readonly LagPolicy[] = ["close", "drop-oldest", "drop-newest", "latest"];
 
@@ -23,13 +23,14 @@ interface Waiting {
   readonly message: PublishedMessage;
   readonly place: number;
   readonly size: number;
-  /** Whether the subscriber missed it while it was away: it counts for its memory then. */
+  /** Whether the subscriber missed it while it was away. */
   readonly isMissed: boolean;
 }
 
 /** One connection's subscription to one topic, and what waits for the connection. */
-export class TopicSubscription implements Subscription, MessageHolder {
+export class TopicSubscription implements Subscription {
   readonly topic: string;
+  readonly #subscriber: Subscriber;
   /** What it has to do with presence, if anything. */
   readonly presence: PresenceClaim | undefined;
   readonly #lag: LagPolicy;
@@ -41,9 +42,6 @@ export class TopicSubscription implements Subscription, MessageHolder {
   #size = 0;
   /** How many bytes wait that were missed: there is a bound to them already. */
   #missedSize = 0;
-  #heldSize = 0;
-  /** Who waits for what it missed. */
-  #subscriber: Subscriber | undefined;
   #dropped = 0;
   /**
    * Where the subscriber got to before it connected, until it is known what it missed: what is published
@@ -56,13 +54,14 @@ export class TopicSubscription implements Subscription, MessageHolder {
    * long.
    * @throws {TypeError} Where there is no such policy, or `presence` is none.
    */
-  constructor(topic: string, options: SubscribeOptions) {
+  constructor(topic: string, subscriber: Subscriber, options: SubscribeOptions) {
     const { lag = "close", queueSize = 1024 * 1024, closeCode = CloseCode.TryAgainLater } = options;
     checkOneOf("lag", lag, POLICIES);
     checkLimit("queueSize", queueSize, 0);
     checkCloseStatus({ closeCode, reason: "" });
     this.presence = resolvePresenceClaim(options.presence);
     this.topic = topic;
+    this.#subscriber = subscriber;
     this.#lag = lag;
     this.#queueSize = queueSize;
     this.#closeCode = closeCode;
@@ -79,17 +78,6 @@ export class TopicSubscription implements Subscription, MessageHolder {
     return this.#latest.values().next().value!.place;
   }
 
-  /** The memory that is held for what was missed, and waits, in bytes. */
-  get heldSize(): number {
-    return this.#heldSize;
-  }
-
-  bear(size: number): void {
-    this.#heldSize += size;
-    this.#subscriber!.missedSize += size;
-    this.#subscriber!.recountHeld();
-  }
-
   /** Holds no message any more. */
   clear(): void {
     for (
@@ -97,24 +85,19 @@ export class TopicSubscription implements Subscription, MessageHolder {
       next !== undefined;
       next = this.#waiting?.shift()
     ) this.#count(next, -1);
-    for (const waiting of this.#latest?.values() ?? []) this.#hold(waiting, -1);
+    for (const waiting of this.#latest?.values() ?? []) this.#release(waiting);
     this.#latest?.clear();
   }
 
   /**
-   * Takes a message for a subscriber that is too slow for it at the moment.
+   * Takes a message that the subscriber is too slow for at the moment.
    *
    * @param isMissed Whether the subscriber missed it while it was away.
    */
-  wait(
-    subscriber: Subscriber,
-    message: PublishedMessage,
-    place: number,
-    isMissed: boolean,
-  ): "send" | "waits" | "none" {
+  wait(message: PublishedMessage, place: number, isMissed: boolean): "send" | "waits" | "none" {
+    const subscriber = this.#subscriber;
     const size = message.size;
     const waiting = { message, place, size, isMissed };
-    if (isMissed) this.#subscriber = subscriber;
     switch (this.#lag) {
       case "close":
         if (isMissed || this.firstPlace !== Infinity) {
@@ -130,17 +113,17 @@ export class TopicSubscription implements Subscription, MessageHolder {
         this.#dropped++;
         return "none";
       case "latest": {
-        message.keep();
+        // First: from then on, the slot is a part of nothing larger.
+        this.#hold(waiting);
         const latest = this.#latest ??= new Map();
         const { slot } = message;
         const before = latest.get(slot);
         if (before !== undefined) {
           latest.delete(slot);
           this.#dropped++;
-          this.#hold(before, -1);
+          this.#release(before);
         }
         latest.set(slot, waiting);
-        this.#hold(waiting, 1);
         return "waits";
       }
       default:
@@ -154,7 +137,6 @@ export class TopicSubscription implements Subscription, MessageHolder {
     if (this.#lag === "drop-newest" && !this.#hasRoomFor(waiting)) {
       this.#dropped++;
     } else {
-      waiting.message.keep();
       queue.push(waiting);
       this.#count(waiting, 1);
     }
@@ -173,14 +155,23 @@ export class TopicSubscription implements Subscription, MessageHolder {
     const { size, isMissed } = waiting;
     this.#size += sign * size;
     if (isMissed) this.#missedSize += sign * size;
-    this.#hold(waiting, sign);
+    if (sign === 1) this.#hold(waiting);
+    else this.#release(waiting);
   }
 
-  /** Counts the memory that a message takes for this subscriber, where it was missed. */
-  #hold({ message, isMissed }: Waiting, sign: 1 | -1): void {
-    if (!isMissed) return;
-    const size = sign === 1 ? message.hold(this) : message.release(this);
-    this.#heldSize += sign * (WAITING_COST + size);
+  #hold({ message, size }: Waiting): void {
+    message.hold(this.#subscriber.tally);
+    this.#countWaiting(WAITING_COST + size, WAITING_COST);
+  }
+
+  #release({ message, size }: Waiting): void {
+    message.release();
+    this.#countWaiting(-WAITING_COST - size, -WAITING_COST);
+  }
+
+  #countWaiting(change: number, ownChange: number): void {
+    this.#subscriber.waitingSize += change;
+    this.#subscriber.tally.count(ownChange);
   }
 
   /** Gives the message that waits for longest. */
@@ -192,7 +183,7 @@ export class TopicSubscription implements Subscription, MessageHolder {
     }
     const [slot, waiting] = this.#latest!.entries().next().value!;
     this.#latest!.delete(slot);
-    this.#hold(waiting, -1);
+    this.#release(waiting);
     return waiting.message;
   }
 }

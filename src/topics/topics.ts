@@ -1,5 +1,6 @@
 import type { Turns } from "../connection/turns.ts";
 import type { Sendable } from "../connection/connection.ts";
+import { SharedTally } from "../connection/shared_memory.ts";
 import type {
   SubscribeOptions,
   Subscriber,
@@ -90,6 +91,7 @@ export class Topics implements SubscriberTopics {
   /** How many times a subscriber has left a topic. */
   #removed = 0;
   readonly #flush = (): void => this.flush(true);
+  readonly tally: SharedTally;
   /** Is told which topics have subscribers, where somebody wants to know. */
   watcher: TopicsWatcher | undefined;
   /** Calls back when what has arrived by now has been delivered, as far as the runtime knows. */
@@ -100,6 +102,10 @@ export class Topics implements SubscriberTopics {
   presence: TopicsPresence | undefined;
   /** Keeps messages, where any are kept. */
   keeper: TopicKeeper | undefined;
+
+  constructor(tally: SharedTally = new SharedTally()) {
+    this.tally = tally;
+  }
 
   /** Counts the subscribers of a topic. */
   subscriberCount(topic: string): number {
@@ -139,7 +145,7 @@ export class Topics implements SubscriberTopics {
 
   subscribe(subscriber: Subscriber, name: string, options: SubscribeOptions): Subscription {
     const topic = this.#names.get(name) ?? ownString(name);
-    const subscription = new TopicSubscription(topic, options);
+    const subscription = new TopicSubscription(topic, subscriber, options);
     if (subscription.presence !== undefined) this.presence?.checkTopic(topic);
     // What was published before is not for it.
     this.flush();
@@ -224,7 +230,6 @@ export class Topics implements SubscriberTopics {
       this.#send(subscriber, own, subscription, { message, place: this.#place++ }, true);
       if (!subscriber.isSendable) return;
     }
-    if (subscription.heldSize > 0) subscriber.recountHeld();
   }
 
   /** Tells all resumable subscribers something for whom nothing waits. */
@@ -304,9 +309,7 @@ export class Topics implements SubscriberTopics {
       } else if (!own.lagging.has(first)) {
         order.shift();
       } else {
-        const held = first.heldSize;
         const message = first.shift();
-        subscriber.missedSize += first.heldSize - held;
         if (first.firstPlace === Infinity) {
           own.deleteLagging(first);
           order.shift();
@@ -354,9 +357,10 @@ export class Topics implements SubscriberTopics {
   #deliver(subscriber: Subscriber, batch: Batch, isLast: boolean): void {
     if (!subscriber.isSendable) return;
     const form = formOf(subscriber);
-    if (!subscriber.isBehind && form !== undefined && batch.isFor(subscriber)) {
+    const { room } = subscriber;
+    if (!subscriber.isBehind && room >= 0 && form !== undefined && batch.isFor(subscriber)) {
       const frames = batch.encodeFor(subscriber, form);
-      if (frames.length <= subscriber.room) {
+      if (frames.length <= room) {
         subscriber.sendShared(frames, batch.entries.length, isLast);
         return;
       }
@@ -382,9 +386,7 @@ export class Topics implements SubscriberTopics {
     if (!message.isFor(subscriber)) return;
     let isDue = own.lagging.size === 0 && subscriber.room >= 0;
     if (!isDue) {
-      const held = subscription.heldSize;
-      const outcome = subscription.wait(subscriber, message, place, isMissed);
-      subscriber.missedSize += subscription.heldSize - held;
+      const outcome = subscription.wait(message, place, isMissed);
       if (outcome === "waits") own.addLagging(subscription);
       else own.deleteLagging(subscription);
       isDue = outcome === "send";

@@ -20,7 +20,12 @@ import {
   DeflateStreams,
   inflaterSize,
 } from "../../src/extensions/zlib.ts";
-import type { Connection, ConnectionCallbacks, ServeOptions } from "../../src/server/mod.ts";
+import type {
+  Connection,
+  ConnectionCallbacks,
+  ServeOptions,
+  SubscribeOptions,
+} from "../../src/server/mod.ts";
 import { WebSocketServer } from "../../src/server/server.ts";
 import { clientFrame, utf8 } from "../support/raw_client.ts";
 import { concatBytes, REFERENCE_OPCODES } from "../support/reference_frames.ts";
@@ -39,11 +44,16 @@ const NOBODY: ByteChannelHandler = {
 /** A channel that keeps nothing: what it is given is gone, or never taken. */
 class BareChannel implements ByteChannel {
   handler!: ByteChannelHandler;
-  readonly remoteAddress: Address = { transport: "tcp", hostname: "192.0.2.1", port: 1 };
+  readonly remoteAddress: Address;
   readonly localAddress: Address = { transport: "tcp", hostname: "192.0.2.2", port: 2 };
   takes = true;
   /** What is under way, which a system would hold. */
   pending: readonly Uint8Array[] = [];
+
+  /** @param port Tells it from others. */
+  constructor(port: number) {
+    this.remoteAddress = { transport: "tcp", hostname: "192.0.2.1", port };
+  }
 
   write(chunks: readonly Uint8Array[]): boolean {
     if (!this.takes) this.pending = chunks;
@@ -63,7 +73,12 @@ interface Kind {
   /** What is different about the request of each connection. */
   request?: (index: number) => RequestInit;
   /** Has a connection hold something. */
-  hold?: (channel: BareChannel, conn: Connection, index: number) => void;
+  hold?: (
+    channel: BareChannel,
+    conn: Connection,
+    index: number,
+    server: WebSocketServer<unknown>,
+  ) => void;
   /** Where there is no WebSocket: what is sent instead, for what is measured. */
   raw?: (channel: BareChannel, index: number) => void;
   count?: number;
@@ -103,6 +118,65 @@ const sent = new Uint8Array(20_000);
 const TEXT = utf8(textOf(60_000, 1));
 const SHORT = new Uint8Array(deflateRawSync(TEXT.subarray(0, 50), { finishFlush: 2 }));
 const LONG = new Uint8Array(deflateRawSync(TEXT, { finishFlush: 2 }));
+
+const compression = { headers: { "Sec-WebSocket-Extensions": "permessage-deflate" } };
+const resuming = { headers: { "Sec-WebSocket-Protocol": "sluice.resume.v1" } };
+
+/** Has a connection that reads nothing subscribe to a topic of its own, and messages be published to it. */
+function publishAlone(
+  size: number,
+  messages: number,
+  subscribeOptions: SubscribeOptions = {},
+  options: Partial<NonNullable<Kind["options"]>> = {},
+): Kind {
+  return {
+    options: { ...callbacks, ...options },
+    hold: (channel, conn, index, server) => {
+      channel.takes = false;
+      const topic = `topic ${index}`;
+      conn.subscribe(topic, subscribeOptions);
+      for (let i = 0; i < messages; i++) {
+        const text = textOf(size, index * messages + i);
+        server.publish(topic, i % 2 === 0 ? text : utf8(text), { key: `${i}` });
+      }
+    },
+  };
+}
+
+/** Has all connections read nothing of one topic, and messages be published to it. */
+function publishToAll(size: number, messages: number, options: Kind["options"] = {}): Kind {
+  let subscribed = 0;
+  return {
+    options: { ...callbacks, ...options },
+    count: 100,
+    hold: (channel, conn, _index, server) => {
+      channel.takes = false;
+      conn.subscribe(`topic ${subscribed < 100 ? 1 : 2}`);
+      if (++subscribed % 100 > 0) return;
+      for (let i = 0; i < messages; i++) {
+        const topic = `topic ${subscribed / 100}`;
+        setImmediate(() => server.publish(topic, utf8(textOf(size, i))));
+      }
+    },
+  };
+}
+
+/** Keeps messages of a topic for each connection. */
+function keep(size: number, messages: number, request?: RequestInit): Kind {
+  const options = { ...callbacks, resume: { totalSize: 1e9 }, compression: true } as const;
+  return {
+    options,
+    request: request && (() => request),
+    hold: (channel, conn, index, server) => {
+      if (request === resuming) {
+        bring(channel, clientFrame({ opcode: text, payload: utf8("{}") }));
+      }
+      const topic = `topic ${index}`;
+      conn.subscribe(topic);
+      for (let i = 0; i < messages; i++) server.publish(topic, textOf(size, index * messages + i));
+    },
+  };
+}
 
 const KINDS: Record<string, Kind> = {
   "a long head": { options: callbacks, request: headers(2, 7_500) },
@@ -212,6 +286,27 @@ const KINDS: Record<string, Kind> = {
       for (let i = 0; i < 10; i++) conn.trySend(`${i} ${textOf(2_000, i)}`);
     },
   },
+  "short messages that were published, and are not read": publishAlone(100, 100),
+  "messages that were published, and are not read": publishAlone(2_000, 10),
+  "large messages that were published, and are not read": publishAlone(30_000, 2),
+  "compressed messages that were published, and are not read": {
+    ...publishAlone(30_000, 2, {}, { compression: true }),
+    request: () => compression,
+  },
+  "messages that wait for a slow subscriber": publishAlone(300, 100, { lag: "drop-oldest" }, {
+    limits: { sendHighWaterMark: 1_000 },
+  }),
+  "large messages that wait for a slow subscriber": publishAlone(20_000, 4, {
+    lag: "drop-newest",
+  }, { limits: { sendHighWaterMark: 1_000 } }),
+  "the latest messages for a slow subscriber": publishAlone(300, 100, { lag: "latest" }, {
+    limits: { sendHighWaterMark: 1_000 },
+  }),
+  "a message to many that is not read": publishToAll(60_000, 15),
+  "messages that are kept": keep(300, 50),
+  "large messages that are kept": keep(20_000, 4),
+  "compressed messages that are kept": keep(3_000, 20, compression),
+  "messages that are kept for clients that come back": keep(300, 50, resuming),
   "pings without a pong": {
     options: callbacks,
     hold: (_channel, conn) => {
@@ -252,6 +347,7 @@ async function run({ options = {}, request, hold, raw, count = 200 }: Kind): Pro
     return Promise.resolve({ addr, ref() {}, unref() {}, close: () => Promise.resolve() });
   };
   const conns: Connection[] = [];
+  let openCount = 0;
   const channels: BareChannel[] = [];
   const given = {
     memoryBudget: { size: Infinity },
@@ -259,13 +355,16 @@ async function run({ options = {}, request, hold, raw, count = 200 }: Kind): Pro
     handshakeTimeoutMs: Infinity,
     ...options,
     onEvent: (event: { type: string; conn?: Connection }) => {
-      if (event.type === "open") conns.push(event.conn!);
+      if (event.type !== "open") return;
+      const { remoteAddress } = event.conn!;
+      if (remoteAddress.transport === "tcp") conns[remoteAddress.port] = event.conn!;
+      openCount++;
     },
   } as ServeOptions & ConnectionCallbacks;
   const handler = options.message === undefined ? never : undefined;
   const server = await WebSocketServer.listen(listen, given, handler);
   const connect = (sent: string | undefined) => {
-    const channel = new BareChannel();
+    const channel = new BareChannel(channels.length);
     accept(channel);
     channels.push(channel);
     if (sent !== undefined) bring(channel, utf8(sent));
@@ -274,12 +373,12 @@ async function run({ options = {}, request, hold, raw, count = 200 }: Kind): Pro
     for (let i = 0; i < number; i++) {
       connect(raw === undefined ? upgradeRequest(init?.(i)) : undefined);
     }
-    while (raw === undefined && conns.length < channels.length) await setTimeout(1);
+    while (raw === undefined && openCount < channels.length) await setTimeout(1);
   };
   const holdFrom = async (start: number) => {
     for (let i = start; i < channels.length; i++) {
       raw?.(channels[i], i);
-      hold?.(channels[i], conns[i], i);
+      hold?.(channels[i], conns[i], i, server);
       if (i % 20 === 0) await setTimeout(0);
     }
     await setTimeout(20);
@@ -293,7 +392,8 @@ async function run({ options = {}, request, hold, raw, count = 200 }: Kind): Pro
   const idleBefore = await measure();
   if (isHead) await open(count);
   const idle = await measure();
-  const startCount = server.stats().heldSize;
+  const counted = () => server.stats().heldSize + (server.stats().keptSize ?? 0);
+  const startCount = counted();
   const start = channels.length;
   if (!isHead) await open(count, request);
   const before = isHead ? idle : await measure();
@@ -302,7 +402,7 @@ async function run({ options = {}, request, hold, raw, count = 200 }: Kind): Pro
   const after = await measure();
   const idleSize = isHead ? idle.heap - idleBefore.heap : 0;
   print(
-    (server.stats().heldSize - startCount) / count,
+    (counted() - startCount) / count,
     (after.heap - before.heap - idleSize) / count,
   );
   for (const channel of channels) channel.handler = NOBODY;

@@ -43,6 +43,8 @@ class FakeMember implements BudgetMember {
   readonly #setting: Setting;
   #held = 0;
   #counted = 0;
+  /** What it holds together with others, which does not count for it alone. */
+  sharedSize = 0;
 
   constructor(name: string, setting: Setting) {
     this.name = name;
@@ -64,6 +66,10 @@ class FakeMember implements BudgetMember {
     this.#counted = this.#held;
     if (change !== 0) this.#setting.budget.count(change);
     return this.#held;
+  }
+
+  get retainedSize(): number {
+    return this.#held + this.sharedSize;
   }
 
   get mustWait(): boolean {
@@ -228,6 +234,30 @@ describe("a memory budget", () => {
     assertEquals(budget.isShort, true);
     b.hold(0);
     assertEquals(budget.isShort, false);
+  });
+
+  it("sheds those first that hold the most with others, until what they hold is gone", async () => {
+    const setting = new Setting();
+    const { list: [a, b, c, d], budget } = setting;
+    // Three hold 1,500 bytes together, of which one has most already; a newcomer has read what it got.
+    budget.count(1_500);
+    a.sharedSize = 500;
+    b.sharedSize = 1_500;
+    c.sharedSize = 1_400;
+    d.hold(101);
+    const leave = c.leave.bind(c);
+    c.leave = () => {
+      leave();
+      budget.count(-1_000);
+    };
+    await settle();
+    assertEquals(setting.takeLog(), ["b is shed", "c is shed"]);
+    assertEquals(budget.held, 601);
+    // Its share is that of two, then.
+    a.sharedSize = 400;
+    budget.count(1_500);
+    await settle();
+    assertEquals(setting.takeLog(), [], "nobody has more than its share");
   });
 
   it("sheds nobody whose bytes are gone when it comes to it", async () => {

@@ -1,6 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import type { SharedFrames, Subscriber } from "../../src/connection/subscriber.ts";
+import { type SharedFrames, SharedTally } from "../../src/connection/shared_memory.ts";
+import type { Subscriber } from "../../src/connection/subscriber.ts";
 import { Turns } from "../../src/connection/turns.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 import { Topics } from "../../src/topics/topics.ts";
@@ -13,9 +14,9 @@ function subscriber(received: number[], onSent: () => void = () => {}): Subscrib
     isFinished: false,
     room: 100_000,
     isBehind: false,
-    missedSize: 0,
+    waitingSize: 0,
+    tally: new SharedTally(),
     address: "stream",
-    recountHeld() {},
     sharedWindowBits: 0,
     hasRoomForLength: () => true,
     deflateShared: () => undefined,
