@@ -28,6 +28,15 @@ export interface ServerStats {
   messagesReceived: number;
   /** The messages that were sent on all connections. */
   messagesSent: number;
+  /** The topics that have subscribers. */
+  topics: number;
+  /** The subscriptions that connections have, in all. */
+  subscriptions: number;
+  /**
+   * The messages of topics that subscribers did not get because they read too slowly: for each of them, by
+   * its {@linkcode SubscribeOptions.lag}. See {@linkcode Subscription.dropped} for one subscription.
+   */
+  messagesDropped: number;
   /**
    * The bytes that connections and handshakes hold at the moment: what `memoryBudget` limits. A message of a
    * topic that several connections have not read counts once.
@@ -127,6 +136,9 @@ export class ServerCounters {
       refused: { ...this.#refused },
       dropped: this.#dropped,
       closed: { ...this.#closed },
+      topics: topics.topicCount,
+      subscriptions: topics.subscriptionCount,
+      messagesDropped: topics.dropped,
       ...sums,
     };
   }

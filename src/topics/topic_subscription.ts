@@ -31,6 +31,7 @@ interface Waiting {
 export class TopicSubscription implements Subscription {
   readonly topic: string;
   readonly #subscriber: Subscriber;
+  readonly #onDrop: () => void;
   /** What it has to do with presence, if anything. */
   readonly presence: PresenceClaim | undefined;
   readonly #lag: LagPolicy;
@@ -50,11 +51,17 @@ export class TopicSubscription implements Subscription {
   resumeFrom: Position | undefined;
 
   /**
+   * @param onDrop Is told of each message that is dropped.
    * @throws {RangeError} Where a number among the options is out of its range, or a key or information too
    * long.
    * @throws {TypeError} Where there is no such policy, or `presence` is none.
    */
-  constructor(topic: string, subscriber: Subscriber, options: SubscribeOptions) {
+  constructor(
+    topic: string,
+    subscriber: Subscriber,
+    options: SubscribeOptions,
+    onDrop: () => void,
+  ) {
     const { lag = "close", queueSize = 1024 * 1024, closeCode = CloseCode.TryAgainLater } = options;
     checkOneOf("lag", lag, POLICIES);
     checkLimit("queueSize", queueSize, 0);
@@ -62,6 +69,7 @@ export class TopicSubscription implements Subscription {
     this.presence = resolvePresenceClaim(options.presence);
     this.topic = topic;
     this.#subscriber = subscriber;
+    this.#onDrop = onDrop;
     this.#lag = lag;
     this.#queueSize = queueSize;
     this.#closeCode = closeCode;
@@ -110,7 +118,7 @@ export class TopicSubscription implements Subscription {
           closeCode: this.#closeCode,
           reason: "The peer reads too slowly for a topic",
         });
-        this.#dropped++;
+        this.#drop();
         return "none";
       case "latest": {
         // First: from then on, the slot is a part of nothing larger.
@@ -120,7 +128,7 @@ export class TopicSubscription implements Subscription {
         const before = latest.get(slot);
         if (before !== undefined) {
           latest.delete(slot);
-          this.#dropped++;
+          this.#drop();
           this.#release(before);
         }
         latest.set(slot, waiting);
@@ -135,14 +143,14 @@ export class TopicSubscription implements Subscription {
   #queue(waiting: Waiting): boolean {
     const queue = this.#waiting ??= new Fifo();
     if (this.#lag === "drop-newest" && !this.#hasRoomFor(waiting)) {
-      this.#dropped++;
+      this.#drop();
     } else {
       queue.push(waiting);
       this.#count(waiting, 1);
     }
     while (this.#size - this.#missedSize > this.#queueSize) {
       this.#count(queue.shift()!, -1);
-      this.#dropped++;
+      this.#drop();
     }
     return queue.length > 0;
   }
@@ -172,6 +180,11 @@ export class TopicSubscription implements Subscription {
   #countWaiting(change: number, ownChange: number): void {
     this.#subscriber.waitingSize += change;
     this.#subscriber.tally.count(ownChange);
+  }
+
+  #drop(): void {
+    this.#dropped++;
+    this.#onDrop();
   }
 
   /** Gives the message that waits for longest. */

@@ -90,7 +90,10 @@ export class Topics implements SubscriberTopics {
   #leastRoom = Infinity;
   /** How many times a subscriber has left a topic. */
   #removed = 0;
+  #subscriptionCount = 0;
+  #dropped = 0;
   readonly #flush = (): void => this.flush(true);
+  readonly #countDrop = (): void => void this.#dropped++;
   readonly tally: SharedTally;
   /** Is told which topics have subscribers, where somebody wants to know. */
   watcher: TopicsWatcher | undefined;
@@ -105,6 +108,21 @@ export class Topics implements SubscriberTopics {
 
   constructor(tally: SharedTally = new SharedTally()) {
     this.tally = tally;
+  }
+
+  /** The number of topics with subscribers. */
+  get topicCount(): number {
+    return this.#subscribers.size;
+  }
+
+  /** The number of subscriptions. */
+  get subscriptionCount(): number {
+    return this.#subscriptionCount;
+  }
+
+  /** The number of messages that were dropped, as subscribers were too slow for them. */
+  get dropped(): number {
+    return this.#dropped;
   }
 
   /** Counts the subscribers of a topic. */
@@ -145,7 +163,7 @@ export class Topics implements SubscriberTopics {
 
   subscribe(subscriber: Subscriber, name: string, options: SubscribeOptions): Subscription {
     const topic = this.#names.get(name) ?? ownString(name);
-    const subscription = new TopicSubscription(topic, subscriber, options);
+    const subscription = new TopicSubscription(topic, subscriber, options, this.#countDrop);
     if (subscription.presence !== undefined) this.presence?.checkTopic(topic);
     // What was published before is not for it.
     this.flush();
@@ -162,6 +180,7 @@ export class Topics implements SubscriberTopics {
     }
     const before = own.byTopic.get(topic);
     if (before !== undefined) own.forget(before);
+    else this.#subscriptionCount++;
     own.byTopic.set(topic, subscription);
     if (this.keeper?.isKept(topic)) {
       subscription.resumeFrom = before?.resumeFrom;
@@ -406,6 +425,7 @@ export class Topics implements SubscriberTopics {
 
   #remove(subscriber: Subscriber, topic: string): void {
     this.#removed++;
+    this.#subscriptionCount--;
     const subscribers = this.#subscribers.get(topic)!;
     subscribers.delete(subscriber);
     if (subscribers.size > 0) return;

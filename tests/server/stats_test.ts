@@ -111,6 +111,9 @@ for (const { name, withServer } of TRANSPORTS) {
             bytesReceived: 11 + 8,
             messagesReceived: 1,
             messagesSent: 0,
+            topics: 0,
+            subscriptions: 0,
+            messagesDropped: 0,
             heldSize: 0,
           });
           const conns: Connection[] = [first.conn, second.conn];
@@ -172,4 +175,57 @@ describe("onEvent", () => {
       },
     );
   });
+});
+
+describe("server.stats() of topics", () => {
+  it("counts those with subscribers, subscriptions, and what slow subscribers did not get", () =>
+    withMemoryServer({
+      limits: { sendHighWaterMark: 1_000, sendQueueSize: 10_000 },
+      memoryBudget: false,
+    }, async (server) => {
+      const read = () => {
+        const { topics, subscriptions, messagesDropped } = server.server.stats();
+        return [topics, subscriptions, messagesDropped];
+      };
+      assertEquals(read(), [0, 0, 0]);
+      const first = await server.openPair();
+      const second = await server.openPair();
+      first.conn.subscribe("a");
+      second.conn.subscribe("a");
+      second.conn.subscribe("b");
+      // Once more, with other options: it is the same one.
+      second.conn.subscribe("b", { lag: "latest" });
+      assertEquals(read(), [2, 3, 0]);
+      second.conn.unsubscribe("a");
+      second.conn.unsubscribe("a");
+      assertEquals(read(), [2, 2, 0]);
+
+      const dropped: number[] = [];
+      for (
+        const [lag, queueSize] of [
+          ["drop-oldest", 2_000],
+          ["drop-newest", 2_000],
+          ["latest", undefined],
+          ["close", undefined],
+        ] as const
+      ) {
+        const { client, conn } = await server.openPair();
+        const subscription = conn.subscribe("c", { lag, queueSize });
+        client.socket.pause();
+        for (let i = 0; i < 20; i++) {
+          server.server.publish("c", "x".repeat(1_000));
+          await settle();
+        }
+        assert(subscription.dropped > 0);
+        dropped.push(subscription.dropped);
+        client.socket.reset();
+        await conn.closed;
+        // Also of those that are gone.
+        assertEquals(read(), [2, 2, dropped.reduce((sum, count) => sum + count)]);
+      }
+      first.client.socket.reset();
+      second.client.socket.reset();
+      await Promise.all([first.conn.closed, second.conn.closed]);
+      assertEquals(read(), [0, 0, dropped.reduce((sum, count) => sum + count)]);
+    }));
 });
