@@ -26,7 +26,7 @@ export class ConnectionSubscriber implements Subscriber {
   readonly sharedWindowBits: number | undefined;
   readonly isResumable: boolean;
   isBehind = false;
-  waitingSize = 0;
+  topicsSize = 0;
   readonly tally: SharedTally;
   /** The number of messages it was sent. */
   messagesSent = 0;

@@ -82,8 +82,11 @@ export interface Subscriber {
   readonly room: number;
   /** Whether something has to be sent to it before what is published: set by the topics. */
   isBehind: boolean;
-  /** The bytes of what waits for it, which others may wait for too: set by the topics, which count them. */
-  waitingSize: number;
+  /**
+   * The bytes that topics hold for it: what waits, which others may wait for too, and what is known of members.
+   * Set by the topics, which count them.
+   */
+  topicsSize: number;
   /** Counts what it holds together with others. */
   readonly tally: SharedTally;
   /** Stands for all who have the peer's address. */

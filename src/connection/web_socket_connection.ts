@@ -840,7 +840,7 @@ export class WebSocketConnection<Data>
 
   get retainedSize(): number {
     return this.#budgetedSize() + this.#sendQueue.sharedLength +
-      (this.#subscriber?.waitingSize ?? 0);
+      (this.#subscriber?.topicsSize ?? 0);
   }
 
   shed(): void {

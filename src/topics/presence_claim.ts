@@ -1,11 +1,15 @@
 import { checkNames, type Names, show } from "../checks.ts";
 import type { PresenceEntry, SubscribeOptions } from "../connection/subscriber.ts";
 import { ownString } from "../own_string.ts";
+import { textSize } from "../text_size.ts";
 
 /** The longest key of a member, in bytes of UTF-8. */
 const MAX_KEY_LENGTH = 256;
 /** The longest information about a member, in bytes of JSON. */
 const MAX_INFO_LENGTH = 1024;
+
+/** What it costs to have a member, besides its key and information, in bytes. */
+const MEMBER_COST = 1024;
 
 const encoder = new TextEncoder();
 
@@ -45,6 +49,12 @@ export function resolvePresenceClaim(
   const info = encodeInfo(presence!.info);
   checkLength("an info", encoder.encode(info).length, MAX_INFO_LENGTH);
   return { key: ownString(key), info };
+}
+
+/** The memory that a member takes on its server, about, in bytes: none where a claim is none, or only to watch. */
+export function memberSize(claim: PresenceClaim | undefined): number {
+  if (claim?.key === undefined) return 0;
+  return MEMBER_COST + textSize(claim.key) + textSize(claim.info);
 }
 
 /** Gives what was known of a member: a copy. */

@@ -178,7 +178,7 @@ export class TopicSubscription implements Subscription {
   }
 
   #countWaiting(change: number, ownChange: number): void {
-    this.#subscriber.waitingSize += change;
+    this.#subscriber.topicsSize += change;
     this.#subscriber.tally.count(ownChange);
   }
 

@@ -10,7 +10,7 @@ import type {
 import { ownString } from "../own_string.ts";
 import type { Note } from "../resume/subprotocol.ts";
 import { Batch, type Entry } from "./batch.ts";
-import type { PresenceClaim } from "./presence_claim.ts";
+import { memberSize, type PresenceClaim } from "./presence_claim.ts";
 import { type Except, formOf, PublishedMessage } from "./published_message.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { TopicSubscription } from "./topic_subscription.ts";
@@ -420,6 +420,9 @@ export class Topics implements SubscriberTopics {
     after: TopicSubscription | undefined,
   ): void {
     if (before?.presence === undefined && after?.presence === undefined) return;
+    const change = memberSize(after?.presence) - memberSize(before?.presence);
+    subscriber.tally.count(change);
+    subscriber.topicsSize += change;
     this.presence?.change(topic, subscriber, before?.presence, after?.presence);
   }
 

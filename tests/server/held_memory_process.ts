@@ -303,6 +303,23 @@ const KINDS: Record<string, Kind> = {
     limits: { sendHighWaterMark: 1_000 },
   }),
   "a message to many that is not read": publishToAll(60_000, 15),
+  "members of a topic": {
+    options: callbacks,
+    hold: (_channel, conn, index) => {
+      for (let i = 0; i < 4; i++) {
+        const info = { is: textOf(900, index * 4 + i) };
+        conn.subscribe(`topic ${i}`, { presence: { key: textOf(200, index * 4 + i), info } });
+      }
+    },
+  },
+  "notices of presence that are not read": {
+    options: { ...callbacks, presence: { notice: ({ key }) => textOf(1_000, key.length) } },
+    hold: (channel, conn, index) => {
+      channel.takes = false;
+      const topic = `topic ${Math.floor(index / 10)}`;
+      conn.subscribe(topic, { presence: { key: `${index}` } });
+    },
+  },
   "messages that are kept": keep(300, 50),
   "large messages that are kept": keep(20_000, 4),
   "compressed messages that are kept": keep(3_000, 20, compression),

@@ -339,3 +339,27 @@ describe("what is held in common", () => {
     });
   }
 });
+
+describe("the members of a topic", () => {
+  it("count for the memory that they take, until they leave", async () => {
+    await withMemoryServer({}, async (harness) => {
+      const { server } = harness;
+      const { conn } = await harness.openPair();
+      const other = await harness.openPair();
+      const size = () => server.stats().heldSize;
+      conn.subscribe("x", { presence: true });
+      assertEquals(size(), 0);
+      conn.subscribe("x", { presence: { key: "a".repeat(256), info: "b".repeat(1_000) } });
+      other.conn.subscribe("x", { presence: { key: "c" } });
+      const both = size();
+      assert(both > 2_000 && both < 6_000, `${both}`);
+      assertEquals(server.budget!.held, both);
+      conn.subscribe("x", { presence: { key: "a" } });
+      assert(size() <= both - 1_255, `${size()}`);
+      conn.unsubscribe("x");
+      other.client.socket.reset();
+      await settle();
+      assertEquals([size(), server.budget!.held], [0, 0]);
+    });
+  });
+});

@@ -14,7 +14,7 @@ function subscriber(received: number[], onSent: () => void = () => {}): Subscrib
     isFinished: false,
     room: 100_000,
     isBehind: false,
-    waitingSize: 0,
+    topicsSize: 0,
     tally: new SharedTally(),
     address: "stream",
     sharedWindowBits: 0,
