@@ -95,8 +95,10 @@ export function isError<T extends Error>(
   }
 }
 
-/** Whether a value that the program threw says that an `AbortSignal` aborted. */
-export function isAbortError(value: unknown): boolean {
+/** Whether a value that the program threw says that it gave up since a signal aborted. */
+export function saysAborted(value: unknown, signal: AbortSignal | undefined): boolean {
+  if (signal?.aborted !== true) return false;
+  if (value === signal.reason) return true;
   try {
     return (value as { name?: unknown } | undefined)?.name === "AbortError";
   } catch {

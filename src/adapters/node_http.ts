@@ -1,11 +1,8 @@
 /**
  * WebSockets on an HTTP server that exists: one of `node:http` or `node:https`, with the framework
  * that stands on it, such as Express, Fastify or Hono. On Node, and on Deno and Bun by what they have
- * under these names: the tests of all this run on the three alike. What differs:
- *
- * - Bun takes an upgrade behind a request that is not answered yet for plain HTTP.
- * - Deno takes a reset of a TLS connection for its end: the `signal` of the `upgrade` hook does not
- *   abort then.
+ * under these names: the tests of all this run on the three alike. What differs: Bun takes an upgrade
+ * behind a request that is not answered yet for plain HTTP.
  *
  * @example
  * ```ts

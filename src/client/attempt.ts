@@ -216,7 +216,7 @@ export class Attempt<Data> {
       reportError: (error, conn) => reportError(onError, error, conn as Connection<Data>),
       removeConnection() {},
     });
-    conn.answer(EMPTY, received);
+    conn.answer(EMPTY, received, false);
     conn.startLater();
     return conn;
   }

@@ -47,7 +47,7 @@ export class Intake implements TurnTaker {
   #waitingSize = 0;
   /** The bytes of the last read. */
   #readSize = 0;
-  /** Whether the peer's FIN waits behind bytes that wait for their turn. */
+  /** Whether the peer's FIN waits, behind bytes that wait for their turn or for the next `proceed`. */
   #isEndHeld = false;
 
   /** Creates an intake; its channel is paused, or brings nothing before {@linkcode Intake.pauseUnlessReading}. */
@@ -120,9 +120,14 @@ export class Intake implements TurnTaker {
     this.#turns.wait(this);
   }
 
-  /** Takes bytes that are to be decoded before those of the channel, with the next `proceed`. */
-  prepend(bytes: Uint8Array): void {
+  /**
+   * Takes bytes that are to be decoded before those of the channel, with the next `proceed`.
+   *
+   * @param hasEnded Whether the peer's FIN has come behind them.
+   */
+  prepend(bytes: Uint8Array, hasEnded: boolean): void {
     if (bytes.length > 0) this.#undecoded = bytes;
+    this.#isEndHeld = hasEnded;
   }
 
   /** Takes bytes of the channel; `lent` as in `ByteChannelHandler.receive`. */

@@ -3,7 +3,7 @@ import { CloseCode } from "../codec/close_code.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
 import { checkBoolean, checkOptions, checkSignal, type Names, type Optional } from "../checks.ts";
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
-import { callHook, isAbortError, isError, isThenable, untilSettled } from "../hooks.ts";
+import { callHook, isError, isThenable, saysAborted, untilSettled } from "../hooks.ts";
 import { clearTimeout, setImmediate, setTimeout } from "../timers.ts";
 import { isReadableStream } from "../values.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
@@ -232,10 +232,10 @@ export class WebSocketConnection<Data>
    * @param response What is still to be sent of the opening handshake.
    * @param received What has arrived behind the opening handshake.
    */
-  answer(response: Uint8Array, received: Uint8Array): void {
+  answer(response: Uint8Array, received: Uint8Array, hasEnded: boolean): void {
     this.#sendQueue.sendHandshake(response);
     this.#bytesReceived = received.length;
-    this.#intake.prepend(received);
+    this.#intake.prepend(received, hasEnded);
   }
 
   /**
@@ -1170,8 +1170,7 @@ export class WebSocketConnection<Data>
 
   /** Whether a program failed because `signal` had told it to stop. */
   #isForEnd(error: unknown): boolean {
-    const signal = this.#ending?.signal;
-    return signal?.aborted === true && (error === signal.reason || isAbortError(error));
+    return saysAborted(error, this.#ending?.signal);
   }
 
   failHandler(error: unknown): void {

@@ -108,11 +108,11 @@ class Acceptor<Data> implements HandshakeOwner<Data>, ConnectionOwner {
 
   acceptUpgrade(
     _handshake: OpeningHandshake<Data>,
-    { channel, info, response, received }: AcceptedUpgrade<Data>,
+    { channel, info, response, received, hasEnded }: AcceptedUpgrade<Data>,
   ): void {
     const { connection, callbacks } = this.#settings;
     const conn = new WebSocketConnection("server", channel, info, connection, callbacks, this);
-    conn.answer(response, received);
+    conn.answer(response, received, hasEnded);
     conn.startLater();
     this.#accepted.resolve(conn);
   }

@@ -33,6 +33,7 @@ export class ChannelWriter {
   #isStalled = false;
   #timer: unknown;
   readonly #owner: ChannelWriterOwner;
+  #closeReason: unknown;
   /** Called when the channel is gone. */
   onClose: (() => void) | undefined;
 
@@ -54,6 +55,11 @@ export class ChannelWriter {
     return this.#closed;
   }
 
+  /** Why the channel is gone, as the program is told. */
+  get closeReason(): unknown {
+    return this.#closeReason;
+  }
+
   /** The bytes of the chunk that waits for the peer: all of it is held, however much of it was sent. */
   get heldSize(): number {
     // A small one is sent at once.
@@ -63,6 +69,11 @@ export class ChannelWriter {
   /** Whether the peer has taken nothing for two seconds. */
   get isStalled(): boolean {
     return this.#isStalled;
+  }
+
+  /** Whether a chunk waits for the peer to take it. */
+  get isWaiting(): boolean {
+    return this.#drained !== undefined;
   }
 
   /** How many bytes were written. */
@@ -114,9 +125,10 @@ export class ChannelWriter {
     this.#owner.tellProgress();
   }
 
-  /** The channel is gone. */
-  close(): void {
+  /** The channel is gone; `reason` is what the program is told of it. */
+  close(reason: unknown): void {
     this.#closed = true;
+    this.#closeReason = reason;
     this.drain();
     this.onClose?.();
   }

@@ -2,9 +2,10 @@ import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
 import type { Budget, BudgetMember } from "../connection/budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
 import type { DelayQueue, Waiting } from "../connection/delays.ts";
+import { joinChunks } from "../connection/join_chunks.ts";
 import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
-import { isError, reportError } from "../hooks.ts";
+import { isError, reportError, saysAborted } from "../hooks.ts";
 import type { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
 import { computeAccept } from "../handshake/accept_key.ts";
 import { parseContentLength } from "../handshake/content_length.ts";
@@ -40,6 +41,8 @@ export interface AcceptedUpgrade<Data> {
   readonly response: Uint8Array;
   /** The bytes that arrived behind the request. */
   readonly received: Uint8Array;
+  /** Whether the client has ended its side behind them. */
+  readonly hasEnded: boolean;
 }
 
 /** Whoever owns an opening handshake. */
@@ -80,6 +83,10 @@ const CUT =
  * larger than all of the budget, does not make memory short.
  */
 const MAX_RESPONSE_SHARE = 3 / 8;
+/** From so many bytes on that wait behind the request, no more is read before they are used. */
+const MAX_WAITING = 4 * 1024;
+/** How long a client that has ended its side is waited for while there is nothing to send it, in milliseconds. */
+const MAX_QUIET_MS = 500;
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /**
@@ -99,6 +106,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   /** Whether somebody else has parsed the head: what arrives follows it. */
   #isParsed = false;
   #head: RequestHead | undefined;
+  /** Tells the program of the end of the client. */
   #abort: AbortController | undefined;
   /** What this waits in for the end of its time. */
   #deadline: DelayQueue | undefined;
@@ -120,6 +128,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   /** Takes the bytes of a body; undefined where none is being received. */
   #receiveBody: ((bytes: Uint8Array) => void) | undefined;
   #failBody: ((error: HandshakeError) => void) | undefined;
+  /** Whether the client has ended its side while the program was at work for it. */
+  #hasEnded = false;
   #isAnswering = false;
   #isAnswered = false;
   #isDropped = false;
@@ -175,15 +185,13 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
    */
   receiveRequest(parts: RequestParts, received: Uint8Array): void {
     this.#isParsed = true;
-    this.#channel.pause();
     try {
       this.#head = checkRequestParts(parts, this.#settings.headLimits.maxFields);
     } catch (error) {
       void this.#refuse(error);
       return;
     }
-    this.#received = cloneBytes(received, 0, received.length);
-    this.recountHeld();
+    this.#keep(received);
     void this.#serve(this.#head);
   }
 
@@ -200,6 +208,10 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
       this.#waitForMemory(this.recountHeld());
       return;
     }
+    if (this.#head !== undefined) {
+      this.#keep(bytes);
+      return;
+    }
     let consumed;
     try {
       consumed = this.#parser.push(bytes);
@@ -208,21 +220,58 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
       return;
     }
     const head = this.#head = this.#parser.head;
-    if (head !== undefined) this.#received = cloneBytes(bytes, consumed, bytes.length);
-    this.recountHeld();
     if (head === undefined) {
+      this.recountHeld();
       this.#place?.move("begun");
       return;
     }
-    this.#channel.pause();
+    this.#keep(bytes.subarray(consumed));
     void this.#serve(head);
   }
 
+  /**
+   * Keeps a copy of what follows the request until it is its turn. Reading goes on, as far as that is little:
+   * the end of the client's side is behind it.
+   */
+  #keep(bytes: Uint8Array): void {
+    const before = this.#received;
+    const size = before.length + bytes.length;
+    if (before.length > 0) this.#received = joinChunks([before, bytes], size);
+    else if (size > 0) this.#received = cloneBytes(bytes, 0, size);
+    this.recountHeld();
+    if (size >= MAX_WAITING) this.#channel.pause();
+  }
+
   receiveEnd(): void {
-    if (this.#isAnswering) this.#limitAnswer();
+    if (this.#isAnswering) this.#takeEnd();
     else if (this.#failBody !== undefined) this.#failBody(INCOMPLETE);
     else if (!this.hasBegun) this.#channel.end();
     else if (this.#head === undefined) void this.#refuse(INCOMPLETE);
+    else this.#takeEnd();
+  }
+
+  /**
+   * The client has ended its side while the program was at work for it: mostly, it has left. As HTTP servers
+   * do, that is told at once. Yet one that is still there gets what is sent without delay: if it is not,
+   * the system answers by a reset.
+   */
+  #takeEnd(): void {
+    if (this.#isAnswered) return;
+    this.#hasEnded = true;
+    this.#dropOnceQuiet();
+    this.#tellLeft();
+  }
+
+  #dropOnceQuiet(): void {
+    const { written } = this.#writer;
+    this.#timer = this.#settings.connection.clock.setTimeout(() => {
+      if (this.#writer.written === written && !this.#writer.isWaiting) this.drop();
+      else this.#dropOnceQuiet();
+    }, MAX_QUIET_MS);
+  }
+
+  #tellLeft(): void {
+    this.#abort?.abort(new DOMException("The client has left", "AbortError"));
   }
 
   drain(): void {
@@ -234,11 +283,11 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     if (this.#givenSize === 0) this.#place?.leave();
     this.#deadline?.delete(this);
     this.#settings.connection.clock.clearTimeout(this.#timer);
-    this.#writer.close();
     this.#releaseHeld();
     this.#owner.budget?.leave(this);
     this.#failBody?.(INCOMPLETE);
-    this.#abort?.abort(new DOMException("The client has left", "AbortError"));
+    if (!this.#isAnswered) this.#tellLeft();
+    this.#writer.close(this.#abort?.signal.reason);
     this.#owner.endHandshake(this, this.#refusal, this.#channel.remoteAddress);
   }
 
@@ -296,7 +345,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   /** Reads no more of the body for now, where others need the memory. */
   #waitForMemory(held: number): void {
     const { budget } = this.#owner;
-    if (this.#body === undefined || budget === undefined || !budget.isShort) return;
+    if (this.#receiveBody === undefined || budget === undefined || !budget.isShort) return;
     if (!budget.mustWait(this, held)) return;
     this.#waitsForMemory = true;
     this.#channel.pause();
@@ -405,6 +454,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
         : acceptance.headers,
     });
     this.#deadline?.delete(this);
+    this.#settings.connection.clock.clearTimeout(this.#timer);
     this.#place?.leave();
     const received = this.#received;
     this.#releaseHeld();
@@ -420,6 +470,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
       },
       response,
       received,
+      hasEnded: this.#hasEnded,
     });
   }
 
@@ -469,19 +520,18 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     this.#receiveBody = (bytes) => {
       body.append(bytes, 0, Math.min(bytes.length, length - body.length), length);
       if (body.length < length) return;
-      this.#channel.pause();
+      this.#receiveBody = this.#failBody = undefined;
       resolve();
     };
     this.#receiveBody(this.#received);
     this.#received = EMPTY;
     if (body.length < length) {
+      if (this.#hasEnded || this.#isClosed) this.#failBody?.(INCOMPLETE);
       this.#place?.move("begun");
       this.#channel.resume();
     }
     await promise;
     this.#place?.move("served");
-    this.#receiveBody = this.#failBody = undefined;
-    this.#waitsForMemory = false;
     this.#givenSize = Math.ceil(length * BODY_COPIES);
     this.#body = undefined;
     this.recountHeld();
@@ -493,15 +543,19 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
 
   async #respond(response: Response, isHead: boolean): Promise<void> {
     // Nobody waits for it any more, but its body may hold a file.
-    if (this.#isClosed || this.#isAnswering) cancelBody(response);
+    if (this.#isClosed || this.#isAnswering) cancelBody(response, this.#abort?.signal.reason);
     else await this.#answer(() => sendResponse(this.#writer, response, isHead));
   }
 
   async #refuse(error: unknown): Promise<void> {
     if (this.#isClosed || this.#isAnswering) {
-      // Nobody can be told any more. That a hook gives up when its signal aborts is no error.
-      const isExpected = isError(error, HandshakeError) || error === this.#abort?.signal.reason;
+      // Nobody can be told any more.
+      const isExpected = isError(error, HandshakeError) || this.#isGivenUp(error);
       if (!isExpected) reportError(this.#settings.onError, error);
+      return;
+    }
+    if (this.#hasEnded && this.#isGivenUp(error)) {
+      this.drop();
       return;
     }
     await this.#answer(() => {
@@ -509,6 +563,11 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
       this.#refusal = error;
       return this.#writer.write(this.#encodeRefusal(error));
     });
+  }
+
+  /** Whether the program says by an error that it has given up, as its signal asked for. */
+  #isGivenUp(error: unknown): boolean {
+    return saysAborted(error, this.#abort?.signal);
   }
 
   /** Sends the one answer, and ends the channel behind it. */
@@ -526,7 +585,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     try {
       await send();
     } catch (error) {
-      reportError(this.#settings.onError, error);
+      if (!this.#isGivenUp(error)) reportError(this.#settings.onError, error);
       if (this.#writer.written > written) {
         // An answer that is not whole must not look as if it were.
         this.#channel.abort();
@@ -545,16 +604,6 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     }
   }
 
-  /**
-   * The client has ended its side, and may have left: nothing tells, while a response of the program's
-   * has nothing to send.
-   */
-  #limitAnswer(): void {
-    const { connection: { clock }, handshakeTimeoutMs } = this.#settings;
-    if (this.#isAnswered || handshakeTimeoutMs === Infinity) return;
-    this.#timer = clock.setTimeout(() => this.#channel.abort(), handshakeTimeoutMs);
-  }
-
   #encodeRefusal(error: HandshakeError): Uint8Array {
     return encodeRefusal(error, { isHead: this.#head?.method === "HEAD" });
   }
@@ -569,6 +618,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
 
   #createInfo(subprotocols: readonly string[]): RequestInfo {
     const abort = this.#abort ??= new AbortController();
+    if (this.#hasEnded) this.#tellLeft();
     return {
       remoteAddress: this.#channel.remoteAddress,
       localAddress: this.#channel.localAddress,

@@ -45,8 +45,14 @@ export interface RequestInfo {
    */
   readonly subprotocols: readonly string[];
   /**
-   * Aborts where the client leaves by a reset, or the handshake takes too long, while the hook is awaited. A
-   * client that only ends its side is seen behind the hook.
+   * Aborts where the client leaves, by a reset or by the end of its side, while the hook is awaited or its
+   * response is sent, and where the hook takes longer than `handshakeTimeoutMs`. A hook that then throws the
+   * reason, or an `AbortError`, is not reported to `onError`.
+   *
+   * A client that has only ended its side, and waits for the answer, can't be told from one that has left. It
+   * gets what is sent without a pause of half a second; then it is dropped, and the stream of a response
+   * cancelled. The end is seen behind what came before it: where 4 KiB or more have come behind the
+   * request, not before the hook has returned.
    */
   readonly signal: AbortSignal;
 }

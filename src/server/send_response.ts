@@ -42,16 +42,16 @@ export async function sendResponse(
       );
     }
   } finally {
-    chunks?.cancel();
+    chunks?.cancel(writer.closeReason);
   }
 }
 
 /** Gives up a body that is not sent. */
-export function cancelBody(response: Response): void {
+export function cancelBody(response: Response, reason?: unknown): void {
   callHook(() => {
     const { body } = response;
     if (!body || body.locked) return;
-    openBody(body).cancel();
+    openBody(body).cancel(reason);
   }, () => {});
 }
 
@@ -59,7 +59,7 @@ export function cancelBody(response: Response): void {
 interface Chunks {
   read(): PromiseLike<{ done?: boolean; value?: unknown }>;
   /** Gives them up; what their source makes of that is nothing to wait for. */
-  cancel(): void;
+  cancel(reason?: unknown): void;
 }
 
 /** A body that is a stream of Node's. */
@@ -76,7 +76,10 @@ interface NodeStream {
 function openBody(body: object): Chunks {
   if (isReadableStream(body)) {
     const reader = body.getReader();
-    return { read: () => reader.read(), cancel: () => callHook(() => reader.cancel(), () => {}) };
+    return {
+      read: () => reader.read(),
+      cancel: (reason) => callHook(() => reader.cancel(reason), () => {}),
+    };
   }
   // Nobody else may listen, and it may fail while it is not read: that would end the process.
   if (isNodeStream(body)) body.on("error", () => {});
@@ -110,7 +113,7 @@ async function sendBody(
   maxLength: number,
 ): Promise<number> {
   // The client may leave while nothing comes of the body.
-  writer.onClose = () => chunks.cancel();
+  writer.onClose = () => chunks.cancel(writer.closeReason);
   let length = 0;
   while (!writer.closed) {
     const { done, value } = await readChunk(writer, chunks);

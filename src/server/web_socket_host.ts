@@ -316,7 +316,7 @@ export abstract class WebSocketHost<Data>
 
   acceptUpgrade(
     handshake: OpeningHandshake<Data>,
-    { channel, info, response, received }: AcceptedUpgrade<Data>,
+    { channel, info, response, received, hasEnded }: AcceptedUpgrade<Data>,
   ): void {
     const { connection, callbacks } = this.#settings;
     this.#handshakes.delete(handshake);
@@ -324,7 +324,7 @@ export abstract class WebSocketHost<Data>
     this.#connections.add(conn);
     this.#admission.add(channel.remoteAddress);
     this.#counters.countOpen();
-    conn.answer(response, received);
+    conn.answer(response, received, hasEnded);
     this.#tell({ type: "open", conn });
     conn.start(this.#handler);
   }

@@ -1,19 +1,13 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import type { RequestInfo, UpgradeAcceptance } from "../../src/server/mod.ts";
+import { withFolder } from "../adapters/server.ts";
 import type { RawResponse } from "../support/raw_client.ts";
 import { KEY, type RequestInit, upgradeRequest } from "../support/requests.ts";
-import { skipUnless } from "../support/skip.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { type MountSetup, STAGES } from "./harness.ts";
 import { Relay } from "./relay.ts";
-
-// Those of Deno take a reset for an end.
-const needsTlsResets = skipUnless(
-  !("Deno" in globalThis),
-  "needs TLS sockets of node:https that tell a reset from an end: those of Node and Bun do",
-);
 
 /** A refusal is one line of plain text, and says that the connection closes. */
 function checkRefusal(response: RawResponse, status: number): void {
@@ -222,9 +216,7 @@ for (const { name, withMounted } of STAGES) {
       });
     });
 
-    it("by RST while the hook is awaited: its signal aborts", {
-      skip: name === "https" && needsTlsResets,
-    }, () => {
+    it("by RST while the hook is awaited: its signal aborts", () => {
       const gate = Promise.withResolvers<UpgradeAcceptance<undefined>>();
       let info: RequestInfo | undefined;
       const setup: MountSetup<undefined> = {
@@ -247,6 +239,33 @@ for (const { name, withMounted } of STAGES) {
         relay.close();
       });
     });
+
+    for (const unix of name === "http" ? [false, true] : [false]) {
+      it(`by FIN${unix ? " on a Unix socket" : ""} while the hook is awaited: its signal aborts`, async () => {
+        let info: RequestInfo | undefined;
+        const setup: MountSetup<undefined> = {
+          handshakeTimeoutMs: Infinity,
+          upgrade(_, given) {
+            info = given;
+            return new Promise(() => {});
+          },
+        };
+        await withFolder((folder) => {
+          const path = unix ? `${folder}/socket` : undefined;
+          return withMounted({ ...setup, path }, async (server) => {
+            const client = await server.request(upgradeRequest(), "early");
+            await eventually("the hook to be called", () => info !== undefined);
+            assertEquals(info!.signal.aborted, false);
+            client.socket.end();
+            await eventually("the signal to abort", () => info!.signal.aborted);
+            assertEquals((info!.signal.reason as DOMException).name, "AbortError");
+            await eventually("the client to be dropped", () => {
+              return server.server.stats().handshakes === 0;
+            });
+          });
+        });
+      });
+    }
 
     it("by RST at every part of the request", () =>
       withMounted({}, async (server) => {

@@ -1,0 +1,338 @@
+import { describe, it } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import type { RequestInfo } from "../../src/server/mod.ts";
+import { decodeUtf8, textFrame, utf8 } from "../support/raw_client.ts";
+import { httpRequest, upgradeRequest } from "../support/requests.ts";
+import { withMemoryServer } from "../support/transports.ts";
+import { settle } from "../support/turn.ts";
+import { eventually } from "../support/waiter.ts";
+
+/** A hook that is called, and returns when it is told to. */
+function createHook<Result>() {
+  const { promise, resolve, reject } = Promise.withResolvers<Result>();
+  const hook = {
+    info: undefined as RequestInfo | undefined,
+    call(_: Request, info: RequestInfo): Promise<Result> {
+      hook.info = info;
+      return promise;
+    },
+    resolve,
+    reject,
+    get signal(): AbortSignal {
+      assert(hook.info !== undefined, "the hook was not called");
+      return hook.info.signal;
+    },
+  };
+  return hook;
+}
+
+/** A body that is written to by hand. */
+function createBody() {
+  let controller!: ReadableStreamDefaultController<Uint8Array>;
+  const reasons: unknown[] = [];
+  const stream = new ReadableStream<Uint8Array>({
+    start: (given) => void (controller = given),
+    cancel: (reason) => void reasons.push(reason),
+  });
+  return {
+    /** What it was cancelled with. */
+    reasons,
+    respond: () => new Response(stream),
+    write: (text: string) => controller.enqueue(utf8(text)),
+    close: () => controller.close(),
+    fail: (error: unknown) => controller.error(error),
+  };
+}
+
+for (const hookName of ["fetch", "upgrade"] as const) {
+  const request = hookName === "fetch" ? httpRequest() : upgradeRequest();
+
+  describe(`a client that ends its side while the ${hookName} hook is awaited`, () => {
+    it("is told of at once, and dropped after half a second", () => {
+      const hook = createHook<never>();
+      return withMemoryServer({ [hookName]: hook.call }, async (server) => {
+        const client = await server.request(request);
+        assertEquals(hook.signal.aborted, false);
+        client.socket.end();
+        assertEquals(hook.signal.aborted, true);
+        assertEquals((hook.signal.reason as DOMException).name, "AbortError");
+        await server.clock.advance(499);
+        assertEquals(client.isClosed, false);
+        await server.clock.advance(1);
+        assertEquals([client.isClosed, client.receivedSize], [true, 0]);
+        assertEquals(server.server.stats().handshakes, 0);
+        assertEquals(server.clock.pending, []);
+      });
+    });
+
+    for (
+      const [what, headers] of [["at once", {}], ["and is asked for", { Origin: "x:" }]] as const
+    ) {
+      it(`has the signal aborted already where it ended with the request, ${what}`, () => {
+        const hook = createHook<never>();
+        const setup = { [hookName]: hook.call, origin: () => settle(1).then(() => true) };
+        return withMemoryServer(setup, async (server) => {
+          const client = await server.request(
+            (hookName === "fetch" ? httpRequest : upgradeRequest)({ headers }),
+          );
+          client.socket.end();
+          await eventually("the hook", () => hook.info !== undefined);
+          assertEquals(hook.signal.aborted, true);
+        });
+      });
+    }
+
+    it("gets the response that comes within half a second", () => {
+      const hook = createHook<Response>();
+      return withMemoryServer({ [hookName]: hook.call }, async (server) => {
+        const client = await server.request(request);
+        client.socket.end();
+        await server.clock.advance(499);
+        hook.resolve(new Response("late", { status: 403 }));
+        const { status, body } = await client.readResponse();
+        assertEquals([status, body], [403, "late"]);
+        await client.untilClosed();
+        assertEquals([client.error, server.clock.pending], [undefined, []]);
+      });
+    });
+
+    for (
+      const [what, error] of [
+        ["the reason", undefined],
+        ["an AbortError", new DOMException("Given up", "AbortError")],
+      ]
+    ) {
+      it(`is dropped, and nothing is reported, where the hook throws ${what}`, () => {
+        const hook = createHook<never>();
+        return withMemoryServer({ [hookName]: hook.call }, async (server) => {
+          const client = await server.request(request);
+          client.socket.end();
+          hook.reject(error ?? hook.signal.reason);
+          await client.untilClosed();
+          assertEquals([client.receivedSize, server.takeErrors()], [0, []]);
+        });
+      });
+    }
+
+    it("gets 500 where the hook throws something else, which is reported", () => {
+      const hook = createHook<never>();
+      return withMemoryServer({ [hookName]: hook.call }, async (server) => {
+        const client = await server.request(request);
+        client.socket.end();
+        hook.reject(new Error("broken"));
+        assertEquals((await client.readResponse()).status, 500);
+        assertEquals(server.takeErrors().map(String), ["Error: broken"]);
+      });
+    });
+
+    it("is not read from any more once 4 KiB have come behind the request, which count", () => {
+      const hook = createHook<never>();
+      return withMemoryServer({ [hookName]: hook.call }, async (server) => {
+        const client = await server.request(request);
+        const channel = server.channelOf(client);
+        const before = server.server.stats().heldSize;
+        for (let sent = 0; sent < 4_096; sent += 128) {
+          assertEquals(channel.isPaused, false);
+          client.send(new Uint8Array(128));
+          assertEquals(server.server.stats().heldSize, before + sent + 128);
+        }
+        assertEquals(channel.isPaused, true);
+        client.send(new Uint8Array(100_000));
+        client.socket.end();
+        await settle();
+        assertEquals(server.server.stats().heldSize, before + 4_096);
+        assertEquals(hook.signal.aborted, false);
+        await server.clock.advance(10_000);
+        assertEquals((await client.readResponse()).status, 408);
+      });
+    });
+
+    it("is not read from where as much has come with the request", () => {
+      const hook = createHook<never>();
+      return withMemoryServer({ [hookName]: hook.call }, async (server) => {
+        const client = await server.request(request, new Uint8Array(4_096));
+        assertEquals(server.channelOf(client).isPaused, true);
+      });
+    });
+  });
+}
+
+describe("what a client sends behind its upgrade request while the hook is awaited", () => {
+  for (const hasEnded of [false, true]) {
+    it(`is received in order once it returns${hasEnded ? ", and the end behind it" : ""}`, () => {
+      const hook = createHook<object>();
+      const received: unknown[] = [];
+      const setup = {
+        upgrade: hook.call,
+        message: (_: unknown, data: unknown) => void received.push(data),
+      };
+      return withMemoryServer(setup, async (server) => {
+        const client = await server.request(upgradeRequest());
+        // The last ones wait in the channel, past the bound, unless the end is to be seen.
+        const texts = Array.from({ length: hasEnded ? 20 : 60 }, (_, i) => `${i}`.padEnd(100));
+        for (const text of texts) {
+          const frame = textFrame(text);
+          client.send(frame.subarray(0, 50));
+          client.send(frame.subarray(50));
+        }
+        assertEquals(server.channelOf(client).isPaused, !hasEnded);
+        if (hasEnded) client.socket.end();
+        assertEquals(hook.signal.aborted, hasEnded);
+        await server.clock.advance(400);
+        hook.resolve({});
+        assertEquals((await client.readHead()).status, 101);
+        await eventually("the messages", () => received.length === texts.length);
+        assertEquals(received, texts);
+        if (hasEnded) {
+          assertEquals((await client.readToEnd()).length, 0);
+          await client.untilClosed();
+          await eventually("the end", () => server.server.connections.size === 0);
+          assertEquals(server.server.stats().closed, { 1006: 1 });
+        }
+      });
+    });
+  }
+
+  it("belongs to no body", () => {
+    const bodies: string[] = [];
+    const hook = createHook<Response>();
+    const fetch = async (request: Request, info: RequestInfo) => {
+      bodies.push(await request.text());
+      return hook.call(request, info);
+    };
+    return withMemoryServer({ fetch }, async (server) => {
+      const head = httpRequest({ method: "POST", headers: { "Content-Length": "4" } });
+      const client = await server.request(head, "bo");
+      client.send("dy");
+      client.send("GET / HTTP/1.1\r\n");
+      client.socket.end();
+      await eventually("the hook", () => hook.info !== undefined);
+      assertEquals([bodies, hook.signal.aborted], [["body"], true]);
+      hook.resolve(new Response("done"));
+      assertEquals((await client.readResponse()).body, "done");
+    });
+  });
+});
+
+describe("a client that ends its side where a body is expected", () => {
+  const expecting = httpRequest({
+    method: "POST",
+    headers: { "Content-Length": "4", Expect: "100-continue" },
+  });
+
+  for (const [body, status] of [["body", 200], ["bo", 400]] as const) {
+    it(`gets ${status} where "${body}" had come before it had taken the 100`, () => {
+      const fetch = async (request: Request) => new Response(await request.text());
+      return withMemoryServer({ fetch }, async (server) => {
+        const client = await server.connect();
+        client.socket.pause();
+        client.send(expecting);
+        client.send(body);
+        client.socket.end();
+        client.socket.resume();
+        assertEquals((await client.readHead()).status, 100);
+        assertEquals((await client.readResponse()).status, status);
+      });
+    });
+  }
+});
+
+describe("a client that ends its side while it gets a response", () => {
+  it("gets what comes without a pause of half a second, for as long as that takes", () => {
+    const body = createBody();
+    return withMemoryServer({ fetch: body.respond }, async (server) => {
+      const client = await server.request(httpRequest());
+      await client.readHead();
+      client.socket.end();
+      for (let i = 0; i < 50; i++) {
+        await server.clock.advance(499);
+        body.write("more");
+        assertEquals(decodeUtf8(await client.readBytes(4)), "more");
+      }
+      body.close();
+      assertEquals((await client.readToEnd()).length, 0);
+      await client.untilClosed();
+      assertEquals([client.error, body.reasons], [undefined, []]);
+    });
+  });
+
+  it("may read slowly", () => {
+    const body = createBody();
+    return withMemoryServer({ fetch: body.respond }, async (server) => {
+      const client = await server.request(httpRequest());
+      await client.readHead();
+      client.socket.pause();
+      client.socket.end();
+      body.write("slow");
+      body.close();
+      await server.clock.advance(9_000);
+      client.socket.resume();
+      assertEquals(decodeUtf8(await client.readToEnd()), "slow");
+    });
+  });
+
+  it("is dropped, and the body cancelled, within a second where nothing comes", () => {
+    const body = createBody();
+    const hook = createHook<Response>();
+    return withMemoryServer({ fetch: hook.call }, async (server) => {
+      const client = await server.request(httpRequest());
+      hook.resolve(body.respond());
+      await client.readHead();
+      await server.clock.advance(100_000);
+      client.socket.end();
+      assertEquals(hook.signal.aborted, true);
+      body.write("still");
+      assertEquals(decodeUtf8(await client.readBytes(5)), "still");
+      await server.clock.advance(499);
+      assertEquals(body.reasons, []);
+      await server.clock.advance(501);
+      assertEquals(body.reasons, [hook.signal.reason]);
+      assert(client.error instanceof Error, "the end of a response that is not whole");
+      assertEquals(server.server.stats().handshakes, 0);
+    });
+  });
+
+  it("has nothing reported where the body fails with the signal", () => {
+    const body = createBody();
+    const fetch = (_: Request, { signal }: RequestInfo) => {
+      signal.addEventListener("abort", () => body.fail(signal.reason));
+      return body.respond();
+    };
+    return withMemoryServer({ fetch }, async (server) => {
+      const client = await server.request(httpRequest());
+      await client.readHead();
+      client.socket.end();
+      await client.untilClosed();
+      assert(client.error instanceof Error, "the end of a response that is not whole");
+      assertEquals(server.takeErrors(), []);
+    });
+  });
+
+  it("has the body cancelled with the reason of the signal by a reset, too", () => {
+    const body = createBody();
+    const hook = createHook<Response>();
+    return withMemoryServer({ fetch: hook.call }, async (server) => {
+      const client = await server.request(httpRequest());
+      hook.resolve(body.respond());
+      await client.readHead();
+      client.socket.reset();
+      assertEquals(hook.signal.aborted, true);
+      await settle();
+      assertEquals(body.reasons, [hook.signal.reason]);
+    });
+  });
+});
+
+describe("the signal of a hook", () => {
+  it("does not abort where the client has had its whole response", () => {
+    const hook = createHook<Response>();
+    return withMemoryServer({ fetch: hook.call }, async (server) => {
+      const client = await server.request(httpRequest());
+      hook.resolve(new Response("all"));
+      await client.readResponse();
+      await client.finish();
+      await settle();
+      assertEquals(hook.signal.aborted, false);
+    });
+  });
+});
