@@ -28,8 +28,8 @@ export interface ShutdownOptions {
    */
   spreadMs?: number | undefined;
   /**
-   * How long to wait for the connections to close, from the end of `spreadMs` on, in milliseconds:
-   * an integer from 1 to 2,147,483,647, or `Infinity`. Past it they are dropped.
+   * How long to wait for the connections to close and responses to end, from the end of `spreadMs` on, in
+   * milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`. Past it they are dropped.
    *
    * @default {5000}
    */
@@ -76,9 +76,10 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
   /** Resolves when the server has been shut down: nothing listens any more, and no connection is open. */
   readonly finished: Promise<void>;
   /**
-   * Shuts the server down: listens no more, closes the connections with 1001, waits for them, and drops
-   * those that have not closed in time. Handshakes under way are refused with 503, and so is what comes
-   * from an HTTP server that this one is mounted on.
+   * Shuts the server down: listens no more, closes the connections with 1001, waits for them, and for plain
+   * HTTP responses to clients that have not left, and drops those that have not ended in time. Handshakes
+   * under way are refused with 503, and so is what comes from an HTTP server that this one is mounted on. A
+   * response without an end can be told by {@linkcode RequestInfo.shutdownSignal}.
    *
    * Calling it again with `timeoutMs` or `spreadMs` ends it sooner, where these come to an end sooner than those
    * before, and with `keepListening: false` stops listening now; all else of the first call stays.

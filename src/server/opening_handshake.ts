@@ -32,6 +32,7 @@ import {
   type UpgradeAcceptance,
 } from "./options.ts";
 import { cancelBody, sendResponse } from "./send_response.ts";
+import { ShutdownNotice } from "./shutdown_notice.ts";
 
 /** A WebSocket that was agreed upon, and what the connection needs to begin. */
 export interface AcceptedUpgrade<Data> {
@@ -108,6 +109,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   #head: RequestHead | undefined;
   /** Tells the program of the end of the client. */
   #abort: AbortController | undefined;
+  #shutdown: ShutdownNotice | undefined;
   /** What this waits in for the end of its time. */
   #deadline: DelayQueue | undefined;
   dueAt = 0;
@@ -169,11 +171,23 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     return this.#isAnswered;
   }
 
-  /** Drops the channel. */
-  drop(): void {
+  /**
+   * Drops the channel.
+   *
+   * @param reason What the program is told, where it is at work for the client. By default, that it has left.
+   */
+  drop(reason?: unknown): void {
     this.#isDropped = true;
+    if (reason !== undefined) this.#abort?.abort(reason);
     this.recountHeld();
     this.#channel.abort();
+  }
+
+  /** The server is shutting down: the program may end what would have no end by itself. */
+  tellShutdown(error: HandshakeError): void {
+    if (this.#isAnswered) return;
+    this.#shutdown ??= new ShutdownNotice();
+    this.#shutdown.tell(error);
   }
 
   /**
@@ -558,6 +572,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
       this.drop();
       return;
     }
+    const shutdown = this.#shutdown?.askedFor;
+    if (saysAborted(error, shutdown)) error = shutdown?.reason;
     await this.#answer(() => {
       if (!isError(error, HandshakeError)) throw error;
       this.#refusal = error;
@@ -565,9 +581,9 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     });
   }
 
-  /** Whether the program says by an error that it has given up, as its signal asked for. */
+  /** Whether the program says by an error that it has given up, as one of its signals asked for. */
   #isGivenUp(error: unknown): boolean {
-    return saysAborted(error, this.#abort?.signal);
+    return saysAborted(error, this.#abort?.signal) || saysAborted(error, this.#shutdown?.askedFor);
   }
 
   /** Sends the one answer, and ends the channel behind it. */
@@ -619,11 +635,16 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   #createInfo(subprotocols: readonly string[]): RequestInfo {
     const abort = this.#abort ??= new AbortController();
     if (this.#hasEnded) this.#tellLeft();
+    // The program may keep what it is given: not for long, all that belongs to the handshake.
+    const shutdown = this.#shutdown ??= new ShutdownNotice();
     return {
       remoteAddress: this.#channel.remoteAddress,
       localAddress: this.#channel.localAddress,
       subprotocols,
       signal: abort.signal,
+      get shutdownSignal() {
+        return shutdown.signal;
+      },
     };
   }
 }

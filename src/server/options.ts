@@ -55,6 +55,12 @@ export interface RequestInfo {
    * request, not before the hook has returned.
    */
   readonly signal: AbortSignal;
+  /**
+   * Aborts when the shutdown of the server begins, so that the program can end responses that have no end by
+   * themselves: {@linkcode ConnectionHost.shutdown} waits for them, up to its `timeoutMs`. A hook that then
+   * throws the reason, or an `AbortError`, has the client get 503. With {@linkcode accept} it never aborts.
+   */
+  readonly shutdownSignal: AbortSignal;
 }
 
 /** How a WebSocket is accepted. */

@@ -30,6 +30,7 @@ import { SpreadClose } from "./spread_close.ts";
 import { ServerCounters, type ServerEvent, type ServerStats } from "./stats.ts";
 
 const PUBLISH_OPTIONS: Names<PublishOptions> = { except: true, compress: true, key: true };
+const SHUTTING_DOWN = new HandshakeError(503, "The server is shutting down");
 const SHUTDOWN_OPTIONS: Names<ShutdownOptions> = {
   closeCode: true,
   reason: true,
@@ -193,6 +194,8 @@ export abstract class WebSocketHost<Data>
     if (!this.#isShuttingDown) {
       this.#startShutdown({ closeCode, reason });
       this.#endWithin(spreadMs, timeoutMs);
+      // Who listens may shut down again.
+      for (const handshake of this.#handshakes) handshake.tellShutdown(SHUTTING_DOWN);
     } else if (options.spreadMs !== undefined || options.timeoutMs !== undefined) {
       this.#endWithin(spreadMs, timeoutMs);
     }
@@ -310,7 +313,7 @@ export abstract class WebSocketHost<Data>
   // ---- The owner of handshakes ----
 
   refusal(isUpgrade: boolean, remote: Address): HandshakeError | undefined {
-    if (this.#isShuttingDown) return new HandshakeError(503, "The server is shutting down");
+    if (this.#isShuttingDown) return SHUTTING_DOWN;
     return isUpgrade ? this.#admission.refusal(remote) : undefined;
   }
 
@@ -385,7 +388,7 @@ export abstract class WebSocketHost<Data>
 
   #dropAll(): void {
     for (const conn of this.#connections) conn.abort();
-    for (const handshake of this.#handshakes) handshake.drop();
+    for (const handshake of this.#handshakes) handshake.drop(SHUTTING_DOWN);
   }
 
   #finishIfDone(): void {

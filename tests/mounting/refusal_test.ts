@@ -255,7 +255,7 @@ for (const { name, withMounted } of STAGES) {
           return withMounted({ ...setup, path }, async (server) => {
             const client = await server.request(upgradeRequest(), "early");
             await eventually("the hook to be called", () => info !== undefined);
-            assertEquals(info!.signal.aborted, false);
+            assertEquals([info!.signal.aborted, info!.shutdownSignal.aborted], [false, false]);
             client.socket.end();
             await eventually("the signal to abort", () => info!.signal.aborted);
             assertEquals((info!.signal.reason as DOMException).name, "AbortError");
