@@ -86,8 +86,11 @@ const CUT =
 const MAX_RESPONSE_SHARE = 3 / 8;
 /** From so many bytes on that wait behind the request, no more is read before they are used. */
 const MAX_WAITING = 4 * 1024;
-/** How long a client that has ended its side is waited for while there is nothing to send it, in milliseconds. */
-const MAX_QUIET_MS = 500;
+/**
+ * A client that has ended its side is dropped when nothing was sent to it for twice as long, in milliseconds.
+ * Twice, as a stall of this process may take the first.
+ */
+const QUIET_MS = 250;
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /**
@@ -276,12 +279,13 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     this.#tellLeft();
   }
 
-  #dropOnceQuiet(): void {
+  #dropOnceQuiet(wasQuiet = false): void {
     const { written } = this.#writer;
     this.#timer = this.#settings.connection.clock.setTimeout(() => {
-      if (this.#writer.written === written && !this.#writer.isWaiting) this.drop();
-      else this.#dropOnceQuiet();
-    }, MAX_QUIET_MS);
+      const isQuiet = this.#writer.written === written && !this.#writer.isWaiting;
+      if (isQuiet && wasQuiet) this.drop();
+      else this.#dropOnceQuiet(isQuiet);
+    }, QUIET_MS);
   }
 
   #tellLeft(): void {

@@ -122,7 +122,7 @@ const GAPS: Record<string, Gap> = {
     parts: [httpRequest()],
     isHttp: true,
     // Who is silent may be waiting for the next chunk.
-    faults: ["RST"],
+    faults: ["RST", "FIN"],
   },
   "open is awaited": {
     setup: (scene) => ({ open: () => scene.stay() }),
