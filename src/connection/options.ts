@@ -15,7 +15,7 @@ import { systemTurns, Turns } from "./turns.ts";
 
 /** What happens to a message that does not fit the send queue. */
 export type SendQueueOverflow =
-  /** The connection is closed with 1008: the peer reads too slowly. */
+  /** The connection is closed with 1013 (try again later): the peer reads too slowly. */
   | "close"
   /** The message is dropped. `send` resolves all the same; `trySend` tells. */
   | "drop"
@@ -103,7 +103,8 @@ export interface RateLimits {
   controlFramesPerSecond: number;
   /**
    * What happens past a rate: `"pause"` stops reading until the peer is within its rates again, which
-   * slows its TCP; `"close"` fails the connection with 1008.
+   * slows its TCP; `"close"` fails the connection with 1008 (policy violation), after which `reconnecting`
+   * does not come back: a client that sends too much would do so again.
    *
    * @default {"pause"}
    */

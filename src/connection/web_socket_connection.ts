@@ -275,7 +275,7 @@ export class WebSocketConnection<Data>
     } else if ("timeoutMs" in resume) {
       // It is known by the first message what the client has missed: the program must not begin before.
       this.#resumable!.wait(resume.timeoutMs, () => {
-        this.close({ closeCode: CloseCode.PolicyViolation, reason: "No first message in time" });
+        this.close({ closeCode: CloseCode.TryAgainLater, reason: "No first message in time" });
       });
     } else {
       void this.#sendQueue.send(resume.begin(() => this.#receiveQueue.clear()));
@@ -670,7 +670,7 @@ export class WebSocketConnection<Data>
       if (sendQueueOverflow === "drop") return RESOLVED;
       if (sendQueueOverflow === "close") {
         this.breakOff({
-          closeCode: CloseCode.PolicyViolation,
+          closeCode: CloseCode.TryAgainLater,
           reason: "The send queue is full: the peer reads too slowly",
         });
         return rejected(this.#closedError());

@@ -241,10 +241,10 @@ describe("asWebSocket().send()", () => {
         assertEquals(await client.readMessage(), "x".repeat(50));
         if (policy === "wait") assertEquals(await client.readMessage(), "y".repeat(50));
         if (policy === "close") {
-          assertEquals((await client.readClose())[0], 1008);
-          client.sendClose(1008);
+          assertEquals((await client.readClose())[0], 1013);
+          client.sendClose(1013);
           await client.finish();
-          assertEquals((await log.untilClosed()).at(-1), ["close", 1008, "", true]);
+          assertEquals((await log.untilClosed()).at(-1), ["close", 1013, "", true]);
         } else {
           socket.send("z");
           assertEquals(await client.readMessage(), "z");

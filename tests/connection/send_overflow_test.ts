@@ -67,7 +67,7 @@ describe("a send queue of 100 bytes that holds 10", () => {
       await withPolicy("close", async ({ conn }) => {
         const sent = watch(conn.send(message));
         await sent.untilSettled();
-        assertRejectedAsClosed(sent, 1008, REASON);
+        assertRejectedAsClosed(sent, 1013, REASON);
       });
       await withPolicy("drop", async ({ conn }) => {
         assertEquals([conn.trySend(message), conn.bufferedAmount], ["dropped", 10]);
@@ -124,26 +124,26 @@ describe("one message of any size", () => {
 });
 
 describe('the policy "close"', () => {
-  it("closes with 1008 behind what was queued", () =>
+  it("closes with 1013 behind what was queued", () =>
     withPolicy("close", async ({ conn, client }) => {
       const before = watch(conn.send(textOfFrameSize(90)));
       const sent = watch(conn.send("y"));
       const after = watch(conn.send("z"));
       assertEquals([conn.state, conn.trySend("z")], ["closing", "closed"]);
       await settle();
-      assertRejectedAsClosed(sent, 1008, REASON);
-      assertRejectedAsClosed(after, 1008, REASON);
+      assertRejectedAsClosed(sent, 1013, REASON);
+      assertRejectedAsClosed(after, 1013, REASON);
       assertEquals(before.state, "pending");
       client.socket.resume();
       await before.untilSettled();
       assertEquals(before.state, "resolved");
       assertEquals((await client.readMessage()).length, 8);
       assertEquals(await client.readMessage(), textOfFrameSize(90));
-      assertEquals(await client.readClose(), [1008, REASON]);
-      client.sendClose(1008);
+      assertEquals(await client.readClose(), [1013, REASON]);
+      client.sendClose(1013);
       await client.finish();
       assertEquals(await conn.closed, {
-        closeCode: 1008,
+        closeCode: 1013,
         reason: REASON,
         wasClean: true,
         initiator: "local",

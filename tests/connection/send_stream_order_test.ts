@@ -87,10 +87,10 @@ describe("while a message is sent as a stream", () => {
         const reason = "The send queue is full: the peer reads too slowly";
         for (const each of [streamed, held, sent]) {
           await each.untilSettled();
-          assertRejectedAsClosed(each, 1008, reason);
+          assertRejectedAsClosed(each, 1013, reason);
         }
         assertEquals((await client.readFrame()).fin, false);
-        assertEquals(await client.readClose(), [1008, reason]);
+        assertEquals(await client.readClose(), [1013, reason]);
         assertEquals(source.cancelled?.length, 1);
       },
     ));

@@ -122,12 +122,12 @@ describe("the first message of a client that resumes", () => {
         await harness.clock.advance(499);
         assertEquals(client.unreadSize, 0);
         await harness.clock.advance(1);
-        assertEquals(await client.readClose(), [1008, "No first message in time"]);
+        assertEquals(await client.readClose(), [1013, "No first message in time"]);
         // Too late.
         client.send(HELLO, textFrame("x"));
-        client.sendClose(1008);
+        client.sendClose(1013);
         await client.finish();
-        assertEquals((await conn.closed).closeCode, 1008);
+        assertEquals((await conn.closed).closeCode, 1013);
         await settle();
         assertEquals(log, []);
       });
