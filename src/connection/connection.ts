@@ -158,6 +158,9 @@ export interface ConnectionStats {
  * the `message` callback of the server, or the events of `asWebSocket()`. Whichever it is, the peer is slowed when the program
  * does not keep up: the next message is not read before there is room for it.
  *
+ * There is one reader at a time, as of a stream: while an iteration has begun and is not left, or `readable`
+ * is locked, another one throws a `TypeError`. One behind the other goes on where that one was left.
+ *
  * An iteration ends when the connection does, however that was; {@linkcode Connection.closed} tells.
  * After {@linkcode Connection.close} was called nothing is received any more.
  *
@@ -232,6 +235,12 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * is a reason, as from a pipe to what failed, with 1011. Until then the handler may fail, which is
    * 1011, or close with another code: a loop over the stream cancels it without a reason when it is
    * left, also by an error. A `WebSocketError` as the reason says what to close with, at once.
+   *
+   * While it is locked, nothing else can receive. While an iteration has begun and is not left, to ask for
+   * the stream throws, and a read of one that was asked for before errors it with a `TypeError`.
+   *
+   * @throws {TypeError} Where an iteration has begun, and was not left.
+   * @throws {DOMException} `InvalidStateError` where the messages go to callbacks, or `asWebSocket()`.
    */
   readonly readable: ReadableStream<Message>;
   /**
@@ -246,13 +255,23 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    */
   readonly writable: WritableStream<Sendable>;
 
-  /** Receives whole messages, one at a time. Leaving the loop does not close the connection. */
+  /**
+   * Receives whole messages, one at a time. Leaving the loop does not close the connection: another loop goes
+   * on with the next message. Who calls `next()` by hand calls `return()` before another one begins.
+   *
+   * @throws {TypeError} Where another iteration has begun and was not left, or `readable` is locked. Where
+   * that happens between this call and the first `next()`, it is `next()` that rejects.
+   * @throws {DOMException} `InvalidStateError` where the messages go to callbacks, or `asWebSocket()`.
+   */
   [Symbol.asyncIterator](): AsyncIterableIterator<Message, undefined, void>;
 
   /**
    * Receives messages as streams: messages of any size, in constant memory, up to `maxMessageSize`.
    * The next message is not read before the body of this one was; what is not read of it when the
    * next one is asked for is dropped.
+   *
+   * @throws {TypeError} Where another iteration has begun and was not left, or `readable` is locked.
+   * @throws {DOMException} `InvalidStateError` where the messages go to callbacks, or `asWebSocket()`.
    */
   messages(): AsyncIterableIterator<IncomingMessage, undefined, void>;
 

@@ -1,17 +1,24 @@
 import type { IncomingMessage, Message } from "./connection.ts";
-import type { ReceivedMessage, ReceiveQueue } from "./receive_queue.ts";
+import type { QueueReader, ReceivedMessage, ReceiveQueue } from "./receive_queue.ts";
 import { StreamedMessage } from "./streamed_message.ts";
 import { isPromise } from "../values.ts";
 
 const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
 
-/** Iterates over what is received, one message at a time. */
-export abstract class MessageIterator<T> implements AsyncIterableIterator<T> {
+/** Iterates over what is received, one message at a time, from the first `next()` on. */
+export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, QueueReader {
   readonly #queue: ReceiveQueue;
+  readonly #isWanted: () => boolean;
   #returned = false;
 
-  constructor(queue: ReceiveQueue) {
+  /** @param isWanted Whether others may not iterate while this is not returned. */
+  constructor(queue: ReceiveQueue, isWanted: () => boolean) {
     this.#queue = queue;
+    this.#isWanted = isWanted;
+  }
+
+  get isReading(): boolean {
+    return !this.#returned && this.#isWanted();
   }
 
   [Symbol.asyncIterator](): this {
@@ -19,14 +26,23 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T> {
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
-    return Promise.resolve(this.nextNow());
+    try {
+      return Promise.resolve(this.nextNow());
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
-  /** Gives the next message; at once where it is there. */
+  /**
+   * Gives the next message; at once where it is there.
+   *
+   * @throws {TypeError} Where something else reads the messages.
+   */
   nextNow(): IteratorResult<T, undefined> | Promise<IteratorResult<T, undefined>> {
     if (this.#returned) return DONE;
+    if (!this.#queue.isReadBy(this)) this.#queue.startReading(this);
     const message = this.#queue.take();
-    if (message === undefined) return this.#queue.wait(this).then((later) => this.#result(later));
+    if (message === undefined) return this.#queue.wait().then((later) => this.#result(later));
     return this.#result(message);
   }
 
@@ -36,11 +52,8 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T> {
   }
 
   return(): Promise<IteratorReturnResult<undefined>> {
-    if (!this.#returned) {
-      this.#returned = true;
-      this.#queue.dismiss(this);
-      this.#queue.release();
-    }
+    this.#returned = true;
+    this.#queue.stopReading(this);
     return Promise.resolve(DONE);
   }
 
@@ -76,12 +89,23 @@ class StreamedMessageIterator extends MessageIterator<IncomingMessage> {
   }
 }
 
-/** Iterates over whole messages. */
-export function iterateMessages(queue: ReceiveQueue): MessageIterator<Message> {
-  return new WholeMessageIterator(queue);
+/**
+ * Iterates over whole messages.
+ *
+ * @param isWanted Whether others may not iterate while this is not returned. Always, by default.
+ */
+export function iterateMessages(
+  queue: ReceiveQueue,
+  isWanted: () => boolean = always,
+): MessageIterator<Message> {
+  return new WholeMessageIterator(queue, isWanted);
 }
 
 /** Iterates over messages whose bodies are streams. */
 export function iterateStreams(queue: ReceiveQueue): AsyncIterableIterator<IncomingMessage> {
-  return new StreamedMessageIterator(queue);
+  return new StreamedMessageIterator(queue, always);
+}
+
+function always(): boolean {
+  return true;
 }

@@ -39,6 +39,12 @@ export class ReceivedPing {
   }
 }
 
+/** What reads the queue: an iteration, or the stream. */
+export interface QueueReader {
+  /** Whether others may not read: until it is returned, or, for the stream, while it is locked. */
+  readonly isReading: boolean;
+}
+
 /** What the queue asks of its connection. */
 export interface ReceiveQueueOwner {
   /**
@@ -79,6 +85,10 @@ export class ReceiveQueue {
   /** Whether the program is being given the next message. */
   #isTaking = false;
   #takers: Fifo<Taker> | undefined;
+  /** What read last, until it is returned. */
+  #reader: QueueReader | undefined;
+  /** What reads where it is locked, though it may not have asked for a message yet. */
+  stream: QueueReader | undefined;
   #ended = false;
 
   constructor(limits: Limits, owner: ReceiveQueueOwner) {
@@ -166,6 +176,52 @@ export class ReceiveQueue {
     return this.#ended;
   }
 
+  /** Whether it is what reads the messages. */
+  isReadBy(reader: QueueReader): boolean {
+    return this.#reader === reader;
+  }
+
+  /**
+   * Has the messages read by one reader, until it is done: two at a time would each get some of them.
+   *
+   * @throws {TypeError} Where another is at it.
+   */
+  startReading(reader: QueueReader): void {
+    this.assertNotRead(reader);
+    // The stream was unlocked while it waited for a message.
+    if (this.#reader !== undefined) this.#dismiss();
+    this.#reader = reader;
+  }
+
+  /**
+   * Checks that nothing reads the messages.
+   *
+   * @param except What may.
+   * @throws {TypeError} Where something else does.
+   */
+  assertNotRead(except?: QueueReader): void {
+    if (this.#ended && this.length === 0) return;
+    for (const reader of [this.#reader, this.stream]) {
+      if (reader === except || !reader?.isReading) continue;
+      const [what, how] = reader === this.stream
+        ? ["conn.readable is locked", "release its reader"]
+        : ["an iteration has begun", "leave its loop, or call return() of its iterator,"];
+      throw new TypeError(
+        `Cannot receive: the connection is being read already, as ${what}; ${how} before another one ` +
+          "begins, or have one loop hand the messages out",
+      );
+    }
+  }
+
+  /** Ends what a reader waits for, so that the next message is for others, and lets those begin. */
+  stopReading(reader: QueueReader): void {
+    if (this.#reader !== reader) return;
+    this.#reader = undefined;
+    this.#dismiss();
+    this.#busy = false;
+    this.#owner.continueReceiving();
+  }
+
   /**
    * Takes the next message, if it is there, and thereby says that the one taken before is done with:
    * what was not read of its body is dropped.
@@ -206,39 +262,23 @@ export class ReceiveQueue {
 
   /**
    * Waits for the next message, where `take` gave none. Resolves with `undefined` at the end.
-   *
-   * @param owner Who waits: see `dismiss`.
    */
-  wait(owner: object): Promise<ReceivedMessage | undefined> {
+  wait(): Promise<ReceivedMessage | undefined> {
     if (this.#ended) return Promise.resolve(undefined);
     const takers = this.#takers ??= new Fifo();
-    return new Promise((give) => takers.push({ owner, give }));
+    return new Promise((give) => takers.push(give));
   }
 
-  /** Ends what an owner waits for: the next message is for others. */
-  dismiss(owner: object): void {
+  /** Ends what is waited for, without a message. */
+  #dismiss(): void {
     const takers = this.#takers;
-    if (takers === undefined) return;
-    for (let count = takers.length; count > 0; count--) {
-      const taker = takers.shift()!;
-      if (taker.owner === owner) taker.give(undefined);
-      else takers.push(taker);
-    }
-  }
-
-  /** Says that the message taken last is done with, and, for now, no next one is wanted. */
-  release(): void {
-    this.#busy = false;
-    if (this.length === 0) this.#owner.continueReceiving();
+    for (let give = takers?.shift(); give !== undefined; give = takers?.shift()) give(undefined);
   }
 
   /** Ends the queue: what is in it can still be taken. */
   end(): void {
     this.#ended = true;
-    const takers = this.#takers;
-    for (let taker = takers?.shift(); taker !== undefined; taker = takers?.shift()) {
-      taker.give(undefined);
-    }
+    this.#dismiss();
     this.#owner.queueEnded();
   }
 
@@ -267,7 +307,7 @@ export class ReceiveQueue {
     } else {
       // Where messages are taken, Pings have no callback.
       this.#handOver(message as Message);
-      taker.give(message as Message);
+      taker(message as Message);
     }
   }
 
@@ -280,7 +320,7 @@ export class ReceiveQueue {
       this.#heldSize += STREAM_COST;
     } else {
       this.#handOverStream(message);
-      taker.give(message);
+      taker(message);
     }
   }
 
@@ -331,11 +371,8 @@ export class ReceiveQueue {
   }
 }
 
-/** Who waits for a message. */
-interface Taker {
-  readonly owner: object;
-  give(message: ReceivedMessage | undefined): void;
-}
+/** Takes the message that is waited for. */
+type Taker = (message: ReceivedMessage | undefined) => void;
 
 /** What a message or a Ping takes that is no view of what was read. */
 function ownSizeOf(message: Message | ReceivedPing): number {

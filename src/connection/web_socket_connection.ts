@@ -370,14 +370,17 @@ export class WebSocketConnection<Data>
   }
 
   get readable(): ReadableStream<Message> {
-    if (this.#readable === undefined) {
+    if (this.#readable !== undefined) {
+      this.#receiveQueue.assertNotRead(this.#receiveQueue.stream);
+    } else {
       this.#startReceiver(false);
-      const messages = iterateMessages(this.#receiveQueue);
+      const messages = iterateMessages(this.#receiveQueue, () => this.#readable!.stream.locked);
       this.#readable = createReadable(
         messages,
         () => this.#endError(),
         (reason) => this.#cancelReading(reason),
       );
+      this.#receiveQueue.stream = messages;
     }
     return this.#readable.stream;
   }
@@ -406,6 +409,7 @@ export class WebSocketConnection<Data>
         "InvalidStateError",
       );
     }
+    this.#receiveQueue.assertNotRead();
     this.#hasReceiver = true;
     this.#protocol.streaming = streaming;
   }

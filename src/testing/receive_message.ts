@@ -2,6 +2,7 @@ import { checkInteger, checkMethods, checkOptions, checkSignal, type Names } fro
 import { type Clock, CLOCK_METHODS, systemClock } from "../connection/clock.ts";
 import type { Connection, Message, WaitOptions } from "../connection/connection.ts";
 import { MAX_DURATION_MS } from "../connection/options.ts";
+import { abortable, createDeferred } from "../connection/promises.ts";
 import { ConnectionClosedError } from "../errors.ts";
 import { clearInterval, setInterval } from "../timers.ts";
 import { settle } from "./turn.ts";
@@ -12,9 +13,12 @@ const MAX_SHOWN = 100;
 const RECEIVE_OPTIONS: Names<WaitOptions> = { signal: true };
 const SILENCE_OPTIONS: Names<SilenceOptions> = { ms: true, clock: true };
 
+/** What the last call for a connection ends with, which the next one waits for. */
+const calls: WeakMap<Connection<unknown>, Promise<void>> = new WeakMap();
+
 /**
  * Receives the next message of a connection that is received from by iteration. What comes behind it
- * waits for the next call.
+ * waits for the next call. Several calls at a time get one message after the other, in their order.
  *
  * @param options `signal` gives up the wait: no message is lost by that.
  * @throws {ConnectionClosedError} Where the connection ends before there is one; it tells how.
@@ -29,6 +33,22 @@ export async function receiveMessage(
   const { signal } = options;
   checkSignal(signal);
   signal?.throwIfAborted();
+  const before = calls.get(conn);
+  const { promise: done, resolve: end } = createDeferred<void>();
+  calls.set(conn, done);
+  try {
+    if (before !== undefined) await abortable(before, signal);
+    return await receiveNext(conn, signal);
+  } finally {
+    // Where this was given up, the next one still waits for the one before.
+    void Promise.resolve(before).then(end);
+  }
+}
+
+async function receiveNext(
+  conn: Connection<unknown>,
+  signal: AbortSignal | undefined,
+): Promise<Message> {
   const messages = conn[Symbol.asyncIterator]();
   const giveUp = () => void messages.return!();
   signal?.addEventListener("abort", giveUp, { once: true });

@@ -139,18 +139,19 @@ for (const { name, withServer } of TRANSPORTS) {
           const iterate = (): AsyncIterator<unknown> =>
             style === "iteration" ? conn[Symbol.asyncIterator]() : conn.messages();
           const [first, second] = [iterate(), iterate()];
-          const before = watch(second.next());
           const givenUp = [watch(first.next()), watch(first.next())];
-          const behind = watch(second.next());
           assertEquals(await first.return!(), { value: undefined, done: true });
           for (const each of givenUp) {
             assertEquals((await each.untilSettled()).value, { value: undefined, done: true });
           }
-          assertEquals([before.state, behind.state], ["pending", "pending"]);
-          client.sendText("a");
-          assertEquals((await before.untilSettled()).value?.done, false);
-          client.sendText("b");
-          assertEquals((await behind.untilSettled()).value?.done, false);
+          const next = [watch(second.next()), watch(second.next())];
+          await settle();
+          assertEquals(next.map(({ state }) => state), ["pending", "pending"]);
+          for (const each of next) {
+            client.sendText("a");
+            assertEquals((await each.untilSettled()).value?.done, false);
+          }
+          await second.return!();
           const left = iterate();
           void left.next();
           await left.return!();

@@ -61,11 +61,15 @@ async function receive(conn: Connection, messages: Message[], pick: Pick): Promi
   let streams: ReturnType<Connection["messages"]> | undefined;
   for (const expected of messages) {
     if (pick(4) === 0) await settle(pick(3));
+    // One is left before another one begins.
     if (pick(5) === 0) {
-      await whole.return?.();
+      await (streams ?? whole).return!();
       whole = conn[Symbol.asyncIterator]();
       streams = undefined;
-    } else if (pick(3) === 0) streams = conn.messages();
+    } else if (pick(3) === 0) {
+      await (streams ?? whole).return!();
+      streams = conn.messages();
+    }
     if (streams === undefined) {
       const { value } = await whole.next();
       assert(value !== undefined && typeOf(value) === typeOf(expected));

@@ -10,11 +10,17 @@ import { watch } from "../support/watch.ts";
 const { binary, continuation } = REFERENCE_OPCODES;
 
 async function nextWhole(conn: Connection): Promise<Message | undefined> {
-  return (await watch(conn[Symbol.asyncIterator]().next()).untilSettled()).value?.value;
+  const messages = conn[Symbol.asyncIterator]();
+  const { value } = await watch(messages.next()).untilSettled();
+  await messages.return!();
+  return value?.value;
 }
 
 async function nextStream(conn: Connection): Promise<IncomingMessage> {
-  const { value } = await watch(conn.messages().next()).untilSettled();
+  const messages = conn.messages();
+  const { value } = await watch(messages.next()).untilSettled();
+  // The message stays in hand until the next one is asked for.
+  await messages.return!();
   assert(value?.value !== undefined, "the end instead of a message");
   return value.value;
 }

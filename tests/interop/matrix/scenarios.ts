@@ -40,12 +40,9 @@ const MiB = 1024 * 1024;
 const SIZES = [0, 1, 125, 126, 65_535, 65_536, MiB];
 
 async function receive(conn: Connection): Promise<Message> {
-  const { value, done } = await conn[Symbol.asyncIterator]().next();
-  if (done) {
-    const { closeCode, reason } = await conn.closed;
-    throw new Error(`Cannot receive: closed with ${closeCode} "${reason}"`);
-  }
-  return value;
+  for await (const message of conn) return message;
+  const { closeCode, reason } = await conn.closed;
+  throw new Error(`Cannot receive: closed with ${closeCode} "${reason}"`);
 }
 
 async function echo(conn: Connection, message: Message): Promise<void> {
