@@ -17,8 +17,9 @@ export interface WebSocketErrorOptions extends ErrorOptions {
 /**
  * The base class of every error that concerns the peer or the connection.
  *
- * As the reason for which the program cancels `conn.readable` or aborts `conn.writable`, it says what
- * to close the connection with, as that of the WebSocketStream draft does.
+ * With a close code, it says what to close a connection with: thrown by a handler, a callback or a listener,
+ * and as the reason for which the program cancels `conn.readable` or aborts `conn.writable`, as that of
+ * the WebSocketStream draft does. What is thrown is reported to `onError`, this too.
  *
  * @example
  * ```ts

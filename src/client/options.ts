@@ -129,8 +129,9 @@ export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
    */
   maxHeadFields?: number | undefined;
   /**
-   * Takes the errors of the program's own callbacks. What a peer does wrong is no error of the program,
-   * and is not reported. Where it fails itself, the console gets both errors.
+   * Takes the errors of the program's own callbacks and listeners, those among them that say what to close
+   * with. What a peer does wrong is no error of the program, and is not reported, nor is what a callback
+   * fails with as its own connection ended. Where it fails itself, the console gets both errors.
    *
    * @default {console.error}
    */

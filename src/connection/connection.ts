@@ -297,7 +297,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    *   code and reason of the peer's Close frame, 1006 where there was none; {@linkcode
    *   Connection.closed} has why.
    * - A listener that throws, or whose promise rejects, is like a callback that does: the error is
-   *   reported to `onError`, and the connection closed with 1011.
+   *   reported to `onError`, and the connection closed with 1011, or what a `WebSocketError` says, but not
+   *   for the end of another connection; see {@linkcode ConnectionCallbacks}.
    *
    * @example A server's handler, which ends the connection when it returns
    * ```ts
@@ -453,8 +454,15 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
  * A callback may return anything. Where it is a promise, it is awaited before the next message, or Ping, is
  * given to one. Meanwhile messages wait, up to `limits.receiveQueueMessages` and `limits.receiveQueueSize`;
  * those that wait when the connection has ended are dropped.
- * Where it throws or rejects, the connection is closed with 1011, and the error is reported to the
- * server's `onError`.
+ *
+ * Where it throws or rejects, the error is reported to `onError`, and the connection is closed: with the code
+ * and reason of a `WebSocketError` that has them, otherwise with 1011. Two errors are no reason to close it:
+ *
+ * - that **this** connection ended, as what waited for it rejects with, and what is thrown because of
+ *   {@linkcode Connection.signal}: not reported; the messages that came before a Close frame of the peer go
+ *   on to be handled;
+ * - that **another** connection ended, which the callback sent to, say: reported, since the rest of the
+ *   callback was not done.
  *
  * @typeParam Data What the server's `upgrade` hook attached.
  */

@@ -3,7 +3,7 @@ import { CloseCode } from "../codec/close_code.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
 import { checkBoolean, checkOptions, checkSignal, type Names, type Optional } from "../checks.ts";
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
-import { callHook, isError, isThenable, saysAborted, untilSettled } from "../hooks.ts";
+import { callHook, isThenable, saysAborted, untilSettled } from "../hooks.ts";
 import { clearTimeout, setImmediate, setTimeout } from "../timers.ts";
 import { isReadableStream } from "../values.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
@@ -30,6 +30,7 @@ import type {
   WaitOptions,
 } from "./connection.ts";
 import { ConnectionSubscriber, type SubscriberOwner } from "./connection_subscriber.ts";
+import { EndErrors } from "./end_errors.ts";
 import { closeStatusOf, isReasonless } from "./give_up.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { KeepAlive, type KeepAliveTarget } from "./keep_alive.ts";
@@ -164,8 +165,7 @@ export class WebSocketConnection<Data>
   #closeInfo: CloseInfo | undefined;
   #closeTimer: unknown;
   #isAbortDue = false;
-  /** What `writable` was aborted for, while the connection was open. */
-  #abortReason: unknown;
+  readonly #endErrors: EndErrors = new EndErrors();
   #isClosed = false;
   /** Aborts `signal`, which most programs never ask for. */
   #ending: AbortController | undefined;
@@ -447,7 +447,7 @@ export class WebSocketConnection<Data>
   failDecoding(error: unknown): void {
     if (error instanceof ProtocolError) this.#receiveEndOf(error);
     // A fault of this library, or of memory: it ends this connection, and no other.
-    else this.failHandler(error);
+    else this.#failWith(error);
   }
 
   continueReceiving(): void {
@@ -919,7 +919,6 @@ export class WebSocketConnection<Data>
   }
 
   abortWriting(reason: unknown): void {
-    if (this.state === "open") this.#abortReason = reason;
     this.startClosing(closeStatusOf(reason) ?? { closeCode: CloseCode.InternalError, reason: "" });
   }
 
@@ -1003,6 +1002,7 @@ export class WebSocketConnection<Data>
   #receiveEndOf(end: End): void {
     if (this.#end !== undefined) return;
     this.#end = end;
+    if (end instanceof ProtocolError) this.#endErrors.add(end);
     if (end === "end-of-stream") {
       this.#protocol.receiveEnd();
       this.#closeInfo ??= abnormalClosure("remote", "");
@@ -1089,7 +1089,9 @@ export class WebSocketConnection<Data>
   #closedError(): ConnectionClosedError {
     const { closeCode, reason } = this.#closeInfo ??
       { closeCode: CloseCode.AbnormalClosure, reason: "" };
-    return new ConnectionClosedError("The connection is closing or closed", closeCode, reason);
+    return this.#endErrors.add(
+      new ConnectionClosedError("The connection is closing or closed", closeCode, reason),
+    );
   }
 
   #drop(reason: string): void {
@@ -1106,7 +1108,7 @@ export class WebSocketConnection<Data>
       await handler(this);
       this.close();
     } catch (error) {
-      this.failHandler(error);
+      this.failCallback(error);
     }
   }
 
@@ -1132,14 +1134,14 @@ export class WebSocketConnection<Data>
       // RESOLVED is what `send` returns where the peer keeps up: nothing to wait for.
       if (result !== RESOLVED && isThenable(result)) void this.#await(result);
     } catch (error) {
-      this.failHandler(error);
+      this.#failWith(error);
     }
   }
 
   /** Has the next message wait until a callback's promise has settled. */
   async #await(promise: PromiseLike<unknown>): Promise<void> {
     this.#handling++;
-    await untilSettled(promise, (error) => this.failHandler(error));
+    await untilSettled(promise, (error) => this.failCallback(error));
     this.#handling--;
     this.#callForWaiting();
     this.continueReceiving();
@@ -1177,13 +1179,25 @@ export class WebSocketConnection<Data>
     return saysAborted(error, this.#ending?.signal);
   }
 
-  failHandler(error: unknown): void {
-    // That this connection ended is no error of the program.
-    const isEnd = error !== this.#abortReason &&
-      (isError(error, ConnectionClosedError) || isError(error, ProtocolError) ||
-        this.#isForEnd(error));
-    if (this.state === "open" || !isEnd) this.#owner.reportError(error, this);
-    this.close({ closeCode: CloseCode.InternalError });
+  /** Whether a program failed because this connection ended, which is no error of the program. */
+  #isOwnEnd(error: unknown): boolean {
+    return this.#endErrors.ownerOf(error) === "this" || this.#isForEnd(error);
+  }
+
+  failCallback(error: unknown): void {
+    if (this.#endErrors.ownerOf(error) === "another") {
+      // This connection's peer did nothing wrong, and its next message has a callback, as ever.
+      this.#owner.reportError(error, this);
+    } else if (this.#end === undefined || !this.#isOwnEnd(error)) {
+      this.#failWith(error);
+    }
+    // Otherwise the messages that came before the peer's end go on to be handled.
+  }
+
+  /** Closes for what the program, or this library, failed with. */
+  #failWith(error: unknown): void {
+    if (!this.#isOwnEnd(error)) this.#owner.reportError(error, this);
+    this.startClosing(closeStatusOf(error) ?? { closeCode: CloseCode.InternalError, reason: "" });
   }
 }
 

@@ -36,8 +36,8 @@ export interface WebSocketViewOwner {
   sendStream(type: MessageType, stream: SendableStream): Promise<void>;
   /** Closes with a status that was checked; 1005 for none. */
   startClosing(status: CloseStatus): void;
-  /** The program's code threw, or rejected. */
-  failHandler(error: unknown): void;
+  /** A callback or a listener threw, or rejected. */
+  failCallback(error: unknown): void;
 }
 
 /** A `message` event. Most are never asked for their origin, which takes a `Request`. */
@@ -199,7 +199,7 @@ export class WebSocketView extends ListenerTarget {
   }
 
   override failListener(error: unknown): void {
-    this.#owner.failHandler(error);
+    this.#owner.failCallback(error);
   }
 
   /** Sends what is still to be read. What is sent behind it waits. */
@@ -207,7 +207,7 @@ export class WebSocketView extends ListenerTarget {
     const { size } = blob;
     const sent = this.#owner.sendStream("binary", blob.stream());
     this.#blobSize += size;
-    sent.then(() => this.#blobSize -= size, (error) => this.#owner.failHandler(error));
+    sent.then(() => this.#blobSize -= size, (error) => this.#owner.failCallback(error));
   }
 
   #start(): void {
