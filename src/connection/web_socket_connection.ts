@@ -461,6 +461,8 @@ export class WebSocketConnection<Data>
     if (this.#isIdle()) {
       this.#sendQueue.flush();
       this.#settleEnd();
+    } else if (this.#mayBeUnread()) {
+      this.#settleIfUnread();
     }
     this.#intake.resume();
     this.#waitForRate();
@@ -732,6 +734,8 @@ export class WebSocketConnection<Data>
   }
 
   streamBroken(error: unknown, options: SendStreamOptions): void {
+    // Its end was the reason.
+    if (this.#sendQueue.isFinished) return;
     // Where it was given up for the end, that has its code already; but 1000 would say that all was sent.
     const status = this.#isForEnd(error) && this.#closeInfo?.closeCode !== CloseCode.NormalClosure
       ? this.#closeInfo
@@ -933,8 +937,7 @@ export class WebSocketConnection<Data>
   }
 
   get receivedStatus(): CloseStatus | undefined {
-    const end = this.#end;
-    return end instanceof ProtocolError || end === "end-of-stream" ? undefined : end;
+    return isCloseStatus(this.#end) ? this.#end : undefined;
   }
 
   abort(): void {
@@ -1011,8 +1014,13 @@ export class WebSocketConnection<Data>
     this.#receiveQueue.failArriving(
       end instanceof ProtocolError ? () => end : this.#lazyClosedError(),
     );
-    if (!this.isSendable || this.#isIdle()) this.#settleEnd();
-    if (!this.#sendQueue.isFinished && !this.#isAbortDue) {
+    const isClosing = !this.isSendable;
+    const isPeerDone = this.#isPeerDone();
+    // It would not read what is sent from now on.
+    if (isPeerDone) this.#sendQueue.breakOff(this.#lazyClosedError());
+    if (isClosing || this.#isIdle() || (isPeerDone && this.#keepsUnread())) this.#settleEnd();
+    else if (this.#mayBeUnread()) this.#settleIfUnread();
+    if (!this.#isAbortDue && !this.#isClosed) {
       // The program has its time for the messages before, and for what it sends.
       this.#startCloseTimer(() => {
         this.#settleEnd();
@@ -1020,6 +1028,39 @@ export class WebSocketConnection<Data>
       });
     }
     this.#tellEnding();
+  }
+
+  /**
+   * Whether the peer's Close frame says that it takes nothing more, as it failed the connection, turned it
+   * away or shuts down. A client's 1001 does not: it is a page that was left, and what it sent before is
+   * to be handled as ever.
+   */
+  #isPeerDone(): boolean {
+    const closeCode = this.receivedStatus?.closeCode ?? CloseCode.NoStatusReceived;
+    if (closeCode >= 3000 || closeCode === CloseCode.NormalClosure) return false;
+    if (closeCode === CloseCode.NoStatusReceived) return false;
+    return this.#role === "client" || closeCode !== CloseCode.GoingAway;
+  }
+
+  /** Whether messages that wait can be received after the end, too: by iteration and streams. */
+  #keepsUnread(): boolean {
+    return this.#callbacks === undefined && this.#view === undefined;
+  }
+
+  /**
+   * Whether a server has closed and its client reads nothing of what came before: it is not to wait for that.
+   * A server's program may be about to answer what a client sent, and closed behind.
+   */
+  #mayBeUnread(): boolean {
+    return this.#role === "client" && this.receivedStatus !== undefined && !this.#isEndSettled &&
+      this.#keepsUnread() && !this.#receiveQueue.isBusy;
+  }
+
+  /** Answers the server then, unless the program begins to read, as it does behind `connect`. */
+  #settleIfUnread(): void {
+    void this.#settings.turns.next().then(() => {
+      if (this.#mayBeUnread()) this.#settleEnd();
+    });
   }
 
   /** Aborts `signal`, if the end has begun: last, since the program's listeners may do anything. */
@@ -1108,7 +1149,7 @@ export class WebSocketConnection<Data>
       await handler(this);
       this.close();
     } catch (error) {
-      this.failCallback(error);
+      this.#failWith(error);
     }
   }
 
@@ -1134,7 +1175,7 @@ export class WebSocketConnection<Data>
       // RESOLVED is what `send` returns where the peer keeps up: nothing to wait for.
       if (result !== RESOLVED && isThenable(result)) void this.#await(result);
     } catch (error) {
-      this.#failWith(error);
+      this.failCallback(error);
     }
   }
 
@@ -1206,6 +1247,11 @@ function brokenStatus(
   { closeCode = CloseCode.InternalError, reason = "" }: SendStreamOptions,
 ): CloseStatus {
   return { closeCode, reason };
+}
+
+/** Whether it was a Close frame that ended the receiving. */
+function isCloseStatus(end: End | undefined): end is CloseStatus {
+  return end !== undefined && end !== "end-of-stream" && !(end instanceof ProtocolError);
 }
 
 /** How a connection ends that sees no Close frame (RFC 6455, section 7.1.5). */
