@@ -32,8 +32,9 @@ export interface Limits extends MessageLimits {
    */
   maxMessageSize: number;
   /**
-   * The most fragments of a message, empty ones included: 1 or more. Past it the connection fails
-   * with 1008.
+   * How many more fragments than bytes a message may have, as it arrives: 1 or more. It is for fragments
+   * that bring nothing: those with bytes are limited by `maxMessageSize`. Past it the connection fails with
+   * 1008.
    *
    * @default {1024}
    */
@@ -90,7 +91,7 @@ export interface RateLimits {
    */
   inflatedBytesPerSecond: number;
   /**
-   * The messages a second: 1 or more. Fragments are limited by `limits.maxFragments`.
+   * The messages a second: 1 or more. Fragments are limited by `bytesPerSecond`, their headers included.
    *
    * @default {Infinity}
    */

@@ -2,6 +2,7 @@ import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Position } from "../resume/position.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
 import { type Note, parseServerMessage, type ServerMessage } from "../resume/subprotocol.ts";
+import { MessageTooBigError } from "../errors.ts";
 import type { Message } from "./connection.ts";
 import { joinChunks } from "./join_chunks.ts";
 
@@ -9,6 +10,7 @@ import { joinChunks } from "./join_chunks.ts";
 const MAX_NOTES = 100;
 
 const EMPTY = new Uint8Array(0);
+const encoder = new TextEncoder();
 
 /** What takes the program's part of messages that are received as streams. */
 export interface StreamedPart {
@@ -37,6 +39,7 @@ interface Item {
 export class ResumeReceiver {
   readonly #state: ResumeState;
   readonly #part: StreamedPart;
+  readonly #maxMessageSize: number;
   readonly #items: Item[] = [];
   #noteCount = 0;
   #type: MessageType = "text";
@@ -44,17 +47,21 @@ export class ResumeReceiver {
   #beginning: Uint8Array | undefined;
   /** The streamed message whose body is arriving. */
   #arriving: Item | undefined;
+  /** How many bytes of it have arrived. */
+  #arrivedSize = 0;
 
-  constructor(state: ResumeState, part: StreamedPart) {
+  /** @param maxMessageSize The most bytes of the program's part of a message. */
+  constructor(state: ResumeState, part: StreamedPart, maxMessageSize: number) {
     this.#state = state;
     this.#part = part;
+    this.#maxMessageSize = maxMessageSize;
   }
 
   /**
    * Takes a message.
    *
    * @returns The program's part; `undefined` where there is none.
-   * @throws {ProtocolError} Where its header is malformed.
+   * @throws {ProtocolError} Where its header is malformed, or that part is too large.
    */
   receiveMessage(data: Message): Message | undefined {
     const message = parseServerMessage(data, true)!;
@@ -62,8 +69,12 @@ export class ResumeReceiver {
       this.#addNote(message.note);
       return undefined;
     }
+    const part = message.start === 0 ? data : data.slice(message.start);
+    // A UTF-16 code unit has three bytes of UTF-8 at most.
+    if (typeof part !== "string") this.#checkSize(part.length);
+    else if (part.length * 3 > this.#maxMessageSize) this.#checkSize(encoder.encode(part).length);
     this.#add(message, true);
-    return message.start === 0 ? data : data.slice(message.start);
+    return part;
   }
 
   /** Takes the beginning of a message that is received as a stream. */
@@ -75,11 +86,11 @@ export class ResumeReceiver {
   /**
    * Takes more of it.
    *
-   * @throws {ProtocolError} Where its header is malformed.
+   * @throws {ProtocolError} Where its header is malformed, or it has become too large.
    */
   receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void {
     if (this.#beginning === undefined) {
-      this.#part.pushChunk(bytes, start, end);
+      this.#pushChunk(bytes, start, end);
       return;
     }
     const { length } = this.#beginning;
@@ -126,8 +137,18 @@ export class ResumeReceiver {
       return;
     }
     this.#arriving = this.#add(message, false);
+    this.#arrivedSize = 0;
     this.#part.pushStart(this.#type);
-    if (bytes.length > message.start) this.#part.pushChunk(bytes, message.start, bytes.length);
+    if (bytes.length > message.start) this.#pushChunk(bytes, message.start, bytes.length);
+  }
+
+  #pushChunk(bytes: Uint8Array, start: number, end: number): void {
+    this.#checkSize(this.#arrivedSize += end - start);
+    this.#part.pushChunk(bytes, start, end);
+  }
+
+  #checkSize(size: number): void {
+    if (size > this.#maxMessageSize) throw new MessageTooBigError(size, this.#maxMessageSize);
   }
 
   #add(message: ServerMessage, isWhole: boolean): Item {

@@ -51,6 +51,8 @@ const MAX_HANDED_OUT = 4 * 1024 * 1024;
 
 /** What a message or a frame costs besides its bytes, in bytes. */
 export const MESSAGE_COST = 2048;
+/** What a fragment costs besides its bytes, in bytes. */
+export const FRAGMENT_COST = 256;
 
 /**
  * How many bytes may wait for turns, in all, before connections that brought much are read from again. What

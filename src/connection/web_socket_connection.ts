@@ -12,7 +12,7 @@ import { assertMessage, Protocol, type ProtocolHandler } from "../protocol/proto
 import type { PerMessageDeflate } from "../extensions/permessage_deflate.ts";
 import type { KeptRequest } from "../handshake/kept_request.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
-import { ESCAPE, escapeMessage, MAX_HELLO_SIZE } from "../resume/subprotocol.ts";
+import { ESCAPE, escapeMessage, MAX_HEADER_SIZE, MAX_HELLO_SIZE } from "../resume/subprotocol.ts";
 import type { Budget, BudgetMember } from "./budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "./byte_channel.ts";
 import type {
@@ -47,7 +47,7 @@ import { ResumeReceiver } from "./resume_receiver.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
 import type { SubscribeOptions, SubscriberTopics, Subscription } from "./subscriber.ts";
 import { sendFragments, type StreamOwner } from "./send_stream.ts";
-import { MESSAGE_COST } from "./turns.ts";
+import { FRAGMENT_COST, MESSAGE_COST } from "./turns.ts";
 import { WebSocketView, type WebSocketViewOwner } from "./web_socket_view.ts";
 
 const WAIT_OPTIONS: Names<WaitOptions> = { signal: true };
@@ -205,12 +205,17 @@ export class WebSocketConnection<Data>
       if ("timeoutMs" in resume) {
         this.#resumable = new ResumablePeer(info.protocol, settings.clock);
       } else {
-        this.#resume = new ResumeReceiver(resume, this);
+        this.#resume = new ResumeReceiver(resume, this, settings.limits.maxMessageSize);
       }
     }
     const { maxMessageSize, maxFragments } = settings.limits;
     this.#protocol = new Protocol(role, this, { maxMessageSize, maxFragments, compression });
     if (this.#resumable !== undefined) this.#protocol.maxMessageSize = MAX_HELLO_SIZE;
+    if (this.#resume !== undefined) {
+      // What the server puts before a message does not count.
+      const withHeader = maxMessageSize + MAX_HEADER_SIZE;
+      this.#protocol.maxMessageSize = Number.isSafeInteger(withHeader) ? withHeader : Infinity;
+    }
     this.#intake = new Intake(channel, this.#protocol, settings.turns, this);
     this.#receiveQueue = new ReceiveQueue(settings.limits, this);
     // A program with callbacks is given one message after another.
@@ -558,6 +563,10 @@ export class WebSocketConnection<Data>
     this.#messagesReceived++;
     this.#rateLimiter?.countMessage();
     this.#intake.countWork(MESSAGE_COST);
+  }
+
+  countFragment(): void {
+    this.#intake.countWork(FRAGMENT_COST);
   }
 
   countInflated(size: number): void {

@@ -28,6 +28,8 @@ export interface MessageHandler {
    * otherwise within messages of more than 2 MiB only.
    */
   countInflated?: ((size: number) => void) | undefined;
+  /** Takes note of a fragment behind the first one of a message, maybe an empty one. */
+  countFragment?: (() => void) | undefined;
 }
 
 /** Takes a control frame; its payload is `bytes` from `start` to `end` (exclusive). */
@@ -42,7 +44,10 @@ export type ControlHandler = (
 export interface MessageLimits {
   /** The largest message, in bytes, as the sum of its fragments' lengths: 0 or more. Past it: 1009. */
   maxMessageSize: number;
-  /** The most fragments of a message: 0 or more; empty ones count. Past it: 1008. */
+  /**
+   * How many more fragments than bytes a message may have, at each of its fragments: 1 or more. Past it:
+   * 1008.
+   */
   maxFragments: number;
 }
 
@@ -57,6 +62,9 @@ const EMPTY = new Uint8Array(0);
  */
 const MAX_WORK = 32;
 const EMPTY_PIECE_WORK = 4;
+
+/** How much longer data may become by being compressed and flushed, for each fragment, in bytes. */
+const MAX_FLUSH_LENGTH = 16;
 
 /** What becomes of the payload of the message in progress. */
 const Mode = { Collect: 0, Stream: 1, Discard: 2 } as const;
@@ -196,7 +204,6 @@ export class MessageReceiver implements FrameHandler {
       this.#receiveCompressed(opcode, bytes, start, end);
     } else if (fin && opcode !== Opcode.Continuation && this.#nextMode === Mode.Collect) {
       this.#checkSize(end - start);
-      if (this.#limits.maxFragments < 1) this.#failFragments();
       if (opcode === Opcode.Text) this.#handler.receiveMessage(decodeText(bytes, start, end));
       else if (this.isInputLent) this.#handler.receiveMessage(cloneBytes(bytes, start, end));
       else this.#handler.receiveMessage(keepBytes(bytes, start, end));
@@ -277,9 +284,11 @@ export class MessageReceiver implements FrameHandler {
       if (this.#mode === Mode.Stream) this.#handler.receiveMessageStart(this.#type);
     } else {
       this.#checkDeclared(this.#size + length);
+      this.#handler.countFragment?.();
     }
     this.#size += length;
-    if (++this.#fragments > this.#limits.maxFragments) this.#failFragments();
+    // `maxMessageSize` is the limit of those that bring bytes.
+    if (++this.#fragments - this.#size > this.#limits.maxFragments) this.#failFragments();
   }
 
   #receivePayload(bytes: Uint8Array, start: number, end: number, fin: boolean): void {
@@ -337,11 +346,14 @@ export class MessageReceiver implements FrameHandler {
     }
   }
 
-  /** Checks what the headers declare. Data that can't be compressed becomes somewhat longer. */
+  /** Checks what the headers declare. Data that can't be compressed becomes somewhat longer, and so do chunks. */
   #checkDeclared(size: number): void {
-    const maxMessageSize = this.#maxMessageSize;
-    if (!this.#isCompressed) this.#checkSize(size);
-    else if (size > maxMessageSize + maxMessageSize / 8 + 1024) this.#checkSize(size);
+    if (this.#isCompressed) {
+      const max = this.#maxMessageSize;
+      const flushes = Math.min(this.#fragments, max);
+      if (size <= max + max / 8 + 1024 + flushes * MAX_FLUSH_LENGTH) return;
+    }
+    this.#checkSize(size);
   }
 
   /** Comes to the end of the compressed data; `false` where it was stopped before. */
@@ -365,7 +377,7 @@ export class MessageReceiver implements FrameHandler {
   #failFragments(): never {
     throw new ProtocolError(
       CloseCode.PolicyViolation,
-      `Cannot receive a message of more than ${this.#limits.maxFragments} fragments`,
+      `Cannot receive a message of more than ${this.#limits.maxFragments} fragments and one for each byte`,
     );
   }
 }

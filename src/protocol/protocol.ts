@@ -111,7 +111,7 @@ export class Protocol {
    * @param handler Takes what the peer sent.
    * @param options The limits: `maxMessageSize`, by default 1 MiB, and `maxFragments`, by default
    * 1,024; and a client's source of masking keys.
-   * @throws {RangeError} Where a limit is neither a non-negative safe integer nor `Infinity`.
+   * @throws {RangeError} Where a limit is neither a safe integer in its range nor `Infinity`.
    * @throws {TypeError} Where an option is unknown or of another type.
    */
   constructor(role: Role, handler: ProtocolHandler, options: ProtocolOptions = {}) {
@@ -119,7 +119,7 @@ export class Protocol {
     const { maxMessageSize = 1024 * 1024, maxFragments = 1024, compression, maskingKey } = options;
     checkObject("compression", compression);
     checkLimit("maxMessageSize", maxMessageSize, 0);
-    checkLimit("maxFragments", maxFragments, 0);
+    checkLimit("maxFragments", maxFragments, 1);
     this.#compression = compression;
     this.#handler = handler;
     this.#encoder = new FrameEncoder(role, { maskingKey });

@@ -60,6 +60,8 @@ const PUBLISHED = /^([1-9]\d*) (.*)$/;
 const SESSION = /^[\w-]{16,64}$/;
 /** The longest header: a topic has 1,024 bytes at most, each of which JSON may write as six. */
 export const MAX_HEADER_LENGTH: number = 8 * 1024;
+/** What a header and its ends take of a message at most, in bytes. */
+export const MAX_HEADER_SIZE: number = MAX_HEADER_LENGTH + 2;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -110,6 +110,30 @@ describe("a connection that brings more work than its share of a turn", () => {
     });
   });
 
+  for (const size of [0, 1]) {
+    it(`is gone on with within a message of fragments of ${size} bytes`, () =>
+      withMemoryServer({
+        limits: { maxFragments: Infinity },
+        message: (conn, data) => conn.send(`${data.length}`),
+      }, async (server) => {
+        const client = await server.open();
+        const clock = server.clock;
+        const now = clock.now.bind(clock);
+        let looks = 0;
+        // Each look at the time takes some of it.
+        clock.now = () => now() + 0.1 * looks++;
+        const payload = new Uint8Array(size);
+        const fragment = clientFrame({ opcode: 0, fin: false, payload });
+        client.send(
+          clientFrame({ opcode: binary, fin: false, payload }),
+          concatBytes(Array(50_000).fill(fragment)),
+          clientFrame({ opcode: 0, payload }),
+        );
+        assert(looks > 10 && looks < 60, `${looks} looks at the time in the first turn`);
+        assertEquals(await client.readMessage(), `${50_002 * size}`);
+      }));
+  }
+
   it("is dropped with what it has left where the client resets", () => {
     const program = slowProgram();
     return withMemoryServer({ message: (_conn, data) => program.handle(data) }, async (server) => {

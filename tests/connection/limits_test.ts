@@ -82,7 +82,7 @@ for (const { name, withServer } of TRANSPORTS) {
       it("maxMessageSize: Infinity is no limit", () =>
         check({ maxMessageSize: Infinity }, fragments(2_000_000), "2000000"));
 
-      it("maxFragments: one below, at, and one above; empty ones count", async () => {
+      it("maxFragments: one below, at, and one above, past one for each byte", async () => {
         for (const maxFragments of [1, 2, 5]) {
           const limits = { maxFragments };
           const sizes = Array(maxFragments).fill(0);
@@ -94,13 +94,16 @@ for (const { name, withServer } of TRANSPORTS) {
             1008,
             new RegExp(`more than ${maxFragments} `),
           );
+          const ones = Array(3000).fill(1);
+          await check(limits, fragments(...ones, ...sizes), "3000");
+          await check(limits, fragments(...ones, ...sizes, 0), 1008);
         }
       });
 
       it("maxFragments: 1024 by default, and Infinity is no limit", async () => {
-        await check({}, fragments(...Array(1024).fill(1)), "1024");
-        await check({}, fragments(...Array(1025).fill(1)), 1008);
-        await check({ maxFragments: Infinity }, fragments(...Array(3000).fill(1)), "3000");
+        await check({}, fragments(...Array(1024).fill(0)), "0");
+        await check({}, fragments(...Array(1025).fill(0)), 1008);
+        await check({ maxFragments: Infinity }, fragments(...Array(3000).fill(0)), "0");
       });
 
       it("count for each message anew", () =>

@@ -203,7 +203,7 @@ for (const { name, withServer } of TRANSPORTS) {
     const setup = { limits: { maxMessageSize: 10, maxFragments: 3 } };
     const FAULTS: [what: string, bytes: Uint8Array, code: number][] = [
       ["is too large", fragment(continuation, "x".repeat(11)), 1009],
-      ["has too many fragments", concatBytes(Array(3).fill(fragment(continuation, ""))), 1008],
+      ["has too many fragments", concatBytes(Array(6).fill(fragment(continuation, ""))), 1008],
       ["is not UTF-8", clientFrame({ opcode: continuation, payload: Uint8Array.of(0xff) }), 1007],
       [
         "ends within a character",

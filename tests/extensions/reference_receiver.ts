@@ -63,9 +63,10 @@ export function receiveInflating(
       declared = 0n;
     }
     declared += declaredLength;
-    const most = isCompressed ? maxMessageSize + maxMessageSize / 8 + 1024 : maxMessageSize;
-    if (Number(declared) > most) return fail(1009);
-    if (payloads.length + 1 > maxFragments) return fail(1008);
+    const flushes = Math.min(payloads.length, maxMessageSize);
+    const longest = maxMessageSize + maxMessageSize / 8 + 1024 + 16 * flushes;
+    if (Number(declared) > (isCompressed ? longest : maxMessageSize)) return fail(1009);
+    if (payloads.length + 1 - Number(declared) > maxFragments) return fail(1008);
 
     payloads.push(payload);
     const isEnd = whole && fin;

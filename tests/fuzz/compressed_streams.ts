@@ -166,6 +166,10 @@ function makeFrames(
       ? random.cut(payload, Math.max(30, payload.length / 2))
       : [payload];
     if (fragments.length === 0 || random.below(12) === 0) fragments.push(new Uint8Array(0));
+    // Before any byte, they soon are too many.
+    if (random.below(10) === 0) {
+      fragments.unshift(...Array(random.below(12)).fill(new Uint8Array(0)));
+    }
     fragments.forEach((fragment, k) => {
       const fin = k === fragments.length - 1;
       // RSV1 belongs to the first frame of a message; elsewhere it is wrong.

@@ -70,6 +70,10 @@ function makeFrames(random: Random, isLarge: boolean): ReferenceFrameInit[] {
       ? random.cut(payload, isLarge ? payload.length : 60)
       : [payload];
     if (fragments.length === 0) fragments.push(payload);
+    // Before any byte, they soon are too many.
+    if (random.below(10) === 0) {
+      fragments.unshift(...Array(random.below(12)).fill(new Uint8Array(0)));
+    }
     fragments.forEach((fragment, k) => {
       const fin = k === fragments.length - 1;
       frames.push({ opcode: k === 0 ? opcode : 0, fin, payload: fragment });

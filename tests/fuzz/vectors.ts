@@ -213,9 +213,11 @@ export const VECTORS: Record<string, object[]> = {
     `82 fe 01 2d ${KEY}`,
     `02 81 ${KEY} 00 80 fe 01 2b ${KEY} ${"00 ".repeat(299)}`,
     `02 81 ${KEY} 00 80 fe 01 2c ${KEY}`,
-    // At the limit of fragments, and one past it.
+    // At the limit of fragments, and one past it, without bytes, and with one byte.
     `02 80 ${KEY} ${`00 80 ${KEY} `.repeat(4)} 80 80 ${KEY}`,
     `02 80 ${KEY} ${`00 80 ${KEY} `.repeat(5)} 80 80 ${KEY}`,
+    `02 81 ${KEY} 00 ${`00 80 ${KEY} `.repeat(5)} 80 80 ${KEY}`,
+    `02 81 ${KEY} 00 ${`00 80 ${KEY} `.repeat(6)} 80 80 ${KEY}`,
     // Control frames: too long, fragmented, with RSV1, reserved.
     `89 fe 00 7e ${KEY}`,
     `09 80 ${KEY}`,

@@ -117,9 +117,10 @@ for (const role of ROLES) {
 
   describe(`the maxFragments of a ${role}`, () => {
     for (const streaming of [false, true]) {
-      it(`counts empty fragments, and no Pings, ${streaming ? "streamed" : "whole"}`, () => {
-        for (const size of [0, 300]) {
-          for (const [fragments, isAllowed] of [[9, true], [10, true], [11, false]] as const) {
+      it(`counts fragments past the bytes, and no Pings, ${streaming ? "streamed" : "whole"}`, () => {
+        for (const size of [0, 1, 300]) {
+          for (const [more, isAllowed] of [[9, true], [10, true], [11, false]] as const) {
+            const fragments = size + more;
             const bytes = encodeFrames(sender, [
               ...messageOf(0, 10),
               ...messageOf(size, fragments),
@@ -135,24 +136,50 @@ for (const role of ROLES) {
       });
     }
 
+    it("lets any number of fragments pass that bring a byte each, and no empty ones before them", () => {
+      const ones = Array.from(
+        { length: 5000 },
+        (_, i) => frameOf(i === 0 ? 2 : 0, "x", { fin: false }),
+      );
+      const empty = frameOf(0, "", { fin: false });
+      const options = { maxFragments: 3 };
+      for (
+        const [frames, closeCode] of [
+          [[...ones, empty, empty, frameOf(0)], undefined],
+          [[...ones, empty, empty, empty, frameOf(0)], 1008],
+          [
+            [frameOf(2, "", { fin: false }), empty, empty, empty, ...ones.slice(1), frameOf(0)],
+            1008,
+          ],
+        ] as const
+      ) {
+        for (const streaming of [false, true]) {
+          const bytes = encodeFrames(sender, [...frames]);
+          assertEquals(
+            receivePieces(role, [bytes], { ...options, streaming }).closeCode,
+            closeCode,
+          );
+        }
+      }
+    });
+
     it("is held as soon as the length is in", () => {
       const lead = encodeFrames(sender, [
         frameOf(2, "", { fin: false }),
         frameOf(0, "", { fin: false }),
       ]);
-      const bytes = concatBytes([lead, headerOf(role, 0, 100n)]);
+      const bytes = concatBytes([lead, headerOf(role, 0, 0n)]);
       const { closeCode, failedAt } = receivePieces(role, singly(bytes), { maxFragments: 2 });
       assertEquals([closeCode, failedAt], [1008, bytes.length - keyLength]);
     });
 
-    it("may be 1, and 0", () => {
-      const whole = encodeFrames(sender, [frameOf(1, "a")]);
-      const begun = encodeFrames(sender, [frameOf(1, "a", { fin: false }), frameOf(0)]);
+    it("may be 1", () => {
+      const whole = encodeFrames(sender, [frameOf(1)]);
+      const begun = encodeFrames(sender, [frameOf(1, "", { fin: false }), frameOf(0)]);
       for (const streaming of [false, true]) {
-        const codeOf = (bytes: Uint8Array, maxFragments: number) =>
-          receivePieces(role, [bytes], { streaming, maxFragments }).closeCode;
-        assertEquals([codeOf(whole, 1), codeOf(begun, 1)], [undefined, 1008]);
-        assertEquals([codeOf(whole, 0), codeOf(begun, 0)], [1008, 1008]);
+        const codeOf = (bytes: Uint8Array) =>
+          receivePieces(role, [bytes], { streaming, maxFragments: 1 }).closeCode;
+        assertEquals([codeOf(whole), codeOf(begun)], [undefined, 1008]);
       }
     });
 
@@ -174,12 +201,12 @@ for (const role of ROLES) {
 }
 
 describe("the limits of a Protocol", () => {
-  it("are integers from 0 on, or Infinity", () => {
-    for (const name of ["maxMessageSize", "maxFragments"]) {
-      for (const value of [0, 1, Number.MAX_SAFE_INTEGER, Infinity, undefined]) {
+  it("are integers, or Infinity", () => {
+    for (const [name, min] of [["maxMessageSize", 0], ["maxFragments", 1]] as const) {
+      for (const value of [min, 2, Number.MAX_SAFE_INTEGER, Infinity, undefined]) {
         new Side("server", { [name]: value });
       }
-      for (const value of [-1, 0.5, NaN, -Infinity, 2 ** 53, "1", null, true, {}, 1n]) {
+      for (const value of [min - 1, 0.5, NaN, -Infinity, 2 ** 53, "1", null, true, {}, 1n]) {
         const ErrorClass = typeof value === "number" ? RangeError : TypeError;
         assertThrows(() => new Side("server", { [name]: value }), ErrorClass, ` as ${name}: `);
       }

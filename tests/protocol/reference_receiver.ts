@@ -65,7 +65,7 @@ export function receivePlainly(bytes: Uint8Array, receiver: ReferenceReceiver): 
     if (maxMessageSize !== Infinity && size > BigInt(maxMessageSize)) {
       return fail(1009, frame.lengthEnd);
     }
-    if (fragments.length + 1 > maxFragments) return fail(1008, frame.lengthEnd);
+    if (fragments.length + 1 - Number(size) > maxFragments) return fail(1008, frame.lengthEnd);
 
     const before = concatBytes(fragments);
     fragments.push(payload);

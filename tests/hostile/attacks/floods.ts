@@ -78,18 +78,36 @@ export const floods: readonly Attack[] = [
     outcome: "Close with 1008 at 1,024 fragments",
     async run(target) {
       const fragments = repeat(5_000, clientFrame({ opcode: continuation, fin: false }));
-      await target.flood(() => tooManyFragments(target, fragments));
+      await target.flood(() => refusedFragments(target, fragments, 1008));
     },
   },
   {
     name: "messages of one-byte fragments, a Ping between each two",
-    outcome: "Close with 1008 at 1,024 fragments",
+    outcome: "echoed",
     async run(target) {
       const pair = concatBytes([
         clientFrame({ opcode: continuation, fin: false, payload: utf8("a") }),
         clientFrame({ opcode: ping }),
       ]);
-      await target.flood(() => tooManyFragments(target, repeat(2_000, pair)));
+      const attacker = await target.open();
+      await target.flood(async () => {
+        attacker.send(clientFrame({ opcode: text, fin: false }), repeat(2_000, pair));
+        attacker.send(clientFrame({ opcode: continuation }));
+        for (let size = 0; size === 0;) {
+          const { opcode, payload } = await attacker.readFrame();
+          if (opcode === text) assertEquals(size = payload.length, 2_000);
+        }
+      });
+      await target.assertServed(attacker);
+    },
+  },
+  {
+    name: "messages of one-byte fragments without end",
+    outcome: "Close with 1009 at 1 MiB",
+    async run(target) {
+      const fragment = clientFrame({ opcode: continuation, fin: false, payload: utf8("a") });
+      const fragments = repeat(1024 * 1024 + 1, fragment);
+      await target.flood(() => refusedFragments(target, fragments, 1009));
     },
   },
   {
@@ -199,13 +217,17 @@ export const floods: readonly Attack[] = [
   },
 ];
 
-async function tooManyFragments(target: Target, fragments: Uint8Array): Promise<void> {
+async function refusedFragments(
+  target: Target,
+  fragments: Uint8Array,
+  code: number,
+): Promise<void> {
   const attacker = await target.open();
   attacker.send(clientFrame({ opcode: text, fin: false }), fragments);
   for (;;) {
     const { opcode, payload } = await attacker.readFrame();
     if (opcode === pong) continue;
-    assertEquals(payload[0] * 256 + payload[1], 1008);
+    assertEquals(payload[0] * 256 + payload[1], code);
     break;
   }
   await attacker.finish();
