@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "../connection/clock.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
 import { abortable } from "../connection/promises.ts";
+import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../errors.ts";
 import { type CallbackResult, callHook, checkDecision, logError, reportError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
@@ -53,9 +54,10 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
    */
   maxAttempts?: number | undefined;
   /**
-   * Decides whether to go on. By default it ends where the server closed the connection with 1008, or
-   * answered with a status from 400 to 499 other than 408, 425 and 429: asking again would not help. It goes
-   * on after 1008 where the server refused how far the client got, since that is not said again. A
+   * Decides whether to go on. By default it ends where the connection was closed with 1008, or the server
+   * answered with a status from 400 to 499 other than 408, 425 and 429, or where this client itself ended three
+   * connections in a row for what the server sent, as with 1009 for a message larger than
+   * `limits.maxMessageSize`: asking again would not help. It goes on after 1008 where the server refused how far the client got, since that is not said again. A
    * promise is awaited, unless `signal` aborts. Where it throws, rejects, or gives neither `true` nor
    * `false`, the answer is no, and the error is reported to `onError`.
    */
@@ -148,8 +150,8 @@ export interface Connections<Data = undefined>
  * @param url See {@linkcode Connect}.
  * @param options See {@linkcode ReconnectOptions}. Callbacks among them begin, for each connection, behind
  * the first synchronous part of the loop's body.
- * @throws {ConnectionClosedError} From the loop, where the server closed the connection with 1008, or
- * attempts are used up. If that or `shouldReconnect` ends it behind a connection that the server closed with
+ * @throws {ConnectionClosedError} From the loop, where the connection was closed with 1008, this client
+ * refused what the server sent three times in a row, or attempts are used up. If that or `shouldReconnect` ends it behind a connection that the server closed with
  * 1000, the loop just ends.
  * @throws {UnexpectedResponseError} From the loop, where the server refuses for good, or the attempts
  * are used up.
@@ -164,6 +166,8 @@ export type Reconnecting = <Data = undefined>(
 
 /** A connection that lasted for so long was a success: waiting begins anew. */
 const LASTING_MS = 10_000;
+/** So many connections in a row that the client itself ends, for what the server sent, are enough. */
+const MAX_REFUSALS = 3;
 /** How long after 1012 and 1013 is waited: "a randomized delay of 5 - 30 seconds" (1012). */
 const RESTART_DELAY_MS = [5_000, 30_000] as const;
 /** Statuses from 400 to 499 that may pass. */
@@ -199,7 +203,9 @@ async function* reconnect<Data>(
   checkDelay("minDelayMs", minDelayMs);
   checkDelay("maxDelayMs", maxDelayMs);
   if (maxDelayMs < minDelayMs) {
-    throw new RangeError(`Cannot use ${maxDelayMs} as maxDelayMs: minDelayMs is ${minDelayMs}`);
+    throw new RangeError(
+      `Cannot use ${maxDelayMs} as maxDelayMs: it must be at least minDelayMs, which is ${minDelayMs}`,
+    );
   }
   checkLimit("maxAttempts", maxAttempts, 1);
   checkFunction("shouldReconnect", options.shouldReconnect);
@@ -215,6 +221,8 @@ async function* reconnect<Data>(
   const isOwn = [options.subprotocols].flat().includes(RESUME);
   const resume = isResuming && !isOwn ? new ResumeState(onLost) : undefined;
   const shouldReconnect = options.shouldReconnect?.bind(options) ?? mayHelp;
+  /** How many connections in a row the client itself has ended, for what the server sent. */
+  let refusals = 0;
   for (let failures = 0;;) {
     const result = await attempt(connect, url, options, resume);
     if (signal?.aborted) return;
@@ -224,6 +232,8 @@ async function* reconnect<Data>(
       cause = result;
     } else {
       const openedAt = clock.now();
+      // The program may be at work on it for longer.
+      const lasted = result.closed.then(() => clock.now() - openedAt >= LASTING_MS);
       pause.isDue = false;
       const close = () => void result.close();
       signal?.addEventListener("abort", close, { once: true });
@@ -237,19 +247,26 @@ async function* reconnect<Data>(
       }
       if (signal?.aborted) return;
       isAfresh = resume?.end(cause.closeCode, cause.initiator === "remote") ?? false;
-      if (clock.now() - openedAt >= LASTING_MS) failures = 0;
+      if (await lasted) failures = 0;
+      const isRefusal = result instanceof WebSocketConnection && result.failure !== undefined;
+      refusals = isRefusal ? refusals + 1 : 0;
     }
     failures++;
     // What the server refused is not said again: the next attempt is another one.
-    const isWorthwhile = isAfresh && options.shouldReconnect === undefined;
-    const goesOn = failures < maxAttempts && (isWorthwhile ||
+    const isByDefault = options.shouldReconnect === undefined;
+    const isHopeless = refusals >= MAX_REFUSALS && isByDefault;
+    const isWorthwhile = isAfresh && isByDefault;
+    const goesOn = failures < maxAttempts && !isHopeless && (isWorthwhile ||
       await abortable(ask(shouldReconnect, cause, fail), signal).catch(() => false));
     if (signal?.aborted) return;
     if (!goesOn) {
       if (isFailure(cause)) throw cause;
       const { closeCode, reason } = cause;
       if (closeCode === CloseCode.NormalClosure) return;
-      throw new ConnectionClosedError("Cannot go on reconnecting", closeCode, reason);
+      const why = isHopeless
+        ? `: this client refused what the server sent ${refusals} times in a row`
+        : "";
+      throw new ConnectionClosedError(`Cannot go on reconnecting${why}`, closeCode, reason);
     }
     const longestMs = Math.min(minDelayMs * 2 ** (failures - 1), maxDelayMs);
     const waitMs = askedDelayMs(cause, random) + Math.round(random() * longestMs);
@@ -347,5 +364,5 @@ function parseRetryAfterMs(value: string): number {
 
 function checkDelay(name: string, value: unknown): void {
   checkDuration(name, value);
-  if (value === Infinity) throw new RangeError(`Cannot use Infinity as ${name}: it has an end`);
+  if (value === Infinity) throw new RangeError(`Cannot use Infinity as ${name}: it must be finite`);
 }

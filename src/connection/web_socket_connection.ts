@@ -949,6 +949,14 @@ export class WebSocketConnection<Data>
     return isCloseStatus(this.#end) ? this.#end : undefined;
   }
 
+  /** What the peer did for which this side ended the connection, if that is how it ended. */
+  get failure(): ProtocolError | undefined {
+    const end = this.#end;
+    return end instanceof ProtocolError && this.#closeInfo?.reason === end.message
+      ? end
+      : undefined;
+  }
+
   abort(): void {
     this.#drop("");
   }

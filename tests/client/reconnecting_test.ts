@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import type { ConnectionCallbacks } from "../../src/connection/connection.ts";
+import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals } from "@std/assert";
+import type { Connection, ConnectionCallbacks } from "../../src/connection/connection.ts";
 import { createReconnecting, type ReconnectOptions } from "../../src/client/reconnecting.ts";
 import {
   ConnectError,
@@ -115,6 +115,120 @@ describe("reconnecting()", () => {
     assertEquals(delays, [500, 1000, 2000]);
     void conns.return();
     assertEquals(last.state, "pending");
+  });
+
+  it("goes on doubling where the program is still at work on a connection that did not last", async () => {
+    const { server, conns, delays } = start();
+    for (let i = 0; i < 4; i++) {
+      const next = watch(conns.next());
+      await settle();
+      if (i > 0) await server.clock.advance(delays.at(-1)!);
+      const peer = await server.next();
+      await peer.accept();
+      const conn = (await next.untilSettled()).value!.value!;
+      await close(peer);
+      await conn.closed;
+      await server.clock.advance(60_000);
+    }
+    void watch(conns.next());
+    await settle();
+    assertEquals(delays, [500, 1000, 2000, 4000]);
+    void conns.return();
+  });
+
+  /** What a server can send that a client refuses, and the code it does so with. */
+  const REFUSED: [code: number, frame: Uint8Array][] = [
+    [1002, encodeReferenceFrame({ opcode: 3 })],
+    [1007, encodeReferenceFrame({ opcode: 1, payload: Uint8Array.of(0xff) })],
+    [1009, encodeReferenceFrame({ opcode: 2, payload: new Uint8Array(101) })],
+  ];
+  /** Has the next connection open, and gives its peer, and what comes behind it. */
+  async function openNext({ server, conns, delays }: ReturnType<typeof start>) {
+    const next = watch(conns.next());
+    await settle();
+    for (let made = 0; made < delays.length;) {
+      made = delays.length;
+      await server.clock.advance(delays.at(-1)!);
+    }
+    const peer = await server.next();
+    await peer.accept();
+    const conn = (await next.untilSettled()).value!.value!;
+    return { peer, conn };
+  }
+  async function refuse(peer: ScriptedPeer, conn: Connection, frame: Uint8Array): Promise<void> {
+    peer.send(frame);
+    await settle();
+    peer.socket.end();
+    assertEquals((await conn.closed).initiator, "local");
+  }
+
+  for (const [code, frame] of REFUSED) {
+    it(`ends with an error the third time in a row that the client closes with ${code}`, async () => {
+      const causes: unknown[] = [];
+      const client = start({
+        limits: { maxMessageSize: 100 },
+        onRetry: ({ cause, delayMs }) => {
+          causes.push("closeCode" in cause ? cause.closeCode : cause);
+          client.delays.push(delayMs);
+        },
+      });
+      for (let i = 0; i < 3; i++) {
+        const { peer, conn } = await openNext(client);
+        // However long it lasted, and whether or not the next attempt is the first to reach a server.
+        await client.server.clock.advance(20_000);
+        await refuse(peer, conn, frame);
+        if (i === 0) {
+          client.server.dialling = () => {
+            client.server.dialling = undefined;
+            return Promise.reject(new ConnectError("ECONNREFUSED", "nobody"));
+          };
+        }
+      }
+      const { reason } = await watch(client.conns.next()).untilSettled();
+      assert(reason instanceof ConnectionClosedError, String(reason));
+      assertEquals(reason.closeCode, code);
+      assertMatch(
+        reason.message,
+        /^Cannot go on reconnecting: .* 3 times in a row \(\d+ Cannot receive/,
+      );
+      assertEquals(causes.filter((cause) => cause === code).length, 2);
+      assertEquals(client.server.clock.pending, []);
+    });
+  }
+
+  it("goes on after it, where other connections end otherwise in between", async () => {
+    const client = start({ limits: { maxMessageSize: 100 } });
+    for (let i = 0; i < 9; i++) {
+      const { peer, conn } = await openNext(client);
+      if (i % 3 < 2) await refuse(peer, conn, REFUSED[i % 2][1]);
+      else await close(peer);
+      await conn.closed;
+    }
+    const next = watch(client.conns.next());
+    await settle();
+    assertEquals(next.state, "pending");
+    void client.conns.return();
+  });
+
+  it("goes on after it, where shouldReconnect says so, or the program closed with such a code", async () => {
+    const options = [{ shouldReconnect: () => true, limits: { maxMessageSize: 100 } }, {}];
+    for (const own of options) {
+      const client = start(own);
+      for (let i = 0; i < 6; i++) {
+        const { peer, conn } = await openNext(client);
+        if (own.limits !== undefined) await refuse(peer, conn, REFUSED[2][1]);
+        else void conn.close({ closeCode: 1009 });
+        await settle();
+        // What comes behind the Close frame of the program does not count.
+        if (own.limits === undefined) peer.send(REFUSED[0][1]);
+        peer.socket.end();
+        assertEquals((await conn.closed).closeCode, 1009);
+      }
+      const next = watch(client.conns.next());
+      await settle();
+      assertEquals(next.state, "pending");
+      void client.conns.return();
+    }
   });
 
   for (const code of [1012, 1013]) {
