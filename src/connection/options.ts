@@ -103,8 +103,9 @@ export interface RateLimits {
    */
   controlFramesPerSecond: number;
   /**
-   * What happens past a rate: `"pause"` stops reading until the peer is within its rates again, which
-   * slows its TCP; `"close"` fails the connection with 1008 (policy violation), after which `reconnecting`
+   * What happens past a rate: `"pause"` does not read the next message or control frame before the rate
+   * allows one, which slows the peer's TCP; of bytes, what one read brings may be too many, and is waited for
+   * afterwards. `"close"` fails the connection with 1008 (policy violation), after which `reconnecting`
    * does not come back: a client that sends too much would do so again.
    *
    * @default {"pause"}

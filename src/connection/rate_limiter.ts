@@ -30,11 +30,12 @@ export class TokenBucket {
     this.#tokens -= count;
   }
 
-  /** How long it takes until none are owed any more, in milliseconds; 0 where none are. */
-  waitMs(now: number): number {
+  /** How long it takes until there are so many, in milliseconds; 0 where there are. */
+  waitMs(now: number, count: number): number {
     this.#fill(now);
+    const missing = count - this.#tokens;
     // A millionth against what the numbers lose on the way.
-    return this.#tokens >= 0 ? 0 : Math.max(0, Math.ceil(-this.#tokens / this.#rate * 1000 - 1e-6));
+    return missing <= 0 ? 0 : Math.max(0, Math.ceil(missing / this.#rate * 1000 - 1e-6));
   }
 
   #fill(now: number): void {
@@ -84,14 +85,20 @@ export class RateLimiter {
     this.#take(this.#controlFrames, 1, `${this.#limits.controlFramesPerSecond} control frames`);
   }
 
-  /** How long not to read, in milliseconds; 0 where the peer keeps to its rates. */
-  get waitMs(): number {
+  /**
+   * How long not to read, in milliseconds; 0 where the peer may send more: another message and another control
+   * frame. With `"close"` the next one is let in, which is seen to be too much then.
+   *
+   * @param isWithin Whether a message was counted of which more is to come: that is none of its own.
+   */
+  waitMs(isWithin: boolean): number {
     const now = this.#clock.now();
+    const next = this.#limits.onExceeded === "pause" ? 1 : 0;
     return Math.max(
-      this.#bytes.waitMs(now),
-      this.#inflatedBytes.waitMs(now),
-      this.#messages.waitMs(now),
-      this.#controlFrames.waitMs(now),
+      this.#bytes.waitMs(now, 0),
+      this.#inflatedBytes.waitMs(now, 0),
+      isWithin ? 0 : this.#messages.waitMs(now, next),
+      this.#controlFrames.waitMs(now, next),
     );
   }
 
@@ -99,7 +106,7 @@ export class RateLimiter {
   #take(bucket: TokenBucket, count: number, limit: string): void {
     const now = this.#clock.now();
     bucket.take(count, now);
-    if (this.#limits.onExceeded === "pause" || bucket.waitMs(now) === 0) return;
+    if (this.#limits.onExceeded === "pause" || bucket.waitMs(now, 0) === 0) return;
     throw new ProtocolError(
       CloseCode.PolicyViolation,
       `Cannot receive more than ${limit} a second`,

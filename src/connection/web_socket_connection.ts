@@ -140,6 +140,8 @@ export class WebSocketConnection<Data>
   readonly #rateLimiter: RateLimiter | undefined;
   /** Set while the peer has to wait, because it sent too much. */
   #rateTimer: unknown;
+  /** Whether a message that is received as a stream has begun, and is not whole. */
+  #isArriving = false;
   #pings: PingTracker | undefined;
   #readable: ReturnType<typeof createReadable> | undefined;
   #writable: ReturnType<typeof createWritable> | undefined;
@@ -489,7 +491,7 @@ export class WebSocketConnection<Data>
   /** Goes on receiving when the peer, which sent too much, has waited long enough. */
   #waitForRate(): void {
     if (this.#rateLimiter === undefined || this.#rateTimer !== undefined || this.#isClosed) return;
-    const { waitMs } = this.#rateLimiter;
+    const waitMs = this.#rateLimiter.waitMs(this.#isArriving);
     if (waitMs === 0) return;
     this.#rateTimer = this.#settings.clock.setTimeout(() => {
       this.#rateTimer = undefined;
@@ -521,7 +523,7 @@ export class WebSocketConnection<Data>
 
   // A method, as all that is asked for each message: V8 calls its runtime for each use of a private getter.
   #isTooFast(): boolean {
-    return this.#rateLimiter !== undefined && this.#rateLimiter.waitMs > 0;
+    return this.#rateLimiter !== undefined && this.#rateLimiter.waitMs(this.#isArriving) > 0;
   }
 
   // ---- Receiving: the protocol's events ----
@@ -555,6 +557,7 @@ export class WebSocketConnection<Data>
 
   receiveMessageStart(type: MessageType): void {
     this.#countMessage();
+    this.#isArriving = true;
     if (this.#resume === undefined) this.pushStart(type);
     else this.#resume.receiveMessageStart(type);
   }
@@ -582,8 +585,9 @@ export class WebSocketConnection<Data>
   }
 
   receiveMessageEnd(): void {
-    if (this.#resume === undefined) return this.pushEnd();
-    this.#resume.receiveMessageEnd();
+    this.#isArriving = false;
+    if (this.#resume === undefined) this.pushEnd();
+    else this.#resume.receiveMessageEnd();
     if (this.isFull) this.#protocol.stopReceiving();
   }
 
