@@ -140,7 +140,7 @@ export function checkMethods(name: string, value: unknown, methods: readonly str
   const object = value as Record<string, unknown> | null | undefined;
   if (methods.every((method) => typeof object?.[method] === "function")) return;
   throw new TypeError(
-    `Cannot use ${show(value)} as ${name}: it has the methods ${methods.join(", ")}`,
+    `Cannot use ${show(value)} as ${name}: it must have the methods ${methods.join(", ")}`,
   );
 }
 
@@ -174,14 +174,40 @@ function isInstance(value: unknown): value is object {
   return typeof value === "object" && Object.prototype.toString.call(value) === "[object Object]";
 }
 
-/** Shows a value in a message. */
+/** How much of a string, and how many names of an object, a message shows. */
+const MAX_SHOWN = 100;
+const MAX_NAMES = 8;
+
+/** Shows a value in a message, in some words: a text that a program wrote for it may be of any size. */
 export function show(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "string") {
+    const more = value.length > MAX_SHOWN ? ` and ${value.length - MAX_SHOWN} more characters` : "";
+    return JSON.stringify(value.slice(0, MAX_SHOWN)) + more;
+  }
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object" || value === null) return String(value);
   try {
-    return String(value);
+    return showObject(value);
   } catch {
     return "an object";
   }
+}
+
+function showObject(value: object): string {
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (!isPlainObject(value)) {
+    const { constructor } = value as { constructor?: { name?: unknown } };
+    const name = constructor?.name;
+    return typeof name === "string" && /^\w{1,50}$/.test(name)
+      ? `an object of ${name}`
+      : "an object";
+  }
+  const names = Object.keys(value);
+  if (names.length === 0) return "an empty object";
+  const more = names.length > MAX_NAMES ? ", ..." : "";
+  return `an object { ${
+    names.slice(0, MAX_NAMES).map((name) => name.slice(0, MAX_SHOWN)).join(", ")
+  }${more} }`;
 }
 
 /** Gives the name that a wrong one may stand for, if there is such a one. */

@@ -1,3 +1,5 @@
+import { show } from "./checks.ts";
+
 /**
  * What a callback may return: anything. It is no `unknown`, since TypeScript would then ask what the callback
  * returns before it knows what `serve` does, and `message: (conn, data) => server.publish("all", data)` would
@@ -62,7 +64,9 @@ export function refusePromise(
  */
 export function checkDecision(name: string, answer: unknown): asserts answer is boolean {
   if (typeof answer === "boolean") return;
-  throw new TypeError(`Cannot use what ${name} returned: it must be a boolean`);
+  throw new TypeError(
+    `Cannot use ${show(answer)}, which ${name} returned: it must be a boolean`,
+  );
 }
 
 /** What takes the errors of the program's code: the option `onError`. */

@@ -1,3 +1,4 @@
+import { show } from "../checks.ts";
 import { callHook } from "../hooks.ts";
 import { isObject } from "../values.ts";
 
@@ -123,7 +124,7 @@ export abstract class ListenerTarget extends EventTarget {
     if (listener === undefined || listener === null) return null;
     if (!isObject(listener)) {
       throw new TypeError(
-        `Cannot call ${method} with ${String(listener)}: a listener is a function or an object`,
+        `Cannot call ${method} with ${show(listener)}: a listener is a function or an object`,
       );
     }
     let guard = this.#guards.get(listener);

@@ -1,7 +1,14 @@
 import { cloneBytes } from "../codec/byte_collector.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
-import { checkBoolean, checkOptions, checkSignal, type Names, type Optional } from "../checks.ts";
+import {
+  checkBoolean,
+  checkOptions,
+  checkSignal,
+  type Names,
+  type Optional,
+  show,
+} from "../checks.ts";
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { callHook, isThenable, saysAborted, untilSettled } from "../hooks.ts";
 import { clearTimeout, setImmediate, setTimeout } from "../timers.ts";
@@ -718,7 +725,7 @@ export class WebSocketConnection<Data>
   ): Promise<void> {
     if (type !== "text" && type !== "binary") {
       throw new TypeError(
-        `Cannot send a message of type ${String(type)}: it is "text" or "binary"`,
+        `Cannot send a message of type ${show(type)}: it is "text" or "binary"`,
       );
     }
     if (!isReadableStream(stream) || stream.locked) {
@@ -795,7 +802,7 @@ export class WebSocketConnection<Data>
 
   subscribe(topic: string, options: SubscribeOptions = {}): Subscription {
     if (typeof topic !== "string") {
-      throw new TypeError(`Cannot subscribe to ${String(topic)}: a topic is a string`);
+      throw new TypeError(`Cannot subscribe to ${show(topic)}: a topic is a string`);
     }
     checkOptions("subscribe", options, SUBSCRIBE_OPTIONS);
     const { topics } = this.#owner;

@@ -84,7 +84,7 @@ export function encodeSwitchingProtocols(response: SwitchingProtocols): Uint8Arr
     encodeField("Sec-WebSocket-Accept", accept);
   if (protocol !== undefined) {
     if (typeof protocol !== "string" || !isToken(protocol)) {
-      throw new TypeError("Cannot send the subprotocol: it must be a token");
+      throw new TypeError(`Cannot send the subprotocol ${show(protocol)}: it must be a token`);
     }
     text += encodeField("Sec-WebSocket-Protocol", protocol);
   }

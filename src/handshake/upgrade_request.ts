@@ -67,9 +67,8 @@ export function createUpgradeRequest(options: UpgradeRequestOptions): RequestHea
     }
   }
   // "The elements that comprise this value [...] MUST all be unique strings."
-  if (new Set(subprotocols).size !== subprotocols.length) {
-    throw new TypeError("Cannot offer a subprotocol twice");
-  }
+  const twice = subprotocols.find((each, i) => subprotocols.indexOf(each) !== i);
+  if (twice !== undefined) throw new TypeError(`Cannot offer the subprotocol ${twice} twice`);
   if (subprotocols.length > 0) fields.push(["Sec-WebSocket-Protocol", subprotocols.join(", ")]);
   if (extensions !== undefined) fields.push(["Sec-WebSocket-Extensions", extensions]);
   for (const [name, value] of entries(headers)) {

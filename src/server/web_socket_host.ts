@@ -142,7 +142,7 @@ export abstract class WebSocketHost<Data>
       checkConnection("except", options.except);
     }
     if (typeof topic !== "string") {
-      throw new TypeError(`Cannot publish to ${String(topic)}: a topic is a string`);
+      throw new TypeError(`Cannot publish to ${show(topic)}: a topic is a string`);
     }
     assertMessage(data);
     const { compress, key = "" } = options ?? {};
@@ -164,7 +164,7 @@ export abstract class WebSocketHost<Data>
 
   async presence(topic: string): Promise<PresentMember[]> {
     if (typeof topic !== "string") {
-      throw new TypeError(`Cannot tell who is in ${String(topic)}: a topic is a string`);
+      throw new TypeError(`Cannot tell who is in ${show(topic)}: a topic is a string`);
     }
     return await this.#presence.list(topic);
   }
@@ -184,7 +184,7 @@ export abstract class WebSocketHost<Data>
     checkCloseStatus({ closeCode, reason });
     if (spreadMs !== 0) checkDuration("spreadMs", spreadMs);
     if (spreadMs === Infinity) {
-      throw new RangeError("Cannot use Infinity as spreadMs: it has an end");
+      throw new RangeError("Cannot use Infinity as spreadMs: it must be finite");
     }
     checkDuration("timeoutMs", timeoutMs);
     checkBoolean("keepListening", options.keepListening);

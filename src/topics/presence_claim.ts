@@ -2,6 +2,7 @@ import { checkNames, type Names, show } from "../checks.ts";
 import type { PresenceEntry, SubscribeOptions } from "../connection/subscriber.ts";
 import { ownString } from "../own_string.ts";
 import { textSize } from "../text_size.ts";
+import { isErrorObject } from "../values.ts";
 
 /** The longest key of a member, in bytes of UTF-8. */
 const MAX_KEY_LENGTH = 256;
@@ -40,7 +41,7 @@ export function resolvePresenceClaim(
   if (typeof presence !== "object" || typeof key !== "string") {
     throw new TypeError(
       `Cannot use ${
-        typeof presence === "object" ? "an object without a key" : show(presence)
+        show(presence)
       } as presence: it is a boolean, or { key, info } with a string as key`,
     );
   }
@@ -72,7 +73,15 @@ function encodeInfo(info: unknown): string {
     cause = error;
   }
   if (text !== undefined) return text;
-  throw new TypeError(`Cannot use ${String(info)} as info: it has a form in JSON`, { cause });
+  // The first line: V8 draws a circle of an object's names.
+  const [why] = isErrorObject(cause) ? cause.message.split("\n") : ["it gives undefined for it"];
+  throw new TypeError(
+    `Cannot use ${
+      show(info)
+    } as presence.info: it must be something that JSON.stringify can write ` +
+      `(${why})`,
+    { cause },
+  );
 }
 
 function checkLength(what: string, length: number, max: number): void {

@@ -247,7 +247,7 @@ describe("the broker of a server", () => {
     await assertRejects(
       () => withMemoryServer({ broker: { start() {} } as unknown as FakeBroker }, async () => {}),
       TypeError,
-      "Cannot use [object Object] as broker: it has the methods start, publish,",
+      "as broker: it must have the methods start, publish,",
     );
     await assertRejects(
       () => withMemoryServer({ broker: new FakeBroker(), brokerQueueSize: -1 }, async () => {}),

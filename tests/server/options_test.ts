@@ -42,6 +42,7 @@ function errorClassFor(value: unknown): typeof TypeError | typeof RangeError {
 }
 
 function shown(value: unknown): string {
+  if (typeof value === "object" && value !== null) return "an empty object";
   return typeof value === "string" ? `"${value}"` : String(value);
 }
 const SIZES = LIMITS.filter(({ unit }) => unit !== "ms");
@@ -153,7 +154,12 @@ const BAD: [
   ["null for resume", { resume: null }, TypeError, /^Cannot use null as resume/],
   ["a text for resume", { resume: "yes" }, TypeError, /^Cannot use "yes" as resume/],
   ["an unknown window", { resume: { window: 1 } }, TypeError, /resume.window: .*windowMs/],
-  ["a list for resume.topics", { resume: { topics: ["x"] } }, TypeError, /x as resume.topics/],
+  [
+    "a list for resume.topics",
+    { resume: { topics: ["x"] } },
+    TypeError,
+    /an array of 1 as resume.topics/,
+  ],
   ["a broker that keeps nothing", { resume: true, broker: NO_KEEPER }, TypeError, /no method keep/],
   ["true for keepAlive", { keepAlive: true }, TypeError, /^Cannot use true as keepAlive/],
   ["null for keepAlive", { keepAlive: null }, TypeError, /^Cannot use null as keepAlive/],

@@ -193,13 +193,22 @@ describe("presence that is none", () => {
     ["ann", TypeError, 'Cannot use "ann" as presence'],
     [1, TypeError, "Cannot use 1 as presence"],
     [null, TypeError, "as presence: it is a boolean, or { key, info }"],
-    [{}, TypeError, "without a key"],
-    [{ key: 1 }, TypeError, "without a key"],
+    [{}, TypeError, "Cannot use an empty object as presence: it is a boolean, or { key, info }"],
+    [{ key: 1 }, TypeError, "Cannot use an object { key } as presence"],
     [{ key: "é".repeat(129) }, RangeError, "a key of 258 bytes for presence: it has 256 at most"],
     [{ key: "", info: "x".repeat(1023) }, RangeError, "an info of 1025 bytes"],
-    [{ key: "", info: circular }, TypeError, "as info"],
-    [{ key: "", info: 1n }, TypeError, "as info: it has a form in JSON"],
-    [{ key: "", info: () => {} }, TypeError, "as info"],
+    [
+      { key: "", info: circular },
+      TypeError,
+      "Cannot use an array of 1 as presence.info: it must be ",
+    ],
+    [
+      { key: "", info: { n: 1n } },
+      TypeError,
+      "Cannot use an object { n } as presence.info: it must be ",
+    ],
+    [{ key: "", info: 1n }, TypeError, "Cannot use 1 as presence.info: it must be "],
+    [{ key: "", info: () => {} }, TypeError, "Cannot use a function as presence.info: it must be "],
   ];
 
   it("throws what is wrong with it, and changes nothing", () =>
