@@ -20,7 +20,7 @@
  * @module
  */
 
-import { checkInteger, checkObject, checkOptions, type Names } from "../checks.ts";
+import { checkInteger, checkObject, checkOptions, type Names, show } from "../checks.ts";
 import type { NatsConnection, NodeConnectionOptions } from "@nats-io/transport-node";
 import type {
   BrokerHandler,
@@ -30,6 +30,7 @@ import type {
   MissedMessages,
   Position,
 } from "../topics/broker.ts";
+import { toBrokerError, withoutUser } from "./broker_error.ts";
 import { NatsLog } from "./nats_log.ts";
 import { NatsNames } from "./nats_names.ts";
 import { NatsSubscriptions } from "./nats_subscriptions.ts";
@@ -140,6 +141,8 @@ export function natsBroker(options: NatsBrokerOptions = {}): KeepingBroker {
 class NatsBroker implements KeepingBroker {
   readonly #options: NodeConnectionOptions;
   readonly #names: NatsNames;
+  /** Which NATS it is, for messages. */
+  readonly #where: string;
   readonly #replicas: number | undefined;
   readonly #subscriptions: NatsSubscriptions;
   #keeping: { window: KeepWindow; handler: KeptMessagesHandler } | undefined;
@@ -159,17 +162,27 @@ class NatsBroker implements KeepingBroker {
     const { servers = "127.0.0.1:4222", prefix = "sluice", replicas, client = {} } = options;
     const names = Array.isArray(servers) ? servers : [servers];
     if (names.length === 0 || !names.every((name) => typeof name === "string" && name !== "")) {
-      throw new TypeError(`Cannot use ${JSON.stringify(servers)} as servers: they are "host:port"`);
+      throw new TypeError(
+        `Cannot use ${
+          show(servers)
+        } as servers: it is "host:port", or an array of one or more of those`,
+      );
     }
     if (
       typeof prefix !== "string" || prefix.length > MAX_PREFIX_LENGTH ||
       !/^[\w-]+(?:\.[\w-]+)*$/.test(prefix)
     ) {
-      throw new TypeError(`Cannot use ${JSON.stringify(prefix)} as prefix: it is a NATS subject`);
+      throw new TypeError(
+        `Cannot use ${
+          show(prefix)
+        } as prefix: it is words of letters, digits, _ and -, with a dot ` +
+          `between two, and has at most ${MAX_PREFIX_LENGTH} characters`,
+      );
     }
     if (replicas !== undefined) checkInteger("replicas", replicas, 1, MAX_REPLICAS);
     checkObject("client", client);
     this.#names = new NatsNames(prefix);
+    this.#where = `NATS at ${names.map(withoutUser).join(", ")}`;
     this.#replicas = replicas;
     this.#subscriptions = new NatsSubscriptions(
       (topic) => this.#names.toSubject(topic),
@@ -256,7 +269,7 @@ class NatsBroker implements KeepingBroker {
   }
 
   get #connected(): NatsConnection {
-    if (this.#connection === undefined) throw new Error("There is no connection to NATS");
+    if (this.#connection === undefined) throw new Error(`There is no connection to ${this.#where}`);
     return this.#connection;
   }
 
@@ -266,7 +279,7 @@ class NatsBroker implements KeepingBroker {
   }
 
   #tellError(error: unknown): void {
-    if (!this.#isClosed) this.#handler!.receiveError(error);
+    if (!this.#isClosed) this.#handler!.receiveError(toBrokerError(`use ${this.#where}`, error));
   }
 
   /** Connects, and once more whenever the client gives up: at first, or for good. */
@@ -284,7 +297,9 @@ class NatsBroker implements KeepingBroker {
         void this.#open(connection, handler);
         await this.#watch(connection, handler);
       } catch (error) {
-        if (!this.#isClosed) handler.receiveLost(error);
+        if (!this.#isClosed) {
+          handler.receiveLost(toBrokerError(`connect to ${this.#where}`, error));
+        }
       }
       this.#suspend();
       this.#connection = undefined;
@@ -299,12 +314,11 @@ class NatsBroker implements KeepingBroker {
       if (this.#isClosed) return;
       if (status.type === "error") {
         lastError = status.error;
-        handler.receiveError(status.error);
+        this.#tellError(status.error);
       } else if (status.type === "disconnect") {
         this.#suspend();
-        handler.receiveLost(
-          lastError ?? new Error(`The connection to NATS was lost: ${status.server}`),
-        );
+        const reason = lastError ?? new Error(`the connection to ${status.server} was lost`);
+        handler.receiveLost(toBrokerError(`use ${this.#where}`, reason));
       } else if (status.type === "reconnect") {
         lastError = undefined;
         void this.#open(connection, handler);
@@ -312,7 +326,8 @@ class NatsBroker implements KeepingBroker {
     }
     const error = await connection.closed();
     if (!this.#isClosed) {
-      handler.receiveLost(error ?? new Error("The connection to NATS was closed"));
+      const reason = error ?? new Error("the connection was closed");
+      handler.receiveLost(toBrokerError(`use ${this.#where}`, reason));
     }
   }
 
@@ -325,7 +340,7 @@ class NatsBroker implements KeepingBroker {
         break;
       } catch (error) {
         if (turn !== this.#turn || this.#isClosed) return;
-        handler.receiveLost(error);
+        handler.receiveLost(toBrokerError(`use ${this.#where}`, error));
         await this.#wait(OPEN_MS);
         if (turn !== this.#turn) return;
       }
@@ -342,7 +357,7 @@ class NatsBroker implements KeepingBroker {
   #reopen(error: Error): void {
     const [connection, handler] = [this.#connection, this.#handler];
     if (connection === undefined || handler === undefined || this.#isClosed) return;
-    handler.receiveLost(error);
+    handler.receiveLost(toBrokerError(`use ${this.#where}`, error));
     void this.#open(connection, handler);
   }
 

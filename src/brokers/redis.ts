@@ -22,7 +22,7 @@
 
 import { Buffer } from "node:buffer";
 import type { RedisClientOptions } from "redis";
-import { checkBoolean, checkObject, checkOptions, type Names } from "../checks.ts";
+import { checkBoolean, checkObject, checkOptions, type Names, show } from "../checks.ts";
 import type {
   BrokerHandler,
   KeepingBroker,
@@ -31,6 +31,7 @@ import type {
   MissedMessages,
   Position,
 } from "../topics/broker.ts";
+import { toBrokerError, withoutUser } from "./broker_error.ts";
 import { RedisLog, type SendCommand } from "./redis_log.ts";
 import { RedisNames } from "./redis_names.ts";
 import { clearTimeout, setTimeout } from "../timers.ts";
@@ -151,6 +152,8 @@ async function createClient(url: string, options: RedisClientOptions) {
 /** The implementation of {@linkcode redisBroker}. */
 class RedisBroker implements KeepingBroker {
   readonly #url: string;
+  /** Which Redis it is, for messages. */
+  readonly #where: string;
   readonly #names: RedisNames;
   readonly #sharded: boolean;
   readonly #options: RedisClientOptions;
@@ -178,17 +181,21 @@ class RedisBroker implements KeepingBroker {
     checkOptions("redisBroker", options, OPTIONS);
     const { url = "redis://127.0.0.1:6379", prefix = "sluice:", sharded = false, client = {} } =
       options;
-    if (typeof url !== "string" || !URL.canParse(url)) {
+    if (typeof url !== "string" || !/^rediss?:\/\//i.test(url) || !URL.canParse(url)) {
+      const shown = show(typeof url === "string" ? withoutUser(url) : url);
       throw new TypeError(
-        `Cannot use ${JSON.stringify(url)} as url: it is a URL of redis: or rediss:`,
+        `Cannot use ${shown} as url: it is a URL of redis: or rediss:, such as "redis://127.0.0.1:6379"`,
       );
     }
     if (typeof prefix !== "string" || !prefix.isWellFormed()) {
-      throw new TypeError(`Cannot use ${JSON.stringify(prefix)} as prefix: it is a string`);
+      throw new TypeError(
+        `Cannot use ${show(prefix)} as prefix: it is a string that is well-formed`,
+      );
     }
     checkBoolean("sharded", sharded);
     checkObject("client", client);
     this.#url = url;
+    this.#where = `Redis at ${withoutUser(url).replace(/[?#][^]*$/, "")}`;
     this.#names = new RedisNames(prefix);
     this.#sharded = sharded;
     this.#options = client as RedisClientOptions;
@@ -223,8 +230,8 @@ class RedisBroker implements KeepingBroker {
       });
       client.on("error", (error: unknown) => {
         if (this.#isClosed) return;
-        if (client.isReady) handler.receiveError(error);
-        else handler.receiveLost(error);
+        if (client.isReady) handler.receiveError(toBrokerError(`use ${this.#where}`, error));
+        else handler.receiveLost(toBrokerError(`connect to ${this.#where}`, error));
       });
       // What fails is told as an error, and tried again.
       client.connect().catch(() => {});
@@ -300,7 +307,7 @@ class RedisBroker implements KeepingBroker {
       if (this.#isReady) handler.receiveConnected();
     } catch (error) {
       if (!this.#isReady) return;
-      handler.receiveLost(error);
+      handler.receiveLost(toBrokerError(`use ${this.#where}`, error));
       this.#prepareTimer = setTimeout(() => {
         if (this.#isReady) void this.#prepare(log, handler);
       }, PREPARE_MS);
