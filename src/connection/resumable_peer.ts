@@ -12,6 +12,7 @@ export class ResumablePeer {
   readonly #clock: Clock;
   readonly #protocol: string;
   #hello: Hello | undefined;
+  #isReturning = false;
   #heldSize = 0;
   #timer: unknown;
 
@@ -29,6 +30,11 @@ export class ResumablePeer {
   /** The memory that the client takes by what it said, in bytes. */
   get heldSize(): number {
     return this.#heldSize;
+  }
+
+  /** Whether the client told of an earlier connection. */
+  get isReturning(): boolean {
+    return this.#isReturning;
   }
 
   /** The client's session, where it has had one before. */
@@ -58,7 +64,8 @@ export class ResumablePeer {
    * @throws {ProtocolError} Where it is malformed.
    */
   receiveHello(data: Message): void {
-    this.#hello = parseHello(data);
+    const { session, positions } = this.#hello = parseHello(data);
+    this.#isReturning = session !== undefined || positions.size > 0;
     for (const topic of this.#hello.positions.keys()) this.#heldSize += costOf(topic);
     this.stop();
   }

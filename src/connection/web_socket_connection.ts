@@ -157,6 +157,8 @@ export class WebSocketConnection<Data>
   readonly #resumable: ResumablePeer | undefined;
   /** Where this client can resume. */
   readonly #resume: ResumeReceiver | undefined;
+  /** Whether this client told the server of an earlier connection. */
+  #isResumed = false;
   #subscriber: ConnectionSubscriber | undefined;
   /** What begins with the connection. */
   #handler: ((conn: Connection<Data>) => unknown) | undefined;
@@ -293,6 +295,7 @@ export class WebSocketConnection<Data>
       });
     } else {
       void this.#sendQueue.send(resume.begin(() => this.#receiveQueue.clear()));
+      this.#isResumed = resume.isReturning;
       this.#start();
     }
     this.continueReceiving();
@@ -328,6 +331,10 @@ export class WebSocketConnection<Data>
 
   get protocol(): string {
     return this.#info.protocol;
+  }
+
+  get isResumed(): boolean {
+    return this.#resumable?.isReturning ?? this.#isResumed;
   }
 
   get extensions(): string {

@@ -21,7 +21,9 @@ export class ResumeState {
   readonly #onLost: (topic: string) => void;
   readonly #topics: RememberedTopics;
   #session: string | undefined;
-  /** Whether the server was told something by the hello, and has not answered it. */
+  /** Whether the server was told something by the last hello. */
+  #isReturning = false;
+  /** The same, until the server has answered it. */
   #isUnanswered = false;
   /** How many connections have ended like that, since the last one that did not. */
   #unanswered = 0;
@@ -44,8 +46,13 @@ export class ResumeState {
     this.#leave = leave;
     this.#topics.begin();
     const positions = this.#topics.positions();
-    this.#isUnanswered = this.#session !== undefined || positions.size > 0;
+    this.#isReturning = this.#isUnanswered = this.#session !== undefined || positions.size > 0;
     return encodeHello(this.#session, positions);
+  }
+
+  /** Whether the connection begun last tells the server of an earlier one. */
+  get isReturning(): boolean {
+    return this.#isReturning;
   }
 
   /**
