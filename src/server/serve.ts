@@ -30,9 +30,10 @@ import { type Server, WebSocketServer } from "./server.ts";
  * await serve({ port: 8080, message: (conn, data) => conn.send(data) });
  * ```
  *
- * In TypeScript, what a hook returns may depend on the server only where the type is said, since that type
- * depends on the hook: `fetch: (): Response => new Response(`${server.port}`)`. Nor may two callbacks of one
- * server return what they get of it, unless one says `const server: Server = await serve(...)`.
+ * In TypeScript, a hook whose answer counts (`upgrade`, `fetch`, `origin`, `presence.notice`, `resume.topics`)
+ * may mention the server only if its return type is written: `fetch: (): Response => new Response(server.url)`.
+ * Otherwise TypeScript reports TS7022 and TS7023, since the type of the server depends on the hook. It is
+ * enough, too, to say `const server: Server = await serve(...)`. Callbacks and handlers may mention it freely.
  */
 export interface Serve {
   /**

@@ -97,6 +97,63 @@ export async function callbacks(): Promise<void> {
   const inMemory = await network.serve({ message: (_, data) => inMemory.publish("", data) });
 }
 
+/** Where hooks whose answer counts mention what `serve` gives (TS7022), and how it is written instead. */
+export async function mentioned(): Promise<void> {
+  const news = (server: Server<unknown>) => String(server.connections.size);
+  const annotated = await serve({
+    fetch: (): Response => new Response(news(annotated)),
+    upgrade: (): Response | { data: number } =>
+      annotated.connections.size > 9 ? new Response(null, { status: 503 }) : { data: 1 },
+    origin: (): boolean => annotated.connections.size < 9,
+    presence: { notice: (): string => news(annotated) },
+    resume: { topics: (): boolean => annotated.connections.size < 9 },
+    open: (conn) => is<number>()(conn.data),
+    message: (conn, data) => annotated.publish(String(conn.data), data),
+    close: () => annotated.stats(),
+  });
+  is<Server<number>>()(annotated);
+  const typed: Server<number> = await serve({
+    fetch: async () => await Promise.resolve(new Response(news(typed))),
+    upgrade: () => typed.connections.size > 9 ? new Response() : { data: 1 },
+    origin: () => typed.connections.size < 9,
+    presence: { notice: () => news(typed) },
+    resume: { topics: () => typed.connections.size < 9 },
+    message: (conn, data) => typed.publish(conn.data.toFixed(), data),
+  });
+
+  // If one of these is no error any more, docs/first-server.md need not warn of it.
+  // @ts-expect-error: TS7022.
+  const fetching = await serve({
+    // @ts-expect-error: TS7023.
+    fetch: () => new Response(news(fetching)),
+    open() {},
+  });
+  // @ts-expect-error: TS7022.
+  const upgrading = await serve({
+    // @ts-expect-error: TS7023.
+    upgrade: () => upgrading.connections.size > 9 ? new Response() : {},
+    open() {},
+  });
+  // @ts-expect-error: TS7022.
+  const checking = await serve({
+    // @ts-expect-error: TS7023.
+    origin: () => checking.connections.size < 9,
+    open() {},
+  });
+  // @ts-expect-error: TS7022.
+  const noticing = await serve({
+    // @ts-expect-error: TS7023.
+    presence: { notice: () => news(noticing) },
+    open() {},
+  });
+  // @ts-expect-error: TS7022.
+  const resuming = await serve({
+    // @ts-expect-error: TS7023.
+    resume: { topics: () => resuming.connections.size < 9 },
+    open() {},
+  });
+}
+
 export async function received(conn: Connection): Promise<void> {
   for await (const message of conn) is<string | Bytes>()(message);
   const next = await conn[Symbol.asyncIterator]().next();
