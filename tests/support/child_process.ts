@@ -66,6 +66,12 @@ export class TestProcess {
     return this.status;
   }
 
+  /** Asks it to end, by SIGTERM, where it has not ended. */
+  end(): void {
+    // Not `child.kill()`: after that, Deno takes the signal for what ended it, whatever the process does.
+    if (this.status === undefined) process.kill(this.#child.pid!, "SIGTERM");
+  }
+
   /** Ends it, where it has not ended. */
   kill(): void {
     if (this.status === undefined) this.#child.kill("SIGKILL");

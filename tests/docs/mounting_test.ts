@@ -1,0 +1,77 @@
+import { describe, it } from "node:test";
+import { assertEquals, assertRejects } from "@std/assert";
+import { mkdir, writeFile } from "node:fs/promises";
+import { connect, UnexpectedResponseError } from "../../src/adapters/client.ts";
+import { receiveMessage } from "../../src/testing/mod.ts";
+import { untilAnswered } from "../brokers/real_broker.ts";
+import { TestProcess } from "../support/child_process.ts";
+import { writeSnippet } from "./snippet.ts";
+
+/** The programs, by what only they contain. */
+const PROGRAMS = { Express: "express.static", Hono: "serveStatic(" };
+
+describe("the guide to mounting", () => {
+  for (const [framework, code] of Object.entries(PROGRAMS)) {
+    it(`has a program with ${framework} that serves pages, files and a chat`, async () => {
+      const snippet = await writeSnippet("mounting.md", code);
+      await mkdir(`${snippet.folder}/public`);
+      await writeFile(`${snippet.folder}/public/index.html`, "<!doctype html><title>Chat</title>");
+      await writeFile(`${snippet.folder}/public/style.css`, "body { margin: 0 }");
+      const program = new TestProcess(snippet.url);
+      const http = `http://127.0.0.1:${snippet.port}`;
+      const ws = `ws://127.0.0.1:${snippet.port}`;
+      const get = async (path: string) => {
+        const response = await fetch(http + path);
+        return [response.status, await response.text()];
+      };
+      try {
+        const page = [200, "<!doctype html><title>Chat</title>"];
+        await untilAnswered("the page", () => get("/"), ([status]) => status === 200);
+        assertEquals(await get("/"), page);
+        assertEquals(await get("/style.css"), [200, "body { margin: 0 }"]);
+        assertEquals(await get("/stats"), [200, `{"here":0}`]);
+        assertEquals(await get("/chat"), [426, "For WebSockets\n"]);
+        assertEquals(await get("/nowhere"), [404, "There is nothing here\n"]);
+
+        for (
+          const [path, headers, status] of [
+            ["/chat", {}, 401],
+            ["/chat", { Cookie: "session=guessed" }, 401],
+            ["/nowhere", {}, 404],
+          ] as const
+        ) {
+          const error = await assertRejects(
+            () => connect(ws + path, { headers }),
+            UnexpectedResponseError,
+          );
+          assertEquals(error.status, status);
+        }
+
+        const logIn = async (user: string) => {
+          const body = new URLSearchParams({ user });
+          const response = await fetch(`${http}/login`, {
+            method: "POST",
+            body,
+            redirect: "manual",
+          });
+          await response.body?.cancel();
+          assertEquals(response.status, 303);
+          const [cookie] = response.headers.get("Set-Cookie")!.split(";");
+          return await connect(`${ws}/chat`, { headers: { Cookie: `theme=dark; ${cookie}` } });
+        };
+        const [ada, bob] = [await logIn("Ada"), await logIn("Bob")];
+        assertEquals(await get("/stats"), [200, `{"here":2}`]);
+        await ada.send("hello");
+        for (const conn of [ada, bob]) assertEquals(await receiveMessage(conn), "Ada: hello");
+
+        program.end();
+        for (const conn of [ada, bob]) assertEquals((await conn.closed).closeCode, 1001);
+        assertEquals(await program.untilEnded(), 0);
+        assertEquals(program.output, "");
+      } finally {
+        program.kill();
+        await snippet.remove();
+      }
+    });
+  }
+});
