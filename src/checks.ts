@@ -1,7 +1,10 @@
 import { isAbortSignal, isPlainObject } from "./values.ts";
 
-/** Every name that an object of options may have. The types hold it to be complete. */
-export type Names<T> = { readonly [Name in keyof T & string]-?: true };
+/**
+ * Every name that an object of options may have. The types hold it to be complete. An option that holds options
+ * itself may have their names instead of `true`, so that who writes one of them outside is told where it belongs.
+ */
+export type Names<T> = { readonly [Name in keyof T & string]-?: true | readonly string[] };
 
 /** Some of the properties of `T`. One that is `undefined` counts as left out. */
 export type Optional<T> = { [K in keyof T]?: T[K] | undefined };
@@ -24,6 +27,8 @@ export function checkOptions<T extends object>(
  * Checks an option that holds options itself.
  *
  * @param name The option's name.
+ * @param what What it is, for the message.
+ * @param instead What it may be instead, for the message, such as `"true or false"`.
  * @throws {TypeError} Where it is no object, or a name in it is unknown.
  */
 export function checkNames(
@@ -31,15 +36,19 @@ export function checkNames(
   options: object,
   known: Readonly<Record<string, unknown>>,
   what: string = name,
+  instead?: string,
 ): void {
   if (!isPlainObject(options) && !isInstance(options)) {
     const names = Object.keys(known).join(", ");
-    throw new TypeError(`Cannot use ${show(options)} as ${what}: it is an object { ${names} }`);
+    const others = instead === undefined ? "" : `, or ${instead}`;
+    throw new TypeError(
+      `Cannot use ${show(options)} as ${what}: it is an object { ${names} }${others}`,
+    );
   }
   for (const key of Object.keys(options)) {
     if (Object.hasOwn(known, key)) continue;
     const names = Object.keys(known);
-    const near = nearest(key, names);
+    const near = placeOf(key, known) ?? nearest(key, names);
     const hint = near === undefined ? "" : `did you mean ${near}? `;
     throw new TypeError(
       `Cannot use the option ${name}.${key}: ${hint}${name} has ${names.join(", ")}`,
@@ -134,13 +143,19 @@ export function checkObject(name: string, value: unknown): void {
 /**
  * Checks that something has the methods of an interface.
  *
+ * @param hint Where to get one, for the message.
  * @throws {TypeError} Where one is missing.
  */
-export function checkMethods(name: string, value: unknown, methods: readonly string[]): void {
+export function checkMethods(
+  name: string,
+  value: unknown,
+  methods: readonly string[],
+  hint = "",
+): void {
   const object = value as Record<string, unknown> | null | undefined;
   if (methods.every((method) => typeof object?.[method] === "function")) return;
   throw new TypeError(
-    `Cannot use ${show(value)} as ${name}: it must have the methods ${methods.join(", ")}`,
+    `Cannot use ${show(value)} as ${name}: it must have the methods ${methods.join(", ")}${hint}`,
   );
 }
 
@@ -208,6 +223,15 @@ function showObject(value: object): string {
   return `an object { ${
     names.slice(0, MAX_NAMES).map((name) => name.slice(0, MAX_SHOWN)).join(", ")
   }${more} }`;
+}
+
+/** Gives the option that has another one inside, as `limits.maxMessageSize`, if one has. */
+function placeOf(inner: string, known: Readonly<Record<string, unknown>>): string | undefined {
+  const outer = Object.keys(known).find((name) => {
+    const names = known[name];
+    return Array.isArray(names) && names.includes(inner);
+  });
+  return outer === undefined ? undefined : `${outer}.${inner}`;
 }
 
 /** Gives the name that a wrong one may stand for, if there is such a one. */

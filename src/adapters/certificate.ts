@@ -25,11 +25,11 @@ export function checkCertificate(tls: TlsCertificate, toError: ToError): void {
   };
   const certificate = attempt(
     () => new X509Certificate(tls.cert),
-    "cert is not a PEM encoded certificate",
+    `cert is not a PEM encoded certificate${hintFor(tls.cert)}`,
   );
   const key = attempt(
     () => createPrivateKey(tls.key),
-    "key is not a PEM encoded, unencrypted private key",
+    `key is not a PEM encoded, unencrypted private key${hintFor(tls.key)}`,
   );
   const { modulusLength = smallestModulus } = key.asymmetricKeyDetails ?? {};
   if (modulusLength < smallestModulus) {
@@ -51,7 +51,14 @@ export function checkAuthorities(ca: string | string[], toError: ToError): void 
       if (parts === null) throw new Error("There is no certificate");
       for (const part of parts) new X509Certificate(part);
     } catch (error) {
-      throw toError("ca is not a PEM encoded certificate", error);
+      throw toError(`ca is not a PEM encoded certificate${hintFor(text)}`, error);
     }
   }
+}
+
+/** Tells apart what is in a file and what looks like its name: a line with a slash or an ending. */
+function hintFor(text: string): string {
+  return /^[^\r\n]*([/\\]|\.\w+$)/.test(text) && !text.includes("-----")
+    ? ": give what is in the file, not its name"
+    : "";
 }

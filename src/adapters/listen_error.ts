@@ -12,7 +12,10 @@ import { isErrorObject } from "../values.ts";
 /** What the system's error codes mean to someone who starts a server. */
 const reasons: ReadonlyMap<string, string> = new Map([
   ["EACCES", "permission denied"],
-  ["EADDRINUSE", "the address is in use"],
+  [
+    "EADDRINUSE",
+    "the address is in use: another program, or this one a second time, listens there",
+  ],
   ["EADDRNOTAVAIL", "the address is not available on this machine"],
   ["EAFNOSUPPORT", "the address family is not supported on this machine"],
   ["EMFILE", "too many files are open"],

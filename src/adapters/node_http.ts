@@ -288,7 +288,9 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
   ): Promise<MountedHost<Data>> {
     for (const name of REFUSED) {
       if ((options as Record<string, unknown> | null)?.[name] === undefined) continue;
-      throw new TypeError(`Cannot use the option ${name} of mount: it is up to the HTTP server`);
+      throw new TypeError(
+        `Cannot use the option ${name} of mount: it is for the HTTP server that it is attached to`,
+      );
     }
     const settings = resolveHostOptions("mount", MOUNT_OPTIONS, options, handler);
     settings.signal?.throwIfAborted();

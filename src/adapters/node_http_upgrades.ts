@@ -225,8 +225,10 @@ function checkServer(server: UpgradeServer): void {
   const methods = ["address", "listenerCount", "listeners", "off", "prependListener"] as const;
   if (methods.every((name) => typeof server?.[name] === "function")) return;
   throw new TypeError(
-    `Cannot attach to ${show(server)}: give a server of node:http or node:https, such as what ` +
-      "createServer() returns",
+    `Cannot attach to ${
+      typeof server === "function" ? "a function" : show(server)
+    }: give a server ` +
+      "of node:http or node:https, such as createServer(app) returns",
   );
 }
 

@@ -267,8 +267,9 @@ export class Attempt<Data> {
     this.#signal.removeEventListener("abort", stop);
     // At the end of the time, the refusal says more than that.
     this.#settings.signal?.throwIfAborted();
+    const hint = head.status < 300 ? ", which opens no WebSocket" : "";
     return new UnexpectedResponseError(
-      `Cannot connect to ${where}: the answer was ${`${head.status} ${head.reason}`.trim()}`,
+      `Cannot connect to ${where}: the answer was ${`${head.status} ${head.reason}`.trim()}${hint}`,
       head.status,
       head.toHeaders(),
       body,

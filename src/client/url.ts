@@ -28,7 +28,7 @@ export type ProxyAddress = Omit<WebSocketAddress, "target">;
  * names which.
  */
 export function parseWebSocketUrl(url: string | URL, base?: string): WebSocketAddress {
-  const parsed = parse("connect to", url, base);
+  const parsed = parse("connect to", "wss://example.com/", url, base);
   const scheme = parsed.protocol.replace(/^http/, "ws");
   if (scheme !== "ws:" && scheme !== "wss:") {
     throw new TypeError(
@@ -49,7 +49,7 @@ export function parseWebSocketUrl(url: string | URL, base?: string): WebSocketAd
  * @throws {TypeError} Where it is none, has another scheme than `http:` or `https:`, or a user with a colon.
  */
 export function parseProxyUrl(url: string | URL): ProxyAddress {
-  const parsed = parse("use the proxy", url);
+  const parsed = parse("use the proxy", "http://proxy.example:3128", url);
   if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
     throw new TypeError(
       `Cannot use the proxy ${describe(parsed)}: its scheme must be http or https`,
@@ -58,12 +58,12 @@ export function parseProxyUrl(url: string | URL): ProxyAddress {
   return toAddress(parsed, parsed.protocol === "https:");
 }
 
-function parse(purpose: string, url: string | URL, base?: string): URL {
+function parse(purpose: string, example: string, url: string | URL, base?: string): URL {
   try {
     return new URL(url, base);
   } catch {
     const shown = JSON.stringify(withoutUser(String(url)));
-    throw new TypeError(`Cannot ${purpose} ${shown}: it is no URL`);
+    throw new TypeError(`Cannot ${purpose} ${shown}: it is no URL, such as "${example}"`);
   }
 }
 

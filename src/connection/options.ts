@@ -170,11 +170,31 @@ export interface ConnectionSettings {
   readonly turns: Turns;
 }
 
+const DEFAULT_LIMITS: Limits = {
+  maxMessageSize: 1024 * 1024,
+  maxFragments: 1024,
+  receiveQueueMessages: 16,
+  receiveQueueSize: 1024 * 1024,
+  sendHighWaterMark: 64 * 1024,
+  sendQueueSize: 1024 * 1024,
+  sendQueueOverflow: "close",
+};
+
+const DEFAULT_RATE_LIMITS: RateLimits = {
+  bytesPerSecond: Infinity,
+  inflatedBytesPerSecond: Infinity,
+  messagesPerSecond: Infinity,
+  controlFramesPerSecond: Infinity,
+  onExceeded: "pause",
+};
+
+const DEFAULT_KEEP_ALIVE: KeepAlive = { intervalMs: 20_000, timeoutMs: 20_000 };
+
 /** What every connection has for options: those of {@linkcode ConnectionOptions}, and the callbacks. */
 export const CONNECTION_OPTIONS: Names<ConnectionOptions & ConnectionCallbacks<unknown>> = {
-  limits: true,
-  rateLimits: true,
-  keepAlive: true,
+  limits: Object.keys(DEFAULT_LIMITS),
+  rateLimits: Object.keys(DEFAULT_RATE_LIMITS),
+  keepAlive: Object.keys(DEFAULT_KEEP_ALIVE),
   closeTimeoutMs: true,
   open: true,
   message: true,
@@ -194,15 +214,7 @@ export function resolveConnectionOptions(
   clock: Clock = systemClock,
 ): ConnectionSettings {
   const { limits: given = {}, rateLimits, keepAlive = {}, closeTimeoutMs = 5_000 } = options;
-  const limits = withDefaults<Limits>("limits", given, {
-    maxMessageSize: 1024 * 1024,
-    maxFragments: 1024,
-    receiveQueueMessages: 16,
-    receiveQueueSize: 1024 * 1024,
-    sendHighWaterMark: 64 * 1024,
-    sendQueueSize: 1024 * 1024,
-    sendQueueOverflow: "close",
-  });
+  const limits = withDefaults("limits", given, DEFAULT_LIMITS);
   checkLimit("limits.maxMessageSize", limits.maxMessageSize, 0);
   checkLimit("limits.maxFragments", limits.maxFragments, 1);
   checkLimit("limits.receiveQueueMessages", limits.receiveQueueMessages, 1);
@@ -236,13 +248,7 @@ export function resolveCallbacks<Data>(
 }
 
 function resolveRateLimits(given: Optional<RateLimits>): RateLimits {
-  const rateLimits = withDefaults<RateLimits>("rateLimits", given, {
-    bytesPerSecond: Infinity,
-    inflatedBytesPerSecond: Infinity,
-    messagesPerSecond: Infinity,
-    controlFramesPerSecond: Infinity,
-    onExceeded: "pause",
-  });
+  const rateLimits = withDefaults("rateLimits", given, DEFAULT_RATE_LIMITS);
   checkLimit("rateLimits.bytesPerSecond", rateLimits.bytesPerSecond, 1);
   checkLimit("rateLimits.inflatedBytesPerSecond", rateLimits.inflatedBytesPerSecond, 1);
   checkLimit("rateLimits.messagesPerSecond", rateLimits.messagesPerSecond, 1);
@@ -253,8 +259,7 @@ function resolveRateLimits(given: Optional<RateLimits>): RateLimits {
 
 function resolveKeepAlive(given: Optional<KeepAlive> | false): KeepAlive | undefined {
   if (given === false) return undefined;
-  const defaults = { intervalMs: 20_000, timeoutMs: 20_000 };
-  const keepAlive = withDefaults<KeepAlive>("keepAlive", given, defaults);
+  const keepAlive = withDefaults("keepAlive", given, DEFAULT_KEEP_ALIVE, "false");
   checkDuration("keepAlive.intervalMs", keepAlive.intervalMs);
   checkDuration("keepAlive.timeoutMs", keepAlive.timeoutMs);
   return keepAlive;
@@ -263,11 +268,17 @@ function resolveKeepAlive(given: Optional<KeepAlive> | false): KeepAlive | undef
 /**
  * Fills in the defaults of an option that is an object.
  *
+ * @param instead What it may be instead, for the message.
  * @throws {TypeError} Where it is none, or has a name that is none of the defaults': a limit that is
  * spelled wrong would be no limit.
  */
-export function withDefaults<T extends object>(name: string, given: object, defaults: T): T {
-  checkNames(name, given, defaults as Record<string, unknown>);
+export function withDefaults<T extends object>(
+  name: string,
+  given: object,
+  defaults: T,
+  instead?: string,
+): T {
+  checkNames(name, given, defaults as Record<string, unknown>, name, instead);
   const result = { ...defaults };
   for (const [key, value] of Object.entries(given)) {
     if (value !== undefined) Object.assign(result, { [key]: value });

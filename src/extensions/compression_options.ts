@@ -81,10 +81,10 @@ export type CompressionSettings = {
  */
 export function resolveCompressionOptions(
   given: CompressionOptions | boolean = false,
-  known: Readonly<Record<string, true>> = COMPRESSION_OPTIONS,
+  known: Readonly<Record<string, unknown>> = COMPRESSION_OPTIONS,
 ): CompressionSettings | undefined {
   if (given === false) return undefined;
-  if (given !== true) checkNames("compression", given, known);
+  if (given !== true) checkNames("compression", given, known, "compression", "true or false");
   const {
     contextTakeover = false,
     maxContexts = Infinity,

@@ -1,4 +1,5 @@
 import { HandshakeError } from "../errors.ts";
+import { show } from "../checks.ts";
 import { checkDecision, refusePromise } from "../hooks.ts";
 import { parseAuthority } from "./authority.ts";
 import type { RequestHead } from "./request_head.ts";
@@ -47,6 +48,8 @@ export function validateOriginPolicy(policy: OriginPolicy | OriginCheck): void {
   }
 }
 
+const EXAMPLE = "https://example.com";
+
 /**
  * Checks that a policy is one, but not the entries of a list.
  *
@@ -55,8 +58,14 @@ export function validateOriginPolicy(policy: OriginPolicy | OriginCheck): void {
 export function checkOriginPolicy(policy: OriginPolicy | OriginCheck): void {
   if (policy === "same" || policy === "any" || typeof policy === "function") return;
   if (Array.isArray(policy)) return;
+  const given: unknown = policy;
+  const origin = typeof given === "string" && given.includes("://") ? given : EXAMPLE;
+  const list = JSON.stringify([origin]);
   throw new TypeError(
-    'Cannot use the origin policy: it must be "same", "any", a list of origins or a function',
+    `Cannot use ${
+      show(policy)
+    } as the origin policy: it is "same", "any", a list such as ${list}, ` +
+      "or a function",
   );
 }
 

@@ -22,7 +22,7 @@ import {
   type MessageType,
 } from "./message_receiver.ts";
 import type { Optional } from "../checks.ts";
-import { isUint8Array } from "../values.ts";
+import { isArrayBuffer, isUint8Array } from "../values.ts";
 
 /** Takes what the peer sent. A method may send at once, through the protocol that calls it. */
 export interface ProtocolHandler extends MessageHandler {
@@ -440,10 +440,15 @@ export function assertMessage(data: unknown): asserts data is string | Uint8Arra
 
 function assertBytes(data: unknown): asserts data is Uint8Array {
   if (isUint8Array(data)) return;
-  const type = data === null
-    ? "null"
-    : Array.isArray(data)
-    ? "an array"
-    : `a value of type ${typeof data}`;
-  throw new TypeError(`Cannot send ${type}: messages are strings or Uint8Arrays`);
+  const [type, hint] = describe(data);
+  throw new TypeError(`Cannot send ${type}: messages are strings or Uint8Arrays${hint}`);
+}
+
+/** Says what a value is that is no message, and how it becomes one. */
+function describe(data: unknown): [type: string, hint: string] {
+  if (data === null || data === undefined) return [String(data), ""];
+  if (isArrayBuffer(data)) return ["an ArrayBuffer", ", such as new Uint8Array(buffer)"];
+  if (Array.isArray(data)) return ["an array", ", such as JSON.stringify(array)"];
+  if (typeof data === "object") return ["an object", ", such as JSON.stringify(object)"];
+  return [`a ${typeof data}`, ""];
 }

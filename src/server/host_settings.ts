@@ -36,6 +36,8 @@ export interface HostSettings<Data> {
 
 const BROKER_METHODS = ["start", "publish", "subscribe", "unsubscribe", "close"] as const;
 
+const BROKER_HINT = ", such as redisBroker() of @sluice/websocket/brokers/redis gives";
+
 /**
  * Checks the options and the handler, and fills in the defaults.
  *
@@ -47,7 +49,7 @@ const BROKER_METHODS = ["start", "publish", "subscribe", "unsubscribe", "close"]
  */
 export function resolveHostOptions<Data>(
   name: string,
-  known: Readonly<Record<string, true>>,
+  known: Readonly<Record<string, unknown>>,
   options: HostOptions<Data> & ConnectionCallbacks<Data>,
   handler: Handler<Data> | undefined,
   clock?: Clock,
@@ -61,7 +63,7 @@ export function resolveHostOptions<Data>(
   checkSignal(signal);
   const admission = new Admission(options);
   checkLimit("maxHandshakes", maxHandshakes, 0);
-  if (broker !== undefined) checkMethods("broker", broker, BROKER_METHODS);
+  if (broker !== undefined) checkMethods("broker", broker, BROKER_METHODS, BROKER_HINT);
   checkLimit("brokerQueueSize", brokerQueueSize, 0);
   return {
     accept,
@@ -88,7 +90,8 @@ function checkHandler(handler: unknown, callbacks: object | undefined): void {
   }
   if (handler === undefined && callbacks === undefined) {
     throw new TypeError(
-      "Cannot serve without a handler: give one, or one of the callbacks open, message, ping, drain, close",
+      "Cannot serve without a handler: give a function as the second argument, " +
+        "or one of the callbacks open, message, ping, drain, close among the options",
     );
   }
   if (handler !== undefined && callbacks !== undefined) {

@@ -219,7 +219,7 @@ export function resolveMemoryBudget(
     size: defaultSize(maxMessageSize),
     // What all connections keep must not be what makes memory short: that begins at half of it.
     sizePerConnection: 32 * 1024 + 2 * contextSize,
-  });
+  }, "false");
   checkLimit("memoryBudget.size", budget.size, 1);
   checkLimit("memoryBudget.sizePerConnection", budget.sizePerConnection, 0);
   return budget;

@@ -449,6 +449,8 @@ export function checkTls(tls: TlsCertificate | undefined): void {
   if (tls === undefined) return;
   checkNames("tls", tls, TLS_OPTIONS);
   if (typeof tls.cert !== "string" || typeof tls.key !== "string") {
-    throw new TypeError("Cannot use the option tls: cert and key are PEM encoded strings");
+    throw new TypeError(
+      'Cannot use the option tls: cert and key are PEM encoded texts, files that are read as "utf8"',
+    );
   }
 }

@@ -66,7 +66,7 @@ export function resolveResume(
     totalSize: 64 * 1024 * 1024,
     replaySizePerMinute: 64 * 1024 * 1024,
     topics: () => true,
-  });
+  }, "true or false");
   checkDuration("resume.windowMs", options.windowMs);
   checkLimit("resume.windowSize", options.windowSize, 0);
   checkLimit("resume.totalSize", options.totalSize, 0);

@@ -68,7 +68,8 @@ describe("listen()", () => {
   it("refuses a port in use", () =>
     withServer("tcp", peers, async (server) => {
       const port = portOf(server);
-      const message = `Cannot listen on 127.0.0.1:${port}: the address is in use`;
+      const message =
+        `Cannot listen on 127.0.0.1:${port}: the address is in use: another program, or this one a second time, listens there`;
       await refuse({ hostname: "127.0.0.1", port }, "EADDRINUSE", message);
       await refuse({ hostname: "127.0.0.1", port }, "EADDRINUSE", message, certificate);
     }));
@@ -80,7 +81,7 @@ describe("listen()", () => {
     await refuse(
       { hostname: "127.0.0.1", port },
       "EADDRINUSE",
-      `Cannot listen on 127.0.0.1:${port}: the address is in use`,
+      `Cannot listen on 127.0.0.1:${port}: the address is in use: another program, or this one a second time, listens there`,
     );
     await new Promise((resolve) => other.close(resolve));
   });
@@ -114,7 +115,8 @@ describe("listen()", () => {
     withFolder(async (folder) => {
       const inUse = join(folder, "in-use");
       const listener = await listen({ path: inUse }, undefined, serveNothing);
-      const message = (path: string) => `Cannot listen on ${path}: the address is in use`;
+      const message = (path: string) =>
+        `Cannot listen on ${path}: the address is in use: another program, or this one a second time, listens there`;
       await refuse({ path: inUse }, "EADDRINUSE", message(inUse));
       assertEquals(await tryConnect({ path: inUse }), "connected");
       await listener.close();
@@ -199,7 +201,7 @@ describe("listen()", () => {
     await refuse(
       { hostname, port },
       "EADDRINUSE",
-      `Cannot listen on [::1]:${port}: the address is in use`,
+      `Cannot listen on [::1]:${port}: the address is in use: another program, or this one a second time, listens there`,
     );
     await listener.close();
   });

@@ -191,7 +191,7 @@ describe("mount()", () => {
       await assertRejects(
         () => mount({ [option]: value } as MountOptions, handler),
         TypeError,
-        `Cannot use the option ${option} of mount: it is up to the HTTP server`,
+        `Cannot use the option ${option} of mount: it is for the HTTP server that it is attached to`,
       );
     }
     // @ts-expect-error: The types refuse them too.

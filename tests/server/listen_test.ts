@@ -37,7 +37,10 @@ describe("serve()", () => {
     const { port } = server.addr;
     const error = await failToListen({ hostname: "127.0.0.1", port });
     assertEquals(error.code, "EADDRINUSE");
-    assertEquals(error.message, `Cannot listen on 127.0.0.1:${port}: the address is in use`);
+    assertEquals(
+      error.message,
+      `Cannot listen on 127.0.0.1:${port}: the address is in use: another program, or this one a second time, listens there`,
+    );
     await server.shutdown();
     // It is free again at once.
     await (await serve({ hostname: "127.0.0.1", port }, handler)).shutdown();

@@ -1,0 +1,115 @@
+import { describe, it } from "node:test";
+import { assert, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { createServer } from "node:http";
+import { serve } from "../../mod.ts";
+import { connect } from "../../src/adapters/client.ts";
+import { mount } from "../../src/adapters/node_http.ts";
+
+// deno-lint-ignore no-explicit-any
+type Given = any;
+
+const message = () => {};
+
+/** What is tried first with `serve`, and what the error says besides what is wrong. */
+const SERVED: [what: string, options: Given, hint: RegExp][] = [
+  ["no handler", { port: 0 }, /second argument/],
+  [
+    "a limit that is not among `limits`",
+    { maxMessageSize: 1, message },
+    /did you mean limits\.maxM/,
+  ],
+  ["a time that is not in `keepAlive`", { intervalMs: 1, message }, /mean keepAlive\.intervalMs\?/],
+  ["a rate that is not in `rateLimits`", { bytesPerSecond: 1, message }, /rateLimits\.bytesPerS/],
+  ["a limit by another name", { host: "::", message }, /did you mean hostname\?/],
+  ["true for keepAlive", { keepAlive: true, message }, /\{ intervalMs, timeoutMs \}, or false/],
+  ["a text for compression", { compression: "gzip", message }, /, threshold \}, or true or false/],
+  ["a text for resume", { resume: "yes", message }, /, topics \}, or true or false/],
+  ["true for memoryBudget", { memoryBudget: true, message }, /, or false/],
+  [
+    "an origin that is no list",
+    { origin: "https://a.example", message },
+    /\["https:\/\/a\.example"\]/,
+  ],
+  ["a star for the origin", { origin: "*", message }, /"\*".*"any"/],
+  ["a URL for the broker", { broker: "redis://a", message }, /object.*such as redisBroker\(\)/],
+  ["files for tls", { tls: { cert: new Uint8Array(1), key: "" }, message }, /PEM.*"utf8"/],
+  [
+    "names of files for tls",
+    { tls: { cert: "cert.pem", key: "key.pem" }, message },
+    /not its name/,
+  ],
+  ["a path as a key", { tls: { cert: "/etc/cert", key: "/etc/key" }, message }, /not its name/],
+];
+
+describe("the errors of serve() that come first", () => {
+  for (const [what, options, hint] of SERVED) {
+    it(`say what to do about ${what}`, async () => {
+      const error = await assertRejects(() => serve({ port: 0, ...options } as Given), Error);
+      assertMatch(error.message, /^Cannot /);
+      assertMatch(error.message, hint);
+    });
+  }
+
+  it("say who has a port that is in use", async () => {
+    const server = await serve({ port: 0, hostname: "127.0.0.1", message });
+    try {
+      const again = () => serve({ port: server.port, hostname: "127.0.0.1", message });
+      const error = await assertRejects(again, Error);
+      assertMatch(error.message, /the address is in use: .*program.*listens/);
+    } finally {
+      await server.shutdown();
+    }
+  });
+});
+
+describe("the errors of mount() that come first", () => {
+  it("say where plain HTTP is answered", async () => {
+    const error = await assertRejects(() => mount({ fetch() {}, message } as Given), TypeError);
+    assertMatch(error.message, /fetch of mount: .*HTTP server that it is attached to/);
+  });
+
+  it("say what to attach to instead of an application", async () => {
+    const mounted = await mount({ message });
+    const app = Object.assign(function app() {}, { listen() {} });
+    const attach = () => mounted.attach(app as Given, { path: "/" });
+    const error = assertThrows(attach, TypeError);
+    assertMatch(error.message, /createServer\(app\)/);
+    assert(error.message.length < 200, error.message);
+    await mounted.shutdown();
+  });
+});
+
+describe("the errors of connect() that come first", () => {
+  it("show what a URL is like", async () => {
+    const error = await assertRejects(() => connect("example.com"), TypeError);
+    assertMatch(error.message, /"example\.com": it is no URL, such as "wss:\/\/example\.com\/"/);
+  });
+
+  it("say that a web server has no WebSocket there", async () => {
+    const http = createServer((_request, response) => response.end("hello"));
+    await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+    const { port } = http.address() as { port: number };
+    const error = await assertRejects(() => connect(`ws://127.0.0.1:${port}/`), Error);
+    assertMatch(error.message, /the answer was 200 OK, which opens no WebSocket/);
+    http.close();
+  });
+});
+
+describe("the errors of send() that come first", () => {
+  for (
+    const [what, value, hint] of [
+      ["an object", { a: 1 }, /^Cannot send an object: .*JSON\.stringify/],
+      ["an array", [1], /^Cannot send an array: .*JSON\.stringify/],
+      ["an ArrayBuffer", new ArrayBuffer(1), /^Cannot send an ArrayBuffer: .*new Uint8Array/],
+      ["a number", 1, /^Cannot send a number: .*strings or Uint8Arrays/],
+      ["nothing", undefined, /^Cannot send undefined: .*strings or Uint8Arrays/],
+    ] as const
+  ) {
+    it(`say how to send ${what}`, async () => {
+      const server = await serve({ port: 0, hostname: "127.0.0.1", message });
+      const error = assertThrows(() => server.publish("topic", value as Given), TypeError);
+      assertMatch(error.message, hint);
+      await server.shutdown();
+    });
+  }
+});
