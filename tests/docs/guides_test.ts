@@ -5,14 +5,34 @@ import { access, readdir, readFile } from "node:fs/promises";
 const root = new URL("../../", import.meta.url);
 const docs = new URL("docs/", root);
 
+const ROOT_PAGES = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+
+/** Every page in `docs/`, by its path from the root. */
+async function listPages(): Promise<string[]> {
+  return (await readdir(docs)).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`);
+}
+
 async function listGuides(): Promise<string[]> {
   return (await readdir(docs)).filter((name) => name.endsWith(".md") && name !== "README.md");
 }
 
-function linksOf(text: string): string[] {
+/** The links of a page to others of the repository; with their anchors where these are wanted. */
+function linksOf(text: string, withAnchors = false): string[] {
   const prose = text.replaceAll(/^```[^]*?^```$/gm, "");
-  return Array.from(prose.matchAll(/\]\(([^)#\s]+)[^)]*\)/g), ([, link]) => link)
+  const links = Array.from(prose.matchAll(/\]\(([^)\s]+)\)/g), ([, link]) => link)
     .filter((link) => !/^[a-z]+:/.test(link));
+  if (withAnchors) return links;
+  return links.map((link) => link.split("#")[0]).filter((link) => link !== "");
+}
+
+/** The anchors that GitHub gives the headings of a page. */
+function anchorsOf(text: string): string[] {
+  const prose = text.replaceAll(/^```[^]*?^```$/gm, "");
+  return Array.from(
+    prose.matchAll(/^#+ (.+)$/gm),
+    ([, heading]) =>
+      heading.toLowerCase().replaceAll(/[^\p{L}\p{N}_ -]/gu, "").replaceAll(" ", "-"),
+  );
 }
 
 describe("the guides", () => {
@@ -27,12 +47,31 @@ describe("the guides", () => {
     for (const name of await listGuides()) assert(linked.includes(name), `README links to ${name}`);
   });
 
-  it("link to what is there", async () => {
-    for (const name of ["README.md", ...await listGuides()]) {
-      const url = new URL(name, docs);
-      for (const link of linksOf(await readFile(url, "utf8"))) {
-        await access(new URL(link, url)).catch(() => assert(false, `${name} links to ${link}`));
+  it("link to what is there, as do the README and its neighbours", async () => {
+    for (const name of [...ROOT_PAGES, ...await listPages()]) {
+      const url = new URL(name, root);
+      for (const link of linksOf(await readFile(url, "utf8"), true)) {
+        const [path, anchor] = link.split("#");
+        const target = path === "" ? url : new URL(path, url);
+        await access(target).catch(() => assert(false, `${name} links to ${link}`));
+        if (anchor === undefined || !target.pathname.endsWith(".md")) continue;
+        const anchors = anchorsOf(await readFile(target, "utf8"));
+        assert(anchors.includes(anchor), `${name} links to ${link}: there are ${anchors}`);
       }
     }
+  });
+});
+
+describe("the README", () => {
+  it("lists each entry point, and what it is for", async () => {
+    const { exports } = JSON.parse(await readFile(new URL("deno.json", root), "utf8"));
+    const readme = await readFile(new URL("README.md", root), "utf8");
+    const [, table] = readme.split("\n### The parts\n");
+    const rows = Array.from(
+      table.split("\n## ")[0].matchAll(/^\| `(@sluice\/websocket[^`]*)` +\| (\S.*?) +\|$/gm),
+      ([, name]) => name,
+    );
+    const names = Object.keys(exports).map((name) => `@sluice/websocket${name.slice(1)}`);
+    assertEquals(rows.sort(), names.sort());
   });
 });
