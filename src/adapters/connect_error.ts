@@ -6,7 +6,7 @@
 
 import type { DialTarget } from "../connection/byte_channel.ts";
 import { ConnectError } from "../errors.ts";
-import { placeOf } from "./place.ts";
+import { permissionsOf, placeOf } from "./place.ts";
 import { describeTlsFailure, toWords } from "./tls_failure.ts";
 import { isErrorObject } from "../values.ts";
 
@@ -75,7 +75,10 @@ export function connectError(target: DialTarget, code: string, cause?: unknown):
 export function toConnectError(target: DialTarget, error: unknown): ConnectError {
   const { code, name } = error as { code?: unknown; name?: unknown };
   // Deno's own permissions have no code.
-  if (name === "NotCapable") return connectError(target, "EACCES", error);
+  if (name === "NotCapable") {
+    const reason = `permission denied: Deno needs ${permissionsOf(target)}`;
+    return new ConnectError("EACCES", `Cannot connect to ${placeOf(target)}: ${reason}`, error);
+  }
   const system = typeof code === "string" && /^E(?!RR_)[A-Z0-9_]+$/.test(code) ? code : "EINVAL";
   return connectError(target, synonyms.get(system) ?? system, error);
 }

@@ -6,7 +6,7 @@
 
 import type { ListenTarget } from "../connection/byte_channel.ts";
 import { ListenError } from "../errors.ts";
-import { placeOf } from "./place.ts";
+import { permissionsOf, placeOf } from "./place.ts";
 import { isErrorObject } from "../values.ts";
 
 /** What the system's error codes mean to someone who starts a server. */
@@ -42,6 +42,15 @@ const synonyms: ReadonlyMap<string, string> = new Map([
 export function listenError(target: ListenTarget, code: string, cause?: unknown): ListenError {
   const reason = reasons.get(code) ??
     (isErrorObject(cause) ? cause.message : `the system answered ${code}`);
+  return createError(target, code, reason, cause);
+}
+
+function createError(
+  target: ListenTarget,
+  code: string,
+  reason: string,
+  cause: unknown,
+): ListenError {
   return new ListenError(code, `Cannot listen on ${placeOf(target)}: ${reason}`, cause);
 }
 
@@ -53,9 +62,21 @@ export function toListenError(target: ListenTarget, error: unknown): ListenError
     return certificateError(isErrorObject(error) ? error.message : code, error);
   }
   // Deno's own permissions have no code.
-  if (name === "NotCapable") return listenError(target, "EACCES", error);
+  if (name === "NotCapable") {
+    const reason = `permission denied: Deno needs ${permissionsOf(target)}`;
+    return createError(target, "EACCES", reason, error);
+  }
   const system = typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : "EINVAL";
-  return listenError(target, synonyms.get(system) ?? system, error);
+  const known = synonyms.get(system) ?? system;
+  if (known === "EACCES" && "port" in target && target.port < 1024) {
+    return createError(
+      target,
+      known,
+      "permission denied, as for most users below port 1024",
+      error,
+    );
+  }
+  return listenError(target, known, error);
 }
 
 /** Creates the error for a certificate that can't be used. */

@@ -13,3 +13,10 @@ export function placeOf(target: { hostname: string; port: number } | { path: str
   const { hostname, port } = target;
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
+
+/** Names the permissions that a place needs on Deno. */
+export function permissionsOf(
+  target: { hostname: string; port: number } | { path: string },
+): string {
+  return "path" in target ? "--allow-read and --allow-write" : "--allow-net";
+}

@@ -63,7 +63,7 @@ export function checkOriginPolicy(policy: OriginPolicy | OriginCheck): void {
   const list = JSON.stringify([origin]);
   throw new TypeError(
     `Cannot use ${
-      show(policy)
+      show(given)
     } as the origin policy: it is "same", "any", a list such as ${list}, ` +
       "or a function",
   );

@@ -22,6 +22,23 @@ export function isResponse(value: unknown): value is Response {
 }
 
 /**
+ * Checks what the `fetch` hook returned.
+ *
+ * @throws {TypeError} Where it is no response. The message does not show a text, which may be long, and secret.
+ */
+export function checkResponse(value: unknown): asserts value is Response {
+  if (isResponse(value)) return;
+  const [what, like] = typeof value === "string"
+    ? ["a string", ", such as new Response(text)"]
+    : isObject(value)
+    ? ["an object", ", such as Response.json(object)"]
+    : [String(value), ""];
+  throw new TypeError(
+    `Cannot answer the request: the fetch hook returned ${what}: return a Response${like}`,
+  );
+}
+
+/**
  * Checks how the `upgrade` hook accepts. Everything that is not clearly meant as an acceptance is none.
  *
  * @returns A copy, which inherits nothing.

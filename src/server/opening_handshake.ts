@@ -23,7 +23,7 @@ import { entries } from "../handshake/field_line.ts";
 import { selectSubprotocol } from "../handshake/subprotocol.ts";
 import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
 import { ChannelWriter } from "./channel_writer.ts";
-import { checkAcceptance, isResponse } from "./answers.ts";
+import { checkAcceptance, checkResponse, isResponse } from "./answers.ts";
 import type { HandshakePlace } from "./handshake_room.ts";
 import {
   type AcceptSettings,
@@ -506,9 +506,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     if (length > 0) request = await this.#addBody(request, head, length);
     if (this.#isClosed || this.#isAnswering) return;
     const response: unknown = await fetch(request, this.#createInfo([]));
-    if (!isResponse(response)) {
-      throw new TypeError("Cannot answer the request: the fetch hook did not return a Response");
-    }
+    checkResponse(response);
     await this.#respond(response, request.method === "HEAD");
   }
 

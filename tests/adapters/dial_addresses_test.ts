@@ -158,7 +158,18 @@ describe("toConnectError()", () => {
       "[::1]:80: the server did not answer in time",
     ],
     [{ hostname: "a.b", port: 80 }, { code: "EPERM" }, "EACCES", "a.b:80: permission denied"],
-    [{ hostname: "a.b", port: 80 }, { name: "NotCapable" }, "EACCES", "a.b:80: permission denied"],
+    [
+      { hostname: "a.b", port: 80 },
+      { name: "NotCapable" },
+      "EACCES",
+      "a.b:80: permission denied: Deno needs --allow-net",
+    ],
+    [
+      { path: "/a/b" },
+      { name: "NotCapable" },
+      "EACCES",
+      "/a/b: permission denied: Deno needs --allow-read and --allow-write",
+    ],
     [
       { hostname: "a.b", port: 80 },
       { code: "ENETUNREACH" },

@@ -107,7 +107,7 @@ describe("listen()", () => {
       refuse(
         { hostname: "127.0.0.1", port: 80 },
         "EACCES",
-        "Cannot listen on 127.0.0.1:80: permission denied",
+        "Cannot listen on 127.0.0.1:80: permission denied, as for most users below port 1024",
       ),
   );
 

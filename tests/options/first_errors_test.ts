@@ -1,9 +1,11 @@
 import { describe, it } from "node:test";
-import { assert, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { createServer } from "node:http";
 import { serve } from "../../mod.ts";
 import { connect } from "../../src/adapters/client.ts";
+import { toListenError } from "../../src/adapters/listen_error.ts";
 import { mount } from "../../src/adapters/node_http.ts";
+import type { ListenTarget } from "../../src/connection/byte_channel.ts";
 
 // deno-lint-ignore no-explicit-any
 type Given = any;
@@ -60,6 +62,38 @@ describe("the errors of serve() that come first", () => {
       await server.shutdown();
     }
   });
+});
+
+describe("the errors of a runtime that does not permit it to listen", () => {
+  const cases: [target: ListenTarget, cause: object, message: string][] = [
+    [
+      { hostname: "::", port: 8080 },
+      { name: "NotCapable" },
+      "Cannot listen on [::]:8080: permission denied: Deno needs --allow-net",
+    ],
+    [
+      { path: "/a" },
+      { name: "NotCapable" },
+      "Cannot listen on /a: permission denied: Deno needs --allow-read and --allow-write",
+    ],
+    [
+      { hostname: "::", port: 443 },
+      { code: "EACCES" },
+      "Cannot listen on [::]:443: permission denied, as for most users below port 1024",
+    ],
+    [{ path: "/a" }, { code: "EPERM" }, "Cannot listen on /a: permission denied"],
+    [
+      { hostname: "::", port: 8080 },
+      { code: "EACCES" },
+      "Cannot listen on [::]:8080: permission denied",
+    ],
+  ];
+  for (const [target, cause, message] of cases) {
+    it(`say ${message}`, () => {
+      const error = toListenError(target, cause);
+      assertEquals([error.message, error.code], [message, "EACCES"]);
+    });
+  }
 });
 
 describe("the errors of mount() that come first", () => {

@@ -128,8 +128,17 @@ for (const { name, withServer } of TRANSPORTS) {
         throw broken;
       }, /the disk is full/],
       ["rejects", () => Promise.reject(broken), /the disk is full/],
-      ["returns a text", () => "text", /did not return a Response/],
-      ["returns nothing", () => undefined, /did not return a Response/],
+      [
+        "returns a text",
+        () => "text",
+        /hook returned a string: return a Response, such as new Response\(text\)/,
+      ],
+      ["returns nothing", () => undefined, /hook returned undefined: return a Response/],
+      [
+        "returns an object",
+        () => ({ a: 1 }),
+        /hook returned an object: .*Response\.json\(object\)/,
+      ],
       ["returns a Response that was used", () => {
         const response = new Response("text");
         void response.text();
