@@ -17,7 +17,7 @@ export interface Example {
 
 const OPENING = /^( *)```(.*)$/;
 /** What is no example in TypeScript. */
-const OTHERS: ReadonlySet<string> = new Set(["haproxy", "js", "nginx", "sh", "text"]);
+const OTHERS: ReadonlySet<string> = new Set(["haproxy", "nginx", "sh", "text"]);
 
 /** Gives the Markdown of each line: all of it in a Markdown file, that in doc comments elsewhere. */
 function markdownOf(file: string, text: string): string[] {

@@ -1,7 +1,6 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { readdir, readFile, writeFile } from "node:fs/promises";
-import { pathToFileURL } from "node:url";
+import { readdir, readFile } from "node:fs/promises";
 import { connect } from "../../src/adapters/client.ts";
 import { untilAnswered } from "../brokers/real_broker.ts";
 import { TestProcess } from "../support/child_process.ts";
@@ -25,14 +24,14 @@ describe("the guide to uploads", () => {
       'console.log("listening");';
     snippet = await writeSnippet("large-messages.md", "MAX_UPLOAD_SIZE", inFolder);
     url = `ws://127.0.0.1:${snippet.port}/`;
-    const guide = await readFile(new URL("../../docs/large-messages.md", import.meta.url), "utf8");
-    const [, page] = /^```js\n([^]*?)^```$/m.exec(guide)!;
-    await writeFile(
-      `${snippet.folder}/page.js`,
-      `export default (location) => {\n${page}\nreturn upload;\n};\n`,
+    const page = await writeSnippet(
+      "large-messages.md",
+      "async function upload",
+      (code) => `export default (location: { origin: string }) => {\n${code}\nreturn upload;\n};\n`,
     );
-    const { default: load } = await import(pathToFileURL(`${snippet.folder}/page.js`).href);
+    const { default: load } = await import(page.url.href);
     upload = load({ origin: url.replace("ws", "http").slice(0, -1) });
+    await page.remove();
     server = new TestProcess(snippet.url);
     await server.untilPrinted(/listening/);
   });
@@ -43,7 +42,7 @@ describe("the guide to uploads", () => {
   });
 
   const findFiles = async () =>
-    (await readdir(snippet.folder)).filter((name) => !/\.(ts|js)$/.test(name));
+    (await readdir(snippet.folder)).filter((name) => !name.endsWith(".ts"));
 
   it("stores a file, and tells how far it is", async () => {
     const bytes = new Uint8Array(3_000_000).map((_, i) => i % 251);
