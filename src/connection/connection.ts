@@ -205,13 +205,12 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * unread body of a message received as a stream among them; past `rateLimits`; and while
    * `memoryBudget` is short.
    *
-   * After a Close frame of the peer with 1000, without a code or with one of a program (3000 to 4999), or the
-   * end of its bytes, what answers the messages before it can still be sent, up to `closeTimeoutMs`: an
-   * answer that is not worth finishing is ended by returning or throwing. With another code the peer has
-   * failed or turned away the connection, and takes nothing more: sending ends at once, and rejects. A
-   * client's 1001 is a page that was left, and leaves time, as 1000 does; a server's is a shutdown. A server
-   * that closes does not wait for a client that reads nothing: its Close frame is answered on the next turn
-   * of the event loop, and what came before can still be received by iteration and streams.
+   * After a Close frame of the peer, or the end of its bytes, what answers the messages before it can still
+   * be sent, up to `closeTimeoutMs`: an answer that is not worth finishing is ended by returning or throwing.
+   * But with a code other than 1000 or a program's own (3000 to 4999), the peer has failed the connection,
+   * turned it away, or is going away: a message that is being sent as a stream is broken off at once then. A
+   * server that closes does not wait for a client that reads nothing: its Close frame is answered on the next
+   * turn of the event loop, and what came before can still be received by iteration and streams.
    * What a handler or callback throws because of the signal (its reason, or an `AbortError`) is not
    * reported to `onError`.
    *

@@ -156,6 +156,11 @@ export class SendQueue {
     return this.#isWhole && this.#taken >= this.#lastMessageEnd;
   }
 
+  /** Whether a message is being sent in fragments. */
+  get isStreaming(): boolean {
+    return this.#streaming !== undefined;
+  }
+
   /** Whether a message is being sent in fragments, or others wait for the end of one. */
   #isHolding(): boolean {
     return this.#streaming !== undefined || (this.#held?.length ?? 0) > 0;

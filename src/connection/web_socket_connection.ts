@@ -1050,10 +1050,10 @@ export class WebSocketConnection<Data>
       end instanceof ProtocolError ? () => end : this.#lazyClosedError(),
     );
     const isClosing = !this.isSendable;
-    const isPeerDone = this.#isPeerDone();
-    // It would not read what is sent from now on.
-    if (isPeerDone) this.#sendQueue.breakOff(this.#lazyClosedError());
-    if (isClosing || this.#isIdle() || (isPeerDone && this.#keepsUnread())) this.#settleEnd();
+    // Nobody reads the rest of a message that has begun; answers to what came before may be whole messages.
+    const isBroken = this.#sendQueue.isStreaming && this.#isPeerDone();
+    if (isBroken) this.#sendQueue.breakOff(this.#lazyClosedError());
+    if (isClosing || this.#isIdle() || (isBroken && this.#keepsUnread())) this.#settleEnd();
     else if (this.#mayBeUnread()) this.#settleIfUnread();
     if (!this.#isAbortDue && !this.#isClosed) {
       // The program has its time for the messages before, and for what it sends.
@@ -1065,16 +1065,11 @@ export class WebSocketConnection<Data>
     this.#tellEnding();
   }
 
-  /**
-   * Whether the peer's Close frame says that it takes nothing more, as it failed the connection, turned it
-   * away or shuts down. A client's 1001 does not: it is a page that was left, and what it sent before is
-   * to be handled as ever.
-   */
+  /** Whether the peer's Close frame says that it has failed the connection, turned it away, or is going away. */
   #isPeerDone(): boolean {
     const closeCode = this.receivedStatus?.closeCode ?? CloseCode.NoStatusReceived;
-    if (closeCode >= 3000 || closeCode === CloseCode.NormalClosure) return false;
-    if (closeCode === CloseCode.NoStatusReceived) return false;
-    return this.#role === "client" || closeCode !== CloseCode.GoingAway;
+    return closeCode < 3000 && closeCode !== CloseCode.NormalClosure &&
+      closeCode !== CloseCode.NoStatusReceived;
   }
 
   /** Whether messages that wait can be received after the end, too: by iteration and streams. */

@@ -172,9 +172,9 @@ for (const [name, withPair] of Object.entries(NETWORKS)) {
 
 for (const { name, withServer } of TRANSPORTS) {
   describe(`a server whose client closes over ${name}`, () => {
-    it("answers what came before a Close frame with 1000 or 1001, though it reads later", () =>
+    it("answers what came before a Close frame, though it reads later", () =>
       withServer({}, async (server) => {
-        for (const closeCode of [1000, 1001, 4000]) {
+        for (const closeCode of [1000, 1001, 1011, 4000]) {
           const { client, conn } = await server.openPair();
           client.send(textFrame("a"), textFrame("b"));
           client.sendClose(closeCode);
@@ -201,14 +201,14 @@ for (const { name, withServer } of TRANSPORTS) {
         assertEquals(await receiveMessage(conn), "unread");
       }));
 
-    it("hands callbacks what came before, and sends nothing more", () => {
+    it("hands callbacks what came before, and may answer it", () => {
       const calls: string[] = [];
       const gate = Promise.withResolvers<void>();
       const setup = {
         async message(conn: Connection, data: Message) {
           calls.push(String(data));
           await gate.promise;
-          await conn.send("too late");
+          await conn.send(data);
         },
         close: (_: Connection, { closeCode, wasClean }: CloseInfo) =>
           void calls.push(`close ${closeCode} ${wasClean}`),
@@ -221,6 +221,7 @@ for (const { name, withServer } of TRANSPORTS) {
         await settle();
         assertEquals([calls, client.unreadSize], [["a"], 0]);
         gate.resolve();
+        for (const text of "abc") assertEquals(await client.readMessage(), text);
         assertEquals(await client.readClose(), [1011, ""]);
         await client.finish();
         await eventually("the end", () => calls.length === 4);
