@@ -448,6 +448,12 @@ function assertBytes(data: unknown): asserts data is Uint8Array {
 function describe(data: unknown): [type: string, hint: string] {
   if (data === null || data === undefined) return [String(data), ""];
   if (isArrayBuffer(data)) return ["an ArrayBuffer", ", such as new Uint8Array(buffer)"];
+  if (ArrayBuffer.isView(data)) {
+    return [
+      "a view of another type",
+      ", such as new Uint8Array(view.buffer, view.byteOffset, view.byteLength)",
+    ];
+  }
   if (Array.isArray(data)) return ["an array", ", such as JSON.stringify(array)"];
   if (typeof data === "object") return ["an object", ", such as JSON.stringify(object)"];
   return [`a ${typeof data}`, ""];

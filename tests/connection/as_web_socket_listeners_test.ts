@@ -1,6 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Connection } from "../../src/server/mod.ts";
+import { show } from "../../src/checks.ts";
 import { HOOK_FAULTS } from "../support/hook_faults.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
@@ -252,7 +253,7 @@ describe("addEventListener() and removeEventListener() of asWebSocket()", () => 
           assertThrows(
             () => untyped[name]("message", listener),
             TypeError,
-            `Cannot call ${name} with ${String(listener)}`,
+            `Cannot call ${name} with ${show(listener)}: a listener is`,
           );
         }
         for (const given of [[], ["message"]]) {

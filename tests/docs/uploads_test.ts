@@ -7,6 +7,7 @@ import { TestProcess } from "../support/child_process.ts";
 import { type Snippet, writeSnippet } from "./snippet.ts";
 
 type Upload = (
+  url: string,
   file: Pick<Blob, "size" | "slice">,
   onProgress: (part: number) => void,
   signal?: AbortSignal,
@@ -27,10 +28,9 @@ describe("the guide to uploads", () => {
     const page = await writeSnippet(
       "large-messages.md",
       "async function upload",
-      (code) => `export default (location: { origin: string }) => {\n${code}\nreturn upload;\n};\n`,
+      (code) => `${code}\nexport default upload;\n`,
     );
-    const { default: load } = await import(page.url.href);
-    upload = load({ origin: url.replace("ws", "http").slice(0, -1) });
+    upload = (await import(page.url.href)).default;
     await page.remove();
     server = new TestProcess(snippet.url);
     await server.untilPrinted(/listening/);
@@ -47,7 +47,7 @@ describe("the guide to uploads", () => {
   it("stores a file, and tells how far it is", async () => {
     const bytes = new Uint8Array(3_000_000).map((_, i) => i % 251);
     const progress: number[] = [];
-    await upload(new Blob([bytes]), (part) => progress.push(part));
+    await upload(url, new Blob([bytes]), (part) => progress.push(part));
     assertEquals(progress.at(-1), 1);
     assert(progress.length > 1, "it told before the end");
     const [name] = await findFiles();
@@ -58,14 +58,18 @@ describe("the guide to uploads", () => {
 
   it("refuses a file that is too large before its first byte", async () => {
     const file = { size: 3 * 1024 ** 3, slice: () => new Blob(["x"]) };
-    await assertRejects(() => upload(file, () => {}), Error, "4413 At most 2147483648 bytes");
+    await assertRejects(() => upload(url, file, () => {}), Error, "4413 At most 2147483648 bytes");
   });
 
   it("leaves nothing of an upload that is cancelled", async () => {
     const files = await findFiles();
     const cancel = new AbortController();
     const file = { size: 1024 ** 3, slice: () => new Blob([new Uint8Array(65536)]) };
-    await assertRejects(() => upload(file, () => cancel.abort(), cancel.signal), Error, "failed");
+    await assertRejects(
+      () => upload(url, file, () => cancel.abort(), cancel.signal),
+      Error,
+      "failed",
+    );
     await untilAnswered(
       "the part to be removed",
       findFiles,

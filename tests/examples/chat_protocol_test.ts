@@ -450,7 +450,7 @@ describe("chat: the command line", () => {
       const { port } = holder.address() as { port: number };
       const { code, stdout, stderr } = await runExample("chat/server.ts", [`--port=${port}`]);
       assertEquals({ code, stdout }, { code: 1, stdout: "" });
-      assertMatch(stderr, /^server\.ts: [^\n]+ in use [^\n]*--port 0[^\n]*\n$/);
+      assertMatch(stderr, /^server\.ts: [^\n]+ in use: [^\n]*--port 0[^\n]*\n$/);
       assertStringIncludes(stderr, `127.0.0.1:${port}`);
     } finally {
       await new Promise((resolve) => holder.close(resolve));

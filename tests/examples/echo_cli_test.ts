@@ -103,7 +103,7 @@ describe("echo.ts: the command line", () => {
       const { port } = holder.address() as { port: number };
       const { code, stdout, stderr } = await runExample("echo.ts", ["--port", String(port)]);
       assertEquals({ code, stdout }, { code: 1, stdout: "" });
-      assertMatch(stderr, /^echo\.ts: [^\n]+ in use\n$/);
+      assertMatch(stderr, /^echo\.ts: [^\n]+ in use: [^\n]+\n$/);
       assertStringIncludes(stderr, `127.0.0.1:${port}`);
     } finally {
       await new Promise((resolve) => holder.close(resolve));
@@ -189,7 +189,9 @@ describe("echo.ts: what it does", () => {
 
       const rawClient = await connectRawTo(address);
       assertEquals(await rawClient.readStatus(), 101);
-      for (const firstByte of [0x01, 0x00, 0x00]) rawClient.sendFrame(firstByte, "abc");
+      // One more for each byte.
+      rawClient.sendFrame(0x01, "a");
+      for (let i = 0; i < 3; i++) rawClient.sendFrame(0x00, "");
       // What "messages" has echoed of it may come first.
       let frame;
       do frame = await rawClient.readFrame(); while (frame.firstByte !== 0x88);

@@ -33,7 +33,11 @@ const SERVED: [what: string, options: Given, hint: RegExp][] = [
     /\["https:\/\/a\.example"\]/,
   ],
   ["a star for the origin", { origin: "*", message }, /"\*".*"any"/],
-  ["a URL for the broker", { broker: "redis://a", message }, /object.*such as redisBroker\(\)/],
+  [
+    "a URL for the broker",
+    { broker: "redis://a", message },
+    /must have the methods.*such as redisBroker\(\)/,
+  ],
   ["files for tls", { tls: { cert: new Uint8Array(1), key: "" }, message }, /PEM.*"utf8"/],
   [
     "names of files for tls",

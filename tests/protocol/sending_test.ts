@@ -96,16 +96,16 @@ for (const role of ROLES) {
     it("is nothing but strings and Uint8Arrays", () => {
       const { protocol } = new Side(role);
       const OTHERS: [value: unknown, name: string][] = [
-        [5, "type number"],
+        [5, "a number"],
         [null, "null"],
-        [undefined, "type undefined"],
+        [undefined, "undefined"],
         [[1, 2], "an array"],
-        [new ArrayBuffer(2), "type object"],
-        [new DataView(new ArrayBuffer(2)), "type object"],
-        [new Uint16Array(2), "type object"],
-        [{}, "type object"],
-        [new String("a"), "type object"],
-        [true, "type boolean"],
+        [new ArrayBuffer(2), "new Uint8Array(buffer)"],
+        [new DataView(new ArrayBuffer(2)), "new Uint8Array(view.buffer,"],
+        [new Uint16Array(2), "new Uint8Array(view.buffer,"],
+        [{}, "JSON.stringify(object)"],
+        [new String("a"), "an object"],
+        [true, "a boolean"],
       ];
       for (const [value, name] of OTHERS) {
         const bytes = value as Uint8Array;

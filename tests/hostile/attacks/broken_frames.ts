@@ -89,10 +89,13 @@ export const brokenFrames: readonly Attack[] = [
     ...Array(1_024).fill(clientFrame({ opcode: continuation, fin: false })),
   ),
   failed(
-    "1,025 fragments of one byte",
+    "fragments of one byte, and 1,025 empty ones between them",
     1008,
     clientFrame({ opcode: text, fin: false, payload: utf8("a") }),
-    ...Array(1_024).fill(clientFrame({ opcode: continuation, fin: false, payload: utf8("a") })),
+    ...Array(1_025).fill([
+      clientFrame({ opcode: continuation, fin: false }),
+      clientFrame({ opcode: continuation, fin: false, payload: utf8("a") }),
+    ]).flat(),
   ),
   failed(
     "a message of fragments that is one byte too large",
