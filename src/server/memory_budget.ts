@@ -35,6 +35,13 @@ const MAX_DEFAULT_SIZE = 256 * 1024 * 1024;
 /** About what one read brings. */
 const READ_SIZE = 64 * 1024;
 
+/** What a member holds: alone, and together with others. */
+interface Holder {
+  readonly member: BudgetMember;
+  readonly held: number;
+  readonly shared: number;
+}
+
 /**
  * Keeps the bytes that connections and handshakes hold together within a budget:
  *
@@ -43,7 +50,7 @@ const READ_SIZE = 64 * 1024;
  *    turns: as many at once as the other half has room for whole messages, but 64 at most. Who asked
  *    first comes first. Who stays above its share for two seconds, in its turn or waiting for it, is closed.
  * 3. Past all of it, those that hold the most are closed at once. What several hold together, such as a
- *    message of a topic that they don't read, is there once, but makes each of them one that holds it.
+ *    message of a topic that they don't read, counts for each in part; if that is not enough, as a whole.
  */
 export class MemoryBudget implements Budget {
   readonly #size: number;
@@ -187,19 +194,31 @@ export class MemoryBudget implements Budget {
   #shedLargest(): void {
     const members = this.#members.flatMap((group) => [...group])
       .map((member) => {
-        member.recountHeld();
-        return { member, retained: member.retainedSize };
-      })
-      .sort((a, b) => b.retained - a.retained);
+        const held = member.recountHeld();
+        return { member, held, shared: member.retainedSize - held };
+      });
+    if (this.#held <= this.limit) return;
+    // What several hold together counts in part for each: as if each byte of it had as many holders.
+    const sum = (sizes: number[]) => sizes.reduce((total, size) => total + size, 0);
+    const allShared = this.#held - sum(members.map(({ held }) => held));
+    const part = allShared / Math.max(1, sum(members.map(({ shared }) => shared)));
+    const left = this.#shedBy((member) => member.held + member.shared * Math.min(1, part), members);
+    // Those who hold it are many, with little each: it is let go of once all of them are gone.
+    if (this.#held > this.limit) this.#shedBy((member) => member.held + member.shared, left);
+  }
+
+  /** Sheds the largest, until there is room, but nobody who holds no more than its share; gives the others. */
+  #shedBy(sizeOf: (holder: Holder) => number, holders: Holder[]): Holder[] {
     // Somewhat more than needed: the next look at all of them is not due at once.
     const enough = this.limit * 7 / 8;
-    if (this.#held <= this.limit) return;
     // All those with no more than their share hold no more than half of it together.
     const share = this.share;
-    for (const { member, retained } of members) {
-      if (this.#held <= enough || retained <= share) return;
-      member.shed();
+    const sorted = holders.toSorted((a, b) => sizeOf(b) - sizeOf(a));
+    for (const [i, holder] of sorted.entries()) {
+      if (this.#held <= enough || sizeOf(holder) <= share) return sorted.slice(i);
+      holder.member.shed();
     }
+    return [];
   }
 }
 

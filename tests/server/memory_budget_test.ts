@@ -260,6 +260,28 @@ describe("a memory budget", () => {
     assertEquals(setting.takeLog(), [], "nobody has more than its share");
   });
 
+  it("sheds who holds much alone before those who hold little, but together", async () => {
+    const setting = new Setting();
+    const { list: [a, b, c, d], budget } = setting;
+    // Three hold the same 900 bytes.
+    budget.count(900);
+    for (const member of [a, b, c]) member.sharedSize = 900;
+    d.hold(701);
+    await settle();
+    assertEquals(setting.takeLog(), ["d is shed"]);
+    // They alone are too much: they go, though each has only a part of it.
+    const leave = c.leave.bind(c);
+    c.leave = () => {
+      leave();
+      budget.count(-1_700);
+    };
+    budget.count(800);
+    for (const member of [a, b, c]) member.sharedSize = 1_700;
+    await settle();
+    assertEquals(setting.takeLog(), ["a is shed", "b is shed", "c is shed"]);
+    assertEquals(budget.held, 0);
+  });
+
   it("sheds nobody whose bytes are gone when it comes to it", async () => {
     const setting = new Setting();
     const { list: [a, b] } = setting;
