@@ -474,7 +474,7 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
  *   {@linkcode Connection.signal}: not reported; the messages that came before a Close frame of the peer go
  *   on to be handled;
  * - that **another** connection ended, which the callback sent to, say: reported, since the rest of the
- *   callback was not done.
+ *   callback was not done. (For `open` it is a reason: nobody would have checked or set up the connection.)
  *
  * @typeParam Data What the server's `upgrade` hook attached.
  */

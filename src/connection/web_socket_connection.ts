@@ -309,7 +309,7 @@ export class WebSocketConnection<Data>
   }
 
   #callOpen(): void {
-    if (this.#callbacks?.open !== undefined) this.#call(this.#callbacks.open);
+    if (this.#callbacks?.open !== undefined) this.#call(this.#callbacks.open, undefined, true);
   }
 
   #isGreeted(): boolean {
@@ -1195,24 +1195,29 @@ export class WebSocketConnection<Data>
     if (this.#callbacks?.drain !== undefined && !this.#isClosed) this.#call(this.#callbacks.drain);
   }
 
-  /** Calls a callback; where it returns a promise, the next message waits for it. */
+  /**
+   * Calls a callback; where it returns a promise, the next message waits for it.
+   *
+   * @param isOpen Whether it is `open`: see {@linkcode failCallback}.
+   */
   #call<T>(
     callback: (conn: Connection<Data>, argument: T) => unknown,
     argument?: T,
+    isOpen?: boolean,
   ): void {
     try {
       const result: unknown = callback.call(this.#callbacks, this, argument as T);
       // RESOLVED is what `send` returns where the peer keeps up: nothing to wait for.
-      if (result !== RESOLVED && isThenable(result)) void this.#await(result);
+      if (result !== RESOLVED && isThenable(result)) void this.#await(result, isOpen);
     } catch (error) {
-      this.failCallback(error);
+      this.failCallback(error, isOpen);
     }
   }
 
   /** Has the next message wait until a callback's promise has settled. */
-  async #await(promise: PromiseLike<unknown>): Promise<void> {
+  async #await(promise: PromiseLike<unknown>, isOpen?: boolean): Promise<void> {
     this.#handling++;
-    await untilSettled(promise, (error) => this.failCallback(error));
+    await untilSettled(promise, (error) => this.failCallback(error, isOpen));
     this.#handling--;
     this.#callForWaiting();
     this.continueReceiving();
@@ -1255,8 +1260,9 @@ export class WebSocketConnection<Data>
     return this.#endErrors.ownerOf(error) === "this" || this.#isForEnd(error);
   }
 
-  failCallback(error: unknown): void {
-    if (this.#endErrors.ownerOf(error) === "another") {
+  /** @param isOpen Whether it was `open`: what it had to check or set up has not been done. */
+  failCallback(error: unknown, isOpen?: boolean): void {
+    if (!isOpen && this.#endErrors.ownerOf(error) === "another") {
       // This connection's peer did nothing wrong, and its next message has a callback, as ever.
       this.#owner.reportError(error, this);
     } else if (this.#end === undefined || !this.#isOwnEnd(error)) {

@@ -78,6 +78,36 @@ for (const { name, withServer } of TRANSPORTS) {
       }
     }
 
+    for (const isAsync of [false, true]) {
+      it(`ends this one, where ${isAsync ? "an async" : "a"} callback \`open\` fails by it`, () => {
+        let other: Connection | undefined;
+        const check = (conn: Connection) => {
+          if (other === undefined) other = conn;
+          else other.signal.throwIfAborted();
+        };
+        const setup: Setup<unknown> = {
+          open: isAsync ? (conn) => settle().then(() => check(conn)) : check,
+          message: (conn, data) => conn.send(`handled ${data}`),
+        };
+        return withServer(setup, async (server) => {
+          const first = await server.openPair();
+          first.client.sendText("a");
+          assertEquals(await first.client.readMessage(), "handled a");
+          first.client.socket.reset();
+          await other!.closed;
+          const { client, conn } = await server.openPair();
+          client.sendText("b");
+          assertEquals((await client.readClose())[0], 1011);
+          client.sendClose(1011);
+          await client.finish();
+          assertEquals((await conn.closed).closeCode, 1011);
+          const [error, ...more] = server.takeErrors();
+          assertIsClosedError(error, 1006);
+          assertEquals(more, []);
+        });
+      });
+    }
+
     it("that broke the protocol is no fault of this one either", () => {
       const ended = new Set<Connection>();
       return withServer(
