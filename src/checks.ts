@@ -193,9 +193,16 @@ function isInstance(value: unknown): value is object {
 const MAX_SHOWN = 100;
 const MAX_NAMES = 8;
 
+/** What may be secret, where it is given in a wrong place: messages are logged. */
+const SECRETS: [what: string, pattern: RegExp][] = [
+  ["a URL with a user", /^[a-z+]+:\/\/[^/?#]*@/i],
+  ["a certificate or key", /-----BEGIN/],
+];
+
 /** Shows a value in a message, in some words: a text that a program wrote for it may be of any size. */
 export function show(value: unknown): string {
   if (typeof value === "string") {
+    for (const [what, pattern] of SECRETS) if (pattern.test(value)) return what;
     const more = value.length > MAX_SHOWN ? ` and ${value.length - MAX_SHOWN} more characters` : "";
     return JSON.stringify(value.slice(0, MAX_SHOWN)) + more;
   }

@@ -55,10 +55,10 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
   maxAttempts?: number | undefined;
   /**
    * Decides whether to go on. By default it ends where the connection was closed with 1008, or the server
-   * answered with a status from 400 to 499 other than 408, 425 and 429, or where this client itself ended three
-   * connections in a row for what the server sent, as with 1009 for a message larger than
-   * `limits.maxMessageSize`: asking again would not help. It goes on after 1008 where the server refused how far the client got, since that is not said again. A
-   * promise is awaited, unless `signal` aborts. Where it throws, rejects, or gives neither `true` nor
+   * answered with a status from 400 to 499 other than 408, 425 and 429, or where one side ended three
+   * connections in a row for what the other had sent (1002, 1003, 1007, 1009), as with 1009 for a message
+   * larger than `limits.maxMessageSize`: asking again would not help. It goes on after 1008 where the server
+   * refused how far the client got, since that is not said again. A promise is awaited, unless `signal` aborts. Where it throws, rejects, or gives neither `true` nor
    * `false`, the answer is no, and the error is reported to `onError`.
    */
   shouldReconnect?: ((cause: Retry["cause"]) => boolean | Promise<boolean>) | undefined;
@@ -150,9 +150,9 @@ export interface Connections<Data = undefined>
  * @param url See {@linkcode Connect}.
  * @param options See {@linkcode ReconnectOptions}. Callbacks among them begin, for each connection, behind
  * the first synchronous part of the loop's body.
- * @throws {ConnectionClosedError} From the loop, where the connection was closed with 1008, this client
- * refused what the server sent three times in a row, or attempts are used up. If that or `shouldReconnect` ends it behind a connection that the server closed with
- * 1000, the loop just ends.
+ * @throws {ConnectionClosedError} From the loop, where the connection was closed with 1008, one side
+ * refused what the other sent three times in a row, or attempts are used up. If that or `shouldReconnect`
+ * ends it behind a connection that the server closed with 1000, the loop just ends.
  * @throws {UnexpectedResponseError} From the loop, where the server refuses for good, or the attempts
  * are used up.
  * @throws {ConnectError} From the loop, where the attempts are used up.
@@ -166,8 +166,17 @@ export type Reconnecting = <Data = undefined>(
 
 /** A connection that lasted for so long was a success: waiting begins anew. */
 const LASTING_MS = 10_000;
-/** So many connections in a row that the client itself ends, for what the server sent, are enough. */
+/** So many connections in a row are enough that one side ends for what the other has sent. */
 const MAX_REFUSALS = 3;
+/** A connection that lasted for so long is no further one of them. */
+const LONG_MS = 60_000;
+/** What a server closes with that refuses what was sent: it would be sent again. */
+const REFUSALS: ReadonlySet<number> = new Set([
+  CloseCode.ProtocolError,
+  CloseCode.UnsupportedData,
+  CloseCode.InvalidFramePayloadData,
+  CloseCode.MessageTooBig,
+]);
 /** How long after 1012 and 1013 is waited: "a randomized delay of 5 - 30 seconds" (1012). */
 const RESTART_DELAY_MS = [5_000, 30_000] as const;
 /** Statuses from 400 to 499 that may pass. */
@@ -221,7 +230,7 @@ async function* reconnect<Data>(
   const isOwn = [options.subprotocols].flat().includes(RESUME);
   const resume = isResuming && !isOwn ? new ResumeState(onLost) : undefined;
   const shouldReconnect = options.shouldReconnect?.bind(options) ?? mayHelp;
-  /** How many connections in a row the client itself has ended, for what the server sent. */
+  /** How many connections in a row one side has ended for what the other had sent. */
   let refusals = 0;
   for (let failures = 0;;) {
     const result = await attempt(connect, url, options, resume);
@@ -233,7 +242,7 @@ async function* reconnect<Data>(
     } else {
       const openedAt = clock.now();
       // The program may be at work on it for longer.
-      const lasted = result.closed.then(() => clock.now() - openedAt >= LASTING_MS);
+      const lasted = result.closed.then(() => clock.now() - openedAt);
       pause.isDue = false;
       const close = () => void result.close();
       signal?.addEventListener("abort", close, { once: true });
@@ -247,9 +256,10 @@ async function* reconnect<Data>(
       }
       if (signal?.aborted) return;
       isAfresh = resume?.end(cause.closeCode, cause.initiator === "remote") ?? false;
-      if (await lasted) failures = 0;
-      const isRefusal = result instanceof WebSocketConnection && result.failure !== undefined;
-      refusals = isRefusal ? refusals + 1 : 0;
+      const lastedMs = await lasted;
+      if (lastedMs >= LASTING_MS) failures = 0;
+      if (!isRefusal(result, cause)) refusals = 0;
+      else refusals = lastedMs >= LONG_MS ? 1 : refusals + 1;
     }
     failures++;
     // What the server refused is not said again: the next attempt is another one.
@@ -264,7 +274,11 @@ async function* reconnect<Data>(
       const { closeCode, reason } = cause;
       if (closeCode === CloseCode.NormalClosure) return;
       const why = isHopeless
-        ? `: this client refused what the server sent ${refusals} times in a row`
+        ? `: ${
+          cause.initiator === "local"
+            ? "this client refused what the server"
+            : "the server refused what this client"
+        } sent ${refusals} times in a row`
         : "";
       throw new ConnectionClosedError(`Cannot go on reconnecting${why}`, closeCode, reason);
     }
@@ -300,6 +314,12 @@ async function attempt<Data>(
 /** Whether an attempt failed in a way that another one may not. */
 function isFailure(value: unknown): value is ConnectError | UnexpectedResponseError {
   return value instanceof ConnectError || value instanceof UnexpectedResponseError;
+}
+
+/** Whether a connection ended since one side refused what the other had sent. */
+function isRefusal(conn: Connection, { initiator, closeCode }: CloseInfo): boolean {
+  if (initiator === "remote") return REFUSALS.has(closeCode);
+  return conn instanceof WebSocketConnection && conn.failure !== undefined;
 }
 
 /** Asks `shouldReconnect`. What is no answer is no, and goes to `fail`. */

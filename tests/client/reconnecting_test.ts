@@ -174,7 +174,7 @@ describe("reconnecting()", () => {
       });
       for (let i = 0; i < 3; i++) {
         const { peer, conn } = await openNext(client);
-        // However long it lasted, and whether or not the next attempt is the first to reach a server.
+        // However long it lasted, up to a minute, and whether or not the next attempt is the first to reach a server.
         await client.server.clock.advance(20_000);
         await refuse(peer, conn, frame);
         if (i === 0) {
@@ -195,6 +195,38 @@ describe("reconnecting()", () => {
       assertEquals(client.server.clock.pending, []);
     });
   }
+
+  for (const code of [1002, 1003, 1007, 1009]) {
+    it(`ends with an error the third time in a row that the server closes with ${code}`, async () => {
+      const client = start();
+      for (let i = 0; i < 3; i++) {
+        const { peer, conn } = await openNext(client);
+        peer.send(
+          encodeReferenceFrame({ opcode: 8, payload: Uint8Array.of(code >> 8, code & 255) }),
+        );
+        await settle();
+        peer.socket.end();
+        assertEquals((await conn.closed).initiator, "remote");
+      }
+      const { reason } = await watch(client.conns.next()).untilSettled();
+      assert(reason instanceof ConnectionClosedError, String(reason));
+      assertEquals(reason.closeCode, code);
+      assertMatch(reason.message, /: the server refused what this client sent 3 times in a row/);
+    });
+  }
+
+  it("goes on after it, where each of the connections lasted for a minute", async () => {
+    const client = start({ limits: { maxMessageSize: 100 } });
+    for (let i = 0; i < 6; i++) {
+      const { peer, conn } = await openNext(client);
+      await client.server.clock.advance(60_000);
+      await refuse(peer, conn, REFUSED[2][1]);
+    }
+    const next = watch(client.conns.next());
+    await settle();
+    assertEquals(next.state, "pending");
+    void client.conns.return();
+  });
 
   it("goes on after it, where other connections end otherwise in between", async () => {
     const client = start({ limits: { maxMessageSize: 100 } });

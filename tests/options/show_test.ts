@@ -7,6 +7,9 @@ describe("a value in a message", () => {
   const SHOWN: [value: unknown, shown: string][] = [
     ["a\n", '"a\\n"'],
     ["x".repeat(103), `"${"x".repeat(100)}" and 3 more characters`],
+    ["redis://ada:secret@example.com/", "a URL with a user"],
+    ["redis://example.com/@", '"redis://example.com/@"'],
+    ["-----BEGIN PRIVATE KEY-----\nsecret", "a certificate or key"],
     [-0.5, "-0.5"],
     [1n, "1"],
     [null, "null"],
