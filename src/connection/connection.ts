@@ -417,8 +417,13 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
 
   /**
    * Subscribes to a topic: messages that `server.publish` sends to it are sent to this connection, until
-   * {@linkcode Connection.unsubscribe} or its end. Where it is subscribed already, the options are
-   * replaced, and what waits for it is dropped.
+   * {@linkcode Connection.unsubscribe} or its end.
+   *
+   * If it is subscribed already, the subscription goes on with the new options; those that are left out have
+   * their defaults again. What waits for a slow peer, or was missed before it came back, still comes. Only
+   * if `lag` or `queueSize` changes, messages that may not wait any more are dropped and counted in
+   * {@linkcode Subscription.dropped}, and a client that resumes is told so by `onLost`. If too much waits for
+   * `"close"`, the connection is closed.
    *
    * @example
    * ```ts
@@ -431,20 +436,23 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * });
    * ```
    *
-   * @param topic The topic's name: any string.
+   * @param topic The topic's name: any string; with a broker, or `resume`, at most 1,024 bytes of UTF-8.
    * @param options What happens to messages that the peer is too slow for: see
    * {@linkcode SubscribeOptions}.
+   * @returns The subscription: the same object each time, until it ends.
    * @throws {ConnectionClosedError} Where the connection has ended.
    * @throws {DOMException} `InvalidStateError` where the connection is not one of a server's.
-   * @throws {RangeError} Where a number among the options is out of its range, or the key or the info of
-   * `presence` too long.
+   * @throws {RangeError} Where a number among the options is out of its range, the key or the info of
+   * `presence` too long, or the topic longer than 1,024 bytes of UTF-8 (with `presence` and a broker 1,008)
+   * on a server with a broker or `resume`.
    * @throws {TypeError} Where the topic is no string, or an option is unknown or of another type.
    */
   subscribe(topic: string, options?: SubscribeOptions): Subscription;
 
   /**
    * Ends the subscription to a topic. What was published before is still sent, unless the peer is too
-   * slow for it.
+   * slow for it: what waits then is dropped and counted in {@linkcode Subscription.dropped}, and a client that
+   * resumes is told so by `onLost`.
    *
    * @returns Whether there was one.
    */

@@ -68,7 +68,10 @@ export interface SubscribeOptions {
 export interface Subscription {
   /** The topic's name. */
   readonly topic: string;
-  /** The number of its messages that were dropped, as the peer was too slow for them. */
+  /**
+   * The number of its messages that were dropped, as the peer was too slow for them: also when its options
+   * changed, and when it ended by `unsubscribe`.
+   */
   readonly dropped: number;
 }
 

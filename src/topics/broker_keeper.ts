@@ -181,6 +181,13 @@ export class BrokerKeeper
     }
   }
 
+  lose(subscriber: Subscriber, topic: string): void {
+    const own = this.#byTopic.get(topic);
+    if (subscriber.isResumable && own !== undefined) {
+      subscriber.sendNote({ topic, number: own.log.number, isLost: true });
+    }
+  }
+
   part(subscriber: Subscriber, topic: string): void {
     const own = this.#byTopic.get(topic);
     if (!subscriber.isResumable || own === undefined) return;

@@ -95,7 +95,6 @@ export class BrokerTopic implements FairTurnTaker {
   /** Takes a resumable subscriber. */
   join(subscriber: Subscriber, subscription: TopicSubscription): void {
     const { resumeFrom } = subscription;
-    this.#joining.delete(subscriber);
     // The server it comes from was ahead of this one.
     if (this.#position !== undefined && isAhead(resumeFrom, this.#position)) this.#hasHole = true;
     if (this.#position === undefined || !this.#isAtHand(resumeFrom)) {

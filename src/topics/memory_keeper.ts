@@ -96,6 +96,13 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
     this.#topics.resume(subscriber, subscription, noteOf(topic, number, replay), replay.missed);
   }
 
+  lose(subscriber: Subscriber, topic: string): void {
+    const log = this.#messages.get(topic);
+    if (subscriber.isResumable && log !== undefined) {
+      subscriber.sendNote({ topic, number: log.number, isLost: true });
+    }
+  }
+
   part(subscriber: Subscriber, topic: string): void {
     const log = this.#messages.get(topic);
     if (subscriber.isResumable && log !== undefined) {

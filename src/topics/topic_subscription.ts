@@ -27,16 +27,39 @@ interface Waiting {
   readonly isMissed: boolean;
 }
 
+/** The options of a subscription, once they are checked. */
+export interface SubscriptionSettings {
+  readonly lag: LagPolicy;
+  readonly queueSize: number;
+  readonly closeCode: number;
+  /** What it has to do with presence, if anything. */
+  readonly presence: PresenceClaim | undefined;
+}
+
+/**
+ * Checks the options of a subscription.
+ *
+ * @throws {RangeError} Where a number among them is out of its range, or a key or information too long.
+ * @throws {TypeError} Where there is no such policy, or `presence` is none.
+ */
+export function resolveSubscription(options: SubscribeOptions): SubscriptionSettings {
+  const { lag = "close", queueSize = 1024 * 1024, closeCode = CloseCode.TryAgainLater } = options;
+  checkOneOf("lag", lag, POLICIES);
+  checkLimit("queueSize", queueSize, 0);
+  checkCloseStatus({ closeCode, reason: "" });
+  return { lag, queueSize, closeCode, presence: resolvePresenceClaim(options.presence) };
+}
+
 /** One connection's subscription to one topic, and what waits for the connection. */
 export class TopicSubscription implements Subscription {
   readonly topic: string;
   readonly #subscriber: Subscriber;
   readonly #onDrop: () => void;
   /** What it has to do with presence, if anything. */
-  readonly presence: PresenceClaim | undefined;
-  readonly #lag: LagPolicy;
-  readonly #queueSize: number;
-  readonly #closeCode: number;
+  presence: PresenceClaim | undefined;
+  #lag: LagPolicy;
+  #queueSize: number;
+  #closeCode: number;
   #waiting: Fifo<Waiting> | undefined;
   /** The latest message of each slot, in the order they came. */
   #latest: Map<string, Waiting> | undefined;
@@ -50,29 +73,20 @@ export class TopicSubscription implements Subscription {
    */
   resumeFrom: Position | undefined;
 
-  /**
-   * @param onDrop Is told of each message that is dropped.
-   * @throws {RangeError} Where a number among the options is out of its range, or a key or information too
-   * long.
-   * @throws {TypeError} Where there is no such policy, or `presence` is none.
-   */
+  /** @param onDrop Is told of each message that is dropped. */
   constructor(
     topic: string,
     subscriber: Subscriber,
-    options: SubscribeOptions,
+    settings: SubscriptionSettings,
     onDrop: () => void,
   ) {
-    const { lag = "close", queueSize = 1024 * 1024, closeCode = CloseCode.TryAgainLater } = options;
-    checkOneOf("lag", lag, POLICIES);
-    checkLimit("queueSize", queueSize, 0);
-    checkCloseStatus({ closeCode, reason: "" });
-    this.presence = resolvePresenceClaim(options.presence);
     this.topic = topic;
     this.#subscriber = subscriber;
     this.#onDrop = onDrop;
-    this.#lag = lag;
-    this.#queueSize = queueSize;
-    this.#closeCode = closeCode;
+    this.presence = settings.presence;
+    this.#lag = settings.lag;
+    this.#queueSize = settings.queueSize;
+    this.#closeCode = settings.closeCode;
   }
 
   get dropped(): number {
@@ -86,15 +100,45 @@ export class TopicSubscription implements Subscription {
     return this.#latest.values().next().value!.place;
   }
 
-  /** Holds no message any more. */
+  /** Goes on with other settings: what waits, and may not wait with them, is dropped, and counted. */
+  update({ lag, queueSize, closeCode, presence }: SubscriptionSettings): void {
+    const isSame = lag === this.#lag && queueSize === this.#queueSize;
+    this.presence = presence;
+    this.#lag = lag;
+    this.#queueSize = queueSize;
+    this.#closeCode = closeCode;
+    // What waits for a connection that closes was accepted before.
+    if (isSame || this.firstPlace === Infinity || !this.#subscriber.isSendable) return;
+    for (const each of this.#takeAll()) {
+      // It is held once more before it is released: what goes on waiting is not let go of.
+      if (this.#subscriber.isSendable) this.#admit(each);
+      else this.#drop();
+      this.#release(each);
+    }
+  }
+
+  /** Drops all that waits, and counts it. */
+  dropAll(): void {
+    for (const waiting of this.#takeAll()) {
+      this.#release(waiting);
+      this.#drop();
+    }
+  }
+
+  /** Holds no message any more, as the connection has ended. */
   clear(): void {
-    for (
-      let next = this.#waiting?.shift();
-      next !== undefined;
-      next = this.#waiting?.shift()
-    ) this.#count(next, -1);
-    for (const waiting of this.#latest?.values() ?? []) this.#release(waiting);
-    this.#latest?.clear();
+    for (const waiting of this.#takeAll()) this.#release(waiting);
+  }
+
+  /** Gives what waits, in order, and forgets it; it still counts as held. */
+  #takeAll(): Waiting[] {
+    const all: Waiting[] = [...this.#latest?.values() ?? []];
+    while (this.#waiting !== undefined && this.#waiting.length > 0) {
+      all.push(this.#waiting.shift()!);
+    }
+    this.#waiting = this.#latest = undefined;
+    this.#size = this.#missedSize = 0;
+    return all;
   }
 
   /**
@@ -103,28 +147,28 @@ export class TopicSubscription implements Subscription {
    * @param isMissed Whether the subscriber missed it while it was away.
    */
   wait(message: PublishedMessage, place: number, isMissed: boolean): "send" | "waits" | "none" {
-    const subscriber = this.#subscriber;
-    const size = message.size;
-    const waiting = { message, place, size, isMissed };
+    const { size } = message;
+    // What was missed waits, however much it is, and what comes behind it has to.
+    if (this.#lag === "close" && !isMissed && this.firstPlace === Infinity) {
+      if (this.#subscriber.hasRoomForLength(size)) return "send";
+      this.#closeLagging();
+      return "none";
+    }
+    return this.#admit({ message, place, size, isMissed }) ? "waits" : "none";
+  }
+
+  /** Has a message wait as the policy says; tells whether any wait. */
+  #admit(waiting: Waiting): boolean {
     switch (this.#lag) {
       case "close":
-        if (isMissed || this.firstPlace !== Infinity) {
-          // What was missed waits, however much it is, and what comes behind it has to.
-          if (this.#hasRoomFor(waiting)) return this.#queue(waiting) ? "waits" : "none";
-        } else if (subscriber.hasRoomForLength(size)) {
-          return "send";
-        }
-        subscriber.closeLagging({
-          closeCode: this.#closeCode,
-          reason: "The peer reads too slowly for a topic",
-        });
-        this.#drop();
-        return "none";
+        if (this.#hasRoomFor(waiting)) return this.#queue(waiting);
+        this.#closeLagging();
+        return false;
       case "latest": {
         // First: from then on, the slot is a part of nothing larger.
         this.#hold(waiting);
         const latest = this.#latest ??= new Map();
-        const { slot } = message;
+        const { slot } = waiting.message;
         const before = latest.get(slot);
         if (before !== undefined) {
           latest.delete(slot);
@@ -132,11 +176,21 @@ export class TopicSubscription implements Subscription {
           this.#release(before);
         }
         latest.set(slot, waiting);
-        return "waits";
+        return true;
       }
       default:
-        return this.#queue(waiting) ? "waits" : "none";
+        return this.#queue(waiting);
     }
+  }
+
+  #closeLagging(): void {
+    this.#subscriber.closeLagging({
+      closeCode: this.#closeCode,
+      reason: "The peer reads too slowly for a topic",
+    });
+    this.#drop();
+    // It goes with the connection.
+    this.clear();
   }
 
   /** Has a message wait with others, and drops what is too much; tells whether any wait. */

@@ -13,7 +13,7 @@ import { Batch, type Entry } from "./batch.ts";
 import { memberSize, type PresenceClaim } from "./presence_claim.ts";
 import { type Except, formOf, PublishedMessage } from "./published_message.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { TopicSubscription } from "./topic_subscription.ts";
+import { resolveSubscription, TopicSubscription } from "./topic_subscription.ts";
 import { WaitingOrder } from "./waiting_order.ts";
 import { queueMicrotask } from "../timers.ts";
 
@@ -25,6 +25,8 @@ export interface TopicKeeper {
   isKept(topic: string): boolean;
   /** Is told of a subscription to a topic whose messages are kept. */
   join(subscriber: Subscriber, subscription: TopicSubscription): void;
+  /** Is told that a subscriber does not get all of a topic whose messages are kept: it may ask for it anew. */
+  lose(subscriber: Subscriber, topic: string): void;
   /** Is told of its end. */
   part(subscriber: Subscriber, topic: string): void;
 }
@@ -163,10 +165,18 @@ export class Topics implements SubscriberTopics {
 
   subscribe(subscriber: Subscriber, name: string, options: SubscribeOptions): Subscription {
     const topic = this.#names.get(name) ?? ownString(name);
-    const subscription = new TopicSubscription(topic, subscriber, options, this.#countDrop);
-    if (subscription.presence !== undefined) this.presence?.checkTopic(topic);
-    // What was published before is not for it.
+    const settings = resolveSubscription(options);
+    if (settings.presence !== undefined) this.presence?.checkTopic(topic);
+    // What was published before is not for it, or comes under the settings before.
     this.flush();
+    let own = this.#subscriptions.get(subscriber);
+    const before = own?.byTopic.get(topic);
+    if (own !== undefined && before !== undefined) {
+      const { presence } = before;
+      this.#update(subscriber, own, before, () => before.update(settings));
+      this.#tellPresence(topic, subscriber, presence, settings.presence);
+      return before;
+    }
     let subscribers = this.#subscribers.get(topic);
     if (subscribers === undefined) {
       this.watcher?.addTopic(topic);
@@ -174,21 +184,35 @@ export class Topics implements SubscriberTopics {
       this.#names.set(topic, topic);
     }
     subscribers.add(subscriber);
-    let own = this.#subscriptions.get(subscriber);
     if (own === undefined) {
       this.#subscriptions.set(subscriber, own = new Subscriptions(subscriber));
     }
-    const before = own.byTopic.get(topic);
-    if (before !== undefined) own.forget(before);
-    else this.#subscriptionCount++;
+    const subscription = new TopicSubscription(topic, subscriber, settings, this.#countDrop);
+    this.#subscriptionCount++;
     own.byTopic.set(topic, subscription);
     if (this.keeper?.isKept(topic)) {
-      subscription.resumeFrom = before?.resumeFrom;
       if (subscriber.isGreeted) this.#join(subscriber, own, subscription);
       else own.addResuming(subscription);
     }
-    this.#tellPresence(topic, subscriber, before, subscription);
+    this.#tellPresence(topic, subscriber, undefined, settings.presence);
     return subscription;
+  }
+
+  /** Changes what waits for a subscriber, who is told where it gets less of it. */
+  #update(
+    subscriber: Subscriber,
+    own: Subscriptions,
+    subscription: TopicSubscription,
+    change: () => void,
+  ): void {
+    const { dropped, topic } = subscription;
+    change();
+    if (subscription.firstPlace === Infinity) own.deleteLagging(subscription);
+    if (subscription.dropped > dropped) this.#lose(subscriber, topic);
+  }
+
+  #lose(subscriber: Subscriber, topic: string): void {
+    if (subscriber.isGreeted && this.keeper?.isKept(topic)) this.keeper.lose(subscriber, topic);
   }
 
   greet(subscriber: Subscriber): void {
@@ -213,12 +237,15 @@ export class Topics implements SubscriberTopics {
     const own = this.#subscriptions.get(subscriber);
     const subscription = own?.byTopic.get(topic);
     if (own === undefined || subscription === undefined) return false;
+    this.#update(subscriber, own, subscription, () => subscription.dropAll());
+    // What it missed before it came back is not known yet, and not to be had any more.
+    if (subscription.resumeFrom !== undefined) this.#lose(subscriber, topic);
     own.byTopic.delete(topic);
     own.forget(subscription);
     if (own.byTopic.size === 0) this.#subscriptions.delete(subscriber);
     this.#part(subscriber, topic);
     this.#remove(subscriber, topic);
-    this.#tellPresence(topic, subscriber, subscription, undefined);
+    this.#tellPresence(topic, subscriber, subscription.presence, undefined);
     return true;
   }
 
@@ -272,7 +299,7 @@ export class Topics implements SubscriberTopics {
       own.forget(subscription);
       this.#part(subscriber, topic);
       this.#remove(subscriber, topic);
-      this.#tellPresence(topic, subscriber, subscription, undefined);
+      this.#tellPresence(topic, subscriber, subscription.presence, undefined);
     }
   }
 
@@ -416,14 +443,14 @@ export class Topics implements SubscriberTopics {
   #tellPresence(
     topic: string,
     subscriber: Subscriber,
-    before: TopicSubscription | undefined,
-    after: TopicSubscription | undefined,
+    before: PresenceClaim | undefined,
+    after: PresenceClaim | undefined,
   ): void {
-    if (before?.presence === undefined && after?.presence === undefined) return;
-    const change = memberSize(after?.presence) - memberSize(before?.presence);
+    if (before === undefined && after === undefined) return;
+    const change = memberSize(after) - memberSize(before);
     subscriber.tally.count(change);
     subscriber.topicsSize += change;
-    this.presence?.change(topic, subscriber, before?.presence, after?.presence);
+    this.presence?.change(topic, subscriber, before, after);
   }
 
   #remove(subscriber: Subscriber, topic: string): void {

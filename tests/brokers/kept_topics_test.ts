@@ -98,6 +98,41 @@ describe("a topic that a broker keeps", () => {
       assertEquals(client.positions, { x: "first.2" });
     }));
 
+  it("is read for a client that is subscribed again meanwhile", () =>
+    withStage(async (stage) => {
+      for (const text of ["1", "2", "3"]) stage.append(text);
+      const client = await come(stage, "first.1");
+      client.conn.subscribe("x");
+      stage.broker.connect();
+      await stage.ask();
+      client.conn.subscribe("x", { lag: "latest" });
+      await stage.arrive();
+      client.conn.subscribe("x");
+      stage.append("4");
+      await stage.arrive();
+      await client.note();
+      await client.note();
+      await assertTexts(client, ["2", "3", "4"]);
+      assertEquals(client.lost, []);
+    }));
+
+  it("is lost for a client that leaves it before it is read, and is told so", () =>
+    withStage(async (stage) => {
+      for (const text of ["1", "2", "3"]) stage.append(text);
+      const client = await come(stage, "first.1");
+      client.conn.unsubscribe("x");
+      client.conn.subscribe("x");
+      stage.broker.connect();
+      await stage.arrive();
+      stage.append("4");
+      await stage.arrive();
+      while (client.lost.length === 0) await client.note();
+      assertEquals(client.lost, ["x"]);
+      let taken = await client.take();
+      while ("note" in taken) taken = await client.take();
+      assertEquals([taken.data, taken.position], ["4", "first.4"]);
+    }));
+
   it("waits where a client comes from a server that is ahead", () =>
     withStage(async (stage) => {
       const first = await settleIn(stage);

@@ -143,12 +143,62 @@ for (const lag of POLICIES) {
       });
     });
 
-    it("may leave, and what waits is dropped", async () => {
-      await withSlowClient(20, { lag }, async (harness, client) => {
+    it("may leave, and what waits is dropped, counted, and told", async () => {
+      await withSlowClient(20, { lag }, async (harness, client, subscription) => {
         client.conn.unsubscribe("x");
+        const dropped = 20 - UNDER_WAY;
+        assertEquals([subscription.dropped, harness.server.stats().messagesDropped], [
+          dropped,
+          dropped,
+        ]);
+        client.conn.subscribe("x", { lag });
         await publish(harness, 20, 22);
-        assertEquals(await readAll(client), { numbers: range(0, UNDER_WAY) });
+        assertEquals(await readAll(client), { numbers: [...range(0, UNDER_WAY), 20, 21] });
+        assertEquals(client.lost, ["x"]);
       });
+    });
+
+    it("may be subscribed again, and gets all that waits", async () => {
+      await withSlowClient(20, { lag }, async (harness, client, subscription) => {
+        await publish(harness, 20, 25);
+        assertEquals(client.conn.subscribe("x", { lag, presence: true }), subscription);
+        await publish(harness, 25, 30);
+        client.conn.subscribe("x", { lag, presence: { key: "a" } });
+        assertEquals(await readAll(client), { numbers: range(0, 30) });
+        assertEquals([client.conn.state, subscription.dropped, client.lost], ["open", 0, []]);
+      });
+    });
+
+    it("may be subscribed again, be lost before it has all, and gets the rest", async () => {
+      await withSlowClient(20, { lag }, async (harness, client) => {
+        client.conn.subscribe("x", { lag });
+        await settle();
+        client.raw.socket.take(5 * SIZE);
+        await client.note();
+        const first = await client.texts(2);
+        client.reset();
+        await settle();
+        await client.begin();
+        client.conn.subscribe("x", { lag });
+        const { numbers } = await readAll(client);
+        assertEquals([...first.map((text) => parseInt(text)), ...numbers], range(0, 20));
+        assertEquals([client.lost, harness.server.stats().messagesDropped], [[], 0]);
+      });
+    });
+
+    it("may be subscribed again with another policy, and is told where it gets less", async () => {
+      for (const after of POLICIES) {
+        await withSlowClient(20, { lag }, async (harness, client, subscription) => {
+          await publish(harness, 20, 24);
+          client.conn.subscribe("x", { lag: after, queueSize: 4 * SIZE });
+          assertEquals([subscription.dropped, client.conn.state], [0, "open"]);
+          client.conn.subscribe("x", { lag: "drop-newest", queueSize: 2 * SIZE });
+          assertEquals([subscription.dropped, client.conn.state], [2, "open"]);
+          assertEquals(harness.server.stats().messagesDropped, 2);
+          assertEquals(await readAll(client), { numbers: range(0, 22) });
+          assertEquals(client.lost, ["x"]);
+        });
+      }
     });
   });
 }

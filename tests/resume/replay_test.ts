@@ -243,7 +243,10 @@ describe("what waits for a client that is slow to read what it missed", () => {
       assert(harness.server.budget!.held >= 3_000 * 64, `${harness.server.budget!.held}`);
       conn.unsubscribe("b");
       assert(held() <= before - 1_000 * 64, `${held()}`);
+      const kept = held();
       conn.subscribe("c");
+      assertEquals(held(), kept);
+      conn.unsubscribe("c");
       assert(held() <= before - 2_000 * 64, `${held()}`);
       client.raw.socket.resume();
       void conn.send("the end");

@@ -37,6 +37,8 @@ export type Taken =
 export class ResumingClient {
   session: string | undefined;
   positions: Record<string, string> = Object.create(null);
+  /** The topics of which it was told that it does not get all. */
+  readonly lost: string[] = [];
   raw!: RawClient<MemorySocket>;
   conn!: Connection;
   readonly #harness: MemoryHarness<unknown>;
@@ -115,7 +117,8 @@ export class ResumingClient {
     return texts;
   }
 
-  #takeNote({ topic, number, position, unsubscribed }: Note): void {
+  #takeNote({ topic, number, position, isLost, unsubscribed }: Note): void {
+    if (isLost === true) this.lost.push(topic!);
     if (topic !== undefined) {
       this.#topics.set(number!, topic);
       if (position !== undefined) this.positions[topic] = position;

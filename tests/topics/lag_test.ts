@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Connection, SubscribeOptions, Subscription } from "../../src/server/mod.ts";
 import type { MemorySocket } from "../support/memory_channel.ts";
 import type { RawClient } from "../support/raw_client.ts";
@@ -156,10 +156,15 @@ describe("a subscriber that does not read", () => {
     });
   });
 
-  it("may unsubscribe, and what waits is dropped", async () => {
-    await withSlowClient({ lag: "drop-oldest" }, async (harness, { client, conn }, fast) => {
+  it("may unsubscribe, and what waits is dropped, and counted", async () => {
+    await withSlowClient({ lag: "drop-oldest" }, async (harness, slow, fast) => {
+      const { client, conn, subscription } = slow;
       await publish(harness, fast, 0, 10);
       conn.unsubscribe("x");
+      assertEquals([subscription.dropped, harness.server.stats().messagesDropped], [7, 7]);
+      const next = conn.subscribe("x", { lag: "drop-oldest" });
+      conn.unsubscribe("x");
+      assertEquals([next.dropped, harness.server.stats().messagesDropped], [0, 7]);
       client.socket.resume();
       assertEquals(await readNumbers(client, 3), [0, 1, 2]);
       await conn.send("last");
@@ -192,18 +197,6 @@ describe("a subscriber that does not read", () => {
     });
   });
 
-  it("may subscribe again with other options, and what waits is dropped", async () => {
-    await withSlowClient({ lag: "drop-oldest" }, async (harness, { client, conn }, fast) => {
-      await publish(harness, fast, 0, 6);
-      const subscription = conn.subscribe("x", { lag: "latest" });
-      await publish(harness, fast, 6, 9);
-      assertEquals(subscription.dropped, 2);
-      assertEquals(harness.server.subscriberCount("x"), 2);
-      client.socket.resume();
-      assertEquals(await readNumbers(client, 4), [0, 1, 2, 8]);
-    });
-  });
-
   it("gets a burst in one turn within the same bounds", async () => {
     await withSlowClient(
       { lag: "drop-oldest", queueSize: 3 * SIZE },
@@ -214,6 +207,117 @@ describe("a subscriber that does not read", () => {
         assertEquals(await readNumbers(slow.client, 6), [0, 1, 2, 6, 7, 8]);
       },
     );
+  });
+});
+
+describe("a subscriber that does not read, and subscribes again", () => {
+  const key = (number: number) => `${number}`;
+  /** What is not on its way yet waits. */
+  const waiting = [3, 4, 5, 6, 7, 8, 9];
+
+  /** Subscribes again behind ten messages; gives which of those that waited come, with what was dropped. */
+  async function resubscribe(
+    before: SubscribeOptions,
+    after: SubscribeOptions,
+  ): Promise<unknown[]> {
+    let result: unknown[] = [];
+    await withSlowClient(before, async (harness, { client, conn, subscription }, fast) => {
+      await publish(harness, fast, 0, 10, key);
+      const again = conn.subscribe("x", after);
+      const { messagesDropped, subscriptions } = harness.server.stats();
+      assertEquals([again.dropped, subscription.dropped], [messagesDropped, messagesDropped]);
+      assertEquals([subscriptions, conn.state], [2, "open"]);
+      client.socket.resume();
+      await settle();
+      await publish(harness, fast, 10, 11, key);
+      const numbers = await readNumbers(client, 11 - messagesDropped);
+      assertEquals([...numbers.slice(0, 3), numbers.at(-1)], [0, 1, 2, 10]);
+      assertEquals([conn.bufferedAmount, conn.stats().heldSize], [0, 0]);
+      result = [numbers.slice(3, -1), messagesDropped];
+    });
+    return result;
+  }
+
+  for (const lag of ["drop-oldest", "drop-newest", "latest"] as const) {
+    it(`gets all that waits, where lag is still "${lag}"`, async () => {
+      const presence = (info: number) => ({ key: "a", info });
+      const cases: [SubscribeOptions, SubscribeOptions][] = [
+        [{ lag }, { lag }],
+        [{ lag }, { lag, queueSize: 1024 * 1024, closeCode: 4000 }],
+        [{ lag, presence: presence(1) }, { lag, presence: presence(2) }],
+        [{ lag, presence: presence(1) }, { lag }],
+        [{ lag, queueSize: 7 * SIZE }, { lag, queueSize: 7 * SIZE, presence: true }],
+      ];
+      for (const [before, after] of cases) {
+        assertEquals(await resubscribe(before, after), [waiting, 0]);
+      }
+    });
+
+    it(`gets what another policy than "${lag}" lets wait`, async () => {
+      for (const other of ["close", "drop-oldest", "drop-newest", "latest"] as const) {
+        assertEquals(await resubscribe({ lag }, { lag: other }), [waiting, 0]);
+      }
+    });
+  }
+
+  it("gets as much as may wait with a smaller queueSize, and the rest is counted", async () => {
+    for (const lag of ["drop-oldest", "drop-newest", "latest"] as const) {
+      const oldest = await resubscribe({ lag }, { lag: "drop-oldest", queueSize: 2 * SIZE });
+      assertEquals(oldest, [[8, 9], 5]);
+      const newest = await resubscribe({ lag }, { lag: "drop-newest", queueSize: 2 * SIZE });
+      assertEquals(newest, [[3, 4], 5]);
+      assertEquals(await resubscribe({ lag }, { lag: "drop-oldest", queueSize: 0 }), [[], 7]);
+    }
+  });
+
+  it('gets the latest of each key, where lag is "latest" from then on', async () => {
+    await withSlowClient({ lag: "drop-oldest" }, async (harness, { client, conn }, fast) => {
+      await publish(harness, fast, 0, 10, (number) => `${number % 2}`);
+      const subscription = conn.subscribe("x", { lag: "latest" });
+      assertEquals(subscription.dropped, 5);
+      await publish(harness, fast, 10, 12, (number) => `${number % 2}`);
+      assertEquals(subscription.dropped, 7);
+      client.socket.resume();
+      assertEquals(await readNumbers(client, 5), [0, 1, 2, 10, 11]);
+      assertEquals(conn.stats().heldSize, 0);
+    });
+  });
+
+  it('is closed where more waits than "close" lets wait from then on', async () => {
+    await withSlowClient({ lag: "drop-oldest" }, async (harness, { client, conn }, fast) => {
+      await publish(harness, fast, 0, 10);
+      const subscription = conn.subscribe("x", { queueSize: 2 * SIZE, closeCode: 4001 });
+      assertEquals([conn.state, subscription.dropped], ["closing", 5]);
+      client.socket.resume();
+      assertEquals(await readNumbers(client, 3), [0, 1, 2]);
+      assertEquals((await client.readClose())[0], 4001);
+      client.sendClose(4001);
+      await client.finish();
+      await conn.closed;
+    });
+  });
+
+  it("gets what was published in the same turn by the options before", async () => {
+    const options = { lag: "drop-oldest", queueSize: 2 * SIZE } as const;
+    await withSlowClient(options, async ({ server }, { client, conn, subscription }) => {
+      for (let i = 0; i < 10; i++) server.publish("x", numbered(i));
+      conn.subscribe("x", { lag: "drop-oldest" });
+      assertEquals(subscription.dropped, 5);
+      client.socket.resume();
+      assertEquals(await readNumbers(client, 5), [0, 1, 2, 8, 9]);
+    });
+  });
+
+  it("keeps what waits where an option is refused", async () => {
+    await withSlowClient({ lag: "drop-oldest" }, async (harness, slow, fast) => {
+      await publish(harness, fast, 0, 10);
+      for (const given of [{ lag: "newest" }, { queueSize: -1 }, { presence: 1 }]) {
+        assertThrows(() => slow.conn.subscribe("x", given as unknown as SubscribeOptions));
+      }
+      assertEquals(slow.subscription.dropped, 0);
+      slow.client.socket.resume();
+      assertEquals(await readNumbers(slow.client, 10), [0, 1, 2, ...waiting]);
+    });
   });
 });
 
