@@ -1,8 +1,8 @@
 import { CloseCode } from "../codec/close_code.ts";
-import { checkBoolean, checkFunction, checkOptions, type Names } from "../checks.ts";
+import { checkBoolean, checkFunction, checkOptions, type Names, show } from "../checks.ts";
 import { type Clock, systemClock } from "../connection/clock.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/connection.ts";
-import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
+import { checkFiniteDuration, MAX_DURATION_MS } from "../connection/options.ts";
 import { abortable } from "../connection/promises.ts";
 import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../errors.ts";
@@ -80,8 +80,8 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
    */
   onLost?: ((topic: string) => CallbackResult) | undefined;
   /**
-   * Decides how long to wait, in milliseconds: an integer from 0 to 2,147,483,647. By default it is
-   * `retry.delayMs`. A promise is awaited, unless `signal` aborts. Where it throws, rejects, or gives anything
+   * Decides how long to wait, in milliseconds: any finite number from 0 on, which is rounded up to an integer
+   * and is 2,147,483,647 at most. By default it is `retry.delayMs`. A promise is awaited, unless `signal` aborts. Where it throws, rejects, or gives anything
    * else, it is the default, and the error is reported to `onError`.
    */
   delayMs?: ((retry: Retry) => number | Promise<number>) | undefined;
@@ -209,8 +209,8 @@ async function* reconnect<Data>(
 ): AsyncGenerator<Connection<Data>, void, void> {
   checkOptions("reconnecting", options, OPTIONS);
   const { minDelayMs = 1_000, maxDelayMs = 30_000, maxAttempts = Infinity, signal } = options;
-  checkDelay("minDelayMs", minDelayMs);
-  checkDelay("maxDelayMs", maxDelayMs);
+  checkFiniteDuration("minDelayMs", minDelayMs, 1);
+  checkFiniteDuration("maxDelayMs", maxDelayMs, 1);
   if (maxDelayMs < minDelayMs) {
     throw new RangeError(
       `Cannot use ${maxDelayMs} as maxDelayMs: it must be at least minDelayMs, which is ${minDelayMs}`,
@@ -346,8 +346,9 @@ async function askDelay(
 ): Promise<number> {
   try {
     const delayMs = await decide(retry);
-    if (delayMs !== 0) checkDelay("delayMs", delayMs);
-    return delayMs as number;
+    checkWait(delayMs);
+    // Clocks count whole milliseconds.
+    return Math.min(Math.ceil(delayMs), MAX_DURATION_MS);
   } catch (error) {
     fail(error);
     return retry.delayMs;
@@ -382,7 +383,11 @@ function parseRetryAfterMs(value: string): number {
   return Number.isNaN(date) ? 0 : Math.max(0, date - dateNow());
 }
 
-function checkDelay(name: string, value: unknown): void {
-  checkDuration(name, value);
-  if (value === Infinity) throw new RangeError(`Cannot use Infinity as ${name}: it must be finite`);
+/** Checks what `delayMs` gave: a program computes it, so it need not be an integer. */
+function checkWait(value: unknown): asserts value is number {
+  if (typeof value === "number" && value >= 0 && value < Infinity) return;
+  const ErrorClass = typeof value === "number" ? RangeError : TypeError;
+  throw new ErrorClass(
+    `Cannot use ${show(value)} as delayMs: it is a finite number of milliseconds, from 0 on`,
+  );
 }

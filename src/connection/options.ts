@@ -295,3 +295,9 @@ export function checkDuration(name: string, value: unknown): void {
   const what = `a number of milliseconds, an integer from 1 to ${MAX_DURATION_MS}, or Infinity`;
   checkInteger(name, value, 1, MAX_DURATION_MS, what);
 }
+
+/** Checks a duration in milliseconds that has an end: an integer from `min` on. */
+export function checkFiniteDuration(name: string, value: unknown, min: number): void {
+  const what = `a number of milliseconds, an integer from ${min} to ${MAX_DURATION_MS}`;
+  checkInteger(name, value, min, MAX_DURATION_MS, what);
+}

@@ -1,6 +1,6 @@
 import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
 import type { CloseInfo, Connection, Sendable } from "../connection/connection.ts";
-import { checkDuration, MAX_DURATION_MS } from "../connection/options.ts";
+import { checkDuration, checkFiniteDuration, MAX_DURATION_MS } from "../connection/options.ts";
 import { callHook, reportError } from "../hooks.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
@@ -182,10 +182,7 @@ export abstract class WebSocketHost<Data>
     checkOptions("shutdown", options, SHUTDOWN_OPTIONS);
     const { closeCode = 1001, reason = "", spreadMs = 0, timeoutMs = 5_000 } = options;
     checkCloseStatus({ closeCode, reason });
-    if (spreadMs !== 0) checkDuration("spreadMs", spreadMs);
-    if (spreadMs === Infinity) {
-      throw new RangeError("Cannot use Infinity as spreadMs: it must be finite");
-    }
+    checkFiniteDuration("spreadMs", spreadMs, 0);
     checkDuration("timeoutMs", timeoutMs);
     checkBoolean("keepListening", options.keepListening);
     const { keepListening = this.#isShuttingDown } = options;

@@ -1,6 +1,6 @@
 import { cloneBytes } from "../codec/byte_collector.ts";
 import type { Clock } from "../connection/clock.ts";
-import { checkDuration } from "../connection/options.ts";
+import { checkFiniteDuration } from "../connection/options.ts";
 import { logError, refusePromise } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import type { Wire } from "./link.ts";
@@ -71,10 +71,10 @@ export class MemoryWire implements Wire {
   }
 
   set delayMs(delayMs: number) {
-    if (delayMs !== 0) checkDuration("delayMs", delayMs);
     if (delayMs === Infinity) {
       throw new RangeError("Cannot use Infinity as delayMs: stall() does it");
     }
+    checkFiniteDuration("delayMs", delayMs, 0);
     this.#delayMs = delayMs;
   }
 

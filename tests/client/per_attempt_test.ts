@@ -205,7 +205,7 @@ describe("reconnecting()", () => {
   const BAD: [what: string, delayMs: () => unknown][] = [
     ["throws", FAILING[0][1]],
     ["rejects", FAILING[1][1]],
-    ...[undefined, null, NaN, -1, 1.5, Infinity, "1", 2 ** 31].map((
+    ...[undefined, null, NaN, -1, -0.5, Infinity, -Infinity, "1", 1n].map((
       value,
     ): [string, () => unknown] => [`gives ${String(value)}`, () => value]),
   ];
@@ -219,9 +219,34 @@ describe("reconnecting()", () => {
       await settle();
       assertEquals(retries.map((retry) => retry.delayMs), [500]);
       assertEquals(errors.length, 1);
+      if (what.startsWith("gives")) {
+        const { message } = errors[0] as Error;
+        assert(
+          message.endsWith("as delayMs: it is a finite number of milliseconds, from 0 on"),
+          message,
+        );
+      }
       void conns.return();
     });
   }
+
+  it("waits for a number that is no integer, rounded up, and for the longest past it", async () => {
+    const given = [0.25, 1.5, 0, -0, Number.MIN_VALUE, 2 ** 31, Number.MAX_VALUE];
+    const { server, conns, retries, errors } = start({
+      delayMs: ({ attempt }) => given[attempt - 1],
+    });
+    server.dialling = refuse;
+    void conns.next();
+    for (let i = 0; i < given.length; i++) {
+      await settle();
+      conns.tryNow();
+    }
+    await settle();
+    const delays = retries.slice(0, given.length).map(({ delayMs }) => delayMs + 0);
+    assertEquals(delays, [1, 2, 0, 0, 1, 2 ** 31 - 1, 2 ** 31 - 1]);
+    assertEquals(errors.length, retries.length - given.length);
+    void conns.return();
+  });
 
   it("ends where its signal aborts while delayMs is awaited, or in onRetry", async () => {
     for (const place of ["delayMs", "onRetry"]) {
