@@ -1,5 +1,6 @@
 import { CloseCode } from "../codec/close_code.ts";
 import type { CloseInfo } from "../connection/connection.ts";
+import { withoutSecrets } from "../client/url.ts";
 import { ConnectError, UnexpectedResponseError } from "../errors.ts";
 import { toPrintableLine } from "./printable.ts";
 import { isErrorObject } from "../values.ts";
@@ -48,7 +49,11 @@ export function describePong(roundTripTimeMs: number): string {
 function describeResponse({ message, status, headers, body }: UnexpectedResponseError): string {
   const notes = TELLING_FIELDS
     .filter((name) => headers.has(name))
-    .map((name) => `${name}: ${headers.get(name)}`);
+    .map((name) => {
+      const value = headers.get(name)!;
+      // It often has the query that was asked with.
+      return `${name}: ${name === "Location" ? withoutSecrets(value) : value}`;
+    });
   if (status !== 0 && !message.includes(String(status))) notes.unshift(`status ${status}`);
   const about = notes.length === 0 ? "" : ` (${toPrintableLine(notes.join("; "))})`;
   const text = toPrintableLine(body);

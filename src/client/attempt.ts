@@ -94,7 +94,7 @@ export class Attempt<Data> {
           return this.#open(channel, request, address, accept, answer);
         }
         const next = this.#redirect(head, address, redirects);
-        if (next === undefined) throw await this.#refusal(exchange, answer, address.url);
+        if (next === undefined) throw await this.#refusal(exchange, answer, address.shown);
         channel.abort();
         address = next;
       } catch (error) {
@@ -173,7 +173,7 @@ export class Attempt<Data> {
     const answer = await abortable(exchange.send(channel, request), this.#signal);
     const { status } = answer.head;
     if (status < 200 || status > 299) {
-      throw await this.#refusal(exchange, answer, `${address.url} through the proxy`);
+      throw await this.#refusal(exchange, answer, `${address.shown} through the proxy`);
     }
     // Whoever speaks first through a tunnel is the client: this can only be the body of something else.
     if (answer.received.length > 0) throw refuse(answer.head, "the proxy sent bytes behind it");
@@ -300,6 +300,6 @@ function isSameOrigin(a: WebSocketAddress, b: WebSocketAddress): boolean {
 function lost(address: WebSocketAddress): ConnectError {
   return new ConnectError(
     "ECONNRESET",
-    `Cannot connect to ${address.url}: the connection was lost`,
+    `Cannot connect to ${address.shown}: the connection was lost`,
   );
 }

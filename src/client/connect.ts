@@ -90,7 +90,7 @@ export function createConnect(
         new ConnectError(
           "ETIMEDOUT",
           `Cannot connect${
-            address ? ` to ${address.url}` : ""
+            address ? ` to ${address.shown}` : ""
           }: it took longer than ${connectTimeoutMs} ms`,
         ),
       signal,

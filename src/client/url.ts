@@ -4,6 +4,8 @@ import { encodeBase64 } from "@std/encoding/base64";
 export interface WebSocketAddress {
   /** The URL, as `wss:` or `ws:`, without a user. */
   readonly url: string;
+  /** The same for messages: without a query, which may be a secret. */
+  readonly shown: string;
   /** Whether it is `wss:`. */
   readonly secure: boolean;
   /** The host name, or the IP address without brackets. */
@@ -62,31 +64,39 @@ function parse(purpose: string, example: string, url: string | URL, base?: strin
   try {
     return new URL(url, base);
   } catch {
-    const shown = JSON.stringify(withoutUser(String(url)));
+    const shown = JSON.stringify(withoutSecrets(String(url)));
     throw new TypeError(`Cannot ${purpose} ${shown}: it is no URL, such as "${example}"`);
   }
 }
 
-/** Shows a URL in an error, without a password that might end up in a log. */
+/** Shows a URL in an error, without a password or a token that might end up in a log. */
 function describe(url: URL): string {
   // Where a scheme was forgotten, the user is taken for one.
-  if (!url.href.startsWith(`${url.protocol}//`)) return withoutUser(url.href);
+  if (!url.href.startsWith(`${url.protocol}//`)) return withoutSecrets(url.href);
   const shown = new URL(url);
   shown.username = shown.password = "";
-  return shown.href;
+  return withoutQuery(shown.href);
 }
 
-/** Leaves out whatever stands where a user may, in a text that need be no URL. */
-function withoutUser(text: string): string {
-  return text.replace(/^([a-z][a-z0-9+.-]*:)?.*@/is, "$1//");
+/** Leaves out whatever stands where a user, a query or a fragment may, in a text that need be no URL. */
+export function withoutSecrets(text: string): string {
+  // It can't be told whether a password has the mark, or the query has the "@".
+  if (/[?#].*@/s.test(text)) return text.replace(/^([a-z][a-z0-9+.-]*:)?.*$/is, "$1//...");
+  return withoutQuery(text.replace(/^([a-z][a-z0-9+.-]*:)?.*@/is, "$1//"));
+}
+
+function withoutQuery(text: string): string {
+  return text.replace(/[?#].*$/s, "?...");
 }
 
 function toAddress(parsed: URL, secure: boolean): WebSocketAddress {
   const { host, port, pathname, search } = parsed;
   const hostname = parsed.hostname.replace(/^\[(.*)\]$/, "$1");
   const target = `${pathname}${search}`;
+  const url = `${secure ? "wss" : "ws"}://${host}${target}`;
   return {
-    url: `${secure ? "wss" : "ws"}://${host}${target}`,
+    url,
+    shown: withoutQuery(url),
     secure,
     hostname,
     port: port === "" ? (secure ? 443 : 80) : Number(port),

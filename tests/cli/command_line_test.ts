@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { readFile } from "node:fs/promises";
 import { parseCommandLine, UsageError } from "../../src/cli/command_line.ts";
 import { CliRun } from "./memory_io.ts";
@@ -115,6 +115,8 @@ describe("the command line", () => {
     [["not a url"], "not a url"],
     [["ftp://127.0.0.1/"], "scheme"],
     [["ws://127.0.0.1/#a"], "fragment"],
+    [["ftp://127.0.0.1/?token=secret"], "ftp://127.0.0.1/?...: "],
+    [["ws://a b/?token=secret"], '"ws://a b/?...": '],
     [["-H", "a b: c", URL_ARGUMENT], "a b"],
     [["-s", "a b", URL_ARGUMENT], "a b"],
     [["--proxy", "socks://127.0.0.1", URL_ARGUMENT], "proxy"],
@@ -126,6 +128,7 @@ describe("the command line", () => {
       assertEquals(await cli.status, 2);
       assertMatch(cli.stderr, /^sluice: [^\n]+; --help shows how to use it\n$/);
       assertStringIncludes(cli.stderr, said);
+      assert(!cli.stderr.includes("secret"), cli.stderr);
       assertEquals(cli.output, "");
     });
   }

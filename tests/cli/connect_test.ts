@@ -61,13 +61,30 @@ describe("connecting from the command line", () => {
         headers: { "WWW-Authenticate": 'Basic realm="r"', "X-Other": "o" },
       });
     await withServer({ upgrade }, async (url) => {
-      const cli = new CliRun([url]);
+      const cli = new CliRun([`${url}?token=secret`]);
       assertEquals(await cli.status, 1);
       const body = `<p>Log in, please</p>\\x1b${"x".repeat(500)}`.slice(0, 300);
       assertEquals(
         cli.stderr,
-        `sluice: Cannot connect to ${url}: the answer was 401 Unauthorized ` +
+        `sluice: Cannot connect to ${url}?...: the answer was 401 Unauthorized ` +
           `(WWW-Authenticate: Basic realm="r"): ${body}...\n`,
+      );
+    });
+  });
+
+  it("says where a server sends it, without the query", async () => {
+    const upgrade = ({ url }: Request) => {
+      const headers = { Location: url.replace("http:", "https:") };
+      return new Response(null, { status: 307, headers });
+    };
+    await withServer({ upgrade }, async (url) => {
+      const cli = new CliRun([`${url}?token=secret`]);
+      assertEquals(await cli.status, 1);
+      const where = url.replace("ws:", "https:");
+      assertEquals(
+        cli.stderr,
+        `sluice: Cannot connect to ${url}?...: the answer was 307 Temporary Redirect ` +
+          `(Location: ${where}?...)\n`,
       );
     });
   });

@@ -195,6 +195,78 @@ describe("what connect() refuses before it connects", () => {
   }
 });
 
+describe("the query of a URL", () => {
+  const SECRET = "s3cr3t";
+  const QUERY = `?token=${SECRET}&to=a@${SECRET}`;
+
+  it("is not in the message of what is no URL of a WebSocket", async () => {
+    const { connect } = new ScriptedServer();
+    const wrong: [url: string, shown: string][] = [
+      [`ws://a/b${QUERY}#c`, "ws://a/b?...:"],
+      [`ws://a/b#${SECRET}`, "ws://a/b?...:"],
+      [`ftp://me:${SECRET}@a/b${QUERY}`, "ftp://a/b?...:"],
+      [`localhost:80/b?token=${SECRET}`, "localhost:80/b?...:"],
+      [`localhost:80/b${QUERY}`, "localhost://...:"],
+      [`ws://a b/?token=${SECRET}`, '"ws://a b/?...":'],
+      [`ws://a b/${QUERY}`, '"ws://...":'],
+      [`/b#${SECRET}`, '"/b?...":'],
+      [`me:${SECRET}@a b/`, "me://a b/"],
+    ];
+    for (const [url, shown] of wrong) {
+      for (const given of [url, () => url]) {
+        const error = await assertRejects(() => connect(given), TypeError, shown);
+        assert(!error.message.includes(SECRET), error.message);
+      }
+      const proxy = url.replace(/^ws:/, "http:").replace("http://a/", "socks://a/");
+      const error = await assertRejects(() => connect("ws://a/", { proxy }), TypeError);
+      assert(!error.message.includes(SECRET), error.message);
+    }
+  });
+
+  it("is sent, and not in the message of what fails", async () => {
+    const url = `ws://me:${SECRET}@a/b${QUERY}`;
+    const answers: [answer: string, message: string][] = [
+      ["HTTP/1.1 401 Who?\r\nContent-Length: 0\r\n\r\n", "to ws://a/b?...: the answer was 401"],
+      [`HTTP/1.1 302 Found\r\nLocation: /c${QUERY}#d\r\n\r\n`, "ws://a/c?...: a WebSocket URL has"],
+      [`HTTP/1.1 302 Found\r\nLocation: ftp://c${QUERY}\r\n\r\n`, "ftp://c/?...: its scheme"],
+      [`HTTP/1.1 302 Found\r\nLocation: //[${QUERY}\r\n\r\n`, "it is no URL"],
+    ];
+    for (const [answer, message] of answers) {
+      const server = new ScriptedServer();
+      const connecting = watch(server.connect(url, { maxRedirects: 1 }));
+      const peer = await server.next();
+      assert((await peer.readRequest()).line.includes(QUERY));
+      peer.send(answer);
+      const { reason } = await connecting.untilSettled();
+      assert((reason as Error).message.includes(message), String(reason));
+      assert(!String(reason).includes(SECRET), String(reason));
+    }
+  });
+
+  it("is not in the message where there is no answer in time", async () => {
+    const server = new ScriptedServer();
+    const connecting = watch(server.connect(`ws://a/b${QUERY}`, { connectTimeoutMs: 10 }));
+    await (await server.next()).readRequest();
+    await server.clock.advance(10);
+    const { reason } = await connecting.untilSettled();
+    assertEquals(
+      (reason as Error).message,
+      "Cannot connect to ws://a/b?...: it took longer than 10 ms",
+    );
+  });
+
+  it("is not in the message of a proxy that refuses", async () => {
+    const server = new ScriptedServer();
+    const connecting = watch(server.connect(`ws://a/b${QUERY}`, { proxy: "http://proxy" }));
+    const peer = await server.next();
+    await peer.readRequest();
+    peer.send("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
+    const { reason } = await connecting.untilSettled();
+    const message = "Cannot connect to ws://a/b?... through the proxy: the answer was 403 No";
+    assertEquals((reason as Error).message, message);
+  });
+});
+
 describe("the connection of a client", () => {
   it("masks its frames, each with a key of its own", async () => {
     const server = new ScriptedServer();
