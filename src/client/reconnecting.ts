@@ -71,18 +71,22 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
    */
   resume?: boolean | undefined;
   /**
-   * Is told of a topic of which messages were, or may have been, missed, before those that come: the server
-   * does not keep them any more, does not give this client more of them
-   * (`resume.replaySizePerMinute`), or refused to hear how far the client got, which then
-   * begins afresh. So are topics past 4,096, and past 512 KiB of names: no more are remembered. What depends
-   * on having all messages has to be asked for anew. What it throws, or rejects
-   * with, is reported to `onError`.
+   * Is told of a topic of which messages were, or may have been, missed, and of the connection on which that
+   * is known. It is called behind the first synchronous part of the loop's body, which has that connection
+   * (or, if that asks for messages, when it does), behind the callback `open`, and before the messages that
+   * come behind those that were missed. The server does not keep them any more, does not give this client
+   * more of them (`resume.replaySizePerMinute`), or refused to hear how far the client got, which then begins
+   * afresh; or its program dropped what still waited, as it unsubscribed the client or subscribed it again with
+   * another `lag` or `queueSize`. So are topics past 4,096, and past 512 KiB of names: no more are remembered.
+   * What depends on having all messages has to be asked for anew. What it throws, or rejects with, is reported
+   * to `onError`.
    */
-  onLost?: ((topic: string) => CallbackResult) | undefined;
+  onLost?: ((topic: string, conn: Connection<Data>) => CallbackResult) | undefined;
   /**
-   * Decides how long to wait, in milliseconds: any finite number from 0 on, which is rounded up to an integer
-   * and is 2,147,483,647 at most. By default it is `retry.delayMs`. A promise is awaited, unless `signal` aborts. Where it throws, rejects, or gives anything
-   * else, it is the default, and the error is reported to `onError`.
+   * Decides how long to wait, in milliseconds: any finite number from 0 on, rounded up to an integer;
+   * 2,147,483,647 is waited at most. By default it is `retry.delayMs`. A promise is awaited, unless `signal`
+   * aborts. Where it throws, rejects, or gives anything else, it is the default, and the error is reported to
+   * `onError`.
    */
   delayMs?: ((retry: Retry) => number | Promise<number>) | undefined;
   /** Takes notice of each wait, before it begins. What it throws, or rejects with, is reported to `onError`. */
@@ -225,8 +229,10 @@ async function* reconnect<Data>(
   checkBoolean("resume", isResuming);
   checkFunction("onError", options.onError);
   const fail = (error: unknown) => reportError(options.onError?.bind(options) ?? logError, error);
+  /** The connection that the program was given last. */
+  let current: Connection<Data> | undefined;
   // It is called in between of what is received, which must go on.
-  const onLost = (topic: string) => callHook(() => options.onLost?.(topic), fail);
+  const onLost = (topic: string) => callHook(() => options.onLost?.(topic, current!), fail);
   const isOwn = [options.subprotocols].flat().includes(RESUME);
   const resume = isResuming && !isOwn ? new ResumeState(onLost) : undefined;
   const shouldReconnect = options.shouldReconnect?.bind(options) ?? mayHelp;
@@ -240,6 +246,7 @@ async function* reconnect<Data>(
     if (isFailure(result)) {
       cause = result;
     } else {
+      current = result;
       const openedAt = clock.now();
       // The program may be at work on it for longer.
       const lasted = result.closed.then(() => clock.now() - openedAt);

@@ -119,8 +119,15 @@ export class ResumeReceiver {
     return this.#noteCount >= MAX_NOTES;
   }
 
+  /** Notes that the program has the connection: it is told what was missed, as far as it is known. */
+  tellLost(): void {
+    this.#state.tellLost();
+  }
+
   /** Notes that the program is given the next message. */
   takeMessage(): void {
+    // Before the messages that come behind.
+    this.tellLost();
     const item = this.#items.find(({ note, isTaken }) => note === undefined && !isTaken);
     if (item === undefined) return;
     item.isTaken = true;

@@ -263,6 +263,8 @@ export class WebSocketConnection<Data>
       this.#areCallbacksDue = true;
       this.#handling++;
       void this.#settings.turns.next().then(() => this.#startCallbacks());
+    } else if (this.#resume !== undefined) {
+      void this.#settings.turns.next().then(() => this.#resume!.tellLost());
     }
     this.start();
   }
@@ -271,6 +273,7 @@ export class WebSocketConnection<Data>
     this.#areCallbacksDue = false;
     this.#handling--;
     if (this.#isStarted) this.#callOpen();
+    this.#resume?.tellLost();
     if (this.#isClosed) return this.#callClose();
     this.#callForWaiting();
     this.continueReceiving();

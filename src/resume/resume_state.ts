@@ -27,13 +27,15 @@ export class ResumeState {
   #isUnanswered = false;
   /** How many connections have ended like that, since the last one that did not. */
   #unanswered = 0;
+  /** The topics of which something was missed, until the program may be told; `undefined` from then on. */
+  #untold: string[] | undefined;
   /** Ends what the connection before still has. */
   #leave: () => void = () => {};
 
   /** @param onLost Is told of a topic of which messages were, or may have been, missed. */
   constructor(onLost: (topic: string) => void) {
     this.#onLost = onLost;
-    this.#topics = new RememberedTopics(onLost);
+    this.#topics = new RememberedTopics((topic) => this.#lose(topic));
   }
 
   /**
@@ -44,6 +46,8 @@ export class ResumeState {
   begin(leave: () => void): string {
     this.#leave();
     this.#leave = leave;
+    this.tellLost();
+    this.#untold = [];
     this.#topics.begin();
     const positions = this.#topics.positions();
     this.#isReturning = this.#isUnanswered = this.#session !== undefined || positions.size > 0;
@@ -75,6 +79,21 @@ export class ResumeState {
     return true;
   }
 
+  /**
+   * Tells what was missed, as far as it is known, and from now on at once: the program has the connection
+   * begun last.
+   */
+  tellLost(): void {
+    const untold = this.#untold;
+    this.#untold = undefined;
+    for (const topic of untold ?? []) this.#onLost(topic);
+  }
+
+  #lose(topic: string): void {
+    if (this.#untold === undefined) this.#onLost(topic);
+    else this.#untold.push(topic);
+  }
+
   /** Notes that the program has the message of this place. */
   advance(number: number, position: Position): void {
     this.#topics.advance(number, position);
@@ -89,7 +108,7 @@ export class ResumeState {
     } else if ("topic" in note) {
       const { topic, number, position, isLost } = note;
       const isUnknown = this.#topics.subscribe(topic, number, parsePosition(position));
-      if (isLost || isUnknown) this.#onLost(topic);
+      if (isLost || isUnknown) this.#lose(topic);
     } else if ("unsubscribed" in note) {
       this.#topics.unsubscribe(note.unsubscribed);
     } else {

@@ -16,6 +16,7 @@ class Client {
   begin(): { session?: string; positions: Record<string, string> } {
     const hello = this.state.begin(() => {});
     assert(utf8(hello).length <= MAX_SIZE, `${hello.length}`);
+    this.state.tellLost();
     return JSON.parse(hello);
   }
 
