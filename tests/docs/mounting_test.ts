@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { mkdir, writeFile } from "node:fs/promises";
 import { connect, UnexpectedResponseError } from "../../src/adapters/client.ts";
 import { receiveMessage } from "../../src/testing/mod.ts";
@@ -9,6 +9,20 @@ import { writeSnippet } from "./snippet.ts";
 
 /** The programs, by what only they contain. */
 const PROGRAMS = { Express: "express.static", Hono: "serveStatic(" };
+/** A route for each that takes half a second to answer. */
+const SLOW = {
+  Express: `app.get("/slow", (_request, response) => {
+  console.log("asked");
+  setTimeout(() => void response.send("answered"), 500);
+});
+`,
+  Hono: `app.get("/slow", async (context) => {
+  console.log("asked");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  return context.text("answered");
+});
+`,
+};
 
 describe("the guide to mounting", () => {
   for (const [framework, code] of Object.entries(PROGRAMS)) {
@@ -68,6 +82,33 @@ describe("the guide to mounting", () => {
         for (const conn of [ada, bob]) assertEquals((await conn.closed).closeCode, 1001);
         assertEquals(await program.untilEnded(), 0);
         assertEquals(program.output, "");
+      } finally {
+        program.kill();
+        await snippet.remove();
+      }
+    });
+
+    it(`answers the requests that are running when the program with ${framework} ends`, async () => {
+      const slow = SLOW[framework as keyof typeof SLOW];
+      const snippet = await writeSnippet("mounting.md", code, (code) => {
+        assert(code.includes('app.get("/stats"'));
+        return code.replace('app.get("/stats"', `${slow}app.get("/stats"`);
+      });
+      const program = new TestProcess(snippet.url);
+      try {
+        const url = `http://127.0.0.1:${snippet.port}`;
+        const getStatus = async () => {
+          const response = await fetch(`${url}/chat`);
+          await response.body?.cancel();
+          return response.status;
+        };
+        await untilAnswered("the program", getStatus, (status) => status === 426);
+        const answer = fetch(`${url}/slow`);
+        await program.untilPrinted(/asked/);
+        program.end();
+        const response = await answer;
+        assertEquals([response.status, await response.text()], [200, "answered"]);
+        assertEquals(await program.untilEnded(), 0);
       } finally {
         program.kill();
         await snippet.remove();

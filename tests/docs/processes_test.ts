@@ -88,7 +88,16 @@ describe("the guide to scaling", () => {
     const snippet = await writeSnippet(
       "scaling.md",
       "cluster.fork()",
-      (code) => code.replace("127.0.0.1:6379", `127.0.0.1:${redis.port}`),
+      (code) =>
+        code.replace("127.0.0.1:6379", `127.0.0.1:${redis.port}`).replace(
+          "createServer((_request, response) => {",
+          `createServer((request, response) => {
+            if (request.url === "/slow") {
+              console.log("asked");
+              setTimeout(() => response.end("answered"), 500);
+              return;
+            }`,
+        ),
     );
     const { port } = snippet;
     const program = new TestProcess(snippet.url);
@@ -122,8 +131,11 @@ describe("the guide to scaling", () => {
       assert(new Set(listening()).size === 5 && !(await findProcesses(port)).has(victim));
 
       const open = clients.filter((conn) => conn.state === "open");
+      const answer = fetch(`http://127.0.0.1:${port}/slow`);
+      await program.untilPrinted(/asked/);
       program.end();
       for (const conn of open) assertEquals((await conn.closed).closeCode, 1012);
+      assertEquals(await (await answer).text(), "answered");
       await program.untilEnded();
     } finally {
       for (const conn of clients) conn.abort();
