@@ -131,10 +131,20 @@ describe("the guide to scaling", () => {
       assert(new Set(listening()).size === 5 && !(await findProcesses(port)).has(victim));
 
       const open = clients.filter((conn) => conn.state === "open");
+      const before = listening().filter((pid) => pid !== victim);
+      program.signal("SIGHUP");
+      await untilListening(9);
+      for (const conn of open) assertEquals((await conn.closed).closeCode, 1012);
+      await untilAnswered("the old to be gone", () => findProcesses(port), (pids) => {
+        return before.every((pid) => !pids.has(pid));
+      });
+
+      const stays = await connect(`ws://127.0.0.1:${port}/chat?name=late`);
+      clients.push(stays);
       const answer = fetch(`http://127.0.0.1:${port}/slow`);
       await program.untilPrinted(/asked/);
       program.end();
-      for (const conn of open) assertEquals((await conn.closed).closeCode, 1012);
+      assertEquals((await stays.closed).closeCode, 1012);
       assertEquals(await (await answer).text(), "answered");
       await program.untilEnded();
     } finally {

@@ -69,7 +69,12 @@ export class TestProcess {
   /** Asks it to end, by SIGTERM, where it has not ended. */
   end(): void {
     // Not `child.kill()`: after that, Deno takes the signal for what ended it, whatever the process does.
-    if (this.status === undefined) process.kill(this.#child.pid!, "SIGTERM");
+    this.signal("SIGTERM");
+  }
+
+  /** Sends it a signal, where it has not ended. */
+  signal(signal: "SIGTERM" | "SIGHUP"): void {
+    if (this.status === undefined) process.kill(this.#child.pid!, signal);
   }
 
   /** Ends it, where it has not ended. */
