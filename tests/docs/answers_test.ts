@@ -34,10 +34,31 @@ function replace(code: string, from: string, to: string): string {
   return code.replace(from, to);
 }
 
+/** Ends the program of Server-Sent Events when it is told to; has its model say what it is given. */
+function asEvents(code: string, answer = "`You asked: ${prompt}`"): string {
+  const said = [
+    ["`You asked: ${prompt}`", answer],
+    ["signal.throwIfAborted();", 'if (signal.aborted) console.log("<stopped>");\n$&'],
+    ["await serve(", 'import process from "node:process";\nconst server = await serve('],
+  ];
+  for (const [from, to] of said) code = replace(code, from, to);
+  return `${code}\nprocess.once("SIGTERM", () => void server.shutdown());\n`;
+}
+
+/** Reads a response until it has all of a text. */
+async function readUntil(reader: ReadableStreamDefaultReader<Uint8Array>, text: string) {
+  const decoder = new TextDecoder();
+  for (let read = ""; !read.includes(text);) {
+    const { done, value } = await reader.read();
+    assert(!done, `It ended after ${read}`);
+    read += decoder.decode(value, { stream: true });
+  }
+}
+
 describe("the guide to streamed answers", () => {
   it("ends the work when its client leaves", () =>
     withProgram(
-      ".split(/(?<= )/)",
+      "await conn.send(token, { signal });",
       (code) =>
         replace(
           replace(code, "`You asked: ${prompt}`", '"word ".repeat(100_000)'),
@@ -113,4 +134,67 @@ describe("the guide to streamed answers", () => {
       assertEquals(JSON.parse(String(await receiveMessage(conn))), { done: true, tokens: 4 });
       await conn.close();
     }));
+
+  describe("as Server-Sent Events", () => {
+    const EVENTS = "text/event-stream";
+
+    it("answers all", () =>
+      withProgram(EVENTS, asEvents, async (url, program) => {
+        const response = await fetch(`${url.replace("ws", "http")}?prompt=why`);
+        assertEquals(response.headers.get("Content-Type"), EVENTS);
+        const expected =
+          'data: "You "\n\ndata: "asked: "\n\ndata: "why"\n\nevent: end\ndata: all\n\n';
+        assertEquals(await response.text(), expected);
+        program.end();
+        await program.untilEnded();
+        assertEquals(program.output, "listening\n");
+      }));
+
+    it("ends the work when its client leaves, and when the server shuts down", () =>
+      withProgram(
+        EVENTS,
+        (code) => asEvents(code, '"word ".repeat(100_000)'),
+        async (url, program) => {
+          const ask = async () => {
+            const { body } = await fetch(url.replace("ws", "http"));
+            const reader = body!.getReader();
+            await readUntil(reader, 'data: "word "\n\n');
+            return reader;
+          };
+          await (await ask()).cancel();
+          await program.untilPrinted(/<stopped>/);
+          const reader = await ask();
+          program.end();
+          await readUntil(reader, "event: restart\ndata: ask again\n\n");
+          assertEquals((await reader.read()).done, true);
+          await program.untilEnded();
+          assertEquals(program.output, "listening\n<stopped>\n<stopped>\n");
+        },
+      ));
+
+    it("gives up a client that does not read", () =>
+      withProgram(
+        EVENTS,
+        (code) =>
+          replace(asEvents(code, '("x".repeat(65536) + " ").repeat(1000)'), "20_000", "500")
+            .replace(
+              "end();\n",
+              'end();\nconsole.log("<late>");\n',
+            ),
+        async (url, program) => {
+          const socket = createConnection(Number(new URL(url).port), "127.0.0.1");
+          await new Promise<void>((resolve) => socket.once("connect", resolve));
+          socket.on("error", () => {}).pause();
+          socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+          await program.untilPrinted(/<late>/);
+          let received = 0;
+          socket.on("data", ({ length }) => received += length);
+          await new Promise((resolve) => socket.resume().on("close", resolve));
+          assert(received < 1000 * 65536, `${received} bytes came`);
+          program.end();
+          await program.untilEnded();
+          assert(/^listening\n<late>\n.*The client reads too slowly/.test(program.output));
+        },
+      ));
+  });
 });

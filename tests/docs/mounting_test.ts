@@ -115,4 +115,38 @@ describe("the guide to mounting", () => {
       }
     });
   }
+
+  it("has what Hono throws at a shutdown answered with 503", async () => {
+    const snippet = await writeSnippet("mounting.md", "app.onError", (code) => {
+      assert(code.includes("await serve({") && code.includes("await sleep("));
+      return `import process from "node:process";\n` +
+        code.replace("await sleep(", 'console.log("asked");\nawait sleep(')
+          .replace("await serve({", "const server = await serve({") +
+        'process.once("SIGTERM", () => void server.shutdown());\nconsole.log("listening");\n';
+    });
+    const program = new TestProcess(snippet.url);
+    try {
+      await program.untilPrinted(/listening/);
+      const get = async (path: string, signal?: AbortSignal) => {
+        const response = await fetch(`http://127.0.0.1:${snippet.port}${path}`, { signal });
+        await response.body?.cancel();
+        return response.status;
+      };
+      const leave = new AbortController();
+      const left = get("/later", leave.signal).catch(() => "left");
+      await program.untilPrinted(/asked/);
+      leave.abort();
+      assertEquals(await left, "left");
+      assertEquals(await get("/nowhere"), 404);
+      const later = get("/later");
+      await program.untilPrinted(/asked[^]*asked/);
+      program.end();
+      assertEquals(await later, 503);
+      await program.untilEnded();
+      assertEquals(program.output, "listening\nasked\nasked\n");
+    } finally {
+      program.kill();
+      await snippet.remove();
+    }
+  });
 });
