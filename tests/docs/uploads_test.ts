@@ -56,6 +56,22 @@ describe("the guide to uploads", () => {
     assert(stored.every((byte, i) => byte === bytes[i]));
   });
 
+  it("stores an empty file, and tells that it is done", async () => {
+    const progress: number[] = [];
+    await upload(url, new Blob([]), (part) => progress.push(part));
+    assertEquals(progress, [1]);
+  });
+
+  it("begins nothing that is cancelled before", async () => {
+    const files = await findFiles();
+    const reason = new Error("Never mind");
+    const error = await assertRejects(
+      () => upload(url, new Blob(["a"]), () => {}, AbortSignal.abort(reason)),
+    );
+    assert(error === reason);
+    assertEquals(await findFiles(), files);
+  });
+
   it("refuses a file that is too large before its first byte", async () => {
     const file = { size: 3 * 1024 ** 3, slice: () => new Blob(["x"]) };
     await assertRejects(() => upload(url, file, () => {}), Error, "4413 At most 2147483648 bytes");
