@@ -1,11 +1,19 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertRejects } from "@std/assert";
+import { createHmac } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { ConnectionClosedError, reconnecting } from "../../src/adapters/client.ts";
+import {
+  connect,
+  ConnectionClosedError,
+  reconnecting,
+  UnexpectedResponseError,
+} from "../../src/adapters/client.ts";
+import { receiveMessage } from "../../src/testing/mod.ts";
 import { replacePorts } from "../../tools/example_ports.ts";
 import { extractExamples } from "../../tools/extract_examples.ts";
 import { TestProcess } from "../support/child_process.ts";
+import { writeSnippet } from "./snippet.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -34,6 +42,48 @@ describe("the guide to authentication", () => {
     } finally {
       server.kill();
       await rm(folder, { recursive: true });
+    }
+  });
+
+  it("finds the session of a cookie that express-session signed, and of no other", async () => {
+    const snippet = await writeSnippet(
+      "authentication.md",
+      "cookie-signature",
+      (code) => `${code}\nconsole.log("listening");\n`,
+    );
+    const server = new TestProcess(snippet.url);
+    const sign = (id: string, secret: string) => {
+      const signature = createHmac("sha256", secret).update(id).digest("base64");
+      // As express-session writes it: encodeURIComponent of "s:" and what is signed.
+      return encodeURIComponent(`s:${id}.${signature.replace(/=+$/, "")}`);
+    };
+    const open = async (cookie: string) => {
+      const headers = { Cookie: `theme=dark; connect.sid=${cookie}` };
+      const conn = await connect(`ws://127.0.0.1:${snippet.port}/`, { headers });
+      const message = await receiveMessage(conn);
+      await conn.close();
+      return message;
+    };
+    const secret = "keep me from others";
+    try {
+      await server.untilPrinted(/listening/);
+      assertEquals(await open(sign("id-1", secret)), "Hello Ada");
+      const refused = [
+        "",
+        "s%3Aid-1",
+        "s%3Aid-1.%ff",
+        "%",
+        sign("id-1", "guessed"),
+        sign("id-2", secret),
+      ];
+      for (const cookie of refused) {
+        const error = await assertRejects(() => open(cookie), UnexpectedResponseError);
+        assertEquals(error.status, 401, cookie);
+      }
+      assertEquals(server.output, "listening\n");
+    } finally {
+      server.kill();
+      await snippet.remove();
     }
   });
 });
