@@ -5,15 +5,18 @@ import { isPromise } from "../values.ts";
 
 const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
 
+type Give<T> = (result: IteratorResult<T, undefined>) => void;
+type Fail = (error: unknown) => void;
+
 /** Iterates over what is received, one message at a time, from the first `next()` on. */
 export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, QueueReader {
-  readonly #queue: ReceiveQueue;
+  protected readonly queue: ReceiveQueue;
   readonly #isWanted: () => boolean;
   #returned = false;
 
   /** @param isWanted Whether others may not iterate while this is not returned. */
   constructor(queue: ReceiveQueue, isWanted: () => boolean) {
-    this.#queue = queue;
+    this.queue = queue;
     this.#isWanted = isWanted;
   }
 
@@ -36,44 +39,72 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, Qu
   /**
    * Gives the next message; at once where it is there.
    *
+   * @param deliver Called with what the promise resolves with, if it gives one, before it does.
    * @throws {TypeError} Where something else reads the messages.
    */
-  nextNow(): IteratorResult<T, undefined> | Promise<IteratorResult<T, undefined>> {
+  nextNow(
+    deliver?: Give<T>,
+  ): IteratorResult<T, undefined> | Promise<IteratorResult<T, undefined>> {
     if (this.#returned) return DONE;
-    if (!this.#queue.isReadBy(this)) this.#queue.startReading(this);
-    const message = this.#queue.take();
-    if (message === undefined) return this.#queue.wait().then((later) => this.#result(later));
-    return this.#result(message);
+    const unread = this.queue.isReadBy(this) ? undefined : this.queue.startReading(this);
+    const message = unread ?? this.queue.take();
+    if (message === undefined) return this.#nextLater(undefined, deliver);
+    const value = this.convert(message);
+    if (isPromise(value)) return this.#nextLater(value, deliver);
+    return { value, done: false };
   }
 
   /** Whether there is no further message, and there won't be. */
   get isAtEnd(): boolean {
-    return this.#returned || (this.#queue.isEnded && this.#queue.length === 0);
+    return this.#returned || (this.queue.isEnded && this.queue.length === 0);
   }
 
   return(): Promise<IteratorReturnResult<undefined>> {
     this.#returned = true;
-    this.#queue.stopReading(this);
+    this.queue.stopReading(this);
     return Promise.resolve(DONE);
   }
 
-  #result(
-    message: ReceivedMessage | undefined,
-  ): IteratorResult<T, undefined> | Promise<IteratorResult<T, undefined>> {
-    if (message === undefined) return DONE;
+  /** Gives what is collected, or what is waited for. */
+  #nextLater(
+    collected: Promise<T & Message> | undefined,
+    deliver: Give<T> | undefined,
+  ): Promise<IteratorResult<T, undefined>> {
+    return new Promise((resolve, reject) => {
+      const give: Give<T> = deliver === undefined ? resolve : (result) => {
+        deliver(result);
+        resolve(result);
+      };
+      if (collected !== undefined) this.#giveCollected(collected, give, reject);
+      else this.queue.wait((message) => this.#give(message, give, reject));
+    });
+  }
+
+  #give(message: ReceivedMessage | undefined, give: Give<T>, fail: Fail): void {
+    if (message === undefined) return give(DONE);
     const value = this.convert(message);
-    if (isPromise(value)) return value.then((value) => ({ value, done: false }));
-    return { value, done: false };
+    if (isPromise(value)) this.#giveCollected(value, give, fail);
+    else give({ value, done: false });
+  }
+
+  /** Gives what the queue collects. Those that wait come behind: nothing may happen between. */
+  #giveCollected(collected: Promise<T & Message>, give: Give<T>, fail: Fail): void {
+    collected.then((value) => {
+      give(this.queue.passOn(this, value) ? DONE : { value, done: false });
+      this.queue.endCollecting();
+    }, (error) => {
+      fail(error);
+      this.queue.endCollecting();
+    });
   }
 
   /** Makes of a message what this iterator gives. It may have been received for another one. */
-  protected abstract convert(message: ReceivedMessage): T | Promise<T>;
+  protected abstract convert(message: ReceivedMessage): T | Promise<T & Message>;
 }
 
 class WholeMessageIterator extends MessageIterator<Message> {
   protected override convert(message: ReceivedMessage): Message | Promise<Message> {
-    if (!(message instanceof StreamedMessage)) return message;
-    return message.type === "text" ? message.text() : message.bytes();
+    return message instanceof StreamedMessage ? this.queue.collect(message) : message;
   }
 }
 

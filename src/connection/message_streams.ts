@@ -3,9 +3,17 @@ import type { MessageIterator } from "./message_iterators.ts";
 import { createDeferred, type Deferred, RESOLVED } from "./promises.ts";
 import { isPromise } from "../values.ts";
 
+/** The messages as a stream. */
+export interface Readable {
+  readonly stream: ReadableStream<Message>;
+  /** Ends it, where no message is left: a reader may wait for that alone. */
+  end(): void;
+  /** Takes back the message that it was given and nobody has read, if there is one and it is not locked. */
+  takeBack(): Message | undefined;
+}
+
 /**
- * Makes a stream of the messages, which pulls one at a time; `end` ends it, where no message is left:
- * a reader may wait for that alone.
+ * Makes a stream of the messages, which pulls one at a time.
  *
  * @param endError Tells, at the end, whether the stream is to error, and with what.
  * @param onCancel Called where the stream is cancelled, with the reason.
@@ -14,21 +22,29 @@ export function createReadable(
   messages: MessageIterator<Message>,
   endError: () => Error | undefined,
   onCancel: (reason: unknown) => void,
-): { stream: ReadableStream<Message>; end: () => void } {
+): Readable {
   let controller!: ReadableStreamDefaultController<Message>;
+  /** What was given last where nobody waited for it any more: the reader that did was released. */
+  let unread: Message | undefined;
   let isPulling = false;
   let isOver = false;
+  const holdsUnread = (): boolean => (controller.desiredSize ?? 0) < 0;
   const end = (): void => {
     if (isPulling || isOver || !messages.isAtEnd) return;
-    isOver = true;
     const error = endError();
+    // An error comes behind what is unread, when more is asked for: it would have the stream drop that.
+    if (error !== undefined && holdsUnread()) return;
+    isOver = true;
     if (error === undefined) controller.close();
     else controller.error(error);
   };
   const deliver = ({ done, value }: IteratorResult<Message, undefined>): void => {
     isPulling = false;
     if (isOver) return;
-    if (!done) controller.enqueue(value);
+    if (!done) {
+      controller.enqueue(value);
+      if (holdsUnread()) unread = value;
+    }
     end();
   };
   const stream = new ReadableStream<Message>({
@@ -38,8 +54,9 @@ export function createReadable(
     },
     pull() {
       isPulling = true;
-      const next = messages.nextNow();
-      return isPromise(next) ? next.then(deliver) : deliver(next);
+      unread = undefined;
+      const next = messages.nextNow(deliver);
+      return isPromise(next) ? next.then(() => {}) : deliver(next);
     },
     cancel(reason) {
       isOver = true;
@@ -47,7 +64,14 @@ export function createReadable(
       onCancel(reason);
     },
   }, { highWaterMark: 0 });
-  return { stream, end };
+  const takeBack = (): Message | undefined => {
+    if (!holdsUnread() || stream.locked) return undefined;
+    const reader = stream.getReader();
+    void reader.read();
+    reader.releaseLock();
+    return unread;
+  };
+  return { stream, end, takeBack };
 }
 
 /** What a writable stream does with the connection. */

@@ -58,6 +58,8 @@ export interface ReceiveQueueOwner {
   handOut(size: number): void;
   /** Nothing will be added any more. */
   queueEnded(): void;
+  /** Takes back what the stream was given and nobody has read, if there is such a message. */
+  takeBack(): Message | undefined;
 }
 
 /**
@@ -85,6 +87,8 @@ export class ReceiveQueue {
   /** Whether the program is being given the next message. */
   #isTaking = false;
   #takers: Fifo<Taker> | undefined;
+  /** Whether a reader of whole messages waits for the rest of one: the next message is not for anybody before. */
+  #isCollecting = false;
   /** What read last, until it is returned. */
   #reader: QueueReader | undefined;
   /** What reads where it is locked, though it may not have asked for a message yet. */
@@ -113,7 +117,8 @@ export class ReceiveQueue {
 
   /** Whether the program has handled everything that was received, or waits for more. */
   get isIdle(): boolean {
-    return this.length === 0 && (!this.#busy || (this.#takers?.length ?? 0) > 0);
+    if (this.length > 0) return false;
+    return !this.#busy || (!this.#isCollecting && (this.#takers?.length ?? 0) > 0);
   }
 
   /** Whether the program has a message in hand, or is about to. */
@@ -184,13 +189,18 @@ export class ReceiveQueue {
   /**
    * Has the messages read by one reader, until it is done: two at a time would each get some of them.
    *
+   * @returns The message that it gets before those of the queue, where the stream was left with one.
    * @throws {TypeError} Where another is at it.
    */
-  startReading(reader: QueueReader): void {
+  startReading(reader: QueueReader): Message | undefined {
     this.assertNotRead(reader);
     // The stream was unlocked while it waited for a message.
     if (this.#reader !== undefined) this.#dismiss();
     this.#reader = reader;
+    if (reader === this.stream) return undefined;
+    const unread = this.#owner.takeBack();
+    if (unread !== undefined) this.#busy = true;
+    return unread;
   }
 
   /**
@@ -200,7 +210,7 @@ export class ReceiveQueue {
    * @throws {TypeError} Where something else does.
    */
   assertNotRead(except?: QueueReader): void {
-    if (this.#ended && this.length === 0) return;
+    if (this.#ended && this.length === 0 && !this.#isCollecting) return;
     for (const reader of [this.#reader, this.stream]) {
       if (reader === except || !reader?.isReading) continue;
       const [what, how] = reader === this.stream
@@ -224,9 +234,10 @@ export class ReceiveQueue {
 
   /**
    * Takes the next message, if it is there, and thereby says that the one taken before is done with:
-   * what was not read of its body is dropped.
+   * what was not read of its body is dropped. There is none while that is being collected.
    */
   take(): ReceivedMessage | undefined {
+    if (this.#isCollecting) return undefined;
     this.#busy = false;
     const inHand = this.#inHand;
     this.#inHand = undefined;
@@ -260,25 +271,70 @@ export class ReceiveQueue {
     return message;
   }
 
+  /** Waits for the next message, where `take` gave none. At the end, that is `undefined`. */
+  wait(taker: Taker): void {
+    if (this.#ended && !this.#isCollecting) taker(undefined);
+    else (this.#takers ??= new Fifo()).push(taker);
+  }
+
   /**
-   * Waits for the next message, where `take` gave none. Resolves with `undefined` at the end.
+   * Collects a message that was taken. What others wait for meanwhile comes behind it, so that all are
+   * answered in order: whoever has it says by `endCollecting` that it was passed on.
    */
-  wait(): Promise<ReceivedMessage | undefined> {
-    if (this.#ended) return Promise.resolve(undefined);
-    const takers = this.#takers ??= new Fifo();
-    return new Promise((give) => takers.push(give));
+  collect(message: StreamedMessage): Promise<Message> {
+    this.#isCollecting = true;
+    return message.type === "text" ? message.text() : message.bytes();
+  }
+
+  /**
+   * Gives what the stream collected to who waits for it, where that reads now: the stream was unlocked
+   * meanwhile, so that nobody waits there. Returns whether it did.
+   */
+  passOn(reader: QueueReader, message: Message): boolean {
+    if (reader !== this.stream || this.#reader === reader) return false;
+    const taker = this.#takers?.shift();
+    taker?.(message);
+    return taker !== undefined;
+  }
+
+  /** Gives those that wait what has arrived since `collect`. */
+  endCollecting(): void {
+    this.#isCollecting = false;
+    while (this.length > 0) {
+      const taker = this.#nextTaker();
+      if (taker === undefined) return;
+      taker(this.take());
+    }
+    if (this.#isCollecting) return;
+    if (this.#ended) this.#dismiss();
+    else if ((this.#takers?.length ?? 0) > 0) this.#owner.continueReceiving();
+  }
+
+  /** Takes whoever is to have the next message. */
+  #nextTaker(): Taker | undefined {
+    if (this.#isCollecting) return undefined;
+    const taker = this.#takers?.shift();
+    const { stream } = this;
+    if (taker === undefined || stream === undefined || this.#reader !== stream) return taker;
+    if (stream.isReading) return taker;
+    // It was unlocked while it waited. The message stays here, where whoever reads next finds it.
+    taker(undefined);
+    return undefined;
   }
 
   /** Ends what is waited for, without a message. */
   #dismiss(): void {
     const takers = this.#takers;
-    for (let give = takers?.shift(); give !== undefined; give = takers?.shift()) give(undefined);
+    for (let taker = takers?.shift(); taker !== undefined; taker = takers?.shift()) {
+      taker(undefined);
+    }
   }
 
   /** Ends the queue: what is in it can still be taken. */
   end(): void {
     this.#ended = true;
-    this.#dismiss();
+    // Otherwise those that wait have to be given what comes behind it first.
+    if (!this.#isCollecting) this.#dismiss();
     this.#owner.queueEnded();
   }
 
@@ -299,7 +355,7 @@ export class ReceiveQueue {
 
   #add(message: Message | ReceivedPing): void {
     if (this.#ended) return;
-    const taker = this.#takers?.shift();
+    const taker = this.#nextTaker();
     if (taker === undefined) {
       this.#messages ??= new Fifo();
       this.#messages.push(message);
@@ -313,7 +369,7 @@ export class ReceiveQueue {
 
   #addStream(message: StreamedMessage): void {
     if (this.#ended) return;
-    const taker = this.#takers?.shift();
+    const taker = this.#nextTaker();
     if (taker === undefined) {
       this.#messages ??= new Fifo();
       this.#messages.push(message);

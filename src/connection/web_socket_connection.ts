@@ -42,7 +42,7 @@ import { closeStatusOf, isReasonless } from "./give_up.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { KeepAlive, type KeepAliveTarget } from "./keep_alive.ts";
 import { iterateMessages, iterateStreams } from "./message_iterators.ts";
-import { createReadable, createWritable } from "./message_streams.ts";
+import { createReadable, createWritable, type Readable } from "./message_streams.ts";
 import { type ConnectionSettings, MAX_DURATION_MS } from "./options.ts";
 import { PingTracker } from "./ping_tracker.ts";
 import { abortable, createDeferred, type Deferred, rejected, RESOLVED } from "./promises.ts";
@@ -150,7 +150,7 @@ export class WebSocketConnection<Data>
   /** Whether a message that is received as a stream has begun, and is not whole. */
   #isArriving = false;
   #pings: PingTracker | undefined;
-  #readable: ReturnType<typeof createReadable> | undefined;
+  #readable: Readable | undefined;
   #writable: ReturnType<typeof createWritable> | undefined;
   #view: WebSocketView | undefined;
   /** Where a server's client can resume. */
@@ -647,6 +647,10 @@ export class WebSocketConnection<Data>
 
   queueEnded(): void {
     this.#readable?.end();
+  }
+
+  takeBack(): Message | undefined {
+    return this.#readable?.takeBack();
   }
 
   receivePing(payload: Uint8Array): void {
