@@ -248,6 +248,7 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * 1011, or close with another code: a loop over the stream cancels it without a reason when it is
    * left, also by an error. A `WebSocketError` as the reason says what to close with, at once.
    *
+   * A reader that is released while it waits takes no message: the next reader, or the next loop, gets it.
    * While it is locked, nothing else can receive. While an iteration has begun and is not left, to ask for
    * the stream throws, and a read of one that was asked for before errors it with a `TypeError`.
    *
@@ -269,7 +270,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
 
   /**
    * Receives whole messages, one at a time. Leaving the loop does not close the connection: another loop goes
-   * on with the next message. Who calls `next()` by hand calls `return()` before another one begins.
+   * on with the next message. Who calls `next()` by hand calls `return()` before another one begins. Calls of
+   * `next()` at the same time are answered in order.
    *
    * @throws {TypeError} Where another iteration has begun and was not left, or `readable` is locked. Where
    * that happens between this call and the first `next()`, it is `next()` that rejects.

@@ -87,15 +87,11 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, Qu
     else give({ value, done: false });
   }
 
-  /** Gives what the queue collects. Those that wait come behind: nothing may happen between. */
+  /** Gives what the queue collects, and lets go on who comes behind when that is heard of. */
   #giveCollected(collected: Promise<T & Message>, give: Give<T>, fail: Fail): void {
-    collected.then((value) => {
-      give(this.queue.passOn(this, value) ? DONE : { value, done: false });
-      this.queue.endCollecting();
-    }, (error) => {
-      fail(error);
-      this.queue.endCollecting();
-    });
+    collected
+      .then((value) => give(this.queue.passOn(this, value) ? DONE : { value, done: false }), fail)
+      .then(() => this.queue.endCollecting());
   }
 
   /** Makes of a message what this iterator gives. It may have been received for another one. */

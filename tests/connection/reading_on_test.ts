@@ -246,6 +246,26 @@ for (const { name, withServer } of TRANSPORTS) {
         }));
     }
 
+    it("hear of a message before a pipe is given the next one", () =>
+      withServer({}, async (server) => {
+        const { client, conn } = await server.openPair();
+        void conn.messages();
+        client.send(BEGINNING);
+        await received(conn, 1);
+        const messages = conn[Symbol.asyncIterator]();
+        const order: unknown[] = [];
+        void messages.next().then(({ value }) => order.push(value));
+        await messages.return!();
+        const pipe = watch(
+          conn.readable.pipeTo(new WritableStream({ write: (text) => void order.push(text) })),
+        );
+        await settle();
+        client.send(REST, textFrame("2"), closeFrame(1000));
+        await pipe.untilSettled();
+        assertEquals(order, ["one half", "2"]);
+        await client.readClose();
+      }));
+
     for (const [next, receive] of Object.entries(READERS)) {
       it(`keep the message that they wait for beside return(), and ${next} gets the next one`, () =>
         withServer({}, async (server) => {
