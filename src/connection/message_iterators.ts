@@ -46,8 +46,8 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, Qu
     deliver?: Give<T>,
   ): IteratorResult<T, undefined> | Promise<IteratorResult<T, undefined>> {
     if (this.#returned) return DONE;
-    const unread = this.queue.isReadBy(this) ? undefined : this.queue.startReading(this);
-    const message = unread ?? this.queue.take();
+    const { queue } = this;
+    const message = queue.isReadBy(this) ? queue.take() : queue.startReading(this) ?? queue.take();
     if (message === undefined) return this.#nextLater(undefined, deliver);
     const value = this.convert(message);
     if (isPromise(value)) return this.#nextLater(value, deliver);

@@ -56,7 +56,8 @@ export function createReadable(
       isPulling = true;
       unread = undefined;
       const next = messages.nextNow(deliver);
-      return isPromise(next) ? next.then(() => {}) : deliver(next);
+      // What it resolves with is of no use to the stream.
+      return isPromise(next) ? next as Promise<unknown> as Promise<void> : deliver(next);
     },
     cancel(reason) {
       isOver = true;

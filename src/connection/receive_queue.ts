@@ -312,11 +312,8 @@ export class ReceiveQueue {
 
   /** Takes whoever is to have the next message. */
   #nextTaker(): Taker | undefined {
-    if (this.#isCollecting) return undefined;
-    const taker = this.#takers?.shift();
-    const { stream } = this;
-    if (taker === undefined || stream === undefined || this.#reader !== stream) return taker;
-    if (stream.isReading) return taker;
+    const taker = this.#isCollecting ? undefined : this.#takers?.shift();
+    if (taker === undefined || this.#reader !== this.stream || this.stream?.isReading) return taker;
     // It was unlocked while it waited. The message stays here, where whoever reads next finds it.
     taker(undefined);
     return undefined;
