@@ -2,7 +2,7 @@ import type { ByteChannel } from "../connection/byte_channel.ts";
 import type { Clock } from "../connection/clock.ts";
 
 /** How much a peer is given its time for: of more, it has as much time again. */
-const PIECE_SIZE = 64 * 1024;
+export const PIECE_SIZE: number = 64 * 1024;
 
 /** Up to this size a chunk is no more than a channel may have under way in any case. */
 const MAX_SMALL = 4 * 1024;
@@ -19,6 +19,8 @@ export interface ChannelWriterOwner {
   tellStall(): void;
   /** The peer takes something again. */
   tellProgress(): void;
+  /** The peer has taken nothing for all of its time: the channel is to be dropped. */
+  tellTimeout(): void;
 }
 
 /** Writes to a channel, chunk by chunk, for whoever can wait: the plain HTTP side. */
@@ -41,7 +43,7 @@ export class ChannelWriter {
    * Creates a writer.
    *
    * @param timeoutMs How long the peer may take for 64 KiB or a smaller chunk, in milliseconds; past
-   * it the channel is dropped.
+   * it the owner is told.
    */
   constructor(channel: ByteChannel, clock: Clock, timeoutMs: number, owner: ChannelWriterOwner) {
     this.#owner = owner;
@@ -105,7 +107,7 @@ export class ChannelWriter {
     const delayMs = Math.min(PATIENCE_MS, this.#timeoutMs - stalledMs);
     this.#timer = this.#clock.setTimeout(() => {
       if (stalledMs + delayMs >= this.#timeoutMs) {
-        this.#channel.abort();
+        this.#owner.tellTimeout();
         return;
       }
       this.#isStalled = true;

@@ -2,6 +2,7 @@ import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
 import type { Budget, BudgetMember } from "../connection/budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
 import type { DelayQueue, Waiting } from "../connection/delays.ts";
+import { MAX_DURATION_MS } from "../connection/options.ts";
 import { joinChunks } from "../connection/join_chunks.ts";
 import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
@@ -22,7 +23,7 @@ import { encodeRefusal, encodeSwitchingProtocols } from "../handshake/response_h
 import { entries } from "../handshake/field_line.ts";
 import { selectSubprotocol } from "../handshake/subprotocol.ts";
 import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
-import { ChannelWriter } from "./channel_writer.ts";
+import { ChannelWriter, PIECE_SIZE } from "./channel_writer.ts";
 import { checkAcceptance, checkResponse, isResponse } from "./answers.ts";
 import type { HandshakePlace } from "./handshake_room.ts";
 import {
@@ -91,6 +92,11 @@ const MAX_WAITING = 4 * 1024;
  * Twice, as a stall of this process may take the first.
  */
 const QUIET_MS = 250;
+/** And when it has taken nothing for so long of what was sent to it, in milliseconds. */
+const STUCK_MS = 10_000;
+/** Of a response that was sent, the system holds no more than this; it counts in MiB. */
+const MAX_IN_SYSTEM = 8;
+const MiB = 1024 * 1024;
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /**
@@ -137,6 +143,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   #hasEnded = false;
   #isAnswering = false;
   #isAnswered = false;
+  /** The bytes of the answer, once all of it was given to the channel. */
+  #answerSize = 0;
   #isDropped = false;
   #isClosed = false;
   #refusal: HandshakeError | undefined;
@@ -156,7 +164,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     this.#settings = settings;
     this.#owner = owner;
     this.#place = place;
-    this.#writer = new ChannelWriter(channel, clock, settings.handshakeTimeoutMs, this);
+    this.#writer = new ChannelWriter(channel, clock, settings.responseTimeoutMs, this);
     this.#parser = new RequestHeadParser(settings.headLimits);
     if (settings.handshakeTimeoutMs !== Infinity) {
       this.#deadline = settings.connection.delays.start(this, settings.handshakeTimeoutMs);
@@ -169,9 +177,9 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     return this.#isParsed || this.#parser.started;
   }
 
-  /** Whether the whole answer was given to the channel: the peer only has to leave. */
+  /** Whether the whole answer was sent, as far as can be told: the peer only has to leave. */
   get isAnswered(): boolean {
-    return this.#isAnswered;
+    return this.#isAnswered && this.#answerSize <= PIECE_SIZE;
   }
 
   /**
@@ -181,7 +189,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
    */
   drop(reason?: unknown): void {
     this.#isDropped = true;
-    if (reason !== undefined) this.#abort?.abort(reason);
+    if (reason !== undefined && !this.#isAnswered) this.#abort?.abort(reason);
     this.recountHeld();
     this.#channel.abort();
   }
@@ -279,12 +287,16 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     this.#tellLeft();
   }
 
-  #dropOnceQuiet(wasQuiet = false): void {
-    const { written } = this.#writer;
+  /** By short delays, each of which is seen to be over: this process may have stalled for one of them. */
+  #dropOnceQuiet(quietMs = 0): void {
+    const { written, isWaiting } = this.#writer;
     this.#timer = this.#settings.connection.clock.setTimeout(() => {
-      const isQuiet = this.#writer.written === written && !this.#writer.isWaiting;
-      if (isQuiet && wasQuiet) this.drop();
-      else this.#dropOnceQuiet(isQuiet);
+      const isStuck = this.#writer.isWaiting;
+      const isQuiet = this.#writer.written === written && isStuck === isWaiting;
+      const nowQuietMs = isQuiet ? quietMs + QUIET_MS : 0;
+      if (nowQuietMs < (isStuck ? STUCK_MS : 2 * QUIET_MS)) return this.#dropOnceQuiet(nowQuietMs);
+      if (isStuck) this.#cut();
+      else this.drop();
     }, QUIET_MS);
   }
 
@@ -353,6 +365,18 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     this.recountHeld();
   }
 
+  tellTimeout(): void {
+    const { responseTimeoutMs } = this.#settings;
+    const message = `The client has taken nothing of the response for ${responseTimeoutMs} ms`;
+    this.#cut(new DOMException(message, "TimeoutError"));
+  }
+
+  /** Drops the channel before its whole answer was taken, and tells of it. */
+  #cut(reason?: unknown): void {
+    this.drop(reason);
+    this.#owner.tellDrop?.(this.#channel.remoteAddress);
+  }
+
   tellStall(): void {
     const held = this.recountHeld();
     const { budget } = this.#owner;
@@ -378,11 +402,13 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   shed(): void {
     if (this.#isGone) return;
     if (this.#stalledSize > 0) {
-      reportError(this.#settings.onError, new Error(CUT));
+      const error = new Error(CUT);
+      reportError(this.#settings.onError, error);
+      this.#cut(error);
+      return;
     }
-    if (this.#head === undefined || this.#stalledSize > 0) {
-      this.drop();
-      this.#owner.tellDrop?.(this.#channel.remoteAddress);
+    if (this.#head === undefined) {
+      this.#cut();
       return;
     }
     // The program has it: to refuse the request would not give it back. An answer is not broken off.
@@ -544,8 +570,9 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     if (body.length < length) {
       if (this.#hasEnded || this.#isClosed) this.#failBody?.(INCOMPLETE);
       this.#place?.move("begun");
-      this.#channel.resume();
     }
+    // What came of the body may have been much: now nothing waits any more.
+    this.#channel.resume();
     await promise;
     this.#place?.move("served");
     this.#givenSize = Math.ceil(length * BODY_COPIES);
@@ -591,7 +618,6 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   /** Sends the one answer, and ends the channel behind it. */
   async #answer(send: () => Promise<void>): Promise<void> {
     if (this.#isClosed || this.#isAnswering) return;
-    const { connection: { clock, closeTimeoutMs } } = this.#settings;
     this.#isAnswering = true;
     this.#place?.move("answering");
     this.#releaseHeld();
@@ -606,7 +632,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
       if (!this.#isGivenUp(error)) reportError(this.#settings.onError, error);
       if (this.#writer.written > written) {
         // An answer that is not whole must not look as if it were.
-        this.#channel.abort();
+        this.drop(error);
         return;
       }
       this.#refusal = INTERNAL_ERROR;
@@ -614,12 +640,27 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     }
     if (this.#isClosed) return;
     this.#isAnswered = true;
-    this.#place?.move("silent");
-    clock.clearTimeout(this.#timer);
+    this.#answerSize = this.#writer.written - written;
+    if (this.isAnswered) this.#place?.move("silent");
     this.#channel.end();
-    if (closeTimeoutMs !== Infinity) {
-      this.#timer = clock.setTimeout(() => this.#channel.abort(), closeTimeoutMs);
+    this.#waitForLeave();
+  }
+
+  /** Drops the channel unless the client leaves in time. */
+  #waitForLeave(): void {
+    const { connection: { clock, closeTimeoutMs }, responseTimeoutMs } = this.#settings;
+    clock.clearTimeout(this.#timer);
+    let delayMs = closeTimeoutMs;
+    if (!this.isAnswered) {
+      // The system may hold megabytes of it, and does not tell how much the client takes of them.
+      const parts = Math.min(Math.ceil(this.#answerSize / MiB), MAX_IN_SYSTEM);
+      delayMs = Math.max(delayMs, responseTimeoutMs * parts);
     }
+    if (delayMs === Infinity) return;
+    this.#timer = clock.setTimeout(() => {
+      if (this.isAnswered) this.#channel.abort();
+      else this.#cut();
+    }, Math.min(delayMs, MAX_DURATION_MS));
   }
 
   #encodeRefusal(error: HandshakeError): Uint8Array {

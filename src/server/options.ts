@@ -46,13 +46,15 @@ export interface RequestInfo {
   readonly subprotocols: readonly string[];
   /**
    * Aborts where the client leaves, by a reset or by the end of its side, while the hook is awaited or its
-   * response is sent, and where the hook takes longer than `handshakeTimeoutMs`. A hook that then throws the
+   * response is sent; where the hook takes longer than `handshakeTimeoutMs`; and where the response is cut:
+   * because the client takes nothing of it for `responseTimeoutMs`, because memory is short, because it makes
+   * room for a newcomer, or because its body fails. The reason says which. A hook that then throws the
    * reason, or an `AbortError`, is not reported to `onError`.
    *
    * A client that has only ended its side, and waits for the answer, can't be told from one that has left. It
-   * gets what is sent without a pause of half a second; then it is dropped, and the stream of a response
-   * cancelled. The end is seen behind what came before it: where 4 KiB or more have come behind the
-   * request, not before the hook has returned.
+   * gets what is sent without a pause of half a second, as long as it takes some of it within every 10 seconds;
+   * then it is dropped, and the stream of a response cancelled. The end is seen behind what came before it:
+   * where 4 KiB or more have come behind the request and its body, not before the hook has returned.
    */
   readonly signal: AbortSignal;
   /**
@@ -152,6 +154,20 @@ export interface AcceptOptions<Data = unknown, Acceptance = UpgradeAcceptance<Da
    * @default {10000}
    */
   handshakeTimeoutMs?: number | undefined;
+  /**
+   * How long a client may take nothing of a plain HTTP response, or of a refusal, in milliseconds: an integer
+   * from 1 to 2,147,483,647, or `Infinity`. It begins anew whenever the system takes a chunk, or 64 KiB of a
+   * larger one: for a client that reads slowly the system does so in steps of megabytes. Past it the
+   * connection is dropped, {@linkcode RequestInfo.signal} aborts with a `TimeoutError`, and an event
+   * `"drop"` tells.
+   *
+   * When all of a response was given to the system, which may still hold megabytes of it, the client has that
+   * time for each MiB of it, 8 at most, to read the rest and leave. After a response of up to 64 KiB it has
+   * `closeTimeoutMs`.
+   *
+   * @default {60000}
+   */
+  responseTimeoutMs?: number | undefined;
   /**
    * The largest request head, in bytes: 0 or more, or `Infinity`. Past it: 431.
    *
@@ -314,6 +330,7 @@ export const ACCEPT_OPTIONS: Names<AcceptOptions & ConnectionCallbacks<unknown>>
   origin: true,
   compression: true,
   handshakeTimeoutMs: true,
+  responseTimeoutMs: true,
   maxHeadSize: true,
   maxHeadLineSize: true,
   maxHeadFields: true,
@@ -357,6 +374,7 @@ export interface AcceptSettings<Data> {
   readonly origin: OriginPolicy | OriginCheck;
   readonly compression: CompressionSettings | undefined;
   readonly handshakeTimeoutMs: number;
+  readonly responseTimeoutMs: number;
   readonly headLimits: { maxHeadSize: number; maxLineSize: number; maxFields: number };
   readonly maxRequestBodySize: number;
   readonly onError: OnError<Connection<Data>>;
@@ -377,6 +395,7 @@ export function resolveAcceptOptions<Data>(
   const {
     origin = "same",
     handshakeTimeoutMs = 10_000,
+    responseTimeoutMs = 60_000,
     maxHeadSize = 16 * 1024,
     maxHeadLineSize = 8 * 1024,
     maxHeadFields = 100,
@@ -384,6 +403,7 @@ export function resolveAcceptOptions<Data>(
   } = options;
   validateOriginPolicy(origin);
   checkDuration("handshakeTimeoutMs", handshakeTimeoutMs);
+  checkDuration("responseTimeoutMs", responseTimeoutMs);
   checkLimit("maxHeadSize", maxHeadSize, 0);
   checkLimit("maxHeadLineSize", maxHeadLineSize, 0);
   checkLimit("maxHeadFields", maxHeadFields, 0);
@@ -395,6 +415,7 @@ export function resolveAcceptOptions<Data>(
     origin,
     compression: resolveCompressionOptions(options.compression),
     handshakeTimeoutMs,
+    responseTimeoutMs,
     headLimits: { maxHeadSize, maxLineSize: maxHeadLineSize, maxFields: maxHeadFields },
     maxRequestBodySize,
     onError: options.onError?.bind(options) ?? logError,

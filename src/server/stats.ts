@@ -14,8 +14,8 @@ export interface ServerStats {
   /** The requests that were refused, by the status they were answered with. */
   refused: Record<number, number>;
   /**
-   * The TCP connections that were dropped because there were more than `maxHandshakes`, or because
-   * memory was short: without an answer, or before all of it was sent.
+   * The TCP connections that were dropped without an answer, or before all of it was taken: because there
+   * were more than `maxHandshakes`, because memory was short, or because the client did not read.
    */
   dropped: number;
   /** The connections that have ended, by their close code; 1006 without a Close frame. */
@@ -82,7 +82,8 @@ export type ServerEvent<Data = unknown> =
     /**
      * A TCP connection was dropped. There were `maxHandshakes` in progress, and it made room for a
      * newcomer, or is one for whom nobody did. Or memory was short, and it had not sent all of its
-     * request head, or did not read its response.
+     * request head, or did not read its response. Or it took nothing of its response for
+     * `responseTimeoutMs`, or for 10 seconds after it had ended its side.
      */
     type: "drop";
     /** The client. */

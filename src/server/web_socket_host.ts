@@ -30,6 +30,10 @@ import { SpreadClose } from "./spread_close.ts";
 import { ServerCounters, type ServerEvent, type ServerStats } from "./stats.ts";
 
 const PUBLISH_OPTIONS: Names<PublishOptions> = { except: true, compress: true, key: true };
+const MADE_ROOM = new HandshakeError(
+  503,
+  "The response makes room for another client: maxHandshakes are in progress",
+);
 const SHUTTING_DOWN = new HandshakeError(503, "The server is shutting down");
 const SHUTDOWN_OPTIONS: Names<ShutdownOptions> = {
   closeCode: true,
@@ -294,7 +298,7 @@ export abstract class WebSocketHost<Data>
   /** Drops a handshake whose place is given to another. One that was answered is told of as such. */
   #dropFor(handshake: OpeningHandshake<Data>, remote: Address): void {
     const { isAnswered } = handshake;
-    handshake.drop();
+    handshake.drop(MADE_ROOM);
     if (!isAnswered) this.tellDrop(remote);
   }
 

@@ -271,6 +271,36 @@ describe("a client that ends its side while it gets a response", () => {
     });
   });
 
+  it("is dropped, and the body cancelled, where it takes nothing for ten seconds after it", () => {
+    const body = createBody();
+    const hook = createHook<Response>();
+    const events: string[] = [];
+    const setup = {
+      fetch: hook.call,
+      responseTimeoutMs: Infinity,
+      onEvent: ({ type }: { type: string }) => void events.push(type),
+    };
+    return withMemoryServer(setup, async (server) => {
+      const client = await server.request(httpRequest());
+      hook.resolve(body.respond());
+      await client.readHead();
+      client.socket.pause();
+      body.write("stuck");
+      await server.clock.advance(100_000);
+      client.socket.end();
+      await server.clock.advance(6_000);
+      // It takes it, and then nothing again.
+      client.socket.take(5);
+      body.write("again");
+      await server.clock.advance(10_000);
+      assertEquals([client.isClosed, body.reasons, events], [false, [], []]);
+      await server.clock.advance(250);
+      assertEquals([client.isClosed, body.reasons], [true, [hook.signal.reason]]);
+      assertEquals([events, server.server.stats().dropped], [["drop"], 1]);
+      assertEquals(server.clock.pending, []);
+    });
+  });
+
   it("is dropped, and the body cancelled, within a second where nothing comes", () => {
     const body = createBody();
     const hook = createHook<Response>();

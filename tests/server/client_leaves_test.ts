@@ -28,6 +28,11 @@ const HOOKS: [name: string, hook: "upgrade" | "fetch", request: string][] = [
     "fetch",
     `${httpRequest({ method: "POST", headers: { "Content-Length": "4" } })}body`,
   ],
+  [
+    "the fetch hook of a request with a body of more than 4 KiB",
+    "fetch",
+    `${httpRequest({ method: "POST", headers: { "Content-Length": "8000" } })}${"x".repeat(8000)}`,
+  ],
 ];
 
 describe("a client that leaves by", () => {

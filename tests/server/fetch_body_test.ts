@@ -1,5 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { RequestInfo, ServerEvent } from "../../src/server/mod.ts";
 import { decodeUtf8, utf8 } from "../support/raw_client.ts";
 import { httpRequest } from "../support/requests.ts";
 import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
@@ -146,6 +147,20 @@ for (const { name, withServer } of TRANSPORTS) {
         await client.finish();
       });
     });
+
+    it("reaches a client whole that reads it long after the system has it", () => {
+      const body = new Uint8Array(200_000).fill(7);
+      const setup = { fetch: () => new Response(body), closeTimeoutMs: 50 };
+      return withServer(setup, async (server) => {
+        const client = await server.connect();
+        client.socket.pause();
+        client.send(httpRequest());
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        client.socket.resume();
+        assertEquals((await client.readResponse()).body.length, 200_000);
+        await client.finish();
+      });
+    });
   });
 }
 
@@ -201,20 +216,82 @@ describe("the body of a response in memory", () => {
     });
   });
 
-  it("is cancelled, and the client dropped, where it takes nothing for handshakeTimeoutMs", () => {
+  it("is cancelled, and the client dropped, where it takes nothing for responseTimeoutMs", () => {
     const source = createSource();
-    return withMemoryServer({ fetch: () => new Response(source.stream) }, async (server) => {
+    const events: string[] = [];
+    let signal!: AbortSignal;
+    const setup = {
+      fetch(_: Request, info: RequestInfo) {
+        ({ signal } = info);
+        return new Response(source.stream);
+      },
+      onEvent: ({ type }: ServerEvent) => void events.push(type),
+    };
+    return withMemoryServer(setup, async (server) => {
       const client = await server.request(httpRequest());
       await client.readHead();
       client.socket.pause();
       source.write("one");
       await settle();
-      await server.clock.advance(9_999);
-      assertEquals(client.isClosed, false);
+      await server.clock.advance(59_999);
+      assertEquals([client.isClosed, signal.aborted, events], [false, false, []]);
       await server.clock.advance(1);
       assertEquals(client.isClosed, true);
       await eventually("the body to be cancelled", () => source.isCancelled);
       assertEquals(server.clock.pending, []);
+      assertEquals([events, server.server.stats().dropped], [["drop"], 1]);
+      assertEquals(signal.reason.name, "TimeoutError");
+      assertMatch(signal.reason.message, /taken nothing of the response for 60000 ms/);
     });
   });
+
+  it("says why it was cut, where that is another client's place", () => {
+    let signal!: AbortSignal;
+    const fetch = (_: Request, info: RequestInfo) => {
+      ({ signal } = info);
+      return new Response(createSource().stream);
+    };
+    return withMemoryServer({ fetch, maxHandshakes: 1 }, async (server) => {
+      await (await server.request(httpRequest())).readHead();
+      await server.connect();
+      assertMatch(signal.reason.message, /makes room/);
+    });
+  });
+
+  it("says why it was cut, where it fails itself", () => {
+    const source = createSource();
+    let signal!: AbortSignal;
+    const fetch = (_: Request, info: RequestInfo) => {
+      ({ signal } = info);
+      return new Response(source.stream);
+    };
+    return withMemoryServer({ fetch }, async (server) => {
+      const client = await server.request(httpRequest());
+      await client.readHead();
+      source.fail(new Error("broken"));
+      await client.untilClosed();
+      assertEquals([signal.reason.message, server.takeErrors().length], ["broken", 1]);
+    });
+  });
+
+  for (const [size, timeMs] of [[10, 5_000], [3 * 2 ** 20 - 1_000, 180_000], [2e7, 480_000]]) {
+    it(`of ${size} bytes has ${timeMs} ms to be read once the system has it`, () => {
+      const events: string[] = [];
+      const setup = {
+        fetch: () => new Response(new Uint8Array(size)),
+        onEvent: ({ type }: ServerEvent) => void events.push(type),
+      };
+      return withMemoryServer(setup, async (server) => {
+        const client = await server.request(httpRequest());
+        await client.readHead();
+        await client.readBytes(size);
+        await settle();
+        assertEquals(server.clock.pending, [timeMs]);
+        await server.clock.advance(timeMs);
+        assertEquals(client.isClosed, true);
+        // Whether the client has all of a large one is not known.
+        assertEquals(events, size > 65_536 ? ["drop"] : []);
+      });
+    });
+  }
 });

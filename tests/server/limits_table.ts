@@ -13,7 +13,7 @@ import { ResumingClient } from "../resume/resuming_client.ts";
 import { clientFrame, type RawClient, textFrame } from "../support/raw_client.ts";
 import type { FakeClock } from "../../src/testing/fake_clock.ts";
 import { concatBytes } from "../support/reference_frames.ts";
-import { upgradeRequest } from "../support/requests.ts";
+import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { type MemoryHarness, type Setup, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
@@ -217,6 +217,20 @@ export const LIMITS: readonly LimitRow[] = [
       isBefore(setup, ms, (_, client) => {
         client.send("G");
         return Promise.resolve(() => client.receivedSize > 0);
+      }),
+  },
+  {
+    name: "responseTimeoutMs",
+    default: 60_000,
+    unit: "ms",
+    other: 50,
+    isExclusive: true,
+    isWithin: (setup, ms) =>
+      isBefore({ ...setup, fetch: () => new Response("x") }, ms, async (_, client) => {
+        client.socket.pause();
+        client.send(httpRequest());
+        await settle();
+        return () => client.isClosed;
       }),
   },
   {
