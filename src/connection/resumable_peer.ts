@@ -1,11 +1,13 @@
 import type { Position } from "../resume/position.ts";
-import { encodeNote, type Hello, parseHello } from "../resume/subprotocol.ts";
+import { encodeNote, type Hello, MAX_HELLO_SIZE, parseHello } from "../resume/subprotocol.ts";
 import { textSize } from "../text_size.ts";
 import type { Clock } from "./clock.ts";
 import type { Message } from "./connection.ts";
 
 /** What a position costs that is kept until its topic is subscribed to, beside the topic's characters. */
 const POSITION_COST = 128;
+/** The longest header of a frame, in bytes. */
+const MAX_FRAME_HEADER = 14;
 
 /** A server's side of `sluice.resume.v1`: who the client is, and how far it got before it connected. */
 export class ResumablePeer {
@@ -13,6 +15,8 @@ export class ResumablePeer {
   readonly #protocol: string;
   #hello: Hello | undefined;
   #isReturning = false;
+  /** The bytes that have arrived, and count for no rate limit if they turn out to be of the first message. */
+  #sparedSize = 0;
   #heldSize = 0;
   #timer: unknown;
 
@@ -50,6 +54,25 @@ export class ResumablePeer {
   /** Waits no longer. */
   stop(): void {
     this.#clock.clearTimeout(this.#timer);
+  }
+
+  /**
+   * Spares the first message the rate limit: bytes arrived before it was whole. It has a limit of its own.
+   *
+   * @returns How many of them count all the same.
+   */
+  spare(count: number): number {
+    const spared = Math.min(count, MAX_HELLO_SIZE + MAX_FRAME_HEADER - this.#sparedSize);
+    this.#sparedSize += spared;
+    return count - spared;
+  }
+
+  /** Gives how many of the bytes that were spared are not of the first message, and count: once. */
+  takeOverspared(data: Message): number {
+    const size = typeof data === "string" ? textSize(data) : data.length;
+    const excess = this.#sparedSize - size - MAX_FRAME_HEADER;
+    this.#sparedSize = 0;
+    return Math.max(0, excess);
   }
 
   /** Forgets how far the client got: nothing more is sent to it. */

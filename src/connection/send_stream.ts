@@ -1,6 +1,6 @@
 import { Utf8Validator } from "../codec/utf8.ts";
 import { callHook } from "../hooks.ts";
-import { isUint8Array } from "../values.ts";
+import { isFunction, isReadableStream, isUint8Array } from "../values.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Sendable, SendableStream, SendStreamOptions } from "./connection.ts";
 import type { Breaker } from "./breaker.ts";
@@ -10,6 +10,21 @@ import { abortable, RESOLVED } from "./promises.ts";
 import type { SendQueue } from "./send_queue.ts";
 
 const EMPTY = new Uint8Array(0);
+
+/** @throws {TypeError} Where a program gives no `ReadableStream`, or one that is locked. */
+export function checkStream(stream: unknown): asserts stream is ReadableStream {
+  if (isReadableStream(stream)) {
+    if (!stream.locked) return;
+    throw new TypeError("Cannot send the stream: it is locked, as another reader has it");
+  }
+  const value: unknown = Object(stream);
+  const isIterable = isFunction(value as object, Symbol.asyncIterator) ||
+    isFunction(value as object, Symbol.iterator);
+  const hint = isIterable && typeof stream !== "string"
+    ? "; make one of what can be iterated by ReadableStream.from(...)"
+    : "";
+  throw new TypeError(`Cannot send the stream: it is no ReadableStream${hint}`);
+}
 
 /** What is to be told of a message that is sent as a stream. */
 export interface StreamOwner {

@@ -12,7 +12,6 @@ import {
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { callHook, isThenable, saysAborted, untilSettled } from "../hooks.ts";
 import { clearTimeout, setImmediate, setTimeout } from "../timers.ts";
-import { isReadableStream } from "../values.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { assertMessage, Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
@@ -53,7 +52,7 @@ import { SharedTally } from "./shared_memory.ts";
 import { ResumeReceiver } from "./resume_receiver.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
 import type { SubscribeOptions, SubscriberTopics, Subscription } from "./subscriber.ts";
-import { sendFragments, type StreamOwner } from "./send_stream.ts";
+import { checkStream, sendFragments, type StreamOwner } from "./send_stream.ts";
 import { FRAGMENT_COST, MESSAGE_COST } from "./turns.ts";
 import { WebSocketView, type WebSocketViewOwner } from "./web_socket_view.ts";
 
@@ -322,6 +321,7 @@ export class WebSocketConnection<Data>
   #receiveHello(data: Message): void {
     const peer = this.#resumable!;
     peer.receiveHello(data);
+    this.#rateLimiter?.countBytes(peer.takeOverspared(data));
     this.#protocol.maxMessageSize = this.#settings.limits.maxMessageSize;
     void this.#sendQueue.send(peer.answer(this.subscriber.resumeSession()));
     this.#topics?.greet(this.subscriber);
@@ -497,7 +497,7 @@ export class WebSocketConnection<Data>
   #countBytes(count: number): boolean {
     if (!this.isSendable) return true;
     try {
-      this.#rateLimiter?.countBytes(count);
+      this.#rateLimiter?.countBytes(this.#isGreeted() ? count : this.#resumable!.spare(count));
       return true;
     } catch (error) {
       this.failDecoding(error);
@@ -546,13 +546,14 @@ export class WebSocketConnection<Data>
   // ---- Receiving: the protocol's events ----
 
   receiveMessage(received: Message): void {
-    this.#countMessage();
     let data = received;
     if (this.#resumable !== undefined && !this.#isStarted) {
+      this.#countReceived();
       this.#receiveHello(data);
       if (this.#isTooFast()) this.#protocol.stopReceiving();
       return;
     }
+    this.#countMessage();
     if (this.#resume !== undefined) {
       const part = this.#resume.receiveMessage(data);
       if (part === undefined) {
@@ -580,8 +581,12 @@ export class WebSocketConnection<Data>
   }
 
   #countMessage(): void {
-    this.#messagesReceived++;
     this.#rateLimiter?.countMessage();
+    this.#countReceived();
+  }
+
+  #countReceived(): void {
+    this.#messagesReceived++;
     this.#intake.countWork(MESSAGE_COST);
   }
 
@@ -591,7 +596,8 @@ export class WebSocketConnection<Data>
 
   countInflated(size: number): void {
     this.#intake.countWork(MESSAGE_COST + size);
-    if (this.#rateLimiter === undefined) return;
+    // The first message of a client that resumes has a limit of its own.
+    if (this.#rateLimiter === undefined || !this.#isGreeted()) return;
     this.#rateLimiter.countInflatedBytes(size);
     if (this.#isTooFast()) this.#protocol.stopReceiving();
   }
@@ -742,9 +748,7 @@ export class WebSocketConnection<Data>
         `Cannot send a message of type ${show(type)}: it is "text" or "binary"`,
       );
     }
-    if (!isReadableStream(stream) || stream.locked) {
-      throw new TypeError("Cannot send the stream: it is locked, or no ReadableStream");
-    }
+    checkStream(stream);
     if (options !== undefined) {
       checkOptions("sendStream", options, SEND_STREAM_OPTIONS);
       checkSendOptions(options);

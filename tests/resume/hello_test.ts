@@ -6,7 +6,7 @@ import { reconnecting } from "../../src/adapters/client.ts";
 import { clientFrame, textFrame, utf8 } from "../support/raw_client.ts";
 import { deflateAlone } from "../support/reference_deflate.ts";
 import { concatBytes } from "../support/reference_frames.ts";
-import { withMemoryServer } from "../support/transports.ts";
+import { type Setup, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { OFFER, ResumingClient } from "./resuming_client.ts";
 
@@ -279,7 +279,110 @@ describe("the size of a first message", () => {
   });
 });
 
+describe("the rate limits of a server", () => {
+  const closeAt = (rate: object): Setup<unknown> => ({
+    resume: true,
+    message() {},
+    rateLimits: { onExceeded: "close", ...rate },
+  });
+  const RATES: [name: string, rate: object][] = [
+    ["bytes", { bytesPerSecond: 8_000 }],
+    ["inflated bytes", { inflatedBytesPerSecond: 8_000 }],
+  ];
+  for (const [name, rate] of RATES) {
+    for (const onExceeded of ["close", "pause"] as const) {
+      it(`let in a first message of as much as it may have: ${name}, ${onExceeded}`, async () => {
+        const setup = { ...closeAt({ ...rate, onExceeded }), compression: true };
+        await withMemoryServer(setup, async (harness) => {
+          const isDeflated = name !== "bytes";
+          const extensions = { "Sec-WebSocket-Extensions": "permessage-deflate" };
+          const headers = { ...OFFER.headers, ...(isDeflated ? extensions : {}) };
+          const { client } = await harness.openPair({ headers });
+          const text = helloOfSize(MAX_SIZE);
+          const frame = isDeflated
+            ? clientFrame({ opcode: 1, rsv: 4, payload: await deflateAlone(utf8(text)) })
+            : textFrame(text);
+          for (let at = 0; at < frame.length; at += 50_000) {
+            client.send(frame.slice(at, at + 50_000));
+            await settle(1);
+          }
+          assertMatch(String(await client.readMessage()), /session/);
+          // The next second's worth is there, and no more.
+          client.send(textFrame("x".repeat(7_000)));
+          await settle();
+          assertEquals(client.isClosed, false);
+          client.socket.reset();
+        });
+      });
+    }
+  }
+
+  it("let in a first message beside one of the program", async () => {
+    await withMemoryServer(closeAt({ messagesPerSecond: 1 }), async (harness) => {
+      const { client, conn } = await harness.openPair(OFFER);
+      client.sendText(hello([]));
+      assertMatch(String(await client.readMessage()), /session/);
+      client.sendText("one");
+      await settle();
+      assertEquals(conn.state, "open");
+      client.socket.reset();
+    });
+  });
+
+  it("count what comes behind a first message, also in one piece with it", async () => {
+    await withMemoryServer(closeAt({ bytesPerSecond: 8_000 }), async (harness) => {
+      const { client } = await harness.openPair(OFFER);
+      client.send(concatBytes([textFrame(helloOfSize(50_000)), textFrame("x".repeat(8_100))]));
+      assertEquals((await client.readClose())[0], 1008);
+    });
+  });
+});
+
 describe("a client with many topics", () => {
+  it("comes back to a server that allows a few bytes a second only", async () => {
+    const topics = range(500, (i) => `topic ${i} of the usual length`.padEnd(30, "."));
+    const codes: number[] = [];
+    const server = await serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      resume: true,
+      rateLimits: { bytesPerSecond: 8_000, onExceeded: "close" },
+      open(conn: Connection) {
+        for (const topic of topics) conn.subscribe(topic);
+        void conn.send("begin");
+      },
+      close: (_, { closeCode }) => void codes.push(closeCode),
+    });
+    const { addr } = server;
+    assert(addr.transport === "tcp");
+    let visits = 0;
+    const lost: string[] = [];
+    const client = reconnecting(`ws://127.0.0.1:${addr.port}/`, {
+      onLost: (topic) => void lost.push(topic),
+    });
+    try {
+      for await (const conn of client) {
+        if (++visits === 1) {
+          let count = 0;
+          for await (const _ of conn) {
+            if (++count === 1) { for (const topic of topics) server.publish(topic, "x"); }
+            if (count === topics.length + 1) break;
+          }
+          for (const each of server.connections) each.abort();
+          continue;
+        }
+        for await (const message of conn) {
+          assertEquals([message, conn.isResumed], ["begin", true]);
+          break;
+        }
+        break;
+      }
+      assertEquals([visits, codes, lost], [2, [1006], []]);
+    } finally {
+      await server.shutdown();
+    }
+  });
+
   it("comes back to a server that allows small messages only, and misses nothing", async () => {
     const topics = range(100, (i) => `topic ${i} of the usual length`.padEnd(30, "."));
     const server = await serve({
