@@ -135,8 +135,12 @@ export class Attempt<Data> {
     };
     try {
       if (proxy !== undefined) {
-        if (proxy.secure) line = await this.#startTls(line, hostname, through!.tls);
-        line = await this.#openTunnel(line, address, proxy.authorization);
+        try {
+          if (proxy.secure) line = await this.#startTls(line, hostname, through!.tls);
+          line = await this.#openTunnel(line, address, proxy.authorization);
+        } catch (error) {
+          throw toTunnelError(error, address, hostname, port);
+        }
       }
       if (!address.secure) return line;
       // Who the program is, and by what name it knows the server, is for that origin only.
@@ -295,6 +299,30 @@ function parseResumeField(head: ResponseHead, offered: readonly string[]): strin
 
 function isSameOrigin(a: WebSocketAddress, b: WebSocketAddress): boolean {
   return a.secure === b.secure && a.host === b.host;
+}
+
+/** Names the proxy and where it is, in what failed before it had opened the tunnel. */
+function toTunnelError(
+  error: unknown,
+  { url }: WebSocketAddress,
+  hostname: string,
+  port: number,
+): unknown {
+  const proxy = `the proxy at ${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  if (error instanceof ConnectError) {
+    const reason = error.message.replace(/^Cannot connect(?: to [^ ]+)?: /, "");
+    const message = `Cannot connect to ${url} through ${proxy}: ${reason}`
+      .replace(": the server ended", ": it ended");
+    return new ConnectError(error.code, message, error.cause);
+  }
+  if (error instanceof UnexpectedResponseError) {
+    const { status, headers, body } = error;
+    const message = error.message.includes("through the proxy")
+      ? error.message.replace("through the proxy", () => `through ${proxy}`)
+      : `Cannot connect to ${url} through ${proxy}: ${error.message}`;
+    return new UnexpectedResponseError(message, status, headers, body);
+  }
+  return error;
 }
 
 function lost(address: WebSocketAddress): ConnectError {

@@ -4,7 +4,12 @@ import type { ConnectOptions } from "../../src/client/options.ts";
 import { ConnectError, UnexpectedResponseError } from "../../src/errors.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
-import { acceptance, type ReceivedRequest, ScriptedServer } from "./scripted_server.ts";
+import {
+  acceptance,
+  type ReceivedRequest,
+  type ScriptedPeer,
+  ScriptedServer,
+} from "./scripted_server.ts";
 
 const URL = "ws://example.com/";
 const OFFERS: ConnectOptions = { subprotocols: ["a", "b"], compression: true };
@@ -499,6 +504,25 @@ describe("a client that is answered before its request has been taken", () => {
 });
 
 describe("a proxy", () => {
+  for (
+    const [what, leave] of [
+      ["ends", (peer) => peer.socket.end()],
+      ["is lost", (peer) => peer.socket.reset()],
+      ["sends what is no HTTP", (peer) => peer.send("what?\r\n\r\n")],
+    ] as [string, (peer: ScriptedPeer) => void][]
+  ) {
+    it(`is named with its address where it ${what} before its answer`, async () => {
+      const server = new ScriptedServer();
+      const connecting = watch(server.connect(URL, { proxy: "http://proxy.example:3128" }));
+      const peer = await server.next();
+      await peer.readRequest();
+      leave(peer);
+      const { reason } = await connecting.untilSettled();
+      const { message } = reason as Error;
+      assert(message.includes("through the proxy at proxy.example:3128: "), message);
+    });
+  }
+
   it("is asked for a tunnel, with the user in its URL", async () => {
     const server = new ScriptedServer();
     const connecting = server.connect("ws://[::1]/chat", {

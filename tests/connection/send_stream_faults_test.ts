@@ -1,5 +1,11 @@
 import { describe, it } from "node:test";
-import { assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import {
   type CloseInfo,
   ConnectionClosedError,
@@ -472,4 +478,25 @@ describe("sendStream(), where the connection ends", () => {
       assertRejectedAsClosed(sent, 1006);
       await settle();
     }));
+});
+
+describe("what is no stream, or a locked one", () => {
+  const locked = new ReadableStream();
+  locked.getReader();
+  const GIVEN: [name: string, stream: unknown, message: RegExp][] = [
+    ["a generator", (function* () {})(), /no ReadableStream; .*ReadableStream\.from/],
+    ["an async generator", (async function* () {})(), /no ReadableStream; .*ReadableStream\.from/],
+    ["an array", ["a"], /no ReadableStream; .*ReadableStream\.from/],
+    ["a string", "a", /no ReadableStream$/],
+    ["nothing", undefined, /no ReadableStream$/],
+    ["a locked stream", locked, /it is locked/],
+  ];
+  for (const [name, stream, message] of GIVEN) {
+    it(`is refused, and said to be so: ${name}`, () =>
+      withConnection({}, ({ conn }) => {
+        const error = assertThrows(() => conn.sendStream("text", stream as never), TypeError);
+        assertMatch(error.message, message);
+        return Promise.resolve();
+      }));
+  }
 });
