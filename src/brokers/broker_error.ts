@@ -5,7 +5,16 @@ import { isErrorObject } from "../values.ts";
  * has the code of its cause, such as `"ECONNREFUSED"`, if that has one.
  */
 export function toBrokerError(what: string, cause: unknown): Error {
-  const error = new Error(`Cannot ${what}: ${reasonOf(cause)}`, { cause });
+  return createError(`Cannot ${what}`, cause);
+}
+
+/** Says that the connection to a broker was lost, which there was. */
+export function toLostError(where: string, cause: unknown): Error {
+  return createError(`The connection to ${where} was lost`, cause);
+}
+
+function createError(what: string, cause: unknown): Error {
+  const error = new Error(`${what}: ${reasonOf(cause)}`, { cause });
   const { code } = Object(cause) as { code?: unknown };
   return code === undefined ? error : Object.assign(error, { code });
 }

@@ -30,7 +30,7 @@ import type {
   MissedMessages,
   Position,
 } from "../topics/broker.ts";
-import { toBrokerError, withoutUser } from "./broker_error.ts";
+import { toBrokerError, toLostError, withoutUser } from "./broker_error.ts";
 import { NatsLog } from "./nats_log.ts";
 import { NatsNames } from "./nats_names.ts";
 import { NatsSubscriptions } from "./nats_subscriptions.ts";
@@ -317,8 +317,8 @@ class NatsBroker implements KeepingBroker {
         this.#tellError(status.error);
       } else if (status.type === "disconnect") {
         this.#suspend();
-        const reason = lastError ?? new Error(`the connection to ${status.server} was lost`);
-        handler.receiveLost(toBrokerError(`use ${this.#where}`, reason));
+        const reason = lastError ?? new Error(`${status.server} has closed it`);
+        handler.receiveLost(toLostError(this.#where, reason));
       } else if (status.type === "reconnect") {
         lastError = undefined;
         void this.#open(connection, handler);
@@ -326,8 +326,8 @@ class NatsBroker implements KeepingBroker {
     }
     const error = await connection.closed();
     if (!this.#isClosed) {
-      const reason = error ?? new Error("the connection was closed");
-      handler.receiveLost(toBrokerError(`use ${this.#where}`, reason));
+      const reason = error ?? new Error("it was closed");
+      handler.receiveLost(toLostError(this.#where, reason));
     }
   }
 

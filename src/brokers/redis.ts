@@ -31,7 +31,7 @@ import type {
   MissedMessages,
   Position,
 } from "../topics/broker.ts";
-import { toBrokerError, withoutUser } from "./broker_error.ts";
+import { toBrokerError, toLostError, withoutUser } from "./broker_error.ts";
 import { RedisLog, type SendCommand } from "./redis_log.ts";
 import { RedisNames } from "./redis_names.ts";
 import { clearTimeout, setTimeout } from "../timers.ts";
@@ -223,7 +223,9 @@ class RedisBroker implements KeepingBroker {
       this.#log = new RedisLog(window, this.#names, this.#sharded, send);
     }
     for (const client of [this.#publisher, this.#subscriber]) {
+      let wasReady = false;
       client.on("ready", () => {
+        wasReady = true;
         if (!this.#isReady) return;
         if (this.#log === undefined) handler.receiveConnected();
         else void this.#prepare(this.#log, handler);
@@ -231,7 +233,10 @@ class RedisBroker implements KeepingBroker {
       client.on("error", (error: unknown) => {
         if (this.#isClosed) return;
         if (client.isReady) handler.receiveError(toBrokerError(`use ${this.#where}`, error));
+        else if (wasReady) handler.receiveLost(toLostError(this.#where, error));
         else handler.receiveLost(toBrokerError(`connect to ${this.#where}`, error));
+        // What fails from now on is to connect again.
+        if (!client.isReady) wasReady = false;
       });
       // What fails is told as an error, and tried again.
       client.connect().catch(() => {});

@@ -5,7 +5,7 @@
  */
 
 import { after, before, describe, it } from "node:test";
-import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLess, assertMatch } from "@std/assert";
 import { connect } from "../../src/adapters/client.ts";
 import type { Connection, LagPolicy, Message, ServeOptions, Subscription } from "../../mod.ts";
 import { TestProcess } from "../support/child_process.ts";
@@ -254,6 +254,8 @@ export function tryBroker(kind: Kind): void {
           await b.until("what came before", () => b.received.length === 100);
           await real.kill();
           for (const member of [a, b]) await member.untilTold("lost");
+          const told = a.events.find(({ status }) => status === "lost") as { error?: Error };
+          assertMatch(told.error!.message, /^The connection to (Redis|NATS) at \S+ was lost: \S/);
           publish(100);
           b.conn.subscribe("new");
           await real.start();
