@@ -27,7 +27,6 @@ export interface ChannelWriterOwner {
 export class ChannelWriter {
   readonly #channel: ByteChannel;
   readonly #clock: Clock;
-  readonly #timeoutMs: number;
   #drained: PromiseWithResolvers<void> | undefined;
   #closed = false;
   #written = 0;
@@ -36,20 +35,21 @@ export class ChannelWriter {
   #timer: unknown;
   readonly #owner: ChannelWriterOwner;
   #closeReason: unknown;
+  /** How long the peer may take for 64 KiB or a smaller chunk, in milliseconds; past it the owner is told. */
+  timeoutMs: number;
   /** Called when the channel is gone. */
   onClose: (() => void) | undefined;
 
   /**
    * Creates a writer.
    *
-   * @param timeoutMs How long the peer may take for 64 KiB or a smaller chunk, in milliseconds; past
-   * it the owner is told.
+   * @param timeoutMs See {@linkcode ChannelWriter.timeoutMs}.
    */
   constructor(channel: ByteChannel, clock: Clock, timeoutMs: number, owner: ChannelWriterOwner) {
     this.#owner = owner;
     this.#channel = channel;
     this.#clock = clock;
-    this.#timeoutMs = timeoutMs;
+    this.timeoutMs = timeoutMs;
   }
 
   /** Whether the channel is gone. */
@@ -104,9 +104,9 @@ export class ChannelWriter {
 
   /** Watches a peer that has taken nothing for `stalledMs`. */
   #watch(stalledMs: number): void {
-    const delayMs = Math.min(PATIENCE_MS, this.#timeoutMs - stalledMs);
+    const delayMs = Math.min(PATIENCE_MS, this.timeoutMs - stalledMs);
     this.#timer = this.#clock.setTimeout(() => {
-      if (stalledMs + delayMs >= this.#timeoutMs) {
+      if (stalledMs + delayMs >= this.timeoutMs) {
         this.#owner.tellTimeout();
         return;
       }

@@ -164,7 +164,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     this.#settings = settings;
     this.#owner = owner;
     this.#place = place;
-    this.#writer = new ChannelWriter(channel, clock, settings.responseTimeoutMs, this);
+    this.#writer = new ChannelWriter(channel, clock, settings.handshakeTimeoutMs, this);
     this.#parser = new RequestHeadParser(settings.headLimits);
     if (settings.handshakeTimeoutMs !== Infinity) {
       this.#deadline = settings.connection.delays.start(this, settings.handshakeTimeoutMs);
@@ -366,8 +366,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   }
 
   tellTimeout(): void {
-    const { responseTimeoutMs } = this.#settings;
-    const message = `The client has taken nothing of the response for ${responseTimeoutMs} ms`;
+    const message = `The client has taken nothing of the response for ${this.#writer.timeoutMs} ms`;
     this.#cut(new DOMException(message, "TimeoutError"));
   }
 
@@ -586,8 +585,13 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
 
   async #respond(response: Response, isHead: boolean): Promise<void> {
     // Nobody waits for it any more, but its body may hold a file.
-    if (this.#isClosed || this.#isAnswering) cancelBody(response, this.#abort?.signal.reason);
-    else await this.#answer(() => sendResponse(this.#writer, response, isHead));
+    if (this.#isClosed || this.#isAnswering) {
+      cancelBody(response, this.#abort?.signal.reason);
+      return;
+    }
+    // A refusal of this library is a part of the handshake, and has the time of that.
+    this.#writer.timeoutMs = this.#settings.responseTimeoutMs;
+    await this.#answer(() => sendResponse(this.#writer, response, isHead));
   }
 
   async #refuse(error: unknown): Promise<void> {

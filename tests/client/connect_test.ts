@@ -262,7 +262,8 @@ describe("the query of a URL", () => {
     await peer.readRequest();
     peer.send("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
     const { reason } = await connecting.untilSettled();
-    const message = "Cannot connect to ws://a/b?... through the proxy: the answer was 403 No";
+    const message =
+      "Cannot connect to ws://a/b?... through the proxy at proxy:80: the answer was 403 No";
     assertEquals((reason as Error).message, message);
   });
 });

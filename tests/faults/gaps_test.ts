@@ -22,6 +22,7 @@ type Fault = keyof typeof FAULTS;
 /** Short, as on real sockets they are waited for. */
 const TIMES = {
   handshakeTimeoutMs: 1_000,
+  responseTimeoutMs: 1_000,
   closeTimeoutMs: 400,
   keepAlive: { intervalMs: 200, timeoutMs: 400 },
 };
