@@ -254,6 +254,7 @@ describe("accept()", () => {
     assert(count < 10, `${count} messages were read`);
     let received = 0;
     for await (const _ of conn) if (++received === 20) break;
+    await settle();
     assertEquals(written.every(({ state }) => state === "resolved"), true);
     conn.abort();
   });
