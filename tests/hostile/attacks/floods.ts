@@ -103,11 +103,11 @@ export const floods: readonly Attack[] = [
   },
   {
     name: "messages of one-byte fragments without end",
-    outcome: "Close with 1009 at 1 MiB",
+    outcome: "Close with 1009 at 1 MiB; with 1013, where memory is short before",
     async run(target) {
       const fragment = clientFrame({ opcode: continuation, fin: false, payload: utf8("a") });
       const fragments = repeat(1024 * 1024 + 1, fragment);
-      await target.flood(() => refusedFragments(target, fragments, 1009));
+      await target.flood(() => refusedFragments(target, fragments, 1009, 1013));
     },
   },
   {
@@ -220,14 +220,15 @@ export const floods: readonly Attack[] = [
 async function refusedFragments(
   target: Target,
   fragments: Uint8Array,
-  code: number,
+  ...codes: number[]
 ): Promise<void> {
   const attacker = await target.open();
   attacker.send(clientFrame({ opcode: text, fin: false }), fragments);
   for (;;) {
     const { opcode, payload } = await attacker.readFrame();
     if (opcode === pong) continue;
-    assertEquals(payload[0] * 256 + payload[1], code);
+    const code = payload[0] * 256 + payload[1];
+    assert(codes.includes(code), `closed with ${code}`);
     break;
   }
   await attacker.finish();
