@@ -8,7 +8,10 @@
 
 /** Options of {@linkcode WebSocketError}. */
 export interface WebSocketErrorOptions extends ErrorOptions {
-  /** The status code to close a connection with: 1000 to 1003, 1007 to 1014 or 3000 to 4999. Default: 1000 where there is a reason, otherwise none. */
+  /**
+   * The status code to close a connection with (RFC 6455, section 7.4): 1000 to 1003, 1007 to 1014 or 3000
+   * to 4999. Default: 1000 where there is a reason, otherwise none.
+   */
   closeCode?: number | undefined;
   /** The reason that goes with it, at most 123 bytes of UTF-8. Default: `""`. */
   reason?: string | undefined;

@@ -58,8 +58,9 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
    * answered with a status from 400 to 499 other than 408, 425 and 429, or where one side ended three
    * connections in a row for what the other had sent (1002, 1003, 1007, 1009), as with 1009 for a message
    * larger than `limits.maxMessageSize`: asking again would not help. It goes on after 1008 where the server
-   * refused how far the client got, since that is not said again. A promise is awaited, unless `signal` aborts. Where it throws, rejects, or gives neither `true` nor
-   * `false`, the answer is no, and the error is reported to `onError`.
+   * refused how far the client got, since that is not said again. A promise is awaited, unless `signal`
+   * aborts. Where it throws, rejects, or gives neither `true` nor `false`, the answer is no, and the error
+   * is reported to `onError`.
    */
   shouldReconnect?: ((cause: Retry["cause"]) => boolean | Promise<boolean>) | undefined;
   /**

@@ -155,8 +155,8 @@ export interface ConnectionStats {
  * One open WebSocket.
  *
  * Receive by **one** of: iteration (`for await (const message of conn)`), `readable`, `messages()`,
- * the `message` callback of the server, or the events of `asWebSocket()`. Whichever it is, the peer is slowed when the program
- * does not keep up: the next message is not read before there is room for it.
+ * the `message` callback of the server, or the events of `asWebSocket()`. Whichever it is, the peer is
+ * slowed when the program does not keep up: the next message is not read before there is room for it.
  *
  * There is one reader at a time, as of a stream: while an iteration has begun and is not left, or `readable`
  * is locked, another one throws a `TypeError`. One behind the other goes on where that one was left.

@@ -196,7 +196,8 @@ export interface AcceptOptions<Data = unknown, Acceptance = UpgradeAcceptance<Da
   /**
    * Takes the errors of the program's own code: hooks, handlers, callbacks and listeners, those among them
    * that say what to close with. What a peer does wrong is no error of the program, and is not reported, nor
-   * is what a handler or a callback fails with as its own connection ended. Where it fails itself, the console gets both errors.
+   * is what a handler or a callback fails with as its own connection ended. Where it fails itself, the
+   * console gets both errors.
    *
    * @default {console.error}
    */
@@ -245,9 +246,10 @@ export interface HostOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data
    * `true` stands for the defaults.
    *
    * A topic whose messages are kept has at most 1,024 bytes of UTF-8. Without a
-   * {@linkcode HostOptions.broker} they are kept in memory, which counts apart from `memoryBudget`. With one it has to be a {@linkcode KeepingBroker}, such as those for Redis and NATS:
-   * what is published goes there first, and comes back to all servers in one order, also to this one; it is
-   * held until the broker has it.
+   * {@linkcode HostOptions.broker} they are kept in memory, which counts apart from `memoryBudget`. With
+   * one it has to be a {@linkcode KeepingBroker}, such as those for Redis and NATS: what is published goes
+   * there first, and comes back to all servers in one order, also to this one; it is held until the broker
+   * has it.
    *
    * @default {false}
    */
@@ -259,7 +261,8 @@ export interface HostOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data
    */
   presence?: PresenceOptions | undefined;
   /**
-   * The most connections at once: 0 or more, or `Infinity`. Past it the handshake is refused with 503.
+   * The most WebSockets at once: 0 or more, or `Infinity`. Past it the handshake is refused with 503. Plain
+   * HTTP requests are not counted: they have a place of `maxHandshakes`.
    *
    * @default {Infinity}
    */
@@ -267,8 +270,9 @@ export interface HostOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data
   /**
    * The most connections at once of one remote IP address: 0 or more, or `Infinity`. Past it the
    * handshake is refused with 503. All addresses of an IPv6 network (/64) count as one, since a single
-   * host may have all of them; IPv4 addresses within IPv6 count as IPv4. Behind a proxy all connections have the proxy's address; Unix
-   * sockets have none, and are not counted.
+   * host may have all of them; IPv4 addresses within IPv6 count as IPv4. Behind a proxy all connections
+   * have the proxy's address; Unix sockets have none, and are not counted. Plain HTTP requests are not
+   * counted either: they have a place of `maxHandshakes`.
    *
    * @default {Infinity}
    */

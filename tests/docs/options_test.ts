@@ -1,23 +1,13 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { readdirSync, readFileSync } from "node:fs";
+import { OPTION_GROUPS } from "../support/option_groups.ts";
 
 const root = new URL("../../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");
 
 const PAGES = ["README.md", ...readdirSync(new URL("docs/", root)).map((name) => `docs/${name}`)]
   .filter((path) => path.endsWith(".md"));
-
-/** The interfaces of the options that are objects themselves. */
-const GROUPS: Record<string, string> = {
-  limits: "Limits",
-  rateLimits: "RateLimits",
-  keepAlive: "KeepAlive",
-  memoryBudget: "MemoryBudgetOptions",
-  presence: "PresenceOptions",
-  resume: "ResumeOptions",
-  compression: "CompressionOptions",
-};
 
 const UNITS: Record<string, number> = {
   KiB: 1024,
@@ -65,7 +55,7 @@ function find(name: string): Option[] {
   const [outer, inner] = name.split(".");
   if (inner === undefined) return OPTIONS.filter((option) => option.name === outer);
   // Of a base interface, too: the limits of a message are among those of a connection.
-  const owners = [GROUPS[outer], ...(outer === "limits" ? ["MessageLimits"] : [])];
+  const owners = [OPTION_GROUPS[outer], ...(outer === "limits" ? ["MessageLimits"] : [])];
   return OPTIONS.filter((option) => owners.includes(option.owner) && option.name === inner);
 }
 
@@ -83,7 +73,7 @@ describe("the options that README and docs/ name", () => {
   it("exist", () => {
     let named = 0;
     for (const [page, text] of PROSE) {
-      const pattern = new RegExp(`\`((?:${Object.keys(GROUPS).join("|")})\\.\\w+)\``, "g");
+      const pattern = new RegExp(`\`((?:${Object.keys(OPTION_GROUPS).join("|")})\\.\\w+)\``, "g");
       for (const [, name] of text.matchAll(pattern)) {
         named++;
         assert(find(name).length > 0, `${page} names ${name}`);

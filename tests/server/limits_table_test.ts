@@ -12,6 +12,7 @@ import { accept, WebSocketError } from "../../mod.ts";
 import { StreamSocket } from "../support/stream_socket.ts";
 import { watch } from "../support/watch.ts";
 import { LIMITS, optionsWith } from "./limits_table.ts";
+import { OPTION_GROUPS } from "../support/option_groups.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const SOURCES = [
@@ -21,15 +22,6 @@ const SOURCES = [
   "src/connection/options.ts",
   "src/topics/presence_options.ts",
 ].map(read).join("");
-/** Where the options that are objects are described. */
-const INTERFACES: Record<string, string> = {
-  limits: "Limits",
-  rateLimits: "RateLimits",
-  keepAlive: "KeepAlive",
-  memoryBudget: "MemoryBudgetOptions",
-  presence: "PresenceOptions",
-  resume: "ResumeOptions",
-};
 const MAX_DURATION_MS = 2 ** 31 - 1;
 
 /** The number that a cell says, such as `Infinity`, 16 MiB, or 20,000 each. */
@@ -60,7 +52,7 @@ function docsOf(path: string): string {
   const [first, second] = path.split(".");
   const interfaces = second === undefined
     ? ["AcceptOptions", "HostOptions", "ConnectionOptions"]
-    : [INTERFACES[first]];
+    : [OPTION_GROUPS[first]];
   for (const name of interfaces) {
     const start = SOURCES.search(new RegExp(`export interface ${name}\\b`));
     const end = SOURCES.indexOf("\n}\n", start);
