@@ -16,7 +16,7 @@
  * @module
  */
 
-import { loadListen } from "./src/adapters/runtime.ts";
+import { loadListen } from "./src/runtimes/shared/runtime.ts";
 import { createServe, type Serve } from "./src/server/serve.ts";
 
 export * from "./src/server/mod.ts";

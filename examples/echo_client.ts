@@ -15,7 +15,7 @@ import {
   type Connection,
   type ConnectionCallbacks,
   type ConnectOptions,
-} from "../src/adapters/client.ts";
+} from "../src/runtimes/shared/client.ts";
 
 const USAGE = `usage: echo_client.ts [options] URL
 

@@ -9,7 +9,7 @@
 import { resolve } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
-import { connect, UnexpectedResponseError } from "../src/adapters/client.ts";
+import { connect, UnexpectedResponseError } from "../src/runtimes/shared/client.ts";
 import { type Server, WebSocketServer } from "../src/server/server.ts";
 
 const SETTLE_MS = 100;

@@ -8,7 +8,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { createServer } from "node:tls";
-import { loadListen } from "../../src/adapters/runtime.ts";
+import { loadListen } from "../../src/runtimes/shared/runtime.ts";
 
 // deno-lint-ignore no-explicit-any
 declare const Deno: any, Bun: any;

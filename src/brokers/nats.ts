@@ -29,7 +29,7 @@ import type {
   KeptMessagesHandler,
   MissedMessages,
   Position,
-} from "../topics/broker.ts";
+} from "../topics/cluster/broker.ts";
 import { toBrokerError, toLostError, withoutUser } from "./broker_error.ts";
 import { NatsLog } from "./nats_log.ts";
 import { NatsNames } from "./nats_names.ts";
@@ -37,7 +37,7 @@ import { NatsSubscriptions } from "./nats_subscriptions.ts";
 import { SharedAnswer } from "./shared_answer.ts";
 import { clearTimeout, setTimeout } from "../timers.ts";
 
-export type * from "../topics/broker.ts";
+export type * from "../topics/cluster/broker.ts";
 
 /** How often the connection is tried for a sign of life, in milliseconds; three without one end it. */
 const PING_INTERVAL_MS = 5_000;

@@ -10,7 +10,7 @@ import type {
   KeptMessagesHandler,
   MissedMessages,
   Position,
-} from "../topics/broker.ts";
+} from "../topics/cluster/broker.ts";
 import type { NatsNames } from "./nats_names.ts";
 import { NatsReader } from "./nats_reader.ts";
 import {

@@ -1,6 +1,6 @@
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import { decodeBase64 } from "@std/encoding/base64";
-import type { KeepWindow } from "../topics/broker.ts";
+import type { KeepWindow } from "../topics/cluster/broker.ts";
 import type { StreamMessage } from "./stream_tail.ts";
 import { isErrorObject } from "../values.ts";
 

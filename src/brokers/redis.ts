@@ -30,13 +30,13 @@ import type {
   KeptMessagesHandler,
   MissedMessages,
   Position,
-} from "../topics/broker.ts";
+} from "../topics/cluster/broker.ts";
 import { toBrokerError, toLostError, withoutUser } from "./broker_error.ts";
 import { RedisLog, type SendCommand } from "./redis_log.ts";
 import { RedisNames } from "./redis_names.ts";
 import { clearTimeout, setTimeout } from "../timers.ts";
 
-export type * from "../topics/broker.ts";
+export type * from "../topics/cluster/broker.ts";
 
 /** How often a connection is tried for a sign of life, in milliseconds. */
 const PING_INTERVAL_MS = 5_000;

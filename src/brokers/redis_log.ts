@@ -1,5 +1,10 @@
 import { Buffer } from "node:buffer";
-import type { KeepWindow, KeptMessage, MissedMessages, Position } from "../topics/broker.ts";
+import type {
+  KeepWindow,
+  KeptMessage,
+  MissedMessages,
+  Position,
+} from "../topics/cluster/broker.ts";
 import type { RedisNames } from "./redis_names.ts";
 import { RefusedError } from "./refused_error.ts";
 import { APPEND, READ } from "./redis_scripts.ts";

@@ -11,7 +11,7 @@
  * Any of them may be evicted by itself, and `log` and `ids` expire before `meta`.
  */
 
-import { MESSAGE_COST } from "../topics/message_cost.ts";
+import { MESSAGE_COST } from "../topics/fan_out/message_cost.ts";
 
 /** How much later than the last message its topic's epoch is forgotten, in milliseconds. */
 const REMEMBER_MS = 24 * 60 * 60 * 1000;

@@ -1,4 +1,4 @@
-import { MESSAGE_COST } from "../topics/message_cost.ts";
+import { MESSAGE_COST } from "../topics/fan_out/message_cost.ts";
 
 /** A message of a stream. */
 export interface StreamMessage {

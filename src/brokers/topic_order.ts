@@ -1,4 +1,4 @@
-import type { KeptMessage } from "../topics/broker.ts";
+import type { KeptMessage } from "../topics/cluster/broker.ts";
 import { clearTimeout, setTimeout } from "../timers.ts";
 
 /** How long a message waits for the one before it, in milliseconds. */

@@ -6,7 +6,7 @@ import {
   type Interface,
   moveCursor,
 } from "node:readline";
-import { Fifo } from "../connection/fifo.ts";
+import { Fifo } from "../fifo.ts";
 import type { Terminal } from "./io.ts";
 
 const PROMPT = "> ";

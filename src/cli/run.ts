@@ -1,4 +1,4 @@
-import { connect } from "../adapters/client.ts";
+import { connect } from "../runtimes/shared/client.ts";
 import type { ConnectOptions } from "../client/options.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { type CommandLine, parseCommandLine, USAGE, UsageError } from "./command_line.ts";

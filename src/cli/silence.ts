@@ -1,5 +1,5 @@
-import { type Clock, systemClock } from "../connection/clock.ts";
-import { createDeferred, type Deferred } from "../connection/promises.ts";
+import { type Clock, systemClock } from "../transport/clock.ts";
+import { createDeferred, type Deferred } from "../promises.ts";
 
 /** Finds out that nothing has arrived for a while. */
 export class Silence {

@@ -1,16 +1,16 @@
-import type { ByteChannel, Dialer } from "../connection/byte_channel.ts";
+import type { ByteChannel, Dialer } from "../transport/byte_channel.ts";
 import type { Connection } from "../connection/connection.ts";
-import { abortable } from "../connection/promises.ts";
+import { abortable } from "../promises.ts";
 import { reportError } from "../hooks.ts";
 import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { ConnectError, UnexpectedResponseError, WebSocketError } from "../errors.ts";
 import { PERMESSAGE_DEFLATE } from "../extensions/deflate_parameters.ts";
 import type { DeflateOffer, PerMessageDeflate } from "../extensions/permessage_deflate.ts";
 import { computeAccept } from "../handshake/accept_key.ts";
-import type { ExtensionOffer } from "../handshake/field_values.ts";
-import { KeptRequest } from "../handshake/kept_request.ts";
-import type { RequestHead } from "../handshake/request_head.ts";
-import type { ResponseHead } from "../handshake/response_head_parser.ts";
+import type { ExtensionOffer } from "../http1/field_values.ts";
+import { KeptRequest } from "../http1/retained_request.ts";
+import type { RequestHead } from "../http1/request_head.ts";
+import type { ResponseHead } from "../http1/response_head_parser.ts";
 import {
   createKey,
   createUpgradeRequest,
@@ -19,7 +19,7 @@ import {
 import { refuse, validateUpgradeResponse } from "../handshake/upgrade_response.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
 import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
-import { type Answer, Exchange } from "./exchange.ts";
+import { type Answer, Exchange } from "../http1/exchange.ts";
 import type { ConnectSettings } from "./options.ts";
 import { findProxy } from "./proxy.ts";
 import { encodeTunnelRequest } from "./tunnel.ts";

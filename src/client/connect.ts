@@ -1,12 +1,12 @@
-import type { Dialer } from "../connection/byte_channel.ts";
+import type { Dialer } from "../transport/byte_channel.ts";
 import { checkOptions } from "../checks.ts";
-import { type Clock, systemClock } from "../connection/clock.ts";
+import { type Clock, systemClock } from "../transport/clock.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { ConnectError } from "../errors.ts";
 import { DeflateOffer } from "../extensions/permessage_deflate.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
-import { entries } from "../handshake/field_line.ts";
-import { abortable } from "../connection/promises.ts";
+import { entries } from "../http1/field_line.ts";
+import { abortable } from "../promises.ts";
 import { Attempt } from "./attempt.ts";
 import { Deadline } from "./deadline.ts";
 import {

@@ -1,4 +1,4 @@
-import type { Clock } from "../connection/clock.ts";
+import type { Clock } from "../transport/clock.ts";
 
 /** Ends an attempt when it takes too long, or when the program's signal aborts. */
 export class Deadline {

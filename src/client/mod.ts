@@ -2,7 +2,7 @@
 
 export * from "../connection/mod.ts";
 export { ConnectError, UnexpectedResponseError } from "../errors.ts";
-export type { TlsClientOptions } from "../connection/byte_channel.ts";
+export type { TlsClientOptions } from "../transport/byte_channel.ts";
 export type { Connect } from "./connect.ts";
 export type { AttemptInfo, ConnectOptions, PerAttempt } from "./options.ts";
 export type { ProxyOptions } from "./proxy.ts";

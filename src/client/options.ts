@@ -1,4 +1,4 @@
-import type { TlsClientOptions } from "../connection/byte_channel.ts";
+import type { TlsClientOptions } from "../transport/byte_channel.ts";
 import {
   checkBoolean,
   checkFunction,
@@ -10,7 +10,7 @@ import {
   type Names,
   show,
 } from "../checks.ts";
-import { type Clock, systemClock } from "../connection/clock.ts";
+import { type Clock, systemClock } from "../transport/clock.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import {
   checkDuration,
@@ -26,8 +26,8 @@ import {
   type CompressionSettings,
   resolveCompressionOptions,
 } from "../extensions/compression_options.ts";
-import { entries, type HeaderFields } from "../handshake/field_line.ts";
-import type { RequestHeadLimits } from "../handshake/request_head_parser.ts";
+import { entries, type HeaderFields } from "../http1/field_line.ts";
+import type { RequestHeadLimits } from "../http1/request_head_parser.ts";
 import { type CallbackResult, logError, type OnError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import { type ProxyOptions, type ProxySettings, resolveProxy } from "./proxy.ts";

@@ -1,5 +1,5 @@
-import type { Clock } from "../connection/clock.ts";
-import { createDeferred } from "../connection/promises.ts";
+import type { Clock } from "../transport/clock.ts";
+import { createDeferred } from "../promises.ts";
 
 /** The waits between attempts, which the program may end. */
 export class Pause {

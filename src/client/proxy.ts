@@ -1,5 +1,5 @@
 import { checkNames, type Names } from "../checks.ts";
-import type { TlsClientOptions } from "../connection/byte_channel.ts";
+import type { TlsClientOptions } from "../transport/byte_channel.ts";
 import { isPlainObject } from "../values.ts";
 import { matchesNoProxy } from "./no_proxy.ts";
 import { parseProxyUrl, type ProxyAddress, type WebSocketAddress } from "./url.ts";

@@ -1,9 +1,9 @@
 import { CloseCode } from "../codec/close_code.ts";
 import { checkBoolean, checkFunction, checkOptions, type Names, show } from "../checks.ts";
-import { type Clock, systemClock } from "../connection/clock.ts";
+import { type Clock, systemClock } from "../transport/clock.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { checkFiniteDuration, MAX_DURATION_MS } from "../connection/options.ts";
-import { abortable } from "../connection/promises.ts";
+import { abortable } from "../promises.ts";
 import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../errors.ts";
 import { type CallbackResult, callHook, checkDecision, logError, reportError } from "../hooks.ts";

@@ -1,4 +1,4 @@
-import { RequestHead } from "../handshake/request_head.ts";
+import { RequestHead } from "../http1/request_head.ts";
 import { encodeRequestHead } from "../handshake/upgrade_request.ts";
 import type { WebSocketAddress } from "./url.ts";
 

@@ -1,4 +1,4 @@
-import { rejected } from "./promises.ts";
+import { rejected } from "../promises.ts";
 
 /**
  * Ends the waiting of one who waits for one promise after another. An `AbortSignal` does the same at

@@ -5,7 +5,7 @@ import type { Optional } from "../checks.ts";
 import type { CallbackResult } from "../hooks.ts";
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
-import type { Address } from "./byte_channel.ts";
+import type { Address } from "../transport/byte_channel.ts";
 import type { SubscribeOptions, Subscription } from "./subscriber.ts";
 
 /**

@@ -2,8 +2,8 @@ import type { PerMessageDeflate } from "../extensions/permessage_deflate.ts";
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { Position } from "../resume/position.ts";
 import { encodeNote, type Note } from "../resume/subprotocol.ts";
-import { groupOf } from "./address_group.ts";
-import type { Address } from "./byte_channel.ts";
+import { addressGroup } from "../transport/address_group.ts";
+import type { Address } from "../transport/byte_channel.ts";
 import type { Sendable } from "./connection.ts";
 import type { ResumablePeer } from "./resumable_peer.ts";
 import type { SendQueue } from "./send_queue.ts";
@@ -52,7 +52,7 @@ export class ConnectionSubscriber implements Subscriber {
   }
 
   get address(): string {
-    return groupOf(this.#owner.remoteAddress);
+    return addressGroup(this.#owner.remoteAddress);
   }
 
   get isSendable(): boolean {

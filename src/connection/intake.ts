@@ -1,6 +1,6 @@
 import { cloneBytes } from "../codec/byte_collector.ts";
 import type { Protocol } from "../protocol/protocol.ts";
-import type { ByteChannel } from "./byte_channel.ts";
+import type { ByteChannel } from "../transport/byte_channel.ts";
 import { joinChunks } from "./join_chunks.ts";
 import type { Turns, TurnTaker } from "./turns.ts";
 

@@ -1,4 +1,4 @@
-import type { DelayQueue, Delays, Waiting } from "./delays.ts";
+import type { DelayQueue, Delays, Waiting } from "../transport/delays.ts";
 import type { KeepAlive as KeepAliveOptions } from "./options.ts";
 
 /**

@@ -10,11 +10,11 @@ export {
 export type { Optional } from "../checks.ts";
 export type { CallbackResult } from "../hooks.ts";
 export { CloseCode } from "../codec/close_code.ts";
-export type { HeaderFields } from "../handshake/field_line.ts";
+export type { HeaderFields } from "../http1/field_line.ts";
 export type { CloseStatus } from "../protocol/close_payload.ts";
 export type { MessageLimits, MessageType } from "../protocol/message_receiver.ts";
 export type { CompressionOptions } from "../extensions/compression_options.ts";
-export type { Address } from "./byte_channel.ts";
+export type { Address } from "../transport/byte_channel.ts";
 export type {
   CloseInfo,
   Connection,

@@ -8,9 +8,9 @@ import {
 } from "../checks.ts";
 import { checkLimit } from "../limits.ts";
 import type { MessageLimits } from "../protocol/message_receiver.ts";
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, systemClock } from "../transport/clock.ts";
 import type { ConnectionCallbacks } from "./connection.ts";
-import { Delays } from "./delays.ts";
+import { Delays } from "../transport/delays.ts";
 import { systemTurns, Turns } from "./turns.ts";
 
 /** What happens to a message that does not fit the send queue. */

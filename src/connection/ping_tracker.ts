@@ -1,6 +1,6 @@
-import type { Clock } from "./clock.ts";
-import { Fifo } from "./fifo.ts";
-import { createDeferred, type Deferred } from "./promises.ts";
+import type { Clock } from "../transport/clock.ts";
+import { Fifo } from "../fifo.ts";
+import { createDeferred, type Deferred } from "../promises.ts";
 
 interface SentPing {
   id: number;

@@ -1,6 +1,6 @@
 import { CloseCode } from "../codec/close_code.ts";
 import { ProtocolError } from "../errors.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../transport/clock.ts";
 import type { RateLimits } from "./options.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Message } from "./connection.ts";
-import { Fifo } from "./fifo.ts";
+import { Fifo } from "../fifo.ts";
 import type { Limits } from "./options.ts";
 import { StreamedMessage } from "./streamed_message.ts";
 

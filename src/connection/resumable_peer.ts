@@ -1,7 +1,7 @@
 import type { Position } from "../resume/position.ts";
 import { encodeNote, type Hello, MAX_HELLO_SIZE, parseHello } from "../resume/subprotocol.ts";
 import { textSize } from "../text_size.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../transport/clock.ts";
 import type { Message } from "./connection.ts";
 
 /** What a position costs that is kept until its topic is subscribed to, beside the topic's characters. */

@@ -3,11 +3,11 @@ import { ownString } from "../own_string.ts";
 import { assertMessage, type Protocol } from "../protocol/protocol.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { Breaker } from "./breaker.ts";
-import type { ByteChannel } from "./byte_channel.ts";
+import type { ByteChannel } from "../transport/byte_channel.ts";
 import type { Sendable } from "./connection.ts";
-import { Fifo } from "./fifo.ts";
+import { Fifo } from "../fifo.ts";
 import type { Limits } from "./options.ts";
-import { createDeferred, type Deferred, RESOLVED } from "./promises.ts";
+import { createDeferred, type Deferred, RESOLVED } from "../promises.ts";
 import type { SharedFrames } from "./shared_memory.ts";
 import { clearTimeout, queueMicrotask, setTimeout } from "../timers.ts";
 

@@ -5,8 +5,8 @@ import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Sendable, SendableStream, SendStreamOptions } from "./connection.ts";
 import type { Breaker } from "./breaker.ts";
 import { joinChunks } from "./join_chunks.ts";
-import { MessageBody } from "./message_body.ts";
-import { abortable, RESOLVED } from "./promises.ts";
+import { MessageBody } from "./views/message_body.ts";
+import { abortable, RESOLVED } from "../promises.ts";
 import type { SendQueue } from "./send_queue.ts";
 
 const EMPTY = new Uint8Array(0);

@@ -2,7 +2,7 @@ import { ByteCollector } from "../codec/byte_collector.ts";
 import { decodeUtf8 } from "../codec/utf8.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { IncomingMessage } from "./connection.ts";
-import { type BodySource, MessageBody } from "./message_body.ts";
+import { type BodySource, MessageBody } from "./views/message_body.ts";
 
 const EMPTY: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 

@@ -12,8 +12,8 @@
  * @module
  */
 
-import { type Clock, systemClock } from "./clock.ts";
-import { Fifo } from "./fifo.ts";
+import { type Clock, systemClock } from "../transport/clock.ts";
+import { Fifo } from "../fifo.ts";
 import { setTimeout } from "../timers.ts";
 
 /** How long all connections together may work in one turn of the event loop, in milliseconds. */

@@ -16,11 +16,11 @@ import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { assertMessage, Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
 import type { PerMessageDeflate } from "../extensions/permessage_deflate.ts";
-import type { KeptRequest } from "../handshake/kept_request.ts";
+import type { KeptRequest } from "../http1/retained_request.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
 import { ESCAPE, escapeMessage, MAX_HEADER_SIZE, MAX_HELLO_SIZE } from "../resume/subprotocol.ts";
 import type { Budget, BudgetMember } from "./budget.ts";
-import type { Address, ByteChannel, ByteChannelHandler } from "./byte_channel.ts";
+import type { Address, ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
 import type {
   CloseInfo,
   Connection,
@@ -40,11 +40,11 @@ import { EndErrors } from "./end_errors.ts";
 import { closeStatusOf, isReasonless } from "./give_up.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { KeepAlive, type KeepAliveTarget } from "./keep_alive.ts";
-import { iterateMessages, iterateStreams } from "./message_iterators.ts";
-import { createReadable, createWritable, type Readable } from "./message_streams.ts";
+import { iterateMessages, iterateStreams } from "./views/message_iterators.ts";
+import { createReadable, createWritable, type Readable } from "./views/message_streams.ts";
 import { type ConnectionSettings, MAX_DURATION_MS } from "./options.ts";
 import { PingTracker } from "./ping_tracker.ts";
-import { abortable, createDeferred, type Deferred, rejected, RESOLVED } from "./promises.ts";
+import { abortable, createDeferred, type Deferred, rejected, RESOLVED } from "../promises.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import { ReceivedPing, ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
 import { ResumablePeer } from "./resumable_peer.ts";
@@ -54,7 +54,7 @@ import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
 import type { SubscribeOptions, SubscriberTopics, Subscription } from "./subscriber.ts";
 import { checkStream, sendFragments, type StreamOwner } from "./send_stream.ts";
 import { FRAGMENT_COST, MESSAGE_COST } from "./turns.ts";
-import { WebSocketView, type WebSocketViewOwner } from "./web_socket_view.ts";
+import { WebSocketView, type WebSocketViewOwner } from "./views/web_socket_view.ts";
 
 const WAIT_OPTIONS: Names<WaitOptions> = { signal: true };
 const SEND_OPTIONS: Names<SendOptions> = { ...WAIT_OPTIONS, compress: true };

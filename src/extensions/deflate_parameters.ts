@@ -1,5 +1,5 @@
 import { WebSocketError } from "../errors.ts";
-import type { ExtensionOffer } from "../handshake/field_values.ts";
+import type { ExtensionOffer } from "../http1/field_values.ts";
 
 /** The name of the extension. */
 export const PERMESSAGE_DEFLATE = "permessage-deflate";

@@ -1,5 +1,5 @@
 import type { Role } from "../codec/frame.ts";
-import type { ExtensionOffer } from "../handshake/field_values.ts";
+import type { ExtensionOffer } from "../http1/field_values.ts";
 import type { CompressionSettings } from "./compression_options.ts";
 import {
   acceptDeflateOffer,

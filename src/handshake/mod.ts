@@ -48,10 +48,10 @@
 
 export { HandshakeError, UnexpectedResponseError, WebSocketError } from "../errors.ts";
 export { computeAccept } from "./accept_key.ts";
-export type { HeaderFields } from "./field_line.ts";
-export { HeaderFieldList } from "./header_fields.ts";
-export { parseContentLength } from "./content_length.ts";
-export { type ExtensionOffer, parseExtensions, parseTokenList } from "./field_values.ts";
+export type { HeaderFields } from "../http1/field_line.ts";
+export { HeaderFieldList } from "../http1/header_fields.ts";
+export { parseContentLength } from "../http1/content_length.ts";
+export { type ExtensionOffer, parseExtensions, parseTokenList } from "../http1/field_values.ts";
 export {
   isUpgrade,
   type UpgradeRequest,
@@ -60,9 +60,9 @@ export {
   type ValidateUpgradeOptions,
 } from "./negotiate.ts";
 export { type OriginCheck, type OriginPolicy, validateOriginPolicy } from "./origin.ts";
-export { toRequest } from "./request.ts";
-export { RequestHead } from "./request_head.ts";
-export { type RequestHeadLimits, RequestHeadParser } from "./request_head_parser.ts";
+export { toRequest } from "../http1/request.ts";
+export { RequestHead } from "../http1/request_head.ts";
+export { type RequestHeadLimits, RequestHeadParser } from "../http1/request_head_parser.ts";
 export {
   encodeRefusal,
   encodeResponseHead,
@@ -70,8 +70,8 @@ export {
   type RefusalOptions,
   type ResponseHeadOptions,
   type SwitchingProtocols,
-} from "./response_head.ts";
-export { ResponseHead, ResponseHeadParser } from "./response_head_parser.ts";
+} from "../http1/response_head.ts";
+export { ResponseHead, ResponseHeadParser } from "../http1/response_head_parser.ts";
 export { selectSubprotocol } from "./subprotocol.ts";
 export {
   createKey,

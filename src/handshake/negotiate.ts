@@ -6,10 +6,10 @@ import {
   isProtocolList,
   parseExtensions,
   parseTokenList,
-} from "./field_values.ts";
+} from "../http1/field_values.ts";
 import { checkOrigin, checkOriginPolicy, type OriginPolicy } from "./origin.ts";
-import type { RequestHead } from "./request_head.ts";
-import { resolveTarget } from "./request_target.ts";
+import type { RequestHead } from "../http1/request_head.ts";
+import { resolveTarget } from "../http1/request_target.ts";
 
 /** How to validate an upgrade request. */
 export interface ValidateUpgradeOptions {

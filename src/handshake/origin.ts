@@ -1,8 +1,8 @@
 import { HandshakeError } from "../errors.ts";
 import { show } from "../checks.ts";
 import { checkDecision, refusePromise } from "../hooks.ts";
-import { parseAuthority } from "./authority.ts";
-import type { RequestHead } from "./request_head.ts";
+import { parseAuthority } from "../http1/authority.ts";
+import type { RequestHead } from "../http1/request_head.ts";
 
 /**
  * Which origins may connect, where a request has an `Origin` header: browsers always send it, and

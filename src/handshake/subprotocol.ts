@@ -1,4 +1,4 @@
-import { isToken } from "./characters.ts";
+import { isToken } from "../http1/characters.ts";
 
 /**
  * Checks the subprotocol an application selected against those the client offered. None is ever

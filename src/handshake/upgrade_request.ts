@@ -1,9 +1,9 @@
 import { encodeBase64 } from "@std/encoding/base64";
 import { checkList, checkOptions, checkString, type Names, show } from "../checks.ts";
-import { isToken } from "./characters.ts";
-import { encodeField, entries, HANDSHAKE_FIELDS, type HeaderFields } from "./field_line.ts";
-import { encodeLatin1 } from "./latin1.ts";
-import { RequestHead } from "./request_head.ts";
+import { isToken } from "../http1/characters.ts";
+import { encodeField, entries, HANDSHAKE_FIELDS, type HeaderFields } from "../http1/field_line.ts";
+import { encodeLatin1 } from "../http1/latin1.ts";
+import { RequestHead } from "../http1/request_head.ts";
 
 /** What a client asks for. */
 export interface UpgradeRequestOptions {

@@ -1,8 +1,8 @@
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { checkList, checkOptions, checkString, type Names } from "../checks.ts";
 import { UnexpectedResponseError } from "../errors.ts";
-import { type ExtensionOffer, includesToken, parseExtensions } from "./field_values.ts";
-import type { ResponseHead } from "./response_head_parser.ts";
+import { type ExtensionOffer, includesToken, parseExtensions } from "../http1/field_values.ts";
+import type { ResponseHead } from "../http1/response_head_parser.ts";
 
 /** What a server agreed to. */
 export interface UpgradeResponse {

@@ -1,7 +1,7 @@
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { checkBoolean, checkOptions, type Names } from "../checks.ts";
 import { reportError } from "../hooks.ts";
-import { type ByteStreamPair, StreamChannel } from "../connection/stream_channel.ts";
+import { type ByteStreamPair, StreamChannel } from "../transport/stream_channel.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { type HandshakeError, WebSocketError } from "../errors.ts";
 import { DeflateNegotiator } from "../extensions/permessage_deflate.ts";

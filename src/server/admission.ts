@@ -1,7 +1,7 @@
-import type { Address } from "../connection/byte_channel.ts";
+import type { Address } from "../transport/byte_channel.ts";
 import { HandshakeError } from "../errors.ts";
 import { checkLimit } from "../limits.ts";
-import { addressGroup } from "./address_group.ts";
+import { addressGroup } from "../transport/address_group.ts";
 import type { HostOptions } from "./options.ts";
 
 /** Counts connections, and tells whether there may be one more. */

@@ -2,7 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Connection, Sendable } from "../connection/connection.ts";
-import type { PresentMember } from "../topics/presence_options.ts";
+import type { PresentMember } from "../topics/presence/options.ts";
 import type { ServerStats } from "./stats.ts";
 
 /** How a server is shut down. */

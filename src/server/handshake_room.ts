@@ -1,6 +1,6 @@
-import type { Address } from "../connection/byte_channel.ts";
-import type { Clock } from "../connection/clock.ts";
-import { addressGroup } from "./address_group.ts";
+import type { Address } from "../transport/byte_channel.ts";
+import type { Clock } from "../transport/clock.ts";
+import { addressGroup } from "../transport/address_group.ts";
 import { Crowd } from "./crowd.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { Clock } from "../connection/clock.ts";
+import type { Clock } from "../transport/clock.ts";
 import type { ConnectionCallbacks } from "../connection/connection.ts";
 import { contextSize } from "../extensions/permessage_deflate.ts";
 import { checkFunction, checkMethods, checkNames, checkSignal, show } from "../checks.ts";
@@ -13,10 +13,10 @@ import {
   largestPiece,
   resolveAcceptOptions,
 } from "./options.ts";
-import type { Broker } from "../topics/broker.ts";
-import type { ResumeSettings } from "../topics/memory_keeper.ts";
+import type { Broker } from "../topics/cluster/broker.ts";
+import type { ResumeSettings } from "../topics/retention/memory_store.ts";
 import { resolveResume } from "./resume_options.ts";
-import { type PresenceSettings, resolvePresenceOptions } from "../topics/presence_options.ts";
+import { type PresenceSettings, resolvePresenceOptions } from "../topics/presence/options.ts";
 import type { ServerEvent } from "./stats.ts";
 
 /** The options and the handler of whatever keeps connections, checked and complete. */

@@ -1,5 +1,5 @@
 import type { Budget, BudgetMember } from "../connection/budget.ts";
-import type { Clock } from "../connection/clock.ts";
+import type { Clock } from "../transport/clock.ts";
 import { withDefaults } from "../connection/options.ts";
 import { checkLimit } from "../limits.ts";
 import type { HostOptions } from "./options.ts";

@@ -3,10 +3,10 @@
 export * from "../connection/mod.ts";
 export { HandshakeError, ListenError } from "../errors.ts";
 export type { OriginCheck, OriginPolicy } from "../handshake/origin.ts";
-export type { ByteStreamPair } from "../connection/stream_channel.ts";
-export type { TlsCertificate } from "../connection/byte_channel.ts";
-export type * from "../topics/broker.ts";
-export type { PresenceChange, PresenceOptions, PresentMember } from "../topics/presence_options.ts";
+export type { ByteStreamPair } from "../transport/stream_channel.ts";
+export type { TlsCertificate } from "../transport/byte_channel.ts";
+export type * from "../topics/cluster/broker.ts";
+export type { PresenceChange, PresenceOptions, PresentMember } from "../topics/presence/options.ts";
 export { accept, type AcceptStreamOptions } from "./accept.ts";
 export type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
 export type {

@@ -1,7 +1,7 @@
 import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
 import type { Budget, BudgetMember } from "../connection/budget.ts";
-import type { Address, ByteChannel, ByteChannelHandler } from "../connection/byte_channel.ts";
-import type { DelayQueue, Waiting } from "../connection/delays.ts";
+import type { Address, ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
+import type { DelayQueue, Waiting } from "../transport/delays.ts";
 import { MAX_DURATION_MS } from "../connection/options.ts";
 import { joinChunks } from "../connection/join_chunks.ts";
 import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
@@ -9,21 +9,21 @@ import { HandshakeError } from "../errors.ts";
 import { isError, reportError, saysAborted } from "../hooks.ts";
 import type { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
 import { computeAccept } from "../handshake/accept_key.ts";
-import { parseContentLength } from "../handshake/content_length.ts";
+import { parseContentLength } from "../http1/content_length.ts";
 import { isUpgrade, upgradeRequired, validateUpgrade } from "../handshake/negotiate.ts";
 import { askOrigin } from "../handshake/origin.ts";
-import { KeptRequest, sizeOfRequest } from "../handshake/kept_request.ts";
-import { copyText } from "../handshake/latin1.ts";
-import { toRequest } from "../handshake/request.ts";
-import { checkRequestParts, type RequestParts } from "../handshake/request_parts.ts";
-import type { RequestHead } from "../handshake/request_head.ts";
-import { RequestHeadParser } from "../handshake/request_head_parser.ts";
-import { parseHost } from "../handshake/request_target.ts";
-import { encodeRefusal, encodeSwitchingProtocols } from "../handshake/response_head.ts";
-import { entries } from "../handshake/field_line.ts";
+import { KeptRequest, sizeOfRequest } from "../http1/retained_request.ts";
+import { copyText } from "../http1/latin1.ts";
+import { toRequest } from "../http1/request.ts";
+import { checkRequestParts, type RequestParts } from "../http1/request_parts.ts";
+import type { RequestHead } from "../http1/request_head.ts";
+import { RequestHeadParser } from "../http1/request_head_parser.ts";
+import { parseHost } from "../http1/request_target.ts";
+import { encodeRefusal, encodeSwitchingProtocols } from "../http1/response_head.ts";
+import { entries } from "../http1/field_line.ts";
 import { selectSubprotocol } from "../handshake/subprotocol.ts";
 import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
-import { ChannelWriter, PIECE_SIZE } from "./channel_writer.ts";
+import { ChannelWriter, PIECE_SIZE } from "../http1/channel_writer.ts";
 import { checkAcceptance, checkResponse, isResponse } from "./answers.ts";
 import type { HandshakePlace } from "./handshake_room.ts";
 import {
@@ -32,7 +32,7 @@ import {
   type RequestInfo,
   type UpgradeAcceptance,
 } from "./options.ts";
-import { cancelBody, sendResponse } from "./send_response.ts";
+import { cancelBody, sendResponse } from "../http1/send_response.ts";
 import { ShutdownNotice } from "./shutdown_notice.ts";
 
 /** A WebSocket that was agreed upon, and what the connection needs to begin. */

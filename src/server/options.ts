@@ -1,5 +1,5 @@
-import type { Address, ListenTarget, TlsCertificate } from "../connection/byte_channel.ts";
-import { type Clock, systemClock } from "../connection/clock.ts";
+import type { Address, ListenTarget, TlsCertificate } from "../transport/byte_channel.ts";
+import { type Clock, systemClock } from "../transport/clock.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import {
   checkDuration,
@@ -15,7 +15,7 @@ import {
   resolveCompressionOptions,
 } from "../extensions/compression_options.ts";
 import { type OriginCheck, type OriginPolicy, validateOriginPolicy } from "../handshake/origin.ts";
-import type { HeaderFields } from "../handshake/field_line.ts";
+import type { HeaderFields } from "../http1/field_line.ts";
 import {
   checkFunction,
   checkInteger,
@@ -28,9 +28,9 @@ import {
 import { type CallbackResult, logError, type OnError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import type { MemoryBudgetOptions } from "./memory_budget.ts";
-import type { Broker } from "../topics/broker.ts";
+import type { Broker } from "../topics/cluster/broker.ts";
 import type { ResumeOptions } from "./resume_options.ts";
-import type { PresenceOptions } from "../topics/presence_options.ts";
+import type { PresenceOptions } from "../topics/presence/options.ts";
 import type { ServerEvent } from "./stats.ts";
 
 /** What is known of a request besides the request itself. */

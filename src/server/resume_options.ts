@@ -2,8 +2,8 @@ import { checkFunction, type Optional } from "../checks.ts";
 import { checkDuration, withDefaults } from "../connection/options.ts";
 import { callHook, checkDecision, refusePromise } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
-import type { Broker } from "../topics/broker.ts";
-import type { ResumeSettings } from "../topics/memory_keeper.ts";
+import type { Broker } from "../topics/cluster/broker.ts";
+import type { ResumeSettings } from "../topics/retention/memory_store.ts";
 
 /** What is kept of published messages, for clients that come back. */
 export interface ResumeOptions {

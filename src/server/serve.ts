@@ -1,5 +1,5 @@
-import type { Listen } from "../connection/byte_channel.ts";
-import type { Clock } from "../connection/clock.ts";
+import type { Listen } from "../transport/byte_channel.ts";
+import type { Clock } from "../transport/clock.ts";
 import type { ConnectionCallbacks } from "../connection/connection.ts";
 import type {
   AcceptedData,

@@ -1,4 +1,4 @@
-import type { Clock } from "../connection/clock.ts";
+import type { Clock } from "../transport/clock.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { CloseStatus } from "../protocol/close_payload.ts";
 

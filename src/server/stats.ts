@@ -1,6 +1,6 @@
-import type { Address } from "../connection/byte_channel.ts";
-import type { Topics } from "../topics/topics.ts";
-import type { BrokerEvent, BrokerStats } from "../topics/broker.ts";
+import type { Address } from "../transport/byte_channel.ts";
+import type { Topics } from "../topics/fan_out/topics.ts";
+import type { BrokerEvent, BrokerStats } from "../topics/cluster/broker.ts";
 import type { CloseInfo, Connection, ConnectionStats } from "../connection/connection.ts";
 
 /** What a server has done so far, and how it stands. */

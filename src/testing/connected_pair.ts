@@ -1,7 +1,7 @@
 import type { ConnectOptions } from "../client/options.ts";
 import { parseWebSocketUrl, type WebSocketAddress } from "../client/url.ts";
 import { checkFunction, checkNames, checkOptions, type Names } from "../checks.ts";
-import type { Clock } from "../connection/clock.ts";
+import type { Clock } from "../transport/clock.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import type { CallbackResult } from "../hooks.ts";
 import {

@@ -1,4 +1,4 @@
-import type { Clock } from "../connection/clock.ts";
+import type { Clock } from "../transport/clock.ts";
 import { settle } from "./turn.ts";
 
 interface Timer {

@@ -1,6 +1,6 @@
-import type { Address } from "../connection/byte_channel.ts";
-import type { Clock } from "../connection/clock.ts";
-import { OrderedChannel } from "../connection/ordered_channel.ts";
+import type { Address } from "../transport/byte_channel.ts";
+import type { Clock } from "../transport/clock.ts";
+import { OrderedChannel } from "../transport/ordered_channel.ts";
 import type { Link } from "./link.ts";
 import { MemoryWire } from "./memory_wire.ts";
 import { queueMicrotask } from "../timers.ts";

@@ -8,8 +8,8 @@ import type {
   DialTarget,
   Listen,
   ListenTarget,
-} from "../connection/byte_channel.ts";
-import { type Clock, CLOCK_METHODS, systemClock } from "../connection/clock.ts";
+} from "../transport/byte_channel.ts";
+import { type Clock, CLOCK_METHODS, systemClock } from "../transport/clock.ts";
 import { checkFunction, checkMethods, checkOptions, type Names } from "../checks.ts";
 import type { Connection } from "../connection/connection.ts";
 import { ConnectError, ListenError } from "../errors.ts";

@@ -1,5 +1,5 @@
 import { cloneBytes } from "../codec/byte_collector.ts";
-import type { Clock } from "../connection/clock.ts";
+import type { Clock } from "../transport/clock.ts";
 import { checkFiniteDuration } from "../connection/options.ts";
 import { logError, refusePromise } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";

@@ -51,7 +51,7 @@
 
 export type { ConnectOptions } from "../client/options.ts";
 export type { Connect } from "../client/connect.ts";
-export type { Clock } from "../connection/clock.ts";
+export type { Clock } from "../transport/clock.ts";
 export { type ConnectedPair, connectedPair, type PairOptions } from "./connected_pair.ts";
 export { FakeClock } from "./fake_clock.ts";
 export { type Link, randomSizes, type Wire } from "./link.ts";

@@ -21,7 +21,7 @@ const LAYERS = [
   "testing",
   "cli",
   "brokers",
-  "adapters",
+  "runtimes",
   "client",
   "server",
   "topics",
@@ -30,6 +30,8 @@ const LAYERS = [
   "protocol",
   "extensions",
   "handshake",
+  "http1",
+  "transport",
   "codec",
 ];
 const BOTTOM = LAYERS.length;
@@ -37,8 +39,8 @@ const BOTTOM = LAYERS.length;
 /** The programs: what Node has, and the others with it, is theirs to use. */
 const PROGRAM = /^src\/cli\//;
 /** What loads only on one runtime, or is of use there only. */
-const RUNTIME_ADAPTER = /^src\/adapters\/(deno|bun|node)\w*\.ts$/;
-/** The only file below the adapters that needs something of Node's: all three runtimes have it. */
+const RUNTIME_ADAPTER = /^src\/runtimes\/(deno|bun|node)\//;
+/** The only file below the runtimes that needs something of Node's: all three runtimes have it. */
 const ZLIB = "src/extensions/zlib.ts";
 /** The packages that published code may import. */
 const PACKAGES = /^@std\/(?:encoding|crypto)(?:\/|$)/;
@@ -138,7 +140,7 @@ function checkImport(file: string, { specifier, kind }: Import): string | undefi
   if (specifier === undefined) return "imports what is not a literal";
   if (/^node:timers(?:\/|$)/.test(specifier)) return `imports "${specifier}"`;
   if (specifier.startsWith("node:")) {
-    const isAllowed = file.startsWith("src/adapters/") || PROGRAM.test(file) ||
+    const isAllowed = file.startsWith("src/runtimes/") || PROGRAM.test(file) ||
       (file.startsWith("src/brokers/") && specifier === BUFFER) ||
       (file === ZLIB && specifier === "node:zlib" && kind === "dynamic");
     return isAllowed ? undefined : `imports "${specifier}"`;
@@ -164,7 +166,7 @@ function checkImport(file: string, { specifier, kind }: Import): string | undefi
 
 function isForbidden(file: string, name: string): boolean {
   if (name === "process" && PROGRAM.test(file)) return false;
-  if (RUNTIME_NAMES.has(name)) return !file.startsWith("src/adapters/");
+  if (RUNTIME_NAMES.has(name)) return !file.startsWith("src/runtimes/");
   if (!SYNCHRONOUS.test(file)) return false;
   return CLOCK_NAMES.has(name) || (PROMISE_NAMES.has(name) && !STREAMS.test(file));
 }

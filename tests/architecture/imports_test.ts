@@ -19,7 +19,7 @@ async function readSources(): Promise<Map<string, string>> {
 }
 
 describe("the import graph", () => {
-  it("points downward, and keeps the runtimes in the adapters", async () => {
+  it("points downward, and keeps the runtimes in their folders", async () => {
     const sources = await readSources();
     assertGreater(sources.size, 20);
     assertEquals([...sources].flatMap(([file, source]) => checkFile(file, source)), []);
@@ -38,12 +38,12 @@ describe("the import graph", () => {
 
 const ALLOWED: [file: string, source: string][] = [
   ["mod.ts", 'export { serve } from "./src/server/serve.ts";'],
-  ["mod.ts", 'const adapter = await import("./src/adapters/deno.ts");'],
-  ["mod.ts", 'import type { A } from "./src/adapters/node.ts";'],
-  ["src/adapters/node.ts", 'import { Socket } from "node:net"; process.on("exit", f);'],
-  ["src/adapters/deno.ts", 'import type { ByteChannel } from "../connection/byte_channel.ts";'],
-  ["src/cli/a.ts", 'import process from "node:process"; import "../adapters/client.ts";'],
-  ["src/adapters/bun.ts", 'import { BunChannel } from "./bun_channel.ts";'],
+  ["mod.ts", 'const adapter = await import("./src/runtimes/deno/mod.ts");'],
+  ["mod.ts", 'import type { A } from "./src/runtimes/node/mod.ts";'],
+  ["src/runtimes/node/mod.ts", 'import { Socket } from "node:net"; process.on("exit", f);'],
+  ["src/runtimes/deno/mod.ts", 'import type { A } from "../../transport/byte_channel.ts";'],
+  ["src/cli/a.ts", 'import process from "node:process"; import "../runtimes/shared/client.ts";'],
+  ["src/runtimes/bun/mod.ts", 'import { BunChannel } from "./channel.ts";'],
   ["src/connection/a.ts", 'import { B } from "./b.ts"; clock.setTimeout(f, clock.now());'],
   ["src/connection/a.ts", 'import { setTimeout } from "../timers.ts"; setTimeout(f, 1);'],
   ["src/connection/a.ts", 'import { setTimeout } from "../timers.ts"; let a: typeof setTimeout;'],
@@ -62,7 +62,7 @@ const ALLOWED: [file: string, source: string][] = [
 ];
 
 const REFUSED: [file: string, source: string, problem: string][] = [
-  ["mod.ts", 'import "./src/adapters/bun.ts";', "src/adapters/bun.ts statically"],
+  ["mod.ts", 'import "./src/runtimes/bun/mod.ts";', "src/runtimes/bun/mod.ts statically"],
   ["src/cli/a.ts", "setInterval(f, 1);", "the global setInterval"],
   ["src/server/a.ts", "globalThis.setTimeout(f, 1);", "the global setTimeout"],
   ["src/server/a.ts", "const { setImmediate } = globalThis;", "the global setImmediate"],
@@ -71,12 +71,12 @@ const REFUSED: [file: string, source: string, problem: string][] = [
   ["src/server/a.ts", "const a = globalThis.performance;", "the global performance"],
   ["src/server/a.ts", 'import { setTimeout } from "./timers.ts"; setTimeout(f);', "setTimeout"],
   [
-    "src/adapters/a.ts",
+    "src/runtimes/node/a.ts",
     'import * as timers from "node:timers/promises";',
     'imports "node:timers',
   ],
-  ["mod.ts", 'export * from "./src/adapters/node.ts";', "src/adapters/node.ts statically"],
-  ["mod.ts", "await import(`./src/adapters/${name}.ts`);", "not a literal"],
+  ["mod.ts", 'export * from "./src/runtimes/node/mod.ts";', "src/runtimes/node/mod.ts statically"],
+  ["mod.ts", "await import(`./src/runtimes/${name}.ts`);", "not a literal"],
   ["mod.ts", 'await import("./src/" + name);', "not a literal"],
   ["mod.ts", "if (typeof Deno !== 'undefined') f();", "names Deno"],
   ["mod.ts", "if (globalThis.Bun) f();", "names Bun"],
@@ -88,14 +88,14 @@ const REFUSED: [file: string, source: string, problem: string][] = [
   ["src/testing/a.ts", "const a = Deno.test;", "names Deno"],
   ["src/server/a.ts", 'import { FakeClock } from "../testing/fake_clock.ts";', "above it"],
   ["src/cli/a.ts", "Deno.exit(1);", "names Deno"],
-  ["src/cli/a.ts", 'import "../adapters/node.ts";', "statically"],
-  ["src/adapters/a.ts", 'import { a } from "../cli/a.ts";', "above it"],
+  ["src/cli/a.ts", 'import "../runtimes/node/mod.ts";', "statically"],
+  ["src/runtimes/node/a.ts", 'import { a } from "../../cli/a.ts";', "above it"],
   ["src/server/a.ts", 'import net from "node:net";', 'imports "node:net"'],
   ["src/server/a.ts", 'import ws from "ws";', 'the package "ws"'],
-  ["src/server/a.ts", 'import { a } from "../adapters/streams.ts";', "above it"],
+  ["src/server/a.ts", 'import { a } from "../runtimes/streams.ts";', "above it"],
   ["src/server/a.ts", 'import { a } from "../../mod.ts";', "above it"],
-  ["src/adapters/a.ts", 'import { listen } from "./deno.ts";', "statically"],
-  ["src/adapters/node.ts", 'import { BunChannel } from "./bun_channel.ts";', "statically"],
+  ["src/runtimes/shared/a.ts", 'import { listen } from "../deno/listen.ts";', "statically"],
+  ["src/runtimes/node/mod.ts", 'import { BunChannel } from "../bun/channel.ts";', "statically"],
   ["src/connection/a.ts", 'import type { A } from "../server/a.ts";', "above it"],
   ["src/connection/a.ts", 'type A = import("../server/a.ts").A;', "above it"],
   ["src/protocol/a.ts", 'export { a } from "../connection/a.ts";', "above it"],

@@ -4,7 +4,10 @@ import fc from "fast-check";
 import { encodeSubject } from "../../src/brokers/nats_subject.ts";
 import { natsBroker } from "../../src/brokers/nats.ts";
 import { redisBroker } from "../../src/brokers/redis.ts";
-import { decodeBrokerMessage, encodeBrokerMessage } from "../../src/topics/broker_message.ts";
+import {
+  decodeBrokerMessage,
+  encodeBrokerMessage,
+} from "../../src/topics/cluster/broker_message.ts";
 
 const ID = Uint8Array.from({ length: 16 }, (_, index) => index);
 const OTHER_ID = new Uint8Array(16);

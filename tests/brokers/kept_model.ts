@@ -5,7 +5,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import type { Position } from "../../src/topics/broker.ts";
+import type { Position } from "../../src/topics/cluster/broker.ts";
 import type { KeptServer } from "./kept_server.ts";
 
 /** What a message costs besides its bytes. */

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { ConnectAgain } from "../../src/client/connect.ts";
 import { createReconnecting } from "../../src/client/reconnecting.ts";
 import type { Connection, Server } from "../../src/server/mod.ts";
-import { decodeBrokerMessage } from "../../src/topics/broker_message.ts";
+import { decodeBrokerMessage } from "../../src/topics/cluster/broker_message.ts";
 import { FakeClock, MemoryNetwork, randomSizes } from "../../src/testing/mod.ts";
 import { settle } from "../support/turn.ts";
 import { FakeKeepingBroker, FakeLog, type Random } from "./fake_keeping_broker.ts";

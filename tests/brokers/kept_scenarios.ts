@@ -6,7 +6,7 @@
 
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import type { KeptMessage } from "../../src/topics/broker.ts";
+import type { KeptMessage } from "../../src/topics/cluster/broker.ts";
 import { Model } from "./kept_model.ts";
 import { textsOf, WIDE, withKeptServers } from "./kept_server.ts";
 import { type Kind, untilAnswered } from "./real_broker.ts";

@@ -10,7 +10,7 @@ import type {
   KeptMessage,
   MissedMessages,
   Position,
-} from "../../src/topics/broker.ts";
+} from "../../src/topics/cluster/broker.ts";
 import { decodeUtf8, utf8 } from "../support/raw_client.ts";
 import { Waiter } from "../support/waiter.ts";
 import type { RealBroker } from "./real_broker.ts";

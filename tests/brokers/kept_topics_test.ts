@@ -4,7 +4,7 @@ import type { BrokerEvent } from "../../src/server/mod.ts";
 import { ResumingClient } from "../resume/resuming_client.ts";
 import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
-import { encodeBrokerMessage, ID_LENGTH } from "../../src/topics/broker_message.ts";
+import { encodeBrokerMessage, ID_LENGTH } from "../../src/topics/cluster/broker_message.ts";
 import { FakeKeepingBroker, FakeLog } from "./fake_keeping_broker.ts";
 
 /** A server whose broker answers when a test says so. */

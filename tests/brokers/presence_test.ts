@@ -2,7 +2,7 @@
 
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { connect } from "../../src/adapters/client.ts";
+import { connect } from "../../src/runtimes/shared/client.ts";
 import type { Connection, PresentMember } from "../../mod.ts";
 import { type ForeignModule, TestProcess } from "../support/child_process.ts";
 import { type Kind, natsKinds, type RealBroker, redisKinds, untilAnswered } from "./real_broker.ts";

@@ -14,7 +14,7 @@ import process from "node:process";
 import { natsBroker } from "../../src/brokers/nats.ts";
 import { encodeSubject } from "../../src/brokers/nats_subject.ts";
 import { redisBroker } from "../../src/brokers/redis.ts";
-import type { KeepingBroker } from "../../src/topics/broker.ts";
+import type { KeepingBroker } from "../../src/topics/cluster/broker.ts";
 import { decodeUtf8, utf8 } from "../support/raw_client.ts";
 import { skipUnless } from "../support/skip.ts";
 

@@ -2,7 +2,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { Address } from "../../mod.ts";
 import type { MissedMessages, Position, ResumeOptions } from "../../src/server/mod.ts";
-import { encodeBrokerMessage, ID_LENGTH } from "../../src/topics/broker_message.ts";
+import { encodeBrokerMessage, ID_LENGTH } from "../../src/topics/cluster/broker_message.ts";
 import { ResumingClient } from "../resume/resuming_client.ts";
 import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";

@@ -7,7 +7,7 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { type BrokerEvent, type Connection, serve, type Server } from "../../mod.ts";
-import { connect } from "../../src/adapters/client.ts";
+import { connect } from "../../src/runtimes/shared/client.ts";
 import { TestProcess } from "../support/child_process.ts";
 import { Waiter } from "../support/waiter.ts";
 import type { Kind, RealBroker } from "./real_broker.ts";

@@ -6,7 +6,7 @@
 
 import { type ConnectAgain, createConnect } from "../../src/client/connect.ts";
 import { createReconnecting } from "../../src/client/reconnecting.ts";
-import { loadDialer } from "../../src/adapters/runtime.ts";
+import { loadDialer } from "../../src/runtimes/shared/runtime.ts";
 import type { Connection } from "../../mod.ts";
 import { Waiter } from "../support/waiter.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { connect } from "../../src/adapters/client.ts";
+import { connect } from "../../src/runtimes/shared/client.ts";
 import type {
   BrokerEvent,
   Connection,

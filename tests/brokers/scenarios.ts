@@ -6,7 +6,7 @@
 
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertGreater, assertLess, assertMatch } from "@std/assert";
-import { connect } from "../../src/adapters/client.ts";
+import { connect } from "../../src/runtimes/shared/client.ts";
 import type { Connection, LagPolicy, Message, ServeOptions, Subscription } from "../../mod.ts";
 import { TestProcess } from "../support/child_process.ts";
 import { onThreeRuntimes } from "./three_runtimes.ts";

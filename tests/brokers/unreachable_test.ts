@@ -5,7 +5,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { serve, type ServerEvent } from "../../mod.ts";
 import { natsBroker } from "../../src/brokers/nats.ts";
 import { redisBroker } from "../../src/brokers/redis.ts";
-import type { Broker } from "../../src/topics/broker.ts";
+import type { Broker } from "../../src/topics/cluster/broker.ts";
 
 /** A port that nobody listens on. */
 async function freePort(): Promise<number> {

@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { type Handler, serve } from "../../mod.ts";
-import { connect } from "../../src/adapters/client.ts";
+import { connect } from "../../src/runtimes/shared/client.ts";
 import { WebSocketLog } from "../connection/web_socket_log.ts";
 
 /** Runs a server on a real port for as long as `body` takes. */

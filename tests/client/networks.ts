@@ -5,7 +5,7 @@
  */
 
 import { serve } from "../../mod.ts";
-import { connect, reconnecting } from "../../src/adapters/client.ts";
+import { connect, reconnecting } from "../../src/runtimes/shared/client.ts";
 import type { Connect } from "../../src/client/connect.ts";
 import type { Reconnecting } from "../../src/client/reconnecting.ts";
 import type { Serve } from "../../src/server/serve.ts";

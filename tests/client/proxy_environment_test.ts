@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import process from "node:process";
-import { connect } from "../../src/adapters/client.ts";
+import { connect } from "../../src/runtimes/shared/client.ts";
 import { serve } from "../../mod.ts";
 import { MemoryNetwork } from "../../src/testing/mod.ts";
 import { matchesNoProxy } from "../../src/client/no_proxy.ts";

@@ -12,7 +12,7 @@ import type {
   Dialer,
   DialTarget,
   TlsClientOptions,
-} from "../../src/connection/byte_channel.ts";
+} from "../../src/transport/byte_channel.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 import { MemoryChannel, type MemorySocket } from "../support/memory_channel.ts";
 import { RawClient } from "../support/raw_client.ts";

@@ -2,12 +2,12 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { connect, reconnecting } from "../../src/adapters/client.ts";
+import { connect, reconnecting } from "../../src/runtimes/shared/client.ts";
 import type { ConnectOptions } from "../../src/client/options.ts";
 import { ConnectError, UnexpectedResponseError } from "../../src/errors.ts";
 import { type Handler, serve, type ServeOptions } from "../../mod.ts";
-import { canCount, countSettledSockets, untilSockets } from "../adapters/descriptors.ts";
-import { withFolder } from "../adapters/server.ts";
+import { canCount, countSettledSockets, untilSockets } from "../runtimes/descriptors.ts";
+import { withFolder } from "../runtimes/server.ts";
 import { skipUnless } from "../support/skip.ts";
 
 const pem = (name: string) =>

@@ -6,7 +6,7 @@
 
 import { after, before, describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { connect, type ConnectOptions } from "../../src/adapters/client.ts";
+import { connect, type ConnectOptions } from "../../src/runtimes/shared/client.ts";
 import type { Connection, ConnectionCallbacks } from "../../src/connection/connection.ts";
 import type { Section } from "./case.ts";
 import { compressionFrames } from "./cases/compression_frames.ts";

@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import type { Clock } from "../../src/connection/clock.ts";
-import { Delays, type Waiting } from "../../src/connection/delays.ts";
+import type { Clock } from "../../src/transport/clock.ts";
+import { Delays, type Waiting } from "../../src/transport/delays.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 
 /** A clock that counts the timers it has, and delays that note who expires. */

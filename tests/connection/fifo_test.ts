@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { Fifo } from "../../src/connection/fifo.ts";
+import { Fifo } from "../../src/fifo.ts";
 
 describe("Fifo", () => {
   it("gives what was pushed, in order", () => {

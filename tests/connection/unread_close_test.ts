@@ -7,7 +7,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { serve } from "../../mod.ts";
-import { connect } from "../../src/adapters/client.ts";
+import { connect } from "../../src/runtimes/shared/client.ts";
 import type { CloseInfo, Connection, Message } from "../../src/server/mod.ts";
 import { connectedPair, FakeClock, receiveMessage } from "../../src/testing/mod.ts";
 import { textFrame } from "../support/raw_client.ts";

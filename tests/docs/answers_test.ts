@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { createConnection } from "node:net";
-import { connect, type Connection } from "../../src/adapters/client.ts";
+import { connect, type Connection } from "../../src/runtimes/shared/client.ts";
 import { receiveMessage } from "../../src/testing/mod.ts";
 import { TestProcess } from "../support/child_process.ts";
 import { textFrame } from "../support/raw_client.ts";

@@ -8,7 +8,7 @@ import {
   ConnectionClosedError,
   reconnecting,
   UnexpectedResponseError,
-} from "../../src/adapters/client.ts";
+} from "../../src/runtimes/shared/client.ts";
 import { receiveMessage } from "../../src/testing/mod.ts";
 import { replacePorts } from "../../tools/example_ports.ts";
 import { extractExamples } from "../../tools/extract_examples.ts";

@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { mkdir, writeFile } from "node:fs/promises";
-import { connect, UnexpectedResponseError } from "../../src/adapters/client.ts";
+import { connect, UnexpectedResponseError } from "../../src/runtimes/shared/client.ts";
 import { receiveMessage } from "../../src/testing/mod.ts";
 import { untilAnswered } from "../brokers/real_broker.ts";
 import { TestProcess } from "../support/child_process.ts";

@@ -6,7 +6,7 @@ import { get } from "node:http";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { serve } from "../../mod.ts";
-import { connect, type Connection } from "../../src/adapters/client.ts";
+import { connect, type Connection } from "../../src/runtimes/shared/client.ts";
 import { receiveMessage } from "../../src/testing/mod.ts";
 import { replacePorts } from "../../tools/example_ports.ts";
 import { RealRedis, untilAnswered } from "../brokers/real_broker.ts";

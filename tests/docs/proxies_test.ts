@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { type Connection, serve } from "../../mod.ts";
-import { connect } from "../../src/adapters/client.ts";
+import { connect } from "../../src/runtimes/shared/client.ts";
 import { replacePorts } from "../../tools/example_ports.ts";
 import { skipUnless } from "../support/skip.ts";
 import { turn } from "../support/turn.ts";

@@ -1,7 +1,7 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { readdir, readFile } from "node:fs/promises";
-import { connect } from "../../src/adapters/client.ts";
+import { connect } from "../../src/runtimes/shared/client.ts";
 import { untilAnswered } from "../brokers/real_broker.ts";
 import { TestProcess } from "../support/child_process.ts";
 import { type Snippet, writeSnippet } from "./snippet.ts";

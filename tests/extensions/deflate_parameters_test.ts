@@ -7,7 +7,7 @@ import {
   encodeDeflateOffer,
   readDeflateResponse,
 } from "../../src/extensions/deflate_parameters.ts";
-import { parseExtensions } from "../../src/handshake/field_values.ts";
+import { parseExtensions } from "../../src/http1/field_values.ts";
 
 const NO_TAKEOVER: DeflatePolicy = {
   contextTakeover: false,

@@ -3,7 +3,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { CloseInfo, Connection } from "../../src/server/mod.ts";
-import { canCount, countSettledSockets, untilSockets } from "../adapters/descriptors.ts";
+import { canCount, countSettledSockets, untilSockets } from "../runtimes/descriptors.ts";
 import { clientFrame, type RawClient, textFrame, utf8 } from "../support/raw_client.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { type Harness, MemoryHarness, type Setup, TRANSPORTS } from "../support/transports.ts";

@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { CloseInfo, Connection } from "../../src/server/mod.ts";
-import { canCount, countSettledSockets, untilSockets } from "../adapters/descriptors.ts";
+import { canCount, countSettledSockets, untilSockets } from "../runtimes/descriptors.ts";
 import { createPrograms } from "../connection/session.ts";
 import { clientFrame, closeFrame, type RawClient, textFrame, utf8 } from "../support/raw_client.ts";
 import { concatBytes } from "../support/reference_frames.ts";

@@ -1,7 +1,7 @@
 /** Lists in header fields: of extensions, and of tokens. */
 
 import { HandshakeError, parseExtensions, parseTokenList } from "../../src/handshake/mod.ts";
-import { includesToken } from "../../src/handshake/field_values.ts";
+import { includesToken } from "../../src/http1/field_values.ts";
 import type { Random } from "../codec/support.ts";
 import { check, type Target, type TextInput } from "./target.ts";
 

@@ -9,7 +9,7 @@ import {
   toRequest,
   validateUpgrade,
 } from "../../src/handshake/mod.ts";
-import { KeptRequest } from "../../src/handshake/kept_request.ts";
+import { KeptRequest } from "../../src/http1/retained_request.ts";
 import type { Random } from "../codec/support.ts";
 import { trim } from "./extensions.ts";
 import {

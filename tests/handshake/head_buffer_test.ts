@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { HeadBuffer } from "../../src/handshake/head_buffer.ts";
+import { HeadBuffer } from "../../src/http1/head_buffer.ts";
 
 describe("HeadBuffer", () => {
   it("keeps what arrived, in at most twice the room, and moves it seldom", () => {

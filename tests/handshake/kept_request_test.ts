@@ -1,8 +1,8 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { KeptRequest } from "../../src/handshake/kept_request.ts";
-import { toRequest } from "../../src/handshake/request.ts";
-import { RequestHead } from "../../src/handshake/request_head.ts";
+import { KeptRequest } from "../../src/http1/retained_request.ts";
+import { toRequest } from "../../src/http1/request.ts";
+import { RequestHead } from "../../src/http1/request_head.ts";
 
 const FIELDS = [
   ["Host", "example.org:8080"],

@@ -1,8 +1,8 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { HandshakeError } from "../../src/errors.ts";
-import { checkRequestParts, type RequestParts } from "../../src/handshake/request_parts.ts";
-import { RequestHeadParser } from "../../src/handshake/request_head_parser.ts";
+import { checkRequestParts, type RequestParts } from "../../src/http1/request_parts.ts";
+import { RequestHeadParser } from "../../src/http1/request_head_parser.ts";
 
 const PARTS: RequestParts = {
   method: "GET",

@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertRejects } from "@std/assert";
 import { newWebSocketRpcSession, RpcTarget } from "capnweb";
-import { connect as connectSluice } from "../../src/adapters/client.ts";
+import { connect as connectSluice } from "../../src/runtimes/shared/client.ts";
 import { eventually } from "../support/waiter.ts";
 import { withLibrary } from "./serve_library.ts";
 

@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import type { RequestInfo, UpgradeAcceptance } from "../../src/server/mod.ts";
-import { withFolder } from "../adapters/server.ts";
+import { withFolder } from "../runtimes/server.ts";
 import type { RawResponse } from "../support/raw_client.ts";
 import { KEY, type RequestInit, upgradeRequest } from "../support/requests.ts";
 import { settle } from "../support/turn.ts";

@@ -12,7 +12,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import process from "node:process";
-import { mount } from "../../src/adapters/node_http.ts";
+import { mount } from "../../src/runtimes/node/http.ts";
 
 const [scheme, how] = process.argv.slice(2);
 const [cert, key] = ["cert.pem", "key.pem"].map((name) =>

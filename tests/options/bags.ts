@@ -6,8 +6,8 @@
 
 import { createServer } from "node:http";
 import { serve } from "../../mod.ts";
-import { connect, reconnecting } from "../../src/adapters/client.ts";
-import { mount } from "../../src/adapters/node_http.ts";
+import { connect, reconnecting } from "../../src/runtimes/shared/client.ts";
+import { mount } from "../../src/runtimes/node/http.ts";
 import { natsBroker } from "../../src/brokers/nats.ts";
 import { redisBroker } from "../../src/brokers/redis.ts";
 import {

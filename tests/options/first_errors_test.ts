@@ -2,10 +2,10 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { createServer } from "node:http";
 import { serve } from "../../mod.ts";
-import { connect } from "../../src/adapters/client.ts";
-import { toListenError } from "../../src/adapters/listen_error.ts";
-import { mount } from "../../src/adapters/node_http.ts";
-import type { ListenTarget } from "../../src/connection/byte_channel.ts";
+import { connect } from "../../src/runtimes/shared/client.ts";
+import { toListenError } from "../../src/runtimes/shared/listen_error.ts";
+import { mount } from "../../src/runtimes/node/http.ts";
+import type { ListenTarget } from "../../src/transport/byte_channel.ts";
 
 // deno-lint-ignore no-explicit-any
 type Given = any;

@@ -2,7 +2,7 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type Connection, serve } from "../../mod.ts";
-import { reconnecting } from "../../src/adapters/client.ts";
+import { reconnecting } from "../../src/runtimes/shared/client.ts";
 import { clientFrame, textFrame, utf8 } from "../support/raw_client.ts";
 import { deflateAlone } from "../support/reference_deflate.ts";
 import { concatBytes } from "../support/reference_frames.ts";

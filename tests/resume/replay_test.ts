@@ -1,12 +1,11 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Address } from "../../mod.ts";
-import { groupOf } from "../../src/connection/address_group.ts";
 import type { Subscriber } from "../../src/connection/subscriber.ts";
 import { resolveResume } from "../../src/server/resume_options.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
-import { PublishedMessage } from "../../src/topics/published_message.ts";
-import { ReplayAllowance } from "../../src/topics/replay_allowance.ts";
+import { PublishedMessage } from "../../src/topics/fan_out/published_message.ts";
+import { ReplayAllowance } from "../../src/topics/retention/replay_allowance.ts";
 import type { ResumeOptions } from "../../src/server/mod.ts";
 import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
@@ -177,37 +176,6 @@ describe("the allowances of addresses", () => {
       const allowance = new ReplayAllowance(size, new FakeClock());
       assertEquals(take(allowance, "a"), count, `${size}`);
     }
-  });
-});
-
-describe("whoever has an address", () => {
-  const cases: [group: string, hostnames: string[]][] = [
-    ["192.0.2.1", ["192.0.2.1", "::ffff:192.0.2.1", "::FFFF:192.0.2.1"]],
-    ["192.0.2.11", ["192.0.2.11"]],
-    ["0:0:0:0::/64", ["::1", "::", "0:0:0:0:0:0:0:1", "::1.2.3.4"]],
-    ["2001:db8:0:1::/64", [
-      "2001:db8:0:1::1",
-      "2001:0DB8:0:1:ffff:ffff:ffff:ffff",
-      "2001:db8::1:1:2:3:4",
-    ]],
-    ["2001:db8:0:2::/64", ["2001:db8:0:2::1", "2001:db8:0:2:1:2:3.4.5.6"]],
-    ["2001:db8:0:0::/64", ["2001:db8::1", "2001:db8::"]],
-    ["fe80:0:0:0::/64", ["fe80::1%eth0", "fe80::2%2"]],
-  ];
-  for (const [group, hostnames] of cases) {
-    it(`is ${group} for ${hostnames.join(", ")}`, () => {
-      for (const hostname of hostnames) {
-        assertEquals(groupOf({ transport: "tcp", hostname, port: 1 }), group);
-      }
-    });
-  }
-
-  it("is who came the same way, where there is none", () => {
-    assertEquals(
-      groupOf({ transport: "unix", path: "/a" }),
-      groupOf({ transport: "unix", path: "" }),
-    );
-    assertEquals(groupOf({ transport: "stream" }), "stream");
   });
 });
 

@@ -1,8 +1,8 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
-import { KeptMessages, TopicLog } from "../../src/topics/kept_messages.ts";
-import { PublishedMessage } from "../../src/topics/published_message.ts";
+import { KeptMessages, TopicLog } from "../../src/topics/retention/retained_messages.ts";
+import { PublishedMessage } from "../../src/topics/fan_out/published_message.ts";
 import type { ResumeOptions } from "../../src/server/mod.ts";
 import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";

@@ -4,8 +4,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { networkInterfaces, tmpdir } from "node:os";
 import { type Connection, serve } from "../../mod.ts";
 import type { ServeOptions, Server } from "../../src/server/mod.ts";
-import { connect } from "../../src/adapters/client.ts";
-import { certificate } from "../adapters/server.ts";
+import { connect } from "../../src/runtimes/shared/client.ts";
+import { certificate } from "../runtimes/server.ts";
 import { skipUnless } from "../support/skip.ts";
 
 const hasIPv6 = Object.values(networkInterfaces()).flat().some((net) => net?.address === "::1");

@@ -1,7 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import type { Address } from "../../src/connection/byte_channel.ts";
-import { addressGroup } from "../../src/server/address_group.ts";
+import type { Address } from "../../src/transport/byte_channel.ts";
 import { Crowd } from "../../src/server/crowd.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 import {
@@ -198,29 +197,5 @@ describe("a crowd", () => {
       if (firsts.length === 0) firsts.push(undefined);
       assert(firsts.includes(crowd.first), `${crowd.first} is none of ${firsts}`);
     }
-  });
-});
-
-describe("the group of an address", () => {
-  for (
-    const [hostname, expected] of [
-      ["192.0.2.1", "192.0.2.1"],
-      ["::ffff:192.0.2.1", "192.0.2.1"],
-      ["::FFFF:c000:201", "192.0.2.1"],
-      ["0:0:0:0:0:ffff:c000:0201", "192.0.2.1"],
-      ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
-      ["2001:0DB8:0001:0002::", "2001:db8:1:2::/64"],
-      ["2001:db8::6", "2001:db8:0:0::/64"],
-      ["::1", "0:0:0:0::/64"],
-      ["64:ff9b::192.0.2.1", "64:ff9b:0:0::/64"],
-      ["fe80::1:2:3:4%eth0", "fe80:0:0:0::/64"],
-    ]
-  ) {
-    it(`of ${hostname} is ${expected}`, () => assertEquals(addressGroup(tcp(hostname)), expected));
-  }
-
-  it("is one where there is no IP address", () => {
-    assertEquals(addressGroup({ transport: "unix", path: "a" }), "unix");
-    assertEquals(addressGroup({ transport: "stream" }), "stream");
   });
 });

@@ -13,7 +13,7 @@ import type {
   ByteChannel,
   ByteChannelHandler,
   Listen,
-} from "../../src/connection/byte_channel.ts";
+} from "../../src/transport/byte_channel.ts";
 import {
   deflaterSize,
   type DeflateStream,

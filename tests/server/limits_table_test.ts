@@ -20,7 +20,7 @@ const SOURCES = [
   "src/server/memory_budget.ts",
   "src/server/resume_options.ts",
   "src/connection/options.ts",
-  "src/topics/presence_options.ts",
+  "src/topics/presence/options.ts",
 ].map(read).join("");
 const MAX_DURATION_MS = 2 ** 31 - 1;
 

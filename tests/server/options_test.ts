@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
-import type { Listen, ListenTarget } from "../../src/connection/byte_channel.ts";
+import type { Listen, ListenTarget } from "../../src/transport/byte_channel.ts";
 import type { ConnectionCallbacks, Handler, ServeOptions } from "../../src/server/mod.ts";
 import { WebSocketServer } from "../../src/server/server.ts";
 import { watch } from "../support/watch.ts";

@@ -1,9 +1,9 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { serve, type ServeOptions, type Server } from "../../mod.ts";
-import { connect, type ConnectOptions } from "../../src/adapters/client.ts";
+import { connect, type ConnectOptions } from "../../src/runtimes/shared/client.ts";
 import { ConnectError } from "../../src/errors.ts";
-import { certificate, withFolder } from "../adapters/server.ts";
+import { certificate, withFolder } from "../runtimes/server.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { watch } from "../support/watch.ts";

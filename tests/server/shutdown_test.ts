@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { Listen } from "../../src/connection/byte_channel.ts";
+import type { Listen } from "../../src/transport/byte_channel.ts";
 import type { CloseInfo, ShutdownOptions } from "../../src/server/mod.ts";
 import type { Connection } from "../../src/server/mod.ts";
 import { WebSocketServer } from "../../src/server/server.ts";

@@ -5,8 +5,8 @@
 
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { tlsHandshakeTimeoutMs } from "../../src/adapters/tls_handshakes.ts";
-import { systemClock } from "../../src/connection/clock.ts";
+import { tlsHandshakeTimeoutMs } from "../../src/runtimes/node/tls_handshakes.ts";
+import { systemClock } from "../../src/transport/clock.ts";
 import "./report_memory.ts";
 
 const { setTimeout } = systemClock;

@@ -5,11 +5,7 @@
  * @module
  */
 
-import type {
-  Address,
-  ByteChannel,
-  ByteChannelHandler,
-} from "../../src/connection/byte_channel.ts";
+import type { Address, ByteChannel, ByteChannelHandler } from "../../src/transport/byte_channel.ts";
 import type { RawSocket, RawSocketHandler } from "./raw_socket.ts";
 import { turn } from "./turn.ts";
 

@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
-import type { ByteChannelHandler } from "../../src/connection/byte_channel.ts";
+import type { ByteChannelHandler } from "../../src/transport/byte_channel.ts";
 import { MemoryChannel } from "./memory_channel.ts";
 import type { RawSocketHandler } from "./raw_socket.ts";
 import { settle } from "./turn.ts";

@@ -1,4 +1,4 @@
-import type { Address, ByteListener, Listen } from "../../src/connection/byte_channel.ts";
+import type { Address, ByteListener, Listen } from "../../src/transport/byte_channel.ts";
 import { MemoryChannel } from "./memory_channel.ts";
 import { turn } from "./turn.ts";
 

@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { ByteChannelHandler } from "../../src/connection/byte_channel.ts";
+import type { ByteChannelHandler } from "../../src/transport/byte_channel.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 import { randomSizes } from "../../src/testing/link.ts";
 import { type MemoryEnd, MemoryLink } from "../../src/testing/memory_link.ts";

@@ -6,7 +6,7 @@ import type {
   ByteChannel,
   ByteChannelHandler,
   ByteListener,
-} from "../../src/connection/byte_channel.ts";
+} from "../../src/transport/byte_channel.ts";
 import { WebSocketServer } from "../../src/server/server.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 import { upgradeRequest } from "../support/requests.ts";

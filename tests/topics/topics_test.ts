@@ -4,8 +4,8 @@ import { type SharedFrames, SharedTally } from "../../src/connection/shared_memo
 import type { Subscriber } from "../../src/connection/subscriber.ts";
 import { Turns } from "../../src/connection/turns.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
-import { Topics } from "../../src/topics/topics.ts";
-import { TopicSubscription } from "../../src/topics/topic_subscription.ts";
+import { Topics } from "../../src/topics/fan_out/topics.ts";
+import { TopicSubscription } from "../../src/topics/slow_consumers/topic_subscription.ts";
 
 /** A subscriber that takes everything, and has `onSent` called when it did. */
 function subscriber(received: number[], onSent: () => void = () => {}): Subscriber {

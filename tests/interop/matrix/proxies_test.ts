@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { serve, type Server } from "../../../mod.ts";
-import { connect } from "../../../src/adapters/client.ts";
+import { connect } from "../../../src/runtimes/shared/client.ts";
 import { skipUnless } from "../../support/skip.ts";
 import { turn } from "../../support/turn.ts";
 import { createAgent } from "./agents/agent.ts";

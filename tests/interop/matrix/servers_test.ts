@@ -1,6 +1,6 @@
 import { after, before, describe } from "node:test";
 import { readFileSync } from "node:fs";
-import { connect } from "../../../src/adapters/client.ts";
+import { connect } from "../../../src/runtimes/shared/client.ts";
 import { compressionOf, LIMITS } from "./client_stage.ts";
 import { type Reach, testCell } from "./matrix.ts";
 import { agentCommand, pathOf, PeerProcess, tlsPath } from "./peer_process.ts";

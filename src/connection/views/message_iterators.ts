@@ -1,0 +1,138 @@
+import type { IncomingMessage, Message } from "../connection.ts";
+import type { QueueReader, ReceivedMessage, ReceiveQueue } from "../receive_queue.ts";
+import { StreamedMessage } from "../streamed_message.ts";
+import { isPromise } from "../../values.ts";
+
+const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
+
+type Give<T> = (result: IteratorResult<T, undefined>) => void;
+type Fail = (error: unknown) => void;
+
+/** Iterates over what is received, one message at a time, from the first `next()` on. */
+export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, QueueReader {
+  protected readonly queue: ReceiveQueue;
+  readonly #isWanted: () => boolean;
+  #returned = false;
+
+  /** @param isWanted Whether others may not iterate while this is not returned. */
+  constructor(queue: ReceiveQueue, isWanted: () => boolean) {
+    this.queue = queue;
+    this.#isWanted = isWanted;
+  }
+
+  get isReading(): boolean {
+    return !this.#returned && this.#isWanted();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    try {
+      return Promise.resolve(this.nextNow());
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Gives the next message; at once where it is there.
+   *
+   * @param deliver Called with what the promise resolves with, if it gives one, before it does.
+   * @throws {TypeError} Where something else reads the messages.
+   */
+  nextNow(
+    deliver?: Give<T>,
+  ): IteratorResult<T, undefined> | Promise<IteratorResult<T, undefined>> {
+    if (this.#returned) return DONE;
+    const { queue } = this;
+    const message = queue.isReadBy(this) ? queue.take() : queue.startReading(this) ?? queue.take();
+    if (message === undefined) return this.#nextLater(undefined, deliver);
+    const value = this.convert(message);
+    if (isPromise(value)) return this.#nextLater(value, deliver);
+    return { value, done: false };
+  }
+
+  /** Whether there is no further message, and there won't be. */
+  get isAtEnd(): boolean {
+    return this.#returned || (this.queue.isEnded && this.queue.length === 0);
+  }
+
+  return(): Promise<IteratorReturnResult<undefined>> {
+    this.#returned = true;
+    this.queue.stopReading(this);
+    return Promise.resolve(DONE);
+  }
+
+  /** Gives what is collected, or what is waited for. */
+  #nextLater(
+    collected: Promise<T & Message> | undefined,
+    deliver: Give<T> | undefined,
+  ): Promise<IteratorResult<T, undefined>> {
+    return new Promise((resolve, reject) => {
+      const give: Give<T> = deliver === undefined ? resolve : (result) => {
+        deliver(result);
+        resolve(result);
+      };
+      if (collected !== undefined) this.#giveCollected(collected, give, reject);
+      else this.queue.wait((message) => this.#give(message, give, reject));
+    });
+  }
+
+  #give(message: ReceivedMessage | undefined, give: Give<T>, fail: Fail): void {
+    if (message === undefined) return give(DONE);
+    const value = this.convert(message);
+    if (isPromise(value)) this.#giveCollected(value, give, fail);
+    else give({ value, done: false });
+  }
+
+  /** Gives what the queue collects, and lets go on who comes behind when that is heard of. */
+  #giveCollected(collected: Promise<T & Message>, give: Give<T>, fail: Fail): void {
+    collected
+      .then((value) => give(this.queue.passOn(this, value) ? DONE : { value, done: false }), fail)
+      .then(() => this.queue.endCollecting());
+  }
+
+  /** Makes of a message what this iterator gives. It may have been received for another one. */
+  protected abstract convert(message: ReceivedMessage): T | Promise<T & Message>;
+}
+
+class WholeMessageIterator extends MessageIterator<Message> {
+  protected override convert(message: ReceivedMessage): Message | Promise<Message> {
+    return message instanceof StreamedMessage ? this.queue.collect(message) : message;
+  }
+}
+
+class StreamedMessageIterator extends MessageIterator<IncomingMessage> {
+  protected override convert(message: ReceivedMessage): IncomingMessage {
+    if (message instanceof StreamedMessage) return message;
+    const isText = typeof message === "string";
+    const streamed = new StreamedMessage(isText ? "text" : "binary", () => {});
+    const bytes = isText ? new TextEncoder().encode(message) : message;
+    streamed.push(bytes, 0, bytes.length);
+    streamed.end();
+    return streamed;
+  }
+}
+
+/**
+ * Iterates over whole messages.
+ *
+ * @param isWanted Whether others may not iterate while this is not returned. Always, by default.
+ */
+export function iterateMessages(
+  queue: ReceiveQueue,
+  isWanted: () => boolean = always,
+): MessageIterator<Message> {
+  return new WholeMessageIterator(queue, isWanted);
+}
+
+/** Iterates over messages whose bodies are streams. */
+export function iterateStreams(queue: ReceiveQueue): AsyncIterableIterator<IncomingMessage> {
+  return new StreamedMessageIterator(queue, always);
+}
+
+function always(): boolean {
+  return true;
+}

@@ -1,0 +1,180 @@
+/**
+ * A byte channel over a connection of `Deno.listen`.
+ *
+ * @module
+ */
+
+import type { Address } from "../../transport/byte_channel.ts";
+import { OrderedChannel } from "../../transport/ordered_channel.ts";
+import type { DenoConn } from "./api.ts";
+import { systemTurns } from "../../connection/turns.ts";
+import { enterGate, isGateFull, leaveGate, whenGateOpens } from "./write_gate.ts";
+import {
+  borrowBuffer,
+  type BufferSize,
+  bufferSizeFor,
+  MAX_BUFFER_SIZE,
+  nextBufferSize,
+  returnBuffer,
+} from "../shared/buffer_pool.ts";
+
+// Up to here one copy, given away, costs less than lending: messages then need none of their own.
+const MAX_COPIED = 8192;
+
+/** A connection of Deno as a byte channel. */
+export class DenoChannel extends OrderedChannel {
+  readonly #conn: DenoConn;
+  #bufferSize: BufferSize = 0;
+  #reading = false;
+  #writing = false;
+  #ending = false;
+  /** The peer's FIN was read. */
+  #endSeen = false;
+  /** Our FIN was sent. */
+  #endSent = false;
+
+  /**
+   * Takes over a connection. Reads from it at once, and delivers on a later turn.
+   *
+   * @param conn The connection.
+   * @param remoteAddress The peer's address.
+   * @param localAddress The local address.
+   */
+  constructor(conn: DenoConn, remoteAddress: Address, localAddress: Address) {
+    super(remoteAddress, localAddress);
+    this.#conn = conn;
+    this.#read();
+  }
+
+  /** Writes the chunks; always `false`, as Deno tells only later that it took them. */
+  write(chunks: readonly Uint8Array[]): boolean {
+    this.#writing = true;
+    if (isGateFull()) whenGateOpens(() => void (this.over || this.#send(chunks)));
+    else this.#send(chunks);
+    return false;
+  }
+
+  /** Ends the outgoing direction, after the write that is under way. */
+  end(): void {
+    this.#ending = true;
+    if (!this.#writing) this.#sendEnd();
+  }
+
+  protected override stopReading(): void {
+    // One read stays under way, which tells of a reset: what it brings is held, and is the last.
+  }
+
+  protected override startReading(): void {
+    this.#read();
+  }
+
+  protected override destroy(): void {
+    close(this.#conn);
+  }
+
+  async #read(): Promise<void> {
+    if (this.#reading || this.#endSeen) return;
+    this.#reading = true;
+    while (!this.over && !(this.paused && this.holds)) {
+      const bufferSize = this.#bufferSize;
+      const buffer = borrowBuffer(bufferSize);
+      let size: number | null;
+      try {
+        size = await this.#conn.read(buffer);
+      } catch (error) {
+        this.#fail(error);
+        break;
+      }
+      if (size === null) {
+        this.#endSeen = true;
+        this.arriveEnd();
+        this.#closeOnceEnded();
+        break;
+      }
+      this.#bufferSize = nextBufferSize(size, bufferSize);
+      this.#receive(buffer, size, bufferSize);
+      // As in #send().
+      if (systemTurns.spend(size)) await systemTurns.next();
+    }
+    this.#reading = false;
+  }
+
+  #receive(buffer: Uint8Array, size: number, bufferSize: BufferSize): void {
+    if (size <= MAX_COPIED) {
+      this.arrive(buffer.slice(0, size), false);
+      returnBuffer(buffer, bufferSize);
+      return;
+    }
+    const held = this.paused;
+    this.arrive(size < buffer.length ? buffer.subarray(0, size) : buffer, !held);
+    if (!held) returnBuffer(buffer, bufferSize);
+  }
+
+  async #send(chunks: readonly Uint8Array[]): Promise<void> {
+    const portion = enterGate();
+    try {
+      for (let start = 0, end = 0; start < chunks.length; start = end) {
+        let run = chunks[end++]!;
+        // Deno has no gather write: copying costs less than another write.
+        let size = run.length;
+        while (end < chunks.length && size + chunks[end]!.length <= MAX_BUFFER_SIZE) {
+          size += chunks[end++]!.length;
+        }
+        let buffer: Uint8Array | undefined;
+        if (end - start > 1) {
+          buffer = borrowBuffer(bufferSizeFor(size));
+          for (let i = start, offset = 0; i < end; offset += chunks[i++]!.length) {
+            buffer.set(chunks[i]!, offset);
+          }
+          run = buffer.subarray(0, size);
+        }
+        // Deno completes what it can at once without a turn of the event loop.
+        if (systemTurns.isOver) await systemTurns.next();
+        let taken = await this.#conn.write(run);
+        while (taken < size) taken += await this.#conn.write(run.subarray(taken));
+        if (buffer !== undefined) returnBuffer(buffer, bufferSizeFor(size));
+        systemTurns.spend(size);
+      }
+    } catch (error) {
+      this.#fail(error);
+      return;
+    } finally {
+      leaveGate(portion);
+    }
+    this.#writing = false;
+    this.arriveDrain();
+    if (this.#ending && !this.#endSent && !this.over) this.#sendEnd();
+  }
+
+  async #sendEnd(): Promise<void> {
+    try {
+      await this.#conn.closeWrite();
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    this.#endSent = true;
+    this.#closeOnceEnded();
+  }
+
+  #closeOnceEnded(): void {
+    if (!this.#endSeen || !this.#endSent || this.over) return;
+    close(this.#conn);
+    this.arriveClosed();
+  }
+
+  #fail(error: unknown): void {
+    if (this.over) return; // Such as the read that abort() interrupted.
+    close(this.#conn);
+    this.arriveClosed(error);
+  }
+}
+
+/** Closes a connection, which throws where it is closed already. */
+function close(conn: DenoConn): void {
+  try {
+    conn.close();
+  } catch {
+    // Nothing is left to close.
+  }
+}

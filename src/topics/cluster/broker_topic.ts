@@ -1,0 +1,426 @@
+import type { Clock } from "../../transport/clock.ts";
+import { createDeferred } from "../../promises.ts";
+import type { Subscriber } from "../../connection/subscriber.ts";
+import { formatPosition, type Position } from "../../resume/position.ts";
+import type { KeepingBroker, KeptMessage, MissedMessages } from "./broker.ts";
+import type { KeptMessages, TopicLog } from "../retention/retained_messages.ts";
+import { MESSAGE_COST } from "../fan_out/message_cost.ts";
+import type { PublishedMessage } from "../fan_out/published_message.ts";
+import { noteOf, type Replay, type ReplayAllowance } from "../retention/replay_allowance.ts";
+import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
+import type { Topics } from "../fan_out/topics.ts";
+import type { FairTurns, FairTurnTaker } from "../fan_out/fair_turns.ts";
+
+/** How many messages wait while others before them are read. More are read, too. */
+const MAX_EARLY = 1_000;
+
+/** How long it may take until it is known where a topic is, in milliseconds: others wait for it. */
+const MAX_BEGINNING_MS = 1_000;
+
+/** How long it may take to read what subscribers missed, in milliseconds: others wait for the turn. */
+const MAX_REPLAY_MS = 10_000;
+
+/** A subscriber that was away. */
+type Joining = readonly [Subscriber, TopicSubscription];
+
+/** What a topic needs of its keeper. */
+export interface BrokerTopicOwner {
+  readonly broker: KeepingBroker;
+  readonly clock: Clock;
+  readonly topics: Topics;
+  /** The messages that came since the topic is subscribed to. */
+  readonly messages: KeptMessages;
+  /** What subscribers may get that were away. */
+  readonly allowance: ReplayAllowance;
+  /** Whose turn it is to read what subscribers missed that were away. */
+  readonly replays: FairTurns;
+  /** Decodes a message; `undefined` where it is none. */
+  decode(log: TopicLog, kept: KeptMessage): PublishedMessage | undefined;
+  /** Is told that a topic knows where it is. */
+  receivePlace(): void;
+  /** Is told of an error after which nothing is tried again. */
+  receiveError(error: unknown): void;
+  /** Is told that reading failed: `work` is to be called again. */
+  failRead(topic: BrokerTopic, error: unknown): void;
+}
+
+/**
+ * A topic with subscribers here, whose messages a broker keeps. They come from the broker one after the
+ * other; where one is missing, and for subscribers that were away, those before it are read first.
+ */
+export class BrokerTopic implements FairTurnTaker {
+  readonly log: TopicLog;
+  readonly #owner: BrokerTopicOwner;
+  /** The place of the latest message that was published here. Not known until it was asked for. */
+  #position: Position | undefined;
+  /** Whether the broker sends what is published. */
+  #isSubscribed = false;
+  /** Whether messages behind the position may have passed by. */
+  #hasHole = false;
+  /** What has come, and waits for what is read. */
+  #early: KeptMessage[] = [];
+  /** The resumable subscribers that don't know yet where they are. */
+  readonly #joining: Map<Subscriber, TopicSubscription> = new Map();
+  /** The addresses of those among them for whom a turn is waited for. */
+  readonly #asked: Set<string> = new Set();
+  #beganAt = 0;
+  #isWorking = false;
+  /** Counts the connections to the broker: what one of them said is of no use with the next. */
+  #connectionCount = 0;
+
+  constructor(log: TopicLog, owner: BrokerTopicOwner) {
+    this.log = log;
+    this.#owner = owner;
+  }
+
+  /** Whether nothing is being read, or has to be. */
+  get isSettled(): boolean {
+    return this.#isSubscribed && this.#position !== undefined && !this.#hasHole &&
+      this.#joining.size === 0;
+  }
+
+  /** Begins to find out where it is, or hopes to. */
+  begin(now: number): void {
+    this.#beganAt = now;
+  }
+
+  /**
+   * Whether it is about to be known where it is. What is published here meanwhile is for those who are
+   * subscribed already: the broker must not have it before.
+   */
+  isBeginning(now: number): boolean {
+    return this.#position === undefined && now - this.#beganAt < MAX_BEGINNING_MS;
+  }
+
+  /** Takes a resumable subscriber. */
+  join(subscriber: Subscriber, subscription: TopicSubscription): void {
+    const { resumeFrom } = subscription;
+    // The server it comes from was ahead of this one.
+    if (this.#position !== undefined && isAhead(resumeFrom, this.#position)) this.#hasHole = true;
+    if (this.#position === undefined || !this.#isAtHand(resumeFrom)) {
+      // The place from before stays right as long as none is told.
+      subscriber.sendNote({ topic: this.log.topic, number: this.log.number });
+      this.#joining.set(subscriber, subscription);
+      if (this.#isReady) this.#askFor(subscriber.address);
+      else this.work();
+    } else if (resumeFrom === undefined) {
+      this.#tellPlace(subscriber, this.#position);
+    } else {
+      const missed = this.log.since(resumeFrom.number);
+      this.#resume(subscriber, subscription, { from: resumeFrom, isLost: false, missed });
+    }
+  }
+
+  /** Forgets a subscriber. */
+  part(subscriber: Subscriber): void {
+    if (this.#joining.delete(subscriber) && this.#joining.size === 0) this.#askNoMore();
+  }
+
+  /** Notes that the broker sends what is published from now on. */
+  connect(): void {
+    this.#connectionCount++;
+    this.#isSubscribed = true;
+    this.#hasHole = true;
+    this.work();
+  }
+
+  /** Notes that the broker can't be reached, or that there is no subscription any more. */
+  disconnect(): void {
+    this.#isSubscribed = false;
+    this.#askNoMore();
+  }
+
+  /** Takes a message from the broker. */
+  receive(kept: KeptMessage): void {
+    const at = this.#position;
+    if (at === undefined || this.#hasHole || kept.position.epoch !== at.epoch) {
+      this.#wait(kept);
+    } else if (kept.position.number > at.number) {
+      if (kept.previous > at.number) this.#wait(kept);
+      else this.#publish(kept);
+    }
+  }
+
+  /** Takes a place up to which the broker has sent everything. */
+  advance({ epoch, number }: Position): void {
+    const at = this.#position;
+    if (at?.epoch === epoch && at.number < number) this.#position = { epoch, number };
+  }
+
+  /** Reads what has to be read. */
+  work(): void {
+    if (!this.#isWorking) void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    this.#isWorking = true;
+    let hasFailed = false;
+    while (this.#isSubscribed && (this.#position === undefined || this.#hasHole)) {
+      const connection = this.#connectionCount;
+      try {
+        if (this.#position === undefined) await this.#findPlace();
+        else await this.#fillHole(this.#position);
+      } catch (error) {
+        // What was asked of a connection that is gone is asked of the one that is there.
+        if (connection !== this.#connectionCount) continue;
+        if (this.#isSubscribed) this.#owner.failRead(this, error);
+        hasFailed = true;
+        break;
+      }
+    }
+    this.#isWorking = false;
+    if (hasFailed || !this.#isReady) return;
+    for (const { address } of [...this.#joining.keys()]) this.#askFor(address);
+  }
+
+  /** Whether what subscribers missed can be read. */
+  get #isReady(): boolean {
+    return this.#isSubscribed && this.#position !== undefined && !this.#hasHole && !this.#isWorking;
+  }
+
+  #askFor(address: string): void {
+    if (this.#asked.has(address)) return;
+    this.#asked.add(address);
+    this.#owner.replays.wait(address, this);
+  }
+
+  #askNoMore(): void {
+    for (const address of this.#asked) this.#owner.replays.leave(address, this);
+    this.#asked.clear();
+  }
+
+  /** Begins to read what subscribers missed that were away, and that are still there. */
+  takeTurn(): Promise<void> | "later" | undefined {
+    const ready: Joining[] = [];
+    let isLater = false;
+    // Where it is at something else, it asks again behind that.
+    for (const each of this.#isReady ? [...this.#joining] : []) {
+      const may = this.#owner.allowance.mayRead(each[0].address);
+      if (may === "yes") ready.push(each);
+      else if (may === "later") isLater = true;
+      else this.#resumeWithout(each);
+    }
+    if (ready.length === 0 && isLater) return "later";
+    this.#askNoMore();
+    return ready.length === 0 ? undefined : this.#replay(ready);
+  }
+
+  async #replay(joining: readonly Joining[]): Promise<void> {
+    this.#isWorking = true;
+    const connection = this.#connectionCount;
+    const { allowance } = this.#owner;
+    const addresses = new Set(joining.map(([{ address }]) => address));
+    const maxSize = allowance.beginRead(addresses);
+    let hasFailed = false;
+    try {
+      await this.#readMissed(this.#position!, joining, maxSize);
+    } catch (error) {
+      if (this.#isSubscribed && connection === this.#connectionCount) {
+        this.#owner.failRead(this, error);
+        hasFailed = true;
+      }
+    }
+    allowance.endRead(addresses);
+    this.#isWorking = false;
+    if (!hasFailed) this.work();
+  }
+
+  /** Reads; gives `undefined` where the connection is not the same any more, and all begins anew. */
+  async #read(
+    after: Position | undefined,
+    maxSize?: number,
+  ): Promise<MissedMessages | undefined> {
+    const connection = this.#connectionCount;
+    const missed = await this.#owner.broker.read(this.log.topic, after, maxSize);
+    return this.#isSubscribed && connection === this.#connectionCount ? missed : undefined;
+  }
+
+  /** Finds where the topic is. */
+  async #findPlace(): Promise<void> {
+    const missed = await this.#read(undefined);
+    if (missed === undefined) return;
+    const { position } = missed;
+    // What came meanwhile was published after the topic was subscribed to. Not all of it may have come.
+    const [first] = this.#early;
+    const isBehind = first !== undefined &&
+      (first.position.epoch !== position.epoch || first.previous < position.number);
+    this.#begin(
+      isBehind ? { epoch: first.position.epoch, number: first.previous } : position,
+    );
+    this.#hasHole = isBehind;
+    for (const [subscriber, { resumeFrom }] of this.#joining) {
+      if (resumeFrom === undefined) this.#tellPlace(subscriber, this.#position!);
+    }
+    for (const [subscriber, subscription] of [...this.#joining]) {
+      if (subscription.resumeFrom === undefined) this.#joining.delete(subscriber);
+    }
+    if (!isBehind) this.#takeEarly();
+    this.#owner.receivePlace();
+  }
+
+  /** Reads what passed by. */
+  async #fillHole(from: Position): Promise<void> {
+    const missed = await this.#read(from);
+    if (missed === undefined) return;
+    this.#hasHole = false;
+    const { epoch } = missed.position;
+    if (epoch !== from.epoch || !missed.isComplete) this.#tellLost();
+    if (epoch !== from.epoch) this.#begin({ epoch, number: 0 });
+    for (const kept of missed.messages) {
+      if (kept.position.number > this.#position!.number) this.#publish(kept);
+    }
+    this.advance(missed.position);
+    this.#takeEarly();
+  }
+
+  /** Reads what subscribers missed that were away. */
+  async #readMissed(at: Position, joining: readonly Joining[], maxSize: number): Promise<void> {
+    const firstOf = ({ resumeFrom }: TopicSubscription) =>
+      resumeFrom?.epoch === at.epoch ? resumeFrom.number : 0;
+    const numbers = joining.map(([, subscription]) => firstOf(subscription));
+    const after = { epoch: at.epoch, number: Math.min(...numbers) };
+    const missed = await this.#readInTime(after, maxSize);
+    if (missed === undefined) return;
+    if (missed === "late") {
+      for (const each of joining) this.#resumeWithout(each);
+      return;
+    }
+    const messages = missed.messages.map((kept) => {
+      const message = this.#owner.decode(this.log, kept);
+      return { number: kept.position.number, message, size: message?.size ?? kept.message.length };
+    });
+    const costs = new Map<string, number>();
+    for (const [{ address }, subscription] of joining) {
+      const behind = messages.filter(({ number }) => number > firstOf(subscription));
+      const cost = behind.reduce((sum, { size }) => sum + size + MESSAGE_COST, 0);
+      costs.set(address, Math.max(cost, costs.get(address) ?? 0));
+    }
+    const isSame = missed.position.epoch === this.#position!.epoch;
+    if (!isSame) this.#hasHole = true;
+    else this.#giveMissed(at, joining, missed, messages, after, costs);
+    // What was read, and nobody got, is drawn as well.
+    for (const [address, cost] of costs) this.#owner.allowance.charge(address, cost);
+  }
+
+  /** Gives subscribers what was read; takes what they get off the costs of their addresses. */
+  #giveMissed(
+    at: Position,
+    joining: readonly Joining[],
+    missed: MissedMessages,
+    messages: readonly { number: number; message: PublishedMessage | undefined }[],
+    after: Position,
+    costs: Map<string, number>,
+  ): void {
+    const known = messages.filter(({ number }) => number <= this.#position!.number);
+    const rest = this.log.since(missed.position.number);
+    const firstKept = missed.isComplete
+      ? after.number
+      : missed.messages[0]?.previous ?? missed.position.number;
+    for (const [subscriber, subscription] of joining) {
+      if (this.#joining.get(subscriber) !== subscription) continue;
+      this.#joining.delete(subscriber);
+      const from = subscription.resumeFrom;
+      const isLost = from?.epoch !== at.epoch || from.number < firstKept;
+      const number = isLost ? firstKept : from.number;
+      const behind = known.filter((each) => each.number > number)
+        .flatMap(({ message }) => message ?? []);
+      const all = { from: { epoch: at.epoch, number }, isLost, missed: [...behind, ...rest] };
+      const given = this.#resume(subscriber, subscription, all);
+      const { address } = subscriber;
+      const cost = given.reduce((sum, { size }) => sum + size + MESSAGE_COST, 0);
+      costs.set(address, Math.max(0, costs.get(address)! - cost));
+    }
+  }
+
+  /** Reads; gives `"late"` where that takes too long. */
+  async #readInTime(
+    after: Position,
+    maxSize: number,
+  ): Promise<MissedMessages | "late" | undefined> {
+    const { clock } = this.#owner;
+    const { promise, resolve } = createDeferred<"late">();
+    const timer = clock.setTimeout(() => {
+      const what = `what was missed of the topic ${JSON.stringify(this.log.topic)}`;
+      this.#owner.receiveError(new Error(`Cannot read ${what}: the broker took more than 10 s`));
+      resolve("late");
+    }, MAX_REPLAY_MS);
+    try {
+      return await Promise.race([this.#read(after, maxSize), promise]);
+    } finally {
+      clock.clearTimeout(timer);
+    }
+  }
+
+  /** Has a subscriber go on without what it missed. */
+  #resumeWithout([subscriber, subscription]: Joining): void {
+    if (this.#joining.get(subscriber) !== subscription) return;
+    this.#joining.delete(subscriber);
+    const nothing = { from: this.#position!, isLost: true, missed: [] };
+    this.#resume(subscriber, subscription, nothing);
+  }
+
+  /** Whether what comes behind a place is in memory. */
+  #isAtHand(from: Position | undefined): boolean {
+    return from === undefined ||
+      (from.epoch === this.#position!.epoch && from.number >= this.log.lost && !this.#hasHole);
+  }
+
+  #begin(position: Position): void {
+    this.#position = position;
+    this.#owner.messages.restart(this.log, position.number);
+  }
+
+  #publish(kept: KeptMessage): void {
+    this.#position = kept.position;
+    const message = this.#owner.decode(this.log, kept);
+    if (message === undefined) return;
+    this.#owner.messages.add(this.log, message, kept.position.number);
+    this.#owner.topics.publishMessage(this.log.topic, message);
+  }
+
+  #wait(kept: KeptMessage): void {
+    this.#hasHole = true;
+    // What does not wait is read.
+    if (this.#early.length < MAX_EARLY) this.#early.push(kept);
+    this.work();
+  }
+
+  #takeEarly(): void {
+    const early = this.#early;
+    this.#early = [];
+    if (early.length === MAX_EARLY) this.#hasHole = true;
+    for (const kept of early) this.receive(kept);
+  }
+
+  #tellPlace(subscriber: Subscriber, position: Position): void {
+    const { topic, number } = this.log;
+    subscriber.sendNote({ topic, number, position: formatPosition(position) });
+  }
+
+  #tellLost(): void {
+    const { topics } = this.#owner;
+    const { topic, number } = this.log;
+    topics.flush();
+    for (const subscriber of topics.subscribersOf(topic)) {
+      if (!subscriber.isResumable || this.#joining.has(subscriber)) continue;
+      subscriber.sendNote({ topic, number, isLost: true });
+    }
+  }
+
+  #resume(
+    subscriber: Subscriber,
+    subscription: TopicSubscription,
+    all: Replay,
+  ): readonly PublishedMessage[] {
+    const { topics, allowance } = this.#owner;
+    const replay = allowance.take(subscriber, all);
+    const note = noteOf(this.log.topic, this.log.number, replay);
+    topics.resume(subscriber, subscription, note, replay.missed);
+    return replay.missed;
+  }
+}
+
+/** Whether a place comes behind another of the same epoch. */
+function isAhead(from: Position | undefined, at: Position): boolean {
+  return from?.epoch === at.epoch && from.number > at.number;
+}

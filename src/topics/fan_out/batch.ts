@@ -1,0 +1,90 @@
+import { copyBytes } from "../../codec/byte_collector.ts";
+import { SharedFrames, type SharedTally } from "../../connection/shared_memory.ts";
+import type { Subscriber } from "../../connection/subscriber.ts";
+import type { PublishedMessage } from "./published_message.ts";
+
+/** What is longer stays a chunk of its own: to copy it would cost more than to write it by itself. */
+const MAX_COPIED_LENGTH = 16 * 1024;
+/** How long a chunk becomes that others are copied to. */
+const MAX_CHUNK_LENGTH = 64 * 1024;
+
+/** A message, and the topic it was published to. */
+export interface Entry {
+  readonly topic: string;
+  readonly message: PublishedMessage;
+  /** Its place among all that were ever published. */
+  readonly place: number;
+}
+
+/** Messages that the same subscribers get, one after the other: put together once for all of them. */
+export class Batch {
+  readonly entries: readonly Entry[];
+  /** Whether there are subscribers that don't get all of them. */
+  readonly #hasExceptions: boolean;
+  readonly #frames: Map<number, SharedFrames> = new Map();
+
+  constructor(entries: readonly Entry[]) {
+    this.entries = entries;
+    this.#hasExceptions = entries.some(({ message }) => !message.isForAll);
+  }
+
+  /** Whether a subscriber gets all of them. */
+  isFor(subscriber: Subscriber): boolean {
+    return !this.#hasExceptions || this.entries.every(({ message }) => message.isFor(subscriber));
+  }
+
+  /** Gives all frames in the form that a subscriber gets, which has that form in common with others. */
+  encodeFor(subscriber: Subscriber, form: number): SharedFrames {
+    let frames = this.#frames.get(form);
+    if (frames === undefined) {
+      const all = this.entries.map(({ message }) => message.encodeFor(subscriber, form));
+      frames = join(all, subscriber.tally);
+      this.#frames.set(form, frames);
+    }
+    return frames;
+  }
+}
+
+/** Puts frames behind one another, in as few chunks as makes sense. */
+function join(all: readonly SharedFrames[], tally: SharedTally): SharedFrames {
+  if (all.length === 1) return all[0]!;
+  const chunks: Uint8Array[] = [];
+  const parts: SharedFrames[] = [];
+  let length = 0;
+  let ownLength = 0;
+  let run: Uint8Array[] = [];
+  let runLength = 0;
+  const endRun = () => {
+    if (run.length > 0) chunks.push(run.length === 1 ? run[0]! : concat(run, runLength));
+    run = [];
+    runLength = 0;
+  };
+  for (const frames of all) {
+    length += frames.length;
+    let isPart = false;
+    for (const chunk of frames.chunks) {
+      if (chunk.length > MAX_COPIED_LENGTH || runLength + chunk.length > MAX_CHUNK_LENGTH) endRun();
+      if (chunk.length > MAX_COPIED_LENGTH) {
+        chunks.push(chunk);
+        isPart = true;
+      } else {
+        run.push(chunk);
+        runLength += chunk.length;
+        ownLength += chunk.length;
+      }
+    }
+    if (isPart) parts.push(frames);
+  }
+  endRun();
+  return new SharedFrames(chunks, length, ownLength, tally, parts);
+}
+
+function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const joined = new Uint8Array(length);
+  let position = 0;
+  for (const chunk of chunks) {
+    copyBytes(chunk, 0, chunk.length, joined, position);
+    position += chunk.length;
+  }
+  return joined;
+}

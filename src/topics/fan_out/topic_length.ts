@@ -1,0 +1,21 @@
+import { MAX_TOPIC_LENGTH } from "../../resume/subprotocol.ts";
+
+const encoder = new TextEncoder();
+
+/**
+ * Checks the length of a topic.
+ *
+ * @param use What it is to be used with.
+ * @param more How many bytes servers need besides.
+ * @throws {RangeError} Where it is too long.
+ */
+export function checkTopicLength(topic: string, use: string, more: number = 0): void {
+  const max = MAX_TOPIC_LENGTH - more;
+  // A UTF-16 code unit has three bytes of UTF-8 at most.
+  if (topic.length * 3 <= max) return;
+  const { length } = encoder.encode(topic);
+  if (length <= max) return;
+  throw new RangeError(
+    `Cannot use a topic of ${length} bytes with ${use}: it has ${max} at most`,
+  );
+}

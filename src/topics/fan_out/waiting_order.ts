@@ -1,0 +1,46 @@
+import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
+
+/**
+ * Subscriptions with messages that wait, by the places of these: a heap, so that a subscriber which is
+ * behind with thousands of topics does not have all of them looked through for each message.
+ */
+export class WaitingOrder {
+  readonly #heap: TopicSubscription[];
+
+  constructor(subscriptions: Iterable<TopicSubscription>) {
+    this.#heap = [...subscriptions];
+    for (let index = this.#heap.length >> 1; index-- > 0;) this.#sink(index);
+  }
+
+  /** The one with the message that waits for longest; `undefined` where there is none. */
+  get first(): TopicSubscription | undefined {
+    return this.#heap[0];
+  }
+
+  /** Puts the first one where it belongs now, when its first message has gone. */
+  update(): void {
+    this.#sink(0);
+  }
+
+  /** Takes the first one out. */
+  shift(): void {
+    const last = this.#heap.pop()!;
+    if (this.#heap.length === 0) return;
+    this.#heap[0] = last;
+    this.#sink(0);
+  }
+
+  #sink(start: number): void {
+    const heap = this.#heap;
+    const subscription = heap[start]!;
+    const place = subscription.firstPlace;
+    let index = start;
+    for (let child = 2 * index + 1; child < heap.length; child = 2 * index + 1) {
+      if (child + 1 < heap.length && heap[child + 1]!.firstPlace < heap[child]!.firstPlace) child++;
+      if (heap[child]!.firstPlace >= place) break;
+      heap[index] = heap[child]!;
+      index = child;
+    }
+    heap[index] = subscription;
+  }
+}

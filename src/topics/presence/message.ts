@@ -1,0 +1,273 @@
+/**
+ * What servers tell one another of who is in their topics: JSON, through topics of the broker that begin
+ * with `$presence/`.
+ *
+ * | Topic                     | Who is subscribed                    | What comes there                    |
+ * | ------------------------- | ------------------------------------ | ----------------------------------- |
+ * | `$presence/servers`       | every server that has presence       | `beat`, `bye`, `ask`                |
+ * | `$presence/server/ID`     | that server                          | `beat`, `ask` and `state` for it    |
+ * | `$presence/topic/TOPIC`   | those where a connection watches it  | `update`, `state`, `ask`            |
+ *
+ * What each server has in a topic has a version. An `update` says which one it changes; a server that does
+ * not have that one asks for the whole `state`. The digest in each `beat` names the versions of some topics,
+ * all of them by turns, so that a loss is found out that no later update tells of.
+ */
+
+import type { Sendable } from "../../connection/connection.ts";
+import type { PresenceShare, ShareEntry } from "./room.ts";
+
+/** What topics of the broker begin with that are none of the program. */
+export const PRESENCE_PREFIX = "$presence/";
+/** The topic of all servers. */
+export const SERVERS_TOPIC = "$presence/servers";
+const INBOX_PREFIX = "$presence/server/";
+const ROOM_PREFIX = "$presence/topic/";
+
+/** About how many characters a message has at most: brokers take a mebibyte or less. */
+const MAX_MESSAGE_LENGTH = 32 * 1024;
+/** The greatest version or stamp: it can still be counted on from there. */
+const MAX_NUMBER = 2 ** 50;
+
+/** A server is there. */
+export interface Beat {
+  readonly type: "beat";
+  readonly from: string;
+  /** Whether the others are to say that they are there, too. */
+  readonly isHello: boolean;
+  /** Whether it is said because another one wanted to know. */
+  readonly isReply: boolean;
+  /** The number of topics where it has members. */
+  readonly topics: number;
+  /** Some of them, with the versions. */
+  readonly digest: readonly (readonly [topic: string, version: number])[];
+  /** Whether all of them have been named by now. */
+  readonly isEnd: boolean;
+}
+
+/** A server has no members any more. */
+export interface Bye {
+  readonly type: "bye";
+  readonly from: string;
+}
+
+/** What has changed in the topic that it comes through. */
+export interface Update {
+  readonly type: "update";
+  readonly from: string;
+  /** The version that is changed; 0 where there were no members. */
+  readonly after: number;
+  readonly version: number;
+  /** The members that came or are different now. */
+  readonly set: readonly ShareEntry[];
+  /** The keys of those that went. */
+  readonly gone: readonly string[];
+}
+
+/** A server wants to know who is in topics. */
+export interface Ask {
+  readonly type: "ask";
+  readonly from: string;
+  readonly id: number;
+  readonly topics: readonly string[];
+}
+
+/** Who a server has in topics: one of the parts of it. */
+export interface State {
+  readonly type: "state";
+  readonly from: string;
+  /** What was asked; for what was not, less than 0, and another one each time. */
+  readonly id: number;
+  readonly part: number;
+  readonly isEnd: boolean;
+  /** A version that is later than all of before. */
+  readonly version: number;
+  readonly topics: readonly TopicState[];
+}
+
+/** Who a server has in a topic, or some of them, where others are in the parts before or after. */
+export type TopicState = readonly [
+  topic: string,
+  version: number,
+  members: readonly ShareEntry[],
+];
+
+/** What servers tell one another. */
+export type PresenceMessage = Beat | Bye | Update | Ask | State;
+
+/** The topic of the broker where a server is told what is for it alone. */
+export function inboxTopic(server: string): string {
+  return INBOX_PREFIX + server;
+}
+
+/** The topic of the broker for what happens in a topic. */
+export function roomTopic(topic: string): string {
+  return ROOM_PREFIX + topic;
+}
+
+/** The topic that a topic of the broker is for, if it is. */
+export function topicOfRoom(brokerTopic: string): string | undefined {
+  return brokerTopic.startsWith(ROOM_PREFIX) ? brokerTopic.slice(ROOM_PREFIX.length) : undefined;
+}
+
+/** Encodes a message. */
+export function encodePresenceMessage(message: PresenceMessage): string {
+  switch (message.type) {
+    case "update":
+      return JSON.stringify({ ...message, set: message.set.map(encodeEntry) });
+    case "state": {
+      const topics = message.topics.map((
+        [topic, version, members],
+      ) => [topic, version, members.map(encodeEntry)]);
+      return JSON.stringify({ ...message, topics });
+    }
+    default:
+      return JSON.stringify(message);
+  }
+}
+
+/**
+ * Parses what came through a broker.
+ *
+ * @throws {TypeError} Where it is no message. It says what is wrong.
+ */
+export function parsePresenceMessage(data: Sendable): PresenceMessage {
+  if (typeof data !== "string") throw new TypeError("It is about presence, and no text");
+  let value: unknown;
+  try {
+    value = JSON.parse(data);
+  } catch {
+    throw new TypeError("It is about presence, and no JSON");
+  }
+  const fields = (typeof value === "object" && value !== null ? value : {}) as Fields;
+  const from = check(fields, "from", isServerId) as string;
+  const number = (name: string) => check(fields, name, isNumber) as number;
+  const flag = (name: string) => check(fields, name, isBoolean) as boolean;
+  const list = <T>(name: string, parse: (value: unknown) => T | undefined) => {
+    const items = (check(fields, name, Array.isArray) as unknown[]).map(parse);
+    if (items.includes(undefined)) throw invalid(name);
+    return items as T[];
+  };
+  switch (fields["type"]) {
+    case "beat":
+      return {
+        type: "beat",
+        from,
+        isHello: flag("isHello"),
+        isReply: flag("isReply"),
+        topics: number("topics"),
+        digest: list("digest", parseVersion),
+        isEnd: flag("isEnd"),
+      };
+    case "bye":
+      return { type: "bye", from };
+    case "update":
+      return {
+        type: "update",
+        from,
+        after: number("after"),
+        version: number("version"),
+        set: list("set", parseEntry),
+        gone: list("gone", parseString),
+      };
+    case "ask":
+      return { type: "ask", from, id: number("id"), topics: list("topics", parseString) };
+    case "state":
+      return {
+        type: "state",
+        from,
+        id: check(fields, "id", Number.isSafeInteger) as number,
+        part: number("part"),
+        isEnd: flag("isEnd"),
+        version: number("version"),
+        topics: list("topics", parseTopicState),
+      };
+    default:
+      throw invalid("type");
+  }
+}
+
+/** Puts items into as many messages as they need. */
+export function* splitUp<T>(items: Iterable<T>, lengthOf: (item: T) => number): Generator<T[]> {
+  let some: T[] = [];
+  let length = 0;
+  for (const item of items) {
+    const more = lengthOf(item);
+    if (some.length > 0 && length + more > MAX_MESSAGE_LENGTH) {
+      yield some;
+      some = [];
+      length = 0;
+    }
+    some.push(item);
+    length += more;
+  }
+  if (some.length > 0) yield some;
+}
+
+/** About how many characters a member takes. */
+export function lengthOfEntry([key, { info }]: ShareEntry): number {
+  return 32 + lengthOfText(key) + info.length;
+}
+
+/** About how many characters a text takes. */
+export function lengthOfText(text: string): number {
+  return 8 + JSON.stringify(text).length;
+}
+
+type Fields = Record<string, unknown>;
+
+function invalid(name: string): TypeError {
+  return new TypeError(`It is about presence, and has no valid ${name}`);
+}
+
+function check(fields: Fields, name: string, isValid: (value: unknown) => boolean): unknown {
+  if (!isValid(fields[name])) throw invalid(name);
+  return fields[name];
+}
+
+function isServerId(value: unknown): boolean {
+  return typeof value === "string" && /^[0-9a-f]{32}$/.test(value);
+}
+
+function isNumber(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_NUMBER;
+}
+
+function isBoolean(value: unknown): boolean {
+  return typeof value === "boolean";
+}
+
+function parseString(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function parseVersion(value: unknown): readonly [string, number] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const [topic, version] = value;
+  return typeof topic === "string" && isNumber(version) ? [topic, version] : undefined;
+}
+
+function encodeEntry([key, { connections, stamp, info }]: ShareEntry): unknown[] {
+  return info === "" ? [key, connections, stamp] : [key, connections, stamp, JSON.parse(info)];
+}
+
+function parseEntry(value: unknown): ShareEntry | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const [key, connections, stamp, info] = value;
+  if (typeof key !== "string" || !isNumber(connections) || connections === 0 || !isNumber(stamp)) {
+    return undefined;
+  }
+  const share: PresenceShare = {
+    connections,
+    stamp,
+    info: value.length < 4 ? "" : JSON.stringify(info),
+  };
+  return [key, share];
+}
+
+function parseTopicState(value: unknown): TopicState | undefined {
+  const head = parseVersion(value);
+  const members = (value as unknown[])[2];
+  if (head === undefined || !Array.isArray(members)) return undefined;
+  const entries = members.map(parseEntry);
+  return entries.includes(undefined) ? undefined : [...head, entries as ShareEntry[]];
+}

@@ -1,0 +1,256 @@
+import { CloseCode } from "../../codec/close_code.ts";
+import { Fifo } from "../../fifo.ts";
+import type {
+  LagPolicy,
+  SubscribeOptions,
+  Subscriber,
+  Subscription,
+} from "../../connection/subscriber.ts";
+import { checkOneOf } from "../../checks.ts";
+import { checkLimit } from "../../limits.ts";
+import { checkCloseStatus } from "../../protocol/close_payload.ts";
+import type { Position } from "../../resume/position.ts";
+import { type PresenceClaim, resolvePresenceClaim } from "../presence/claim.ts";
+import type { PublishedMessage } from "../fan_out/published_message.ts";
+
+const POLICIES: readonly LagPolicy[] = ["close", "drop-oldest", "drop-newest", "latest"];
+
+/** What the object costs by which a message waits, in bytes. */
+const WAITING_COST = 64;
+
+/** A message that waits for a slow peer, with its place among those of other topics. */
+interface Waiting {
+  readonly message: PublishedMessage;
+  readonly place: number;
+  readonly size: number;
+  /** Whether the subscriber missed it while it was away. */
+  readonly isMissed: boolean;
+}
+
+/** The options of a subscription, once they are checked. */
+export interface SubscriptionSettings {
+  readonly lag: LagPolicy;
+  readonly queueSize: number;
+  readonly closeCode: number;
+  /** What it has to do with presence, if anything. */
+  readonly presence: PresenceClaim | undefined;
+}
+
+/**
+ * Checks the options of a subscription.
+ *
+ * @throws {RangeError} Where a number among them is out of its range, or a key or information too long.
+ * @throws {TypeError} Where there is no such policy, or `presence` is none.
+ */
+export function resolveSubscription(options: SubscribeOptions): SubscriptionSettings {
+  const { lag = "close", queueSize = 1024 * 1024, closeCode = CloseCode.TryAgainLater } = options;
+  checkOneOf("lag", lag, POLICIES);
+  checkLimit("queueSize", queueSize, 0);
+  checkCloseStatus({ closeCode, reason: "" });
+  return { lag, queueSize, closeCode, presence: resolvePresenceClaim(options.presence) };
+}
+
+/** One connection's subscription to one topic, and what waits for the connection. */
+export class TopicSubscription implements Subscription {
+  readonly topic: string;
+  readonly #subscriber: Subscriber;
+  readonly #onDrop: () => void;
+  /** What it has to do with presence, if anything. */
+  presence: PresenceClaim | undefined;
+  #lag: LagPolicy;
+  #queueSize: number;
+  #closeCode: number;
+  #waiting: Fifo<Waiting> | undefined;
+  /** The latest message of each slot, in the order they came. */
+  #latest: Map<string, Waiting> | undefined;
+  #size = 0;
+  /** How many bytes wait that were missed: there is a bound to them already. */
+  #missedSize = 0;
+  #dropped = 0;
+  /**
+   * Where the subscriber got to before it connected, until it is known what it missed: what is published
+   * meanwhile comes behind that.
+   */
+  resumeFrom: Position | undefined;
+
+  /** @param onDrop Is told of each message that is dropped. */
+  constructor(
+    topic: string,
+    subscriber: Subscriber,
+    settings: SubscriptionSettings,
+    onDrop: () => void,
+  ) {
+    this.topic = topic;
+    this.#subscriber = subscriber;
+    this.#onDrop = onDrop;
+    this.presence = settings.presence;
+    this.#lag = settings.lag;
+    this.#queueSize = settings.queueSize;
+    this.#closeCode = settings.closeCode;
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** The place of the message that waits for longest; `Infinity` where none does. */
+  get firstPlace(): number {
+    if (this.#waiting !== undefined) return this.#waiting.peek()?.place ?? Infinity;
+    if (this.#latest === undefined || this.#latest.size === 0) return Infinity;
+    return this.#latest.values().next().value!.place;
+  }
+
+  /** Goes on with other settings: what waits, and may not wait with them, is dropped, and counted. */
+  update({ lag, queueSize, closeCode, presence }: SubscriptionSettings): void {
+    const isSame = lag === this.#lag && queueSize === this.#queueSize;
+    this.presence = presence;
+    this.#lag = lag;
+    this.#queueSize = queueSize;
+    this.#closeCode = closeCode;
+    // What waits for a connection that closes was accepted before.
+    if (isSame || this.firstPlace === Infinity || !this.#subscriber.isSendable) return;
+    for (const each of this.#takeAll()) {
+      // It is held once more before it is released: what goes on waiting is not let go of.
+      if (this.#subscriber.isSendable) this.#admit(each);
+      else this.#drop();
+      this.#release(each);
+    }
+  }
+
+  /** Drops all that waits, and counts it. */
+  dropAll(): void {
+    for (const waiting of this.#takeAll()) {
+      this.#release(waiting);
+      this.#drop();
+    }
+  }
+
+  /** Holds no message any more, as the connection has ended. */
+  clear(): void {
+    for (const waiting of this.#takeAll()) this.#release(waiting);
+  }
+
+  /** Gives what waits, in order, and forgets it; it still counts as held. */
+  #takeAll(): Waiting[] {
+    const all: Waiting[] = [...this.#latest?.values() ?? []];
+    while (this.#waiting !== undefined && this.#waiting.length > 0) {
+      all.push(this.#waiting.shift()!);
+    }
+    this.#waiting = this.#latest = undefined;
+    this.#size = this.#missedSize = 0;
+    return all;
+  }
+
+  /**
+   * Takes a message that the subscriber is too slow for at the moment.
+   *
+   * @param isMissed Whether the subscriber missed it while it was away.
+   */
+  wait(message: PublishedMessage, place: number, isMissed: boolean): "send" | "waits" | "none" {
+    const { size } = message;
+    // What was missed waits, however much it is, and what comes behind it has to.
+    if (this.#lag === "close" && !isMissed && this.firstPlace === Infinity) {
+      if (this.#subscriber.hasRoomForLength(size)) return "send";
+      this.#closeLagging();
+      return "none";
+    }
+    return this.#admit({ message, place, size, isMissed }) ? "waits" : "none";
+  }
+
+  /** Has a message wait as the policy says; tells whether any wait. */
+  #admit(waiting: Waiting): boolean {
+    switch (this.#lag) {
+      case "close":
+        if (this.#hasRoomFor(waiting)) return this.#queue(waiting);
+        this.#closeLagging();
+        return false;
+      case "latest": {
+        // First: from then on, the slot is a part of nothing larger.
+        this.#hold(waiting);
+        const latest = this.#latest ??= new Map();
+        const { slot } = waiting.message;
+        const before = latest.get(slot);
+        if (before !== undefined) {
+          latest.delete(slot);
+          this.#drop();
+          this.#release(before);
+        }
+        latest.set(slot, waiting);
+        return true;
+      }
+      default:
+        return this.#queue(waiting);
+    }
+  }
+
+  #closeLagging(): void {
+    this.#subscriber.closeLagging({
+      closeCode: this.#closeCode,
+      reason: "The peer reads too slowly for a topic",
+    });
+    this.#drop();
+    // It goes with the connection.
+    this.clear();
+  }
+
+  /** Has a message wait with others, and drops what is too much; tells whether any wait. */
+  #queue(waiting: Waiting): boolean {
+    const queue = this.#waiting ??= new Fifo();
+    if (this.#lag === "drop-newest" && !this.#hasRoomFor(waiting)) {
+      this.#drop();
+    } else {
+      queue.push(waiting);
+      this.#count(waiting, 1);
+    }
+    while (this.#size - this.#missedSize > this.#queueSize) {
+      this.#count(queue.shift()!, -1);
+      this.#drop();
+    }
+    return queue.length > 0;
+  }
+
+  #hasRoomFor({ size, isMissed }: Waiting): boolean {
+    return isMissed || this.#size - this.#missedSize + size <= this.#queueSize;
+  }
+
+  #count(waiting: Waiting, sign: 1 | -1): void {
+    const { size, isMissed } = waiting;
+    this.#size += sign * size;
+    if (isMissed) this.#missedSize += sign * size;
+    if (sign === 1) this.#hold(waiting);
+    else this.#release(waiting);
+  }
+
+  #hold({ message, size }: Waiting): void {
+    message.hold(this.#subscriber.tally);
+    this.#countWaiting(WAITING_COST + size, WAITING_COST);
+  }
+
+  #release({ message, size }: Waiting): void {
+    message.release();
+    this.#countWaiting(-WAITING_COST - size, -WAITING_COST);
+  }
+
+  #countWaiting(change: number, ownChange: number): void {
+    this.#subscriber.topicsSize += change;
+    this.#subscriber.tally.count(ownChange);
+  }
+
+  #drop(): void {
+    this.#dropped++;
+    this.#onDrop();
+  }
+
+  /** Gives the message that waits for longest. */
+  shift(): PublishedMessage {
+    if (this.#waiting !== undefined) {
+      const waiting = this.#waiting.shift()!;
+      this.#count(waiting, -1);
+      return waiting.message;
+    }
+    const [slot, waiting] = this.#latest!.entries().next().value!;
+    this.#latest!.delete(slot);
+    this.#release(waiting);
+    return waiting.message;
+  }
+}

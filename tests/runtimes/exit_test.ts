@@ -1,0 +1,130 @@
+import { assertEquals } from "@std/assert";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import process from "node:process";
+import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { PeerProcess } from "./peer.ts";
+import type { Address } from "../../src/transport/byte_channel.ts";
+
+/** A process of the runtime that the tests run on. */
+class ServerProcess {
+  readonly child: ChildProcess;
+  readonly exit: Promise<unknown[]>;
+  output = "";
+
+  /**
+   * Starts `exit_process.ts`.
+   *
+   * @param mode What it does.
+   * @param transport `tcp` or `tls`.
+   * @param descriptors How many descriptors it may have. Default: as many as the test.
+   */
+  constructor(mode: string, transport: string, descriptors?: number) {
+    const script = fileURLToPath(new URL("exit_process.ts", import.meta.url));
+    const flags = "Deno" in globalThis
+      ? ["run", "--allow-all", "--no-check"]
+      : "Bun" in globalThis
+      ? []
+      : ["--disable-warning=ExperimentalWarning"];
+    const command = [process.execPath, ...flags, script, mode, transport];
+    if (descriptors !== undefined) {
+      command.unshift("sh", "-c", `ulimit -n ${descriptors} && exec "$@"`, "sh");
+    }
+    // Deno would look for a newer Deno, and panic where that finds no descriptor left.
+    const env = { ...process.env, DENO_NO_UPDATE_CHECK: "1" };
+    this.child = spawn(command[0], command.slice(1), { env, stdio: ["ignore", "pipe", "pipe"] });
+    this.child.stderr!.on("data", (text) => this.output += text);
+    this.exit = once(this.child, "exit");
+  }
+
+  /** Where it listens. */
+  async address(): Promise<Address> {
+    const [line] = await once(this.child.stdout!, "data");
+    return { transport: "tcp", hostname: "127.0.0.1", port: Number(line) };
+  }
+
+  /** Checks that it ends with status 0, and prints nothing. */
+  async assertEnds(): Promise<void> {
+    const [code] = await this.exit;
+    assertEquals([code, this.output], [0, ""]);
+  }
+}
+
+for (const transport of ["tcp", "tls"]) {
+  describe(`a process that listens over ${transport}`, () => {
+    let peers: PeerProcess;
+    before(() => {
+      peers = new PeerProcess();
+    });
+    after(() => peers.close());
+
+    const tls = transport === "tls";
+
+    it("ends when its listener is closed and its channels are gone", async () => {
+      const server = new ServerProcess("closed", transport);
+      const peer = await peers.connect(await server.address(), { tls });
+      await peer.write(100);
+      assertEquals((await peer.untilReceived(100)).intact, true);
+      await peer.end();
+      await peer.untilClosed();
+      await server.assertEnds();
+    });
+
+    it("goes on while a channel is open, after its listener is closed", async () => {
+      const server = new ServerProcess("channel", transport);
+      const peer = await peers.connect(await server.address(), { tls });
+      for (let size = 100; size <= 1000; size += 100) {
+        await peer.write(100);
+        assertEquals((await peer.untilReceived(size)).received, size);
+      }
+      await peer.end();
+      await peer.untilClosed();
+      await server.assertEnds();
+    });
+
+    it("goes on accepting after its descriptors ran out", async () => {
+      const server = new ServerProcess("ref", transport, 80);
+      const address = await server.address();
+      const first = await peers.connect(address, { tls });
+      const crowd = await Promise.all(
+        Array.from({ length: 120 }, () => peers.connect(address, { tls: false })),
+      );
+      // While this one is served, the server accepts as many of the others as it can.
+      for (let size = 100; size <= 5000; size += 100) {
+        await first.write(100);
+        assertEquals((await first.untilReceived(size)).received, size);
+      }
+      for (const peer of crowd) await peer.destroy();
+      // The first ones may still be refused.
+      for (let served = false; !served && server.child.exitCode === null;) {
+        const peer = await peers.connect(address, { tls });
+        await peer.write(100);
+        served = (await peer.untilReceived(100)).received === 100;
+        await peer.destroy();
+      }
+      assertEquals((await first.now()).closed, false);
+      server.child.kill();
+      await server.exit;
+      assertEquals(server.output, "");
+    });
+
+    it("ends where its listener is unref'd", async () => {
+      await new ServerProcess("unref", transport).assertEnds();
+    });
+
+    it("goes on where its listener is ref'd again", async () => {
+      const server = new ServerProcess("ref", transport);
+      const address = await server.address();
+      for (let i = 0; i < 3; i++) {
+        const peer = await peers.connect(address, { tls });
+        await peer.write(100);
+        assertEquals((await peer.untilReceived(100)).received, 100);
+        await peer.end();
+        await peer.untilClosed();
+      }
+      server.child.kill();
+      await server.exit;
+    });
+  });
+}
