@@ -1,7 +1,7 @@
 import { cloneBytes } from "../codec/byte_collector.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import type { ByteChannel } from "../transport/byte_channel.ts";
-import { joinChunks } from "./join_chunks.ts";
+import { concatBytes } from "../codec/concat_bytes.ts";
 import type { Turns, TurnTaker } from "./turns.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -148,7 +148,7 @@ export class Intake implements TurnTaker {
   #postpone(bytes: Uint8Array, lent: boolean): void {
     this.#stopForOthers();
     const size = this.#undecoded.length + bytes.length;
-    if (size > bytes.length) this.#keep(joinChunks([this.#undecoded, bytes], size));
+    if (size > bytes.length) this.#keep(concatBytes([this.#undecoded, bytes], size));
     else this.#keep(lent ? cloneBytes(bytes, 0, size) : bytes);
     // To pause costs more than a small message, behind which mostly nothing else comes.
     if (size > MAX_SMALL) this.#pause();

@@ -4,7 +4,7 @@ import type { ResumeState } from "../resume/resume_state.ts";
 import { type Note, parseServerMessage, type ServerMessage } from "../resume/subprotocol.ts";
 import { MessageTooBigError } from "../errors.ts";
 import type { Message } from "./connection.ts";
-import { joinChunks } from "./join_chunks.ts";
+import { concatBytes } from "../codec/concat_bytes.ts";
 
 /** How many notes may wait for the program to take the messages before them. */
 const MAX_NOTES = 100;
@@ -95,7 +95,7 @@ export class ResumeReceiver {
     }
     const { length } = this.#beginning;
     const chunks = [this.#beginning, bytes.subarray(start, end)];
-    this.#beginning = joinChunks(chunks, length + end - start);
+    this.#beginning = concatBytes(chunks, length + end - start);
     this.#parseBeginning(false);
   }
 

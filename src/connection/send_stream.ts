@@ -4,7 +4,7 @@ import { isFunction, isReadableStream, isUint8Array } from "../values.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Sendable, SendableStream, SendStreamOptions } from "./connection.ts";
 import type { Breaker } from "./breaker.ts";
-import { joinChunks } from "./join_chunks.ts";
+import { concatBytes } from "../codec/concat_bytes.ts";
 import { MessageBody } from "./views/message_body.ts";
 import { abortable, RESOLVED } from "../promises.ts";
 import type { SendQueue } from "./send_queue.ts";
@@ -131,7 +131,7 @@ class FragmentEncoder {
     if (this.#before === "") return bytes;
     const before = new TextEncoder().encode(this.#before);
     this.#before = "";
-    return joinChunks([before, bytes], before.length + bytes.length);
+    return concatBytes([before, bytes], before.length + bytes.length);
   }
 }
 

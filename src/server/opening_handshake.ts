@@ -3,7 +3,7 @@ import type { Budget, BudgetMember } from "../connection/budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
 import type { DelayQueue, Waiting } from "../transport/delays.ts";
 import { MAX_DURATION_MS } from "../connection/options.ts";
-import { joinChunks } from "../connection/join_chunks.ts";
+import { concatBytes } from "../codec/concat_bytes.ts";
 import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
 import { isError, reportError, saysAborted } from "../hooks.ts";
@@ -261,7 +261,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   #keep(bytes: Uint8Array): void {
     const before = this.#received;
     const size = before.length + bytes.length;
-    if (before.length > 0) this.#received = joinChunks([before, bytes], size);
+    if (before.length > 0) this.#received = concatBytes([before, bytes], size);
     else if (size > 0) this.#received = cloneBytes(bytes, 0, size);
     this.recountHeld();
     if (size >= MAX_WAITING) this.#channel.pause();

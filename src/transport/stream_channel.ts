@@ -5,8 +5,8 @@
  * @module
  */
 
-import { joinChunks } from "../connection/join_chunks.ts";
-import { lostError } from "../connection/lost_error.ts";
+import { concatBytes } from "../codec/concat_bytes.ts";
+import { lostError } from "./lost_error.ts";
 import { OrderedChannel } from "./ordered_channel.ts";
 import { isUint8Array } from "../values.ts";
 
@@ -60,7 +60,7 @@ export class StreamChannel extends OrderedChannel {
   write(chunks: readonly Uint8Array[]): boolean {
     let size = 0;
     for (const chunk of chunks) size += chunk.length;
-    this.#writer.write(joinChunks(chunks, size)).then(this.#onTaken, this.#onFailure);
+    this.#writer.write(concatBytes(chunks, size)).then(this.#onTaken, this.#onFailure);
     return false;
   }
 

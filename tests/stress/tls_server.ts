@@ -5,7 +5,7 @@
 
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { tlsHandshakeTimeoutMs } from "../../src/runtimes/node/tls_handshakes.ts";
+import { tlsHandshakeTimeoutMs } from "../../src/runtimes/shared/tls_handshakes.ts";
 import { systemClock } from "../../src/transport/clock.ts";
 import "./report_memory.ts";
 

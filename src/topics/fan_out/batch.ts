@@ -1,4 +1,4 @@
-import { copyBytes } from "../../codec/byte_collector.ts";
+import { concatBytes } from "../../codec/concat_bytes.ts";
 import { SharedFrames, type SharedTally } from "../../connection/shared_memory.ts";
 import type { Subscriber } from "../../connection/subscriber.ts";
 import type { PublishedMessage } from "./published_message.ts";
@@ -55,7 +55,7 @@ function join(all: readonly SharedFrames[], tally: SharedTally): SharedFrames {
   let run: Uint8Array[] = [];
   let runLength = 0;
   const endRun = () => {
-    if (run.length > 0) chunks.push(run.length === 1 ? run[0]! : concat(run, runLength));
+    if (run.length > 0) chunks.push(run.length === 1 ? run[0]! : concatBytes(run, runLength));
     run = [];
     runLength = 0;
   };
@@ -77,14 +77,4 @@ function join(all: readonly SharedFrames[], tally: SharedTally): SharedFrames {
   }
   endRun();
   return new SharedFrames(chunks, length, ownLength, tally, parts);
-}
-
-function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const joined = new Uint8Array(length);
-  let position = 0;
-  for (const chunk of chunks) {
-    copyBytes(chunk, 0, chunk.length, joined, position);
-    position += chunk.length;
-  }
-  return joined;
 }
