@@ -7,7 +7,7 @@ import { DeflateOffer } from "../extensions/permessage_deflate.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
 import { entries } from "../http1/field_line.ts";
 import { abortable } from "../promises.ts";
-import { Attempt } from "./attempt.ts";
+import { ConnectAttempt } from "./connect_attempt.ts";
 import { Deadline } from "./deadline.ts";
 import {
   CONNECT_OPTIONS,
@@ -99,7 +99,7 @@ export function createConnect(
       const offer = compression && await DeflateOffer.create(compression);
       address ??= parseWebSocketUrl(await ask("URL", url, deadline.signal));
       const headers = [...entries(await ask("headers", settings.headers, deadline.signal))];
-      const attempt = new Attempt(
+      const attempt = new ConnectAttempt(
         await loadDialer(),
         { ...settings, headers },
         offer,

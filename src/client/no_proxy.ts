@@ -1,16 +1,18 @@
-/** A server, as a list of exceptions sees it. */
+import { parseIpv6 } from "../transport/ipv6.ts";
+
+/** The part of a server's address that `NO_PROXY` applies to. */
 interface Server {
   readonly hostname: string;
   readonly port: number;
 }
 
-/** A name or an address, in brackets or without, and a port. */
+/** A name or an address, with or without brackets, and an optional port. */
 const ENTRY = /^(?:\[(.+)\]|([^:]+|.*:.*:.*?))(?::(\d+))?$/;
 
 /**
- * Whether the variable `NO_PROXY` excepts a server: names, which stand for all below them too, with or
- * without a dot or `*.` before them; IP addresses; networks, as `10.0.0.0/8`; each with a port, if it is for
- * that alone; `*` for all. They stand behind commas or spaces.
+ * Whether a server is in the list `NO_PROXY`. Its entries are separated by commas or spaces: host names, which
+ * include their subdomains, with or without a leading `.` or `*.`; IP addresses; networks such as
+ * `10.0.0.0/8`; `*` for all servers. An entry with a port applies to that port only.
  */
 export function matchesNoProxy(list: string, { hostname, port }: Server): boolean {
   const host = hostname.toLowerCase().replace(/\.$/, "");
@@ -26,7 +28,7 @@ export function matchesNoProxy(list: string, { hostname, port }: Server): boolea
   });
 }
 
-/** Whether an address is one, or in a network, whichever way both are written. */
+/** Whether `host` is the IP address `network`, or in the network `network`, in any notation. */
 function isWithin(host: string, network: string): boolean {
   const [base = "", prefix] = network.split("/");
   const address = parseAddress(host);
@@ -37,7 +39,7 @@ function isWithin(host: string, network: string): boolean {
     address.slice(0, length) === other.slice(0, length);
 }
 
-/** Gives the bits of an IP address as digits; `undefined` where it is none. */
+/** Gives the bits of an IP address as a text of `0` and `1`; `undefined` if it is not an address. */
 function parseAddress(text: string): string | undefined {
   const isV6 = text.includes(":");
   if (!isV6 && !/^\d+\.\d+\.\d+\.\d+$/.test(text)) return undefined;
@@ -48,12 +50,7 @@ function parseAddress(text: string): string | undefined {
     return undefined;
   }
   if (!isV6) return host.split(".").map((byte) => toBits(Number(byte), 8)).join("");
-  const [before = [], after] = host.slice(1, -1).split("::").map((part) =>
-    part === "" ? [] : part.split(":")
-  );
-  const zeros = after === undefined ? 0 : 8 - before.length - after.length;
-  return [...before, ...Array<string>(zeros).fill("0"), ...after ?? []]
-    .map((group) => toBits(parseInt(group, 16), 16)).join("");
+  return parseIpv6(host.slice(1, -1)).map((group) => toBits(group, 16)).join("");
 }
 
 function toBits(value: number, length: number): string {

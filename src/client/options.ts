@@ -27,7 +27,7 @@ import {
   resolveCompressionOptions,
 } from "../extensions/compression_options.ts";
 import { entries, type HeaderFields } from "../http1/field_line.ts";
-import type { RequestHeadLimits } from "../http1/request_head_parser.ts";
+import type { RequestHeadLimits } from "../http1/head_limits.ts";
 import { type CallbackResult, logError, type OnError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";
 import { type ProxyOptions, type ProxySettings, resolveProxy } from "./proxy.ts";

@@ -1,11 +1,11 @@
+import { encodeRequestHead } from "../http1/encode_request.ts";
 import { RequestHead } from "../http1/request_head.ts";
-import { encodeRequestHead } from "../handshake/upgrade_request.ts";
 import type { WebSocketAddress } from "./url.ts";
 
 /**
- * Encodes the request that makes a proxy a tunnel to a server (RFC 9110, section 9.3.6).
+ * Encodes the CONNECT request that asks a proxy for a tunnel to a server (RFC 9110, section 9.3.6).
  *
- * @param address Where the server is.
+ * @param address The server's address.
  * @param authorization The credentials for the proxy, if any.
  */
 export function encodeTunnelRequest(

@@ -16,7 +16,7 @@ import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { assertMessage, Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
 import type { PerMessageDeflate } from "../extensions/permessage_deflate.ts";
-import type { KeptRequest } from "../http1/retained_request.ts";
+import type { RetainedRequest } from "../http1/retained_request.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
 import { ESCAPE, escapeMessage, MAX_HEADER_SIZE, MAX_HELLO_SIZE } from "../resume/subprotocol.ts";
 import type { Budget, BudgetMember } from "./budget.ts";
@@ -78,7 +78,7 @@ function checkSendOptions(options: SendOptions): void {
 
 /** What the opening handshake agreed upon. */
 export interface ConnectionInfo<Data> {
-  readonly request: KeptRequest;
+  readonly request: RetainedRequest;
   readonly protocol: string;
   readonly extensions: string;
   readonly compression: PerMessageDeflate | undefined;

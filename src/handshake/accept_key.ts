@@ -20,7 +20,7 @@ const encoder = new TextEncoder();
  * ```
  */
 export async function computeAccept(key: string): Promise<string> {
-  // Its buffer may be of another realm, which `encodeBase64` would not know.
+  // The digest may be an `ArrayBuffer` of another realm, which `encodeBase64` would not recognise.
   const digest = await crypto.subtle.digest("SHA-1", encoder.encode(key + GUID));
   return encodeBase64(new Uint8Array(digest));
 }

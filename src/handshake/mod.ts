@@ -1,6 +1,6 @@
 /**
- * The opening handshake of RFC 6455, section 4, on its own, for both sides: strict parsers of request
- * and response heads, the upgrade request and its validation, and the responses and theirs.
+ * The opening handshake of RFC 6455, section 4, for both sides and without I/O: strict parsers of request
+ * and response heads, and functions that create and validate upgrade requests and responses.
  *
  * @example
  * ```ts
@@ -28,7 +28,7 @@
  *
  * let response: Uint8Array | undefined;
  * try {
- *   parser.push(bytes); // as often as bytes arrive, until there is a head
+ *   parser.push(bytes); // for each chunk that arrives, until there is a head
  *   if (parser.head !== undefined) {
  *     const upgrade = validateUpgrade(parser.head, { secure: false });
  *     response = encodeSwitchingProtocols({
@@ -49,7 +49,7 @@
 export { HandshakeError, UnexpectedResponseError, WebSocketError } from "../errors.ts";
 export { computeAccept } from "./accept_key.ts";
 export type { HeaderFields } from "../http1/field_line.ts";
-export { HeaderFieldList } from "../http1/header_fields.ts";
+export { HeaderFieldList } from "../http1/header_field_list.ts";
 export { parseContentLength } from "../http1/content_length.ts";
 export { type ExtensionOffer, parseExtensions, parseTokenList } from "../http1/field_values.ts";
 export {
@@ -58,29 +58,26 @@ export {
   upgradeRequired,
   validateUpgrade,
   type ValidateUpgradeOptions,
-} from "./negotiate.ts";
+} from "./validate_request.ts";
 export { type OriginCheck, type OriginPolicy, validateOriginPolicy } from "./origin.ts";
 export { toRequest } from "../http1/request.ts";
 export { RequestHead } from "../http1/request_head.ts";
-export { type RequestHeadLimits, RequestHeadParser } from "../http1/request_head_parser.ts";
+export type { RequestHeadLimits } from "../http1/head_limits.ts";
+export { RequestHeadParser } from "../http1/request_head_parser.ts";
+export { encodeRequestHead } from "../http1/encode_request.ts";
 export {
   encodeRefusal,
   encodeResponseHead,
-  encodeSwitchingProtocols,
   type RefusalOptions,
   type ResponseHeadOptions,
-  type SwitchingProtocols,
-} from "../http1/response_head.ts";
-export { ResponseHead, ResponseHeadParser } from "../http1/response_head_parser.ts";
+} from "../http1/encode_response.ts";
+export { ResponseHead } from "../http1/response_head.ts";
+export { ResponseHeadParser } from "../http1/response_head_parser.ts";
+export { encodeSwitchingProtocols, type SwitchingProtocols } from "./create_response.ts";
 export { selectSubprotocol } from "./subprotocol.ts";
-export {
-  createKey,
-  createUpgradeRequest,
-  encodeRequestHead,
-  type UpgradeRequestOptions,
-} from "./upgrade_request.ts";
+export { createKey, createUpgradeRequest, type UpgradeRequestOptions } from "./create_request.ts";
 export {
   type ExpectedUpgrade,
   type UpgradeResponse,
   validateUpgradeResponse,
-} from "./upgrade_response.ts";
+} from "./validate_response.ts";

@@ -1,20 +1,22 @@
-import { HandshakeError } from "../errors.ts";
+import type { HandshakeError } from "../errors.ts";
 import { show } from "../checks.ts";
 import { checkDecision, refusePromise } from "../hooks.ts";
 import { parseAuthority } from "../http1/authority.ts";
+import { requestError } from "../http1/request_error.ts";
 import type { RequestHead } from "../http1/request_head.ts";
 
 /**
- * Which origins may connect, where a request has an `Origin` header: browsers always send it, and
- * it is what protects their users from other sites (RFC 6455, section 10.2). A request without it is never
- * from a browser's page, and always passes.
+ * The origins that may connect. It applies to requests with an `Origin` header, which browsers always send:
+ * it protects their users from other sites (RFC 6455, section 10.2). A request without the header is not
+ * from a browser's page, and is always accepted.
  *
- * - `"same"`: the origin of the server itself, that is the scheme of the connection and the Host header.
- *   Behind a proxy that ends TLS, list the origins instead; and on a private network too: a name of
- *   another site can be made to resolve to this server ("DNS rebinding"), which is then of that origin.
- * - `"any"`: every origin. Only for servers that use neither cookies nor a network's trust.
+ * - `"same"`: the server's own origin, that is the scheme of the connection and the Host header. Behind a
+ *   proxy that terminates TLS, list the origins instead. Also do so on a private network: another site can
+ *   make its name resolve to this server ("DNS rebinding"), whose origin is then that of the other site.
+ * - `"any"`: every origin. Only for servers that trust neither cookies nor the network.
  * - a list: these origins, as browsers serialise them, such as `"https://example.com"`.
- * - a function: those it returns `true` for. A server's may return a promise: see {@linkcode OriginCheck}.
+ * - a function: the origins for which it returns `true`. That of a server may return a promise: see
+ *   {@linkcode OriginCheck}.
  */
 export type OriginPolicy =
   | "same"
@@ -23,16 +25,16 @@ export type OriginPolicy =
   | ((origin: string, head: RequestHead) => boolean);
 
 /**
- * Decides whether an origin may connect, now or later: `true` for yes, `false` for no. Anything else is an
- * error of the program, and no.
+ * Decides whether an origin may connect: `true` accepts it, `false` refuses it. Any other value refuses it
+ * as an error of the program.
  */
 export type OriginCheck = (origin: string, head: RequestHead) => boolean | Promise<boolean>;
 
 /**
- * Validates a policy, so that a mistake shows at once and not as a refused handshake.
+ * Validates a policy, so that a mistake is reported at once and not by refused handshakes.
  *
  * @param policy The policy.
- * @throws {TypeError} Where it is none, or an entry of the list can never equal the origin a browser
+ * @throws {TypeError} If it is not a policy, or an entry of the list can never equal an origin that a browser
  * sends. The message names the entry.
  */
 export function validateOriginPolicy(policy: OriginPolicy | OriginCheck): void {
@@ -51,9 +53,9 @@ export function validateOriginPolicy(policy: OriginPolicy | OriginCheck): void {
 const EXAMPLE = "https://example.com";
 
 /**
- * Checks that a policy is one, but not the entries of a list.
+ * Checks that a value is a policy, but not the entries of a list.
  *
- * @throws {TypeError} Where it is none.
+ * @throws {TypeError} If it is not.
  */
 export function checkOriginPolicy(policy: OriginPolicy | OriginCheck): void {
   if (policy === "same" || policy === "any" || typeof policy === "function") return;
@@ -62,10 +64,7 @@ export function checkOriginPolicy(policy: OriginPolicy | OriginCheck): void {
   const origin = typeof given === "string" && given.includes("://") ? given : EXAMPLE;
   const list = JSON.stringify([origin]);
   throw new TypeError(
-    `Cannot use ${
-      show(given)
-    } as the origin policy: it is "same", "any", a list such as ${list}, ` +
-      "or a function",
+    `origin must be "same", "any", a list such as ${list}, or a function, got ${show(given)}`,
   );
 }
 
@@ -73,10 +72,10 @@ export function checkOriginPolicy(policy: OriginPolicy | OriginCheck): void {
  * Checks the Origin header against a policy.
  *
  * @param host The authority of the request, as `parseAuthority` returns it.
- * @returns The value of the header, or `undefined` where there is none.
- * @throws {HandshakeError} With status 400 for more than one Origin header, with 403 for an origin that
- * the policy does not allow.
- * @throws {TypeError} Where the function of the policy does not return a boolean.
+ * @returns The value of the header, or `undefined` if there is none.
+ * @throws {HandshakeError} With status 400 if there is more than one Origin header, with 403 if the policy
+ * does not allow the origin.
+ * @throws {TypeError} If the function of the policy does not return a boolean.
  */
 export function checkOrigin(
   head: RequestHead,
@@ -86,16 +85,16 @@ export function checkOrigin(
 ): string | undefined {
   const origin = head.get("Origin");
   if (origin === undefined || policy === "any") return origin;
-  if (!isAllowed(origin, head, policy, host, secure)) throw refuseOrigin();
+  if (!isAllowed(origin, head, policy, host, secure)) throw originError();
   return origin;
 }
 
 /**
- * Asks the program whether an origin may connect, and waits for the answer.
+ * Calls the program's origin function, and awaits its result.
  *
- * @throws {HandshakeError} With status 403 where it may not.
- * @throws {TypeError} Where the answer is neither true nor false.
- * @throws What `check` throws, or rejects with.
+ * @throws {HandshakeError} With status 403, if the origin may not connect.
+ * @throws {TypeError} If the result is not a boolean.
+ * @throws The error that `check` throws or rejects with.
  */
 export async function askOrigin(
   check: OriginCheck,
@@ -104,11 +103,11 @@ export async function askOrigin(
 ): Promise<void> {
   const allowed: unknown = await check(origin, head);
   checkDecision("the origin function", allowed);
-  if (!allowed) throw refuseOrigin();
+  if (!allowed) throw originError();
 }
 
-function refuseOrigin(): HandshakeError {
-  return new HandshakeError(403, "Cannot accept the request: its origin is not allowed");
+function originError(): HandshakeError {
+  return requestError(403, "its origin is not allowed");
 }
 
 function isAllowed(
@@ -121,7 +120,7 @@ function isAllowed(
   if (policy === "same") return isSameOrigin(origin, host, secure);
   if (typeof policy !== "function") return policy.includes(origin);
   const allowed: unknown = policy(origin, head);
-  // A promise is truthy: it would allow every origin.
+  // A promise is truthy, so it would allow every origin.
   refusePromise("the origin function", allowed, () => {});
   checkDecision("the origin function", allowed);
   return allowed;
@@ -133,19 +132,19 @@ function isSameOrigin(origin: string, host: string, secure: boolean): boolean {
     parseAuthority(origin.slice(scheme.length), secure) === host;
 }
 
-/** Serialises an origin as browsers do, or returns `undefined` where it is none. */
+/** Serialises an origin as browsers do. Returns `undefined` if the value is not an origin. */
 function serialiseOrigin(origin: unknown): string | undefined {
   if (typeof origin !== "string") return undefined;
   const end = origin.indexOf("://");
   const scheme = origin.slice(0, end).toLowerCase();
   const host = origin.slice(end + 3);
-  // No page has a WebSocket URL for its origin, and there are no wildcards.
+  // The origin of a page never has the scheme ws or wss, and wildcards are not supported.
   if (end === -1 || scheme === "ws" || scheme === "wss" || host.includes("*")) return undefined;
   if (scheme === "http" || scheme === "https") {
     const authority = parseAuthority(host, scheme === "https");
     return authority === undefined ? undefined : `${scheme}://${authority}`;
   }
-  // The pages of extensions and of apps: "chrome-extension://abcdef", "capacitor://localhost", "file://".
+  // Pages of extensions and apps: "chrome-extension://abcdef", "capacitor://localhost", "file://".
   return /^[a-z][a-z0-9+.-]*$/.test(scheme) && /^[A-Za-z0-9.:_-]*$/.test(host)
     ? `${scheme}://${host}`
     : undefined;

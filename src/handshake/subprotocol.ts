@@ -1,13 +1,13 @@
 import { isToken } from "../http1/characters.ts";
 
 /**
- * Checks the subprotocol an application selected against those the client offered. None is ever
- * selected silently: where the application names none, the connection has none.
+ * Checks the subprotocol that the program selected against those that the client offered. None is selected
+ * by default: if the program selects none, the connection has none.
  *
- * @param selected What the application selected; `undefined` for none.
- * @param offered What the client offered, in its order of preference.
+ * @param selected The subprotocol that the program selected; `undefined` for none.
+ * @param offered The subprotocols that the client offered, in its order of preference.
  * @returns `selected`.
- * @throws {TypeError} Where `selected` is no token, or was not offered: the client would have to fail the
+ * @throws {TypeError} If `selected` is not a token, or was not offered: the client would have to fail the
  * connection (RFC 6455, section 4.1).
  */
 export function selectSubprotocol(

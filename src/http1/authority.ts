@@ -2,20 +2,21 @@ import { HOST, isAll, isDigits } from "./characters.ts";
 
 const MAX_PORT = 65535;
 /**
- * The longest host: what DNS takes (RFC 1035, section 2.3.4), and all that producers of URLs should use
- * (RFC 3986, section 3.2.2). Some runtimes decode longer international names in quadratic time.
+ * The longest host: the limit of DNS (RFC 1035, section 2.3.4), to which URIs should conform (RFC 3986,
+ * section 3.2.2). Some runtimes decode longer international names in quadratic time.
  */
 const MAX_HOST_LENGTH = 255;
 
 /**
- * Parses `host [":" port]`, the value of a Host header (RFC 9110, section 7.2), to the one form that
- * URLs and browsers give it: in lower case, IPv6 addresses compressed, without the default port. Stricter
- * than the grammar in what has a second reading: no percent-encoding, no IPv4 address that is not four
- * decimal numbers (`127.1`, `0x7f.1`), no future IP version. And no host of more than 255 characters.
+ * Parses `host [":" port]`, the value of a Host header (RFC 9110, section 7.2), and normalises it as URLs
+ * and browsers do: to lower case, with IPv6 addresses compressed, without the default port. It is stricter
+ * than the grammar, which allows forms that parsers read differently: it refuses percent-encoding, IPv4
+ * addresses other than four decimal numbers (`127.1`, `0x7f.1`), future IP versions, and hosts of more than
+ * 255 characters.
  *
  * @param value The text.
  * @param secure Whether the default port is that of https, not http.
- * @returns The authority, or `undefined` where the value is malformed.
+ * @returns The authority, or `undefined` if the value is malformed.
  */
 export function parseAuthority(value: string, secure: boolean): string | undefined {
   const isLiteral = value.startsWith("[");
@@ -39,18 +40,18 @@ function parseHostname(text: string): string | undefined {
   if (!isAll(text, HOST)) return undefined;
   const hostname = text.toLowerCase();
   if (endsInNumber(hostname)) return isIpv4(hostname) ? hostname : undefined;
-  // Only the runtime knows which international names are valid.
+  // Whether an international name is valid, only the runtime's `URL` can tell.
   return hostname.includes("xn--") && toUrlHostname(hostname) !== hostname ? undefined : hostname;
 }
 
-/** Whether URLs take the host name for an IPv4 address: where its last label is a number. */
+/** Whether a URL parser would read the host name as an IPv4 address: if its last label is a number. */
 function endsInNumber(hostname: string): boolean {
   const end = hostname.endsWith(".") ? hostname.length - 1 : hostname.length;
   const label = hostname.slice(hostname.lastIndexOf(".", end - 1) + 1, end);
   return isDigits(label) || /^0x[0-9a-f]*$/.test(label);
 }
 
-/** Whether the text is an IPv4 address in the one form that URLs give it. */
+/** Whether the text is an IPv4 address in the normalised form of URLs. */
 function isIpv4(text: string): boolean {
   const labels = text.split(".");
   return labels.length === 4 && labels.every(isIpv4Label);
@@ -61,8 +62,7 @@ function isIpv4Label(label: string): boolean {
 }
 
 function parseIpLiteral(text: string): string | undefined {
-  // Only these characters may be in an IPv6 address: no zone, no version, and nothing a URL would
-  // take for the end of the host.
+  // The characters of an IPv6 address: no zone, no version, and none that would end the host in a URL.
   if (!/^\[[0-9A-Fa-f:.]+\]$/.test(text)) return undefined;
   return toUrlHostname(text);
 }

@@ -1,29 +1,29 @@
 import type { ByteChannel } from "../transport/byte_channel.ts";
 import type { Clock } from "../transport/clock.ts";
 
-/** How much a peer is given its time for: of more, it has as much time again. */
+/** Chunks are written in pieces of this size, in bytes. The peer has `timeoutMs` for each. */
 export const PIECE_SIZE: number = 64 * 1024;
 
-/** Up to this size a chunk is no more than a channel may have under way in any case. */
+/** Up to this size, in bytes, a chunk counts as sent at once. */
 const MAX_SMALL = 4 * 1024;
 
-/** How long a peer may take nothing before it counts as stalled, in milliseconds. */
-const PATIENCE_MS = 2_000;
+/** A peer that reads nothing for this time, in milliseconds, is stalled. */
+const STALL_MS = 2_000;
 
 /**
- * What a writer tells its owner. Not a callback: with a closure for each handshake, which refers back to
- * it, a server of Deno that is attacked grows twice as far before it collects them.
+ * The owner of a writer, which it notifies. An interface rather than callbacks: with a closure per handshake
+ * that refers back to it, a server on Deno under attack grows to twice the size before they are collected.
  */
 export interface ChannelWriterOwner {
-  /** The peer has taken nothing for two seconds, or for two more. */
+  /** The peer has read nothing for two seconds. Called again every two seconds. */
   tellStall(): void;
-  /** The peer takes something again. */
+  /** The peer reads again after a stall. */
   tellProgress(): void;
-  /** The peer has taken nothing for all of its time: the channel is to be dropped. */
+  /** The peer has read nothing for `timeoutMs`: the owner has to abort the channel. */
   tellTimeout(): void;
 }
 
-/** Writes to a channel, chunk by chunk, for whoever can wait: the plain HTTP side. */
+/** Writes HTTP responses to a channel, chunk by chunk, with backpressure by promises. */
 export class ChannelWriter {
   readonly #channel: ByteChannel;
   readonly #clock: Clock;
@@ -35,9 +35,12 @@ export class ChannelWriter {
   #timer: unknown;
   readonly #owner: ChannelWriterOwner;
   #closeReason: unknown;
-  /** How long the peer may take for 64 KiB or a smaller chunk, in milliseconds; past it the owner is told. */
+  /**
+   * How long the peer may take to read a piece of 64 KiB, in milliseconds. After it,
+   * {@linkcode ChannelWriterOwner.tellTimeout} is called.
+   */
   timeoutMs: number;
-  /** Called when the channel is gone. */
+  /** Called when the channel is closed. */
   onClose: (() => void) | undefined;
 
   /**
@@ -52,38 +55,37 @@ export class ChannelWriter {
     this.timeoutMs = timeoutMs;
   }
 
-  /** Whether the channel is gone. */
+  /** Whether the channel is closed. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Why the channel is gone, as the program is told. */
+  /** The reason that the program is given for the close. */
   get closeReason(): unknown {
     return this.#closeReason;
   }
 
-  /** The bytes of the chunk that waits for the peer: all of it is held, however much of it was sent. */
+  /** The size of the chunk being sent, in bytes: it is held whole until its last byte is sent. */
   get heldSize(): number {
-    // A small one is sent at once.
     return this.#drained === undefined || this.#chunkSize <= MAX_SMALL ? 0 : this.#chunkSize;
   }
 
-  /** Whether the peer has taken nothing for two seconds. */
+  /** Whether the peer has read nothing for two seconds. */
   get isStalled(): boolean {
     return this.#isStalled;
   }
 
-  /** Whether a chunk waits for the peer to take it. */
+  /** Whether a chunk waits for the peer to read. */
   get isWaiting(): boolean {
     return this.#drained !== undefined;
   }
 
-  /** How many bytes were written. */
+  /** The number of bytes written. */
   get written(): number {
     return this.#written;
   }
 
-  /** Writes a chunk; resolves when the next one is welcome, or the channel is gone. */
+  /** Writes a chunk. Resolves when the next one may be written, or the channel is closed. */
   async write(chunk: Uint8Array): Promise<void> {
     for (let start = 0; start < chunk.length; start += PIECE_SIZE) {
       await this.#writePiece(chunk.subarray(start, start + PIECE_SIZE), chunk.length);
@@ -91,7 +93,7 @@ export class ChannelWriter {
   }
 
   async #writePiece(piece: Uint8Array, chunkSize: number): Promise<void> {
-    // A deadline may have its answer sent while an earlier chunk waits.
+    // The response to a deadline may be written while an earlier chunk waits.
     while (this.#drained !== undefined) await this.#drained.promise;
     if (this.#closed) return;
     this.#written += piece.length;
@@ -102,9 +104,9 @@ export class ChannelWriter {
     await this.#drained.promise;
   }
 
-  /** Watches a peer that has taken nothing for `stalledMs`. */
+  /** Watches a peer that has read nothing for `stalledMs`. */
   #watch(stalledMs: number): void {
-    const delayMs = Math.min(PATIENCE_MS, this.timeoutMs - stalledMs);
+    const delayMs = Math.min(STALL_MS, this.timeoutMs - stalledMs);
     this.#timer = this.#clock.setTimeout(() => {
       if (stalledMs + delayMs >= this.timeoutMs) {
         this.#owner.tellTimeout();
@@ -116,7 +118,7 @@ export class ChannelWriter {
     }, delayMs);
   }
 
-  /** The channel has taken what was written. */
+  /** The channel has taken the last write. */
   drain(): void {
     if (this.#drained === undefined) return;
     this.#clock.clearTimeout(this.#timer);
@@ -127,7 +129,11 @@ export class ChannelWriter {
     this.#owner.tellProgress();
   }
 
-  /** The channel is gone; `reason` is what the program is told of it. */
+  /**
+   * The channel is closed.
+   *
+   * @param reason See {@linkcode ChannelWriter.closeReason}.
+   */
   close(reason: unknown): void {
     this.#closed = true;
     this.#closeReason = reason;

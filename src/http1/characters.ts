@@ -1,4 +1,4 @@
-/** The character classes of RFC 9110 and RFC 3986, as one table: a test costs one look-up. */
+/** The character classes of RFC 9110 and RFC 3986, as one table: a test takes one look-up. */
 
 /** A character of a token (RFC 9110, section 5.6.2). */
 export const TOKEN = 1;
@@ -36,14 +36,14 @@ function createClasses(): Uint8Array {
   add("-._~!$&'()*+,;=", HOST);
   for (let byte = SP; byte <= 0x7e; byte++) table[byte]! |= VALUE;
   table[HTAB]! |= VALUE;
-  // More than RFC 3986 allows: browsers leave {, }, |, [, ], ^, ` and \ as they are in a query.
+  // More than RFC 3986 allows: browsers do not encode {, }, |, [, ], ^, ` and \ in a query.
   for (let byte = SP + 1; byte <= 0x7e; byte++) table[byte]! |= TARGET;
   // A fragment is never sent (RFC 9112, section 3.2).
   table["#".charCodeAt(0)]! &= ~TARGET;
   return table;
 }
 
-/** Whether all characters of `text` are of the class; `false` for the empty text. */
+/** Whether all characters of `text` are of the class; `false` for `""`. */
 export function isAll(text: string, bits: number): boolean {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
@@ -57,7 +57,7 @@ export function isToken(text: string): boolean {
   return isAll(text, TOKEN);
 }
 
-/** Whether `text` is one decimal digit or more. */
+/** Whether `text` is one or more decimal digits. */
 export function isDigits(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
@@ -66,14 +66,14 @@ export function isDigits(text: string): boolean {
   return text.length > 0;
 }
 
-/** Cuts `text` from `start` to `end` (exclusive), without the spaces and tabs around it. */
+/** Slices `text` from `start` to `end` (exclusive), without the spaces and tabs around it. */
 export function sliceTrimmed(text: string, start: number, end: number): string {
   while (start < end && isBlank(text.charCodeAt(start))) start++;
   while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
   return text.slice(start, end);
 }
 
-/** Whether the code is that of a space or tab: OWS of RFC 9110, section 5.6.3. */
+/** Whether the code is that of a space or tab (OWS, RFC 9110, section 5.6.3). */
 export function isBlank(code: number): boolean {
   return code === SP || code === HTAB;
 }

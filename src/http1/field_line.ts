@@ -1,3 +1,4 @@
+import { show } from "../checks.ts";
 import { isObject, isPlainObject } from "../values.ts";
 import { classes, isToken, VALUE } from "./characters.ts";
 
@@ -6,37 +7,27 @@ export type HeaderFields =
   | Iterable<readonly [name: string, value: string]>
   | Readonly<Record<string, string>>;
 
-/** What only the opening handshake itself sets, in a request or a 101 response: in lower case. */
-export const HANDSHAKE_FIELDS: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "sec-websocket-accept",
-  "sec-websocket-extensions",
-  "sec-websocket-key",
-  "sec-websocket-protocol",
-  "sec-websocket-version",
-  "transfer-encoding",
-  "upgrade",
-]);
-
 /**
  * Gives the fields in order.
  *
- * @throws {TypeError} Where it is neither an iterable of pairs, such as a `Headers`, nor a plain object:
- * in other things fields may be found by chance.
+ * @throws {TypeError} If `headers` is neither an iterable of pairs, such as a `Headers`, nor a plain object.
+ * Properties of other objects are not meant as fields.
  */
 export function* entries(headers: HeaderFields | undefined): Generator<readonly [string, string]> {
   if (headers === undefined) return;
   if (!isIterable(headers)) {
     if (!isPlainObject(headers)) {
-      throw new TypeError("Cannot set headers: they must be a Headers, pairs, or a plain object");
+      throw new TypeError(
+        `headers must be a Headers, an iterable of pairs, or a plain object, got ${show(headers)}`,
+      );
     }
     yield* Object.entries(headers);
     return;
   }
   for (const entry of headers) {
     if (!Array.isArray(entry) || entry.length !== 2) {
-      throw new TypeError("Cannot set headers: an entry is no pair of a name and a value");
+      // The entry is not shown: it may hold credentials.
+      throw new TypeError("headers must be pairs of a name and a value");
     }
     yield entry as unknown as readonly [string, string];
   }
@@ -49,11 +40,13 @@ function isIterable(headers: HeaderFields): headers is Iterable<readonly [string
 /**
  * Encodes a field, with the CR LF at its end.
  *
- * @throws {TypeError} Where it can't be sent. The message names the field.
+ * @throws {TypeError} If it can't be sent. The message names the field.
  */
 export function encodeField(name: string, value: string): string {
   if (typeof name !== "string" || !isToken(name)) {
-    throw new TypeError(`Cannot set the header ${JSON.stringify(name)}: its name is no token`);
+    throw new TypeError(
+      `Cannot set the header ${JSON.stringify(name)}: its name must be a token`,
+    );
   }
   if (typeof value !== "string" || !isSendable(value)) {
     throw new TypeError(
@@ -66,7 +59,7 @@ export function encodeField(name: string, value: string): string {
   return `${name}: ${value}\r\n`;
 }
 
-/** Whether a text can stand in a field value: nothing in it ends the line, or is lost in Latin-1. */
+/** Whether a text can be sent in a field value: it has no control characters, and is Latin-1. */
 export function isSendable(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);

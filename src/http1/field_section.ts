@@ -17,25 +17,23 @@ const LINE_FEED = 3;
 const LAST_LINE_FEED = 4;
 const DONE = 5;
 
-/** What an array needs for a number, in bytes. */
+/** The memory that an array takes for a number, in bytes. */
 const MARK_SIZE = 8;
 
-/**
- * Makes the error for a head that can't be taken: 400 for what is malformed, 431 for what is too large.
- */
-export type RefuseHead = (status: 400 | 431, reason: string) => Error;
+/** Creates the error for a head that is malformed (400) or too large (431). */
+export type CreateHeadError = (status: 400 | 431, reason: string) => Error;
 
 /**
- * Scans the field lines of a head, and the empty line that ends it (RFC 9112, section 5). It knows
- * nothing of the first line, and serves requests and responses alike. It keeps offsets only: the text is
- * cut when the head is whole.
+ * Scans the field lines of a head, and the empty line that ends it (RFC 9112, section 5). It does not see
+ * the start line, so it serves requests and responses alike. It records offsets only: the text is split into
+ * fields once the head is complete.
  */
 export class FieldSectionScanner {
   readonly #maxLineSize: number;
   readonly #maxFields: number;
-  readonly #refuse: RefuseHead;
+  readonly #createError: CreateHeadError;
   #state = LINE_START;
-  /** Offsets in the head, three a field: where its name begins, its colon, its CR. */
+  /** Offsets in the head, three per field: of the name's first byte, of the colon, of the CR. */
   readonly #marks: number[] = [];
   #lineStart = 0;
   #ascii = true;
@@ -43,20 +41,20 @@ export class FieldSectionScanner {
   /**
    * @param maxLineSize The longest field line, in bytes, without its CR LF.
    * @param maxFields The largest number of field lines.
-   * @param refuse Makes the errors of `scan`.
+   * @param createError Creates the errors of `scan`.
    */
-  constructor(maxLineSize: number, maxFields: number, refuse: RefuseHead) {
+  constructor(maxLineSize: number, maxFields: number, createError: CreateHeadError) {
     this.#maxLineSize = maxLineSize;
     this.#maxFields = maxFields;
-    this.#refuse = refuse;
+    this.#createError = createError;
   }
 
-  /** Whether the empty line has been seen. */
+  /** Whether the empty line has arrived. */
   get done(): boolean {
     return this.#state === DONE;
   }
 
-  /** The number of bytes that the offsets take. */
+  /** The memory that the offsets take, in bytes. */
   get heldLength(): number {
     return this.#marks.length * MARK_SIZE;
   }
@@ -70,9 +68,9 @@ export class FieldSectionScanner {
    * Scans `bytes` from `start` to `end` (exclusive), but not beyond the empty line.
    *
    * @param base The offset of `bytes[0]` in the head.
-   * @returns Where scanning stopped.
-   * @throws What `refuse` made: with 400 where the bytes are no field lines, with 431 where they are too
-   * many or too long.
+   * @returns The index at which scanning stopped.
+   * @throws An error of `createError`: with 400 if the bytes are not field lines, with 431 if the lines are
+   * too many or too long.
    */
   scan(bytes: Uint8Array, start: number, end: number, base: number): number {
     let i = start;
@@ -110,17 +108,17 @@ export class FieldSectionScanner {
           } else if (i === limit) {
             throw this.#lineTooLong();
           } else if (byte >= 0x80) {
-            // obs-text: opaque, but allowed (RFC 9110, section 5.5).
+            // obs-text is opaque, but allowed (RFC 9110, section 5.5).
             this.#ascii = false;
           } else {
-            throw this.#refuse(400, `${describeByte(byte)} in a header value`);
+            throw this.#createError(400, `${describeByte(byte)} in a header value`);
           }
           i++;
           break;
         }
         default:
           // "A recipient of such a bare CR MUST consider that element to be invalid" (RFC 9112, 2.2).
-          if (bytes[i] !== LF) throw this.#refuse(400, "a bare CR; lines end with CR LF");
+          if (bytes[i] !== LF) throw this.#createError(400, "a bare CR; lines end with CR LF");
           this.#state = this.#state === LAST_LINE_FEED ? DONE : LINE_START;
           i++;
       }
@@ -128,7 +126,7 @@ export class FieldSectionScanner {
     return i;
   }
 
-  /** Cuts the fields from `text`, the whole head. */
+  /** Splits `text`, the whole head, into its fields. */
   fields(text: string): Array<[name: string, value: string]> {
     const marks = this.#marks;
     const fields: Array<[name: string, value: string]> = [];
@@ -142,12 +140,12 @@ export class FieldSectionScanner {
   #startLine(byte: number, offset: number): void {
     if ((classes[byte]! & TOKEN) === 0) {
       // "A server that receives an obs-fold [...] MUST either reject the message" (RFC 9112, 5.2).
-      if (isBlank(byte)) throw this.#refuse(400, "a header line that begins with whitespace");
-      if (byte === COLON) throw this.#refuse(400, "a header without a name");
+      if (isBlank(byte)) throw this.#createError(400, "a header line that begins with whitespace");
+      if (byte === COLON) throw this.#createError(400, "a header without a name");
       throw this.#badName(byte);
     }
     if (this.#marks.length === 3 * this.#maxFields) {
-      throw this.#refuse(431, `more than ${this.#maxFields} header lines`);
+      throw this.#createError(431, `more than ${this.#maxFields} header lines`);
     }
     this.#marks.push(offset);
     this.#lineStart = offset;
@@ -155,13 +153,13 @@ export class FieldSectionScanner {
   }
 
   #lineTooLong(): Error {
-    return this.#refuse(431, `a header line is longer than ${this.#maxLineSize} bytes`);
+    return this.#createError(431, `a header line is longer than ${this.#maxLineSize} bytes`);
   }
 
   #badName(byte: number): Error {
     // "A server MUST reject [...] any received request message that contains whitespace between a
     // header field name and colon" (RFC 9112, section 5.1).
-    return this.#refuse(
+    return this.#createError(
       400,
       isBlank(byte)
         ? "whitespace before the colon of a header"

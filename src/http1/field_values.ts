@@ -1,25 +1,26 @@
-import { HandshakeError } from "../errors.ts";
+import type { HandshakeError } from "../errors.ts";
 import { classes, DQUOTE, isBlank, isToken, sliceTrimmed, TOKEN } from "./characters.ts";
+import { requestError } from "./request_error.ts";
 
 /** An extension that a client offers, or a server accepts (RFC 6455, section 9.1). */
 export interface ExtensionOffer {
   /** The extension token, as sent. */
   name: string;
   /**
-   * The parameters in order; a parameter without a value has `true`. Quoted values are unquoted. A name
-   * may come twice: what that means is up to the extension.
+   * The parameters in order; a parameter without a value has `true`. Quoted values are unquoted. A name may
+   * occur twice: the extension decides what that means.
    */
   parameters: Array<[name: string, value: string | true]>;
 }
 
 /**
  * Parses a comma-separated list of tokens, such as the value of `Connection` (RFC 9110, section
- * 5.6.1). Empty elements are ignored, as the RFC asks of recipients.
+ * 5.6.1). Empty elements are ignored, as the RFC requires of recipients.
  *
  * @param value The value of the field; the values of several fields of a name are joined with `", "`.
  * @param fieldName The name of the field, for the error message.
  * @returns The tokens in order, as sent.
- * @throws {HandshakeError} With status 400, where an element is no token, or there is none.
+ * @throws {HandshakeError} With status 400, if an element is not a token, or there is none.
  */
 export function parseTokenList(value: string, fieldName: string): string[] {
   const tokens: string[] = [];
@@ -36,7 +37,7 @@ export function parseTokenList(value: string, fieldName: string): string[] {
   return tokens;
 }
 
-/** Whether one of the comma-separated elements of `value` is `token`, a text in lower case. */
+/** Whether one of the comma-separated elements of `value` is `token`, which is in lower case. */
 export function includesToken(value: string, token: string): boolean {
   const text = value.toLowerCase();
   for (let start = 0; start <= text.length;) {
@@ -49,8 +50,8 @@ export function includesToken(value: string, token: string): boolean {
 }
 
 /**
- * Whether `value` is a list of protocols, each a token, with or without a version after a slash:
- * that of `Upgrade` (RFC 9110, section 7.8). Empty elements are ignored.
+ * Whether `value` is a valid value of `Upgrade` (RFC 9110, section 7.8): a list of protocols, each a token,
+ * with or without a version after a slash. Empty elements are ignored.
  */
 export function isProtocolList(value: string): boolean {
   return value.split(",").every((element) => {
@@ -63,11 +64,11 @@ export function isProtocolList(value: string): boolean {
 
 /**
  * Parses the value of `Sec-WebSocket-Extensions` (RFC 6455, section 9.1). Empty elements of the list
- * are ignored, as RFC 9110, section 5.6.1, asks of recipients.
+ * are ignored, as RFC 9110, section 5.6.1, requires of recipients.
  *
  * @param value The value of the field; the values of several fields are joined with `", "`.
  * @returns The extensions in order of preference.
- * @throws {HandshakeError} With status 400, where the value does not conform to the grammar.
+ * @throws {HandshakeError} With status 400, if the value does not conform to the grammar.
  *
  * @example
  * ```ts
@@ -86,7 +87,7 @@ export function parseExtensions(value: string): ExtensionOffer[] {
   return extensions;
 }
 
-/** Walks over an extension list once, without looking back. */
+/** Parses an extension list in one pass. */
 class ExtensionParser {
   readonly #text: string;
   #index = 0;
@@ -108,13 +109,13 @@ class ExtensionParser {
       }
       extensions.push({ name, parameters });
     } while (this.#skip(","));
-    if (this.#index !== this.#text.length) throw this.#malformed();
+    if (this.#index !== this.#text.length) throw malformed("Sec-WebSocket-Extensions");
     return extensions;
   }
 
   #parameter(): [name: string, value: string | true] {
     const name = this.#token();
-    // The RFC's grammar is of the time of RFC 2616, where blanks may stand around any separator.
+    // RFC 6455 uses the grammar of RFC 2616, which allows whitespace around any separator.
     if (!this.#skip("=")) return [name, true];
     this.#skipBlanks();
     const quoted = this.#text.charCodeAt(this.#index) === DQUOTE;
@@ -125,7 +126,7 @@ class ExtensionParser {
     const start = this.#index;
     let end = start;
     while (end < this.#text.length && isTokenCode(this.#text.charCodeAt(end))) end++;
-    if (end === start) throw this.#malformed();
+    if (end === start) throw malformed("Sec-WebSocket-Extensions");
     this.#index = end;
     return this.#text.slice(start, end);
   }
@@ -147,10 +148,10 @@ class ExtensionParser {
       if (!isTokenCode(code)) break;
       value += String.fromCharCode(code);
     }
-    throw this.#malformed();
+    throw malformed("Sec-WebSocket-Extensions");
   }
 
-  /** Skips blanks and the separator after them; `false` where another character follows. */
+  /** Skips blanks and the separator after them. Returns `false` if another character follows. */
   #skip(separator: string): boolean {
     this.#skipBlanks();
     if (this.#text[this.#index] !== separator) return false;
@@ -161,17 +162,13 @@ class ExtensionParser {
   #skipBlanks(): void {
     while (isBlank(this.#text.charCodeAt(this.#index))) this.#index++;
   }
-
-  #malformed(): HandshakeError {
-    return malformed("Sec-WebSocket-Extensions");
-  }
 }
 
-/** `false` also for NaN, the code beyond the end of a text. */
+/** Whether the code is that of a token character. It may be NaN, the code beyond the end of a text. */
 function isTokenCode(code: number): boolean {
   return code < 0x80 && (classes[code]! & TOKEN) !== 0;
 }
 
 function malformed(fieldName: string): HandshakeError {
-  return new HandshakeError(400, `Cannot accept the request: malformed ${fieldName} header`);
+  return requestError(400, `malformed ${fieldName} header`);
 }

@@ -1,13 +1,17 @@
 /** Latin-1, the encoding of an HTTP head: one byte a character (RFC 9110, section 5.5). */
 
-// Takes ASCII only. (A decoder labelled "latin1" would be one of windows-1252.)
+// For ASCII only: a `TextDecoder` with the label "latin1" would decode windows-1252.
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
-// As many arguments as every engine takes.
+/** A number of arguments that every engine can pass. */
 const CHUNK = 4096;
 
-/** Decodes bytes, of which `ascii` tells whether all are below 0x80. */
+/**
+ * Decodes Latin-1.
+ *
+ * @param ascii Whether all bytes are below 0x80.
+ */
 export function decodeLatin1(bytes: Uint8Array, ascii: boolean): string {
   if (ascii) return decoder.decode(bytes);
   let text = "";
@@ -17,12 +21,7 @@ export function decodeLatin1(bytes: Uint8Array, ascii: boolean): string {
   return text;
 }
 
-/** Copies a part of a longer text, which the part alone may keep from being freed. */
-export function copyText(text: string): string {
-  return text.split("").join("");
-}
-
-/** Encodes a text that has no character above U+00FF. */
+/** Encodes a text whose characters are all at most U+00FF. */
 export function encodeLatin1(text: string): Uint8Array<ArrayBuffer> {
   const utf8 = encoder.encode(text);
   // ASCII is the same in both.

@@ -1,5 +1,5 @@
-import { HandshakeError } from "../errors.ts";
-import { HeaderFieldList } from "./header_fields.ts";
+import { HeaderFieldList } from "./header_field_list.ts";
+import { requestError } from "./request_error.ts";
 
 /** The head of an HTTP/1.1 request: the request line and the header fields (RFC 9112, section 2.1). */
 export class RequestHead extends HeaderFieldList {
@@ -9,7 +9,7 @@ export class RequestHead extends HeaderFieldList {
   readonly target: string;
 
   /**
-   * Creates a head of its parts, which are taken as they are.
+   * Creates a head from its parts, which are not checked.
    *
    * @param method The method, such as `"GET"`.
    * @param target The request target, such as `"/chat?room=1"`.
@@ -26,17 +26,15 @@ export class RequestHead extends HeaderFieldList {
   }
 
   /**
-   * Gets the value of a field that a request must not have more than once.
+   * Gets the value of a field that must not occur more than once.
    *
    * @param name The name of the field, in any case.
-   * @returns The value, or `undefined` where the request has no such field.
-   * @throws {HandshakeError} With status 400, where the request has the field more than once.
+   * @returns The value, or `undefined` if the request has no such field.
+   * @throws {HandshakeError} With status 400, if the request has the field more than once.
    */
   get(name: string): string | undefined {
     const values = this.getAll(name);
-    if (values.length > 1) {
-      throw new HandshakeError(400, `Cannot accept the request: more than one ${name} header`);
-    }
+    if (values.length > 1) throw requestError(400, `more than one ${name} header`);
     return values[0];
   }
 }

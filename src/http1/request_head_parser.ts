@@ -1,41 +1,11 @@
-import { checkOptions, type Names } from "../checks.ts";
 import { HandshakeError } from "../errors.ts";
-import { checkLimit } from "../limits.ts";
 import { classes, CR, describeByte, LF, SP, TARGET, TOKEN } from "./characters.ts";
 import { FieldSectionScanner } from "./field_section.ts";
-import { HeadBuffer } from "./head_buffer.ts";
+import { GrowingBuffer } from "./growing_buffer.ts";
+import { type RequestHeadLimits, resolveHeadLimits } from "./head_limits.ts";
 import { decodeLatin1 } from "./latin1.ts";
+import { requestError } from "./request_error.ts";
 import { RequestHead } from "./request_head.ts";
-
-/** What a request head may cost. `Infinity` means no limit. */
-export interface RequestHeadLimits {
-  /**
-   * The size of the whole head in bytes, the empty line at its end included. Past it: 431.
-   *
-   * @default {16384}
-   */
-  maxHeadSize: number;
-  /**
-   * The size of one line in bytes, without its CR LF. Past it: 414 for the request line, 431 for a
-   * header.
-   *
-   * @default {8192}
-   */
-  maxLineSize: number;
-  /**
-   * The number of header lines. Past it: 431.
-   *
-   * @default {100}
-   */
-  maxFields: number;
-}
-
-/** Every limit there is. */
-export const HEAD_LIMITS: Names<RequestHeadLimits> = {
-  maxHeadSize: true,
-  maxLineSize: true,
-  maxFields: true,
-};
 
 const START = 0;
 const START_LINE_FEED = 1;
@@ -52,9 +22,9 @@ const MINOR_DIGIT = 7;
 const TLS_HANDSHAKE = 0x16;
 
 /**
- * Parses the head of an HTTP/1.1 request from bytes that may be cut anywhere, strictly as RFC 9112
- * has it: nothing is repaired, and a request is refused as soon as the offending byte is in. Every byte is
- * looked at once, however the head is cut, and memory is used only for what arrived.
+ * Parses the head of an HTTP/1.1 request from bytes that may be split anywhere, strictly by RFC 9112: no
+ * error is repaired, and a request is refused as soon as the offending byte arrives. Every byte is scanned
+ * once, and memory is used only for bytes that arrived.
  *
  * @example
  * ```ts
@@ -68,61 +38,55 @@ const TLS_HANDSHAKE = 0x16;
  * ```
  */
 export class RequestHeadParser {
-  readonly #maxHeadSize: number;
-  readonly #maxLineSize: number;
+  readonly #limits: RequestHeadLimits;
   readonly #scanner: FieldSectionScanner;
   #state = START;
   #started = false;
-  /** Offsets in the head: where the request line begins, its method and its target end. */
+  /** Offsets in the head: the start of the request line, the end of its method, the end of its target. */
   #lineStart = 0;
   #methodEnd = 0;
   #targetEnd = 0;
-  #buffer: HeadBuffer | undefined;
+  #buffer: GrowingBuffer | undefined;
   #head: RequestHead | undefined;
   #error: unknown;
 
   /**
    * Creates a parser of one request head.
    *
-   * @param limits What the head may cost.
-   * @throws {RangeError} Where a limit is neither a non-negative safe integer nor `Infinity`.
-   * @throws {TypeError} Where one is unknown, or no number.
+   * @param limits The limits of the head.
+   * @throws {RangeError} If a limit is neither a non-negative safe integer nor `Infinity`.
+   * @throws {TypeError} If a limit is not a number, or its name is unknown.
    */
   constructor(limits: Partial<RequestHeadLimits> = {}) {
-    checkOptions("RequestHeadParser", limits, HEAD_LIMITS);
-    const { maxHeadSize = 16384, maxLineSize = 8192, maxFields = 100 } = limits;
-    checkLimit("maxHeadSize", maxHeadSize, 0);
-    checkLimit("maxLineSize", maxLineSize, 0);
-    checkLimit("maxFields", maxFields, 0);
-    this.#maxHeadSize = maxHeadSize;
-    this.#maxLineSize = maxLineSize;
-    this.#scanner = new FieldSectionScanner(maxLineSize, maxFields, refuseHead);
+    this.#limits = resolveHeadLimits("RequestHeadParser", limits);
+    const { maxLineSize, maxFields } = this.#limits;
+    this.#scanner = new FieldSectionScanner(maxLineSize, maxFields, parseError);
   }
 
-  /** The head, once it is whole. */
+  /** The head, once it is complete. */
   get head(): RequestHead | undefined {
     return this.#head;
   }
 
-  /** Whether a byte has been seen. */
+  /** Whether a byte has arrived. */
   get started(): boolean {
     return this.#started;
   }
 
-  /** The number of bytes that memory is held for, of a head that is not whole yet. */
+  /** The memory held for an incomplete head, in bytes. */
   get heldLength(): number {
     return this.#buffer === undefined ? 0 : this.#buffer.capacity + this.#scanner.heldLength;
   }
 
   /**
-   * Takes the next bytes, which are not changed. What belongs to the head is copied.
+   * Takes the next bytes, which are not changed. The head's bytes are copied.
    *
-   * @param bytes The bytes, cut anywhere.
-   * @returns How many of the bytes belong to the head: all of them until the head is whole, 0 after
+   * @param bytes The bytes, split anywhere.
+   * @returns How many of the bytes belong to the head: all of them until the head is complete, 0 after
    * that.
-   * @throws {HandshakeError} Where the bytes must be refused: 400 for what is malformed, 414 and 431
-   * for what is too large, 505 for a version that is not HTTP/1.1. Every later call throws the same
-   * error: what follows a refused request is never parsed.
+   * @throws {HandshakeError} If the request must be refused: with status 400 if it is malformed, 414 or 431
+   * if it exceeds a limit, 505 if its version is not HTTP/1.1. Every later call throws the same error: the
+   * bytes that follow a refused request are never parsed.
    */
   push(bytes: Uint8Array): number {
     if (this.#error !== undefined) throw this.#error;
@@ -139,7 +103,7 @@ export class RequestHeadParser {
 
   #push(bytes: Uint8Array): number {
     const base = this.#buffer?.length ?? 0;
-    const end = Math.min(bytes.length, this.#maxHeadSize - base);
+    const end = Math.min(bytes.length, this.#limits.maxHeadSize - base);
     let i = 0;
     if (this.#state !== FIELDS) i = this.#scanRequestLine(bytes, end, base);
     if (this.#state === FIELDS) i = this.#scanner.scan(bytes, i, end, base);
@@ -147,7 +111,7 @@ export class RequestHeadParser {
       this.#finish(bytes.subarray(0, i));
     } else {
       if (end < bytes.length) throw this.#tooLarge();
-      this.#buffer ??= new HeadBuffer();
+      this.#buffer ??= new GrowingBuffer();
       this.#buffer.append(bytes);
     }
     return i;
@@ -156,7 +120,7 @@ export class RequestHeadParser {
   #scanRequestLine(bytes: Uint8Array, end: number, base: number): number {
     let i = 0;
     while (i < end && this.#state !== FIELDS) {
-      const limit = this.#lineStart + this.#maxLineSize - base;
+      const limit = this.#lineStart + this.#limits.maxLineSize - base;
       switch (this.#state) {
         case START:
           // "a server [...] SHOULD ignore at least one empty line (CRLF) received prior to the
@@ -175,7 +139,7 @@ export class RequestHeadParser {
           while (i < stop && (classes[bytes[i]!]! & TOKEN) !== 0) i++;
           if (i === end) break;
           if (i === limit) throw this.#lineTooLong();
-          if (bytes[i] !== SP) throw refuse(`${describeByte(bytes[i]!)} in the method`);
+          if (bytes[i] !== SP) throw parseError(400, `${describeByte(bytes[i]!)} in the method`);
           this.#methodEnd = base + i;
           this.#state = REQUEST_TARGET;
           i++;
@@ -187,7 +151,7 @@ export class RequestHeadParser {
           if (i === end) break;
           if (i === limit) throw this.#lineTooLong();
           if (bytes[i] !== SP) throw badTarget(bytes[i]!);
-          if (base + i === this.#methodEnd + 1) throw refuse("an empty request target");
+          if (base + i === this.#methodEnd + 1) throw parseError(400, "an empty request target");
           this.#targetEnd = base + i;
           this.#state = VERSION;
           i++;
@@ -200,7 +164,7 @@ export class RequestHeadParser {
           break;
         default:
           // "A recipient of such a bare CR MUST consider that element to be invalid" (RFC 9112, 2.2).
-          if (bytes[i] !== LF) throw refuse("a bare CR; lines end with CR LF");
+          if (bytes[i] !== LF) throw parseError(400, "a bare CR; lines end with CR LF");
           this.#state = this.#state === LINE_FEED ? FIELDS : START;
           i++;
       }
@@ -210,14 +174,14 @@ export class RequestHeadParser {
 
   #scanVersion(byte: number, index: number): void {
     if (index === VERSION_TEXT.length) {
-      if (byte !== CR) throw refuse(`${describeByte(byte)} after the HTTP version`);
+      if (byte !== CR) throw parseError(400, `${describeByte(byte)} after the HTTP version`);
       this.#state = LINE_FEED;
     } else if (byte !== VERSION_TEXT[index]) {
       const isDigit = byte >= 0x30 && byte <= 0x39;
       if (isDigit && (index === MAJOR_DIGIT || index === MINOR_DIGIT)) {
-        throw new HandshakeError(505, "Cannot accept the request: only HTTP/1.1 is supported");
+        throw requestError(505, "only HTTP/1.1 is supported");
       }
-      throw refuse("a malformed HTTP version");
+      throw parseError(400, "a malformed HTTP version");
     }
   }
 
@@ -238,39 +202,30 @@ export class RequestHeadParser {
 
   #tooLarge(): HandshakeError {
     if (this.#state !== FIELDS) return this.#lineTooLong();
-    return new HandshakeError(
-      431,
-      `Cannot parse the request: its head is larger than ${this.#maxHeadSize} bytes`,
-    );
+    return parseError(431, `its head is larger than ${this.#limits.maxHeadSize} bytes`);
   }
 
   #lineTooLong(): HandshakeError {
-    const maxSize = Math.min(this.#maxLineSize, this.#maxHeadSize);
-    return new HandshakeError(
-      414,
-      `Cannot parse the request: the request line is longer than ${maxSize} bytes`,
-    );
+    const maxSize = Math.min(this.#limits.maxLineSize, this.#limits.maxHeadSize);
+    return parseError(414, `the request line is longer than ${maxSize} bytes`);
   }
 }
 
 function badStart(byte: number): HandshakeError {
-  return refuse(
+  return parseError(
+    400,
     byte === TLS_HANDSHAKE
-      ? "this is the beginning of TLS, and the port speaks plain HTTP"
+      ? "it begins with a TLS handshake, and the port speaks plain HTTP"
       : `it begins with ${describeByte(byte)}`,
   );
 }
 
 function badTarget(byte: number): HandshakeError {
-  if (byte === CR || byte === LF) return refuse("a request line without an HTTP version");
-  if (byte === 0x23) return refuse("a fragment in the request target");
-  return refuse(`${describeByte(byte)} in the request target`);
+  if (byte === CR || byte === LF) return parseError(400, "a request line without an HTTP version");
+  if (byte === 0x23) return parseError(400, "a fragment in the request target");
+  return parseError(400, `${describeByte(byte)} in the request target`);
 }
 
-function refuse(reason: string): HandshakeError {
-  return refuseHead(400, reason);
-}
-
-function refuseHead(status: number, reason: string): HandshakeError {
+function parseError(status: number, reason: string): HandshakeError {
   return new HandshakeError(status, `Cannot parse the request: ${reason}`);
 }

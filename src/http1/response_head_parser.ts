@@ -1,58 +1,19 @@
 import { UnexpectedResponseError } from "../errors.ts";
-import { checkOptions } from "../checks.ts";
-import { checkLimit } from "../limits.ts";
 import { describeByte, LF } from "./characters.ts";
 import { FieldSectionScanner } from "./field_section.ts";
-import { HeadBuffer } from "./head_buffer.ts";
-import { HeaderFieldList } from "./header_fields.ts";
+import { GrowingBuffer } from "./growing_buffer.ts";
+import { type RequestHeadLimits, resolveHeadLimits } from "./head_limits.ts";
 import { decodeLatin1 } from "./latin1.ts";
-import { HEAD_LIMITS, type RequestHeadLimits } from "./request_head_parser.ts";
-
-/** The head of an HTTP/1 response: the status line and the header fields (RFC 9112, section 2.1). */
-export class ResponseHead extends HeaderFieldList {
-  /** The minor version: 1 for HTTP/1.1, which alone can be upgraded, or 0. */
-  readonly minorVersion: number;
-  /** The status code: 100 to 599. */
-  readonly status: number;
-  /** The reason phrase, or `""`. */
-  readonly reason: string;
-
-  /**
-   * Creates a head of its parts, which are taken as they are.
-   *
-   * @param minorVersion The minor version: 0 or 1.
-   * @param status The status code.
-   * @param reason The reason phrase, or `""`.
-   * @param fields The header fields, in order.
-   */
-  constructor(
-    minorVersion: number,
-    status: number,
-    reason: string,
-    fields: ReadonlyArray<readonly [name: string, value: string]>,
-  ) {
-    super(fields);
-    this.minorVersion = minorVersion;
-    this.status = status;
-    this.reason = reason;
-  }
-
-  /** Copies the header fields for the program. */
-  toHeaders(): Headers {
-    const headers = new Headers();
-    for (const [name, value] of this.fields) headers.append(name, value);
-    return headers;
-  }
-}
+import { ResponseHead } from "./response_head.ts";
 
 const PREFIX = new TextEncoder().encode("HTTP/1.");
-// RFC 9112, section 4, wants a space before an empty reason phrase. Servers leave it out, and nothing
-// hangs on it.
+// RFC 9112, section 4, requires a space before an empty reason phrase. Some servers omit it, which is
+// harmless: the phrase has no meaning.
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n$/;
 
 /**
- * Parses the head of an HTTP/1 response from bytes that may be cut anywhere, strictly as RFC 9112 has
- * it. Every byte is looked at once, and memory is used only for what arrived.
+ * Parses the head of an HTTP/1 response from bytes that may be split anywhere, strictly by RFC 9112.
+ * Every byte is scanned once, and memory is used only for bytes that arrived.
  *
  * @example
  * ```ts
@@ -66,11 +27,10 @@ const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?
  * ```
  */
 export class ResponseHeadParser {
-  readonly #maxHeadSize: number;
-  readonly #maxLineSize: number;
+  readonly #limits: RequestHeadLimits;
   readonly #scanner: FieldSectionScanner;
-  readonly #buffer: HeadBuffer = new HeadBuffer();
-  /** Where the status line ends, its CR LF included; 0 until it has. */
+  readonly #buffer: GrowingBuffer = new GrowingBuffer();
+  /** The offset behind the status line's CR LF; 0 until it has arrived. */
   #lineEnd = 0;
   #isAscii = true;
   #head: ResponseHead | undefined;
@@ -78,42 +38,39 @@ export class ResponseHeadParser {
   /**
    * Creates a parser of one response head.
    *
-   * @param limits What the head may cost. The defaults are those of a request's.
-   * @throws {RangeError} Where a limit is neither a non-negative safe integer nor `Infinity`.
+   * @param limits The limits of the head. The defaults are those of a request head.
+   * @throws {RangeError} If a limit is neither a non-negative safe integer nor `Infinity`.
+   * @throws {TypeError} If a limit is not a number, or its name is unknown.
    */
   constructor(limits: Partial<RequestHeadLimits> = {}) {
-    checkOptions("ResponseHeadParser", limits, HEAD_LIMITS);
-    const { maxHeadSize = 16384, maxLineSize = 8192, maxFields = 100 } = limits;
-    checkLimit("maxHeadSize", maxHeadSize, 0);
-    checkLimit("maxLineSize", maxLineSize, 0);
-    checkLimit("maxFields", maxFields, 0);
-    this.#maxHeadSize = maxHeadSize;
-    this.#maxLineSize = maxLineSize;
+    this.#limits = resolveHeadLimits("ResponseHeadParser", limits);
+    const { maxLineSize, maxFields } = this.#limits;
     this.#scanner = new FieldSectionScanner(
       maxLineSize,
       maxFields,
-      (_status, reason) => refuse(reason),
+      (_status, reason) => parseError(reason),
     );
   }
 
-  /** The head, once it is whole. */
+  /** The head, once it is complete. */
   get head(): ResponseHead | undefined {
     return this.#head;
   }
 
   /**
-   * Takes the next bytes, which are not changed. What belongs to the head is copied.
+   * Takes the next bytes, which are not changed. The head's bytes are copied.
    *
-   * @param bytes The bytes, cut anywhere.
-   * @returns How many of the bytes belong to the head: all of them until the head is whole, 0 after
+   * @param bytes The bytes, split anywhere.
+   * @returns How many of the bytes belong to the head: all of them until the head is complete, 0 after
    * that.
-   * @throws {UnexpectedResponseError} With status 0, where the bytes are no HTTP response, or too many.
-   * The parser must not be used after that.
+   * @throws {UnexpectedResponseError} With status 0, if the bytes are not an HTTP response or exceed a
+   * limit. The parser must not be used after that.
    */
   push(bytes: Uint8Array): number {
     if (this.#head !== undefined) return 0;
+    const { maxHeadSize } = this.#limits;
     const base = this.#buffer.length;
-    const end = Math.min(bytes.length, this.#maxHeadSize - base);
+    const end = Math.min(bytes.length, maxHeadSize - base);
     let i = 0;
     if (this.#lineEnd === 0) i = this.#scanStatusLine(bytes, end, base);
     if (this.#lineEnd !== 0) i = this.#scanner.scan(bytes, i, end, base);
@@ -121,26 +78,29 @@ export class ResponseHeadParser {
     if (this.#scanner.done) {
       this.#finish();
     } else if (i < bytes.length) {
-      throw refuse(`its head is larger than ${this.#maxHeadSize} bytes`);
+      throw parseError(`its head is larger than ${maxHeadSize} bytes`);
     }
     return i;
   }
 
   #scanStatusLine(bytes: Uint8Array, end: number, base: number): number {
+    const { maxLineSize } = this.#limits;
     for (let i = 0; i < end; i++) {
       const offset = base + i;
       const byte = bytes[i]!;
       if (offset < PREFIX.length && byte !== PREFIX[offset]) {
-        throw refuse(offset === 0 ? `it begins with ${describeByte(byte)}` : "it is no HTTP/1");
+        throw parseError(
+          offset === 0 ? `it begins with ${describeByte(byte)}` : "it is not HTTP/1",
+        );
       }
       if (byte >= 0x80) this.#isAscii = false;
       if (byte === LF) {
         this.#lineEnd = offset + 1;
         return i + 1;
       }
-      // The line's CR may be one more.
-      if (offset > this.#maxLineSize) {
-        throw refuse(`its status line is longer than ${this.#maxLineSize} bytes`);
+      // The line's CR may be one byte beyond the limit.
+      if (offset > maxLineSize) {
+        throw parseError(`its status line is longer than ${maxLineSize} bytes`);
       }
     }
     return end;
@@ -149,7 +109,7 @@ export class ResponseHeadParser {
   #finish(): void {
     const text = decodeLatin1(this.#buffer.bytes, this.#isAscii && this.#scanner.ascii);
     const match = STATUS_LINE.exec(text.slice(0, this.#lineEnd));
-    if (match === null) throw refuse("malformed status line");
+    if (match === null) throw parseError("malformed status line");
     const [, minorVersion, status, reason = ""] = match;
     this.#head = new ResponseHead(
       Number(minorVersion),
@@ -160,6 +120,6 @@ export class ResponseHeadParser {
   }
 }
 
-function refuse(reason: string): UnexpectedResponseError {
+function parseError(reason: string): UnexpectedResponseError {
   return new UnexpectedResponseError(`Cannot parse the response: ${reason}`, 0);
 }

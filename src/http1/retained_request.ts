@@ -5,24 +5,24 @@ import { RequestHead } from "./request_head.ts";
 const SEPARATOR = "\n";
 
 /**
- * What a `Request` takes beside its text, and what each of its header fields does, in bytes: between
- * 1,500 and 2,500, and 90 and 150, on Node 22, Node 26, Deno and Bun. Its strings are parts of the
- * head, which they keep.
+ * The memory of a `Request` besides its text, and of each of its header fields, in bytes: 1,500 to 2,500,
+ * and 90 to 150, measured on Node 22, Node 26, Deno and Bun. Its strings are slices of the head's text, and
+ * keep that in memory.
  */
 const REQUEST_COST = 1800;
 const FIELD_COST = 135;
 
 /**
- * Up to this size a head, with the `Request` made of it, is a part of the few KiB that a connection
- * takes in any case. Ordinary ones are smaller.
+ * Up to this size, a head and its `Request` count as part of the few KiB of every connection. Most are
+ * smaller.
  */
 const ORDINARY_SIZE = 4 * 1024;
 
 /**
- * The request of an accepted handshake, for as long as the connection lives: one string, of which a
- * `Request` is made when somebody asks for it. Most connections are never asked.
+ * The request of an accepted handshake, retained while the connection is open. It is one string, from which
+ * a `Request` is created on first use: most programs never use it.
  */
-export class KeptRequest {
+export class RetainedRequest {
   readonly #secure: boolean;
   #text: string;
   #request: Request | undefined;
@@ -30,25 +30,25 @@ export class KeptRequest {
   #heldSize: number;
 
   /**
-   * Keeps a request.
+   * Retains a request.
    *
-   * @param request The `Request` that was made of the head already, if one was: it stays the same.
+   * @param request The `Request` that was created from the head already, if any; `get` returns it.
    */
   constructor(head: RequestHead, secure: boolean, request?: Request) {
     this.#secure = secure;
     this.#request = request;
     this.#requestSize = sizeOfRequest(head);
     this.#text = request === undefined ? textOf(head) : "";
-    this.#heldSize = request === undefined ? unlessOrdinary(this.#text.length) : this.#requestSize;
+    this.#heldSize = request === undefined ? beyondOrdinary(this.#text.length) : this.#requestSize;
   }
 
-  /** The bytes that it takes, beyond what every connection does. */
+  /** The memory held, in bytes, apart from the few KiB of every connection. */
   get heldSize(): number {
-    // Asked for with each read, where the text would be memory that nothing else needs.
+    // A field, since it is read on every read of the channel: the text would be a cache miss.
     return this.#heldSize;
   }
 
-  /** Gives the request, the same every time. */
+  /** Gets the request, the same object every time. */
   get(): Request {
     if (this.#request === undefined) {
       const [method = "", target = "", ...rest] = this.#text.split(SEPARATOR);
@@ -62,20 +62,20 @@ export class KeptRequest {
   }
 }
 
-/** Joins the parts of a head to a text of its own. */
+/** Joins the parts of a head to a text that does not keep the head in memory. */
 function textOf({ method, target, fields }: RequestHead): string {
   const parts = [method, target];
   for (const [name, value] of fields) parts.push(name, value);
   return parts.join(SEPARATOR);
 }
 
-/** The bytes that a head and the `Request` made of it take, beyond what those of every connection do. */
+/** The memory of a head and its `Request`, in bytes, apart from the few KiB of every connection. */
 export function sizeOfRequest({ method, target, fields }: RequestHead): number {
   let size = REQUEST_COST + fields.length * FIELD_COST + method.length + target.length;
   for (const [name, value] of fields) size += name.length + value.length;
-  return unlessOrdinary(size);
+  return beyondOrdinary(size);
 }
 
-function unlessOrdinary(size: number): number {
+function beyondOrdinary(size: number): number {
   return size <= ORDINARY_SIZE ? 0 : size;
 }

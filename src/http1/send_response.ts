@@ -1,18 +1,19 @@
-import { encodeResponseHead } from "./response_head.ts";
+import { show } from "../checks.ts";
 import { callHook } from "../hooks.ts";
 import { isFunction, isReadableStream, isUint8Array } from "../values.ts";
 import type { ChannelWriter } from "./channel_writer.ts";
+import { encodeResponseHead } from "./encode_response.ts";
 
 /** Statuses whose responses have no body (RFC 9110, section 6.4.1). */
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /**
- * Sends a response, after which the connection is to be ended. Its length is announced where it is
- * known; otherwise the body ends where the connection does (RFC 9112, section 6.3).
+ * Sends a response. The caller ends the connection after it: if the length of the body is not known, the end
+ * of the connection ends the body (RFC 9112, section 6.3).
  *
- * @param isHead Whether the request was HEAD: the body is left out.
- * @throws Whatever the body errors with; `TypeError` where the response can't be sent, or its body is
- * not of the length its `Content-Length` says. What was sent of it is then incomplete.
+ * @param isHead Whether the request was HEAD: then the body is omitted.
+ * @throws The error of the body's stream; `TypeError` if the response can't be sent, or the length of its body
+ * differs from its `Content-Length`. A part of the response may then have been sent.
  */
 export async function sendResponse(
   writer: ChannelWriter,
@@ -25,7 +26,7 @@ export async function sendResponse(
     throw new TypeError("Cannot send the response: its body has been used");
   }
   const hasBody = body !== null && !isHead && !BODILESS.has(status);
-  // Before anything is written, as it may not be one.
+  // Before writing, since it throws if the body is not a stream.
   const chunks = hasBody ? openBody(body) : undefined;
   try {
     let contentLength = declaredLength(headers);
@@ -38,7 +39,9 @@ export async function sendResponse(
     const length = await sendBody(writer, chunks, contentLength ?? Infinity);
     if (!writer.closed && length !== (contentLength ?? length)) {
       throw new TypeError(
-        `Cannot send the response: its body is not of the ${contentLength} bytes its Content-Length says`,
+        `Cannot send the response: its Content-Length is ${contentLength}, but its body is ${
+          length < contentLength! ? "shorter" : "longer"
+        }`,
       );
     }
   } finally {
@@ -46,7 +49,7 @@ export async function sendResponse(
   }
 }
 
-/** Gives up a body that is not sent. */
+/** Cancels the body of a response that is not sent. */
 export function cancelBody(response: Response, reason?: unknown): void {
   callHook(() => {
     const { body } = response;
@@ -58,20 +61,20 @@ export function cancelBody(response: Response, reason?: unknown): void {
 /** The chunks of a body. */
 interface Chunks {
   read(): PromiseLike<{ done?: boolean; value?: unknown }>;
-  /** Gives them up; what their source makes of that is nothing to wait for. */
+  /** Cancels the body, without waiting for its source. */
   cancel(reason?: unknown): void;
 }
 
-/** A body that is a stream of Node's. */
+/** A stream of Node as a body. */
 interface NodeStream {
   on(event: "error", listener: () => void): unknown;
   destroy(): unknown;
 }
 
 /**
- * Opens a body: a `ReadableStream`, or what some packages have instead, which can be iterated.
+ * Opens a body: a `ReadableStream`, or an async iterable, which some packages have instead.
  *
- * @throws {TypeError} Where it is neither.
+ * @throws {TypeError} If it is neither.
  */
 function openBody(body: object): Chunks {
   if (isReadableStream(body)) {
@@ -81,17 +84,17 @@ function openBody(body: object): Chunks {
       cancel: (reason) => callHook(() => reader.cancel(reason), () => {}),
     };
   }
-  // Nobody else may listen, and it may fail while it is not read: that would end the process.
+  // The stream may fail while it is not read. An "error" event without a listener would end the process.
   if (isNodeStream(body)) body.on("error", () => {});
   if (!isFunction(body, Symbol.asyncIterator)) {
     destroy(body);
-    throw new TypeError("Cannot send the response: its body is no stream");
+    throw new TypeError(`Cannot send the response: its body must be a stream, got ${show(body)}`);
   }
   const iterator = (body as AsyncIterable<unknown>)[Symbol.asyncIterator]();
   return {
     read: () => iterator.next(),
     cancel: () => {
-      // An iteration that has not begun, or that waits for its next chunk, does not end the stream.
+      // `return` alone does not end the stream if the iteration has not begun, or waits for a chunk.
       destroy(body);
       callHook(() => iterator.return?.(), () => {});
     },
@@ -106,20 +109,26 @@ function destroy(body: object): void {
   callHook(() => isNodeStream(body) && body.destroy(), () => {});
 }
 
-/** Sends a body up to its end, or beyond `maxLength`; gives how long it was by then. */
+/**
+ * Sends a body to its end, or until it exceeds `maxLength`.
+ *
+ * @returns The number of bytes that the body had until then.
+ */
 async function sendBody(
   writer: ChannelWriter,
   chunks: Chunks,
   maxLength: number,
 ): Promise<number> {
-  // The client may leave while nothing comes of the body.
+  // The client may leave while the body has no next chunk.
   writer.onClose = () => chunks.cancel(writer.closeReason);
   let length = 0;
   while (!writer.closed) {
     const { done, value } = await readChunk(writer, chunks);
     if (done) break;
     if (!isUint8Array(value)) {
-      throw new TypeError("Cannot send the response: its body has a chunk that is no Uint8Array");
+      throw new TypeError(
+        `Cannot send the response: the chunks of its body must be Uint8Array, got ${show(value)}`,
+      );
     }
     length += value.length;
     if (length > maxLength) break;
@@ -135,7 +144,7 @@ async function readChunk(
   try {
     return await chunks.read();
   } catch (error) {
-    // A stream of Node's that was given up says so by an error.
+    // A stream of Node errors when it is destroyed.
     if (writer.closed) return { done: true };
     throw error;
   }

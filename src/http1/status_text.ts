@@ -1,4 +1,7 @@
-/** The reason phrases of the HTTP status codes that a response can have (IANA registry). */
+/**
+ * The reason phrases of the HTTP status codes that a response can have (IANA registry). `@std/http` and
+ * `node:http` have those of earlier RFCs, such as "Unprocessable Entity" for 422.
+ */
 const STATUS_TEXT: ReadonlyMap<number, string> = new Map([
   [101, "Switching Protocols"],
   [200, "OK"],
@@ -59,7 +62,7 @@ const STATUS_TEXT: ReadonlyMap<number, string> = new Map([
   [511, "Network Authentication Required"],
 ]);
 
-/** The reason phrase of a status code; `""` for one that is not registered. */
+/** Gives the reason phrase of a status code; `""` for one that is not registered. */
 export function statusText(status: number): string {
   return STATUS_TEXT.get(status) ?? "";
 }

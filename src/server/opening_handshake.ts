@@ -6,20 +6,21 @@ import { MAX_DURATION_MS } from "../connection/options.ts";
 import { concatBytes } from "../codec/concat_bytes.ts";
 import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
+import { ownString } from "../own_string.ts";
 import { isError, reportError, saysAborted } from "../hooks.ts";
 import type { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
 import { computeAccept } from "../handshake/accept_key.ts";
 import { parseContentLength } from "../http1/content_length.ts";
-import { isUpgrade, upgradeRequired, validateUpgrade } from "../handshake/negotiate.ts";
+import { isUpgrade, upgradeRequired, validateUpgrade } from "../handshake/validate_request.ts";
 import { askOrigin } from "../handshake/origin.ts";
-import { KeptRequest, sizeOfRequest } from "../http1/retained_request.ts";
-import { copyText } from "../http1/latin1.ts";
+import { RetainedRequest, sizeOfRequest } from "../http1/retained_request.ts";
 import { toRequest } from "../http1/request.ts";
 import { checkRequestParts, type RequestParts } from "../http1/request_parts.ts";
 import type { RequestHead } from "../http1/request_head.ts";
 import { RequestHeadParser } from "../http1/request_head_parser.ts";
 import { parseHost } from "../http1/request_target.ts";
-import { encodeRefusal, encodeSwitchingProtocols } from "../http1/response_head.ts";
+import { encodeRefusal } from "../http1/encode_response.ts";
+import { encodeSwitchingProtocols } from "../handshake/create_response.ts";
 import { entries } from "../http1/field_line.ts";
 import { selectSubprotocol } from "../handshake/subprotocol.ts";
 import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
@@ -504,8 +505,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     this.#owner.acceptUpgrade(this, {
       channel: this.#channel,
       info: {
-        request: new KeptRequest(head, secure, request),
-        protocol: copyText(protocol ?? ""),
+        request: new RetainedRequest(head, secure, request),
+        protocol: ownString(protocol ?? ""),
         extensions: deflate?.response ?? "",
         compression: deflate && this.#owner.compression?.open(deflate.parameters),
         data: acceptance.data as Data,

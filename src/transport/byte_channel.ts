@@ -1,11 +1,11 @@
 /**
- * The seam between Sluice and a runtime: a duplex channel of bytes with backpressure both ways.
- * An adapter gives one of these for each accepted socket; everything above it is portable.
+ * The interface between Sluice and a runtime: a duplex channel of bytes, with backpressure in both
+ * directions. The adapter of a runtime creates one for each socket; all code above it is portable.
  *
  * @module
  */
 
-/** One end of a channel. */
+/** The address of one end of a channel. */
 export type Address =
   | {
     /** A TCP socket, with or without TLS. */
@@ -22,58 +22,58 @@ export type Address =
     path: string;
   }
   | {
-    /** A pair of byte streams, of which no address is known. */
+    /** A pair of byte streams, which has no address. */
     transport: "stream";
   };
 
-/** Takes the events of a {@linkcode ByteChannel}. */
+/** Handles the events of a {@linkcode ByteChannel}. */
 export interface ByteChannelHandler {
   /**
-   * Takes bytes that arrived. The callee may overwrite them (payloads are unmasked in place).
+   * Bytes arrived. The callee may overwrite them (payloads are unmasked in place).
    *
-   * @param lent Whether their memory is used again after the call, so that nobody may keep a
-   * reference to it. Otherwise it is the callee's.
+   * @param borrowed Whether the memory is reused after the call, so that the callee must not retain a
+   * reference to it. Otherwise the callee owns it.
    */
-  receive(bytes: Uint8Array, lent: boolean): void;
-  /** The peer ended its direction (FIN): no more bytes will come. The other direction is still open. */
+  receive(bytes: Uint8Array, borrowed: boolean): void;
+  /** The peer ended its direction (FIN). The other direction is still open. */
   receiveEnd(): void;
-  /** The write that returned `false` has been taken whole, with all before it; the next is welcome. */
+  /** The write that returned `false` has been taken, and all before it. The next one may follow. */
   drain(): void;
   /**
-   * The channel is gone, both ways. Called exactly once, as the last event. `error` is undefined
-   * where both directions ended in order, or `abort()` was called.
+   * The channel is closed in both directions. Called exactly once, as the last event. `error` is undefined
+   * if both directions ended in order, or `abort()` was called.
    */
   receiveClosed(error?: unknown): void;
 }
 
-/** A duplex channel of bytes: a socket, without the runtime it belongs to. */
+/** A duplex channel of bytes: a socket of any runtime. */
 export interface ByteChannel {
-  /** Where events go. May be replaced at any time: the handshake hands over to the connection. */
+  /** Handles the events. May be replaced at any time, as the connection replaces the opening handshake. */
   handler: ByteChannelHandler;
   /** The peer's address. */
   readonly remoteAddress: Address;
   /** The local address. */
   readonly localAddress: Address;
   /**
-   * Writes the chunks, in order. They don't change until they are taken, and the channel changes
-   * nothing either: others may write the same.
+   * Writes the chunks, in order. Neither the caller nor the channel changes them until they have been taken:
+   * other channels may write the same chunks.
    *
-   * @returns `true` where they have been taken: their memory may change, nothing of them is held in this
-   * process, and the next write is welcome at once. `false` where the caller must wait for `drain()`.
-   * Never called between a `false` and its `drain()`.
+   * @returns `true` if they have been taken: the caller may reuse their memory, this process holds none of
+   * their bytes, and the next write may follow at once. `false` if the caller must wait for `drain()` before
+   * the next write.
    */
   write(chunks: readonly Uint8Array[]): boolean;
-  /** Stops reading, so that the peer's TCP is slowed. Takes effect at once, also within `receive()`. */
+  /** Stops reading, so that TCP slows the peer. Takes effect at once, also within `receive()`. */
   pause(): void;
-  /** Reads on after `pause()`. Never delivers before it returns. */
+  /** Reads again after `pause()`. Delivers no event before it returns. */
   resume(): void;
-  /** Ends the outgoing direction (FIN) once everything written is on its way. Reading goes on. */
+  /** Ends the outgoing direction (FIN) after everything written. Reading continues. */
   end(): void;
-  /** Drops the channel and everything not yet sent. Only `receiveClosed()` is still called. */
+  /** Closes the channel, and discards unsent data. Of the events, only `receiveClosed()` follows. */
   abort(): void;
 }
 
-/** Where to listen. */
+/** The address to listen on. */
 export type ListenTarget =
   | {
     /** The address to bind to. */
@@ -96,47 +96,49 @@ export interface TlsCertificate {
 
 /** A socket that accepts channels. */
 export interface ByteListener {
-  /** The address bound to; the port is the real one where 0 was asked for. */
+  /** The bound address, with the actual port if 0 was given. */
   readonly addr: Address;
   /** Keeps the process alive while listening (the default). */
   ref(): void;
-  /** Lets the process end while listening. */
+  /** Lets the process exit while listening. */
   unref(): void;
   /**
-   * Calls back when what has arrived at all channels by now has been delivered: what is sent in
-   * answer to several of them can then be sent together. Not set where a microtask does as well.
+   * Calls back when all bytes that have arrived at any channel by now have been delivered, so that responses
+   * to several of them can be sent together. Not set if a microtask has the same effect.
    */
   readonly afterArrivals?: ((callback: () => void) => void) | undefined;
-  /** Stops accepting. Channels already handed out live on. */
+  /** Stops accepting. Accepted channels stay open. */
   close(): Promise<void>;
 }
 
-/**
- * Counts a connection that is no channel yet, since its TLS handshake is under way.
- *
- * @param remote The peer's address.
- * @param drop Closes the connection. Called where others need its place.
- * @returns What is to be called once it ends or becomes a channel, before `onChannel`; `undefined`
- * where there is no place for it, and it is to be closed.
- */
-export type OnTlsHandshake = (remote: Address, drop: () => void) => (() => void) | undefined;
+/** Takes an accepted channel, and sets {@linkcode ByteChannel.handler} before it returns. */
+export type OnChannel = (channel: ByteChannel) => void;
 
 /**
- * Listens, and calls `onChannel` for each accepted channel. The callee sets
- * {@linkcode ByteChannel.handler} before it returns. `onTlsHandshake` is called before that for each
- * connection whose TLS handshake begins; by default there may be any number of them.
+ * Called when the TLS handshake of a connection begins, so that it can be counted.
  *
- * @throws {ListenError} Where the address is taken, not available or not permitted, or the
- * certificate or its key can't be used.
+ * @param remote The peer's address.
+ * @param abort Closes the connection, if other connections need its slot.
+ * @returns A function to be called when the handshake ends, before `onChannel`; `undefined` if no slot is
+ * free, so that the connection is to be closed.
+ */
+export type OnTlsHandshake = (remote: Address, abort: () => void) => (() => void) | undefined;
+
+/**
+ * Listens, and calls `onChannel` for each accepted channel. For TLS, it calls `onTlsHandshake` before that;
+ * without `onTlsHandshake`, any number of TLS handshakes may be in progress.
+ *
+ * @throws {ListenError} If the address is in use, not available or not permitted, or the certificate or its
+ * key can't be used.
  */
 export type Listen = (
   target: ListenTarget,
   tls: TlsCertificate | undefined,
-  onChannel: (channel: ByteChannel) => void,
+  onChannel: OnChannel,
   onTlsHandshake?: OnTlsHandshake,
 ) => Promise<ByteListener>;
 
-/** Where to connect to. */
+/** The address to connect to. */
 export type DialTarget =
   | {
     /** A host name, or an IP address without brackets. */
@@ -149,12 +151,12 @@ export type DialTarget =
     path: string;
   };
 
-/** How a TLS client checks its server, and proves who it is itself. */
+/** Options of a TLS client: how it verifies the server, and its own certificate. */
 export interface TlsClientOptions {
   /**
-   * The name to ask the server for (SNI, RFC 6066, section 3), and that its certificate must be for.
+   * The name that is sent to the server (SNI, RFC 6066, section 3), and that its certificate must match.
    *
-   * @default the host name of the URL; no name is asked for where that is an IP address
+   * @default the host name of the URL; an IP address is not sent
    */
   serverName?: string | undefined;
   /**
@@ -168,24 +170,24 @@ export interface TlsClientOptions {
   /** The private key of `cert`, PEM encoded. */
   key?: string | undefined;
   /**
-   * Whether the server's certificate must be trusted, and be for its name. Without that, anybody on
-   * the way can read and change everything.
+   * Whether the server's certificate must be trusted, and match its name. With `false`, anyone between client
+   * and server can read and change all data.
    *
    * @default true
    */
   rejectUnauthorized?: boolean | undefined;
 }
 
-/** What connects. */
+/** Opens channels to servers. */
 export interface Dialer {
-  /** Gives the value of an environment variable, where the runtime has an environment. */
+  /** Gives the value of an environment variable. Not set if there is no environment. */
   readonly readEnvironment?: ((name: string) => string | undefined) | undefined;
   /**
    * Connects.
    *
-   * @param handler Takes the channel's events, from the first one on.
-   * @param signal Gives up: no socket is left then.
-   * @throws {ConnectError} Where nobody can be reached at `target`.
+   * @param handler Handles the channel's events, from the first one on.
+   * @param signal Ends the attempt when it aborts, and closes its sockets.
+   * @throws {ConnectError} If no server can be reached at `target`.
    * @throws The reason of `signal`, once it aborts.
    */
   dial(
@@ -194,14 +196,14 @@ export interface Dialer {
     signal: AbortSignal,
   ): Promise<ByteChannel>;
   /**
-   * Begins TLS over a channel, which is taken over: its handler is replaced, and it ends with what
-   * stands on it. Nothing may have been received from it yet that belongs to TLS.
+   * Begins TLS over a channel. It takes the channel over: it replaces the handler, and closes the channel with
+   * the one that it returns. No bytes of TLS may have been received from the channel before.
    *
-   * @param channel The channel, not paused. It is aborted where this fails.
-   * @param hostname The host name or IP address that the certificate must be for.
-   * @param handler Takes the events of the returned channel, from the first one on.
-   * @param signal Gives up: no socket is left then.
-   * @throws {ConnectError} Where the server's certificate is not trusted, or the TLS handshake fails.
+   * @param channel The channel, not paused. It is aborted on an error.
+   * @param hostname The host name or IP address that the certificate must match.
+   * @param handler Handles the events of the returned channel, from the first one on.
+   * @param signal Ends the attempt when it aborts, and closes its sockets.
+   * @throws {ConnectError} If the server's certificate is not trusted, or the TLS handshake fails.
    * @throws The reason of `signal`, once it aborts.
    */
   startTls(

@@ -1,19 +1,19 @@
 import { clearTimeout, monotonicNow, setTimeout } from "../timers.ts";
 
-/** The time, as the connection and the server see it. Tests bring one that they move by hand. */
+/** The time and timers of connections and servers. Tests use a clock that they advance. */
 export interface Clock {
-  /** The milliseconds since a moment that stays the same. */
+  /** The milliseconds since a fixed moment. */
   now(): number;
   /** Calls `callback` once, `delayMs` milliseconds from now. */
   setTimeout(callback: () => void, delayMs: number): unknown;
-  /** Cancels what {@linkcode Clock.setTimeout} returned. */
+  /** Cancels a timer of {@linkcode Clock.setTimeout}. */
   clearTimeout(timer: unknown): void;
 }
 
-/** What a clock has. */
+/** The methods of a clock. */
 export const CLOCK_METHODS: readonly (keyof Clock)[] = ["now", "setTimeout", "clearTimeout"];
 
-/** The clock of the machine. */
+/** The system's clock. */
 export const systemClock: Clock = {
   now: monotonicNow,
   setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),

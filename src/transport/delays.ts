@@ -1,20 +1,20 @@
 import type { Clock } from "./clock.ts";
 
-/** Somebody who waits for a time. */
+/** An object with a timeout. */
 export interface Waiting {
-  /** When the time is over, as the clock counts. Set by {@linkcode Delays.start}. */
+  /** The time of the clock at which it expires. Set by {@linkcode Delays.start}. */
   dueAt: number;
-  /** The time is over. */
+  /** Called when the timeout expires. */
   expire(): void;
 }
 
 /**
- * Waits for many at once, with one timer for each length of time: timers are heavy, and each of
- * thousands of connections always waits for something.
+ * Timeouts of many objects, with one timer for each length of time: timers are expensive, and each of
+ * thousands of connections always has a timeout.
  */
 export class Delays {
   readonly #clock: Clock;
-  /** Who waits, by how long; a set keeps its order, which is then the order of the due times. */
+  /** The waiting objects by the length of their timeout, in milliseconds. */
   readonly #queues: Map<number, DelayQueue> = new Map();
 
   constructor(clock: Clock) {
@@ -29,7 +29,7 @@ export class Delays {
   /**
    * Calls `waiting.expire()` once, `delayMs` milliseconds from now.
    *
-   * @returns What `waiting` waits in: `delete` ends its waiting.
+   * @returns The queue that `waiting` is in; its `delete` cancels the timeout.
    */
   start(waiting: Waiting, delayMs: number): DelayQueue {
     let queue = this.#queues.get(delayMs);
@@ -42,10 +42,11 @@ export class Delays {
   }
 }
 
-/** Those who wait for the same length of time. */
+/** Objects with timeouts of the same length. */
 export class DelayQueue {
   readonly #clock: Clock;
   readonly #delayMs: number;
+  /** In the order of insertion, and therefore of expiry. */
   readonly #waiting: Set<Waiting> = new Set();
   #timer: unknown;
 
@@ -54,14 +55,14 @@ export class DelayQueue {
     this.#delayMs = delayMs;
   }
 
-  /** Adds somebody who waits from now on. */
+  /** Adds an object whose timeout begins now. */
   add(waiting: Waiting): void {
     waiting.dueAt = this.#clock.now() + this.#delayMs;
     this.#waiting.add(waiting);
     if (this.#waiting.size === 1) this.#startTimer(this.#delayMs);
   }
 
-  /** Ends the waiting of somebody; changes nothing where he does not wait. */
+  /** Cancels the timeout of an object, if it has one. */
   delete(waiting: Waiting): void {
     this.#waiting.delete(waiting);
     if (this.#waiting.size === 0) this.#clock.clearTimeout(this.#timer);
@@ -76,7 +77,7 @@ export class DelayQueue {
     const now = this.#clock.now();
     for (const waiting of this.#waiting) {
       const left = waiting.dueAt - now;
-      // Timers may be early by a part of a millisecond.
+      // Timers may fire a fraction of a millisecond early.
       if (left >= 1) {
         this.#startTimer(left);
         return;

@@ -1,5 +1,5 @@
 /**
- * The rules of {@linkcode ByteChannel} on the order of events, kept once for all kinds of sockets.
+ * The rules of {@linkcode ByteChannel} on the order of events, in one place for all kinds of sockets.
  *
  * @module
  */
@@ -7,28 +7,33 @@
 import type { Address, ByteChannel, ByteChannelHandler } from "./byte_channel.ts";
 import { queueMicrotask } from "../timers.ts";
 
+/** Creates the error for a channel that closed before both directions had ended. */
+export function lostError(): Error {
+  return new Error("The connection was lost: it closed before both directions had ended");
+}
+
 /**
- * A byte channel without its socket. A subclass tells what the socket does, whenever it does it;
- * this class holds it back while paused, delivers in order, and nothing after the end.
+ * A byte channel without its socket. A subclass reports the socket's events at any time. This class holds
+ * them while paused, delivers them in order, and delivers nothing after the end.
  */
 export abstract class OrderedChannel implements ByteChannel {
-  /** Where events go. */
+  /** Handles the events. */
   handler!: ByteChannelHandler;
   /** The peer's address. */
   readonly remoteAddress: Address;
   /** The local address. */
   readonly localAddress: Address;
   #paused = false;
-  /** What arrived while paused, in spite of it: a read was under way. */
-  #held: Uint8Array[] = nothing;
+  /** The chunks that arrived while paused, since a read was in flight. */
+  #held: Uint8Array[] = NO_CHUNKS;
   #endHeld = false;
-  /** The socket is closed; `receiveClosed()` may have to wait for what is held. */
-  #gone = false;
-  /** `receiveClosed()` was called, or is about to be after `abort()`: nothing else is delivered. */
+  /** The socket is closed. `receiveClosed()` is called once everything held has been delivered. */
+  #socketClosed = false;
+  /** `receiveClosed()` was called, or `abort()` has scheduled it: no other event is delivered. */
   #over = false;
 
   /**
-   * Creates a channel that reads at once.
+   * Creates a channel that is not paused.
    *
    * @param remoteAddress The peer's address.
    * @param localAddress The local address.
@@ -40,23 +45,23 @@ export abstract class OrderedChannel implements ByteChannel {
 
   /** Writes the chunks, in order. */
   abstract write(chunks: readonly Uint8Array[]): boolean;
-  /** Ends the outgoing direction once everything written is on its way. */
+  /** Ends the outgoing direction after everything written. */
   abstract end(): void;
   /** Stops reading from the socket. */
   protected abstract stopReading(): void;
-  /** Reads on, unless it does; tells of what is there only after it has returned. */
+  /** Reads from the socket again, unless it does. Reports nothing before it has returned. */
   protected abstract startReading(): void;
-  /** Closes the socket, and drops what was not sent. */
+  /** Closes the socket, and discards unsent data. */
   protected abstract destroy(): void;
 
   /** Stops reading. */
   pause(): void {
     if (this.#paused || this.#over) return;
     this.#paused = true;
-    if (!this.#gone) this.stopReading();
+    if (!this.#socketClosed) this.stopReading();
   }
 
-  /** Reads on, first what was held. */
+  /** Delivers the held events, and reads again. */
   resume(): void {
     if (!this.#paused || this.#over) return;
     this.#paused = false;
@@ -64,16 +69,16 @@ export abstract class OrderedChannel implements ByteChannel {
     else this.startReading();
   }
 
-  /** Drops the channel. */
+  /** Aborts the channel. */
   abort(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#held = nothing;
+    this.#held = NO_CHUNKS;
     this.destroy();
     queueMicrotask(() => this.handler.receiveClosed());
   }
 
-  /** Whether `receiveClosed()` was called, or is about to be after `abort()`. */
+  /** Whether `receiveClosed()` was called, or `abort()` has scheduled it. */
   get over(): boolean {
     return this.#over;
   }
@@ -83,44 +88,44 @@ export abstract class OrderedChannel implements ByteChannel {
     return this.#paused;
   }
 
-  /** Whether something arrived while paused, and waits for `resume()`. */
+  /** Whether an event is held until `resume()`. */
   protected get holds(): boolean {
     return this.#endHeld || this.#held.length > 0;
   }
 
   /**
-   * Tells of bytes. Nothing may arrive between `resume()` and `startReading()`.
+   * Reports bytes. Must not be called between `resume()` and `startReading()`.
    *
-   * @param lent Whether their memory is used again after the call. While paused it must not be:
-   * what arrives then is held.
+   * @param borrowed Whether the memory is reused after the call. It must be `false` while paused, since the
+   * bytes are then held.
    */
-  protected arrive(bytes: Uint8Array, lent: boolean): void {
+  protected arrive(bytes: Uint8Array, borrowed: boolean): void {
     if (this.#over) return;
-    if (!this.#paused) this.handler.receive(bytes, lent);
-    else if (this.#held === nothing) this.#held = [bytes];
+    if (!this.#paused) this.handler.receive(bytes, borrowed);
+    else if (this.#held === NO_CHUNKS) this.#held = [bytes];
     else this.#held.push(bytes);
   }
 
-  /** Tells of the peer's FIN. */
+  /** Reports the peer's FIN. */
   protected arriveEnd(): void {
     if (this.#paused) this.#endHeld = true;
     else if (!this.#over) this.handler.receiveEnd();
   }
 
-  /** Tells that the write which returned `false` was taken. */
+  /** Reports that the write that returned `false` has been taken. */
   protected arriveDrain(): void {
     if (!this.#over) this.handler.drain();
   }
 
   /**
-   * Tells that the socket is closed. Not to be called while the handler, or a method of this
-   * class, is on the stack.
+   * Reports that the socket is closed. Must not be called while the handler, or a method of this class, is
+   * on the stack.
    *
-   * @param error Why, where it was not in order.
+   * @param error The reason, if the socket did not close in order.
    */
   protected arriveClosed(error?: unknown): void {
-    if (this.#over || this.#gone) return;
-    this.#gone = true;
+    if (this.#over || this.#socketClosed) return;
+    this.#socketClosed = true;
     if (error !== undefined || !this.holds) this.#close(error);
   }
 
@@ -135,16 +140,16 @@ export abstract class OrderedChannel implements ByteChannel {
       this.handler.receiveEnd();
     }
     if (this.#over) return;
-    if (this.#gone) this.#close();
+    if (this.#socketClosed) this.#close();
     else if (!this.#paused) this.startReading();
   }
 
   #close(error?: unknown): void {
     this.#over = true;
-    this.#held = nothing;
+    this.#held = NO_CHUNKS;
     this.handler.receiveClosed(error);
   }
 }
 
-/** What channels hold that hold nothing. */
-const nothing: Uint8Array[] = [];
+/** The held chunks of all channels that hold none. */
+const NO_CHUNKS: Uint8Array[] = [];

@@ -1,44 +1,43 @@
 /**
- * A byte channel over a pair of byte streams: an HTTP/2 stream, a socket of some other library, an
- * in-memory pair.
+ * A byte channel over a pair of byte streams, such as an HTTP/2 stream or a socket of another library.
  *
  * @module
  */
 
 import { concatBytes } from "../codec/concat_bytes.ts";
-import { lostError } from "./lost_error.ts";
-import { OrderedChannel } from "./ordered_channel.ts";
+import { lostError, OrderedChannel } from "./ordered_channel.ts";
+import { show } from "../checks.ts";
 import { isUint8Array } from "../values.ts";
 
 /** Both directions of a byte stream. */
 export interface ByteStreamPair {
-  /** What the peer sends. */
+  /** The bytes from the peer. */
   readable: ReadableStream<Uint8Array>;
-  /** What is sent to the peer. */
+  /** The bytes to the peer. */
   writable: WritableStream<Uint8Array>;
 }
 
-/** A pair of byte streams as a byte channel. It locks both. */
+/** A byte channel over a pair of byte streams, both of which it locks. */
 export class StreamChannel extends OrderedChannel {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #onFailure = (error: unknown): void => this.#fail(error);
   readonly #onTaken = (): void => this.arriveDrain();
   #reading = false;
-  /** The readable is at its end. */
+  /** The readable has ended. */
   #endSeen = false;
-  /** The writable took everything, and its end. */
+  /** The writable is closed. */
   #endSent = false;
 
   /**
    * Takes over the streams. Reads at once, and delivers on a later turn.
    *
    * @param streams Both directions.
-   * @throws {TypeError} Where one of the streams is locked.
+   * @throws {TypeError} If one of the streams is locked.
    */
   constructor(streams: ByteStreamPair) {
     super({ transport: "stream" }, { transport: "stream" });
-    // The types of Bun have two classes of that name.
+    // Bun's types have two classes of this name.
     this.#reader = streams.readable.getReader() as ReadableStreamDefaultReader<Uint8Array>;
     try {
       this.#writer = streams.writable.getWriter();
@@ -46,16 +45,16 @@ export class StreamChannel extends OrderedChannel {
       this.#reader.releaseLock();
       throw error;
     }
-    // Streams may fail while nothing is read or written.
+    // A stream may error while no read or write is in flight.
     this.#reader.closed.catch(this.#onFailure);
     this.#writer.closed.catch(this.#onFailure);
     this.#read();
   }
 
   /**
-   * Writes the chunks as one: a copy, as who gets it at the other end may keep it for good. Always
-   * `false`: what the writable queues is not sent, however large its high-water mark is, and has to
-   * count as held until the sink has taken it.
+   * Writes the chunks as one copy, since the sink may keep it. Returns `false` always: bytes in the
+   * writable's queue are not sent, however high its high-water mark is, and count as held until the sink has
+   * taken them.
    */
   write(chunks: readonly Uint8Array[]): boolean {
     let size = 0;
@@ -64,7 +63,7 @@ export class StreamChannel extends OrderedChannel {
     return false;
   }
 
-  /** Ends the outgoing direction; the stream takes what was written before it. */
+  /** Ends the outgoing direction after everything written. */
   end(): void {
     this.#writer.close().then(() => {
       this.#endSent = true;
@@ -73,7 +72,7 @@ export class StreamChannel extends OrderedChannel {
   }
 
   protected override stopReading(): void {
-    // The read that is under way is the last one; what it brings is held.
+    // The read in flight is the last one; its bytes are held.
   }
 
   protected override startReading(): void {
@@ -104,10 +103,14 @@ export class StreamChannel extends OrderedChannel {
         break;
       }
       if (!isUint8Array(value)) {
-        this.#fail(new TypeError("Cannot read from the readable: its chunks must be Uint8Array"));
+        this.#fail(
+          new TypeError(
+            `Cannot read from the readable: its chunks must be Uint8Array, got ${show(value)}`,
+          ),
+        );
         break;
       }
-      // A copy: what is received is overwritten in place, and the producer may still need it.
+      // A copy, since payloads are unmasked in place, and the producer may still use its chunk.
       this.arrive(new Uint8Array(value), false);
     }
     this.#reading = false;
@@ -118,12 +121,10 @@ export class StreamChannel extends OrderedChannel {
   }
 
   #fail(error: unknown): void {
-    if (this.over) return; // Such as the read that abort() cancelled.
+    if (this.over) return; // abort() has cancelled a read.
     this.destroy();
     this.arriveClosed(error ?? lostError());
   }
 }
 
-function ignore(): void {
-  // Nobody waits for it.
-}
+function ignore(): void {}

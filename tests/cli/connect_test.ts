@@ -66,7 +66,7 @@ describe("connecting from the command line", () => {
       const body = `<p>Log in, please</p>\\x1b${"x".repeat(500)}`.slice(0, 300);
       assertEquals(
         cli.stderr,
-        `sluice: Cannot connect to ${url}?...: the answer was 401 Unauthorized ` +
+        `sluice: Cannot connect to ${url}?...: the response was 401 Unauthorized ` +
           `(WWW-Authenticate: Basic realm="r"): ${body}...\n`,
       );
     });
@@ -83,7 +83,7 @@ describe("connecting from the command line", () => {
       const where = url.replace("ws:", "https:");
       assertEquals(
         cli.stderr,
-        `sluice: Cannot connect to ${url}?...: the answer was 307 Temporary Redirect ` +
+        `sluice: Cannot connect to ${url}?...: the response was 307 Temporary Redirect ` +
           `(Location: ${where}?...)\n`,
       );
     });

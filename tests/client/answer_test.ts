@@ -111,7 +111,7 @@ describe("a client refuses an answer", () => {
   const noHttp: [what: string, answer: string, message: string][] = [
     ["of SSH", "SSH-2.0-OpenSSH_9.2\r\n", "it begins with the byte 0x53"],
     ["of TLS", "\x15\x03\x03\x00\x02\x02\x28", "it begins with the byte 0x15"],
-    ["of HTTP/2", "HTTP/2 101\r\n\r\n", "it is no HTTP/1"],
+    ["of HTTP/2", "HTTP/2 101\r\n\r\n", "it is not HTTP/1"],
     ["with a malformed status", "HTTP/1.1 10 x\r\n\r\n", "malformed status line"],
     ["with a status of 600", "HTTP/1.1 600 x\r\n\r\n", "malformed status line"],
     ["with a bare LF", "HTTP/1.1 101 x\n\r\n\r\n", "malformed status line"],
@@ -242,7 +242,7 @@ describe("a client accepts an answer", () => {
   it("but not behind more than 8 interim responses", async () => {
     const { connecting } = await connectTo(() => "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(9));
     const { reason } = await connecting.untilSettled();
-    assert(String(reason).includes("more than 8 interim ones"), String(reason));
+    assert(String(reason).includes("more than 8 interim responses"), String(reason));
   });
 });
 

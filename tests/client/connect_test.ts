@@ -140,7 +140,7 @@ describe("what connect() refuses before it connects", () => {
     ["subprotocols that are no list", URL, { subprotocols: "a" }, "it is an array"],
     ["a header of the handshake", URL, { headers: { Upgrade: "x" } }, "belongs to the handshake"],
     ["a header with a line break", URL, { headers: { "X-A": "b\r\nC: d" } }, "without CR, LF"],
-    ["a header name with a line break", URL, { headers: { "X\r\nA": "b" } }, "is no token"],
+    ["a header name with a line break", URL, { headers: { "X\r\nA": "b" } }, "must be a token"],
     ["a Host with a line break", URL, { headers: { Host: "a\r\nb" } }, "without CR, LF"],
     ["a timeout of 0", URL, { connectTimeoutMs: 0 }, "connectTimeoutMs"],
     ["a negative number of redirects", URL, { maxRedirects: -1 }, "maxRedirects"],
@@ -226,7 +226,7 @@ describe("the query of a URL", () => {
   it("is sent, and not in the message of what fails", async () => {
     const url = `ws://me:${SECRET}@a/b${QUERY}`;
     const answers: [answer: string, message: string][] = [
-      ["HTTP/1.1 401 Who?\r\nContent-Length: 0\r\n\r\n", "to ws://a/b?...: the answer was 401"],
+      ["HTTP/1.1 401 Who?\r\nContent-Length: 0\r\n\r\n", "to ws://a/b?...: the response was 401"],
       [`HTTP/1.1 302 Found\r\nLocation: /c${QUERY}#d\r\n\r\n`, "ws://a/c?...: a WebSocket URL has"],
       [`HTTP/1.1 302 Found\r\nLocation: ftp://c${QUERY}\r\n\r\n`, "ftp://c/?...: its scheme"],
       [`HTTP/1.1 302 Found\r\nLocation: //[${QUERY}\r\n\r\n`, "it is no URL"],
@@ -263,7 +263,7 @@ describe("the query of a URL", () => {
     peer.send("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
     const { reason } = await connecting.untilSettled();
     const message =
-      "Cannot connect to ws://a/b?... through the proxy at proxy:80: the answer was 403 No";
+      "Cannot connect to ws://a/b?... through the proxy at proxy:80: the response was 403 No";
     assertEquals((reason as Error).message, message);
   });
 });

@@ -9,7 +9,7 @@ import {
   toRequest,
   validateUpgrade,
 } from "../../src/handshake/mod.ts";
-import { KeptRequest } from "../../src/http1/retained_request.ts";
+import { RetainedRequest } from "../../src/http1/retained_request.ts";
 import type { Random } from "../codec/support.ts";
 import { trim } from "./extensions.ts";
 import {
@@ -253,7 +253,7 @@ function checkRequest(input: UpgradeInput, head: RequestHead, host: string): voi
   const { secure, fields } = input;
   const message = () => JSON.stringify(input);
   const made = refusable(() => toRequest(head, { secure }));
-  const kept = refusable(() => new KeptRequest(head, secure).get());
+  const kept = refusable(() => new RetainedRequest(head, secure).get());
   // Some names of hosts are not those of URLs.
   if ("status" in made || "status" in kept) {
     check("status" in made && "status" in kept && made.status === 400, message);

@@ -3,7 +3,7 @@
 import { UnexpectedResponseError, WebSocketError } from "../../src/errors.ts";
 import { readDeflateResponse } from "../../src/extensions/deflate_parameters.ts";
 import { ResponseHead } from "../../src/handshake/mod.ts";
-import { validateUpgradeResponse } from "../../src/handshake/upgrade_response.ts";
+import { validateUpgradeResponse } from "../../src/handshake/validate_response.ts";
 import type { Random } from "../codec/support.ts";
 import { trim } from "./extensions.ts";
 import { type Asked, readUpgradeAnswer } from "./reference_answer.ts";

@@ -276,7 +276,7 @@ describe("validateOriginPolicy", () => {
     for (
       const policy of ["SAME", "", "https://example.com", null, undefined, 1, true, {}, new Set()]
     ) {
-      assertThrows(() => validateOriginPolicy(policy as OriginPolicy), TypeError, "origin policy");
+      assertThrows(() => validateOriginPolicy(policy as OriginPolicy), TypeError, "origin must be");
     }
   });
 });

@@ -51,7 +51,7 @@ describe("the errors of serve() that come first", () => {
   for (const [what, options, hint] of SERVED) {
     it(`say what to do about ${what}`, async () => {
       const error = await assertRejects(() => serve({ port: 0, ...options } as Given), Error);
-      assertMatch(error.message, /^Cannot /);
+      assertMatch(error.message, /^(Cannot |[\w.]+ must be )/);
       assertMatch(error.message, hint);
     });
   }
@@ -128,7 +128,7 @@ describe("the errors of connect() that come first", () => {
     await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
     const { port } = http.address() as { port: number };
     const error = await assertRejects(() => connect(`ws://127.0.0.1:${port}/`), Error);
-    assertMatch(error.message, /the answer was 200 OK, which opens no WebSocket/);
+    assertMatch(error.message, /the response was 200 OK, which opens no WebSocket/);
     http.close();
   });
 });

@@ -74,12 +74,12 @@ for (const { name, withServer } of TRANSPORTS) {
       [
         "is shorter than its length",
         () => new Response(streamOf("a"), { headers: { "Content-Length": "2" } }),
-        /not of the 2 bytes/,
+        /its Content-Length is 2, but its body is shorter/,
       ],
       [
         "is longer than its length",
         () => new Response(streamOf("a", "bc"), { headers: { "Content-Length": "2" } }),
-        /not of the 2 bytes/,
+        /its Content-Length is 2, but its body is longer/,
       ],
       [
         "has a chunk that is no Uint8Array",

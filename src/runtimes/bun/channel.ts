@@ -5,9 +5,8 @@
  */
 
 import type { Address } from "../../transport/byte_channel.ts";
-import { OrderedChannel } from "../../transport/ordered_channel.ts";
+import { lostError, OrderedChannel } from "../../transport/ordered_channel.ts";
 import type { BunSocket } from "./api.ts";
-import { lostError } from "../../transport/lost_error.ts";
 import { queueMicrotask } from "../../timers.ts";
 
 /**

@@ -6,8 +6,7 @@
 
 import type { Socket } from "node:net";
 import type { Address } from "../../transport/byte_channel.ts";
-import { OrderedChannel } from "../../transport/ordered_channel.ts";
-import { lostError } from "../../transport/lost_error.ts";
+import { lostError, OrderedChannel } from "../../transport/ordered_channel.ts";
 import { setImmediate } from "../../timers.ts";
 
 /** How the listeners, which all sockets share, find the channel of a socket. */

@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { parseContentLength } from "../../src/handshake/mod.ts";
-import { assertRefused, sampleHead } from "./support.ts";
+import { assertRefused, sampleHead } from "../handshake/support.ts";
 
 describe("parseContentLength", () => {
   it("parses decimal digits", () => {

@@ -1,11 +1,11 @@
 import { encodeBase64 } from "@std/encoding/base64";
 import { checkList, checkOptions, checkString, type Names, show } from "../checks.ts";
 import { isToken } from "../http1/characters.ts";
-import { encodeField, entries, HANDSHAKE_FIELDS, type HeaderFields } from "../http1/field_line.ts";
-import { encodeLatin1 } from "../http1/latin1.ts";
+import type { HeaderFields } from "../http1/field_line.ts";
 import { RequestHead } from "../http1/request_head.ts";
+import { programFields } from "./program_fields.ts";
 
-/** What a client asks for. */
+/** The contents of an upgrade request. */
 export interface UpgradeRequestOptions {
   /** Path and query of the URL: begins with a slash. */
   target: string;
@@ -13,7 +13,7 @@ export interface UpgradeRequestOptions {
   host: string;
   /** The value of `Sec-WebSocket-Key`: see {@linkcode createKey}. */
   key: string;
-  /** The subprotocols to offer, in the order of preference. Default: none. */
+  /** The subprotocols to offer, in order of preference. Default: none. */
   subprotocols?: readonly string[] | undefined;
   /** The value of `Sec-WebSocket-Extensions`. Default: none. */
   extensions?: string | undefined;
@@ -38,16 +38,16 @@ export function createKey(): string {
 /**
  * Creates the request of an opening handshake (RFC 6455, section 4.1).
  *
- * @param options What to ask for.
- * @throws {TypeError} Where an option is unknown or of another type, a header field or a subprotocol can't be
- * sent, a subprotocol comes twice, or a field is the handshake's own to set. The message names it.
+ * @param options The contents of the request.
+ * @throws {TypeError} If an option is unknown or of another type, a header field or a subprotocol can't be
+ * sent, a subprotocol occurs twice, or a field is one that only the handshake sets. The message names it.
  */
 export function createUpgradeRequest(options: UpgradeRequestOptions): RequestHead {
   checkOptions("createUpgradeRequest", options, OPTIONS);
   const { target, host, key, subprotocols = [], extensions, headers } = options;
   for (const [name, value] of Object.entries({ target, host, key })) {
     if (typeof value !== "string") {
-      throw new TypeError(`Cannot use ${show(value)} as ${name}: it is a string`);
+      throw new TypeError(`${name} must be a string, got ${show(value)}`);
     }
   }
   checkString("extensions", extensions);
@@ -71,27 +71,9 @@ export function createUpgradeRequest(options: UpgradeRequestOptions): RequestHea
   if (twice !== undefined) throw new TypeError(`Cannot offer the subprotocol ${twice} twice`);
   if (subprotocols.length > 0) fields.push(["Sec-WebSocket-Protocol", subprotocols.join(", ")]);
   if (extensions !== undefined) fields.push(["Sec-WebSocket-Extensions", extensions]);
-  for (const [name, value] of entries(headers)) {
-    const lowerName = String(name).toLowerCase();
-    if (HANDSHAKE_FIELDS.has(lowerName)) {
-      throw new TypeError(
-        `Cannot set the header ${JSON.stringify(name)}: it belongs to the handshake`,
-      );
-    }
-    if (lowerName === "host") fields[0]![1] = value;
+  for (const [name, value] of programFields(headers)) {
+    if (String(name).toLowerCase() === "host") fields[0]![1] = value;
     else fields.push([name, value]);
   }
   return new RequestHead("GET", target, fields);
-}
-
-/**
- * Encodes a request head.
- *
- * @throws {TypeError} Where a header field can't be sent. The message names the field.
- */
-export function encodeRequestHead(
-  { method, target, fields }: RequestHead,
-): Uint8Array<ArrayBuffer> {
-  const lines = fields.map(([name, value]) => encodeField(name, value));
-  return encodeLatin1(`${method} ${target} HTTP/1.1\r\n${lines.join("")}\r\n`);
 }

@@ -1,13 +1,12 @@
 /**
- * Keeps the beginning of a head that arrives in pieces. Room grows by doubling, so that every byte
- * is copied a constant number of times on average, and never beyond twice what arrived: a client that
- * sends little costs little.
+ * Collects bytes that arrive in pieces. Its capacity doubles, so that every byte is copied a constant number
+ * of times on average, and is at most twice the bytes that arrived: a client that sends little costs little.
  */
-export class HeadBuffer {
+export class GrowingBuffer {
   #bytes = new Uint8Array(0);
   #length = 0;
 
-  /** The bytes so far: a view, valid until the next `append`. */
+  /** The bytes so far, as a view that is valid until the next `append`. */
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
@@ -17,7 +16,7 @@ export class HeadBuffer {
     return this.#length;
   }
 
-  /** The number of bytes that memory is held for. */
+  /** The memory held, in bytes. */
   get capacity(): number {
     return this.#bytes.length;
   }

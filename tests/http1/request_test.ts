@@ -7,7 +7,7 @@ import {
   toRequest,
   validateUpgrade,
 } from "../../src/handshake/mod.ts";
-import { assertRefused, latin1, sampleHead, seededRandom } from "./support.ts";
+import { assertRefused, latin1, sampleHead, seededRandom } from "../handshake/support.ts";
 
 function requestTo(target: string, host = "example.com", secure = false, method = "GET"): Request {
   return toRequest(new RequestHead(method, target, [["Host", host]]), { secure });

@@ -2,7 +2,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { UnexpectedResponseError } from "../../src/errors.ts";
 import { type RequestHeadLimits, ResponseHeadParser } from "../../src/handshake/mod.ts";
-import { cutRandomly, latin1, seededRandom, singly } from "./support.ts";
+import { cutRandomly, latin1, seededRandom, singly } from "../handshake/support.ts";
 
 /** What a parser made of its input. */
 type Outcome =
@@ -58,7 +58,7 @@ const INPUTS: [what: string, text: string, outcome: Partial<Exclude<Outcome, str
     ["the beginning of a response", SAMPLE.slice(0, -1), "incomplete"],
     ["the beginning of a version", "HTTP/1.", "incomplete"],
     ["another protocol", "SSH-2.0", "begins with the byte 0x53"],
-    ["another version", "HTTP/2.0 200 x\r\n\r\n", "it is no HTTP/1"],
+    ["another version", "HTTP/2.0 200 x\r\n\r\n", "it is not HTTP/1"],
     ["a version in lower case", "http/1.1 200 x\r\n\r\n", "begins with the byte 0x68"],
     ["HTTP/1.2", "HTTP/1.2 200 x\r\n\r\n", "malformed status line"],
     ["two spaces", "HTTP/1.1  200 x\r\n\r\n", "malformed status line"],

@@ -1,4 +1,4 @@
-import type { ByteChannel, Dialer } from "../transport/byte_channel.ts";
+import type { Dialer } from "../transport/byte_channel.ts";
 import type { Connection } from "../connection/connection.ts";
 import { abortable } from "../promises.ts";
 import { reportError } from "../hooks.ts";
@@ -8,40 +8,31 @@ import { PERMESSAGE_DEFLATE } from "../extensions/deflate_parameters.ts";
 import type { DeflateOffer, PerMessageDeflate } from "../extensions/permessage_deflate.ts";
 import { computeAccept } from "../handshake/accept_key.ts";
 import type { ExtensionOffer } from "../http1/field_values.ts";
-import { KeptRequest } from "../http1/retained_request.ts";
+import { RetainedRequest } from "../http1/retained_request.ts";
 import type { RequestHead } from "../http1/request_head.ts";
-import type { ResponseHead } from "../http1/response_head_parser.ts";
-import {
-  createKey,
-  createUpgradeRequest,
-  encodeRequestHead,
-} from "../handshake/upgrade_request.ts";
-import { refuse, validateUpgradeResponse } from "../handshake/upgrade_response.ts";
+import { encodeRequestHead } from "../http1/encode_request.ts";
+import { HttpExchange, type HttpResponse } from "../http1/http_exchange.ts";
+import { responseError, type ResponseHead } from "../http1/response_head.ts";
+import { createKey, createUpgradeRequest } from "../handshake/create_request.ts";
+import { validateUpgradeResponse } from "../handshake/validate_response.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
 import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
-import { type Answer, Exchange } from "../http1/exchange.ts";
 import type { ConnectSettings } from "./options.ts";
 import { findProxy } from "./proxy.ts";
 import { encodeTunnelRequest } from "./tunnel.ts";
 import { parseWebSocketUrl, type WebSocketAddress } from "./url.ts";
 
-/** A channel, and the exchange that is its handler. */
-interface Line {
-  readonly channel: ByteChannel;
-  readonly exchange: Exchange;
-}
-
-/** The settings, with the header fields of this attempt. */
+/** The settings, with the header fields of this attempt. A program may give a function for them. */
 type AttemptSettings<Data> = Omit<ConnectSettings<Data>, "headers"> & {
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
 };
 
-/** How long the body of a refusal is waited for, in milliseconds. */
+/** How long to wait for the body of a refusal, in milliseconds. */
 const BODY_TIMEOUT_MS = 1_000;
 
 const EMPTY = new Uint8Array(0);
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-/** What is meant for the origin of the first URL, and for no other. */
+/** The fields that are sent to the origin of the first URL only, and not after a redirect to another. */
 const FOR_ORIGIN: ReadonlySet<string> = new Set([
   "authorization",
   "cookie",
@@ -49,8 +40,8 @@ const FOR_ORIGIN: ReadonlySet<string> = new Set([
   "proxy-authorization",
 ]);
 
-/** One attempt to connect: from the first address, over redirects, to a connection or an error. */
-export class Attempt<Data> {
+/** One attempt to connect, redirects included: it results in a connection or an error. */
+export class ConnectAttempt<Data> {
   readonly #dialer: Dialer;
   readonly #settings: AttemptSettings<Data>;
   readonly #offer: DeflateOffer | undefined;
@@ -58,8 +49,9 @@ export class Attempt<Data> {
   readonly #resume: ResumeState | undefined;
 
   /**
-   * @param signal Gives up.
-   * @param resume What the client remembers of the server, where it is to resume.
+   * @param offer The compression to offer, if any.
+   * @param signal Ends the attempt when it aborts.
+   * @param resume The state of the session to resume, if any.
    */
   constructor(
     dialer: Dialer,
@@ -75,30 +67,30 @@ export class Attempt<Data> {
     this.#signal = signal;
   }
 
-  /** Connects. See `Connect` for what it throws. */
+  /** Connects. Throws as `Connect` does. */
   async connect(first: WebSocketAddress): Promise<Connection<Data>> {
     let address = first;
     for (let redirects = 0;; redirects++) {
       const key = createKey();
       const accept = await computeAccept(key);
-      // Before anything is connected, as it checks what the program gave.
+      // Before connecting, since it throws if an option of the program is invalid.
       const request = this.#createRequest(address, key, first);
       const bytes = encodeRequestHead(request);
-      const { channel, exchange } = await this.#reach(address, first);
+      const exchange = await this.#reach(address, first);
       try {
-        const answer = await abortable(exchange.send(channel, bytes), this.#signal);
-        const { head } = answer;
+        const response = await abortable(exchange.send(bytes), this.#signal);
+        const { head } = response;
         if (head.status === 101) {
-          await abortable(exchange.untilTaken(), this.#signal);
-          if (exchange.isClosed) throw lost(address);
-          return this.#open(channel, request, address, accept, answer);
+          await abortable(exchange.untilWritten(), this.#signal);
+          if (exchange.isClosed) throw lostError(address);
+          return this.#open(exchange, request, address, accept, response);
         }
         const next = this.#redirect(head, address, redirects);
-        if (next === undefined) throw await this.#refusal(exchange, answer, address.shown);
-        channel.abort();
+        if (next === undefined) throw await this.#refusal(exchange, response, address.shown);
+        exchange.channel.abort();
         address = next;
       } catch (error) {
-        channel.abort();
+        exchange.channel.abort();
         throw error;
       }
     }
@@ -106,7 +98,7 @@ export class Attempt<Data> {
 
   #createRequest(address: WebSocketAddress, key: string, first: WebSocketAddress): RequestHead {
     const offered = this.#settings.subprotocols;
-    // The last one: who takes the first without looking does not take this.
+    // Last, since some servers select the first one whatever it is.
     const subprotocols = this.#resume === undefined ? offered : [...offered, RESUME];
     let headers = this.#settings.headers;
     const { target, host } = address;
@@ -121,80 +113,74 @@ export class Attempt<Data> {
     return createUpgradeRequest({ target, host, key, subprotocols, extensions, headers });
   }
 
-  /** Connects to where the server is, by way of the proxy, with TLS where it is due. */
-  async #reach(address: WebSocketAddress, first: WebSocketAddress): Promise<Line> {
+  /** Opens a channel to the server: through the proxy if there is one, and with TLS for a `wss:` URL. */
+  async #reach(address: WebSocketAddress, first: WebSocketAddress): Promise<HttpExchange> {
     const { path, tls, headLimits } = this.#settings;
     const through = this.#settings.proxy;
     const proxy = through && findProxy(through, address, this.#dialer.readEnvironment);
     const { hostname, port } = proxy ?? address;
-    const exchange = new Exchange(headLimits);
     const target = path === undefined ? { hostname, port } : { path };
-    let line = {
-      channel: await this.#dialer.dial(target, exchange, this.#signal),
-      exchange,
-    };
+    let exchange = new HttpExchange(headLimits);
+    exchange.channel = await this.#dialer.dial(target, exchange, this.#signal);
     try {
       if (proxy !== undefined) {
         try {
-          if (proxy.secure) line = await this.#startTls(line, hostname, through!.tls);
-          line = await this.#openTunnel(line, address, proxy.authorization);
+          if (proxy.secure) exchange = await this.#startTls(exchange, hostname, through!.tls);
+          exchange = await this.#openTunnel(exchange, address, proxy.authorization);
         } catch (error) {
           throw toTunnelError(error, address, hostname, port);
         }
       }
-      if (!address.secure) return line;
-      // Who the program is, and by what name it knows the server, is for that origin only.
+      if (!address.secure) return exchange;
+      // The client certificate and `serverName` are for the origin of the first URL only.
       const { cert: _cert, key: _key, serverName: _serverName, ...others } = tls;
       const options = isSameOrigin(address, first) ? tls : others;
-      return await this.#startTls(line, address.hostname, options);
+      return await this.#startTls(exchange, address.hostname, options);
     } catch (error) {
-      line.channel.abort();
+      exchange.channel.abort();
       throw error;
     }
   }
 
   async #startTls(
-    { channel, exchange }: Line,
+    { channel, isClosed }: HttpExchange,
     hostname: string,
     tls: ConnectSettings<Data>["tls"],
-  ): Promise<Line> {
-    if (exchange.isClosed) {
-      throw new ConnectError("ECONNRESET", "Cannot begin TLS: the connection was lost");
-    }
-    const secured = new Exchange(this.#settings.headLimits);
-    return {
-      channel: await this.#dialer.startTls(channel, hostname, tls, secured, this.#signal),
-      exchange: secured,
-    };
+  ): Promise<HttpExchange> {
+    if (isClosed) throw new ConnectError("ECONNRESET", "Cannot begin TLS: the connection was lost");
+    const next = new HttpExchange(this.#settings.headLimits);
+    next.channel = await this.#dialer.startTls(channel, hostname, tls, next, this.#signal);
+    return next;
   }
 
   async #openTunnel(
-    { channel, exchange }: Line,
+    exchange: HttpExchange,
     address: WebSocketAddress,
     authorization: string | undefined,
-  ): Promise<Line> {
+  ): Promise<HttpExchange> {
     const request = encodeTunnelRequest(address, authorization);
-    const answer = await abortable(exchange.send(channel, request), this.#signal);
-    const { status } = answer.head;
-    if (status < 200 || status > 299) {
-      throw await this.#refusal(exchange, answer, `${address.shown} through the proxy`);
+    const response = await abortable(exchange.send(request), this.#signal);
+    const { head, received } = response;
+    if (head.status < 200 || head.status > 299) {
+      throw await this.#refusal(exchange, response, `${address.shown} through the proxy`);
     }
-    // Whoever speaks first through a tunnel is the client: this can only be the body of something else.
-    if (answer.received.length > 0) throw refuse(answer.head, "the proxy sent bytes behind it");
-    await abortable(exchange.untilTaken(), this.#signal);
-    if (exchange.isClosed) throw lost(address);
-    const next = new Exchange(this.#settings.headLimits);
-    channel.handler = next;
-    channel.resume();
-    return { channel, exchange: next };
+    // The client sends first through a tunnel, so these bytes do not come from the server.
+    if (received.length > 0) throw responseError(head, "the proxy sent bytes behind it");
+    await abortable(exchange.untilWritten(), this.#signal);
+    if (exchange.isClosed) throw lostError(address);
+    const next = new HttpExchange(this.#settings.headLimits);
+    next.channel = exchange.channel;
+    next.channel.handler = next;
+    next.channel.resume();
+    return next;
   }
 
   #open(
-    channel: ByteChannel,
+    { channel }: HttpExchange,
     request: RequestHead,
     address: WebSocketAddress,
     accept: string,
-    { head, received }: Answer,
+    { head, received }: HttpResponse,
   ): Connection<Data> {
     const { subprotocols, connection, callbacks, data, onError } = this.#settings;
     const names = this.#offer === undefined ? [] : [PERMESSAGE_DEFLATE];
@@ -209,7 +195,7 @@ export class Attempt<Data> {
       ? parseResumeField(head, subprotocols)
       : undefined;
     const info = {
-      request: new KeptRequest(request, address.secure),
+      request: new RetainedRequest(request, address.secure),
       protocol: resumed ?? (this.#resume !== undefined && protocol === RESUME ? "" : protocol),
       extensions,
       resume: resumed === undefined ? undefined : this.#resume,
@@ -230,15 +216,15 @@ export class Attempt<Data> {
     accepted: readonly ExtensionOffer[],
   ): PerMessageDeflate | undefined {
     if (accepted.length === 0) return undefined;
-    if (accepted.length > 1) throw refuse(head, `${PERMESSAGE_DEFLATE} more than once`);
+    if (accepted.length > 1) throw responseError(head, `${PERMESSAGE_DEFLATE} more than once`);
     try {
       return this.#offer!.open(accepted[0]!);
     } catch (error) {
-      throw error instanceof WebSocketError ? refuse(head, error.message) : error;
+      throw error instanceof WebSocketError ? responseError(head, error.message) : error;
     }
   }
 
-  /** Gives where the answer leads to; `undefined` where it is none that is followed. */
+  /** Gives the address that the response redirects to; `undefined` if it is no redirect to be followed. */
   #redirect(
     head: ResponseHead,
     address: WebSocketAddress,
@@ -247,33 +233,39 @@ export class Attempt<Data> {
     const [location, ...more] = head.getAll("Location");
     const isFollowed = REDIRECTS.has(head.status) && redirects < this.#settings.maxRedirects;
     if (!isFollowed || location === undefined) return undefined;
-    if (more.length > 0) throw refuse(head, "more than one Location header");
+    if (more.length > 0) throw responseError(head, "more than one Location header");
     let next;
     try {
       next = parseWebSocketUrl(location, address.url);
     } catch (error) {
-      throw refuse(head, `it redirects to what is no WebSocket: ${(error as Error).message}`);
+      const { message } = error as Error;
+      throw responseError(head, `it redirects to a URL that is not a WebSocket's: ${message}`);
     }
-    if (address.secure && !next.secure) throw refuse(head, "it redirects from wss: to ws:");
+    if (address.secure && !next.secure) throw responseError(head, "it redirects from wss: to ws:");
     return next;
   }
 
-  /** @throws The reason of the program's signal. */
-  async #refusal(exchange: Exchange, answer: Answer, where: string): Promise<Error> {
+  /**
+   * Creates the error for a response that is neither a 101 nor a redirect to be followed.
+   *
+   * @throws The reason of the program's signal, if that has aborted.
+   */
+  async #refusal(exchange: HttpExchange, response: HttpResponse, url: string): Promise<Error> {
     const { clock } = this.#settings.connection;
-    const { head } = answer;
+    const { head } = response;
     const controller = new AbortController();
     const stop = () => controller.abort();
     const timer = clock.setTimeout(stop, BODY_TIMEOUT_MS);
     this.#signal.addEventListener("abort", stop, { once: true });
-    const body = await exchange.receiveBody(answer, controller.signal);
+    const body = await exchange.receiveBody(response, controller.signal);
     clock.clearTimeout(timer);
     this.#signal.removeEventListener("abort", stop);
-    // At the end of the time, the refusal says more than that.
+    // Not after `connectTimeoutMs`: the refusal says more than the error of the timeout.
     this.#settings.signal?.throwIfAborted();
     const hint = head.status < 300 ? ", which opens no WebSocket" : "";
+    const status = `${head.status} ${head.reason}`.trim();
     return new UnexpectedResponseError(
-      `Cannot connect to ${where}: the answer was ${`${head.status} ${head.reason}`.trim()}${hint}`,
+      `Cannot connect to ${url}: the response was ${status}${hint}`,
       head.status,
       head.toHeaders(),
       body,
@@ -282,26 +274,28 @@ export class Attempt<Data> {
 }
 
 /**
- * Gives the program's own subprotocol, which is told besides; `undefined` where the server does not speak
- * that of resuming, and only took the last that it was offered.
+ * Gives the program's own subprotocol, which the server sends in a field of its own. `undefined` if the
+ * server does not speak the resume subprotocol, and merely selected the last one offered.
  */
 function parseResumeField(head: ResponseHead, offered: readonly string[]): string | undefined {
   const values = head.getAll(RESUME_FIELD);
   if (values.length === 0) {
     if (offered.length === 0) return undefined;
-    throw refuse(head, `none of the subprotocols ${offered.join(", ")} was selected`);
+    throw responseError(head, `none of the subprotocols ${offered.join(", ")} was selected`);
   }
   const [, protocol] = /^"([^"]*)"$/.exec(values.join(", ")) ?? [];
-  if (protocol === undefined) throw refuse(head, `the field ${RESUME_FIELD} names no subprotocol`);
+  if (protocol === undefined) {
+    throw responseError(head, `the field ${RESUME_FIELD} names no subprotocol`);
+  }
   if (offered.length === 0 ? protocol === "" : offered.includes(protocol)) return protocol;
-  throw refuse(head, `the subprotocol ${JSON.stringify(protocol)} was not offered`);
+  throw responseError(head, `the subprotocol ${JSON.stringify(protocol)} was not offered`);
 }
 
 function isSameOrigin(a: WebSocketAddress, b: WebSocketAddress): boolean {
   return a.secure === b.secure && a.host === b.host;
 }
 
-/** Names the proxy and where it is, in what failed before it had opened the tunnel. */
+/** Adds the proxy's address to an error that occurred before the tunnel was open. */
 function toTunnelError(
   error: unknown,
   { url }: WebSocketAddress,
@@ -325,7 +319,7 @@ function toTunnelError(
   return error;
 }
 
-function lost(address: WebSocketAddress): ConnectError {
+function lostError(address: WebSocketAddress): ConnectError {
   return new ConnectError(
     "ECONNRESET",
     `Cannot connect to ${address.shown}: the connection was lost`,

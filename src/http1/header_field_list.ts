@@ -1,17 +1,17 @@
 /** The header fields of a request or a response (RFC 9110, section 5), in order. */
 export class HeaderFieldList {
-  /** The header fields in order, names as sent, values without the whitespace around them. */
+  /** The header fields in order: names as sent, values without the whitespace around them. */
   readonly fields: ReadonlyArray<readonly [name: string, value: string]>;
   readonly #names: string[] = [];
 
   /**
-   * Keeps fields, which are taken as they are.
+   * Creates a list of fields, which are not checked.
    *
    * @param fields The header fields, in order.
    */
   constructor(fields: ReadonlyArray<readonly [name: string, value: string]>) {
     this.fields = fields;
-    // Field names are looked up in this list, never as properties: "__proto__" is a name like others.
+    // An array, since names are not safe as properties of an object: "__proto__" is a valid name.
     for (const field of fields) this.#names.push(field[0].toLowerCase());
   }
 
@@ -19,7 +19,7 @@ export class HeaderFieldList {
    * Gets the values of all fields of a name, in order.
    *
    * @param name The name of the fields, in any case.
-   * @returns The values; none where there is no such field.
+   * @returns The values; none if there is no such field.
    */
   getAll(name: string): string[] {
     const lowerName = name.toLowerCase();

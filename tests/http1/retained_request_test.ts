@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { KeptRequest } from "../../src/http1/retained_request.ts";
+import { RetainedRequest } from "../../src/http1/retained_request.ts";
 import { toRequest } from "../../src/http1/request.ts";
 import { RequestHead } from "../../src/http1/request_head.ts";
 
@@ -14,22 +14,22 @@ const FIELDS = [
   ["X-Latin", "caf\xe9"],
 ] as const;
 
-describe("KeptRequest", () => {
+describe("RetainedRequest", () => {
   for (const secure of [false, true]) {
     it(`gives the same as the head itself would, ${secure ? "with" : "without"} TLS`, () => {
       const head = new RequestHead("GET", "/chat?room=1&x=:", FIELDS);
       const expected = toRequest(head, { secure });
-      const kept = new KeptRequest(head, secure);
-      const request = kept.get();
+      const retained = new RetainedRequest(head, secure);
+      const request = retained.get();
       assertEquals([request.method, request.url], [expected.method, expected.url]);
       assertEquals([...request.headers], [...expected.headers]);
-      assertStrictEquals(kept.get(), request);
+      assertStrictEquals(retained.get(), request);
     });
   }
 
   it("gives the request that exists already", () => {
     const head = new RequestHead("GET", "/", FIELDS);
     const request = toRequest(head, { secure: false });
-    assertStrictEquals(new KeptRequest(head, false, request).get(), request);
+    assertStrictEquals(new RetainedRequest(head, false, request).get(), request);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { parseExtensions, parseTokenList } from "../../src/handshake/mod.ts";
-import { assertRefused } from "./support.ts";
+import { assertRefused } from "../handshake/support.ts";
 
 describe("parseTokenList", () => {
   const accepted: Array<[value: string, tokens: string[]]> = [

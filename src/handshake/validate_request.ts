@@ -7,25 +7,26 @@ import {
   parseExtensions,
   parseTokenList,
 } from "../http1/field_values.ts";
-import { checkOrigin, checkOriginPolicy, type OriginPolicy } from "./origin.ts";
+import { requestError } from "../http1/request_error.ts";
 import type { RequestHead } from "../http1/request_head.ts";
 import { resolveTarget } from "../http1/request_target.ts";
+import { checkOrigin, checkOriginPolicy, type OriginPolicy } from "./origin.ts";
 
-/** How to validate an upgrade request. */
+/** Options of {@linkcode validateUpgrade}. */
 export interface ValidateUpgradeOptions {
   /**
-   * Which origins may connect.
+   * The origins that may connect.
    *
    * @default {"same"}
    */
   origin?: OriginPolicy | undefined;
-  /** Whether the connection is TLS: then the default port is 443, and the scheme https. */
+  /** Whether the connection is TLS, and so the scheme is https and the default port 443. */
   secure: boolean;
 }
 
 const OPTIONS: Names<ValidateUpgradeOptions> = { origin: true, secure: true };
 
-/** What a valid upgrade request asks for (RFC 6455, section 4.2.1). */
+/** The contents of a valid upgrade request (RFC 6455, section 4.2.1). */
 export interface UpgradeRequest {
   /** The value of `Sec-WebSocket-Key`: 16 bytes, base64 encoded. */
   readonly key: string;
@@ -33,18 +34,17 @@ export interface UpgradeRequest {
   readonly version: 13;
   /** Host and port, in lower case, without the default port. */
   readonly host: string;
-  /** The value of `Origin`, where the request has one. */
+  /** The value of `Origin`, if the request has one. */
   readonly origin: string | undefined;
-  /** The subprotocols the client offers, in its order of preference; none where it offers none. */
+  /** The subprotocols that the client offers, in its order of preference. */
   readonly subprotocols: readonly string[];
-  /** The extensions the client offers, in its order of preference; none where it offers none. */
+  /** The extensions that the client offers, in its order of preference. */
   readonly extensions: readonly ExtensionOffer[];
 }
 
 /**
- * Tells whether a request is meant as a WebSocket upgrade: whether one of the protocols in its
- * `Upgrade` headers is `websocket`, in any case. All others are plain HTTP. That a request is meant as an
- * upgrade does not make it a valid one: {@linkcode validateUpgrade} says.
+ * Tells whether a request asks for a WebSocket: whether `Upgrade` names the protocol `websocket`, in any
+ * case. All other requests are plain HTTP. {@linkcode validateUpgrade} tells whether the request is valid.
  *
  * @param head The request.
  */
@@ -53,33 +53,37 @@ export function isUpgrade(head: RequestHead): boolean {
 }
 
 /**
- * Creates the error for a request that had to be an upgrade and is not: 426, with the protocol and the
- * version that are wanted.
+ * Creates the error for a request that is not a WebSocket upgrade: 426 (Upgrade Required), with the protocol
+ * and its version.
  */
 export function upgradeRequired(): HandshakeError {
-  return new HandshakeError(426, "Cannot accept the request: only WebSocket upgrades are served", [
+  return upgradeError("only WebSocket upgrades are served");
+}
+
+function upgradeError(reason: string): HandshakeError {
+  return new HandshakeError(426, `Cannot accept the request: ${reason}`, [
     ["Upgrade", "websocket"],
     ["Sec-WebSocket-Version", "13"],
   ]);
 }
 
 /**
- * Validates an upgrade request (RFC 6455, section 4.2.1), and reads what it asks for.
+ * Validates an upgrade request (RFC 6455, section 4.2.1), and parses its fields.
  *
- * An absolute-form target is accepted where its scheme is that of the connection and its authority that
- * of the Host header. A request that announces a body is refused: what follows the head is frames.
+ * An absolute-form target is accepted if its scheme is that of the connection and its authority that of the
+ * Host header. A request with a body is refused, since frames follow the head.
  *
  * @param head The request.
  * @param options The origin policy, and whether the connection is TLS.
  * @throws {HandshakeError} With status
- * - 400 where Host, target, Upgrade, Connection, Sec-WebSocket-Version, -Key, -Protocol, -Extensions or
+ * - 400 if Host, target, Upgrade, Connection, Sec-WebSocket-Version, -Key, -Protocol, -Extensions or
  *   Origin is missing (the last three may be), duplicate (Upgrade, Connection, -Protocol and -Extensions
- *   may be) or malformed, or a body is announced;
- * - 405 where the method is not GET;
- * - 426 where Upgrade does not name websocket, or the version is another than 13;
- * - 403 where the origin is not allowed.
- * @throws {TypeError} Where an option is unknown or of another type, or the function of an origin policy does
- * not return a boolean.
+ *   may be) or malformed, or the request has a body;
+ * - 405 if the method is not GET;
+ * - 426 if Upgrade does not name websocket, or the version is not 13;
+ * - 403 if the origin is not allowed.
+ * @throws {TypeError} If an option is unknown or of another type, or an origin function does not return a
+ * boolean.
  */
 export function validateUpgrade(
   head: RequestHead,
@@ -90,14 +94,16 @@ export function validateUpgrade(
   checkOriginPolicy(policy);
   checkBoolean("secure", secure);
   const { host } = resolveTarget(head, secure);
-  refuseBody(head);
+  checkNoBody(head);
   if (head.method !== "GET") {
     throw new HandshakeError(405, "Cannot accept the request: the method must be GET", [
       ["Allow", "GET"],
     ]);
   }
   if (!isUpgrade(head)) throw upgradeRequired();
-  if (!head.getAll("Upgrade").every(isProtocolList)) throw refuse("malformed Upgrade header");
+  if (!head.getAll("Upgrade").every(isProtocolList)) {
+    throw requestError(400, "malformed Upgrade header");
+  }
   checkConnection(head);
   checkVersion(head);
   const key = parseKey(head);
@@ -113,10 +119,10 @@ export function validateUpgrade(
   };
 }
 
-/** A body that one party sees and the other takes for frames is how requests are smuggled. */
-function refuseBody(head: RequestHead): void {
+/** Bytes that a proxy reads as a body and the server as frames would allow request smuggling. */
+function checkNoBody(head: RequestHead): void {
   if (head.getAll("Transfer-Encoding").length > 0 || (head.get("Content-Length") ?? "0") !== "0") {
-    throw refuse("an upgrade request has no body");
+    throw requestError(400, "an upgrade request must have no body");
   }
 }
 
@@ -124,32 +130,26 @@ function checkConnection(head: RequestHead): void {
   const values = head.getAll("Connection");
   const options = values.length === 0 ? [] : parseTokenList(values.join(", "), "Connection");
   if (!options.some((option) => option.toLowerCase() === "upgrade")) {
-    throw refuse('the Connection header must contain "Upgrade"');
+    throw requestError(400, 'the Connection header must contain "Upgrade"');
   }
 }
 
 function checkVersion(head: RequestHead): void {
   const version = head.get("Sec-WebSocket-Version");
-  if (version === undefined) throw refuse("no Sec-WebSocket-Version header");
-  if (version !== "13") {
-    // "the server MUST abort the WebSocket handshake [...] and instead send an appropriate HTTP error
-    // code (such as 426 Upgrade Required) and a |Sec-WebSocket-Version| header field" (section 4.2.2).
-    throw new HandshakeError(
-      426,
-      "Cannot accept the request: the WebSocket version must be 13",
-      [["Upgrade", "websocket"], ["Sec-WebSocket-Version", "13"]],
-    );
-  }
+  if (version === undefined) throw requestError(400, "no Sec-WebSocket-Version header");
+  // "the server MUST abort the WebSocket handshake [...] and instead send an appropriate HTTP error
+  // code (such as 426 Upgrade Required) and a |Sec-WebSocket-Version| header field" (section 4.2.2).
+  if (version !== "13") throw upgradeError("the WebSocket version must be 13");
 }
 
 function parseKey(head: RequestHead): string {
   const key = head.get("Sec-WebSocket-Key");
-  if (key === undefined) throw refuse("no Sec-WebSocket-Key header");
-  if (!KEY.test(key)) throw refuse("Sec-WebSocket-Key must be 16 bytes, base64 encoded");
+  if (key === undefined) throw requestError(400, "no Sec-WebSocket-Key header");
+  if (!KEY.test(key)) throw requestError(400, "Sec-WebSocket-Key must be 16 bytes, base64 encoded");
   return key;
 }
 
-/** What base64 makes of 16 bytes: with its padding, and no stray bits before it. */
+/** The canonical base64 of 16 bytes: with padding, and with the unused bits of the last digit 0. */
 const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 
 function parseSubprotocols(head: RequestHead): string[] {
@@ -158,11 +158,7 @@ function parseSubprotocols(head: RequestHead): string[] {
   const subprotocols = parseTokenList(values.join(", "), "Sec-WebSocket-Protocol");
   // "The elements that comprise this value [...] MUST all be unique strings" (RFC 6455, section 4.1).
   if (new Set(subprotocols).size !== subprotocols.length) {
-    throw refuse("the subprotocols must be unique");
+    throw requestError(400, "the subprotocols must be unique");
   }
   return subprotocols;
-}
-
-function refuse(reason: string): HandshakeError {
-  return new HandshakeError(400, `Cannot accept the request: ${reason}`);
 }

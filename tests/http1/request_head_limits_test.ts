@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { RequestHeadParser } from "../../src/handshake/mod.ts";
-import { latin1, type Outcome, parsePieces, singly } from "./support.ts";
+import { latin1, type Outcome, parsePieces, singly } from "../handshake/support.ts";
 
 const REQUEST_LINE = "GET / HTTP/1.1\r\n";
 

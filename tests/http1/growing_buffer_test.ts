@@ -1,10 +1,10 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { HeadBuffer } from "../../src/http1/head_buffer.ts";
+import { GrowingBuffer } from "../../src/http1/growing_buffer.ts";
 
-describe("HeadBuffer", () => {
+describe("GrowingBuffer", () => {
   it("keeps what arrived, in at most twice the room, and moves it seldom", () => {
-    const buffer = new HeadBuffer();
+    const buffer = new GrowingBuffer();
     const stores = new Set<ArrayBufferLike>();
     for (let i = 0; i < 16384; i++) {
       buffer.append(Uint8Array.of(i & 0xff));
@@ -18,7 +18,7 @@ describe("HeadBuffer", () => {
   });
 
   it("takes pieces of any size, and copies them", () => {
-    const buffer = new HeadBuffer();
+    const buffer = new GrowingBuffer();
     const piece = Uint8Array.of(1, 2, 3);
     buffer.append(piece);
     assertEquals(buffer.bytes.buffer.byteLength, 3);

@@ -9,7 +9,7 @@ import {
   SAMPLE_FIELDS,
   seededRandom,
   singly,
-} from "./support.ts";
+} from "../handshake/support.ts";
 
 const SAMPLE = "GET /chat HTTP/1.1\r\n" +
   SAMPLE_FIELDS.map(([name, value]) => `${name}: ${value}\r\n`).join("") + "\r\n";

@@ -1,10 +1,9 @@
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { checkList, checkOptions, checkString, type Names } from "../checks.ts";
-import { UnexpectedResponseError } from "../errors.ts";
 import { type ExtensionOffer, includesToken, parseExtensions } from "../http1/field_values.ts";
-import type { ResponseHead } from "../http1/response_head_parser.ts";
+import { responseError, type ResponseHead } from "../http1/response_head.ts";
 
-/** What a server agreed to. */
+/** The result of the negotiation, by the server's response. */
 export interface UpgradeResponse {
   /** The subprotocol it selected; `""` for none. */
   readonly protocol: string;
@@ -14,15 +13,15 @@ export interface UpgradeResponse {
   readonly accepted: readonly ExtensionOffer[];
 }
 
-/** What a client asked for, that an answer is checked against. */
+/** The contents of the request that the response is checked against. */
 export interface ExpectedUpgrade {
-  /** What `Sec-WebSocket-Accept` must be: see {@linkcode computeAccept}. */
+  /** The expected value of `Sec-WebSocket-Accept`: see {@linkcode computeAccept}. */
   accept: string;
   /** The subprotocols offered. */
   subprotocols: readonly string[];
   /** The names of the extensions offered. */
   extensions: readonly string[];
-  /** A subprotocol that was offered besides, and is not missed where none is selected. Default: none. */
+  /** Another subprotocol that was offered. The server need not select one for its sake. Default: none. */
   optionalSubprotocol?: string | undefined;
 }
 
@@ -36,16 +35,16 @@ const EXPECTED: Names<ExpectedUpgrade> = {
 const encoder = new TextEncoder();
 
 /**
- * Validates a `101 Switching Protocols` (RFC 6455, section 4.1).
+ * Validates a `101 Switching Protocols` response (RFC 6455, section 4.1).
  *
- * Like browsers, it also refuses an answer that selects none of the subprotocols offered. `Content-Length`
- * and `Transfer-Encoding` mean nothing here: a 101 ends with its head, whatever its fields say (RFC 9112,
- * section 6.3).
+ * Like browsers, it also refuses a response that selects none of the subprotocols offered. `Content-Length`
+ * and `Transfer-Encoding` are ignored: a 101 ends with its head, whatever its fields say (RFC 9112, section
+ * 6.3).
  *
  * @param head The response, with status 101.
- * @param expected What was asked for.
- * @throws {UnexpectedResponseError} Where the client must fail the connection.
- * @throws {TypeError} Where a name in `expected` is unknown, or a value of another type.
+ * @param expected The contents of the request.
+ * @throws {UnexpectedResponseError} If the client must fail the connection.
+ * @throws {TypeError} If a name in `expected` is unknown, or a value is of another type.
  */
 export function validateUpgradeResponse(
   head: ResponseHead,
@@ -56,22 +55,22 @@ export function validateUpgradeResponse(
   checkString("optionalSubprotocol", expected.optionalSubprotocol);
   checkList("subprotocols", expected.subprotocols);
   checkList("extensions", expected.extensions);
-  if (head.minorVersion !== 1) throw refuse(head, "its HTTP version must be 1.1");
+  if (head.minorVersion !== 1) throw responseError(head, "its HTTP version must be 1.1");
   if (getOne(head, "Upgrade")?.toLowerCase() !== "websocket") {
-    throw refuse(head, 'the Upgrade header must be "websocket"');
+    throw responseError(head, 'the Upgrade header must be "websocket"');
   }
   if (!includesToken(head.getAll("Connection").join(","), "upgrade")) {
-    throw refuse(head, 'the Connection header must contain "Upgrade"');
+    throw responseError(head, 'the Connection header must contain "Upgrade"');
   }
   const accept = encoder.encode(getOne(head, "Sec-WebSocket-Accept") ?? "");
   const expectedAccept = encoder.encode(expected.accept);
   if (accept.length !== expectedAccept.length || !timingSafeEqual(accept, expectedAccept)) {
-    throw refuse(head, "Sec-WebSocket-Accept does not match the key");
+    throw responseError(head, "Sec-WebSocket-Accept does not match the key");
   }
   const accepted = parseAccepted(head);
   for (const { name } of accepted) {
     if (!expected.extensions.includes(name)) {
-      throw refuse(head, `the extension ${name} was not offered`);
+      throw responseError(head, `the extension ${name} was not offered`);
     }
   }
   return {
@@ -87,7 +86,7 @@ function parseAccepted(head: ResponseHead): ExtensionOffer[] {
   try {
     return parseExtensions(values.join(", "));
   } catch {
-    throw refuse(head, "malformed Sec-WebSocket-Extensions header");
+    throw responseError(head, "malformed Sec-WebSocket-Extensions header");
   }
 }
 
@@ -98,26 +97,17 @@ function checkProtocol(
   const protocol = getOne(head, "Sec-WebSocket-Protocol");
   if (protocol === undefined) {
     if (offered.length === 0) return "";
-    throw refuse(head, `none of the subprotocols ${offered.join(", ")} was selected`);
+    throw responseError(head, `none of the subprotocols ${offered.join(", ")} was selected`);
   }
   // Subprotocols are compared case-sensitively.
   if (!offered.includes(protocol) && protocol !== optionalSubprotocol) {
-    throw refuse(head, `the subprotocol ${JSON.stringify(protocol)} was not offered`);
+    throw responseError(head, `the subprotocol ${JSON.stringify(protocol)} was not offered`);
   }
   return protocol;
 }
 
 function getOne(head: ResponseHead, name: string): string | undefined {
   const values = head.getAll(name);
-  if (values.length > 1) throw refuse(head, `more than one ${name} header`);
+  if (values.length > 1) throw responseError(head, `more than one ${name} header`);
   return values[0];
-}
-
-/** Makes the error for a response that breaks the opening handshake. */
-export function refuse(head: ResponseHead, reason: string): UnexpectedResponseError {
-  return new UnexpectedResponseError(
-    `Cannot accept the response: ${reason}`,
-    head.status,
-    head.toHeaders(),
-  );
 }

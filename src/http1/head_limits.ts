@@ -1,0 +1,47 @@
+import { checkOptions, type Names } from "../checks.ts";
+import { checkLimit } from "../limits.ts";
+
+/** Limits of a request or response head. `Infinity` means no limit. */
+export interface RequestHeadLimits {
+  /**
+   * The size of the whole head in bytes, including the empty line at its end. A larger request is refused
+   * with 431.
+   *
+   * @default {16384}
+   */
+  maxHeadSize: number;
+  /**
+   * The size of one line in bytes, without its CR LF. A longer request line is refused with 414, a longer
+   * header line with 431.
+   *
+   * @default {8192}
+   */
+  maxLineSize: number;
+  /**
+   * The number of header lines. A request with more is refused with 431.
+   *
+   * @default {100}
+   */
+  maxFields: number;
+}
+
+const NAMES: Names<RequestHeadLimits> = { maxHeadSize: true, maxLineSize: true, maxFields: true };
+
+/**
+ * Checks limits, and fills in the defaults.
+ *
+ * @param name The class that was given them, for the error message.
+ * @throws {RangeError} If a limit is neither a non-negative safe integer nor `Infinity`.
+ * @throws {TypeError} If a limit is not a number, or its name is unknown.
+ */
+export function resolveHeadLimits(
+  name: string,
+  limits: Partial<RequestHeadLimits>,
+): RequestHeadLimits {
+  checkOptions(name, limits, NAMES);
+  const { maxHeadSize = 16384, maxLineSize = 8192, maxFields = 100 } = limits;
+  checkLimit("maxHeadSize", maxHeadSize, 0);
+  checkLimit("maxLineSize", maxLineSize, 0);
+  checkLimit("maxFields", maxFields, 0);
+  return { maxHeadSize, maxLineSize, maxFields };
+}
