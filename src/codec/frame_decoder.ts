@@ -10,8 +10,11 @@ import { isControl, isOpcode, Opcode } from "./opcode.ts";
  * payload below 64 KiB, arrives by one call of `receiveFrame`; any other by `receiveFrameStart`, as
  * many `receiveFramePayload` as there are pieces, and `receiveFrameEnd`.
  *
- * Payloads are already unmasked. They lie in the input: whoever wants to keep one copies it. What
+ * Payloads are already unmasked. They lie in the input: a handler copies what it keeps. What
  * a method throws comes out of {@linkcode FrameDecoder.decode}, and ends the decoder.
+ *
+ * A method that returns `"stop"` takes nothing more for now: {@linkcode FrameDecoder.decode} returns
+ * after the current frame or piece of payload. Any other result lets it go on.
  */
 export interface FrameHandler {
   /** Takes a whole frame; its payload is `bytes` from `start` to `end` (exclusive). */
@@ -22,14 +25,30 @@ export interface FrameHandler {
     bytes: Uint8Array,
     start: number,
     end: number,
-  ): void;
+  ): HandlerResult;
   /** Takes the header of a frame, as soon as its length is known. */
-  receiveFrameStart(fin: boolean, rsv1: boolean, opcode: Opcode, payloadLength: number): void;
+  receiveFrameStart(
+    fin: boolean,
+    rsv1: boolean,
+    opcode: Opcode,
+    payloadLength: number,
+  ): HandlerResult;
   /** Takes a piece of the payload, `bytes` from `start` to `end` (exclusive): never an empty one. */
-  receiveFramePayload(bytes: Uint8Array, start: number, end: number): void;
+  receiveFramePayload(bytes: Uint8Array, start: number, end: number): HandlerResult;
   /** Takes the end of the frame. */
-  receiveFrameEnd(): void;
+  receiveFrameEnd(): HandlerResult;
 }
+
+/**
+ * The result of a handler's method: `"stop"` if it takes nothing more for now, otherwise anything. It is no
+ * `unknown`, since TypeScript would then ask for the type of `() => decoder.stop()` before it knows the
+ * type of `decoder`, to which such a handler is given.
+ */
+// deno-lint-ignore no-explicit-any
+export type HandlerResult = any;
+
+/** The result of a handler that takes nothing more for now. */
+export const STOP = "stop";
 
 /** Options of a {@linkcode FrameDecoder}. */
 export interface FrameDecoderOptions {
@@ -117,7 +136,7 @@ export class FrameDecoder {
 
   /**
    * Makes the `decode` call in progress return after the current frame or piece of payload, with
-   * the rest of its input not consumed. For handlers that can't take more at the moment.
+   * the rest of its input not consumed: the same as a handler that returns `"stop"`.
    */
   stop(): void {
     this.#stopped = true;
@@ -129,9 +148,9 @@ export class FrameDecoder {
    * @param bytes The array that holds the piece.
    * @param start Where the piece begins. Default: 0.
    * @param end Where it ends (exclusive). Default: `bytes.length`.
-   * @returns Where decoding ended: `end`, or less where the handler called
-   * {@linkcode FrameDecoder.stop}. The rest must be given again, unchanged.
-   * @throws {ProtocolError} Where the stream breaks section 5 of the RFC. The decoder is of no
+   * @returns The position at which decoding ended: `end`, or less if the handler stopped it. The rest must
+   * be given again, unchanged.
+   * @throws {ProtocolError} If the stream breaks section 5 of the RFC. The decoder is of no
    * further use then: every later call throws too.
    */
   decode(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
@@ -179,7 +198,9 @@ export class FrameDecoder {
       const key = (bytes[i]! << 24) | (bytes[i + 1]! << 16) | (bytes[i + 2]! << 8) | bytes[i + 3]!;
       if (key !== 0) mask(bytes, key, payload, frameEnd);
     }
-    this.#handler.receiveFrame(this.#fin, this.#rsv1, this.#opcode, bytes, payload, frameEnd);
+    this.#obey(
+      this.#handler.receiveFrame(this.#fin, this.#rsv1, this.#opcode, bytes, payload, frameEnd),
+    );
     return frameEnd;
   }
 
@@ -226,7 +247,7 @@ export class FrameDecoder {
     const pieceEnd = Math.min(end, start + this.#payloadLength - this.#offset);
     if (this.#masked) mask(bytes, this.#maskingKey, start, pieceEnd, this.#offset);
     this.#offset += pieceEnd - start;
-    this.#handler.receiveFramePayload(bytes, start, pieceEnd);
+    this.#obey(this.#handler.receiveFramePayload(bytes, start, pieceEnd));
     if (this.#offset === this.#payloadLength) this.#receivePayloadEnd();
     return pieceEnd;
   }
@@ -288,7 +309,7 @@ export class FrameDecoder {
   #receiveLength(length: number): void {
     this.#payloadLength = length;
     this.#offset = 0;
-    this.#handler.receiveFrameStart(this.#fin, this.#rsv1, this.#opcode, length);
+    this.#obey(this.#handler.receiveFrameStart(this.#fin, this.#rsv1, this.#opcode, length));
     if (this.#masked) {
       this.#maskingKey = 0;
       this.#stage = Stage.MaskingKey;
@@ -305,7 +326,11 @@ export class FrameDecoder {
 
   #receivePayloadEnd(): void {
     this.#stage = Stage.FirstOctet;
-    this.#handler.receiveFrameEnd();
+    this.#obey(this.#handler.receiveFrameEnd());
+  }
+
+  #obey(result: unknown): void {
+    if (result === STOP) this.#stopped = true;
   }
 }
 

@@ -23,7 +23,12 @@
 export { MessageTooBigError, ProtocolError, WebSocketError } from "../errors.ts";
 export { CloseCode, isCloseCode } from "./close_code.ts";
 export type { Frame, Role } from "./frame.ts";
-export { FrameDecoder, type FrameDecoderOptions, type FrameHandler } from "./frame_decoder.ts";
+export {
+  FrameDecoder,
+  type FrameDecoderOptions,
+  type FrameHandler,
+  type HandlerResult,
+} from "./frame_decoder.ts";
 export { FrameDecoderStream, type FrameDecoderStreamOptions } from "./frame_decoder_stream.ts";
 export { FrameEncoder, type FrameEncoderOptions } from "./frame_encoder.ts";
 export { FrameEncoderStream } from "./frame_encoder_stream.ts";

@@ -1,6 +1,6 @@
 import { ByteCollector, cloneBytes, keepBytes } from "../codec/byte_collector.ts";
 import { CloseCode } from "../codec/close_code.ts";
-import type { FrameHandler } from "../codec/frame_decoder.ts";
+import { type FrameHandler, type HandlerResult, STOP } from "../codec/frame_decoder.ts";
 import { isControl, Opcode } from "../codec/opcode.ts";
 import { decodeUtf8, Utf8Validator } from "../codec/utf8.ts";
 import { MessageTooBigError, ProtocolError } from "../errors.ts";
@@ -9,27 +9,29 @@ import type { MessageInflation } from "./message_compression.ts";
 /** Whether a message is UTF-8 text or bytes (RFC 6455, section 5.6). */
 export type MessageType = "text" | "binary";
 
-/** Takes what a {@linkcode MessageReceiver} makes of the frames. */
+/**
+ * Takes what a {@linkcode MessageReceiver} makes of the frames.
+ *
+ * A method that returns `"stop"` takes nothing more for now: {@linkcode Protocol.receive} returns after the
+ * current frame or piece of payload. Inflating stops too: after the piece at hand while streaming, otherwise
+ * only within messages of more than 2 MiB. Any other result lets it go on.
+ */
 export interface MessageHandler {
-  /** Takes a whole message: a string where its type is text. Not called while streaming. */
-  receiveMessage(data: string | Uint8Array<ArrayBuffer>): void;
+  /** Takes a whole message: a string if its type is text. Not called while streaming. */
+  receiveMessage(data: string | Uint8Array<ArrayBuffer>): HandlerResult;
   /** While streaming: takes the beginning of a message. */
-  receiveMessageStart(type: MessageType): void;
+  receiveMessageStart(type: MessageType): HandlerResult;
   /**
-   * While streaming: takes a piece of a message, `bytes` from `start` to `end` (exclusive). Whoever
-   * keeps it copies it. The pieces of a text are cut anywhere, also within a code point.
+   * While streaming: takes a piece of a message, `bytes` from `start` to `end` (exclusive); a handler copies
+   * what it keeps. The pieces of a text are cut anywhere, also within a code point.
    */
-  receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void;
+  receiveMessageChunk(bytes: Uint8Array, start: number, end: number): HandlerResult;
   /** While streaming: takes the end of a message, which was valid as a whole. */
-  receiveMessageEnd(): void;
-  /**
-   * Takes note that a piece of a compressed message was inflated, to 64 KiB at most, and maybe to nothing.
-   * If {@linkcode Protocol.stopReceiving} is called, inflating stops behind it while streaming, and
-   * otherwise within messages of more than 2 MiB only.
-   */
-  countInflated?: ((size: number) => void) | undefined;
-  /** Takes note of a fragment behind the first one of a message, maybe an empty one. */
-  countFragment?: (() => void) | undefined;
+  receiveMessageEnd(): HandlerResult;
+  /** Takes the size of a piece of a compressed message that was inflated: at most 64 KiB, maybe 0. */
+  countInflated?: ((size: number) => HandlerResult) | undefined;
+  /** Is told of a fragment after the first one of a message, maybe an empty one. */
+  countFragment?: (() => HandlerResult) | undefined;
 }
 
 /** Takes a control frame; its payload is `bytes` from `start` to `end` (exclusive). */
@@ -38,7 +40,7 @@ export type ControlHandler = (
   bytes: Uint8Array,
   start: number,
   end: number,
-) => void;
+) => unknown;
 
 /** The limits of what is received. `Infinity` stands for none. */
 export interface MessageLimits {
@@ -102,14 +104,15 @@ export class MessageReceiver implements FrameHandler {
   #isTailFed = false;
   /** Whether the end of the message has arrived, and waits for what was not inflated yet. */
   #isEndDue = false;
+  /** Whether the handler takes nothing more for now. */
   #isStopped = false;
   /** The frame in progress. */
   #fin = false;
   #opcode: Opcode = Opcode.Continuation;
   #payloadLength = 0;
 
-  /** Whether the memory of the frames is used again: nobody may keep a reference to it. */
-  isInputLent = true;
+  /** Whether the memory of the frames is used again: no message may refer to it. */
+  #isInputLent = true;
 
   constructor(
     limits: MessageLimits,
@@ -139,12 +142,13 @@ export class MessageReceiver implements FrameHandler {
     this.#isStopped = true;
   }
 
-  /** Allows inflating again. */
-  resume(): void {
+  /** Begins to receive, as the handler takes more again; `lent` as in {@linkcode Protocol.receive}. */
+  begin(lent: boolean): void {
+    this.#isInputLent = lent;
     this.#isStopped = false;
   }
 
-  /** Goes on inflating what was left when it stopped. */
+  /** Goes on inflating the rest that was left when it stopped. */
   proceed(): void {
     this.#inflate();
     if (!this.#isEndDue || this.#inflater!.isPending) return;
@@ -171,9 +175,10 @@ export class MessageReceiver implements FrameHandler {
     this.#nextMode = streaming ? Mode.Stream : Mode.Collect;
     if (!streaming || this.#type === undefined || this.#mode !== Mode.Collect) return;
     this.#mode = Mode.Stream;
-    this.#handler.receiveMessageStart(this.#type);
+    this.#obey(this.#handler.receiveMessageStart(this.#type));
     const collected = this.#payload.take();
-    if (collected.length > 0) this.#handler.receiveMessageChunk(collected, 0, collected.length);
+    if (collected.length === 0) return;
+    this.#obey(this.#handler.receiveMessageChunk(collected, 0, collected.length));
   }
 
   /** Allows messages of so many bytes from now on. */
@@ -197,50 +202,65 @@ export class MessageReceiver implements FrameHandler {
     bytes: Uint8Array,
     start: number,
     end: number,
-  ): void {
+  ): unknown {
     if (isControl(opcode)) {
-      this.#receiveControl(opcode, bytes, start, end);
+      return this.#receiveControl(opcode, bytes, start, end);
     } else if (rsv1 && fin && this.#nextMode === Mode.Collect) {
       this.#receiveCompressed(opcode, bytes, start, end);
     } else if (fin && opcode !== Opcode.Continuation && this.#nextMode === Mode.Collect) {
       this.#checkSize(end - start);
-      if (opcode === Opcode.Text) this.#handler.receiveMessage(decodeText(bytes, start, end));
-      else if (this.isInputLent) this.#handler.receiveMessage(cloneBytes(bytes, start, end));
-      else this.#handler.receiveMessage(keepBytes(bytes, start, end));
+      return this.#handler.receiveMessage(
+        opcode === Opcode.Text
+          ? decodeText(bytes, start, end)
+          : this.#isInputLent
+          ? cloneBytes(bytes, start, end)
+          : keepBytes(bytes, start, end),
+      );
     } else {
       this.#receiveFragment(rsv1, opcode, end - start);
       if (start < end) this.#receivePayload(bytes, start, end, fin);
       if (fin) this.#receiveMessageEnd();
     }
+    return this.#result();
   }
 
   /** Takes the header of a frame whose payload follows. */
-  receiveFrameStart(fin: boolean, rsv1: boolean, opcode: Opcode, payloadLength: number): void {
+  receiveFrameStart(fin: boolean, rsv1: boolean, opcode: Opcode, payloadLength: number): unknown {
     this.#fin = fin;
     this.#opcode = opcode;
     this.#payloadLength = payloadLength;
     if (!isControl(opcode)) this.#receiveFragment(rsv1, opcode, payloadLength);
+    return this.#result();
   }
 
   /** Takes a piece of a payload. */
-  receiveFramePayload(bytes: Uint8Array, start: number, end: number): void {
+  receiveFramePayload(bytes: Uint8Array, start: number, end: number): unknown {
     if (isControl(this.#opcode)) {
       this.#control ??= new ByteCollector();
       this.#control.append(bytes, start, end, this.#payloadLength);
     } else {
       this.#receivePayload(bytes, start, end, this.#fin);
     }
+    return this.#result();
   }
 
   /** Takes the end of a frame. */
-  receiveFrameEnd(): void {
+  receiveFrameEnd(): unknown {
     if (isControl(this.#opcode)) {
       const payload = this.#control?.take() ?? EMPTY;
       this.#control = undefined;
-      this.#receiveControl(this.#opcode, payload, 0, payload.length);
-    } else if (this.#fin) {
-      this.#receiveMessageEnd();
+      return this.#receiveControl(this.#opcode, payload, 0, payload.length);
     }
+    if (this.#fin) this.#receiveMessageEnd();
+    return this.#result();
+  }
+
+  #obey(result: unknown): void {
+    if (result === STOP) this.#isStopped = true;
+  }
+
+  #result(): unknown {
+    return this.#isStopped ? STOP : undefined;
   }
 
   /** Takes a compressed message of one frame that lies whole in the input. */
@@ -255,7 +275,7 @@ export class MessageReceiver implements FrameHandler {
     this.#isTailFed = true;
     const size = inflater.read();
     this.#checkSize(size);
-    this.#handler.countInflated?.(size);
+    this.#obey(this.#handler.countInflated?.(size));
     if (inflater.isPending) {
       this.#inflatedSize = size;
       this.#receiveContent(inflater.output, 0, size, Infinity);
@@ -266,8 +286,9 @@ export class MessageReceiver implements FrameHandler {
     inflater.finish();
     this.#type = this.#utf8 = undefined;
     const { output } = inflater;
-    if (opcode === Opcode.Text) this.#handler.receiveMessage(decodeText(output, 0, size));
-    else this.#handler.receiveMessage(cloneBytes(output, 0, size));
+    this.#obey(this.#handler.receiveMessage(
+      opcode === Opcode.Text ? decodeText(output, 0, size) : cloneBytes(output, 0, size),
+    ));
   }
 
   #receiveFragment(rsv1: boolean, opcode: Opcode, length: number): void {
@@ -281,10 +302,10 @@ export class MessageReceiver implements FrameHandler {
       this.#fragments = 0;
       if (opcode === Opcode.Text) this.#utf8 = new Utf8Validator();
       this.#checkDeclared(length);
-      if (this.#mode === Mode.Stream) this.#handler.receiveMessageStart(this.#type);
+      if (this.#mode === Mode.Stream) this.#obey(this.#handler.receiveMessageStart(this.#type));
     } else {
       this.#checkDeclared(this.#size + length);
-      this.#handler.countFragment?.();
+      this.#obey(this.#handler.countFragment?.());
     }
     this.#size += length;
     // `maxMessageSize` is the limit of those that bring bytes.
@@ -311,7 +332,7 @@ export class MessageReceiver implements FrameHandler {
       work += size > 0 ? 1 : EMPTY_PIECE_WORK;
       this.#inflatedSize += size;
       this.#checkSize(this.#inflatedSize);
-      this.#handler.countInflated?.(size);
+      this.#obey(this.#handler.countInflated?.(size));
       if (size > 0) this.#receiveContent(inflater.output, 0, size, Infinity);
       if (this.#isStopped && (this.#mode === Mode.Stream || work >= MAX_WORK)) {
         inflater.keep();
@@ -322,8 +343,9 @@ export class MessageReceiver implements FrameHandler {
 
   #receiveContent(bytes: Uint8Array, start: number, end: number, expectedLength: number): void {
     if (this.#utf8 !== undefined && !this.#utf8.validate(bytes, start, end)) failUtf8();
-    if (this.#mode === Mode.Stream) this.#handler.receiveMessageChunk(bytes, start, end);
-    else this.#payload.append(bytes, start, end, expectedLength, this.#maxMessageSize);
+    if (this.#mode === Mode.Stream) {
+      this.#obey(this.#handler.receiveMessageChunk(bytes, start, end));
+    } else this.#payload.append(bytes, start, end, expectedLength, this.#maxMessageSize);
   }
 
   #receiveMessageEnd(): void {
@@ -337,12 +359,12 @@ export class MessageReceiver implements FrameHandler {
     if (this.#mode === Mode.Discard) return;
     if (utf8 !== undefined && !utf8.complete) failUtf8();
     if (this.#mode === Mode.Stream) {
-      this.#handler.receiveMessageEnd();
+      this.#obey(this.#handler.receiveMessageEnd());
     } else {
       const payload = this.#payload;
-      this.#handler.receiveMessage(
+      this.#obey(this.#handler.receiveMessage(
         type === "text" ? decodeLongText(payload.borrow()) : payload.take(),
-      );
+      ));
     }
   }
 

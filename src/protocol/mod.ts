@@ -25,6 +25,7 @@
 
 export { MessageTooBigError, ProtocolError, WebSocketError } from "../errors.ts";
 export type { Role } from "../codec/frame.ts";
+export type { HandlerResult } from "../codec/frame_decoder.ts";
 export type { FrameEncoderOptions } from "../codec/frame_encoder.ts";
 export type { CloseStatus } from "./close_payload.ts";
 export type {

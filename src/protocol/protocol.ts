@@ -2,7 +2,7 @@ import { checkObject, checkOptions, type Names } from "../checks.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { cloneBytes } from "../codec/byte_collector.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
-import { FrameDecoder } from "../codec/frame_decoder.ts";
+import { FrameDecoder, type HandlerResult, STOP } from "../codec/frame_decoder.ts";
 import { FrameEncoder, type FrameEncoderOptions } from "../codec/frame_encoder.ts";
 import { Opcode } from "../codec/opcode.ts";
 import type { ProtocolError } from "../errors.ts";
@@ -24,20 +24,23 @@ import {
 import type { Optional } from "../checks.ts";
 import { isArrayBuffer, isUint8Array } from "../values.ts";
 
-/** Takes what the peer sent. A method may send at once, through the protocol that calls it. */
+/**
+ * Takes what the peer sent. A method may send at once, through the protocol that calls it; one that returns
+ * `"stop"` takes nothing more for now, see {@linkcode MessageHandler}.
+ */
 export interface ProtocolHandler extends MessageHandler {
   /**
    * Takes a Ping, which {@linkcode Protocol.sendPong} answers (RFC 6455, section 5.5.2). The payload
-   * lies in the input: whoever keeps it copies it.
+   * lies in the input: a handler copies what it keeps.
    */
-  receivePing(payload: Uint8Array): void;
+  receivePing(payload: Uint8Array): HandlerResult;
   /** Takes a Pong (section 5.5.3). */
-  receivePong(payload: Uint8Array<ArrayBuffer>): void;
+  receivePong(payload: Uint8Array<ArrayBuffer>): HandlerResult;
   /**
-   * Takes the peer's Close frame, after which nothing is received any more. Where none was sent
+   * Takes the peer's Close frame, after which nothing is received any more. If none was sent
    * before, {@linkcode Protocol.sendClose} answers it (section 5.5.1).
    */
-  receiveClose(status: CloseStatus): void;
+  receiveClose(status: CloseStatus): HandlerResult;
 }
 
 /** Options of a {@linkcode Protocol}. */
@@ -167,8 +170,8 @@ export class Protocol {
   }
 
   /**
-   * Makes the `receive` call in progress return after the current frame or piece of payload. For
-   * handlers that can't take more at the moment.
+   * Makes the `receive` call in progress return after the current frame or piece of payload: the same as a
+   * handler that returns `"stop"`.
    */
   stopReceiving(): void {
     this.#decoder.stop();
@@ -176,8 +179,8 @@ export class Protocol {
   }
 
   /**
-   * Whether compressed bytes are held that were not inflated when {@linkcode Protocol.stopReceiving}
-   * was called: `receive` goes on with them, also where there is no further input.
+   * Whether compressed bytes are held that were not inflated when the handler stopped: `receive` goes on
+   * with them, also if there is no further input.
    */
   get hasUninflated(): boolean {
     return this.#receiver.isPending;
@@ -212,15 +215,15 @@ export class Protocol {
    * @param end Where they end (exclusive). Default: `bytes.length`.
    * @param lent Whether the caller uses their memory again. Otherwise a message may be a view of
    * it, which saves a copy. Default: `true`.
-   * @returns Where decoding ended: `end`, or less where the handler called
-   * {@linkcode Protocol.stopReceiving}. The rest must be given again, unchanged.
-   * @throws {ProtocolError} Where the peer broke the protocol or passed a limit. Nothing is received
+   * @returns The position at which decoding ended: `end`, or less if the handler stopped it. The rest must
+   * be given again, unchanged.
+   * @throws {ProtocolError} If the peer broke the protocol or passed a limit. Nothing is received
    * any more; what was sent before may be finished, then {@linkcode Protocol.fail} is due (section
    * 7.1.7).
    */
   receive(bytes: Uint8Array, start = 0, end: number = bytes.length, lent = true): number {
     if (!this.#receiving) return end;
-    this.#receiver.isInputLent = lent;
+    this.#receiver.begin(lent);
     let consumed = start;
     try {
       if (this.#compression === undefined || this.#proceed()) {
@@ -385,7 +388,6 @@ export class Protocol {
   /** Goes on with what was left to be inflated; `false` where it was stopped again. */
   #proceed(): boolean {
     const receiver = this.#receiver;
-    receiver.resume();
     if (!receiver.isPending) return true;
     receiver.proceed();
     // Also where the last piece stopped it: decoding must not begin, as it would stop inflating only.
@@ -404,19 +406,18 @@ export class Protocol {
     this.#encoder.encode(true, false, opcode, payload);
   }
 
-  #receiveControl(opcode: Opcode, bytes: Uint8Array, start: number, end: number): void {
+  #receiveControl(opcode: Opcode, bytes: Uint8Array, start: number, end: number): unknown {
     if (opcode === Opcode.Close) {
       const status = decodeClosePayload(bytes, start, end);
       this.receiveEnd();
-      this.#decoder.stop();
       this.#state = this.#state === "open" ? "close-received" : "closed";
       this.#handler.receiveClose(status);
-    } else if (opcode === Opcode.Ping) {
-      // Behind this side's Close frame there is no place for the Pong.
-      if (this.#state === "open") this.#handler.receivePing(bytes.subarray(start, end));
-    } else {
-      this.#handler.receivePong(cloneBytes(bytes, start, end));
+      return STOP;
     }
+    if (opcode === Opcode.Pong) return this.#handler.receivePong(cloneBytes(bytes, start, end));
+    // Behind this side's Close frame there is no place for the Pong.
+    if (this.#state !== "open") return undefined;
+    return this.#handler.receivePing(bytes.subarray(start, end));
   }
 
   #assertNoFragments(): void {

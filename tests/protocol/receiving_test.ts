@@ -146,9 +146,10 @@ for (const role of ROLES) {
           get: (_target, name: keyof EventLog) =>
             typeof log[name] !== "function" ? log[name] : (...args: unknown[]) => {
               (log[name] as (...args: unknown[]) => void)(...args);
-              if (random.below(2) === 0) return;
+              if (random.below(2) === 0) return undefined;
               stops++;
-              side.protocol.stopReceiving();
+              if (random.below(2) === 0) return "stop";
+              return side.protocol.stopReceiving();
             },
         });
         const side = new Side(role, {}, stopping);
