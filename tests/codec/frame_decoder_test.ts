@@ -30,7 +30,7 @@ const FRAMES = [
 const STREAM = concatBytes(FRAMES.map((frame) => encodePlainly("client", frame)));
 
 /** A handler that does the same, whatever it is called for. */
-function handlerThat(act: () => unknown): FrameHandler {
+function handlerThat(act: () => void): FrameHandler {
   return {
     receiveFrame: act,
     receiveFrameStart: act,
