@@ -3,7 +3,8 @@ import { checkOptions } from "../checks.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { ConnectError } from "../errors.ts";
-import { DeflateOffer } from "../extensions/permessage_deflate.ts";
+import type { CompressionSettings } from "../extensions/compression_options.ts";
+import type { DeflateOffer } from "../extensions/deflate_offer.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
 import { entries } from "../http1/field_line.ts";
 import { abortable } from "../promises.ts";
@@ -96,7 +97,7 @@ export function createConnect(
       signal,
     );
     try {
-      const offer = compression && await DeflateOffer.create(compression);
+      const offer = await loadOffer(compression);
       address ??= parseWebSocketUrl(await ask("URL", url, deadline.signal));
       const headers = [...entries(await ask("headers", settings.headers, deadline.signal))];
       const attempt = new ConnectAttempt(
@@ -111,6 +112,14 @@ export function createConnect(
       deadline.clear();
     }
   };
+}
+
+async function loadOffer(
+  compression: CompressionSettings | undefined,
+): Promise<DeflateOffer | undefined> {
+  if (compression === undefined) return undefined;
+  const { DeflateOffer } = await import("../extensions/deflate_offer.ts");
+  return await DeflateOffer.create(compression);
 }
 
 /** Gives the `connect` of programs, which has no third argument. */

@@ -4,8 +4,8 @@ import { abortable } from "../promises.ts";
 import { reportError } from "../hooks.ts";
 import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { ConnectError, UnexpectedResponseError, WebSocketError } from "../errors.ts";
-import { PERMESSAGE_DEFLATE } from "../extensions/deflate_parameters.ts";
-import type { DeflateOffer, PerMessageDeflate } from "../extensions/permessage_deflate.ts";
+import { PERMESSAGE_DEFLATE } from "../extensions/compression_options.ts";
+import type { DeflateOffer } from "../extensions/deflate_offer.ts";
 import { computeAccept } from "../handshake/accept_key.ts";
 import type { ExtensionOffer } from "../http1/field_values.ts";
 import { RetainedRequest } from "../http1/retained_request.ts";
@@ -17,6 +17,7 @@ import { createKey, createUpgradeRequest } from "../handshake/create_request.ts"
 import { validateUpgradeResponse } from "../handshake/validate_response.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
 import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
+import type { ConnectionCompression } from "../protocol/message_compression.ts";
 import type { ConnectSettings } from "./options.ts";
 import { findProxy } from "./proxy.ts";
 import { encodeTunnelRequest } from "./tunnel.ts";
@@ -214,7 +215,7 @@ export class ConnectAttempt<Data> {
   #openCompression(
     head: ResponseHead,
     accepted: readonly ExtensionOffer[],
-  ): PerMessageDeflate | undefined {
+  ): ConnectionCompression | undefined {
     if (accepted.length === 0) return undefined;
     if (accepted.length > 1) throw responseError(head, `${PERMESSAGE_DEFLATE} more than once`);
     try {

@@ -1,5 +1,5 @@
-import type { PerMessageDeflate } from "../extensions/permessage_deflate.ts";
 import type { CloseStatus } from "../protocol/close_payload.ts";
+import type { ConnectionCompression } from "../protocol/message_compression.ts";
 import type { Position } from "../resume/position.ts";
 import { encodeNote, type Note } from "../resume/subprotocol.ts";
 import { addressGroup } from "../transport/address_group.ts";
@@ -31,13 +31,13 @@ export class ConnectionSubscriber implements Subscriber {
   /** The number of messages it was sent. */
   messagesSent = 0;
   session: string | undefined;
-  readonly #compression: PerMessageDeflate | undefined;
+  readonly #compression: ConnectionCompression | undefined;
   readonly #resumable: ResumablePeer | undefined;
   readonly #owner: SubscriberOwner;
 
   constructor(
     sendQueue: SendQueue,
-    compression: PerMessageDeflate | undefined,
+    compression: ConnectionCompression | undefined,
     resumable: ResumablePeer | undefined,
     tally: SharedTally,
     owner: SubscriberOwner,
@@ -47,7 +47,7 @@ export class ConnectionSubscriber implements Subscriber {
     this.#resumable = resumable;
     this.tally = tally;
     this.#owner = owner;
-    this.sharedWindowBits = compression === undefined ? 0 : compression.deflater.sharedWindowBits;
+    this.sharedWindowBits = compression === undefined ? 0 : compression.sharedWindowBits;
     this.isResumable = resumable !== undefined;
   }
 

@@ -13,7 +13,6 @@ export { CloseCode } from "../codec/close_code.ts";
 export type { HeaderFields } from "../http1/field_line.ts";
 export type { CloseStatus } from "../protocol/close_payload.ts";
 export type { MessageLimits, MessageType } from "../protocol/message_receiver.ts";
-export type { CompressionOptions } from "../extensions/compression_options.ts";
 export type { Address } from "../transport/byte_channel.ts";
 export type {
   CloseInfo,

@@ -13,9 +13,9 @@ import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { callHook, isThenable, saysAborted, untilSettled } from "../hooks.ts";
 import { clearTimeout, setImmediate, setTimeout } from "../timers.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
+import type { ConnectionCompression } from "../protocol/message_compression.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { assertMessage, Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
-import type { PerMessageDeflate } from "../extensions/permessage_deflate.ts";
 import type { RetainedRequest } from "../http1/retained_request.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
 import { ESCAPE, escapeMessage, MAX_HEADER_SIZE, MAX_HELLO_SIZE } from "../resume/subprotocol.ts";
@@ -81,7 +81,7 @@ export interface ConnectionInfo<Data> {
   readonly request: RetainedRequest;
   readonly protocol: string;
   readonly extensions: string;
-  readonly compression: PerMessageDeflate | undefined;
+  readonly compression: ConnectionCompression | undefined;
   readonly data: Data;
   /**
    * Where both sides speak `sluice.resume.v1`: for a client what it remembers of the server, for a

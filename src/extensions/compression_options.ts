@@ -1,5 +1,8 @@
 import { checkBoolean, checkInteger, checkNames, type Names } from "../checks.ts";
 
+/** The name of the extension. */
+export const PERMESSAGE_DEFLATE = "permessage-deflate";
+
 /** How messages are compressed (RFC 7692). */
 export interface CompressionOptions {
   /**

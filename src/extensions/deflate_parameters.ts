@@ -1,8 +1,6 @@
 import { WebSocketError } from "../errors.ts";
 import type { ExtensionOffer } from "../http1/field_values.ts";
-
-/** The name of the extension. */
-export const PERMESSAGE_DEFLATE = "permessage-deflate";
+import { PERMESSAGE_DEFLATE } from "./compression_options.ts";
 
 /** What both sides agree upon (RFC 7692, section 7.1). */
 export interface DeflateParameters {

@@ -1,6 +1,7 @@
 import type { CompressionSettings } from "./compression_options.ts";
+import type { DeflateStream, DeflateStreams } from "./deflate_stream.ts";
 import { RememberedMessage } from "./remembered_message.ts";
-import { deflaterSize, type DeflateStream, type DeflateStreams } from "./zlib.ts";
+import { deflaterSize } from "./stream_sizes.ts";
 
 /** How many streams of a kind are kept for the next message that needs one. */
 const MAX_IDLE = 4;
@@ -22,6 +23,11 @@ export class DeflatePool {
   constructor(streams: DeflateStreams, settings: CompressionSettings) {
     this.#streams = streams;
     this.#settings = settings;
+  }
+
+  /** See {@linkcode DeflateStreams.isContinuous}. */
+  get isContinuous(): boolean {
+    return this.#streams.isContinuous;
   }
 
   /** Gives a stream that begins with an empty window. */

@@ -1,10 +1,10 @@
 import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
 import { type DeflatePool, MAX_VIEW_LENGTH } from "./deflate_pool.ts";
+import { type DeflateStream, streamOutput } from "./deflate_stream.ts";
 import type { RememberedMessage } from "./remembered_message.ts";
-import { DeflateStream } from "./zlib.ts";
 
-/** What the last block of a sync flush ends with: the sender removes it (RFC 7692, section 7.2.1). */
-export const TAIL_LENGTH = 4;
+/** The length of what a sync flush ends with, and the sender removes (RFC 7692, section 7.2.1). */
+const TAIL_LENGTH = 4;
 
 /** An empty block without its tail: a message without contents (section 7.2.3.6). */
 const EMPTY_BLOCK = Uint8Array.of(0x00);
@@ -17,23 +17,15 @@ export class MessageDeflater {
   readonly #pool: DeflatePool;
   readonly #windowBits: number;
   readonly #keepsWindow: boolean;
-  /** What others compressed last too; there from the first message on where the window is not kept. */
+  /** Cache of the last message compressed with this window, shared by connections; created lazily. */
   #lastMessage: RememberedMessage | undefined;
-  /** There from the first message on where the window is kept, else within a fragmented message. */
+  /** With context takeover, set from the first message on; otherwise within a fragmented message. */
   #stream: DeflateStream | undefined;
 
   constructor(pool: DeflatePool, windowBits: number, keepsWindow: boolean) {
     this.#pool = pool;
     this.#windowBits = windowBits;
     this.#keepsWindow = keepsWindow;
-  }
-
-  /**
-   * The exponent of its window where no message depends on those before it, so that others with the
-   * same one compress alike; `undefined` where the window is kept.
-   */
-  get sharedWindowBits(): number | undefined {
-    return this.#keepsWindow ? undefined : this.#windowBits;
   }
 
   /** The bytes that its stream takes, while it has one. */
@@ -44,7 +36,7 @@ export class MessageDeflater {
   /**
    * Compresses a message.
    *
-   * @returns The payload of its frame. Up to 16 KiB it is to be used before anything else is
+   * @returns The payload of its frame. If it has up to 16 KiB, it must be used before anything else is
    * compressed.
    */
   deflateMessage(data: string | Uint8Array): Uint8Array {
@@ -53,7 +45,7 @@ export class MessageDeflater {
     return last.recall(data) ?? last.replace(data, this.#deflateWhole(data));
   }
 
-  /** Compresses a fragment of a message, and whatever it holds back; see `deflateMessage`. */
+  /** Compresses a fragment of a message, up to its last byte; see `deflateMessage`. */
   deflateFragment(payload: Uint8Array, fin: boolean): Uint8Array {
     const output = deflate(this.#acquireStream(), payload);
     return fin ? this.#finish(output) : output;
@@ -83,13 +75,14 @@ export class MessageDeflater {
 
 /** Compresses, up to the end of a block. */
 function deflate(stream: DeflateStream, input: Uint8Array): Uint8Array {
-  const { output } = DeflateStream;
   const size = stream.step(input, 0, input.length);
   if (!stream.isOutputFull) {
-    return size <= MAX_VIEW_LENGTH ? output.subarray(0, size) : cloneBytes(output, 0, size);
+    return size <= MAX_VIEW_LENGTH
+      ? streamOutput.subarray(0, size)
+      : cloneBytes(streamOutput, 0, size);
   }
   const collector = new ByteCollector(true);
-  collector.append(output, 0, size, Infinity);
+  collector.append(streamOutput, 0, size, Infinity);
   collect(stream, input, stream.consumed, false, collector);
   return collector.take();
 }
@@ -114,11 +107,10 @@ function collect(
   isMoreToCome: boolean,
   collector: ByteCollector,
 ): void {
-  const { output } = DeflateStream;
   do {
     const size = stream.step(input, position, input.length, isMoreToCome);
     position += stream.consumed;
-    if (size > 0) collector.append(output, 0, size, Infinity);
+    if (size > 0) collector.append(streamOutput, 0, size, Infinity);
   } while (stream.isOutputFull);
 }
 

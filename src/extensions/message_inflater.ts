@@ -1,10 +1,11 @@
-import { cloneBytes, copyBytes } from "../codec/byte_collector.ts";
+import { ByteCollector, cloneBytes, copyBytes } from "../codec/byte_collector.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { ProtocolError } from "../errors.ts";
 import type { DeflatePool } from "./deflate_pool.ts";
-import { DeflateStream, inflaterSize } from "./zlib.ts";
+import { type DeflateStream, streamOutput } from "./deflate_stream.ts";
+import { inflaterSize } from "./stream_sizes.ts";
 
-/** What the sender removed from the end of a message (RFC 7692, section 7.2.2). */
+/** The bytes that senders remove from the end of a message (RFC 7692, section 7.2.2). */
 const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 
 /** Up to this size a message is put before its tail, to be inflated in one go. */
@@ -12,57 +13,60 @@ const MAX_WHOLE_LENGTH = 8 * 1024;
 const wholeInput = new Uint8Array(MAX_WHOLE_LENGTH + TAIL.length);
 
 /**
- * The most blocks with BFINAL set in a message, as each of them takes longer than many times its bytes:
- * these, and one more for so many bytes of the message.
+ * A message may have this many blocks with BFINAL set, and one more for every `FINAL_BLOCK_SHARE` bytes:
+ * each of them takes much longer than its few bytes would.
  */
 const MAX_FINAL_BLOCKS = 1024;
 const FINAL_BLOCK_SHARE = 64;
 
-/** The largest window: what has it can inflate anything. */
+/** log2 of the largest window, with which anything can be inflated. */
 const MAX_WINDOW_BITS = 15;
 
 /**
- * The most input that one `read` takes: it may inflate to nothing, and take a hundred times as long as
- * bytes that need not be inflated.
+ * The most input that one `read` takes. It may inflate to nothing, and take a hundred times as long as
+ * bytes that are not compressed.
  */
 const MAX_STEP_LENGTH = 16 * 1024;
 
 const EMPTY = new Uint8Array(0);
 
 /**
- * Decompresses the messages of one connection (RFC 7692, section 7.2.2), piece by piece: whoever reads
- * may stop at any of them, so that no input becomes more than is wanted.
+ * Decompresses the messages of one connection (RFC 7692, section 7.2.2) piece by piece. A reader may stop
+ * between any two of them, so that no input becomes more than is wanted.
  */
 export class MessageInflater {
   readonly #pool: DeflatePool;
   readonly #keepsWindow: boolean;
   readonly #windowBits: number;
-  /** There from the first message on where the window is kept, else within a message. */
+  /** With context takeover, set from the first message on; otherwise within a message. */
   #stream: DeflateStream | undefined;
+  /** Collects a message if streams can't go on in the middle of one. */
+  readonly #pieces: ByteCollector | undefined;
   #input: Uint8Array = EMPTY;
   #position = 0;
   #end = 0;
-  /** Where the tail begins in the input. */
+  /** The tail's position in the input. */
   #tailStart = Infinity;
-  /** Whether the message in progress has any payload: one without is no DEFLATE, and taken as empty. */
+  /** Whether the message in progress has any payload. One without is not DEFLATE, and taken as empty. */
   #hasInput = false;
   /** The number of bytes of the message in progress that are inflated. */
   #consumed = 0;
   /** The number of bytes that the stream has given. */
   #produced = 0;
-  /** The number of blocks with BFINAL set that it went on behind. */
+  /** The number of blocks with BFINAL set that were followed by more. */
   #finalBlocks = 0;
 
   /**
-   * Creates one.
+   * Creates an inflater.
    *
-   * @param windowBits The exponent of the window that is kept: what refers to more is corrupt. A window
-   * that is not kept is the largest, as all connections share it.
+   * @param windowBits log2 of the window with context takeover: input that refers to more is corrupt. Without,
+   * it is the largest, since all connections share their streams.
    */
   constructor(pool: DeflatePool, keepsWindow: boolean, windowBits: number = MAX_WINDOW_BITS) {
     this.#pool = pool;
     this.#keepsWindow = keepsWindow;
     this.#windowBits = keepsWindow ? windowBits : MAX_WINDOW_BITS;
+    if (!pool.isContinuous) this.#pieces = new ByteCollector(true);
   }
 
   /** Whether there is more to read of the input so far. */
@@ -70,9 +74,9 @@ export class MessageInflater {
     return this.#position < this.#end || (this.#stream?.isOutputFull ?? false);
   }
 
-  /** Where `read` puts what it gives. */
+  /** Where `read` puts its result. */
   get output(): Uint8Array {
-    return DeflateStream.output;
+    return streamOutput;
   }
 
   /** The number of bytes of input that are not inflated yet. */
@@ -82,25 +86,34 @@ export class MessageInflater {
 
   /** The bytes that its stream takes, while it has one, and the input that waits for it. */
   get heldLength(): number {
+    const input = this.pendingLength + (this.#pieces?.capacity ?? 0);
     return this.#stream === undefined
-      ? this.pendingLength
-      : this.pendingLength + inflaterSize(this.#windowBits, this.#produced);
+      ? input
+      : input + inflaterSize(this.#windowBits, this.#produced) + this.#stream.heldLength;
   }
 
-  /** Takes a piece of a message. What came before must have been read. */
+  /** Takes a piece of a message. All before it must have been read. */
   feed(bytes: Uint8Array, start: number, end: number): void {
-    this.#feed(bytes, start, end, Infinity);
+    if (this.#pieces === undefined) this.#feed(bytes, start, end, Infinity);
+    else this.#pieces.append(bytes, start, end, Infinity);
   }
 
   /** Takes the end of a message. */
   feedTail(): void {
-    if (this.#hasInput) this.#feed(TAIL, 0, TAIL.length, 0);
+    const pieces = this.#pieces;
+    if (pieces === undefined) {
+      if (this.#hasInput) this.#feed(TAIL, 0, TAIL.length, 0);
+    } else if (pieces.length > 0) {
+      const tailStart = pieces.length;
+      pieces.append(TAIL, 0, TAIL.length, tailStart + TAIL.length);
+      this.#feed(pieces.take(), 0, tailStart + TAIL.length, tailStart);
+    }
   }
 
   /**
    * Takes a message as a whole, if it is small.
    *
-   * @returns `false` where it is too large for that, and nothing was taken.
+   * @returns `false` if it is too large for that, and nothing was taken.
    */
   feedWhole(bytes: Uint8Array, start: number, end: number): boolean {
     const length = end - start;
@@ -113,19 +126,24 @@ export class MessageInflater {
   }
 
   /**
-   * Inflates the next piece, into `DeflateStream.output`: 64 KiB at most, of 16 KiB of input at most.
+   * Inflates the next piece, into `output`: at most 64 KiB, of at most 16 KiB of input unless the message
+   * had to be collected.
    *
-   * @returns Its length: 0 where that input inflates to nothing.
-   * @throws {ProtocolError} With 1007, where the input is corrupt; with 1008, where it is made of final
-   * blocks.
+   * @param maxLength The message may be this much longer.
+   * @returns Its length: 0 if that input inflates to nothing.
+   * @throws {ProtocolError} With 1007 if the input is corrupt; with 1008 if it is made of final blocks; with
+   * 1009 if it had to be collected, and becomes longer than `maxLength`.
    */
-  read(): number {
+  read(maxLength: number): number {
     const stream = this.#stream ??= this.#pool.acquireInflater(this.#windowBits);
-    const stepEnd = Math.min(this.#end, this.#position + MAX_STEP_LENGTH);
+    const stepEnd = this.#pieces === undefined
+      ? Math.min(this.#end, this.#position + MAX_STEP_LENGTH)
+      : this.#end;
     let size;
     try {
-      size = stream.step(this.#input, this.#position, stepEnd);
+      size = stream.step(this.#input, this.#position, stepEnd, false, maxLength);
     } catch (error) {
+      if (error instanceof ProtocolError) throw error;
       throw new ProtocolError(
         CloseCode.InvalidFramePayloadData,
         `Cannot receive a compressed message: ${(error as Error).message}`,
@@ -139,7 +157,7 @@ export class MessageInflater {
     return size;
   }
 
-  /** Keeps what was not read of the input, whose memory is used again. */
+  /** Copies the input that was not read, whose memory is about to be used again. */
   keep(): void {
     if (this.#input === TAIL) return;
     this.#input = cloneBytes(this.#input, this.#position, this.#end);
@@ -158,12 +176,13 @@ export class MessageInflater {
   /** Gives the memory back. */
   close(): void {
     this.#releaseInput();
+    this.#pieces?.borrow();
     if (this.#stream !== undefined) this.#pool.releaseInflater(this.#windowBits, this.#stream);
     this.#stream = undefined;
     this.#produced = 0;
   }
 
-  /** Lets go of input that was read, which may be a part of much more. */
+  /** Releases input that was read, which may be a view of much more memory. */
   #releaseInput(): void {
     this.#position = this.#end = 0;
     this.#input = EMPTY;
@@ -177,7 +196,7 @@ export class MessageInflater {
     this.#hasInput = true;
   }
 
-  /** Goes on behind a block with BFINAL set (section 7.2.3.4), which ended the stream for zlib. */
+  /** Goes on after a block with BFINAL set (section 7.2.3.4), which ended the stream for zlib. */
   #beginAnew(stream: DeflateStream): void {
     if (++this.#finalBlocks > MAX_FINAL_BLOCKS + this.#consumed / FINAL_BLOCK_SHARE) {
       throw new ProtocolError(
@@ -186,7 +205,7 @@ export class MessageInflater {
       );
     }
     stream.reset();
-    // Some senders leave out the empty block that was to follow: the tail is no part of anything then.
+    // Some senders leave out the empty block that should follow: the tail is not part of anything then.
     if (this.#position >= this.#tailStart) this.#position = this.#end;
   }
 }

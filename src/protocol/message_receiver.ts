@@ -273,7 +273,7 @@ export class MessageReceiver implements FrameHandler {
       return;
     }
     this.#isTailFed = true;
-    const size = inflater.read();
+    const size = inflater.read(this.#maxMessageSize);
     this.#checkSize(size);
     this.#obey(this.#handler.countInflated?.(size));
     if (inflater.isPending) {
@@ -328,7 +328,7 @@ export class MessageReceiver implements FrameHandler {
     const inflater = this.#inflater!;
     let work = 0;
     while (inflater.isPending) {
-      const size = inflater.read();
+      const size = inflater.read(this.#maxMessageSize - this.#inflatedSize);
       work += size > 0 ? 1 : EMPTY_PIECE_WORK;
       this.#inflatedSize += size;
       this.#checkSize(this.#inflatedSize);

@@ -4,7 +4,8 @@ import { reportError } from "../hooks.ts";
 import { type ByteStreamPair, StreamChannel } from "../transport/stream_channel.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { type HandshakeError, WebSocketError } from "../errors.ts";
-import { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
+import { loadCompression } from "./load_compression.ts";
+import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
 import {
   type AcceptedUpgrade,
   type HandshakeOwner,
@@ -84,7 +85,7 @@ export async function accept<
   const channel = new StreamChannel(streams);
   const acceptor = new Acceptor(
     settings,
-    settings.compression && await DeflateNegotiator.create(settings.compression),
+    await loadCompression(settings),
   );
   new OpeningHandshake(channel, options.secure ?? false, settings, acceptor);
   return await acceptor.accepted;

@@ -1,6 +1,6 @@
 import type { Clock } from "../transport/clock.ts";
 import type { ConnectionCallbacks } from "../connection/connection.ts";
-import { contextSize } from "../extensions/permessage_deflate.ts";
+import { contextSize } from "../extensions/stream_sizes.ts";
 import { checkFunction, checkMethods, checkNames, checkSignal, show } from "../checks.ts";
 import { reportError } from "../hooks.ts";
 import { checkLimit } from "../limits.ts";

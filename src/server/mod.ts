@@ -2,6 +2,7 @@
 
 export * from "../connection/mod.ts";
 export { HandshakeError, ListenError } from "../errors.ts";
+export type { CompressionOptions } from "../extensions/compression_options.ts";
 export type { OriginCheck, OriginPolicy } from "../handshake/origin.ts";
 export type { ByteStreamPair } from "../transport/stream_channel.ts";
 export type { TlsCertificate } from "../transport/byte_channel.ts";

@@ -8,7 +8,7 @@ import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
 import { ownString } from "../own_string.ts";
 import { isError, reportError, saysAborted } from "../hooks.ts";
-import type { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
+import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
 import { computeAccept } from "../handshake/accept_key.ts";
 import { parseContentLength } from "../http1/content_length.ts";
 import { isUpgrade, upgradeRequired, validateUpgrade } from "../handshake/validate_request.ts";
@@ -508,7 +508,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
         request: new RetainedRequest(head, secure, request),
         protocol: ownString(protocol ?? ""),
         extensions: deflate?.response ?? "",
-        compression: deflate && this.#owner.compression?.open(deflate.parameters),
+        compression: deflate?.open(),
         data: acceptance.data as Data,
         resume: isResumable ? { timeoutMs: this.#settings.handshakeTimeoutMs } : undefined,
       },

@@ -10,7 +10,8 @@ import {
   SERVE_OPTIONS,
   type ServeOptions,
 } from "./options.ts";
-import { loadCompression, WebSocketHost } from "./web_socket_host.ts";
+import { loadCompression } from "./load_compression.ts";
+import { WebSocketHost } from "./web_socket_host.ts";
 
 /** What a client connects to where a server listens on all addresses. */
 const LOOPBACK: ReadonlyMap<string, string> = new Map([["0.0.0.0", "127.0.0.1"], ["::", "::1"]]);
@@ -55,7 +56,7 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
     checkTls(tls);
     const target = resolveListenTarget(options);
     settings.signal?.throwIfAborted();
-    const server = new WebSocketServer(settings, await loadCompression(settings));
+    const server = new WebSocketServer(settings, await loadCompression(settings.accept));
     const secure = tls !== undefined;
     await server.startBroker();
     try {

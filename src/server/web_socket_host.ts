@@ -4,7 +4,7 @@ import { checkDuration, checkFiniteDuration, MAX_DURATION_MS } from "../connecti
 import { callHook, reportError } from "../hooks.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
-import { DeflateNegotiator } from "../extensions/permessage_deflate.ts";
+import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
 import { checkBoolean, checkOptions, checkString, type Names, show } from "../checks.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import { assertMessage } from "../protocol/protocol.ts";
@@ -46,13 +46,6 @@ const SHUTDOWN_OPTIONS: Names<ShutdownOptions> = {
 function checkConnection(name: string, conn: unknown): void {
   if (conn === undefined || conn instanceof WebSocketConnection) return;
   throw new TypeError(`Cannot use ${show(conn)} as ${name}: it is a Connection`);
-}
-
-/** Loads what agrees upon compression, where there is to be any. */
-export async function loadCompression<Data>(
-  { accept: { compression } }: HostSettings<Data>,
-): Promise<DeflateNegotiator | undefined> {
-  return compression && await DeflateNegotiator.create(compression);
 }
 
 /**

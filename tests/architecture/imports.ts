@@ -42,6 +42,9 @@ const PROGRAM = /^src\/cli\//;
 const RUNTIME_ADAPTER = /^src\/runtimes\/(deno|bun|node)\//;
 /** The only file below the runtimes that needs something of Node's: all three runtimes have it. */
 const ZLIB = "src/extensions/zlib.ts";
+/** The layers that know compression by its interface only, and the folder that has it. */
+const CORE = /^src\/(?:connection|protocol|topics)\//;
+const EXTENSIONS = "src/extensions/";
 /** The packages that published code may import. */
 const PACKAGES = /^@std\/(?:encoding|crypto)(?:\/|$)/;
 /** What only brokers may import besides: packages of which each user has one at most, when it starts. */
@@ -156,6 +159,9 @@ function checkImport(file: string, { specifier, kind }: Import): string | undefi
   const isDown = depthOf(target) >= depthOf(file);
   if (!isDown || target === "mod.ts" || target.startsWith("..")) {
     return `imports ${target}, which is above it`;
+  }
+  if (CORE.test(file) && target.startsWith(EXTENSIONS)) {
+    return `imports ${target}, of which it may know the interface only`;
   }
   const runtime = RUNTIME_ADAPTER.exec(target)?.[1];
   if (kind === "static" && runtime !== undefined && RUNTIME_ADAPTER.exec(file)?.[1] !== runtime) {

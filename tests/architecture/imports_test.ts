@@ -102,6 +102,8 @@ const REFUSED: [file: string, source: string, problem: string][] = [
   ["src/protocol/a.ts", "const now = performance.now();", "names performance"],
   ["src/protocol/a.ts", "export async function f() {}", "names async"],
   ["src/handshake/a.ts", 'import {\n  a,\n} from "../protocol/a.ts";', "above it"],
+  ["src/protocol/a.ts", 'import { a } from "../extensions/a.ts";', "the interface only"],
+  ["src/topics/a.ts", 'import type { A } from "../extensions/a.ts";', "the interface only"],
   ["src/codec/a.ts", 'import { a } from "../handshake/a.ts";', "above it"],
   ["src/codec/a.ts", "const a = 1 / 2; setTimeout(f); /* / */", "names setTimeout"],
   ["src/codec/a.ts", "const a = `${new Date()}`;", "names Date"],

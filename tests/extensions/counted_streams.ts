@@ -1,7 +1,8 @@
-import { type DeflateStream, DeflateStreams } from "../../src/extensions/zlib.ts";
+import type { DeflateStream, DeflateStreams } from "../../src/extensions/deflate_stream.ts";
+import { loadDeflateStreams } from "../../src/extensions/zlib.ts";
 
 /** Streams, of which it is known how many there are. */
-export class CountedStreams {
+export class CountedStreams implements DeflateStreams {
   readonly #streams: DeflateStreams;
   /** How many were created and not closed. */
   live = 0;
@@ -9,16 +10,15 @@ export class CountedStreams {
   created = 0;
 
   static async load(): Promise<CountedStreams> {
-    return new CountedStreams(await DeflateStreams.load());
+    return new CountedStreams(await loadDeflateStreams());
   }
 
   private constructor(streams: DeflateStreams) {
     this.#streams = streams;
   }
 
-  /** This, as a pool takes it. */
-  get asStreams(): DeflateStreams {
-    return this as unknown as DeflateStreams;
+  get isContinuous(): boolean {
+    return this.#streams.isContinuous;
   }
 
   deflater(windowBits: number, level: number, memoryLevel: number): DeflateStream {

@@ -203,7 +203,7 @@ export interface CompressedInput extends BytesInput {
 
 const streams = await CountedStreams.load();
 const settings = resolveCompressionOptions({ contextTakeover: true })!;
-const pool = new DeflatePool(streams.asStreams, settings);
+const pool = new DeflatePool(streams, settings);
 
 function openCompression(keepsWindow: boolean, windowBits = 15): PerMessageDeflate {
   const parameters = {

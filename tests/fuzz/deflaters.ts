@@ -29,7 +29,7 @@ function poolOf({ memoryLevel, level }: DeflaterInput): DeflatePool {
   let pool = pools.get(key);
   if (pool === undefined) {
     const settings = resolveCompressionOptions({ memoryLevel, level })!;
-    pools.set(key, pool = new DeflatePool(streams.asStreams, settings));
+    pools.set(key, pool = new DeflatePool(streams, settings));
   }
   return pool;
 }

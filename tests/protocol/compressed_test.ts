@@ -4,12 +4,12 @@ import { constants, deflateRawSync } from "node:zlib";
 import { resolveCompressionOptions } from "../../src/extensions/compression_options.ts";
 import { DeflatePool } from "../../src/extensions/deflate_pool.ts";
 import { PerMessageDeflate } from "../../src/extensions/permessage_deflate.ts";
-import { DeflateStreams } from "../../src/extensions/zlib.ts";
+import { loadDeflateStreams } from "../../src/extensions/zlib.ts";
 import { Protocol } from "../../src/protocol/mod.ts";
 import { concatBytes, encodeReferenceFrame } from "../support/reference_frames.ts";
 import { EventLog } from "./support.ts";
 
-const pool = new DeflatePool(await DeflateStreams.load(), resolveCompressionOptions(true)!);
+const pool = new DeflatePool(await loadDeflateStreams(), resolveCompressionOptions(true)!);
 
 function open(): PerMessageDeflate {
   const parameters = {

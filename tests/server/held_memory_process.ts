@@ -14,12 +14,9 @@ import type {
   ByteChannelHandler,
   Listen,
 } from "../../src/transport/byte_channel.ts";
-import {
-  deflaterSize,
-  type DeflateStream,
-  DeflateStreams,
-  inflaterSize,
-} from "../../src/extensions/zlib.ts";
+import type { DeflateStream, DeflateStreams } from "../../src/extensions/deflate_stream.ts";
+import { deflaterSize, inflaterSize } from "../../src/extensions/stream_sizes.ts";
+import { loadDeflateStreams } from "../../src/extensions/zlib.ts";
 import type {
   Connection,
   ConnectionCallbacks,
@@ -459,7 +456,7 @@ function deflating(stream: DeflateStream): DeflateStream {
 
 async function runStreams(name: string): Promise<void> {
   const { counted, create } = STREAMS[name];
-  const streams = await DeflateStreams.load();
+  const streams = await loadDeflateStreams();
   const kept = [create(streams)];
   const before = await measure();
   for (let i = 0; i < 150; i++) kept.push(create(streams));

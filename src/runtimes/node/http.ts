@@ -39,7 +39,8 @@ import {
 import { HandshakeError } from "../../errors.ts";
 import { statusText } from "../../http1/status_text.ts";
 import type { OpeningHandshake } from "../../server/opening_handshake.ts";
-import { loadCompression, WebSocketHost } from "../../server/web_socket_host.ts";
+import { loadCompression } from "../../server/load_compression.ts";
+import { WebSocketHost } from "../../server/web_socket_host.ts";
 import { afterArrivals } from "../shared/after_arrivals.ts";
 import { NodeHttpChannel, whenUnanswered } from "./http_channel.ts";
 import { type AttachOptions, attachTo, type UpgradeServer } from "./http_upgrades.ts";
@@ -294,7 +295,7 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
     }
     const settings = resolveHostOptions("mount", MOUNT_OPTIONS, options, handler);
     settings.signal?.throwIfAborted();
-    const host = new MountedHost(settings, await loadCompression(settings));
+    const host = new MountedHost(settings, await loadCompression(settings.accept));
     // Deno delivers what has arrived at several sockets in one turn.
     if (!("Deno" in globalThis)) host.topics.schedule = afterArrivals;
     await host.startBroker();

@@ -1,0 +1,93 @@
+import type { ExtensionOffer } from "../http1/field_values.ts";
+import type { CompressionSettings } from "./compression_options.ts";
+import {
+  type DeflateParameters,
+  encodeDeflateOffer,
+  readDeflateResponse,
+} from "./deflate_parameters.ts";
+import { DeflatePool } from "./deflate_pool.ts";
+import { PerMessageDeflate } from "./permessage_deflate.ts";
+import { loadDeflateStreams } from "./zlib.ts";
+
+/** Pools that clients with the same level and memory level share. */
+const clientPools: Map<string, DeflatePool> = new Map();
+
+/** Offers compression to a server. */
+export class DeflateOffer {
+  readonly #pool: DeflatePool;
+  readonly #settings: CompressionSettings;
+  /** In the order of preference (section 5.1). */
+  readonly #offers: Partial<DeflateParameters>[];
+
+  private constructor(pool: DeflatePool, settings: CompressionSettings) {
+    this.#pool = pool;
+    this.#settings = settings;
+    const { serverMaxWindowBits, clientMaxWindowBits } = settings;
+    const noContextTakeover = !settings.contextTakeover || !pool.isContinuous;
+    this.#offers = [{
+      serverNoContextTakeover: noContextTakeover,
+      clientNoContextTakeover: noContextTakeover,
+      serverMaxWindowBits,
+      clientMaxWindowBits,
+    }];
+    // Servers that can't set a window decline that. A larger one must not cost more memory, which it does not
+    // without context takeover.
+    if (serverMaxWindowBits < 15 || clientMaxWindowBits < 15) {
+      this.#offers.push({
+        serverNoContextTakeover: true,
+        clientNoContextTakeover: noContextTakeover,
+      });
+    }
+  }
+
+  /**
+   * Loads the streams, and creates an offer.
+   *
+   * @throws {Error} If the runtime can't compress.
+   */
+  static async create(settings: CompressionSettings): Promise<DeflateOffer> {
+    const name = `${settings.level} ${settings.memoryLevel}`;
+    let pool = clientPools.get(name);
+    if (pool === undefined) {
+      pool = new DeflatePool(await loadDeflateStreams(), settings);
+      clientPools.set(name, pool);
+    }
+    return new DeflateOffer(pool, settings);
+  }
+
+  /** The value of `Sec-WebSocket-Extensions`. */
+  encode(): string {
+    return this.#offers.map(encodeDeflateOffer).join(", ");
+  }
+
+  /**
+   * Creates the compression of a connection.
+   *
+   * @param response What the server answered.
+   * @throws {WebSocketError} If it does not fit the offer.
+   */
+  open(response: ExtensionOffer): PerMessageDeflate {
+    const { threshold, clientMaxWindowBits } = this.#settings;
+    const parameters = this.#read(response);
+    // A client may use a smaller window than was negotiated.
+    parameters.clientMaxWindowBits = Math.min(parameters.clientMaxWindowBits, clientMaxWindowBits);
+    return new PerMessageDeflate("client", this.#pool, parameters, threshold);
+  }
+
+  /** Reads the answer to whichever of the offers it fits. */
+  #read(response: ExtensionOffer): DeflateParameters {
+    const [first, ...others] = this.#offers;
+    try {
+      return readDeflateResponse(response, first!);
+    } catch (error) {
+      for (const offer of others) {
+        try {
+          return readDeflateResponse(response, offer);
+        } catch {
+          // The first one's error says more.
+        }
+      }
+      throw error;
+    }
+  }
+}
