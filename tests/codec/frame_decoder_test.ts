@@ -173,7 +173,7 @@ describe("FrameDecoder.stop", () => {
   it("ends the call right behind the frame", () => {
     const bytes = fromHex("81 01 61 89 00 8a 00");
     const ends: number[] = [];
-    const decoder = new FrameDecoder("client", handlerThat(() => decoder.stop()));
+    const decoder: FrameDecoder = new FrameDecoder("client", handlerThat(() => decoder.stop()));
     for (let start = 0; start < bytes.length;) ends.push(start = decoder.decode(bytes, start));
     assertEquals(ends, [3, 5, 7]);
   });
@@ -200,7 +200,7 @@ describe("FrameDecoder.stop", () => {
   it("ends the call right behind the header, and right behind the payload", () => {
     const bytes = fromHex("81 04 61 62 63");
     const ends: number[] = [];
-    const decoder = new FrameDecoder("client", handlerThat(() => decoder.stop()));
+    const decoder: FrameDecoder = new FrameDecoder("client", handlerThat(() => decoder.stop()));
     for (let start = 0; start < bytes.length;) ends.push(start = decoder.decode(bytes, start));
     assertEquals(ends, [2, 5]);
   });
