@@ -1,14 +1,11 @@
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { ConnectionCompression } from "../protocol/message_compression.ts";
-import type { Position } from "../resume/position.ts";
-import { encodeNote, type Note } from "../resume/subprotocol.ts";
 import { addressGroup } from "../transport/address_group.ts";
 import type { Address } from "../transport/byte_channel.ts";
 import type { Sendable } from "./connection.ts";
-import type { ResumablePeer } from "./resumable_peer.ts";
 import type { SendQueue } from "./send_queue.ts";
 import type { SharedFrames, SharedTally } from "./shared_memory.ts";
-import type { Subscriber } from "./subscriber.ts";
+import type { Subscriber, SubscriberPast } from "./subscriber.ts";
 
 /** What a subscriber asks of its connection. */
 export interface SubscriberOwner {
@@ -30,25 +27,25 @@ export class ConnectionSubscriber implements Subscriber {
   readonly tally: SharedTally;
   /** The number of messages it was sent. */
   messagesSent = 0;
-  session: string | undefined;
+  #session: string | undefined;
   readonly #compression: ConnectionCompression | undefined;
-  readonly #resumable: ResumablePeer | undefined;
+  readonly #past: SubscriberPast | undefined;
   readonly #owner: SubscriberOwner;
 
   constructor(
     sendQueue: SendQueue,
     compression: ConnectionCompression | undefined,
-    resumable: ResumablePeer | undefined,
+    past: SubscriberPast | undefined,
     tally: SharedTally,
     owner: SubscriberOwner,
   ) {
     this.#sendQueue = sendQueue;
     this.#compression = compression;
-    this.#resumable = resumable;
+    this.#past = past;
     this.tally = tally;
     this.#owner = owner;
     this.sharedWindowBits = compression === undefined ? 0 : compression.sharedWindowBits;
-    this.isResumable = resumable !== undefined;
+    this.isResumable = past !== undefined;
   }
 
   get address(): string {
@@ -87,25 +84,23 @@ export class ConnectionSubscriber implements Subscriber {
   }
 
   get isGreeted(): boolean {
-    return this.#resumable?.isGreeted ?? true;
+    return this.#past?.isGreeted ?? true;
+  }
+
+  get session(): string | undefined {
+    return this.#past === undefined ? this.#session : this.#past.session;
   }
 
   openSession(): string {
-    return this.session ??= crypto.randomUUID();
+    return this.#past?.openSession() ?? (this.#session ??= crypto.randomUUID());
   }
 
-  /** Goes on with the session that the peer says it has had; gives the one it has from now on. */
-  resumeSession(): string {
-    this.session = this.#resumable?.session ?? this.session;
-    return this.openSession();
+  takePosition(topic: string): { readonly epoch: string; readonly number: number } | undefined {
+    return this.#past?.takePosition(topic);
   }
 
-  takePosition(topic: string): Position | undefined {
-    return this.#resumable?.takePosition(topic);
-  }
-
-  sendNote(note: Note): void {
-    if (this.isSendable) this.#sendQueue.post(encodeNote(note));
+  sendNote(note: object): void {
+    if (this.isSendable) this.#sendQueue.post(this.#past!.encodeNote(note));
   }
 
   closeLagging(status: CloseStatus): void {

@@ -42,14 +42,14 @@ export interface StreamOwner {
 /**
  * Sends a stream as one message, a fragment for each chunk (RFC 6455, section 5.4), and unlocks it.
  *
- * @param prefix What goes before the stream: ASCII.
+ * @param prefix What goes before the stream.
  */
 export async function sendFragments(
   queue: SendQueue,
   type: MessageType,
   stream: SendableStream,
   options: SendStreamOptions,
-  prefix: string,
+  prefix: Sendable,
   owner: StreamOwner,
 ): Promise<void> {
   const { signal, compress } = options;
@@ -94,24 +94,26 @@ export async function sendFragments(
 class FragmentEncoder {
   readonly #type: MessageType;
   readonly #utf8 = new Utf8Validator();
-  /** What goes before the next chunk, such as half of a surrogate pair whose other half is in that. */
-  #before: string;
+  /** What goes before the first chunk. */
+  #prefix: Uint8Array;
+  /** Half of a surrogate pair whose other half may be in the next chunk. */
+  #half = "";
 
-  constructor(type: MessageType, prefix: string) {
+  constructor(type: MessageType, prefix: Sendable) {
     this.#type = type;
-    this.#before = prefix;
+    this.#prefix = typeof prefix === "string" ? new TextEncoder().encode(prefix) : prefix;
   }
 
   encode(chunk: Sendable): Uint8Array {
     let payload;
     if (typeof chunk === "string") {
-      const text = this.#before + chunk;
+      const text = this.#half + chunk;
       const last = text.charCodeAt(text.length - 1);
       const isHalf = last >= 0xd800 && last < 0xdc00;
-      this.#before = isHalf ? text.slice(-1) : "";
-      payload = new TextEncoder().encode(isHalf ? text.slice(0, -1) : text);
+      this.#half = isHalf ? text.slice(-1) : "";
+      payload = this.#prepend(new TextEncoder().encode(isHalf ? text.slice(0, -1) : text));
     } else if (isUint8Array(chunk)) {
-      payload = chunk.length === 0 ? EMPTY : this.#prepend(chunk);
+      payload = chunk.length === 0 ? EMPTY : this.#prepend(this.#endHalf(chunk));
     } else {
       throw new TypeError("Cannot send the stream: its chunks are strings or Uint8Arrays");
     }
@@ -121,17 +123,25 @@ class FragmentEncoder {
 
   /** The payload of the last fragment. */
   finish(): Uint8Array {
-    const payload = this.#prepend(EMPTY);
+    const payload = this.#prepend(this.#endHalf(EMPTY));
     if (this.#type === "text" && !(this.#utf8.validate(payload) && this.#utf8.complete)) failUtf8();
     return payload;
   }
 
-  /** Puts that before bytes: half of a pair stays alone, and becomes U+FFFD. */
+  /** Puts a half that stays alone before bytes: it becomes U+FFFD. */
+  #endHalf(bytes: Uint8Array): Uint8Array {
+    if (this.#half === "") return bytes;
+    const half = new TextEncoder().encode(this.#half);
+    this.#half = "";
+    return concatBytes([half, bytes], half.length + bytes.length);
+  }
+
+  /** Puts the prefix before the first payload. */
   #prepend(bytes: Uint8Array): Uint8Array {
-    if (this.#before === "") return bytes;
-    const before = new TextEncoder().encode(this.#before);
-    this.#before = "";
-    return concatBytes([before, bytes], before.length + bytes.length);
+    const prefix = this.#prefix;
+    if (prefix.length === 0) return bytes;
+    this.#prefix = EMPTY;
+    return concatBytes([prefix, bytes], prefix.length + bytes.length);
   }
 }
 

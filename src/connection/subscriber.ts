@@ -1,6 +1,4 @@
 import type { CloseStatus } from "../protocol/close_payload.ts";
-import type { Position } from "../resume/position.ts";
-import type { Note } from "../resume/subprotocol.ts";
 import type { Sendable } from "./connection.ts";
 import type { SharedFrames, SharedTally } from "./shared_memory.ts";
 
@@ -75,6 +73,26 @@ export interface Subscription {
   readonly dropped: number;
 }
 
+/** What is known of connections before this one. */
+export interface ConnectionPast {
+  /** Whether this one goes on from an earlier one. */
+  readonly isReturning: boolean;
+}
+
+/** What topics ask of a client that may have had connections before. */
+export interface SubscriberPast extends ConnectionPast {
+  /** Whether it is known yet. */
+  readonly isGreeted: boolean;
+  /** Who the peer is, over several connections; `undefined` if nobody asked yet. */
+  readonly session: string | undefined;
+  /** Gives the session, which there is from now on. */
+  openSession(): string;
+  /** Gives how far the peer got in a topic before it connected, once. */
+  takePosition(topic: string): { readonly epoch: string; readonly number: number } | undefined;
+  /** Makes the message that tells the peer something. */
+  encodeNote(note: object): string;
+}
+
 /** A connection, as topics see it. */
 export interface Subscriber {
   /** Whether messages are accepted. */
@@ -126,9 +144,9 @@ export interface Subscriber {
   /** Gives the session, which there is from now on. */
   openSession(): string;
   /** Gives how far the peer got in a topic before it connected, once. */
-  takePosition(topic: string): Position | undefined;
+  takePosition(topic: string): { readonly epoch: string; readonly number: number } | undefined;
   /** Tells a resumable peer something, in the order of all that is sent. */
-  sendNote(note: Note): void;
+  sendNote(note: object): void;
   /** Closes the connection of a peer that reads too slowly. */
   closeLagging(status: CloseStatus): void;
 }

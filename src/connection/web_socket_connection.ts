@@ -10,15 +10,22 @@ import {
   show,
 } from "../checks.ts";
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
-import { callHook, isThenable, saysAborted, untilSettled } from "../hooks.ts";
+import {
+  callHook,
+  checkDecision,
+  isThenable,
+  refusePromise,
+  saysAborted,
+  untilSettled,
+} from "../hooks.ts";
 import { clearTimeout, setImmediate, setTimeout } from "../timers.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import type { ConnectionCompression } from "../protocol/message_compression.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
+import { textSize } from "../text_size.ts";
+import { isUint8Array } from "../values.ts";
 import { assertMessage, Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
 import type { RetainedRequest } from "../http1/retained_request.ts";
-import type { ResumeState } from "../resume/resume_state.ts";
-import { ESCAPE, escapeMessage, MAX_HEADER_SIZE, MAX_HELLO_SIZE } from "../resume/subprotocol.ts";
 import type { Budget, BudgetMember } from "./budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
 import type {
@@ -40,6 +47,7 @@ import { EndErrors } from "./end_errors.ts";
 import { closeStatusOf, isReasonless } from "./give_up.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { KeepAlive, type KeepAliveTarget } from "./keep_alive.ts";
+import type { LayerConnection, MessageLayer } from "./message_layer.ts";
 import { iterateMessages, iterateStreams } from "./views/message_iterators.ts";
 import { createReadable, createWritable, type Readable } from "./views/message_streams.ts";
 import { type ConnectionSettings, MAX_DURATION_MS } from "./options.ts";
@@ -47,11 +55,15 @@ import { PingTracker } from "./ping_tracker.ts";
 import { abortable, createDeferred, type Deferred, rejected, RESOLVED } from "../promises.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import { ReceivedPing, ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
-import { ResumablePeer } from "./resumable_peer.ts";
 import { SharedTally } from "./shared_memory.ts";
-import { ResumeReceiver } from "./resume_receiver.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
-import type { SubscribeOptions, SubscriberTopics, Subscription } from "./subscriber.ts";
+import type {
+  ConnectionPast,
+  SubscribeOptions,
+  SubscriberPast,
+  SubscriberTopics,
+  Subscription,
+} from "./subscriber.ts";
 import { checkStream, sendFragments, type StreamOwner } from "./send_stream.ts";
 import { FRAGMENT_COST, MESSAGE_COST } from "./turns.ts";
 import { WebSocketView, type WebSocketViewOwner } from "./views/web_socket_view.ts";
@@ -83,11 +95,10 @@ export interface ConnectionInfo<Data> {
   readonly extensions: string;
   readonly compression: ConnectionCompression | undefined;
   readonly data: Data;
-  /**
-   * Where both sides speak `sluice.resume.v1`: for a client what it remembers of the server, for a
-   * server how long it waits for the client's first message, in milliseconds.
-   */
-  readonly resume?: ResumeState | { readonly timeoutMs: number } | undefined;
+  /** What encodes and decodes messages, if both sides agreed to a subprotocol that does. */
+  readonly layer?: MessageLayer | undefined;
+  /** What the layer knows of connections before this one. */
+  readonly past?: ConnectionPast | undefined;
 }
 
 /** What a connection tells the server that owns it. */
@@ -106,6 +117,8 @@ export interface ConnectionOwner {
 type End = CloseStatus | ProtocolError | "end-of-stream";
 
 const EMPTY = new Uint8Array(0);
+/** The longest header of a frame, in bytes. */
+const MAX_HEADER_LENGTH = 14;
 
 /**
  * How soon there is read on once a slow program has made room, in milliseconds: not with each message, as
@@ -152,12 +165,14 @@ export class WebSocketConnection<Data>
   #readable: Readable | undefined;
   #writable: ReturnType<typeof createWritable> | undefined;
   #view: WebSocketView | undefined;
-  /** Where a server's client can resume. */
-  readonly #resumable: ResumablePeer | undefined;
-  /** Where this client can resume. */
-  readonly #resume: ResumeReceiver | undefined;
-  /** Whether this client told the server of an earlier connection. */
-  #isResumed = false;
+  readonly #layer: MessageLayer | undefined;
+  /** Whether the layer's handshake is done. Until then the layer gets every message, and nothing begins. */
+  #isReady: boolean;
+  /** How many bytes the rate limits have spared since the layer's last message of its handshake. */
+  #sparedSize = 0;
+  #isLayerClosed = false;
+  /** Whether the program receives messages as streams. */
+  #wantsStreams = false;
   #subscriber: ConnectionSubscriber | undefined;
   /** What begins with the connection. */
   #handler: ((conn: Connection<Data>) => unknown) | undefined;
@@ -210,22 +225,12 @@ export class WebSocketConnection<Data>
     this.#hasReceiver = callbacks !== undefined;
     this.#owner = owner;
     this.#budget = owner.budget;
-    const { compression, resume } = info;
-    if (resume !== undefined) {
-      if ("timeoutMs" in resume) {
-        this.#resumable = new ResumablePeer(info.protocol, settings.clock);
-      } else {
-        this.#resume = new ResumeReceiver(resume, this, settings.limits.maxMessageSize);
-      }
-    }
-    const { maxMessageSize, maxFragments } = settings.limits;
+    const { compression, layer } = info;
+    this.#layer = layer;
+    this.#isReady = layer?.handshake === undefined;
+    const { maxFragments } = settings.limits;
+    const maxMessageSize = this.#maxMessageSize();
     this.#protocol = new Protocol(role, this, { maxMessageSize, maxFragments, compression });
-    if (this.#resumable !== undefined) this.#protocol.maxMessageSize = MAX_HELLO_SIZE;
-    if (this.#resume !== undefined) {
-      // What the server puts before a message does not count.
-      const withHeader = maxMessageSize + MAX_HEADER_SIZE;
-      this.#protocol.maxMessageSize = Number.isSafeInteger(withHeader) ? withHeader : Infinity;
-    }
     this.#intake = new Intake(channel, this.#protocol, settings.turns, this);
     this.#receiveQueue = new ReceiveQueue(settings.limits, this);
     // A program with callbacks is given one message after another.
@@ -262,17 +267,16 @@ export class WebSocketConnection<Data>
       this.#areCallbacksDue = true;
       this.#handling++;
       void this.#settings.turns.next().then(() => this.#startCallbacks());
-    } else if (this.#resume !== undefined) {
-      void this.#settings.turns.next().then(() => this.#resume!.tellLost());
+    } else if (this.#layer !== undefined) {
+      this.#areCallbacksDue = true;
+      void this.#settings.turns.next().then(() => this.#open());
     }
     this.start();
   }
 
   #startCallbacks(): void {
-    this.#areCallbacksDue = false;
     this.#handling--;
-    if (this.#isStarted) this.#callOpen();
-    this.#resume?.tellLost();
+    this.#open();
     if (this.#isClosed) return this.#callClose();
     this.#callForWaiting();
     this.continueReceiving();
@@ -287,19 +291,11 @@ export class WebSocketConnection<Data>
     // Whoever was told of the connection may have dropped it already.
     if (this.#isClosed) return;
     this.#handler = handler;
-    const { resume } = this.#info;
-    if (resume === undefined) {
-      this.#start();
-    } else if ("timeoutMs" in resume) {
-      // It is known by the first message what the client has missed: the program must not begin before.
-      this.#resumable!.wait(resume.timeoutMs, () => {
-        this.close({ closeCode: CloseCode.TryAgainLater, reason: "No first message in time" });
-      });
-    } else {
-      void this.#sendQueue.send(resume.begin(() => this.#receiveQueue.clear()));
-      this.#isResumed = resume.isReturning;
-      this.#start();
+    const layer = this.#layer;
+    if (layer?.start !== undefined) {
+      this.#callLayer(() => layer.start!(this.#layerConnection()), () => this.#isReady = false);
     }
+    if (this.#isReady) this.#start();
     this.continueReceiving();
     this.#intake.pauseUnlessReading();
   }
@@ -307,25 +303,119 @@ export class WebSocketConnection<Data>
   #start(): void {
     this.#isStarted = true;
     if (this.#handler !== undefined) void this.#run(this.#handler);
-    if (!this.#areCallbacksDue) this.#callOpen();
+    if (!this.#areCallbacksDue) this.#open();
   }
 
-  #callOpen(): void {
+  #open(): void {
+    this.#areCallbacksDue = false;
+    if (!this.#isStarted) return;
     if (this.#callbacks?.open !== undefined) this.#call(this.#callbacks.open, undefined, true);
+    if (this.#layer?.opened !== undefined) this.#callLayer(() => this.#layer!.opened!());
   }
 
-  #isGreeted(): boolean {
-    return this.#resumable?.isGreeted ?? true;
+  // ---- The layer ----
+
+  /** The largest message that may arrive, in bytes. */
+  #maxMessageSize(): number {
+    return this.#layer?.maxMessageSize ?? this.#settings.limits.maxMessageSize;
   }
 
-  #receiveHello(data: Message): void {
-    const peer = this.#resumable!;
-    peer.receiveHello(data);
-    this.#rateLimiter?.countBytes(peer.takeOverspared(data));
-    this.#protocol.maxMessageSize = this.#settings.limits.maxMessageSize;
-    void this.#sendQueue.send(peer.answer(this.subscriber.resumeSession()));
-    this.#topics?.greet(this.subscriber);
-    this.#start();
+  #layerConnection(): LayerConnection {
+    return {
+      send: (data) => {
+        if (this.isSendable) void this.#sendQueue.send(data);
+      },
+      pushStart: (type) => this.#pushStart(type),
+      pushChunk: (bytes, start, end) => this.#pushChunk(bytes, start, end),
+      pushEnd: () => this.#receiveQueue.pushEnd(),
+      dropReceived: () => this.#receiveQueue.clear(),
+      close: (status) => this.startClosing(status),
+    };
+  }
+
+  /** Calls a method of the layer from which nothing is needed. If it fails, the connection is closed. */
+  #callLayer(call: () => unknown, onFailure?: () => void): void {
+    callHook(call, (error) => {
+      onFailure?.();
+      this.#failWith(error);
+    });
+  }
+
+  /** Gives the layer a message of its handshake; begins if that was the last. */
+  #receiveHandshake(data: Message): void {
+    this.#countReceived();
+    const excess = this.#sparedSize - sizeOf(data) - MAX_HEADER_LENGTH;
+    this.#sparedSize = 0;
+    this.#rateLimiter?.countBytes(Math.max(0, excess));
+    const isDone: unknown = this.#layer!.handshake!(data);
+    refusePromise("handshake", isDone, (error) => this.#failWith(error));
+    checkDecision("handshake", isDone);
+    if (isDone) {
+      this.#isReady = true;
+      this.#protocol.maxMessageSize = this.#maxMessageSize();
+      if (this.#wantsStreams) this.#receiveStreams();
+      this.#topics?.greet(this.subscriber);
+      this.#start();
+    }
+    if (this.#isTooFast()) this.#protocol.stopReceiving();
+  }
+
+  /** Has messages received as streams, unless the layer needs them whole. */
+  #receiveStreams(): void {
+    this.#wantsStreams = true;
+    const { decode, decodeStart } = this.#layer ?? {};
+    const isPossible = decode === undefined || decodeStart !== undefined;
+    if (isPossible && this.#isReady) this.#protocol.streaming = true;
+  }
+
+  /** Has the layer encode; gives nothing if it failed, which closes the connection. */
+  #encode(data: Sendable): Sendable | undefined {
+    const layer = this.#layer;
+    return layer?.encode === undefined ? data : this.#encodeBy("encode", () => layer.encode!(data));
+  }
+
+  #encodeStart(type: MessageType): Sendable | undefined {
+    const layer = this.#layer;
+    return layer?.encodeStart === undefined
+      ? ""
+      : this.#encodeBy("encodeStart", () => layer.encodeStart!(type));
+  }
+
+  #encodeBy(name: string, encode: () => Sendable): Sendable | undefined {
+    try {
+      const encoded: unknown = encode();
+      this.#checkMessage(name, encoded);
+      return encoded;
+    } catch (error) {
+      this.#failWith(error);
+      return undefined;
+    }
+  }
+
+  /** Has the layer decode a message. */
+  #decode(layer: MessageLayer, received: Message): Message | undefined {
+    const data: unknown = layer.decode!(received);
+    if (data === undefined || data === received) return data as Message | undefined;
+    this.#checkMessage("decode", data);
+    // It may be in memory of its own.
+    this.#receiveQueue.startRead();
+    return data as Message;
+  }
+
+  /** @throws {TypeError} If what a method of the layer gave is no message. */
+  #checkMessage(name: string, data: unknown): asserts data is Sendable {
+    if (typeof data === "string" || isUint8Array(data)) return;
+    refusePromise(name, data, (error) => this.#failWith(error));
+    throw new TypeError(
+      `Cannot use ${show(data)}, which ${name} returned: it must be a string or a Uint8Array`,
+    );
+  }
+
+  #closeLayer(): void {
+    const layer = this.#layer;
+    if (layer?.close === undefined || this.#isLayerClosed) return;
+    this.#isLayerClosed = true;
+    callHook(() => layer.close!(), (error) => this.#owner.reportError(error, this));
   }
 
   get request(): Request {
@@ -337,7 +427,7 @@ export class WebSocketConnection<Data>
   }
 
   get isResumed(): boolean {
-    return this.#resumable?.isReturning ?? this.#isResumed;
+    return this.#info.past?.isReturning ?? false;
   }
 
   get extensions(): string {
@@ -435,7 +525,8 @@ export class WebSocketConnection<Data>
     }
     this.#receiveQueue.assertNotRead();
     this.#hasReceiver = true;
-    this.#protocol.streaming = streaming;
+    if (streaming) this.#receiveStreams();
+    else this.#protocol.streaming = this.#wantsStreams = false;
   }
 
   // ---- Receiving: the channel's bytes ----
@@ -497,12 +588,19 @@ export class WebSocketConnection<Data>
   #countBytes(count: number): boolean {
     if (!this.isSendable) return true;
     try {
-      this.#rateLimiter?.countBytes(this.#isGreeted() ? count : this.#resumable!.spare(count));
+      this.#rateLimiter?.countBytes(this.#isReady ? count : count - this.#spare(count));
       return true;
     } catch (error) {
       this.failDecoding(error);
       return false;
     }
+  }
+
+  /** Spares the rate limits what may be of the handshake's next message; gives how many bytes that is. */
+  #spare(count: number): number {
+    const spared = Math.min(count, this.#maxMessageSize() + MAX_HEADER_LENGTH - this.#sparedSize);
+    this.#sparedSize += spared;
+    return spared;
   }
 
   /** Goes on receiving when the peer, which sent too much, has waited long enough. */
@@ -531,8 +629,8 @@ export class WebSocketConnection<Data>
     if (!this.isSendable) return false;
     // Without a receiver it is open whether the message will be wanted whole: it must not grow past
     // the queue's limit before somebody says so.
-    const isWhole = this.#hasReceiver || !this.#isGreeted();
-    return this.#isTooFast() || this.#resume?.isFull ||
+    const isWhole = this.#hasReceiver || !this.#isReady;
+    return this.#isTooFast() || this.#layer?.isFull ||
       this.#receiveQueue.isFull(isWhole ? 0 : this.#protocol.collectedLength) ||
       (this.#budget !== undefined && this.#budget.isShort &&
         this.#budget.mustWait(this, this.#budgetedSize()));
@@ -546,28 +644,20 @@ export class WebSocketConnection<Data>
   // ---- Receiving: the protocol's events ----
 
   receiveMessage(received: Message): void {
-    let data = received;
-    if (this.#resumable !== undefined && !this.#isStarted) {
-      this.#countReceived();
-      this.#receiveHello(data);
-      if (this.#isTooFast()) this.#protocol.stopReceiving();
-      return;
-    }
+    if (!this.#isReady) return this.#receiveHandshake(received);
     this.#countMessage();
-    if (this.#resume !== undefined) {
-      const part = this.#resume.receiveMessage(data);
-      if (part === undefined) {
-        if (this.isFull) this.#protocol.stopReceiving();
-        return;
-      }
-      data = part;
+    const layer = this.#layer;
+    const data = layer?.decode === undefined ? received : this.#decode(layer, received);
+    if (data === undefined) {
+      if (this.isFull) this.#protocol.stopReceiving();
+      return;
     }
     if (this.#callbacks === undefined || this.#mustCallbackWait()) {
       this.#receiveQueue.push(data);
       if (this.isFull) this.#protocol.stopReceiving();
       return;
     }
-    this.#resume?.takeMessage();
+    this.#tellDelivered();
     const { message } = this.#callbacks;
     if (message !== undefined) this.#call(message, data);
     if (this.#isTooFast()) this.#protocol.stopReceiving();
@@ -576,8 +666,8 @@ export class WebSocketConnection<Data>
   receiveMessageStart(type: MessageType): void {
     this.#countMessage();
     this.#isArriving = true;
-    if (this.#resume === undefined) this.pushStart(type);
-    else this.#resume.receiveMessageStart(type);
+    if (this.#layer?.decodeStart === undefined) this.#pushStart(type);
+    else this.#layer.decodeStart(type);
   }
 
   #countMessage(): void {
@@ -596,40 +686,40 @@ export class WebSocketConnection<Data>
 
   countInflated(size: number): void {
     this.#intake.countWork(MESSAGE_COST + size);
-    // The first message of a client that resumes has a limit of its own.
-    if (this.#rateLimiter === undefined || !this.#isGreeted()) return;
+    if (this.#rateLimiter === undefined || !this.#isReady) return;
     this.#rateLimiter.countInflatedBytes(size);
     if (this.#isTooFast()) this.#protocol.stopReceiving();
   }
 
   receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#resume === undefined) this.pushChunk(bytes, start, end);
-    else this.#resume.receiveMessageChunk(bytes, start, end);
+    if (this.#layer?.decodeStart === undefined) this.#pushChunk(bytes, start, end);
+    else this.#layer.decodeChunk!(bytes, start, end);
   }
 
   receiveMessageEnd(): void {
     this.#isArriving = false;
-    if (this.#resume === undefined) this.pushEnd();
-    else this.#resume.receiveMessageEnd();
+    if (this.#layer?.decodeStart === undefined) this.#receiveQueue.pushEnd();
+    else this.#layer.decodeEnd!();
     if (this.isFull) this.#protocol.stopReceiving();
   }
 
-  pushStart(type: MessageType): void {
+  #pushStart(type: MessageType): void {
     this.#receiveQueue.pushStart(type);
     if (this.isFull) this.#protocol.stopReceiving();
   }
 
-  pushChunk(bytes: Uint8Array, start: number, end: number): void {
+  #pushChunk(bytes: Uint8Array, start: number, end: number): void {
     this.#receiveQueue.pushChunk(bytes, start, end);
     if (this.isFull) this.#protocol.stopReceiving();
   }
 
-  pushEnd(): void {
-    this.#receiveQueue.pushEnd();
+  #tellDelivered(): void {
+    const layer = this.#layer;
+    if (layer?.delivered !== undefined) this.#callLayer(() => layer.delivered!());
   }
 
   messageTaken(): void {
-    this.#resume?.takeMessage();
+    this.#tellDelivered();
     if (this.#readOnTimer === undefined && this.#intake.isPaused && this.#callbacks === undefined) {
       this.#readOnLater();
     }
@@ -722,9 +812,11 @@ export class WebSocketConnection<Data>
         return rejected(this.#closedError());
       }
     }
+    const encoded = this.#encode(data);
+    if (encoded === undefined) return rejected(this.#closedError());
     // First, since `drain` may be called in between, and end the connection.
     this.#messagesSent++;
-    const sent = this.#sendQueue.send(this.#escape(data), options?.compress);
+    const sent = this.#sendQueue.send(encoded, options?.compress);
     return options === undefined ? sent : abortable(sent, options.signal);
   }
 
@@ -733,8 +825,10 @@ export class WebSocketConnection<Data>
     this.#topics?.flush();
     if (!this.isSendable) return "closed";
     if (!this.#sendQueue.hasRoomFor(data)) return "dropped";
+    const encoded = this.#encode(data);
+    if (encoded === undefined) return "closed";
     this.#messagesSent++;
-    this.#sendQueue.send(this.#escape(data));
+    this.#sendQueue.send(encoded);
     return this.#sendQueue.isAboveHighWater ? "queued" : "sent";
   }
 
@@ -756,12 +850,12 @@ export class WebSocketConnection<Data>
       checkCloseStatus(brokenStatus(options));
     }
     this.#topics?.flush();
-    if (!this.isSendable) {
+    const prefix = this.isSendable ? this.#encodeStart(type) : undefined;
+    if (prefix === undefined) {
       const error = this.#closedError();
       callHook(() => stream.cancel(error), () => {});
       return rejected(error);
     }
-    const prefix = this.#resumable === undefined ? "" : ESCAPE;
     const sent = sendFragments(this.#sendQueue, type, stream, options ?? {}, prefix, this);
     sent.catch(() => {});
     return sent;
@@ -779,10 +873,6 @@ export class WebSocketConnection<Data>
       ? this.#closeInfo
       : closeStatusOf(error);
     this.breakOff(status ?? brokenStatus(options));
-  }
-
-  #escape(data: Sendable): Sendable {
-    return this.#resumable === undefined ? data : escapeMessage(data);
   }
 
   get writable(): WritableStream<Sendable> {
@@ -848,7 +938,7 @@ export class WebSocketConnection<Data>
     return this.#subscriber ??= new ConnectionSubscriber(
       this.#sendQueue,
       this.#info.compression,
-      this.#resumable,
+      this.#info.past as SubscriberPast | undefined,
       this.#owner.topics?.tally ?? new SharedTally(),
       this,
     );
@@ -861,7 +951,12 @@ export class WebSocketConnection<Data>
     return this.#intake.heldLength + this.#protocol.heldLength +
       this.#receiveQueue.heldSize + this.#sendQueue.heldSize + this.#info.request.heldSize +
       (this.#pings?.heldSize ?? 0) +
-      (this.#resumable?.heldSize ?? 0);
+      this.#layerSize();
+  }
+
+  #layerSize(): number {
+    const size = this.#layer?.heldSize ?? 0;
+    return Number.isSafeInteger(size) ? size : 0;
   }
 
   /** The same, without the part of a read that waits for its turn: nobody is closed for that. */
@@ -938,7 +1033,7 @@ export class WebSocketConnection<Data>
       this.#receiveQueue.failArriving(this.#lazyClosedError());
       this.#receiveQueue.clear();
       this.#writable?.fail(this.#closedError());
-      this.#resumable?.forget();
+      this.#closeLayer();
       this.#sendQueue.finish(() => {
         this.#protocol.sendClose(this.#closeInfo!);
         this.#sendQueue.requestFlush();
@@ -1012,8 +1107,7 @@ export class WebSocketConnection<Data>
     this.#isClosed = true;
     this.#intake.stop();
     this.#keepAlive?.stop();
-    this.#resumable?.stop();
-    this.#resumable?.forget();
+    this.#closeLayer();
     this.#settings.clock.clearTimeout(this.#closeTimer);
     this.#settings.clock.clearTimeout(this.#rateTimer);
     clearTimeout(this.#readOnTimer);
@@ -1042,7 +1136,7 @@ export class WebSocketConnection<Data>
   }
 
   #callClose(): void {
-    if (this.#callbacks?.close !== undefined && this.#isGreeted()) {
+    if (this.#callbacks?.close !== undefined && this.#isReady) {
       this.#call(this.#callbacks.close, this.#closeInfo!);
     }
   }
@@ -1304,4 +1398,8 @@ function isCloseStatus(end: End | undefined): end is CloseStatus {
 /** How a connection ends that sees no Close frame (RFC 6455, section 7.1.5). */
 function abnormalClosure(initiator: CloseInfo["initiator"], reason: string): CloseInfo {
   return { closeCode: CloseCode.AbnormalClosure, reason, wasClean: false, initiator };
+}
+
+function sizeOf(data: Message): number {
+  return typeof data === "string" ? textSize(data) : data.length;
 }

@@ -23,6 +23,7 @@ import { encodeRefusal } from "../http1/encode_response.ts";
 import { encodeSwitchingProtocols } from "../handshake/create_response.ts";
 import { entries } from "../http1/field_line.ts";
 import { selectSubprotocol } from "../handshake/subprotocol.ts";
+import { ServerLayer } from "../resume/server_layer.ts";
 import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
 import { ChannelWriter, PIECE_SIZE } from "../http1/channel_writer.ts";
 import { checkAcceptance, checkResponse, isResponse } from "./answers.ts";
@@ -502,15 +503,19 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     this.#place?.leave();
     const received = this.#received;
     this.#releaseHeld();
+    const { handshakeTimeoutMs, connection: { clock } } = this.#settings;
+    const ownProtocol = ownString(protocol ?? "");
+    const layer = isResumable ? new ServerLayer(ownProtocol, handshakeTimeoutMs, clock) : undefined;
     this.#owner.acceptUpgrade(this, {
       channel: this.#channel,
       info: {
         request: new RetainedRequest(head, secure, request),
-        protocol: ownString(protocol ?? ""),
+        protocol: ownProtocol,
         extensions: deflate?.response ?? "",
         compression: deflate?.open(),
         data: acceptance.data as Data,
-        resume: isResumable ? { timeoutMs: this.#settings.handshakeTimeoutMs } : undefined,
+        layer,
+        past: layer,
       },
       response,
       received,

@@ -1,26 +1,22 @@
-import type { MessageType } from "../protocol/message_receiver.ts";
-import type { Position } from "../resume/position.ts";
-import type { ResumeState } from "../resume/resume_state.ts";
-import { type Note, parseServerMessage, type ServerMessage } from "../resume/subprotocol.ts";
-import { MessageTooBigError } from "../errors.ts";
-import type { Message } from "./connection.ts";
 import { concatBytes } from "../codec/concat_bytes.ts";
+import type { Message } from "../connection/connection.ts";
+import type { LayerConnection, MessageLayer } from "../connection/message_layer.ts";
+import { MessageTooBigError } from "../errors.ts";
+import type { MessageType } from "../protocol/message_receiver.ts";
+import type { Position } from "./position.ts";
+import type { ResumeState } from "./resume_state.ts";
+import {
+  MAX_HEADER_SIZE,
+  type Note,
+  parseServerMessage,
+  type ServerMessage,
+} from "./subprotocol.ts";
 
 /** How many notes may wait for the program to take the messages before them. */
 const MAX_NOTES = 100;
 
 const EMPTY = new Uint8Array(0);
 const encoder = new TextEncoder();
-
-/** What takes the program's part of messages that are received as streams. */
-export interface StreamedPart {
-  /** A message begins. */
-  pushStart(type: MessageType): void;
-  /** More of its body has arrived. */
-  pushChunk(bytes: Uint8Array, start: number, end: number): void;
-  /** It is whole. */
-  pushEnd(): void;
-}
 
 /** A message of the program, or a note, in the order they came. */
 interface Item {
@@ -36,10 +32,11 @@ interface Item {
  * A client's side of `sluice.resume.v1`: takes the headers off what is received, and notes how far the
  * program got, which has a message once it is given it as a whole.
  */
-export class ResumeReceiver {
+export class ClientLayer implements MessageLayer {
   readonly #state: ResumeState;
-  readonly #part: StreamedPart;
-  readonly #maxMessageSize: number;
+  readonly #maxPartSize: number;
+  #conn!: LayerConnection;
+  #isReturning = false;
   readonly #items: Item[] = [];
   #noteCount = 0;
   #type: MessageType = "text";
@@ -51,10 +48,34 @@ export class ResumeReceiver {
   #arrivedSize = 0;
 
   /** @param maxMessageSize The most bytes of the program's part of a message. */
-  constructor(state: ResumeState, part: StreamedPart, maxMessageSize: number) {
+  constructor(state: ResumeState, maxMessageSize: number) {
     this.#state = state;
-    this.#part = part;
-    this.#maxMessageSize = maxMessageSize;
+    this.#maxPartSize = maxMessageSize;
+  }
+
+  get maxMessageSize(): number {
+    const withHeader = this.#maxPartSize + MAX_HEADER_SIZE;
+    return Number.isSafeInteger(withHeader) ? withHeader : Infinity;
+  }
+
+  /** Whether too many notes wait, which the queue of messages does not count. */
+  get isFull(): boolean {
+    return this.#noteCount >= MAX_NOTES;
+  }
+
+  /** Whether the client told the server of an earlier connection. */
+  get isReturning(): boolean {
+    return this.#isReturning;
+  }
+
+  start(conn: LayerConnection): void {
+    this.#conn = conn;
+    conn.send(this.#state.begin(() => conn.dropReceived()));
+    this.#isReturning = this.#state.isReturning;
+  }
+
+  opened(): void {
+    this.#state.tellLost();
   }
 
   /**
@@ -63,7 +84,7 @@ export class ResumeReceiver {
    * @returns The program's part; `undefined` where there is none.
    * @throws {ProtocolError} Where its header is malformed, or that part is too large.
    */
-  receiveMessage(data: Message): Message | undefined {
+  decode(data: Message): Message | undefined {
     const message = parseServerMessage(data, true)!;
     if (message.kind === "note") {
       this.#addNote(message.note);
@@ -72,13 +93,13 @@ export class ResumeReceiver {
     const part = message.start === 0 ? data : data.slice(message.start);
     // A UTF-16 code unit has three bytes of UTF-8 at most.
     if (typeof part !== "string") this.#checkSize(part.length);
-    else if (part.length * 3 > this.#maxMessageSize) this.#checkSize(encoder.encode(part).length);
+    else if (part.length * 3 > this.#maxPartSize) this.#checkSize(encoder.encode(part).length);
     this.#add(message, true);
     return part;
   }
 
   /** Takes the beginning of a message that is received as a stream. */
-  receiveMessageStart(type: MessageType): void {
+  decodeStart(type: MessageType): void {
     this.#type = type;
     this.#beginning = EMPTY;
   }
@@ -88,7 +109,7 @@ export class ResumeReceiver {
    *
    * @throws {ProtocolError} Where its header is malformed, or it has become too large.
    */
-  receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void {
+  decodeChunk(bytes: Uint8Array, start: number, end: number): void {
     if (this.#beginning === undefined) {
       this.#pushChunk(bytes, start, end);
       return;
@@ -104,30 +125,19 @@ export class ResumeReceiver {
    *
    * @throws {ProtocolError} Where its header is malformed.
    */
-  receiveMessageEnd(): void {
+  decodeEnd(): void {
     if (this.#beginning !== undefined) this.#parseBeginning(true);
     const item = this.#arriving;
     this.#arriving = undefined;
     if (item === undefined) return;
     item.isWhole = true;
-    this.#part.pushEnd();
+    this.#conn.pushEnd();
     this.#settle();
   }
 
-  /** Whether too many notes wait, which the queue of messages does not count. */
-  get isFull(): boolean {
-    return this.#noteCount >= MAX_NOTES;
-  }
-
-  /** Notes that the program has the connection: it is told what was missed, as far as it is known. */
-  tellLost(): void {
-    this.#state.tellLost();
-  }
-
-  /** Notes that the program is given the next message. */
-  takeMessage(): void {
+  delivered(): void {
     // Before the messages that come behind.
-    this.tellLost();
+    this.#state.tellLost();
     const item = this.#items.find(({ note, isTaken }) => note === undefined && !isTaken);
     if (item === undefined) return;
     item.isTaken = true;
@@ -145,17 +155,17 @@ export class ResumeReceiver {
     }
     this.#arriving = this.#add(message, false);
     this.#arrivedSize = 0;
-    this.#part.pushStart(this.#type);
+    this.#conn.pushStart(this.#type);
     if (bytes.length > message.start) this.#pushChunk(bytes, message.start, bytes.length);
   }
 
   #pushChunk(bytes: Uint8Array, start: number, end: number): void {
     this.#checkSize(this.#arrivedSize += end - start);
-    this.#part.pushChunk(bytes, start, end);
+    this.#conn.pushChunk(bytes, start, end);
   }
 
   #checkSize(size: number): void {
-    if (size > this.#maxMessageSize) throw new MessageTooBigError(size, this.#maxMessageSize);
+    if (size > this.#maxPartSize) throw new MessageTooBigError(size, this.#maxPartSize);
   }
 
   #add(message: ServerMessage, isWhole: boolean): Item {
