@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { ServerProcess } from "../stress/server_process.ts";
+import { ServerProcess } from "../endurance/rig/server_process.ts";
 import { TestProcess } from "../support/child_process.ts";
 import { findNode } from "../support/find_node.ts";
 

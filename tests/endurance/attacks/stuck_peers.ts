@@ -1,0 +1,162 @@
+/**
+ * Clients that don't do their part, or do it slowly.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { clientFrame } from "../../support/raw_client.ts";
+import { REFERENCE_OPCODES } from "../../support/reference_frames.ts";
+import type { Attack } from "./attack.ts";
+import type { Attacker, Target } from "./target.ts";
+
+const { text, binary } = REFERENCE_OPCODES;
+
+/** The default of `closeTimeoutMs`. */
+const CLOSE_MS = 5_000;
+/** The defaults of `keepAlive.intervalMs` and `.timeoutMs`, and some. */
+const SILENCE_MS = 40_000;
+const BEAT_MS = 100;
+
+/** Sends Pings until the connection is gone. */
+async function pingUntilGone(target: Target, attacker: Attacker): Promise<void> {
+  const endsAt = performance.now() + 5 * CLOSE_MS;
+  while (!attacker.isClosed) {
+    assert(performance.now() < endsAt, "traffic extends the deadline");
+    attacker.sendPing("wait!");
+    await target.wait(BEAT_MS);
+  }
+}
+
+/** The attacks. */
+export const stuckPeers: readonly Attack[] = [
+  {
+    name: "the server's Close is not answered, but pinged at",
+    outcome: "dropped after 5 seconds",
+    deadlineMs: CLOSE_MS,
+    async run(target) {
+      await target.crowd(20, async () => {
+        const attacker = await target.open();
+        attacker.sendText("be closed");
+        assertEquals((await attacker.readClose())[0], 1000);
+        await pingUntilGone(target, attacker);
+      });
+    },
+  },
+  {
+    name: "a broken frame, and traffic instead of the end",
+    outcome: "Close with 1002, and dropped after 5 seconds",
+    deadlineMs: CLOSE_MS,
+    async run(target) {
+      await target.crowd(20, async () => {
+        const attacker = await target.open();
+        attacker.sendFrame({ opcode: text, rsv: 4 });
+        assertEquals((await attacker.readClose())[0], 1002);
+        await pingUntilGone(target, attacker);
+      });
+    },
+  },
+  {
+    name: "the FIN behind the closing handshake is withheld",
+    outcome: "dropped after 5 seconds",
+    deadlineMs: CLOSE_MS,
+    async run(target) {
+      await target.crowd(20, async () => {
+        const attacker = await target.open();
+        attacker.sendClose(1000);
+        assertEquals((await attacker.readClose())[0], 1000);
+        await attacker.readToEnd();
+        assert(attacker.hasEnded);
+        await pingUntilGone(target, attacker);
+      });
+    },
+  },
+  {
+    name: "the Close is not read, nor what is before it",
+    outcome: "dropped after 5 seconds",
+    deadlineMs: CLOSE_MS,
+    async run(target) {
+      await target.crowd(5, async () => {
+        const attacker = await target.open();
+        attacker.socket.pause();
+        const frame = clientFrame({ opcode: binary, payload: new Uint8Array(100_000) });
+        for (let i = 0; i < 3; i++) attacker.send(frame);
+        attacker.sendText("be closed");
+        await target.wait(2 * CLOSE_MS);
+        attacker.socket.resume();
+        await attacker.readToEnd();
+      });
+    },
+  },
+  {
+    name: "silence",
+    outcome: "dropped after 40 seconds: no answer to a Ping",
+    deadlineMs: SILENCE_MS,
+    async run(target) {
+      await target.crowd(50, async () => {
+        const attacker = await target.open();
+        await target.wait(SILENCE_MS - CLOSE_MS);
+        assert(!attacker.isClosed && !attacker.hasEnded, "dropped too early");
+        await attacker.readToEnd();
+        // Behind the Ping there is no Close: nobody would read it.
+        assert(attacker.receivedSize < 200);
+      });
+    },
+  },
+  {
+    name: "Pings for ever, and nothing else",
+    outcome: "answered: a client may stay",
+    deadlineMs: SILENCE_MS,
+    async run(target) {
+      await target.crowd(20, async () => {
+        const attacker = await target.open();
+        for (let ms = 0; ms < SILENCE_MS + CLOSE_MS; ms += 1_000) {
+          attacker.sendPing("still here");
+          await target.wait(1_000);
+        }
+        await target.assertServed(attacker);
+      });
+    },
+  },
+  {
+    name: "echoes that are read slowly",
+    outcome: "read as slowly, and lost by nobody",
+    deadlineMs: SILENCE_MS,
+    async run(target) {
+      await target.crowd(5, async () => {
+        const attacker = await target.open();
+        attacker.socket.pause();
+        const size = 100_000;
+        const count = 40;
+        const frame = clientFrame({ opcode: binary, payload: new Uint8Array(size) });
+        for (let i = 0; i < count; i++) attacker.send(frame);
+        for (let i = 0; i < count; i++) {
+          attacker.socket.resume();
+          assertEquals((await target.readMessage(attacker)).length, size);
+          attacker.socket.pause();
+          await target.wait(750);
+        }
+        attacker.socket.resume();
+        await target.assertServed(attacker);
+      });
+    },
+  },
+  {
+    name: "echoes that are never read",
+    outcome: "waited for, for as long as the client's system says that it is there",
+    deadlineMs: SILENCE_MS,
+    async run(target) {
+      await target.crowd(3, async () => {
+        const attacker = await target.open();
+        attacker.socket.pause();
+        const frame = clientFrame({ opcode: binary, payload: new Uint8Array(100_000) });
+        for (let i = 0; i < 100; i++) attacker.send(frame);
+        await target.wait(SILENCE_MS + CLOSE_MS);
+        attacker.socket.resume();
+        for (let i = 0; i < 100; i++) {
+          assertEquals((await target.readMessage(attacker)).length, 100_000);
+        }
+      });
+    },
+  },
+];

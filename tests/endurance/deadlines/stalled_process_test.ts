@@ -1,0 +1,113 @@
+// @waits
+
+import { assertEquals } from "@std/assert";
+import { describe, it } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { skip, TIMEOUT_MS } from "../rig/scale.ts";
+import { decodeUtf8 } from "../../support/raw_client.ts";
+import { REFERENCE_OPCODES } from "../../support/reference_frames.ts";
+import { ServerProcess } from "../rig/server_process.ts";
+import { type Attacker, Target } from "../attacks/target.ts";
+
+/** After so long a peer counts as silent. */
+const SILENCE_MS = 2_000;
+const TIMES = 2;
+/** How long the server stalls, each time. */
+const STALL_MS = 1.5 * SILENCE_MS;
+
+/** What a client takes to answer a Ping: so there are always some that are not answered yet. */
+const ANSWER_MS = SILENCE_MS / 4;
+const CLIENTS = 20;
+
+/** A client that answers, after a while. */
+class Client {
+  readonly #client: Attacker;
+  #onText: (text: string) => void = () => {};
+  isClosed = false;
+
+  constructor(client: Attacker) {
+    this.#client = client;
+    void this.#run();
+  }
+
+  /** Sends a text, and gives what comes back. */
+  echo(text: string): Promise<string> {
+    return new Promise((resolve) => {
+      this.#onText = resolve;
+      this.#client.sendText(text);
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { text, ping } = REFERENCE_OPCODES;
+    try {
+      for (;;) {
+        const { opcode, payload } = await this.#client.readFrame();
+        if (opcode === text) this.#onText(decodeUtf8(payload));
+        else if (opcode === ping) {
+          void setTimeout(ANSWER_MS).then(() => this.#client.sendPong(decodeUtf8(payload)));
+        }
+      }
+    } catch {
+      this.isClosed = true;
+    }
+  }
+}
+
+async function openClients(target: Target): Promise<Client[]> {
+  const clients: Client[] = [];
+  while (clients.length < CLIENTS) {
+    clients.push(new Client(await target.open()));
+    // Each is at another place between two Pings.
+    await setTimeout(SILENCE_MS / CLIENTS);
+  }
+  return clients;
+}
+
+/** The ways to stall a server for {@linkcode STALL_MS}. */
+const STALLS: [name: string, stall: (server: ServerProcess, target: Target) => Promise<void>][] = [
+  ["its process is stopped", async (server) => {
+    server.signal("SIGSTOP");
+    await setTimeout(STALL_MS);
+    server.signal("SIGCONT");
+  }],
+  // Its timers are due before it looks for what has arrived.
+  ["its program does not return", async (_server, target) => {
+    (await target.open()).sendText(`stall for ${STALL_MS}`);
+    await setTimeout(STALL_MS);
+  }],
+];
+
+describe("a server that stalls keeps all its clients but the silent ones", () => {
+  for (const [name, stall] of STALLS) {
+    it(name, { skip, timeout: TIMEOUT_MS }, async () => {
+      const script = new URL("../rig/arena_server.ts", import.meta.url);
+      const server = await ServerProcess.start(script, [
+        "callback",
+        "--silence-ms",
+        `${SILENCE_MS}`,
+      ]);
+      const target = new Target({ port: server.port });
+      try {
+        const clients = await openClients(target);
+        for (let i = 0; i < TIMES; i++) {
+          const silent = await target.open();
+          await stall(server, target);
+          await setTimeout(SILENCE_MS);
+          assertEquals(
+            clients.filter(({ isClosed }) => isClosed).length,
+            0,
+            "clients were dropped",
+          );
+          for (const client of clients) assertEquals(await client.echo(`time ${i}`), `time ${i}`);
+          await silent.readToEnd();
+        }
+        target.reset();
+        await server.stop();
+      } finally {
+        target.reset();
+        server.kill();
+      }
+    });
+  }
+});
