@@ -12,7 +12,9 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const CLIENTS = fileURLToPath(new URL("../../tests/endurance/memory/tls_clients.ts", import.meta.url));
+const CLIENTS = fileURLToPath(
+  new URL("../../tests/endurance/memory/tls_clients.ts", import.meta.url),
+);
 const SERVER = fileURLToPath(new URL("server.ts", import.meta.url));
 const KINDS = { "FIN at once": 1_000, "plain HTTP": 1_000, "a handshake, and an end": 300 };
 const ROUNDS = 5;

@@ -4,10 +4,10 @@ import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { connect } from "../../src/runtimes/shared/client.ts";
 import type { Connection, PresentMember } from "../../mod.ts";
-import { type ForeignModule, TestProcess } from "../support/child_process.ts";
+import { type Module, TestProcess } from "../support/child_process.ts";
 import { type Kind, natsKinds, type RealBroker, redisKinds, untilAnswered } from "./real_broker.ts";
 import { Member, ROOM } from "./room.ts";
-import { onThreeRuntimes } from "./three_runtimes.ts";
+import { onThreeRuntimes } from "../support/installed_runtimes.ts";
 
 /** Long enough for a busy machine, where nobody is to be taken for gone. */
 const LONG_MS = 60_000;
@@ -37,7 +37,7 @@ class ProcessMember {
   #client!: Connection;
   #answers: ((text: string) => void)[] = [];
 
-  constructor(real: RealBroker, module: URL | ForeignModule, ttlMs: number) {
+  constructor(real: RealBroker, module: URL | Module, ttlMs: number) {
     this.child = new TestProcess(module, real.word, `${real.port}`, `${ttlMs}`);
   }
 

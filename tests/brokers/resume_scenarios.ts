@@ -13,7 +13,7 @@ import { Waiter } from "../support/waiter.ts";
 import type { Kind, RealBroker } from "./real_broker.ts";
 import { ResumingClient } from "./resuming_client.ts";
 import { ROOM } from "./room.ts";
-import { onThreeRuntimes } from "./three_runtimes.ts";
+import { onThreeRuntimes } from "../support/installed_runtimes.ts";
 
 /** A server, and what it was told of its broker. */
 interface Host {

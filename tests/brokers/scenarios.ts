@@ -9,7 +9,7 @@ import { assert, assertEquals, assertGreater, assertLess, assertMatch } from "@s
 import { connect } from "../../src/runtimes/shared/client.ts";
 import type { Connection, LagPolicy, Message, ServeOptions, Subscription } from "../../mod.ts";
 import { TestProcess } from "../support/child_process.ts";
-import { onThreeRuntimes } from "./three_runtimes.ts";
+import { onThreeRuntimes } from "../support/installed_runtimes.ts";
 import { type Kind, type RealBroker, untilAnswered } from "./real_broker.ts";
 import { Member, ROOM } from "./room.ts";
 

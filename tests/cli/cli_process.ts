@@ -5,10 +5,9 @@ import { moduleCommand } from "../support/child_process.ts";
 import { Waiter } from "../support/waiter.ts";
 
 /** The command with which the client runs on the runtime that the test runs on. */
-export const CLI_COMMAND: readonly string[] = [
-  process.execPath,
-  ...moduleCommand(new URL("../../src/cli/main.ts", import.meta.url)),
-];
+export const CLI_COMMAND: readonly string[] = moduleCommand({
+  url: new URL("../../src/cli/main.ts", import.meta.url),
+});
 
 /** The client in a process of its own. */
 export class CliProcess {

@@ -1,6 +1,5 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect, reconnecting } from "../../src/runtimes/shared/client.ts";
 import type { ConnectOptions } from "../../src/client/options.ts";
@@ -9,10 +8,9 @@ import { type Handler, serve, type ServeOptions } from "../../mod.ts";
 import { canCount, countSettledSockets, untilSockets } from "../runtimes/descriptors.ts";
 import { withFolder } from "../runtimes/server.ts";
 import { skipUnless } from "../support/skip.ts";
+import { certificate } from "../support/tls.ts";
 
-const pem = (name: string) =>
-  readFileSync(new URL(`../support/tls/${name}`, import.meta.url), "utf8");
-const tls = { cert: pem("cert.pem"), key: pem("key.pem") };
+const tls = certificate;
 const skip = skipUnless(canCount, "needs /proc to count descriptors: Linux");
 const MiB = 1024 * 1024;
 

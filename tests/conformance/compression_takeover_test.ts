@@ -1,3 +1,4 @@
-import { describeCompressedEcho } from "./compressed_echo.ts";
+import { COMPRESSION_SECTIONS } from "./cases/mod.ts";
+import { describeEcho } from "./describe_echo.ts";
 
-describeCompressedEcho("takeover");
+describeEcho("compression, takeover,", COMPRESSION_SECTIONS, "takeover");

@@ -1,36 +1,4 @@
-import { after, before, describe, it } from "node:test";
-import { assertEquals } from "@std/assert";
 import { SECTIONS } from "./cases/mod.ts";
-import { clientOf } from "./client.ts";
-import { ECHO_STYLES, type EchoProcess, startEcho } from "./echo_process.ts";
-import { runSections } from "./run_case.ts";
+import { describeEcho } from "./describe_echo.ts";
 
-// A little less than the example's deadline for the closing handshake, 5 s.
-const SLOW_MS = 4500;
-
-for (const style of ECHO_STYLES) {
-  describe(`conformance of the echo example, style ${style}`, () => {
-    let server: EchoProcess | undefined;
-
-    before(async () => {
-      server = await startEcho(style);
-    });
-
-    // Whatever a test before has done, the process ends with the file.
-    after(async () => {
-      await server?.stop();
-    });
-
-    for (const section of SECTIONS) {
-      it(section.name, async () => {
-        const results = await runSections(clientOf(server!.url), [section], { slowMs: SLOW_MS });
-        const failed = results.filter(({ failure }) => failure !== undefined);
-        assertEquals(failed.map(({ id, name, failure }) => `${id} ${name}: ${failure}`), []);
-      });
-    }
-
-    it("ends in order, without a word on its standard error", async () => {
-      assertEquals(await server!.stop(), { exitCode: 0, stderr: "" });
-    });
-  });
-}
+describeEcho("conformance", SECTIONS);

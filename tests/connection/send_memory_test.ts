@@ -1,20 +1,9 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
+import { collect } from "../support/collect_garbage.ts";
 import { turn } from "../support/turn.ts";
 import { Source } from "./source.ts";
 import { type Ends, withConnection, withStalledClient } from "./with_connection.ts";
-
-interface Collectors {
-  gc?(): void;
-  Bun?: { gc(isSynchronous: boolean): void };
-}
-
-const { gc, Bun } = globalThis as Collectors;
-
-function collectGarbage(): void {
-  if (Bun !== undefined) Bun.gc(true);
-  else gc!();
-}
 
 const COUNT = 20;
 const SIZE = 50_000;
@@ -30,14 +19,14 @@ function createMessages(): { messages: Uint8Array[]; alive: () => number } {
 async function assertGivenBack(alive: () => number): Promise<void> {
   for (let i = 0; i < 100 && alive() > COUNT / 4; i++) {
     await turn();
-    collectGarbage();
+    collect();
   }
   assert(alive() <= COUNT / 4, `${alive()} of ${COUNT} messages are still held`);
 }
 
 async function assertHeld(alive: () => number): Promise<void> {
   await turn();
-  collectGarbage();
+  collect();
   assertEquals(alive(), COUNT);
 }
 

@@ -1,12 +1,11 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertMatch } from "@std/assert";
-import { execFile, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { replacePorts } from "../../tools/example_ports.ts";
 import { extractExamples } from "../../tools/extract_examples.ts";
-import { moduleCommand } from "../support/child_process.ts";
+import { TestProcess } from "../support/child_process.ts";
 import { skipUnless } from "../support/skip.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -14,8 +13,7 @@ const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 const skip = skipUnless(hasOpenssl, "needs openssl: apt-get install openssl");
 
 /** Connects by the TLS that the runtime has of its own, which may be stricter than that of Sluice's client. */
-const OWN_CLIENT = `import process from "node:process";
-import { readFile } from "node:fs/promises";
+const OWN_CLIENT = `import { readFile } from "node:fs/promises";
 import { connect as connectTls } from "node:tls";
 
 async function connect(port) {
@@ -52,17 +50,9 @@ describe("the guide to TLS", () => {
       const main = 'await import("./server.ts");\nawait import("./client.ts");\n' +
         `await connect(${port});\nprocess.exit(0);\n`;
       await writeFile(`${folder}/main.ts`, `${OWN_CLIENT}${main}`);
-      const args = moduleCommand(pathToFileURL(`${folder}/main.ts`));
-      const [error, stdout] = await new Promise<[Error | null, string]>((resolve) => {
-        execFile(
-          process.execPath,
-          args,
-          { cwd: folder },
-          (error, stdout) => resolve([error, stdout]),
-        );
-      });
-      assertEquals(error, null);
-      assertMatch(stdout, /^\d[\d.]*\s*$/);
+      const program = new TestProcess({ url: pathToFileURL(`${folder}/main.ts`), cwd: folder });
+      assertEquals(await program.ended, 0, program.errors);
+      assertMatch(program.printed, /^\d[\d.]*\s*$/);
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -1,4 +1,4 @@
-import { type ForeignModule, TestProcess } from "../support/child_process.ts";
+import { type Module, TestProcess } from "../support/child_process.ts";
 
 /** The module that serves the chat. */
 export const CHAT_SERVER: URL = new URL("../../examples/chat/server.ts", import.meta.url);
@@ -8,7 +8,7 @@ export class ChatProcess extends TestProcess {
   readonly #ports: number;
 
   /** @param ports Those of its servers; 0 is any. */
-  constructor(ports: number[], flags: string[], module: URL | ForeignModule = CHAT_SERVER) {
+  constructor(ports: number[], flags: string[], module: URL | Module = CHAT_SERVER) {
     super(module, ...ports.map((port) => `--port=${port}`), ...flags);
     this.#ports = ports.length;
   }

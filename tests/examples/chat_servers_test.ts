@@ -8,7 +8,7 @@ import {
   redisKinds,
   untilAnswered,
 } from "../brokers/real_broker.ts";
-import { onThreeRuntimes } from "../brokers/three_runtimes.ts";
+import { onThreeRuntimes } from "../support/installed_runtimes.ts";
 import { ChatClient } from "./chat_client.ts";
 import { CHAT_SERVER, ChatProcess } from "./chat_process.ts";
 

@@ -6,13 +6,12 @@
 
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { CompressionOptions, ConnectionCallbacks, Handler, Message } from "../../mod.ts";
 import { type Ability, type Peer, RefusedError } from "./peer.ts";
 import { Stage } from "./stage.ts";
 import { streamOf } from "../support/stream_of.ts";
+import { certificate, tlsPath } from "../support/tls.ts";
 
 /** Only decides how soon a hang is seen. */
 const TIMEOUT_MS = 60_000;
@@ -129,12 +128,6 @@ async function echoSizes(stage: Stage, sizes: number[]): Promise<void> {
 }
 
 const SIZES = [0, 1, 125, 126, 127, 65_535, 65_536, MiB];
-
-// ---- TLS ----
-
-function tlsFile(name: string): string {
-  return fileURLToPath(new URL(`../support/tls/${name}`, import.meta.url));
-}
 
 const scenarios: Scenario[] = [
   {
@@ -501,10 +494,8 @@ const scenarios: Scenario[] = [
     name: "messages are echoed over TLS",
     isSecure: true,
     async run(stage) {
-      const cert = readFileSync(tlsFile("cert.pem"), "utf8");
-      const key = readFileSync(tlsFile("key.pem"), "utf8");
-      await stage.serve({ ...echo, tls: { cert, key } });
-      const { socket, conn } = await stage.pair({ certificateFile: tlsFile("cert.pem") });
+      await stage.serve({ ...echo, tls: certificate });
+      const { socket, conn } = await stage.pair({ certificateFile: tlsPath("cert.pem") });
       assertStringIncludes(conn.request.url, "https://127.0.0.1:");
       for (const message of SIZES.flatMap(bothOf)) {
         socket.send(message);
@@ -524,11 +515,9 @@ const scenarios: Scenario[] = [
     isHeavy: true,
     needs: ["full duplex over TLS"],
     async run(stage) {
-      const cert = readFileSync(tlsFile("cert.pem"), "utf8");
-      const key = readFileSync(tlsFile("key.pem"), "utf8");
       const limits = { maxMessageSize: 8 * MiB };
-      await stage.serve({ limits, tls: { cert, key } }, echoHandlers.messages);
-      const { socket, conn } = await stage.pair({ certificateFile: tlsFile("cert.pem") });
+      await stage.serve({ limits, tls: certificate }, echoHandlers.messages);
+      const { socket, conn } = await stage.pair({ certificateFile: tlsPath("cert.pem") });
       for (const message of bothOf(8 * MiB)) {
         socket.send(message);
         assertMessage(await socket.receive(), message);

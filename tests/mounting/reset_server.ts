@@ -8,22 +8,19 @@
  * Plain requests are answered a little later.
  */
 
-import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import process from "node:process";
 import { mount } from "../../src/runtimes/node/http.ts";
+import { certificate } from "../support/tls.ts";
 
 const [scheme, how] = process.argv.slice(2);
-const [cert, key] = ["cert.pem", "key.pem"].map((name) =>
-  readFileSync(new URL(`../support/tls/${name}`, import.meta.url), "utf8")
-);
 const chat = await mount({
   closeTimeoutMs: 200,
   handshakeTimeoutMs: 500,
   message: (conn, data) => conn.send(data),
 });
-const http = scheme === "https" ? createTlsServer({ cert, key }) : createServer();
+const http = scheme === "https" ? createTlsServer(certificate) : createServer();
 http.on("request", (_request, response) => setTimeout(() => response.end("plain"), 5));
 if (how === "by-hand") {
   http.on("upgrade", (request, socket, head) => {

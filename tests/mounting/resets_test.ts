@@ -2,7 +2,7 @@ import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { ServerProcess } from "../endurance/rig/server_process.ts";
 import { TestProcess } from "../support/child_process.ts";
-import { findNode } from "../support/find_node.ts";
+import { onNode } from "../support/installed_runtimes.ts";
 
 /** 56 clients each. */
 const ROUNDS = 5;
@@ -16,11 +16,7 @@ for (const scheme of ["http", "https"]) {
           how,
         ]);
         const clients = new TestProcess(
-          {
-            url: new URL("reset_clients.ts", import.meta.url),
-            runtime: "node",
-            executable: findNode(),
-          },
+          onNode(new URL("reset_clients.ts", import.meta.url)),
           String(server.port),
           scheme,
           String(ROUNDS),

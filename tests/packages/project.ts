@@ -5,22 +5,25 @@
  * @module
  */
 
-import { execFile, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { buildPackage } from "../../tools/npm.ts";
+import { moduleCommand, TestProcess } from "../support/child_process.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const NAME = "@sluice/websocket";
 /** On Windows, npm is a script of the shell. */
 const shell = process.platform === "win32";
 
-/** The environment without what npm tells the programs it starts, this test perhaps among them. */
+/** Leaves out what npm tells the programs it starts, this test perhaps among them. */
 function plainEnvironment(): Record<string, string | undefined> {
-  const own = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
-  return { ...Object.fromEntries(own), NO_COLOR: "1", FORCE_COLOR: undefined };
+  const names = Object.keys(process.env).filter((name) => /^npm_/i.test(name));
+  const none = Object.fromEntries(names.map((name) => [name, undefined]));
+  return { ...none, NO_COLOR: "1", FORCE_COLOR: undefined };
 }
 
 /** Whether there is an npm. */
@@ -53,7 +56,7 @@ export class Project {
     await writeFile(`${folder}/package.json`, JSON.stringify({ type: "module" }));
     const npm = async (...args: string[]) => {
       const options = ["--offline", "--no-audit", "--no-fund", "--cache", `${base}/cache`];
-      const { status, stdout, stderr } = await run("npm", [...args, ...options], folder);
+      const { status, stdout, stderr } = await run(["npm", ...args, ...options], folder, shell);
       if (status !== 0) throw new Error(`npm ${args[0]} ended with ${status}: ${stdout}${stderr}`);
       return stdout;
     };
@@ -91,7 +94,8 @@ export class Project {
 
   /** Runs a module. */
   run(module: string, ...args: string[]): Promise<Outcome> {
-    return run(process.execPath, [...runFlags(), module, ...args], this.folder);
+    const url = pathToFileURL(resolve(this.folder, module));
+    return run([...moduleCommand({ url }), ...args], this.folder);
   }
 
   /** Checks the types of files of the project; gives what is wrong with them, or `""`. */
@@ -134,18 +138,8 @@ export class Project {
   }
 }
 
-function runFlags(): string[] {
-  if ("Bun" in globalThis) return ["run"];
-  if ("Deno" in globalThis) return ["run", "--allow-all", "--no-check", "--quiet"];
-  return ["--disable-warning=ExperimentalWarning"];
-}
-
-function run(file: string, args: string[], cwd: string): Promise<Outcome> {
-  const { promise, resolve } = Promise.withResolvers<Outcome>();
-  const options = { cwd, env: plainEnvironment(), shell: shell && file === "npm" };
-  execFile(file, args, options, (error, stdout, stderr) => {
-    const status = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
-    resolve({ status, stdout, stderr });
-  });
-  return promise;
+async function run(command: string[], cwd: string, shell = false): Promise<Outcome> {
+  const program = new TestProcess({ command, cwd, env: plainEnvironment(), shell });
+  await program.ended;
+  return { status: program.status ?? -1, stdout: program.printed, stderr: program.errors };
 }

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type Connection, serve } from "../../mod.ts";
 import { reconnecting } from "../../src/runtimes/shared/client.ts";
+import { collect } from "../support/collect_garbage.ts";
 import { clientFrame, textFrame, utf8 } from "../support/raw_client.ts";
 import { deflateAlone } from "../support/reference_deflate.ts";
 import { concatBytes } from "../support/reference_frames.ts";
@@ -31,12 +32,11 @@ function helloOfSize(size: number): string {
 
 /** The heap that is in use, in bytes. */
 async function measureHeap(): Promise<number> {
-  const { gc, Bun } = globalThis as { gc?: () => void; Bun?: { gc(force: boolean): void } };
   for (let i = 0; i < 3; i++) {
-    (gc ?? (() => Bun!.gc(true)))();
+    collect();
     await settle();
   }
-  if (Bun === undefined) return process.memoryUsage().heapUsed;
+  if (!("Bun" in globalThis)) return process.memoryUsage().heapUsed;
   const { heapStats } = await import("bun:jsc" as string);
   return heapStats().heapSize;
 }

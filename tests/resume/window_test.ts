@@ -4,6 +4,7 @@ import { FakeClock } from "../../src/testing/fake_clock.ts";
 import { KeptMessages, TopicLog } from "../../src/topics/retention/retained_messages.ts";
 import { PublishedMessage } from "../../src/topics/fan_out/published_message.ts";
 import type { ResumeOptions } from "../../src/server/mod.ts";
+import { collect } from "../support/collect_garbage.ts";
 import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { ResumingClient } from "./resuming_client.ts";
@@ -251,8 +252,6 @@ describe("the memory that is kept", () => {
   });
 
   it("is that of the messages that there are: what is dropped is held by nobody", async () => {
-    const gc = globalThis as { gc?: () => void; Bun?: { gc(force: boolean): void } };
-    const collect = gc.gc ?? (() => gc.Bun!.gc(true));
     const { kept } = keep({ windowSize: 100_000 });
     const log = kept.open(new TopicLog("x", 1, 0));
     const messages: WeakRef<PublishedMessage>[] = [];

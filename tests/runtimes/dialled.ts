@@ -14,7 +14,8 @@ import type {
 import type { ChannelSource } from "./channel_contract.ts";
 import type { Peer, PeerProcess } from "./peer.ts";
 import { Recorder } from "./recorder.ts";
-import { certificate, type Transport, withFolder } from "./server.ts";
+import { type Transport, withFolder } from "./server.ts";
+import { certificate } from "../support/tls.ts";
 
 /** A handler of a channel to which nothing must happen. */
 export const unexpected: ByteChannelHandler = {

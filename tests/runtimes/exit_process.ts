@@ -11,7 +11,8 @@
 
 import process from "node:process";
 import { loadListen } from "../../src/runtimes/shared/runtime.ts";
-import { certificate, loopback } from "./server.ts";
+import { loopback } from "./server.ts";
+import { certificate } from "../support/tls.ts";
 
 const [mode, tls] = process.argv.slice(2);
 const listen = await loadListen();

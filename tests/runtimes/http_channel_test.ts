@@ -9,7 +9,8 @@ import type { Address } from "../../src/transport/byte_channel.ts";
 import { type ChannelSource, testWrites } from "./channel_contract.ts";
 import { PeerProcess } from "./peer.ts";
 import { Recorder } from "./recorder.ts";
-import { certificate, type Transport, withFolder } from "./server.ts";
+import { type Transport, withFolder } from "./server.ts";
+import { certificate } from "../support/tls.ts";
 
 const REQUEST = "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n";
 

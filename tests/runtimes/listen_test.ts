@@ -15,7 +15,8 @@ import type {
 import { ListenError } from "../../src/errors.ts";
 import { skipUnless } from "../support/skip.ts";
 import { PeerProcess } from "./peer.ts";
-import { certificate, loopback, otherKey, type Server, withFolder, withServer } from "./server.ts";
+import { loopback, otherKey, type Server, withFolder, withServer } from "./server.ts";
+import { certificate } from "../support/tls.ts";
 
 const listen = await loadListen();
 

@@ -4,33 +4,18 @@
  * @module
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
-import process from "node:process";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import type { Address } from "../../src/transport/byte_channel.ts";
-import { findNode } from "../support/find_node.ts";
+import { HelperProcess } from "../support/helper_process.ts";
+import { onNode } from "../support/installed_runtimes.ts";
 import type { PeerRequest, PeerState, PeerTarget } from "./peer_process.ts";
 
 /** The process that the peers of one test file live in. */
 export class PeerProcess {
-  readonly #child: ChildProcess;
-  readonly #answers = new Map<number, (state: PeerState) => void>();
-  readonly #exit: Promise<void>;
-  #seq = 0;
+  readonly #process: HelperProcess<PeerRequest, PeerState>;
   #id = 0;
 
   constructor() {
-    const script = fileURLToPath(new URL("peer_process.ts", import.meta.url));
-    this.#child = spawn(findNode(), ["--disable-warning=ExperimentalWarning", script], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    this.#exit = new Promise((resolve) => this.#child.on("exit", () => resolve()));
-    createInterface({ input: this.#child.stdout! }).on("line", (line) => {
-      const { seq, state } = JSON.parse(line) as { seq: number; state: PeerState };
-      this.#answers.get(seq)?.(state);
-      this.#answers.delete(seq);
-    });
+    this.#process = new HelperProcess(onNode(new URL("peer_process.ts", import.meta.url)));
   }
 
   /** Connects a peer; resolves when it is connected, or failed to. */
@@ -52,33 +37,22 @@ export class PeerProcess {
 
   /** Ends the process, and all peers with it. */
   async close(): Promise<void> {
-    this.#child.stdin!.end();
-    await this.#exit;
+    await this.#process.stop();
   }
 
   /** Has the process do nothing any more, until it is killed. */
   stop(): void {
-    // Not child.kill(): on Deno, that would be the last signal.
-    process.kill(this.#child.pid!, "SIGSTOP");
+    this.#process.suspend();
   }
 
   /** Ends the process at once, which can't clean anything up. */
   async kill(): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.#exit;
+    await this.#process.kill();
   }
 
   #create(): Peer {
     const id = this.#id++;
-    return new Peer((method, argument) => this.#ask(id, method, argument));
-  }
-
-  #ask(id: number, method: PeerRequest["method"], argument: unknown): Promise<PeerState> {
-    const request: PeerRequest = { seq: this.#seq++, id, method, argument };
-    const { promise, resolve } = Promise.withResolvers<PeerState>();
-    this.#answers.set(request.seq, resolve);
-    this.#child.stdin!.write(JSON.stringify(request) + "\n");
-    return promise;
+    return new Peer((method, argument) => this.#process.ask({ id, method, argument }));
   }
 }
 

@@ -1,20 +1,19 @@
 /**
- * The other end of the connections that the adapters' tests open: a process of Node, whichever
- * runtime the tests run on, told by lines of JSON what to do. `peer.ts` starts it.
+ * The other end of the connections that the tests of the runtimes open: a helper process, of Node
+ * whichever runtime the tests run on. `peer.ts` starts it.
  *
  * @module
  */
 
-import { readFileSync } from "node:fs";
 import { connect, createServer, type NetConnectOpts, type Socket } from "node:net";
 import process from "node:process";
-import { createInterface } from "node:readline";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
+import { answerRequests } from "../support/helper_process.ts";
+import { certificate } from "../support/tls.ts";
 import { patternBytes, PatternCheck } from "./pattern.ts";
 
 /** What the tests ask for. */
 export interface PeerRequest {
-  seq: number;
   /** Which socket. */
   id: number;
   method: Exclude<keyof PeerSocket, "state">;
@@ -49,12 +48,6 @@ export interface PeerTarget {
 
 const writeSize = 65_536;
 
-function certificate(): { cert: string; key: string } {
-  const read = (name: string) =>
-    readFileSync(new URL(`../support/tls/${name}`, import.meta.url), "utf8");
-  return { cert: read("cert.pem"), key: read("key.pem") };
-}
-
 class PeerSocket {
   #raw!: Socket;
   #socket!: Socket;
@@ -87,7 +80,7 @@ class PeerSocket {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (raw) => {
       server.close();
       if (!tls) return this.#accept(raw, raw, paused);
-      const tlsServer = createTlsServer(certificate());
+      const tlsServer = createTlsServer(certificate);
       tlsServer.on("secureConnection", (socket) => this.#accept(raw, socket, paused));
       tlsServer.emit("connection", raw);
     });
@@ -223,13 +216,10 @@ class PeerSocket {
 
 const sockets = new Map<number, PeerSocket>();
 
-async function answer({ seq, id, method, argument }: PeerRequest): Promise<void> {
+await answerRequests(async ({ id, method, argument }: PeerRequest) => {
   const socket = sockets.get(id) ?? new PeerSocket();
   sockets.set(id, socket);
   await socket[method](argument as never);
-  process.stdout.write(JSON.stringify({ seq, state: socket.state }) + "\n");
-}
-
-const lines = createInterface({ input: process.stdin });
-lines.on("line", (line) => void answer(JSON.parse(line)));
-lines.on("close", () => process.exit());
+  return socket.state;
+});
+process.exit();

@@ -4,28 +4,16 @@
  * @module
  */
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadListen } from "../../src/runtimes/shared/runtime.ts";
-import type {
-  ByteListener,
-  ListenTarget,
-  TlsCertificate,
-} from "../../src/transport/byte_channel.ts";
+import type { ByteListener, ListenTarget } from "../../src/transport/byte_channel.ts";
 import type { Peer, PeerProcess } from "./peer.ts";
 import type { PeerTarget } from "./peer_process.ts";
+import { certificate, readTls } from "../support/tls.ts";
 import { Recorder } from "./recorder.ts";
 
-const tlsFolder = new URL("../support/tls/", import.meta.url);
-
-/** Reads a file of the folder with the certificates of the tests. */
-export function readTls(name: string): string {
-  return readFileSync(new URL(name, tlsFolder), "utf8");
-}
-
-/** The certificate of the tests, and its key. */
-export const certificate: TlsCertificate = { cert: readTls("cert.pem"), key: readTls("key.pem") };
 /** A key that belongs to no certificate. */
 export const otherKey: string = readTls("other_key.pem");
 

@@ -9,7 +9,8 @@ import { skipUnless } from "../support/skip.ts";
 import { canCount, countSettledSockets, untilSockets } from "./descriptors.ts";
 import { unexpected } from "./dialled.ts";
 import { Recorder } from "./recorder.ts";
-import { certificate, loopback, otherKey, readTls } from "./server.ts";
+import { loopback, otherKey } from "./server.ts";
+import { certificate, readTls } from "../support/tls.ts";
 
 const { dial, startTls } = await loadDialer();
 const { signal } = new AbortController();

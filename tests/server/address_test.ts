@@ -5,7 +5,7 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { type Connection, serve } from "../../mod.ts";
 import type { ServeOptions, Server } from "../../src/server/mod.ts";
 import { connect } from "../../src/runtimes/shared/client.ts";
-import { certificate } from "../runtimes/server.ts";
+import { certificate } from "../support/tls.ts";
 import { skipUnless } from "../support/skip.ts";
 
 const hasIPv6 = Object.values(networkInterfaces()).flat().some((net) => net?.address === "::1");

@@ -24,6 +24,7 @@ import type {
   SubscribeOptions,
 } from "../../src/server/mod.ts";
 import { WebSocketServer } from "../../src/server/server.ts";
+import { collect } from "../support/collect_garbage.ts";
 import { clientFrame, utf8 } from "../support/raw_client.ts";
 import { concatBytes, REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { httpRequest, type RequestInit, upgradeRequest } from "../support/requests.ts";
@@ -336,21 +337,14 @@ const KINDS: Record<string, Kind> = {
   },
 };
 
-interface Collectors {
-  gc?(): void;
-  Bun?: { gc(isSynchronous: boolean): void };
-}
-
 async function measure(): Promise<{ heap: number; rss: number }> {
-  const { gc, Bun } = globalThis as Collectors;
   for (let i = 0; i < 5; i++) {
-    if (Bun !== undefined) Bun.gc(true);
-    else gc!();
+    collect();
     await setTimeout(10);
   }
   const { heapUsed, external, rss } = process.memoryUsage();
   // On Bun the heap is what is in use in all.
-  return { heap: Bun === undefined ? heapUsed + external : heapUsed, rss };
+  return { heap: "Bun" in globalThis ? heapUsed : heapUsed + external, rss };
 }
 
 async function run({ options = {}, request, hold, raw, count = 200 }: Kind): Promise<void> {

@@ -1,19 +1,12 @@
-import { execFile } from "node:child_process";
 import { describe, it } from "node:test";
-import process from "node:process";
-import { promisify } from "node:util";
-import { assert } from "@std/assert";
-import { moduleCommand } from "../support/child_process.ts";
-
-const run = promisify(execFile);
+import { assert, assertEquals } from "@std/assert";
+import { TestProcess } from "../support/child_process.ts";
 
 async function start(...args: string[]): Promise<string> {
-  const command = moduleCommand(new URL("held_memory_process.ts", import.meta.url));
-  // Bun needs no flag for it.
-  if ("Deno" in globalThis) command.splice(1, 0, "--v8-flags=--expose-gc");
-  else if (!("Bun" in globalThis)) command.unshift("--expose-gc");
-  const { stdout } = await run(process.execPath, [...command, ...args]);
-  return stdout;
+  const url = new URL("held_memory_process.ts", import.meta.url);
+  const measuring = new TestProcess({ url, collectsGarbage: true }, ...args);
+  assertEquals(await measuring.ended, 0, measuring.errors);
+  return measuring.printed;
 }
 
 /** On Bun the objects of requests are not a part of what its heap tells. */

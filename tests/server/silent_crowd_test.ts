@@ -1,6 +1,5 @@
 import { connect, type Socket } from "node:net";
 import { describe, it } from "node:test";
-import { readFileSync } from "node:fs";
 import { assert, assertEquals } from "@std/assert";
 import { serve } from "../../mod.ts";
 import type { ServerEvent } from "../../src/server/mod.ts";
@@ -8,12 +7,9 @@ import { NetSocket } from "../support/net_socket.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { withMemoryServer } from "../support/transports.ts";
+import { certificate } from "../support/tls.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
-
-const readTls = (name: string) =>
-  readFileSync(new URL(`../support/tls/${name}`, import.meta.url), "utf8");
-const certificate = { cert: readTls("cert.pem"), key: readTls("key.pem") };
 
 /** The first bytes of a TLS record that never becomes whole. */
 const HALF_A_HELLO = "\x16\x03\x01\x02\x00\x01";

@@ -1,9 +1,9 @@
 import { after, before, describe, it } from "node:test";
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { execFile } from "node:child_process";
-import process from "node:process";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { TestProcess } from "../support/child_process.ts";
+import { findInstalled } from "../support/installed_runtimes.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -18,15 +18,11 @@ const FILES: Record<string, string> = {
 
 /** Runs the runner on the folder; gives its status and what it printed. */
 async function runTests(folder: string, words: string[]): Promise<[number, string]> {
-  const denoFolder = `${root}node_modules/@deno/`;
-  const [platform] = await readdir(denoFolder);
-  const args = ["run", "-A", "tools/test.ts", "--folder", folder, "--deadline", "3", ...words];
-  const { promise, resolve } = Promise.withResolvers<[number, string]>();
-  const env = { ...process.env, NO_COLOR: "1" };
-  execFile(`${denoFolder}${platform}/deno`, args, { cwd: root, env }, (error, stdout) => {
-    resolve([error === null ? 0 : Number(error.code), stdout]);
-  });
-  return await promise;
+  const options = ["--folder", folder, "--deadline", "3", ...words];
+  const command = [findInstalled("deno"), "run", "-A", "tools/test.ts", ...options];
+  const program = new TestProcess({ command, cwd: root, env: { NO_COLOR: "1" } });
+  await program.ended;
+  return [program.status!, program.printed];
 }
 
 describe("tools/test.ts", () => {

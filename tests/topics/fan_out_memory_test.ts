@@ -9,6 +9,7 @@ import type {
 } from "../../src/transport/byte_channel.ts";
 import { WebSocketServer } from "../../src/server/server.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
+import { collect } from "../support/collect_garbage.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { settle } from "../support/turn.ts";
 
@@ -43,8 +44,7 @@ class StalledChannel implements ByteChannel {
 
 /** The bytes in use, whatever the runtime counts them as. */
 function usedMemory(): number {
-  (globalThis as { gc?: () => void }).gc?.();
-  (globalThis as { Bun?: { gc(force: boolean): void } }).Bun?.gc(true);
+  collect();
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
 }

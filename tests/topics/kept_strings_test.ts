@@ -6,7 +6,7 @@
 
 import { describe, it } from "node:test";
 import { assert } from "@std/assert";
-import { collectGarbage } from "../endurance/soak/collect_garbage.ts";
+import { collectGarbage } from "../support/collect_garbage.ts";
 import type { Connection, ServeOptions } from "../../src/server/mod.ts";
 import type { WebSocketServer } from "../../src/server/server.ts";
 import { withMemoryServer } from "../support/transports.ts";

@@ -1,18 +1,16 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { readFileSync } from "node:fs";
 import { serve } from "../../../mod.ts";
 import type { Connection, ServeOptions, Server } from "../../../src/server/mod.ts";
+import { HelperProcess } from "../../support/helper_process.ts";
+import { onNode } from "../../support/installed_runtimes.ts";
 import { streamOf } from "../../support/stream_of.ts";
+import { certificate } from "../../support/tls.ts";
 import type { Setup } from "../../support/transports.ts";
 import { watch } from "../../support/watch.ts";
 import { Ledger } from "../rig/ledger.ts";
 import { AMOUNTS, messagesOf } from "./messages.ts";
-import { SlowReaders } from "./slow_reader.ts";
-
-function readTls(name: string): string {
-  return readFileSync(new URL(`../../support/tls/${name}`, import.meta.url), "utf8");
-}
+import type { Job, Outcome } from "./slow_reader_process.ts";
 
 /** What a program does when its client asks: it sends much, and waits for none of it. */
 function sendMuch(conn: Connection, size: number, ledger: Ledger): void {
@@ -73,11 +71,11 @@ const NAMES = Object.keys(createPrograms(new Ledger(), () => {}));
 
 for (const tls of [false, true]) {
   describe(`a slow reader that sends all the while, over ${tls ? "TLS" : "TCP"}`, () => {
-    let readers: SlowReaders;
+    let readers: HelperProcess<Job, Outcome>;
     before(() => {
-      readers = new SlowReaders();
+      readers = new HelperProcess(onNode(new URL("slow_reader_process.ts", import.meta.url)));
     });
-    after(() => readers.close());
+    after(() => readers.stop());
 
     for (
       const end of ["the server closes", "the client closes", "the server is shut down"] as End[]
@@ -109,7 +107,7 @@ for (const tls of [false, true]) {
         ...programs[name],
         port: 0,
         hostname: "127.0.0.1",
-        tls: tls ? { cert: readTls("cert.pem"), key: readTls("key.pem") } : undefined,
+        tls: tls ? certificate : undefined,
         limits: { sendQueueSize: Infinity },
         memoryBudget: false,
         onError: (error) => void errors.push(error),
@@ -123,14 +121,13 @@ for (const tls of [false, true]) {
       const closesFirst = end === "the client closes";
       const { port } = server.addr;
       const job = { port, tls, readSize, restMs, text: String(size), closesFirst };
-      const outcome = await readers.run(job);
+      const outcome = await readers.ask(job);
       // Everything has ended; where the test fails, it is to end all the same.
       const shutDown = watch(server.shutdown());
       const closeCode = { "the server closes": 4000, "the client closes": 1000 }[end as string] ??
         1001;
       const { sent, ...rest } = outcome;
       assertEquals(rest, {
-        id: outcome.id,
         size,
         fault: null,
         closeCode,

@@ -1,20 +1,18 @@
 import { after, before, describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { readFileSync } from "node:fs";
 import { TestProcess } from "../../support/child_process.ts";
+import { HelperProcess } from "../../support/helper_process.ts";
+import { onNode } from "../../support/installed_runtimes.ts";
+import { certificate } from "../../support/tls.ts";
 import { AMOUNTS } from "./messages.ts";
-import { SlowReaders } from "./slow_reader.ts";
-
-function readTls(name: string): string {
-  return readFileSync(new URL(`../../support/tls/${name}`, import.meta.url), "utf8");
-}
+import type { Job, Outcome } from "./slow_reader_process.ts";
 
 describe("a process that sends much, closes, and ends", () => {
-  let readers: SlowReaders;
+  let readers: HelperProcess<Job, Outcome>;
   before(() => {
-    readers = new SlowReaders();
+    readers = new HelperProcess(onNode(new URL("slow_reader_process.ts", import.meta.url)));
   });
-  after(() => readers.close());
+  after(() => readers.stop());
 
   for (const first of ["close", "shutdown"]) {
     for (const [how, last] of [["by process.exit()", "exit"], ["by itself", "end"]]) {
@@ -25,12 +23,12 @@ describe("a process that sends much, closes, and ends", () => {
               new URL("closing_process.ts", import.meta.url),
               last,
               first,
-              ...tls ? [readTls("cert.pem"), readTls("key.pem")] : [],
+              ...tls ? [certificate.cert, certificate.key] : [],
             );
             try {
               const port = Number((await server.untilPrinted(/port (\d+)/))[1]);
               const job = { port, tls, readSize, restMs, text: String(size), closesFirst: false };
-              const { id: _, sent: __, ...outcome } = await readers.run(job);
+              const { sent: _, ...outcome } = await readers.ask(job);
               assertEquals(outcome, {
                 size,
                 fault: null,

@@ -1,14 +1,14 @@
 /**
- * Clients that read slowly and send all the while: a process of Node, whichever runtime the tests run
- * on, told by lines of JSON what to do. `slow_reader.ts` starts it.
+ * Clients that read slowly and send all the while: a helper process, of Node whichever runtime the tests
+ * run on.
  *
  * @module
  */
 
 import { connect, type Socket } from "node:net";
 import process from "node:process";
-import { createInterface } from "node:readline";
 import { connect as connectTls } from "node:tls";
+import { answerRequests } from "../../support/helper_process.ts";
 import { upgradeRequest } from "../../support/requests.ts";
 import { clientFrame, closeFrame, textFrame } from "../../support/raw_client.ts";
 import { FrameReader } from "../rig/frame_reader.ts";
@@ -16,7 +16,6 @@ import { PatternChecker } from "../rig/pattern.ts";
 
 /** What a client is to do. */
 export interface Job {
-  id: number;
   port: number;
   tls: boolean;
   /** How much it reads at once, in bytes; over TLS it is what a record holds. */
@@ -31,7 +30,6 @@ export interface Job {
 
 /** What became of it. */
 export interface Outcome {
-  id: number;
   /** The bytes of payload that arrived, which were the pattern. */
   size: number;
   /** What arrived that was not the pattern, if so; else null. */
@@ -58,7 +56,6 @@ const frames = [
 function run(job: Job): Promise<Outcome> {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   const outcome: Outcome = {
-    id: job.id,
     size: 0,
     fault: null,
     closeCode: null,
@@ -153,8 +150,5 @@ function run(job: Job): Promise<Outcome> {
   return promise;
 }
 
-const lines = createInterface({ input: process.stdin });
-lines.on("line", async (line) => {
-  process.stdout.write(JSON.stringify(await run(JSON.parse(line))) + "\n");
-});
-lines.on("close", () => process.exit());
+await answerRequests(run);
+process.exit();

@@ -1,18 +1,14 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { readFileSync } from "node:fs";
 import { serve } from "../../../mod.ts";
 import type { Connection } from "../../../src/server/mod.ts";
 import { canCount, countSettledSockets, untilSockets } from "../../runtimes/descriptors.ts";
 import { type Peer, PeerProcess } from "../../runtimes/peer.ts";
 import { upgradeRequest } from "../../support/requests.ts";
+import { certificate } from "../../support/tls.ts";
 import { eventually } from "../../support/waiter.ts";
 import { watch } from "../../support/watch.ts";
 import { Ledger } from "../rig/ledger.ts";
-
-function readTls(name: string): string {
-  return readFileSync(new URL(`../../support/tls/${name}`, import.meta.url), "utf8");
-}
 
 /** How a client leaves TLS. */
 const FAULTS: Record<string, (peer: Peer) => Promise<unknown>> = {
@@ -42,7 +38,7 @@ describe("connections over TLS that are cut off", () => {
       const server = await serve(ledger.watch<unknown>({
         port: 0,
         hostname: "127.0.0.1",
-        tls: { cert: readTls("cert.pem"), key: readTls("key.pem") },
+        tls: certificate,
         handshakeTimeoutMs: 1_000,
         closeTimeoutMs: 500,
         keepAlive: { intervalMs: 300, timeoutMs: 600 },

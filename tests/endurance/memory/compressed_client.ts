@@ -6,7 +6,11 @@
 
 import { assert } from "@std/assert";
 import { constants, deflateRawSync } from "node:zlib";
-import { encodeReferenceFrame, type ReferenceFrameInit } from "../../support/reference_frames.ts";
+import {
+  concatBytes,
+  encodeReferenceFrame,
+  type ReferenceFrameInit,
+} from "../../support/reference_frames.ts";
 import { MiB } from "../rig/scale.ts";
 import type { ServerProcess } from "../rig/server_process.ts";
 import { REQUEST, type TcpClient } from "../rig/tcp_client.ts";
@@ -15,7 +19,7 @@ const EXTENSION = "Sec-WebSocket-Extensions: permessage-deflate; client_max_wind
 const TAIL_LENGTH = 4;
 
 /** The bytes of an opening handshake that offers compression. */
-export const COMPRESSED_REQUEST: Uint8Array = concat([
+export const COMPRESSED_REQUEST: Uint8Array = concatBytes([
   REQUEST.subarray(0, REQUEST.length - 2),
   new TextEncoder().encode(EXTENSION),
 ]);
@@ -66,15 +70,5 @@ export function compressedFrames(payload: Uint8Array, fragments = 1): Uint8Array
       payload: payload.subarray(i, i + size),
     }));
   }
-  return concat(frames);
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return concatBytes(frames);
 }

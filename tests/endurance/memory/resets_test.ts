@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { HonestClient } from "../rig/honest_client.ts";
+import { HonestClients } from "../rig/honest/honest_clients.ts";
 import { KiB, MiB, mib, progress, scaled, skip, TIMEOUT_MS } from "../rig/scale.ts";
 import { ServerProcess } from "../rig/server_process.ts";
 import { REQUEST } from "../rig/tcp_client.ts";
@@ -27,7 +27,14 @@ describe("connections that are reset at every byte of the handshake", () => {
     it(style, { skip, timeout: TIMEOUT_MS }, async () => {
       const server = await ServerProcess.start("echo_server.ts", ["--port", "0", "--style", style]);
       try {
-        const honest = await HonestClient.open(server);
+        const honest = new HonestClients({
+          seed: 1,
+          groups: [{
+            ...{ peer: "raw", count: 1, way: "stay", intervalMs: 2 },
+            urls: [`ws://127.0.0.1:${server.port}/`],
+          }],
+        });
+        while ((await honest.report()).total.echo === undefined) await setTimeout(20);
         const { descriptors } = server;
         await resetAll(server, 1_000);
         await server.untilDescriptors(descriptors);
@@ -38,14 +45,15 @@ describe("connections that are reset at every byte of the handshake", () => {
         await server.untilDescriptors(descriptors);
         const left = await server.usedMemory() - memory;
         const growth = server.residentSize - resident;
+        const { total, failures } = await honest.report();
         progress(
           `${style}: ${CONNECTIONS} resets left ${(left / KiB).toFixed(0)} KiB in use, ` +
-            `${mib(resident)} + ${mib(growth)} resident; ${honest.count} echoes meanwhile`,
+            `${mib(resident)} + ${mib(growth)} resident; ${total.echo.count} echoes meanwhile`,
         );
         assertEquals(left < MAX_LEFT, true, `${left} bytes are still in use`);
         assertEquals(growth < MAX_RESIDENT_GROWTH, true, `${mib(growth)} more are resident`);
-        assertEquals(honest.count > 0, true, "nobody else was served");
-        await honest.close();
+        assertEquals(failures, [], "somebody else was not served");
+        assertEquals(await honest.stop(), 0, honest.errors);
         await server.stop();
       } finally {
         server.kill();

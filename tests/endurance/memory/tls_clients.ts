@@ -4,11 +4,11 @@
  * @module
  */
 
-import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { connect as connectTls, createSecureContext } from "node:tls";
+import { certificate } from "../../support/tls.ts";
 
 /** How a client comes and goes. It is over when the connection is closed. */
 export type ClientKind =
@@ -26,8 +26,7 @@ export type ClientKind =
   | "a handshake, and silence";
 
 const [port, kind, count] = process.argv.slice(2);
-const ca = readFileSync(new URL("../../support/tls/cert.pem", import.meta.url));
-const secureContext = createSecureContext({ ca });
+const secureContext = createSecureContext({ ca: certificate.cert });
 /** The record of a hello of 248 bytes, which does not come. */
 const PART_OF_HELLO = new Uint8Array([22, 3, 1, 0, 248, 1, 0, 0, 244, 3, 3]);
 const AT_ONCE = kind.includes("silence") ? 100 : 20;

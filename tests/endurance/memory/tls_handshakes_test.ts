@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { after, before, describe, it } from "node:test";
 import { TestProcess } from "../../support/child_process.ts";
-import { findNode } from "../../support/find_node.ts";
+import { onNode } from "../../support/installed_runtimes.ts";
 import { KiB, MiB, mib, progress, scaled, skip, TIMEOUT_MS } from "../rig/scale.ts";
 import { ServerProcess } from "../rig/server_process.ts";
 import type { ClientKind } from "./tls_clients.ts";
@@ -33,7 +33,7 @@ const KINDS: Record<ClientKind, number> = {
 
 async function come(server: ServerProcess, kind: string, count: number): Promise<void> {
   const clients = new TestProcess(
-    { url: new URL("tls_clients.ts", import.meta.url), runtime: "node", executable: findNode() },
+    onNode(new URL("tls_clients.ts", import.meta.url)),
     String(server.port),
     kind,
     String(count),

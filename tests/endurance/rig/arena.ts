@@ -5,13 +5,13 @@
  * @module
  */
 
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { setTimeout } from "node:timers/promises";
 import { KiB, MiB, mib, progress } from "./scale.ts";
 import { ServerProcess } from "./server_process.ts";
 import { decodeUtf8 } from "../../support/raw_client.ts";
 import type { Attack } from "../attacks/attack.ts";
-import { HonestClients, type Waits } from "./honest_clients.ts";
+import { HonestClients } from "./honest/honest_clients.ts";
 import { Target, type TargetOptions } from "../attacks/target.ts";
 
 /** The longest that an honest client may wait. */
@@ -28,6 +28,15 @@ const OWN_DESCRIPTORS = 2;
 /** Nothing that the server waits for takes longer, when the attackers have gone. */
 const SETTLE_MS = 15_000;
 
+/** What honest clients have waited for, in milliseconds. */
+export interface Waits {
+  /** The longest wait for an echo, and what 99 of 100 were below. */
+  echoMs: number;
+  echo99Ms: number;
+  /** The longest wait for a new connection and its first echo. */
+  arrivalMs: number;
+}
+
 /** A server has grown too much. */
 export class GrowthError extends Error {}
 
@@ -43,20 +52,33 @@ export class Arena {
   static async start(style: string, more: string[] = []): Promise<Arena> {
     const script = new URL("arena_server.ts", import.meta.url);
     const server = await ServerProcess.start(script, [style, ...more]);
+    const arena = new Arena(style, server);
     try {
-      const arena = new Arena(style, server, await HonestClients.start(server));
+      let echoes = 0;
+      while (echoes === 0) {
+        await setTimeout(20);
+        echoes = (await arena.#honest.report()).total.echo?.count ?? 0;
+      }
       arena.#descriptors = await arena.#countDescriptors();
       return arena;
     } catch (error) {
-      server.kill();
+      arena.kill();
       throw error;
     }
   }
 
-  private constructor(name: string, server: ServerProcess, honest: HonestClients) {
+  private constructor(name: string, server: ServerProcess) {
     this.#name = name;
     this.server = server;
-    this.#honest = honest;
+    const urls = [`ws://127.0.0.1:${server.port}/`];
+    this.#honest = new HonestClients({
+      seed: 1,
+      server: server.pid,
+      groups: [
+        { peer: "raw", count: 1, urls, way: "stay", intervalMs: 20 },
+        { peer: "raw", count: 1, urls, way: "visit", intervalMs: 100 },
+      ],
+    });
   }
 
   /** Makes an attack, and drops what is left of its connections. */
@@ -84,7 +106,7 @@ export class Arena {
   ): Promise<void> {
     await this.#settle();
     const used = await this.server.usedMemory();
-    await this.#honest.takeWaits();
+    await this.takeWaits();
     this.server.resetPeak();
     const resident = this.server.residentSize;
     const cpu = this.server.cpuMs;
@@ -96,7 +118,7 @@ export class Arena {
     const busy = (this.server.cpuMs - cpu) / tookMs;
     const growth = this.server.peakSize - resident;
     await this.#settle();
-    const waits = await this.#honest.takeWaits();
+    const waits = await this.takeWaits();
     const left = await this.#measureLeft(used);
     progress(
       `${this.#name}, ${what}: ${(tookMs / 1000).toFixed(1)} s, busy ${
@@ -122,20 +144,24 @@ export class Arena {
     }
   }
 
-  /** Gives what honest clients waited for since this was called last. */
-  takeWaits(): Promise<Waits> {
-    return this.#honest.takeWaits();
+  /** Gives what honest clients waited for since this was called last; throws if one was not served. */
+  async takeWaits(): Promise<Waits> {
+    const { recent, failures } = await this.#honest.report();
+    assertEquals(failures, [], "honest clients were not served");
+    const { echo, arrival } = recent;
+    return { echoMs: echo?.max ?? 0, echo99Ms: echo?.p99 ?? 0, arrivalMs: arrival?.max ?? 0 };
   }
 
   /** Ends all, and checks that they end by themselves, in order. */
   async stop(): Promise<void> {
-    await this.#honest.stop();
+    const status = await this.#honest.stop();
+    assertEquals({ status, errors: this.#honest.errors }, { status: 0, errors: "" });
     await this.server.stop();
   }
 
   /** Ends all, whatever they do. */
   kill(): void {
-    this.#honest.kill();
+    void this.#honest.kill();
     this.server.kill();
   }
 

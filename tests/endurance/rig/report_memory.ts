@@ -5,22 +5,6 @@
  */
 
 import process from "node:process";
-import { setTimeout } from "node:timers/promises";
+import { collectGarbage } from "../../support/collect_garbage.ts";
 
-interface Collectors {
-  gc?(): void;
-  Bun?: { gc(isSynchronous: boolean): void };
-}
-
-const { gc, Bun } = globalThis as Collectors;
-
-process.on("SIGHUP", async () => {
-  // What the first round finalizes, the next one frees.
-  for (let i = 0; i < 4; i++) {
-    if (Bun !== undefined) Bun.gc(true);
-    else gc!();
-    await setTimeout(20);
-  }
-  const { heapUsed, external } = process.memoryUsage();
-  console.log(`memory ${heapUsed + external}`);
-});
+process.on("SIGHUP", async () => console.log(`memory ${await collectGarbage(4)}`));

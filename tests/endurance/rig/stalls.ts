@@ -4,14 +4,13 @@
  * @module
  */
 
-import { readFileSync } from "node:fs";
+import { waitedForCore } from "./process_status.ts";
 
 const INTERVAL_MS = 5;
 
 /** The time, less that in which the process had work to do and no core to do it on. */
 function now(): number {
-  const waited = readFileSync("/proc/self/schedstat", "latin1").split(" ")[1];
-  return performance.now() - Number(waited) / 1e6;
+  return performance.now() - waitedForCore("self");
 }
 
 /** Begins to measure. */

@@ -3,23 +3,20 @@
  * handshakes are a hundredth of what they are.
  */
 
-import { readFileSync } from "node:fs";
 import process from "node:process";
 import { tlsHandshakeTimeoutMs } from "../../../src/runtimes/shared/tls_handshakes.ts";
 import { systemClock } from "../../../src/transport/clock.ts";
+import { certificate } from "../../support/tls.ts";
 import "./report_memory.ts";
 
 const { setTimeout } = systemClock;
 systemClock.setTimeout = (run, ms) => setTimeout(run, ms === tlsHandshakeTimeoutMs ? ms / 100 : ms);
 
 const { serve } = await import("../../../mod.ts");
-const [cert, key] = ["cert.pem", "key.pem"].map((name) =>
-  readFileSync(new URL(`../../support/tls/${name}`, import.meta.url), "utf8")
-);
 const server = await serve({
   port: 0,
   hostname: "127.0.0.1",
-  tls: { cert, key },
+  tls: certificate,
   handshakeTimeoutMs: tlsHandshakeTimeoutMs / 100,
   message: (conn, data) => conn.send(data),
 });

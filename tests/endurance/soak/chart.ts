@@ -5,9 +5,9 @@
  */
 
 import { drawDocument, drawText } from "../../../tools/svg.ts";
+import { MiB } from "../rig/scale.ts";
 import type { Measured, Moment } from "./samples.ts";
-import { median } from "./statistics.ts";
-import { timeOf } from "./words.ts";
+import { median, timeOf } from "./words.ts";
 
 /** One soak, and what to call it. */
 export interface SoakOf {
@@ -26,7 +26,6 @@ const PANEL_WIDTH = AXIS_WIDTH + PLOT_WIDTH + 24;
 const WIDTH = 2 * MARGIN + 2 * PANEL_WIDTH;
 /** More points than these can't be told apart. */
 const MAX_POINTS = 430;
-const MiB = 1024 * 1024;
 
 const STYLE = `
   .attack { fill: #cf222e; opacity: 0.07 } polyline { fill: none; stroke-width: 1.5 }

@@ -1,22 +1,21 @@
 /**
  * The process of the hostile clients. The arguments are the ports as JSON, the seed, and the names of
- * the attacks to make: all, where there are none. It attacks from the line `attack` on, and begins no
- * more attacks from the line `rest` on: those that take longer than a grace are cut off, which is an
- * attack as well. It prints a report each second, and ends when its input does.
+ * the attacks to make: all, if there are none. Told to `attack`, it attacks; told to `rest`, it begins no
+ * more attacks: those that take longer than a grace are cut off, which is an attack as well. It answers
+ * with what has come of it, and ends when its input does.
  *
  * @module
  */
 
 import process from "node:process";
-import { createInterface } from "node:readline";
 import { Random } from "../../codec/support.ts";
+import { answerRequests } from "../../support/helper_process.ts";
 import { allAttacks } from "../attacks/all.ts";
 import type { Attack } from "../attacks/attack.ts";
 import { type Attacker, Target } from "../attacks/target.ts";
 import { deafSubscribers } from "./deaf_subscribers.ts";
 import type { HostileReport, Ports } from "./reports.ts";
 
-const REPORT_MS = 1_000;
 /** How many attacks are made at once of those that are over within seconds, and of the others. */
 const QUICK_AT_ONCE = 3;
 const SLOW_AT_ONCE = 3;
@@ -95,24 +94,23 @@ function cutOff(): void {
     running.delete(target);
     target.cut();
   }
-  report();
 }
 
-function report(): void {
-  const report: HostileReport = { counts, running: [...running.values()], failures };
+function report(): HostileReport {
+  const report = { counts, running: [...running.values()], failures };
   failures = [];
-  console.log(JSON.stringify(report));
+  return report;
 }
 
-setInterval(report, REPORT_MS);
-for await (const line of createInterface({ input: process.stdin })) {
+await answerRequests((request: "attack" | "rest" | "report") => {
+  if (request === "report") return report();
   round.abort();
   clearTimeout(grace);
-  if (line === "attack") {
+  if (request === "attack") {
     round = new AbortController();
     for (let i = 0; i < QUICK_AT_ONCE; i++) void work(quick, round.signal);
     for (let i = 0; i < SLOW_AT_ONCE; i++) void work(slow, round.signal);
   } else grace = setTimeout(cutOff, GRACE_MS);
-  report();
-}
+  return report();
+});
 process.exit(0);

@@ -4,13 +4,10 @@
  * @module
  */
 
+import { MiB, mib } from "../rig/scale.ts";
 import { HONEST_CLIENTS } from "./crew.ts";
-import { OWN_DESCRIPTORS } from "./process_status.ts";
 import type { Calm, Measured } from "./samples.ts";
-import { median } from "./statistics.ts";
-import { mib, ms, timeOf } from "./words.ts";
-
-const MiB = 1024 * 1024;
+import { median, ms, timeOf } from "./words.ts";
 
 /** What a server may do. */
 export interface Bounds {
@@ -49,6 +46,9 @@ const MAX_TIMERS = 20 + HONEST_CLIENTS;
 
 /** Sockets and connections of honest clients: one that was closed may not be gone yet. */
 const MAX_CONNECTIONS = 2 * HONEST_CLIENTS;
+
+/** Runtimes open a few descriptors of their own when they need them first. */
+export const OWN_DESCRIPTORS = 6;
 
 /** The calms that it takes to compare some: the first is the warm-up's. */
 export const MIN_CALMS = 3;

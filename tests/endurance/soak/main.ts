@@ -8,12 +8,12 @@
  */
 
 import { findRuntime } from "../../../tools/runtimes.ts";
+import type { Module } from "../../support/child_process.ts";
 import { parseArguments, type SoakArguments, USAGE, UsageError } from "./arguments.ts";
 import { drawSoakChart, type SoakOf } from "./chart.ts";
 import { judge } from "./judge.ts";
 import { Progress } from "./progress.ts";
 import { soak } from "./run.ts";
-import type { SoakRuntime } from "./runtime.ts";
 import { encodeTable } from "./table.ts";
 
 /** What the clients run on, so that the runtimes compare. */
@@ -26,10 +26,10 @@ const MAX_ATTACK_MS = 60_000;
 /** Nothing the server waits for takes longer: the handshake has 10 seconds, the close 5. */
 const SETTLE_MS = 20_000;
 
-async function findSoakRuntime(id: string): Promise<SoakRuntime & { label: string }> {
+async function findSoakRuntime(id: string): Promise<Partial<Module> & { label: string }> {
   const { label, executable } = await findRuntime(id);
-  const kind = id === "deno" || id === "bun" ? id : "node";
-  return { kind, executable, label };
+  const runtime = id === "deno" || id === "bun" ? id : "node";
+  return { runtime, executable, label };
 }
 
 async function soakOn(id: string, args: SoakArguments): Promise<SoakOf & { problems: string[] }> {

@@ -4,8 +4,9 @@
  * @module
  */
 
+import { mib } from "../rig/scale.ts";
 import type { Measured, Moment } from "./samples.ts";
-import { mib, ms, timeOf } from "./words.ts";
+import { ms, timeOf } from "./words.ts";
 
 const INTERVAL_MS = 5_000;
 

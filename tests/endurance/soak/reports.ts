@@ -22,34 +22,6 @@ export interface ServerSample {
   handshakes: number;
 }
 
-/** Durations in milliseconds. */
-export interface Latency {
-  count: number;
-  p50: number;
-  p99: number;
-  max: number;
-}
-
-/** Something that an honest client waited for. */
-export interface Wait {
-  what: string;
-  ms: number;
-}
-
-/** What the honest clients have come to. */
-export interface HonestReport {
-  /** All so far, by what was done. */
-  total: Record<string, Latency>;
-  /** Echoes since the last report. */
-  recent: Latency;
-  /** The longest wait for anything but large messages since the last report. */
-  longest: Wait;
-  /** How many clients with a large message were turned away so far, as memory was short. */
-  turnedAway: number;
-  /** What went wrong since the last report. */
-  failures: string[];
-}
-
 /** What the hostile clients have come to. */
 export interface HostileReport {
   /** How often each attack was made, to its end. */

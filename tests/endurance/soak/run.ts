@@ -6,21 +6,23 @@
  */
 
 import { setTimeout } from "node:timers/promises";
-import { SoakChild } from "./child.ts";
-import { HONEST_CLIENTS } from "./crew.ts";
-import { countDescriptors, OWN_DESCRIPTORS, readStatus } from "./process_status.ts";
-import type { HonestReport, HostileReport, Ports, ServerSample } from "./reports.ts";
-import { MIN_CALMS } from "./judge.ts";
-import { commandOf, type SoakRuntime } from "./runtime.ts";
+import type { Module } from "../../support/child_process.ts";
+import { HelperProcess } from "../../support/helper_process.ts";
+import { HonestClients } from "../rig/honest/honest_clients.ts";
+import type { HonestReport } from "../rig/honest/recorder.ts";
+import { ProcessStatus } from "../rig/process_status.ts";
+import { HONEST_CLIENTS, honestPlan } from "./crew.ts";
+import { MIN_CALMS, OWN_DESCRIPTORS } from "./judge.ts";
+import type { HostileReport, Ports, ServerSample } from "./reports.ts";
 import type { Calm, Measured, Moment } from "./samples.ts";
 import { timeOf } from "./words.ts";
 
 /** What to soak, and how. */
 export interface SoakOptions {
-  /** What the server runs on. */
-  runtime: SoakRuntime;
+  /** What the server runs on: a runtime and its executable. */
+  runtime: Partial<Module>;
   /** What the clients run on. */
-  clients: SoakRuntime;
+  clients: Partial<Module>;
   durationMs: number;
   /**
    * How long honest clients are alone at first: processes that start at once, and compile, say nothing
@@ -43,6 +45,7 @@ export interface SoakOptions {
 /** How long attacks may take to end when they are to. */
 const MAX_ATTACK_MS = 20_000;
 const POLL_MS = 250;
+const REPORT_MS = 1_000;
 /** The samples of a calm, of which the least counts: something is always on its way. */
 const SAMPLES = 3;
 /** So many failures tell what is wrong; more of them are left out. */
@@ -58,18 +61,20 @@ export async function soak(options: SoakOptions): Promise<Measured> {
   } catch (error) {
     run.fail((error as Error).message);
   } finally {
-    run.kill();
+    await run.kill();
   }
   return run.measured;
 }
 
 class SoakRun {
   readonly #options: SoakOptions;
-  readonly #server: SoakChild;
+  readonly #server: HelperProcess<"ports" | "sample", Ports | ServerSample>;
+  readonly #status: ProcessStatus;
   #startedAt = performance.now();
   #hasBegun = false;
-  #honest: SoakChild | undefined;
-  #hostile: SoakChild | undefined;
+  #honest: HonestClients | undefined;
+  #hostile: HelperProcess<"attack" | "rest" | "report", HostileReport> | undefined;
+  #reporting: ReturnType<typeof setInterval> | undefined;
   #isAttacked = false;
   #hostileReport: HostileReport = { counts: {}, running: [], failures: [] };
   #waitedForCore = 0;
@@ -87,7 +92,9 @@ class SoakRun {
   constructor(options: SoakOptions) {
     this.#options = options;
     const { runtime, faults = [] } = options;
-    this.#server = new SoakChild("server", [...commandOf(runtime, "server.ts"), ...faults]);
+    const url = new URL("server.ts", import.meta.url);
+    this.#server = new HelperProcess({ ...runtime, url, collectsGarbage: true }, ...faults);
+    this.#status = new ProcessStatus(this.#server.pid);
   }
 
   fail(message: string): void {
@@ -98,24 +105,28 @@ class SoakRun {
   /** Starts all processes. */
   async start(): Promise<void> {
     const { clients, seed, attacks = [] } = this.#options;
-    const ports = await this.#server.nextLine() as Ports;
+    const ports = await this.#server.ask<Ports>("ports");
     this.measured.before = await this.#sample();
-    const args = [JSON.stringify(ports), String(seed)];
-    this.#honest = new SoakChild("honest clients", [...commandOf(clients, "honest.ts"), ...args]);
-    this.#honest.onLine = (report) => this.#receiveHonest(report as HonestReport);
-    this.#hostile = new SoakChild("hostile clients", [
-      ...commandOf(clients, "hostile.ts"),
-      ...args,
-      ...attacks,
-    ]);
-    this.#hostile.onLine = (report) => this.#receiveHostile(report as HostileReport);
+    this.#honest = new HonestClients(honestPlan(ports, seed), clients);
+    const url = new URL("hostile.ts", import.meta.url);
+    const args = [JSON.stringify(ports), String(seed), ...attacks];
+    this.#hostile = new HelperProcess({ ...clients, url }, ...args);
+    // What ends is told by `gone()`.
+    this.#reporting = setInterval(() => void this.#report().catch(() => {}), REPORT_MS);
+  }
+
+  async #report(): Promise<void> {
+    const reports = [this.#hostile!.ask("report"), this.#honest!.report()] as const;
+    const [hostile, honest] = await Promise.all(reports);
+    this.#receiveHostile(hostile);
+    this.#receiveHonest(honest);
   }
 
   /** Lets everybody get going, and begins to measure. */
   async #warmUp(): Promise<void> {
     while (!((this.measured.honest.echo?.count ?? 0) > 0)) await setTimeout(POLL_MS);
     await setTimeout(this.#options.warmUpMs);
-    this.#honest!.send("forget");
+    await this.#honest!.forget();
     this.#hasBegun = true;
     this.#startedAt = performance.now();
   }
@@ -129,9 +140,9 @@ class SoakRun {
       await this.#warmUp();
       while (this.#now < durationMs || this.measured.calms.length < MIN_CALMS) {
         this.#isAttacked = true;
-        this.#hostile!.send("attack");
+        this.#receiveHostile(await this.#hostile!.ask("attack"));
         await setTimeout(attackMs);
-        this.#hostile!.send("rest");
+        this.#receiveHostile(await this.#hostile!.ask("rest"));
         await this.#untilRest();
         this.#isAttacked = false;
         this.measured.calms.push(await this.#calm());
@@ -142,15 +153,25 @@ class SoakRun {
 
   /** Has all clients leave, and then the server. */
   async end(): Promise<void> {
-    await this.#stop(this.#hostile!);
-    await this.#stop(this.#honest!);
+    clearInterval(this.#reporting);
+    await this.#report();
+    await this.#stop("hostile clients", this.#hostile!);
+    await this.#stop("honest clients", this.#honest!);
     this.measured.after = await this.#settle(0);
-    await this.#stop(this.#server);
-    if (this.#server.errors !== "") this.fail(`the server complained: ${this.#server.errors}`);
+    await this.#stop("server", this.#server);
+    for (
+      const [name, { errors }] of [["server", this.#server], [
+        "honest clients",
+        this.#honest!,
+      ]] as const
+    ) {
+      if (errors !== "") this.fail(`the ${name} complained: ${errors.slice(0, 4_000)}`);
+    }
   }
 
-  kill(): void {
-    for (const child of [this.#hostile, this.#honest, this.#server]) child?.kill();
+  async kill(): Promise<void> {
+    clearInterval(this.#reporting);
+    await Promise.all([this.#hostile, this.#honest, this.#server].map((each) => each?.kill()));
   }
 
   get #now(): number {
@@ -203,28 +224,27 @@ class SoakRun {
   }
 
   async #sample(): Promise<Calm> {
-    this.#server.send("sample");
-    const sample = await this.#server.nextLine() as ServerSample;
-    return { ...sample, atMs: this.#now, descriptors: countDescriptors(this.#server.pid) };
+    const sample = await this.#server.ask<ServerSample>("sample");
+    return { ...sample, atMs: this.#now, descriptors: this.#status.descriptors };
   }
 
   #receiveHonest({ total, recent, longest, turnedAway, failures }: HonestReport): void {
     for (const failure of failures) this.fail(`${timeOf(this.#now)} honest client: ${failure}`);
     this.measured.honest = total;
     this.measured.turnedAway = turnedAway;
-    const status = readStatus(this.#server.pid);
-    // Where it has ended, that is told elsewhere.
-    if (status === undefined || !this.#hasBegun) return;
+    if (!this.#hasBegun) return;
+    const { residentSize, descriptors, waitedForCore } = this.#status;
     const moment: Moment = {
-      ...status,
+      resident: residentSize,
+      descriptors,
       atMs: this.#now,
       isAttacked: this.#isAttacked,
-      latency: recent,
+      latency: recent.echo ?? { count: 0, p50: 0, p99: 0, max: 0 },
       longest,
-      waitedForCore: status.waitedForCore - this.#waitedForCore,
+      waitedForCore: waitedForCore - this.#waitedForCore,
       attacks: this.#hostileReport.running,
     };
-    this.#waitedForCore = status.waitedForCore;
+    this.#waitedForCore = waitedForCore;
     this.measured.moments.push(moment);
     this.#options.onMoment?.(moment, this.measured);
   }
@@ -235,8 +255,8 @@ class SoakRun {
     this.measured.attacks = report.counts;
   }
 
-  async #stop(child: SoakChild): Promise<void> {
-    const problem = await child.stop();
-    if (problem !== undefined) this.fail(problem);
+  async #stop(name: string, helper: { stop(): Promise<number | string> }): Promise<void> {
+    const how = await helper.stop();
+    if (how !== 0) this.fail(`the ${name} ended with ${how} when it was to end`);
   }
 }

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Latency, ServerSample, Wait } from "./reports.ts";
+import type { Latency, Wait } from "../rig/honest/recorder.ts";
+import type { ServerSample } from "./reports.ts";
 
 /** A moment of a soak, about one each second. */
 export interface Moment {

@@ -1,15 +1,15 @@
 /**
- * The server that is soaked, with default options. Its arguments are faults to have. It prints where
- * it listens, and for each line that it reads a sample; it ends in order when its input does.
+ * The server that is soaked, with default options. Its arguments are faults to have. It tells where it
+ * listens, and how it stands; it ends in order when its input does.
  *
  * @module
  */
 
 import { activeTimers } from "./timer_count.ts";
 import process from "node:process";
-import { createInterface } from "node:readline";
 import { serve, type Server } from "../../../mod.ts";
-import { collectGarbage } from "./collect_garbage.ts";
+import { collectGarbage } from "../../support/collect_garbage.ts";
+import { answerRequests } from "../../support/helper_process.ts";
 import { Mistakes } from "./faults.ts";
 import { createCallbacks, createHandler } from "./programs.ts";
 import type { Ports, ServerSample } from "./reports.ts";
@@ -38,9 +38,8 @@ async function sample(): Promise<ServerSample> {
 }
 
 const ports: Ports = { callbacks: portOf(servers[0]), handler: portOf(servers[1]) };
-console.log(JSON.stringify(ports));
-for await (const _line of createInterface({ input: process.stdin })) {
-  console.log(JSON.stringify(await sample()));
-}
+await answerRequests<"ports" | "sample", Ports | ServerSample>((request) =>
+  request === "ports" ? ports : sample()
+);
 mistakes.clear();
 await Promise.all(servers.map((server) => server.shutdown()));

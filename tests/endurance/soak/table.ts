@@ -4,10 +4,10 @@
  * @module
  */
 
+import type { Latency } from "../rig/honest/recorder.ts";
+import { mib } from "../rig/scale.ts";
 import type { SoakOf } from "./chart.ts";
-import type { Latency } from "./reports.ts";
-import { median } from "./statistics.ts";
-import { mib, ms } from "./words.ts";
+import { median, ms } from "./words.ts";
 
 const COLUMNS = [
   "runtime",

@@ -1,12 +1,5 @@
 /** Numbers for people. */
 
-const MiB = 1024 * 1024;
-
-/** Writes a size: `"12.3 MiB"`. */
-export function mib(bytes: number): string {
-  return `${(bytes / MiB).toFixed(1)} MiB`;
-}
-
 /** Writes a time of the soak, given in milliseconds: `"1:05"`. */
 export function timeOf(ms: number): string {
   const seconds = Math.round(ms / 1000);
@@ -16,4 +9,12 @@ export function timeOf(ms: number): string {
 /** Writes a duration in milliseconds: `"0.41 ms"`, `"12.3 ms"`, `"412 ms"`. */
 export function ms(duration: number): string {
   return `${duration.toFixed(duration < 10 ? 2 : duration < 100 ? 1 : 0)} ms`;
+}
+
+/** The median; 0 of nothing. */
+export function median(values: number[]): number {
+  if (values.length === 0) return 0;
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle) - 1]) / 2;
 }

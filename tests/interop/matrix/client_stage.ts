@@ -4,7 +4,6 @@
  * @module
  */
 
-import { readFileSync } from "node:fs";
 import {
   type CompressionOptions,
   type Connection,
@@ -14,8 +13,8 @@ import {
   type Server,
 } from "../../../mod.ts";
 import { Inbox } from "../peer.ts";
+import { readTls } from "../../support/tls.ts";
 import type { Reach } from "./matrix.ts";
-import { tlsPath } from "./peer_process.ts";
 import type { Kind } from "./scenarios.ts";
 
 /** How a side of ours is to compress, for a connection of that kind. */
@@ -30,8 +29,8 @@ const KINDS: Record<Kind, ServeOptions<unknown>> = {
   "compressed alone": { compression: compressionOf("compressed alone") },
   tls: {
     tls: {
-      cert: readFileSync(tlsPath("issued.pem"), "utf8"),
-      key: readFileSync(tlsPath("issued_key.pem"), "utf8"),
+      cert: readTls("issued.pem"),
+      key: readTls("issued_key.pem"),
     },
   },
 };

@@ -3,9 +3,10 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { skipUnless } from "../../support/skip.ts";
+import { tlsPath } from "../../support/tls.ts";
 import { ClientStage } from "./client_stage.ts";
 import { testCell } from "./matrix.ts";
-import { pathOf, PeerProcess, tlsPath } from "./peer_process.ts";
+import { pathOf, PeerProcess } from "./peer_process.ts";
 import { NEEDS_PYTHON, PYTHON } from "./python.ts";
 
 const stage = new ClientStage();

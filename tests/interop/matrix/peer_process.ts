@@ -4,60 +4,30 @@
  * @module
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync } from "node:fs";
-import process from "node:process";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { moduleCommand, TestProcess } from "../../support/child_process.ts";
+import { findInstalled } from "../../support/installed_runtimes.ts";
+import { tlsPath } from "../../support/tls.ts";
 
 /** A process that ends when it is told, and tells when it ends by itself. */
-export class PeerProcess {
-  readonly #child: ChildProcess;
-  readonly #exited: Promise<void>;
+export class PeerProcess extends TestProcess {
   #isOver = false;
-  /** The last that it said on the standard error. */
-  #complaints = "";
 
-  /** @param onExit Is told why, where it ends by itself. */
-  constructor(
-    [program, ...words]: string[],
-    env: Record<string, string>,
-    onExit: (error: Error) => void,
-  ) {
-    this.#child = spawn(program, words, {
-      stdio: ["pipe", "pipe", "pipe"],
-      env: { ...process.env, ...env },
+  /** @param onExit Is told why, if it ends by itself. */
+  constructor(command: string[], env: Record<string, string>, onExit: (error: Error) => void) {
+    super({ command, env, hasInput: true });
+    void this.exited.then((how) => {
+      if (this.#isOver) return;
+      onExit(new Error(`${command[0]} ended: ${how}\n${this.errors.slice(-2000)}`));
     });
-    this.#child.stderr!.on("data", (bytes: Uint8Array) => {
-      this.#complaints = (this.#complaints + new TextDecoder().decode(bytes)).slice(-2000);
-    });
-    this.#exited = new Promise((resolve) => {
-      const exit = (how: unknown) => {
-        if (!this.#isOver) onExit(new Error(`${program} ended: ${how}\n${this.#complaints}`));
-        this.#isOver = true;
-        resolve();
-      };
-      this.#child.on("error", exit);
-      this.#child.on("exit", (code, signal) => exit(signal ?? code));
-    });
-    // It may end before it was told to.
-    this.#child.stdin!.on("error", () => {});
-  }
-
-  /** The lines that it prints. */
-  onLine(take: (line: string) => void): void {
-    createInterface({ input: this.#child.stdout! }).on("line", take);
   }
 
   /** Ends it, and lets it end what it has started itself. */
   async stop(): Promise<void> {
-    if (!this.#isOver) {
-      this.#isOver = true;
-      this.#child.kill("SIGTERM");
-    }
-    await this.#exited;
-    // What it has started may hold them open.
-    for (const stream of this.#child.stdio) stream?.destroy();
+    this.#isOver = true;
+    this.end();
+    await this.exited;
+    this.release();
   }
 }
 
@@ -66,29 +36,20 @@ export function pathOf(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
 }
 
-/** The path of a certificate or key of the tests. */
-export function tlsPath(name: string): string {
-  return pathOf(`../../support/tls/${name}`);
-}
-
 const CA_FILE = tlsPath("ca.pem");
 
 /** What makes a runtime trust the certificates of the tests. */
 export const TRUST: Record<string, string> = { NODE_EXTRA_CA_CERTS: CA_FILE, DENO_CERT: CA_FILE };
 
-const NODE_MODULES = fileURLToPath(new URL("../../../node_modules/", import.meta.url));
-
-/** Finds what npm installed for this platform. */
-function executable(folder: string, prefix: string, path: string): string {
-  const found = readdirSync(NODE_MODULES + folder).find((name) => name.startsWith(prefix));
-  return `${NODE_MODULES}${folder}${found}/${path}`;
-}
+const RUNTIMES = { Deno: "deno", Bun: "bun", Node: "node26" } as const;
 
 /** The command that runs agents/main.ts on a runtime. */
-export function agentCommand(runtime: "Deno" | "Bun" | "Node", ...words: string[]): string[] {
-  const main = pathOf("agents/main.ts");
-  if (runtime === "Bun") return [executable("@oven/", "bun-", "bin/bun"), main, ...words];
-  if (runtime === "Node") return [executable("", "node26-", "bin/node"), main, ...words];
-  const flags = ["run", "--allow-all", "--no-check", "--quiet"];
-  return [executable("@deno/", "", "deno"), ...flags, main, ...words];
+export function agentCommand(runtime: keyof typeof RUNTIMES, ...words: string[]): string[] {
+  const id = RUNTIMES[runtime];
+  const module = {
+    url: new URL("agents/main.ts", import.meta.url),
+    runtime: id === "node26" ? "node" as const : id,
+    executable: findInstalled(id),
+  };
+  return [...moduleCommand(module), ...words];
 }

@@ -1,5 +1,5 @@
 import { after, before, describe } from "node:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
@@ -7,11 +7,12 @@ import { serve, type Server } from "../../../mod.ts";
 import { connect } from "../../../src/runtimes/shared/client.ts";
 import { skipUnless } from "../../support/skip.ts";
 import { turn } from "../../support/turn.ts";
+import { readTls, tlsPath } from "../../support/tls.ts";
 import { createAgent } from "./agents/agent.ts";
 import { ClientStage, compressionOf, LIMITS } from "./client_stage.ts";
 import { testCell } from "./matrix.ts";
 import { speak } from "./own_agent.ts";
-import { agentCommand, PeerProcess, tlsPath, TRUST } from "./peer_process.ts";
+import { agentCommand, PeerProcess, TRUST } from "./peer_process.ts";
 import type { Kind } from "./scenarios.ts";
 
 /** What a proxy listens at, in its folder, and the port that is behind it. */
@@ -72,7 +73,7 @@ ${paths.join("\n")}${servers.join("")}
     debian: "haproxy",
     version: "-v",
     configure(folder, doors) {
-      const both = ["issued.pem", "issued_key.pem"].map((name) => readFileSync(tlsPath(name)));
+      const both = ["issued.pem", "issued_key.pem"].map(readTls);
       writeFileSync(`${folder}/both.pem`, `${both[0]}${both[1]}`);
       const sections = doors.map(({ name, port, isTls }) => `
 listen ${name}
@@ -120,7 +121,7 @@ function doorOf(kind: Kind): string {
   return kind.replace(" ", "-");
 }
 
-const CA = readFileSync(tlsPath("ca.pem"), "utf8");
+const CA = readTls("ca.pem");
 
 function portOf({ addr }: Server): string {
   return addr.transport === "tcp" ? `${addr.port}` : "";

@@ -1,13 +1,13 @@
 import { after, before, describe } from "node:test";
-import { readFileSync } from "node:fs";
 import { connect } from "../../../src/runtimes/shared/client.ts";
+import { readTls, tlsPath } from "../../support/tls.ts";
 import { compressionOf, LIMITS } from "./client_stage.ts";
 import { type Reach, testCell } from "./matrix.ts";
-import { agentCommand, pathOf, PeerProcess, tlsPath } from "./peer_process.ts";
+import { agentCommand, pathOf, PeerProcess } from "./peer_process.ts";
 import { NEEDS_PYTHON, PYTHON } from "./python.ts";
 
 const CERTIFICATE = [tlsPath("issued.pem"), tlsPath("issued_key.pem")];
-const CA = readFileSync(tlsPath("ca.pem"), "utf8");
+const CA = readTls("ca.pem");
 
 interface Ports {
   name: string;
@@ -30,10 +30,10 @@ class Servers {
     this.#process = new PeerProcess(command, {}, (error) => {
       for (const { reject } of this.#ports.values()) reject(error);
     });
-    this.#process.onLine((line) => {
+    this.#process.onLine = (line) => {
       const ports: Ports = JSON.parse(line);
       this.#ports.get(ports.name)!.resolve(ports);
-    });
+    };
   }
 
   async reach(name: string): Promise<Reach> {

@@ -5,10 +5,10 @@
  */
 
 import { setTimeout } from "node:timers/promises";
-import type { Message } from "../../../mod.ts";
-import type { Random } from "../../codec/support.ts";
-import type { Peer, PeerClose, PeerSocket } from "../../interop/peer.ts";
-import { concatBytes } from "../../support/reference_frames.ts";
+import type { Message } from "../../../../mod.ts";
+import type { Random } from "../../../codec/support.ts";
+import type { Peer, PeerClose, PeerSocket } from "../../../interop/peer.ts";
+import { concatBytes } from "../../../support/reference_frames.ts";
 import { inTime } from "./deadline.ts";
 import { checkEcho, MessageSource } from "./messages.ts";
 import type { Recorder } from "./recorder.ts";
@@ -42,35 +42,81 @@ export class HonestClient {
     this.#source = new MessageSource(name, random);
   }
 
-  /** Is served until the signal aborts; what goes wrong is recorded, and begun again. */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Does everything there is, on one connection after the other, until the signal aborts. */
+  exercise(signal: AbortSignal): Promise<void> {
+    return this.#repeat(signal, async (url) => {
+      await this.#use(await this.#open(url), async (socket) => {
+        if (url.endsWith("/close")) return await this.#beClosed(socket);
+        const isSlow = url.endsWith("/slow");
+        const count = 1 + this.#random.below(MAX_EXERCISES);
+        for (let i = 0; i < count && !signal.aborted; i++) {
+          await (isSlow ? this.#exerciseSlowly(socket) : this.#exercise(socket));
+          await setTimeout(this.#random.below(MAX_REST_MS));
+        }
+        await this.#close(socket);
+      });
+    });
+  }
+
+  /** Echoes small messages on one connection until the signal aborts, with a rest behind each. */
+  stay(restMs: number, signal: AbortSignal): Promise<void> {
+    return this.#repeat(signal, async (url) => {
+      await this.#use(await this.#open(url), async (socket) => {
+        while (!signal.aborted) {
+          await this.#echo("echo", socket, this.#source.small());
+          await setTimeout(restMs);
+        }
+        await this.#close(socket);
+      });
+    });
+  }
+
+  /** Connects again and again until the signal aborts, each time for one echo, with a rest behind each. */
+  visit(restMs: number, signal: AbortSignal): Promise<void> {
+    return this.#repeat(signal, async (url) => {
+      const arrive = async () => {
+        const socket = await this.#open(url);
+        return await this.#use(
+          socket,
+          () => this.#echo("first echo", socket, this.#source.small()),
+        );
+      };
+      await this.#use(await this.#measure("arrival", arrive()), (socket) => this.#close(socket));
+      await setTimeout(restMs);
+    });
+  }
+
+  /** Does something until the signal aborts; what goes wrong is recorded, and begun again. */
+  async #repeat(signal: AbortSignal, body: (url: string) => Promise<void>): Promise<void> {
     while (!signal.aborted) {
       const url = this.#random.pick(this.#urls);
       try {
-        await this.#useConnection(url, signal);
+        await body(url);
       } catch (error) {
-        this.#recorder.fail(`${this.#name} at ${new URL(url).pathname}: ${error}`);
-        await setTimeout(1_000);
+        if (error instanceof TurnedAwayError) this.#recorder.turnAway();
+        else {
+          this.#recorder.fail(`${this.#name} at ${new URL(url).pathname}: ${error}`);
+          await setTimeout(1_000);
+        }
       }
     }
   }
 
-  async #useConnection(url: string, signal: AbortSignal): Promise<void> {
-    const connecting = this.#peer.connect(url, {});
-    const socket = await this.#measure("open", connecting);
+  #open(url: string): Promise<PeerSocket> {
+    return this.#measure("open", this.#peer.connect(url, {}));
+  }
+
+  /** Uses a connection, which is dropped where that fails. */
+  async #use(
+    socket: PeerSocket,
+    body: (socket: PeerSocket) => Promise<void>,
+  ): Promise<PeerSocket> {
     try {
-      if (url.endsWith("/close")) return await this.#beClosed(socket);
-      const isSlow = url.endsWith("/slow");
-      const count = 1 + this.#random.below(MAX_EXERCISES);
-      for (let i = 0; i < count && !signal.aborted; i++) {
-        await (isSlow ? this.#exerciseSlowly(socket) : this.#exercise(socket));
-        await setTimeout(this.#random.below(MAX_REST_MS));
-      }
-      await this.#close(socket);
+      await body(socket);
+      return socket;
     } catch (error) {
       socket.terminate();
-      if (!(error instanceof TurnedAwayError)) throw error;
-      this.#recorder.turnAway();
+      throw error;
     }
   }
 

@@ -6,29 +6,35 @@
  */
 
 import { assertEquals } from "@std/assert";
-import type { Message } from "../../../mod.ts";
-import type { Random } from "../../codec/support.ts";
+import type { Message } from "../../../../mod.ts";
+import type { Random } from "../../../codec/support.ts";
 import {
   Inbox,
   type Peer,
   type PeerClose,
   type PeerSocket,
   RefusedError,
-} from "../../interop/peer.ts";
-import { NetSocket } from "../../support/net_socket.ts";
-import { clientFrame, closeFrame, decodeUtf8, RawClient, utf8 } from "../../support/raw_client.ts";
+} from "../../../interop/peer.ts";
+import { NetSocket } from "../../../support/net_socket.ts";
+import {
+  clientFrame,
+  closeFrame,
+  decodeUtf8,
+  RawClient,
+  utf8,
+} from "../../../support/raw_client.ts";
 import {
   concatBytes,
   REFERENCE_OPCODES,
   type ReferenceFrame,
-} from "../../support/reference_frames.ts";
-import { ACCEPT, upgradeRequest } from "../../support/requests.ts";
+} from "../../../support/reference_frames.ts";
+import { ACCEPT, upgradeRequest } from "../../../support/requests.ts";
 
 /** How many bytes of what is sent may be cut into single writes; the rest goes out whole. */
 const CUT_SIZE = 600;
 
-/** Makes the peer, which cuts as `random` decides. */
-export function createRawPeer(random: Random): Peer {
+/** Makes the peer. With `random`, it cuts what it sends as that decides. */
+export function createRawPeer(random?: Random): Peer {
   return {
     name: "raw",
     abilities: new Set(["fragments", "ping", "all close codes", "bare close", "terminate"]),
@@ -49,14 +55,14 @@ class RawPeerSocket implements PeerSocket {
   readonly extensions = "";
   readonly closed: Promise<PeerClose>;
   readonly #client: RawClient<NetSocket>;
-  readonly #random: Random;
+  readonly #random: Random | undefined;
   readonly #messages: Inbox<Message> = new Inbox();
   readonly #pongs: Inbox<Uint8Array> = new Inbox();
   #hasSentClose = false;
   /** The frames so far of the message that arrives. */
   #fragments: ReferenceFrame[] = [];
 
-  constructor(client: RawClient<NetSocket>, random: Random) {
+  constructor(client: RawClient<NetSocket>, random: Random | undefined) {
     this.#client = client;
     this.#random = random;
     this.closed = this.#read().catch((error: Error) => {
@@ -88,7 +94,7 @@ class RawPeerSocket implements PeerSocket {
         opcode: i === 0 ? opcode : continuation,
         fin: i === payloads.length - 1,
         payload,
-        maskingKey: this.#random.bytes(4),
+        ...this.#random && { maskingKey: this.#random.bytes(4) },
       })
     );
     this.#write(concatBytes(frames));
@@ -112,13 +118,15 @@ class RawPeerSocket implements PeerSocket {
     const bytes = utf8(parts.join(""));
     const cuts = [
       0,
-      ...parts.slice(1).map(() => this.#random.below(bytes.length + 1)).sort((a, b) => a - b),
+      ...parts.slice(1).map(() => this.#random?.below(bytes.length + 1) ?? bytes.length)
+        .sort((a, b) => a - b),
       bytes.length,
     ];
     return parts.map((_, i) => bytes.subarray(cuts[i], cuts[i + 1]));
   }
 
   #write(bytes: Uint8Array): void {
+    if (this.#random === undefined) return this.#client.send(bytes);
     for (const piece of this.#random.cut(bytes.subarray(0, CUT_SIZE), CUT_SIZE)) {
       this.#client.send(piece);
     }

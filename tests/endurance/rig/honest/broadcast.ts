@@ -6,8 +6,8 @@
  */
 
 import { setTimeout } from "node:timers/promises";
-import type { Random } from "../../codec/support.ts";
-import type { Peer, PeerSocket } from "../../interop/peer.ts";
+import type { Random } from "../../../codec/support.ts";
+import type { Peer, PeerSocket } from "../../../interop/peer.ts";
 import { inTime } from "./deadline.ts";
 import type { Recorder } from "./recorder.ts";
 

@@ -1,27 +1,31 @@
 /**
- * Plays the conformance cases with compression against the echo example.
+ * Plays conformance cases against the echo example.
  *
  * @module
  */
 
 import { after, before, describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { COMPRESSION_SECTIONS } from "./cases/mod.ts";
+import type { Section } from "./case.ts";
 import { clientOf } from "./client.ts";
-import { ECHO_STYLES, type EchoCompression, type EchoProcess, startEcho } from "./echo_process.ts";
+import { ECHO_STYLES, type EchoCompression, EchoProcess } from "./echo_process.ts";
 import { runSections } from "./run_case.ts";
 
 // A little less than the example's deadline for the closing handshake, 5 s.
 const SLOW_MS = 4500;
 
 /** Registers the tests of all styles. */
-export function describeCompressedEcho(compression: EchoCompression): void {
+export function describeEcho(
+  what: string,
+  sections: readonly Section[],
+  compression: EchoCompression = "off",
+): void {
   for (const style of ECHO_STYLES) {
-    describe(`compression of the echo example, ${compression}, style ${style}`, () => {
+    describe(`${what} of the echo example, style ${style}`, () => {
       let server: EchoProcess | undefined;
 
       before(async () => {
-        server = await startEcho(style, compression);
+        server = await EchoProcess.start(style, compression);
       });
 
       // Whatever a test before has done, the process ends with the file.
@@ -29,7 +33,7 @@ export function describeCompressedEcho(compression: EchoCompression): void {
         await server?.stop();
       });
 
-      for (const section of COMPRESSION_SECTIONS) {
+      for (const section of sections) {
         it(section.name, async () => {
           const results = await runSections(clientOf(server!.url), [section], { slowMs: SLOW_MS });
           const failed = results.filter(({ failure }) => failure !== undefined);

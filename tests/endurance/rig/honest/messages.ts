@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Message, Sendable } from "../../../mod.ts";
-import type { Random } from "../../codec/support.ts";
+import type { Message, Sendable } from "../../../../mod.ts";
+import type { Random } from "../../../codec/support.ts";
 
 const WORDS = ["text ", "Grüße ", "世界 ", "🦕🥟 ", "\u0000 ", "\ufeff"];
 const KiB = 1024;
