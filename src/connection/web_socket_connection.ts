@@ -199,6 +199,8 @@ export class WebSocketConnection<Data>
   /** Set while it is due to read on, since a message was taken. */
   #readOnTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #budget: Budget | undefined;
+  /** What the request takes: here, since it is asked for with each read, when the request is not in any cache. */
+  #requestSize: number;
   /** What the budget was told last. */
   #counted = 0;
   /** Set from the first subscription on: most connections have none. */
@@ -225,6 +227,7 @@ export class WebSocketConnection<Data>
     this.#hasReceiver = callbacks !== undefined;
     this.#owner = owner;
     this.#budget = owner.budget;
+    this.#requestSize = info.request.heldSize;
     const { compression, layer } = info;
     this.#layer = layer;
     this.#isReady = layer?.handshake === undefined;
@@ -419,7 +422,10 @@ export class WebSocketConnection<Data>
   }
 
   get request(): Request {
-    return this.#info.request.get();
+    const { request } = this.#info;
+    const value = request.get();
+    this.#requestSize = request.heldSize;
+    return value;
   }
 
   get protocol(): string {
@@ -949,7 +955,7 @@ export class WebSocketConnection<Data>
   /** The bytes held on the way to the program and to the peer. */
   #heldSize(): number {
     return this.#intake.heldLength + this.#protocol.heldLength +
-      this.#receiveQueue.heldSize + this.#sendQueue.heldSize + this.#info.request.heldSize +
+      this.#receiveQueue.heldSize + this.#sendQueue.heldSize + this.#requestSize +
       (this.#pings?.heldSize ?? 0) +
       this.#layerSize();
   }
