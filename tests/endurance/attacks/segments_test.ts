@@ -1,15 +1,15 @@
 import { assertEquals } from "@std/assert";
 import { spawnSync } from "node:child_process";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import {
   concatBytes,
   decodeReferenceFrame,
   encodeReferenceFrame,
   REFERENCE_OPCODES,
 } from "../../support/reference_frames.ts";
-import { progress, scaled, skip, TIMEOUT_MS } from "../rig/scale.ts";
-import { ServerProcess } from "../rig/server_process.ts";
+import { progress, scaled } from "../rig/scale.ts";
 import { REQUEST } from "../rig/tcp_client.ts";
+import { testEchoServer } from "../rig/test_server.ts";
 
 const SEGMENTS = scaled(20_000, 200_000);
 /** Faster than this, TCP itself puts bytes together: it holds them back while many are under way. */
@@ -74,32 +74,24 @@ function countSegments(clientPort: number): string {
 }
 
 describe("segments of one byte through one connection", () => {
-  for (const style of ["callback", "iterate", "streams", "messages"]) {
-    it(style, { skip, timeout: TIMEOUT_MS }, async () => {
-      const { bytes, messages } = createTraffic(SEGMENTS);
-      assertEquals(bytes.length, SEGMENTS);
-      const server = await ServerProcess.start("echo_server.ts", ["--port", "0", "--style", style]);
-      try {
-        const received: Uint8Array[] = [];
-        const client = await server.connect((piece) => received.push(Uint8Array.from(piece)));
-        const startedAt = performance.now();
-        for (let i = 0; i < SEGMENTS; i++) {
-          const nextAt = performance.now() + MIN_INTERVAL_MS;
-          await client.write(bytes.subarray(i, i + 1));
-          while (performance.now() < nextAt);
-          if (i === SEGMENTS - 2) progress(`${countSegments(client.port)} segments were sent`);
-          else if ((i + 1) % 50_000 === 0) progress(`${style}: ${i + 1} bytes`);
-        }
-        await client.closed;
-        progress(`${style}: done in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
-        const echo = readMessages(concatBytes(received));
-        assertEquals(echo.messages.length, messages.length);
-        for (const [i, message] of messages.entries()) assertEquals(echo.messages[i], message);
-        assertEquals(echo.closePayload, Uint8Array.of(0x03, 0xe8));
-        await server.stop();
-      } finally {
-        server.kill();
-      }
-    });
-  }
+  testEchoServer(async (server, style) => {
+    const { bytes, messages } = createTraffic(SEGMENTS);
+    assertEquals(bytes.length, SEGMENTS);
+    const received: Uint8Array[] = [];
+    const client = await server.connect((piece) => received.push(Uint8Array.from(piece)));
+    const startedAt = performance.now();
+    for (let i = 0; i < SEGMENTS; i++) {
+      const nextAt = performance.now() + MIN_INTERVAL_MS;
+      await client.write(bytes.subarray(i, i + 1));
+      while (performance.now() < nextAt);
+      if (i === SEGMENTS - 2) progress(`${countSegments(client.port)} segments were sent`);
+      else if ((i + 1) % 50_000 === 0) progress(`${style}: ${i + 1} bytes`);
+    }
+    await client.closed;
+    progress(`${style}: done in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+    const echo = readMessages(concatBytes(received));
+    assertEquals(echo.messages.length, messages.length);
+    for (const [i, message] of messages.entries()) assertEquals(echo.messages[i], message);
+    assertEquals(echo.closePayload, Uint8Array.of(0x03, 0xe8));
+  });
 });

@@ -2,20 +2,14 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import type { CloseInfo, Connection } from "../../../src/server/mod.ts";
+import type { Connection } from "../../../src/server/mod.ts";
 import type { MemorySocket } from "../../support/memory_channel.ts";
 import type { RawClient } from "../../support/raw_client.ts";
 import { type MemoryHarness, withMemoryServer } from "../../support/transports.ts";
+import { SILENT } from "../faults/faults.ts";
 
 const SECOND = 1_000;
 const HOUR = 3_600 * SECOND;
-
-const DROPPED: CloseInfo = {
-  closeCode: 1006,
-  reason: "The peer is silent: no answer to a Ping",
-  wasClean: false,
-  initiator: "local",
-};
 
 /** A client of a server with the default keep-alive. */
 interface Peer {
@@ -74,7 +68,7 @@ class Stalling {
   async checkSorted(): Promise<void> {
     for (const { conn, isSilent } of this.peers) {
       assertEquals(conn.state, isSilent ? "closed" : "open");
-      if (isSilent) assertEquals(await conn.closed, DROPPED);
+      if (isSilent) assertEquals(await conn.closed, SILENT);
     }
   }
 }
@@ -172,7 +166,7 @@ describe("the default keep-alive of a process that stalls", () => {
       await clock.advance(20 * SECOND - 1);
       assertEquals(conn.state, "open");
       await clock.advance(1);
-      assertEquals(await conn.closed, DROPPED);
+      assertEquals(await conn.closed, SILENT);
     }));
 
   it("counts an answer in the last moment of its time", () =>

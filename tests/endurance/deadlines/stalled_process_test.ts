@@ -1,12 +1,13 @@
 // @waits
 
 import { assertEquals } from "@std/assert";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { skip, TIMEOUT_MS } from "../rig/scale.ts";
+import {} from "../rig/scale.ts";
 import { decodeUtf8 } from "../../support/raw_client.ts";
 import { REFERENCE_OPCODES } from "../../support/reference_frames.ts";
-import { ServerProcess } from "../rig/server_process.ts";
+import type { ServerProcess } from "../rig/server_process.ts";
+import { testServer } from "../rig/test_server.ts";
 import { type Attacker, Target } from "../attacks/target.ts";
 
 /** After so long a peer counts as silent. */
@@ -80,13 +81,9 @@ const STALLS: [name: string, stall: (server: ServerProcess, target: Target) => P
 
 describe("a server that stalls keeps all its clients but the silent ones", () => {
   for (const [name, stall] of STALLS) {
-    it(name, { skip, timeout: TIMEOUT_MS }, async () => {
-      const script = new URL("../rig/arena_server.ts", import.meta.url);
-      const server = await ServerProcess.start(script, [
-        "callback",
-        "--silence-ms",
-        `${SILENCE_MS}`,
-      ]);
+    const script = new URL("../rig/arena_server.ts", import.meta.url);
+    const args = ["callback", "--silence-ms", `${SILENCE_MS}`];
+    testServer(name, script, args, async (server) => {
       const target = new Target({ port: server.port });
       try {
         const clients = await openClients(target);
@@ -94,19 +91,13 @@ describe("a server that stalls keeps all its clients but the silent ones", () =>
           const silent = await target.open();
           await stall(server, target);
           await setTimeout(SILENCE_MS);
-          assertEquals(
-            clients.filter(({ isClosed }) => isClosed).length,
-            0,
-            "clients were dropped",
-          );
+          const dropped = clients.filter(({ isClosed }) => isClosed);
+          assertEquals(dropped.length, 0, "clients were dropped");
           for (const client of clients) assertEquals(await client.echo(`time ${i}`), `time ${i}`);
           await silent.readToEnd();
         }
-        target.reset();
-        await server.stop();
       } finally {
         target.reset();
-        server.kill();
       }
     });
   }

@@ -15,28 +15,12 @@ import { upgradeRequest } from "../../support/requests.ts";
 import { type MemoryHarness, withMemoryServer } from "../../support/transports.ts";
 import { settle } from "../../support/turn.ts";
 import { Ledger } from "../rig/ledger.ts";
+import { type Fault, FAULT_NAMES, FAULTS, LOST, SILENT } from "./faults.ts";
 
 type Client = RawClient<MemorySocket>;
 
-/** What becomes of a client in the middle of something. */
-const FAULTS = {
-  RST: ({ socket }: Client) => socket.reset(),
-  FIN: ({ socket }: Client) => socket.end(),
-  silence: () => {},
-};
-type Fault = keyof typeof FAULTS;
-const FAULT_NAMES = Object.keys(FAULTS) as Fault[];
-
 /** Longer than all deadlines one after another. */
 const LONG_MS = 100_000;
-
-const LOST: CloseInfo = { closeCode: 1006, reason: "", wasClean: false, initiator: "remote" };
-const SILENT: CloseInfo = {
-  closeCode: 1006,
-  reason: "The peer is silent: no answer to a Ping",
-  wasClean: false,
-  initiator: "local",
-};
 
 /** What clients send, frame by frame. */
 const STREAMS: Record<string, Uint8Array[]> = {

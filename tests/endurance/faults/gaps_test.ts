@@ -2,7 +2,7 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import type { CloseInfo, Connection } from "../../../src/server/mod.ts";
+import type { Connection } from "../../../src/server/mod.ts";
 import { canCount, countSettledSockets, untilSockets } from "../../runtimes/descriptors.ts";
 import { clientFrame, type RawClient, textFrame, utf8 } from "../../support/raw_client.ts";
 import { httpRequest, upgradeRequest } from "../../support/requests.ts";
@@ -10,14 +10,7 @@ import { type Harness, MemoryHarness, type Setup, TRANSPORTS } from "../../suppo
 import { settle } from "../../support/turn.ts";
 import { eventually } from "../../support/waiter.ts";
 import { Ledger } from "../rig/ledger.ts";
-
-/** What becomes of the clients in the gap. */
-const FAULTS = {
-  RST: ({ socket }: RawClient) => socket.reset(),
-  FIN: ({ socket }: RawClient) => socket.end(),
-  silence: () => {},
-};
-type Fault = keyof typeof FAULTS;
+import { endAll, type Fault, FAULT_NAMES, FAULTS, LOST, SILENT, untilOver } from "./faults.ts";
 
 /** Short, as on real sockets they are waited for. */
 const TIMES = {
@@ -25,14 +18,6 @@ const TIMES = {
   responseTimeoutMs: 1_000,
   closeTimeoutMs: 400,
   keepAlive: { intervalMs: 200, timeoutMs: 400 },
-};
-
-const LOST: CloseInfo = { closeCode: 1006, reason: "", wasClean: false, initiator: "remote" };
-const SILENT: CloseInfo = {
-  closeCode: 1006,
-  reason: "The peer is silent: no answer to a Ping",
-  wasClean: false,
-  initiator: "local",
 };
 
 /** What goes on in a gap. */
@@ -243,7 +228,7 @@ for (const { name, withServer } of TRANSPORTS) {
     await withServer(setup, async (server) => {
       // What a runtime opens once, it opens now.
       (await server.connect()).socket.reset();
-      await untilOver(server);
+      await untilOver(server.server);
       const sockets = canCount && !isMemory ? await countSettledSockets() : 0;
 
       const count = isMemory ? COUNT_IN_MEMORY : gap.count ?? COUNT;
@@ -260,13 +245,10 @@ for (const { name, withServer } of TRANSPORTS) {
       await settle();
       scene.open();
       if (isMemory) await pass(server, 100_000);
-      await untilOver(server);
+      await untilOver(server.server);
       // Those that do not read have not seen the end yet.
       for (const client of clients) if (!client.isClosed) client.socket.resume();
-      for (const client of clients) {
-        await eventually("the end", () => client.isClosed || client.hasEnded);
-        if (!client.hasSentEnd) client.socket.end();
-      }
+      await endAll(clients);
 
       assertEquals(scene.sources, 0, "sources are not cancelled");
       scene.ledger.check(server.server);
@@ -277,7 +259,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
   describe(`a client that is lost over ${name}`, () => {
     for (const [what, gap] of Object.entries(GAPS)) {
-      for (const fault of gap.faults ?? Object.keys(FAULTS) as Fault[]) {
+      for (const fault of gap.faults ?? FAULT_NAMES) {
         it(`by ${fault} while ${what}`, () => run(gap, fault));
       }
     }
@@ -291,13 +273,6 @@ function checkEnds({ ledger }: Scene, gap: Gap, fault: Fault, count: number): vo
   // The runtimes differ in whether they see the reset of a client they do not read.
   assert(ends.length <= count);
   for (const end of ends) assertEquals(end, fault === "silence" ? SILENT : LOST);
-}
-
-async function untilOver(server: Harness<unknown>): Promise<void> {
-  await eventually("all to be over", () => {
-    const { connections, handshakes } = server.server.stats();
-    return connections === 0 && handshakes === 0;
-  });
 }
 
 async function pass(server: Harness<unknown>, ms: number): Promise<void> {

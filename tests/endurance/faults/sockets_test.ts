@@ -14,26 +14,12 @@ import { concatBytes } from "../../support/reference_frames.ts";
 import { upgradeRequest } from "../../support/requests.ts";
 import { type Harness, type Setup, TRANSPORTS } from "../../support/transports.ts";
 import { settle, turn } from "../../support/turn.ts";
-import { eventually } from "../../support/waiter.ts";
 import { Ledger } from "../rig/ledger.ts";
-
-const FAULTS = {
-  RST: ({ socket }: RawClient) => socket.reset(),
-  FIN: ({ socket }: RawClient) => socket.end(),
-  silence: () => {},
-};
-type Fault = keyof typeof FAULTS;
+import { endAll, type Fault, FAULT_NAMES, FAULTS, LOST, SILENT, untilOver } from "./faults.ts";
 
 /** How many connections there are at once. */
 const AT_ONCE = 60;
 
-const LOST = { closeCode: 1006, reason: "", wasClean: false, initiator: "remote" } as const;
-const SILENT = {
-  closeCode: 1006,
-  reason: "The peer is silent: no answer to a Ping",
-  wasClean: false,
-  initiator: "local",
-} as const;
 const CLEAN = { closeCode: 4000, reason: "bye", wasClean: true, initiator: "remote" } as const;
 const OWN = { closeCode: 4001, reason: "over", wasClean: true, initiator: "local" } as const;
 
@@ -73,7 +59,7 @@ function* createJobs(withRequests: boolean): Generator<Job> {
     long: 20,
     answer: ANSWER.length,
   };
-  for (const fault of Object.keys(FAULTS) as Fault[]) {
+  for (const fault of FAULT_NAMES) {
     for (const [part, length] of Object.entries(lengths)) {
       for (let cut = 0; cut <= length; cut++) {
         // Silence has to be waited for: not at every byte of everything.
@@ -162,7 +148,7 @@ describe("hundreds of real connections that are cut off", () => {
       });
       await withServer(setup, async (server) => {
         (await server.connect()).socket.reset();
-        await untilOver(server);
+        await untilOver(server.server);
         const sockets = canCount ? await countSettledSockets() : 0;
         // Only the callbacks close when they are asked to.
         const jobs = [...createJobs(isFirst)].filter(({ part }) => isFirst || part !== "answer");
@@ -177,11 +163,8 @@ describe("hundreds of real connections that are cut off", () => {
           }
         };
         await Promise.all(Array.from({ length: AT_ONCE }, work));
-        await untilOver(server);
-        for (const client of clients) {
-          await eventually("the end", () => client.isClosed || client.hasEnded);
-          if (!client.hasSentEnd) client.socket.end();
-        }
+        await untilOver(server.server);
+        await endAll(clients);
         ledger.check(server.server);
         let opened = 0;
         for (const { conn, closed } of ledger.entries.values()) {
@@ -199,10 +182,3 @@ describe("hundreds of real connections that are cut off", () => {
     });
   }
 });
-
-async function untilOver(server: Harness<unknown>): Promise<void> {
-  await eventually("all to be over", () => {
-    const { connections, handshakes } = server.server.stats();
-    return connections === 0 && handshakes === 0;
-  });
-}

@@ -6,9 +6,9 @@ import { canCount, countSettledSockets, untilSockets } from "../../runtimes/desc
 import { type Peer, PeerProcess } from "../../runtimes/peer.ts";
 import { upgradeRequest } from "../../support/requests.ts";
 import { certificate } from "../../support/tls.ts";
-import { eventually } from "../../support/waiter.ts";
 import { watch } from "../../support/watch.ts";
 import { Ledger } from "../rig/ledger.ts";
+import { untilOver } from "./faults.ts";
 
 /** How a client leaves TLS. */
 const FAULTS: Record<string, (peer: Peer) => Promise<unknown>> = {
@@ -48,13 +48,9 @@ describe("connections over TLS that are cut off", () => {
         },
         onError: (error) => void errors.push(error),
       }));
-      const isOver = () => {
-        const { connections, handshakes } = server.stats();
-        return connections === 0 && handshakes === 0;
-      };
       try {
         await (await peers.connect(server.addr, { tls: true })).reset();
-        await eventually("the first to be over", isOver);
+        await untilOver(server);
         const sockets = canCount ? await countSettledSockets() : 0;
         const all: Peer[] = [];
         await Promise.all(CUTS.flatMap((cut) =>
@@ -66,7 +62,7 @@ describe("connections over TLS that are cut off", () => {
             await fault(peer);
           })
         ));
-        await eventually("all to be over", isOver);
+        await untilOver(server);
         ledger.check(server);
         assert(ledger.ends.every((end) => end!.wasClean === false));
         assertEquals(errors, []);

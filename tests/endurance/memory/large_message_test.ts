@@ -1,10 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { encodeReferenceFrame, maskReference } from "../../support/reference_frames.ts";
 import { FrameReader } from "../rig/frame_reader.ts";
 import { PatternChecker, patternChunk } from "../rig/pattern.ts";
-import { MiB, mib, progress, scaled, skip, TIMEOUT_MS } from "../rig/scale.ts";
-import { ServerProcess } from "../rig/server_process.ts";
+import { MiB, mib, progress, scaled } from "../rig/scale.ts";
+import type { ServerProcess } from "../rig/server_process.ts";
+import { testServer } from "../rig/test_server.ts";
 
 const SIZE = scaled(256 * MiB, 1024 * MiB);
 const MASKING_KEY = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
@@ -17,21 +18,15 @@ const BINARY = 2;
 const MAX_GROWTH = 160 * MiB;
 
 describe("a message of any size is echoed as a stream in constant memory", () => {
-  it(`${SIZE / MiB} MiB in one frame`, { skip, timeout: TIMEOUT_MS }, async () => {
-    const args = ["--port", "0", "--style", "messages", "--max-message-size", `${SIZE}`];
-    const server = await ServerProcess.start("echo_server.ts", args);
-    try {
-      await echo(server, MiB);
-      server.resetPeak();
-      const before = server.residentSize;
-      await echo(server, SIZE);
-      const growth = server.peakSize - before;
-      progress(`${mib(before)} before, at most ${mib(growth)} more meanwhile`);
-      assertEquals(growth < MAX_GROWTH, true, `the server grew by ${mib(growth)}`);
-      await server.stop();
-    } finally {
-      server.kill();
-    }
+  const args = ["--port", "0", "--style", "messages", "--max-message-size", `${SIZE}`];
+  testServer(`${SIZE / MiB} MiB in one frame`, "echo_server.ts", args, async (server) => {
+    await echo(server, MiB);
+    server.resetPeak();
+    const before = server.residentSize;
+    await echo(server, SIZE);
+    const growth = server.peakSize - before;
+    progress(`${mib(before)} before, at most ${mib(growth)} more meanwhile`);
+    assertEquals(growth < MAX_GROWTH, true, `the server grew by ${mib(growth)}`);
   });
 });
 

@@ -1,13 +1,13 @@
 // @waits
 
 import { assertEquals } from "@std/assert";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { encodeReferenceFrame, REFERENCE_OPCODES } from "../../support/reference_frames.ts";
 import { kernelBufferSize, MESSAGE_SIZE, startFlood, waitForStandstill } from "./flood.ts";
 import { FrameReader } from "../rig/frame_reader.ts";
-import { MiB, mib, progress, skip, TIMEOUT_MS } from "../rig/scale.ts";
-import { ServerProcess } from "../rig/server_process.ts";
+import { MiB, mib, progress } from "../rig/scale.ts";
 import type { TcpClient } from "../rig/tcp_client.ts";
+import { testServer } from "../rig/test_server.ts";
 
 const MASKING_KEY = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
 const RECEIVE_QUEUE_SIZE = MiB;
@@ -16,33 +16,27 @@ const MAX_GROWTH = 32 * MiB;
 
 describe("a program that sleeps stops the client's TCP", () => {
   for (const program of ["sleep-callback", "sleep-iterate", "sleep-streams", "sleep-messages"]) {
-    it(program, { skip, timeout: TIMEOUT_MS }, async () => {
-      const server = await ServerProcess.start("program_server.ts", [program]);
-      try {
-        const answer = new TextReceiver();
-        const client = await server.open((bytes) => answer.push(bytes));
-        server.resetPeak();
-        const before = server.residentSize;
-        const flood = startFlood(client);
-        const most = kernelBufferSize() + RECEIVE_QUEUE_SIZE + 2 * MESSAGE_SIZE;
-        const accepted = await waitForStandstill(client, most);
-        const growth = server.peakSize - before;
-        progress(`${program}: ${mib(accepted)} were taken; the server grew by ${mib(growth)}`);
-        assertEquals(growth < MAX_GROWTH, true, `the server grew by ${mib(growth)}`);
+    testServer(program, "program_server.ts", [program], async (server) => {
+      const answer = new TextReceiver();
+      const client = await server.open((bytes) => answer.push(bytes));
+      server.resetPeak();
+      const before = server.residentSize;
+      const flood = startFlood(client);
+      const most = kernelBufferSize() + RECEIVE_QUEUE_SIZE + 2 * MESSAGE_SIZE;
+      const accepted = await waitForStandstill(client, most);
+      const growth = server.peakSize - before;
+      progress(`${program}: ${mib(accepted)} were taken; the server grew by ${mib(growth)}`);
+      assertEquals(growth < MAX_GROWTH, true, `the server grew by ${mib(growth)}`);
 
-        server.signal("SIGUSR2");
-        await flood.stop();
-        const payload = new TextEncoder().encode("how many?");
-        const { text } = REFERENCE_OPCODES;
-        await client.write(
-          encodeReferenceFrame({ opcode: text, payload, maskingKey: MASKING_KEY }),
-        );
-        assertEquals(await answer.text(client), String(flood.count * MESSAGE_SIZE));
-        client.reset();
-        await server.stop();
-      } finally {
-        server.kill();
-      }
+      server.signal("SIGUSR2");
+      await flood.stop();
+      const payload = new TextEncoder().encode("how many?");
+      const { text } = REFERENCE_OPCODES;
+      await client.write(
+        encodeReferenceFrame({ opcode: text, payload, maskingKey: MASKING_KEY }),
+      );
+      assertEquals(await answer.text(client), String(flood.count * MESSAGE_SIZE));
+      client.reset();
     });
   }
 });

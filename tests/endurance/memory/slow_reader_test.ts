@@ -1,15 +1,16 @@
 // @waits
 
 import { assertEquals } from "@std/assert";
-import { describe, it } from "node:test";
+import { describe } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { REFERENCE_OPCODES } from "../../support/reference_frames.ts";
 import { kernelBufferSize, MESSAGE_SIZE, startFlood, waitForStandstill } from "./flood.ts";
 import { FrameReader } from "../rig/frame_reader.ts";
 import { PatternChecker } from "../rig/pattern.ts";
-import { MiB, mib, progress, scaled, skip, TIMEOUT_MS } from "../rig/scale.ts";
-import { ServerProcess } from "../rig/server_process.ts";
+import { MiB, mib, progress, scaled } from "../rig/scale.ts";
+import type { ServerProcess } from "../rig/server_process.ts";
 import type { TcpClient } from "../rig/tcp_client.ts";
+import { testEchoServer, testServer } from "../rig/test_server.ts";
 
 const READERS = scaled(4, 32);
 /** How long the program of a server is given to send too much. Too short only makes the test weaker. */
@@ -104,55 +105,41 @@ class Memory {
 }
 
 describe("a client that does not read its echoes is read no more", () => {
-  for (const style of ["callback", "iterate", "streams", "messages"]) {
-    it(style, { skip, timeout: TIMEOUT_MS }, async () => {
-      const server = await ServerProcess.start("echo_server.ts", ["--port", "0", "--style", style]);
-      try {
-        // What waits in the system, on the way there and on the way back, and in the server.
-        const most = 2 * kernelBufferSize() + QUEUES_SIZE + READ_SIZE;
-        const memory = await Memory.note(server);
-        const readers = await openReaders(server);
-        const floods = readers.map(({ client }) => startFlood(client));
-        const accepted = await Promise.all(
-          readers.map(({ client }) => waitForStandstill(client, most)),
-        );
-        progress(
-          `${style}: ${READERS} clients sent ${mib(Math.min(...accepted))} to ` +
-            `${mib(Math.max(...accepted))} each; ${await memory.check()}`,
-        );
-        // Nothing is lost, and no connection was closed.
-        await Promise.all(readers.map(async (reader, i) => {
-          const stopped = floods[i].stop();
-          reader.client.resume();
-          await stopped;
-          await reader.readUntil(floods[i].count * MESSAGE_SIZE);
-          reader.client.reset();
-        }));
-        await server.stop();
-      } finally {
-        server.kill();
-      }
-    });
-  }
+  testEchoServer(async (server, style) => {
+    // What waits in the system, on the way there and on the way back, and in the server.
+    const most = 2 * kernelBufferSize() + QUEUES_SIZE + READ_SIZE;
+    const memory = await Memory.note(server);
+    const readers = await openReaders(server);
+    const floods = readers.map(({ client }) => startFlood(client));
+    const accepted = await Promise.all(
+      readers.map(({ client }) => waitForStandstill(client, most)),
+    );
+    progress(
+      `${style}: ${READERS} clients sent ${mib(Math.min(...accepted))} to ` +
+        `${mib(Math.max(...accepted))} each; ${await memory.check()}`,
+    );
+    // Nothing is lost, and no connection was closed.
+    await Promise.all(readers.map(async (reader, i) => {
+      const stopped = floods[i].stop();
+      reader.client.resume();
+      await stopped;
+      await reader.readUntil(floods[i].count * MESSAGE_SIZE);
+      reader.client.reset();
+    }));
+  });
 });
 
 describe("a program that sends is stopped by a client that does not read", () => {
   for (const program of ["push-send", "push-writable", "push-stream"]) {
-    it(program, { skip, timeout: TIMEOUT_MS }, async () => {
-      const server = await ServerProcess.start("program_server.ts", [program]);
-      try {
-        const memory = await Memory.note(server);
-        const readers = await openReaders(server);
-        await setTimeout(PUSH_MS);
-        progress(`${program}: ${await memory.check()}`);
-        await Promise.all(readers.map(async (reader) => {
-          await reader.readUntil(4 * kernelBufferSize() / READERS);
-          reader.client.reset();
-        }));
-        await server.stop();
-      } finally {
-        server.kill();
-      }
+    testServer(program, "program_server.ts", [program], async (server) => {
+      const memory = await Memory.note(server);
+      const readers = await openReaders(server);
+      await setTimeout(PUSH_MS);
+      progress(`${program}: ${await memory.check()}`);
+      await Promise.all(readers.map(async (reader) => {
+        await reader.readUntil(4 * kernelBufferSize() / READERS);
+        reader.client.reset();
+      }));
     });
   }
 });
