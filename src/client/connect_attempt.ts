@@ -15,6 +15,7 @@ import { HttpExchange, type HttpResponse } from "../http1/http_exchange.ts";
 import { responseError, type ResponseHead } from "../http1/response_head.ts";
 import { createKey, createUpgradeRequest } from "../handshake/create_request.ts";
 import { validateUpgradeResponse } from "../handshake/validate_response.ts";
+import { createLayer } from "../connection/layer_definition.ts";
 import { ClientLayer } from "../resume/client_layer.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
 import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
@@ -196,15 +197,15 @@ export class ConnectAttempt<Data> {
     const resumed = this.#resume !== undefined && protocol === RESUME
       ? parseResumeField(head, subprotocols)
       : undefined;
-    const layer = resumed === undefined
+    const past = resumed === undefined
       ? undefined
       : new ClientLayer(this.#resume!, connection.limits.maxMessageSize);
     const info = {
       request: new RetainedRequest(request, address.secure),
       protocol: resumed ?? (this.#resume !== undefined && protocol === RESUME ? "" : protocol),
       extensions,
-      layer,
-      past: layer,
+      layer: past ?? createLayer(connection.layers, protocol, "client"),
+      past,
       compression: this.#openCompression(head, accepted),
       data,
     };

@@ -220,12 +220,14 @@ export function resolveConnectOptions<Data>(
     throw new TypeError("Cannot connect to a path through a proxy: give one or the other");
   }
   checkFunction("onError", options.onError);
+  const connection = resolveConnectionOptions(options, clock);
+  const layered = connection.layers.map(({ subprotocol }) => subprotocol);
   checkTls("tls", options.tls);
   const proxySettings = resolveProxy(proxy);
   checkTls("proxy.tls", proxySettings?.tls);
   return {
     data: options.data as Data,
-    subprotocols,
+    subprotocols: [...subprotocols, ...layered.filter((name) => !subprotocols.includes(name))],
     headers: typeof headers === "function" ? headers.bind(options) : [...entries(headers)],
     compression: resolveCompressionOptions(options.compression, COMPRESSION),
     signal,
@@ -237,7 +239,7 @@ export function resolveConnectOptions<Data>(
     headLimits: { maxHeadSize, maxLineSize: maxHeadLineSize, maxFields: maxHeadFields },
     onError: options.onError?.bind(options) ?? logError,
     callbacks: resolveCallbacks(options),
-    connection: resolveConnectionOptions(options, clock),
+    connection,
   };
 }
 

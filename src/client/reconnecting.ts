@@ -66,7 +66,8 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
   /**
    * Whether to offer the subprotocol `sluice.resume.v1`, and resume where the server speaks it: the messages
    * that were published meanwhile, on the topics that the server subscribes the client to, come first on
-   * the next connection. Others don't notice, and `conn.protocol` is one of `subprotocols`, or none.
+   * the next connection. Others don't notice, and `conn.protocol` is one of `subprotocols`, or none. A client
+   * with `layers` does not resume.
    *
    * @default {true}
    */
@@ -235,7 +236,12 @@ async function* reconnect<Data>(
   // It is called in between of what is received, which must go on.
   const onLost = (topic: string) => callHook(() => options.onLost?.(topic, current!), fail);
   const isOwn = [options.subprotocols].flat().includes(RESUME);
-  const resume = isResuming && !isOwn ? new ResumeState(onLost) : undefined;
+  const hasLayers = (options.layers?.length ?? 0) > 0;
+  if (hasLayers && options.resume === true) {
+    throw new TypeError("Cannot resume with layers: a connection has one of them, or resumes");
+  }
+  const isOffered = isResuming && !isOwn && !hasLayers;
+  const resume = isOffered ? new ResumeState(onLost) : undefined;
   const shouldReconnect = options.shouldReconnect?.bind(options) ?? mayHelp;
   /** How many connections in a row one side has ended for what the other had sent. */
   let refusals = 0;

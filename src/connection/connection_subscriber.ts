@@ -30,21 +30,26 @@ export class ConnectionSubscriber implements Subscriber {
   #session: string | undefined;
   readonly #compression: ConnectionCompression | undefined;
   readonly #past: SubscriberPast | undefined;
+  /** Encodes messages for this connection alone, if they have to be. */
+  readonly #encode: ((data: Sendable) => Sendable | undefined) | undefined;
   readonly #owner: SubscriberOwner;
 
   constructor(
     sendQueue: SendQueue,
     compression: ConnectionCompression | undefined,
     past: SubscriberPast | undefined,
+    encode: ((data: Sendable) => Sendable | undefined) | undefined,
     tally: SharedTally,
     owner: SubscriberOwner,
   ) {
     this.#sendQueue = sendQueue;
     this.#compression = compression;
     this.#past = past;
+    this.#encode = encode;
     this.tally = tally;
     this.#owner = owner;
-    this.sharedWindowBits = compression === undefined ? 0 : compression.sharedWindowBits;
+    const sharedWindowBits = compression === undefined ? 0 : compression.sharedWindowBits;
+    this.sharedWindowBits = encode === undefined ? sharedWindowBits : undefined;
     this.isResumable = past !== undefined;
   }
 
@@ -79,8 +84,10 @@ export class ConnectionSubscriber implements Subscriber {
   }
 
   sendAlone(data: Sendable, compress: boolean | undefined): void {
+    const encoded = this.#encode === undefined ? data : this.#encode(data);
+    if (encoded === undefined) return;
     this.messagesSent++;
-    this.#sendQueue.post(data, compress);
+    this.#sendQueue.post(encoded, compress);
   }
 
   get isGreeted(): boolean {

@@ -28,6 +28,8 @@ export type {
   TrySendResult,
   WaitOptions,
 } from "./connection.ts";
+export type { LayerDefinition, LayerInfo } from "./layer_definition.ts";
+export type { LayerConnection, MessageLayer } from "./message_layer.ts";
 export type { LagPolicy, PresenceEntry, SubscribeOptions, Subscription } from "./subscriber.ts";
 export type {
   ConnectionOptions,

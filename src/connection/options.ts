@@ -10,6 +10,7 @@ import { checkLimit } from "../limits.ts";
 import type { MessageLimits } from "../protocol/message_receiver.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
 import type { ConnectionCallbacks } from "./connection.ts";
+import { type LayerDefinition, resolveLayers } from "./layer_definition.ts";
 import { Delays } from "../transport/delays.ts";
 import { systemTurns, Turns } from "./turns.ts";
 
@@ -155,6 +156,15 @@ export interface ConnectionOptions {
    * @default {5000}
    */
   closeTimeoutMs?: number | undefined;
+  /**
+   * What encodes and decodes messages, of which a connection has the one whose subprotocol was agreed upon:
+   * see `@sluice/websocket/layer`. A client offers their subprotocols behind its own. A server selects the
+   * first that the client offers, unless its `upgrade` hook names another subprotocol. A connection with such
+   * a layer does not resume.
+   *
+   * @default {[]}
+   */
+  layers?: readonly LayerDefinition[] | undefined;
 }
 
 /** Options of a connection, checked and complete. */
@@ -163,6 +173,7 @@ export interface ConnectionSettings {
   readonly rateLimits: RateLimits | undefined;
   readonly keepAlive: KeepAlive | undefined;
   readonly closeTimeoutMs: number;
+  readonly layers: readonly LayerDefinition[];
   readonly clock: Clock;
   /** What all connections with these settings wait by. */
   readonly delays: Delays;
@@ -196,6 +207,7 @@ export const CONNECTION_OPTIONS: Names<ConnectionOptions & ConnectionCallbacks<u
   rateLimits: Object.keys(DEFAULT_RATE_LIMITS),
   keepAlive: Object.keys(DEFAULT_KEEP_ALIVE),
   closeTimeoutMs: true,
+  layers: true,
   open: true,
   message: true,
   ping: true,
@@ -228,6 +240,7 @@ export function resolveConnectionOptions(
     rateLimits: rateLimits === undefined ? undefined : resolveRateLimits(rateLimits),
     keepAlive: resolveKeepAlive(keepAlive),
     closeTimeoutMs,
+    layers: resolveLayers(options.layers),
     clock,
     delays: new Delays(clock),
     turns: clock === systemClock ? systemTurns : new Turns(clock),

@@ -1,5 +1,5 @@
 import { cloneBytes } from "../codec/byte_collector.ts";
-import { CloseCode } from "../codec/close_code.ts";
+import { CloseCode, isCloseCode } from "../codec/close_code.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
 import {
   checkBoolean,
@@ -332,7 +332,7 @@ export class WebSocketConnection<Data>
       pushChunk: (bytes, start, end) => this.#pushChunk(bytes, start, end),
       pushEnd: () => this.#receiveQueue.pushEnd(),
       dropReceived: () => this.#receiveQueue.clear(),
-      close: (status) => this.startClosing(status),
+      close: (status) => void this.close(status),
     };
   }
 
@@ -566,7 +566,7 @@ export class WebSocketConnection<Data>
   }
 
   failDecoding(error: unknown): void {
-    if (error instanceof ProtocolError) this.#receiveEndOf(error);
+    if (error instanceof ProtocolError && isCloseCode(error.closeCode)) this.#receiveEndOf(error);
     // A fault of this library, or of memory: it ends this connection, and no other.
     else this.#failWith(error);
   }
@@ -945,6 +945,7 @@ export class WebSocketConnection<Data>
       this.#sendQueue,
       this.#info.compression,
       this.#info.past as SubscriberPast | undefined,
+      this.#layer?.encode && !this.#info.past ? (data) => this.#encode(data) : undefined,
       this.#owner.topics?.tally ?? new SharedTally(),
       this,
     );

@@ -23,6 +23,7 @@ import { encodeRefusal } from "../http1/encode_response.ts";
 import { encodeSwitchingProtocols } from "../handshake/create_response.ts";
 import { entries } from "../http1/field_line.ts";
 import { selectSubprotocol } from "../handshake/subprotocol.ts";
+import { createLayer } from "../connection/layer_definition.ts";
 import { ServerLayer } from "../resume/server_layer.ts";
 import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
 import { ChannelWriter, PIECE_SIZE } from "../http1/channel_writer.ts";
@@ -483,18 +484,25 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
       }
       acceptance = checkAcceptance<Data>(result);
     }
-    const protocol = selectSubprotocol(acceptance.protocol, subprotocols);
+    const { handshakeTimeoutMs, connection: { clock, layers } } = this.#settings;
+    const layered = subprotocols.find((name) => layers.some((each) => each.subprotocol === name));
+    const protocol = selectSubprotocol(acceptance.protocol ?? layered, subprotocols);
     const accept = await computeAccept(key);
     if (this.#isClosed || this.#isAnswering) return;
     // The server may have been shut down, or filled up, while the hook was awaited.
     const refusal = this.#owner.refusal(true, this.#channel.remoteAddress);
     if (refusal !== undefined) throw refusal;
+    const ownProtocol = ownString(protocol ?? "");
+    const layer = createLayer(layers, protocol, "server");
+    const past = isResumable && layer === undefined
+      ? new ServerLayer(ownProtocol, handshakeTimeoutMs, clock)
+      : undefined;
     const deflate = this.#owner.compression?.accept(extensions);
     const response = encodeSwitchingProtocols({
       accept,
-      protocol: isResumable ? RESUME : protocol,
+      protocol: past ? RESUME : protocol,
       extensions: deflate?.response,
-      headers: isResumable
+      headers: past
         ? [...entries(acceptance.headers), [RESUME_FIELD, `"${protocol ?? ""}"`]]
         : acceptance.headers,
     });
@@ -503,9 +511,6 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     this.#place?.leave();
     const received = this.#received;
     this.#releaseHeld();
-    const { handshakeTimeoutMs, connection: { clock } } = this.#settings;
-    const ownProtocol = ownString(protocol ?? "");
-    const layer = isResumable ? new ServerLayer(ownProtocol, handshakeTimeoutMs, clock) : undefined;
     this.#owner.acceptUpgrade(this, {
       channel: this.#channel,
       info: {
@@ -514,8 +519,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
         extensions: deflate?.response ?? "",
         compression: deflate?.open(),
         data: acceptance.data as Data,
-        layer,
-        past: layer,
+        layer: layer ?? past,
+        past,
       },
       response,
       received,

@@ -1,0 +1,87 @@
+import { checkFunction, checkList, checkMethods, checkNames, type Names, show } from "../checks.ts";
+import type { Role } from "../codec/frame.ts";
+import { isToken } from "../http1/characters.ts";
+import type { MessageLayer } from "./message_layer.ts";
+
+/** What is known when a layer is created. */
+export interface LayerInfo {
+  /** The side that the layer is on. */
+  readonly role: Role;
+}
+
+/** A message layer, as the option `layers` takes it. */
+export interface LayerDefinition {
+  /** The subprotocol by which both sides agree to it (RFC 6455, section 1.9): a token. */
+  subprotocol: string;
+  /**
+   * Creates the layer of a connection. If it throws, there is no connection: a server answers with 500 and
+   * reports the error to `onError`, and `connect` rejects with it.
+   */
+  create: (info: LayerInfo) => MessageLayer;
+}
+
+const DEFINITION: Names<LayerDefinition> = { subprotocol: true, create: true };
+
+const STREAM_METHODS = ["decodeStart", "decodeChunk", "decodeEnd"] as const;
+const METHODS = [
+  "start",
+  "handshake",
+  "opened",
+  "encode",
+  "encodeStart",
+  "decode",
+  ...STREAM_METHODS,
+  "delivered",
+  "close",
+] as const;
+
+/**
+ * Checks the option `layers`.
+ *
+ * @throws {TypeError} If it is no array, one of them is malformed, or two have the same subprotocol.
+ */
+export function resolveLayers(given: readonly LayerDefinition[] = []): readonly LayerDefinition[] {
+  checkList("layers", given);
+  const names = new Set<string>();
+  return given.map((definition, index) => {
+    const name = `layers[${index}]`;
+    checkNames(name, definition, DEFINITION);
+    const { subprotocol, create } = definition;
+    if (typeof subprotocol !== "string" || !isToken(subprotocol)) {
+      throw new TypeError(
+        `Cannot use ${show(subprotocol)} as ${name}.subprotocol: it must be a token`,
+      );
+    }
+    if (typeof create !== "function") {
+      throw new TypeError(`Cannot use ${show(create)} as ${name}.create: it must be a function`);
+    }
+    if (names.has(subprotocol)) {
+      throw new TypeError(`Cannot use ${name}: another layer has the subprotocol ${subprotocol}`);
+    }
+    names.add(subprotocol);
+    return { subprotocol, create: (info) => create.call(definition, info) };
+  });
+}
+
+/**
+ * Creates the layer of a subprotocol, if it has one.
+ *
+ * @throws {TypeError} If what the program gives is no layer.
+ * @throws What the program's code throws.
+ */
+export function createLayer(
+  layers: readonly LayerDefinition[],
+  protocol: string | undefined,
+  role: Role,
+): MessageLayer | undefined {
+  const definition = layers.find(({ subprotocol }) => subprotocol === protocol);
+  if (definition === undefined) return undefined;
+  const layer = definition.create({ role });
+  const name = `the layer of ${protocol}`;
+  if (typeof layer !== "object" || layer === null) {
+    throw new TypeError(`Cannot use ${show(layer)} as ${name}: it must be an object`);
+  }
+  for (const method of METHODS) checkFunction(`${method} of ${name}`, layer[method]);
+  if (layer.decodeStart !== undefined) checkMethods(name, layer, STREAM_METHODS);
+  return layer;
+}
