@@ -238,7 +238,9 @@ async function* reconnect<Data>(
   const isOwn = [options.subprotocols].flat().includes(RESUME);
   const hasLayers = (options.layers?.length ?? 0) > 0;
   if (hasLayers && options.resume === true) {
-    throw new TypeError("Cannot resume with layers: a connection has one of them, or resumes");
+    throw new TypeError(
+      "resume must not be true with layers: a connection has one of them, or resumes",
+    );
   }
   const isOffered = isResuming && !isOwn && !hasLayers;
   const resume = isOffered ? new ResumeState(onLost) : undefined;

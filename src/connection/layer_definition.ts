@@ -48,15 +48,13 @@ export function resolveLayers(given: readonly LayerDefinition[] = []): readonly 
     checkNames(name, definition, DEFINITION);
     const { subprotocol, create } = definition;
     if (typeof subprotocol !== "string" || !isToken(subprotocol)) {
-      throw new TypeError(
-        `Cannot use ${show(subprotocol)} as ${name}.subprotocol: it must be a token`,
-      );
+      throw new TypeError(`${name}.subprotocol must be a token, got ${show(subprotocol)}`);
     }
     if (typeof create !== "function") {
-      throw new TypeError(`Cannot use ${show(create)} as ${name}.create: it must be a function`);
+      throw new TypeError(`${name}.create must be a function, got ${show(create)}`);
     }
     if (names.has(subprotocol)) {
-      throw new TypeError(`Cannot use ${name}: another layer has the subprotocol ${subprotocol}`);
+      throw new TypeError(`${name}.subprotocol must be the only ${subprotocol} of layers`);
     }
     names.add(subprotocol);
     return { subprotocol, create: (info) => create.call(definition, info) };
@@ -79,7 +77,7 @@ export function createLayer(
   const layer = definition.create({ role });
   const name = `the layer of ${protocol}`;
   if (typeof layer !== "object" || layer === null) {
-    throw new TypeError(`Cannot use ${show(layer)} as ${name}: it must be an object`);
+    throw new TypeError(`${name} must be an object, got ${show(layer)}`);
   }
   for (const method of METHODS) checkFunction(`${method} of ${name}`, layer[method]);
   if (layer.decodeStart !== undefined) checkMethods(name, layer, STREAM_METHODS);

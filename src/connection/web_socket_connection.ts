@@ -409,9 +409,7 @@ export class WebSocketConnection<Data>
   #checkMessage(name: string, data: unknown): asserts data is Sendable {
     if (typeof data === "string" || isUint8Array(data)) return;
     refusePromise(name, data, (error) => this.#failWith(error));
-    throw new TypeError(
-      `Cannot use ${show(data)}, which ${name} returned: it must be a string or a Uint8Array`,
-    );
+    throw new TypeError(`${name} must return a string or a Uint8Array, got ${show(data)}`);
   }
 
   #closeLayer(): void {

@@ -41,7 +41,7 @@ export interface RequestInfo {
   readonly localAddress: Address;
   /**
    * The subprotocols the client offers, in its order of preference (RFC 6455, section 1.9). None is
-   * selected unless the `upgrade` hook returns it.
+   * selected unless the `upgrade` hook returns it, or one of `layers` has it.
    */
   readonly subprotocols: readonly string[];
   /**

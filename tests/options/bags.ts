@@ -193,6 +193,12 @@ export const BAGS: readonly Bag[] = [
   ofServe("memoryBudget", "MemoryBudgetOptions"),
   ofServe("resume", "ResumeOptions"),
   ofServe("presence", "PresenceOptions"),
+  {
+    name: "layers[0]",
+    type: "LayerDefinition",
+    required: { subprotocol: "x", create: () => ({}) },
+    use: (given) => useServe({ layers: [given] }),
+  },
   ofServe("tls", "TlsCertificate", { cert: "", key: "" }),
   { name: "mount", type: "MountOptions", of: "mount", use: useMount },
   { name: "attach", type: "AttachOptions", use: useAttach, required: { path: "/" } },
