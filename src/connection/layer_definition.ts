@@ -48,10 +48,12 @@ export function resolveLayers(given: readonly LayerDefinition[] = []): readonly 
     checkNames(name, definition, DEFINITION);
     const { subprotocol, create } = definition;
     if (typeof subprotocol !== "string" || !isToken(subprotocol)) {
-      throw new TypeError(`${name}.subprotocol must be a token, got ${show(subprotocol)}`);
+      throw new TypeError(
+        `Cannot use ${show(subprotocol)} as ${name}.subprotocol: it must be a token`,
+      );
     }
     if (typeof create !== "function") {
-      throw new TypeError(`${name}.create must be a function, got ${show(create)}`);
+      throw new TypeError(`Cannot use ${show(create)} as ${name}.create: it must be a function`);
     }
     if (names.has(subprotocol)) {
       throw new TypeError(`${name}.subprotocol must be the only ${subprotocol} of layers`);
