@@ -8,7 +8,7 @@
 
 import { fastify } from "fastify";
 import process from "node:process";
-import { mount } from "../../src/runtimes/node/http.ts";
+import { mount } from "../../src/runtimes/node/mount.ts";
 
 const echo = await mount({ message: (conn, data) => conn.send(data) });
 

@@ -11,7 +11,7 @@ import { Hono } from "hono";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
-import { mount } from "../../src/runtimes/node/http.ts";
+import { mount } from "../../src/runtimes/node/mount.ts";
 
 const echo = await mount({ message: (conn, data) => conn.send(data) });
 

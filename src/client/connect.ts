@@ -122,11 +122,6 @@ async function loadOffer(
   return await DeflateOffer.create(compression);
 }
 
-/** Gives the `connect` of programs, which has no third argument. */
-export function toConnect(connectAgain: ConnectAgain): Connect {
-  return (url, options) => connectAgain(url, options);
-}
-
 /** Gives what an attempt uses, of a function where it is one. */
 async function ask<T>(name: string, given: PerAttempt<T>, signal: AbortSignal): Promise<T> {
   if (typeof given !== "function") return given;

@@ -10,7 +10,7 @@ import {
   mount,
   type MountedServer,
   type UpgradeServer,
-} from "../../src/runtimes/node/http.ts";
+} from "../../src/runtimes/node/mount.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";

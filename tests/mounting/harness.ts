@@ -17,7 +17,7 @@ import {
   mount,
   type MountedServer,
   type MountOptions,
-} from "../../src/runtimes/node/http.ts";
+} from "../../src/runtimes/node/mount.ts";
 import { NetSocket } from "../support/net_socket.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { Harness, run } from "../support/transports.ts";

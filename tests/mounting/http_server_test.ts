@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
-import { mount, type MountOptions } from "../../src/runtimes/node/http.ts";
+import { mount, type MountOptions } from "../../src/runtimes/node/mount.ts";
 import { withFolder } from "../runtimes/server.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { settle } from "../support/turn.ts";

@@ -11,7 +11,7 @@
 import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import process from "node:process";
-import { mount } from "../../src/runtimes/node/http.ts";
+import { mount } from "../../src/runtimes/node/mount.ts";
 import { certificate } from "../support/tls.ts";
 
 const [scheme, how] = process.argv.slice(2);

@@ -7,7 +7,7 @@
 import { createServer } from "node:http";
 import { serve } from "../../mod.ts";
 import { connect, reconnecting } from "../../src/runtimes/shared/client.ts";
-import { mount } from "../../src/runtimes/node/http.ts";
+import { mount } from "../../src/runtimes/node/mount.ts";
 import { natsBroker } from "../../src/brokers/nats.ts";
 import { redisBroker } from "../../src/brokers/redis.ts";
 import {

@@ -177,9 +177,9 @@ describe("toConnectError()", () => {
       "a.b:80: the network can't be reached",
     ],
     [{ path: "/a/b" }, { code: "ENFILE" }, "EMFILE", "/a/b: too many files are open"],
-    [{ path: "/a/b" }, { code: "EXYZ" }, "EXYZ", "/a/b: the system answered EXYZ"],
+    [{ path: "/a/b" }, { code: "EXYZ" }, "EXYZ", "/a/b: the system's error code is EXYZ"],
     [{ path: "/a/b" }, new Error("What?"), "EINVAL", "/a/b: What?"],
-    [{ path: "/a/b" }, { code: "ERR_XYZ" }, "EINVAL", "/a/b: the system answered EINVAL"],
+    [{ path: "/a/b" }, { code: "ERR_XYZ" }, "EINVAL", "/a/b: the system's error code is EINVAL"],
   ];
   for (const [target, cause, code, message] of cases) {
     it(`says that ${message}`, () => {

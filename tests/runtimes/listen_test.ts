@@ -176,7 +176,7 @@ describe("listen()", () => {
       [{ cert, key: "nonsense" }, noKey],
       [{ cert, key: cert }, noKey],
       [{ cert, key: encrypted }, noKey],
-      [{ cert, key: weak }, "an RSA key needs at least 2048 bits"],
+      [{ cert, key: weak }, "an RSA key needs at least 2048 bits, this one has 1024"],
       [{ cert, key: otherKey }, "the private key belongs to another certificate"],
     ];
     for (const [tls, reason] of cases) {

@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { serve } from "../../mod.ts";
 import { connect, ConnectError, reconnecting } from "../../src/runtimes/shared/client.ts";
-import { mount } from "../../src/runtimes/node/http.ts";
+import { mount } from "../../src/runtimes/node/mount.ts";
 import type { Connection, Server } from "../../src/server/mod.ts";
 import { connectedPair, FakeClock, MemoryNetwork, receiveMessage } from "../../src/testing/mod.ts";
 import { withReplacedTimers } from "./replaced_timers.ts";

@@ -6,9 +6,9 @@
 
 /** A connected socket of Bun. */
 export interface BunSocket<Data> {
-  /** What the application keeps with the socket. */
+  /** A value of the program's. */
   data: Data;
-  /** The peer's IP address; not set once the socket is gone, and on Unix sockets. */
+  /** The peer's IP address; not set once the socket is closed, and on Unix sockets. */
   readonly remoteAddress: string | undefined;
   /** The peer's port. */
   readonly remotePort: number | undefined;
@@ -16,7 +16,7 @@ export interface BunSocket<Data> {
   readonly localAddress: string | undefined;
   /** The local port. */
   readonly localPort: number | undefined;
-  /** Writes what the kernel takes: returns how much, -1 where the socket is gone. */
+  /** Writes as many bytes as the kernel takes, and returns their number; -1 if the socket is closed. */
   write(bytes: Uint8Array): number;
   /** Sends FIN. */
   shutdown(): void;
@@ -24,19 +24,19 @@ export interface BunSocket<Data> {
   terminate(): void;
   /** Stops reading. */
   pause(): void;
-  /** Reads on. */
+  /** Reads again. */
   resume(): void;
   /** Turns Nagle's algorithm off. */
   setNoDelay(on: boolean): void;
 }
 
-/** What all sockets of one listener share. */
+/** The handlers of all sockets of one listener. */
 export interface BunSocketHandler<Data> {
-  /** The type of the bytes given to `data`. */
+  /** The type of the bytes that `data` takes. */
   binaryType: "uint8array";
-  /** A socket connected; its TLS handshake, if any, is still to come. */
+  /** A socket connected. Its TLS handshake, if any, follows. */
   open(socket: BunSocket<Data>): void;
-  /** The TLS handshake is done. */
+  /** The TLS handshake has ended. */
   handshake(socket: BunSocket<Data>, success: boolean): void;
   /** Bytes arrived. */
   data(socket: BunSocket<Data>, bytes: Uint8Array): void;
@@ -44,21 +44,21 @@ export interface BunSocketHandler<Data> {
   end(socket: BunSocket<Data>): void;
   /** The kernel takes bytes again. */
   drain(socket: BunSocket<Data>): void;
-  /** The socket is gone. */
+  /** The socket is closed. */
   close(socket: BunSocket<Data>, error?: unknown): void;
 }
 
 /** A listening socket of Bun. */
 export interface BunListener {
-  /** The port bound to. */
+  /** The bound port. */
   readonly port: number;
-  /** The address bound to, as it was given. */
+  /** The address to bind to, as it was given. */
   readonly hostname: string;
   /** Stops listening. */
   stop(): void;
   /** Keeps the process alive. */
   ref(): void;
-  /** Lets the process end. */
+  /** Lets the process exit. */
   unref(): void;
 }
 
@@ -66,7 +66,7 @@ export interface BunListener {
 export type BunListenOptions<Data> =
   & ({ hostname: string; port: number } | { unix: string })
   & {
-    /** Whether a socket is still open for writing after the peer's FIN. */
+    /** Whether a socket stays open for writing after the peer's FIN. */
     allowHalfOpen: boolean;
     /** The handlers. */
     socket: BunSocketHandler<Data>;

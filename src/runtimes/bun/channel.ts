@@ -4,32 +4,32 @@
  * @module
  */
 
+import { queueMicrotask } from "../../timers.ts";
 import type { Address } from "../../transport/byte_channel.ts";
 import { lostError, OrderedChannel } from "../../transport/ordered_channel.ts";
 import type { BunSocket } from "./api.ts";
-import { queueMicrotask } from "../../timers.ts";
 
 /**
- * Where small chunks are put together. Bun has no gather write; but its write is synchronous and
- * keeps nothing, so that all channels can share this.
+ * Small chunks are copied into this buffer and written together, since Bun has no gather write. All channels
+ * share it: Bun's write is synchronous, and retains no reference.
  */
 const scratch = new Uint8Array(65_536);
 
-// A large chunk costs more to copy than to write by itself. Only its beginning goes with what is
-// before it, such as its frame's header, which would be a segment of its own.
-const largeSize = 16_384;
-const headSize = 4096;
+// Copying a large chunk costs more than another write. Only its beginning is copied behind the small chunks
+// before it, such as its frame's header, which would otherwise be a TCP segment of its own.
+const LARGE_SIZE = 16_384;
+const HEAD_SIZE = 4096;
 
-// Bun gives what it reads away. Yet a small message is copied in less time than it takes to make a
-// view of a part of it: up to this size, the bytes are said to be lent, so that they are copied.
-const lentSize = 4096;
+// The bytes that Bun reads are the channel's own. But copying a small message is faster than creating a view
+// of it: up to this size, the bytes are passed as borrowed, so that the receiver copies them.
+const MAX_BORROWED = 4096;
 
-const empty = new Uint8Array(0);
+const EMPTY = new Uint8Array(0);
 
-/** A socket of Bun as a byte channel. */
+/** A byte channel over a socket of Bun. */
 export class BunChannel extends OrderedChannel {
   readonly #socket: BunSocket<unknown>;
-  /** What the kernel has not taken yet: Bun does not buffer. */
+  /** The chunks that the kernel has not taken yet: Bun does not buffer. */
   #unsent: Uint8Array[] = [];
   #waitsForDrain = false;
   #ending = false;
@@ -37,10 +37,10 @@ export class BunChannel extends OrderedChannel {
   #endSeen = false;
 
   /**
-   * Takes over a connected socket, whose TLS handshake is done.
+   * Takes over a connected socket whose TLS handshake is complete.
    *
    * @param socket The socket.
-   * @param remoteAddress The peer's address; a closed socket would no longer know it.
+   * @param remoteAddress The peer's address, which a closed socket does not have.
    * @param localAddress The local address.
    */
   constructor(socket: BunSocket<unknown>, remoteAddress: Address, localAddress: Address) {
@@ -48,32 +48,32 @@ export class BunChannel extends OrderedChannel {
     this.#socket = socket;
   }
 
-  /** Writes the chunks; `true` where the kernel took all of them at once. */
+  /** Writes the chunks. Returns `true` if the kernel took all of them at once. */
   write(chunks: readonly Uint8Array[]): boolean {
     if (chunks.length === 1 ? this.#writeOne(chunks[0]!) : this.#writeAll(chunks)) return true;
     this.#waitsForDrain = true;
     return false;
   }
 
-  /** Ends the outgoing direction. Bun would drop what is unsent, so that goes first. */
+  /** Ends the outgoing direction after the unsent chunks, which Bun would discard. */
   end(): void {
     this.#ending = true;
     this.#shutDownOnceSent();
   }
 
-  /** Takes bytes from the socket, in an array of their own. */
+  /** Bytes arrived, in memory of their own. */
   receiveData(bytes: Uint8Array): void {
-    this.arrive(bytes, bytes.length <= lentSize);
+    this.arrive(bytes, bytes.length <= MAX_BORROWED);
   }
 
-  /** Takes the peer's FIN. */
+  /** The peer sent FIN. */
   receiveEnd(): void {
     if (this.#endSeen) return;
     this.#endSeen = true;
     this.arriveEnd();
   }
 
-  /** The kernel takes bytes again; Bun says so more often than one has waited for it. */
+  /** The kernel takes bytes again. Bun reports it also if no write waits. */
   receiveDrain(): void {
     if (this.#unsent.length > 0) {
       const chunks = this.#unsent;
@@ -87,10 +87,10 @@ export class BunChannel extends OrderedChannel {
     this.#shutDownOnceSent();
   }
 
-  /** Takes the end of the socket. */
+  /** The socket is closed. */
   receiveClose(error: unknown): void {
     if (error === undefined) {
-      // After our own FIN, Bun tells of the peer's only by closing the socket.
+      // After our own FIN, Bun reports the peer's only by closing the socket.
       if (this.#shutDown) this.receiveEnd();
       else error = lostError();
     }
@@ -116,20 +116,20 @@ export class BunChannel extends OrderedChannel {
     this.#socket.shutdown();
   }
 
-  /** Writes one chunk, and keeps what the kernel does not take. Returns whether it took all. */
+  /** Writes one chunk, and queues the part that the kernel does not take. Returns whether it took all. */
   #writeOne(chunk: Uint8Array): boolean {
     const taken = this.#socket.write(chunk);
     if (taken === chunk.length) return true;
-    if (taken < 0) this.#lose();
+    if (taken < 0) this.#fail();
     this.#unsent.push(taken > 0 ? chunk.subarray(taken) : chunk);
     return false;
   }
 
   /**
-   * The socket is dead. Where a write is the first to meet the peer's reset, and nothing is read, Bun
-   * says so by what the write returns, and never again.
+   * A write returned that the socket is closed. If the channel is paused when the peer resets it, this is all
+   * that Bun reports of it.
    */
-  #lose(): void {
+  #fail(): void {
     queueMicrotask(() => {
       if (this.over) return;
       this.#socket.terminate();
@@ -137,7 +137,7 @@ export class BunChannel extends OrderedChannel {
     });
   }
 
-  /** Writes chunks as one run of bytes, in as few writes as the scratch allows. */
+  /** Writes chunks in as few writes as the scratch buffer allows. */
   #writeAll(chunks: readonly Uint8Array[]): boolean {
     const last = chunks.length - 1;
     let filled = 0;
@@ -145,11 +145,11 @@ export class BunChannel extends OrderedChannel {
       let rest = chunks[i]!;
       do {
         let sent: boolean;
-        if (filled === 0 && (i === last || rest.length > largeSize)) {
+        if (filled === 0 && (i === last || rest.length > LARGE_SIZE)) {
           sent = this.#writeOne(rest);
-          rest = empty;
+          rest = EMPTY;
         } else {
-          const part = rest.length > largeSize ? headSize : rest.length;
+          const part = rest.length > LARGE_SIZE ? HEAD_SIZE : rest.length;
           const size = Math.min(part, scratch.length - filled);
           scratch.set(rest.subarray(0, size), filled);
           rest = rest.subarray(size);
@@ -171,7 +171,7 @@ export class BunChannel extends OrderedChannel {
   #writeScratch(size: number): boolean {
     const taken = this.#socket.write(scratch.subarray(0, size));
     if (taken === size) return true;
-    if (taken < 0) this.#lose();
+    if (taken < 0) this.#fail();
     this.#unsent.push(scratch.slice(Math.max(taken, 0), size));
     return false;
   }

@@ -4,23 +4,25 @@
  * @module
  */
 
+import { queueMicrotask } from "../../timers.ts";
 import type {
-  ByteChannel,
+  Address,
   ByteListener,
   Listen,
   ListenTarget,
+  OnChannel,
+  OnTlsHandshake,
+  TlsCertificate,
 } from "../../transport/byte_channel.ts";
-import type { Address, OnTlsHandshake, TlsCertificate } from "../../transport/byte_channel.ts";
-import { afterArrivals } from "../shared/after_arrivals.ts";
+import { afterArrivals } from "../shared/event_loop.ts";
+import { checkListen } from "../shared/listen_check.ts";
+import { toListenError } from "../shared/listen_error.ts";
+import { addressesOf, remoteAddressOf, tcpAddress } from "../shared/socket_address.ts";
+import { TlsHandshakes } from "../shared/tls_handshakes.ts";
 import type { BunApi, BunListener, BunSocket, BunSocketHandler } from "./api.ts";
 import { BunChannel } from "./channel.ts";
-import { checkListen, isWildcard } from "../shared/listen_check.ts";
-import { toListenError } from "../shared/listen_error.ts";
-import { TlsHandshakes } from "../shared/tls_handshakes.ts";
-import "../shared/turns.ts";
-import { queueMicrotask } from "../../timers.ts";
 
-/** A socket has no channel before its TLS handshake is done. */
+/** A socket has no channel before its TLS handshake is complete. */
 type Socket = BunSocket<BunChannel | undefined>;
 
 declare const Bun: BunApi;
@@ -35,18 +37,18 @@ export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => 
   }
 };
 
-/** A listening socket of Bun as a byte listener. */
+/** A byte listener over a listening socket of Bun. */
 class BunByteListener implements ByteListener {
   readonly afterArrivals = afterArrivals;
   readonly addr: Address;
   readonly #listener: BunListener;
-  readonly #onChannel: (channel: ByteChannel) => void;
+  readonly #onChannel: OnChannel;
   readonly #handshakes: TlsHandshakes<Socket>;
 
   constructor(
     target: ListenTarget,
     tls: TlsCertificate | undefined,
-    onChannel: (channel: ByteChannel) => void,
+    onChannel: OnChannel,
     onTlsHandshake: OnTlsHandshake | undefined,
   ) {
     this.#onChannel = onChannel;
@@ -55,7 +57,7 @@ class BunByteListener implements ByteListener {
       ...sharedHandler,
       open: tls === undefined
         ? (socket) => this.#accept(socket)
-        : (socket) => this.#handshakes.start(socket, remoteOf(socket)),
+        : (socket) => this.#handshakes.start(socket, remoteAddressOf(socket)),
       handshake: (socket, success) => {
         if (!this.#handshakes.finish(socket)) return;
         if (success) this.#accept(socket);
@@ -63,7 +65,7 @@ class BunByteListener implements ByteListener {
       },
       close: (socket, error) => {
         const channel = socket.data;
-        // Bun may close within a call of ours, in which no event may be delivered.
+        // Bun may call this within a call of the channel's methods, which must not deliver events.
         if (channel !== undefined) queueMicrotask(() => channel.receiveClose(error));
         else this.#handshakes.finish(socket);
       },
@@ -75,7 +77,7 @@ class BunByteListener implements ByteListener {
     } else {
       const { hostname, port } = target;
       this.#listener = Bun.listen({ hostname, port, ...options });
-      this.addr = { transport: "tcp", hostname, port: this.#listener.port };
+      this.addr = tcpAddress(hostname, this.#listener.port);
     }
   }
 
@@ -89,39 +91,21 @@ class BunByteListener implements ByteListener {
 
   close(): Promise<void> {
     this.#listener.stop();
-    this.#handshakes.dropAll();
+    this.#handshakes.closeAll();
     return Promise.resolve();
   }
 
   #accept(socket: Socket): void {
-    let remote: Address = { transport: "unix", path: "" };
-    let local = this.addr;
-    if (local.transport === "tcp") {
-      const { remoteAddress, remotePort } = socket;
-      if (isWildcard(local.hostname)) {
-        const { localAddress = "", localPort = 0 } = socket;
-        local = { transport: "tcp", hostname: localAddress, port: localPort };
-      }
-      // A peer that is gone before it was accepted has no address.
-      if (remoteAddress === undefined) {
-        socket.terminate();
-        return;
-      }
-      socket.setNoDelay(true);
-      remote = { transport: "tcp", hostname: remoteAddress, port: remotePort ?? 0 };
-    }
-    const channel = new BunChannel(socket, remote, local);
+    const addresses = addressesOf(socket, this.addr);
+    if (addresses === undefined) return socket.terminate();
+    if (this.addr.transport === "tcp") socket.setNoDelay(true);
+    const channel = new BunChannel(socket, ...addresses);
     socket.data = channel;
     this.#onChannel(channel);
   }
 }
 
-/** The address of a peer on TCP; `""` where it has left already. */
-function remoteOf({ remoteAddress = "", remotePort = 0 }: Socket): Address {
-  return { transport: "tcp", hostname: remoteAddress, port: remotePort };
-}
-
-/** The handlers that are the same for every listener. */
+/** The handlers that are the same for all listeners. */
 const sharedHandler = {
   binaryType: "uint8array",
   data(socket: Socket, bytes: Uint8Array): void {

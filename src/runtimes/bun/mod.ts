@@ -1,6 +1,6 @@
 /**
  * Sluice for Bun alone: the same as `@sluice/websocket`, with the adapter over `Bun.listen` imported
- * statically, for bundlers and for programs that run nowhere else.
+ * statically, for bundlers and for programs that run on Bun only.
  *
  * @example
  * ```ts on bun

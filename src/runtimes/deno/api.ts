@@ -1,11 +1,10 @@
 /**
- * The part of Deno's API that the adapter uses, so that the package type-checks without Deno's
- * types.
+ * The part of Deno's API that the adapter uses, so that the package type-checks without Deno's types.
  *
  * @module
  */
 
-/** An address as Deno tells it. */
+/** An address. */
 export type DenoAddr =
   | { transport: "tcp"; hostname: string; port: number }
   | { transport: "unix"; path: string | null };
@@ -16,9 +15,9 @@ export interface DenoConn {
   readonly remoteAddr: DenoAddr;
   /** The local address. */
   readonly localAddr: DenoAddr;
-  /** Reads what is there, or waits; `null` after the peer's FIN. */
+  /** Reads the bytes that have arrived, or waits for some; `null` after the peer's FIN. */
   read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes some of the bytes, and resolves to how many. */
+  /** Writes some of the bytes, and resolves to their number. */
   write(bytes: Uint8Array): Promise<number>;
   /** Sends FIN. */
   closeWrite(): Promise<void>;
@@ -30,7 +29,7 @@ export interface DenoConn {
 
 /** A listening socket of Deno. */
 export interface DenoListener {
-  /** The address bound to. */
+  /** The bound address. */
   readonly addr: DenoAddr;
   /** Waits for a connection. */
   accept(): Promise<DenoConn>;
@@ -38,7 +37,7 @@ export interface DenoListener {
   close(): void;
   /** Keeps the process alive. */
   ref(): void;
-  /** Lets the process end. */
+  /** Lets the process exit. */
   unref(): void;
 }
 

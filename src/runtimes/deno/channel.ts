@@ -1,14 +1,12 @@
 /**
- * A byte channel over a connection of `Deno.listen`.
+ * A byte channel over a socket of `Deno.listen` or `Deno.connect`.
  *
  * @module
  */
 
+import { systemTurns } from "../../connection/turns.ts";
 import type { Address } from "../../transport/byte_channel.ts";
 import { OrderedChannel } from "../../transport/ordered_channel.ts";
-import type { DenoConn } from "./api.ts";
-import { systemTurns } from "../../connection/turns.ts";
-import { enterGate, isGateFull, leaveGate, whenGateOpens } from "./write_gate.ts";
 import {
   borrowBuffer,
   type BufferSize,
@@ -17,26 +15,46 @@ import {
   nextBufferSize,
   returnBuffer,
 } from "../shared/buffer_pool.ts";
+import type { DenoAddr, DenoConn } from "./api.ts";
+import { enterGate, isGateFull, leaveGate, whenGateOpens } from "./write_gate.ts";
 
-// Up to here one copy, given away, costs less than lending: messages then need none of their own.
+// Up to this size, one copy that the receiver owns costs less than borrowed bytes, of which each message would
+// be copied.
 const MAX_COPIED = 8192;
 
-/** A connection of Deno as a byte channel. */
+/** Translates an address of Deno. */
+export function toAddress(addr: DenoAddr): Address {
+  if (addr.transport === "unix") return { transport: "unix", path: addr.path ?? "" };
+  return { transport: "tcp", hostname: addr.hostname, port: addr.port };
+}
+
+/** Creates the channel of a connected socket. */
+export function openChannel(conn: DenoConn): DenoChannel {
+  const { remoteAddr, localAddr } = conn;
+  try {
+    conn.setNoDelay?.(true);
+  } catch {
+    // The peer has closed the socket, which the first read reports.
+  }
+  return new DenoChannel(conn, toAddress(remoteAddr), toAddress(localAddr));
+}
+
+/** A byte channel over a socket of Deno. */
 export class DenoChannel extends OrderedChannel {
   readonly #conn: DenoConn;
   #bufferSize: BufferSize = 0;
   #reading = false;
   #writing = false;
   #ending = false;
-  /** The peer's FIN was read. */
+  /** The peer's FIN has arrived. */
   #endSeen = false;
   /** Our FIN was sent. */
   #endSent = false;
 
   /**
-   * Takes over a connection. Reads from it at once, and delivers on a later turn.
+   * Takes over a socket. Reads from it at once, and delivers on a later turn.
    *
-   * @param conn The connection.
+   * @param conn The socket.
    * @param remoteAddress The peer's address.
    * @param localAddress The local address.
    */
@@ -46,7 +64,7 @@ export class DenoChannel extends OrderedChannel {
     this.#read();
   }
 
-  /** Writes the chunks; always `false`, as Deno tells only later that it took them. */
+  /** Writes the chunks. Always returns `false`, since Deno reports only later that it took them. */
   write(chunks: readonly Uint8Array[]): boolean {
     this.#writing = true;
     if (isGateFull()) whenGateOpens(() => void (this.over || this.#send(chunks)));
@@ -54,14 +72,14 @@ export class DenoChannel extends OrderedChannel {
     return false;
   }
 
-  /** Ends the outgoing direction, after the write that is under way. */
+  /** Ends the outgoing direction after the write in flight. */
   end(): void {
     this.#ending = true;
     if (!this.#writing) this.#sendEnd();
   }
 
   protected override stopReading(): void {
-    // One read stays under way, which tells of a reset: what it brings is held, and is the last.
+    // The read in flight is the last one, and its bytes are held. It is not cancelled, to detect a reset.
   }
 
   protected override startReading(): void {
@@ -93,7 +111,7 @@ export class DenoChannel extends OrderedChannel {
       }
       this.#bufferSize = nextBufferSize(size, bufferSize);
       this.#receive(buffer, size, bufferSize);
-      // As in #send().
+      // A read may complete without a turn of the event loop, as a write in #send().
       if (systemTurns.spend(size)) await systemTurns.next();
     }
     this.#reading = false;
@@ -111,11 +129,11 @@ export class DenoChannel extends OrderedChannel {
   }
 
   async #send(chunks: readonly Uint8Array[]): Promise<void> {
-    const portion = enterGate();
+    const batch = enterGate();
     try {
       for (let start = 0, end = 0; start < chunks.length; start = end) {
         let run = chunks[end++]!;
-        // Deno has no gather write: copying costs less than another write.
+        // Deno has no gather write, and copying costs less than another write.
         let size = run.length;
         while (end < chunks.length && size + chunks[end]!.length <= MAX_BUFFER_SIZE) {
           size += chunks[end++]!.length;
@@ -128,7 +146,7 @@ export class DenoChannel extends OrderedChannel {
           }
           run = buffer.subarray(0, size);
         }
-        // Deno completes what it can at once without a turn of the event loop.
+        // If the kernel takes the bytes at once, Deno resolves the promise without a turn of the event loop.
         if (systemTurns.isOver) await systemTurns.next();
         let taken = await this.#conn.write(run);
         while (taken < size) taken += await this.#conn.write(run.subarray(taken));
@@ -139,7 +157,7 @@ export class DenoChannel extends OrderedChannel {
       this.#fail(error);
       return;
     } finally {
-      leaveGate(portion);
+      leaveGate(batch);
     }
     this.#writing = false;
     this.arriveDrain();
@@ -164,17 +182,16 @@ export class DenoChannel extends OrderedChannel {
   }
 
   #fail(error: unknown): void {
-    if (this.over) return; // Such as the read that abort() interrupted.
+    if (this.over) return; // abort() has interrupted a read.
     close(this.#conn);
     this.arriveClosed(error);
   }
 }
 
-/** Closes a connection, which throws where it is closed already. */
 function close(conn: DenoConn): void {
   try {
     conn.close();
   } catch {
-    // Nothing is left to close.
+    // It is closed already.
   }
 }

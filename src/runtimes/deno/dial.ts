@@ -5,18 +5,22 @@
  */
 
 import type { Dialer } from "../../transport/byte_channel.ts";
-import type { DenoApi, DenoConn } from "./api.ts";
-import { DenoChannel } from "./channel.ts";
-import { noDelay, toAddress } from "./conn.ts";
-import { readEnvironment } from "../shared/environment.ts";
-import { type ConnectSocket, createDial, ignoringHandler, type LookUp } from "../shared/dial.ts";
 import { isErrorObject } from "../../values.ts";
+import {
+  type ConnectSocket,
+  createDial,
+  ignoringHandler,
+  type LookUp,
+  readEnvironment,
+} from "../shared/dial.ts";
+import type { DenoApi, DenoConn } from "./api.ts";
+import { openChannel } from "./channel.ts";
 
 declare const Deno: DenoApi;
 
 /**
- * Leaves names to `Deno.connect`, which tries their addresses as `dial()` does: a program may have the
- * permission to connect to a name, and neither to look it up nor to connect to its addresses.
+ * Leaves host names to `Deno.connect`, which tries their addresses as `dial()` does: a program may have the
+ * permission to connect to a name, but not to look it up, nor to connect to its addresses.
  */
 const lookUp: LookUp = (hostname) => Promise.resolve([{ address: hostname, family: 0 }]);
 
@@ -29,14 +33,12 @@ const connectSocket: ConnectSocket = async (target, signal, onChannel) => {
   } catch (error) {
     throw addCode(error);
   }
-  // It may have connected before it learned of that.
+  // The signal may have aborted after the socket connected.
   if (signal.aborted) return conn.close();
-  const { remoteAddr, localAddr } = conn;
-  noDelay(conn);
-  onChannel(new DenoChannel(conn, toAddress(remoteAddr), toAddress(localAddr)));
+  onChannel(openChannel(conn));
 };
 
-/** Adds the code, which Deno gives to all errors but those of names. */
+/** Adds the code to an error of a name's look-up. Deno's other errors have one. */
 function addCode(error: unknown): unknown {
   if (!isErrorObject(error)) return error;
   const { name, message } = error;
@@ -45,13 +47,13 @@ function addCode(error: unknown): unknown {
   return Object.assign(error, { code: isTemporary ? "EAI_AGAIN" : "ENOTFOUND" });
 }
 
-/** Connects with sockets of Deno; TLS is that of Node, as where Deno listens. */
+/** Connects with sockets of Deno. TLS is that of `node:tls`, as in `listen`. */
 export const dialer: Dialer = {
   readEnvironment,
   dial: createDial(connectSocket, lookUp),
   async startTls(channel, ...rest) {
     channel.handler = ignoringHandler;
-    // What comes until the module is there is kept for TLS.
+    // Bytes that arrive while the module is loaded are held for TLS.
     channel.pause();
     const { startTls } = await import("../node/start_tls.ts");
     const started = startTls(channel, ...rest);

@@ -4,52 +4,49 @@
  * @module
  */
 
+import { systemTurns } from "../../connection/turns.ts";
+import { queueMicrotask, setTimeout } from "../../timers.ts";
 import type {
   Address,
-  ByteChannel,
   ByteListener,
   Listen,
   ListenTarget,
+  OnChannel,
 } from "../../transport/byte_channel.ts";
-import { systemTurns } from "../../connection/turns.ts";
-import type { DenoApi, DenoConn, DenoListener } from "./api.ts";
-import { DenoChannel } from "./channel.ts";
-import { noDelay, toAddress } from "./conn.ts";
 import { BACKLOG, checkListen } from "../shared/listen_check.ts";
 import { toListenError } from "../shared/listen_error.ts";
-import { queueMicrotask, setTimeout } from "../../timers.ts";
-
-type OnChannel = (channel: ByteChannel) => void;
+import type { DenoApi, DenoConn, DenoListener } from "./api.ts";
+import { openChannel, toAddress } from "./channel.ts";
 
 declare const Deno: DenoApi;
 
-/** How long accepting rests after it failed for reasons that last, such as want of descriptors. */
-const acceptRestMs = 100;
+/** The delay after a persistent error of `accept()`, such as too many open files, in milliseconds. */
+const RETRY_DELAY_MS = 100;
 
-/** How many connections are accepted before others must have had a turn. */
+/** How many connections are accepted before the event loop has a turn. */
 const ACCEPTED_AT_ONCE = 64;
 
-/** Errors of `accept()` that concern one peer, which has gone already. */
-const peerErrors: ReadonlySet<unknown> = new Set([
+/** Errors of `accept()` that concern one peer, which has closed its socket already. */
+const PEER_ERRORS: ReadonlySet<unknown> = new Set([
   "ConnectionAborted",
   "ConnectionReset",
   "NotConnected",
 ]);
 
-/** Settle when the listeners that were closed have let go of their addresses. */
+/** Each resolves when a listener that was closed has released its address. */
 const closing: Set<Promise<void>> = new Set();
 
 /** Listens on a TCP or Unix socket of Deno. */
 export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => {
   const resolved = await checkListen(target, tls);
   try {
-    // One that has been closed just now may have the address still.
+    // A listener that was just closed may not have released the address yet.
     await Promise.all(closing);
     if (tls === undefined) return listenPlain(resolved, onChannel);
-    // A connection of Deno.listenTls can't be closed during its handshake, nor while its peer does
-    // not read: close() goes on waiting for the peer, and keeps the descriptor for as long as the
-    // peer likes. It has no setNoDelay() either.
-    const { listenTlsOver } = await import("../node/tls_over_channel.ts");
+    // Not Deno.listenTls: during the TLS handshake, and while the peer does not read, close() of its
+    // connections waits for the peer, which can hold the descriptor for any time. They have no setNoDelay()
+    // either.
+    const { listenTlsOver } = await import("../node/listen_tls.ts");
     const listenOn = (onPlain: OnChannel) => listenPlain(resolved, onPlain);
     return listenTlsOver(tls, listenOn, onChannel, onTlsHandshake);
   } catch (error) {
@@ -64,7 +61,7 @@ function listenPlain(target: ListenTarget, onChannel: OnChannel): DenoByteListen
   return new DenoByteListener(Deno.listen(options), onChannel);
 }
 
-/** A listening socket of Deno as a byte listener. */
+/** A byte listener over a listening socket of Deno. */
 class DenoByteListener implements ByteListener {
   readonly addr: Address;
   readonly #listener: DenoListener;
@@ -94,7 +91,7 @@ class DenoByteListener implements ByteListener {
       closing.add(this.#accepting);
       void this.#accepting.finally(() => closing.delete(this.#accepting));
     }
-    // Deno lets go of the address once accept() has seen that it was closed.
+    // Deno releases the address once the pending accept() has rejected.
     return this.#accepting;
   }
 
@@ -104,15 +101,13 @@ class DenoByteListener implements ByteListener {
       try {
         conn = await this.#listener.accept();
       } catch (error) {
-        const lasts = !this.#closed && !peerErrors.has((error as { name?: unknown }).name);
-        if (lasts) await new Promise((resolve) => setTimeout(resolve, acceptRestMs));
+        const isPersistent = !this.#closed && !PEER_ERRORS.has((error as { name?: unknown }).name);
+        if (isPersistent) await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS));
         continue;
       }
       if (this.#closed) return conn.close();
-      const { remoteAddr, localAddr } = conn;
-      noDelay(conn);
-      const channel = new DenoChannel(conn, toAddress(remoteAddr), toAddress(localAddr));
-      // Out of this loop, which must not end where the callee throws.
+      const channel = openChannel(conn);
+      // In a microtask, since an error of the callee must not end this loop.
       queueMicrotask(() => this.#onChannel(channel));
       if (accepted % ACCEPTED_AT_ONCE === 0) await systemTurns.next();
     }

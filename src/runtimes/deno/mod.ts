@@ -1,7 +1,7 @@
 /**
  * Sluice for Deno alone: the same as `@sluice/websocket`, with the adapter over `Deno.listen` imported
- * statically, for bundlers and for programs that run nowhere else. TLS is `node:tls` over the same
- * sockets, as those of `Deno.listenTls` can't be dropped while their peer does not read.
+ * statically, for bundlers and for programs that run on Deno only. TLS is `node:tls` over the same sockets,
+ * since those of `Deno.listenTls` can't be closed while their peer does not read.
  *
  * @example
  * ```ts

@@ -1,7 +1,7 @@
 /**
- * Bounds how many writes are begun at once. Deno's event loop completes up to 128 of what is ready in
- * a pass, and then looks at all the rest in vain: 10,000 writes at once cost three times as much as
- * the same in portions.
+ * Limits the number of writes in flight. In a pass, Deno's event loop completes up to 128 operations, but
+ * polls all the others, too: 10,000 writes begun at once cost three times as much as the same writes in
+ * batches.
  *
  * @module
  */
@@ -9,52 +9,56 @@
 import { Fifo } from "../../fifo.ts";
 import { systemTurns } from "../../connection/turns.ts";
 
-/** How many writes may be under way. Fewer would have the loop turn for too few of them. */
-const MAX_UNDER_WAY = 256;
+/** How many writes may be in flight. With fewer, a pass of the event loop would complete too few. */
+const MAX_IN_FLIGHT = 256;
 
-/** Writes that were begun since the last time the gate was cleared. */
-export interface Portion {
-  underWay: number;
+/** The writes begun since the gate was last reset. */
+export interface Batch {
+  inFlight: number;
 }
 
-let portion: Portion = { underWay: 0 };
+let batch: Batch = { inFlight: 0 };
 const waiting: Fifo<() => void> = new Fifo();
-let isClearing = false;
+let isResetting = false;
 
 /** Whether a write has to wait for others. */
 export function isGateFull(): boolean {
-  return portion.underWay >= MAX_UNDER_WAY;
+  return batch.inFlight >= MAX_IN_FLIGHT;
 }
 
-/** Calls back when a write may begin: in the order in which they came. */
+/** Calls back when a write may begin, in the order of the calls. */
 export function whenGateOpens(begin: () => void): void {
   waiting.push(begin);
-  if (!isClearing) void clear();
+  if (!isResetting) void resetWhileWaiting();
 }
 
 /** Counts a write that begins. */
-export function enterGate(): Portion {
-  portion.underWay++;
-  return portion;
+export function enterGate(): Batch {
+  batch.inFlight++;
+  return batch;
 }
 
-/** Counts a write that was taken, or failed, of what `enterGate` gave; another one may begin. */
-export function leaveGate(entered: Portion): void {
-  entered.underWay--;
-  if (entered === portion && waiting.length > 0) admit();
+/**
+ * Counts a write that was taken or failed, so that another one may begin.
+ *
+ * @param entered The result of `enterGate` for the write.
+ */
+export function leaveGate(entered: Batch): void {
+  entered.inFlight--;
+  if (entered === batch && waiting.length > 0) admit();
 }
 
 function admit(): void {
   while (!isGateFull() && waiting.length > 0) waiting.shift()!();
 }
 
-/** Has those that still wait not wait for what is under way: after a turn, that is slow peers'. */
-async function clear(): Promise<void> {
-  isClearing = true;
+/** After one turn, writes still in flight belong to slow peers: stops counting them. */
+async function resetWhileWaiting(): Promise<void> {
+  isResetting = true;
   while (waiting.length > 0) {
     await systemTurns.next();
-    portion = { underWay: 0 };
+    batch = { inFlight: 0 };
     admit();
   }
-  isClearing = false;
+  isResetting = false;
 }

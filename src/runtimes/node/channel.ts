@@ -5,22 +5,22 @@
  */
 
 import type { Socket } from "node:net";
+import { setImmediate } from "../../timers.ts";
 import type { Address } from "../../transport/byte_channel.ts";
 import { lostError, OrderedChannel } from "../../transport/ordered_channel.ts";
-import { setImmediate } from "../../timers.ts";
 
-/** How the listeners, which all sockets share, find the channel of a socket. */
+/** The property by which the listeners, which all sockets share, find the channel of a socket. */
 const channelOf = Symbol("channel");
 
 interface ChannelSocket extends Socket {
   [channelOf]: NodeChannel;
 }
 
-/** A socket of Node as a byte channel. */
+/** A byte channel over a socket of Node. */
 export class NodeChannel extends OrderedChannel {
   readonly #socket: Socket;
-  readonly #resets: boolean;
-  /** Called when Node has taken a write; one for all writes. */
+  readonly #isBareTcp: boolean;
+  /** The callback of all writes: Node has taken one. */
   readonly #onTaken = (error?: Error | null): void => {
     this.#untaken--;
     if (error || this.#untaken > 0 || !this.#waitsForDrain) return;
@@ -28,8 +28,8 @@ export class NodeChannel extends OrderedChannel {
     this.arriveDrain();
   };
   /**
-   * The writes that were not called back for yet. Node calls back on a later tick also for what the
-   * kernel took at once, so that the callback of an earlier write may come after a later `write()`.
+   * The number of writes whose callback is pending. Node calls it on a later tick even if the kernel took the
+   * bytes at once, so that the callback of an earlier write may come after a later `write()`.
    */
   #untaken = 0;
   #waitsForDrain = false;
@@ -39,27 +39,27 @@ export class NodeChannel extends OrderedChannel {
   /**
    * Takes over a connected socket.
    *
-   * @param socket The socket: half-open allowed, and no listeners yet.
-   * @param resets Whether it is bare TCP, which can be reset.
-   * @param remoteAddress The peer's address; a closed socket would no longer know it.
+   * @param socket The socket, with half-open connections allowed, and without listeners.
+   * @param isBareTcp Whether it is TCP without TLS, which can be reset.
+   * @param remoteAddress The peer's address, which a closed socket does not have.
    * @param localAddress The local address.
    */
-  constructor(socket: Socket, resets: boolean, remoteAddress: Address, localAddress: Address) {
+  constructor(socket: Socket, isBareTcp: boolean, remoteAddress: Address, localAddress: Address) {
     super(remoteAddress, localAddress);
     this.#socket = socket;
-    this.#resets = resets;
+    this.#isBareTcp = isBareTcp;
     (socket as ChannelSocket)[channelOf] = this;
     socket.on("data", onData);
     socket.on("end", onEnd);
     socket.on("error", onError);
     socket.on("close", onClose);
-    if ("Bun" in globalThis) tellOfDestroy(socket);
+    if ("Bun" in globalThis) reportDestroy(socket);
   }
 
-  /** Writes the chunks; `true` where the kernel took all of them at once. */
+  /** Writes the chunks. Returns `true` if the kernel took all of them at once. */
   write(chunks: readonly Uint8Array[]): boolean {
     const socket = this.#socket;
-    // Empty chunks are left out: a TLS socket of Deno may never be done with one.
+    // Empty chunks are skipped: a TLS socket of Deno may never call back for one.
     let last = chunks.length - 1;
     while (last >= 0 && chunks[last]!.length === 0) last--;
     if (last < 0) return true;
@@ -68,23 +68,23 @@ export class NodeChannel extends OrderedChannel {
       socket.cork();
       for (let i = 0; i < last; i++) if (chunks[i]!.length > 0) socket.write(chunks[i]!);
     }
-    // The event "drain" comes only after a high-water mark was passed, the callback always does.
+    // The callback, since the event "drain" is emitted only above the high-water mark.
     this.#untaken++;
     socket.write(chunks[last]!, this.#onTaken);
     if (last > 0) socket.uncork();
-    // What the kernel took at once no longer counts. Nor does what it refused: the socket is then no
-    // longer writable, and is closed on a later turn, which has to come.
+    // If the kernel took the bytes at once, `writableLength` is 0. It is also 0 if the write failed. Then the
+    // socket is not writable, and `false` makes the caller wait for the close on a later turn.
     if (socket.writableLength === 0 && socket.writable) return true;
     this.#waitsForDrain = true;
     return false;
   }
 
-  /** Ends the outgoing direction; Node sends what it holds, then FIN. */
+  /** Ends the outgoing direction: Node sends its buffer, and then FIN. */
   end(): void {
     this.#socket.end();
   }
 
-  /** Gives the socket away, which is no channel any more: its handler hears of nothing. */
+  /** Detaches the socket, and returns it. The handler gets no more events. */
   release(): Socket {
     this.#released = true;
     const socket = this.#socket;
@@ -95,25 +95,25 @@ export class NodeChannel extends OrderedChannel {
     return socket;
   }
 
-  /** Takes bytes from the socket, in memory of their own. */
+  /** Bytes arrived, in memory of their own. */
   receiveData(bytes: Uint8Array): void {
-    // A plain Uint8Array, as on every runtime: what slice() of a Buffer returns is not a copy.
+    // A plain Uint8Array, as on every runtime: slice() of a Buffer does not copy.
     this.arrive(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), false);
   }
 
-  /** Takes the peer's FIN. */
+  /** The peer sent FIN. */
   receiveEnd(): void {
     this.arriveEnd();
   }
 
-  /** Takes an error, and closes the socket. */
+  /** The socket failed. */
   receiveError(error: unknown): void {
     this.#error ??= error;
-    // An error of TLS leaves the socket open.
+    // A TLS error does not close the socket.
     this.#socket.destroy();
   }
 
-  /** Takes the end of the socket. Node closes it by itself once both directions have ended. */
+  /** The socket is closed. Node closes it once both directions have ended. */
   receiveClose(): void {
     if (this.#released) return;
     const { readableEnded, writableFinished } = this.#socket;
@@ -131,23 +131,23 @@ export class NodeChannel extends OrderedChannel {
   protected override destroy(): void {
     if (this.#released) return;
     const { writableEnded, writableFinished, writableLength } = this.#socket;
-    // While FIN is on its way, libuv refuses to reset, and Node then never closes the descriptor.
+    // While FIN is being sent, libuv refuses to reset, and Node then never closes the descriptor.
     const isEnding = writableEnded && !writableFinished && writableLength === 0;
-    // Resetting the TCP socket below TLS would crash Node where a write is under way.
-    if (this.#resets && !isEnding) this.#socket.resetAndDestroy();
+    // Resetting the TCP socket below TLS crashes Node if a write is in flight.
+    if (this.#isBareTcp && !isEnding) this.#socket.resetAndDestroy();
     else this.#socket.destroy();
   }
 }
 
 /**
- * Tells the channel of a socket that it was destroyed. Bun has the event "close" wait for the global
- * `setImmediate` of that moment, which programs replace while they are tested.
+ * Reports to the channel that its socket was destroyed. Bun emits "close" by the global `setImmediate`, which
+ * programs may replace by fake timers.
  */
-function tellOfDestroy(socket: Socket): void {
+function reportDestroy(socket: Socket): void {
   const { _destroy: destroy } = socket;
   socket._destroy = function (this: ChannelSocket, error, callback) {
     destroy.call(this, error, callback);
-    // As late as the event: those of the stream, such as "error", come before.
+    // As late as "close", so that the stream's other events, such as "error", come first.
     setImmediate(() => this[channelOf].receiveClose());
   };
 }

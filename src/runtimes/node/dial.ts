@@ -6,11 +6,11 @@
 
 import { connect } from "node:net";
 import type { Address, Dialer } from "../../transport/byte_channel.ts";
-import { readEnvironment } from "../shared/environment.ts";
-import { type ConnectSocket, createDial } from "../shared/dial.ts";
+import { type ConnectSocket, createDial, readEnvironment } from "../shared/dial.ts";
+import "../shared/event_loop.ts";
+import { localAddressOf, tcpAddress } from "../shared/socket_address.ts";
 import { NodeChannel } from "./channel.ts";
 import { startTls } from "./start_tls.ts";
-import "../shared/turns.ts";
 
 const connectSocket: ConnectSocket = (target, signal, onChannel) =>
   new Promise((resolve, reject) => {
@@ -33,15 +33,13 @@ const connectSocket: ConnectSocket = (target, signal, onChannel) =>
     socket.once("connect", () => {
       signal.removeEventListener("abort", onAbort);
       socket.off("error", onError);
-      let remote: Address = { transport: "unix", path: "path" in target ? target.path : "" };
-      let local: Address = { transport: "unix", path: "" };
-      if (!isUnix) {
-        // A peer that is gone already leaves no address.
-        const { localAddress = "", localPort = 0 } = socket;
-        const { remoteAddress = target.hostname, remotePort = target.port } = socket;
-        remote = { transport: "tcp", hostname: remoteAddress, port: remotePort };
-        local = { transport: "tcp", hostname: localAddress, port: localPort };
-      }
+      const unix = (path: string): Address => ({ transport: "unix", path });
+      // A socket that is closed already has no addresses.
+      const { remoteAddress, remotePort } = socket;
+      const [remote, local] = "path" in target ? [unix(target.path), unix("")] : [
+        tcpAddress(remoteAddress ?? target.hostname, remotePort ?? target.port),
+        localAddressOf(socket),
+      ];
       onChannel(new NodeChannel(socket, !isUnix, remote, local));
       resolve();
     });

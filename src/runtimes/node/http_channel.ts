@@ -1,5 +1,5 @@
 /**
- * A byte channel over the socket that a server of `node:http` gives away.
+ * A byte channel over the socket that a server of `node:http` hands to the program with an upgrade.
  *
  * @module
  */
@@ -7,17 +7,18 @@
 import { Socket } from "node:net";
 import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Address } from "../../transport/byte_channel.ts";
-import { NodeChannel } from "./channel.ts";
 import { queueMicrotask } from "../../timers.ts";
+import type { Address } from "../../transport/byte_channel.ts";
+import { localAddressOf, remoteAddressOf } from "../shared/socket_address.ts";
+import { NodeChannel } from "./channel.ts";
 
-/** What reads from the system. */
+/** The object of Node and Deno that reads from the system. */
 interface ReadHandle {
   readStart?(): void;
   readStop?(): void;
 }
 
-/** The socket of a request: mostly one of `node:net` or `node:tls`, but any duplex stream may do. */
+/** The socket of a request: usually one of `node:net` or `node:tls`, but it may be any duplex stream. */
 type HttpSocket =
   & Duplex
   & Partial<
@@ -32,32 +33,32 @@ type HttpSocket =
     >
   >
   & {
-    /** Whether it is a socket of TLS. */
+    /** Whether it is a TLS socket. */
     encrypted?: boolean | undefined;
     /** The server that accepted it. */
     server?: { address?(): unknown } | null;
-    /** The response that is being sent. */
+    /** The response that is using the socket. */
     _httpMessage?: ServerResponse | null | undefined;
     /** The socket below TLS. */
     _parent?: { _handle?: ReadHandle | null } | null | undefined;
   };
 
 /**
- * Calls `begin` once the requests before have been answered: a client may send one behind another,
- * and the socket is for their responses until then. Not at all where the socket is closed before.
+ * Calls `begin` when earlier requests on the socket have been answered: a client may pipeline requests, and
+ * their responses use the socket until then. Does not call it if the socket is closed first.
  */
-export function whenUnanswered(socket: HttpSocket, begin: () => void): void {
+export function afterResponses(socket: HttpSocket, begin: () => void): void {
   if (socket.destroyed) return;
   const response = socket._httpMessage;
   if (!response) return begin();
-  response.once("close", () => whenUnanswered(socket, begin));
+  response.once("close", () => afterResponses(socket, begin));
 }
 
-/** The socket of an HTTP request as a byte channel. */
+/** A byte channel over the socket of an HTTP request. */
 export class NodeHttpChannel extends NodeChannel {
-  /** Whether it is a channel of TLS. */
+  /** Whether it uses TLS. */
   readonly isSecure: boolean;
-  /** What is to be stopped besides the socket, if anything. */
+  /** The socket below TLS, if it must be stopped explicitly. */
   readonly #below: { _handle?: ReadHandle | null } | undefined;
 
   private constructor(socket: HttpSocket, remote: Address, local: Address) {
@@ -69,20 +70,20 @@ export class NodeHttpChannel extends NodeChannel {
       local,
     );
     this.isSecure = isSecure;
-    // A paused TLS socket of Deno reads on, and holds what it reads without limit.
+    // On Deno, a paused TLS socket goes on reading into an unbounded buffer.
     if (isSecure && "Deno" in globalThis) this.#below = socket._parent ?? undefined;
   }
 
   /** Takes over a socket. */
   static takeOver(socket: HttpSocket): NodeHttpChannel {
-    // What `server.timeout` and `keepAliveTimeout` have set.
+    // `server.timeout` and `keepAliveTimeout` have set it.
     socket.setTimeout?.(0);
     socket.setNoDelay?.(true);
-    // Sockets of TLS are not half-open: they would end with the peer, and what is being sent with them.
+    // TLS sockets are not half-open by default: they would end with the peer, and discard unsent data.
     socket.allowHalfOpen = true;
     const channel = new NodeHttpChannel(socket, ...addressesOf(socket));
-    // The event may have come while a request before was answered, and it comes only once. Told of when
-    // there is a handler, and behind what came with the request.
+    // The "end" event may have been emitted already, while an earlier request was answered. It is delivered
+    // later, when the handler is set, and after the bytes that came with the request.
     if (socket.readableEnded) queueMicrotask(() => channel.receiveEnd());
     return channel;
   }
@@ -95,8 +96,7 @@ export class NodeHttpChannel extends NodeChannel {
   }
 
   protected override stopReading(): void {
-    // Reading goes on until it brings something, which is held: it tells of a reset, and a paused
-    // socket of Deno would not.
+    // Reading stops at the next bytes, which are held: a paused socket of Deno would not report a reset.
   }
 
   protected override startReading(): void {
@@ -105,19 +105,13 @@ export class NodeHttpChannel extends NodeChannel {
   }
 }
 
-/** Gives both ends of a socket, as far as they are known. */
+/** Gives both addresses of a socket, as far as they are known. */
 function addressesOf(socket: HttpSocket): [remote: Address, local: Address] {
-  const { remoteAddress, remotePort = 0, localAddress = "", localPort = 0 } = socket;
-  if (remoteAddress !== undefined) {
-    return [
-      { transport: "tcp", hostname: remoteAddress, port: remotePort },
-      { transport: "tcp", hostname: localAddress, port: localPort },
-    ];
-  }
+  if (socket.remoteAddress !== undefined) return [remoteAddressOf(socket), localAddressOf(socket)];
   const bound = socket.server?.address?.();
   if (typeof bound === "string") {
     return [{ transport: "unix", path: "" }, { transport: "unix", path: bound }];
   }
-  // Neither has a TCP socket whose peer is gone: the first write tells.
+  // Another stream, or a closed TCP socket, on which the first write will fail.
   return [{ transport: "stream" }, { transport: "stream" }];
 }

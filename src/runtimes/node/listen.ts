@@ -8,49 +8,47 @@ import { existsSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
+import { systemTurns } from "../../connection/turns.ts";
 import type {
   Address,
-  ByteChannel,
   ByteListener,
   Listen,
   ListenTarget,
+  OnChannel,
   OnTlsHandshake,
   TlsCertificate,
 } from "../../transport/byte_channel.ts";
-import { systemTurns } from "../../connection/turns.ts";
-import { afterArrivals } from "../shared/after_arrivals.ts";
-import { BACKLOG, checkListen, isWildcard } from "../shared/listen_check.ts";
+import { afterArrivals } from "../shared/event_loop.ts";
+import { BACKLOG, checkListen } from "../shared/listen_check.ts";
 import { listenError, toListenError } from "../shared/listen_error.ts";
-import { NodeChannel } from "./channel.ts";
+import { addressesOf, remoteAddressOf, tcpAddress } from "../shared/socket_address.ts";
 import { TlsHandshakes } from "../shared/tls_handshakes.ts";
-import "../shared/turns.ts";
-
-type OnChannel = (channel: ByteChannel) => void;
+import { NodeChannel } from "./channel.ts";
 
 /** Listens on a TCP or Unix socket of Node. */
 export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => {
   const resolved = await checkListen(target, tls);
   try {
-    const listener = new NodeListener(resolved, tls, onChannel, onTlsHandshake);
+    const listener = new NodeByteListener(resolved, tls, onChannel, onTlsHandshake);
     await listener.bind();
     return listener;
   } catch (error) {
-    // For a missing directory, libuv says that permission is denied, as Windows does.
-    const lacksFolder = "path" in target && !existsSync(dirname(target.path));
-    throw lacksFolder ? listenError(target, "ENOENT", error) : toListenError(target, error);
+    // If the directory does not exist, libuv reports that permission is denied, as Windows does.
+    const isMissing = "path" in target && !existsSync(dirname(target.path));
+    throw isMissing ? listenError(target, "ENOENT", error) : toListenError(target, error);
   }
 };
 
-/** A server of Node as a byte listener. */
-class NodeListener implements ByteListener {
+/** A byte listener over a server of Node. */
+class NodeByteListener implements ByteListener {
   readonly afterArrivals = afterArrivals;
   readonly #target: ListenTarget;
   readonly #isBareTcp: boolean;
   readonly #server: Server;
   readonly #onChannel: OnChannel;
-  /** TCP connections whose TLS handshake is under way. */
+  /** The TCP sockets whose TLS handshake is in progress. */
   readonly #handshakes: TlsHandshakes<Socket>;
-  /** The same by name: Node does not tell which connection a TLS socket was put on. */
+  /** The TCP sockets below TLS, by their addresses: Node does not tell which one a TLS socket uses. */
   readonly #raws = new Map<string, Socket>();
   #addr: Address;
   #closed = false;
@@ -65,7 +63,9 @@ class NodeListener implements ByteListener {
     this.#target = target;
     this.#isBareTcp = tls === undefined && "port" in target;
     this.#onChannel = onChannel;
-    this.#addr = "path" in target ? { transport: "unix", path: target.path } : tcp(target);
+    this.#addr = "path" in target
+      ? { transport: "unix", path: target.path }
+      : tcpAddress(target.hostname, target.port);
     if (tls === undefined) {
       const options = { allowHalfOpen: true, noDelay: true };
       this.#server = createServer(options, (socket) => {
@@ -75,7 +75,7 @@ class NodeListener implements ByteListener {
       return;
     }
     const { cert, key } = tls;
-    // Not half-open yet: what a peer ends before its handshake is done should close at once.
+    // Half-open only after the handshake: a peer that ends during it is to be closed at once.
     const server = createTlsServer(
       { cert, key, noDelay: true },
       (socket) => this.#finishHandshake(socket),
@@ -104,11 +104,11 @@ class NodeListener implements ByteListener {
         },
       );
     });
-    // What fails from here on is one accept, such as where descriptors ran out; libuv backs off.
+    // Later errors concern one accept, such as too many open files. libuv backs off by itself.
     server.on("error", () => {});
     const address = server.address();
     if (typeof address === "object" && address !== null) {
-      this.#addr = tcp({ hostname: address.address, port: address.port });
+      this.#addr = tcpAddress(address.address, address.port);
     }
   }
 
@@ -123,9 +123,9 @@ class NodeListener implements ByteListener {
   close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
-      // The callback would wait for the open channels; listening ends at once.
+      // Listening ends at once. Only the callback would wait for the open channels.
       this.#server.close();
-      this.#handshakes.dropAll();
+      this.#handshakes.closeAll();
     }
     return Promise.resolve();
   }
@@ -138,8 +138,7 @@ class NodeListener implements ByteListener {
       this.#handshakes.finish(raw);
       if (this.#raws.get(name) === raw) this.#raws.delete(name);
     });
-    const { remoteAddress = "", remotePort = 0 } = raw;
-    this.#handshakes.start(raw, tcp({ hostname: remoteAddress, port: remotePort }));
+    this.#handshakes.start(raw, remoteAddressOf(raw));
   }
 
   #finishHandshake(socket: Socket): void {
@@ -150,33 +149,19 @@ class NodeListener implements ByteListener {
   }
 
   #accept(socket: Socket): void {
-    let remote: Address = { transport: "unix", path: "" };
-    let local = this.#addr;
-    if (local.transport === "tcp") {
-      const { remoteAddress, remotePort } = socket;
-      // A peer that is gone before it was accepted has no address.
-      if (remoteAddress === undefined) return discard(socket);
-      remote = tcp({ hostname: remoteAddress, port: remotePort ?? 0 });
-      if (isWildcard(local.hostname)) {
-        const { localAddress = "", localPort = 0 } = socket;
-        local = tcp({ hostname: localAddress, port: localPort });
-      }
-    }
-    this.#onChannel(new NodeChannel(socket, this.#isBareTcp, remote, local));
+    const addresses = addressesOf(socket, this.#addr);
+    if (addresses === undefined) discard(socket);
+    else this.#onChannel(new NodeChannel(socket, this.#isBareTcp, ...addresses));
   }
 }
 
-/** Drops a socket that never becomes a channel. */
+/** Closes a socket that does not become a channel. */
 function discard(socket: Socket): void {
   socket.on("error", () => {});
   socket.destroy();
 }
 
-function tcp(target: { hostname: string; port: number }): Address {
-  return { transport: "tcp", hostname: target.hostname, port: target.port };
-}
-
-/** Names a connection by its two ends. */
+/** Identifies a connection by its two addresses. */
 function nameOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

@@ -1,6 +1,6 @@
 /**
- * Sluice for Node alone: the same as `@sluice/websocket`, with the adapter over `node:net` and `node:tls` imported
- * statically, for bundlers and for programs that run nowhere else.
+ * Sluice for Node alone: the same as `@sluice/websocket`, with the adapter over `node:net` and `node:tls`
+ * imported statically, for bundlers and for programs that run on Node only.
  *
  * @example
  * ```ts

@@ -15,12 +15,13 @@ import { checkAuthorities, checkCertificate } from "../shared/certificate.ts";
 import { toTlsError } from "../shared/connect_error.ts";
 import { ignoringHandler } from "../shared/dial.ts";
 import { NodeChannel } from "./channel.ts";
-import { ChannelDuplex, TlsChannel } from "./channel_duplex.ts";
+import { ChannelDuplex, TlsChannel } from "./tls_channel.ts";
 import { isTlsFailure } from "../shared/tls_failure.ts";
+import { show } from "../../checks.ts";
 import { isErrorObject } from "../../values.ts";
 
-/** What TLS stands on, and how what comes out of it becomes a channel. */
-interface Ground {
+/** The stream below TLS, and a factory for the channel over it. */
+interface Transport {
   readonly stream: Duplex;
   toChannel(socket: TLSSocket): ByteChannel;
 }
@@ -30,14 +31,14 @@ export const startTls: Dialer["startTls"] = (channel, hostname, options, handler
   const { serverName = hostname } = options;
   const { promise, resolve, reject } = Promise.withResolvers<ByteChannel>();
   channel.handler = ignoringHandler;
-  let ground: Ground;
+  let transport: Transport;
   let socket: TLSSocket;
   try {
     signal.throwIfAborted();
     checkOptions(options);
     if (channel instanceof OrderedChannel && channel.over) throw toTlsError(serverName, undefined);
-    ground = takeOver(channel);
-    socket = beginTls(ground.stream, serverName, options);
+    transport = takeOver(channel);
+    socket = beginTls(transport.stream, serverName, options);
   } catch (error) {
     channel.abort();
     reject(error);
@@ -51,7 +52,7 @@ export const startTls: Dialer["startTls"] = (channel, hostname, options, handler
   const fail = (error: unknown) => {
     finish();
     socket.destroy();
-    ground.stream.destroy();
+    transport.stream.destroy();
     reject(error);
   };
   const onAbort = () => fail(signal.reason);
@@ -60,12 +61,12 @@ export const startTls: Dialer["startTls"] = (channel, hostname, options, handler
   const onSecure = () => {
     finish();
     socket.off("error", onError);
-    const secure = ground.toChannel(socket);
+    const secure = transport.toChannel(socket);
     secure.handler = {
-      receive: (bytes, lent) => handler.receive(bytes, lent),
+      receive: (bytes, borrowed) => handler.receive(bytes, borrowed),
       receiveEnd: () => handler.receiveEnd(),
       drain: () => handler.drain(),
-      // By TLS 1.3, a server refuses a client that has done its part of the handshake already.
+      // In TLS 1.3, a server may refuse the client after the handshake is complete on the client's side.
       receiveClosed: (error) =>
         handler.receiveClosed(isTlsFailure(error) ? toTlsError(serverName, error) : error),
     };
@@ -80,33 +81,35 @@ export const startTls: Dialer["startTls"] = (channel, hostname, options, handler
 
 function checkOptions(options: TlsClientOptions): void {
   const { serverName, ca, cert, key, rejectUnauthorized = true } = options;
-  // Runtimes would take it for no name, or for localhost.
-  if (serverName === "") throw new TypeError("Cannot begin TLS: serverName is empty");
-  // Not to be turned off by what is merely no value.
+  // Runtimes would ignore it, or use localhost.
+  if (serverName === "") throw new TypeError("serverName must not be empty");
+  // A falsy value that is not `false` must not disable the check.
   if (typeof rejectUnauthorized !== "boolean") {
-    throw new TypeError("Cannot begin TLS: rejectUnauthorized is true or false");
+    throw new TypeError(
+      `rejectUnauthorized must be true or false, got ${show(rejectUnauthorized)}`,
+    );
   }
   if (ca !== undefined) checkAuthorities(ca, certificateError);
   if ((cert === undefined) !== (key === undefined)) {
-    throw new TypeError("Cannot begin TLS: cert and key are needed together, or neither");
+    throw new TypeError("cert and key must be given together, or neither");
   }
   if (cert !== undefined && key !== undefined) checkCertificate({ cert, key }, certificateError);
 }
 
-function takeOver(channel: ByteChannel): Ground {
+function takeOver(channel: ByteChannel): Transport {
   if (!(channel instanceof NodeChannel) || channel instanceof TlsChannel) {
     const stream = new ChannelDuplex(channel);
     return { stream, toChannel: (socket) => new TlsChannel(socket, stream) };
   }
-  // Over a socket of its own, `node:tls` moves less through JavaScript; and that of Bun is only there
-  // fit: over other streams it takes no heed of who reads slowly, and has no half-closed connections.
+  // Directly over a socket, `node:tls` copies less through JavaScript. On Bun it is also the only way that
+  // works: over other streams, its TLS has no backpressure and no half-closed connections.
   const stream = channel.release();
-  // The TLS socket tells of it.
+  // The TLS socket reports the error.
   stream.on("error", () => {});
   return { stream, toChannel: (socket) => new TlsSocketChannel(socket, stream, channel) };
 }
 
-/** A TLS socket over a socket of its own, as a byte channel. */
+/** A byte channel over a TLS socket that uses a socket directly. */
 class TlsSocketChannel extends NodeChannel {
   readonly #below: Socket;
 
@@ -117,14 +120,14 @@ class TlsSocketChannel extends NodeChannel {
 
   protected override destroy(): void {
     super.destroy();
-    // Node does that by itself. Bun sometimes does not, where it waits for the peer to read.
+    // Node destroys it too. Bun sometimes does not, if it waits for the peer to read.
     this.#below.destroy();
   }
 }
 
 function beginTls(stream: Duplex, serverName: string, options: TlsClientOptions): TLSSocket {
   const { ca, cert, key, rejectUnauthorized = true } = options;
-  // A name may be written with a dot at its end, but is not asked for so (RFC 6066, section 3).
+  // A name may be given with a trailing dot, but SNI has none (RFC 6066, section 3).
   const name = serverName.replace(/\.$/, "");
   try {
     return connect({
@@ -144,7 +147,7 @@ function beginTls(stream: Duplex, serverName: string, options: TlsClientOptions)
   }
 }
 
-/** Checks an IPv6 address, which Node 22.23 takes for a name, so that no certificate fits. */
+/** Checks an IPv6 address. Node 22.23 compares it as a name, which no certificate matches. */
 function checkIPv6(address: string, { raw }: PeerCertificate): Error | undefined {
   if (new X509Certificate(raw).checkIP(address) !== undefined) return undefined;
   const error = new Error(`The certificate is not for ${address}`);

@@ -1,48 +1,48 @@
 /**
- * Buffers to read into and to gather output in, for runtimes that want one handed to each call.
+ * Buffers to read into and to gather output in, for runtimes whose calls take a buffer.
  *
- * A read that waits holds its buffer, and most connections wait most of the time: so the buffers
- * that wait should be small. But a large transfer wants large ones. The size of the next buffer
- * therefore follows that of the last read.
+ * A pending read holds its buffer, and most connections have one most of the time, so its buffer should be
+ * small. Large transfers need large buffers. The size of the next buffer therefore follows that of the last
+ * read.
  *
  * @module
  */
 
-/** The sizes there are, in bytes. */
-const sizes = [2048, 16_384, 65_536, 262_144] as const;
-/** How many bytes of each size are kept for later: allocating costs more than reading. */
-const keptSize = 1_048_576;
+/** The sizes of buffers, in bytes. */
+const SIZES = [2048, 16_384, 65_536, 262_144] as const;
+/** How many bytes of free buffers of each size the pool retains: allocating costs more than reading. */
+const MAX_FREE_SIZE = 1_048_576;
 
-const spares: Uint8Array[][] = sizes.map(() => []);
+const freeBuffers: Uint8Array[][] = SIZES.map(() => []);
 
 /** The size of a buffer, as an index. */
 export type BufferSize = 0 | 1 | 2 | 3;
 
 /** The size of the largest buffer, in bytes. */
-export const MAX_BUFFER_SIZE: number = sizes[3];
+export const MAX_BUFFER_SIZE: number = SIZES[3];
 
-/** Takes a buffer of a size. Its content is anything. */
+/** Takes a buffer from the pool. Its contents are undefined. */
 export function borrowBuffer(size: BufferSize): Uint8Array {
-  return spares[size]!.pop() ?? new Uint8Array(sizes[size]);
+  return freeBuffers[size]!.pop() ?? new Uint8Array(SIZES[size]);
 }
 
-/** Gives a buffer of that size back, when nobody refers to it any more. */
+/** Returns a buffer to the pool. No reference to it may remain. */
 export function returnBuffer(buffer: Uint8Array, size: BufferSize): void {
-  const kept = spares[size]!;
-  if ((kept.length + 1) * buffer.length <= keptSize) kept.push(buffer);
+  const free = freeBuffers[size]!;
+  if ((free.length + 1) * buffer.length <= MAX_FREE_SIZE) free.push(buffer);
 }
 
-/** Tells which is the smallest buffer for so many bytes; the largest, where there is none. */
+/** Gives the size of the smallest buffer for `length` bytes; the largest size if none is large enough. */
 export function bufferSizeFor(length: number): BufferSize {
-  return length <= sizes[0] ? 0 : length <= sizes[1] ? 1 : length <= sizes[2] ? 2 : 3;
+  return length <= SIZES[0] ? 0 : length <= SIZES[1] ? 1 : length <= SIZES[2] ? 2 : 3;
 }
 
 /**
- * Tells which buffer suits the next read.
+ * Gives the size of the buffer for the next read.
  *
- * @param read How many bytes the last read brought.
- * @param size The size of its buffer, which grows where it was filled.
+ * @param read The number of bytes of the last read.
+ * @param size The size of its buffer. If the read filled it, the next one is larger.
  */
 export function nextBufferSize(read: number, size: BufferSize): BufferSize {
-  return bufferSizeFor(read === sizes[size] ? read + 1 : read);
+  return bufferSizeFor(read === SIZES[size] ? read + 1 : read);
 }

@@ -1,6 +1,5 @@
 /**
- * Checks certificates. Runtimes differ in what they check, and some find out only with the first
- * connection.
+ * Checks of certificates. Runtimes check different things, and some fail only at the first connection.
  *
  * @module
  */
@@ -8,46 +7,46 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { TlsCertificate } from "../../transport/byte_channel.ts";
 
-/** Creates the error for what is wrong with a certificate. */
+/** Creates the error for a certificate that can't be used. */
 export type ToError = (reason: string, cause?: unknown) => Error;
 
-/** What runtimes ask of an RSA key, in bits; not all of them, and not all before a handshake. */
-const smallestModulus = 2048;
+/** The smallest RSA key, in bits. Some runtimes accept a smaller one, or refuse it only in a handshake. */
+const MIN_RSA_BITS = 2048;
 
-/** Checks a certificate and its key. Throws what `toError` gives. */
+/** Checks a certificate and its key. Throws an error of `toError`. */
 export function checkCertificate(tls: TlsCertificate, toError: ToError): void {
-  const attempt = <T>(run: () => T, reason: string) => {
+  const orThrow = <T>(run: () => T, reason: string) => {
     try {
       return run();
     } catch (error) {
       throw toError(reason, error);
     }
   };
-  const certificate = attempt(
+  const certificate = orThrow(
     () => new X509Certificate(tls.cert),
     `cert is not a PEM encoded certificate${hintFor(tls.cert)}`,
   );
-  const key = attempt(
+  const key = orThrow(
     () => createPrivateKey(tls.key),
     `key is not a PEM encoded, unencrypted private key${hintFor(tls.key)}`,
   );
-  const { modulusLength = smallestModulus } = key.asymmetricKeyDetails ?? {};
-  if (modulusLength < smallestModulus) {
-    throw toError(`an RSA key needs at least ${smallestModulus} bits`);
+  const { modulusLength = MIN_RSA_BITS } = key.asymmetricKeyDetails ?? {};
+  if (modulusLength < MIN_RSA_BITS) {
+    throw toError(`an RSA key needs at least ${MIN_RSA_BITS} bits, this one has ${modulusLength}`);
   }
-  const matches = attempt(
+  const matches = orThrow(
     () => certificate.checkPrivateKey(key),
     "the private key can't be compared with it",
   );
   if (!matches) throw toError("the private key belongs to another certificate");
 }
 
-/** Checks the certificates that are to be trusted. Throws what `toError` gives. */
+/** Checks the certificates to trust. Throws an error of `toError`. */
 export function checkAuthorities(ca: string | string[], toError: ToError): void {
   for (const text of [ca].flat()) {
     const parts = text.match(/-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g);
     try {
-      // Runtimes pass over what they can't read, and then trust nobody.
+      // Runtimes ignore text that they can't parse, and then trust no certificate.
       if (parts === null) throw new Error("There is no certificate");
       for (const part of parts) new X509Certificate(part);
     } catch (error) {
@@ -56,9 +55,9 @@ export function checkAuthorities(ca: string | string[], toError: ToError): void 
   }
 }
 
-/** Tells apart what is in a file and what looks like its name: a line with a slash or an ending. */
+/** Gives a hint if a text looks like the name of a file: one line with a slash or an extension. */
 function hintFor(text: string): string {
   return /^[^\r\n]*([/\\]|\.\w+$)/.test(text) && !text.includes("-----")
-    ? ": give what is in the file, not its name"
+    ? ": give the contents of the file, not its name"
     : "";
 }

@@ -18,7 +18,7 @@
  * @module
  */
 
-import { type Connect, createConnect, toConnect } from "../../client/connect.ts";
+import { type Connect, createConnect } from "../../client/connect.ts";
 import { createReconnecting, type Reconnecting } from "../../client/reconnecting.ts";
 import { loadDialer } from "./runtime.ts";
 
@@ -27,7 +27,7 @@ export * from "../../client/mod.ts";
 const connectAgain = createConnect(loadDialer);
 
 /** Connects to a WebSocket on the runtime that the program runs on. See {@linkcode Connect}. */
-export const connect: Connect = toConnect(connectAgain);
+export const connect: Connect = (url, options) => connectAgain(url, options);
 
-/** Connects, and connects again whenever the connection has ended. See {@linkcode Reconnecting}. */
+/** Connects, and connects again each time the connection ends. See {@linkcode Reconnecting}. */
 export const reconnecting: Reconnecting = createReconnecting(connectAgain);

@@ -1,21 +1,24 @@
 /**
- * One error for each reason not to connect, the same on every runtime.
+ * The errors of connecting, with the same codes and messages on every runtime.
  *
  * @module
  */
 
 import type { DialTarget } from "../../transport/byte_channel.ts";
 import { ConnectError } from "../../errors.ts";
-import { permissionsOf, placeOf } from "./error_target.ts";
+import {
+  codeOf,
+  describeDenied,
+  explainCode,
+  explainUnknown,
+  formatTarget,
+  type Reasons,
+} from "./system_error.ts";
 import { describeTlsFailure, toWords } from "./tls_failure.ts";
-import { isErrorObject } from "../../values.ts";
 
-/** What the system's error codes mean to someone who connects. */
-const reasons: ReadonlyMap<string, string> = new Map([
-  ["EACCES", "permission denied"],
+const REASONS: Reasons = new Map([
   ["EADDRNOTAVAIL", "no local address or port is available"],
-  ["EAFNOSUPPORT", "the address family is not supported on this machine"],
-  ["EAGAIN", "the server accepts no more connections for now"],
+  ["EAGAIN", "the server accepts no more connections at the moment"],
   ["EAI_AGAIN", "the name server does not answer"],
   ["ECONNABORTED", "the connection was aborted"],
   ["ECONNREFUSED", "the connection was refused"],
@@ -23,19 +26,15 @@ const reasons: ReadonlyMap<string, string> = new Map([
   ["EHOSTDOWN", "the host is down"],
   ["EHOSTUNREACH", "the host can't be reached"],
   ["ELOOP", "the path has too many symbolic links"],
-  ["EMFILE", "too many files are open"],
-  ["ENAMETOOLONG", "the path is too long"],
   ["ENETDOWN", "the network is down"],
   ["ENETUNREACH", "the network can't be reached"],
   ["ENOENT", "the path does not exist"],
-  ["ENOTDIR", "a part of the path is not a directory"],
-  ["ENOTFOUND", "the host name can't be resolved"],
   ["EPROTOTYPE", "the socket is of another type"],
   ["ETIMEDOUT", "the server did not answer in time"],
 ]);
 
-/** What Node's codes for a certificate that is not trusted mean. */
-const certificateReasons: ReadonlyMap<string, string> = new Map([
+/** Explanations of Node's codes for a certificate that is not trusted. */
+const CERTIFICATE_REASONS: Reasons = new Map([
   ["CERT_HAS_EXPIRED", "its certificate has expired"],
   ["CERT_NOT_YET_VALID", "its certificate is not valid yet"],
   ["CERT_REVOKED", "its certificate was revoked"],
@@ -45,49 +44,42 @@ const certificateReasons: ReadonlyMap<string, string> = new Map([
   ["SELF_SIGNED_CERT_IN_CHAIN", "its certificate was issued by an unknown authority"],
   ["UNABLE_TO_GET_ISSUER_CERT", "its certificate was issued by an unknown authority"],
   ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "its certificate was issued by an unknown authority"],
-  // Deno says so of one that has expired, too.
+  // Deno gives this code for an expired certificate, too.
   ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "its certificate can't be verified"],
 ]);
-/** The others of https://nodejs.org/api/tls.html#x509-certificate-error-codes. */
-const certificateCode =
+/** The other codes of https://nodejs.org/api/tls.html#x509-certificate-error-codes. */
+const CERTIFICATE_CODE =
   /^(?:CERT|CRL|ERROR_IN_CRL|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$|UNABLE_TO_|AKID_)/;
-
-/** Codes that mean the same to the caller as the one on the right. */
-const synonyms: ReadonlyMap<string, string> = new Map([
-  ["EPERM", "EACCES"],
-  ["ENFILE", "EMFILE"],
-]);
 
 /**
  * Creates the error for `target`.
  *
- * @param target Where connecting was tried.
- * @param code The system's name of the reason, such as `"ECONNREFUSED"`.
+ * @param target The address to connect to.
+ * @param code The system's error code, such as `"ECONNREFUSED"`.
  * @param cause The runtime's own error.
+ * @param reason The explanation for the message. Default: that of the code.
  */
-export function connectError(target: DialTarget, code: string, cause?: unknown): ConnectError {
-  const reason = reasons.get(code) ??
-    (isErrorObject(cause) ? cause.message : `the system answered ${code}`);
-  return new ConnectError(code, `Cannot connect to ${placeOf(target)}: ${reason}`, cause);
+export function connectError(
+  target: DialTarget,
+  code: string,
+  cause?: unknown,
+  reason: string = explainCode(code, REASONS) ?? explainUnknown(code, cause),
+): ConnectError {
+  return new ConnectError(code, `Cannot connect to ${formatTarget(target)}: ${reason}`, cause);
 }
 
-/** Creates the error for `target` from what a runtime threw. */
+/** Creates the error for `target` from an error that a runtime threw. */
 export function toConnectError(target: DialTarget, error: unknown): ConnectError {
-  const { code, name } = error as { code?: unknown; name?: unknown };
-  // Deno's own permissions have no code.
-  if (name === "NotCapable") {
-    const reason = `permission denied: Deno needs ${permissionsOf(target)}`;
-    return new ConnectError("EACCES", `Cannot connect to ${placeOf(target)}: ${reason}`, error);
-  }
-  const system = typeof code === "string" && /^E(?!RR_)[A-Z0-9_]+$/.test(code) ? code : "EINVAL";
-  return connectError(target, synonyms.get(system) ?? system, error);
+  const denied = describeDenied(target, error);
+  if (denied !== undefined) return connectError(target, "EACCES", error, denied);
+  return connectError(target, codeOf(error), error);
 }
 
 /**
- * Creates the error for TLS that could not begin.
+ * Creates the error for a TLS handshake that failed.
  *
- * @param serverName The name that the server's certificate must be for.
- * @param error What a runtime threw, or `undefined` where the server closed the connection.
+ * @param serverName The name that the server's certificate must match.
+ * @param error The error that a runtime threw, or `undefined` if the server closed the connection.
  */
 export function toTlsError(serverName: string, error: unknown): ConnectError {
   const { code = "ECONNRESET" } = (error ?? {}) as { code?: unknown };
@@ -95,11 +87,11 @@ export function toTlsError(serverName: string, error: unknown): ConnectError {
     new ConnectError(code, `Cannot begin TLS with ${serverName}: ${reason}`, error);
   const fail = () => create("EPROTO", `the TLS handshake failed: ${describeTlsFailure(error)}`);
   if (typeof code !== "string") return fail();
-  const reason = certificateReasons.get(code);
+  const reason = CERTIFICATE_REASONS.get(code);
   if (reason !== undefined) return create(code, reason);
-  if (certificateCode.test(code)) {
+  if (CERTIFICATE_CODE.test(code)) {
     return create(code, `its certificate is not trusted: ${toWords(code)}`);
   }
-  const systemReason = reasons.get(code);
+  const systemReason = explainCode(code, REASONS);
   return systemReason === undefined ? fail() : create(code, systemReason);
 }

@@ -1,9 +1,12 @@
 /**
- * Dialling, but for the socket: names are resolved, and addresses tried, alike on every runtime.
+ * Resolves host names and tries their addresses, alike on every runtime (RFC 8305).
  *
  * @module
  */
 
+import process from "node:process";
+import type { ConnectError } from "../../errors.ts";
+import { abortable } from "../../promises.ts";
 import type {
   ByteChannel,
   ByteChannelHandler,
@@ -11,17 +14,18 @@ import type {
   DialTarget,
 } from "../../transport/byte_channel.ts";
 import { systemClock } from "../../transport/clock.ts";
-import type { ConnectError } from "../../errors.ts";
 import { connectError, toConnectError } from "./connect_error.ts";
-import { MAX_PATH_SIZE } from "./error_target.ts";
+import { MAX_PATH_SIZE } from "./system_error.ts";
 
-/**
- * How long an address may take before the next one is tried beside it, in milliseconds (RFC 8305,
- * section 5).
- */
+/** The delay before the next address is tried in parallel, in milliseconds (RFC 8305, section 5). */
 export const attemptDelayMs = 250;
 
-/** Handles a channel that nobody cares for any more. */
+/** Gives the value of an environment variable. On Deno it needs the permission. */
+export function readEnvironment(name: string): string | undefined {
+  return process.env[name];
+}
+
+/** Ignores the events of a channel. */
 export const ignoringHandler: ByteChannelHandler = {
   receive() {},
   receiveEnd() {},
@@ -33,8 +37,8 @@ export const ignoringHandler: ByteChannelHandler = {
  * Connects a socket of the runtime. Rejects with the runtime's error.
  *
  * @param target The path, or the port and an IP address.
- * @param signal Gives up; then no socket is left, and `onChannel` is not called. It may also abort
- * within `onChannel`, which then keeps the channel.
+ * @param signal Closes the socket when it aborts, and prevents the call of `onChannel`. If it aborts within
+ * `onChannel`, the channel stays open.
  * @param onChannel Takes the channel, at most once, and before its first event.
  */
 export type ConnectSocket = (
@@ -56,7 +60,7 @@ export type LookUp = (hostname: string) => Promise<HostAddress[]>;
  * Creates the `dial` of a {@linkcode Dialer}.
  *
  * @param connectSocket Connects to one address.
- * @param lookUp Resolves host names; by default, as the system does.
+ * @param lookUp Resolves host names. Default: the system's resolver.
  */
 export function createDial(
   connectSocket: ConnectSocket,
@@ -64,21 +68,12 @@ export function createDial(
 ): Dialer["dial"] {
   return async (target, handler, signal) => {
     signal.throwIfAborted();
-    const addresses = await unlessAborted(resolveTarget(target, lookUp), signal);
+    const addresses = await abortable(resolveTarget(target, lookUp), signal);
     return await connectFirst(connectSocket, target, addresses, handler, signal);
   };
 }
 
-/** Resolves to what `promise` does, or rejects once `signal` aborts, which leaves it to itself. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
-}
-
-/** Gives the addresses to try, in their order. */
+/** Gives the addresses to try, in order. */
 async function resolveTarget(target: DialTarget, lookUp: LookUp): Promise<DialTarget[]> {
   if ("path" in target) {
     if (new TextEncoder().encode(target.path).length > MAX_PATH_SIZE) {
@@ -87,7 +82,7 @@ async function resolveTarget(target: DialTarget, lookUp: LookUp): Promise<DialTa
     return [target];
   }
   const { hostname, port } = target;
-  // Nobody listens there. Not all runtimes would try.
+  // No server can listen on port 0, and runtimes fail differently.
   if (port === 0) throw connectError(target, "ECONNREFUSED");
   const { isIP } = await import("node:net");
   if (isIP(hostname) !== 0) return [target];
@@ -95,12 +90,12 @@ async function resolveTarget(target: DialTarget, lookUp: LookUp): Promise<DialTa
   try {
     addresses = await lookUp(hostname);
   } catch (error) {
-    // The system's reasons differ, such as for a name that is none; but this one may pass.
+    // The codes for a name that does not exist differ between runtimes. Only EAI_AGAIN is temporary.
     const isTemporary = (error as { code?: unknown }).code === "EAI_AGAIN";
     throw connectError(target, isTemporary ? "EAI_AGAIN" : "ENOTFOUND", error);
   }
   if (addresses.length === 0) throw connectError(target, "ENOTFOUND");
-  return takeTurns(addresses).map(({ address }) => ({ hostname: address, port }));
+  return interleaveFamilies(addresses).map(({ address }) => ({ hostname: address, port }));
 }
 
 async function lookUpBySystem(hostname: string): Promise<HostAddress[]> {
@@ -108,18 +103,18 @@ async function lookUpBySystem(hostname: string): Promise<HostAddress[]> {
   return await lookup(hostname, { all: true });
 }
 
-/** Puts addresses of both families by turns, beginning with that of the first (section 4). */
-function takeTurns(addresses: HostAddress[]): HostAddress[] {
+/** Interleaves the address families, beginning with that of the first address (RFC 8305, section 4). */
+function interleaveFamilies(addresses: HostAddress[]): HostAddress[] {
   const first = addresses.filter(({ family }) => family === addresses[0]!.family);
   const second = addresses.filter(({ family }) => family !== addresses[0]!.family);
-  const turns: HostAddress[] = [];
+  const ordered: HostAddress[] = [];
   for (let i = 0; i < first.length || i < second.length; i++) {
-    turns.push(...first.slice(i, i + 1), ...second.slice(i, i + 1));
+    ordered.push(...first.slice(i, i + 1), ...second.slice(i, i + 1));
   }
-  return turns;
+  return ordered;
 }
 
-/** Connects to the first address that answers. */
+/** Tries the addresses until one connects: the next one after `attemptDelayMs`, or when one has failed. */
 function connectFirst(
   connectSocket: ConnectSocket,
   target: DialTarget,
@@ -157,7 +152,7 @@ function connectFirst(
     if (started < addresses.length) return startNext();
     if (failed < addresses.length) return;
     finish();
-    reject(await explain(target, firstError));
+    reject(await toDialError(target, firstError));
   }
 
   function startNext(): void {
@@ -174,8 +169,8 @@ function connectFirst(
   return promise;
 }
 
-/** Finds out what is wrong with a path, where the runtime did not tell. */
-async function explain(target: DialTarget, error: unknown): Promise<ConnectError> {
+/** Creates the error for `target`. For a path it finds the reason itself, which some runtimes do not give. */
+async function toDialError(target: DialTarget, error: unknown): Promise<ConnectError> {
   if ("path" in target) {
     const { access, constants } = await import("node:fs/promises");
     try {

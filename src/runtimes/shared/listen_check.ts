@@ -1,30 +1,29 @@
 /**
- * What can be known before a runtime is asked to listen. Runtimes differ in what they check, and
- * some find out only with the first connection; checked here, all of them refuse alike.
+ * Checks of the address and the certificate before listening. Runtimes check different things, and some fail
+ * only at the first connection. With these checks, all of them fail alike, and at once.
  *
  * @module
  */
 
 import type { ListenTarget, TlsCertificate } from "../../transport/byte_channel.ts";
 import { certificateError, listenError } from "./listen_error.ts";
-import { MAX_PATH_SIZE } from "./error_target.ts";
+import { MAX_PATH_SIZE } from "./system_error.ts";
 
 /**
- * How many connections the system is asked to keep until they are accepted. Where a crowd fills that
- * queue, whoever comes then waits a second and more, until his system tries again. It is what Linux
- * allows by default; runtimes ask for 511.
+ * The length of the system's queue of connections that are not accepted yet. When it is full, clients must
+ * retransmit their SYN, after a second or more. It is the default maximum of Linux; that of runtimes is 511.
  */
 export const BACKLOG = 4096;
 
 /**
- * Checks where to listen, and the certificate.
+ * Checks the address to listen on, and the certificate.
  *
- * @param target Where to listen.
+ * @param target The address to listen on.
  * @param tls The certificate and its key, if any.
- * @returns The target, with an IP address in place of a host name, unless that may not be looked up.
- * @throws {ListenError} Where the name can't be resolved, the path is too long, or the certificate
- * or its key can't be used.
- * @throws {TypeError} Where TLS is asked for on a Unix socket.
+ * @returns The target, with its host name resolved to an IP address, if that is permitted.
+ * @throws {ListenError} If the name can't be resolved, the path is too long, or the certificate or its key
+ * can't be used.
+ * @throws {TypeError} If TLS is to be used on a Unix socket.
  */
 export async function checkListen(
   target: ListenTarget,
@@ -40,14 +39,9 @@ export async function checkListen(
   return resolveTarget(target);
 }
 
-/** Whether an address to listen on stands for all addresses of the machine: 0.0.0.0 or ::. */
-export function isWildcard(hostname: string): boolean {
-  return /^[0.:]+$/.test(hostname);
-}
-
 async function resolveTarget(target: ListenTarget): Promise<ListenTarget> {
   if ("path" in target) {
-    // Some runtimes cut a longer path short and listen somewhere else.
+    // Some runtimes truncate a longer path, and listen on another one.
     if (new TextEncoder().encode(target.path).length > MAX_PATH_SIZE) {
       throw listenError(target, "ENAMETOOLONG");
     }
@@ -60,7 +54,7 @@ async function resolveTarget(target: ListenTarget): Promise<ListenTarget> {
     const { address } = await lookup(target.hostname);
     return { hostname: address, port: target.port };
   } catch (error) {
-    // Deno may permit to listen on a name, and not to look it up: it is then left to Deno.
+    // The program may have Deno's permission to listen on a name, but not to look it up.
     if ((error as { code?: unknown }).code === "EPERM") return target;
     throw listenError(target, "ENOTFOUND", error);
   }

@@ -1,82 +1,61 @@
 /**
- * One error for each reason not to listen, the same on every runtime.
+ * The errors of listening, with the same codes and messages on every runtime.
  *
  * @module
  */
 
-import type { ListenTarget } from "../../transport/byte_channel.ts";
 import { ListenError } from "../../errors.ts";
-import { permissionsOf, placeOf } from "./error_target.ts";
+import type { ListenTarget } from "../../transport/byte_channel.ts";
 import { isErrorObject } from "../../values.ts";
+import {
+  codeOf,
+  describeDenied,
+  explainCode,
+  explainUnknown,
+  formatTarget,
+  type Reasons,
+} from "./system_error.ts";
 
-/** What the system's error codes mean to someone who starts a server. */
-const reasons: ReadonlyMap<string, string> = new Map([
-  ["EACCES", "permission denied"],
+const REASONS: Reasons = new Map([
   [
     "EADDRINUSE",
     "the address is in use: another program, or this one a second time, listens there",
   ],
   ["EADDRNOTAVAIL", "the address is not available on this machine"],
-  ["EAFNOSUPPORT", "the address family is not supported on this machine"],
-  ["EMFILE", "too many files are open"],
-  ["ENAMETOOLONG", "the path is too long"],
   ["ENOENT", "the directory does not exist"],
-  ["ENOTDIR", "a part of the path is not a directory"],
-  ["ENOTFOUND", "the host name can't be resolved"],
   ["EROFS", "the file system is read-only"],
-]);
-
-/** Codes that mean the same to the caller as the one on the right. */
-const synonyms: ReadonlyMap<string, string> = new Map([
-  ["EPERM", "EACCES"],
-  ["ENFILE", "EMFILE"],
 ]);
 
 /**
  * Creates the error for `target`.
  *
- * @param target Where listening was tried.
- * @param code The system's name of the reason, such as `"EADDRINUSE"`.
+ * @param target The address to listen on.
+ * @param code The system's error code, such as `"EADDRINUSE"`.
  * @param cause The runtime's own error.
+ * @param reason The explanation for the message. Default: that of the code.
  */
-export function listenError(target: ListenTarget, code: string, cause?: unknown): ListenError {
-  const reason = reasons.get(code) ??
-    (isErrorObject(cause) ? cause.message : `the system answered ${code}`);
-  return createError(target, code, reason, cause);
-}
-
-function createError(
+export function listenError(
   target: ListenTarget,
   code: string,
-  reason: string,
-  cause: unknown,
+  cause?: unknown,
+  reason: string = explainCode(code, REASONS) ?? explainUnknown(code, cause),
 ): ListenError {
-  return new ListenError(code, `Cannot listen on ${placeOf(target)}: ${reason}`, cause);
+  return new ListenError(code, `Cannot listen on ${formatTarget(target)}: ${reason}`, cause);
 }
 
-/** Creates the error for `target` from what a runtime threw. */
+/** Creates the error for `target` from an error that a runtime threw. */
 export function toListenError(target: ListenTarget, error: unknown): ListenError {
-  const { code, name } = error as { code?: unknown; name?: unknown };
-  // A runtime's TLS library objects to a certificate that is well-formed, such as to a short key.
+  const { code } = error as { code?: unknown };
+  // The runtime's TLS library refuses some well-formed certificates, such as those with a short key.
   if (typeof code === "string" && /^ERR_(CRYPTO|OSSL|SSL|TLS)_/.test(code)) {
     return certificateError(isErrorObject(error) ? error.message : code, error);
   }
-  // Deno's own permissions have no code.
-  if (name === "NotCapable") {
-    const reason = `permission denied: Deno needs ${permissionsOf(target)}`;
-    return createError(target, "EACCES", reason, error);
-  }
-  const system = typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : "EINVAL";
-  const known = synonyms.get(system) ?? system;
-  if (known === "EACCES" && "port" in target && target.port < 1024) {
-    return createError(
-      target,
-      known,
-      "permission denied, as for most users below port 1024",
-      error,
-    );
-  }
-  return listenError(target, known, error);
+  const denied = describeDenied(target, error);
+  if (denied !== undefined) return listenError(target, "EACCES", error, denied);
+  const known = codeOf(error);
+  const isLowPort = known === "EACCES" && "port" in target && target.port < 1024;
+  const reason = isLowPort ? "permission denied, as for most users below port 1024" : undefined;
+  return listenError(target, known, error, reason);
 }
 
 /** Creates the error for a certificate that can't be used. */

@@ -1,5 +1,5 @@
 /**
- * What TLS handshakes have in common on every runtime.
+ * The limits of a listener's TLS handshakes, the same on every runtime.
  *
  * @module
  */
@@ -7,48 +7,45 @@
 import type { Address, OnTlsHandshake } from "../../transport/byte_channel.ts";
 import { systemClock } from "../../transport/clock.ts";
 
-/** How long a peer may take for its TLS handshake before it is dropped. */
+/** The timeout of a TLS handshake, in milliseconds. */
 export const tlsHandshakeTimeoutMs = 10_000;
 
-/** A TLS handshake under way. */
+/** A TLS handshake in progress. */
 interface Handshake {
   timer: unknown;
-  /** Gives its place back. */
+  /** Frees its slot. */
   leave: () => void;
 }
 
-/** The sockets of a listener whose TLS handshake is under way. */
+/** The sockets of a listener whose TLS handshake is in progress. */
 export class TlsHandshakes<Socket> {
-  readonly #drop: (socket: Socket) => void;
+  readonly #closeSocket: (socket: Socket) => void;
   readonly #onStart: OnTlsHandshake;
   readonly #handshakes = new Map<Socket, Handshake>();
 
   /**
    * Creates an empty set.
    *
-   * @param drop Closes a socket.
-   * @param onStart Has a place for each of them, or none. By default there is one for all.
+   * @param closeSocket Closes a socket.
+   * @param onStart Reserves a slot for a handshake. By default, there is no limit.
    */
-  constructor(drop: (socket: Socket) => void, onStart: OnTlsHandshake = () => () => {}) {
-    this.#drop = drop;
+  constructor(closeSocket: (socket: Socket) => void, onStart: OnTlsHandshake = () => () => {}) {
+    this.#closeSocket = closeSocket;
     this.#onStart = onStart;
   }
 
-  /** Adds a socket, which is dropped if it does not finish in time, or there is no place for it. */
+  /** Adds a socket. Closes it if no slot is free, or its handshake does not finish in time. */
   start(socket: Socket, remote: Address): void {
-    const leave = this.#onStart(remote, () => this.#dropNow(socket));
-    if (leave === undefined) {
-      this.#drop(socket);
-      return;
-    }
-    const timer = systemClock.setTimeout(() => this.#dropNow(socket), tlsHandshakeTimeoutMs);
+    const leave = this.#onStart(remote, () => this.#close(socket));
+    if (leave === undefined) return this.#closeSocket(socket);
+    const timer = systemClock.setTimeout(() => this.#close(socket), tlsHandshakeTimeoutMs);
     this.#handshakes.set(socket, { timer, leave });
   }
 
   /**
-   * Removes a socket that finished, or failed.
+   * Removes a socket whose handshake finished or failed.
    *
-   * @returns Whether it was there: `false` where it was dropped before.
+   * @returns Whether it was there; `false` if it has been closed already.
    */
   finish(socket: Socket): boolean {
     const handshake = this.#handshakes.get(socket);
@@ -59,12 +56,12 @@ export class TlsHandshakes<Socket> {
     return true;
   }
 
-  /** Drops all sockets. */
-  dropAll(): void {
-    for (const socket of this.#handshakes.keys()) this.#dropNow(socket);
+  /** Closes all sockets. */
+  closeAll(): void {
+    for (const socket of this.#handshakes.keys()) this.#close(socket);
   }
 
-  #dropNow(socket: Socket): void {
-    if (this.finish(socket)) this.#drop(socket);
+  #close(socket: Socket): void {
+    if (this.finish(socket)) this.#closeSocket(socket);
   }
 }

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Address } from "../../../src/transport/byte_channel.ts";
 import { serve } from "../../../mod.ts";
-import { mount } from "../../../src/runtimes/node/http.ts";
+import { mount } from "../../../src/runtimes/node/mount.ts";
 import type { Connection } from "../../../src/server/mod.ts";
 import { withFolder } from "../../runtimes/server.ts";
 import { certificate } from "../../support/tls.ts";

@@ -1,6 +1,6 @@
 /**
- * What `node:tls` needs to stand on a byte channel: the channel as a stream of Node, and what comes
- * out of it as a channel again.
+ * TLS by `node:tls` over a byte channel: the channel as a stream of Node, and the TLS socket over that stream
+ * as a channel.
  *
  * @module
  */
@@ -12,15 +12,15 @@ import { NodeChannel } from "./channel.ts";
 
 type WriteCallback = (error?: Error | null) => void;
 
-/** A TLS socket over a channel, as a byte channel. */
+/** A byte channel over a TLS socket that uses another byte channel. */
 export class TlsChannel extends NodeChannel {
   readonly #duplex: ChannelDuplex;
 
   /**
-   * Takes over a TLS socket whose handshake is done.
+   * Takes over a TLS socket whose handshake is complete.
    *
-   * @param socket The TLS socket, with no listeners yet.
-   * @param duplex What it stands on.
+   * @param socket The TLS socket, without listeners.
+   * @param duplex The stream that it uses.
    */
   constructor(socket: TLSSocket, duplex: ChannelDuplex) {
     super(socket, false, duplex.channel.remoteAddress, duplex.channel.localAddress);
@@ -29,7 +29,7 @@ export class TlsChannel extends NodeChannel {
   }
 
   protected override stopReading(): void {
-    // A paused TLS socket of Deno reads on, and holds what it reads without limit.
+    // On Deno, a paused TLS socket goes on reading into an unbounded buffer.
     this.#duplex.stopReading();
     super.stopReading();
   }
@@ -40,30 +40,30 @@ export class TlsChannel extends NodeChannel {
   }
 }
 
-/** A byte channel as a stream of Node. */
+/** A stream of Node over a byte channel. */
 export class ChannelDuplex extends Duplex implements ByteChannelHandler {
   /** The channel below. */
   readonly channel: ByteChannel;
-  /** The TLS handshake is done. */
+  /** Whether the TLS handshake is complete. */
   isSecure = false;
   readonly #onClosed: () => void;
-  /** The TLS channel is paused. */
+  /** Whether the TLS channel is paused. */
   #stopped = false;
-  /** The stream has enough. */
+  /** Whether the stream's read buffer is full. */
   #full = false;
   #onTaken: WriteCallback | undefined;
 
   /**
    * Takes over a channel.
    *
-   * @param channel The channel, as whose handler this is set.
+   * @param channel The channel, whose handler is replaced.
    * @param onClosed Called when the channel has closed.
    */
   constructor(channel: ByteChannel, onClosed: () => void = () => {}) {
     super({ allowHalfOpen: true });
     this.channel = channel;
     this.#onClosed = onClosed;
-    // The TLS socket tells of it.
+    // The TLS socket reports the error.
     this.on("error", () => {});
     channel.handler = this;
   }
@@ -78,8 +78,8 @@ export class ChannelDuplex extends Duplex implements ByteChannelHandler {
     if (!this.#full) this.channel.resume();
   }
 
-  receive(bytes: Uint8Array, lent: boolean): void {
-    if (this.destroyed || this.push(lent ? bytes.slice() : bytes)) return;
+  receive(bytes: Uint8Array, borrowed: boolean): void {
+    if (this.destroyed || this.push(borrowed ? bytes.slice() : bytes)) return;
     this.#full = true;
     this.channel.pause();
   }
@@ -101,7 +101,7 @@ export class ChannelDuplex extends Duplex implements ByteChannelHandler {
   }
 
   override write(chunk: unknown, encoding?: unknown, onTaken?: unknown): boolean {
-    // A TLS socket of Deno writes once more after the end, and the error of that costs a stack trace.
+    // A TLS socket of Deno writes once after the end. The error of that would cost a stack trace.
     if (this.destroyed) return false;
     return super.write(chunk, encoding as BufferEncoding, onTaken as WriteCallback);
   }
@@ -126,7 +126,7 @@ export class ChannelDuplex extends Duplex implements ByteChannelHandler {
   }
 
   override _destroy(error: Error | null, onDestroyed: WriteCallback): void {
-    // Where TLS has ended in order, the system has taken its last bytes.
+    // If TLS has ended in order, the system has taken its last bytes.
     this.channel.abort();
     onDestroyed(error);
   }

@@ -41,14 +41,13 @@ import { statusText } from "../../http1/status_text.ts";
 import type { OpeningHandshake } from "../../server/opening_handshake.ts";
 import { loadCompression } from "../../server/load_compression.ts";
 import { WebSocketHost } from "../../server/web_socket_host.ts";
-import { afterArrivals } from "../shared/after_arrivals.ts";
-import { NodeHttpChannel, whenUnanswered } from "./http_channel.ts";
-import { type AttachOptions, attachTo, type UpgradeServer } from "./http_upgrades.ts";
+import { afterArrivals } from "../shared/event_loop.ts";
+import { afterResponses, NodeHttpChannel } from "./http_channel.ts";
+import { type AttachOptions, attachTo, type UpgradeServer } from "./attach.ts";
 import { isUint8Array } from "../../values.ts";
-import "../shared/turns.ts";
 
 export * from "../../server/mod.ts";
-export type { AttachOptions, UpgradeListener, UpgradeServer } from "./http_upgrades.ts";
+export type { AttachOptions, UpgradeListener, UpgradeServer } from "./attach.ts";
 
 /** The options that are up to the HTTP server. */
 const REFUSED = [
@@ -339,7 +338,7 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
     taken.add(socket);
     // Nobody else listens any more. An error may still be on its way when the socket is closed already.
     socket.on("error", () => {});
-    whenUnanswered(socket, () => {
+    afterResponses(socket, () => {
       const channel = NodeHttpChannel.takeOver(socket);
       const handshake = this.startHandshake(channel, channel.isSecure);
       if (handshake !== undefined) begin(handshake);

@@ -1,5 +1,5 @@
 /**
- * TLS by `node:tls` over byte channels without it, for a runtime whose own TLS sockets are not fit.
+ * Listens with TLS by `node:tls` over plain byte channels, for a runtime whose own TLS sockets lack features.
  *
  * @module
  */
@@ -9,23 +9,22 @@ import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type {
   ByteChannel,
   ByteListener,
+  OnChannel,
   OnTlsHandshake,
   TlsCertificate,
 } from "../../transport/byte_channel.ts";
-import { ChannelDuplex, TlsChannel } from "./channel_duplex.ts";
 import { TlsHandshakes } from "../shared/tls_handshakes.ts";
+import { ChannelDuplex, TlsChannel } from "./tls_channel.ts";
 
-/** The type of the record that a TLS connection begins with (RFC 8446, section 5.1). */
+/** The record type "handshake", the first byte of a TLS connection (RFC 8446, section 5.1). */
 const HANDSHAKE = 22;
 
-type OnChannel = (channel: ByteChannel) => void;
-
 /**
- * Puts TLS on what a listener accepts.
+ * Creates a listener with TLS over a listener without.
  *
  * @param tls The certificate and its key, which have been checked.
  * @param listen Listens without TLS.
- * @param onChannel Takes a channel once its TLS handshake is done.
+ * @param onChannel Takes a channel once its TLS handshake is complete.
  * @param onTlsHandshake As in `Listen`.
  */
 export function listenTlsOver(
@@ -42,7 +41,7 @@ export function listenTlsOver(
     ref: () => listener.ref(),
     unref: () => listener.unref(),
     close() {
-      handshakes.dropAll();
+      handshakes.closeAll();
       return listener.close();
     },
   };
@@ -55,18 +54,18 @@ function startHandshake(
   onChannel: OnChannel,
 ): void {
   handshakes.start(channel, channel.remoteAddress);
-  // A TLS socket costs more than all else of a connection, since Deno reads the certificate and the key
-  // anew for each: none for a peer that says nothing.
+  // The TLS socket is created when the first bytes arrive. Most of a connection's cost is the TLS socket, for
+  // which Deno parses the certificate and the key again: a peer that sends nothing should not cause it.
   channel.handler = {
-    receive(bytes, lent) {
+    receive(bytes, borrowed) {
       if (bytes[0] !== HANDSHAKE) return channel.abort();
-      const first = lent ? bytes.slice() : bytes;
+      const first = borrowed ? bytes.slice() : bytes;
       const duplex = new ChannelDuplex(channel, () => handshakes.finish(channel));
       duplex.stopReading();
       beginTls(duplex, secureContext, (socket) => {
         if (handshakes.finish(channel)) onChannel(new TlsChannel(socket, duplex));
       });
-      // The TLS socket begins on the next tick. Bytes that it finds there and can't read end the process.
+      // The TLS socket starts on the next tick. If it found malformed bytes then, it would end the process.
       nextTick(() => {
         duplex.receive(first, false);
         duplex.startReading();
@@ -79,9 +78,9 @@ function startHandshake(
 }
 
 /**
- * Begins TLS as a server. Not by a server of `node:tls`: one server for each connection keeps what it
- * holds of a handshake that fails, for minutes, and one server for all connections does not tell which of
- * them a TLS socket was put on.
+ * Begins TLS as a server, without a server of `node:tls`: with one per connection, the memory of a failed
+ * handshake is retained for minutes, and one for all connections does not tell which connection a TLS socket
+ * uses.
  */
 function beginTls(
   duplex: ChannelDuplex,
@@ -89,7 +88,7 @@ function beginTls(
   onSecure: (socket: TLSSocket) => void,
 ): void {
   const socket = new TLSSocket(duplex, { isServer: true, secureContext });
-  // Only a server of `node:tls` would make the event "error" of it.
+  // A server of `node:tls` would turn this event into "error".
   socket.on("_tlsError", (error: Error) => void socket.destroy(error));
   socket.once("secure", () => onSecure(socket));
 }
