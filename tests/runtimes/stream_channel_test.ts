@@ -373,7 +373,7 @@ describe("StreamChannel", () => {
       assert(channel.error instanceof TypeError);
       assertEquals(
         channel.error.message,
-        "Cannot read from the readable: its chunks must be Uint8Array",
+        'Cannot read from the readable: its chunks must be Uint8Array, got "text"',
       );
       assertEquals(cancelled, true);
       channel.assertKept();
