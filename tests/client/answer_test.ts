@@ -2,10 +2,12 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { ConnectOptions } from "../../src/client/options.ts";
 import { ConnectError, UnexpectedResponseError } from "../../src/errors.ts";
+import { ACCEPT } from "../support/requests.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
 import {
   acceptance,
+  type Fields,
   type ReceivedRequest,
   type ScriptedPeer,
   ScriptedServer,
@@ -20,17 +22,16 @@ async function connectTo(
   options: ConnectOptions = {},
 ) {
   const server = new ScriptedServer();
-  const connecting = watch(server.connect(URL, options));
-  const peer = await server.next();
-  const request = await peer.readRequest();
+  const { peer, request, connecting } = await server.begin(URL, options);
   peer.send(answer(request));
   return { server, peer, connecting };
 }
 
 describe("a client refuses an answer", () => {
-  type Changes = Record<string, string | string[] | undefined>;
   const AGREED = { "Sec-WebSocket-Protocol": "a" };
-  const wrong: [what: string, changes: Changes, message: string, offers?: boolean][] = [
+  const EXTENSIONS = "Sec-WebSocket-Extensions";
+  const DEFLATE = "permessage-deflate";
+  const wrong: [what: string, changes: Fields, message: string, offers?: boolean][] = [
     ["without Upgrade", { Upgrade: undefined }, "the Upgrade header"],
     ["to upgrade to another protocol", { Upgrade: "h2c" }, "the Upgrade header"],
     ["with a list in Upgrade", { Upgrade: "websocket, h2c" }, "the Upgrade header"],
@@ -39,15 +40,11 @@ describe("a client refuses an answer", () => {
     ["with another Connection", { Connection: "keep-alive" }, "the Connection header"],
     ["with a Connection that only contains the word", { Connection: "upgraded" }, "Connection"],
     ["without Sec-WebSocket-Accept", { "Sec-WebSocket-Accept": undefined }, "match the key"],
-    [
-      "with the Accept of another key",
-      { "Sec-WebSocket-Accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" },
-      "match the key",
-    ],
+    ["with the Accept of another key", { "Sec-WebSocket-Accept": ACCEPT }, "match the key"],
     ["with an empty Accept", { "Sec-WebSocket-Accept": "" }, "match the key"],
     [
       "with two Accepts",
-      { "Sec-WebSocket-Accept": ["s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "x"] },
+      { "Sec-WebSocket-Accept": [ACCEPT, "x"] },
       "more than one Sec-WebSocket-Accept",
     ],
     ["that selects what was not offered", { "Sec-WebSocket-Protocol": "c" }, '"c" was not', true],
@@ -56,41 +53,19 @@ describe("a client refuses an answer", () => {
     ["that selects two in two fields", { "Sec-WebSocket-Protocol": ["a", "b"] }, "more than", true],
     ["that selects none of those offered", {}, "none of the subprotocols a, b", true],
     ["that selects where nothing was offered", AGREED, "was not offered"],
-    [
-      "with an extension that was not offered",
-      { "Sec-WebSocket-Extensions": "permessage-deflate" },
-      "permessage-deflate was not offered",
-    ],
-    [
-      "with another extension",
-      { ...AGREED, "Sec-WebSocket-Extensions": "x-mux" },
-      "x-mux was not offered",
+    ["with an extension not offered", { [EXTENSIONS]: DEFLATE }, `${DEFLATE} was not offered`],
+    ...([
+      ["with another extension", "x-mux", "x-mux was not offered"],
+      ["with an extension twice", `${DEFLATE}, ${DEFLATE}`, "more than once"],
+      ["with malformed extensions", `${DEFLATE}; =`, `malformed ${EXTENSIONS}`],
+      ["with a parameter that does not exist", `${DEFLATE}; x`, "unknown or malformed"],
+      ["without the takeover that was declined", DEFLATE, "no server_no_context_takeover"],
+    ] as const).map(([what, extensions, message]): typeof wrong[number] => [
+      what,
+      { ...AGREED, [EXTENSIONS]: extensions },
+      message,
       true,
-    ],
-    [
-      "with an extension twice",
-      { ...AGREED, "Sec-WebSocket-Extensions": "permessage-deflate, permessage-deflate" },
-      "more than once",
-      true,
-    ],
-    [
-      "with malformed extensions",
-      { ...AGREED, "Sec-WebSocket-Extensions": "permessage-deflate; =" },
-      "malformed Sec-WebSocket-Extensions",
-      true,
-    ],
-    [
-      "with a parameter that does not exist",
-      { ...AGREED, "Sec-WebSocket-Extensions": "permessage-deflate; x" },
-      "unknown or malformed",
-      true,
-    ],
-    [
-      "without the takeover that was declined",
-      { ...AGREED, "Sec-WebSocket-Extensions": "permessage-deflate" },
-      "no server_no_context_takeover",
-      true,
-    ],
+    ]),
   ];
   for (const [what, changes, message, offers] of wrong) {
     it(what, async () => {
@@ -102,9 +77,7 @@ describe("a client refuses an answer", () => {
       assert(reason instanceof UnexpectedResponseError, String(reason));
       assert(reason.message.includes(message), reason.message);
       assertEquals(reason.status, 101);
-      await settle();
-      assertEquals(server.openCount, 0);
-      assertEquals(server.clock.pending, []);
+      await server.checkLeaks();
     });
   }
 
@@ -118,17 +91,9 @@ describe("a client refuses an answer", () => {
     ["with a header folded", "HTTP/1.1 101 x\r\nA: b\r\n c\r\n\r\n", "begins with whitespace"],
     ["with a NUL", "HTTP/1.1 101 x\r\nA: b\0c\r\n\r\n", "a NUL in a header value"],
     ["with a space before a colon", "HTTP/1.1 101 x\r\nA : b\r\n\r\n", "before the colon"],
-    [
-      "with a status line too long",
-      `HTTP/1.1 101 ${"x".repeat(8192)}\r\n`,
-      "status line is longer",
-    ],
+    ["with a long status line", `HTTP/1.1 101 ${"x".repeat(8192)}\r\n`, "status line is longer"],
     ["with a header line too long", `HTTP/1.1 101 x\r\nA: ${"x".repeat(8192)}\r\n`, "8192 bytes"],
-    [
-      "with too many headers",
-      `HTTP/1.1 101 x\r\n${"A: b\r\n".repeat(101)}\r\n`,
-      "100 header lines",
-    ],
+    ["with 101 headers", `HTTP/1.1 101 x\r\n${"A: b\r\n".repeat(101)}\r\n`, "100 header lines"],
     ["too long", `HTTP/1.1 101 x\r\n${`A: ${"b".repeat(1000)}\r\n`.repeat(17)}`, "16384 bytes"],
   ];
   for (const [what, answer, message] of noHttp) {
@@ -138,8 +103,7 @@ describe("a client refuses an answer", () => {
       assert(reason instanceof UnexpectedResponseError, String(reason));
       assert(reason.message.includes(message), reason.message);
       assertEquals(reason.status, 0);
-      await settle();
-      assertEquals(server.openCount, 0);
+      await server.checkLeaks();
     });
   }
 
@@ -152,35 +116,27 @@ describe("a client refuses an answer", () => {
   });
 });
 
+const EARLY_HINTS = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+
 describe("a client accepts an answer", () => {
-  const right: [what: string, answer: (request: ReceivedRequest) => string][] = [
-    [
-      "in other cases",
-      (request) => acceptance(request, { Upgrade: "WebSocket", Connection: "UPGRADE" }),
-    ],
-    [
-      "with more in Connection",
-      (request) => acceptance(request, { Connection: "keep-alive,\tUpgrade" }),
-    ],
-    ["with two Connections", (request) => acceptance(request, { Connection: ["x", "upgrade"] })],
-    ["without a reason phrase", (request) => acceptance(request, {}, "HTTP/1.1 101 ")],
-    ["without the space before it", (request) => acceptance(request, {}, "HTTP/1.1 101")],
-    ["with a Content-Length of 0", (request) => acceptance(request, { "Content-Length": "0" })],
+  const right: [what: string, changes: Fields, statusLine?: string, before?: string][] = [
+    ["in other cases", { Upgrade: "WebSocket", Connection: "UPGRADE" }],
+    ["with more in Connection", { Connection: "keep-alive,\tUpgrade" }],
+    ["with two Connections", { Connection: ["x", "upgrade"] }],
+    ["without a reason phrase", {}, "HTTP/1.1 101 "],
+    ["without the space before it", {}, "HTTP/1.1 101"],
+    ["with a Content-Length of 0", { "Content-Length": "0" }],
     // "Any response with a 1xx [...] is always terminated by the first empty line" (RFC 9112, 6.3)
-    ["with a Content-Length", (request) => acceptance(request, { "Content-Length": "5" })],
-    ["with a coding", (request) => acceptance(request, { "Transfer-Encoding": "chunked" })],
-    ["with other headers", (request) => acceptance(request, { "Set-Cookie": ["a=b", "c=\xe9"] })],
-    [
-      "behind interim responses",
-      (request) =>
-        `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${
-          acceptance(request)
-        }`,
-    ],
+    ["with a Content-Length", { "Content-Length": "5" }],
+    ["with a coding", { "Transfer-Encoding": "chunked" }],
+    ["with other headers", { "Set-Cookie": ["a=b", "c=\xe9"] }],
+    ["behind interim responses", {}, undefined, `HTTP/1.1 100 Continue\r\n\r\n${EARLY_HINTS}`],
   ];
-  for (const [what, answer] of right) {
+  for (const [what, changes, statusLine, before = ""] of right) {
     it(what, async () => {
-      const { connecting } = await connectTo(answer);
+      const { connecting } = await connectTo((request) =>
+        before + acceptance(request, changes, statusLine)
+      );
       const { value, reason } = await connecting.untilSettled();
       assertEquals(reason, undefined);
       assertEquals(value!.state, "open");
@@ -274,9 +230,7 @@ describe("the body of a refusal", () => {
       const { reason } = await connecting.untilSettled();
       assert(reason instanceof UnexpectedResponseError, String(reason));
       assertEquals(reason.body, body);
-      await settle();
-      assertEquals(server.openCount, 0);
-      assertEquals(server.clock.pending, []);
+      await server.checkLeaks();
     });
   }
 
@@ -334,6 +288,25 @@ describe("a redirect", () => {
     assertEquals(reason.headers.get("location"), "/x");
   });
 
+  /** Has a client redirected to each of these, and agrees to the last request; gives all requests. */
+  async function follow(
+    server: ScriptedServer,
+    url: string,
+    options: ConnectOptions,
+    locations: string[],
+  ): Promise<ReceivedRequest[]> {
+    const connecting = server.connect(url, { maxRedirects: 3, ...options });
+    const requests: ReceivedRequest[] = [];
+    for (const location of locations) {
+      const peer = await server.next();
+      requests.push(await peer.readRequest());
+      peer.send(moved(location));
+    }
+    requests.push(await (await server.next()).accept());
+    (await connecting).abort();
+    return requests;
+  }
+
   it("is followed as often as the option says, with a key of its own", async () => {
     const server = new ScriptedServer();
     const connecting = watch(server.connect(URL, { maxRedirects: 3 }));
@@ -356,69 +329,56 @@ describe("a redirect", () => {
       "GET /c HTTP/1.1 example.com:81",
       "GET / HTTP/1.1 other.example",
     ]);
-    await settle();
-    assertEquals(server.openCount, 0);
+    await server.checkLeaks();
   });
 
-  it("takes credentials along to the same origin only", async () => {
-    const server = new ScriptedServer();
-    const headers = { Cookie: "a=b", "X-A": "c" };
-    const connecting = server.connect("ws://me:pw@example.com/", { maxRedirects: 2, headers });
-    const seen: unknown[] = [];
-    for (const location of ["/same", "ws://other.example/"]) {
-      const peer = await server.next();
-      const { headers } = await peer.readRequest();
-      seen.push([headers.get("cookie"), headers.get("x-a")]);
-      peer.send(moved(location));
-    }
-    const peer = await server.next();
-    const { headers: last } = await peer.accept();
-    seen.push([last.get("cookie"), last.get("authorization"), last.get("x-a")]);
-    assertEquals(seen, [["a=b", "c"], ["a=b", "c"], [undefined, undefined, "c"]]);
-    (await connecting).abort();
-  });
+  const REDIRECTED = ["/same", "ws://other.example/", "ws://example.com/back"];
+  const KEPT: [
+    what: string,
+    url: string,
+    options: ConnectOptions,
+    field: string,
+    seen: unknown[],
+  ][] = [
+    [
+      "the user of the URL",
+      "ws://me:pw@example.com/",
+      {},
+      "authorization",
+      [`Basic ${btoa("me:pw")}`, `Basic ${btoa("me:pw")}`, undefined, `Basic ${btoa("me:pw")}`],
+    ],
+    [
+      "cookies",
+      "ws://me:pw@example.com/",
+      { headers: { Cookie: "a=b", "X-A": "c" } },
+      "cookie",
+      ["a=b", "a=b", undefined, "a=b"],
+    ],
+    [
+      "a Host of the program's own",
+      URL,
+      { headers: { Host: "inner.example" } },
+      "host",
+      ["inner.example", "inner.example", "other.example", "inner.example"],
+    ],
+  ];
+  for (const [what, url, options, field, seen] of KEPT) {
+    it(`takes ${what} along to the same origin only`, async () => {
+      const requests = await follow(new ScriptedServer(), url, options, REDIRECTED);
+      assertEquals(requests.map(({ headers }) => headers.get(field)), seen);
+    });
+  }
 
-  it("takes the user of the URL along to the same origin only", async () => {
-    const server = new ScriptedServer();
-    const connecting = server.connect("ws://me:pw@example.com/", { maxRedirects: 3 });
-    const seen: unknown[] = [];
-    for (const location of ["/same", "ws://other.example/", "ws://example.com/back"]) {
-      const peer = await server.next();
-      seen.push((await peer.readRequest()).headers.get("authorization"));
-      peer.send(moved(location));
-    }
-    seen.push((await (await server.next()).accept()).headers.get("authorization"));
-    const basic = `Basic ${btoa("me:pw")}`;
-    assertEquals(seen, [basic, basic, undefined, basic]);
-    (await connecting).abort();
-  });
-
-  it("takes a Host of the program's own along to the same origin only", async () => {
-    const server = new ScriptedServer();
-    const headers = { Host: "inner.example" };
-    const connecting = server.connect("ws://example.com/", { maxRedirects: 2, headers });
-    const seen: unknown[] = [];
-    for (const location of ["/same", "ws://other.example/"]) {
-      const peer = await server.next();
-      seen.push((await peer.readRequest()).headers.get("host"));
-      peer.send(moved(location));
-    }
-    seen.push((await (await server.next()).accept()).headers.get("host"));
-    assertEquals(seen, ["inner.example", "inner.example", "other.example"]);
-    (await connecting).abort();
+  it("takes other headers along to any origin", async () => {
+    const options = { headers: { Cookie: "a=b", "X-A": "c" } };
+    const requests = await follow(new ScriptedServer(), URL, options, REDIRECTED);
+    assertEquals(requests.map(({ headers }) => headers.get("x-a")), ["c", "c", "c", "c"]);
   });
 
   it("takes the client's certificate and the server's name along to the same origin only", async () => {
     const server = new ScriptedServer();
     const tls = { serverName: "inner.example", ca: "ca", cert: "c", key: "k" };
-    const connecting = server.connect("wss://example.com/", { maxRedirects: 2, tls });
-    for (const location of ["/same", "wss://other.example/"]) {
-      const peer = await server.next();
-      await peer.readRequest();
-      peer.send(moved(location));
-    }
-    await (await server.next()).accept();
-    (await connecting).abort();
+    await follow(server, "wss://example.com/", { tls }, ["/same", "wss://other.example/"]);
     assertEquals(server.dialled.flatMap(({ tls }) => tls), [
       { hostname: "example.com", options: tls },
       { hostname: "example.com", options: tls },
@@ -436,15 +396,12 @@ describe("a redirect", () => {
   for (const [what, location, message] of refused) {
     it(`is not followed ${what}`, async () => {
       const server = new ScriptedServer();
-      const connecting = watch(server.connect("wss://example.com/", { maxRedirects: 9 }));
-      const peer = await server.next();
-      await peer.readRequest();
+      const { peer, connecting } = await server.begin("wss://example.com/", { maxRedirects: 9 });
       peer.send(moved(location));
       const { reason } = await connecting.untilSettled();
       assert(reason instanceof UnexpectedResponseError, String(reason));
       assert(reason.message.includes(message), reason.message);
-      await settle();
-      assertEquals(server.openCount, 0);
+      await server.checkLeaks();
     });
   }
 });
@@ -513,9 +470,7 @@ describe("a proxy", () => {
   ) {
     it(`is named with its address where it ${what} before its answer`, async () => {
       const server = new ScriptedServer();
-      const connecting = watch(server.connect(URL, { proxy: "http://proxy.example:3128" }));
-      const peer = await server.next();
-      await peer.readRequest();
+      const { peer, connecting } = await server.begin(URL, { proxy: "http://proxy.example:3128" });
       leave(peer);
       const { reason } = await connecting.untilSettled();
       const { message } = reason as Error;
@@ -549,15 +504,13 @@ describe("a proxy", () => {
     const server = new ScriptedServer();
     const tls = { serverName: "inner.example", ca: "pem", cert: "cert", key: "key" };
     const proxyTls = { ca: "proxy", serverName: "outer.example" };
-    const connecting = server.connect("wss://example.com", {
+    const { peer, connecting } = await server.begin("wss://example.com", {
       proxy: { url: "https://proxy.example", tls: proxyTls },
       tls,
     });
-    const peer = await server.next();
-    await peer.readRequest();
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     await peer.accept();
-    (await connecting).abort();
+    (await connecting.promise).abort();
     assertEquals(server.dialled, [{
       target: { hostname: "proxy.example", port: 443 },
       tls: [
@@ -571,48 +524,40 @@ describe("a proxy", () => {
     it(`gets none of the TLS options that are for the server: ${typeof proxy}`, async () => {
       const server = new ScriptedServer();
       const tls = { ca: "pem", cert: "cert", key: "key", rejectUnauthorized: false };
-      const connecting = server.connect(URL, { proxy, tls });
-      const peer = await server.next();
-      await peer.readRequest();
+      const { peer, connecting } = await server.begin(URL, { proxy, tls });
       peer.send("HTTP/1.1 200 OK\r\n\r\n");
       await peer.accept();
-      (await connecting).abort();
+      (await connecting.promise).abort();
       assertEquals(server.dialled[0].tls, [{ hostname: "proxy.example", options: {} }]);
     });
   }
 
   it("may refuse", async () => {
     const server = new ScriptedServer();
-    const connecting = watch(server.connect(URL, { proxy: "http://proxy.example" }));
-    const peer = await server.next();
-    await peer.readRequest();
+    const { peer, connecting } = await server.begin(URL, { proxy: "http://proxy.example" });
     peer.send("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 3\r\n\r\nno!");
     const { reason } = await connecting.untilSettled();
     assert(reason instanceof UnexpectedResponseError);
     assertEquals(reason.status, 407);
     assertEquals(reason.body, "no!");
     assert(reason.message.includes("through the proxy"), reason.message);
-    await settle();
-    assertEquals(server.openCount, 0);
+    await server.checkLeaks();
   });
 
   it("must not speak before the server", async () => {
     const server = new ScriptedServer();
-    const connecting = watch(server.connect(URL, { proxy: "http://proxy.example" }));
-    const peer = await server.next();
-    await peer.readRequest();
+    const { peer, connecting } = await server.begin(URL, { proxy: "http://proxy.example" });
     peer.send("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101");
     const { reason } = await connecting.untilSettled();
     assert(String(reason).includes("sent bytes behind it"), String(reason));
-    await settle();
-    assertEquals(server.openCount, 0);
+    await server.checkLeaks();
   });
 
   it("may be lost", async () => {
     const server = new ScriptedServer();
-    const connecting = watch(server.connect("wss://example.com", { proxy: "http://p.example" }));
-    const peer = await server.next();
-    await peer.readRequest();
+    const { peer, connecting } = await server.begin("wss://example.com", {
+      proxy: "http://p.example",
+    });
     peer.socket.reset();
     const { reason } = await connecting.untilSettled();
     assert(reason instanceof ConnectError, String(reason));

@@ -1,42 +1,25 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { Connection } from "../../src/connection/connection.ts";
-import {
-  concatBytes,
-  decodeReferenceFrame,
-  encodeReferenceFrame,
-} from "../support/reference_frames.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
 import { type ScriptedPeer, ScriptedServer } from "./scripted_server.ts";
 
 const TIMEOUT_MS = 700;
-const CLOSE = encodeReferenceFrame({ opcode: 8, payload: Uint8Array.of(0x0f, 0xa0) }); // 4000
 
 /** Opens a connection that has 700 ms to close, and no other timers. */
 async function open(): Promise<{ server: ScriptedServer; peer: ScriptedPeer; conn: Connection }> {
   const server = new ScriptedServer();
   const options = { closeTimeoutMs: TIMEOUT_MS, keepAlive: false as const };
-  const connecting = server.connect("ws://example.com/", options);
-  const peer = await server.next();
-  await peer.accept();
-  return { server, peer, conn: await connecting };
-}
-
-async function readCloseCode(peer: ScriptedPeer): Promise<number> {
-  const start = await peer.readBytes(2);
-  const rest = await peer.readBytes(4 + (start[1] & 0x7f));
-  const { frame } = decodeReferenceFrame(concatBytes([start, rest]))!;
-  assertEquals(frame.opcode, 8);
-  return frame.payload[0] * 256 + frame.payload[1];
+  return { server, ...await server.open("ws://example.com/", options) };
 }
 
 describe("a client that closes", () => {
   it("waits for the server to end TCP, and then ends it too", async () => {
     const { server, peer, conn } = await open();
     const closed = watch(conn.close({ closeCode: 4000 }));
-    assertEquals(await readCloseCode(peer), 4000);
-    peer.send(CLOSE);
+    assertEquals((await peer.readClose())[0], 4000);
+    peer.sendClose(4000);
     await server.clock.advance(TIMEOUT_MS - 1);
     assertEquals([closed.state, peer.hasEnded], ["pending", false]);
     peer.socket.end();
@@ -53,8 +36,8 @@ describe("a client that closes", () => {
   it("gives up on a server that never ends TCP", async () => {
     const { server, peer, conn } = await open();
     void conn.close({ closeCode: 4000 });
-    assertEquals(await readCloseCode(peer), 4000);
-    peer.send(CLOSE);
+    assertEquals((await peer.readClose())[0], 4000);
+    peer.sendClose(4000);
     await settle();
     await server.clock.advance(TIMEOUT_MS);
     await peer.untilClosed();
@@ -66,10 +49,10 @@ describe("a client that closes", () => {
   it("gives up on a server that answers no Close frame, whatever else it sends", async () => {
     const { server, peer, conn } = await open();
     const closed = watch(conn.close({ closeCode: 4000 }));
-    assertEquals(await readCloseCode(peer), 4000);
+    assertEquals((await peer.readClose())[0], 4000);
     for (let i = 0; i < 6; i++) {
-      peer.send(encodeReferenceFrame({ opcode: 1, payload: Uint8Array.of(65) }));
-      peer.send(encodeReferenceFrame({ opcode: 9 }));
+      peer.sendText("A");
+      peer.sendPing();
       await server.clock.advance(TIMEOUT_MS / 7);
       assertEquals(closed.state, "pending");
     }
@@ -81,8 +64,8 @@ describe("a client that closes", () => {
 
   it("gives up on a server that closes and does not end TCP", async () => {
     const { server, peer, conn } = await open();
-    peer.send(CLOSE);
-    assertEquals(await readCloseCode(peer), 4000);
+    peer.sendClose(4000);
+    assertEquals((await peer.readClose())[0], 4000);
     await server.clock.advance(TIMEOUT_MS - 1);
     assert(!peer.hasEnded && !peer.isClosed);
     await server.clock.advance(1);
@@ -93,8 +76,8 @@ describe("a client that closes", () => {
 
   it("does not wait where it fails the connection, but for the end", async () => {
     const { server, peer, conn } = await open();
-    peer.send(encodeReferenceFrame({ opcode: 3 }));
-    assertEquals(await readCloseCode(peer), 1002);
+    peer.sendFrame({ opcode: 3 });
+    assertEquals((await peer.readClose())[0], 1002);
     await server.clock.advance(TIMEOUT_MS);
     await peer.untilClosed();
     const { closeCode, wasClean } = await conn.closed;

@@ -2,7 +2,9 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import type { ConnectOptions } from "../../src/client/options.ts";
 import { ConnectError, UnexpectedResponseError } from "../../src/errors.ts";
-import { decodeReferenceFrame, encodeReferenceFrame } from "../support/reference_frames.ts";
+import { untilAborted } from "../support/hook.ts";
+import { textFrame, utf8 } from "../support/raw_client.ts";
+import { encodeReferenceFrame } from "../support/reference_frames.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
 import { acceptance, ScriptedServer } from "./scripted_server.ts";
@@ -12,23 +14,17 @@ const URL = "ws://example.com/chat?room=1";
 describe("the request of a client", () => {
   it("is that of RFC 6455, section 4.1", async () => {
     const server = new ScriptedServer();
-    const connecting = server.connect(URL);
-    const peer = await server.next();
-    const { line, headers } = await peer.accept();
+    const { request: { line, headers }, conn } = await server.open(URL);
     assertEquals(line, "GET /chat?room=1 HTTP/1.1");
-    assertEquals([...headers.keys()], [
-      "host",
-      "upgrade",
-      "connection",
-      "sec-websocket-key",
-      "sec-websocket-version",
-    ]);
-    assertEquals(headers.get("host"), "example.com");
-    assertEquals(headers.get("upgrade"), "websocket");
-    assertEquals(headers.get("connection"), "Upgrade");
-    assertEquals(headers.get("sec-websocket-version"), "13");
-    assertEquals(atob(headers.get("sec-websocket-key")!).length, 16);
-    const conn = await connecting;
+    const key = headers.get("sec-websocket-key")!;
+    assertEquals(Object.fromEntries(headers), {
+      host: "example.com",
+      upgrade: "websocket",
+      connection: "Upgrade",
+      "sec-websocket-key": key,
+      "sec-websocket-version": "13",
+    });
+    assertEquals(atob(key).length, 16);
     assertEquals(conn.request.url, "http://example.com/chat?room=1");
     assertEquals(server.dialled, [{ target: { hostname: "example.com", port: 80 }, tls: [] }]);
     conn.abort();
@@ -38,22 +34,23 @@ describe("the request of a client", () => {
     const server = new ScriptedServer();
     const keys = new Set<string>();
     for (let i = 0; i < 20; i++) {
-      const connecting = server.connect(URL);
-      keys.add((await (await server.next()).accept()).headers.get("sec-websocket-key")!);
-      (await connecting).abort();
+      const { request, conn } = await server.open(URL);
+      keys.add(request.headers.get("sec-websocket-key")!);
+      conn.abort();
     }
     assertEquals(keys.size, 20);
   });
 
   it("offers what the options say", async () => {
     const server = new ScriptedServer();
-    const connecting = server.connect("ws://al%20ice:p%C3%A4ss@example.com:8080", {
+    const url = "ws://al%20ice:p%C3%A4ss@example.com:8080";
+    const options = {
       subprotocols: ["chat.v2", "chat.v1"],
       headers: { Origin: "https://example.org", "X-A": "b" },
       compression: { contextTakeover: true, serverMaxWindowBits: 12, clientMaxWindowBits: 15 },
-    });
-    const peer = await server.next();
-    const { line, headers } = await peer.accept({ "Sec-WebSocket-Protocol": "chat.v1" });
+    };
+    const answer = { "Sec-WebSocket-Protocol": "chat.v1" };
+    const { request: { line, headers }, conn } = await server.open(url, options, answer);
     assertEquals(line, "GET / HTTP/1.1");
     assertEquals(headers.get("host"), "example.com:8080");
     assertEquals(headers.get("sec-websocket-protocol"), "chat.v2, chat.v1");
@@ -67,7 +64,6 @@ describe("the request of a client", () => {
     const credentials = atob(headers.get("authorization")!.replace("Basic ", ""));
     const bytes = Uint8Array.from(credentials, (char) => char.charCodeAt(0));
     assertEquals(new TextDecoder().decode(bytes), "al ice:päss");
-    const conn = await connecting;
     assertEquals(conn.protocol, "chat.v1");
     assertEquals(conn.extensions, "");
     conn.abort();
@@ -75,13 +71,11 @@ describe("the request of a client", () => {
 
   it("takes Host and Authorization from the headers before the URL", async () => {
     const server = new ScriptedServer();
-    const connecting = server.connect("ws://a:b@example.com", {
-      headers: new Headers({ Host: "other.example", Authorization: "Bearer x" }),
-    });
-    const { headers } = await (await server.next()).accept();
-    assertEquals(headers.get("host"), "other.example");
-    assertEquals(headers.get("authorization"), "Bearer x");
-    (await connecting).abort();
+    const headers = new Headers({ Host: "other.example", Authorization: "Bearer x" });
+    const { request, conn } = await server.open("ws://a:b@example.com", { headers });
+    assertEquals(request.headers.get("host"), "other.example");
+    assertEquals(request.headers.get("authorization"), "Bearer x");
+    conn.abort();
   });
 
   const addresses: [url: string, hostname: string, port: number, host: string, tls: boolean][] = [
@@ -97,10 +91,8 @@ describe("the request of a client", () => {
   for (const [url, hostname, port, host, isSecure] of addresses) {
     it(`goes to the right place for ${url}`, async () => {
       const server = new ScriptedServer();
-      const connecting = server.connect(new globalThis.URL(url));
-      const { headers } = await (await server.next()).accept();
-      const conn = await connecting;
-      assertEquals(headers.get("host"), host);
+      const { request, conn } = await server.open(new globalThis.URL(url));
+      assertEquals(request.headers.get("host"), host);
       const tls = isSecure ? [{ hostname, options: {} }] : [];
       assertEquals(server.dialled, [{ target: { hostname, port }, tls }]);
       conn.abort();
@@ -109,21 +101,18 @@ describe("the request of a client", () => {
 
   it("goes to a Unix socket", async () => {
     const server = new ScriptedServer();
-    const connecting = server.connect("ws://localhost/x", { path: "/run/a.sock" });
-    const { line, headers } = await (await server.next()).accept();
-    assertEquals(line, "GET /x HTTP/1.1");
-    assertEquals(headers.get("host"), "localhost");
+    const { request, conn } = await server.open("ws://localhost/x", { path: "/run/a.sock" });
+    assertEquals([request.line, request.headers.get("host")], ["GET /x HTTP/1.1", "localhost"]);
     assertEquals(server.dialled[0].target, { path: "/run/a.sock" });
-    (await connecting).abort();
+    conn.abort();
   });
 
   it("gives TLS its options", async () => {
     const server = new ScriptedServer();
     const tls = { ca: "pem", serverName: "other.example", rejectUnauthorized: false };
-    const connecting = server.connect("wss://example.com", { tls });
-    await (await server.next()).accept();
+    const { conn } = await server.open("wss://example.com", { tls });
     assertEquals(server.dialled[0].tls, [{ hostname: "example.com", options: tls }]);
-    (await connecting).abort();
+    conn.abort();
   });
 });
 
@@ -233,9 +222,8 @@ describe("the query of a URL", () => {
     ];
     for (const [answer, message] of answers) {
       const server = new ScriptedServer();
-      const connecting = watch(server.connect(url, { maxRedirects: 1 }));
-      const peer = await server.next();
-      assert((await peer.readRequest()).line.includes(QUERY));
+      const { peer, request, connecting } = await server.begin(url, { maxRedirects: 1 });
+      assert(request.line.includes(QUERY));
       peer.send(answer);
       const { reason } = await connecting.untilSettled();
       assert((reason as Error).message.includes(message), String(reason));
@@ -245,8 +233,7 @@ describe("the query of a URL", () => {
 
   it("is not in the message where there is no answer in time", async () => {
     const server = new ScriptedServer();
-    const connecting = watch(server.connect(`ws://a/b${QUERY}`, { connectTimeoutMs: 10 }));
-    await (await server.next()).readRequest();
+    const { connecting } = await server.begin(`ws://a/b${QUERY}`, { connectTimeoutMs: 10 });
     await server.clock.advance(10);
     const { reason } = await connecting.untilSettled();
     assertEquals(
@@ -257,9 +244,7 @@ describe("the query of a URL", () => {
 
   it("is not in the message of a proxy that refuses", async () => {
     const server = new ScriptedServer();
-    const connecting = watch(server.connect(`ws://a/b${QUERY}`, { proxy: "http://proxy" }));
-    const peer = await server.next();
-    await peer.readRequest();
+    const { peer, connecting } = await server.begin(`ws://a/b${QUERY}`, { proxy: "http://proxy" });
     peer.send("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
     const { reason } = await connecting.untilSettled();
     const message =
@@ -271,14 +256,11 @@ describe("the query of a URL", () => {
 describe("the connection of a client", () => {
   it("masks its frames, each with a key of its own", async () => {
     const server = new ScriptedServer();
-    const connecting = server.connect(URL);
-    const peer = await server.next();
-    await peer.accept();
-    const conn = await connecting;
+    const { peer, conn } = await server.open(URL);
     const keys = new Set<string>();
     for (let i = 0; i < 50; i++) {
       void conn.send("Hello");
-      const { frame } = decodeReferenceFrame(await peer.readBytes(2 + 4 + 5))!;
+      const frame = await peer.readFrame();
       assertEquals(new TextDecoder().decode(frame.payload), "Hello");
       keys.add(String(frame.maskingKey));
     }
@@ -293,10 +275,7 @@ describe("the connection of a client", () => {
       const peer = await server.next();
       const request = await peer.readRequest();
       const text = new TextEncoder().encode(acceptance(request));
-      const bytes = [
-        ...text,
-        ...encodeReferenceFrame({ opcode: 1, payload: Uint8Array.of(65, 66) }),
-      ];
+      const bytes = [...text, ...encodeReferenceFrame({ opcode: 1, payload: utf8("AB") })];
       for (let i = 0; i < bytes.length; i += size) {
         peer.send(Uint8Array.from(bytes.slice(i, i + size)));
       }
@@ -311,20 +290,16 @@ describe("the connection of a client", () => {
   it("calls callbacks, with the data given", async () => {
     const server = new ScriptedServer();
     const calls: unknown[] = [];
-    const connecting = server.connect(URL, {
+    const { peer, conn } = await server.open(URL, {
       data: { name: "Ada" },
       open: (conn) => void calls.push(["open", conn.data.name]),
       message: (_conn, data) => void calls.push(["message", data]),
       close: (_conn, { closeCode, wasClean }) => void calls.push(["close", closeCode, wasClean]),
     });
-    const peer = await server.next();
-    await peer.accept();
-    const conn = await connecting;
-    peer.send(encodeReferenceFrame({ opcode: 1, payload: Uint8Array.of(65) }));
-    peer.send(encodeReferenceFrame({ opcode: 8, payload: Uint8Array.of(3, 233) }));
+    peer.sendText("A");
+    peer.sendClose(1001);
     // "The server [...] closes first" (section 7.1.1): the client waits for it.
-    const { frame } = decodeReferenceFrame(await peer.readBytes(2 + 4 + 2))!;
-    assertEquals([...frame.payload], [3, 233]);
+    assertEquals(await peer.readClose(), [1001, ""]);
     await settle();
     assert(!peer.hasEnded);
     peer.socket.end();
@@ -334,12 +309,8 @@ describe("the connection of a client", () => {
 
   it("fails where the server masks its frames", async () => {
     const server = new ScriptedServer();
-    const connecting = server.connect(URL);
-    const peer = await server.next();
-    await peer.accept();
-    const conn = await connecting;
-    const maskingKey = Uint8Array.of(1, 2, 3, 4);
-    peer.send(encodeReferenceFrame({ opcode: 1, payload: Uint8Array.of(65), maskingKey }));
+    const { peer, conn } = await server.open(URL);
+    peer.send(textFrame("A"));
     peer.socket.end();
     assertEquals((await conn.closed).closeCode, 1002);
   });
@@ -356,8 +327,8 @@ describe("the connection of a client", () => {
     const peer = await server.next();
     await peer.accept();
     const conn = await connecting;
-    peer.send(encodeReferenceFrame({ opcode: 1, payload: Uint8Array.of(65) }));
-    await peer.readBytes(2 + 4 + 2);
+    peer.sendText("A");
+    assertEquals((await peer.readClose())[0], 1011);
     peer.socket.end();
     assertEquals((await conn.closed).closeCode, 1011);
     assertEquals(errors.map(String), ["Error: mine"]);
@@ -382,9 +353,7 @@ describe("an attempt to connect", () => {
       assert(connecting.reason instanceof ConnectError);
       assertEquals(connecting.reason.code, "ETIMEDOUT");
       assert(connecting.reason.message.includes("500 ms"), connecting.reason.message);
-      await settle();
-      assertEquals(server.openCount, 0);
-      assertEquals(server.clock.pending, []);
+      await server.checkLeaks();
     }
   });
 
@@ -405,18 +374,14 @@ describe("an attempt to connect", () => {
       controller.abort(reason);
       await connecting.untilSettled();
       assertStrictEquals(connecting.reason, reason);
-      await settle();
-      assertEquals(server.openCount, 0);
-      assertEquals(server.clock.pending, []);
+      await server.checkLeaks();
     }
   });
 
   it("leaves the connection alone once it is open", async () => {
     const server = new ScriptedServer();
     const controller = new AbortController();
-    const connecting = server.connect(URL, { signal: controller.signal, keepAlive: false });
-    await (await server.next()).accept();
-    const conn = await connecting;
+    const { conn } = await server.open(URL, { signal: controller.signal, keepAlive: false });
     assertEquals(server.clock.pending, []);
     controller.abort();
     await settle();
@@ -441,25 +406,19 @@ describe("an attempt to connect", () => {
   for (const [what, end, sent] of losses) {
     it(`rejects where ${what}`, async () => {
       const server = new ScriptedServer();
-      const connecting = watch(server.connect(URL));
-      const peer = await server.next();
-      await peer.readRequest();
+      const { peer, connecting } = await server.begin(URL);
       peer.send(sent);
       peer.socket[end]();
       await connecting.untilSettled();
       assert(connecting.reason instanceof ConnectError, String(connecting.reason));
       assertEquals(connecting.reason.code, "ECONNRESET");
-      await settle();
-      assertEquals(server.openCount, 0);
-      assertEquals(server.clock.pending, []);
+      await server.checkLeaks();
     });
   }
 
   it("rejects with all that a refusal says", async () => {
     const server = new ScriptedServer();
-    const connecting = watch(server.connect(URL));
-    const peer = await server.next();
-    await peer.readRequest();
+    const { peer, connecting } = await server.begin(URL);
     peer.send(
       "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nContent-Length: 7\r\n\r\nWho",
     );
@@ -473,13 +432,6 @@ describe("an attempt to connect", () => {
     assertEquals(reason.headers.get("www-authenticate"), "Bearer");
     assertEquals(reason.body.slice(0, 7), "Who is?");
     assert(reason.message.includes("401 Unauthorized"), reason.message);
-    await settle();
-    assertEquals(server.openCount, 0);
+    await server.checkLeaks();
   });
 });
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((_resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason));
-  });
-}

@@ -1,16 +1,10 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import type { ConnectionCallbacks } from "../../src/connection/connection.ts";
 import type { AttemptInfo, PerAttempt } from "../../src/client/options.ts";
-import {
-  createReconnecting,
-  type ReconnectOptions,
-  type Retry,
-} from "../../src/client/reconnecting.ts";
 import { ConnectError } from "../../src/errors.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
-import { ScriptedServer } from "./scripted_server.ts";
+import { ReconnectingClient, ScriptedServer } from "./scripted_server.ts";
 
 const URL_TEXT = "ws://example.com/";
 
@@ -33,13 +27,12 @@ describe("the URL and the headers of connect(), as functions", () => {
         given.push(info);
         return isAsync ? Promise.resolve(value) : value;
       };
-      const connecting = server.connect(give("URL", new URL("/room", URL_TEXT)), {
+      const { request, conn } = await server.open(give("URL", new URL("/room", URL_TEXT)), {
         headers: give("headers", { Authorization: "Bearer 1" }),
       });
-      const peer = await server.next();
-      const { line, headers } = await peer.accept();
-      assertEquals([line, headers.get("authorization")], ["GET /room HTTP/1.1", "Bearer 1"]);
-      (await connecting).abort();
+      const authorization = request.headers.get("authorization");
+      assertEquals([request.line, authorization], ["GET /room HTTP/1.1", "Bearer 1"]);
+      conn.abort();
       assertEquals(asked, ["URL", "headers"]);
       for (const { signal } of given) assertEquals(signal.aborted, false);
       assertEquals(server.clock.pending, []);
@@ -121,50 +114,29 @@ describe("the URL and the headers of connect(), as functions", () => {
   });
 });
 
-/** A client that reconnects, whose random numbers are all 0.5. */
-function start(
-  options: ReconnectOptions & ConnectionCallbacks<undefined> = {},
-  url: PerAttempt<string | URL> = URL_TEXT,
-) {
-  const server = new ScriptedServer();
-  const retries: Retry[] = [];
-  const errors: unknown[] = [];
-  const conns = createReconnecting(server.connect, server.clock, () => 0.5)(url, {
-    keepAlive: false,
-    onRetry: (retry) => retries.push(retry),
-    onError: (error) => errors.push(error),
-    ...options,
-  });
-  return { server, conns, retries, errors };
-}
-
 const refuse = () => Promise.reject(new ConnectError("ECONNREFUSED", "nobody"));
 
 describe("reconnecting()", () => {
   it("asks for the URL and the headers anew for each attempt", async () => {
     let count = 0;
-    const { server, conns } = start(
+    const client = new ReconnectingClient(
       { headers: async () => await Promise.resolve({ "X-Token": `${count}` }) },
       async () => await Promise.resolve(`${URL_TEXT}${++count}`),
     );
     for (let i = 1; i <= 3; i++) {
-      const next = watch(conns.next());
-      await settle();
-      if (i > 1) await server.clock.advance(10_000);
-      const peer = await server.next();
-      const { line, headers } = await peer.accept();
+      const { peer, request, conn } = await client.openNext();
+      const { line, headers } = request;
       assertEquals([line, headers.get("x-token")], [`GET /${i} HTTP/1.1`, `${i}`]);
-      const conn = (await next.untilSettled()).value!.value!;
       peer.socket.reset();
       await conn.closed;
     }
-    await conns.return();
+    await client.conns.return();
   });
 
   it("goes on where a token could not be fetched", async () => {
     let fails = true;
     const headers = () => fails ? Promise.reject(new TypeError("fetch failed")) : {};
-    const { server, conns, retries } = start({ headers });
+    const { server, conns, retries } = new ReconnectingClient({ headers });
     const next = watch(conns.next());
     await settle();
     await server.clock.advance(500);
@@ -181,7 +153,7 @@ describe("reconnecting()", () => {
   for (const isAsync of [false, true]) {
     it(`waits for as long as delayMs says${isAsync ? ", by a promise" : ""}`, async () => {
       const told: number[] = [];
-      const { server, conns, retries } = start({
+      const { server, conns, retries } = new ReconnectingClient({
         delayMs: ({ delayMs, attempt }) => {
           told.push(delayMs);
           const own = attempt === 1 ? 0 : 77 * attempt;
@@ -211,7 +183,7 @@ describe("reconnecting()", () => {
   ];
   for (const [what, delayMs] of BAD) {
     it(`waits as ever, and reports it, where delayMs ${what}`, async () => {
-      const { server, conns, retries, errors } = start({
+      const { server, conns, retries, errors } = new ReconnectingClient({
         delayMs: delayMs as () => number,
       });
       server.dialling = refuse;
@@ -232,7 +204,7 @@ describe("reconnecting()", () => {
 
   it("waits for a number that is no integer, rounded up, and for the longest past it", async () => {
     const given = [0.25, 1.5, 0, -0, Number.MIN_VALUE, 2 ** 31, Number.MAX_VALUE];
-    const { server, conns, retries, errors } = start({
+    const { server, conns, retries, errors } = new ReconnectingClient({
       delayMs: ({ attempt }) => given[attempt - 1],
     });
     server.dialling = refuse;
@@ -251,7 +223,7 @@ describe("reconnecting()", () => {
   it("ends where its signal aborts while delayMs is awaited, or in onRetry", async () => {
     for (const place of ["delayMs", "onRetry"]) {
       const controller = new AbortController();
-      const { server, conns } = start({
+      const { server, conns } = new ReconnectingClient({
         signal: controller.signal,
         ...(place === "delayMs"
           ? { delayMs: () => new Promise<never>(() => {}) }
@@ -267,7 +239,7 @@ describe("reconnecting()", () => {
   });
 
   it("tries at once where it is told to, while it waits", async () => {
-    const { server, conns, retries } = start();
+    const { server, conns, retries } = new ReconnectingClient();
     server.dialling = refuse;
     void conns.next();
     await settle();
@@ -285,7 +257,7 @@ describe("reconnecting()", () => {
   });
 
   it("tries again at once where it was told to during an attempt that failed", async () => {
-    const { server, conns } = start();
+    const { server, conns } = new ReconnectingClient();
     let fail: (() => void) | undefined;
     server.dialling = () =>
       new Promise((_, reject) => {
@@ -304,11 +276,9 @@ describe("reconnecting()", () => {
   });
 
   it("waits as ever where it was told to try while a connection was open", async () => {
-    const { server, conns } = start();
-    const first = watch(conns.next());
-    const peer = await server.next();
-    await peer.accept();
-    const conn = (await first.untilSettled()).value!.value!;
+    const client = new ReconnectingClient();
+    const { server, conns } = client;
+    const { peer, conn } = await client.openNext();
     conns.tryNow();
     peer.socket.reset();
     await conn.closed;

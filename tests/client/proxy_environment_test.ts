@@ -93,9 +93,7 @@ describe("a proxy of the environment", () => {
     const server = new ScriptedServer();
     server.environment = { https_proxy: "https://p" };
     const proxy = { url: "environment", tls: { ca: "proxy" } };
-    const connecting = watch(server.connect(WSS, { proxy, tls: { cert: "c", key: "k" } }));
-    const peer = await server.next();
-    await peer.readRequest();
+    const { peer, connecting } = await server.begin(WSS, { proxy, tls: { cert: "c", key: "k" } });
     assertEquals(server.dialled[0].tls, [{ hostname: "p", options: { ca: "proxy" } }]);
     peer.socket.reset();
     await connecting.untilSettled();
@@ -104,9 +102,7 @@ describe("a proxy of the environment", () => {
   it("is found anew behind a redirect", async () => {
     const server = new ScriptedServer();
     server.environment = { http_proxy: "p:1", no_proxy: "example.com" };
-    const connecting = watch(server.connect(WS, { proxy: "environment", maxRedirects: 1 }));
-    const peer = await server.next();
-    await peer.readRequest();
+    const { peer, connecting } = await server.begin(WS, { proxy: "environment", maxRedirects: 1 });
     peer.send("HTTP/1.1 302 Found\r\nLocation: ws://other.example/\r\n\r\n");
     const next = await server.next();
     assertEquals((await next.readRequest()).line, "CONNECT other.example:80 HTTP/1.1");

@@ -13,7 +13,7 @@ import type {
 } from "../../src/connection/connection.ts";
 import { createReconnecting, type ReconnectOptions } from "../../src/client/reconnecting.ts";
 import { utf8 } from "../support/raw_client.ts";
-import { encodeReferenceFrame, maskReference } from "../support/reference_frames.ts";
+import { encodeReferenceFrame } from "../support/reference_frames.ts";
 import { settle } from "../support/turn.ts";
 import { watch, type Watched } from "../support/watch.ts";
 import { type ReceivedRequest, type ScriptedPeer, ScriptedServer } from "./scripted_server.ts";
@@ -118,10 +118,15 @@ export class Resuming {
   ): Promise<{ conn: Connection; hello: Hello }> {
     const { next } = await this.accept(fields);
     const { value } = await next.untilSettled();
-    const hello = JSON.parse(await readText(this.peer));
+    const hello = await this.hello();
     this.send(`\x1e{"session":"${SESSION}","protocol":""}`);
     assert(value !== undefined && !value.done);
     return { conn: value.value, hello };
+  }
+
+  /** Reads what the client says first. */
+  async hello(): Promise<Hello> {
+    return JSON.parse(await this.peer.readMessage() as string);
   }
 
   /** Sends messages of a server, one after the other, in one piece. */
@@ -153,28 +158,4 @@ export function serverFrame(message: Sendable, fin = true, opcode?: number): Uin
     opcode: opcode ?? (isText ? 1 : 2),
     payload: isText ? utf8(message) : message,
   });
-}
-
-/** Reads a frame of a client that is whole and text. */
-export async function readText(peer: ScriptedPeer): Promise<string> {
-  const [first, second] = await peer.readBytes(2);
-  assertEquals(first, 0x81);
-  let length = second & 127;
-  if (length === 126) {
-    const [high, low] = await peer.readBytes(2);
-    length = high * 256 + low;
-  } else if (length === 127) {
-    length = new DataView(Uint8Array.from(await peer.readBytes(8)).buffer).getUint32(4);
-  }
-  const key = await peer.readBytes(4);
-  return new TextDecoder().decode(maskReference(await peer.readBytes(length), key));
-}
-
-/** Reads a Close frame of a client. */
-export async function readClose(peer: ScriptedPeer): Promise<[code: number, reason: string]> {
-  const [first, second] = await peer.readBytes(2);
-  assertEquals(first, 0x88);
-  const key = await peer.readBytes(4);
-  const payload = maskReference(await peer.readBytes(second & 127), key);
-  return [payload[0] * 256 + payload[1], new TextDecoder().decode(payload.subarray(2))];
 }

@@ -7,16 +7,7 @@ import { Random, utf8 } from "../codec/support.ts";
 import { concatBytes } from "../support/reference_frames.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
-import {
-  readClose,
-  readText,
-  RESUME,
-  resumes,
-  Resuming,
-  serverFrame,
-  SESSION,
-  STYLES,
-} from "./resuming_peer.ts";
+import { RESUME, resumes, Resuming, serverFrame, SESSION, STYLES } from "./resuming_peer.ts";
 import { ScriptedServer } from "./scripted_server.ts";
 
 /** The note that topic 1 is `x`, behind a position. */
@@ -145,7 +136,7 @@ for (const [name, style] of Object.entries(STYLES)) {
         const { client, received, begin } = start();
         const { conn, done } = await begin();
         client.send(X, published(1), message, published(2));
-        const [code, reason] = await readClose(client.peer);
+        const [code, reason] = await client.peer.readClose();
         assertEquals(code, 1008);
         assertMatch(reason, /header/);
         client.peer.socket.end();
@@ -264,7 +255,7 @@ describe("how far a client got", () => {
     });
     const { conn } = await client.begin();
     client.send(X, published(1), published(2), published(3));
-    assertEquals((await readClose(client.peer))[0], 1011);
+    assertEquals((await client.peer.readClose())[0], 1011);
     client.peer.socket.reset();
     await conn.closed;
     assertEquals((await client.begin()).hello.positions, { x: "e.2" });
@@ -362,17 +353,14 @@ describe("a client whose server refuses what it says first", () => {
     await settle();
     await client.lose();
     await (await client.accept(resumes())).next.untilSettled();
-    assertEquals(JSON.parse(await readText(client.peer)), {
-      session: SESSION,
-      positions: { x: "e.0" },
-    });
+    assertEquals(await client.hello(), { session: SESSION, positions: { x: "e.0" } });
     return client;
   }
 
   /** Has the server close the connection. */
   async function close(client: Resuming, code: number): Promise<void> {
-    client.peer.send(serverFrame(Uint8Array.of(code >> 8, code & 255), true, 8));
-    await readClose(client.peer);
+    client.peer.sendClose(code);
+    await client.peer.readClose();
     client.peer.socket.end();
     await settle();
   }
@@ -396,7 +384,7 @@ describe("a client whose server refuses what it says first", () => {
     const client = await connected();
     await close(client, 1008);
     await (await client.accept(resumes())).next.untilSettled();
-    assertEquals(JSON.parse(await readText(client.peer)), { positions: {} });
+    assertEquals(await client.hello(), { positions: {} });
     await close(client, 1008);
     await assertRejects(() => client.conns.next(), ConnectionClosedError, "reconnecting");
     await client.end();
@@ -428,7 +416,7 @@ describe("the opening handshake of a client that resumes", () => {
       );
       const conn = (await next.untilSettled()).value!.value as Connection;
       assertEquals(conn.protocol, protocol);
-      assertEquals(JSON.parse(await readText(client.peer)), { positions: {} });
+      assertEquals(await client.hello(), { positions: {} });
       await client.end();
     }
   });

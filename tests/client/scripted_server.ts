@@ -4,8 +4,17 @@
  * @module
  */
 
+import { assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { type Connect, createConnect } from "../../src/client/connect.ts";
+import type { ConnectOptions } from "../../src/client/options.ts";
+import {
+  createReconnecting,
+  type ReconnectOptions,
+  type Retry,
+} from "../../src/client/reconnecting.ts";
+import { ConnectError } from "../../src/errors.ts";
+import type { Connection, ConnectionCallbacks } from "../../src/connection/connection.ts";
 import type {
   ByteChannel,
   ByteChannelHandler,
@@ -15,9 +24,10 @@ import type {
 } from "../../src/transport/byte_channel.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 import { MemoryChannel, type MemorySocket } from "../support/memory_channel.ts";
-import { RawClient } from "../support/raw_client.ts";
-import { concatBytes } from "../support/reference_frames.ts";
+import { parseHead, RawClient } from "../support/raw_client.ts";
+import { settle } from "../support/turn.ts";
 import { Waiter } from "../support/waiter.ts";
+import { watch, type Watched } from "../support/watch.ts";
 
 /** A request as it arrived. */
 export interface ReceivedRequest {
@@ -28,6 +38,9 @@ export interface ReceivedRequest {
   /** All of it. */
   text: string;
 }
+
+/** Fields to replace, to leave out (`undefined`), to repeat (a list) or to add. */
+export type Fields = Record<string, string | string[] | undefined>;
 
 /** What `Sec-WebSocket-Accept` must be. */
 export function acceptOf(request: ReceivedRequest): string {
@@ -40,34 +53,18 @@ export class ScriptedPeer extends RawClient<MemorySocket> {
   readonly channel: MemoryChannel;
 
   constructor(channel: MemoryChannel) {
-    super(channel.socket);
+    super(channel.socket, "server");
     this.channel = channel;
   }
 
   /** Reads a request, without a body. */
   async readRequest(): Promise<ReceivedRequest> {
-    const pieces: Uint8Array[] = [];
-    let text = "";
-    while (!text.endsWith("\r\n\r\n")) {
-      pieces.push(await this.readBytes(1));
-      text += String.fromCharCode(pieces.at(-1)![0]);
-    }
-    const [line, ...lines] = new TextDecoder("latin1").decode(concatBytes(pieces)).trimEnd()
-      .split("\r\n");
-    const headers = new Map<string, string>();
-    for (const field of lines) {
-      const colon = field.indexOf(":");
-      const name = field.slice(0, colon).toLowerCase();
-      const value = field.slice(colon + 1).trim();
-      headers.set(name, headers.has(name) ? `${headers.get(name)}, ${value}` : value);
-    }
-    return { line, headers, text };
+    const text = await this.readHeadText();
+    return { ...parseHead(text), text };
   }
 
   /** Reads a request and agrees to it, with the fields given replaced, left out, or added. */
-  async accept(
-    changes: Record<string, string | string[] | undefined> = {},
-  ): Promise<ReceivedRequest> {
+  async accept(changes?: Fields): Promise<ReceivedRequest> {
     const request = await this.readRequest();
     this.send(acceptance(request, changes));
     return request;
@@ -77,10 +74,10 @@ export class ScriptedPeer extends RawClient<MemorySocket> {
 /** The head of a 101, with the fields given replaced, left out (`undefined`), or added. */
 export function acceptance(
   request: ReceivedRequest,
-  changes: Record<string, string | string[] | undefined> = {},
+  changes: Fields = {},
   statusLine = "HTTP/1.1 101 Switching Protocols",
 ): string {
-  const fields: Record<string, string | string[] | undefined> = {
+  const fields: Fields = {
     Upgrade: "websocket",
     Connection: "Upgrade",
     "Sec-WebSocket-Accept": acceptOf(request),
@@ -144,6 +141,38 @@ export class ScriptedServer implements Dialer {
     return Promise.resolve(channel);
   }
 
+  /** Has a client connect, and reads its request, or that for the tunnel of its proxy. */
+  async begin<Data = undefined>(
+    url: Parameters<Connect>[0],
+    options?: ConnectOptions<Data> & ConnectionCallbacks<Data>,
+  ): Promise<{
+    peer: ScriptedPeer;
+    request: ReceivedRequest;
+    connecting: Watched<Connection<Data>>;
+  }> {
+    const connecting = watch(this.connect(url, options));
+    const peer = await this.next();
+    return { peer, request: await peer.readRequest(), connecting };
+  }
+
+  /** Has a client connect, and agrees to it: with the fields `changes` replaced, left out, or added. */
+  async open<Data = undefined>(
+    url: Parameters<Connect>[0],
+    options?: ConnectOptions<Data> & ConnectionCallbacks<Data>,
+    changes?: Fields,
+  ): Promise<{ peer: ScriptedPeer; request: ReceivedRequest; conn: Connection<Data> }> {
+    const connecting = this.connect(url, options);
+    const peer = await this.next();
+    const request = await peer.accept(changes);
+    return { peer, request, conn: await connecting };
+  }
+
+  /** Checks that no connection is left, no timer, and nothing that a channel's user must not do. */
+  async checkLeaks(): Promise<void> {
+    await settle();
+    assertEquals([this.openCount, this.clock.pending, this.violations], [0, [], []]);
+  }
+
   /** Waits for the next connection. */
   async next(): Promise<ScriptedPeer> {
     await this.#waiter.until("a connection", () => this.#peers.length > 0);
@@ -163,5 +192,56 @@ export class ScriptedServer implements Dialer {
   /** What the client did that a channel's user must not do. */
   get violations(): string[] {
     return this.#all.flatMap(({ channel }) => channel.violations);
+  }
+}
+
+/** A client that reconnects to a scripted server, and whose random numbers are all 0.5. */
+export class ReconnectingClient {
+  readonly server: ScriptedServer = new ScriptedServer();
+  readonly conns: ReturnType<ReturnType<typeof createReconnecting>>;
+  /** What it was told of failures. */
+  readonly retries: Retry[] = [];
+  readonly errors: unknown[] = [];
+
+  constructor(
+    options: ReconnectOptions & ConnectionCallbacks<undefined> = {},
+    url: Parameters<Connect>[0] = "ws://example.com/",
+  ) {
+    const reconnecting = createReconnecting(this.server.connect, this.server.clock, () => 0.5);
+    this.conns = reconnecting(url, {
+      keepAlive: false,
+      onRetry: (retry) => void this.retries.push(retry),
+      onError: (error) => void this.errors.push(error),
+      ...options,
+    });
+  }
+
+  /** The waits after each failure. */
+  get delays(): number[] {
+    return this.retries.map(({ delayMs }) => delayMs);
+  }
+
+  /** Asks for the next connection, and lets the time pass that it waits for, attempt by attempt. */
+  async openNext(
+    changes?: Fields,
+  ): Promise<{ peer: ScriptedPeer; request: ReceivedRequest; conn: Connection }> {
+    const next = watch(this.conns.next());
+    await settle();
+    for (let passed = 0; passed < this.retries.length;) {
+      passed = this.retries.length;
+      await this.server.clock.advance(this.delays.at(-1)!);
+    }
+    const peer = await this.server.next();
+    const request = await peer.accept(changes);
+    const conn = (await next.untilSettled()).value!.value!;
+    return { peer, request, conn };
+  }
+
+  /** Asks for the next connection while nothing answers. */
+  async failToConnect(): Promise<Watched<IteratorResult<Connection, void>>> {
+    this.server.dialling = () => Promise.reject(new ConnectError("ECONNREFUSED", "nobody"));
+    const next = watch(this.conns.next());
+    await settle();
+    return next;
   }
 }

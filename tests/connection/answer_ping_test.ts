@@ -3,9 +3,9 @@ import { assertEquals } from "@std/assert";
 import { clientFrame, textFrame, utf8 } from "../support/raw_client.ts";
 import { REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { settle } from "../support/turn.ts";
-import { type Setup, TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { type Setup, TRANSPORTS, withConnection, withMemoryServer } from "../support/transports.ts";
 import { eventually } from "../support/waiter.ts";
-import { withConnection, withStalledClient } from "./with_connection.ts";
+import { withStalledClient } from "./with_connection.ts";
 
 function pingFrame(payload: string): Uint8Array {
   return clientFrame({ opcode: REFERENCE_OPCODES.ping, payload: utf8(payload) });

@@ -1,10 +1,10 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { TRANSPORTS, withConnection, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { WebSocketLog } from "./web_socket_log.ts";
-import { withConnection, withStalledClient } from "./with_connection.ts";
+import { withStalledClient } from "./with_connection.ts";
 
 const BYTES = Uint8Array.from({ length: 200 }, (_, i) => i);
 

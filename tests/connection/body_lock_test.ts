@@ -4,7 +4,7 @@ import type { Connection, IncomingMessage } from "../../src/server/mod.ts";
 import { decodeUtf8, textFrame, utf8 } from "../support/raw_client.ts";
 import { REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { clientFrame } from "../support/raw_client.ts";
-import { withConnection } from "./with_connection.ts";
+import { withConnection } from "../support/transports.ts";
 
 type Body = ReadableStream<Uint8Array>;
 

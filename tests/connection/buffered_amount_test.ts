@@ -3,8 +3,9 @@ import { assert, assertEquals } from "@std/assert";
 import type { Connection } from "../../src/server/mod.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
+import { withConnection } from "../support/transports.ts";
 import { Source } from "./source.ts";
-import { textOfFrameSize, withConnection, withStalledClient } from "./with_connection.ts";
+import { textOfFrameSize, withStalledClient } from "./with_connection.ts";
 
 describe("bufferedAmount", () => {
   it("is 0 at first, counts what was sent in this turn, and is 0 when that is taken", () =>

@@ -5,7 +5,8 @@ import { textFrame } from "../support/raw_client.ts";
 import { concatBytes } from "../support/reference_frames.ts";
 import { settle, turn } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
-import { withConnection, withStalledClient } from "./with_connection.ts";
+import { withConnection } from "../support/transports.ts";
+import { withStalledClient } from "./with_connection.ts";
 
 const COUNT = 64;
 const NUMBERS = Array.from({ length: COUNT }, (_, i) => `${i}`);

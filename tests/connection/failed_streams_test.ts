@@ -17,12 +17,12 @@ import {
 } from "../../src/server/mod.ts";
 import { connectedPair } from "../../src/testing/mod.ts";
 import { STAGES } from "../mounting/harness.ts";
-import { type Harness, TRANSPORTS } from "../support/transports.ts";
+import { type Harness, TRANSPORTS, withConnection } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { watch } from "../support/watch.ts";
 import { Source } from "./source.ts";
-import { withConnection, withStalledClient } from "./with_connection.ts";
+import { withStalledClient } from "./with_connection.ts";
 
 const broken = new Error("broken");
 

@@ -3,9 +3,8 @@ import { assert, assertEquals } from "@std/assert";
 import { TokenBucket } from "../../src/connection/rate_limiter.ts";
 import type { Message } from "../../src/server/mod.ts";
 import { clientFrame, textFrame, utf8 } from "../support/raw_client.ts";
-import type { Setup } from "../support/transports.ts";
+import { type MemoryEnds, type Setup, withConnection } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
-import { type Ends, withConnection } from "./with_connection.ts";
 
 describe("a token bucket", () => {
   it("holds what may be taken in a second, and fills at its rate", () => {
@@ -37,7 +36,7 @@ function collect(): { received: Message[]; message: (_: unknown, data: Message) 
 }
 
 /** Sends texts one after another, each in a chunk of its own, and lets them arrive. */
-async function sendTexts({ client }: Ends, ...texts: string[]): Promise<void> {
+async function sendTexts({ client }: MemoryEnds, ...texts: string[]): Promise<void> {
   for (const text of texts) client.sendText(text);
   await settle();
 }
@@ -184,12 +183,12 @@ describe("rateLimits", () => {
     }));
 
   const TOO_MUCH = {
-    messagesPerSecond: (ends: Ends) => sendTexts(ends, "1", "2", "3"),
-    controlFramesPerSecond: async ({ client }: Ends) => {
+    messagesPerSecond: (ends: MemoryEnds) => sendTexts(ends, "1", "2", "3"),
+    controlFramesPerSecond: async ({ client }: MemoryEnds) => {
       for (let i = 0; i < 3; i++) client.sendPong();
       await settle();
     },
-    bytesPerSecond: (ends: Ends) => sendTexts(ends, "x".repeat(100)),
+    bytesPerSecond: (ends: MemoryEnds) => sendTexts(ends, "x".repeat(100)),
   };
   for (const [name, send] of Object.entries(TOO_MUCH)) {
     it(`close with 1008 past ${name}, where they are told to`, () => {

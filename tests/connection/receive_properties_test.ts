@@ -113,7 +113,7 @@ class RestlessClock extends FakeClock {
 }
 
 /** A server in memory that has to stop for others all the time. */
-const busy: Transport = {
+const busy: Omit<Transport, "withConnection"> = {
   name: "memory, in many turns",
   withServer: (setup, body) => withMemoryServer(setup, body, new RestlessClock()),
 };

@@ -2,8 +2,9 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { collect } from "../support/collect_garbage.ts";
 import { turn } from "../support/turn.ts";
+import { type MemoryEnds, withConnection } from "../support/transports.ts";
 import { Source } from "./source.ts";
-import { type Ends, withConnection, withStalledClient } from "./with_connection.ts";
+import { withStalledClient } from "./with_connection.ts";
 
 const COUNT = 20;
 const SIZE = 50_000;
@@ -31,7 +32,7 @@ async function assertHeld(alive: () => number): Promise<void> {
 }
 
 /** Sends messages, and forgets them. */
-function sendAll({ conn }: Ends): () => number {
+function sendAll({ conn }: MemoryEnds): () => number {
   const { messages, alive } = createMessages();
   for (const message of messages) void conn.send(message);
   return alive;

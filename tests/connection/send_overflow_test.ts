@@ -3,20 +3,15 @@ import { assert, assertEquals } from "@std/assert";
 import type { SendQueueOverflow } from "../../src/connection/options.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
-import {
-  assertRejectedAsClosed,
-  type Ends,
-  textOfFrameSize,
-  withConnection,
-  withStalledClient,
-} from "./with_connection.ts";
+import { type MemoryEnds, withConnection } from "../support/transports.ts";
+import { assertRejectedAsClosed, textOfFrameSize, withStalledClient } from "./with_connection.ts";
 
 const REASON = "The send queue is full: the peer reads too slowly";
 
 /** A queue of 100 bytes, 10 of which are taken. */
 function withPolicy(
   sendQueueOverflow: SendQueueOverflow,
-  body: (ends: Ends) => Promise<void>,
+  body: (ends: MemoryEnds) => Promise<void>,
 ): Promise<void> {
   const limits = { sendHighWaterMark: 9, sendQueueSize: 100, sendQueueOverflow };
   return withStalledClient({ limits }, body);

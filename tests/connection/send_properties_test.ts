@@ -8,8 +8,8 @@ import { concatBytes } from "../support/reference_frames.ts";
 import { turn } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { watch, type Watched } from "../support/watch.ts";
+import { type MemoryEnds, withConnection } from "../support/transports.ts";
 import { Source } from "./source.ts";
-import { type Ends, withConnection } from "./with_connection.ts";
 
 /** What the program, its sources or the client do next. */
 type Action =
@@ -49,7 +49,7 @@ const limits = fc.record({
 
 /** A program that sends, and keeps note of what must arrive. */
 class Program {
-  readonly #ends: Ends;
+  readonly #ends: MemoryEnds;
   /** The messages, in the order of the calls. */
   readonly meant: Message[] = [];
   readonly sent: Watched<void>[] = [];
@@ -57,7 +57,7 @@ class Program {
   readonly #sources: { source: Source; chunks: Sendable[] }[] = [];
   #count = 0;
 
-  constructor(ends: Ends) {
+  constructor(ends: MemoryEnds) {
     this.#ends = ends;
   }
 
@@ -76,7 +76,7 @@ class Program {
     else if (action.do === "takeSlowly") client.socket.takeSlowly(action.size);
   }
 
-  /** Ends what is under way. */
+  /** MemoryEnds what is under way. */
   finish(): void {
     while (this.#sources.length > 0) this.#feed();
     this.#ends.client.socket.resume();
@@ -170,7 +170,7 @@ describe("for all interleavings of sending, feeding streams, stalling and taking
 });
 
 /** Reads a message of one frame or more, and the Pings before and within it. */
-async function readMessage({ client }: Ends): Promise<Message> {
+async function readMessage({ client }: MemoryEnds): Promise<Message> {
   const payloads: Uint8Array[] = [];
   let isText = false;
   for (;;) {

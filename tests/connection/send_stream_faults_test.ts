@@ -17,24 +17,23 @@ import {
 import { utf8 } from "../support/raw_client.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
+import { type MemoryEnds, withConnection } from "../support/transports.ts";
 import { Source } from "./source.ts";
 import {
   assertIsClosedError,
   assertRejectedAsClosed,
-  type Ends,
-  withConnection,
   withStalledClient,
 } from "./with_connection.ts";
 
 /** Checks that nothing of the message was sent, and that the connection goes on. */
-async function assertGoesOn({ conn, client }: Ends): Promise<void> {
+async function assertGoesOn({ conn, client }: MemoryEnds): Promise<void> {
   await conn.send("after");
   assertEquals(await client.readMessage(), "after");
   assertEquals(conn.state, "open");
 }
 
 /** Checks that the message was broken off behind one fragment. */
-async function assertBrokenOff({ conn, client }: Ends): Promise<void> {
+async function assertBrokenOff({ conn, client }: MemoryEnds): Promise<void> {
   const { opcode, fin } = await client.readFrame();
   assertEquals([opcode, fin], [1, false]);
   assertEquals(await client.readClose(), [1011, ""]);
@@ -363,8 +362,8 @@ describe("sendStream(), where it says what to close with", () => {
 });
 
 describe("sendStream(), where the connection ends", () => {
-  const inTime = ({ clock }: Ends) => clock.advance(5_000);
-  const ENDS: [name: string, end: (ends: Ends) => unknown, closeCode: number][] = [
+  const inTime = ({ clock }: MemoryEnds) => clock.advance(5_000);
+  const ENDS: [name: string, end: (ends: MemoryEnds) => unknown, closeCode: number][] = [
     ["by a reset", ({ client }) => client.socket.reset(), 1006],
     ["by the end of the peer's bytes", ({ client }) => client.socket.end(), 1006],
     [

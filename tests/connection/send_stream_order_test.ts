@@ -2,8 +2,9 @@ import { describe, it } from "node:test";
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
+import { withConnection } from "../support/transports.ts";
 import { Source } from "./source.ts";
-import { assertRejectedAsClosed, withConnection, withStalledClient } from "./with_connection.ts";
+import { assertRejectedAsClosed, withStalledClient } from "./with_connection.ts";
 
 describe("while a message is sent as a stream", () => {
   it("messages are held back, and follow in their order", () =>

@@ -3,10 +3,10 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Message } from "../../src/server/mod.ts";
 import { decodeUtf8, type RawClient, utf8 } from "../support/raw_client.ts";
 import { settle } from "../support/turn.ts";
-import { TRANSPORTS } from "../support/transports.ts";
+import { TRANSPORTS, withConnection } from "../support/transports.ts";
 import { watch } from "../support/watch.ts";
 import { Source } from "./source.ts";
-import { textOfFrameSize, withConnection, withStalledClient } from "./with_connection.ts";
+import { textOfFrameSize, withStalledClient } from "./with_connection.ts";
 
 const TEXT = 1;
 const BINARY = 2;

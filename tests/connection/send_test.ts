@@ -2,13 +2,12 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
-import { TRANSPORTS } from "../support/transports.ts";
+import { TRANSPORTS, withConnection } from "../support/transports.ts";
 import { watch } from "../support/watch.ts";
 import {
   assertRejectedAsClosed,
   NO_MESSAGES,
   textOfFrameSize,
-  withConnection,
   withStalledClient,
 } from "./with_connection.ts";
 

@@ -1,7 +1,8 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { settle } from "../support/turn.ts";
-import { textOfFrameSize, withConnection, withStalledClient } from "./with_connection.ts";
+import { withConnection } from "../support/transports.ts";
+import { textOfFrameSize, withStalledClient } from "./with_connection.ts";
 
 const LIMITS = { sendHighWaterMark: 200, sendQueueSize: 500 };
 

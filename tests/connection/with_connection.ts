@@ -1,47 +1,19 @@
 /**
- * One connection in memory, whose client reads only as the test says: for tests of sending.
+ * What the tests of one connection in memory have in common.
  *
  * @module
  */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { ConnectionClosedError } from "../../mod.ts";
-import type { Connection } from "../../src/server/mod.ts";
-import type { FakeClock } from "../../src/testing/fake_clock.ts";
-import type { MemoryChannel, MemorySocket } from "../support/memory_channel.ts";
-import type { RawClient } from "../support/raw_client.ts";
 import { encodeReferenceFrame } from "../support/reference_frames.ts";
-import { type Setup, withMemoryServer } from "../support/transports.ts";
+import { type MemoryEnds, type Setup, withConnection } from "../support/transports.ts";
 import type { Watched } from "../support/watch.ts";
-
-/** An open connection, seen from everywhere. */
-export interface Ends {
-  conn: Connection;
-  client: RawClient<MemorySocket>;
-  channel: MemoryChannel;
-  clock: FakeClock;
-  /** The sizes of the writes since the opening handshake, in bytes. */
-  writes(): number[];
-}
-
-/** Opens a connection for as long as `body` takes. */
-export function withConnection(
-  setup: Setup<unknown>,
-  body: (ends: Ends) => Promise<void>,
-): Promise<void> {
-  return withMemoryServer(setup, async (server) => {
-    const { client, conn } = await server.openPair();
-    const channel = server.channelOf(client);
-    const before = channel.writes.length;
-    const writes = () => channel.writes.slice(before);
-    await body({ conn, client, channel, clock: server.clock, writes });
-  });
-}
 
 /** Opens a connection whose client reads nothing, with a text of 10 bytes on the wire in flight. */
 export function withStalledClient(
   setup: Setup<unknown>,
-  body: (ends: Ends) => Promise<void>,
+  body: (ends: MemoryEnds) => Promise<void>,
 ): Promise<void> {
   return withConnection(setup, async (ends) => {
     ends.client.socket.pause();

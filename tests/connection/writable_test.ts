@@ -2,10 +2,10 @@ import { describe, it } from "node:test";
 import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
 import { type Message, WebSocketError } from "../../src/server/mod.ts";
 import { settle } from "../support/turn.ts";
-import { TRANSPORTS } from "../support/transports.ts";
+import { TRANSPORTS, withConnection } from "../support/transports.ts";
 import { watch } from "../support/watch.ts";
 import { Source } from "./source.ts";
-import { assertRejectedAsClosed, withConnection, withStalledClient } from "./with_connection.ts";
+import { assertRejectedAsClosed, withStalledClient } from "./with_connection.ts";
 
 const MESSAGES: Message[] = ["a", Uint8Array.of(1), "", new Uint8Array(), "x".repeat(70_000)];
 

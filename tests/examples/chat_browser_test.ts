@@ -123,7 +123,7 @@ describe("chat in a browser", () => {
   });
   after(async () => {
     await browser?.close();
-    await server?.end();
+    await server?.stop();
   });
 
   it("shows who joins, to who was there and to who comes", { skip }, async () => {
@@ -316,7 +316,7 @@ describe("chat in a browser", () => {
 
   it("comes back by itself after the server was restarted", { skip }, async () => {
     assertEquals([...ada.complaints, ...grace.complaints], []);
-    await server.end("SIGTERM");
+    await server.stop("SIGTERM");
     for (const { page } of [ada, grace]) {
       await page.getByText("Offline", { exact: true }).waitFor();
       await page.getByText("The connection is lost.", { exact: true }).waitFor();
@@ -347,7 +347,7 @@ describe("chat in a browser", () => {
     const start = (port: string) => {
       const url = `redis://127.0.0.1:${broker.port}`;
       const process = new ExampleProcess("chat/server.ts", ["--port", port, "--redis", url]);
-      t.after(() => process.end());
+      t.after(() => process.stop());
       return process;
     };
     const servers = [start("0"), start("0")];
@@ -378,7 +378,7 @@ describe("chat in a browser", () => {
     assertEquals(await grace.texts(), ["Is anybody there?", "I am"]);
     assertEquals([...ada.complaints, ...grace.complaints], []);
 
-    await servers[0].end("SIGTERM");
+    await servers[0].stop("SIGTERM");
     await ada.page.getByText("Offline", { exact: true }).waitFor();
     await grace.say("What Ada missed");
     await grace.sees("What Ada missed");

@@ -1,27 +1,20 @@
 import { afterEach, describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { createServer } from "node:net";
 import { join } from "node:path";
-import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
+import { withFolder } from "../runtimes/server.ts";
+import { NetSocket } from "../support/net_socket.ts";
+import { RawClient } from "../support/raw_client.ts";
+import type { RequestInit } from "../support/requests.ts";
+import { certificate } from "../support/tls.ts";
+import { words } from "../support/words.ts";
 import { ExampleProcess, runExample } from "./example_process.ts";
-import { RawClient } from "./raw_client.ts";
 import { WebSocketClient } from "./web_socket_client.ts";
 
-const FLAGS = [
-  "--hostname",
-  "--port",
-  "--unix",
-  "--tls-cert",
-  "--tls-key",
-  "--origin",
-  "--max-message-size",
-  "--max-fragments",
-  "--style",
-  "--help",
-];
+const FLAGS = words`--hostname --port --unix --tls-cert --tls-key --origin --max-message-size
+  --max-fragments --style --help`;
+
 const STYLES = ["callback", "iterate", "streams", "messages"];
 const cert = fileURLToPath(new URL("../support/tls/cert.pem", import.meta.url));
 const key = fileURLToPath(new URL("../support/tls/key.pem", import.meta.url));
@@ -35,7 +28,7 @@ function start(...args: string[]): ExampleProcess {
 }
 
 afterEach(async () => {
-  for (const example of running) await example.end();
+  for (const example of running) await example.stop();
   running.clear();
 });
 
@@ -44,7 +37,7 @@ async function startOnFreePort(...args: string[]): Promise<{ port: string; addre
   for (let attempt = 1;; attempt++) {
     const first = start("--port", "0");
     const { port } = new URL(await first.address);
-    await first.end();
+    await first.stop();
     try {
       return { port, address: await start(...args, "--port", port).address };
     } catch (error) {
@@ -59,16 +52,24 @@ async function connectTo(address: string): Promise<WebSocketClient> {
   return client;
 }
 
-function connectRawTo(address: string, headers: string[] = []): Promise<RawClient> {
-  const { hostname, port } = new URL(address);
-  return RawClient.open(connect(Number(port), hostname), "connect", { headers });
+/** Connects, and asserts that it is served: an echo. */
+async function checkEcho(address: string): Promise<void> {
+  const client = await connectTo(address);
+  client.send("Hello");
+  assertEquals(await client.receive(), "Hello");
+  await client.close();
 }
 
-/** Asserts that a client is served: the handshake, and an echo. */
-async function assertEchoes(client: RawClient): Promise<void> {
-  assertEquals(await client.readStatus(), 101);
-  client.sendFrame(0x81, "Hello");
-  assertEquals(await client.readFrame(), { firstByte: 0x81, payload: Buffer.from("Hello") });
+async function connectRawTo(address: string): Promise<RawClient> {
+  return new RawClient(await NetSocket.connect(Number(new URL(address).port)));
+}
+
+/** Asserts that a raw client is served: the handshake, and an echo; drops it. */
+async function checkRawEcho(client: RawClient, init?: RequestInit): Promise<void> {
+  assertEquals((await client.requestUpgrade(init)).status, 101);
+  client.sendText("Hello");
+  assertEquals(await client.readMessage(), "Hello");
+  client.socket.reset();
 }
 
 describe("echo.ts: the command line", () => {
@@ -129,46 +130,29 @@ describe("echo.ts: where it listens", () => {
   it("picks a port for --port 0, on 127.0.0.1", async () => {
     const address = await start("--port", "0").address;
     assertMatch(address, /^ws:\/\/127\.0\.0\.1:[1-9]\d*\/$/);
-    const client = await connectTo(address);
-    client.send("Hello");
-    assertEquals(await client.receive(), "Hello");
-    await client.close();
+    await checkEcho(address);
   });
 
   it("listens on the --hostname and the --port it is given", async () => {
     const { port, address } = await startOnFreePort("--hostname", "localhost");
     assertEquals(address, `ws://localhost:${port}/`);
-    const client = await connectTo(address);
-    client.send("Hello");
-    assertEquals(await client.receive(), "Hello");
-    await client.close();
+    await checkEcho(address);
   });
 
   it("listens on a Unix domain socket with --unix", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "sluice-"));
-    try {
+    await withFolder(async (folder) => {
       const path = join(folder, "echo.sock");
       assertEquals(await start("--unix", path).address, `ws+unix:${path}`);
-      const client = await RawClient.open(connect(path), "connect");
-      await assertEchoes(client);
-      client.close();
-    } finally {
-      await rm(folder, { recursive: true });
-    }
+      await checkRawEcho(new RawClient(await NetSocket.connectUnix(path)));
+    });
   });
 
   it("speaks TLS with --tls-cert and --tls-key", async () => {
     const address = await start("--port", "0", "--tls-cert", cert, "--tls-key", key).address;
     assertMatch(address, /^wss:\/\/127\.0\.0\.1:\d+\/$/);
-    const socket = connectTls({
-      host: "127.0.0.1",
-      port: Number(new URL(address).port),
-      servername: "localhost",
-      ca: await readFile(cert, "utf8"),
-    });
-    const client = await RawClient.open(socket, "secureConnect");
-    await assertEchoes(client);
-    client.close();
+    const { port } = new URL(address);
+    const socket = await NetSocket.connectTls(Number(port), certificate.cert);
+    await checkRawEcho(new RawClient(socket));
   });
 });
 
@@ -199,15 +183,15 @@ describe("echo.ts: what it does", () => {
       assertEquals((await client.closed).code, 1009);
 
       const rawClient = await connectRawTo(address);
-      assertEquals(await rawClient.readStatus(), 101);
+      await rawClient.requestUpgrade();
       // One more for each byte.
-      rawClient.sendFrame(0x01, "a");
-      for (let i = 0; i < 3; i++) rawClient.sendFrame(0x00, "");
+      rawClient.sendFrame({ opcode: 1, fin: false, payload: Uint8Array.of(97) });
+      for (let i = 0; i < 3; i++) rawClient.sendFrame({ opcode: 0, fin: false });
       // What "messages" has echoed of it may come first.
       let frame;
-      do frame = await rawClient.readFrame(); while (frame.firstByte !== 0x88);
-      assertEquals(frame.payload.readUInt16BE(), 1008);
-      rawClient.close();
+      do frame = await rawClient.readFrame(); while (frame.opcode !== 8);
+      assertEquals(frame.payload[0] * 256 + frame.payload[1], 1008);
+      rawClient.socket.reset();
     });
   }
 
@@ -221,16 +205,12 @@ describe("echo.ts: what it does", () => {
   });
 
   it("refuses the origins of others, unless --origin is any", async () => {
-    const headers = ["Origin: https://example.com"];
-    const strict = await connectRawTo(await start("--port", "0").address, headers);
-    assertEquals(await strict.readStatus(), 403);
-    strict.close();
-    const lenient = await connectRawTo(
-      await start("--port", "0", "--origin", "any").address,
-      headers,
-    );
-    await assertEchoes(lenient);
-    lenient.close();
+    const init = { headers: { Origin: "https://example.com" } };
+    const strict = await connectRawTo(await start("--port", "0").address);
+    assertEquals((await strict.requestUpgrade(init)).status, 403);
+    strict.socket.reset();
+    const address = await start("--port", "0", "--origin", "any").address;
+    await checkRawEcho(await connectRawTo(address), init);
   });
 
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -239,7 +219,7 @@ describe("echo.ts: what it does", () => {
       const client = await connectTo(await example.address);
       client.send("Hello");
       assertEquals(await client.receive(), "Hello");
-      const ended = example.end(signal);
+      const ended = example.stop(signal);
       assertEquals((await client.closed).code, 1001);
       const { code, signal: endedBy, stderr } = await ended;
       assertEquals({ code, endedBy, stderr }, { code: 0, endedBy: null, stderr: "" });

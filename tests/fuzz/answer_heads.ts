@@ -3,10 +3,10 @@
 import { UnexpectedResponseError } from "../../src/errors.ts";
 import { ResponseHeadParser } from "../../src/handshake/mod.ts";
 import { Random, singly } from "../codec/support.ts";
-import { latin1 } from "../handshake/support.ts";
 import { readAnswer } from "./reference_answer.ts";
 import { type HeadInput, mutateHead } from "./request_heads.ts";
 import { check, type Target } from "./target.ts";
+import { latin1 } from "../support/raw_client.ts";
 
 const LIMITS = { maxHeadSize: 400, maxLineSize: 120, maxFields: 9 };
 

@@ -10,7 +10,6 @@ import type { Connection, ConnectionCallbacks } from "../../src/connection/conne
 import { ConnectError, UnexpectedResponseError } from "../../src/errors.ts";
 import { acceptOf, type ScriptedPeer, ScriptedServer } from "../client/scripted_server.ts";
 import { Random, toHex } from "../codec/support.ts";
-import { latin1 } from "../handshake/support.ts";
 import { describeMessage } from "../protocol/events.ts";
 import { receivePlainly } from "../protocol/reference_receiver.ts";
 import { concatBytes } from "../support/reference_frames.ts";
@@ -21,6 +20,7 @@ import { asLatin1, readOutput } from "./output.ts";
 import { type AnswerHead, readAnswer, readUpgradeAnswer } from "./reference_answer.ts";
 import { mutateHead } from "./request_heads.ts";
 import { check, type Target } from "./target.ts";
+import { latin1 } from "../support/raw_client.ts";
 
 const HEAD_LIMITS = { maxHeadSize: 400, maxLineSize: 8192, maxFields: 100 };
 const LIMITS = { maxMessageSize: 300, maxFragments: 6 };

@@ -3,7 +3,8 @@
 import { assertEquals } from "@std/assert";
 import type { RequestHeadLimits } from "../../src/handshake/mod.ts";
 import { Random, singly } from "../codec/support.ts";
-import { latin1, type Outcome, parsePieces, SAMPLE_FIELDS } from "../handshake/support.ts";
+import { type Outcome, parsePieces, SAMPLE_FIELDS } from "../http1/support.ts";
+import { latin1 } from "../support/raw_client.ts";
 import { readHead } from "./reference_head.ts";
 import { check, type Target } from "./target.ts";
 

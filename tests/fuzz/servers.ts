@@ -6,7 +6,6 @@
 import { assertEquals } from "@std/assert";
 import type { Connection, ServeOptions } from "../../src/server/mod.ts";
 import { Random, toHex } from "../codec/support.ts";
-import { latin1 } from "../handshake/support.ts";
 import { describeMessage } from "../protocol/events.ts";
 import { receivePlainly } from "../protocol/reference_receiver.ts";
 import type { MemorySocket } from "../support/memory_channel.ts";
@@ -29,6 +28,7 @@ import {
 } from "./reference_upgrade.ts";
 import { mutateHead } from "./request_heads.ts";
 import { check, type Target } from "./target.ts";
+import { latin1 } from "../support/raw_client.ts";
 
 const HEAD_LIMITS = { maxHeadSize: 400, maxLineSize: 120, maxFields: 9 };
 const LIMITS = { maxMessageSize: 300, maxFragments: 6 };

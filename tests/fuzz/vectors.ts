@@ -6,9 +6,9 @@
  */
 
 import { fromHex } from "../codec/support.ts";
-import { latin1 } from "../handshake/support.ts";
 import { concatBytes, encodeReferenceFrame } from "../support/reference_frames.ts";
 import { upgradeRequest } from "../support/requests.ts";
+import { latin1 } from "../support/raw_client.ts";
 
 const LIMITS = { maxMessageSize: 300, maxFragments: 6 };
 const RECEIVER = {

@@ -7,23 +7,21 @@ import {
   upgradeRequired,
   validateUpgrade,
 } from "../../src/handshake/mod.ts";
-import { assertRefused, sampleHead } from "./support.ts";
+import { assertRefused, sampleHead } from "../http1/support.ts";
+import { KEY } from "../support/requests.ts";
+import { words } from "../support/words.ts";
 
 type Changes = Record<string, string | string[] | undefined>;
 
 const UPGRADE_HEADERS = [["Upgrade", "websocket"], ["Sec-WebSocket-Version", "13"]] as const;
+/** What is validated comes without TLS, unless a test says otherwise. */
+const validate = (head: RequestHead, secure = false) => validateUpgrade(head, { secure });
 
 describe("isUpgrade", () => {
   for (
     const value of [
-      "websocket",
-      "WebSocket",
-      "WEBSOCKET",
-      "h2c, websocket",
-      "websocket , h2c",
-      ",websocket,",
-      "HTTP/3.0,\twebsocket",
-      ["h2c", "websocket"],
+      ...words`websocket WebSocket WEBSOCKET ,websocket,`,
+      ...["h2c, websocket", "websocket , h2c", "HTTP/3.0,\twebsocket", ["h2c", "websocket"]],
     ]
   ) {
     it(`is meant by ${JSON.stringify(value)}`, () => {
@@ -33,21 +31,14 @@ describe("isUpgrade", () => {
 
   for (
     const value of [
-      undefined,
-      "",
-      "h2c",
-      "websockets",
-      "xwebsocket",
-      "web socket",
-      "websocket/13",
-      '"websocket"',
-      "websocket;",
+      ...[undefined, "", "web socket"],
+      ...words`h2c websockets xwebsocket websocket/13 "websocket" websocket;`,
     ]
   ) {
     it(`is not meant by ${JSON.stringify(value)}`, () => {
       const head = sampleHead({ Upgrade: value });
       assertEquals(isUpgrade(head), false);
-      const error = assertRefused(() => validateUpgrade(head, { secure: false }), 426);
+      const error = assertRefused(() => validate(head), 426);
       assertEquals(error.headers, upgradeRequired().headers);
     });
   }
@@ -66,8 +57,8 @@ describe("upgradeRequired", () => {
 
 describe("validateUpgrade", () => {
   it("reads the handshake of RFC 6455, section 1.2", () => {
-    assertEquals(validateUpgrade(sampleHead(), { secure: false }), {
-      key: "dGhlIHNhbXBsZSBub25jZQ==",
+    assertEquals(validate(sampleHead()), {
+      key: KEY,
       version: 13,
       host: "server.example.com",
       origin: "http://server.example.com",
@@ -78,8 +69,8 @@ describe("validateUpgrade", () => {
 
   it("reads a handshake without the optional fields", () => {
     const head = sampleHead({ "Origin": undefined, "Sec-WebSocket-Protocol": undefined });
-    assertEquals(validateUpgrade(head, { secure: true }), {
-      key: "dGhlIHNhbXBsZSBub25jZQ==",
+    assertEquals(validate(head, true), {
+      key: KEY,
       version: 13,
       host: "server.example.com",
       origin: undefined,
@@ -117,36 +108,46 @@ describe("validateUpgrade", () => {
   ];
   for (const [what, changes, target = "/chat"] of accepted) {
     it(`accepts ${what}`, () => {
-      const upgrade = validateUpgrade(sampleHead(changes, { target }), { secure: false });
+      const upgrade = validate(sampleHead(changes, { target }));
       assertEquals(upgrade.host, "server.example.com");
     });
   }
 
   it("reads extensions and subprotocols of several fields in order", () => {
-    const upgrade = validateUpgrade(
-      sampleHead({
-        "Sec-WebSocket-Extensions": ["a; b=1", "c, d"],
-        "Sec-WebSocket-Protocol": ["x", "y, z", "X"],
-      }),
-      { secure: false },
-    );
+    const head = sampleHead({
+      "Sec-WebSocket-Extensions": ["a; b=1", "c, d"],
+      "Sec-WebSocket-Protocol": ["x", "y, z", "X"],
+    });
+    const upgrade = validate(head);
     assertEquals(upgrade.extensions.map(({ name }) => name), ["a", "c", "d"]);
     assertEquals(upgrade.extensions[0].parameters, [["b", "1"]]);
     assertEquals(upgrade.subprotocols, ["x", "y", "z", "X"]);
   });
 
-  const key = "dGhlIHNhbXBsZSBub25jZQ==";
+  const VERSION = "Sec-WebSocket-Version";
+  const PROTOCOL = "Sec-WebSocket-Protocol";
+  const EXTENSIONS = "Sec-WebSocket-Extensions";
+  const ORIGIN = "http://server.example.com";
+  /** What is no key: not 16 bytes, or not the base64 of them. */
+  const noKeys: [what: string, key: string][] = [
+    ["an empty key", ""],
+    ["a key of 15 bytes", "AAAAAAAAAAAAAAAAAAAA"],
+    ["a key of 17 bytes", "AAAAAAAAAAAAAAAAAAAAAAA="],
+    ["a key of 18 bytes", "AAAAAAAAAAAAAAAAAAAAAAAA"],
+    ["a key without padding", "dGhlIHNhbXBsZSBub25jZQ"],
+    ["a key with stray bits", "dGhlIHNhbXBsZSBub25jZR=="],
+    ["a key with a space", "dGhlIHNhbXBsZSBub25jZ Q=="],
+    ["a key with a space for a character", "dGhlIHNhbXBsZSBu 25jZQ=="],
+    ["a key of base64url", "__-_AAAAAAAAAAAAAAAAAA=="],
+    ["a key of another alphabet", "dGhlIHNhbXBsZSBub2\xe9jZQ=="],
+    ["padding within a key", "dGhlIHNhbXBsZSBub2==ZQ=="],
+  ];
   const refused: Array<
     [what: string, changes: Changes, status: number, reason: string, target?: string]
   > = [
     ["no Host", { Host: undefined }, 400, "no Host"],
     ["an empty Host", { Host: "" }, 400, "malformed Host"],
-    [
-      "two Hosts",
-      { Host: ["server.example.com", "server.example.com"] },
-      400,
-      "more than one Host",
-    ],
+    ["two Hosts", { Host: Array(2).fill("server.example.com") }, 400, "more than one Host"],
     ["a Host with a path", { Host: "server.example.com/x" }, 400, "malformed Host"],
     ["a Host with a user", { Host: "user@server.example.com" }, 400, "malformed Host"],
     ["two names in Host", { Host: "a.example b.example" }, 400, "malformed Host"],
@@ -160,7 +161,7 @@ describe("validateUpgrade", () => {
     ["an unknown transfer coding", { "transfer-encoding": "xchunked" }, 400, "no body"],
     ["an empty transfer coding", { "Transfer-Encoding": "" }, 400, "no body"],
     [
-      "both length and transfer coding",
+      "a length and a coding",
       { "Transfer-Encoding": "chunked", "Content-Length": "0" },
       400,
       "no body",
@@ -178,63 +179,28 @@ describe("validateUpgrade", () => {
     ["an empty Connection", { Connection: "" }, 400, "malformed Connection"],
     ["a Connection that resembles", { Connection: "upgrades" }, 400, "Connection"],
     ["no version", { "Sec-WebSocket-Version": undefined }, 400, "no Sec-WebSocket-Version"],
-    [
-      "two versions",
-      { "Sec-WebSocket-Version": ["13", "13"] },
-      400,
-      "more than one Sec-WebSocket-Version",
-    ],
+    ["two versions", { [VERSION]: ["13", "13"] }, 400, `more than one ${VERSION}`],
     ["an older version", { "Sec-WebSocket-Version": "8" }, 426, "must be 13"],
     ["a list of versions", { "Sec-WebSocket-Version": "13, 8" }, 426, "must be 13"],
     ["a version with a zero", { "Sec-WebSocket-Version": "013" }, 426, "must be 13"],
     ["an empty version", { "Sec-WebSocket-Version": "" }, 426, "must be 13"],
     ["no key", { "Sec-WebSocket-Key": undefined }, 400, "no Sec-WebSocket-Key"],
-    ["two keys", { "Sec-WebSocket-Key": [key, key] }, 400, "more than one Sec-WebSocket-Key"],
-    ["two keys of different case", { "sec-websocket-key": key }, 400, "more than one"],
-    ["an empty key", { "Sec-WebSocket-Key": "" }, 400, "16 bytes"],
-    ["a key of 15 bytes", { "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAA" }, 400, "16 bytes"],
-    ["a key of 17 bytes", { "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAAA=" }, 400, "16 bytes"],
-    ["a key of 18 bytes", { "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAAAA" }, 400, "16 bytes"],
-    ["a key without padding", { "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ" }, 400, "16 bytes"],
-    ["a key with stray bits", { "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZR==" }, 400, "16 bytes"],
-    ["a key with a space", { "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZ Q==" }, 400, "16 bytes"],
-    [
-      "a key with a space for a character",
-      { "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBu 25jZQ==" },
+    ["two keys", { "Sec-WebSocket-Key": [KEY, KEY] }, 400, "more than one Sec-WebSocket-Key"],
+    ["two keys of different case", { "sec-websocket-key": KEY }, 400, "more than one"],
+    ...noKeys.map(([what, key]): typeof refused[number] => [
+      what,
+      { "Sec-WebSocket-Key": key },
       400,
       "16 bytes",
-    ],
-    ["a key of base64url", { "Sec-WebSocket-Key": "__-_AAAAAAAAAAAAAAAAAA==" }, 400, "16 bytes"],
-    [
-      "a key of another alphabet",
-      { "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub2\xe9jZQ==" },
-      400,
-      "16 bytes",
-    ],
-    ["padding within a key", { "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub2==ZQ==" }, 400, "16 bytes"],
-    [
-      "an empty subprotocol",
-      { "Sec-WebSocket-Protocol": "" },
-      400,
-      "malformed Sec-WebSocket-Protocol",
-    ],
+    ]),
+    ["an empty subprotocol", { [PROTOCOL]: "" }, 400, `malformed ${PROTOCOL}`],
     ["a subprotocol that is no token", { "Sec-WebSocket-Protocol": "chat, a b" }, 400, "malformed"],
     ["a quoted subprotocol", { "Sec-WebSocket-Protocol": '"chat"' }, 400, "malformed"],
     ["a subprotocol twice", { "Sec-WebSocket-Protocol": "chat, x, chat" }, 400, "unique"],
     ["a subprotocol in two fields", { "Sec-WebSocket-Protocol": ["chat", "chat"] }, 400, "unique"],
-    [
-      "an empty extension header",
-      { "Sec-WebSocket-Extensions": "" },
-      400,
-      "malformed Sec-WebSocket-Extensions",
-    ],
+    ["an empty extension header", { [EXTENSIONS]: "" }, 400, `malformed ${EXTENSIONS}`],
     ["a malformed extension", { "Sec-WebSocket-Extensions": ["a", "b;"] }, 400, "malformed"],
-    [
-      "two Origins",
-      { Origin: ["http://server.example.com", "http://server.example.com"] },
-      400,
-      "more than one Origin",
-    ],
+    ["two Origins", { Origin: [ORIGIN, ORIGIN] }, 400, "more than one Origin"],
     ["another origin", { Origin: "http://evil.example" }, 403, "origin"],
     ["an asterisk-form target", {}, 400, "must be a path", "*"],
     ["an authority-form target", {}, 400, "must be a path", "server.example.com:80"],
@@ -247,7 +213,7 @@ describe("validateUpgrade", () => {
     ["no host in the target", {}, 400, "differ", "http:///chat"],
     ["a user in the target", {}, 400, "differ", "http://user@server.example.com/chat"],
     [
-      "a host in the target that only begins the same",
+      "a host that only begins the same",
       {},
       400,
       "differ",
@@ -258,19 +224,16 @@ describe("validateUpgrade", () => {
   for (const [what, changes, status, reason, target = "/chat"] of refused) {
     it(`refuses ${what} with ${status}`, () => {
       const head = what === "two keys of different case"
-        ? sampleHead({ "Sec-WebSocket-Key": key, ...changes })
+        ? sampleHead({ "Sec-WebSocket-Key": KEY, ...changes })
         : sampleHead(changes, { target });
-      const error = assertRefused(() => validateUpgrade(head, { secure: false }), status, reason);
+      const error = assertRefused(() => validate(head), status, reason);
       assertEquals(error.headers, status === 426 ? UPGRADE_HEADERS : []);
     });
   }
 
   for (const method of ["POST", "HEAD", "get", "CONNECT", "OPTIONS", "__proto__"]) {
     it(`refuses the method ${method} with 405`, () => {
-      const error = assertRefused(
-        () => validateUpgrade(sampleHead({}, { method }), { secure: false }),
-        405,
-      );
+      const error = assertRefused(() => validate(sampleHead({}, { method })), 405);
       assertEquals(error.headers, [["Allow", "GET"]]);
     });
   }
@@ -285,35 +248,29 @@ describe("validateUpgrade", () => {
         { "Transfer-Encoding": "chunked" },
       ]
     ) {
-      assertRefused(() => validateUpgrade(sampleHead(changes, post), { secure: false }), 400);
+      assertRefused(() => validate(sampleHead(changes, post)), 400);
     }
   });
 
   it("accepts every canonical key", () => {
     for (const last of ["A", "Q", "g", "w"]) {
       const key = `+/09azAZAAAAAAAAAAAAA${last}==`;
-      assertEquals(
-        validateUpgrade(sampleHead({ "Sec-WebSocket-Key": key }), { secure: false }).key,
-        key,
-      );
+      assertEquals(validate(sampleHead({ "Sec-WebSocket-Key": key })).key, key);
     }
     for (const last of "BCDEFGHIJKLMNOPRSTUVWXYZabcdefhijklmnopqrstuvxyz0123456789+/") {
       const key = `+/09azAZAAAAAAAAAAAAA${last}==`;
-      assertRefused(
-        () => validateUpgrade(sampleHead({ "Sec-WebSocket-Key": key }), { secure: false }),
-        400,
-      );
+      assertRefused(() => validate(sampleHead({ "Sec-WebSocket-Key": key })), 400);
     }
   });
 
   it("takes the scheme of the connection for an absolute-form target", () => {
     const changes = { Host: "a:443", Origin: undefined };
     const secure = sampleHead(changes, { target: "https://a/" });
-    assertEquals(validateUpgrade(secure, { secure: true }).host, "a");
-    assertRefused(() => validateUpgrade(secure, { secure: false }), 400);
+    assertEquals(validate(secure, true).host, "a");
+    assertRefused(() => validate(secure), 400);
     const plain = sampleHead(changes, { target: "http://a:443/" });
-    assertEquals(validateUpgrade(plain, { secure: false }).host, "a:443");
-    assertRefused(() => validateUpgrade(plain, { secure: true }), 400);
+    assertEquals(validate(plain).host, "a:443");
+    assertRefused(() => validate(plain, true), 400);
   });
 });
 

@@ -95,12 +95,11 @@ it("these tests have values of another realm", () => {
   assert(!(runInNewContext("new ArrayBuffer(1)") instanceof ArrayBuffer));
 });
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withConnection } of TRANSPORTS) {
   describe(`bytes of another realm over ${name}`, () => {
     for (const length of [0, 1, 200, 20_000, 100_000]) {
       it(`${length} of them are a message, by every way to send`, () =>
-        withServer({ compression: true }, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({ compression: true }, async ({ server, client, conn }) => {
           await conn.send(foreignBytes(length));
           conn.trySend(foreignBytes(length));
           await conn.writable.getWriter().write(foreignBytes(length));

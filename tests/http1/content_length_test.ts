@@ -1,76 +1,27 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { parseContentLength } from "../../src/handshake/mod.ts";
-import { assertRefused, sampleHead } from "../handshake/support.ts";
+import { assertRefused, sampleHead } from "./support.ts";
 
+// What it refuses, and with which status, is in `strictness_test.ts`.
 describe("parseContentLength", () => {
   it("parses decimal digits", () => {
     assertEquals(parseContentLength(sampleHead()), undefined);
     for (
-      const [value, length] of [["0", 0], ["7", 7], ["0042", 42], [
-        "9007199254740991",
-        2 ** 53 - 1,
-      ]] as const
+      const [value, length] of [["0", 0], ["7", 7], ["0042", 42], [`${2 ** 53 - 1}`, 2 ** 53 - 1]]
     ) {
-      assertEquals(parseContentLength(sampleHead({ "Content-Length": value })), length);
+      assertEquals(parseContentLength(sampleHead({ "Content-Length": `${value}` })), length);
     }
   });
 
-  for (
-    const value of [
-      "",
-      "-1",
-      "+1",
-      "1.0",
-      "1e3",
-      "0x10",
-      "1 1",
-      "1,1",
-      "1, 1",
-      "1;",
-      "\u0661",
-      "\xb2",
-      "Infinity",
-      "9007199254740992",
-      "1".repeat(400),
-      ["1", "1"],
-      ["1", "2"],
-    ]
-  ) {
-    it(`refuses ${JSON.stringify(value).slice(0, 40)}`, () => {
-      assertRefused(() => parseContentLength(sampleHead({ "content-length": value })), 400);
-    });
-  }
+  it("refuses digits of another script, which a head built by hand may have", () => {
+    assertRefused(() => parseContentLength(sampleHead({ "content-length": "\u0661" })), 400);
+  });
 
-  const codings: [status: number, value: string | string[]][] = [
-    [411, "chunked"],
-    [411, "CHUNKED"],
-    [411, ",chunked ,\t"],
-    [501, "gzip, chunked"],
-    [501, ["deflate, gzip", "Chunked"]],
-    [501, "identity, chunked"],
-    [400, "identity"],
-    [400, "gzip"],
-    [400, "xchunked"],
-    [400, "chunkedx"],
-    [400, "chun ked"],
-    [400, "chunked, gzip"],
-    [400, "chunked, identity"],
-    [400, "chunked, chunked"],
-    [400, ["chunked", "chunked"]],
-    [400, "chunked;q=1"],
-    [400, '"chunked"'],
-    [400, "chunked\xa0"],
-    [400, ""],
-    [400, ","],
-  ];
-  for (const [status, value] of codings) {
-    it(`refuses the transfer coding ${JSON.stringify(value)} with ${status}`, () => {
-      for (const name of ["Transfer-Encoding", "transfer-encoding"]) {
-        assertRefused(() => parseContentLength(sampleHead({ [name]: value })), status);
-      }
-      const both = sampleHead({ "Transfer-Encoding": value, "Content-Length": "0" });
-      assertRefused(() => parseContentLength(both), 400, "both");
-    });
-  }
+  it("says that there are both a length and a transfer coding, whatever the coding", () => {
+    for (const coding of ["chunked", "identity, chunked", "gzip", "chunked\xa0", ""]) {
+      const head = sampleHead({ "Transfer-Encoding": coding, "Content-Length": "0" });
+      assertRefused(() => parseContentLength(head), 400, "both");
+    }
+  });
 });

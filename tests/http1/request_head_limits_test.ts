@@ -1,7 +1,9 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { RequestHeadParser } from "../../src/handshake/mod.ts";
-import { latin1, type Outcome, parsePieces, singly } from "../handshake/support.ts";
+import { singly } from "../codec/support.ts";
+import { latin1 } from "../support/raw_client.ts";
+import { type Outcome, parsePieces } from "./support.ts";
 
 const REQUEST_LINE = "GET / HTTP/1.1\r\n";
 

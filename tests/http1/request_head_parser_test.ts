@@ -1,15 +1,9 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type RequestHead, RequestHeadParser } from "../../src/handshake/mod.ts";
-import {
-  cutRandomly,
-  latin1,
-  type Outcome,
-  parsePieces,
-  SAMPLE_FIELDS,
-  seededRandom,
-  singly,
-} from "../handshake/support.ts";
+import { Random, singly } from "../codec/support.ts";
+import { latin1 } from "../support/raw_client.ts";
+import { type Outcome, parsePieces, SAMPLE_FIELDS } from "./support.ts";
 
 const SAMPLE = "GET /chat HTTP/1.1\r\n" +
   SAMPLE_FIELDS.map(([name, value]) => `${name}: ${value}\r\n`).join("") + "\r\n";
@@ -84,7 +78,7 @@ describe("RequestHeadParser", () => {
     const expected = { ...parts, consumed: text.length };
 
     it(`accepts ${what}, however it is cut`, () => {
-      const random = seededRandom(1);
+      const random = new Random(1);
       for (
         const rest of [
           "",
@@ -98,7 +92,7 @@ describe("RequestHeadParser", () => {
         assertEquals(parsePieces([bytes]), expected);
         assertEquals(parsePieces(singly(bytes)), expected);
         for (let i = 0; i < 20; i++) {
-          assertEquals(parsePieces(cutRandomly(bytes, random)), expected);
+          assertEquals(parsePieces(random.cut(bytes)), expected);
         }
       }
     });
@@ -208,8 +202,8 @@ describe("RequestHeadParser", () => {
       assert(typeof outcome === "object" && "status" in outcome, `not refused`);
       assertEquals([outcome.status, outcome.offset], [status, before.length]);
       assert(outcome.message.includes(reason), outcome.message);
-      const random = seededRandom(2);
-      const cuts = [[bytes], ...Array.from({ length: 10 }, () => cutRandomly(bytes, random))];
+      const random = new Random(2);
+      const cuts = [[bytes], ...Array.from({ length: 10 }, () => random.cut(bytes))];
       for (const pieces of cuts) {
         const other = parsePieces(pieces);
         assert(typeof other === "object" && "status" in other);

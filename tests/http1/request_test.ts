@@ -7,7 +7,10 @@ import {
   toRequest,
   validateUpgrade,
 } from "../../src/handshake/mod.ts";
-import { assertRefused, latin1, sampleHead, seededRandom } from "../handshake/support.ts";
+import { Random } from "../codec/support.ts";
+import { latin1 } from "../support/raw_client.ts";
+import { words } from "../support/words.ts";
+import { assertRefused, sampleHead } from "./support.ts";
 
 function requestTo(target: string, host = "example.com", secure = false, method = "GET"): Request {
   return toRequest(new RequestHead(method, target, [["Host", host]]), { secure });
@@ -15,39 +18,12 @@ function requestTo(target: string, host = "example.com", secure = false, method 
 
 describe("toRequest", () => {
   it("shows every header field to user code", () => {
-    const names = [
-      "Host",
-      "Origin",
-      "Cookie",
-      "Connection",
-      "Upgrade",
-      "Sec-WebSocket-Key",
-      "Sec-WebSocket-Version",
-      "Sec-WebSocket-Protocol",
-      "Sec-WebSocket-Extensions",
-      "Sec-Fetch-Site",
-      "Content-Length",
-      "Transfer-Encoding",
-      "Expect",
-      "Keep-Alive",
-      "TE",
-      "Trailer",
-      "Via",
-      "Date",
-      "DNT",
-      "Referer",
-      "User-Agent",
-      "Accept-Charset",
-      "Accept-Encoding",
-      "Access-Control-Request-Method",
-      "Proxy-Authorization",
-      "Authorization",
-      "Set-Cookie",
-      "__proto__",
-      "constructor",
-      "toString",
-      "!#$%&'*+-.^_`|~",
-    ];
+    const names = ["!#$%&'*+-.^_`|~"].concat(words`
+      Host Origin Cookie Connection Upgrade Sec-WebSocket-Key Sec-WebSocket-Version
+      Sec-WebSocket-Protocol Sec-WebSocket-Extensions Sec-Fetch-Site Content-Length
+      Transfer-Encoding Expect Keep-Alive TE Trailer Via Date DNT Referer User-Agent Accept-Charset
+      Accept-Encoding Access-Control-Request-Method Proxy-Authorization Authorization Set-Cookie
+      __proto__ constructor toString`);
     const fields = names.map((
       name,
     ): [string, string] => [name, name === "Host" ? "a.example" : `v ${name}`]);
@@ -118,18 +94,7 @@ describe("toRequest", () => {
   }
 
   for (
-    const method of [
-      "get",
-      "Post",
-      "patch",
-      "TRACE",
-      "CONNECT",
-      "TRACK",
-      "PROPFIND",
-      "FOO",
-      "__proto__",
-      "constructor",
-    ]
+    const method of words`get Post patch TRACE CONNECT TRACK PROPFIND FOO __proto__ constructor`
   ) {
     it(`refuses the method ${method} with 501`, () => {
       assertRefused(() => requestTo("/", "a", false, method), 501, "method");
@@ -145,72 +110,16 @@ describe("toRequest", () => {
   });
 
   const badHosts = [
-    "",
-    " ",
-    ":80",
-    "a b",
-    "a,b c",
-    "a/b",
-    "/",
-    "a?b",
-    "a#b",
-    "a@b",
-    "user:pass@a",
-    "a\\b",
-    "a%41",
-    "a%",
-    "a<b",
-    'a"b',
-    "a^b",
-    "a|b",
-    "a\tb",
-    "b\xfccher",
-    "\xad",
-    "a\xa0",
-    "a:b",
-    "a:80:80",
-    "a:-1",
-    "a:+1",
-    "a:1e3",
-    "a: 80",
-    "a:65536",
-    "a:99999999",
-    "a:000080",
-    "[",
-    "[]",
-    "[::1",
-    "::1",
-    "[::1]x",
-    "[::1]]",
-    "[::1]:x",
-    "[::1%25eth0]",
-    "[::1%eth0]",
-    "[v1.a]",
-    "[1.2.3.4]",
-    "[::g]",
-    "[1:2:3:4:5:6:7:8:9]",
-    "[:::]",
-    "[/]",
-    "[::1]@a",
-    "[@]",
-    "127.1",
-    "1",
-    "0x7f.1",
-    "0x7f000001",
-    "0x",
-    "a.0x",
-    "2130706433",
-    "127.0.0.1.",
-    "127.0.0.01",
-    "256.0.0.1",
-    "1.2.3.4.5",
-    "a.1",
-    "1.2.3.",
-    "127.0.0.1.a.08",
+    ...words`
+      :80 a/b / a?b a#b a@b user:pass@a a\b a%41 a% a<b a"b a^b a|b
+      a:b a:80:80 a:-1 a:+1 a:1e3 a:65536 a:99999999 a:000080
+      [ [] [::1 ::1 [::1]x [::1]] [::1]:x [::1%25eth0] [::1%eth0] [v1.a] [1.2.3.4] [::g]
+      [1:2:3:4:5:6:7:8:9] [:::] [/] [::1]@a [@]
+      127.1 1 0x7f.1 0x7f000001 0x a.0x 2130706433 127.0.0.1. 127.0.0.01 256.0.0.1 1.2.3.4.5 a.1
+      1.2.3. 127.0.0.1.a.08`,
+    ...["", " ", "a b", "a,b c", "a\tb", "b\xfccher", "\xad", "a\xa0", "a: 80"],
     // Longer than any name of DNS.
-    "a".repeat(256),
-    `${"a.".repeat(127)}ab`,
-    `xn--${"a".repeat(8000)}`,
+    ...["a".repeat(256), `${"a.".repeat(127)}ab`, `xn--${"a".repeat(8000)}`],
     `[${"0".repeat(250)}::1]`,
   ];
   for (const host of badHosts) {
@@ -221,17 +130,9 @@ describe("toRequest", () => {
 
   for (
     const target of [
-      "*",
-      "a",
-      "a:80",
-      "example.com:80",
       "",
-      "?x",
-      "http:/example.com/",
-      "http:example.com",
-      "/#",
-      "/a#b",
-      "ftp://example.com/",
+      ...words`* a a:80 example.com:80 ?x http:/example.com/ http:example.com /# /a#b
+        ftp://example.com/`,
     ]
   ) {
     it(`refuses the target ${JSON.stringify(target)}`, () => {
@@ -247,28 +148,14 @@ describe("toRequest", () => {
   });
 
   it("gives the host that was sent, or refuses with 400, whatever is sent", () => {
-    const random = seededRandom(11);
-    const pick = (size: number) => Math.floor(random() * size);
+    const random = new Random(11);
+    const pick = (size: number) => random.below(size);
     const pieces = [
       ..."aZ0.-_~!$&'()*+,;=:@/\\?#[]%|^`{}\"<> \t",
-      "1",
-      "256",
-      "0x",
-      "xn--",
-      "xn--a",
-      "::",
-      "[::1]",
-      "127.0.0.1",
-      "..",
-      "/../",
-      "%2f",
-      "%00",
-      "http://",
-      "example.com",
-      ":80",
+      ...words`1 256 0x xn-- xn--a :: [::1] 127.0.0.1 .. /../ %2f %00 http:// example.com :80`,
     ];
     const some = (count: number) =>
-      Array.from({ length: pick(count) }, () => pieces[pick(pieces.length)]).join("");
+      Array.from({ length: pick(count) }, () => random.pick(pieces)).join("");
     let accepted = 0;
     for (let round = 0; round < 6000; round++) {
       const host = pick(3) === 0 ? "example.com:81" : some(6);

@@ -2,7 +2,8 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { UnexpectedResponseError } from "../../src/errors.ts";
 import { type RequestHeadLimits, ResponseHeadParser } from "../../src/handshake/mod.ts";
-import { cutRandomly, latin1, seededRandom, singly } from "../handshake/support.ts";
+import { Random, singly } from "../codec/support.ts";
+import { latin1 } from "../support/raw_client.ts";
 
 /** What a parser made of its input. */
 type Outcome =
@@ -83,7 +84,7 @@ describe("ResponseHeadParser", () => {
       } else assertEquals(whole, expected);
       assertEquals(parse(singly(bytes)), whole);
       for (let seed = 1; seed <= 50; seed++) {
-        assertEquals(parse(cutRandomly(bytes, seededRandom(seed))), whole, `seed ${seed}`);
+        assertEquals(parse(new Random(seed).cut(bytes)), whole, `seed ${seed}`);
       }
     });
   }

@@ -33,12 +33,12 @@ for (const framework of ["express", "fastify", "hono"]) {
         }
         sockets[0].close(1000);
         assertEquals((await sockets[0].closed).closeCode, 1000);
-        const ending = example.end("SIGTERM");
+        const ending = example.stop("SIGTERM");
         assertEquals(await sockets[1].closed, { closeCode: 1001, reason: "" });
         const { code, stderr } = await ending;
         assertEquals([code, stderr], [0, ""]);
       } finally {
-        await example.end();
+        await example.stop();
       }
     });
   });

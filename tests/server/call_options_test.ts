@@ -2,7 +2,7 @@ import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
 import type { Connection, Server } from "../../src/server/mod.ts";
 import { streamOf } from "../support/stream_of.ts";
-import { withMemoryServer } from "../support/transports.ts";
+import { withConnection } from "../support/transports.ts";
 
 // deno-lint-ignore no-explicit-any
 type Call = (running: { conn: Connection; server: Server }, options: any) => unknown;
@@ -36,8 +36,7 @@ const CALLS: [name: string, call: Call, known: string][] = [
 describe("the options of a call", () => {
   for (const [name, call, known] of CALLS) {
     it(`are refused where they are wrong, and nothing is done: ${name}`, () =>
-      withMemoryServer({}, async (harness) => {
-        const { client, conn } = await harness.openPair();
+      withConnection({}, async ({ server: harness, client, conn }) => {
         const running = { conn, server: harness.server };
         for (const wrong of [4001, "mine", true, null]) {
           const error = assertThrows(() => call(running, wrong), TypeError);
@@ -53,8 +52,7 @@ describe("the options of a call", () => {
   }
 
   it("may be there and undefined", () =>
-    withMemoryServer({}, async (harness) => {
-      const { client, conn } = await harness.openPair();
+    withConnection({}, async ({ server: harness, client, conn }) => {
       await conn.send("a", { signal: undefined, compress: undefined });
       await conn.sendStream("text", streamOf("b"), { signal: undefined });
       conn.subscribe("news", { lag: undefined, presence: undefined });
@@ -65,8 +63,7 @@ describe("the options of a call", () => {
     }));
 
   it("are refused where a value is of another type, and nothing is sent", () =>
-    withMemoryServer({}, async (harness) => {
-      const { client, conn } = await harness.openPair();
+    withConnection({}, async ({ server: harness, client, conn }) => {
       const wrong = [{ signal: null }, { signal: new AbortController() }, { compress: 1 }];
       for (const options of wrong as object[]) {
         assertThrows(() => conn.send("x", options), TypeError);

@@ -54,8 +54,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     it("still serves plain HTTP, which is over at once", () =>
       withServer({ maxConnections: 0, fetch: () => new Response("here") }, async (server) => {
-        const client = await server.request(httpRequest());
-        assertEquals((await client.readResponse()).body, "here");
+        assertEquals((await server.fetch(httpRequest())).body, "here");
       }));
 
     it("counts those that became connections while the hook was awaited", () => {
@@ -78,7 +77,7 @@ for (const { name, withServer } of TRANSPORTS) {
       const upgrade = () => (calls++, {});
       return withServer({ maxConnections: 1, upgrade }, async (server) => {
         await server.open();
-        assertEquals((await (await server.request(upgradeRequest())).readResponse()).status, 503);
+        assertEquals((await server.fetch(upgradeRequest())).status, 503);
         assertEquals(calls, 1);
       });
     });

@@ -1,55 +1,19 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { RequestInfo } from "../../src/server/mod.ts";
-import { decodeUtf8, textFrame, utf8 } from "../support/raw_client.ts";
+import { Body, Hook } from "../support/hook.ts";
+import { decodeUtf8, textFrame } from "../support/raw_client.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
-
-/** A hook that is called, and returns when it is told to. */
-function createHook<Result>() {
-  const { promise, resolve, reject } = Promise.withResolvers<Result>();
-  const hook = {
-    info: undefined as RequestInfo | undefined,
-    call(_: Request, info: RequestInfo): Promise<Result> {
-      hook.info = info;
-      return promise;
-    },
-    resolve,
-    reject,
-    get signal(): AbortSignal {
-      assert(hook.info !== undefined, "the hook was not called");
-      return hook.info.signal;
-    },
-  };
-  return hook;
-}
-
-/** A body that is written to by hand. */
-function createBody() {
-  let controller!: ReadableStreamDefaultController<Uint8Array>;
-  const reasons: unknown[] = [];
-  const stream = new ReadableStream<Uint8Array>({
-    start: (given) => void (controller = given),
-    cancel: (reason) => void reasons.push(reason),
-  });
-  return {
-    /** What it was cancelled with. */
-    reasons,
-    respond: () => new Response(stream),
-    write: (text: string) => controller.enqueue(utf8(text)),
-    close: () => controller.close(),
-    fail: (error: unknown) => controller.error(error),
-  };
-}
 
 for (const hookName of ["fetch", "upgrade"] as const) {
   const request = hookName === "fetch" ? httpRequest() : upgradeRequest();
 
   describe(`a client that ends its side while the ${hookName} hook is awaited`, () => {
     it("is told of at once, and dropped after half a second", () => {
-      const hook = createHook<never>();
+      const hook = new Hook<never>();
       return withMemoryServer({ [hookName]: hook.call }, async (server) => {
         const client = await server.request(request);
         assertEquals(hook.signal.aborted, false);
@@ -69,21 +33,21 @@ for (const hookName of ["fetch", "upgrade"] as const) {
       const [what, headers] of [["at once", {}], ["and is asked for", { Origin: "x:" }]] as const
     ) {
       it(`has the signal aborted already where it ended with the request, ${what}`, () => {
-        const hook = createHook<never>();
+        const hook = new Hook<never>();
         const setup = { [hookName]: hook.call, origin: () => settle(1).then(() => true) };
         return withMemoryServer(setup, async (server) => {
           const client = await server.request(
             (hookName === "fetch" ? httpRequest : upgradeRequest)({ headers }),
           );
           client.socket.end();
-          await eventually("the hook", () => hook.info !== undefined);
+          await hook.untilCalled();
           assertEquals(hook.signal.aborted, true);
         });
       });
     }
 
     it("gets the response that comes within half a second", () => {
-      const hook = createHook<Response>();
+      const hook = new Hook<Response>();
       return withMemoryServer({ [hookName]: hook.call }, async (server) => {
         const client = await server.request(request);
         client.socket.end();
@@ -103,7 +67,7 @@ for (const hookName of ["fetch", "upgrade"] as const) {
       ]
     ) {
       it(`is dropped, and nothing is reported, where the hook throws ${what}`, () => {
-        const hook = createHook<never>();
+        const hook = new Hook<never>();
         return withMemoryServer({ [hookName]: hook.call }, async (server) => {
           const client = await server.request(request);
           client.socket.end();
@@ -115,7 +79,7 @@ for (const hookName of ["fetch", "upgrade"] as const) {
     }
 
     it("gets 500 where the hook throws something else, which is reported", () => {
-      const hook = createHook<never>();
+      const hook = new Hook<never>();
       return withMemoryServer({ [hookName]: hook.call }, async (server) => {
         const client = await server.request(request);
         client.socket.end();
@@ -126,7 +90,7 @@ for (const hookName of ["fetch", "upgrade"] as const) {
     });
 
     it("is not read from any more once 4 KiB have come behind the request, which count", () => {
-      const hook = createHook<never>();
+      const hook = new Hook<never>();
       return withMemoryServer({ [hookName]: hook.call }, async (server) => {
         const client = await server.request(request);
         const channel = server.channelOf(client);
@@ -148,7 +112,7 @@ for (const hookName of ["fetch", "upgrade"] as const) {
     });
 
     it("is not read from where as much has come with the request", () => {
-      const hook = createHook<never>();
+      const hook = new Hook<never>();
       return withMemoryServer({ [hookName]: hook.call }, async (server) => {
         const client = await server.request(request, new Uint8Array(4_096));
         assertEquals(server.channelOf(client).isPaused, true);
@@ -160,7 +124,7 @@ for (const hookName of ["fetch", "upgrade"] as const) {
 describe("what a client sends behind its upgrade request while the hook is awaited", () => {
   for (const hasEnded of [false, true]) {
     it(`is received in order once it returns${hasEnded ? ", and the end behind it" : ""}`, () => {
-      const hook = createHook<object>();
+      const hook = new Hook<object>();
       const received: unknown[] = [];
       const setup = {
         upgrade: hook.call,
@@ -195,7 +159,7 @@ describe("what a client sends behind its upgrade request while the hook is await
 
   it("belongs to no body", () => {
     const bodies: string[] = [];
-    const hook = createHook<Response>();
+    const hook = new Hook<Response>();
     const fetch = async (request: Request, info: RequestInfo) => {
       bodies.push(await request.text());
       return hook.call(request, info);
@@ -206,7 +170,7 @@ describe("what a client sends behind its upgrade request while the hook is await
       client.send("dy");
       client.send("GET / HTTP/1.1\r\n");
       client.socket.end();
-      await eventually("the hook", () => hook.info !== undefined);
+      await hook.untilCalled();
       assertEquals([bodies, hook.signal.aborted], [["body"], true]);
       hook.resolve(new Response("done"));
       assertEquals((await client.readResponse()).body, "done");
@@ -239,7 +203,7 @@ describe("a client that ends its side where a body is expected", () => {
 
 describe("a client that ends its side while it gets a response", () => {
   it("gets what comes without a pause of half a second, for as long as that takes", () => {
-    const body = createBody();
+    const body = new Body();
     return withMemoryServer({ fetch: body.respond }, async (server) => {
       const client = await server.request(httpRequest());
       await client.readHead();
@@ -257,7 +221,7 @@ describe("a client that ends its side while it gets a response", () => {
   });
 
   it("may read slowly", () => {
-    const body = createBody();
+    const body = new Body();
     return withMemoryServer({ fetch: body.respond }, async (server) => {
       const client = await server.request(httpRequest());
       await client.readHead();
@@ -272,8 +236,8 @@ describe("a client that ends its side while it gets a response", () => {
   });
 
   it("is dropped, and the body cancelled, where it takes nothing for ten seconds after it", () => {
-    const body = createBody();
-    const hook = createHook<Response>();
+    const body = new Body();
+    const hook = new Hook<Response>();
     const events: string[] = [];
     const setup = {
       fetch: hook.call,
@@ -302,8 +266,8 @@ describe("a client that ends its side while it gets a response", () => {
   });
 
   it("is dropped, and the body cancelled, within a second where nothing comes", () => {
-    const body = createBody();
-    const hook = createHook<Response>();
+    const body = new Body();
+    const hook = new Hook<Response>();
     return withMemoryServer({ fetch: hook.call }, async (server) => {
       const client = await server.request(httpRequest());
       hook.resolve(body.respond());
@@ -323,7 +287,7 @@ describe("a client that ends its side while it gets a response", () => {
   });
 
   it("has nothing reported where the body fails with the signal", () => {
-    const body = createBody();
+    const body = new Body();
     const fetch = (_: Request, { signal }: RequestInfo) => {
       signal.addEventListener("abort", () => body.fail(signal.reason));
       return body.respond();
@@ -339,8 +303,8 @@ describe("a client that ends its side while it gets a response", () => {
   });
 
   it("has the body cancelled with the reason of the signal by a reset, too", () => {
-    const body = createBody();
-    const hook = createHook<Response>();
+    const body = new Body();
+    const hook = new Hook<Response>();
     return withMemoryServer({ fetch: hook.call }, async (server) => {
       const client = await server.request(httpRequest());
       hook.resolve(body.respond());
@@ -355,7 +319,7 @@ describe("a client that ends its side while it gets a response", () => {
 
 describe("the signal of a hook", () => {
   it("does not abort where the client has had its whole response", () => {
-    const hook = createHook<Response>();
+    const hook = new Hook<Response>();
     return withMemoryServer({ fetch: hook.call }, async (server) => {
       const client = await server.request(httpRequest());
       hook.resolve(new Response("all"));

@@ -1,12 +1,12 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { serve } from "../../mod.ts";
-import type { RequestInfo, ServeOptions, Server } from "../../src/server/mod.ts";
+import type { ServeOptions, Server } from "../../src/server/mod.ts";
 import { type Peer, PeerProcess } from "../runtimes/peer.ts";
 import { withFolder } from "../runtimes/server.ts";
-import { certificate } from "../support/tls.ts";
-import { utf8 } from "../support/raw_client.ts";
+import { Body, Hook, untilAborted } from "../support/hook.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
+import { certificate } from "../support/tls.ts";
 import { eventually } from "../support/waiter.ts";
 import { watch } from "../support/watch.ts";
 
@@ -85,35 +85,28 @@ describe("a client that leaves by", () => {
 
   for (const [end, transport, leave] of ENDS) {
     describe(end, () => {
-      for (const [name, hook, request] of HOOKS) {
+      for (const [name, hookName, request] of HOOKS) {
         it(`aborts the signal of ${name}`, () => {
-          let info: RequestInfo | undefined;
-          const call = (_: Request, given: RequestInfo) => {
-            info = given;
-            return new Promise<never>((_, reject) => {
-              given.signal.addEventListener("abort", () => reject(given.signal.reason));
-            });
-          };
-          return withServer(transport, { [hook]: call }, async (server, connect) => {
+          const hook = new Hook(({ signal }) => untilAborted(signal));
+          return withServer(transport, { [hookName]: hook.call }, async (server, connect) => {
             const client = await connect();
             await client.writeText(request);
-            await eventually("the hook to be called", () => info !== undefined);
-            assertEquals(info!.signal.aborted, false);
+            await hook.untilCalled();
+            assertEquals(hook.signal.aborted, false);
             await leave(client);
-            await eventually("the signal to abort", () => info!.signal.aborted);
-            assertEquals((info!.signal.reason as DOMException).name, "AbortError");
+            await eventually("the signal to abort", () => hook.signal.aborted);
+            assertEquals((hook.signal.reason as DOMException).name, "AbortError");
             await eventually("nothing to be left", () => isOver(server));
           });
         });
       }
 
       it("is let go while a hook goes on that takes no notice", () => {
-        let calls = 0;
-        const fetch = () => (calls++, new Promise<never>(() => {}));
-        return withServer(transport, { fetch }, async (server, connect) => {
+        const hook = new Hook<never>();
+        return withServer(transport, { fetch: hook.call }, async (server, connect) => {
           const client = await connect();
           await client.writeText(httpRequest());
-          await eventually("the hook to be called", () => calls === 1);
+          await hook.untilCalled();
           await leave(client);
           await watch(server.shutdown({ timeoutMs: Infinity })).untilSettled();
           assert(isOver(server));
@@ -121,23 +114,17 @@ describe("a client that leaves by", () => {
       });
 
       it("has a response that says nothing cancelled, and nothing waits for it", () => {
-        const reasons: unknown[] = [];
-        const fetch = () =>
-          new Response(
-            new ReadableStream({
-              start: (controller) => controller.enqueue(utf8("data: 1\n\n")),
-              cancel: (reason) => void reasons.push(reason),
-            }),
-          );
-        return withServer(transport, { fetch }, async (server, connect) => {
+        const body = new Body();
+        body.write("data: 1\n\n");
+        return withServer(transport, { fetch: body.respond }, async (server, connect) => {
           const client = await connect();
           await client.writeText(httpRequest());
           await client.untilReceived(1);
           assertEquals(server.stats().handshakes, 1);
           await leave(client);
           const finished = watch(server.shutdown({ timeoutMs: Infinity }));
-          await eventually("the body to be cancelled", () => reasons.length === 1);
-          assertEquals((reasons[0] as DOMException).name, "AbortError");
+          await eventually("the body to be cancelled", () => body.isCancelled);
+          assertEquals((body.reasons[0] as DOMException).name, "AbortError");
           await finished.untilSettled();
           assert(isOver(server));
         });

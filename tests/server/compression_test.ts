@@ -11,7 +11,13 @@ import {
 } from "../support/reference_frames.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { streamOf } from "../support/stream_of.ts";
-import { type Harness, type Setup, TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import {
+  type Harness,
+  type Setup,
+  TRANSPORTS,
+  withConnection,
+  withMemoryServer,
+} from "../support/transports.ts";
 import { settle, turn } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 
@@ -269,8 +275,7 @@ describe("which messages are compressed", () => {
     }));
 
   it("none where nothing was agreed upon", () =>
-    withMemoryServer({ compression: true }, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({ compression: true }, async ({ client, conn }) => {
       void conn.send("x".repeat(5000), { compress: true });
       assertEquals(await client.readMessage(), "x".repeat(5000));
       await conn.sendStream("text", streamOf(["a"]), { compress: true });
@@ -540,9 +545,7 @@ describe("messages of the time after this side's Close frame", () => {
       const { client, conn } = await open(server);
       void conn.close();
       client.sendFrame({ opcode: text, rsv: 4, payload: Uint8Array.of(0xff, 0xff) });
-      client.sendClose(1000);
-      assertEquals(await client.readClose(), [1000, ""]);
-      await client.finish();
+      await client.close();
       await eventually("the end", () => conn.state === "closed");
       assertEquals((await conn.closed).wasClean, true);
     }));

@@ -1,27 +1,12 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { RequestInfo, ServerEvent } from "../../src/server/mod.ts";
+import type { ServerEvent } from "../../src/server/mod.ts";
+import { Body, Hook } from "../support/hook.ts";
 import { decodeUtf8, utf8 } from "../support/raw_client.ts";
 import { httpRequest } from "../support/requests.ts";
 import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
-
-/** A stream that is written to by hand, and tells what becomes of it. */
-function createSource() {
-  let controller!: ReadableStreamDefaultController<Uint8Array>;
-  const source = {
-    isCancelled: false,
-    stream: new ReadableStream<Uint8Array>({
-      start: (given) => void (controller = given),
-      cancel: () => void (source.isCancelled = true),
-    }, { highWaterMark: 0 }),
-    write: (text: string) => controller.enqueue(utf8(text)),
-    close: () => controller.close(),
-    fail: (error: unknown) => controller.error(error),
-  };
-  return source;
-}
 
 /** A stream of these texts, the last of which may be an error. */
 function streamOf(...parts: (string | Error)[]): ReadableStream<Uint8Array> {
@@ -38,8 +23,8 @@ function streamOf(...parts: (string | Error)[]): ReadableStream<Uint8Array> {
 for (const { name, withServer } of TRANSPORTS) {
   describe(`the body of a response over ${name}`, () => {
     it("is sent while it comes, and ends with the connection", () => {
-      const source = createSource();
-      return withServer({ fetch: () => new Response(source.stream) }, async (server) => {
+      const source = new Body();
+      return withServer({ fetch: source.respond }, async (server) => {
         const client = await server.request(httpRequest());
         const { headers } = await client.readHead();
         assertEquals(headers.get("content-length"), undefined);
@@ -54,16 +39,14 @@ for (const { name, withServer } of TRANSPORTS) {
 
     it("may have empty chunks", () =>
       withServer({ fetch: () => new Response(streamOf("", "a", "", "b", "")) }, async (server) => {
-        const client = await server.request(httpRequest());
-        assertEquals((await client.readResponse()).body, "ab");
+        assertEquals((await server.fetch(httpRequest())).body, "ab");
       }));
 
     it("may have a length", () => {
       const headers = { "Content-Length": "2" };
       const fetch = () => new Response(streamOf("a", "b"), { headers });
       return withServer({ fetch }, async (server) => {
-        const client = await server.request(httpRequest());
-        const response = await client.readResponse();
+        const response = await server.fetch(httpRequest());
         assertEquals([response.headers.get("content-length"), response.body], ["2", "ab"]);
       });
     });
@@ -104,17 +87,16 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("is cancelled where the request was HEAD", () => {
-      const source = createSource();
-      return withServer({ fetch: () => new Response(source.stream) }, async (server) => {
-        const client = await server.request(httpRequest({ method: "HEAD" }));
-        assertEquals((await client.readResponse()).body, "");
+      const source = new Body();
+      return withServer({ fetch: source.respond }, async (server) => {
+        assertEquals((await server.fetch(httpRequest({ method: "HEAD" }))).body, "");
         assertEquals(source.isCancelled, true);
       });
     });
 
     it("is cancelled where the client leaves while it comes", () => {
-      const source = createSource();
-      return withServer({ fetch: () => new Response(source.stream) }, async (server) => {
+      const source = new Body();
+      return withServer({ fetch: source.respond }, async (server) => {
         const client = await server.request(httpRequest());
         source.write("one");
         await client.readHead();
@@ -193,8 +175,8 @@ describe("the body of a response in memory", () => {
   });
 
   it("may take as long as it wants", () => {
-    const source = createSource();
-    return withMemoryServer({ fetch: () => new Response(source.stream) }, async (server) => {
+    const source = new Body();
+    return withMemoryServer({ fetch: source.respond }, async (server) => {
       const client = await server.request(httpRequest());
       await client.readHead();
       assertEquals(server.clock.pending, []);
@@ -217,14 +199,11 @@ describe("the body of a response in memory", () => {
   });
 
   it("is cancelled, and the client dropped, where it takes nothing for responseTimeoutMs", () => {
-    const source = createSource();
+    const source = new Body();
     const events: string[] = [];
-    let signal!: AbortSignal;
+    const hook = new Hook(source.respond);
     const setup = {
-      fetch(_: Request, info: RequestInfo) {
-        ({ signal } = info);
-        return new Response(source.stream);
-      },
+      fetch: hook.call,
       onEvent: ({ type }: ServerEvent) => void events.push(type),
     };
     return withMemoryServer(setup, async (server) => {
@@ -234,43 +213,35 @@ describe("the body of a response in memory", () => {
       source.write("one");
       await settle();
       await server.clock.advance(59_999);
-      assertEquals([client.isClosed, signal.aborted, events], [false, false, []]);
+      assertEquals([client.isClosed, hook.signal.aborted, events], [false, false, []]);
       await server.clock.advance(1);
       assertEquals(client.isClosed, true);
       await eventually("the body to be cancelled", () => source.isCancelled);
       assertEquals(server.clock.pending, []);
       assertEquals([events, server.server.stats().dropped], [["drop"], 1]);
-      assertEquals(signal.reason.name, "TimeoutError");
-      assertMatch(signal.reason.message, /taken nothing of the response for 60000 ms/);
+      assertEquals(hook.signal.reason.name, "TimeoutError");
+      assertMatch(hook.signal.reason.message, /taken nothing of the response for 60000 ms/);
     });
   });
 
   it("says why it was cut, where that is another client's place", () => {
-    let signal!: AbortSignal;
-    const fetch = (_: Request, info: RequestInfo) => {
-      ({ signal } = info);
-      return new Response(createSource().stream);
-    };
-    return withMemoryServer({ fetch, maxHandshakes: 1 }, async (server) => {
+    const hook = new Hook(new Body().respond);
+    return withMemoryServer({ fetch: hook.call, maxHandshakes: 1 }, async (server) => {
       await (await server.request(httpRequest())).readHead();
       await server.connect();
-      assertMatch(signal.reason.message, /makes room/);
+      assertMatch(hook.signal.reason.message, /makes room/);
     });
   });
 
   it("says why it was cut, where it fails itself", () => {
-    const source = createSource();
-    let signal!: AbortSignal;
-    const fetch = (_: Request, info: RequestInfo) => {
-      ({ signal } = info);
-      return new Response(source.stream);
-    };
-    return withMemoryServer({ fetch }, async (server) => {
+    const source = new Body();
+    const hook = new Hook(source.respond);
+    return withMemoryServer({ fetch: hook.call }, async (server) => {
       const client = await server.request(httpRequest());
       await client.readHead();
       source.fail(new Error("broken"));
       await client.untilClosed();
-      assertEquals([signal.reason.message, server.takeErrors().length], ["broken", 1]);
+      assertEquals([hook.signal.reason.message, server.takeErrors().length], ["broken", 1]);
     });
   });
 

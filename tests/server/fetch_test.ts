@@ -3,7 +3,6 @@ import { assertEquals, assertMatch } from "@std/assert";
 import type { RequestInfo } from "../../src/server/mod.ts";
 import { httpRequest, type RequestInit, upgradeRequest } from "../support/requests.ts";
 import { TRANSPORTS } from "../support/transports.ts";
-import { eventually } from "../support/waiter.ts";
 
 /** A POST request with a body, or with the length of one. */
 function post(body: string | number, headers: RequestInit["headers"] = {}): string {
@@ -26,10 +25,9 @@ for (const { name, withServer } of TRANSPORTS) {
         return new Response();
       };
       return withServer({ fetch }, async (server) => {
-        const client = await server.request(
+        await server.fetch(
           httpRequest({ target: "/a/b?c=d", headers: { "X-Token": "abc" } }),
         );
-        await client.readResponse();
         const [request, info] = seen!;
         assertEquals(request.url, "http://example.com/a/b?c=d");
         assertEquals([request.method, request.body], ["GET", null]);
@@ -65,7 +63,7 @@ for (const { name, withServer } of TRANSPORTS) {
         },
       };
       return withServer(setup, async (server) => {
-        assertEquals((await (await server.request(httpRequest())).readResponse()).body, "mine");
+        assertEquals((await server.fetch(httpRequest())).body, "mine");
       });
     });
 
@@ -87,8 +85,7 @@ for (const { name, withServer } of TRANSPORTS) {
     for (const status of [204, 205, 304]) {
       it(`answers ${status}, which has no body`, () =>
         withServer({ fetch: () => new Response(null, { status }) }, async (server) => {
-          const client = await server.request(httpRequest());
-          const response = await client.readResponse();
+          const response = await server.fetch(httpRequest());
           assertEquals([response.status, response.body], [status, ""]);
           assertEquals(response.headers.get("content-length"), undefined);
         }));
@@ -96,7 +93,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     it("announces a length of 0 where there is no body", () =>
       withServer({ fetch: () => new Response(null) }, async (server) => {
-        const { headers } = await (await server.request(httpRequest())).readResponse();
+        const { headers } = await server.fetch(httpRequest());
         assertEquals(headers.get("content-length"), "0");
       }));
 
@@ -105,7 +102,7 @@ for (const { name, withServer } of TRANSPORTS) {
       const fetch = () => (calls++, new Response());
       return withServer({ fetch }, async (server) => {
         await server.open();
-        await (await server.request(upgradeRequest({ method: "POST" }))).readResponse();
+        await server.fetch(upgradeRequest({ method: "POST" }));
         assertEquals(calls, 0);
       });
     });
@@ -115,8 +112,7 @@ for (const { name, withServer } of TRANSPORTS) {
         let calls = 0;
         const fetch = () => (calls++, new Response());
         return withServer({ fetch }, async (server) => {
-          const client = await server.request(httpRequest({ method }));
-          assertEquals((await client.readResponse()).status, 501);
+          assertEquals((await server.fetch(httpRequest({ method }))).status, 501);
           assertEquals(calls, 0);
         });
       });
@@ -184,26 +180,27 @@ for (const { name, withServer } of TRANSPORTS) {
 
     it("may be empty", () =>
       withServer({ fetch: echoBody }, async (server) => {
-        assertEquals((await (await server.request(post(""))).readResponse()).body, "");
+        assertEquals((await server.fetch(post(""))).body, "");
         // Without a length, there is none.
         const request = httpRequest({ method: "POST" });
-        assertEquals((await (await server.request(request)).readResponse()).body, "");
+        assertEquals((await server.fetch(request)).body, "");
       }));
 
     it("keeps the request's headers and URL", () => {
       const fetch = (request: Request) =>
         new Response(`${request.url} ${request.headers.get("x-token")} ${request.method}`);
       return withServer({ fetch }, async (server) => {
-        const client = await server.request(post("hello", { "X-Token": "abc" }));
-        assertEquals((await client.readResponse()).body, "http://example.com/ abc POST");
+        assertEquals(
+          (await server.fetch(post("hello", { "X-Token": "abc" }))).body,
+          "http://example.com/ abc POST",
+        );
       });
     });
 
     it("has a limit: 413 above it, and not at or below", () =>
       withServer({ fetch: echoBody, maxRequestBodySize: 5 }, async (server) => {
         for (const [body, status] of [["1234", 200], ["12345", 200], ["123456", 413]] as const) {
-          const client = await server.request(post(body));
-          const response = await client.readResponse();
+          const response = await server.fetch(post(body));
           assertEquals(response.status, status);
           if (status === 413) assertMatch(response.body, /^.* 6 bytes, at most 5 .*\n$/);
         }
@@ -211,32 +208,24 @@ for (const { name, withServer } of TRANSPORTS) {
 
     it("is refused by its announced length, before it arrives", () =>
       withServer({ fetch: echoBody }, async (server) => {
-        const client = await server.request(post(1024 * 1024 + 1));
-        assertEquals((await client.readResponse()).status, 413);
+        assertEquals((await server.fetch(post(1024 * 1024 + 1))).status, 413);
       }));
 
     it("has no limit with Infinity, and none at all with 0", async () => {
       await withServer({ fetch: echoBody, maxRequestBodySize: Infinity }, async (server) => {
         const body = "x".repeat(1_100_000);
-        assertEquals((await (await server.request(post(body))).readResponse()).body, body);
+        assertEquals((await server.fetch(post(body))).body, body);
       });
       await withServer({ fetch: echoBody, maxRequestBodySize: 0 }, async (server) => {
-        assertEquals((await (await server.request(post("x"))).readResponse()).status, 413);
-        assertEquals((await (await server.request(post(""))).readResponse()).status, 200);
+        assertEquals((await server.fetch(post("x"))).status, 413);
+        assertEquals((await server.fetch(post(""))).status, 200);
       });
     });
 
+    // What is wrong with the lines that announce it: `strictness_test.ts`.
+    const chunked = httpRequest({ method: "POST", headers: { "Transfer-Encoding": "chunked" } });
     const REFUSED: [name: string, status: number, request: string][] = [
-      [
-        "chunked",
-        411,
-        httpRequest({ method: "POST", headers: { "Transfer-Encoding": "chunked" } }),
-      ],
-      ["chunked, with a length", 400, post("5", { "Transfer-Encoding": "chunked" })],
-      ["of two lengths", 400, post("", { "Content-Length": ["5", "6"] })],
-      ["of a negative length", 400, post("", { "Content-Length": "-5" })],
-      ["of a hexadecimal length", 400, post("", { "Content-Length": "0x5" })],
-      ["of an immense length", 400, post("", { "Content-Length": "9007199254740993" })],
+      ["chunked", 411, chunked],
       ["of a GET", 400, httpRequest({ headers: { "Content-Length": "5" } })],
       ["of a HEAD", 400, httpRequest({ method: "HEAD", headers: { "Content-Length": "5" } })],
     ];
@@ -272,7 +261,7 @@ for (const { name, withServer } of TRANSPORTS) {
       return withServer({ fetch }, async (server) => {
         const client = await server.request(post(5), "hell");
         client.socket.reset();
-        await (await server.request(httpRequest())).readResponse();
+        await server.fetch(httpRequest());
         assertEquals(calls, 1);
       });
     });
@@ -304,25 +293,6 @@ for (const { name, withServer } of TRANSPORTS) {
         assertEquals((await client.readResponse()).status, 500);
         await client.finish();
         assertEquals(server.takeErrors().length, 1);
-      });
-    });
-  });
-
-  describe(`a client that leaves the fetch hook alone over ${name}`, () => {
-    it("aborts its signal", () => {
-      let signal: AbortSignal | undefined;
-      const fetch = (_: Request, info: RequestInfo) => {
-        signal = info.signal;
-        return new Promise<Response>((_, reject) => {
-          info.signal.addEventListener("abort", () => reject(info.signal.reason));
-        });
-      };
-      return withServer({ fetch }, async (server) => {
-        const client = await server.request(httpRequest());
-        await eventually("the hook to be called", () => signal !== undefined);
-        client.socket.reset();
-        await eventually("the signal to abort", () => signal!.aborted);
-        assertEquals((signal?.reason as DOMException).name, "AbortError");
       });
     });
   });

@@ -1,23 +1,12 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { RequestInfo } from "../../src/server/mod.ts";
+import { Hook, untilAborted } from "../support/hook.ts";
 import { textFrame } from "../support/raw_client.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { withMemoryServer } from "../support/transports.ts";
 import { eventually } from "../support/waiter.ts";
 import { settle } from "../support/turn.ts";
-
-/** A hook that is called, and never returns. */
-function createHangingHook() {
-  const hook = {
-    signal: undefined as AbortSignal | undefined,
-    call: (_: Request, info: RequestInfo): Promise<never> => {
-      hook.signal = info.signal;
-      return new Promise(() => {});
-    },
-  };
-  return hook;
-}
 
 describe("the deadline of the handshake", () => {
   it("drops a client that sends nothing, without a response", () =>
@@ -56,28 +45,20 @@ describe("the deadline of the handshake", () => {
       assertEquals((await client.readResponse()).status, 408);
     }));
 
-  it("holds while the upgrade hook is awaited, and aborts its signal", () => {
-    const hook = createHangingHook();
-    return withMemoryServer({ upgrade: hook.call }, async (server) => {
-      const client = await server.request(upgradeRequest());
-      await server.clock.advance(9_999);
-      assertEquals([hook.signal?.aborted, client.receivedSize], [false, 0]);
-      await server.clock.advance(1);
-      assertEquals((await client.readResponse()).status, 408);
-      assertEquals((hook.signal?.reason as DOMException).name, "TimeoutError");
-      await client.finish();
+  for (const [name, request] of [["upgrade", upgradeRequest()], ["fetch", httpRequest()]]) {
+    it(`holds while the ${name} hook is awaited, and aborts its signal`, () => {
+      const hook = new Hook<never>();
+      return withMemoryServer({ [name]: hook.call }, async (server) => {
+        const client = await server.request(request);
+        await server.clock.advance(9_999);
+        assertEquals([hook.signal.aborted, client.receivedSize], [false, 0]);
+        await server.clock.advance(1);
+        assertEquals((await client.readResponse()).status, 408);
+        assertEquals((hook.signal.reason as DOMException).name, "TimeoutError");
+        await client.finish();
+      });
     });
-  });
-
-  it("holds while the fetch hook is awaited, and aborts its signal", () => {
-    const hook = createHangingHook();
-    return withMemoryServer({ fetch: hook.call }, async (server) => {
-      const client = await server.request(httpRequest());
-      await server.clock.advance(10_000);
-      assertEquals((await client.readResponse()).status, 408);
-      assertEquals((hook.signal?.reason as DOMException).name, "TimeoutError");
-    });
-  });
+  }
 
   it("holds while the body of a request arrives", () =>
     withMemoryServer({ fetch: () => new Response() }, async (server) => {
@@ -136,10 +117,7 @@ describe("the deadline of the handshake", () => {
   });
 
   it("does not report a hook that gives up with its signal", () => {
-    const upgrade = (_: Request, { signal }: RequestInfo) =>
-      new Promise<never>((_, reject) => {
-        signal.addEventListener("abort", () => reject(signal.reason));
-      });
+    const upgrade = (_: Request, { signal }: RequestInfo) => untilAborted(signal);
     return withMemoryServer({ upgrade }, async (server) => {
       const client = await server.request(upgradeRequest());
       await server.clock.advance(10_000);

@@ -1,19 +1,14 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import type { CloseInfo, RequestInfo } from "../../src/server/mod.ts";
+import type { CloseInfo } from "../../src/server/mod.ts";
+import { Hook } from "../support/hook.ts";
 import { textFrame, utf8 } from "../support/raw_client.ts";
-import { upgradeRequest } from "../support/requests.ts";
+import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 
 const REQUEST = utf8(upgradeRequest());
-
-/** Settles when it is told to. */
-function createGate(): { promise: Promise<object>; open: () => void } {
-  const { promise, resolve } = Promise.withResolvers<object>();
-  return { promise, open: () => resolve({}) };
-}
 
 for (const { name, withServer } of TRANSPORTS) {
   describe(`a client that leaves during the handshake over ${name}`, () => {
@@ -62,16 +57,16 @@ for (const { name, withServer } of TRANSPORTS) {
     });
 
     it("by FIN while the hook is awaited: messages before it are received", () => {
-      const gate = createGate();
+      const hook = new Hook<object>();
       const received: unknown[] = [];
       const message = (_: unknown, data: unknown) => void received.push(data);
-      return withServer({ upgrade: () => gate.promise, message }, async (server) => {
+      return withServer({ upgrade: hook.call, message }, async (server) => {
         const client = await server.request(upgradeRequest(), textFrame("a"));
         client.send(textFrame("b"));
         client.socket.end();
         await settle();
         assertEquals(client.receivedSize, 0);
-        gate.open();
+        hook.resolve({});
         assertEquals((await client.readHead()).status, 101);
         assertEquals((await client.readToEnd()).length, 0);
         await client.untilClosed();
@@ -80,39 +75,35 @@ for (const { name, withServer } of TRANSPORTS) {
     });
 
     it("by RST while the hook is awaited: no WebSocket is left when it returns", () => {
-      const gate = createGate();
-      let calls = 0, open = 0;
-      const upgrade = () => (calls++, gate.promise);
-      const setup = { upgrade, open: () => void open++, close: () => void open-- };
+      const hook = new Hook<object>();
+      let open = 0;
+      const setup = { upgrade: hook.call, open: () => void open++, close: () => void open-- };
       return withServer(setup, async (server) => {
         const client = await server.request(upgradeRequest(), textFrame("a"));
-        await eventually("the hook to be called", () => calls === 1);
+        await hook.untilCalled();
         client.socket.reset();
-        gate.open();
+        hook.resolve({});
         await server.open();
         await eventually("one connection to be left", () => server.server.connections.size === 1);
         assertEquals(open, 1);
       });
     });
 
-    it("by RST while the hook is awaited: its signal aborts", () => {
-      const gate = createGate();
-      let signal: AbortSignal | undefined;
-      const upgrade = (_: Request, info: RequestInfo) => {
-        signal = info.signal;
-        return gate.promise;
-      };
-      return withServer({ upgrade }, async (server) => {
-        const client = await server.request(upgradeRequest());
-        await eventually("the hook to be called", () => signal !== undefined);
-        client.socket.reset();
-        await eventually("the signal to abort", () => signal!.aborted);
-        assertEquals((signal!.reason as DOMException).name, "AbortError");
-        gate.open();
-        await settle();
-        assertEquals(server.server.connections.size, 0);
+    for (const [hookName, request] of [["upgrade", upgradeRequest()], ["fetch", httpRequest()]]) {
+      it(`by RST while the ${hookName} hook is awaited: its signal aborts`, () => {
+        const hook = new Hook<object>();
+        return withServer({ [hookName]: hook.call }, async (server) => {
+          const client = await server.request(request);
+          await hook.untilCalled();
+          client.socket.reset();
+          await eventually("the signal to abort", () => hook.signal.aborted);
+          assertEquals((hook.signal.reason as DOMException).name, "AbortError");
+          hook.resolve(hookName === "upgrade" ? {} : new Response());
+          await settle();
+          assertEquals(server.server.connections.size, 0);
+        });
       });
-    });
+    }
   });
 }
 

@@ -14,14 +14,15 @@ import { clientFrame, type RawClient, textFrame } from "../support/raw_client.ts
 import type { FakeClock } from "../../src/testing/fake_clock.ts";
 import { concatBytes } from "../support/reference_frames.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
-import { type MemoryHarness, type Setup, withMemoryServer } from "../support/transports.ts";
+import {
+  type MemoryHarness,
+  type Setup,
+  withConnection,
+  withMemoryServer,
+} from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
-import {
-  textOfFrameSize,
-  withConnection,
-  withStalledClient,
-} from "../connection/with_connection.ts";
+import { textOfFrameSize, withStalledClient } from "../connection/with_connection.ts";
 
 /** A limit. */
 export interface LimitRow {
@@ -46,7 +47,7 @@ export interface LimitRow {
 async function statusOf(setup: Setup<unknown>, request: string): Promise<number> {
   let status = 0;
   await withMemoryServer({ ...setup, fetch: () => new Response() }, async (server) => {
-    ({ status } = await (await server.request(request)).readResponse());
+    ({ status } = await server.fetch(request));
   });
   return status;
 }
@@ -143,8 +144,7 @@ async function areOpened(setup: Setup<unknown>, count: number): Promise<boolean>
 async function mayHold(setup: Setup<unknown>, size: number): Promise<boolean> {
   let mayHold = false;
   const limits = { sendQueueSize: Infinity };
-  await withMemoryServer({ ...setup, limits }, async (server) => {
-    const { client, conn } = await server.openPair();
+  await withConnection({ ...setup, limits }, async ({ server, client, conn }) => {
     client.socket.pause();
     while (size - conn.bufferedAmount > 2_000_000) conn.trySend("x".repeat(1_000_000));
     conn.trySend(textOfFrameSize(size - conn.bufferedAmount));

@@ -314,7 +314,7 @@ function unfinished(size: number): Uint8Array {
   return bytes;
 }
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withServer, withConnection } of TRANSPORTS) {
   describe(`a server that is short of memory over ${name}`, () => {
     it("closes those with 1013 that hold the most, and serves the others", () => {
       const memoryBudget = { size: 400 * KiB, sizePerConnection: 0 };
@@ -378,8 +378,7 @@ for (const { name, withServer } of TRANSPORTS) {
     });
 
     it("has none where there is none", () =>
-      withServer({ memoryBudget: false }, async (server) => {
-        const { client } = await server.openPair();
+      withConnection({ memoryBudget: false }, async ({ server, client }) => {
         client.send(unfinished(500 * KiB));
         await eventually("the bytes", () => server.server.stats().heldSize >= 500 * KiB);
       }));
@@ -453,8 +452,7 @@ describe("a handshake where memory is short", () => {
       },
       async (server) => {
         const fits = await server.request(upgradeRequest(), new Uint8Array(400));
-        const tooMuch = await server.request(upgradeRequest(), new Uint8Array(601));
-        assertEquals((await tooMuch.readResponse()).status, 503);
+        assertEquals((await server.fetch(upgradeRequest(), new Uint8Array(601))).status, 503);
         assertEquals(reasons.length, 1);
         assertEquals(fits.unreadSize, 0);
         assertEquals(server.server.stats().heldSize, 400);

@@ -40,18 +40,14 @@ describe("a process that serves", () => {
     withProcess("connection", async (child) => {
       const client = await open(child);
       await child.untilPrinted(/alive/);
-      client.sendClose(1000);
-      await client.readClose();
-      await client.finish();
+      await client.close();
       assertEquals(await child.untilEnded(), 0);
     }));
 
   it("ends by itself after shutdown(): no timer and no socket is left", () =>
     withProcess("shutdown", async (child) => {
       const client = await open(child);
-      assertEquals(await client.readClose(), [1001, ""]);
-      client.sendClose(1001);
-      await client.finish();
+      await client.answerClose(1001);
       await child.untilPrinted(/finished/);
       assertEquals(await child.untilEnded(), 0);
     }));

@@ -49,9 +49,7 @@ for (const { name, withServer } of TRANSPORTS) {
         const first = server.server.shutdown();
         const second = server.server.shutdown({ closeCode: 3000 });
         assert(first === second && first === server.server.finished);
-        assertEquals(await client.readClose(), [1001, ""]);
-        client.sendClose(1001);
-        await client.finish();
+        await client.answerClose(1001);
       }));
 
     it("is done at once where nobody is connected", () =>
@@ -69,7 +67,7 @@ for (const { name, withServer } of TRANSPORTS) {
         const client = await server.open();
         void server.server.shutdown({ keepListening: true });
         for (const request of [upgradeRequest(), httpRequest()]) {
-          const { status, body } = await (await server.request(request)).readResponse();
+          const { status, body } = await server.fetch(request);
           assertEquals([status, body], [503, "The server is shutting down\n"]);
         }
         assertEquals(calls, 0);
@@ -184,9 +182,7 @@ for (const { name, withServer } of TRANSPORTS) {
       return withServer({ signal: controller.signal }, async (server) => {
         const client = await server.open();
         controller.abort();
-        assertEquals(await client.readClose(), [1001, ""]);
-        client.sendClose(1001);
-        await client.finish();
+        await client.answerClose(1001);
         await watch(server.server.finished).untilSettled();
       });
     });
@@ -258,9 +254,7 @@ describe("shutdown() in memory", () => {
       const client = await server.open();
       const done = watch(server.server.shutdown());
       const idle = await server.connect();
-      client.sendClose(1001);
-      await client.readClose();
-      await client.finish();
+      await client.close(1001);
       assertEquals(done.state, "pending");
       await server.clock.advance(5_000);
       assertEquals([idle.isClosed, done.state], [true, "resolved"]);
@@ -425,8 +419,7 @@ describe("a shutdown that is spread", () => {
       for (let i = 0; i < 20; i++) clients.push(await server.open());
       const options = { spreadMs: 10_000, timeoutMs: 3000, keepListening: true };
       const done = watch(server.server.shutdown({ closeCode: 1012, ...options }));
-      const late = await server.request(upgradeRequest());
-      assertEquals((await late.readResponse()).status, 503);
+      assertEquals((await server.fetch(upgradeRequest())).status, 503);
       await server.clock.advance(10_000);
       for (const client of clients) assertEquals(await client.readClose(), [1012, ""]);
       for (const client of clients.slice(1)) {

@@ -3,15 +3,14 @@ import { assert, assertEquals } from "@std/assert";
 import type { ConnectionHost } from "../../src/server/connection_host.ts";
 import type { Connection, ServerEvent } from "../../src/server/mod.ts";
 import { upgradeRequest } from "../support/requests.ts";
-import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { TRANSPORTS, withConnection, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withServer, withConnection } of TRANSPORTS) {
   describe(`conn.stats() over ${name}`, () => {
     it("counts bytes and messages", () =>
-      withServer({ message: (conn, data) => conn.send(data) }, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({ message: (conn, data) => conn.send(data) }, async ({ client, conn }) => {
         const before = conn.stats();
         assertEquals([before.bytesReceived, before.messagesReceived], [0, 0]);
         client.sendText("Hello");
@@ -27,8 +26,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("counts streams as messages, and what waits", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.sendText("one");
         client.sendText("two");
         await eventually("both", () => conn.stats().receiveQueueLength === 2);
@@ -41,8 +39,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("tells the round-trip time of the last ping", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         assertEquals(conn.stats().roundTripTimeMs, undefined);
         const ping = conn.ping();
         client.sendPong(await client.readPing());
@@ -65,14 +62,10 @@ for (const { name, withServer } of TRANSPORTS) {
         running = server.server;
         const { client } = await server.openPair();
         const other = await server.openPair();
-        client.sendClose(1000);
-        await client.readClose();
-        await client.finish();
+        await client.close();
         await eventually("the callback", () => seen.length > 0);
         assertEquals(seen, [[false, 1, 1]]);
-        other.client.sendClose(1000);
-        await other.client.readClose();
-        await other.client.finish();
+        await other.client.close(1000);
       });
     });
 
@@ -90,9 +83,7 @@ for (const { name, withServer } of TRANSPORTS) {
           assertEquals((await malformed.readResponse()).status, 400);
           await malformed.finish();
           first.client.sendText("Hello");
-          first.client.sendClose(1000);
-          assertEquals(await first.client.readClose(), [1000, ""]);
-          await first.client.finish();
+          await first.client.close(1000);
           await first.conn.closed;
           second.client.socket.reset();
           await second.conn.closed;
@@ -148,13 +139,10 @@ describe("onEvent", () => {
     const onEvent = () => {
       throw error;
     };
-    return withMemoryServer(
+    return withConnection(
       { onEvent },
-      async (server) => {
-        const { client, conn } = await server.openPair();
-        client.sendClose(1000);
-        assertEquals(await client.readClose(), [1000, ""]);
-        await client.finish();
+      async ({ server, client, conn }) => {
+        await client.close();
         await conn.closed;
         assertEquals(server.takeErrors(), [error, error]);
         assertEquals(server.server.stats().closed, { 1000: 1 });

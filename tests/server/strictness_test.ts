@@ -310,8 +310,7 @@ describe("values of the program that would split a response", () => {
         throw new HandshakeError(403, `No${split}`);
       };
       await withServer({ upgrade }, async (server) => {
-        const client = await server.request(upgradeRequest());
-        const { status, headers, body } = await client.readResponse();
+        const { status, headers, body } = await server.fetch(upgradeRequest());
         assertEquals([status, headers.has("x-split")], [403, false]);
         assertMatch(body, /^No [ -~]+\n$/);
       });

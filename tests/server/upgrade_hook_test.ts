@@ -102,8 +102,7 @@ for (const { name, withServer } of TRANSPORTS) {
         throw new HandshakeError(429, "Too many", [["Retry-After", "5"]]);
       };
       return withServer({ upgrade }, async (server) => {
-        const { status, headers, body } = await (await server.request(upgradeRequest()))
-          .readResponse();
+        const { status, headers, body } = await server.fetch(upgradeRequest());
         assertEquals([status, headers.get("retry-after"), body], [429, "5", "Too many\n"]);
       });
     });

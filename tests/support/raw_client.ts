@@ -1,6 +1,6 @@
 /**
  * The client of the tests: raw bytes over a {@linkcode RawSocket}, taken apart by the reference
- * decoder. It shares no code with `src/`.
+ * decoder. It can play a server too. It shares no code with `src/`.
  *
  * @module
  */
@@ -16,6 +16,7 @@ import {
   type ReferenceFrame,
   type ReferenceFrameInit,
 } from "./reference_frames.ts";
+import { type RequestInit, upgradeRequest } from "./requests.ts";
 import { Waiter } from "./waiter.ts";
 
 /** The head of a response. */
@@ -32,25 +33,31 @@ export interface RawResponse extends ResponseHead {
   body: string;
 }
 
+/** What the reference says of a frame with RSV1. */
+const RSV1_FAULT = "RSV bits set (4)";
 const MASKING_KEY = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
 
-/** A client that sends and reads bytes. */
+/** A client that sends and reads bytes, or a server. */
 export class RawClient<Socket extends RawSocket = RawSocket> implements RawSocketHandler {
   readonly socket: Socket;
+  /** Whether frames with RSV1 may come: compression was agreed upon. */
+  allowsRsv1 = false;
+  readonly #role: "client" | "server";
   readonly #waiter: Waiter = new Waiter();
   #chunks: Uint8Array[] = [];
   #size = 0;
   /** How many bytes came in all. */
   receivedSize = 0;
-  /** Whether the server sent FIN. */
+  /** Whether the other side sent FIN. */
   hasEnded = false;
   /** Whether the connection is gone. */
   isClosed = false;
   /** Why the connection is gone; undefined where it ended in order. */
   error: unknown;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, role: "client" | "server" = "client") {
     this.socket = socket;
+    this.#role = role;
     socket.handler = this;
   }
 
@@ -129,15 +136,29 @@ export class RawClient<Socket extends RawSocket = RawSocket> implements RawSocke
 
   // ---- HTTP ----
 
+  /** Sends a request for a WebSocket, and reads the head of the response. */
+  requestUpgrade(init?: RequestInit): Promise<ResponseHead> {
+    this.send(upgradeRequest(init));
+    return this.readHead();
+  }
+
   /** Reads the head of a response. */
   async readHead(): Promise<ResponseHead> {
+    const { line, headers } = parseHead(await this.readHeadText());
+    const match = /^HTTP\/1\.1 (\d{3}) (.*)$/.exec(line);
+    assert(match !== null, `status line "${line}"`);
+    return { status: Number(match[1]), statusText: match[2], headers };
+  }
+
+  /** Reads a head, with the empty line that ends it, as Latin-1. */
+  async readHeadText(): Promise<string> {
     let end = -1;
-    await this.until("the head of a response", () => {
+    await this.until("a head", () => {
       end = asLatin1(this.#peek()).indexOf("\r\n\r\n");
       return end !== -1 || this.#isOver;
     });
-    assert(end !== -1, `no response, but "${asLatin1(this.#peek())}" and the end`);
-    return parseHead(asLatin1(this.#take(end + 4)));
+    assert(end !== -1, `no head, but "${asLatin1(this.#peek())}" and the end`);
+    return asLatin1(this.#take(end + 4));
   }
 
   /** Reads a response that is followed by the end, and checks how it is framed. */
@@ -153,13 +174,13 @@ export class RawClient<Socket extends RawSocket = RawSocket> implements RawSocke
 
   // ---- Frames ----
 
-  /** Sends a frame, masked unless it says otherwise. */
+  /** Sends a frame; that of a client is masked, unless it says otherwise. */
   sendFrame(init: ReferenceFrameInit): void {
-    this.send(clientFrame(init));
+    this.send(this.#role === "client" ? clientFrame(init) : encodeReferenceFrame(init));
   }
 
   sendText(text: string): void {
-    this.send(textFrame(text));
+    this.sendFrame({ opcode: REFERENCE_OPCODES.text, payload: utf8(text) });
   }
 
   sendBinary(payload: Uint8Array): void {
@@ -176,10 +197,25 @@ export class RawClient<Socket extends RawSocket = RawSocket> implements RawSocke
 
   /** Sends a Close frame, without a status where there is no code. */
   sendClose(code?: number, reason = ""): void {
-    this.send(closeFrame(code, reason));
+    const payload = closePayload(code, reason);
+    this.sendFrame({ opcode: REFERENCE_OPCODES.close, payload });
   }
 
-  /** Reads a frame, and checks that a server may send it. */
+  /** Closes: sends a Close frame, reads the answer, which has the same code, and ends. */
+  async close(code: number | undefined = 1000): Promise<void> {
+    this.sendClose(code);
+    assertEquals(await this.readClose(), [code, ""]);
+    await this.finish();
+  }
+
+  /** Reads the Close frame that the server begins with, answers it, and ends. */
+  async answerClose(code: number, reason = ""): Promise<void> {
+    assertEquals(await this.readClose(), [code, reason]);
+    this.sendClose(code);
+    await this.finish();
+  }
+
+  /** Reads a frame, and checks that the other side may send it. */
   async readFrame(): Promise<ReferenceFrame> {
     let found: ReturnType<typeof decodeReferenceFrame>;
     await this.until("a frame", () => {
@@ -188,7 +224,8 @@ export class RawClient<Socket extends RawSocket = RawSocket> implements RawSocke
     });
     assert(found !== undefined, `no frame, but ${this.#size} bytes and the end`);
     this.#take(found.end);
-    assertEquals(frameFaults(found, "server"), []);
+    const faults = frameFaults(found, this.#role === "client" ? "server" : "client");
+    assertEquals(this.allowsRsv1 ? faults.filter((fault) => fault !== RSV1_FAULT) : faults, []);
     return found.frame;
   }
 
@@ -260,9 +297,13 @@ export function textFrame(text: string): Uint8Array {
 
 /** Encodes a Close frame of a client, without a status where there is no code. */
 export function closeFrame(code?: number, reason = ""): Uint8Array {
+  return clientFrame({ opcode: REFERENCE_OPCODES.close, payload: closePayload(code, reason) });
+}
+
+/** The payload of a Close frame. */
+function closePayload(code: number | undefined, reason: string): Uint8Array {
   const status = code === undefined ? [] : [code >>> 8, code & 0xff];
-  const payload = concatBytes([Uint8Array.from(status), utf8(reason)]);
-  return clientFrame({ opcode: REFERENCE_OPCODES.close, payload });
+  return concatBytes([Uint8Array.from(status), utf8(reason)]);
 }
 
 /** The bytes of a text. */
@@ -275,7 +316,8 @@ export function decodeUtf8(bytes: Uint8Array): string {
   return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 }
 
-function latin1(text: string): Uint8Array {
+/** The bytes of a text of characters up to U+00FF. */
+export function latin1(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
@@ -285,18 +327,17 @@ function asLatin1(bytes: Uint8Array): string {
   return text;
 }
 
-function parseHead(text: string): ResponseHead {
-  const [statusLine, ...lines] = text.slice(0, -4).split("\r\n");
-  const match = /^HTTP\/1\.1 (\d{3}) (.*)$/.exec(statusLine);
-  assert(match !== null, `status line "${statusLine}"`);
+/** Takes a head apart: its first line, and its fields by name in lower case, repeated ones joined. */
+export function parseHead(text: string): { line: string; headers: Map<string, string> } {
+  const [line, ...lines] = text.slice(0, -4).split("\r\n");
   const headers = new Map<string, string>();
-  for (const line of lines) {
-    const [, name, value] = /^([!#-'*+.^_`|~\w-]+): (.*)$/.exec(line) ?? [];
-    assert(name !== undefined, `header line "${line}"`);
+  for (const field of lines) {
+    const [, name, value] = /^([!#-'*+.^_`|~\w-]+): (.*)$/.exec(field) ?? [];
+    assert(name !== undefined, `header line "${field}"`);
     const before = headers.get(name.toLowerCase());
     headers.set(name.toLowerCase(), before === undefined ? value : `${before}, ${value}`);
   }
-  return { status: Number(match[1]), statusText: match[2], headers };
+  return { line, headers };
 }
 
 function describeFrame({ opcode, fin, payload }: ReferenceFrame): string {

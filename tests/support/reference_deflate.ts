@@ -152,82 +152,19 @@ export function storedBlocks(bytes: Uint8Array): Uint8Array {
 }
 
 // The codes of RFC 1951, section 3.2.5: the first length or distance of each, and its extra bits.
-const LENGTHS: Code[] = codes(3, [
-  0,
-  0,
-  0,
-  0,
-  0,
-  0,
-  0,
-  0,
-  1,
-  1,
-  1,
-  1,
-  2,
-  2,
-  2,
-  2,
-  3,
-  3,
-  3,
-  3,
-  4,
-  4,
-  4,
-  4,
-  5,
-  5,
-  5,
-  5,
-]);
+const LENGTHS: Code[] = codes(3, 28, (i) => i < 8 ? 0 : Math.floor(i / 4) - 1);
 LENGTHS.push({ first: 258, extraBits: 0 });
-const DISTANCES: Code[] = codes(
-  1,
-  [
-    0,
-    0,
-    0,
-    0,
-    1,
-    1,
-    2,
-    2,
-    3,
-    3,
-    4,
-    4,
-    5,
-    5,
-    6,
-    6,
-    7,
-    7,
-    8,
-    8,
-    9,
-    9,
-    10,
-    10,
-    11,
-    11,
-    12,
-    12,
-    13,
-    13,
-  ],
-);
+const DISTANCES: Code[] = codes(1, 30, (i) => i < 4 ? 0 : Math.floor(i / 2) - 1);
 
 interface Code {
   first: number;
   extraBits: number;
 }
 
-function codes(first: number, extraBits: number[]): Code[] {
-  return extraBits.map((bits) => {
-    const code = { first, extraBits: bits };
-    first += 2 ** bits;
+function codes(first: number, count: number, bitsOf: (index: number) => number): Code[] {
+  return Array.from({ length: count }, (_, i) => {
+    const code = { first, extraBits: bitsOf(i) };
+    first += 2 ** code.extraBits;
     return code;
   });
 }

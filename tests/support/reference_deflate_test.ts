@@ -1,6 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
 import { constants, inflateRawSync } from "node:zlib";
+import { Random, toHex, utf8 } from "../codec/support.ts";
 import {
   deflateAlone,
   deflatePlainly,
@@ -11,30 +12,22 @@ import {
 } from "./reference_deflate.ts";
 import { concatBytes } from "./reference_frames.ts";
 
-const hello = new TextEncoder().encode("Hello");
-const hex = (bytes: Uint8Array) =>
-  [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+const hello = utf8("Hello");
 
 /** Bytes without repetition, all the same in every run. */
-function randomBytes(size: number, seed = 1): Uint8Array {
-  let state = seed;
-  return Uint8Array.from({ length: size }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state >>> 24;
-  });
-}
+const randomBytes = (size: number) => new Random(1).bytes(size);
 
 describe("reference deflate", () => {
   it("gives the examples of RFC 7692, section 7.2.3", async () => {
     const keeping = new ReferenceDeflater(15, true);
-    assertEquals(hex(await keeping.deflate(hello)), "f2 48 cd c9 c9 07 00");
-    assertEquals(hex(await keeping.deflate(hello)), "f2 00 11 00 00");
+    assertEquals(toHex(await keeping.deflate(hello)), "f2 48 cd c9 c9 07 00");
+    assertEquals(toHex(await keeping.deflate(hello)), "f2 00 11 00 00");
     keeping.close();
     const dropping = new ReferenceDeflater(15, false);
     for (let i = 0; i < 2; i++) {
-      assertEquals(hex(await dropping.deflate(hello)), "f2 48 cd c9 c9 07 00");
+      assertEquals(toHex(await dropping.deflate(hello)), "f2 48 cd c9 c9 07 00");
     }
-    assertEquals(hex(deflateAlone(hello, 15, { level: 0 })), "00 05 00 fa ff 48 65 6c 6c 6f 00");
+    assertEquals(toHex(deflateAlone(hello, 15, { level: 0 })), "00 05 00 fa ff 48 65 6c 6c 6f 00");
   });
 
   for (const windowBits of [8, 9, 12, 15]) {
@@ -54,21 +47,10 @@ describe("reference deflate", () => {
   it("writes blocks symbol by symbol", () => {
     const block = new FixedBlock();
     for (const byte of [0, 143, 144, 255]) block.literal(byte);
-    for (
-      const [length, distance] of [[3, 1], [4, 2], [10, 3], [11, 4], [114, 5], [115, 24], [
-        257,
-        200,
-      ], [258, 400]]
-    ) {
-      block.match(length, distance);
-    }
     const expected = [0, 143, 144, 255];
-    for (
-      const [length, distance] of [[3, 1], [4, 2], [10, 3], [11, 4], [114, 5], [115, 24], [
-        257,
-        200,
-      ], [258, 400]]
-    ) {
+    const matches = [[3, 1], [4, 2], [10, 3], [11, 4], [114, 5], [115, 24], [257, 200], [258, 400]];
+    for (const [length, distance] of matches) {
+      block.match(length, distance);
       for (let i = 0; i < length; i++) expected.push(expected[expected.length - distance]);
     }
     assertEquals([...new ReferenceInflater(15, false).inflate(block.end())], expected);

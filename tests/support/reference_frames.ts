@@ -172,24 +172,11 @@ export function closePayloadFaults(payload: Uint8Array): string[] {
 }
 
 // RFC 6455, section 7.4, and the IANA registry "WebSocket Close Code Number Registry".
-const REGISTERED_CLOSE_CODES = [
-  1000,
-  1001,
-  1002,
-  1003,
-  1007,
-  1008,
-  1009,
-  1010,
-  1011,
-  1012,
-  1013,
-  1014,
-];
+const CLOSE_CODES = [[1000, 1003], [1007, 1014], [3000, 4999]];
 
 /** Tells whether a Close frame may carry the code. */
 export function isReferenceCloseCode(code: number): boolean {
-  return REGISTERED_CLOSE_CODES.includes(code) || (code >= 3000 && code <= 4999);
+  return CLOSE_CODES.some(([first, last]) => code >= first && code <= last);
 }
 
 /** Tells whether the bytes are UTF-8, as the platform's own decoder sees it. */

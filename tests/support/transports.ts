@@ -20,7 +20,7 @@ import { FakeClock } from "../../src/testing/fake_clock.ts";
 import type { MemoryChannel, MemorySocket } from "./memory_channel.ts";
 import { MemoryNetwork } from "./memory_network.ts";
 import { NetSocket } from "./net_socket.ts";
-import { RawClient } from "./raw_client.ts";
+import { RawClient, type RawResponse } from "./raw_client.ts";
 import type { RawSocket } from "./raw_socket.ts";
 import { ACCEPT, type RequestInit, upgradeRequest } from "./requests.ts";
 import { settle } from "./turn.ts";
@@ -63,6 +63,11 @@ export abstract class Harness<
     const client = await this.connect();
     client.send(...parts);
     return client;
+  }
+
+  /** Sends a request, and reads the response, which the end follows. */
+  async fetch(...parts: (string | Uint8Array)[]): Promise<RawResponse> {
+    return await (await this.request(...parts)).readResponse();
   }
 
   /** Opens a WebSocket. */
@@ -141,6 +146,25 @@ export class MemoryHarness<Data> extends Harness<Data, MemorySocket, WebSocketSe
   }
 }
 
+/** An open connection, from both sides. */
+export interface Ends<
+  Data = unknown,
+  Running = Harness<Data>,
+  Socket extends RawSocket = RawSocket,
+> {
+  server: Running;
+  conn: Connection<Data>;
+  client: RawClient<Socket>;
+}
+
+/** An open connection in memory, seen from everywhere. */
+export interface MemoryEnds<Data = unknown> extends Ends<Data, MemoryHarness<Data>, MemorySocket> {
+  channel: MemoryChannel;
+  clock: FakeClock;
+  /** The sizes of the writes since the opening handshake, in bytes. */
+  writes(): number[];
+}
+
 class NetHarness<Data> extends Harness<Data, NetSocket> {
   protected override connectSocket(): Promise<NetSocket> {
     const { addr } = this.server;
@@ -167,6 +191,20 @@ export async function withMemoryServer<Data = unknown>(
   await run<Data, MemoryHarness<Data>>(harness, body);
 }
 
+/** Runs a server in memory with one connection for as long as `body` takes. */
+export function withConnection<Data = unknown>(
+  setup: Setup<Data>,
+  body: (ends: MemoryEnds<Data>) => Promise<void>,
+): Promise<void> {
+  return withMemoryServer(setup, async (server) => {
+    const { client, conn } = await server.openPair();
+    const channel = server.channelOf(client);
+    const before = channel.writes.length;
+    const writes = () => channel.writes.slice(before);
+    await body({ server, conn, client, channel, clock: server.clock, writes });
+  });
+}
+
 /** Runs a server on a real port for as long as `body` takes. */
 async function withNetServer<Data = unknown>(
   setup: Setup<Data>,
@@ -178,6 +216,16 @@ async function withNetServer<Data = unknown>(
   await run<Data, Harness<Data>>(new NetHarness<Data>(server, errors), body);
 }
 
+/** Runs a server on a real port with one connection for as long as `body` takes. */
+function withNetConnection<Data = unknown>(
+  setup: Setup<Data>,
+  body: (ends: Ends<Data>) => Promise<void>,
+): Promise<void> {
+  return withNetServer(setup, async (server) => {
+    await body({ server, ...await server.openPair() });
+  });
+}
+
 /** A way to run servers. */
 export interface Transport {
   name: string;
@@ -185,12 +233,16 @@ export interface Transport {
     setup: Setup<Data>,
     body: (harness: Harness<Data>) => Promise<void>,
   ): Promise<void>;
+  withConnection<Data = unknown>(
+    setup: Setup<Data>,
+    body: (ends: Ends<Data>) => Promise<void>,
+  ): Promise<void>;
 }
 
 /** Both ways to run servers. */
 export const TRANSPORTS: readonly Transport[] = [
-  { name: "memory", withServer: withMemoryServer },
-  { name: "sockets", withServer: withNetServer },
+  { name: "memory", withServer: withMemoryServer, withConnection },
+  { name: "sockets", withServer: withNetServer, withConnection: withNetConnection },
 ];
 
 /** Takes a setup apart; what is reported to `onError` goes to `errors` too. */

@@ -7,9 +7,12 @@ export class Watched<T> {
   value: T | undefined;
   /** What it rejected with. */
   reason: unknown;
+  /** The promise itself. */
+  readonly promise: Promise<T>;
   readonly #waiter: Waiter = new Waiter();
 
   constructor(promise: PromiseLike<T>) {
+    this.promise = Promise.resolve(promise);
     promise.then((value) => {
       this.state = "resolved";
       this.value = value;

@@ -8,9 +8,10 @@ import {
   toRequest,
   validateUpgrade,
 } from "../../src/handshake/mod.ts";
+import { singly } from "../codec/support.ts";
 import { FRAMING_LINES } from "../support/framing_lines.ts";
+import { latin1 } from "../support/raw_client.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
-import { latin1, singly } from "./support.ts";
 
 /** What becomes of a request: 101, 200 for plain HTTP, 0 where it is not whole, or why it is refused. */
 function judge(text: string, pieces: Iterable<Uint8Array> = [latin1(text)]): number {

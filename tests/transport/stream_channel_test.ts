@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "node:test";
 import { StreamChannel } from "../../src/transport/stream_channel.ts";
-import { patternBytes } from "./pattern.ts";
-import { Recorder } from "./recorder.ts";
+import { patternBytes } from "../runtimes/pattern.ts";
+import { Recorder } from "../runtimes/recorder.ts";
 
 /** Lets everything happen that is ready to. */
 async function settle(): Promise<void> {

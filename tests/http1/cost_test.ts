@@ -10,7 +10,10 @@ import {
   validateUpgrade,
 } from "../../src/handshake/mod.ts";
 import { upgradeRequest } from "../support/requests.ts";
-import { assertRefused, latin1, sampleHead } from "./support.ts";
+import { latin1 } from "../support/raw_client.ts";
+import { assertRefused, sampleHead } from "./support.ts";
+
+const PLAIN = { secure: false };
 
 /** Bytes that count how often one of them is looked at. */
 class CountedBytes {
@@ -124,7 +127,7 @@ const VALUES: [
   [
     "subprotocols",
     (count) => numbered(count, ","),
-    (value) => validateUpgrade(sampleHead({ "Sec-WebSocket-Protocol": value }), { secure: false }),
+    (value) => validateUpgrade(sampleHead({ "Sec-WebSocket-Protocol": value }), PLAIN),
   ],
   [
     "subprotocols in fields",
@@ -136,7 +139,7 @@ const VALUES: [
   ],
   ["slashes in Upgrade", (count) => `websocket${"/".repeat(count)}`, (value) =>
     assertRefused(
-      () => validateUpgrade(sampleHead({ Upgrade: [value, "websocket"] }), { secure: false }),
+      () => validateUpgrade(sampleHead({ Upgrade: [value, "websocket"] }), PLAIN),
       400,
     )],
   ["fields", (count) => numbered(count, ","), (value) => {
@@ -176,13 +179,13 @@ describe("a value that is long", () => {
       const host = `xn--${"a".repeat(8000)}`;
       for (const fields of [{ Host: host }, { Origin: `http://${host}` }]) {
         try {
-          validateUpgrade(sampleHead(fields), { secure: false });
+          validateUpgrade(sampleHead(fields), PLAIN);
         } catch {
           // It is refused, one way or another.
         }
       }
       const short = sampleHead({ Host: "xn--bcher-kva.example", Origin: undefined });
-      validateUpgrade(short, { secure: false });
+      validateUpgrade(short, PLAIN);
     } finally {
       globalThis.URL = URL;
     }
@@ -199,9 +202,9 @@ describe("a request of 100 fields", () => {
     assertEquals(head.fields.length, 100);
     const steps = countSteps(() => {
       isUpgrade(head);
-      validateUpgrade(head, { secure: false });
+      validateUpgrade(head, PLAIN);
     });
     assert(steps < 25 * 100, `${steps} steps`);
-    assert(toRequest(head, { secure: false }).headers.get("x-94") === "y");
+    assert(toRequest(head, PLAIN).headers.get("x-94") === "y");
   });
 });

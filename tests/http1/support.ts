@@ -5,24 +5,7 @@ import {
   type RequestHeadLimits,
   RequestHeadParser,
 } from "../../src/handshake/mod.ts";
-
-/** A repeatable source of numbers from 0 to 1 (mulberry32). */
-export function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** The bytes of a text of characters up to U+00FF. */
-export function latin1(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
+import { latin1 } from "../support/raw_client.ts";
 
 /** The head of RFC 6455, section 1.2, as [name, value] pairs. */
 export const SAMPLE_FIELDS: ReadonlyArray<readonly [string, string]> = [
@@ -83,20 +66,6 @@ export function parsePieces(
   if (parser.head === undefined) return "incomplete";
   const { method, target, fields } = parser.head;
   return { consumed, method, target, fields };
-}
-
-/** One byte a piece. */
-export function* singly(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let i = 0; i < bytes.length; i++) yield bytes.subarray(i, i + 1);
-}
-
-/** Cut at random, with empty pieces in between. */
-export function* cutRandomly(bytes: Uint8Array, random: () => number): Generator<Uint8Array> {
-  for (let i = 0; i < bytes.length;) {
-    const size = Math.floor(random() ** 2 * 40);
-    yield bytes.subarray(i, i + size);
-    i += size;
-  }
 }
 
 /** Asserts that `fn` throws a `HandshakeError` with the status, and returns it. */
