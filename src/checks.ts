@@ -1,19 +1,28 @@
 import { isAbortSignal, isPlainObject } from "./values.ts";
 
 /**
- * Every name that an object of options may have. The types hold it to be complete. An option that holds options
- * itself may have their names instead of `true`, so that who writes one of them outside is told where it belongs.
+ * The names of all options of `T`; the type makes the list complete. An option that is an object of options
+ * may list their names instead of `true`, so that the error for one given outside it says where it belongs.
  */
 export type Names<T> = { readonly [Name in keyof T & string]-?: true | readonly string[] };
 
 /** Some of the properties of `T`. One that is `undefined` counts as left out. */
 export type Optional<T> = { [K in keyof T]?: T[K] | undefined };
 
+/** Creates the error for an option of the wrong type: says what is allowed, and shows the value. */
+export function invalidType(name: string, expected: string, value: unknown): TypeError {
+  return new TypeError(describeInvalid(name, expected, value));
+}
+
+function describeInvalid(name: string, expected: string, value: unknown): string {
+  return `${name} must be ${expected}, got ${show(value)}`;
+}
+
 /**
- * Checks the options of a call: that they are an object, and none of them is unknown.
+ * Checks the options of a call.
  *
  * @param name The call's name.
- * @throws {TypeError} Where they are something else, or one is unknown.
+ * @throws {TypeError} If they are no object, or one is unknown.
  */
 export function checkOptions<T extends object>(
   name: string,
@@ -24,127 +33,89 @@ export function checkOptions<T extends object>(
 }
 
 /**
- * Checks an option that holds options itself.
+ * Checks an option that is an object of options.
  *
- * @param name The option's name.
- * @param what What it is, for the message.
- * @param instead What it may be instead, for the message, such as `"true or false"`.
- * @throws {TypeError} Where it is no object, or a name in it is unknown.
+ * @param what How the error names the object. Default: `name`.
+ * @param alternative What else is allowed, such as `"a boolean"`, for the error.
+ * @throws {TypeError} If it is no object, or a name in it is unknown.
  */
 export function checkNames(
   name: string,
   options: object,
   known: Readonly<Record<string, unknown>>,
   what: string = name,
-  instead?: string,
+  alternative?: string,
 ): void {
-  if (!isPlainObject(options) && !isInstance(options)) {
-    const names = Object.keys(known).join(", ");
-    const others = instead === undefined ? "" : `, or ${instead}`;
-    throw new TypeError(
-      `Cannot use ${show(options)} as ${what}: it is an object { ${names} }${others}`,
-    );
+  const names = Object.keys(known);
+  if (!isPlainObject(options) && !isClassInstance(options)) {
+    const object = `an object { ${names.join(", ")} }`;
+    const expected = alternative === undefined ? object : `${alternative} or ${object}`;
+    throw invalidType(what, expected, options);
   }
   for (const key of Object.keys(options)) {
     if (Object.hasOwn(known, key)) continue;
-    const names = Object.keys(known);
-    const near = placeOf(key, known) ?? nearest(key, names);
+    const near = pathOf(key, known) ?? nearest(key, names);
     const hint = near === undefined ? "" : `did you mean ${near}? `;
-    throw new TypeError(
-      `Cannot use the option ${name}.${key}: ${hint}${name} has ${names.join(", ")}`,
-    );
+    throw new TypeError(`Unknown option ${name}.${key}: ${hint}${name} has ${names.join(", ")}`);
   }
 }
 
-/**
- * Checks a function that may be left out.
- *
- * @throws {TypeError} Where it is something else.
- */
+/** Throws a `TypeError` unless an option is a function or left out. */
 export function checkFunction(name: string, value: unknown): void {
   if (value === undefined || typeof value === "function") return;
-  throw new TypeError(`Cannot use ${show(value)} as ${name}: it is a function`);
+  throw invalidType(name, "a function", value);
 }
 
-/**
- * Checks a signal that may be left out.
- *
- * @throws {TypeError} Where it is something else.
- */
+/** Throws a `TypeError` unless the option `signal` is an `AbortSignal` or left out. */
 export function checkSignal(signal: unknown): void {
   if (signal === undefined || isAbortSignal(signal)) return;
-  throw new TypeError(`Cannot use ${show(signal)} as signal: it is an AbortSignal`);
+  throw invalidType("signal", "an AbortSignal", signal);
 }
 
-/**
- * Checks an option that is a boolean, or left out.
- *
- * @throws {TypeError} Where it is something else.
- */
+/** Throws a `TypeError` unless an option is a boolean or left out. */
 export function checkBoolean(name: string, value: unknown): void {
   if (value === undefined || typeof value === "boolean") return;
-  throw new TypeError(`Cannot use ${show(value)} as ${name}: it is true or false`);
+  throw invalidType(name, "a boolean", value);
 }
 
-/**
- * Checks an option that is a string, or left out.
- *
- * @throws {TypeError} Where it is something else.
- */
+/** Throws a `TypeError` unless an option is a string or left out. */
 export function checkString(name: string, value: unknown): void {
   if (value === undefined || typeof value === "string") return;
-  throw new TypeError(`Cannot use ${show(value)} as ${name}: it is a string`);
+  throw invalidType(name, "a string", value);
 }
 
-/**
- * Checks an option that is a list, or left out.
- *
- * @throws {TypeError} Where it is something else.
- */
+/** Throws a `TypeError` unless an option is an array or left out. */
 export function checkList(name: string, value: unknown): void {
   if (value === undefined || Array.isArray(value)) return;
-  throw new TypeError(`Cannot use ${show(value)} as ${name}: it is an array`);
+  throw invalidType(name, "an array", value);
 }
 
-/**
- * Checks an option that is the path of a socket, or left out.
- *
- * @throws {TypeError} Where it is something else.
- */
+/** Throws a `TypeError` unless the option `path` can be the path of a socket, or is left out. */
 export function checkPath(path: unknown): void {
   if (path === undefined || (typeof path === "string" && path !== "" && !path.includes("\0"))) {
     return;
   }
-  throw new TypeError(`Cannot use ${show(path)} as path: it is a file name`);
+  throw invalidType("path", "a non-empty file name without NUL", path);
 }
 
-/**
- * Checks an option that is one of some strings.
- *
- * @throws {TypeError} Where it is something else.
- */
+/** Throws a `TypeError` unless an option is one of `choices`. */
 export function checkOneOf(name: string, value: unknown, choices: readonly string[]): void {
   if (choices.includes(value as string)) return;
   const names = choices.map((choice) => `"${choice}"`);
   const last = names.pop();
-  throw new TypeError(`Cannot use ${show(value)} as ${name}: it is ${names.join(", ")} or ${last}`);
+  throw invalidType(name, `${names.join(", ")} or ${last}`, value);
 }
 
-/**
- * Checks an option that is handed on as it is: an object, or left out.
- *
- * @throws {TypeError} Where it is something else.
- */
+/** Throws a `TypeError` unless an option is an object, of any class, or left out. */
 export function checkObject(name: string, value: unknown): void {
   if (value === undefined || (typeof value === "object" && value !== null)) return;
-  throw new TypeError(`Cannot use ${show(value)} as ${name}: it is an object`);
+  throw invalidType(name, "an object", value);
 }
 
 /**
- * Checks that something has the methods of an interface.
+ * Throws a `TypeError` unless a value has all the methods.
  *
- * @param hint Where to get one, for the message.
- * @throws {TypeError} Where one is missing.
+ * @param hint How to get such an object, for the error. Default: `""`.
  */
 export function checkMethods(
   name: string,
@@ -154,52 +125,76 @@ export function checkMethods(
 ): void {
   const object = value as Record<string, unknown> | null | undefined;
   if (methods.every((method) => typeof object?.[method] === "function")) return;
-  throw new TypeError(
-    `Cannot use ${show(value)} as ${name}: it must have the methods ${methods.join(", ")}${hint}`,
-  );
+  throw invalidType(name, `an object with the methods ${methods.join(", ")}${hint}`, value);
 }
 
 /**
- * Checks a number: an integer in a range. Anything else would compare as no limit at all, or as one that
- * nothing keeps.
+ * Checks that a value is an integer in a range: a limit of another type, or NaN, would never be exceeded.
  *
- * @param max The largest; where it is `Infinity`, that is one of them.
- * @param what What it is, for the message.
- * @throws {RangeError} Where the number is not in the range.
- * @throws {TypeError} Where it is no number.
+ * @param max The largest value. Default: `Infinity`, which is then allowed itself.
+ * @param expected The range, for the error.
+ * @throws {RangeError} If the number is not in the range.
+ * @throws {TypeError} If the value is no number.
  */
 export function checkInteger(
   name: string,
   value: unknown,
   min: number,
-  max: number,
-  what = `an integer from ${min} ${max === Infinity ? "on, or Infinity" : `to ${max}`}`,
+  max = Infinity,
+  expected: string = max === Infinity
+    ? `an integer of at least ${min}, or Infinity`
+    : `an integer from ${min} to ${grouped(max)}`,
 ): void {
   const isInRange = typeof value === "number" && value >= min && value <= max;
   if (isInRange && (Number.isSafeInteger(value) || value === Infinity)) return;
   const ErrorClass = typeof value === "number" ? RangeError : TypeError;
-  throw new ErrorClass(`Cannot use ${show(value)} as ${name}: it is ${what}`);
+  throw new ErrorClass(describeInvalid(name, expected, value));
+}
+
+/** The longest duration: past it, every runtime's timers fire at once. */
+export const MAX_DURATION_MS: number = 2 ** 31 - 1;
+
+/** Checks a duration in milliseconds: an integer from 1 on, or `Infinity`. Throws as {@linkcode checkInteger}. */
+export function checkDuration(name: string, value: unknown): void {
+  if (value !== Infinity) checkMilliseconds(name, value, 1, ", or Infinity");
+}
+
+/** Checks a finite duration in milliseconds: an integer from `min` on. Throws as {@linkcode checkInteger}. */
+export function checkFiniteDuration(name: string, value: unknown, min: number): void {
+  checkMilliseconds(name, value, min, "");
+}
+
+function checkMilliseconds(name: string, value: unknown, min: number, alternative: string): void {
+  const range = `from ${min} to ${grouped(MAX_DURATION_MS)}`;
+  const expected = `an integer number of milliseconds ${range}${alternative}`;
+  checkInteger(name, value, min, MAX_DURATION_MS, expected);
+}
+
+/** Groups the digits of an integer: 65535 becomes `"65,535"`. */
+function grouped(value: number): string {
+  return value.toLocaleString("en");
 }
 
 /**
- * Whether a value is an object of a class that a program wrote. What the runtime has is none for options: a
- * list, a map, or a signal that is given instead of `{ signal }`.
+ * Whether a value is an object of a class of the program's. The classes of the runtime are no options: a list,
+ * a map, or a signal passed in place of `{ signal }`.
  */
-function isInstance(value: unknown): value is object {
+function isClassInstance(value: unknown): value is object {
   return typeof value === "object" && Object.prototype.toString.call(value) === "[object Object]";
 }
 
-/** How much of a string, and how many names of an object, a message shows. */
+/** How many characters of a string an error shows. */
 const MAX_SHOWN = 100;
+/** How many names of an object an error shows. */
 const MAX_NAMES = 8;
 
-/** What may be secret, where it is given in a wrong place: messages are logged. */
+/** Strings that may hold secrets and are not shown: errors are logged. */
 const SECRETS: [what: string, pattern: RegExp][] = [
   ["a URL with a user", /^[a-z+]+:\/\/[^/?#]*@/i],
   ["a certificate or key", /-----BEGIN/],
 ];
 
-/** Shows a value in a message, in some words: a text that a program wrote for it may be of any size. */
+/** Describes a value for an error, in bounded length: strings and objects of programs may be of any size. */
 export function show(value: unknown): string {
   if (typeof value === "string") {
     for (const [what, pattern] of SECRETS) if (pattern.test(value)) return what;
@@ -232,8 +227,8 @@ function showObject(value: object): string {
   }${more} }`;
 }
 
-/** Gives the option that has another one inside, as `limits.maxMessageSize`, if one has. */
-function placeOf(inner: string, known: Readonly<Record<string, unknown>>): string | undefined {
+/** Finds the full path of an option that belongs into another one, such as `limits.maxMessageSize`. */
+function pathOf(inner: string, known: Readonly<Record<string, unknown>>): string | undefined {
   const outer = Object.keys(known).find((name) => {
     const names = known[name];
     return Array.isArray(names) && names.includes(inner);
@@ -241,7 +236,7 @@ function placeOf(inner: string, known: Readonly<Record<string, unknown>>): strin
   return outer === undefined ? undefined : `${outer}.${inner}`;
 }
 
-/** Gives the name that a wrong one may stand for, if there is such a one. */
+/** Finds the known name that a misspelled one is closest to, if one is close. */
 function nearest(wrong: string, names: readonly string[]): string | undefined {
   const word = wrong.toLowerCase();
   let found: string | undefined;
@@ -254,7 +249,7 @@ function nearest(wrong: string, names: readonly string[]): string | undefined {
   return found ?? names.find(isPart);
 }
 
-/** How many letters have to be added, left out or replaced to make one word of another. */
+/** The Levenshtein distance of two words. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

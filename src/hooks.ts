@@ -54,7 +54,7 @@ export function refusePromise(
 ): void {
   if (!isThenable(result)) return;
   void untilSettled(result, fail);
-  throw new TypeError(`Cannot use the promise that ${name} returned: it must answer at once`);
+  throw new TypeError(`${name} must return synchronously, but returned a promise`);
 }
 
 /**
@@ -64,9 +64,7 @@ export function refusePromise(
  */
 export function checkDecision(name: string, answer: unknown): asserts answer is boolean {
   if (typeof answer === "boolean") return;
-  throw new TypeError(
-    `Cannot use ${show(answer)}, which ${name} returned: it must be a boolean`,
-  );
+  throw new TypeError(`${name} must return a boolean, got ${show(answer)}`);
 }
 
 /** What takes the errors of the program's code: the option `onError`. */

@@ -20,7 +20,7 @@
  * @module
  */
 
-import { checkInteger, checkObject, checkOptions, type Names, show } from "../checks.ts";
+import { checkInteger, checkObject, checkOptions, invalidType, type Names } from "../checks.ts";
 import type { NatsConnection, NodeConnectionOptions } from "@nats-io/transport-node";
 import type {
   BrokerHandler,
@@ -162,21 +162,17 @@ class NatsBroker implements KeepingBroker {
     const { servers = "127.0.0.1:4222", prefix = "sluice", replicas, client = {} } = options;
     const names = Array.isArray(servers) ? servers : [servers];
     if (names.length === 0 || !names.every((name) => typeof name === "string" && name !== "")) {
-      throw new TypeError(
-        `Cannot use ${
-          show(servers)
-        } as servers: it is "host:port", or an array of one or more of those`,
-      );
+      throw invalidType("servers", '"host:port" or a non-empty array of those', servers);
     }
     if (
       typeof prefix !== "string" || prefix.length > MAX_PREFIX_LENGTH ||
       !/^[\w-]+(?:\.[\w-]+)*$/.test(prefix)
     ) {
-      throw new TypeError(
-        `Cannot use ${
-          show(prefix)
-        } as prefix: it is words of letters, digits, _ and -, with a dot ` +
-          `between two, and has at most ${MAX_PREFIX_LENGTH} characters`,
+      throw invalidType(
+        "prefix",
+        "words of letters, digits, _ and -, separated by dots, " +
+          `with at most ${MAX_PREFIX_LENGTH} characters in all`,
+        prefix,
       );
     }
     if (replicas !== undefined) checkInteger("replicas", replicas, 1, MAX_REPLICAS);

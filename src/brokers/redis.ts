@@ -22,7 +22,7 @@
 
 import { Buffer } from "node:buffer";
 import type { RedisClientOptions } from "redis";
-import { checkBoolean, checkObject, checkOptions, type Names, show } from "../checks.ts";
+import { checkBoolean, checkObject, checkOptions, invalidType, type Names } from "../checks.ts";
 import type {
   BrokerHandler,
   KeepingBroker,
@@ -182,15 +182,14 @@ class RedisBroker implements KeepingBroker {
     const { url = "redis://127.0.0.1:6379", prefix = "sluice:", sharded = false, client = {} } =
       options;
     if (typeof url !== "string" || !/^rediss?:\/\//i.test(url) || !URL.canParse(url)) {
-      const shown = show(typeof url === "string" ? withoutUser(url) : url);
-      throw new TypeError(
-        `Cannot use ${shown} as url: it is a URL of redis: or rediss:, such as "redis://127.0.0.1:6379"`,
+      throw invalidType(
+        "url",
+        'a redis: or rediss: URL, such as "redis://127.0.0.1:6379"',
+        typeof url === "string" ? withoutUser(url) : url,
       );
     }
     if (typeof prefix !== "string" || !prefix.isWellFormed()) {
-      throw new TypeError(
-        `Cannot use ${show(prefix)} as prefix: it is a string that is well-formed`,
-      );
+      throw invalidType("prefix", "a well-formed string", prefix);
     }
     checkBoolean("sharded", sharded);
     checkObject("client", client);

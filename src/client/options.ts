@@ -1,19 +1,20 @@
 import type { TlsClientOptions } from "../transport/byte_channel.ts";
 import {
   checkBoolean,
+  checkDuration,
   checkFunction,
+  checkInteger,
   checkList,
   checkNames,
   checkPath,
   checkSignal,
   checkString,
+  invalidType,
   type Names,
-  show,
 } from "../checks.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import {
-  checkDuration,
   CONNECTION_OPTIONS,
   type ConnectionOptions,
   type ConnectionSettings,
@@ -29,7 +30,6 @@ import {
 import { entries, type HeaderFields } from "../http1/field_line.ts";
 import type { RequestHeadLimits } from "../http1/head_limits.ts";
 import { type CallbackResult, logError, type OnError } from "../hooks.ts";
-import { checkLimit } from "../limits.ts";
 import { type ProxyOptions, type ProxySettings, resolveProxy } from "./proxy.ts";
 
 /** What a function among the options is told of the attempt that it is called for. */
@@ -210,10 +210,10 @@ export function resolveConnectOptions<Data>(
   } = options;
   checkList("subprotocols", subprotocols);
   checkDuration("connectTimeoutMs", connectTimeoutMs);
-  checkLimit("maxRedirects", maxRedirects, 0);
-  checkLimit("maxHeadSize", maxHeadSize, 0);
-  checkLimit("maxHeadLineSize", maxHeadLineSize, 0);
-  checkLimit("maxHeadFields", maxHeadFields, 0);
+  checkInteger("maxRedirects", maxRedirects, 0);
+  checkInteger("maxHeadSize", maxHeadSize, 0);
+  checkInteger("maxHeadLineSize", maxHeadLineSize, 0);
+  checkInteger("maxHeadFields", maxHeadFields, 0);
   checkSignal(signal);
   checkPath(path);
   if (path !== undefined && proxy !== undefined) {
@@ -251,5 +251,5 @@ function checkTls(name: string, tls: TlsClientOptions | undefined): void {
   checkBoolean(`${name}.rejectUnauthorized`, tls.rejectUnauthorized);
   const { ca } = tls;
   if (ca === undefined || [ca].flat().every((text) => typeof text === "string")) return;
-  throw new TypeError(`Cannot use ${show(ca)} as ${name}.ca: it is a string, or an array of them`);
+  throw invalidType(`${name}.ca`, "a string or an array of strings", ca);
 }

@@ -1,13 +1,20 @@
 import { CloseCode } from "../codec/close_code.ts";
-import { checkBoolean, checkFunction, checkOptions, type Names, show } from "../checks.ts";
+import {
+  checkBoolean,
+  checkFiniteDuration,
+  checkFunction,
+  checkInteger,
+  checkOptions,
+  MAX_DURATION_MS,
+  type Names,
+  show,
+} from "../checks.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/connection.ts";
-import { checkFiniteDuration, MAX_DURATION_MS } from "../connection/options.ts";
 import { abortable } from "../promises.ts";
 import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../errors.ts";
 import { type CallbackResult, callHook, checkDecision, logError, reportError } from "../hooks.ts";
-import { checkLimit } from "../limits.ts";
 import { ResumeState } from "../resume/resume_state.ts";
 import { RESUME } from "../resume/subprotocol.ts";
 import type { ConnectAgain } from "./connect.ts";
@@ -219,10 +226,10 @@ async function* reconnect<Data>(
   checkFiniteDuration("maxDelayMs", maxDelayMs, 1);
   if (maxDelayMs < minDelayMs) {
     throw new RangeError(
-      `Cannot use ${maxDelayMs} as maxDelayMs: it must be at least minDelayMs, which is ${minDelayMs}`,
+      `maxDelayMs must be at least minDelayMs, which is ${minDelayMs}, got ${maxDelayMs}`,
     );
   }
-  checkLimit("maxAttempts", maxAttempts, 1);
+  checkInteger("maxAttempts", maxAttempts, 1);
   checkFunction("shouldReconnect", options.shouldReconnect);
   checkFunction("delayMs", options.delayMs);
   checkFunction("onRetry", options.onRetry);
@@ -404,6 +411,6 @@ function checkWait(value: unknown): asserts value is number {
   if (typeof value === "number" && value >= 0 && value < Infinity) return;
   const ErrorClass = typeof value === "number" ? RangeError : TypeError;
   throw new ErrorClass(
-    `Cannot use ${show(value)} as delayMs: it is a finite number of milliseconds, from 0 on`,
+    `delayMs must return a finite number of milliseconds from 0 on, got ${show(value)}`,
   );
 }

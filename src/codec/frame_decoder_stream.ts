@@ -1,6 +1,5 @@
-import { checkOptions, type Names } from "../checks.ts";
+import { checkInteger, checkOptions, type Names } from "../checks.ts";
 import { MessageTooBigError, WebSocketError } from "../errors.ts";
-import { checkLimit } from "../limits.ts";
 import { ByteCollector, cloneBytes } from "./byte_collector.ts";
 import type { Frame, Role } from "./frame.ts";
 import { FrameDecoder, type FrameDecoderOptions, type FrameHandler } from "./frame_decoder.ts";
@@ -52,7 +51,7 @@ export class FrameDecoderStream extends TransformStream<Uint8Array, Frame<ArrayB
   constructor(role: Role, options: FrameDecoderStreamOptions = {}) {
     checkOptions("FrameDecoderStream", options, OPTIONS);
     const { maxPayloadLength = 1024 * 1024, allowRsv1 } = options;
-    checkLimit("maxPayloadLength", maxPayloadLength, 0);
+    checkInteger("maxPayloadLength", maxPayloadLength, 0);
     const assembler = new FrameAssembler(maxPayloadLength);
     const decoder = new FrameDecoder(role, assembler, { allowRsv1 });
     super({

@@ -1,4 +1,5 @@
 import {
+  checkDuration,
   checkFunction,
   checkInteger,
   checkNames,
@@ -6,7 +7,6 @@ import {
   type Names,
   type Optional,
 } from "../checks.ts";
-import { checkLimit } from "../limits.ts";
 import type { MessageLimits } from "../protocol/message_receiver.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
 import type { ConnectionCallbacks } from "./connection.ts";
@@ -227,12 +227,12 @@ export function resolveConnectionOptions(
 ): ConnectionSettings {
   const { limits: given = {}, rateLimits, keepAlive = {}, closeTimeoutMs = 5_000 } = options;
   const limits = withDefaults("limits", given, DEFAULT_LIMITS);
-  checkLimit("limits.maxMessageSize", limits.maxMessageSize, 0);
-  checkLimit("limits.maxFragments", limits.maxFragments, 1);
-  checkLimit("limits.receiveQueueMessages", limits.receiveQueueMessages, 1);
-  checkLimit("limits.receiveQueueSize", limits.receiveQueueSize, 1);
-  checkLimit("limits.sendHighWaterMark", limits.sendHighWaterMark, 0);
-  checkLimit("limits.sendQueueSize", limits.sendQueueSize, 0);
+  checkInteger("limits.maxMessageSize", limits.maxMessageSize, 0);
+  checkInteger("limits.maxFragments", limits.maxFragments, 1);
+  checkInteger("limits.receiveQueueMessages", limits.receiveQueueMessages, 1);
+  checkInteger("limits.receiveQueueSize", limits.receiveQueueSize, 1);
+  checkInteger("limits.sendHighWaterMark", limits.sendHighWaterMark, 0);
+  checkInteger("limits.sendQueueSize", limits.sendQueueSize, 0);
   checkOneOf("limits.sendQueueOverflow", limits.sendQueueOverflow, ["close", "drop", "wait"]);
   checkDuration("closeTimeoutMs", closeTimeoutMs);
   return {
@@ -262,10 +262,10 @@ export function resolveCallbacks<Data>(
 
 function resolveRateLimits(given: Optional<RateLimits>): RateLimits {
   const rateLimits = withDefaults("rateLimits", given, DEFAULT_RATE_LIMITS);
-  checkLimit("rateLimits.bytesPerSecond", rateLimits.bytesPerSecond, 1);
-  checkLimit("rateLimits.inflatedBytesPerSecond", rateLimits.inflatedBytesPerSecond, 1);
-  checkLimit("rateLimits.messagesPerSecond", rateLimits.messagesPerSecond, 1);
-  checkLimit("rateLimits.controlFramesPerSecond", rateLimits.controlFramesPerSecond, 1);
+  checkInteger("rateLimits.bytesPerSecond", rateLimits.bytesPerSecond, 1);
+  checkInteger("rateLimits.inflatedBytesPerSecond", rateLimits.inflatedBytesPerSecond, 1);
+  checkInteger("rateLimits.messagesPerSecond", rateLimits.messagesPerSecond, 1);
+  checkInteger("rateLimits.controlFramesPerSecond", rateLimits.controlFramesPerSecond, 1);
   checkOneOf("rateLimits.onExceeded", rateLimits.onExceeded, ["pause", "close"]);
   return rateLimits;
 }
@@ -297,20 +297,4 @@ export function withDefaults<T extends object>(
     if (value !== undefined) Object.assign(result, { [key]: value });
   }
   return result;
-}
-
-/** The longest duration: past it, every runtime's timers fire at once. */
-export const MAX_DURATION_MS: number = 2 ** 31 - 1;
-
-/** Checks a duration in milliseconds: an integer from 1 on, or `Infinity` for no end. */
-export function checkDuration(name: string, value: unknown): void {
-  if (value === Infinity) return;
-  const what = `a number of milliseconds, an integer from 1 to ${MAX_DURATION_MS}, or Infinity`;
-  checkInteger(name, value, 1, MAX_DURATION_MS, what);
-}
-
-/** Checks a duration in milliseconds that has an end: an integer from `min` on. */
-export function checkFiniteDuration(name: string, value: unknown, min: number): void {
-  const what = `a number of milliseconds, an integer from ${min} to ${MAX_DURATION_MS}`;
-  checkInteger(name, value, min, MAX_DURATION_MS, what);
 }

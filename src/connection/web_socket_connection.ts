@@ -5,6 +5,7 @@ import {
   checkBoolean,
   checkOptions,
   checkSignal,
+  MAX_DURATION_MS,
   type Names,
   type Optional,
   show,
@@ -50,7 +51,7 @@ import { KeepAlive, type KeepAliveTarget } from "./keep_alive.ts";
 import type { LayerConnection, MessageLayer } from "./message_layer.ts";
 import { iterateMessages, iterateStreams } from "./views/message_iterators.ts";
 import { createReadable, createWritable, type Readable } from "./views/message_streams.ts";
-import { type ConnectionSettings, MAX_DURATION_MS } from "./options.ts";
+import type { ConnectionSettings } from "./options.ts";
 import { PingTracker } from "./ping_tracker.ts";
 import { abortable, createDeferred, type Deferred, rejected, RESOLVED } from "../promises.ts";
 import { RateLimiter } from "./rate_limiter.ts";

@@ -87,7 +87,7 @@ export function resolveCompressionOptions(
   known: Readonly<Record<string, unknown>> = COMPRESSION_OPTIONS,
 ): CompressionSettings | undefined {
   if (given === false) return undefined;
-  if (given !== true) checkNames("compression", given, known, "compression", "true or false");
+  if (given !== true) checkNames("compression", given, known, "compression", "a boolean");
   const {
     contextTakeover = false,
     maxContexts = Infinity,

@@ -1,5 +1,4 @@
-import { checkOptions, type Names } from "../checks.ts";
-import { checkLimit } from "../limits.ts";
+import { checkInteger, checkOptions, type Names } from "../checks.ts";
 
 /** Limits of a request or response head. `Infinity` means no limit. */
 export interface RequestHeadLimits {
@@ -40,8 +39,8 @@ export function resolveHeadLimits(
 ): RequestHeadLimits {
   checkOptions(name, limits, NAMES);
   const { maxHeadSize = 16384, maxLineSize = 8192, maxFields = 100 } = limits;
-  checkLimit("maxHeadSize", maxHeadSize, 0);
-  checkLimit("maxLineSize", maxLineSize, 0);
-  checkLimit("maxFields", maxFields, 0);
+  checkInteger("maxHeadSize", maxHeadSize, 0);
+  checkInteger("maxLineSize", maxLineSize, 0);
+  checkInteger("maxFields", maxFields, 0);
   return { maxHeadSize, maxLineSize, maxFields };
 }

@@ -1,4 +1,4 @@
-import { checkObject, checkOptions, type Names } from "../checks.ts";
+import { checkInteger, checkObject, checkOptions, type Names, type Optional } from "../checks.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { cloneBytes } from "../codec/byte_collector.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
@@ -6,7 +6,6 @@ import { FrameDecoder, type HandlerResult, STOP } from "../codec/frame_decoder.t
 import { FrameEncoder, type FrameEncoderOptions } from "../codec/frame_encoder.ts";
 import { Opcode } from "../codec/opcode.ts";
 import type { ProtocolError } from "../errors.ts";
-import { checkLimit } from "../limits.ts";
 import {
   checkCloseStatus,
   type CloseStatus,
@@ -21,7 +20,6 @@ import {
   MessageReceiver,
   type MessageType,
 } from "./message_receiver.ts";
-import type { Optional } from "../checks.ts";
 import { isArrayBuffer, isUint8Array } from "../values.ts";
 
 /**
@@ -121,8 +119,8 @@ export class Protocol {
     checkOptions("Protocol", options, OPTIONS);
     const { maxMessageSize = 1024 * 1024, maxFragments = 1024, compression, maskingKey } = options;
     checkObject("compression", compression);
-    checkLimit("maxMessageSize", maxMessageSize, 0);
-    checkLimit("maxFragments", maxFragments, 1);
+    checkInteger("maxMessageSize", maxMessageSize, 0);
+    checkInteger("maxFragments", maxFragments, 1);
     this.#compression = compression;
     this.#handler = handler;
     this.#encoder = new FrameEncoder(role, { maskingKey });
@@ -203,7 +201,7 @@ export class Protocol {
    * @throws {RangeError} Where it is neither.
    */
   set maxMessageSize(maxMessageSize: number) {
-    checkLimit("maxMessageSize", maxMessageSize, 0);
+    checkInteger("maxMessageSize", maxMessageSize, 0);
     this.#receiver.maxMessageSize = maxMessageSize;
   }
 

@@ -1,6 +1,6 @@
+import { checkInteger } from "../checks.ts";
 import type { Address } from "../transport/byte_channel.ts";
 import { HandshakeError } from "../errors.ts";
-import { checkLimit } from "../limits.ts";
 import { addressGroup } from "../transport/address_group.ts";
 import type { HostOptions } from "./options.ts";
 
@@ -19,8 +19,8 @@ export class Admission {
    */
   constructor(options: Pick<HostOptions, "maxConnections" | "maxConnectionsPerAddress">) {
     const { maxConnections = Infinity, maxConnectionsPerAddress = Infinity } = options;
-    checkLimit("maxConnections", maxConnections, 0);
-    checkLimit("maxConnectionsPerAddress", maxConnectionsPerAddress, 0);
+    checkInteger("maxConnections", maxConnections, 0);
+    checkInteger("maxConnectionsPerAddress", maxConnectionsPerAddress, 0);
     this.#maxConnections = maxConnections;
     this.#maxPerAddress = maxConnectionsPerAddress;
   }

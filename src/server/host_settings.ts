@@ -1,9 +1,15 @@
 import type { Clock } from "../transport/clock.ts";
 import type { ConnectionCallbacks } from "../connection/connection.ts";
 import { contextSize } from "../extensions/stream_sizes.ts";
-import { checkFunction, checkMethods, checkNames, checkSignal, show } from "../checks.ts";
+import {
+  checkFunction,
+  checkInteger,
+  checkMethods,
+  checkNames,
+  checkSignal,
+  invalidType,
+} from "../checks.ts";
 import { reportError } from "../hooks.ts";
-import { checkLimit } from "../limits.ts";
 import { Admission } from "./admission.ts";
 import { type MemoryBudgetOptions, resolveMemoryBudget } from "./memory_budget.ts";
 import {
@@ -36,7 +42,7 @@ export interface HostSettings<Data> {
 
 const BROKER_METHODS = ["start", "publish", "subscribe", "unsubscribe", "close"] as const;
 
-const BROKER_HINT = ", such as redisBroker() of @sluice/websocket/brokers/redis gives";
+const BROKER_HINT = " (as redisBroker() of @sluice/websocket/brokers/redis returns)";
 
 /**
  * Checks the options and the handler, and fills in the defaults.
@@ -62,9 +68,9 @@ export function resolveHostOptions<Data>(
   checkHandler(handler, accept.callbacks);
   checkSignal(signal);
   const admission = new Admission(options);
-  checkLimit("maxHandshakes", maxHandshakes, 0);
+  checkInteger("maxHandshakes", maxHandshakes, 0);
   if (broker !== undefined) checkMethods("broker", broker, BROKER_METHODS, BROKER_HINT);
-  checkLimit("brokerQueueSize", brokerQueueSize, 0);
+  checkInteger("brokerQueueSize", brokerQueueSize, 0);
   return {
     accept,
     handler,
@@ -86,7 +92,7 @@ export function resolveHostOptions<Data>(
 
 function checkHandler(handler: unknown, callbacks: object | undefined): void {
   if (handler !== undefined && typeof handler !== "function") {
-    throw new TypeError(`Cannot use ${show(handler)} as handler: it is a function`);
+    throw invalidType("handler", "a function", handler);
   }
   if (handler === undefined && callbacks === undefined) {
     throw new TypeError(

@@ -1,7 +1,7 @@
+import { checkInteger } from "../checks.ts";
 import type { Budget, BudgetMember } from "../connection/budget.ts";
 import type { Clock } from "../transport/clock.ts";
 import { withDefaults } from "../connection/options.ts";
-import { checkLimit } from "../limits.ts";
 import type { HostOptions } from "./options.ts";
 import { queueMicrotask } from "../timers.ts";
 
@@ -239,8 +239,8 @@ export function resolveMemoryBudget(
     // What all connections keep must not be what makes memory short: that begins at half of it.
     sizePerConnection: 32 * 1024 + 2 * contextSize,
   }, "false");
-  checkLimit("memoryBudget.size", budget.size, 1);
-  checkLimit("memoryBudget.sizePerConnection", budget.sizePerConnection, 0);
+  checkInteger("memoryBudget.size", budget.size, 1);
+  checkInteger("memoryBudget.sizePerConnection", budget.sizePerConnection, 0);
   return budget;
 }
 

@@ -1,8 +1,8 @@
+import { MAX_DURATION_MS } from "../checks.ts";
 import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
 import type { Budget, BudgetMember } from "../connection/budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
 import type { DelayQueue, Waiting } from "../transport/delays.ts";
-import { MAX_DURATION_MS } from "../connection/options.ts";
 import { concatBytes } from "../codec/concat_bytes.ts";
 import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";

@@ -2,7 +2,6 @@ import type { Address, ListenTarget, TlsCertificate } from "../transport/byte_ch
 import { type Clock, systemClock } from "../transport/clock.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import {
-  checkDuration,
   CONNECTION_OPTIONS,
   type ConnectionOptions,
   type ConnectionSettings,
@@ -17,16 +16,16 @@ import {
 import { type OriginCheck, type OriginPolicy, validateOriginPolicy } from "../handshake/origin.ts";
 import type { HeaderFields } from "../http1/field_line.ts";
 import {
+  checkDuration,
   checkFunction,
   checkInteger,
   checkNames,
   checkPath,
+  invalidType,
   type Names,
   type Optional,
-  show,
 } from "../checks.ts";
 import { type CallbackResult, logError, type OnError } from "../hooks.ts";
-import { checkLimit } from "../limits.ts";
 import type { MemoryBudgetOptions } from "./memory_budget.ts";
 import type { Broker } from "../topics/cluster/broker.ts";
 import type { ResumeOptions } from "./resume_options.ts";
@@ -408,10 +407,10 @@ export function resolveAcceptOptions<Data>(
   validateOriginPolicy(origin);
   checkDuration("handshakeTimeoutMs", handshakeTimeoutMs);
   checkDuration("responseTimeoutMs", responseTimeoutMs);
-  checkLimit("maxHeadSize", maxHeadSize, 0);
-  checkLimit("maxHeadLineSize", maxHeadLineSize, 0);
-  checkLimit("maxHeadFields", maxHeadFields, 0);
-  checkLimit("maxRequestBodySize", maxRequestBodySize, 0);
+  checkInteger("maxHeadSize", maxHeadSize, 0);
+  checkInteger("maxHeadLineSize", maxHeadLineSize, 0);
+  checkInteger("maxHeadFields", maxHeadFields, 0);
+  checkInteger("maxRequestBodySize", maxRequestBodySize, 0);
   for (const name of ["upgrade", "fetch", "onError"] as const) checkFunction(name, options[name]);
   return {
     upgrade: options.upgrade?.bind(options),
@@ -458,9 +457,7 @@ export function resolveListenTarget(
   }
   checkInteger("port", port, 0, 65535);
   if (typeof hostname !== "string" || hostname === "") {
-    throw new TypeError(
-      `Cannot use ${show(hostname)} as hostname: it is a host name or an IP address`,
-    );
+    throw invalidType("hostname", "a host name or an IP address", hostname);
   }
   return { hostname, port };
 }
@@ -475,7 +472,7 @@ export function checkTls(tls: TlsCertificate | undefined): void {
   checkNames("tls", tls, TLS_OPTIONS);
   if (typeof tls.cert !== "string" || typeof tls.key !== "string") {
     throw new TypeError(
-      'Cannot use the option tls: cert and key are PEM encoded texts, files that are read as "utf8"',
+      'tls.cert and tls.key must be PEM encoded strings, such as files read as "utf8"',
     );
   }
 }

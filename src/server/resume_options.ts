@@ -1,7 +1,6 @@
-import { checkFunction, type Optional } from "../checks.ts";
-import { checkDuration, withDefaults } from "../connection/options.ts";
+import { checkDuration, checkFunction, checkInteger, type Optional } from "../checks.ts";
+import { withDefaults } from "../connection/options.ts";
 import { callHook, checkDecision, refusePromise } from "../hooks.ts";
-import { checkLimit } from "../limits.ts";
 import type { Broker } from "../topics/cluster/broker.ts";
 import type { ResumeSettings } from "../topics/retention/memory_store.ts";
 
@@ -66,11 +65,11 @@ export function resolveResume(
     totalSize: 64 * 1024 * 1024,
     replaySizePerMinute: 64 * 1024 * 1024,
     topics: () => true,
-  }, "true or false");
+  }, "a boolean");
   checkDuration("resume.windowMs", options.windowMs);
-  checkLimit("resume.windowSize", options.windowSize, 0);
-  checkLimit("resume.totalSize", options.totalSize, 0);
-  checkLimit("resume.replaySizePerMinute", options.replaySizePerMinute, 0);
+  checkInteger("resume.windowSize", options.windowSize, 0);
+  checkInteger("resume.totalSize", options.totalSize, 0);
+  checkInteger("resume.replaySizePerMinute", options.replaySizePerMinute, 0);
   checkFunction("resume.topics", options.topics);
   if (broker !== undefined && typeof (broker as { keep?: unknown }).keep !== "function") {
     throw new TypeError("Cannot resume with this broker: it has no method keep");

@@ -1,11 +1,20 @@
 import type { Address, ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
 import type { CloseInfo, Connection, Sendable } from "../connection/connection.ts";
-import { checkDuration, checkFiniteDuration, MAX_DURATION_MS } from "../connection/options.ts";
 import { callHook, reportError } from "../hooks.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
 import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
-import { checkBoolean, checkOptions, checkString, type Names, show } from "../checks.ts";
+import {
+  checkBoolean,
+  checkDuration,
+  checkFiniteDuration,
+  checkOptions,
+  checkString,
+  invalidType,
+  MAX_DURATION_MS,
+  type Names,
+  show,
+} from "../checks.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import { assertMessage } from "../protocol/protocol.ts";
 import type { BrokerEvent } from "../topics/cluster/broker.ts";
@@ -45,7 +54,7 @@ const SHUTDOWN_OPTIONS: Names<ShutdownOptions> = {
 
 function checkConnection(name: string, conn: unknown): void {
   if (conn === undefined || conn instanceof WebSocketConnection) return;
-  throw new TypeError(`Cannot use ${show(conn)} as ${name}: it is a Connection`);
+  throw invalidType(name, "a Connection", conn);
 }
 
 /**

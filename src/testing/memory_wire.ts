@@ -1,8 +1,7 @@
+import { checkFiniteDuration, checkInteger } from "../checks.ts";
 import { cloneBytes } from "../codec/byte_collector.ts";
 import type { Clock } from "../transport/clock.ts";
-import { checkFiniteDuration } from "../connection/options.ts";
 import { logError, refusePromise } from "../hooks.ts";
-import { checkLimit } from "../limits.ts";
 import type { Wire } from "./link.ts";
 import { queueMicrotask } from "../timers.ts";
 
@@ -62,7 +61,7 @@ export class MemoryWire implements Wire {
   }
 
   set pieceSize(size: number | (() => number)) {
-    if (typeof size !== "function") checkLimit("pieceSize", size, 1);
+    if (typeof size !== "function") checkInteger("pieceSize", size, 1);
     this.#pieceSize = size;
   }
 
@@ -72,7 +71,7 @@ export class MemoryWire implements Wire {
 
   set delayMs(delayMs: number) {
     if (delayMs === Infinity) {
-      throw new RangeError("Cannot use Infinity as delayMs: stall() does it");
+      throw new RangeError("delayMs must be finite, got Infinity: call stall() instead");
     }
     checkFiniteDuration("delayMs", delayMs, 0);
     this.#delayMs = delayMs;
@@ -83,7 +82,7 @@ export class MemoryWire implements Wire {
   }
 
   set capacity(capacity: number) {
-    checkLimit("capacity", capacity, 0);
+    checkInteger("capacity", capacity, 0);
     this.#capacity = capacity;
     this.#schedule();
   }
@@ -106,13 +105,13 @@ export class MemoryWire implements Wire {
   }
 
   endAfter(size = 0): void {
-    checkLimit("size", size, 0);
+    checkInteger("size", size, 0);
     this.#endAt = this.#arrived + size;
     this.#schedule();
   }
 
   resetAfter(size = 0): void {
-    checkLimit("size", size, 0);
+    checkInteger("size", size, 0);
     this.#resetAt = this.#arrived + size;
     this.#schedule();
   }
@@ -247,7 +246,7 @@ export class MemoryWire implements Wire {
     if (typeof this.#pieceSize !== "function") return this.#pieceSize;
     const size: unknown = this.#pieceSize();
     refusePromise("pieceSize", size, logError);
-    checkLimit("what pieceSize returned", size, 1);
+    checkInteger("what pieceSize returned", size, 1);
     return size as number;
   }
 

@@ -1,7 +1,13 @@
-import { checkInteger, checkMethods, checkOptions, checkSignal, type Names } from "../checks.ts";
+import {
+  checkInteger,
+  checkMethods,
+  checkOptions,
+  checkSignal,
+  MAX_DURATION_MS,
+  type Names,
+} from "../checks.ts";
 import { type Clock, CLOCK_METHODS, systemClock } from "../transport/clock.ts";
 import type { Connection, Message, WaitOptions } from "../connection/connection.ts";
-import { MAX_DURATION_MS } from "../connection/options.ts";
 import { abortable, createDeferred } from "../promises.ts";
 import { ConnectionClosedError } from "../errors.ts";
 import { clearInterval, setInterval } from "../timers.ts";

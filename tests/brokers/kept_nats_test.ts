@@ -158,7 +158,7 @@ describe("NATS JetStream", () => {
   it("keeps messages at as many servers as there can be", () => {
     for (const replicas of [0, 6, 1.5, NaN, "3" as unknown as number]) {
       const ErrorClass = typeof replicas === "number" ? RangeError : TypeError;
-      assertThrows(() => natsBroker({ replicas }), ErrorClass, "as replicas: it is an integer");
+      assertThrows(() => natsBroker({ replicas }), ErrorClass, "replicas must be an integer");
     }
     natsBroker({ replicas: 3 });
   });

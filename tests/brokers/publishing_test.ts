@@ -247,7 +247,7 @@ describe("the broker of a server", () => {
     await assertRejects(
       () => withMemoryServer({ broker: { start() {} } as unknown as FakeBroker }, async () => {}),
       TypeError,
-      "as broker: it must have the methods start, publish,",
+      "broker must be an object with the methods start, publish,",
     );
     await assertRejects(
       () => withMemoryServer({ broker: new FakeBroker(), brokerQueueSize: -1 }, async () => {}),

@@ -194,7 +194,7 @@ describe("reconnecting()", () => {
       if (what.startsWith("gives")) {
         const { message } = errors[0] as Error;
         assert(
-          message.endsWith("as delayMs: it is a finite number of milliseconds, from 0 on"),
+          message.startsWith("delayMs must return a finite number of milliseconds from 0 on, got "),
           message,
         );
       }

@@ -507,7 +507,7 @@ describe("the opening handshake of a client that resumes", () => {
     const server = new ScriptedServer();
     const reconnecting = createReconnecting(server.connect, server.clock);
     for (const resume of [1, "yes", {}] as unknown as boolean[]) {
-      const wanted = "as resume: it is true or false";
+      const wanted = "resume must be a boolean";
       await assertRejects(() => reconnecting("ws://a/", { resume }).next(), TypeError, wanted);
     }
     const onLost = "x" as unknown as () => void;

@@ -191,7 +191,7 @@ describe("mount()", () => {
       await assertRejects(
         () => mount({ [option]: value } as MountOptions, handler),
         TypeError,
-        `Cannot use the option ${option} of mount: it is for the HTTP server that it is attached to`,
+        `mount takes no option ${option}: set it on the HTTP server`,
       );
     }
     // @ts-expect-error: The types refuse them too.

@@ -103,7 +103,7 @@ describe("the errors of a runtime that does not permit it to listen", () => {
 describe("the errors of mount() that come first", () => {
   it("say where plain HTTP is answered", async () => {
     const error = await assertRejects(() => mount({ fetch() {}, message } as Given), TypeError);
-    assertMatch(error.message, /fetch of mount: .*HTTP server that it is attached to/);
+    assertMatch(error.message, /^mount takes no option fetch: set it on the HTTP server$/);
   });
 
   it("say what to attach to instead of an application", async () => {

@@ -211,7 +211,7 @@ describe("who is in a topic, on several servers,", () => {
       const { conn } = await harness.openPair();
       const options = { presence: true };
       const long = "é".repeat(505);
-      const message = "a topic of 1010 bytes with a broker and presence: it has 1008 at most";
+      const message = "A topic must have at most 1008 bytes with a broker and presence, got 1010";
       assertThrows(() => conn.subscribe(long, options), RangeError, message);
       await assertRejects(() => server.presence(long), RangeError, message);
       for (const topic of ["$presence/servers", "$presence/x"]) {

@@ -186,29 +186,24 @@ describe("who is in a topic, on one server,", () => {
 
 let watcher: { unsubscribe(topic: string): boolean } | undefined;
 
+const NOT_A_CLAIM = "presence must be a boolean, or { key, info } with a string as key, got ";
+const NOT_JSON = "presence.info must be serializable by JSON.stringify, got ";
+
 describe("presence that is none", () => {
   const circular: unknown[] = [];
   circular.push(circular);
   const bad: [presence: unknown, error: typeof TypeError | typeof RangeError, message: string][] = [
-    ["ann", TypeError, 'Cannot use "ann" as presence'],
-    [1, TypeError, "Cannot use 1 as presence"],
-    [null, TypeError, "as presence: it is a boolean, or { key, info }"],
-    [{}, TypeError, "Cannot use an empty object as presence: it is a boolean, or { key, info }"],
-    [{ key: 1 }, TypeError, "Cannot use an object { key } as presence"],
-    [{ key: "é".repeat(129) }, RangeError, "a key of 258 bytes for presence: it has 256 at most"],
-    [{ key: "", info: "x".repeat(1023) }, RangeError, "an info of 1025 bytes"],
-    [
-      { key: "", info: circular },
-      TypeError,
-      "Cannot use an array of 1 as presence.info: it must be ",
-    ],
-    [
-      { key: "", info: { n: 1n } },
-      TypeError,
-      "Cannot use an object { n } as presence.info: it must be ",
-    ],
-    [{ key: "", info: 1n }, TypeError, "Cannot use 1 as presence.info: it must be "],
-    [{ key: "", info: () => {} }, TypeError, "Cannot use a function as presence.info: it must be "],
+    ["ann", TypeError, `${NOT_A_CLAIM}"ann"`],
+    [1, TypeError, `${NOT_A_CLAIM}1`],
+    [null, TypeError, `${NOT_A_CLAIM}null`],
+    [{}, TypeError, `${NOT_A_CLAIM}an empty object`],
+    [{ key: 1 }, TypeError, `${NOT_A_CLAIM}an object { key }`],
+    [{ key: "é".repeat(129) }, RangeError, "presence.key must have at most 256 bytes, got 258"],
+    [{ key: "", info: "x".repeat(1023) }, RangeError, "presence.info must have at most 1024 bytes"],
+    [{ key: "", info: circular }, TypeError, `${NOT_JSON}an array of 1 (`],
+    [{ key: "", info: { n: 1n } }, TypeError, `${NOT_JSON}an object { n } (`],
+    [{ key: "", info: 1n }, TypeError, `${NOT_JSON}1 (`],
+    [{ key: "", info: () => {} }, TypeError, `${NOT_JSON}a function (`],
   ];
 
   it("throws what is wrong with it, and changes nothing", () =>
@@ -235,9 +230,9 @@ describe("presence that is none", () => {
 
   it("is refused among the options of a server", async () => {
     const options: [unknown, typeof TypeError | typeof RangeError, string][] = [
-      [true, TypeError, "Cannot use true as presence"],
-      [{ ttlMs: 0 }, RangeError, "as presence.ttlMs"],
-      [{ notice: "hello" }, TypeError, 'Cannot use "hello" as presence.notice: it is a function'],
+      [true, TypeError, "presence must be an object"],
+      [{ ttlMs: 0 }, RangeError, "presence.ttlMs must be"],
+      [{ notice: "hello" }, TypeError, 'presence.notice must be a function, got "hello"'],
     ];
     for (const [presence, error, message] of options) {
       await assertRejects(

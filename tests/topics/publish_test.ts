@@ -272,7 +272,7 @@ describe("subscribe()", () => {
     await withMemoryServer({}, ({ server }) => {
       for (const key of [5, null, {}, Symbol("key")]) {
         const options = { key: key as string };
-        assertThrows(() => server.publish("x", "1", options), TypeError, "as key: it is a string");
+        assertThrows(() => server.publish("x", "1", options), TypeError, "key must be a string");
       }
       server.publish("x", "1", { key: "\ud800" });
       return Promise.resolve();

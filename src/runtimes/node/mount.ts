@@ -289,7 +289,7 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
     for (const name of REFUSED) {
       if ((options as Record<string, unknown> | null)?.[name] === undefined) continue;
       throw new TypeError(
-        `Cannot use the option ${name} of mount: it is for the HTTP server that it is attached to`,
+        `mount takes no option ${name}: set it on the HTTP server`,
       );
     }
     const settings = resolveHostOptions("mount", MOUNT_OPTIONS, options, handler);

@@ -30,9 +30,7 @@ export function checkBrokerTopic(topic: string, more: number = 0): void {
   checkWellFormed("topic", topic);
   if (topic.startsWith(PRESENCE_PREFIX)) {
     throw new TypeError(
-      `Cannot use the topic ${
-        JSON.stringify(topic)
-      } with a broker: servers use those among themselves that begin with ${PRESENCE_PREFIX}`,
+      `With a broker, a topic must not begin with ${PRESENCE_PREFIX}, got ${JSON.stringify(topic)}`,
     );
   }
   checkTopicLength(topic, more === 0 ? "a broker" : "a broker and presence", more);
@@ -47,7 +45,7 @@ export function checkBrokerTopic(topic: string, more: number = 0): void {
 export function checkWellFormed(what: string, text: string): void {
   if (text.isWellFormed()) return;
   throw new TypeError(
-    `Cannot use the ${what} ${JSON.stringify(text)} with a broker: it has half of a surrogate pair`,
+    `With a broker, a ${what} must have no lone surrogates, got ${JSON.stringify(text)}`,
   );
 }
 

@@ -15,7 +15,5 @@ export function checkTopicLength(topic: string, use: string, more: number = 0): 
   if (topic.length * 3 <= max) return;
   const { length } = encoder.encode(topic);
   if (length <= max) return;
-  throw new RangeError(
-    `Cannot use a topic of ${length} bytes with ${use}: it has ${max} at most`,
-  );
+  throw new RangeError(`A topic must have at most ${max} bytes with ${use}, got ${length}`);
 }

@@ -1,4 +1,4 @@
-import { checkNames, type Names, show } from "../../checks.ts";
+import { checkNames, invalidType, type Names, show } from "../../checks.ts";
 import type { PresenceEntry, SubscribeOptions } from "../../connection/subscriber.ts";
 import { ownString } from "../../own_string.ts";
 import { textSize } from "../../text_size.ts";
@@ -39,16 +39,12 @@ export function resolvePresenceClaim(
   if (presence === true) return WATCHES;
   const key = (presence as { key?: unknown } | null)?.key;
   if (typeof presence !== "object" || typeof key !== "string") {
-    throw new TypeError(
-      `Cannot use ${
-        show(presence)
-      } as presence: it is a boolean, or { key, info } with a string as key`,
-    );
+    throw invalidType("presence", "a boolean, or { key, info } with a string as key", presence);
   }
   checkNames("presence", presence!, ENTRY);
-  checkLength("a key", encoder.encode(key).length, MAX_KEY_LENGTH);
+  checkLength("presence.key", encoder.encode(key).length, MAX_KEY_LENGTH);
   const info = encodeInfo(presence!.info);
-  checkLength("an info", encoder.encode(info).length, MAX_INFO_LENGTH);
+  checkLength("presence.info", encoder.encode(info).length, MAX_INFO_LENGTH);
   return { key: ownString(key), info };
 }
 
@@ -76,17 +72,12 @@ function encodeInfo(info: unknown): string {
   // The first line: V8 draws a circle of an object's names.
   const [why] = isErrorObject(cause) ? cause.message.split("\n") : ["it gives undefined for it"];
   throw new TypeError(
-    `Cannot use ${
-      show(info)
-    } as presence.info: it must be something that JSON.stringify can write ` +
-      `(${why})`,
+    `presence.info must be serializable by JSON.stringify, got ${show(info)} (${why})`,
     { cause },
   );
 }
 
-function checkLength(what: string, length: number, max: number): void {
+function checkLength(name: string, length: number, max: number): void {
   if (length <= max) return;
-  throw new RangeError(
-    `Cannot use ${what} of ${length} bytes for presence: it has ${max} at most`,
-  );
+  throw new RangeError(`${name} must have at most ${max} bytes, got ${length}`);
 }

@@ -1,6 +1,5 @@
-import { checkFunction, checkNames, type Names } from "../../checks.ts";
+import { checkDuration, checkFunction, checkNames, type Names } from "../../checks.ts";
 import type { Sendable } from "../../connection/connection.ts";
-import { checkDuration } from "../../connection/options.ts";
 
 /** Somebody who is in a topic: see `SubscribeOptions.presence`. */
 export interface PresentMember {

@@ -1,5 +1,5 @@
+import { MAX_DURATION_MS } from "../../checks.ts";
 import type { Clock } from "../../transport/clock.ts";
-import { MAX_DURATION_MS } from "../../connection/options.ts";
 import { ownString } from "../../own_string.ts";
 import type { KeepWindow } from "../cluster/broker.ts";
 import type { PublishedMessage } from "../fan_out/published_message.ts";

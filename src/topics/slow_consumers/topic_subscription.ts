@@ -6,8 +6,7 @@ import type {
   Subscriber,
   Subscription,
 } from "../../connection/subscriber.ts";
-import { checkOneOf } from "../../checks.ts";
-import { checkLimit } from "../../limits.ts";
+import { checkInteger, checkOneOf } from "../../checks.ts";
 import { checkCloseStatus } from "../../protocol/close_payload.ts";
 import type { Position } from "../../resume/position.ts";
 import { type PresenceClaim, resolvePresenceClaim } from "../presence/claim.ts";
@@ -45,7 +44,7 @@ export interface SubscriptionSettings {
 export function resolveSubscription(options: SubscribeOptions): SubscriptionSettings {
   const { lag = "close", queueSize = 1024 * 1024, closeCode = CloseCode.TryAgainLater } = options;
   checkOneOf("lag", lag, POLICIES);
-  checkLimit("queueSize", queueSize, 0);
+  checkInteger("queueSize", queueSize, 0);
   checkCloseStatus({ closeCode, reason: "" });
   return { lag, queueSize, closeCode, presence: resolvePresenceClaim(options.presence) };
 }
