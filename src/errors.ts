@@ -1,7 +1,7 @@
 /**
- * The errors Sluice throws. What a *peer* does wrong, and how a connection ends, is a
- * {@linkcode WebSocketError}; what the *caller* does wrong is a built-in `TypeError`, `RangeError`
- * or `InvalidStateError`.
+ * The errors Sluice throws. Mistakes of the *peer* and ends of connections are
+ * {@linkcode WebSocketError}s; mistakes of the *caller* are a built-in `TypeError`, `RangeError` or
+ * `InvalidStateError`.
  *
  * @module
  */
@@ -10,19 +10,20 @@
 export interface WebSocketErrorOptions extends ErrorOptions {
   /**
    * The status code to close a connection with (RFC 6455, section 7.4): 1000 to 1003, 1007 to 1014 or 3000
-   * to 4999. Default: 1000 where there is a reason, otherwise none.
+   * to 4999. Default: 1000 if there is a reason, otherwise none.
    */
   closeCode?: number | undefined;
-  /** The reason that goes with it, at most 123 bytes of UTF-8. Default: `""`. */
+  /** The reason sent with the code, at most 123 bytes of UTF-8. Default: `""`. */
   reason?: string | undefined;
 }
 
 /**
  * The base class of every error that concerns the peer or the connection.
  *
- * With a close code, it says what to close a connection with: thrown by a handler, a callback or a listener,
- * and as the reason for which the program cancels `conn.readable` or aborts `conn.writable`, as that of
- * the WebSocketStream draft does. What is thrown is reported to `onError`, this too.
+ * An error with a close code sets the code and reason that the connection is closed with: if a handler, a
+ * callback or a listener throws it, or if it is the reason to cancel `conn.readable` or to abort
+ * `conn.writable`, as with the `WebSocketError` of the WebSocketStream draft. Like every thrown error, it
+ * is also reported to `onError`.
  *
  * @example
  * ```ts
@@ -40,17 +41,17 @@ export interface WebSocketErrorOptions extends ErrorOptions {
 export class WebSocketError extends Error {
   /** The name of the error class. */
   override name = "WebSocketError";
-  /** The status code of a Close frame (RFC 6455, section 7.4), where the error has one. */
+  /** The status code of a Close frame (RFC 6455, section 7.4), if the error has one. */
   declare readonly closeCode?: number;
-  /** The reason that goes with the code (section 7.1.6), where there is a code. */
+  /** The reason that goes with the code (section 7.1.6); present if there is a code. */
   declare readonly reason?: string;
 
   /**
    * Creates an error.
    *
    * @param message What went wrong. Default: `""`.
-   * @param options The close code and its reason, and a `cause`. They are not
-   * checked here: a connection is closed with 1011 where `close()` would refuse them.
+   * @param options The close code and its reason, and a `cause`. Code and reason are not checked here:
+   * if `close()` would refuse them, the connection is closed with 1011.
    */
   constructor(message = "", options: WebSocketErrorOptions = {}) {
     super(message, options);
@@ -83,7 +84,7 @@ export class ProtocolError extends WebSocketError {
 
 /**
  * A frame or message is larger than the limit. The connection is failed with 1009 (RFC 6455,
- * section 7.4.1), before any payload past the limit is kept.
+ * section 7.4.1), before any payload past the limit is buffered.
  */
 export class MessageTooBigError extends ProtocolError {
   /** The name of the error class. */
@@ -94,7 +95,7 @@ export class MessageTooBigError extends ProtocolError {
   readonly maxSize: number;
 
   /**
-   * Creates an error for a message of `size` bytes where `maxSize` are allowed.
+   * Creates an error for a message that is larger than allowed.
    *
    * @param size The size of the message so far, in bytes.
    * @param maxSize The limit, in bytes.
@@ -139,7 +140,7 @@ export class HandshakeError extends WebSocketError {
 export class ConnectionClosedError extends WebSocketError {
   /** The name of the error class. */
   override name = "ConnectionClosedError";
-  /** The status code the connection closed with; 1006 where no Close frame was seen (section 7.1.5). */
+  /** The status code the connection closed with; 1006 if no Close frame was received (section 7.1.5). */
   override readonly closeCode: number;
   /** The reason that came with the code, or `""` (section 7.1.6). */
   override readonly reason: string;
@@ -147,8 +148,8 @@ export class ConnectionClosedError extends WebSocketError {
   /**
    * Creates an error for a connection that closed with `closeCode`.
    *
-   * @param message What could not be done.
-   * @param closeCode The status code of the connection's end.
+   * @param message The operation that failed.
+   * @param closeCode The status code that the connection closed with.
    * @param reason The reason that came with the code. Default: `""`.
    */
   constructor(message: string, closeCode: number, reason = "") {
@@ -162,14 +163,14 @@ export class ConnectionClosedError extends WebSocketError {
 export class ListenError extends Error {
   /** The name of the error class. */
   override name = "ListenError";
-  /** The system's name of the reason, such as `"EADDRINUSE"`, or `"EINVAL"` for a bad certificate. */
+  /** The system's error code, such as `"EADDRINUSE"`, or `"EINVAL"` for a bad certificate. */
   readonly code: string;
 
   /**
    * Creates a listen error.
    *
-   * @param code The system's name of the reason, such as `"EADDRINUSE"`.
-   * @param message Where listening was tried, and what went wrong.
+   * @param code The system's error code, such as `"EADDRINUSE"`.
+   * @param message The address, and what went wrong.
    * @param cause The runtime's own error.
    */
   constructor(code: string, message: string, cause?: unknown) {
@@ -183,19 +184,18 @@ export class ConnectError extends WebSocketError {
   /** The name of the error class. */
   override name = "ConnectError";
   /**
-   * The system's name of the reason, such as `"ECONNREFUSED"`, `"ENOTFOUND"`, `"ETIMEDOUT"` or
-   * `"ECONNRESET"`. Where a certificate is not trusted, that of Node, such as
-   * `"DEPTH_ZERO_SELF_SIGNED_CERT"` or `"ERR_TLS_CERT_ALTNAME_INVALID"`; `"EPROTO"` where TLS fails
-   * otherwise, which the message explains, for example by the alert that the server sent; and
-   * `"EINVAL"` where the client's own certificate can't be used.
+   * The system's error code, such as `"ECONNREFUSED"`, `"ENOTFOUND"`, `"ETIMEDOUT"` or `"ECONNRESET"`.
+   * If the server's certificate is not trusted, Node's code, such as `"DEPTH_ZERO_SELF_SIGNED_CERT"` or
+   * `"ERR_TLS_CERT_ALTNAME_INVALID"`. `"EPROTO"` if TLS fails otherwise; the message says how, for example
+   * by the alert that the server sent. `"EINVAL"` if the client's own certificate can't be used.
    */
   readonly code: string;
 
   /**
    * Creates a connect error.
    *
-   * @param code The system's name of the reason, such as `"ECONNREFUSED"`.
-   * @param message Where connecting was tried, and what went wrong.
+   * @param code The system's error code, such as `"ECONNREFUSED"`.
+   * @param message The address, and what went wrong.
    * @param cause The runtime's own error.
    */
   constructor(code: string, message: string, cause?: unknown) {
@@ -205,24 +205,24 @@ export class ConnectError extends WebSocketError {
 }
 
 /**
- * The server answered the opening handshake with something else than a valid `101 Switching
+ * The server answered the opening handshake with something other than a valid `101 Switching
  * Protocols` (RFC 6455, section 4.1).
  */
 export class UnexpectedResponseError extends WebSocketError {
   /** The name of the error class. */
   override name = "UnexpectedResponseError";
-  /** The HTTP status; 0 where the answer is no HTTP. */
+  /** The HTTP status; 0 if the answer is not HTTP. */
   readonly status: number;
-  /** The header fields of the answer; empty where it is no HTTP. */
+  /** The header fields of the answer; empty if it is not HTTP. */
   readonly headers: Headers;
-  /** The beginning of the answer's body, as text; `""` where there is none. */
+  /** The beginning of the answer's body, as text; `""` if there is none. */
   readonly body: string;
 
   /**
    * Creates an error for an answer.
    *
    * @param message What is wrong with the answer.
-   * @param status The HTTP status; 0 where the answer is no HTTP.
+   * @param status The HTTP status; 0 if the answer is not HTTP.
    * @param headers The header fields of the answer. Default: none.
    * @param body The beginning of the answer's body, as text. Default: `""`.
    */

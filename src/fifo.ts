@@ -1,10 +1,10 @@
-// Only a queue that was long at some time is worth compacting.
+/** Shorter queues are not compacted: there is little to gain. */
 const MIN_COMPACTED = 32;
 
-/** The items of all queues that never had any: most never have. */
+/** Shared by all empty queues: most never get an item. */
 const NOTHING: never[] = [];
 
-/** A queue, first in, first out, whose operations take constant time on average. */
+/** A first-in, first-out queue whose operations take amortized constant time. */
 export class Fifo<T> {
   #items: T[] = NOTHING;
   #head = 0;
@@ -14,7 +14,7 @@ export class Fifo<T> {
     return this.#items.length - this.#head;
   }
 
-  /** The item that `shift` would return. */
+  /** The first item, without removing it. */
   peek(): T | undefined {
     return this.#items[this.#head];
   }
@@ -25,13 +25,13 @@ export class Fifo<T> {
     else this.#items.push(item);
   }
 
-  /** Takes the first item; `undefined` where there is none. */
+  /** Removes and returns the first item; `undefined` if there is none. */
   shift(): T | undefined {
     if (this.#head === this.#items.length) return undefined;
     const item = this.#items[this.#head];
     this.#items[this.#head++] = undefined as T;
     if (this.#head === this.#items.length) {
-      // A new array: what a burst grew is given back.
+      // Release the memory that a burst needed.
       if (this.#head > MIN_COMPACTED) this.#items = NOTHING;
       else this.#items.length = 0;
       this.#head = 0;

@@ -1,20 +1,20 @@
 import { show } from "./checks.ts";
 
 /**
- * What a callback may return: anything. It is no `unknown`, since TypeScript would then ask what the callback
- * returns before it knows what `serve` does, and `message: (conn, data) => server.publish("all", data)` would
- * make `const server = await serve(...)` implicitly `any`.
+ * Anything: callbacks may return any value. Not `unknown`: TypeScript would then infer what the callback
+ * returns before what `serve` returns, and `message: (conn, data) => server.publish("all", data)` would make
+ * `const server = await serve(...)` implicitly `any`.
  */
 // deno-lint-ignore no-explicit-any
 export type CallbackResult = any;
 
-/** Whether a value is a promise, or what `await` takes for one. Reading `then` may throw. */
+/** Whether `await` takes a value for a promise. Throws if reading `then` does. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return ((typeof value === "object" && value !== null) || typeof value === "function") &&
     typeof (value as { then?: unknown }).then === "function";
 }
 
-/** Resolves when a promise of the program's has settled; `fail` takes what it rejects with. */
+/** Resolves when a promise of the program's resolves or rejects; `fail` takes the rejection. */
 export async function untilSettled(
   promise: PromiseLike<unknown>,
   fail: (error: unknown) => void,
@@ -27,10 +27,10 @@ export async function untilSettled(
 }
 
 /**
- * Calls code of the program, and does not wait for it. What it throws, and what its promise rejects
- * with, goes to `fail`: uncaught, either would end the process.
+ * Calls code of the program without waiting for its promise. Thrown errors and rejections go to `fail`:
+ * uncaught, either would end the process.
  *
- * @param fail Takes the error; it must not throw.
+ * @param fail Takes the error; must not throw.
  */
 export function callHook(hook: () => unknown, fail: (error: unknown) => void): void {
   try {
@@ -42,10 +42,10 @@ export function callHook(hook: () => unknown, fail: (error: unknown) => void): v
 }
 
 /**
- * Refuses the promise that a hook returned where the answer is needed at once.
+ * Throws if a hook that must return synchronously returned a promise.
  *
- * @param fail Takes what the promise rejects with.
- * @throws {TypeError} Where it is one.
+ * @param fail Takes the promise's rejection.
+ * @throws {TypeError} If `result` is a promise.
  */
 export function refusePromise(
   name: string,
@@ -57,20 +57,16 @@ export function refusePromise(
   throw new TypeError(`${name} must return synchronously, but returned a promise`);
 }
 
-/**
- * Checks the answer of a hook that decides: a truthy one may be a mistake.
- *
- * @throws {TypeError} Where it is neither true nor false.
- */
+/** Throws a `TypeError` unless a hook that decides returned a boolean: other truthy values may be mistakes. */
 export function checkDecision(name: string, answer: unknown): asserts answer is boolean {
   if (typeof answer === "boolean") return;
   throw new TypeError(`${name} must return a boolean, got ${show(answer)}`);
 }
 
-/** What takes the errors of the program's code: the option `onError`. */
+/** The option `onError`: takes the errors of the program's code. */
 export type OnError<Conn> = (error: unknown, conn?: Conn) => unknown;
 
-/** Reports an error of the program's code; where the program's reporter fails, both go to the console. */
+/** Passes an error of the program's code to `onError`; if that fails, logs both errors. */
 export function reportError<Conn>(onError: OnError<Conn>, error: unknown, conn?: Conn): void {
   callHook(() => onError(error, conn), (second) => {
     logError(error);
@@ -78,14 +74,14 @@ export function reportError<Conn>(onError: OnError<Conn>, error: unknown, conn?:
   });
 }
 
-/** Writes an error to the console; where it can't be shown, says so. */
+/** Logs an error to the console, also if showing it throws. */
 export function logError(error: unknown): void {
   callHook(() => console.error(error), () => {
     callHook(() => console.error("An error was reported that throws when it is shown"), () => {});
   });
 }
 
-/** Whether a value that the program threw is an error of a class; a proxy may throw when it is asked. */
+/** `instanceof` for a value that the program threw: a proxy may throw on it. */
 export function isError<T extends Error>(
   value: unknown,
   type: abstract new (...args: never[]) => T,
@@ -97,7 +93,7 @@ export function isError<T extends Error>(
   }
 }
 
-/** Whether a value that the program threw says that it gave up since a signal aborted. */
+/** Whether the program threw a value because `signal` aborted. */
 export function saysAborted(value: unknown, signal: AbortSignal | undefined): boolean {
   if (signal?.aborted !== true) return false;
   if (value === signal.reason) return true;

@@ -1,11 +1,11 @@
-/** A longer string keeps little more in memory than itself, in proportion, whatever it is a part of. */
+/** A longer string is not copied: it is itself a large part of any message that it may be a slice of. */
 const MAX_COPIED = 64 * 1024;
 
 /**
- * Copies a string that is kept. Engines make a slice of a string a view, which keeps all of that in
- * memory: a short name may be a part of a large message.
+ * Copies a string that is stored for long. Engines make a slice a view of the whole string, so a short name
+ * could keep a large message in memory.
  */
 export function ownString(text: string): string {
-  // Not by way of UTF-8, which has no lone surrogates.
+  // JSON, unlike UTF-8, preserves lone surrogates.
   return text.length > MAX_COPIED ? text : JSON.parse(JSON.stringify(text));
 }

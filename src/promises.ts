@@ -1,7 +1,7 @@
-/** The promise of what is done already: one for all, so that it costs nothing. */
+/** A resolved promise that all callers share, so that returning it allocates nothing. */
 export const RESOLVED: Promise<void> = Promise.resolve();
 
-/** A promise that is settled from outside. */
+/** A promise with the functions that resolve and reject it. */
 export interface Deferred<T> {
   promise: Promise<T>;
   resolve(value: T): void;
@@ -9,8 +9,8 @@ export interface Deferred<T> {
 }
 
 /**
- * Creates a promise that is settled from outside. Its rejection counts as handled: a program that
- * does not await a `send` must not end because the peer went away.
+ * Creates a promise with the functions that resolve and reject it. Its rejection counts as handled: a
+ * program that does not await a `send` must not end because the peer went away.
  */
 export function createDeferred<T>(): Deferred<T> {
   const deferred = Promise.withResolvers<T>();
@@ -18,18 +18,18 @@ export function createDeferred<T>(): Deferred<T> {
   return deferred;
 }
 
-/** Gives a promise that has rejected; see {@linkcode createDeferred} for who must handle it. */
+/** Returns a rejected promise whose rejection counts as handled; see {@linkcode createDeferred}. */
 export function rejected(reason: unknown): Promise<never> {
   const promise = Promise.reject(reason);
   promise.catch(() => {});
   return promise;
 }
 
-/** Gives what `promise` gives, unless `signal` aborts before. */
+/** Resolves or rejects as `promise` does, or rejects with the signal's reason if that aborts before. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   if (signal.aborted) {
-    // Nobody else looks at it any more.
+    // No caller will handle its rejection.
     promise.catch(() => {});
     return rejected(signal.reason);
   }

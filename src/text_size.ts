@@ -1,7 +1,7 @@
-/** Characters past those that engines keep in one byte each. */
+/** Matches characters past Latin-1: engines store a string with one of them in two bytes a character. */
 const WIDE = /[^\0-\xff]/;
 
-/** The memory that the characters of a string take, in bytes. */
+/** The memory that an engine needs for the characters of a string, in bytes. */
 export function textSize(text: string): number {
   return text.length * (WIDE.test(text) ? 2 : 1);
 }

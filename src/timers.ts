@@ -1,13 +1,13 @@
 /**
- * What the runtime waits and tells the time by, as it was when this module was loaded. Programs that are
- * tested replace these globals (the fake timers of sinon, jest, vitest and `node:test`): connections go on
- * all the same. Nothing else in `src/` names the globals.
+ * The timers and clocks of the runtime, captured when this module is loaded. Fake timers (of sinon, jest,
+ * vitest and `node:test`) replace these globals; connections must not stop with them. No other module in
+ * `src/` uses the globals.
  *
  * @module
  */
 
 const { performance, Date } = globalThis;
-// Not only the objects are replaced, but also these functions of theirs.
+// Fake timers replace these methods, too.
 const { now: readClock } = performance;
 const { now: readDate } = Date;
 
@@ -24,22 +24,22 @@ export const setImmediate: typeof globalThis.setImmediate = globalThis.setImmedi
 /** The global `queueMicrotask`. */
 export const queueMicrotask: typeof globalThis.queueMicrotask = globalThis.queueMicrotask;
 
-/** The milliseconds since the process began, by a clock that is never set. */
+/** Milliseconds since the process began, by a monotonic clock. */
 export function monotonicNow(): number {
   return readClock.call(performance);
 }
 
-/** The milliseconds since 1970, by the clock of the machine. */
+/** Milliseconds since 1970, by the clock of the machine. */
 export function dateNow(): number {
   return readDate.call(Date);
 }
 
-/** Reads a date of HTTP; NaN where it is none. */
+/** Parses an HTTP date to milliseconds since 1970; NaN if it is invalid. */
 export function parseDate(text: string): number {
   return Date.parse(text);
 }
 
-/** Writes a date as HTTP has it. */
+/** Formats a time as an HTTP date (RFC 9110, section 5.6.7). */
 export function formatDate(time: number): string {
   return new Date(time).toUTCString();
 }

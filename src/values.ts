@@ -1,27 +1,25 @@
 /**
- * Tells what values are that the program gives, by what they can do and not by their class: other
- * realms (`node:vm`, jest, vitest) have classes of their own, and packages replace the global ones.
+ * Recognizes the values that a program passes by their behaviour instead of their class: other realms
+ * (`node:vm`, jest, vitest) have classes of their own, and packages replace the global ones.
  *
  * @module
  */
 
-/** The getter that tells which of the typed arrays a value is; it looks at the value, not at its class. */
+/** The getter of a typed array's name. It reads an internal slot, so it works across realms. */
 const typedArrayName: (this: unknown) => unknown = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype),
   Symbol.toStringTag,
 )!.get!;
 
-const sourceOf = Function.prototype.toString;
-
-/** The getter that throws for all but an `ArrayBuffer`; it looks at the value, too. */
-const lengthOfBuffer: (this: unknown) => unknown = Object.getOwnPropertyDescriptor(
+/** A getter that throws unless its receiver is an `ArrayBuffer`, of any realm. */
+const bufferLength: (this: unknown) => unknown = Object.getOwnPropertyDescriptor(
   ArrayBuffer.prototype,
   "byteLength",
 )!.get!;
 
 /** Whether a value is a `Uint8Array`, of any realm. */
 export function isUint8Array(value: unknown): value is Uint8Array {
-  // The first line is only quicker, on Bun by much: what inherits from the class need be no such array.
+  // The first line is a fast path, above all on Bun. `isView` is needed: an object can inherit from the class.
   return (value instanceof Uint8Array && ArrayBuffer.isView(value)) ||
     typedArrayName.call(value) === "Uint8Array";
 }
@@ -29,20 +27,20 @@ export function isUint8Array(value: unknown): value is Uint8Array {
 /** Whether a value is an `ArrayBuffer`, of any realm. */
 export function isArrayBuffer(value: unknown): value is ArrayBuffer {
   try {
-    lengthOfBuffer.call(value);
+    bufferLength.call(value);
     return true;
   } catch {
     return false;
   }
 }
 
-/** Whether something is a promise, of any class: packages replace the global one. */
+/** Whether a value is a promise, of any class: packages replace the global one. */
 export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  // Not by `isFunction`, whose reads of all sorts of properties V8 can't make quick: each message comes here.
+  // Not by `isFunction`: its property reads are megamorphic, and this runs for every message.
   return isObject(value) && typeof (value as { then?: unknown }).then === "function";
 }
 
-/** Whether a value is an error, of any realm: those of the runtime may be of another than the program's. */
+/** Whether a value is an error, of any realm: the runtime's may be another than the program's. */
 export function isErrorObject(value: unknown): value is Error {
   return isObject(value) && typeof (value as Error).name === "string" &&
     typeof (value as Error).message === "string";
@@ -76,7 +74,7 @@ export function isObject(value: unknown): value is object {
   return typeof value === "function" || (typeof value === "object" && value !== null);
 }
 
-/** Whether a value is an object without a class: its prototype is that of all objects, or none. */
+/** Whether a value is an object without a class: its prototype is `Object.prototype`, of any realm, or null. */
 export function isPlainObject(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
   const prototype = Object.getPrototypeOf(value);
@@ -85,12 +83,13 @@ export function isPlainObject(value: unknown): value is object {
     isObjectConstructor(prototype.constructor);
 }
 
-/** Whether a value is the `Object` of any realm: their source is the same, and no program can write it. */
+/** Whether a value is the `Object` of any realm: all have the same source, "[native code]", unlike other functions. */
 function isObjectConstructor(value: unknown): boolean {
+  const sourceOf = Function.prototype.toString;
   return typeof value === "function" && sourceOf.call(value) === sourceOf.call(Object);
 }
 
-/** Whether a property is a function. */
+/** Whether an object has a method. */
 export function isFunction(value: object, name: PropertyKey): boolean {
   return typeof (value as Record<PropertyKey, unknown>)[name] === "function";
 }

@@ -1,9 +1,9 @@
 import { MessageTooBigError } from "../errors.ts";
 
-// What a peer merely declares reserves no memory beyond this and a multiple of what it has sent.
+// A length that a peer merely declares reserves no more memory than this, or a multiple of what it has sent.
 const INITIAL_CAPACITY = 1024;
 
-// Where the length is known, most of what is reserved will be needed: fewer copies on the way.
+// If the final length is known, most of the memory will be needed: grow faster, to copy less often.
 const EXPECTED_GROWTH = 4;
 const UNKNOWN_GROWTH = 2;
 
@@ -12,18 +12,19 @@ const MAX_LOOP_LENGTH = 48;
 
 const EMPTY = new Uint8Array(0);
 
-// Up to this size, bytes of an unknown number are collected in memory that all collectors share: the result
-// is then allocated once, in its size, where memory that grows would be garbage of twice that. What begins
-// with fewer bytes is likely to stay small, and has others keep that memory.
+// If the final length is unknown, up to `SHARED_SIZE` bytes are collected in memory that all collectors share.
+// The result is then allocated once, in its exact size; growing arrays would leave twice that as garbage.
+// A collection that starts with less than `MIN_SHARED_START` is likely to stay small, and leaves the shared
+// memory to others.
 const SHARED_SIZE = 1024 * 1024;
 const MIN_SHARED_START = 16 * 1024;
 let shared: Uint8Array<ArrayBuffer> | undefined;
-/** Whose bytes are in the shared memory. */
+/** The collector whose bytes are in the shared memory. */
 let sharer: ByteCollector | undefined;
 
 /**
- * Collects pieces into one array. It grows by a factor, so that every byte is copied a constant
- * number of times on average, and holds at most that factor of what has arrived.
+ * Collects pieces into one array. It grows by a factor, so that every byte is copied a constant number of
+ * times on average, and allocates at most that factor of the bytes that arrived.
  */
 export class ByteCollector {
   readonly #usesShared: boolean;
@@ -31,10 +32,10 @@ export class ByteCollector {
   #length = 0;
 
   /**
-   * Creates one that has collected nothing.
+   * Creates an empty collector.
    *
-   * @param usesShared Whether bytes of an unknown number are collected in memory that others use too: for
-   * what comes in many pieces, one soon after the other.
+   * @param usesShared Whether a collection of unknown length may use the shared memory: for pieces that
+   * arrive soon after one another.
    */
   constructor(usesShared: boolean = false) {
     this.#usesShared = usesShared;
@@ -45,7 +46,7 @@ export class ByteCollector {
     return this.#length;
   }
 
-  /** The number of bytes that memory is held for. */
+  /** The memory this collector owns, in bytes. */
   get capacity(): number {
     return this.#bytes === shared ? this.#length : this.#bytes.length;
   }
@@ -53,10 +54,10 @@ export class ByteCollector {
   /**
    * Adds `bytes` from `start` to `end` (exclusive).
    *
-   * @param expectedLength How long the collection will become as far as is known: growth stops
-   * there, so that a collection of that length needs no trimming.
-   * @param maxLength How long it may become at most: no memory is held beyond that.
-   * @throws {MessageTooBigError} Where the runtime has no array that long.
+   * @param expectedLength The length that the collection will probably have, `Infinity` if unknown. The
+   * memory grows to that and no further, so that a collection of that length needs no trimming.
+   * @param maxLength The largest length of the collection: no more memory than that is allocated.
+   * @throws {MessageTooBigError} If the runtime can't allocate an array of that length.
    */
   append(
     bytes: Uint8Array,
@@ -71,14 +72,14 @@ export class ByteCollector {
     this.#length = length;
   }
 
-  /** Hands the collected bytes over, and begins anew. */
+  /** Returns the collected bytes as an array that the caller owns, and resets the collector. */
   take(): Uint8Array<ArrayBuffer> {
     const isExact = sharer !== this && this.#length === this.#bytes.length;
     const bytes = this.borrow();
     return isExact ? bytes : bytes.slice();
   }
 
-  /** Lends the collected bytes, until anything is collected by anyone, and begins anew. */
+  /** Returns the collected bytes, valid until any collector is appended to, and resets the collector. */
   borrow(): Uint8Array<ArrayBuffer> {
     const bytes = this.#bytes;
     const length = this.#length;
@@ -88,7 +89,7 @@ export class ByteCollector {
     return length === bytes.length ? bytes : bytes.subarray(0, length);
   }
 
-  /** Makes room for others in the shared memory. */
+  /** Moves the bytes out of the shared memory, for another collector to use. */
   #leaveShared(): void {
     this.#bytes = this.#bytes.slice(0, this.#length);
   }
@@ -101,7 +102,7 @@ export class ByteCollector {
       this.#bytes = shared ??= new Uint8Array(SHARED_SIZE);
       return;
     }
-    // Where the length is not known, the first piece may well be the last: no room is left for more.
+    // If the length is unknown, the first piece may be the last: it gets no spare room.
     const wanted = expectedLength === Infinity
       ? this.#bytes.length * UNKNOWN_GROWTH
       : length * EXPECTED_GROWTH;
@@ -119,31 +120,31 @@ export class ByteCollector {
 }
 
 /**
- * Copies `bytes` from `start` to `end` (exclusive) to an array of its own. Unlike `slice`, it gives a
- * plain `Uint8Array`, and a copy, also where `bytes` is Node's `Buffer`.
+ * Copies `bytes` from `start` to `end` (exclusive) to a new array. Unlike `slice`, it returns a plain
+ * `Uint8Array`, and a copy, even if `bytes` is Node's `Buffer`.
  */
 export function cloneBytes(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
   const length = end - start;
-  // One call, where `set` would be the second and need a view.
+  // One call; `copyBytes` would take a second one, and a view.
   if (length > MAX_LOOP_LENGTH && bytes.constructor === Uint8Array) return bytes.slice(start, end);
   const clone = new Uint8Array(length);
   copyBytes(bytes, start, end, clone, 0);
   return clone;
 }
 
-// A view keeps all of its memory from being freed: at most so many bytes, or so many times its own.
+// A view keeps its whole buffer in memory: allowed up to this many bytes, or this many times its own length.
 const MAX_HELD_SIZE = 8192;
 const MAX_HELD_FACTOR = 8;
 
 /**
- * Keeps `bytes` from `start` to `end` (exclusive) where their memory is the caller's: by a plain
- * `Uint8Array` over it, or by a copy where that would keep too much memory from being freed.
+ * Returns `bytes` from `start` to `end` (exclusive), whose buffer the caller owns, for long storage: as a
+ * plain `Uint8Array` over that buffer, or as a copy if that would keep too much other memory alive.
  */
 export function keepBytes(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
   const { buffer } = bytes;
   const length = end - start;
   const mayBeHeld = buffer.byteLength <= Math.max(MAX_HELD_SIZE, length * MAX_HELD_FACTOR);
-  // Others may write to a `SharedArrayBuffer`.
+  // Other threads may write to a `SharedArrayBuffer`.
   return mayBeHeld && buffer instanceof ArrayBuffer
     ? new Uint8Array(buffer, bytes.byteOffset + start, length)
     : cloneBytes(bytes, start, end);

@@ -23,7 +23,7 @@ export const CloseCode = {
   MessageTooBig: 1009,
   /** Sent by a client: the server did not negotiate an extension the client needs. */
   MandatoryExtension: 1010,
-  /** The server met a condition that keeps it from going on. */
+  /** The server met an unexpected condition and can't go on. */
   InternalError: 1011,
   /** The server restarts; clients may reconnect after a random delay. */
   ServiceRestart: 1012,
@@ -36,9 +36,9 @@ export const CloseCode = {
 } as const;
 
 /**
- * Tells whether a Close frame may carry the code, be it sent or received (RFC 6455, section 7.4):
- * 1000 to 1014 as far as the registry defines them for use on the wire, and 3000 to 4999. 1004 is
- * reserved; 1005, 1006 and 1015 only describe what happened.
+ * Tells whether a Close frame may carry the code, sent or received (RFC 6455, section 7.4): the codes
+ * 1000 to 1014 that the registry defines for the wire, and 3000 to 4999. 1004 is reserved; 1005, 1006
+ * and 1015 only report how a connection ended.
  */
 export function isCloseCode(code: number): boolean {
   if (code >= 3000) return code <= 4999 && Number.isInteger(code);

@@ -3,7 +3,7 @@ import { copyBytes } from "./byte_collector.ts";
 /**
  * Copies chunks into one array.
  *
- * @param length The length of all of them together, in bytes.
+ * @param length Their total length, in bytes.
  */
 export function concatBytes(
   chunks: readonly Uint8Array[],

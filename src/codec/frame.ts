@@ -3,14 +3,14 @@ import type { Opcode } from "./opcode.ts";
 /**
  * A frame of RFC 6455, section 5.2. Masking is not part of it: the codec masks and unmasks.
  *
- * @typeParam Buffer The memory that the payload is in.
+ * @typeParam Buffer The type of the payload's buffer.
  */
 export interface Frame<Buffer extends ArrayBufferLike = ArrayBufferLike> {
   /** Whether this is the last (or only) fragment of its message. */
   fin: boolean;
   /** The reserved bit that permessage-deflate gives a meaning to (RFC 7692, section 6). */
   rsv1: boolean;
-  /** What the payload is. */
+  /** The type of the frame. */
   opcode: Opcode;
   /** The payload, not masked. */
   payload: Uint8Array<Buffer>;

@@ -6,15 +6,15 @@ import { mask } from "./mask.ts";
 import { isControl, isOpcode, Opcode } from "./opcode.ts";
 
 /**
- * Takes what a {@linkcode FrameDecoder} finds. A frame that lies whole in one piece of input, with a
- * payload below 64 KiB, arrives by one call of `receiveFrame`; any other by `receiveFrameStart`, as
- * many `receiveFramePayload` as there are pieces, and `receiveFrameEnd`.
+ * Receives the frames that a {@linkcode FrameDecoder} finds. A frame that is complete in one piece of
+ * input, with a payload below 64 KiB, is passed to `receiveFrame` in one call; any other to
+ * `receiveFrameStart`, `receiveFramePayload` for each piece, and `receiveFrameEnd`.
  *
- * Payloads are already unmasked. They lie in the input: a handler copies what it keeps. What
- * a method throws comes out of {@linkcode FrameDecoder.decode}, and ends the decoder.
+ * Payloads are already unmasked. They are borrowed from the input: to keep one, copy it. An error that a
+ * method throws is thrown by {@linkcode FrameDecoder.decode}, and ends the decoder.
  *
- * A method that returns `"stop"` takes nothing more for now: {@linkcode FrameDecoder.decode} returns
- * after the current frame or piece of payload. Any other result lets it go on.
+ * If a method returns `"stop"`, {@linkcode FrameDecoder.decode} returns after the current frame or piece of
+ * payload, for handlers that can't take more at the moment. Any other result lets it continue.
  */
 export interface FrameHandler {
   /** Takes a whole frame; its payload is `bytes` from `start` to `end` (exclusive). */
@@ -76,11 +76,11 @@ const Stage = {
 type Stage = typeof Stage[keyof typeof Stage];
 
 /**
- * Decodes a stream of frames (RFC 6455, section 5.2) that is cut anywhere: a synchronous push
- * parser that keeps some numbers between calls, and never any bytes.
+ * Decodes a stream of frames (RFC 6455, section 5.2) that may be split anywhere: a synchronous push
+ * parser that stores a few numbers between calls, and never any bytes.
  *
- * It checks all that section 5 says of a single frame, and the order of fragments (section 5.4).
- * An error is thrown as soon as the offending octet is in. Limits are the handler's business.
+ * It checks each frame as section 5 asks for, and the order of fragments (section 5.4). It throws as
+ * soon as it reads the offending octet. Limits are left to the handler.
  *
  * @example
  * ```ts
@@ -102,7 +102,7 @@ export class FrameDecoder {
   readonly #allowRsv1: boolean;
   #stage: Stage = Stage.FirstOctet;
   #stopped = false;
-  /** Whether a message has begun whose last fragment is still to come. */
+  /** Whether a fragmented message has begun and its last fragment has not. */
   #fragmented = false;
   #fin = false;
   #rsv1 = false;
@@ -115,11 +115,11 @@ export class FrameDecoder {
   /**
    * Creates a decoder.
    *
-   * @param role The side that decodes. A server takes masked frames only, a client only frames that
-   * are not masked (section 5.1).
-   * @param handler Takes the frames.
+   * @param role The side that decodes. A server accepts masked frames only, a client unmasked ones only
+   * (section 5.1).
+   * @param handler Receives the frames.
    * @param options See {@linkcode FrameDecoderOptions}.
-   * @throws {TypeError} Where an option is unknown or of another type.
+   * @throws {TypeError} If an option is unknown or of another type.
    */
   constructor(role: Role, handler: FrameHandler, options: FrameDecoderOptions = {}) {
     checkOptions("FrameDecoder", options, OPTIONS);
@@ -129,29 +129,28 @@ export class FrameDecoder {
     this.#allowRsv1 = options.allowRsv1 ?? false;
   }
 
-  /** Whether input may end here: no frame and no fragmented message is in progress. */
+  /** Whether no frame and no fragmented message is in progress, so that the input may end here. */
   get atMessageBoundary(): boolean {
     return this.#stage === Stage.FirstOctet && !this.#fragmented;
   }
 
   /**
-   * Makes the `decode` call in progress return after the current frame or piece of payload, with
-   * the rest of its input not consumed: the same as a handler that returns `"stop"`.
+   * Makes the `decode` call in progress return after the current frame or piece of payload, without
+   * consuming the rest of its input: the same as a handler that returns `"stop"`.
    */
   stop(): void {
     this.#stopped = true;
   }
 
   /**
-   * Takes the next piece of the stream, and overwrites the payloads in it (unmasks them in place).
+   * Decodes the next piece of the stream, and unmasks the payloads in it in place.
    *
    * @param bytes The array that holds the piece.
    * @param start Where the piece begins. Default: 0.
    * @param end Where it ends (exclusive). Default: `bytes.length`.
-   * @returns The position at which decoding ended: `end`, or less if the handler stopped it. The rest must
-   * be given again, unchanged.
-   * @throws {ProtocolError} If the stream breaks section 5 of the RFC. The decoder is of no
-   * further use then: every later call throws too.
+   * @returns The index at which decoding ended: `end`, or less if the handler stopped it. The rest must be
+   * passed again, unchanged.
+   * @throws {ProtocolError} If the stream breaks section 5 of the RFC. Every later call throws, too.
    */
   decode(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
     this.#stopped = false;
@@ -169,7 +168,7 @@ export class FrameDecoder {
     return i;
   }
 
-  /** Decodes a frame that lies whole in the input; leaves any other to the slower methods. */
+  /** Decodes a frame that is complete in the input; leaves any other to the slower methods. */
   #decodeWholeFrame(bytes: Uint8Array, start: number, end: number): number {
     this.#receiveFirstOctet(bytes[start]!);
     if (end - start === 1) {
@@ -204,7 +203,7 @@ export class FrameDecoder {
     return frameEnd;
   }
 
-  /** Takes an octet of a header, from the second one on. */
+  /** Decodes an octet of a header, from the second one on. */
   #receiveHeaderOctet(octet: number): void {
     switch (this.#stage) {
       case Stage.SecondOctet: {
@@ -242,7 +241,7 @@ export class FrameDecoder {
     }
   }
 
-  /** Unmasks and hands on what the input holds of the payload. */
+  /** Unmasks and passes on the part of the payload that the input holds. */
   #decodePayload(bytes: Uint8Array, start: number, end: number): number {
     const pieceEnd = Math.min(end, start + this.#payloadLength - this.#offset);
     if (this.#masked) mask(bytes, this.#maskingKey, start, pieceEnd, this.#offset);

@@ -20,13 +20,13 @@ export interface FrameDecoderStreamOptions extends FrameDecoderOptions {
 const OPTIONS: Names<FrameDecoderStreamOptions> = { allowRsv1: true, maxPayloadLength: true };
 
 /**
- * Decodes a stream of bytes into frames (RFC 6455, section 5.2), for whoever wants frames without
- * a connection around them. It checks each frame and the order of fragments; it neither answers
- * control frames nor puts messages together.
+ * Decodes a stream of bytes into frames (RFC 6455, section 5.2), for programs that want frames without
+ * a connection. It checks each frame and the order of fragments; it neither answers control frames nor
+ * reassembles messages.
  *
- * The stream errors with a `ProtocolError` where the bytes break the protocol, with a
- * `MessageTooBigError` past `maxPayloadLength`, with a `WebSocketError` where the bytes end within a
- * frame or a fragmented message, and with a `TypeError` where a chunk is not a `Uint8Array`.
+ * The stream errors with a `ProtocolError` if the bytes break the protocol, with a `MessageTooBigError`
+ * past `maxPayloadLength`, with a `WebSocketError` if the bytes end within a frame or a fragmented
+ * message, and with a `TypeError` if a chunk is not a `Uint8Array`.
  *
  * @example
  * ```ts
@@ -42,11 +42,11 @@ export class FrameDecoderStream extends TransformStream<Uint8Array, Frame<ArrayB
   /**
    * Creates a stream.
    *
-   * @param role The side that decodes: `"server"` for the frames of a client, and the other way
-   * round (section 5.1).
+   * @param role The side that decodes: `"server"` for the frames of a client, and vice versa
+   * (section 5.1).
    * @param options See {@linkcode FrameDecoderStreamOptions}.
-   * @throws {RangeError} Where `maxPayloadLength` is not a size.
-   * @throws {TypeError} Where an option is unknown or of another type.
+   * @throws {RangeError} If `maxPayloadLength` is not a size.
+   * @throws {TypeError} If an option is unknown or of another type.
    */
   constructor(role: Role, options: FrameDecoderStreamOptions = {}) {
     checkOptions("FrameDecoderStream", options, OPTIONS);
@@ -62,7 +62,7 @@ export class FrameDecoderStream extends TransformStream<Uint8Array, Frame<ArrayB
         if (!isUint8Array(chunk)) {
           throw new TypeError("Cannot decode a chunk that is not a Uint8Array");
         }
-        // A copy: the decoder unmasks in place, and the chunk may be somebody else's as well (tee).
+        // A copy: the decoder unmasks in place, and others may read the chunk, too (`tee`).
         decoder.decode(cloneBytes(chunk, 0, chunk.length));
       },
       flush() {
@@ -75,7 +75,7 @@ export class FrameDecoderStream extends TransformStream<Uint8Array, Frame<ArrayB
   }
 }
 
-/** Makes whole frames of what the decoder finds. */
+/** Assembles the pieces that the decoder finds to whole frames. */
 class FrameAssembler implements FrameHandler {
   readonly #maxPayloadLength: number;
   readonly #payload = new ByteCollector();
@@ -96,7 +96,7 @@ class FrameAssembler implements FrameHandler {
     end: number,
   ): void {
     this.#checkLength(end - start);
-    // Of the copy.
+    // `bytes` is the copy that `transform` made.
     const payload = bytes.subarray(start, end) as Uint8Array<ArrayBuffer>;
     this.enqueue({ fin, rsv1, opcode, payload });
   }

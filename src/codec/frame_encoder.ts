@@ -6,16 +6,16 @@ import { isControl, isOpcode, Opcode } from "./opcode.ts";
 import { OutputBuffer } from "./output_buffer.ts";
 import { isUint8Array } from "../values.ts";
 
-/** The longest header: two octets, a 64-bit length, a masking key (RFC 6455, section 5.2). */
+/** The longest header: two octets, a 64-bit length, and a masking key (RFC 6455, section 5.2). */
 const MAX_HEADER_LENGTH = 14;
 
-/** Up to this size a copy is cheaper than a chunk of its own in the gather write. */
+/** Up to this many bytes, copying a payload is cheaper than another chunk in the gather write. */
 export const MAX_COPIED_LENGTH: number = 16 * 1024;
 
 // Up to this many UTF-16 units a loop beats the call into the runtime's encoder.
 const MAX_LOOP_LENGTH = 48;
 
-// Up to this many UTF-16 units a long text is encoded to a scratch first.
+// Up to this many UTF-16 units, a long text is first encoded to a scratch buffer.
 const MAX_SCRATCH_LENGTH = 64 * 1024;
 
 const textEncoder = new TextEncoder();
@@ -24,8 +24,8 @@ let scratch: Uint8Array | undefined;
 /** Options of a {@linkcode FrameEncoder}. */
 export interface FrameEncoderOptions {
   /**
-   * Gives a client's masking keys: 32-bit integers that nobody can predict (RFC 6455, sections 5.3
-   * and 10.3). A server never asks for one.
+   * Returns a client's next masking key: an unpredictable 32-bit integer (RFC 6455, sections 5.3 and
+   * 10.3). Not called for a server.
    *
    * @default {randomMaskingKey} A cryptographic random number generator.
    */
@@ -35,7 +35,7 @@ export interface FrameEncoderOptions {
 const OPTIONS: Names<FrameEncoderOptions> = { maskingKey: true };
 
 /**
- * Encodes frames (RFC 6455, section 5.2), and gathers them until they are taken for one write.
+ * Encodes frames (RFC 6455, section 5.2), and buffers them until {@linkcode FrameEncoder.take}.
  *
  * @example
  * ```ts
@@ -49,7 +49,7 @@ const OPTIONS: Names<FrameEncoderOptions> = { maskingKey: true };
  */
 export class FrameEncoder {
   readonly #output: OutputBuffer = new OutputBuffer();
-  /** Undefined for a server, whose frames are not masked. */
+  /** `undefined` for a server, whose frames are not masked. */
   readonly #maskingKey: (() => number) | undefined;
 
   /**
@@ -58,7 +58,7 @@ export class FrameEncoder {
    * @param role The side that encodes. A client's frames are masked, a server's are not (section
    * 5.1).
    * @param options See {@linkcode FrameEncoderOptions}.
-   * @throws {TypeError} Where an option is unknown or of another type.
+   * @throws {TypeError} If an option is unknown or of another type.
    */
   constructor(role: Role, options: FrameEncoderOptions = {}) {
     checkOptions("FrameEncoder", options, OPTIONS);
@@ -71,14 +71,14 @@ export class FrameEncoder {
     return this.#output.byteLength;
   }
 
-  /** Hands over everything encoded, in order, as chunks for one gather write. */
+  /** Returns all encoded bytes in order, as chunks for one gather write, and empties the buffer. */
   take(): Uint8Array[] {
     return this.#output.take();
   }
 
   /**
-   * Says that what was taken last has been written already, so that its memory can be used again.
-   * To be called before anything else is encoded, or not at all.
+   * Reuses the memory of the chunks taken last, which must have been written out. Only to be called before
+   * anything else is encoded.
    */
   recycle(): void {
     this.#output.recycle();
@@ -89,10 +89,10 @@ export class FrameEncoder {
    *
    * @param fin Whether it is the last fragment of its message.
    * @param rsv1 Whether the message is compressed (RFC 7692, section 6).
-   * @param opcode What the payload is.
+   * @param opcode The type of the frame.
    * @param payload The payload, not masked.
-   * @returns Whether the output refers to `payload` itself, instead of to a copy: it must then not
-   * change until it has been written out. So it is with a server's payloads above 16 KiB.
+   * @returns Whether the output refers to `payload` itself instead of a copy, as with a server's payloads
+   * above 16 KiB: it must then not change until it has been written out.
    */
   encode(fin: boolean, rsv1: boolean, opcode: Opcode, payload: Uint8Array): boolean {
     const output = this.#output;
@@ -117,18 +117,18 @@ export class FrameEncoder {
     return false;
   }
 
-  /** Adds frames that were encoded elsewhere. They must not change until they have been written out. */
+  /** Appends frames that are already encoded. They must not change until they have been written out. */
   append(frames: Uint8Array): void {
     this.#output.appendReference(frames);
   }
 
   /**
-   * Encodes a text message of one frame. A lone surrogate becomes U+FFFD, as with the standard
+   * Encodes a text message as one frame. A lone surrogate becomes U+FFFD, as with the standard
    * `WebSocket`.
    */
   encodeText(text: string): void {
     const length = text.length;
-    // No character needs more than three octets a UTF-16 unit.
+    // UTF-8 has at most three octets for each UTF-16 unit.
     if (length * 3 > MAX_COPIED_LENGTH) {
       this.encode(true, false, Opcode.Text, encodeLongText(text));
       return;
@@ -137,7 +137,7 @@ export class FrameEncoder {
     output.reserve(MAX_HEADER_LENGTH + length * 3);
     const block = output.block;
     const start = output.position;
-    // Where the text goes if it is ASCII, as most is. The header comes when the length is known.
+    // The text goes where it belongs if it is ASCII, as most is; the header is written once the length is known.
     const keyLength = this.#maskingKey === undefined ? 0 : 4;
     let textStart = start + (length < 126 ? 2 : 4) + keyLength;
     let i = 0;
@@ -189,10 +189,10 @@ export class FrameEncoder {
   }
 }
 
-/** Encodes a text to an array of its own. */
+/** Encodes a text to a new array. */
 function encodeLongText(text: string): Uint8Array {
   if (text.length > MAX_SCRATCH_LENGTH) return textEncoder.encode(text);
-  // Deno's `encode` takes twice as long as this with its copy, the others' as long.
+  // With its copy, this takes half as long as `encode` on Deno, and as long on the others.
   scratch ??= new Uint8Array(MAX_SCRATCH_LENGTH * 3);
   return scratch.slice(0, textEncoder.encodeInto(text, scratch).written);
 }
@@ -210,11 +210,10 @@ function firstOctet(fin: boolean, rsv1: boolean, opcode: Opcode): number {
 }
 
 /**
- * Checks a frame that comes from the caller, before it is encoded (RFC 6455, sections 5.2 and 5.5).
+ * Checks a frame of the caller's before it is encoded (RFC 6455, sections 5.2 and 5.5).
  *
- * @throws {TypeError} Where the payload is not a `Uint8Array`, or the frame could not be received by
- * a peer that follows the RFC: a reserved opcode, RSV1 on a continuation, or a control frame that is
- * fragmented, compressed or too long.
+ * @throws {TypeError} If the payload is not a `Uint8Array`, or the frame breaks the RFC: a reserved opcode,
+ * RSV1 on a continuation, or a control frame that is fragmented, compressed or too long.
  */
 export function checkFrame(frame: Frame): void {
   const { opcode, fin, rsv1, payload } = frame;
@@ -241,14 +240,14 @@ export function checkFrame(frame: Frame): void {
 const keys = new Uint32Array(256);
 let keysLeft = 0;
 
-/** Gives a masking key that nobody can predict (RFC 6455, section 10.3). */
+/** Returns an unpredictable masking key (RFC 6455, section 10.3). */
 export function randomMaskingKey(): number {
   if (keysLeft === 0) {
     crypto.getRandomValues(keys);
     keysLeft = keys.length;
   }
   const key = keys[--keysLeft]!;
-  // A key on the wire is known to everybody: none is kept.
+  // Clear it: no used key stays in memory.
   keys[keysLeft] = 0;
   return key;
 }

@@ -3,11 +3,10 @@ import type { Frame, Role } from "./frame.ts";
 import { checkFrame, FrameEncoder, type FrameEncoderOptions } from "./frame_encoder.ts";
 
 /**
- * Encodes a stream of frames into bytes (RFC 6455, section 5.2), for whoever wants frames without a
- * connection around them. Each frame is checked by itself; their order is the writer's business.
+ * Encodes a stream of frames into bytes (RFC 6455, section 5.2), for programs that want frames without a
+ * connection. Each frame is checked by itself; their order is left to the writer.
  *
- * The stream errors with a `TypeError` where a frame could not be received by a peer that follows
- * the RFC.
+ * The stream errors with a `TypeError` if a frame breaks the RFC.
  *
  * @example
  * ```ts
@@ -27,7 +26,7 @@ export class FrameEncoderStream extends TransformStream<Frame, Uint8Array> {
    * @param role The side that encodes. A client's frames are masked, a server's are not (section
    * 5.1).
    * @param options See {@linkcode FrameEncoderOptions}.
-   * @throws {TypeError} Where an option is unknown or of another type.
+   * @throws {TypeError} If an option is unknown or of another type.
    */
   constructor(role: Role, options: FrameEncoderOptions = {}) {
     const encoder = new FrameEncoder(role, options);
@@ -35,7 +34,7 @@ export class FrameEncoderStream extends TransformStream<Frame, Uint8Array> {
       transform(frame, controller) {
         checkFrame(frame);
         encoder.encode(frame.fin, frame.rsv1, frame.opcode, frame.payload);
-        // Copies: whoever reads may transfer a chunk's buffer, and encoders share theirs.
+        // Copies: a reader may transfer a chunk's buffer, and encoders share theirs.
         for (const chunk of encoder.take()) {
           controller.enqueue(cloneBytes(chunk, 0, chunk.length));
         }

@@ -4,21 +4,21 @@
 
 import { maskBySimd } from "./mask_simd.ts";
 
-// Below this a loop over octets is faster than the creation of a view over words.
+// Below this many bytes, a loop over octets is faster than creating a view over words.
 const MIN_WORDS_LENGTH = 128;
 
-// From here on SIMD is faster, in spite of its copies.
+// From this many bytes on, SIMD is faster in spite of its copies.
 const MIN_SIMD_LENGTH = 4096;
 
-// The key as octets and as a word share their memory, so that the word has the platform's byte order.
+// The key as octets and as a word, in the same memory: so the word is in the platform's byte order.
 const keyOctets = new Uint8Array(4);
 const keyWord = new Int32Array(keyOctets.buffer);
 
 /**
  * Masks or unmasks `bytes` in place; the two are the same operation (RFC 6455, section 5.3).
  *
- * A payload that arrives in pieces is unmasked piece by piece: `offset` says where in the payload
- * the piece begins.
+ * A payload that arrives in pieces is unmasked piece by piece: `offset` is the position of the piece in
+ * the payload.
  *
  * @param bytes The array that holds the payload, or a piece of it.
  * @param maskingKey The masking key as an unsigned or signed 32-bit integer in network byte order:
@@ -72,7 +72,7 @@ export function mask(
   if (i < end) bytes[i]! ^= key2;
 }
 
-/** Gives a 32-bit integer with its octets in the opposite order. */
+/** Reverses the octets of a 32-bit integer. */
 function swapOctets(value: number): number {
   return (value << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
 }

@@ -1,27 +1,27 @@
 const SLAB_SIZE = 64 * 1024;
 const MIN_BLOCK_SIZE = 1024;
-// What was read mostly begins near the beginning of a page: for many processors it takes several
-// times as long to copy between places that lie nearly the same in their pages.
+// Most input begins near the beginning of a page, and many processors copy several times slower between
+// addresses that are nearly equal modulo the size of a page.
 const FIRST_POSITION = 2048;
 const EMPTY = new Uint8Array(0);
-/** The chunks of all buffers that have none. */
+/** Shared by all buffers without chunks. */
 const NO_CHUNKS: Uint8Array[] = [];
 
-// All buffers write into one slab, behind one another, whoever has something to write: so an idle
-// buffer owns no memory, and many small pieces of output cost one allocation a slab. But what is
-// not taken soon goes on in blocks of its own: each piece would keep another slab from being freed.
+// All buffers write into one slab in turns: so an idle buffer owns no memory, and many small pieces of
+// output cost one allocation a slab. A buffer that is not taken soon continues in blocks of its own, since
+// each of its pieces would keep another slab in memory.
 let slab: Uint8Array = EMPTY;
-/** Where in the slab the part begins that nobody has used; while somebody writes, where he began. */
+/** The start of the unused part of the slab; during a writer's turn, the position at which it began. */
 let slabStart = 0;
-/** Who writes into the slab. */
+/** The buffer that writes into the slab at present. */
 let writer: OutputBuffer | undefined;
-/** Who took output out of the slab last, with nobody writing since; and where that began. */
+/** The buffer whose output was taken out of the slab last, if none wrote since; and its position. */
 let lastTaker: OutputBuffer | undefined;
 let lastTakenStart = 0;
 
 /**
- * Gathers output: small pieces are copied behind one another, large ones are kept by reference in
- * between. The result is a list of chunks for one gather write.
+ * Buffers output as a list of chunks for one gather write: small pieces are copied behind one another, large
+ * ones are referenced between them.
  */
 export class OutputBuffer {
   #chunks: Uint8Array[] = NO_CHUNKS;
@@ -29,26 +29,23 @@ export class OutputBuffer {
   #chunksLength = 0;
   /** The slab while this is its writer, or a block of its own. */
   #block: Uint8Array = EMPTY;
-  /** Where in the block the part begins that is not in `#chunks` yet. */
+  /** The start of the part of the block that is not in `#chunks` yet. */
   #start = 0;
 
-  /**
-   * Where in the block the next octet goes. Whoever has reserved room writes octets there and moves
-   * it on.
-   */
+  /** The position of the next octet in the block. A caller that reserved room writes there and advances it. */
   position = 0;
 
-  /** The block that {@linkcode OutputBuffer.reserve} made room in. */
+  /** The memory in which {@linkcode OutputBuffer.reserve} made room. */
   get block(): Uint8Array {
     return this.#block;
   }
 
-  /** The number of bytes gathered and not yet taken. */
+  /** The number of bytes buffered and not yet taken. */
   get byteLength(): number {
     return this.#chunksLength + this.position - this.#start;
   }
 
-  /** Makes room for `length` octets behind one another in the block. */
+  /** Makes room for `length` contiguous octets in the block. */
   reserve(length: number): void {
     if (this.#block.length - this.position >= length) return;
     const written = this.byteLength;
@@ -71,13 +68,13 @@ export class OutputBuffer {
     this.#start = this.position = slabStart;
   }
 
-  /** Adds a piece without copying it. It must not change until it has been written out. */
+  /** Appends a piece without copying it. It must not change until it has been written out. */
   appendReference(piece: Uint8Array): void {
     this.#closeChunk();
     this.#addChunk(piece);
   }
 
-  /** Hands over everything gathered, in order, and begins anew. */
+  /** Returns everything buffered, in order, and empties the buffer. */
   take(): Uint8Array[] {
     if (writer === this) {
       const start = slabStart;
@@ -86,7 +83,7 @@ export class OutputBuffer {
       lastTakenStart = start;
     } else {
       this.#leaveBlock();
-      // What it took before may not be written yet.
+      // Its output taken before may not be written yet, so that memory can't be reused any more.
       if (lastTaker === this) lastTaker = undefined;
     }
     const chunks = this.#chunks;
@@ -95,14 +92,14 @@ export class OutputBuffer {
     return chunks;
   }
 
-  /** Uses the memory of what was taken last again, where that has been written at once. */
+  /** Makes the memory of the output taken last available again; it must have been written out. */
   recycle(): void {
     if (lastTaker !== this) return;
     lastTaker = undefined;
     slabStart = lastTakenStart;
   }
 
-  /** Lets somebody else write into the slab. */
+  /** Ends this buffer's turn to write into the slab. */
   #leaveSlab(): void {
     slabStart = this.position;
     writer = undefined;

@@ -1,14 +1,12 @@
-/** Validation of UTF-8 (RFC 3629) that arrives in pieces, as RFC 6455, section 8.1 asks for. */
-
-// Below this a loop over octets is faster than the creation of a view over words.
+// Below this many bytes, a loop over octets is faster than creating a view over words.
 const MIN_WORDS_LENGTH = 64;
 
-/** The bits of four octets at once that ASCII does not use. */
+/** The bits of four octets that are never set in ASCII. */
 const NOT_ASCII = 0x80808080;
 
 /**
- * Validates UTF-8 that arrives in pieces, and fails at the first octet that no valid text can have
- * at its place: also within an unfinished code point, frame or message (RFC 6455, section 8.1).
+ * Validates UTF-8 (RFC 3629) that arrives in pieces, and fails at the first octet that can't be valid,
+ * even within an unfinished code point, frame or message (RFC 6455, section 8.1).
  *
  * @example
  * ```ts
@@ -23,13 +21,13 @@ const NOT_ASCII = 0x80808080;
  * ```
  */
 export class Utf8Validator {
-  /** Continuation octets the code point in progress still needs. */
+  /** The number of continuation octets missing from the code point in progress. */
   #needed = 0;
-  /** The range of the next continuation octet; narrower than 80..BF right after some first octets. */
+  /** The range of the next continuation octet: narrower than 80..BF after some first octets. */
   #lower = 0x80;
   #upper = 0xbf;
 
-  /** Whether the text so far ends at the end of a code point. */
+  /** Whether no code point is in progress. */
   get complete(): boolean {
     return this.#needed === 0;
   }
@@ -42,13 +40,13 @@ export class Utf8Validator {
   }
 
   /**
-   * Takes the next piece of the text.
+   * Validates the next piece of the text.
    *
    * @param bytes The array that holds the piece.
    * @param start Where the piece begins. Default: 0.
    * @param end Where it ends (exclusive). Default: `bytes.length`.
-   * @returns `false` where the text is not UTF-8, whatever follows; the validator must then be
-   * {@linkcode Utf8Validator.reset} before it is used again.
+   * @returns `false` if the text can't be UTF-8; {@linkcode Utf8Validator.reset} is then needed before the
+   * next use.
    */
   validate(bytes: Uint8Array, start = 0, end: number = bytes.length): boolean {
     let i = start;
@@ -56,8 +54,8 @@ export class Utf8Validator {
       i = this.#continue(bytes, i, end);
       if (i < 0) return false;
     }
-    // A code point that lies whole in the piece is checked at one go, by the table of well-formed
-    // sequences of RFC 3629, section 4: that is twice as fast as octet by octet.
+    // A code point that is complete in the piece is checked at once, by the table of well-formed sequences
+    // of RFC 3629, section 4: that is twice as fast as octet by octet.
     while (i < end) {
       const first = bytes[i]!;
       if (first < 0x80) {
@@ -86,7 +84,7 @@ export class Utf8Validator {
     return true;
   }
 
-  /** Takes a code point whose end is not in the piece. Returns whether it can become one. */
+  /** Validates a code point whose end is not in the piece; returns whether it can become valid. */
   #begin(bytes: Uint8Array, start: number, end: number): boolean {
     const first = bytes[start]!;
     if (first < 0xc2 || first > 0xf4) return false;
@@ -104,7 +102,7 @@ export class Utf8Validator {
     return this.#continue(bytes, start + 1, end) >= 0;
   }
 
-  /** Takes what is there of the code point in progress. Returns where it ends; -1 where it can't. */
+  /** Continues the code point in progress; returns the index after it, or -1 if it is invalid. */
   #continue(bytes: Uint8Array, start: number, end: number): number {
     let i = start;
     for (; i < end && this.#needed > 0; i++) {
@@ -121,10 +119,10 @@ function isContinuation(octet: number): boolean {
   return (octet & 0xc0) === 0x80;
 }
 
-/** Finds the first octet from `start` on that is not ASCII; `end` where there is none. */
+/** Returns the index of the first octet from `start` on that is not ASCII; `end` if there is none. */
 function skipAscii(bytes: Uint8Array, start: number, end: number): number {
   let i = start;
-  // Text in other scripts has short runs of ASCII at most: only a run that lasts earns a view.
+  // Text in other scripts has only short runs of ASCII: the view pays off for longer ones.
   const probe = Math.min(end, start + 16);
   while (i < probe && bytes[i]! < 0x80) i++;
   if (i < probe || end - i < MIN_WORDS_LENGTH) {
@@ -153,25 +151,25 @@ function skipAscii(bytes: Uint8Array, start: number, end: number): number {
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictDecoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
-/** What the decoder puts in the place of octets that are not UTF-8; it may be sent as well. */
+/** The character that the decoder substitutes for invalid octets. It may also be sent as such. */
 const REPLACEMENT = "\ufffd";
 
-// Up to this many octets a loop beats the call into the runtime's decoder, where they are ASCII.
+// Up to this many octets, if they are ASCII, a loop beats the call into the runtime's decoder.
 const MAX_LOOP_LENGTH = 24;
 
-/** An array of each length, for the characters of a short text. */
+/** A reusable array of each length, for the characters of a short text. */
 const characters = Array.from(
   { length: MAX_LOOP_LENGTH + 1 },
   (_, n) => new Array<number>(n).fill(0),
 );
 
 /**
- * Decodes UTF-8 that is whole. A leading byte order mark is kept: it is part of the text.
+ * Decodes a complete text of UTF-8. A leading byte order mark is part of the result.
  *
  * @param bytes The array that holds the text.
  * @param start Where the text begins. Default: 0.
  * @param end Where it ends (exclusive). Default: `bytes.length`.
- * @returns The text, or `undefined` where it is not UTF-8.
+ * @returns The text, or `undefined` if it is not UTF-8.
  */
 export function decodeUtf8(
   bytes: Uint8Array,
@@ -191,7 +189,7 @@ export function decodeUtf8(
   }
   const piece = length === bytes.length ? bytes : bytes.subarray(start, end);
   try {
-    // On some runtimes the strict decoder takes many times as long: it is asked in case of doubt.
+    // The strict decoder takes many times as long on some runtimes: use it only in case of doubt.
     const text = decoder.decode(piece);
     return text.includes(REPLACEMENT) ? strictDecoder.decode(piece) : text;
   } catch {
