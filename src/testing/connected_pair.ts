@@ -19,24 +19,23 @@ import { MemoryNetwork, NETWORK_OPTIONS } from "./memory_network.ts";
 /** Options of {@linkcode connectedPair}. */
 export interface PairOptions<Data = undefined, Acceptance = UpgradeAcceptance<Data>> {
   /**
-   * The server's options, callbacks among them: those that the program gives to `serve`. Where it is
-   * to listen does not matter here.
+   * The server's options and callbacks, as the program passes them to `serve`. The address to listen on is
+   * ignored.
    */
   server?: ServeOptions<Data, Acceptance> & ConnectionCallbacks<Data> | undefined;
-  /** The server's handler. Without it and without callbacks, the test uses the server's end itself. */
+  /** The server's handler. Default, without callbacks: the test uses the server's end itself. */
   handler?: Handler<Data> | undefined;
-  /** The client's options: those that a program gives to `connect`. */
+  /** The client's options, as a program passes them to `connect`. */
   client?: ConnectOptions<unknown> & ConnectionCallbacks<unknown> | undefined;
   /**
-   * The URL that the client connects to. The host is the server's, whatever it is; nothing is
-   * encrypted where it is `wss:`.
+   * The URL that the client connects to. Any host is the server's. `wss:` is not encrypted.
    *
    * @default {"ws://server.example/"}
    */
   url?: string | URL | undefined;
-  /** What both ends and the network wait by. Default: the real time. */
+  /** The clock of both ends and of the network. Default: real time. */
   clock?: Clock | undefined;
-  /** Is given the link before its first byte, for faults in the opening handshake: see `MemoryNetworkOptions`. */
+  /** Called with the link before its first byte, for faults in the opening handshake: see `MemoryNetworkOptions`. */
   onLink?: ((link: Link) => CallbackResult) | undefined;
 }
 
@@ -54,15 +53,15 @@ export interface ConnectedPair<Data = undefined> {
   readonly server: Connection<Data>;
   /** The client's end. */
   readonly client: Connection<unknown>;
-  /** What is between them, to cut and to lose. */
+  /** The link between them, for faults. */
   readonly link: Link;
 }
 
 /**
- * Connects a client to a server in memory, with a real opening handshake between them: the program's
- * own hooks, handlers, callbacks and limits are at work, as on a network.
+ * Connects a client to a server in memory, by a real opening handshake: the program's own hooks, handlers,
+ * callbacks and limits apply, as on a network.
  *
- * A pair is done with when one of its ends is closed.
+ * To release a pair, close one of its ends.
  *
  * @example Callbacks, and the hook that decides at the upgrade
  * ```ts
@@ -81,12 +80,12 @@ export interface ConnectedPair<Data = undefined> {
  * await client.close();
  * ```
  *
- * @typeParam Data What the `upgrade` hook attaches to the server's end.
- * @typeParam Acceptance What the hook accepts with; by it TypeScript finds `Data`.
- * @throws {UnexpectedResponseError} Where the server refuses the upgrade; it has the status.
- * @throws {ConnectError} Where the link is lost before the connection is open.
- * @throws {RangeError} Where a number among the options is out of its range.
- * @throws {TypeError} Where an option is unknown or of another type, or contradicts another.
+ * @typeParam Data The data that the `upgrade` hook attaches to the server's end.
+ * @typeParam Acceptance The type that the hook accepts with, from which TypeScript infers `Data`.
+ * @throws {UnexpectedResponseError} If the server refuses the upgrade; it has the status.
+ * @throws {ConnectError} If the link is lost before the connection is open.
+ * @throws {RangeError} If a number among the options is out of its range.
+ * @throws {TypeError} If an option is unknown or of another type, or contradicts another.
  */
 export async function connectedPair<
   Data = undefined,
@@ -96,7 +95,7 @@ export async function connectedPair<
 ): Promise<ConnectedPair<AcceptedData<Data, Acceptance>>> {
   checkOptions("connectedPair", options as object, OPTIONS);
   const { url = "ws://server.example/", server: given = {}, client, clock, onLink } = options;
-  // What serve() would check comes too late, where something else stands in its place.
+  // Checked here, as `serve()` gets other values in their place.
   checkNames("server", given, SERVE_OPTIONS);
   checkFunction("onEvent", given.onEvent);
   checkFunction("onLink", onLink);
@@ -119,7 +118,7 @@ export async function connectedPair<
   return { server: await promise, client: conn, link: network.linkOf(conn) };
 }
 
-/** Where a server for a URL listens. */
+/** The address that a server must listen on to be reached by a URL. */
 function addressOf(
   { port, secure }: WebSocketAddress,
 ): Pick<ServeOptions, "port" | "path" | "tls"> {

@@ -1,3 +1,4 @@
+import { MAX_DURATION_MS } from "../checks.ts";
 import type { Clock } from "../transport/clock.ts";
 import { settle } from "./turn.ts";
 
@@ -6,12 +7,9 @@ interface Timer {
   dueAt: number;
 }
 
-/** What every runtime's timers can wait; a longer wait would end at once. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
-
 /**
- * A clock that stands still until it is moved: keep-alive, deadlines and delays of an hour are tested
- * in a moment, and nothing happens before its time.
+ * A clock that stands still until a test advances it: keep-alive, deadlines and delays of an hour are tested
+ * in a moment, and no timer fires early.
  *
  * @example A client that was silent for a minute
  * ```ts
@@ -19,34 +17,36 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
  *
  * const clock = new FakeClock();
  * const { server, link } = await connectedPair({ clock });
- * link.stall(); // nothing arrives any more, and nobody is told
+ * link.stall(); // nothing arrives any more, without an error
  * await clock.advance(60_000);
  * const { closeCode } = await server.closed;
  * console.log(closeCode); // 1006
  * ```
  */
 export class FakeClock implements Clock {
-  // Not 0, for which "no time" could be mistaken.
+  // Not 0, which could be mistaken for "no time".
   #now = 1_000_000;
   readonly #timers = new Map<number, Timer>();
   #lastId = 0;
-  /** Resolves when the clock has been advanced as far as was asked for; undefined while it stands still. */
+  /** Resolves when all calls of `advance` are done; `undefined` if none is in progress. */
   #advanced: Promise<void> | undefined;
 
-  /** The time, in milliseconds: it has no meaning but for its differences. */
+  /** The time in milliseconds; only differences are meaningful. */
   now(): number {
     return this.#now;
   }
 
   /**
-   * Calls `callback` once the clock has been moved by `delayMs` milliseconds.
+   * Calls `callback` once the clock has advanced by `delayMs` milliseconds.
    *
-   * @returns What {@linkcode FakeClock.clearTimeout} takes.
-   * @throws {RangeError} Where `delayMs` is not from 0 to 2,147,483,647: a real timer would fire at once.
+   * @returns The timer, for {@linkcode FakeClock.clearTimeout}.
+   * @throws {RangeError} If `delayMs` is not from 0 to 2,147,483,647: a real timer would fire at once.
    */
   setTimeout(callback: () => void, delayMs: number): unknown {
-    if (!(delayMs >= 0 && delayMs <= MAX_DELAY_MS)) {
-      throw new RangeError(`A real timer would fire at once after ${delayMs} ms`);
+    if (!(delayMs >= 0 && delayMs <= MAX_DURATION_MS)) {
+      throw new RangeError(
+        `delayMs must be from 0 to ${MAX_DURATION_MS}, got ${delayMs}: a real timer would fire at once`,
+      );
     }
     const id = ++this.#lastId;
     this.#timers.set(id, { callback, dueAt: this.#now + delayMs });
@@ -54,30 +54,30 @@ export class FakeClock implements Clock {
   }
 
   /**
-   * Cancels a timer; does nothing where it has fired, or where there is none.
+   * Cancels a timer; does nothing if it has fired, or is `undefined`.
    *
-   * @throws {TypeError} Where it is none of this clock.
+   * @throws {TypeError} If it is not a timer of this clock.
    */
   clearTimeout(timer: unknown): void {
     if (timer === undefined) return;
     if (typeof timer !== "number" || timer < 1 || timer > this.#lastId) {
-      throw new TypeError(`This clock never gave the timer ${String(timer)}`);
+      throw new TypeError(`timer must be one of this clock, got ${String(timer)}`);
     }
     this.#timers.delete(timer);
   }
 
-  /** How long each pending timer has to go, in milliseconds, the next one first. */
+  /** The remaining time of each pending timer in milliseconds, in ascending order. */
   get pending(): number[] {
     return [...this.#timers.values()].map(({ dueAt }) => dueAt - this.#now).sort((a, b) => a - b);
   }
 
   /**
-   * Lets time pass: timers fire when they are due, and what follows from each happens in between. Where the
-   * clock is being advanced already, that comes first.
+   * Advances the clock. Timers fire when they are due, and the event loop turns some times after each. Calls
+   * are queued: a call waits for the ones before.
    *
-   * @param ms How long, in milliseconds; 0 only lets happen what is about to.
-   * @throws {RangeError} Where `ms` is below 0, or not finite.
-   * @throws {TypeError} Where it is no number.
+   * @param ms How far, in milliseconds; 0 only lets the event loop turn.
+   * @throws {RangeError} If `ms` is negative or not finite.
+   * @throws {TypeError} If it is not a number.
    */
   advance(ms: number): Promise<void> {
     checkTime(ms);
@@ -92,7 +92,7 @@ export class FakeClock implements Clock {
 
   async #advance(ms: number): Promise<void> {
     await settle();
-    // Relative, since the clock may stall meanwhile.
+    // Relative, since `stall` may move the clock meanwhile.
     let leftMs = ms;
     for (;;) {
       const next = this.#next(this.#now + leftMs);
@@ -107,13 +107,13 @@ export class FakeClock implements Clock {
   }
 
   /**
-   * Lets time pass as where the process hangs: it has passed when this returns, and the timers that are due
-   * have fired, late and all in one turn.
+   * Advances the clock as if the process had hung: before this returns, all timers that are due have fired,
+   * late and in one turn.
    *
-   * @param ms How long, in milliseconds.
-   * @returns When what follows from that has happened.
-   * @throws {RangeError} Where `ms` is below 0, or not finite.
-   * @throws {TypeError} Where it is no number.
+   * @param ms How far, in milliseconds.
+   * @returns A promise that resolves after some turns of the event loop.
+   * @throws {RangeError} If `ms` is negative or not finite.
+   * @throws {TypeError} If it is not a number.
    */
   stall(ms: number): Promise<void> {
     checkTime(ms);
@@ -129,7 +129,7 @@ export class FakeClock implements Clock {
     timer.callback();
   }
 
-  /** The timer that is due first, if it is by `end`. */
+  /** The earliest timer that is due by `end`. */
   #next(end: number): Timer | undefined {
     let first: Timer | undefined;
     for (const timer of this.#timers.values()) {
@@ -141,9 +141,9 @@ export class FakeClock implements Clock {
 
 function checkTime(ms: unknown): void {
   if (typeof ms !== "number") {
-    throw new TypeError(`Cannot move the clock by ${String(ms)}: it is a number of milliseconds`);
+    throw new TypeError(`ms must be a number of milliseconds, got ${String(ms)}`);
   }
   if (!(ms >= 0 && ms < Infinity)) {
-    throw new RangeError(`Cannot move the clock by ${ms} ms: it goes on, by a finite time`);
+    throw new RangeError(`ms must be finite and not negative, got ${ms}`);
   }
 }

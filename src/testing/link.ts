@@ -1,46 +1,46 @@
-/** One direction of a connection in memory, and what may happen to its bytes. */
+/** One direction of a connection in memory, and its faults. */
 export interface Wire {
   /**
-   * How many bytes arrive at once at most: 1 or more, or `Infinity`; or a function that gives that
-   * for each piece, such as {@linkcode randomSizes}. What is written by itself arrives by itself.
-   * Where the function throws, or gives something else, the connection is lost, and the error goes to
+   * The largest piece that arrives at once, in bytes: an integer from 1, or `Infinity`; or a function that
+   * returns that for each piece, such as {@linkcode randomSizes}. Separate writes arrive separately. If the
+   * function throws or returns another value, the connection is reset, and the error is logged by
    * `console.error`.
    *
    * @default {Infinity}
    */
   pieceSize: number | (() => number);
   /**
-   * How long what is written from now on is under way, in milliseconds of the network's clock: an
-   * integer from 0. Bytes don't overtake each other.
+   * The latency of bytes that are written from now on, in milliseconds of the network's clock: an integer
+   * from 0. Bytes don't overtake each other.
    *
    * @default {0}
    */
   delayMs: number;
   /**
-   * How many bytes may be under way before the writer has to wait: an integer from 0, or `Infinity`.
-   * On a real network, the buffers of the systems.
+   * How many bytes may be under way before the writer has to wait: an integer from 0, or `Infinity`. It
+   * stands for the buffers of the operating systems.
    *
    * @default {65536}
    */
   capacity: number;
-  /** The bytes that have arrived. */
+  /** The number of bytes that have arrived. */
   readonly arrived: number;
-  /** The bytes that were written and have not arrived. */
+  /** The number of bytes that were written and have not arrived. */
   readonly underWay: number;
-  /** Lets nothing arrive any more, and tells nobody. */
+  /** Stops all delivery; neither end is notified. */
   stall(): void;
-  /** Lets arrive again, what is under way first. */
+  /** Ends a stall: bytes under way arrive. */
   flow(): void;
   /**
-   * Ends this direction (FIN), once some bytes more have arrived. The writer is not told: what it
-   * writes behind them is lost.
+   * Ends this direction (FIN) once `size` more bytes have arrived. The writer is not notified; its further
+   * bytes are lost.
    *
    * @param size How many more bytes arrive: an integer from 0.
    * @default {0}
    */
   endAfter(size?: number): void;
   /**
-   * Loses the connection (RST), both directions of it, once some bytes more have arrived in this one.
+   * Resets the connection (RST), both directions of it, once `size` more bytes have arrived in this one.
    *
    * @param size How many more bytes arrive: an integer from 0.
    * @default {0}
@@ -48,25 +48,25 @@ export interface Wire {
   resetAfter(size?: number): void;
 }
 
-/** A connection in memory, as the bytes between its ends. */
+/** The network between the two ends of a connection in memory. */
 export interface Link {
-  /** What the client sends. */
+  /** The direction from client to server. */
   readonly toServer: Wire;
-  /** What the server sends. */
+  /** The direction from server to client. */
   readonly toClient: Wire;
-  /** Lets nothing arrive any more, either way, and tells nobody: a cable that was pulled. */
+  /** Stops all delivery in both directions, without notifying an end, as if a cable had been pulled. */
   stall(): void;
-  /** Lets arrive again. */
+  /** Ends a stall. */
   flow(): void;
-  /** Loses the connection at once, and what is under way. Both ends are told. */
+  /** Resets the connection at once; bytes under way are lost. Both ends are notified. */
   reset(): void;
 }
 
 /**
- * Gives sizes at random, the same for the same seed, for {@linkcode Wire.pieceSize}. Half of them are
- * below the square root of the largest: headers are cut as often as payloads.
+ * Creates a generator of random sizes for {@linkcode Wire.pieceSize}, reproducible by its seed. Half of the
+ * sizes are below the square root of the largest, so that headers are split as often as payloads.
  *
- * @param seed Any number. A test that fails says which it was.
+ * @param seed Any number. Log it, so that a failing test can be repeated.
  * @param max The largest size: an integer from 1.
  */
 export function randomSizes(seed: number, max = 1024): () => number {

@@ -7,9 +7,9 @@ import { queueMicrotask } from "../timers.ts";
 
 /** One end of a link. */
 export class MemoryEnd extends OrderedChannel {
-  /** What this end writes. */
+  /** The wire that this end writes to. */
   outgoing!: MemoryWire;
-  /** What this end reads. */
+  /** The wire that this end reads from. */
   incoming!: MemoryWire;
 
   write(chunks: readonly Uint8Array[]): boolean {
@@ -30,37 +30,33 @@ export class MemoryEnd extends OrderedChannel {
     this.outgoing.abandon();
   }
 
-  /** Whether it is closed, or was dropped. */
+  /** Whether it is closed or was aborted. */
   get isOver(): boolean {
     return this.over;
   }
 
-  /** Whether no bytes are taken. */
   get isPaused(): boolean {
     return this.paused;
   }
 
-  /** Takes bytes. */
   deliver(bytes: Uint8Array): void {
     this.arrive(bytes, false);
   }
 
-  /** Takes the peer's FIN. */
+  /** Delivers the peer's FIN. */
   deliverEnd(): void {
     this.arriveEnd();
   }
 
-  /** May write again. */
   deliverDrain(): void {
     this.arriveDrain();
   }
 
-  /** Takes the loss of the connection. */
   deliverReset(): void {
     this.arriveClosed(new Error("The connection was reset"));
   }
 
-  /** Closes, where both directions have ended. */
+  /** Closes if both directions have ended. */
   closeIfEnded(): void {
     if (this.incoming.isEndDelivered && this.outgoing.isFinished) this.arriveClosed();
   }
@@ -93,7 +89,7 @@ export class MemoryLink implements Link {
   }
 
   reset(): void {
-    queueMicrotask(() => this.#lose());
+    queueMicrotask(() => this.#resetBoth());
   }
 
   #connect(clock: Clock, writer: MemoryEnd, reader: MemoryEnd): MemoryWire {
@@ -105,8 +101,8 @@ export class MemoryLink implements Link {
       deliverEnd: () => reader.deliverEnd(),
       deliverReset: () => reader.deliverReset(),
       drain: () => writer.deliverDrain(),
-      reset: () => this.#lose(),
-      settle: () => {
+      reset: () => this.#resetBoth(),
+      update: () => {
         writer.closeIfEnded();
         reader.closeIfEnded();
         if (writer.isOver && reader.isOver) this.#cut();
@@ -117,7 +113,7 @@ export class MemoryLink implements Link {
     return wire;
   }
 
-  #lose(): void {
+  #resetBoth(): void {
     this.#cut();
     this.server.deliverReset();
     this.client.deliverReset();

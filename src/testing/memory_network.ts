@@ -20,22 +20,21 @@ import { MemoryLink } from "./memory_link.ts";
 
 /** Options of a {@linkcode MemoryNetwork}. */
 export interface MemoryNetworkOptions {
-  /** What the connections and their wires wait by. Default: the real time. */
+  /** The clock of the connections and of their wires. Default: real time. */
   clock?: Clock | undefined;
   /**
-   * Is given the link of every new connection before its first byte, to cut or to lose it. A promise is
-   * awaited before the client sends anything. Where it throws or rejects, connecting does so too.
+   * Called with the link of every new connection before its first byte, for faults. A promise is awaited
+   * before the client sends anything. If it throws or rejects, `connect` rejects with that.
    */
   onLink?: ((link: Link) => CallbackResult) | undefined;
 }
 
-/** Every option of {@linkcode MemoryNetworkOptions}. */
 export const NETWORK_OPTIONS: Names<MemoryNetworkOptions> = { clock: true, onLink: true };
 
-/** For documentation: nobody has these (RFC 5737). */
+// Addresses that are reserved for documentation (RFC 5737).
 const SERVER = "192.0.2.1";
 const CLIENT = "192.0.2.2";
-/** The first port of those that a system gives to clients and to servers without one. */
+/** The first dynamic port (RFC 6335, section 6): for clients, and for servers that listen on port 0. */
 const FIRST_FREE_PORT = 49_152;
 
 /**
@@ -72,22 +71,22 @@ export class MemoryNetwork {
   #lastPort = FIRST_FREE_PORT;
 
   /**
-   * Starts a server on this network, as `serve` does on a real one. Host names mean nothing here, but
-   * a port is listened on once. Where there is `tls`, nothing is encrypted, but requests are `https:`.
+   * Starts a server on this network, as `serve` does on a real one. Host names are ignored, so only one
+   * server can listen on a port. With `tls`, requests have `https:` URLs, but bytes are not encrypted.
    */
   readonly serve: Serve;
   /**
-   * Connects to a server on this network, as `connect` does on a real one: to the port of the URL,
-   * whatever the host.
+   * Connects to a server on this network, as `connect` does on a real one: to the port of the URL; the host
+   * is ignored.
    */
   readonly connect: Connect;
-  /** Connects again and again to servers on this network, as `reconnecting` does on a real one. */
+  /** Connects to a server on this network and reconnects, as `reconnecting` does on a real one. */
   readonly reconnecting: Reconnecting;
 
   /**
-   * Creates a network where nobody listens.
+   * Creates a network without servers.
    *
-   * @throws {TypeError} Where an option is unknown or of another type.
+   * @throws {TypeError} If an option is unknown or of another type.
    */
   constructor(options: MemoryNetworkOptions = {}) {
     checkOptions("MemoryNetwork", options, NETWORK_OPTIONS);
@@ -110,14 +109,14 @@ export class MemoryNetwork {
   }
 
   /**
-   * Gives the link of an open connection, by either of its ends.
+   * Returns the link of an open connection, given either of its ends.
    *
-   * @throws {TypeError} Where it is none of this network.
+   * @throws {TypeError} If the connection is not one of this network.
    */
   linkOf(conn: Connection): Link {
     const link = this.#links.get(conn.localAddress) ?? this.#links.get(conn.remoteAddress);
     if (link !== undefined) return link;
-    throw new TypeError("Cannot give the link of this connection: it is none of this network");
+    throw new TypeError("conn must be a connection of this network");
   }
 
   // deno-lint-ignore require-await
@@ -125,7 +124,7 @@ export class MemoryNetwork {
     const port = "port" in target && target.port === 0 ? ++this.#lastPort : undefined;
     const key = port ?? keyOf(target);
     if (this.#listeners.has(key)) {
-      throw new ListenError("EADDRINUSE", `Cannot listen on ${key}: somebody listens there`);
+      throw new ListenError("EADDRINUSE", `Cannot listen on ${key}: address already in use`);
     }
     this.#listeners.set(key, onChannel);
     const close = () => {
@@ -139,7 +138,7 @@ export class MemoryNetwork {
     const key = keyOf(target);
     const accept = this.#listeners.get(key);
     if (accept === undefined) {
-      throw new ConnectError("ECONNREFUSED", `Cannot connect to ${key}: nobody listens there`);
+      throw new ConnectError("ECONNREFUSED", `Cannot connect to ${key}: connection refused`);
     }
     const address: Address = typeof key === "string"
       ? { transport: "unix", path: "" }
@@ -163,7 +162,6 @@ function keyOf(target: ListenTarget | DialTarget): number | string {
   return "path" in target ? target.path : target.port;
 }
 
-/** The address of a server. */
 function addressOf(key: number | string): Address {
   if (typeof key === "string") return { transport: "unix", path: key };
   return { transport: "tcp", hostname: SERVER, port: key };

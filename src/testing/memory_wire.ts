@@ -5,31 +5,31 @@ import { logError, refusePromise } from "../hooks.ts";
 import type { Wire } from "./link.ts";
 import { queueMicrotask } from "../timers.ts";
 
-/** What is under way: bytes, the end of the direction, or the news that the writer is gone. */
+/** An item under way: bytes, the end of the direction, or a reset by the writer. */
 interface Parcel {
   content: Uint8Array | "end" | "reset";
   dueAt: number;
 }
 
-/** What the two ends are to a wire. */
+/** The two ends of a wire. */
 export interface WireEnds {
-  /** Whether the reader takes nothing at the moment. */
+  /** Whether the reader is paused. */
   readonly isReaderPaused: boolean;
-  /** Takes bytes; after the end of the reader, drops them. */
+  /** Delivers bytes to the reader, which discards them once it is over. */
   deliver(bytes: Uint8Array): void;
-  /** Takes the end of the direction. */
+  /** Delivers the end of the direction to the reader. */
   deliverEnd(): void;
-  /** Tells the writer that it may go on. */
+  /** Tells the writer that it may write again. */
   drain(): void;
-  /** Takes the loss of the connection at the reader's end. */
+  /** Resets the reader's end. */
   deliverReset(): void;
-  /** Loses the connection at both ends. */
+  /** Resets both ends. */
   reset(): void;
-  /** Something has changed. */
-  settle(): void;
+  /** Called after every change, to close the ends once both directions are over. */
+  update(): void;
 }
 
-/** The implementation of {@linkcode Wire}. What is written arrives on a later microtask. */
+/** The implementation of {@linkcode Wire}. Bytes arrive in a later microtask. */
 export class MemoryWire implements Wire {
   readonly #clock: Clock;
   readonly #ends: WireEnds;
@@ -44,9 +44,9 @@ export class MemoryWire implements Wire {
   #timer: unknown;
   #isPumpDue = false;
   #isStalled = false;
-  /** The writer waits. */
+  /** Whether the writer waits for `drain`. */
   #isFull = false;
-  /** Nothing arrives any more. */
+  /** Whether nothing arrives any more. */
   #isOver = false;
   #isFinished = false;
   #isEndDelivered = false;
@@ -116,50 +116,49 @@ export class MemoryWire implements Wire {
     this.#schedule();
   }
 
-  // ---- What the ends do ----
+  // ---- For the two ends ----
 
-  /** Takes what the writer writes; returns whether it may write more. */
+  /** Sends bytes of the writer's; returns whether it may write more. */
   push(chunks: readonly Uint8Array[]): boolean {
     if (this.#isOver) return true;
     for (const chunk of chunks) {
       this.#underWay += chunk.length;
-      // A copy, since the writer uses the memory again.
+      // A copy, since the writer reuses the memory.
       this.#send(cloneBytes(chunk, 0, chunk.length));
     }
     this.#isFull = this.#underWay > this.#capacity;
     return !this.#isFull;
   }
 
-  /** Takes the writer's end. */
+  /** Ends the direction after the bytes under way. */
   finish(): void {
     this.#isFinished = true;
     if (!this.#isOver) this.#send("end");
     this.#schedule();
   }
 
-  /** Takes it that the writer has dropped the connection, and what is under way with it. */
+  /** Resets the connection for the writer; the bytes under way are lost. */
   abandon(): void {
     if (this.#isOver) return;
     this.#clear();
     this.#send("reset");
   }
 
-  /** Whether the writer has ended, and all it wrote is out of its hands. */
+  /** Whether the writer has ended, and its bytes are past its own buffer. */
   get isFinished(): boolean {
     return this.#isFinished && (this.#isOver || this.#underWay <= this.#capacity);
   }
 
-  /** Whether the reader has seen the end. */
   get isEndDelivered(): boolean {
     return this.#isEndDelivered;
   }
 
-  /** Goes on, where the reader takes something again. */
+  /** Continues after the reader was resumed. */
   resume(): void {
     this.#schedule();
   }
 
-  /** Drops what is under way, for good. */
+  /** Stops for good, and discards the bytes under way. */
   cut(): void {
     this.#isOver = true;
     this.#clear();
@@ -184,11 +183,11 @@ export class MemoryWire implements Wire {
       this.#isPumpDue = false;
       this.#pump();
       this.#releaseWriter();
-      this.#ends.settle();
+      this.#ends.update();
     });
   }
 
-  /** Lets one thing arrive. */
+  /** Delivers one item, if possible. */
   #pump(): void {
     if (this.#isOver || this.#isStalled) return;
     if (this.#arrived >= this.#resetAt) return this.#ends.reset();
@@ -228,7 +227,7 @@ export class MemoryWire implements Wire {
     try {
       pieceSize = this.#nextSize();
     } catch (error) {
-      // Nobody called this who could be told.
+      // There is no caller to throw it to.
       logError(error);
       this.#ends.reset();
       return;
@@ -246,7 +245,7 @@ export class MemoryWire implements Wire {
     if (typeof this.#pieceSize !== "function") return this.#pieceSize;
     const size: unknown = this.#pieceSize();
     refusePromise("pieceSize", size, logError);
-    checkInteger("what pieceSize returned", size, 1);
+    checkInteger("the result of pieceSize", size, 1);
     return size as number;
   }
 

@@ -1,7 +1,7 @@
 /**
  * Tools for tests of programs that use Sluice: both ends of a connection in memory, a clock that tests
- * move by hand, and networks that cut, delay, stall and lose. No socket is opened, and nothing waits
- * for real time. It runs in every test runner of Deno, Bun and Node.
+ * advance by hand, and networks that split, delay, stall and reset. No socket is opened, and no test waits
+ * for real time. They run in every test runner of Deno, Bun and Node.
  *
  * @example A handler
  * ```ts
@@ -18,7 +18,7 @@
  * await client.close();
  * ```
  *
- * @example A keep-alive that finds out that the client is gone
+ * @example A keep-alive that detects a lost client
  * ```ts
  * import { connectedPair, FakeClock } from "@sluice/websocket/testing";
  *
@@ -27,7 +27,7 @@
  *   clock,
  *   server: { keepAlive: { intervalMs: 30_000, timeoutMs: 10_000 } },
  * });
- * link.stall(); // a cable was pulled: nothing arrives any more
+ * link.stall(); // as if a cable had been pulled: nothing arrives any more
  * await clock.advance(39_999);
  * console.log(server.state); // "open"
  * await clock.advance(1);

@@ -13,23 +13,23 @@ import { ConnectionClosedError } from "../errors.ts";
 import { clearInterval, setInterval } from "../timers.ts";
 import { settle } from "./turn.ts";
 
-/** How much of a message that was not expected an error shows, in UTF-16 units or bytes. */
+/** How much of an unexpected message an error shows, in UTF-16 units or bytes. */
 const MAX_SHOWN = 100;
 
 const RECEIVE_OPTIONS: Names<WaitOptions> = { signal: true };
 const SILENCE_OPTIONS: Names<SilenceOptions> = { ms: true, clock: true };
 
-/** What the last call for a connection ends with, which the next one waits for. */
+/** Resolves when the last call for a connection is done; the next one waits for it. */
 const calls: WeakMap<Connection<unknown>, Promise<void>> = new WeakMap();
 
 /**
- * Receives the next message of a connection that is received from by iteration. What comes behind it
- * waits for the next call. Several calls at a time get one message after the other, in their order.
+ * Receives the next message of a connection, by iteration. Later messages wait for the next call.
+ * Concurrent calls get one message each, in the order of the calls.
  *
- * @param options `signal` gives up the wait: no message is lost by that.
- * @throws {ConnectionClosedError} Where the connection ends before there is one; it tells how.
- * @throws {TypeError} Where an option is unknown or of another type.
- * @throws The signal's reason, where it aborts before there is one.
+ * @param options `signal` cancels the wait; no message is lost by that.
+ * @throws {ConnectionClosedError} If the connection ends before a message; it has the close code.
+ * @throws {TypeError} If an option is unknown or of another type.
+ * @throws The signal's reason, if it aborts before a message.
  */
 export async function receiveMessage(
   conn: Connection<unknown>,
@@ -46,7 +46,7 @@ export async function receiveMessage(
     if (before !== undefined) await abortable(before, signal);
     return await receiveNext(conn, signal);
   } finally {
-    // Where this was given up, the next one still waits for the one before.
+    // If this call was cancelled, the next one still waits for the one before.
     void Promise.resolve(before).then(end);
   }
 }
@@ -80,19 +80,18 @@ async function receiveNext(
 /** Options of {@linkcode expectSilence}. */
 export interface SilenceOptions {
   /**
-   * How long no message may arrive, in milliseconds, from 0 to 2,147,483,647. By default, until what is
-   * on its way in memory has arrived, if nothing delays it: some turns of the event loop.
+   * How long no message may arrive, in milliseconds, from 0 to 2,147,483,647. 0 is some turns of the event
+   * loop: messages that are on their way in memory arrive meanwhile, unless a link delays them.
    *
    * @default {0}
    */
   ms?: number;
-  /** What these milliseconds pass by: a `FakeClock` is moved by the test. Default: the real time. */
+  /** The clock that measures `ms`; a `FakeClock` must be advanced by the test. Default: real time. */
   clock?: Clock;
 }
 
 /**
- * Waits, and fails where a message arrives meanwhile at a connection that is received from by
- * iteration. One that waits there already counts.
+ * Waits, and throws if a connection receives a message meanwhile, or has one to read already.
  *
  * @example
  * ```ts
@@ -107,10 +106,10 @@ export interface SilenceOptions {
  * await server.close();
  * ```
  *
- * @throws {Error} Where a message arrives: it is shown, and received thereby.
- * @throws {ConnectionClosedError} Where the connection ends meanwhile; it tells how.
- * @throws {RangeError} Where `ms` is out of its range.
- * @throws {TypeError} Where an option is unknown or of another type.
+ * @throws {Error} If a message arrives: the error shows it, and it is consumed.
+ * @throws {ConnectionClosedError} If the connection ends meanwhile; it has the close code.
+ * @throws {RangeError} If `ms` is out of its range.
+ * @throws {TypeError} If an option is unknown or of another type.
  */
 export async function expectSilence(
   conn: Connection<unknown>,
@@ -125,7 +124,7 @@ export async function expectSilence(
   const timer = ms === 0 ? void settle().then(end) : clock.setTimeout(end, ms);
   try {
     const message = await receiveMessage(conn, { signal: silence.signal });
-    throw new Error(`Cannot be silent: a message arrived, ${show(message)}`);
+    throw new Error(`Expected silence, but a message arrived, ${show(message)}`);
   } catch (error) {
     if (error !== silence) throw error;
   } finally {

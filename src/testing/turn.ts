@@ -2,14 +2,14 @@ import { setTimeout } from "../timers.ts";
 
 const NOTHING = new Uint8Array(0);
 
-/** Lets the event loop turn: what is ready, and timers of 0 milliseconds, happen meanwhile. */
+/** Waits for a turn of the event loop: pending events and timers of 0 ms run meanwhile. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /**
- * Lets the event loop turn some times, so that what follows from what was ready happens too. Opening
- * handshakes go on: digests come from other threads, and those that were begun before come first.
+ * Waits for some turns of the event loop, so that the consequences of pending events happen, too. Opening
+ * handshakes proceed: their digests come from other threads, in the order in which they were begun.
  */
 export async function settle(turns = 3): Promise<void> {
   for (let i = 0; i < turns; i++) {

@@ -4,7 +4,7 @@ interface CloseEventFields {
   wasClean: boolean;
 }
 
-/** Node 22 has no `CloseEvent`: this is the standard's. */
+/** The standard's `CloseEvent`, for Node 22, which has none. */
 const PlainCloseEvent = class CloseEvent extends Event {
   readonly code: number;
   readonly reason: string;
@@ -22,10 +22,10 @@ const PlainCloseEvent = class CloseEvent extends Event {
   }
 };
 
-/** Kept, as programs may replace the global one: an `EventTarget` takes events of its own realm alone. */
+/** Captured when this loads, since an `EventTarget` only takes events of its own realm, and tests replace globals. */
 const Class = globalThis.CloseEvent ?? PlainCloseEvent;
 
-/** Creates a `close` event, of the runtime's own class where it has one. */
+/** Creates a `close` event, of the runtime's own class if it has one. */
 export function createCloseEvent(init: CloseEventFields): Event {
   return new Class("close", init);
 }

@@ -2,10 +2,10 @@ import { show } from "../../checks.ts";
 import { callHook } from "../../hooks.ts";
 import { isObject } from "../../values.ts";
 
-/** What can be given as a listener, as far as it matters: what it returns is looked at. */
+/** An event listener; unlike in the standard's types, the result matters: it may be a promise. */
 type Listener = ((event: Event) => unknown) | { handleEvent(event: Event): unknown };
 
-// The types of runtimes and of browsers have these under different names.
+// The types of runtimes and browsers name these differently.
 type Given = Parameters<EventTarget["addEventListener"]>[1];
 type EventListener = Extract<Given, (event: never) => unknown>;
 
@@ -17,25 +17,25 @@ interface HandlerEntry {
   readonly listener: EventListener;
 }
 
-/** The phase of an event at a target that has no parent. */
+/** The value of `eventPhase` during dispatch at a target without a parent. */
 const AT_TARGET = 2;
 
-/** What Node takes from an event after its first listener. */
+/** The properties that Node resets after the first listener of an event. */
 const RESTORED = ["currentTarget", "eventPhase", "composedPath"] as const;
 
-/** The events that are being dispatched, and were given back what Node takes from them. */
+/** The events in dispatch whose properties were restored. */
 const restored: WeakSet<Event> = new WeakSet();
 
 /**
- * An `EventTarget` with event handler attributes, whose listeners may fail: the runtimes end the
- * process for one that throws, or whose promise rejects.
+ * An `EventTarget` with event handler attributes that reports errors of listeners: the runtimes end the
+ * process if a listener throws, or its promise rejects.
  */
 export abstract class ListenerTarget extends EventTarget {
   #handlers: Map<string, HandlerEntry> | undefined;
-  /** What stands for each listener: the same each time, so that it is added once, and can be removed. */
+  /** The wrapper of each listener: always the same one, so that it is added only once and can be removed. */
   readonly #guards: WeakMap<object, EventListener> = new WeakMap();
 
-  /** Takes what a listener has thrown, or its promise has rejected with. */
+  /** Reports an error that a listener threw, or its promise rejected with. */
   abstract failListener(error: unknown): void;
 
   /** Called when a listener was added. */
@@ -56,7 +56,7 @@ export abstract class ListenerTarget extends EventTarget {
     _listener: Given,
     options?: Parameters<EventTarget["removeEventListener"]>[2],
   ): void {
-    // Node 22 knows only the option.
+    // Node 22 supports the option `capture` only, not the boolean.
     const given = typeof options === "boolean" ? { capture: options } : options;
     const guard = this.#guard("removeEventListener", arguments);
     super.removeEventListener(type, guard as Given, given);
@@ -69,14 +69,14 @@ export abstract class ListenerTarget extends EventTarget {
     try {
       return super.dispatchEvent(event);
     } finally {
-      // A listener may have frozen it.
+      // Not by `delete`, which throws if a listener has frozen the event.
       if (restored.delete(event)) RESTORED.forEach((name) => Reflect.deleteProperty(event, name));
     }
   }
 
   /**
-   * Dispatches an event of the connection. What throws, though listeners can't, is a listener's doing
-   * too: it may have frozen the event, or replaced the classes of the runtime.
+   * Dispatches an event of the connection. Errors of listeners are caught elsewhere; an error here is a
+   * listener's fault, too: it may have frozen the event, or replaced classes of the runtime.
    */
   protected deliver(create: () => Event): void {
     try {
@@ -92,8 +92,8 @@ export abstract class ListenerTarget extends EventTarget {
   }
 
   /**
-   * Sets the event handler attribute. As the HTML standard has it, a handler is called in the place of
-   * the one it replaces, and behind the other listeners where there was none.
+   * Sets the event handler attribute. As in the HTML standard, a handler takes the position of the one that
+   * it replaces, or else the last one.
    */
   protected setHandler(type: string, value: unknown): void {
     const entry = this.#handlers?.get(type);
@@ -106,7 +106,7 @@ export abstract class ListenerTarget extends EventTarget {
     } else {
       const added: HandlerEntry = {
         handler: value,
-        // An object that can't be called is kept, and does nothing.
+        // An object that is no function is stored, and does nothing.
         listener: (event) =>
           typeof added.handler === "function" ? added.handler.call(this, event) : undefined,
       };
@@ -116,7 +116,7 @@ export abstract class ListenerTarget extends EventTarget {
   }
 
   /**
-   * Gives what stands for the listener among the arguments, which are checked as Web IDL has it: the
+   * Returns the wrapper of the listener among the arguments, which are checked as Web IDL asks for: the
    * runtimes differ, and Deno calls `undefined`.
    */
   #guard(method: string, { length, 1: listener }: ArrayLike<unknown>): EventListener | null {
@@ -131,7 +131,7 @@ export abstract class ListenerTarget extends EventTarget {
     if (guard === undefined) {
       guard = (event) => this.#call(listener as Listener, event as Event);
       this.#guards.set(listener, guard);
-      // For those runtimes that remove a listener, when its signal aborts, through this class.
+      // Some runtimes call this class's `removeEventListener` with the wrapper when a signal aborts.
       this.#guards.set(guard, guard);
     }
     return guard;
@@ -139,7 +139,7 @@ export abstract class ListenerTarget extends EventTarget {
 
   #call(listener: Listener, event: Event): void {
     callHook(() => {
-      // It fails where a listener before has redefined them.
+      // Fails if a previous listener has redefined the properties.
       if (event.currentTarget !== this) this.#restore(event);
       return typeof listener === "function"
         ? listener.call(this, event)
@@ -147,7 +147,7 @@ export abstract class ListenerTarget extends EventTarget {
     }, (error) => this.failListener(error));
   }
 
-  /** For Node an event is over after its first listener: gives it back what it is for the others. */
+  /** Restores the properties of an event for further listeners: Node resets them after the first one. */
   #restore(event: Event): void {
     if (!Object.isExtensible(event)) return;
     restored.add(event);

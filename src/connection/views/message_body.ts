@@ -1,22 +1,22 @@
-/** What a body is read from. */
+/** The message that a body belongs to. */
 export interface BodySource {
-  /** Has bytes put into the memory of a reader: at once where there are some, or later. */
+  /** Fills the memory of a BYOB reader: at once if there are bytes, or else later. */
   pullInto(controller: ReadableByteStreamController): Promise<void> | void;
-  /** Nobody waits for bytes any more. */
+  /** Called when no BYOB reader waits any more. */
   forgetReader(): void;
 }
 
-/** How the pieces of a body are read. */
+/** The underlying source of a body's stream. */
 export interface PieceSource {
   start(controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): void;
   pull(): Promise<void> | void;
   cancel(): void;
 }
 
-/** A reader, as far as it matters here; those of other libraries may lack `releaseLock`. */
+/** The part of a reader that is used here; those of other libraries may lack `releaseLock`. */
 type Reader = { releaseLock?: () => void };
 
-/** What programs can do with a stream, all of which needs one that nobody reads. */
+/** The methods of a stream that need it to be unlocked. */
 const USES = [
   "cancel",
   "getReader",
@@ -28,12 +28,12 @@ const USES = [
 ] as const;
 
 /**
- * The body of a message. It is no stream of the type "bytes", which would cost each message that is read
- * otherwise: `getReader({ mode: "byob" })` makes one, as long as that reader has the body.
+ * The body of a message. It is not a byte stream, which would make every message slower:
+ * `getReader({ mode: "byob" })` creates one while that reader has the lock.
  */
 export class MessageBody extends ReadableStream<Uint8Array<ArrayBuffer>> {
   readonly #from: BodySource;
-  /** The reader that is still to be released: see {@linkcode MessageBody.release}. */
+  /** A reader to be released later: see {@linkcode MessageBody.release}. */
   #reader: Reader | undefined;
 
   constructor(from: BodySource, source: PieceSource) {
@@ -42,9 +42,9 @@ export class MessageBody extends ReadableStream<Uint8Array<ArrayBuffer>> {
   }
 
   /**
-   * Releases a reader that nobody else has, and that waits for nothing. That of a body is released when the
-   * program looks at the body again, which it hardly ever does: to release it makes an error, whose stack costs
-   * Deno as much as the rest of a small message.
+   * Releases a reader that has no pending read and that the program can't reach. The reader of a body is
+   * only released when the program uses the body again, which is rare: releasing creates an error, whose
+   * stack trace costs Deno as much as the rest of a small message.
    */
   static release(stream: object, reader: Reader): void {
     if (#reader in stream) stream.#reader = reader;
@@ -58,7 +58,7 @@ export class MessageBody extends ReadableStream<Uint8Array<ArrayBuffer>> {
     reader?.releaseLock?.();
   }
 
-  // Not as methods: the types that runtimes give them differ.
+  // Defined here instead of as methods, since their types differ between runtimes.
   static {
     const stream = ReadableStream.prototype;
     for (const name of USES) {
@@ -84,9 +84,9 @@ export class MessageBody extends ReadableStream<Uint8Array<ArrayBuffer>> {
   }
 
   #getByteReader(): ReadableStreamBYOBReader {
-    // It has the body locked, and tells of its end.
+    // Locks the body, and reports its end.
     const lock = super.getReader();
-    // A reader before may have been released while it waited.
+    // An earlier reader may have been released during a read.
     this.#from.forgetReader();
     let controller!: ReadableByteStreamController;
     const bytes = new ReadableStream({
@@ -113,6 +113,6 @@ function close(controller: ReadableByteStreamController): void {
     controller.close();
     controller.byobRequest?.respond(0);
   } catch {
-    // It was cancelled, or the body ends within an element of what it is read as, which is its error.
+    // It was cancelled, or the body ends within an element of the reader's view, which errors the stream.
   }
 }

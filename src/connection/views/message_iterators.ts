@@ -8,13 +8,13 @@ const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
 type Give<T> = (result: IteratorResult<T, undefined>) => void;
 type Fail = (error: unknown) => void;
 
-/** Iterates over what is received, one message at a time, from the first `next()` on. */
+/** Iterates over received messages, one at a time, from the first `next()` on. */
 export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, QueueReader {
   protected readonly queue: ReceiveQueue;
   readonly #isWanted: () => boolean;
   #returned = false;
 
-  /** @param isWanted Whether others may not iterate while this is not returned. */
+  /** @param isWanted Whether this still excludes other readers, as long as `return()` was not called. */
   constructor(queue: ReceiveQueue, isWanted: () => boolean) {
     this.queue = queue;
     this.#isWanted = isWanted;
@@ -37,10 +37,10 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, Qu
   }
 
   /**
-   * Gives the next message; at once where it is there.
+   * Returns the next message: not as a promise if one is queued.
    *
-   * @param deliver Called with what the promise resolves with, if it gives one, before it does.
-   * @throws {TypeError} Where something else reads the messages.
+   * @param deliver If this returns a promise, called with its result before it resolves.
+   * @throws {TypeError} If another reader has the messages.
    */
   nextNow(
     deliver?: Give<T>,
@@ -54,7 +54,7 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, Qu
     return { value, done: false };
   }
 
-  /** Whether there is no further message, and there won't be. */
+  /** Whether there will be no further message. */
   get isAtEnd(): boolean {
     return this.#returned || (this.queue.isEnded && this.queue.length === 0);
   }
@@ -65,7 +65,7 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, Qu
     return Promise.resolve(DONE);
   }
 
-  /** Gives what is collected, or what is waited for. */
+  /** Returns a promise of the message that is being collected, or else of the next one. */
   #nextLater(
     collected: Promise<T & Message> | undefined,
     deliver: Give<T> | undefined,
@@ -87,14 +87,14 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, Qu
     else give({ value, done: false });
   }
 
-  /** Gives what the queue collects, and lets go on who comes behind when that is heard of. */
+  /** Delivers a message that the queue collects; only then may the next reader continue. */
   #giveCollected(collected: Promise<T & Message>, give: Give<T>, fail: Fail): void {
     collected
       .then((value) => give(this.queue.passOn(this, value) ? DONE : { value, done: false }), fail)
       .then(() => this.queue.endCollecting());
   }
 
-  /** Makes of a message what this iterator gives. It may have been received for another one. */
+  /** Converts a message to the type of this iterator: it may have been received for another one. */
   protected abstract convert(message: ReceivedMessage): T | Promise<T & Message>;
 }
 
@@ -119,7 +119,7 @@ class StreamedMessageIterator extends MessageIterator<IncomingMessage> {
 /**
  * Iterates over whole messages.
  *
- * @param isWanted Whether others may not iterate while this is not returned. Always, by default.
+ * @param isWanted See {@linkcode MessageIterator}. Default: always.
  */
 export function iterateMessages(
   queue: ReceiveQueue,

@@ -3,20 +3,20 @@ import type { MessageIterator } from "./message_iterators.ts";
 import { createDeferred, type Deferred, RESOLVED } from "../../promises.ts";
 import { isPromise } from "../../values.ts";
 
-/** The messages as a stream. */
+/** The received messages as a stream. */
 export interface Readable {
   readonly stream: ReadableStream<Message>;
-  /** Ends it, where no message is left: a reader may wait for that alone. */
+  /** Ends the stream if no message is left: a reader may already wait for the end. */
   end(): void;
-  /** Takes back the message that it was given and nobody has read, if there is one and it is not locked. */
+  /** Takes back a message that was enqueued and not read, if there is one and the stream is not locked. */
   takeBack(): Message | undefined;
 }
 
 /**
- * Makes a stream of the messages, which pulls one at a time.
+ * Creates a stream of the messages that pulls one at a time.
  *
- * @param endError Tells, at the end, whether the stream is to error, and with what.
- * @param onCancel Called where the stream is cancelled, with the reason.
+ * @param endError Called at the end; the stream errors with its result, or closes if that is `undefined`.
+ * @param onCancel Called with the reason if the stream is cancelled.
  */
 export function createReadable(
   messages: MessageIterator<Message>,
@@ -24,7 +24,7 @@ export function createReadable(
   onCancel: (reason: unknown) => void,
 ): Readable {
   let controller!: ReadableStreamDefaultController<Message>;
-  /** What was given last where nobody waited for it any more: the reader that did was released. */
+  /** The last message, if its reader was released before it arrived. */
   let unread: Message | undefined;
   let isPulling = false;
   let isOver = false;
@@ -32,7 +32,7 @@ export function createReadable(
   const end = (): void => {
     if (isPulling || isOver || !messages.isAtEnd) return;
     const error = endError();
-    // An error comes behind what is unread, when more is asked for: it would have the stream drop that.
+    // An error would discard an unread message: it has to wait for the next pull.
     if (error !== undefined && holdsUnread()) return;
     isOver = true;
     if (error === undefined) controller.close();
@@ -56,7 +56,7 @@ export function createReadable(
       isPulling = true;
       unread = undefined;
       const next = messages.nextNow(deliver);
-      // What it resolves with is of no use to the stream.
+      // The stream ignores the result.
       return isPromise(next) ? next as Promise<unknown> as Promise<void> : deliver(next);
     },
     cancel(reason) {
@@ -75,17 +75,17 @@ export function createReadable(
   return { stream, end, takeBack };
 }
 
-/** What a writable stream does with the connection. */
+/** The connection, as a writable stream needs it. */
 export interface WritableTarget {
   send(message: Sendable): Promise<void>;
   close(): Promise<unknown>;
-  /** Closes for what a stream of the connection was aborted with. */
+  /** Closes the connection because its writable stream was aborted. */
   abortWriting(reason: unknown): void;
 }
 
 /**
- * Makes a stream of `send`; `fail` errors it, unless it is being closed. Who gives it up, or whose
- * stream errors, does not wait for the peer: what is under way is left to itself.
+ * Creates a writable stream on top of `send`; `fail` errors it, unless it is being closed. After an abort
+ * or error, pending writes no longer wait for the peer: messages that were passed to `send` are sent anyway.
  */
 export function createWritable(
   target: WritableTarget,
@@ -94,7 +94,7 @@ export function createWritable(
   let pending: Deferred<void> | undefined;
   let isClosing = false;
   const unlessGivenUp = (promise: Promise<void>): Promise<void> => {
-    // What `send` returns where the peer keeps up.
+    // The fast path: `send` returns this if the peer keeps up.
     if (promise === RESOLVED) return promise;
     pending = createDeferred();
     promise.then(pending.resolve, pending.reject);

@@ -16,31 +16,31 @@ const CLOSING = 2;
 const CLOSED = 3;
 
 const encoder = new TextEncoder();
-/** Kept, like the classes that are extended here. */
+/** Captured when this loads, like the base classes here, as tests replace globals. */
 const { Event } = globalThis;
 
-/** What the view does with the connection. */
+/** The connection, as the view needs it. */
 export interface WebSocketViewOwner {
   readonly request: Request;
   readonly protocol: string;
   readonly extensions: string;
   readonly bufferedAmount: number;
-  /** The bytes that were accepted, and dropped as the connection ended. */
+  /** The bytes that were accepted for sending and discarded when the connection ended. */
   readonly droppedAmount: number;
   readonly closed: Promise<CloseInfo>;
-  /** Whether messages can still be sent: also behind the peer's Close frame, until it is answered. */
+  /** Whether messages can still be sent: also after the peer's Close frame, until it is answered. */
   readonly isSendable: boolean;
-  /** What the peer's Close frame said, if it came. */
+  /** The status of the peer's Close frame, if one was received. */
   readonly receivedStatus: CloseStatus | undefined;
   send(data: Sendable): Promise<void>;
   sendStream(type: MessageType, stream: SendableStream): Promise<void>;
-  /** Closes with a status that was checked; 1005 for none. */
+  /** Starts the closing handshake; the status must be valid, with 1005 for a Close frame without one. */
   startClosing(status: CloseStatus): void;
-  /** A callback or a listener threw, or rejected. */
+  /** Reports an error of a callback or listener, and closes the connection. */
   failCallback(error: unknown): void;
 }
 
-/** A `message` event. Most are never asked for their origin, which takes a `Request`. */
+/** A `message` event. Its origin is computed on demand: it needs a `Request`, and is hardly ever used. */
 class ReceivedEvent extends MessageEvent<string | Blob | ArrayBuffer> {
   readonly #view: WebSocketView;
 
@@ -53,12 +53,12 @@ class ReceivedEvent extends MessageEvent<string | Blob | ArrayBuffer> {
     return new URL(this.#view.url).origin;
   }
 
-  // Deno's own class sets it, for every event.
+  // The constructor of Deno's class sets it.
   override set origin(_origin: string) {}
 }
 
 /**
- * A connection with the face of the WHATWG WebSockets standard, section 3, for code that was written
+ * A connection with the interface of the WHATWG WebSockets standard, section 3, for code that was written
  * for it. See `Connection.asWebSocket`.
  */
 export class WebSocketView extends ListenerTarget {
@@ -70,15 +70,15 @@ export class WebSocketView extends ListenerTarget {
   readonly #owner: WebSocketViewOwner;
   readonly #messages: MessageIterator<Message>;
   #binaryType: "blob" | "arraybuffer" = "blob";
-  /** Whether `open` has been dispatched: the code that asked for the view has set its listeners. */
+  /** Whether `open` has been dispatched; the program had time to add listeners before. */
   #hasStarted = false;
-  /** Whether there was a listener for messages: until then they wait. */
+  /** Whether a `message` listener was ever added: messages wait for the first one. */
   #isHeard = false;
   #isClosing = false;
   #isClosed = false;
-  /** The bytes of the Blobs that are being sent, or could not be. */
+  /** The bytes of the Blobs that are being sent, or failed to be. */
   #blobSize = 0;
-  /** The bytes that `send` was given when it was too late, or too much. */
+  /** The bytes passed to `send` after the end, or past the limit of the send queue. */
   #unsentSize = 0;
 
   constructor(owner: WebSocketViewOwner, messages: MessageIterator<Message>) {
@@ -135,7 +135,7 @@ export class WebSocketView extends ListenerTarget {
   }
 
   set binaryType(type: "blob" | "arraybuffer") {
-    // What is no value of a Web IDL enumeration is ignored.
+    // Web IDL: assigning an invalid value of an enumeration is ignored.
     if (type === "blob" || type === "arraybuffer") this.#binaryType = type;
   }
 
@@ -173,7 +173,7 @@ export class WebSocketView extends ListenerTarget {
 
   protected override onListenerAdded(type: string, options: AddOptions): void {
     if (type !== "message" || this.#isHeard || this.#isClosed) return;
-    // A listener whose signal has aborted is none.
+    // A listener whose signal has aborted is not added.
     if (typeof options === "object" && options?.signal?.aborted) return;
     this.#isHeard = true;
     if (this.#hasStarted) this.#scheduleNext();
@@ -186,7 +186,7 @@ export class WebSocketView extends ListenerTarget {
     else if (isBlob(message)) this.#sendBlob(message);
     else {
       void this.#owner.send(message);
-      // It was too much, and has closed the connection.
+      // It did not fit the send queue, and closed the connection.
       if (!this.#owner.isSendable) this.#unsentSize += sizeOf(message);
     }
   }
@@ -202,7 +202,7 @@ export class WebSocketView extends ListenerTarget {
     this.#owner.failCallback(error);
   }
 
-  /** Sends what is still to be read. What is sent behind it waits. */
+  /** Sends a Blob as a stream; later messages wait for it. */
   #sendBlob(blob: Blob): void {
     const { size } = blob;
     const sent = this.#owner.sendStream("binary", blob.stream());
@@ -215,14 +215,14 @@ export class WebSocketView extends ListenerTarget {
     if (this.readyState === OPEN) this.deliver(() => new Event("open"));
     if (this.#isHeard) this.#scheduleNext();
     void this.#owner.closed.then((info) => {
-      // Otherwise it is the last of the events, behind the messages.
+      // Otherwise `close` is dispatched after the last message.
       if (!this.#isHeard) this.#end(info);
     });
   }
 
-  /** Has the next message delivered when everything that follows from the last one is done. */
+  /** Schedules the next message for after the consequences of the last one. */
   #scheduleNext(): void {
-    // Not a microtask: whoever awaits one message after the other must be ready for the next.
+    // Not a microtask: code that awaits message after message must have its next listener in place.
     setImmediate(() => this.#receiveNext());
   }
 
@@ -252,7 +252,7 @@ export class WebSocketView extends ListenerTarget {
   #end({ wasClean }: CloseInfo): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    // The standard's code is that of the peer's Close frame, also where this side's came first.
+    // The standard reports the code of the peer's Close frame, even if this side's was sent first.
     const { closeCode: code, reason } = this.#owner.receivedStatus ??
       { closeCode: CloseCode.AbnormalClosure, reason: "" };
     if (!wasClean) this.deliver(() => new Event("error"));
@@ -260,7 +260,7 @@ export class WebSocketView extends ListenerTarget {
   }
 }
 
-/** Converts what `send` is given, as Web IDL does: what it does not know becomes a string. */
+/** Converts the argument of `send` as Web IDL does: other types become strings. */
 function toMessage(data: unknown): Sendable | Blob {
   if (typeof data === "string" || isBlob(data)) return data;
   if (ArrayBuffer.isView(data)) return copy(data.buffer, data.byteOffset, data.byteLength);
@@ -268,7 +268,7 @@ function toMessage(data: unknown): Sendable | Blob {
   return String(data);
 }
 
-/** Copies bytes, which the caller may change at once, where the connection does not. */
+/** Copies bytes if the connection won't, as the caller may change them after `send`. */
 function copy(buffer: ArrayBufferLike, offset: number, length: number): Uint8Array {
   const bytes = new Uint8Array(buffer, offset, length);
   return length > MAX_COPIED_LENGTH ? cloneBytes(bytes, 0, length) : bytes;
@@ -280,10 +280,8 @@ function sizeOf(message: Sendable | Blob): number {
 }
 
 /**
- * Checks what `close` is given.
- *
- * The standard has a browser's code in mind, and allows 1000 and 3000 to 4999; here, as servers need
- * more, it is what a Close frame may carry.
+ * Checks the arguments of `close`. The standard is made for browsers and allows 1000 and 3000 to 4999;
+ * servers need more, so every code that a Close frame may carry is allowed here.
  */
 function toCloseStatus(code: unknown, reason: unknown): CloseStatus {
   const closeCode = code === undefined ? undefined : Math.round(Number(code));
@@ -303,7 +301,7 @@ function toCloseStatus(code: unknown, reason: unknown): CloseStatus {
       "SyntaxError",
     );
   }
-  // Without either, the Close frame has no body; a reason can't be without a code.
+  // Without code and reason, the Close frame has no body; a reason needs a code.
   const fallback = text === "" ? CloseCode.NoStatusReceived : CloseCode.NormalClosure;
   return { closeCode: closeCode ?? fallback, reason: text };
 }
