@@ -1,14 +1,14 @@
 import { isErrorObject } from "../values.ts";
 
 /**
- * Says of which broker an error is, and what can't be done: the packages' own errors often don't. The error
- * has the code of its cause, such as `"ECONNREFUSED"`, if that has one.
+ * Creates an error that names the broker and the operation, which the packages' errors often don't. It has
+ * the code of its cause, such as `"ECONNREFUSED"`, if that has one.
  */
 export function toBrokerError(what: string, cause: unknown): Error {
   return createError(`Cannot ${what}`, cause);
 }
 
-/** Says that the connection to a broker was lost, which there was. */
+/** Creates the error for the loss of an established connection. */
 export function toLostError(where: string, cause: unknown): Error {
   return createError(`The connection to ${where} was lost`, cause);
 }
@@ -19,13 +19,13 @@ function createError(what: string, cause: unknown): Error {
   return code === undefined ? error : Object.assign(error, { code });
 }
 
-/** Gives an address without the user and the password in it, for messages. */
+/** Removes user and password from an address, for error messages. */
 export function withoutUser(address: string): string {
   const [, scheme = "", rest = ""] = /^([a-z][a-z0-9+.-]*:\/\/)?([^]*)$/i.exec(address) ?? [];
   return scheme + rest.slice(rest.lastIndexOf("@") + 1);
 }
 
-/** Node's error where several addresses of a name fail has no message, but their errors. */
+/** The message of an error. If all addresses of a name fail, Node's error has no message, but their errors. */
 function reasonOf(error: unknown): string {
   if (!isErrorObject(error)) return String(error);
   const { errors, code } = error as { errors?: unknown; code?: unknown };

@@ -1,6 +1,6 @@
 /**
- * Published messages for many servers, through NATS, and for `resume` its JetStream, with the package
- * `@nats-io/transport-node`, which has to be installed: on Deno and Bun too.
+ * Connects servers through NATS, so that a message published on one reaches subscribers on all; for `resume`,
+ * messages are retained in its JetStream. Needs the package `@nats-io/transport-node`, on Deno and Bun, too.
  *
  * @example
  * ```ts
@@ -39,16 +39,17 @@ import { clearTimeout, setTimeout } from "../timers.ts";
 
 export type * from "../topics/cluster/broker.ts";
 
-/** How often the connection is tried for a sign of life, in milliseconds; three without one end it. */
+/** The time between two pings, in milliseconds. Three without a pong close the connection. */
 const PING_INTERVAL_MS = 5_000;
-/** The time between two attempts to connect, in milliseconds, and what is added to it at random. */
+/** The time between two connect attempts, in milliseconds. */
 const RECONNECT_MS = 250;
+/** The random time that is added, at most, in milliseconds. */
 const RECONNECT_JITTER_MS = 250;
-/** Long subjects end the connection to NATS, which takes lines of 4,096 bytes. */
+/** NATS accepts lines of 4,096 bytes, and closes the connection for a longer subject. */
 const MAX_PREFIX_LENGTH = 256;
-/** What JetStream takes. */
+/** The limit of JetStream. */
 const MAX_REPLICAS = 5;
-/** The time between two attempts to open the stream, in milliseconds. */
+/** The time between two attempts to open the JetStream stream, in milliseconds. */
 const OPEN_MS = 500;
 
 /** Options of {@linkcode natsBroker}. */
@@ -60,22 +61,23 @@ export interface NatsBrokerOptions {
    */
   servers?: string | string[] | undefined;
   /**
-   * What the subjects begin with, before a dot and the topic. One or more words of letters, digits, `_` and
-   * `-`, with a dot between two: at most 256 characters. Servers with another prefix are apart, whatever the
-   * topics are: to that end, it is one token of the subjects, with a colon for each dot.
+   * The beginning of the subjects, before a dot and the topic: words of letters, digits, `_` and `-`,
+   * separated by dots, with at most 256 characters in all. Servers with different prefixes never receive each
+   * other's messages, whatever the topics are: so the prefix is one token of the subject, with a colon for
+   * each dot.
    *
    * @default {"sluice"}
    */
   prefix?: string | undefined;
   /**
-   * How many servers of a cluster keep the messages that are kept: 1 to 5, and best 3. Where it is not
-   * given, one does, or as many as did before.
+   * How many servers of a cluster store the retained messages: 1 to 5; 3 is recommended. Default: that of
+   * the existing stream, or 1.
    */
   replicas?: number | undefined;
   /**
-   * More options of the client of the package `@nats-io/transport-node`, such as `tls`, `token`, `user` and
-   * `pass`, or `authenticator`. Where nothing else is said, it tries the connection for a sign of life every
-   * 5 seconds, gives it up after three, and connects again after half a second at most.
+   * More options for the client of the package `@nats-io/transport-node`, such as `tls`, `token`, `user` and
+   * `pass`, or `authenticator`. By default, it pings every 5 seconds, closes the connection after three pings
+   * without a pong, and reconnects within half a second.
    */
   client?: Parameters<(typeof import("@nats-io/transport-node"))["connect"]>[0] | undefined;
 }
@@ -88,22 +90,23 @@ const OPTIONS: Names<NatsBrokerOptions> = {
 };
 
 /**
- * Creates a broker over NATS, for one server. A topic that is no subject is encoded: dots between two
- * characters part it into tokens, letters, digits, `_ - / : @ + ~` stay, and all else becomes `%` and two
- * hexadecimal digits for each byte of UTF-8. NATS takes messages of 1 MiB unless it is told otherwise; a
- * larger one is dropped, and told.
+ * Creates a broker that uses NATS, for one server. Topics are encoded as subjects: dots between two
+ * characters separate tokens, letters, digits and `_ - / : @ + ~` stay, and any other character becomes `%`
+ * and two hexadecimal digits for each byte of UTF-8. By default, NATS accepts messages of up to 1 MiB; a
+ * larger one is dropped, and reported by `onEvent`.
  *
- * With {@linkcode HostOptions.resume} it keeps messages, in one stream of JetStream
- * (`nats-server --jetstream`, 2.9 or newer), which is made, or changed where the options are others. Its
- * subjects are `prefix+kept.topic`, and it is named like that, with `+` for each dot of the prefix, and `=a`
- * for `A`: `sluice+kept`. Where that is longer than 255 characters, a hash stands for its end. It publishes
- * the messages again as `prefix+live.topic`, which is what servers subscribe to. The user needs the right
- * to both, to the inbox, and to `$JS.API.>`. A message is kept once JetStream says so, in its files: where
- * it is killed it loses none; where the machine crashes it may lose those of the last two minutes, unless
- * its `sync_interval` is `always`, or there are `replicas`. Where it is not known whether JetStream has a
- * message, it is published again, and is known by its id for as long as it is kept, at most for two minutes.
- * `resume.totalSize` counts what JetStream stores with a message, too. `resume.windowSize` bounds what a
- * client gets, not what is stored.
+ * With {@linkcode HostOptions.resume}, messages are retained in one stream of JetStream
+ * (`nats-server --jetstream`, 2.9 or newer), which is created, or updated if the options differ. Its subjects
+ * are `prefix+kept.topic`. Its name is `prefix+kept` with `+` for each dot of the prefix and `=a` for `A`, such
+ * as `sluice+kept`; past 255 characters, it ends with a hash. JetStream republishes the messages as
+ * `prefix+live.topic`, to which servers subscribe. The user needs permissions for both, for the inbox, and for
+ * `$JS.API.>`.
+ *
+ * A message is retained once JetStream has acknowledged it. If NATS is killed, none is lost; if the machine
+ * crashes, those of the last two minutes may be lost, unless NATS has `sync_interval: always`, or there are
+ * `replicas`. A message without an acknowledgement is published again; JetStream recognizes its id for as long
+ * as the message is retained, at most for two minutes. `resume.totalSize` includes the overhead that JetStream
+ * stores with each message. `resume.windowSize` limits the messages replayed to a client, not the stored ones.
  *
  * @example Two servers of a cluster, with a token
  * ```ts
@@ -116,7 +119,7 @@ const OPTIONS: Names<NatsBrokerOptions> = {
  * });
  * ```
  *
- * @example Messages that are kept for two minutes, at three servers of a cluster
+ * @example Messages that are retained for two minutes, on three servers of a cluster
  * ```ts
  * import { serve } from "@sluice/websocket";
  * import { natsBroker } from "@sluice/websocket/brokers/nats";
@@ -130,8 +133,8 @@ const OPTIONS: Names<NatsBrokerOptions> = {
  * ```
  *
  * @param options See {@linkcode NatsBrokerOptions}.
- * @throws {RangeError} Where `replicas` is out of its range.
- * @throws {TypeError} Where an option is unknown or of another type, or the prefix is no subject.
+ * @throws {RangeError} If `replicas` is out of its range.
+ * @throws {TypeError} If an option is unknown or of another type, or the prefix is not a subject.
  */
 export function natsBroker(options: NatsBrokerOptions = {}): KeepingBroker {
   return new NatsBroker(options);
@@ -141,20 +144,20 @@ export function natsBroker(options: NatsBrokerOptions = {}): KeepingBroker {
 class NatsBroker implements KeepingBroker {
   readonly #options: NodeConnectionOptions;
   readonly #names: NatsNames;
-  /** Which NATS it is, for messages. */
+  /** The address of NATS, for error messages. */
   readonly #where: string;
   readonly #replicas: number | undefined;
   readonly #subscriptions: NatsSubscriptions;
   #keeping: { window: KeepWindow; handler: KeptMessagesHandler } | undefined;
   #log: NatsLog | undefined;
-  /** Counts what begins and ends a connection: what is done for an earlier one is of no use. */
+  /** Counts connects and disconnects, to recognize work for an earlier connection, which is dropped. */
   #turn = 0;
   #handler: BrokerHandler | undefined;
   #connection: NatsConnection | undefined;
   #isClosed = false;
-  /** Resolves when the broker is closed: what waits for another attempt waits for this too. */
+  /** Resolves when the broker is closed, which ends a wait for the next connect attempt. */
   readonly #closing: PromiseWithResolvers<void> = Promise.withResolvers();
-  /** Resolves when NATS has answered to what was written so far. */
+  /** Resolves when NATS has processed everything that was written so far. */
   readonly #flush: SharedAnswer<void> = new SharedAnswer(() => this.#connected.flush());
 
   constructor(options: NatsBrokerOptions) {
@@ -193,9 +196,9 @@ class NatsBroker implements KeepingBroker {
       ...client,
       maxReconnectAttempts: -1,
       ignoreAuthErrorAbort: true,
-      // Each request would take a stack trace.
+      // Otherwise each request captures a stack trace.
       noAsyncTraces: true,
-      // What was published here is delivered here already.
+      // The server delivers its own messages by itself.
       noEcho: true,
       servers: names,
     };
@@ -203,14 +206,14 @@ class NatsBroker implements KeepingBroker {
 
   keep(window: KeepWindow, handler: KeptMessagesHandler): void {
     if (this.#handler !== undefined || this.#keeping !== undefined) {
-      throw new TypeError("Cannot keep messages: keep() is called once, before start()");
+      throw new TypeError("Cannot retain messages: keep() must be called once, before start()");
     }
     this.#keeping = { window, handler };
   }
 
   async start(handler: BrokerHandler): Promise<void> {
     if (this.#handler !== undefined) {
-      throw new TypeError("Cannot use a broker for two servers: each needs one of its own");
+      throw new TypeError("Cannot start the broker again: each server needs a broker of its own");
     }
     this.#handler = handler;
     const natsPackage = await import("@nats-io/transport-node");
@@ -265,12 +268,14 @@ class NatsBroker implements KeepingBroker {
   }
 
   get #connected(): NatsConnection {
-    if (this.#connection === undefined) throw new Error(`There is no connection to ${this.#where}`);
+    if (this.#connection === undefined) throw new Error(`Not connected to ${this.#where}`);
     return this.#connection;
   }
 
   get #kept(): NatsLog {
-    if (this.#log === undefined) throw new TypeError("Cannot keep messages: call keep() first");
+    if (this.#log === undefined) {
+      throw new TypeError("Cannot retain messages: keep() was not called before start()");
+    }
     return this.#log;
   }
 
@@ -278,7 +283,7 @@ class NatsBroker implements KeepingBroker {
     if (!this.#isClosed) this.#handler!.receiveError(toBrokerError(`use ${this.#where}`, error));
   }
 
-  /** Connects, and once more whenever the client gives up: at first, or for good. */
+  /** Connects until the broker is closed: the client gives up if its first attempt fails, and on some errors. */
   async #keepConnected(
     connect: () => Promise<NatsConnection>,
     handler: BrokerHandler,
@@ -303,7 +308,7 @@ class NatsBroker implements KeepingBroker {
     }
   }
 
-  /** Tells how a connection stands, until it has ended for good. */
+  /** Reports changes of a connection's status until it is closed. */
   async #watch(connection: NatsConnection, handler: BrokerHandler): Promise<void> {
     let lastError: unknown;
     for await (const status of connection.status()) {
@@ -313,7 +318,7 @@ class NatsBroker implements KeepingBroker {
         this.#tellError(status.error);
       } else if (status.type === "disconnect") {
         this.#suspend();
-        const reason = lastError ?? new Error(`${status.server} has closed it`);
+        const reason = lastError ?? new Error(`${status.server} closed it`);
         handler.receiveLost(toLostError(this.#where, reason));
       } else if (status.type === "reconnect") {
         lastError = undefined;
@@ -327,7 +332,7 @@ class NatsBroker implements KeepingBroker {
     }
   }
 
-  /** Opens the log where there is one, however often that takes, and tells that it is connected. */
+  /** Opens the message store, if there is one, in as many attempts as it takes; then reports the connection. */
   async #open(connection: NatsConnection, handler: BrokerHandler): Promise<void> {
     const turn = ++this.#turn;
     while (this.#log !== undefined) {
@@ -349,7 +354,7 @@ class NatsBroker implements KeepingBroker {
     this.#log?.suspend();
   }
 
-  /** Begins again with a connection whose log is not what it was. */
+  /** Opens the message store again after its stream was deleted or replaced. */
   #reopen(error: Error): void {
     const [connection, handler] = [this.#connection, this.#handler];
     if (connection === undefined || handler === undefined || this.#isClosed) return;

@@ -3,29 +3,30 @@ import { ANSWER_TIMEOUT_MS, type NatsStream } from "./nats_stream.ts";
 import type { StreamTail } from "./stream_tail.ts";
 import { clearTimeout, setTimeout } from "../timers.ts";
 
-/** How often JetStream says that there is nothing more, in milliseconds. */
+/** The interval of JetStream's idle heartbeats, in milliseconds. */
 const HEARTBEAT_MS = 500;
-/** How long a consumer is kept that was not deleted, in milliseconds. */
+/** After how long JetStream deletes an inactive consumer, in milliseconds. */
 const INACTIVE_MS = 5_000;
 const NS_PER_MS = 1_000_000;
-/** The place of the stream's number in what a message is to be acknowledged with, and the parts of it. */
+// The index of the stream sequence in the reply subject of a message, in its old form of nine tokens and in
+// the new, longer one.
 const OLD_NUMBER_PART = 5;
 const OLD_PARTS = 9;
 const NUMBER_PART = 7;
-/** The status of a message that is about the reading itself. */
+/** The status of a heartbeat or flow control message. */
 const CONTROL = 100;
 
-/** Gives the number that a message has in its stream. */
+/** Returns the stream sequence of a message. */
 function numberOf({ reply = "" }: Msg): number {
   const parts = reply.split(".");
   return Number(parts[parts.length === OLD_PARTS ? OLD_NUMBER_PART : NUMBER_PART]);
 }
 
 /**
- * Reads the messages of a subject from a number on, with a consumer of its own.
+ * Reads the messages of a subject from a sequence number on, with an ephemeral consumer.
  *
- * @param inbox A subject that nobody else has.
- * @param tail What they are added to.
+ * @param inbox A unique subject, to deliver the messages to.
+ * @param tail Collects the messages.
  */
 export async function readSubject(
   connection: NatsConnection,
@@ -47,7 +48,7 @@ export async function readSubject(
         filter_subject: subject,
         ack_policy: "none",
         max_deliver: 1,
-        // It must not fall behind, or NATS ends the connection.
+        // Without it, NATS closes a connection that falls behind.
         flow_control: true,
         idle_heartbeat: HEARTBEAT_MS * NS_PER_MS,
         inactive_threshold: INACTIVE_MS * NS_PER_MS,
@@ -60,28 +61,28 @@ export async function readSubject(
     await delivery.finish((answer.num_pending ?? 0) + (answer.delivered?.consumer_seq ?? 0));
   } finally {
     delivery.close();
-    // Where this fails, it ends by itself.
+    // If this fails, the consumer ends after `inactive_threshold`.
     if (consumer !== undefined) {
       connection.request(`$JS.API.CONSUMER.DELETE.${stream.name}.${consumer}`).catch(() => {});
     }
   }
 }
 
-/** What a consumer delivers. */
+/** The messages that a consumer delivers. */
 class Delivery {
   readonly #connection: NatsConnection;
   readonly #tail: StreamTail;
   readonly #finished: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #subscription: Subscription;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** How many messages there are, once that is known. */
+  /** The number of messages to deliver, once known. */
   #count: number | undefined;
   #received = 0;
 
   constructor(connection: NatsConnection, inbox: string, tail: StreamTail) {
     this.#connection = connection;
     this.#tail = tail;
-    // Nobody waits for it yet.
+    // It may reject before `finish` is called.
     this.#finished.promise.catch(() => {});
     this.#subscription = connection.subscribe(inbox, {
       callback: (error, message) => {
@@ -94,7 +95,7 @@ class Delivery {
     );
   }
 
-  /** Waits until so many messages came, or there are no more. */
+  /** Waits until `count` messages were delivered, or there are no more. */
   finish(count: number): Promise<void> {
     this.#count = count;
     this.#wait();
@@ -102,7 +103,6 @@ class Delivery {
     return this.#finished.promise;
   }
 
-  /** Ends it. */
   close(): void {
     clearTimeout(this.#timer);
     this.#subscription.unsubscribe();
@@ -111,7 +111,7 @@ class Delivery {
   #wait(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(
-      () => this.#finished.reject(new Error("Cannot read from NATS: nothing comes")),
+      () => this.#finished.reject(new Error("Cannot read from NATS: timed out")),
       ANSWER_TIMEOUT_MS,
     );
   }
@@ -139,7 +139,7 @@ class Delivery {
       this.#connection.publish(stalled);
       return;
     }
-    // Some of those that were there may have left the stream meanwhile.
+    // Some of the messages may have expired meanwhile.
     const delivered = Number(message.headers!.get("Nats-Last-Consumer"));
     if (this.#count !== undefined && delivered <= this.#received) this.#finished.resolve();
   }

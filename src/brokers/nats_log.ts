@@ -27,25 +27,25 @@ import type { StreamMessage } from "./stream_tail.ts";
 import { TopicOrder } from "./topic_order.ts";
 import { isErrorObject } from "../values.ts";
 
-/** What stands for the subject of ticks, which is no topic's. */
+/** Stands for the subject of ticks, which is not a topic's, in the map of subscriptions. */
 const TICKS = "";
 const BAD_REQUEST = 400;
 
-/** What the package `@nats-io/transport-node` gives. */
+/** The exports of the package `@nats-io/transport-node` that are used here. */
 export interface NatsPackage {
   readonly headers: typeof CreateHeaders;
   readonly createInbox: typeof CreateInbox;
 }
 
-/** What a log tells its broker. */
+/** The broker that a log belongs to. */
 export interface NatsLogOwner {
-  /** Is told that what it was connected to is not there any more: it is to be opened anew. */
+  /** Called when the stream was deleted or replaced, so that the log has to be opened again. */
   receiveGone(error: Error): void;
-  /** Is told of an error that leaves it as it is. */
+  /** Called with an error after which the log stays open. */
   receiveError(error: unknown): void;
 }
 
-/** The messages that NATS keeps, in one stream of JetStream. */
+/** The message store of NATS: one stream of JetStream. */
 export class NatsLog implements NatsTicksOwner {
   readonly #window: KeepWindow;
   readonly #handler: KeptMessagesHandler;
@@ -57,13 +57,13 @@ export class NatsLog implements NatsTicksOwner {
   readonly #topics: NatsSubscriptions;
   readonly #tickSubscription: NatsSubscriptions;
   readonly #ticks: NatsTicks;
-  /** The connection, where there is one. */
+  /** The connection, if there is one. */
   connection: NatsConnection | undefined;
   #reader: NatsReader | undefined;
-  /** Whether the epoch is that of the stream. Where it may not be, all is read anew later. */
+  /** Whether the epoch is that of the stream. Otherwise messages are ignored, and read after the next `open`. */
   #isOpen = false;
   #epoch = "";
-  /** The highest number that is known of. */
+  /** The highest sequence number seen. */
   #known = 0;
   readonly #orders: Map<string, TopicOrder> = new Map();
 
@@ -98,7 +98,7 @@ export class NatsLog implements NatsTicksOwner {
     this.#ticks = new NatsTicks(names.keptTick, window.windowMs, this);
   }
 
-  /** Makes sure of the stream, over a connection that is there, for the first time or again. */
+  /** Creates or updates the stream, after each connect. */
   async open(connection: NatsConnection): Promise<void> {
     const { epoch, last } = await this.#stream.open(connection);
     const { createInbox } = this.#package;
@@ -111,20 +111,19 @@ export class NatsLog implements NatsTicksOwner {
     this.#isOpen = true;
   }
 
-  /** Takes nothing until it is opened again. */
+  /** Ignores messages until it is opened again. */
   suspend(): void {
     this.#isOpen = false;
     this.#resetOrders();
   }
 
-  /** Subscribes to all that it was subscribed to, with a connection that is new. */
+  /** Renews all subscriptions on a new connection. */
   renew(connection: NatsConnection): void {
     this.#topics.renew(connection);
     this.#tickSubscription.renew(connection);
     this.connection = connection;
   }
 
-  /** Subscribes to topics. */
   subscribe(connection: NatsConnection, topics: readonly string[]): void {
     this.connection = connection;
     this.#tickSubscription.add(connection, [TICKS]);
@@ -132,7 +131,6 @@ export class NatsLog implements NatsTicksOwner {
     this.#ticks.start();
   }
 
-  /** Unsubscribes from topics. */
   unsubscribe(topics: readonly string[]): void {
     this.#topics.delete(topics);
     for (const topic of topics) {
@@ -144,15 +142,15 @@ export class NatsLog implements NatsTicksOwner {
     this.#ticks.stop();
   }
 
-  /** Ends what it does by itself. */
+  /** Stops its timers. */
   close(): void {
     this.suspend();
     this.#ticks.stop();
   }
 
-  /** Tells what the stream has. */
+  /** Returns the state of the stream. */
   async inspect(): Promise<StreamState> {
-    if (this.#reader === undefined) throw this.#stream.toError("there is no connection");
+    if (this.#reader === undefined) throw this.#stream.toError("not connected");
     const state = await this.#reader.inspect();
     this.#check(state.epoch);
     return state;
@@ -172,19 +170,19 @@ export class NatsLog implements NatsTicksOwner {
     try {
       answer = await connection.request(this.#names.toKeptSubject(topic), message, options);
     } catch (error) {
-      if (isNoResponder(error)) this.#leave("it is not there any more", error);
-      throw isRefusal(error) ? toRefusal(topic, String(error), error) : error;
+      if (isNoResponder(error)) this.#leave("the stream is gone", error);
+      throw isRefusal(error) ? new RefusedError(topic, String(error), error) : error;
     }
     const { error, seq = 0 } = answer.json<Answer & { seq?: number }>();
     if (error === undefined) this.#known = Math.max(this.#known, seq);
-    else if (error.code === BAD_REQUEST) throw toRefusal(topic, error.description);
+    else if (error.code === BAD_REQUEST) throw new RefusedError(topic, error.description);
     else throw this.#stream.toError(error.description);
   }
 
   /** Reads messages: see {@linkcode KeepingBroker.read}. */
   async read(topic: string, after: Position | undefined): Promise<MissedMessages> {
     const [reader, epoch, known] = [this.#reader, this.#epoch, this.#known];
-    if (reader === undefined) throw this.#stream.toError("there is no connection");
+    if (reader === undefined) throw this.#stream.toError("not connected");
     if (after === undefined) {
       const state = await reader.inspect();
       this.#check(state.epoch);
@@ -194,7 +192,7 @@ export class NatsLog implements NatsTicksOwner {
     const { windowSize } = this.#window;
     let start = after.epoch === epoch ? after.number + 1 : 1;
     let tail = await reader.read(subject, start, windowSize);
-    // What left the stream while it was read may be missing: it is looked at afterwards.
+    // Messages may have expired during the read: the state after it tells whether any is missing.
     const state = await reader.inspect();
     this.#check(state.epoch);
     const isKnown = after.epoch === epoch && after.number <= state.last;
@@ -230,29 +228,30 @@ export class NatsLog implements NatsTicksOwner {
     const [position, reader] = [this.#take(message), this.#reader];
     if (position === undefined) return;
     this.#ticks.receive(position.number);
-    await this.#ticks.settle();
-    // It is another one where the connection is.
+    await this.#ticks.flush();
+    // The reader was replaced if the connection was.
     if (this.#isOpen && reader === this.#reader) this.#handler.receiveProgress(position);
   }
 
-  /** Takes the number of a message that was published again. */
+  /** Returns the position of a republished message; `undefined` if the log is not open, or it has none. */
   #take({ headers, subject }: Msg): Position | undefined {
     if (!this.#isOpen) return undefined;
     const number = Number(headers?.get("Nats-Sequence"));
     if (!Number.isSafeInteger(number) || number < 1) {
-      const reason = "it is not from JetStream";
-      this.#owner.receiveError(new Error(`Cannot read what came on ${subject}: ${reason}`));
+      this.#owner.receiveError(
+        new Error(`Cannot read a message of ${subject}: it is not from JetStream`),
+      );
       return undefined;
     }
     this.#known = Math.max(this.#known, number);
     return { epoch: this.#epoch, number };
   }
 
-  /** Checks that the stream is the one that it was. */
+  /** Throws if the stream was replaced. */
   #check(epoch: string): void {
     if (epoch === this.#epoch) return;
-    this.#leave("it was made anew");
-    throw this.#stream.toError("it was made anew");
+    this.#leave("the stream was replaced");
+    throw this.#stream.toError("the stream was replaced");
   }
 
   #resetOrders(): void {
@@ -267,7 +266,7 @@ export class NatsLog implements NatsTicksOwner {
   }
 }
 
-/** @param before The number that the first is known to be the next one of. */
+/** @param before The sequence number before the first message, if known. */
 function toKept(
   epoch: string,
   messages: readonly StreamMessage[],
@@ -280,15 +279,9 @@ function toKept(
   }));
 }
 
-/** Tells whether an error says that a message can't be published, rather than that it was not. */
+/** Whether an error means that a message can never be published, rather than that it was not. */
 function isRefusal(error: unknown): boolean {
   if (!isErrorObject(error)) return false;
   const { name } = isErrorObject(error.cause) ? error.cause : error;
   return name === "PermissionViolationError" || name === "InvalidArgumentError";
-}
-
-function toRefusal(topic: string, reason: string, cause?: unknown): RefusedError {
-  return new RefusedError(`Cannot keep a message of ${JSON.stringify(topic)}: ${reason}`, {
-    cause,
-  });
 }

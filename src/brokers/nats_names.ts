@@ -1,33 +1,33 @@
 import { encodeHex } from "@std/encoding/hex";
 import { encodeSubject } from "./nats_subject.ts";
 
-/** What no topic is encoded as: messages that only count. */
+/** The token of ticks, which no topic is encoded as: see {@linkcode NatsTicks}. */
 const TICK = "!";
-/** The longest name of a stream that JetStream takes, in characters. */
+/** The longest name of a stream that JetStream accepts, in characters. */
 const MAX_STREAM_NAME_LENGTH = 255;
-/** How much is left of a longer one, before its hash. */
+/** The length that a longer name is cut to, before its hash. */
 const CUT_LENGTH = 128;
 
 const encoder = new TextEncoder();
 
 /**
- * The names in NATS of what belongs to a prefix. For the prefix `app.admin` and the topic `news`:
+ * The subjects and stream names of a prefix. For the prefix `app.admin` and the topic `news`:
  *
  * | Name                  | What it is                                                                  |
  * | --------------------- | --------------------------------------------------------------------------- |
- * | `app:admin.news`      | the subject of messages that are not kept                                   |
- * | `app:admin+kept.news` | the subject that messages to be kept are published to                       |
- * | `app:admin+live.news` | the subject that they are published to again, once they are kept            |
- * | `app+admin+kept`      | the stream that keeps them                                                  |
+ * | `app:admin.news`      | the subject of messages that are not retained                               |
+ * | `app:admin+kept.news` | the subject that messages to be retained are published to                   |
+ * | `app:admin+live.news` | the subject that JetStream republishes them to once they are stored         |
+ * | `app+admin+kept`      | the stream that stores them                                                 |
  *
- * A prefix is one token of the subjects, with a colon for each dot: whatever topic comes behind it, it is
- * not taken for another prefix. No prefix has a colon or a plus.
+ * A prefix is one token of the subjects, with a colon for each dot, so that no topic makes it look like
+ * another prefix: no prefix has a colon or a plus.
  */
 export class NatsNames {
   readonly #prefix: string;
-  /** What the subjects begin with, before a dot, whose messages are kept. */
+  /** The beginning of the subjects whose messages are stored, before a dot. */
   readonly kept: string;
-  /** What the subjects begin with, before a dot, that these are published to again. */
+  /** The beginning of the subjects that these messages are republished to, before a dot. */
   readonly live: string;
 
   constructor(prefix: string) {
@@ -36,25 +36,25 @@ export class NatsNames {
     this.live = `${this.#prefix}+live`;
   }
 
-  /** Gives the subject of a topic whose messages are not kept. */
+  /** Returns the subject of a topic whose messages are not retained. */
   toSubject(topic: string): string {
     return `${this.#prefix}.${encodeSubject(topic)}`;
   }
 
-  /** Gives the subject that messages of a topic are published to in order to be kept. */
+  /** Returns the subject to publish messages of a topic to that are to be retained. */
   toKeptSubject(topic: string): string {
     return `${this.kept}.${encodeSubject(topic)}`;
   }
 
-  /** Gives the subject that messages of a topic come from that are kept. */
+  /** Returns the subject that retained messages of a topic are received from. */
   toLiveSubject(topic: string): string {
     return `${this.live}.${encodeSubject(topic)}`;
   }
 
   /**
-   * Gives the name of the stream, which is that of a folder too: `+` stands for a dot, which a stream may not
-   * have, and `=a` for `A`, since some file systems don't tell capital letters from small ones. A name that
-   * would be too long ends in its SHA-256, behind `==`.
+   * Returns the name of the stream. JetStream uses it as the name of a folder: `+` stands for a dot, which is
+   * not allowed, and `=a` for `A`, since some file systems ignore case. A name that would be too long is cut,
+   * and ends with `==` and its SHA-256.
    */
   async toStream(): Promise<string> {
     const name = this.kept.replaceAll(":", "+")
@@ -69,7 +69,7 @@ export class NatsNames {
     return `${this.kept}.${TICK}`;
   }
 
-  /** The subject that ticks come from. */
+  /** The subject that ticks are received from. */
   get liveTick(): string {
     return `${this.live}.${TICK}`;
   }

@@ -5,12 +5,12 @@ import { SharedAnswer } from "./shared_answer.ts";
 import { StreamTail } from "./stream_tail.ts";
 import { Semaphore } from "../topics/cluster/semaphore.ts";
 
-/** How many topics are read at a time. */
+/** How many topics are read concurrently. */
 const MAX_READS = 64;
-/** How many messages are asked for one by one before it is worth a consumer, which costs JetStream more. */
+/** How many messages are requested one by one before a consumer is created, which costs JetStream more. */
 const MAX_SINGLE = 4;
 
-/** Reads a stream, over one connection. */
+/** Reads a stream over one connection. */
 export class NatsReader {
   readonly #connection: NatsConnection;
   readonly #stream: NatsStream;
@@ -18,7 +18,7 @@ export class NatsReader {
   readonly #reads: Semaphore = new Semaphore(MAX_READS);
   readonly #state: SharedAnswer<StreamState>;
 
-  /** @param createInbox Gives subjects that nobody else has. */
+  /** @param createInbox Returns unique subjects. */
   constructor(connection: NatsConnection, stream: NatsStream, createInbox: () => string) {
     this.#connection = connection;
     this.#stream = stream;
@@ -26,12 +26,12 @@ export class NatsReader {
     this.#state = new SharedAnswer(() => stream.inspect(connection));
   }
 
-  /** Tells what the stream has now, or has later. */
+  /** Returns a state of the stream that is not older than this call. */
   inspect(): Promise<StreamState> {
     return this.#state.get();
   }
 
-  /** Reads the messages of a subject from a number on: the last ones, of `maxSize` bytes at most. */
+  /** Reads the messages of a subject from a sequence number on: the last ones, of at most `maxSize` bytes. */
   read(subject: string, start: number, maxSize: number): Promise<StreamTail> {
     return this.#reads.run(() => this.#read(subject, start, new StreamTail(maxSize)));
   }

@@ -4,29 +4,29 @@ import type { KeepWindow } from "../topics/cluster/broker.ts";
 import type { StreamMessage } from "./stream_tail.ts";
 import { isErrorObject } from "../values.ts";
 
-/** How long an answer may take, in milliseconds. */
+/** The timeout of a request, in milliseconds. */
 export const ANSWER_TIMEOUT_MS = 5_000;
-/** JetStream takes neither shorter times nor longer ones, in milliseconds. */
+// The range of ages that JetStream accepts, in milliseconds.
 const MIN_WINDOW_MS = 100;
 const MAX_WINDOW_MS = 9_000_000_000;
-/** The longest time that JetStream remembers ids for, in milliseconds: each one takes memory there. */
+/** The longest time that JetStream is to remember message ids for, in milliseconds: they take memory there. */
 const MAX_REMEMBER_MS = 120_000;
 const NS_PER_MS = 1_000_000;
-/** What JetStream says where there is no stream of a name, or no message. */
+// The error codes of JetStream for a missing stream and a missing message.
 const NO_STREAM = 10059;
 const NO_MESSAGE = 10037;
 
-/** What a stream has. */
+/** The state of a stream. */
 export interface StreamState {
-  /** What its sequence numbers belong to. */
+  /** Identifies the stream that the sequence numbers belong to, across deletion and creation. */
   readonly epoch: string;
-  /** The number of the first message it still has. */
+  /** The sequence number of the first message that it still has. */
   readonly first: number;
-  /** The number of the last message it ever had. */
+  /** The sequence number of the last message that was ever stored. */
   readonly last: number;
 }
 
-/** What JetStream answers with. */
+/** The fields of JetStream's responses that are used here. */
 export interface Answer {
   error?: { code: number; err_code: number; description: string } | undefined;
   config?: Record<string, unknown>;
@@ -38,15 +38,14 @@ export interface Answer {
   name?: string | undefined;
 }
 
-/** A stream of JetStream, which keeps what is published to its subjects and publishes it again. */
+/** A stream of JetStream, which stores the messages published to its subjects and republishes them. */
 export class NatsStream {
-  /** Its name. */
   readonly name: string;
   readonly #wanted: Record<string, unknown>;
 
   /**
-   * @param subjects What the subjects begin with whose messages it keeps.
-   * @param republished What the subjects begin with that it publishes them to again.
+   * @param subjects The beginning of the subjects whose messages it stores.
+   * @param republished The beginning of the subjects that it republishes them to.
    */
   constructor(
     name: string,
@@ -64,7 +63,7 @@ export class NatsStream {
       storage: "file",
       discard: "old",
       max_age: maxAgeMs * NS_PER_MS,
-      // 0 would be no bound.
+      // 0 would mean unlimited.
       max_bytes: Number.isFinite(totalSize) ? Math.max(Math.ceil(totalSize), 1) : -1,
       duplicate_window: Math.min(maxAgeMs, MAX_REMEMBER_MS) * NS_PER_MS,
       republish: { src: `${subjects}.>`, dest: `${republished}.>` },
@@ -72,7 +71,7 @@ export class NatsStream {
     };
   }
 
-  /** Creates it, or has it be as wanted. */
+  /** Creates the stream, or updates its configuration if that differs. */
   async open(connection: NatsConnection): Promise<StreamState> {
     let answer = await this.ask(connection, "STREAM.INFO");
     if (answer.error?.err_code === NO_STREAM) {
@@ -84,17 +83,16 @@ export class NatsStream {
     return this.#toState(answer);
   }
 
-  /** Tells what it has. */
   async inspect(connection: NatsConnection): Promise<StreamState> {
     return this.#toState(await this.ask(connection, "STREAM.INFO"));
   }
 
-  /** Finds the last message of a subject; `undefined` where there is none. */
+  /** Finds the last message of a subject; `undefined` if there is none. */
   findLast(connection: NatsConnection, subject: string): Promise<StreamMessage | undefined> {
     return this.#find(connection, { last_by_subj: subject });
   }
 
-  /** Finds the first message of a subject from a number on; `undefined` where there is none. */
+  /** Finds the first message of a subject from a sequence number on; `undefined` if there is none. */
   findNext(
     connection: NatsConnection,
     subject: string,
@@ -103,7 +101,7 @@ export class NatsStream {
     return this.#find(connection, { seq: start, next_by_subj: subject });
   }
 
-  /** Asks JetStream something of it. */
+  /** Sends a request about the stream to the API of JetStream. */
   async ask(connection: NatsConnection, what: string, request?: unknown): Promise<Answer> {
     const subject = `$JS.API.${what}.${this.name}`;
     const payload = request === undefined ? "" : JSON.stringify(request);
@@ -121,9 +119,9 @@ export class NatsStream {
     return message.json<Answer>();
   }
 
-  /** Makes an error that says what it is about. */
+  /** Creates an error that names the stream. */
   toError(reason: string, cause?: unknown): Error {
-    return new Error(`Cannot keep messages in the stream ${this.name} of NATS: ${reason}`, {
+    return new Error(`Cannot retain messages in the NATS stream ${this.name}: ${reason}`, {
       cause,
     });
   }
@@ -134,7 +132,7 @@ export class NatsStream {
       return { number: message.seq, data: decodeBase64(message.data ?? "") };
     }
     if (error?.err_code === NO_MESSAGE) return undefined;
-    throw this.toError(error?.description ?? "it said nothing of a message");
+    throw this.toError(error?.description ?? "the response has no message");
   }
 
   #isAsWanted(config: Record<string, unknown>): boolean {
@@ -147,14 +145,16 @@ export class NatsStream {
 
   #toState({ error, created, state }: Answer): StreamState {
     if (error !== undefined) throw this.toError(error.description);
-    if (created === undefined || state === undefined) throw this.toError("it said nothing of it");
-    // The time it was created at, to the nanosecond.
+    if (created === undefined || state === undefined) {
+      throw this.toError("the response has no state");
+    }
+    // The time of its creation, to the nanosecond.
     const epoch = created.replaceAll(".", "_").replaceAll(/\W/g, "").slice(0, 32);
     return { epoch, first: state.first_seq, last: state.last_seq };
   }
 }
 
-/** Tells whether nobody was there to answer a request. */
+/** Whether an error means that no server is there to answer a request. */
 export function isNoResponder(error: unknown): boolean {
   return isErrorObject(error) && isErrorObject(error.cause) &&
     error.cause.name === "NoResponders";

@@ -1,12 +1,12 @@
-/** What stands for itself in a subject. */
+/** A character that is not escaped in a subject. */
 const PLAIN = /[\w/:@+~-]/;
 
 const encoder = new TextEncoder();
 
 /**
- * Encodes a topic as the end of a NATS subject. Letters, digits, `_ - / : @ + ~` stand for themselves, and
- * so does a dot between two of them, which parts the subject into tokens. All else is `%` and two hexadecimal
- * digits for each byte of UTF-8; the topic without a character is `%`. Each topic has a subject of its own.
+ * Encodes a topic as the end of a NATS subject. Letters, digits and `_ - / : @ + ~` stay, and so does a dot
+ * between two characters, which separates tokens. Any other character becomes `%` and two hexadecimal digits
+ * for each byte of UTF-8; the empty topic becomes `%`. No two topics have the same subject.
  */
 export function encodeSubject(topic: string): string {
   if (topic === "") return "%";

@@ -1,11 +1,11 @@
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
 
-/** The topics of one kind that a server is subscribed to, with each of its connections to NATS. */
+/** A set of topics that a server is subscribed to in NATS, renewed on each new connection. */
 export class NatsSubscriptions {
   readonly #toSubject: (topic: string) => string;
   readonly #receive: (topic: string, message: Msg) => void;
   readonly #onError: (error: unknown) => void;
-  /** `undefined` where NATS ended it: it is subscribed anew with the next connection. */
+  /** `undefined` if NATS ended the subscription: it is renewed on the next connection. */
   readonly #subscriptions: Map<string, Subscription | undefined> = new Map();
 
   constructor(
@@ -18,19 +18,18 @@ export class NatsSubscriptions {
     this.#onError = onError;
   }
 
-  /** How many topics there are. */
+  /** The number of topics. */
   get size(): number {
     return this.#subscriptions.size;
   }
 
-  /** Subscribes to topics, unless they are subscribed. */
+  /** Subscribes to the topics that are not subscribed yet. */
   add(connection: NatsConnection, topics: readonly string[]): void {
     for (const topic of topics) {
       if (this.#subscriptions.get(topic) === undefined) this.#subscribe(connection, topic);
     }
   }
 
-  /** Unsubscribes from topics. */
   delete(topics: readonly string[]): void {
     for (const topic of topics) {
       this.#subscriptions.get(topic)?.unsubscribe();
@@ -38,7 +37,7 @@ export class NatsSubscriptions {
     }
   }
 
-  /** Subscribes to all of them, with a connection that is new. */
+  /** Subscribes to all topics on a new connection. */
   renew(connection: NatsConnection): void {
     for (const topic of this.#subscriptions.keys()) this.#subscribe(connection, topic);
   }

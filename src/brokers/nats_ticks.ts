@@ -2,34 +2,34 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import type { StreamState } from "./nats_stream.ts";
 import { clearTimeout, monotonicNow, setTimeout } from "../timers.ts";
 
-/** How many ticks there are, at least, among what a stream has. */
+/** The least number of ticks among the messages of a stream. */
 const TICKS = 4;
-/** How often it is looked whether one is due, in milliseconds. */
-const LOOK_MS = 2_000;
-/** The longest time that messages may come later than a tick that is younger, in milliseconds. */
-const MAX_SETTLE_MS = 1_000;
+/** The time between two checks whether a tick is due, in milliseconds. */
+const CHECK_MS = 2_000;
+/** How much later than a newer tick a message may arrive at most, in milliseconds. */
+const MAX_FLUSH_MS = 1_000;
 
-/** What ticks are about. */
+/** The message store that ticks are published to. */
 export interface NatsTicksOwner {
-  /** Where ticks are published. */
   readonly connection: NatsConnection | undefined;
-  /** Tells what the stream has. */
+  /** Returns the state of the stream. */
   inspect(): Promise<StreamState>;
 }
 
 /**
- * Publishes ticks to a stream: messages that only count. From each of them, servers know that nothing came
- * before it in topics that are quiet, which others would push out of the stream. Of all servers, the one
- * that looks first when a tick is due publishes it.
+ * Publishes ticks to a stream: empty messages that only take a sequence number. After one, servers know that
+ * quiet topics have no message before it; otherwise, busy topics would push the last known number of a quiet
+ * topic out of the stream. The server that first notices that a tick is due publishes it.
  */
 export class NatsTicks {
   readonly #subject: string;
   readonly #intervalMs: number;
   readonly #owner: NatsTicksOwner;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #settling: Set<ReturnType<typeof setTimeout>> = new Set();
-  /** The number of the last tick that came, and when it did. */
+  readonly #flushTimers: Set<ReturnType<typeof setTimeout>> = new Set();
+  /** The sequence number of the last tick received. */
   #last = 0;
+  /** The time at which it was received. */
   #lastMs = 0;
 
   constructor(subject: string, windowMs: number, owner: NatsTicksOwner) {
@@ -38,66 +38,65 @@ export class NatsTicks {
     this.#owner = owner;
   }
 
-  /** Begins, unless it has. */
+  /** Starts the checks, unless they are running. */
   start(): void {
     if (this.#timer !== undefined) return;
     this.#lastMs = monotonicNow();
     this.#wait();
   }
 
-  /** Ends. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    for (const timer of this.#settling) clearTimeout(timer);
-    this.#settling.clear();
+    for (const timer of this.#flushTimers) clearTimeout(timer);
+    this.#flushTimers.clear();
   }
 
-  /** Notes that a tick came, or 0 where none has. */
+  /** Records the sequence number of a received tick; 0 for none. */
   receive(number: number): void {
     this.#last = number;
     this.#lastMs = monotonicNow();
   }
 
   /**
-   * Resolves when all messages have come that are older than a tick which came now. It may have overtaken
-   * some, by microseconds; what is on its way through here comes before the answer to the flush.
+   * Resolves when all messages older than the tick just received have arrived. It may have overtaken some in
+   * the NATS server, by microseconds; those on their way to here arrive before the answer to `flush`.
    */
-  async settle(): Promise<void> {
-    const delayMs = Math.min(MAX_SETTLE_MS, this.#intervalMs / 4);
+  async flush(): Promise<void> {
+    const delayMs = Math.min(MAX_FLUSH_MS, this.#intervalMs / 4);
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => {
-        this.#settling.delete(timer);
+        this.#flushTimers.delete(timer);
         resolve();
       }, delayMs);
-      this.#settling.add(timer);
+      this.#flushTimers.add(timer);
     });
     try {
       await this.#owner.connection?.flush();
     } catch {
-      // It is not open any more.
+      // The connection is closed.
     }
   }
 
   #wait(): void {
-    const delayMs = Math.min(LOOK_MS, this.#intervalMs) * (0.5 + Math.random() / 2);
+    const delayMs = Math.min(CHECK_MS, this.#intervalMs) * (0.5 + Math.random() / 2);
     this.#timer = setTimeout(() => {
       this.#wait();
-      void this.#look();
+      void this.#check();
     }, delayMs);
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const { connection } = this.#owner;
     if (connection === undefined || connection.isClosed()) return;
     try {
       const { first, last } = await this.#owner.inspect();
       const isOld = monotonicNow() - this.#lastMs >= this.#intervalMs;
-      // What comes in may be so much that the size bounds it, rather than the time.
+      // With much traffic, the stream may be limited by size rather than by time.
       const isFar = (last - this.#last) * TICKS > last - first;
       if (last > this.#last && (isOld || isFar)) connection.publish(this.#subject);
     } catch {
-      // It is looked again.
+      // The next check tries again.
     }
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Published messages for many servers, through Redis (or what speaks its protocol): its Pub/Sub, and for
- * `resume` its Streams, with the package `redis`, which has to be installed.
+ * Connects servers through Redis Pub/Sub, or a server that speaks its protocol, so that a message published
+ * on one reaches subscribers on all; for `resume`, messages are retained in Redis Streams. Needs the package
+ * `redis`.
  *
  * @example
  * ```ts
@@ -38,43 +39,44 @@ import { clearTimeout, setTimeout } from "../timers.ts";
 
 export type * from "../topics/cluster/broker.ts";
 
-/** How often a connection is tried for a sign of life, in milliseconds. */
+/** The time between two pings, in milliseconds. */
 const PING_INTERVAL_MS = 5_000;
-/** How long a connection may be silent, in milliseconds. */
+/** How long a connection may be silent before it is closed, in milliseconds. */
 const SOCKET_TIMEOUT_MS = 15_000;
-/** The longest time between two attempts to connect, in milliseconds. */
+/** The longest time between two connect attempts, in milliseconds. */
 const MAX_RECONNECT_MS = 1_000;
-/** The time between two attempts to prepare Redis for what is to be kept, in milliseconds. */
+/** The time between two attempts to load the scripts into Redis, in milliseconds. */
 const PREPARE_MS = 250;
 
 /** Options of {@linkcode redisBroker}. */
 export interface RedisBrokerOptions {
   /**
-   * Where Redis is: `redis://` or, with TLS, `rediss://`, and `user:password@host:port/database`.
+   * The URL of Redis: `redis://` or, with TLS, `rediss://`, and `user:password@host:port/database`.
    *
    * @default {"redis://127.0.0.1:6379"}
    */
   url?: string | undefined;
   /**
-   * Whether to use sharded Pub/Sub (`SSUBSCRIBE` and `SPUBLISH`, from Redis 7 on), which a cluster keeps
-   * to the shard of the channel. The servers have to agree about it.
+   * Whether to use sharded Pub/Sub (`SSUBSCRIBE` and `SPUBLISH`, Redis 7 or newer): a cluster forwards a message
+   * only within the shard of its channel. Must be the same for all servers.
    *
    * @default {false}
    */
   sharded?: boolean | undefined;
   /**
-   * What the channels begin with, before the topic. The keys and channels of messages that are kept begin
-   * with `kept:` and this. Servers with another prefix are apart, whatever the topics are: to that end, all
-   * but a colon at its end, letters, digits and `- _ . ! ~ ' ( )` is percent-encoded, and `%:` stands behind
-   * one without that colon. Databases are no such borders: channels have none.
+   * The beginning of the channels, before the topic. The keys and channels of retained messages begin with
+   * `kept:` and the prefix. Servers with different prefixes never receive each other's messages, whatever the
+   * topics are: so all characters but a final colon, letters, digits and `- _ . ! ~ ' ( )` are percent-encoded,
+   * and `%:` is appended if there is no final colon. Different databases are no such separation: Pub/Sub ignores
+   * them.
    *
    * @default {"sluice:"}
    */
   prefix?: string | undefined;
   /**
-   * More options of the client of the package `redis`, such as `socket` for TLS, `username`, `password`
-   * or `name`. Where nothing else is said, it tries a connection for a sign of life every 5 seconds, gives
-   * it up after 15 seconds of silence, and connects again after 50 milliseconds up to a second.
+   * More options for the client of the package `redis`, such as `socket` for TLS, `username`, `password` or
+   * `name`. By default, it pings every 5 seconds, closes a connection after 15 seconds of silence, and
+   * reconnects after 50 milliseconds to a second.
    */
   client?: Parameters<(typeof import("redis"))["createClient"]>[0] | undefined;
 }
@@ -82,19 +84,20 @@ export interface RedisBrokerOptions {
 const OPTIONS: Names<RedisBrokerOptions> = { url: true, sharded: true, prefix: true, client: true };
 
 /**
- * Creates a broker over Redis, for one server. It has two connections: one that subscribes, one that
- * publishes. Redis limits what it keeps for a subscriber that is too slow
- * (`client-output-buffer-limit pubsub`), and ends its connection past that: it is made again, and what was
- * published meanwhile is lost.
+ * Creates a broker that uses Redis, for one server. It opens two connections: one to subscribe, one to publish.
+ * Redis closes the connection of a subscriber that is too slow (`client-output-buffer-limit pubsub`); the broker
+ * reconnects, and the messages published meanwhile are lost.
  *
- * With {@linkcode HostOptions.resume} it keeps messages, in a stream for each topic, which a Lua script adds
- * to and trims. A message is kept once Redis says so, and as surely as Redis stores it: with `appendonly yes`
- * and `appendfsync always` a crash loses none, with `appendfsync everysec` it may lose those of the last
- * second, and without `appendonly` a restart loses all that came after the last snapshot. Replicas are
- * written to later: where one takes over, it may lack the last messages. Where Redis has no memory left,
- * messages wait until it has, or are dropped past `brokerQueueSize`; what it takes for all topics together
- * is for its own `maxmemory` to bound, not for `resume.totalSize`. A policy that evicts keys makes it forget
- * messages, and clients are told so. An epoch is forgotten a day after its topic's last message has expired.
+ * With {@linkcode HostOptions.resume}, messages are retained in one Redis Stream for each topic, which a Lua
+ * script appends to and trims. How durable an acknowledged message is depends on Redis: with `appendonly yes` and
+ * `appendfsync always`, a crash loses none; with `appendfsync everysec`, it may lose those of the last second;
+ * without `appendonly`, a restart loses all since the last snapshot. Replication is asynchronous: a replica that
+ * takes over may lack the last messages.
+ *
+ * If Redis is out of memory, messages wait until it accepts them, or are dropped past `brokerQueueSize`. The size
+ * of all topics together is limited by `maxmemory` of Redis, not by `resume.totalSize`. If its policy evicts keys,
+ * messages are lost, and clients are told so. The epoch of a topic is forgotten a day after its last message has
+ * expired.
  *
  * @example Sharded, with a password, apart from other applications
  * ```ts
@@ -108,7 +111,7 @@ const OPTIONS: Names<RedisBrokerOptions> = { url: true, sharded: true, prefix: t
  * });
  * ```
  *
- * @example Messages that are kept for two minutes
+ * @example Messages that are retained for two minutes
  * ```ts
  * import { serve } from "@sluice/websocket";
  * import { redisBroker } from "@sluice/websocket/brokers/redis";
@@ -122,7 +125,7 @@ const OPTIONS: Names<RedisBrokerOptions> = { url: true, sharded: true, prefix: t
  * ```
  *
  * @param options See {@linkcode RedisBrokerOptions}.
- * @throws {TypeError} Where an option is unknown or of another type.
+ * @throws {TypeError} If an option is unknown or of another type.
  */
 export function redisBroker(options: RedisBrokerOptions = {}): KeepingBroker {
   return new RedisBroker(options);
@@ -137,7 +140,7 @@ async function createClient(url: string, options: RedisClientOptions) {
     pingInterval: PING_INTERVAL_MS,
     ...others,
     url,
-    // The server keeps what waits, within its own bound.
+    // The server has a queue of its own, with a limit.
     disableOfflineQueue: true,
     socket: {
       socketTimeout: SOCKET_TIMEOUT_MS,
@@ -152,7 +155,7 @@ async function createClient(url: string, options: RedisClientOptions) {
 /** The implementation of {@linkcode redisBroker}. */
 class RedisBroker implements KeepingBroker {
   readonly #url: string;
-  /** Which Redis it is, for messages. */
+  /** The address of Redis, for error messages. */
   readonly #where: string;
   readonly #names: RedisNames;
   readonly #sharded: boolean;
@@ -173,7 +176,7 @@ class RedisBroker implements KeepingBroker {
     const kept = this.#log!.parse(channel, payload);
     if (kept !== undefined) return this.#keeping!.handler.receiveKept(kept.topic, kept.message);
     this.#handler!.receiveError(
-      new Error(`Cannot read what was published to ${channel}: it is not from a server`),
+      new Error(`Cannot read a message of ${channel}: it was not published by a server`),
     );
   };
 
@@ -202,14 +205,14 @@ class RedisBroker implements KeepingBroker {
 
   keep(window: KeepWindow, handler: KeptMessagesHandler): void {
     if (this.#handler !== undefined || this.#keeping !== undefined) {
-      throw new TypeError("Cannot keep messages: keep() is called once, before start()");
+      throw new TypeError("Cannot retain messages: keep() must be called once, before start()");
     }
     this.#keeping = { window, handler };
   }
 
   async start(handler: BrokerHandler): Promise<void> {
     if (this.#handler !== undefined) {
-      throw new TypeError("Cannot use a broker for two servers: each needs one of its own");
+      throw new TypeError("Cannot start the broker again: each server needs a broker of its own");
     }
     this.#handler = handler;
     this.#publisher = await createClient(this.#url, this.#options);
@@ -234,10 +237,10 @@ class RedisBroker implements KeepingBroker {
         if (client.isReady) handler.receiveError(toBrokerError(`use ${this.#where}`, error));
         else if (wasReady) handler.receiveLost(toLostError(this.#where, error));
         else handler.receiveLost(toBrokerError(`connect to ${this.#where}`, error));
-        // What fails from now on is to connect again.
+        // From now on, errors are those of connect attempts.
         if (!client.isReady) wasReady = false;
       });
-      // What fails is told as an error, and tried again.
+      // Failures are reported by the event "error", and the client retries.
       client.connect().catch(() => {});
     }
   }
@@ -288,7 +291,9 @@ class RedisBroker implements KeepingBroker {
   }
 
   get #kept(): RedisLog {
-    if (this.#log === undefined) throw new TypeError("Cannot keep messages: call keep() first");
+    if (this.#log === undefined) {
+      throw new TypeError("Cannot retain messages: keep() was not called before start()");
+    }
     return this.#log;
   }
 
@@ -299,8 +304,8 @@ class RedisBroker implements KeepingBroker {
   }
 
   /**
-   * Prepares Redis, which may be loading its data still, and tells that it is connected. Nothing is sent
-   * before: what is refused at first, and taken then, would change places.
+   * Loads the scripts, and then reports the connection. Redis may still be loading its data and refuse commands;
+   * messages sent before it is ready could be refused and retried, out of order.
    */
   async #prepare(log: RedisLog, handler: BrokerHandler): Promise<void> {
     clearTimeout(this.#prepareTimer);

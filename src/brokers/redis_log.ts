@@ -13,24 +13,24 @@ import { isErrorObject } from "../values.ts";
 /** Sends a command; strings of its reply are bytes. */
 export type SendCommand = (words: readonly (string | Buffer)[]) => Promise<unknown>;
 
-/** What stands for the epoch where there is none: no epoch has it. */
+/** Stands for no epoch: no epoch has this character. */
 const NO_EPOCH = "?";
-/** The errors that no other attempt helps against; all else may pass: `OOM`, `READONLY`, `LOADING`... */
+/** The errors for which a retry is pointless. Others are temporary: `OOM`, `READONLY`, `LOADING` ... */
 const REFUSALS = new Set(["NOPERM", "WRONGTYPE", "ERR"]);
 const LINE_FEED = 10;
-/** What Redis can expire things after, and more than anybody waits. */
+/** A window that Redis can still compute with; longer than any use. */
 const MAX_WINDOW_MS = 2 ** 50;
 
-/** A script, and what Redis knows it by. */
+/** A script and its SHA-1, by which Redis calls it. */
 interface Script {
   readonly text: string;
   hash: string | Buffer;
 }
 
-/** An entry of a stream: its id, and its fields. */
+/** An entry of a stream: its id and its fields, in pairs of name and value. */
 type Entry = [id: Buffer, fields: [Buffer, Buffer, Buffer, Buffer]];
 
-/** The messages that Redis keeps, in a stream for each topic. */
+/** The message store of Redis: a stream for each topic. */
 export class RedisLog {
   readonly #window: KeepWindow;
   readonly #names: RedisNames;
@@ -48,14 +48,14 @@ export class RedisLog {
     this.#send = send;
   }
 
-  /** Has Redis know the scripts. */
+  /** Loads the scripts into Redis. */
   async open(): Promise<void> {
     for (const script of [this.#append, this.#read]) {
       script.hash = await this.#send(["SCRIPT", "LOAD", script.text]) as Buffer;
     }
   }
 
-  /** Gives the channel of a topic. */
+  /** Returns the channel of a topic. */
   toChannel(topic: string): string {
     return this.#names.toKeptName(topic, "live");
   }
@@ -100,7 +100,7 @@ export class RedisLog {
     };
   }
 
-  /** Takes a message from a channel apart; `undefined` where it is from something else. */
+  /** Parses a message from a channel; `undefined` if no server published it. */
   parse(channel: Buffer, payload: Buffer): { topic: string; message: KeptMessage } | undefined {
     const headLength = payload.indexOf(LINE_FEED);
     const head = payload.subarray(0, Math.max(headLength, 0)).toString("latin1");
@@ -118,7 +118,7 @@ export class RedisLog {
     return (["log", "meta", "ids"] as const).map((what) => this.#names.toKeptName(topic, what));
   }
 
-  /** What both scripts are given: an epoch that is new, in case that one is needed, and the window. */
+  /** The arguments common to both scripts: an unused epoch, in case one is needed, and the window. */
   #base(): string[] {
     const epoch = `${this.#newEpoch}-${(this.#newEpochCount++).toString(36)}`;
     return [epoch, `${Math.min(Math.ceil(this.#window.windowMs), MAX_WINDOW_MS)}`];
@@ -129,25 +129,21 @@ export class RedisLog {
     try {
       return await this.#send(["EVALSHA", script.hash, ...rest]);
     } catch (error) {
-      // Somebody had Redis forget it.
+      // `NOSCRIPT`: the script cache was flushed.
       if (!isErrorObject(error) || codeOf(error) !== "NOSCRIPT") throw error;
     }
     return await this.#send(["EVAL", script.text, ...rest]);
   }
 }
 
-/** Gives the word that Redis begins an error with; older ones have it inside, where it is of a script. */
+/** Returns the code of a Redis error: its first word, or, for errors of scripts in old versions, a later one. */
 function codeOf({ message }: Error): string | undefined {
   const [, inner] = /@user_script: ?\d+: -?([A-Z]+) /.exec(message) ?? [];
   return inner ?? /^([A-Z]+) /.exec(message)?.[1];
 }
 
-/** Tells what Redis refuses for good from all else that may happen. */
+/** Converts an error to a `RefusedError` if a retry is pointless. */
 function toRefusal(topic: string, error: unknown): unknown {
-  const code = isErrorObject(error) ? codeOf(error) : undefined;
-  if (code === undefined || !REFUSALS.has(code)) return error;
-  const reason = (error as Error).message;
-  return new RefusedError(`Cannot keep a message of ${JSON.stringify(topic)}: ${reason}`, {
-    cause: error,
-  });
+  if (!isErrorObject(error) || !REFUSALS.has(codeOf(error) ?? "")) return error;
+  return new RefusedError(topic, error.message, error);
 }

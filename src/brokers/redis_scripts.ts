@@ -1,22 +1,23 @@
 /**
- * What happens at once in Redis, as Lua. A topic that is kept has three keys, which one hash slot holds:
+ * The operations that must be atomic in Redis, in Lua. A topic whose messages are retained has three keys in one
+ * hash slot:
  *
  * | Key    | What it is                                                                               |
  * | ------ | ---------------------------------------------------------------------------------------- |
  * | `log`  | a stream: the id of an entry is its number and the time in ms; fields `id`, `message`    |
- * | `meta` | a hash: `epoch`, `last` (the last number), `size` (what is in `log` costs), `head` (a    |
- * |        | time that no entry is older than)                                                        |
- * | `ids`  | a set: the ids of what is in `log`                                                       |
+ * | `meta` | a hash: `epoch`, `last` (the last number), `size` (the cost of `log`), `head` (a time    |
+ * |        | that no entry is older than)                                                             |
+ * | `ids`  | a set: the ids of the messages in `log`                                                  |
  *
- * Any of them may be evicted by itself, and `log` and `ids` expire before `meta`.
+ * Each of them may be evicted by itself, and `log` and `ids` expire before `meta`.
  */
 
 import { MESSAGE_COST } from "../topics/fan_out/message_cost.ts";
 
-/** How much later than the last message its topic's epoch is forgotten, in milliseconds. */
+/** How long the epoch of a topic is remembered after its last message, in milliseconds. */
 const REMEMBER_MS = 24 * 60 * 60 * 1000;
 
-/** What both begin with. `ARGV[1]` is an epoch that was never used, `ARGV[2]` the window in ms. */
+/** The common beginning. `ARGV[1]` is an unused epoch, `ARGV[2]` the window in ms. */
 const OPEN = `
 local log, meta, ids = KEYS[1], KEYS[2], KEYS[3]
 local window = tonumber(ARGV[2])
@@ -36,10 +37,10 @@ end
 /**
  * Appends a message, unless its id is known, and publishes it.
  *
- * `KEYS[4]` is the channel. `ARGV[3]` is the bytes that there is room for, `ARGV[4]` the command that
- * publishes, `ARGV[5]` the id, `ARGV[6]` the message.
+ * `KEYS[4]` is the channel, `ARGV[3]` the largest size of the topic in bytes, `ARGV[4]` the command to publish
+ * with, `ARGV[5]` the id, and `ARGV[6]` the message.
  *
- * What memory is refused for comes first, so that all of it is done, or nothing.
+ * Commands that fail if memory is short come first, so that either all or nothing is done.
  */
 export const APPEND: string = `${OPEN}
 local room, publish, id, message = tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
@@ -69,11 +70,11 @@ return 1
 `;
 
 /**
- * Reads the messages behind a number, or all where the number is of another epoch or was not reached yet:
- * the epoch, the last number, the time, and the entries, of which some may be older than the window.
+ * Reads the messages after a number, or all if the number is of another epoch or past the last one. Returns the
+ * epoch, the last number, the time, and the entries, some of which may be older than the window.
  *
- * `ARGV[3]` is the epoch of the number `ARGV[4]`; the epoch `?` stands for none, and no message is read.
- * `ARGV[5]` is the most bytes of messages that are wanted: of those that come last.
+ * `ARGV[3]` is the epoch of the number `ARGV[4]`; for the epoch `?`, no message is read. `ARGV[5]` limits the
+ * total size of the messages in bytes: the last ones are returned.
  */
 export const READ: string = `${OPEN}
 if is_new then redis.call('HSET', meta, 'epoch', epoch, 'last', 0, 'size', 0, 'head', now) end

@@ -1,6 +1,6 @@
 /**
- * An answer that many wait for. Who asks gets one that was asked for later, or at that moment: while one is
- * on its way, all others wait for the next.
+ * A request whose answer many callers share. Each gets the answer to a request that was sent not before its
+ * call: calls during a request share the next one.
  */
 export class SharedAnswer<T> {
   readonly #ask: () => Promise<T>;
@@ -11,7 +11,6 @@ export class SharedAnswer<T> {
     this.#ask = ask;
   }
 
-  /** Gives an answer. */
   get(): Promise<T> {
     if (this.#current === undefined) return this.#begin();
     return this.#next ??= this.#current.catch(() => {}).then(() => {

@@ -6,20 +6,19 @@ export interface StreamMessage {
   readonly data: Uint8Array;
 }
 
-/** The last messages that there is room for. */
+/** The last messages of a stream that fit a size. */
 export class StreamTail {
   readonly #maxSize: number;
   #size = 0;
   readonly messages: StreamMessage[] = [];
-  /** Whether there were more. */
+  /** Whether earlier messages were left out. */
   isCut = false;
 
-  /** @param maxSize What they cost at most, in bytes. */
+  /** @param maxSize The largest total of their sizes, each with `MESSAGE_COST`, in bytes. */
   constructor(maxSize: number) {
     this.#maxSize = maxSize;
   }
 
-  /** Adds the next message. */
   add(number: number, data: Uint8Array): void {
     this.messages.push({ number, data });
     this.#size += data.length + MESSAGE_COST;

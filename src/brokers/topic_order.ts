@@ -1,13 +1,13 @@
 import type { KeptMessage } from "../topics/cluster/broker.ts";
 import { clearTimeout, setTimeout } from "../timers.ts";
 
-/** How long a message waits for the one before it, in milliseconds. */
+/** How long a message waits for its predecessor, in milliseconds. */
 const WAIT_MS = 200;
 
 /**
- * Puts the messages of a topic in their order. NATS stores them in an order, and then sends them on, while
- * another may overtake: that is a matter of microseconds. Where the one before does not come in time, it is
- * passed over: whoever takes the next one sees that it is missing.
+ * Restores the order of a topic's messages. NATS stores messages in an order, and may republish them in
+ * another, within microseconds. A predecessor that does not arrive in time is skipped; the receiver of the next
+ * message sees that it is missing.
  */
 export class TopicOrder {
   readonly #give: (message: KeptMessage) => void;
@@ -16,27 +16,28 @@ export class TopicOrder {
   #early: KeptMessage[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param onLate Is told of a message that comes when its turn is over, and is dropped. */
+  /** @param onLate Called for a message that arrives after it was skipped, which is dropped. */
   constructor(give: (message: KeptMessage) => void, onLate: () => void) {
     this.#give = give;
     this.#onLate = onLate;
   }
 
-  /** Takes a message. */
   receive(message: KeptMessage): void {
     if (this.#last !== undefined && message.position.number <= this.#last) {
       this.#onLate();
     } else if (this.#last !== undefined && message.previous > this.#last) {
-      // It is lent, and others come before it.
+      // Copied: the bytes are borrowed, and the message has to wait for others.
       this.#early.push({ ...message, message: Uint8Array.from(message.message) });
-      this.#timer ??= setTimeout(() => this.#giveEarly(), WAIT_MS);
+      this.#timer ??= setTimeout(() => this.#passEarly(), WAIT_MS);
     } else {
       this.#pass(message);
-      if (this.#early.length > 0) this.#continue();
+      if (this.#early.length > 0) {
+        for (const early of this.#takeEarly()) this.receive(early);
+      }
     }
   }
 
-  /** Forgets what it had. */
+  /** Discards all waiting messages. */
   reset(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -49,13 +50,8 @@ export class TopicOrder {
     this.#give(message);
   }
 
-  /** Gives those of the early messages whose turn it is. */
-  #continue(): void {
-    const early = this.#takeEarly();
-    for (const message of early) this.receive(message);
-  }
-
-  #giveEarly(): void {
+  /** Passes on all waiting messages, without their missing predecessors. */
+  #passEarly(): void {
     for (const message of this.#takeEarly()) this.#pass(message);
   }
 

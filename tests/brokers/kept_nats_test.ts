@@ -133,7 +133,7 @@ describe("NATS JetStream", () => {
       await server.untilLost();
       assertMatch(
         String(server.errors[0]),
-        /^Error: Cannot use NATS at \S+: Cannot keep messages in the stream sluice\+kept/,
+        /^Error: Cannot use NATS at \S+: Cannot retain messages in the NATS stream sluice\+kept/,
       );
       await ask(real, "STREAM.DELETE");
       await server.untilConnected();
