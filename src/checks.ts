@@ -140,7 +140,7 @@ export function checkInteger(
   name: string,
   value: unknown,
   min: number,
-  max = Infinity,
+  max: number = Infinity,
   expected: string = max === Infinity
     ? `an integer of at least ${min}, or Infinity`
     : `an integer from ${min} to ${grouped(max)}`,
