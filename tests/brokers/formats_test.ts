@@ -120,16 +120,16 @@ describe("encodeSubject()", () => {
 describe("the options of brokers", () => {
   it("are checked at once", () => {
     for (const url of ["", "somewhere", 5]) {
-      assertThrows(() => redisBroker({ url: url as string }), TypeError, "as url");
+      assertThrows(() => redisBroker({ url: url as string }), TypeError, "url must be");
     }
     for (const prefix of ["\ud800", 5]) {
-      assertThrows(() => redisBroker({ prefix: prefix as string }), TypeError, "as prefix");
+      assertThrows(() => redisBroker({ prefix: prefix as string }), TypeError, "prefix must be");
     }
     for (const servers of ["", [], [5]]) {
-      assertThrows(() => natsBroker({ servers: servers as string }), TypeError, "as servers");
+      assertThrows(() => natsBroker({ servers: servers as string }), TypeError, "servers must be");
     }
     for (const prefix of ["", "a b", "a.", ">", "é", "a".repeat(257)]) {
-      assertThrows(() => natsBroker({ prefix }), TypeError, "as prefix");
+      assertThrows(() => natsBroker({ prefix }), TypeError, "prefix must be");
     }
   });
 });

@@ -350,11 +350,15 @@ export function tryKeeping(kind: Kind): void {
           assertThrows(
             () => broker.keep(WIDE, handler),
             TypeError,
-            "keep() is called once, before",
+            "keep() must be called once, before",
           );
           const other = real.createBroker();
           other.keep(WIDE, handler);
-          assertThrows(() => other.keep(WIDE, handler), TypeError, "keep() is called once, before");
+          assertThrows(
+            () => other.keep(WIDE, handler),
+            TypeError,
+            "keep() must be called once, before",
+          );
           await other.close();
         }),
     );

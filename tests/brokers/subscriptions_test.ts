@@ -167,10 +167,13 @@ describe("a topic is subscribed at the broker", () => {
     withBroker(async ({ broker, conn, harness }) => {
       const { server } = harness;
       for (
-        const [topic, error] of [["\ud800", TypeError], ["é".repeat(513), RangeError]] as const
+        const [topic, error, message] of [
+          ["\ud800", TypeError, "With a broker, a topic must "],
+          ["é".repeat(513), RangeError, "with a broker, got 1026"],
+        ] as const
       ) {
-        assertThrows(() => conn.subscribe(topic), error, "with a broker");
-        assertThrows(() => server.publish(topic, "1"), error, "with a broker");
+        assertThrows(() => conn.subscribe(topic), error, message);
+        assertThrows(() => server.publish(topic, "1"), error, message);
         assertEquals([server.subscriberCount(topic), conn.topics.size], [0, 0]);
       }
       conn.subscribe("é".repeat(512));

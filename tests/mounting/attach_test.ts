@@ -401,7 +401,7 @@ describe("attach()", () => {
       assertThrows(() => attach(server, { path: "/" }), TypeError, "Cannot attach to");
     }
     for (const options of [undefined, null, "/chat"]) {
-      assertThrows(() => attach(http, options), TypeError, "as the options of attach");
+      assertThrows(() => attach(http, options), TypeError, "the options of attach must be");
     }
     for (const name of ["paths", "server", "noServer", "__proto__x"]) {
       assertThrows(

@@ -23,10 +23,18 @@ const SERVED: [what: string, options: Given, hint: RegExp][] = [
   ["a time that is not in `keepAlive`", { intervalMs: 1, message }, /mean keepAlive\.intervalMs\?/],
   ["a rate that is not in `rateLimits`", { bytesPerSecond: 1, message }, /rateLimits\.bytesPerS/],
   ["a limit by another name", { host: "::", message }, /did you mean hostname\?/],
-  ["true for keepAlive", { keepAlive: true, message }, /\{ intervalMs, timeoutMs \}, or false/],
-  ["a text for compression", { compression: "gzip", message }, /, threshold \}, or true or false/],
-  ["a text for resume", { resume: "yes", message }, /, topics \}, or true or false/],
-  ["true for memoryBudget", { memoryBudget: true, message }, /, or false/],
+  [
+    "true for keepAlive",
+    { keepAlive: true, message },
+    /false or an object \{ intervalMs, timeoutMs \}/,
+  ],
+  [
+    "a text for compression",
+    { compression: "gzip", message },
+    /a boolean or an object .*, threshold \}/,
+  ],
+  ["a text for resume", { resume: "yes", message }, /a boolean or an object .*, topics \}/],
+  ["true for memoryBudget", { memoryBudget: true, message }, /must be false or/],
   [
     "an origin that is no list",
     { origin: "https://a.example", message },
@@ -36,7 +44,7 @@ const SERVED: [what: string, options: Given, hint: RegExp][] = [
   [
     "a URL for the broker",
     { broker: "redis://a", message },
-    /must have the methods.*such as redisBroker\(\)/,
+    /must be an object with the methods.*as redisBroker\(\)/,
   ],
   ["files for tls", { tls: { cert: new Uint8Array(1), key: "" }, message }, /PEM.*"utf8"/],
   [
@@ -51,7 +59,7 @@ describe("the errors of serve() that come first", () => {
   for (const [what, options, hint] of SERVED) {
     it(`say what to do about ${what}`, async () => {
       const error = await assertRejects(() => serve({ port: 0, ...options } as Given), Error);
-      assertMatch(error.message, /^(Cannot |[\w.]+ must be )/);
+      assertMatch(error.message, /^Cannot |^Unknown option | must be /);
       assertMatch(error.message, hint);
     });
   }

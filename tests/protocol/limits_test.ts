@@ -208,7 +208,7 @@ describe("the limits of a Protocol", () => {
       }
       for (const value of [min - 1, 0.5, NaN, -Infinity, 2 ** 53, "1", null, true, {}, 1n]) {
         const ErrorClass = typeof value === "number" ? RangeError : TypeError;
-        assertThrows(() => new Side("server", { [name]: value }), ErrorClass, ` as ${name}: `);
+        assertThrows(() => new Side("server", { [name]: value }), ErrorClass, `${name} must be `);
       }
     }
   });

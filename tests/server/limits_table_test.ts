@@ -124,7 +124,7 @@ for (const limit of LIMITS) {
         const { server } = new StreamSocket();
         const options = optionsWith(name, value);
         const ErrorClass = typeof value === "number" ? RangeError : TypeError;
-        await assertRejects(() => accept(server, options), ErrorClass, ` as ${name}: `);
+        await assertRejects(() => accept(server, options), ErrorClass, `${name} must be `);
         assertEquals([server.readable.locked, server.writable.locked], [false, false]);
       }
     });

@@ -148,13 +148,13 @@ const BAD: [
     "true for memoryBudget",
     { memoryBudget: true },
     TypeError,
-    /^memoryBudget must be an object.*, got true$/,
+    /^memoryBudget must be false or an object.*, got true$/,
   ],
   [
     "null for memoryBudget",
     { memoryBudget: null },
     TypeError,
-    /^memoryBudget must be an object.*, got null$/,
+    /^memoryBudget must be false or an object.*, got null$/,
   ],
   [
     "another reaction to a rate",
