@@ -297,12 +297,12 @@ export const LIMITS: readonly LimitRow[] = [
     other: 3,
     async isWithin(setup, count) {
       let dropped = 0;
-      await withMemoryServer(setup, async ({ network, server }) => {
-        for (let i = 0; i < count; i++) network.connect();
+      await withMemoryServer(setup, async ({ listener, server }) => {
+        for (let i = 0; i < count; i++) listener.connect();
         await settle();
         ({ dropped } = server.stats());
         assertEquals(server.stats().handshakes, count - dropped);
-        for (const channel of network.channels) channel.socket.reset();
+        for (const channel of listener.channels) channel.socket.reset();
       });
       return dropped === 0;
     },

@@ -68,12 +68,12 @@ describe("serve()", () => {
 
 describe("a server", () => {
   it("hands ref() and unref() to its listener", () =>
-    withMemoryServer({}, ({ server, network }) => {
-      assertEquals(network.isReferenced, true);
+    withMemoryServer({}, ({ server, listener }) => {
+      assertEquals(listener.isReferenced, true);
       server.unref();
-      assertEquals(network.isReferenced, false);
+      assertEquals(listener.isReferenced, false);
       server.ref();
-      assertEquals(network.isReferenced, true);
+      assertEquals(listener.isReferenced, true);
       return Promise.resolve();
     }));
 

@@ -6,7 +6,7 @@ import type { Connection } from "../../src/server/mod.ts";
 import { WebSocketServer } from "../../src/server/server.ts";
 import { SpreadClose } from "../../src/server/spread_close.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
-import { MemoryNetwork } from "../support/memory_network.ts";
+import { MemoryListener } from "../support/memory_listener.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
@@ -268,22 +268,22 @@ describe("shutdown() in memory", () => {
       const late = await server.connect();
       await settle();
       assertEquals([done.state, late.isClosed], ["resolved", true]);
-      assertEquals(server.network.isListening, false);
+      assertEquals(server.listener.isListening, false);
       assertEquals(server.clock.pending, []);
     }));
 
   it("is done where the signal aborts before the server listens", async () => {
     const controller = new AbortController();
-    const network = new MemoryNetwork();
+    const listener = new MemoryListener();
     const listen: Listen = async (...target) => {
-      const listener = await network.listen(...target);
+      const bound = await listener.listen(...target);
       controller.abort();
-      return listener;
+      return bound;
     };
     const options = { signal: controller.signal };
     const server = await WebSocketServer.listen(listen, options, () => {});
     const finished = await watch(server.finished).untilSettled();
-    assertEquals([finished.state, network.isListening], ["resolved", false]);
+    assertEquals([finished.state, listener.isListening], ["resolved", false]);
   });
 
   it("takes its listener off the signal", () => {
@@ -387,10 +387,10 @@ describe("a second shutdown", () => {
       await settle();
       void server.server.shutdown({ timeoutMs: 100 });
       await settle();
-      assertEquals(server.network.isListening, true);
+      assertEquals(server.listener.isListening, true);
       void server.server.shutdown({ keepListening: false });
       await settle();
-      assertEquals(server.network.isListening, false);
+      assertEquals(server.listener.isListening, false);
     }));
 });
 

@@ -90,8 +90,8 @@ describe("a server with default limits", () => {
   it("serves forty among ten thousand that say nothing", () => {
     const events: ServerEvent[] = [];
     return withMemoryServer({ onEvent: (event) => void events.push(event) }, async (harness) => {
-      const { network, server } = harness;
-      for (let i = 0; i < 10_000; i++) network.connect();
+      const { listener, server } = harness;
+      for (let i = 0; i < 10_000; i++) listener.connect();
       await settle();
       assertEquals([server.stats().handshakes, server.stats().dropped], [10_000, 0]);
       for (let i = 0; i < 40; i++) await harness.open();
@@ -99,7 +99,7 @@ describe("a server with default limits", () => {
       // The place of each that was served is there for the next one.
       assertEquals(server.stats().dropped, 1);
       assertEquals(events.filter(({ type }) => type === "drop").length, 1);
-      for (const channel of network.channels.slice(0, 10_000)) channel.socket.reset();
+      for (const channel of listener.channels.slice(0, 10_000)) channel.socket.reset();
     });
   });
 

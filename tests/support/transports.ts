@@ -1,5 +1,5 @@
 /**
- * What the tests of servers run over: an in-memory network with a clock moved by hand, and real sockets
+ * What the tests of servers run over: an in-memory listener with a clock moved by hand, and real sockets
  * of the runtime. One behaviour, two transports.
  *
  * @module
@@ -18,7 +18,7 @@ import type {
 import { WebSocketServer } from "../../src/server/server.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 import type { MemoryChannel, MemorySocket } from "./memory_channel.ts";
-import { MemoryNetwork } from "./memory_network.ts";
+import { MemoryListener } from "./memory_listener.ts";
 import { NetSocket } from "./net_socket.ts";
 import { RawClient, type RawResponse } from "./raw_client.ts";
 import type { RawSocket } from "./raw_socket.ts";
@@ -115,17 +115,17 @@ export abstract class Harness<
 
 /** A server in memory. */
 export class MemoryHarness<Data> extends Harness<Data, MemorySocket, WebSocketServer<Data>> {
-  readonly network: MemoryNetwork;
+  readonly listener: MemoryListener;
   readonly clock: FakeClock;
 
   constructor(
     server: WebSocketServer<Data>,
     errors: unknown[],
-    network: MemoryNetwork,
+    listener: MemoryListener,
     clock: FakeClock,
   ) {
     super(server, errors);
-    this.network = network;
+    this.listener = listener;
     this.clock = clock;
   }
 
@@ -135,14 +135,14 @@ export class MemoryHarness<Data> extends Harness<Data, MemorySocket, WebSocketSe
   }
 
   protected override connectSocket(): Promise<MemorySocket> {
-    return Promise.resolve(this.network.connect().socket);
+    return Promise.resolve(this.listener.connect().socket);
   }
 
   protected override checkLeaks(): void {
     assertEquals(this.clock.pending, [], "timers are left");
     assertEquals(this.server.budget?.held ?? 0, 0, "bytes are counted that nobody holds");
-    assertEquals(this.network.channels.flatMap(({ violations }) => violations), []);
-    assertEquals(this.network.isListening, false);
+    assertEquals(this.listener.channels.flatMap(({ violations }) => violations), []);
+    assertEquals(this.listener.isListening, false);
   }
 }
 
@@ -185,9 +185,9 @@ export async function withMemoryServer<Data = unknown>(
 ): Promise<void> {
   const errors: unknown[] = [];
   const { options, handler } = split(setup, errors);
-  const network = new MemoryNetwork();
-  const server = await WebSocketServer.listen(network.listen, options, handler, clock);
-  const harness = new MemoryHarness<Data>(server, errors, network, clock);
+  const listener = new MemoryListener();
+  const server = await WebSocketServer.listen(listener.listen, options, handler, clock);
+  const harness = new MemoryHarness<Data>(server, errors, listener, clock);
   await run<Data, MemoryHarness<Data>>(harness, body);
 }
 

@@ -10,7 +10,7 @@ import { WebSocketServer } from "../../src/server/server.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 import type { Random } from "../codec/support.ts";
 import type { MemorySocket } from "../support/memory_channel.ts";
-import { MemoryNetwork } from "../support/memory_network.ts";
+import { MemoryListener } from "../support/memory_listener.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { MemoryHarness, type Setup, split } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
@@ -208,9 +208,9 @@ export async function withServers(
       onEvent: (event) => void (event.type === "broker" && events.push(event)),
       ...setup,
     }, errors);
-    const network = new MemoryNetwork();
-    const server = await WebSocketServer.listen(network.listen, options, handler, clock);
-    const harness = new MemoryHarness<unknown>(server, errors, network, clock);
+    const listener = new MemoryListener();
+    const server = await WebSocketServer.listen(listener.listen, options, handler, clock);
+    const harness = new MemoryHarness<unknown>(server, errors, listener, clock);
     peers.push({ harness, server, broker, events });
   }
   await settle();

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Connection, SubscribeOptions } from "../../src/server/mod.ts";
 import { accept } from "../../mod.ts";
 import { WebSocketServer } from "../../src/server/server.ts";
-import { MemoryNetwork } from "../support/memory_network.ts";
+import { MemoryListener } from "../support/memory_listener.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { streamOf } from "../support/stream_of.ts";
@@ -133,29 +133,29 @@ describe("what is published", () => {
   });
 
   it("is sent when the listener says that all has arrived", async () => {
-    const network = new MemoryNetwork();
+    const listener = new MemoryListener();
     const due: (() => void)[] = [];
     const server = await WebSocketServer.listen(
       async (...args) => {
-        const listener = await network.listen(...args);
-        return Object.assign(listener, {
+        const bound = await listener.listen(...args);
+        return Object.assign(bound, {
           afterArrivals: (flush: () => void) => void due.push(flush),
         });
       },
       { open: (conn) => void conn.subscribe("x") },
       undefined,
     );
-    const client = new RawClient(network.connect().socket);
+    const client = new RawClient(listener.connect().socket);
     client.send(upgradeRequest());
     await client.readHead();
     server.publish("x", "1");
     await settle();
     server.publish("x", "2");
     await settle();
-    assertEquals([due.length, network.channels[0].writes.length], [1, 1]);
+    assertEquals([due.length, listener.channels[0].writes.length], [1, 1]);
     due[0]();
     assertEquals(await read(client, 2), ["1", "2"]);
-    assertEquals(network.channels[0].writes.length, 2);
+    assertEquals(listener.channels[0].writes.length, 2);
     client.socket.reset();
     await server.shutdown();
   });

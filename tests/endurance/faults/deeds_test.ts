@@ -230,7 +230,7 @@ async function run(seed: number): Promise<void> {
     program.server = server;
     const clients: RawClient<MemorySocket>[] = [];
     for (let i = 0; i < 3; i++) {
-      if (!server.network.isListening) break;
+      if (!server.listener.isListening) break;
       const request = pick(4) === 0 ? httpRequest() : upgradeRequest();
       const client = await server.connect();
       clients.push(client);

@@ -1,9 +1,12 @@
-import type { Address, ByteListener, Listen } from "../../src/transport/byte_channel.ts";
+import type { Address, Listen } from "../../src/transport/byte_channel.ts";
 import { MemoryChannel } from "./memory_channel.ts";
 import { turn } from "./turn.ts";
 
-/** Somewhere to listen, and to connect to, in memory. */
-export class MemoryNetwork {
+/**
+ * Gives a server channels that check how it uses them. For both ends of a connection that are Sluice's, there
+ * is `MemoryNetwork` of `src/testing/`; here the client's end is the test's, byte by byte.
+ */
+export class MemoryListener {
   /** Every channel there was. */
   readonly channels: MemoryChannel[] = [];
   /** Whether the listener keeps the process alive. */
@@ -13,7 +16,8 @@ export class MemoryNetwork {
   /** What a server listens with. */
   readonly listen: Listen = (_target, _tls, onChannel) => {
     const addr: Address = { transport: "tcp", hostname: "192.0.2.2", port: 80 };
-    const listener: ByteListener = {
+    this.#accept = onChannel;
+    return Promise.resolve({
       addr,
       ref: () => void (this.isReferenced = true),
       unref: () => void (this.isReferenced = false),
@@ -22,21 +26,19 @@ export class MemoryNetwork {
         await turn();
         this.#accept = undefined;
       },
-    };
-    this.#accept = onChannel;
-    return Promise.resolve(listener);
+    });
   };
 
-  /** Whether somebody listens. */
+  /** Whether a server listens. */
   get isListening(): boolean {
     return this.#accept !== undefined;
   }
 
-  /** Connects to whoever listens. */
+  /** Connects to the server. */
   connect(): MemoryChannel {
-    if (this.#accept === undefined) throw new Error("Nobody listens");
+    if (this.#accept === undefined) throw new Error("No server listens");
     const channel = new MemoryChannel();
-    // Whoever connects sets another one.
+    // A client sets another one.
     channel.socket.handler = { receive() {}, receiveEnd() {}, receiveClosed() {} };
     this.channels.push(channel);
     this.#accept(channel);
