@@ -4,7 +4,7 @@
  * @module
  */
 
-import { start } from "../servers/children.ts";
+import { start } from "../harness/children.ts";
 import type { BrokerId } from "./candidates.ts";
 
 const START_DEADLINE_MS = 10_000;

@@ -7,13 +7,13 @@
 
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Histogram } from "../servers/load/histogram.ts";
+import { Histogram } from "../harness/histogram.ts";
 import {
   readThreadTimes,
   readWaitingTime,
   type ThreadTimes,
   timeBetween,
-} from "../servers/load/process_usage.ts";
+} from "../harness/process_usage.ts";
 import type { BrokerReport, BrokerResult, BrokerTask, Dialect } from "./task.ts";
 
 const DEADLINE_MS = 20_000;

@@ -5,7 +5,7 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { start } from "../servers/children.ts";
+import { start } from "../harness/children.ts";
 import { type Bench, readAnnouncement, RUN } from "../servers/measure.ts";
 import { startBroker } from "./broker_process.ts";
 import { type BrokerCell, SIZE } from "./candidates.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type ChartBar, type ChartRow, drawChart } from "../servers/report/chart.ts";
-import { formatNumber } from "../servers/report/numbers.ts";
+import { type ChartBar, type ChartRow, drawChart } from "../harness/chart.ts";
+import { formatNumber } from "../harness/numbers.ts";
 import { type BrokerCell, namesOf, SIZE, titleOf } from "./candidates.ts";
 import { type BrokerResults, type BrokerRow, failureOf, summaryOf } from "./results.ts";
 import type { BrokerReport, BrokerResult, Shape } from "./task.ts";

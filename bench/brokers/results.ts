@@ -4,7 +4,7 @@
  * @module
  */
 
-import { summarize, type Summary } from "../servers/statistics.ts";
+import { summarize, type Summary } from "../harness/statistics.ts";
 import type { BrokerCell } from "./candidates.ts";
 import type { BrokerReport, BrokerResult } from "./task.ts";
 

@@ -6,10 +6,10 @@
  */
 
 import { setup } from "../../tools/setup.ts";
-import { type Arguments, parseArguments, UsageError, usageOf } from "../servers/arguments.ts";
-import { endWithSignals } from "../servers/children.ts";
-import { prepare } from "../servers/prepare.ts";
-import { nameOfDuration, Progress } from "../servers/progress.ts";
+import { type Arguments, parseArguments, UsageError, usageOf } from "../harness/arguments.ts";
+import { endWithSignals } from "../harness/children.ts";
+import { prepare } from "../harness/prepare.ts";
+import { nameOfDuration, Progress } from "../harness/progress.ts";
 import { COMMANDS, isInstalled, readVersion } from "./broker_process.ts";
 import { type BrokerCell, type BrokerId, chooseCells, listWords } from "./candidates.ts";
 import { installSocketIo } from "./install_socket_io.ts";

@@ -18,13 +18,13 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { findRuntime } from "../../tools/runtimes.ts";
 import { setup } from "../../tools/setup.ts";
-import { endWithSignals, start } from "./children.ts";
+import { endWithSignals, start } from "../harness/children.ts";
 import { OFFERS } from "./compression.ts";
-import { type Cores, findCores } from "./cores.ts";
+import { type Cores, findCores } from "../harness/cores.ts";
 import type { CompareTask, Slices } from "./load/compare.ts";
 import { readAnnouncement, RUN } from "./measure.ts";
 import type { RuntimeId } from "./servers.ts";
-import { summarize } from "./statistics.ts";
+import { summarize } from "../harness/statistics.ts";
 import { type Workload, WORKLOADS } from "./workloads.ts";
 
 const SLICE_MS = 60;

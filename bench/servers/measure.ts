@@ -5,9 +5,9 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { start } from "./children.ts";
+import { start } from "../harness/children.ts";
 import { OFFERS, type ServerCompression } from "./compression.ts";
-import type { Cores } from "./cores.ts";
+import type { Cores } from "../harness/cores.ts";
 import type { LoadReport, LoadTask } from "./load/result.ts";
 import type { Cell } from "./plan.ts";
 import type { RuntimeId } from "./servers.ts";

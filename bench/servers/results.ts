@@ -8,7 +8,7 @@ import { isDisturbed, isGeneratorBound, type LoadReport, type LoadResult } from 
 import type { Cell } from "./plan.ts";
 import { isAboutMemory } from "./workloads.ts";
 import type { RuntimeId, ServerKind } from "./servers.ts";
-import { summarize, type Summary } from "./statistics.ts";
+import { summarize, type Summary } from "../harness/statistics.ts";
 
 /** The rounds of one workload for one server. */
 export interface Row extends Cell {

@@ -5,15 +5,15 @@
  */
 
 import { setup } from "../../tools/setup.ts";
-import { type Arguments, parseArguments, UsageError, usageOf } from "./arguments.ts";
-import { endWithSignals } from "./children.ts";
+import { type Arguments, parseArguments, UsageError, usageOf } from "../harness/arguments.ts";
+import { endWithSignals } from "../harness/children.ts";
 import { leaveOutTooMany } from "./descriptors.ts";
 import { expectedSeconds } from "./expected_duration.ts";
 import { measure } from "./measure.ts";
 import { type Group, listGroups, listWords } from "./plan.ts";
-import { prepare, type Prepared } from "./prepare.ts";
-import { nameOfDuration, Progress } from "./progress.ts";
-import { drawChart } from "./report/chart.ts";
+import { prepare, type Prepared } from "../harness/prepare.ts";
+import { nameOfDuration, Progress } from "../harness/progress.ts";
+import { drawChart } from "../harness/chart.ts";
 import { chooseChartRows } from "./report/chart_rows.ts";
 import { encodeJson } from "./report/json.ts";
 import { describeReport } from "./report/line.ts";

@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { parseArguments, UsageError } from "../../bench/servers/arguments.ts";
+import { parseArguments, UsageError } from "../../bench/harness/arguments.ts";
 import { leaveOutTooMany, parseDescriptorLimit } from "../../bench/servers/descriptors.ts";
 import { listGroups, listWords } from "../../bench/servers/plan.ts";
 import { FAN_OUT_SUITE } from "../../bench/servers/suite.ts";

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert
 import type { Compression } from "../../bench/servers/compression.ts";
 import { createPayload, encodeClientFrame } from "../../bench/servers/load/client_frame.ts";
 import { checkExtensions, readExtensions } from "../../bench/servers/load/extensions.ts";
-import { Histogram } from "../../bench/servers/load/histogram.ts";
+import { Histogram } from "../../bench/harness/histogram.ts";
 import { createMessages } from "../../bench/servers/load/messages.ts";
 import { ReplyInflater } from "../../bench/servers/load/reply_inflater.ts";
 import { ClosedByServerError, ReplyReader } from "../../bench/servers/load/reply_reader.ts";

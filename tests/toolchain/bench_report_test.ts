@@ -1,16 +1,16 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { parseCoreList } from "../../bench/servers/core_list.ts";
+import { parseCoreList } from "../../bench/harness/core_list.ts";
 import type { LoadReport, LoadResult } from "../../bench/servers/load/result.ts";
 import { listGroups } from "../../bench/servers/plan.ts";
-import { drawChart } from "../../bench/servers/report/chart.ts";
+import { drawChart } from "../../bench/harness/chart.ts";
 import { chooseChartRows } from "../../bench/servers/report/chart_rows.ts";
 import { encodeJson } from "../../bench/servers/report/json.ts";
 import { encodeCosts, encodeMarkdown } from "../../bench/servers/report/markdown.ts";
-import { formatNumber, formatSize } from "../../bench/servers/report/numbers.ts";
+import { formatNumber, formatSize } from "../../bench/harness/numbers.ts";
 import type { Results } from "../../bench/servers/results.ts";
 import { FAN_OUT_SUITE } from "../../bench/servers/suite.ts";
-import { summarize } from "../../bench/servers/statistics.ts";
+import { summarize } from "../../bench/harness/statistics.ts";
 
 function result(changes: Partial<LoadResult> = {}): LoadReport {
   return {

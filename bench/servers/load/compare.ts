@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Workload } from "../workloads.ts";
 import { LoadConnection, type Target } from "./connection.ts";
 import { openAll } from "./open_all.ts";
-import { readThreadTimes, timeBetween } from "./process_usage.ts";
+import { readThreadTimes, timeBetween } from "../../harness/process_usage.ts";
 import { createTarget } from "./target.ts";
 
 /** What is to be compared. */

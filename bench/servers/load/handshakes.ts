@@ -6,7 +6,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { LoadConnection, type Target } from "./connection.ts";
-import { Histogram } from "./histogram.ts";
+import { Histogram } from "../../harness/histogram.ts";
 import { Meter } from "./meter.ts";
 import type { LoadResult, LoadTask } from "./result.ts";
 import { summarizeUsage } from "./summarize_usage.ts";

@@ -6,7 +6,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { Meter } from "./meter.ts";
-import { readMemory } from "./process_usage.ts";
+import { readMemory } from "../../harness/process_usage.ts";
 import type { LoadResult, LoadTask } from "./result.ts";
 
 /** How long a server has to settle, before and after. */

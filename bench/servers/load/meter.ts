@@ -10,7 +10,7 @@ import {
   readWaitingTime,
   type ThreadTimes,
   timeBetween,
-} from "./process_usage.ts";
+} from "../../harness/process_usage.ts";
 
 /** What a stretch of time has cost. */
 export interface Usage {

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Histogram } from "./histogram.ts";
+import type { Histogram } from "../../harness/histogram.ts";
 import type { Usage } from "./meter.ts";
-import { readMemory } from "./process_usage.ts";
+import { readMemory } from "../../harness/process_usage.ts";
 import type { LoadResult, LoadTask } from "./result.ts";
 
 /** Divides what a stretch of time has cost by what was done in it. */

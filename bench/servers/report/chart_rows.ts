@@ -14,9 +14,9 @@ import {
   type PayloadKind,
   type Workload,
 } from "../workloads.ts";
-import type { ChartBar, ChartRow } from "./chart.ts";
+import type { ChartBar, ChartRow } from "../../harness/chart.ts";
 import { formatCost } from "./line.ts";
-import { formatNumber, formatSize } from "./numbers.ts";
+import { formatNumber, formatSize } from "../../harness/numbers.ts";
 
 /** Texts cost about the same in all sizes, so that one of them will do. */
 function isShown({ kind, payload, size, connections }: Workload): boolean {

@@ -6,7 +6,7 @@
 
 import { isDisturbed, isGeneratorBound, type LoadReport } from "../load/result.ts";
 import { isAboutMemory, type Workload, type WorkloadKind } from "../workloads.ts";
-import { formatNumber, formatSize } from "./numbers.ts";
+import { formatNumber, formatSize } from "../../harness/numbers.ts";
 
 /** What the cost is counted in. */
 export const UNITS: Record<WorkloadKind, string> = {

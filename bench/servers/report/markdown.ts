@@ -18,7 +18,7 @@ import { type RuntimeId, type ServerKind, SERVERS } from "../servers.ts";
 import { SERVERS_SUITE, type Suite } from "../suite.ts";
 import { isAboutMemory, type Workload } from "../workloads.ts";
 import { formatCost, formatWireRatio } from "./line.ts";
-import { formatNumber, formatSize } from "./numbers.ts";
+import { formatNumber, formatSize } from "../../harness/numbers.ts";
 
 /** Says on what was measured, and when. */
 export function describeFacts(results: Results): string {

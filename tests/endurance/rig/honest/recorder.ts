@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Histogram } from "../../../../bench/servers/load/histogram.ts";
+import { Histogram } from "../../../../bench/harness/histogram.ts";
 
 /** No more failures of one interval are told: one may have thousands of the same cause. */
 const MAX_FAILURES = 5;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { drawDocument, drawText, wrapText } from "../../../tools/svg.ts";
+import { drawDocument, drawText, wrapText } from "../../tools/svg.ts";
 
 /** One bar. */
 export interface ChartBar {

@@ -1,9 +1,9 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
 import type { ByteChannelHandler } from "../../src/transport/byte_channel.ts";
-import { MemoryChannel } from "./memory_channel.ts";
-import type { RawSocketHandler } from "./raw_socket.ts";
-import { settle } from "./turn.ts";
+import { MemoryChannel } from "../support/memory_channel.ts";
+import type { RawSocketHandler } from "../support/raw_socket.ts";
+import { settle } from "../support/turn.ts";
 
 /** A channel whose events, on both ends, are noted in their order. */
 function createChannel(): { channel: MemoryChannel; events: string[] } {

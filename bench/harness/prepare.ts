@@ -7,8 +7,8 @@
 import { findRuntime } from "../../tools/runtimes.ts";
 import type { Arguments } from "./arguments.ts";
 import { findCores } from "./cores.ts";
-import type { Bench } from "./measure.ts";
-import type { Results } from "./results.ts";
+import type { Bench } from "../servers/measure.ts";
+import type { Results } from "../servers/results.ts";
 
 /** What is needed to measure, and what is told of it. */
 export interface Prepared {

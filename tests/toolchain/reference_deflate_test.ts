@@ -9,8 +9,8 @@ import {
   ReferenceDeflater,
   ReferenceInflater,
   storedBlocks,
-} from "./reference_deflate.ts";
-import { concatBytes } from "./reference_frames.ts";
+} from "../support/reference_deflate.ts";
+import { concatBytes } from "../support/reference_frames.ts";
 
 const hello = utf8("Hello");
 

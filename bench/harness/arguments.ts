@@ -5,7 +5,7 @@
  */
 
 import { parseArgs } from "node:util";
-import type { Suite } from "./suite.ts";
+import type { Suite } from "../servers/suite.ts";
 
 /** How to use it. */
 export function usageOf({ task, file, minutes }: Pick<Suite, "task" | "file" | "minutes">): string {
