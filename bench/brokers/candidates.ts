@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { RuntimeId } from "../servers/servers.ts";
+import { chooser } from "../harness/choice.ts";
+import type { RuntimeId } from "../harness/programs.ts";
 import type { Dialect, Shape } from "./task.ts";
 
 /** A broker, by the command that starts it. */
@@ -95,14 +96,10 @@ export function chooseCells(
   brokers: ReadonlySet<BrokerId>,
 ): BrokerCell[] {
   const all = SHAPES.flatMap((shape) => CANDIDATES.map((candidate) => ({ candidate, shape })));
-  const choices = only.map((words) => words.toLowerCase().split(",").map((word) => word.trim()));
-  const known = new Set(all.flatMap(wordsOf));
-  for (const word of choices.flat()) {
-    if (!known.has(word)) throw new RangeError(`--only: there is no "${word}": ${listWords()}`);
-  }
+  const isChosen = chooser(only, all, wordsOf, listWords);
   const cells = all.filter((cell) =>
     brokers.has(cell.candidate.broker) && (!quick || cell.candidate.runtime === "node26") &&
-    choices.every((choice) => choice.some((word) => wordsOf(cell).includes(word)))
+    isChosen(cell)
   );
   if (cells.length === 0) throw new RangeError("nothing is left to measure");
   return cells;

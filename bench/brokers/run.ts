@@ -5,20 +5,16 @@
  * @module
  */
 
-import { setup } from "../../tools/setup.ts";
-import { type Arguments, parseArguments, UsageError, usageOf } from "../harness/arguments.ts";
-import { endWithSignals } from "../harness/children.ts";
-import { prepare } from "../harness/prepare.ts";
-import { nameOfDuration, Progress } from "../harness/progress.ts";
+import { describeFacts } from "../harness/prepare.ts";
+import { runBenchmark } from "../harness/run_benchmark.ts";
 import { COMMANDS, isInstalled, readVersion } from "./broker_process.ts";
-import { type BrokerCell, type BrokerId, chooseCells, listWords } from "./candidates.ts";
+import { type BrokerId, chooseCells, listWords } from "./candidates.ts";
 import { installSocketIo } from "./install_socket_io.ts";
 import { measure } from "./measure.ts";
 import { describeReport, drawBrokers, encodeMarkdown, encodeTables, nameOf } from "./report.ts";
 import type { BrokerResults, BrokerRow } from "./results.ts";
+import type { BrokerReport } from "./task.ts";
 
-const TASK = { task: "bench:brokers", file: "brokers" };
-const MINUTES = { whole: "six minutes", quick: "half a minute" };
 /** What it takes to start the processes, and to connect. */
 const START_SECONDS = 1.6;
 
@@ -35,69 +31,39 @@ async function findBrokers(): Promise<Set<BrokerId>> {
   return found;
 }
 
-function choose(args: Arguments, brokers: ReadonlySet<BrokerId>): BrokerCell[] {
-  try {
-    return chooseCells(args, brokers);
-  } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(error.message);
-    throw error;
-  }
-}
+let versions: string[] = [];
+let packages: Record<string, string> = {};
 
-async function run(args: Arguments): Promise<BrokerResults> {
-  const brokers = await findBrokers();
-  const cells = choose(args, brokers);
-  await setup();
-  const { bench, facts } = await prepare(args);
-  const packages = await installSocketIo();
-  const versions = [
-    ...Object.values(facts.runtimes),
-    ...await Promise.all([...brokers].map(readVersion)),
-    ...Object.entries(packages).map(([name, version]) => `${name} ${version}`),
-  ];
-  endWithSignals();
-  const seconds = START_SECONDS + (bench.warmUpMs + bench.measureMs) / 1000;
-  const count = cells.length * args.rounds;
-  const total = nameOfDuration(count * seconds);
-  const pinning = `servers: ${facts.pinning}; the broker is with the generator`;
-  console.error(`${pinning}; ${count} measurements: ${total}`);
-  const progress = new Progress(Array(count).fill(seconds));
-  const rows: BrokerRow[] = cells.map((cell) => ({ ...cell, rounds: [] }));
-  for (const shape of new Set(rows.map(({ shape }) => shape))) {
-    for (let round = 0; round < args.rounds; round++) {
-      for (const row of rows.filter((row) => row.shape === shape)) {
-        const name = nameOf(row).padEnd(30);
-        progress.start(name);
-        const report = await measure(bench, row);
-        row.rounds.push(report);
-        progress.report(name, describeReport(report));
-      }
-    }
-  }
-  const median = args.rounds === 1 ? "one round" : `median of ${args.rounds} rounds`;
-  return {
-    facts: `${facts.machine}; ${pinning}; ${versions.join(", ")}; ${median}; ${facts.date}`,
-    rounds: args.rounds,
-    rows,
-  };
-}
-
-async function main(args: Arguments): Promise<void> {
-  if (args.help) return console.log(usageOf({ ...TASK, minutes: MINUTES }));
-  if (args.list) return console.log(listWords());
-  const results = await run(args);
-  await Deno.mkdir(args.out, { recursive: true });
-  const path = `${args.out}/${TASK.file}`;
-  await Deno.writeTextFile(`${path}.json`, JSON.stringify(results, null, 2) + "\n");
-  await Deno.writeTextFile(`${path}.md`, encodeMarkdown(results));
-  await Deno.writeTextFile(`${path}.svg`, drawBrokers(results));
-  console.log(encodeTables(results));
-  console.error(`More is in ${path}.md, .json and .svg`);
-}
-
-try {
-  await main(parseArguments(Deno.args));
-} catch (error) {
-  console.error(`${TASK.task}: ${(error as Error).message}`);
-  Deno.exit(error instanceof UsageError ? 2 : 1);
-}
+await runBenchmark<BrokerRow, BrokerReport, BrokerResults>({
+  task: "bench:brokers",
+  file: "brokers",
+  minutes: { whole: "six minutes", quick: "half a minute" },
+  listWords,
+  async choose(args) {
+    const brokers = await findBrokers();
+    versions = await Promise.all([...brokers].map(readVersion));
+    const rows = chooseCells(args, brokers).map((cell): BrokerRow => ({ ...cell, rounds: [] }));
+    const shapes = new Set(rows.map(({ shape }) => shape));
+    return [...shapes].map((shape) => rows.filter((row) => row.shape === shape));
+  },
+  async prepare() {
+    packages = await installSocketIo();
+  },
+  expectedSeconds: (_row, { bench: { warmUpMs, measureMs } }) =>
+    START_SECONDS + (warmUpMs + measureMs) / 1000,
+  nameOf: (row) => nameOf(row).padEnd(30),
+  measure: (row, { bench }) => measure(bench, row),
+  describe: (_row, report) => describeReport(report),
+  sumUp(rows, { pinning, rounds, ...facts }) {
+    const where = `servers: ${pinning}; the broker is with the generator`;
+    return {
+      facts: describeFacts({ ...facts, rounds, packages, pinning: where }, versions),
+      rounds,
+      rows,
+    };
+  },
+  encodeJson: (results) => JSON.stringify(results, null, 2) + "\n",
+  encodeMarkdown,
+  draw: drawBrokers,
+  encodeTables,
+});

@@ -5,10 +5,19 @@
  */
 
 import { parseArgs } from "node:util";
-import type { Suite } from "../servers/suite.ts";
+
+/** What the help says of a benchmark. */
+export interface UsageInit {
+  /** The task that measures. */
+  task: string;
+  /** The files it is reported in, without their ending. */
+  file: string;
+  /** How long the whole takes, and with `--quick`. */
+  minutes: { whole: string; quick: string };
+}
 
 /** How to use it. */
-export function usageOf({ task, file, minutes }: Pick<Suite, "task" | "file" | "minutes">): string {
+export function usageOf({ task, file, minutes }: UsageInit): string {
   return `usage: deno task ${task} [options]
 
   --quick        in ${minutes.quick}: fewer servers and workloads, one short round

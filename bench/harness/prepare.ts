@@ -7,13 +7,36 @@
 import { findRuntime } from "../../tools/runtimes.ts";
 import type { Arguments } from "./arguments.ts";
 import { findCores } from "./cores.ts";
-import type { Bench } from "../servers/measure.ts";
-import type { Results } from "../servers/results.ts";
+import type { Bench, RuntimeId } from "./programs.ts";
+
+/** What was measured on. */
+export interface Facts {
+  date: string;
+  machine: string;
+  /** Where what ran. */
+  pinning: string;
+  runtimes: Record<RuntimeId, string>;
+  packages: Record<string, string>;
+  rounds: number;
+  seconds: number;
+}
 
 /** What is needed to measure, and what is told of it. */
 export interface Prepared {
   bench: Bench;
-  facts: Omit<Results, "rows">;
+  facts: Facts;
+}
+
+/** Tells people what was measured on, with more versions if need be. */
+export function describeFacts(facts: Facts, more: string[] = []): string {
+  const { machine, runtimes, packages, date, rounds, pinning } = facts;
+  const versions = [
+    ...Object.values(runtimes),
+    ...more,
+    ...Object.entries(packages).map(([name, version]) => `${name} ${version}`),
+  ];
+  const median = rounds === 1 ? "one round" : `median of ${rounds} rounds`;
+  return `${machine}; ${pinning}; ${versions.join(", ")}; ${median}; ${date}`;
 }
 
 async function readIfThere(path: string): Promise<string> {

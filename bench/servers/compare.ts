@@ -18,18 +18,19 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { findRuntime } from "../../tools/runtimes.ts";
 import { setup } from "../../tools/setup.ts";
-import { endWithSignals, start } from "../harness/children.ts";
-import { OFFERS } from "./compression.ts";
-import { type Cores, findCores } from "../harness/cores.ts";
-import type { CompareTask, Slices } from "./load/compare.ts";
-import { readAnnouncement, RUN } from "./measure.ts";
-import type { RuntimeId } from "./servers.ts";
+import { endWithSignals } from "../harness/children.ts";
+import { findCores } from "../harness/cores.ts";
+import { type Bench, runLoad, type RuntimeId, withServers } from "../harness/programs.ts";
 import { summarize } from "../harness/statistics.ts";
+import { OFFERS } from "./compression.ts";
+import type { CompareTask, Slices } from "./load/compare.ts";
 import { type Workload, WORKLOADS } from "./workloads.ts";
 
 const SLICE_MS = 60;
 const SLICES = 25;
 const WARM_UP_SLICES = 15;
+/** Longer than anything takes that still works. */
+const DEADLINE_MS = 120_000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -55,56 +56,42 @@ function chooseWorkload(word: string): Workload {
 /** What is compared, and where the two checkouts are. */
 interface Pair {
   runtime: RuntimeId;
-  executable: string;
-  bun: string;
   style: string;
   workload: Workload;
   folders: string[];
 }
 
+type Programs = Pick<Bench, "cores" | "executables">;
+
 /** Measures two new processes, started in the order given. */
-async function measurePair(cores: Cores, pair: Pair): Promise<Slices> {
-  const { runtime, executable, bun, style, workload, folders } = pair;
-  const compression = workload.compression ?? "off";
-  const children: Deno.ChildProcess[] = [];
-  const servers: CompareTask["servers"] = [];
-  try {
-    for (const folder of folders) {
-      const path = `${folder}/bench/servers/peers/sluice.ts`;
-      const command = [executable, ...RUN[runtime], path, workload.kind, style, compression];
-      const child = start(cores.server(command));
-      children.push(child);
-      const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-      servers.push({ port: (await readAnnouncement(output)).port, pid: child.pid });
-    }
+function measurePair(programs: Programs, pair: Pair): Promise<Slices> {
+  const { runtime, style, workload, folders } = pair;
+  const args = [workload.kind, style, workload.compression ?? "off"];
+  const servers = folders.map((folder) => ({
+    ...{ runtime, args },
+    program: `${folder}/bench/servers/peers/sluice.ts`,
+  }));
+  return withServers(programs, servers, (running) => {
     const task: CompareTask = {
       workload,
       offer: workload.compression === undefined ? "" : OFFERS[workload.compression],
-      servers,
+      servers: running.map(({ port, pid }) => ({ port, pid })),
       sliceMs: SLICE_MS,
       slices: SLICES,
       warmUpSlices: WARM_UP_SLICES,
     };
-    const program = new URL("load/compare.ts", import.meta.url).pathname;
-    const load = start(cores.generator([bun, "run", program, JSON.stringify(task)]));
-    const { stdout, success } = await load.output();
-    if (!success) throw new Error("Cannot compare: the load generator failed");
-    return JSON.parse(new TextDecoder().decode(stdout));
-  } finally {
-    for (const child of children) {
-      child.kill("SIGKILL");
-      await child.status;
-    }
-  }
+    const program = new URL("load/compare.ts", import.meta.url);
+    return runLoad<Slices>(programs, program, task, DEADLINE_MS);
+  });
 }
 
 /** Compares with pairs of processes that are started now in one order, now in the other. */
-async function compare(cores: Cores, pair: Pair, times: number): Promise<string> {
+async function compare(programs: Programs, pair: Pair, times: number): Promise<string> {
   const here: number[] = [], there: number[] = [], ratios: number[] = [];
   for (let i = 0; i < times; i++) {
     const isSwapped = i % 2 === 1;
     const folders = isSwapped ? [...pair.folders].reverse() : pair.folders;
-    const slices = await measurePair(cores, { ...pair, folders });
+    const slices = await measurePair(programs, { ...pair, folders });
     const [a, b] = isSwapped ? [1, 0] : [0, 1];
     here.push(summarize(slices.map((slice) => slice[a])).median);
     there.push(summarize(slices.map((slice) => slice[b])).median);
@@ -127,21 +114,17 @@ async function main(): Promise<void> {
   const here = resolve(import.meta.dirname!, "../..");
   const folders = [here, resolve(positionals[0])];
   const cores = await findCores();
-  const bun = (await findRuntime("bun")).executable;
+  const ids: RuntimeId[] = ["node26", "bun", "deno"];
+  const found = await Promise.all(ids.map(findRuntime));
+  const [node26, bun, deno] = found.map(({ executable }) => executable);
+  const programs = { cores, executables: { node26, bun, deno } };
   console.log(`server CPU time for each message, here and in ${folders[1]}; ${cores.description}`);
   for (const name of values.runtime) {
     const runtime = name as RuntimeId;
-    const { executable } = await findRuntime(name);
     for (const style of values.style) {
       for (const workload of values.workload.map(chooseWorkload)) {
-        const pair = { runtime, executable, bun, style, workload, folders };
-        console.log(
-          `${name} ${style} ${workload.id} ${workload.payload}: ${await compare(
-            cores,
-            pair,
-            times,
-          )}`,
-        );
+        const outcome = await compare(programs, { runtime, style, workload, folders }, times);
+        console.log(`${name} ${style} ${workload.id} ${workload.payload}: ${outcome}`);
       }
     }
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Bench } from "./measure.ts";
+import type { Bench } from "../harness/programs.ts";
 import type { Workload, WorkloadKind } from "./workloads.ts";
 
 /** What it takes to start the server and the generator. */

@@ -4,7 +4,9 @@
  * @module
  */
 
-import { idOf, type RuntimeId, type ServerKind, SERVERS } from "./servers.ts";
+import { chooser } from "../harness/choice.ts";
+import type { RuntimeId } from "../harness/programs.ts";
+import { idOf, type ServerKind, SERVERS } from "./servers.ts";
 import { SERVERS_SUITE, type Suite } from "./suite.ts";
 import { type Workload, WORKLOADS } from "./workloads.ts";
 
@@ -80,19 +82,10 @@ export function listWords(suite: Suite = SERVERS_SUITE): string {
  */
 export function listGroups({ quick, only }: Choice, suite: Suite = SERVERS_SUITE): Group[] {
   const all = listAllGroups(suite);
-  const choices = only.map((words) => words.toLowerCase().split(",").map((word) => word.trim()));
-  const known = new Set(all.flat().flatMap(wordsOf));
-  for (const word of choices.flat()) {
-    if (!known.has(word)) {
-      throw new RangeError(`--only: there is no "${word}"\n${listWords(suite)}`);
-    }
-  }
-  const isChosen = (cell: Cell) => {
-    const words = wordsOf(cell);
-    // Who asks for something gets it, quick or not.
-    return (!quick || only.length > 0 || isQuick(cell, suite)) &&
-      choices.every((choice) => choice.some((word) => words.includes(word)));
-  };
+  const hasWords = chooser(only, all.flat(), wordsOf, () => listWords(suite));
+  // What is asked for is measured, quick or not.
+  const isChosen = (cell: Cell) =>
+    (!quick || only.length > 0 || isQuick(cell, suite)) && hasWords(cell);
   const groups = all.map((group) => group.filter(isChosen)).filter(({ length }) => length > 0);
   if (groups.length === 0) throw new RangeError("--only leaves nothing to measure");
   return groups;

@@ -7,7 +7,8 @@
 import { isDisturbed, isGeneratorBound, type LoadReport, type LoadResult } from "./load/result.ts";
 import type { Cell } from "./plan.ts";
 import { isAboutMemory } from "./workloads.ts";
-import type { RuntimeId, ServerKind } from "./servers.ts";
+import type { Facts } from "../harness/prepare.ts";
+import type { ServerKind } from "./servers.ts";
 import { summarize, type Summary } from "../harness/statistics.ts";
 
 /** The rounds of one workload for one server. */
@@ -18,14 +19,7 @@ export interface Row extends Cell {
 }
 
 /** What was measured, and on what. */
-export interface Results {
-  date: string;
-  machine: string;
-  pinning: string;
-  runtimes: Record<RuntimeId, string>;
-  packages: Record<string, string>;
-  rounds: number;
-  seconds: number;
+export interface Results extends Facts {
   rows: Row[];
 }
 

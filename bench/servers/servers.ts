@@ -4,11 +4,9 @@
  * @module
  */
 
+import type { RuntimeId } from "../harness/programs.ts";
 import type { UnusedCompression } from "./compression.ts";
 import type { PayloadKind, Workload } from "./workloads.ts";
-
-/** A runtime, by the name `tools/runtimes.ts` has for it. */
-export type RuntimeId = "node26" | "bun" | "deno";
 
 /** Whose server it is: ours, another's, or none but TCP. */
 export type Family = "sluice" | "peer" | "raw";

@@ -4,17 +4,12 @@
  * @module
  */
 
+import type { UsageInit } from "../harness/arguments.ts";
 import type { ServerKind } from "./servers.ts";
 import type { Workload } from "./workloads.ts";
 
 /** A part of the workloads, and how it is reported. */
-export interface Suite {
-  /** The task that measures it. */
-  task: string;
-  /** The files it is reported in, without their ending. */
-  file: string;
-  /** How long the whole takes, and with `--quick`. */
-  minutes: { whole: string; quick: string };
+export interface Suite extends UsageInit {
   /** The heading of the report. */
   heading: string;
   chart: {

@@ -1,21 +1,20 @@
 /**
  * A TLS server that reads and ends with its client: `sluice`, by the listener of Sluice, `own`, by what the
- * runtime has, or `node:tls`. Prints its port; then for each line it is sent, the CPU time it has taken, in microseconds.
+ * runtime has, or `node:tls`. Tells its port, and the CPU time it has taken, in microseconds.
  *
  * @module
  */
 
-import { readFileSync } from "node:fs";
 import process from "node:process";
 import { createServer } from "node:tls";
 import { loadListen } from "../../src/runtimes/shared/runtime.ts";
+import { answerRequests } from "../../tests/support/helper_process.ts";
+import { certificate } from "../../tests/support/tls.ts";
 
 // deno-lint-ignore no-explicit-any
 declare const Deno: any, Bun: any;
 
-const [cert, key] = ["cert.pem", "key.pem"].map((name) =>
-  readFileSync(new URL(`../../tests/support/tls/${name}`, import.meta.url), "utf8")
-);
+const { cert, key } = certificate;
 const hostname = "127.0.0.1";
 
 /** By `Deno.listenTls`. */
@@ -63,8 +62,9 @@ const STARTS: Record<string, () => Promise<number>> = {
     }),
 };
 
-console.log(await STARTS[process.argv[2]]());
-process.stdin.on("data", () => {
+const port = await STARTS[process.argv[2]]();
+await answerRequests((request: "port" | "CPU") => {
+  if (request === "port") return port;
   const { user, system } = process.cpuUsage();
-  console.log(user + system);
+  return user + system;
 });

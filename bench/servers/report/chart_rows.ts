@@ -5,7 +5,7 @@
  */
 
 import { failureOf, type Results, type Row, summaryOf } from "../results.ts";
-import type { RuntimeId } from "../servers.ts";
+import type { RuntimeId } from "../../harness/programs.ts";
 import { SERVERS_SUITE, type Suite } from "../suite.ts";
 import {
   COMPRESSION_TITLES,

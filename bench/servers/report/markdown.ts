@@ -14,22 +14,13 @@ import {
   summaryOf,
   type SummedNumber,
 } from "../results.ts";
-import { type RuntimeId, type ServerKind, SERVERS } from "../servers.ts";
+import { describeFacts } from "../../harness/prepare.ts";
+import type { RuntimeId } from "../../harness/programs.ts";
+import { type ServerKind, SERVERS } from "../servers.ts";
 import { SERVERS_SUITE, type Suite } from "../suite.ts";
 import { isAboutMemory, type Workload } from "../workloads.ts";
 import { formatCost, formatWireRatio } from "./line.ts";
 import { formatNumber, formatSize } from "../../harness/numbers.ts";
-
-/** Says on what was measured, and when. */
-export function describeFacts(results: Results): string {
-  const { machine, runtimes, packages, date, rounds, pinning } = results;
-  const versions = [
-    ...Object.values(runtimes),
-    ...Object.entries(packages).map(([name, version]) => `${name} ${version}`),
-  ];
-  const median = rounds === 1 ? "one round" : `median of ${rounds} rounds`;
-  return `${machine}; ${pinning}; ${versions.join(", ")}; ${median}; ${date}`;
-}
 
 /** All tables. */
 export function encodeMarkdown(results: Results, suite: Suite = SERVERS_SUITE): string {
