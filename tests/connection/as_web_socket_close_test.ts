@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { closeFrame, textFrame } from "../support/raw_client.ts";
-import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { TRANSPORTS, withConnection } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { WebSocketLog } from "./web_socket_log.ts";
@@ -9,7 +9,7 @@ import { WebSocketLog } from "./web_socket_log.ts";
 const OPEN = ["open"];
 const ERROR = ["error", WebSocket.CLOSED];
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withServer, withConnection } of TRANSPORTS) {
   describe(`asWebSocket().close() over ${name}`, () => {
     const CALLS: [
       call: [code?: number, reason?: string],
@@ -29,8 +29,7 @@ for (const { name, withServer } of TRANSPORTS) {
     ];
     for (const [call, sent] of CALLS) {
       it(`sends ${JSON.stringify(sent)} for ${JSON.stringify(call)}`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const socket = conn.asWebSocket();
           const log = new WebSocketLog(socket);
           socket.close(...call);
@@ -47,8 +46,7 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("goes behind what was sent, and drops what arrives", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         const log = new WebSocketLog(socket);
         await log.until(1);
@@ -63,8 +61,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("on a message leaves those behind it undelivered", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         const log = new WebSocketLog(socket);
         socket.onmessage = () => socket.close(1000);
@@ -85,8 +82,7 @@ for (const { name, withServer } of TRANSPORTS) {
     ];
     for (const [code, reason, seen] of CODES) {
       it(`shows a Close frame of ${code}`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const log = new WebSocketLog(conn.asWebSocket());
           client.sendClose(code, reason);
           assertEquals(await client.readClose(), [code, ""]);
@@ -96,8 +92,7 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("comes behind all messages, which can be answered", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         const log = new WebSocketLog(socket);
         const states: number[] = [];
@@ -117,8 +112,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     it("is an error where TCP ends without a Close frame", async () => {
       for (const how of ["end", "reset"] as const) {
-        await withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        await withConnection({}, async ({ client, conn }) => {
           const log = new WebSocketLog(conn.asWebSocket());
           client.sendText("a");
           await log.until(2);
@@ -130,8 +124,7 @@ for (const { name, withServer } of TRANSPORTS) {
     });
 
     it("is an error where the client breaks the protocol", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const log = new WebSocketLog(conn.asWebSocket());
         client.send(textFrame("a"), Uint8Array.of(0x81, 0x00));
         assertEquals((await client.readClose())[0], 1002);
@@ -141,8 +134,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("is seen where the program closes the connection otherwise", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         const log = new WebSocketLog(socket);
         void conn.close({ closeCode: 4000 });
@@ -154,8 +146,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("is seen where the connection has ended before", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.sendText("waits");
         await eventually("it", () => conn.stats().messagesReceived === 1);
         conn.abort();
@@ -167,8 +158,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("comes once, also where nobody listened to the messages", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         const types: string[] = [];
         for (const type of ["open", "error", "close"]) {
@@ -198,22 +188,17 @@ for (const { name, withServer } of TRANSPORTS) {
         client.sendText("echo");
         assertEquals(await client.readMessage(), "echo");
         assertEquals(hasEnded, false);
-        client.sendClose(1000);
-        assertEquals(await client.readClose(), [1000, ""]);
-        await client.finish();
+        await client.close();
         await eventually("its end", () => hasEnded);
       });
     });
 
     it("is a CloseEvent, of the runtime's own class where there is one", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const closed = new Promise<CloseEvent>((resolve) => {
           conn.asWebSocket().onclose = resolve;
         });
-        client.sendClose(1000);
-        await client.readClose();
-        await client.finish();
+        await client.close();
         const event = await closed;
         assertEquals([event.constructor.name, event.type], ["CloseEvent", "close"]);
         if ("CloseEvent" in globalThis) assertEquals(event.constructor, CloseEvent);
@@ -223,24 +208,22 @@ for (const { name, withServer } of TRANSPORTS) {
 
 describe("the end of asWebSocket(), by a deadline", () => {
   it("is an error where no Close frame answers", () =>
-    withMemoryServer({}, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({}, async ({ client, conn, clock }) => {
       const log = new WebSocketLog(conn.asWebSocket());
       conn.asWebSocket().close(1000);
       await client.readClose();
-      server.clock.advance(5000);
+      clock.advance(5000);
       assertEquals(await log.untilClosed(), [ERROR, ["close", 1006, "", false]]);
     }));
 
   it("comes though messages wait for somebody to hear them", () =>
-    withMemoryServer({}, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({}, async ({ client, conn, clock }) => {
       const socket = conn.asWebSocket();
       const closed = new Promise<CloseEvent>((resolve) => socket.onclose = resolve);
       client.send(textFrame("unheard"), closeFrame(1000));
       await settle();
       assertEquals([socket.readyState, client.unreadSize], [WebSocket.OPEN, 0]);
-      server.clock.advance(5000);
+      clock.advance(5000);
       assertEquals(await client.readClose(), [1000, ""]);
       await client.finish();
       const { code, wasClean } = await closed;

@@ -4,7 +4,7 @@ import type { Connection } from "../../src/server/mod.ts";
 import { show } from "../../src/checks.ts";
 import { HOOK_FAULTS } from "../support/hook_faults.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { TRANSPORTS, withConnection, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 
 type Way = (socket: WebSocket, type: "message" | "close", hook: (event: Event) => unknown) => void;
@@ -63,12 +63,11 @@ function look(socket: WebSocket, event: Event): unknown[] {
   return [target === socket, currentTarget === socket, eventPhase, event.composedPath().length];
 }
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withConnection } of TRANSPORTS) {
   describe(`listeners of asWebSocket() over ${name}`, () => {
     for (const [way, listen] of WAYS) {
       it(`${way}: is given the event as every other is, in whatever place`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const socket = conn.asWebSocket();
           const seen: unknown[] = [];
           const see = (event: Event) => void seen.push(look(socket, event));
@@ -96,8 +95,7 @@ describe("a listener of asWebSocket() that fails", () => {
     for (const [way, listen] of WAYS) {
       it(`${way}, number ${place + 1} of three: 1011, a report, and the others are called`, async () => {
         for (const { error, fail } of HOOK_FAULTS) {
-          await withMemoryServer({}, async (server) => {
-            const { client, conn } = await server.openPair();
+          await withConnection({}, async ({ server, client, conn }) => {
             const socket = conn.asWebSocket();
             const calls: number[] = [];
             for (let i = 0; i < 3; i++) {
@@ -142,8 +140,7 @@ describe("a listener of asWebSocket() that fails", () => {
 
   for (const type of ["open", "message", "error", "close", "custom"]) {
     it(`of the event ${type}, as the second: is reported`, () =>
-      withMemoryServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ server, client, conn }) => {
         const socket = conn.asWebSocket();
         const error = new Error(type);
         socket.addEventListener("message", () => {});
@@ -178,8 +175,7 @@ describe("a listener of asWebSocket() that spoils the event", () => {
   for (const place of [0, 1, 2]) {
     for (const [deed, spoil] of DEEDS) {
       it(`${deed}, number ${place + 1} of three: the connection goes on, or ends with 1011`, () =>
-        withMemoryServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ server, client, conn }) => {
           const socket = conn.asWebSocket();
           const received: unknown[] = [];
           for (let i = 0; i < 3; i++) {
@@ -203,8 +199,7 @@ describe("a listener of asWebSocket() that spoils the event", () => {
   }
 
   it("has it thrown by a dispatchEvent of the program: 1011, and a report", () =>
-    withMemoryServer({}, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({}, async ({ server, client, conn }) => {
       const socket = conn.asWebSocket();
       const error = new Error("The program's own");
       socket.addEventListener("message", () => {});
@@ -226,8 +221,7 @@ describe("addEventListener() and removeEventListener() of asWebSocket()", () => 
 
   for (const nothing of [undefined, null]) {
     it(`take ${nothing} for no listener, which hears of no message`, () =>
-      withMemoryServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         for (const options of [undefined, false, true, { once: true }]) {
           socket.addEventListener("message", nothing as unknown as EventListener, options);
@@ -244,8 +238,7 @@ describe("addEventListener() and removeEventListener() of asWebSocket()", () => 
   }
 
   it("refuse what is no listener, and fewer than two arguments", () =>
-    withMemoryServer({}, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({}, async ({ client, conn }) => {
       const socket = conn.asWebSocket();
       const untyped = socket as unknown as Record<string, (...given: unknown[]) => void>;
       for (const name of METHODS) {
@@ -271,8 +264,7 @@ describe("listeners of asWebSocket()", () => {
   const withSocket = (
     body: (socket: WebSocket, client: RawClient, conn: Connection) => unknown,
   ): Promise<void> =>
-    withMemoryServer({}, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({}, async ({ client, conn }) => {
       await body(conn.asWebSocket(), client as RawClient, conn);
     });
 

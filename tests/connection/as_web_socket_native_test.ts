@@ -1,7 +1,7 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { serve, type Server } from "../../mod.ts";
-import { withMemoryServer } from "../support/transports.ts";
+import { withConnection } from "../support/transports.ts";
 
 type RuntimeName = "Bun" | "Deno" | "Node";
 
@@ -216,8 +216,7 @@ const runtime: RuntimeName = "Bun" in globalThis ? "Bun" : "Deno" in globalThis 
 describe("asWebSocket() does as the standard has it", () => {
   for (const { name, run, expected } of SCRIPTS) {
     it(name, () =>
-      withMemoryServer({}, async (server) => {
-        const { conn } = await server.openPair();
+      withConnection({}, ({ conn }) => {
         assertEquals(run(conn.asWebSocket()), expected);
       }));
   }

@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { TRANSPORTS, withConnection, withMemoryServer } from "../support/transports.ts";
+import { TRANSPORTS, withConnection } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { WebSocketLog } from "./web_socket_log.ts";
@@ -55,20 +55,18 @@ class SlowBlob extends Blob {
   }
 }
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withConnection } of TRANSPORTS) {
   describe(`asWebSocket().send() over ${name}`, () => {
     for (const [what, data, received] of SENT) {
       it(`sends ${what}`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           conn.asWebSocket().send(data as string);
           assertEquals(await client.readMessage(), received);
         }));
     }
 
     it("sends in the order of the calls, Blobs among others", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         const messages = SENT.filter((_, i) => i < 10);
         for (const [, data] of [...messages, ...messages]) socket.send(data as string);
@@ -80,8 +78,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("sends what the bytes are at the call, whatever becomes of them", () =>
-      withServer({ limits: { sendQueueSize: Infinity } }, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({ limits: { sendQueueSize: Infinity } }, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         const sizes = [10, 20_000, 300_000];
         client.socket.pause();
@@ -136,15 +133,12 @@ describe("asWebSocket().send()", () => {
       assertEquals([conn.state, client.unreadSize], ["closing", 0]);
       blob.release();
       assertEquals(await client.readMessage(), Uint8Array.of(1, 2));
-      assertEquals(await client.readClose(), [4000, "behind it"]);
-      client.sendClose(4000);
-      await client.finish();
+      await client.answerClose(4000, "behind it");
       assertEquals(await log.untilClosed(), [["open"], ["close", 4000, "", true]]);
     }));
 
   it("reports a Blob that can't be read, and closes with 1011", () =>
-    withMemoryServer({}, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({}, async ({ server, client, conn }) => {
       const blob = new SlowBlob(Uint8Array.of(1));
       conn.asWebSocket().send(blob);
       const error = new Error("the file is gone");

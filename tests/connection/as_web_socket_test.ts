@@ -9,7 +9,7 @@ import { WebSocketLog } from "./web_socket_log.ts";
 const OPEN = ["open"];
 const message = (data: unknown) => ["message", data];
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withServer, withConnection } of TRANSPORTS) {
   describe(`asWebSocket() over ${name}: the attributes`, () => {
     it("are those of an open WebSocket", () =>
       withServer({
@@ -37,14 +37,12 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("are the same object's each time", () =>
-      withServer({}, async (server) => {
-        const { conn } = await server.openPair();
+      withConnection({}, ({ conn }) => {
         assert(conn.asWebSocket() === conn.asWebSocket());
       }));
 
     it("have the constants on class and instance", () =>
-      withServer({}, async (server) => {
-        const { conn } = await server.openPair();
+      withConnection({}, ({ conn }) => {
         const socket = conn.asWebSocket();
         const constants = ({ CONNECTING, OPEN, CLOSING, CLOSED }: typeof WebSocket | WebSocket) => [
           CONNECTING,
@@ -57,8 +55,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("take no other binaryType than the standard's", () =>
-      withServer({}, async (server) => {
-        const { conn } = await server.openPair();
+      withConnection({}, ({ conn }) => {
         const socket = conn.asWebSocket();
         assertEquals(socket.binaryType, "blob");
         socket.binaryType = "arraybuffer";
@@ -73,8 +70,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
   describe(`asWebSocket() over ${name}: who receives`, () => {
     it("leaves no other way to receive", () =>
-      withServer({}, async (server) => {
-        const { conn } = await server.openPair();
+      withConnection({}, ({ conn }) => {
         conn.asWebSocket();
         for (
           const receive of [
@@ -90,8 +86,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     for (const way of ["iteration", "messages", "readable"] as const) {
       it(`is refused after ${way}`, () =>
-        withServer({}, async (server) => {
-          const { conn } = await server.openPair();
+        withConnection({}, ({ conn }) => {
           if (way === "iteration") void conn[Symbol.asyncIterator]();
           else if (way === "messages") void conn.messages();
           else void conn.readable;
@@ -101,8 +96,7 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("is refused beside callbacks", () =>
-      withServer({ close: () => {} }, async (server) => {
-        const { conn } = await server.openPair();
+      withConnection({ close: () => {} }, ({ conn }) => {
         const error = assertThrows(() => conn.asWebSocket(), DOMException, "go to callbacks");
         assertEquals(error.name, "InvalidStateError");
       }));
@@ -110,8 +104,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
   describe(`asWebSocket() over ${name}: messages`, () => {
     it("come in order, behind open, also those from before", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.send(textFrame("a"), textFrame("b"));
         await eventually("them", () => conn.stats().messagesReceived === 2);
         const log = new WebSocketLog(conn.asWebSocket());
@@ -128,8 +121,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("are MessageEvents, whose origin is the URL's", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         const events: MessageEvent[] = [];
         socket.onmessage = (event) => events.push(event);
@@ -141,8 +133,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("are of the binaryType at the time they are delivered", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         const received: unknown[] = [];
         socket.onmessage = ({ data }) => {
@@ -168,8 +159,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("come one at a time, when all that follows from the last one is done", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         const next = () =>
           new Promise<unknown>((resolve) => {
@@ -184,8 +174,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("wait for the first who listens to them", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         socket.onclose = socket.onopen = () => {};
         client.send(...Array.from({ length: 40 }, (_, i) => textFrame(String(i))));
@@ -197,8 +186,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("are dropped where nobody listens any more, as the standard's are", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         const received: unknown[] = [];
         socket.onmessage = ({ data }) => {
@@ -217,8 +205,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("slow the client down while one is being handled", () =>
-      withServer({ limits: { receiveQueueMessages: 2 } }, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({ limits: { receiveQueueMessages: 2 } }, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         let most = 0;
         let count = 0;
@@ -234,8 +221,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
   describe(`asWebSocket() over ${name}: listeners`, () => {
     it("of the open event include one set on it", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.sendText("a");
         const socket = conn.asWebSocket();
         const received: unknown[] = [];
@@ -249,8 +235,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     it("that throw or reject end the connection with 1011, and are reported", async () => {
       for (const isAsync of [false, true]) {
-        await withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        await withConnection({}, async ({ server, client, conn }) => {
           const socket = conn.asWebSocket();
           const error = new Error("a listener's");
           const calls: string[] = [];

@@ -4,7 +4,12 @@ import { ConnectionClosedError } from "../../mod.ts";
 import { connectedPair } from "../../src/testing/mod.ts";
 import type { Connection } from "../../src/server/mod.ts";
 import { clientFrame, closeFrame, textFrame, utf8 } from "../support/raw_client.ts";
-import { type Harness, TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import {
+  type Harness,
+  TRANSPORTS,
+  withConnection,
+  withMemoryServer,
+} from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { watch, type Watched } from "../support/watch.ts";
 import { Source } from "./source.ts";
@@ -41,59 +46,66 @@ interface Ends {
   handled: PromiseWithResolvers<void>;
 }
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withConnection } of TRANSPORTS) {
   describe(`a connection that is closed while a stream is sent, over ${name}`, () => {
     for (const [how, closeCode, close] of WAYS) {
       it(`sends all that was accepted before the Close frame, by ${how}`, () => {
         const handled = Promise.withResolvers<void>();
-        return withServer({ handler: () => handled.promise }, async (server) => {
-          const { client, conn } = await server.openPair();
-          conn.subscribe("x");
-          const { source, sent } = sendMuch(conn);
-          server.server.publish("x", "published");
-          await close({ conn, server, handled });
-          await settle();
-          assertEquals([conn.state, client.hasEnded], ["closing", false]);
-          const late = [watch(conn.send("late"))];
-          late.push(watch(conn.sendStream("text", new Source("late").stream)));
-          assertEquals(conn.trySend("late"), "closed");
-          server.server.publish("x", "late");
-          for (const each of late) {
-            await each.untilSettled();
-            assertRejectedAsClosed(each, closeCode);
-          }
-          source.push("z").end();
-          for (const message of [...MUCH, "published"]) {
-            assertEquals(await client.readMessage(), message);
-          }
-          assertEquals((await client.readClose())[0], closeCode);
-          for (const each of sent) assertEquals((await each.untilSettled()).state, "resolved");
-          client.sendClose(closeCode);
-          await client.finish();
-          const info = await conn.closed;
-          assertEquals([info.closeCode, info.wasClean, info.initiator], [closeCode, true, "local"]);
-        });
+        return withConnection(
+          { handler: () => handled.promise },
+          async ({ server, client, conn }) => {
+            conn.subscribe("x");
+            const { source, sent } = sendMuch(conn);
+            server.server.publish("x", "published");
+            await close({ conn, server, handled });
+            await settle();
+            assertEquals([conn.state, client.hasEnded], ["closing", false]);
+            const late = [watch(conn.send("late"))];
+            late.push(watch(conn.sendStream("text", new Source("late").stream)));
+            assertEquals(conn.trySend("late"), "closed");
+            server.server.publish("x", "late");
+            for (const each of late) {
+              await each.untilSettled();
+              assertRejectedAsClosed(each, closeCode);
+            }
+            source.push("z").end();
+            for (const message of [...MUCH, "published"]) {
+              assertEquals(await client.readMessage(), message);
+            }
+            assertEquals((await client.readClose())[0], closeCode);
+            for (const each of sent) assertEquals((await each.untilSettled()).state, "resolved");
+            client.sendClose(closeCode);
+            await client.finish();
+            const info = await conn.closed;
+            assertEquals([info.closeCode, info.wasClean, info.initiator], [
+              closeCode,
+              true,
+              "local",
+            ]);
+          },
+        );
       });
     }
 
     it("sends all of it also where the handler throws, and then 1011", () => {
       const handled = Promise.withResolvers<void>();
-      return withServer({ handler: () => handled.promise }, async (server) => {
-        const { client, conn } = await server.openPair();
-        const { source } = sendMuch(conn);
-        const error = new Error("the program broke");
-        handled.reject(error);
-        await settle();
-        assertEquals([conn.state, server.takeErrors()], ["closing", [error]]);
-        source.push("z").end();
-        for (const message of MUCH) assertEquals(await client.readMessage(), message);
-        assertEquals(await client.readClose(), [1011, ""]);
-      });
+      return withConnection(
+        { handler: () => handled.promise },
+        async ({ server, client, conn }) => {
+          const { source } = sendMuch(conn);
+          const error = new Error("the program broke");
+          handled.reject(error);
+          await settle();
+          assertEquals([conn.state, server.takeErrors()], ["closing", [error]]);
+          source.push("z").end();
+          for (const message of MUCH) assertEquals(await client.readMessage(), message);
+          assertEquals(await client.readClose(), [1011, ""]);
+        },
+      );
     });
 
     it("answers the client's Close frame behind all of it", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const { source, sent } = sendMuch(conn);
         client.sendClose(4000, "enough");
         await settle();
@@ -107,8 +119,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("sends all of it also to a client that ends its direction behind its Close frame", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const { source } = sendMuch(conn);
         await settle();
         client.sendClose(4000);
@@ -124,8 +135,7 @@ for (const { name, withServer } of TRANSPORTS) {
     it("answers Pings, drops messages, and takes the client's Close frame meanwhile", () => {
       const received: unknown[] = [];
       const take = (_: unknown, data: unknown) => void received.push(data);
-      return withServer({ message: take, ping: take }, async (server) => {
-        const { client, conn } = await server.openPair();
+      return withConnection({ message: take, ping: take }, async ({ client, conn }) => {
         const { source } = sendMuch(conn);
         await settle();
         assertEquals((await client.readFrame()).fin, false);
@@ -149,8 +159,7 @@ for (const { name, withServer } of TRANSPORTS) {
     });
 
     it("drops what is not sent within closeTimeoutMs, and is not clean then", () =>
-      withServer({ closeTimeoutMs: 50 }, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({ closeTimeoutMs: 50 }, async ({ server, client, conn }) => {
         const { source, sent } = sendMuch(conn);
         const timer = setInterval(() => source.cancelled ?? source.push("more"), 5);
         const closed = watch(conn.close());
@@ -181,30 +190,32 @@ const UNREAD: [what: string, send: (ends: Omit<Ends, "handled">) => void][] = [
   ["messages of send() that have resolved", ({ conn }) => void conn.send("x".repeat(SIZE))],
 ];
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withConnection } of TRANSPORTS) {
   describe(`a connection that is dropped after both Close frames, over ${name}`, () => {
     for (const [what, send] of UNREAD) {
       for (const side of ["client", "server"]) {
         it(`is not clean while it holds ${what}: closed by the ${side}`, () => {
           const limits = { sendHighWaterMark: Infinity, sendQueueSize: Infinity };
-          return withServer({ closeTimeoutMs: 50, keepAlive: false, limits }, async (server) => {
-            const { client, conn } = await server.openPair();
-            conn.subscribe("x");
-            client.socket.pause();
-            send({ conn, server });
-            await settle();
-            assert(conn.bufferedAmount > 0);
-            const closed = watch(conn.closed);
-            if (side === "server") void conn.close({ closeCode: 4000 });
-            client.sendClose(4000);
-            await settle();
-            if ("clock" in server) {
-              await (server.clock as { advance(ms: number): Promise<void> }).advance(100);
-            }
-            await closed.untilSettled();
-            assertEquals([closed.value?.closeCode, closed.value?.wasClean], [4000, false]);
-            client.socket.reset();
-          });
+          return withConnection(
+            { closeTimeoutMs: 50, keepAlive: false, limits },
+            async ({ server, client, conn }) => {
+              conn.subscribe("x");
+              client.socket.pause();
+              send({ conn, server });
+              await settle();
+              assert(conn.bufferedAmount > 0);
+              const closed = watch(conn.closed);
+              if (side === "server") void conn.close({ closeCode: 4000 });
+              client.sendClose(4000);
+              await settle();
+              if ("clock" in server) {
+                await (server.clock as { advance(ms: number): Promise<void> }).advance(100);
+              }
+              await closed.untilSettled();
+              assertEquals([closed.value?.closeCode, closed.value?.wasClean], [4000, false]);
+              client.socket.reset();
+            },
+          );
         });
       }
     }
@@ -215,14 +226,13 @@ const LIMITED = { closeTimeoutMs: 700, keepAlive: false } as const;
 
 describe("a Close frame that waits for what was accepted", () => {
   it("is the answer to the client's, at the latest after closeTimeoutMs", () =>
-    withMemoryServer(LIMITED, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection(LIMITED, async ({ client, conn, clock }) => {
       const { sent } = sendMuch(conn);
       await settle();
       client.sendClose(4000);
-      await server.clock.advance(699);
+      await clock.advance(699);
       assertEquals(sent.map(({ state }) => state), ["pending", "pending", "pending", "pending"]);
-      await server.clock.advance(1);
+      await clock.advance(1);
       for (const each of sent) assertRejectedAsClosed(each, 4000);
       assertEquals((await client.readFrame()).fin, false);
       assertEquals(await client.readClose(), [4000, ""]);
@@ -232,8 +242,7 @@ describe("a Close frame that waits for what was accepted", () => {
     }));
 
   it("has 1011 where the stream breaks, and what waited for that rejects", () =>
-    withMemoryServer(LIMITED, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection(LIMITED, async ({ client, conn }) => {
       const { source, sent } = sendMuch(conn);
       await settle();
       void conn.close({ closeCode: 4000 });
@@ -246,16 +255,13 @@ describe("a Close frame that waits for what was accepted", () => {
         assertRejectedAsClosed(each, 1011);
       }
       assertEquals((await client.readFrame()).fin, false);
-      assertEquals(await client.readClose(), [1011, ""]);
-      client.sendClose(1011);
-      await client.finish();
+      await client.answerClose(1011);
       const { closeCode, wasClean } = await conn.closed;
       assertEquals([closeCode, wasClean], [1011, false]);
     }));
 
   it("follows at once where the stream fails before its first fragment", () =>
-    withMemoryServer(LIMITED, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection(LIMITED, async ({ client, conn }) => {
       const source = new Source();
       void conn.sendStream("text", source.stream);
       conn.trySend("held back");
@@ -267,8 +273,7 @@ describe("a Close frame that waits for what was accepted", () => {
     }));
 
   it("does not wait where the client breaks the protocol", () =>
-    withMemoryServer(LIMITED, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection(LIMITED, async ({ client, conn }) => {
       const { sent } = sendMuch(conn);
       await settle();
       client.send(Uint8Array.of(0xff, 0xff));
@@ -284,26 +289,24 @@ describe("a Close frame that waits for what was accepted", () => {
     }));
 
   it("is not clean where the client answers without having read what was sent", () =>
-    withMemoryServer(LIMITED, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection(LIMITED, async ({ client, conn, clock }) => {
       client.socket.pause();
       const sent = watch(conn.send(new Uint8Array(100_000)));
       client.sendClose(4000);
       await settle();
-      await server.clock.advance(1400);
+      await clock.advance(1400);
       assertEquals([sent.state, (await conn.closed).wasClean], ["rejected", false]);
     }));
 
   for (const side of ["client", "server"]) {
     it(`need not be taken for the end to be clean, if nothing else waits: closed by the ${side}`, async () => {
       for (const reads of [true, false]) {
-        await withMemoryServer(LIMITED, async (server) => {
-          const { client, conn } = await server.openPair();
+        await withConnection(LIMITED, async ({ client, conn, clock }) => {
           if (!reads) client.socket.pause();
           if (side === "server") void conn.close({ closeCode: 4000 });
           client.sendClose(4000);
           await settle();
-          await server.clock.advance(1400);
+          await clock.advance(1400);
           assertEquals((await conn.closed).wasClean, true);
         });
       }
@@ -313,25 +316,27 @@ describe("a Close frame that waits for what was accepted", () => {
   for (const lag of ["drop-oldest", "drop-newest", "latest"] as const) {
     it(`follows the messages that wait for a slow subscriber: ${lag}`, () => {
       const limits = { sendHighWaterMark: 2_500, sendQueueSize: 10_000 };
-      return withMemoryServer({ ...LIMITED, limits, memoryBudget: false }, async (server) => {
-        const { client, conn } = await server.openPair();
-        conn.subscribe("x", { lag });
-        client.socket.pause();
-        const messages = Array.from({ length: 12 }, (_, i) => `${i} `.padEnd(1_000, "."));
-        for (const [i, message] of messages.entries()) {
-          server.server.publish("x", message, { key: `${i}` });
+      return withConnection(
+        { ...LIMITED, limits, memoryBudget: false },
+        async ({ server, client, conn }) => {
+          conn.subscribe("x", { lag });
+          client.socket.pause();
+          const messages = Array.from({ length: 12 }, (_, i) => `${i} `.padEnd(1_000, "."));
+          for (const [i, message] of messages.entries()) {
+            server.server.publish("x", message, { key: `${i}` });
+            await settle();
+          }
+          void server.server.shutdown();
+          server.server.publish("x", "late");
           await settle();
-        }
-        void server.server.shutdown();
-        server.server.publish("x", "late");
-        await settle();
-        client.socket.resume();
-        for (const message of messages) assertEquals(await client.readMessage(), message);
-        assertEquals((await client.readClose())[0], 1001);
-        client.sendClose(1001);
-        await client.finish();
-        assertEquals((await conn.closed).wasClean, true);
-      });
+          client.socket.resume();
+          for (const message of messages) assertEquals(await client.readMessage(), message);
+          assertEquals((await client.readClose())[0], 1001);
+          client.sendClose(1001);
+          await client.finish();
+          assertEquals((await conn.closed).wasClean, true);
+        },
+      );
     });
   }
 

@@ -2,7 +2,7 @@ import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import type { Connection, Message } from "../../src/server/mod.ts";
 import { closeFrame, textFrame } from "../support/raw_client.ts";
-import { type Setup, TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { type Setup, TRANSPORTS, withConnection, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
 
@@ -46,7 +46,7 @@ const ECHOES: Record<string, Setup<unknown>> = {
   },
 };
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withServer, withConnection } of TRANSPORTS) {
   describe(`the answer to a Close frame over ${name}`, () => {
     for (const [how, setup] of Object.entries(ECHOES)) {
       it(`comes behind the echo of the messages before it: ${how}`, () =>
@@ -80,8 +80,7 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("comes at once where the program waits for the next message", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const messages = conn[Symbol.asyncIterator]();
         client.sendText("a");
         await messages.next();
@@ -92,8 +91,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("comes at once where no message came", () =>
-      withServer({}, async (server) => {
-        const { client } = await server.openPair();
+      withConnection({}, async ({ client }) => {
         client.sendClose(1000);
         assertEquals(await client.readClose(), [1000, ""]);
       }));
@@ -102,17 +100,16 @@ for (const { name, withServer } of TRANSPORTS) {
 
 describe("the answer to a Close frame in memory", () => {
   it("waits for closeTimeoutMs, where a message is not handled", () =>
-    withMemoryServer({ closeTimeoutMs: 700, keepAlive: false }, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({ closeTimeoutMs: 700, keepAlive: false }, async ({ client, conn, clock }) => {
       client.send(textFrame("a"), closeFrame(4000));
       await settle();
       assertEquals([conn.state, client.receivedSize > 0], ["closing", true]);
-      await server.clock.advance(699);
+      await clock.advance(699);
       assertEquals(client.unreadSize, 0);
       // Meanwhile the program may still answer.
       await conn.send("b");
       assertEquals(await client.readMessage(), "b");
-      await server.clock.advance(1);
+      await clock.advance(1);
       assertEquals(await client.readClose(), [4000, ""]);
       await client.finish();
       // What came before the Close frame can still be received.
@@ -122,19 +119,17 @@ describe("the answer to a Close frame in memory", () => {
     }));
 
   it("is 1002 behind a message that is not handled, after closeTimeoutMs", () =>
-    withMemoryServer({ closeTimeoutMs: 700, keepAlive: false }, async (server) => {
-      const { client } = await server.openPair();
+    withConnection({ closeTimeoutMs: 700, keepAlive: false }, async ({ client, clock }) => {
       client.send(textFrame("a"), Uint8Array.of(0xff, 0xff));
-      await server.clock.advance(699);
+      await clock.advance(699);
       assertEquals(client.unreadSize, 0);
-      await server.clock.advance(1);
+      await clock.advance(1);
       assertEquals((await client.readClose())[0], 1002);
       await client.finish();
     }));
 
   it("comes at once with close(), which says that no more is to be handled", () =>
-    withMemoryServer({ closeTimeoutMs: Infinity, keepAlive: false }, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({ closeTimeoutMs: Infinity, keepAlive: false }, async ({ client, conn }) => {
       client.send(textFrame("a"), closeFrame(4000));
       await settle();
       void conn.close({ closeCode: 3000 });
@@ -161,8 +156,7 @@ describe("the answer to a Close frame in memory", () => {
   });
 
   it("comes when the last message is released", () =>
-    withMemoryServer({ closeTimeoutMs: Infinity, keepAlive: false }, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({ closeTimeoutMs: Infinity, keepAlive: false }, async ({ client, conn }) => {
       client.send(textFrame("a"), closeFrame(4000));
       for await (const _ of conn) {
         await settle();
@@ -174,8 +168,7 @@ describe("the answer to a Close frame in memory", () => {
     }));
 
   it("lets pings be answered until it is sent", () =>
-    withMemoryServer({ closeTimeoutMs: Infinity, keepAlive: false }, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({ closeTimeoutMs: Infinity, keepAlive: false }, async ({ client, conn }) => {
       client.sendText("a");
       const ping = watch(conn.ping());
       const payload = await client.readPing();

@@ -5,7 +5,7 @@ import type { CloseInfo, Connection, Message } from "../../src/server/mod.ts";
 import type { MemorySocket } from "../support/memory_channel.ts";
 import { decodeUtf8, type RawClient } from "../support/raw_client.ts";
 import { concatBytes, decodeReferenceFrame } from "../support/reference_frames.ts";
-import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
+import { type MemoryHarness, withConnection } from "../support/transports.ts";
 import { settle, turn } from "../support/turn.ts";
 import { watch, type Watched } from "../support/watch.ts";
 import { Source } from "./source.ts";
@@ -195,14 +195,13 @@ describe("for all that is accepted, whatever `drain` does, and however the conne
         let program: Program | undefined;
         let closes = 0;
         const inDrain = [...drains];
-        return withMemoryServer({
+        return withConnection({
           closeTimeoutMs: CLOSE_TIMEOUT_MS,
           keepAlive: false,
           limits: { sendHighWaterMark, sendQueueSize: Infinity },
           drain: () => inDrain.shift()?.forEach((act) => program?.act(act)),
           close: () => void closes++,
-        }, async (server) => {
-          const { client, conn } = await server.openPair();
+        }, async ({ server, client, conn, clock }) => {
           conn.subscribe("x");
           program = new Program(conn, server, client);
           for (const step of steps) await program.step(step);
@@ -216,7 +215,7 @@ describe("for all that is accepted, whatever `drain` does, and however the conne
           program.sendClose();
           await settle();
           for (let i = 0; i < 4 && program.closed.state === "pending"; i++) {
-            await server.clock.advance(CLOSE_TIMEOUT_MS);
+            await clock.advance(CLOSE_TIMEOUT_MS);
             if (client.hasEnded && !client.hasSentEnd) client.socket.end();
           }
           await settle();

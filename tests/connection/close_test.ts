@@ -10,11 +10,10 @@ import { watch } from "../support/watch.ts";
 
 const { close } = REFERENCE_OPCODES;
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withServer, withConnection } of TRANSPORTS) {
   describe(`close() over ${name}`, () => {
     it("sends 1000, waits for the client's Close frame, and ends TCP", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         assertEquals(conn.state, "open");
         const closed = watch(conn.close());
         assertEquals(conn.state, "closing");
@@ -37,20 +36,16 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("returns what conn.closed is, whenever it is asked for", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const promises = [conn.closed, conn.close(), conn.closed, conn.close()];
-        client.sendClose(1000);
-        await client.readClose();
-        await client.finish();
+        await client.close();
         promises.push(conn.closed, conn.close());
         assertEquals(new Set(promises).size, 1);
         await promises[0];
       }));
 
     it("gives conn.closed also where that is asked for only afterwards", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.sendClose(3456, "why");
         await client.readClose();
         await client.finish();
@@ -64,8 +59,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("keeps its own code, whatever the client answers", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         void conn.close({ closeCode: 4001, reason: "mine" });
         assertEquals(await client.readClose(), [4001, "mine"]);
         client.sendClose(4002, "yours");
@@ -79,20 +73,16 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("does nothing the second time", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         void conn.close({ closeCode: 4001 });
         void conn.close({ closeCode: 4002 });
-        assertEquals(await client.readClose(), [4001, ""]);
-        client.sendClose(4001);
-        await client.finish();
+        await client.answerClose(4001);
         void conn.close({ closeCode: 4003 });
         assertEquals((await conn.closed).closeCode, 4001);
       }));
 
     it("sends what was sent before it", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         void conn.send("a");
         void conn.send("b".repeat(100_000));
         void conn.close();
@@ -104,25 +94,26 @@ for (const { name, withServer } of TRANSPORTS) {
     it("drops what the client sends until its Close frame, whatever it is", () => {
       const received: unknown[] = [];
       const message = (_: unknown, data: unknown) => void received.push(data);
-      return withServer({ message, limits: { maxMessageSize: 100_000 } }, async (server) => {
-        const { client, conn } = await server.openPair();
-        client.send(clientFrame({ opcode: 1, payload: utf8("begun"), fin: false }));
-        client.sendPing();
-        await client.readPong();
-        void conn.close();
-        await client.readClose();
-        client.send(clientFrame({ opcode: 0, payload: utf8("ended") }));
-        for (let i = 0; i < 50; i++) client.sendBinary(new Uint8Array(100_000));
-        client.sendClose(1000);
-        await client.finish();
-        assertEquals((await conn.closed).wasClean, true);
-        assertEquals(received, []);
-      });
+      return withConnection(
+        { message, limits: { maxMessageSize: 100_000 } },
+        async ({ client, conn }) => {
+          client.send(clientFrame({ opcode: 1, payload: utf8("begun"), fin: false }));
+          client.sendPing();
+          await client.readPong();
+          void conn.close();
+          await client.readClose();
+          client.send(clientFrame({ opcode: 0, payload: utf8("ended") }));
+          for (let i = 0; i < 50; i++) client.sendBinary(new Uint8Array(100_000));
+          client.sendClose(1000);
+          await client.finish();
+          assertEquals((await conn.closed).wasClean, true);
+          assertEquals(received, []);
+        },
+      );
     });
 
     it("crosses the client's Close frame: both were first", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.sendClose(4002);
         void conn.close({ closeCode: 4001 });
         const [code] = await client.readClose();
@@ -135,8 +126,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     for (const closeCode of [1000, 1001, 1003, 1007, 1014, 3000, 4999]) {
       it(`takes the code ${closeCode}`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           void conn.close({ closeCode });
           assertEquals(await client.readClose(), [closeCode, ""]);
         }));
@@ -144,8 +134,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     const BAD_CODES = [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65536, -1, 1000.5, NaN];
     it("refuses codes that may not be sent, and goes on", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         for (const closeCode of [...BAD_CODES, "1000" as never, null as never]) {
           const ErrorClass = typeof closeCode === "number" ? RangeError : TypeError;
           assertThrows(() => conn.close({ closeCode }), ErrorClass, "with the status code ");
@@ -156,8 +145,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("takes a reason of 123 bytes of UTF-8, and refuses one more", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const longest = "é".repeat(61) + "x";
         for (const reason of [`${longest}x`, "x".repeat(124)]) {
           assertThrows(() => conn.close({ reason }), TypeError, "124 bytes");
@@ -169,8 +157,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("is what Symbol.asyncDispose does", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const disposed = watch(conn[Symbol.asyncDispose]());
         assertEquals(await client.readClose(), [1000, ""]);
         assertEquals(disposed.state, "pending");
@@ -184,8 +171,7 @@ for (const { name, withServer } of TRANSPORTS) {
   describe(`the client's Close frame over ${name}`, () => {
     for (const code of [1000, 1001, 1012, 3000, 4999]) {
       it(`with ${code} is answered with ${code}, and then TCP is ended`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           client.sendClose(code, "because");
           assertEquals(await client.readClose(), [code, ""]);
           await client.finish();
@@ -199,8 +185,7 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("without a code is answered without one: 1005", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.sendClose();
         assertEquals(await client.readClose(), [undefined, ""]);
         await client.finish();
@@ -235,8 +220,7 @@ for (const { name, withServer } of TRANSPORTS) {
         frames.push([Uint8Array.of(code >> 8, code & 0xff), 1002]);
       }
       for (const [payload, code] of frames) {
-        await withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        await withConnection({}, async ({ client, conn }) => {
           client.sendFrame({ opcode: close, payload });
           assertEquals((await client.readClose())[0], code);
           await client.finish();
@@ -256,8 +240,7 @@ for (const { name, withServer } of TRANSPORTS) {
     };
 
     it("by FIN is answered by FIN: 1006", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.socket.end();
         assertEquals((await client.readToEnd()).length, 0);
         await client.untilClosed();
@@ -265,8 +248,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("by FIN within a frame", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.send(textFrame("Hello").subarray(0, 8));
         client.socket.end();
         assertEquals((await client.readToEnd()).length, 0);
@@ -274,15 +256,13 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("by RST", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.socket.reset();
         assertEquals(await conn.closed, ABNORMAL);
       }));
 
     it("by FIN behind our Close frame: our code, and not clean", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         void conn.close({ closeCode: 4000 });
         await client.readClose();
         client.socket.end();
@@ -296,8 +276,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("by RST behind our Close frame: our code, and not clean", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         void conn.close({ closeCode: 4000 });
         await client.readClose();
         client.socket.reset();
@@ -306,8 +285,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("by abort(): 1006 of our own", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         conn.abort();
         conn.abort();
         assertEquals((await client.readToEnd()).length, 0);
@@ -333,8 +311,7 @@ for (const { name, withServer } of TRANSPORTS) {
       it(`is called once after ${what}, when the connection is no longer in the set`, () => {
         const calls: [Connection, CloseInfo][] = [];
         const close = (conn: Connection, info: CloseInfo) => void calls.push([conn, info]);
-        return withServer({ close }, async (server) => {
-          const { client, conn } = await server.openPair();
+        return withConnection({ close }, async ({ server, client, conn }) => {
           void end(client, conn);
           await settle();
           if (!client.isClosed) client.socket.reset();

@@ -203,9 +203,7 @@ for (const { name, withServer } of PLACES) {
         withServer({ handler }, async (server) => {
           const client = await server.open();
           client.sendText("a");
-          assertEquals(await client.readClose(), [1000, ""]);
-          client.sendClose(1000);
-          await client.finish();
+          await client.answerClose(1000);
         }));
     }
   });
@@ -288,9 +286,7 @@ describe("the reason that a stream of a connection is given up for", () => {
       await conn.send("last");
       void conn.close({ closeCode: 4001, reason: "mine" });
       assertEquals(await client.readMessage(), "last");
-      assertEquals(await client.readClose(), [4001, "mine"]);
-      client.sendClose(4001);
-      await client.finish();
+      await client.answerClose(4001, "mine");
       const { closeCode, wasClean, initiator } = await conn.closed;
       assertEquals([closeCode, wasClean, initiator], [4001, true, "local"]);
     }));
@@ -331,9 +327,7 @@ describe("the reason that a stream of a connection is given up for", () => {
       await withServer({ handler }, async (server) => {
         const client = await server.open();
         client.sendBinary(Uint8Array.of(1));
-        assertEquals(await client.readClose(), [1003, "Text only"]);
-        client.sendClose(1003);
-        await client.finish();
+        await client.answerClose(1003, "Text only");
         assertEquals(server.takeErrors(), [refused]);
       });
     }

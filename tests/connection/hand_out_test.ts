@@ -10,7 +10,7 @@ import { assertEquals, assertInstanceOf } from "@std/assert";
 import { ConnectionClosedError } from "../../mod.ts";
 import type { Connection } from "../../src/server/mod.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { withMemoryServer } from "../support/transports.ts";
+import { withConnection, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
 import { Source } from "./source.ts";
@@ -129,15 +129,14 @@ describe("while what a stream held back is sent", () => {
 describe("what `drain` does while messages are written", () => {
   it("is counted whole where the message before is shared with other connections", () => {
     let stall = () => {};
-    return withMemoryServer({
+    return withConnection({
       limits: { sendHighWaterMark: 100 },
       drain(conn) {
         stall();
         stall = () => {};
         if (conn.bufferedAmount === 0) void conn.send(LARGE);
       },
-    }, async (server) => {
-      const { client, conn } = await server.openPair();
+    }, async ({ server, client, conn }) => {
       conn.subscribe("x");
       stall = () => client.socket.pause();
       for (let i = 0; i < 2; i++) server.server.publish("x", new Uint8Array(50_000));
@@ -151,7 +150,7 @@ describe("what `drain` does while messages are written", () => {
   it("is not gone on with once it has aborted the connection", () => {
     const states: string[] = [];
     let stall = () => {};
-    return withMemoryServer({
+    return withConnection({
       drain(conn) {
         states.push(conn.state);
         if (states.length > 1) return;
@@ -159,8 +158,7 @@ describe("what `drain` does while messages are written", () => {
         void conn.send(LARGE);
         conn.abort();
       },
-    }, async (server) => {
-      const { client, conn } = await server.openPair();
+    }, async ({ client, conn }) => {
       stall = () => client.socket.pause();
       client.socket.pause();
       for (const message of [LARGE, "small"]) void conn.send(message);
@@ -179,10 +177,9 @@ describe("a program that sends right after it has published", () => {
   ];
   for (const [name, send, outcome] of ways) {
     it(`is told that the connection is closed by what it published: ${name}`, () =>
-      withMemoryServer(
+      withConnection(
         { limits: { sendHighWaterMark: 50, sendQueueSize: 1_000 } },
-        async (server) => {
-          const { client, conn } = await server.openPair();
+        async ({ server, client, conn }) => {
           conn.subscribe("x");
           client.socket.pause();
           conn.trySend("x".repeat(900));

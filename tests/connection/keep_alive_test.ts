@@ -295,9 +295,7 @@ describe("keep-alive", () => {
       const { clock } = server;
       const { client } = await server.openPair();
       assertEquals(clock.pending, [100]);
-      client.sendClose(1000);
-      await client.readClose();
-      await client.finish();
+      await client.close();
       assertEquals(clock.pending, []);
     }));
 

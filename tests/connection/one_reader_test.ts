@@ -31,13 +31,12 @@ const LEAVING: Record<string, (messages: AsyncIterator<unknown>) => Promise<unkn
 
 const READ = /being read already/;
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withServer, withConnection } of TRANSPORTS) {
   describe(`one reader at a time over ${name}`, () => {
     for (const [first, iterate] of Object.entries(ITERATIONS)) {
       for (const [second, iterateToo] of Object.entries(ITERATIONS)) {
         it(`has ${second} throw while ${first} waits for a message, which loses none`, () =>
-          withServer({}, async (server) => {
-            const { client, conn } = await server.openPair();
+          withConnection({}, async ({ client, conn }) => {
             // Created before, and begun too late.
             const late = iterateToo(conn);
             const messages = iterate(conn);
@@ -54,8 +53,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
         for (const [how, leave] of Object.entries(LEAVING)) {
           it(`lets ${second} go on behind ${first} that was left by ${how}`, () =>
-            withServer({}, async (server) => {
-              const { client, conn } = await server.openPair();
+            withConnection({}, async ({ client, conn }) => {
               const messages = iterate(conn);
               client.sendText("a");
               await messages.next();
@@ -68,8 +66,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }
 
       it(`has a loop throw beside another one, and keeps that, by ${first}`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const received: unknown[] = [];
           const loop = async () => {
             const messages = { [Symbol.asyncIterator]: () => iterate(conn) };
@@ -79,16 +76,13 @@ for (const { name, withServer } of TRANSPORTS) {
           await two.untilSettled();
           assertEquals([one.state, two.state], ["pending", "rejected"]);
           for (const text of "abc") client.sendText(text);
-          client.sendClose(1000);
-          assertEquals(await client.readClose(), [1000, ""]);
-          await client.finish();
+          await client.close();
           await one.untilSettled();
           assertEquals([one.state, received], ["resolved", ["a", "b", "c"]]);
         }));
 
       it(`has readable throw while ${first} is at it`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const messages = iterate(conn);
           const next = watch(messages.next());
           assertThrows(() => conn.readable.getReader(), TypeError);
@@ -101,8 +95,7 @@ for (const { name, withServer } of TRANSPORTS) {
         }));
 
       it(`has a reader fail that was there before ${first}, and reads only now`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const { readable } = conn;
           const messages = iterate(conn);
           const next = watch(messages.next());
@@ -112,8 +105,7 @@ for (const { name, withServer } of TRANSPORTS) {
         }));
 
       it(`has ${first} throw while readable is locked`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const messages = iterate(conn);
           const reader = conn.readable.getReader();
           assertMatch(assertThrows(() => iterate(conn), TypeError).message, /locked/);
@@ -128,8 +120,7 @@ for (const { name, withServer } of TRANSPORTS) {
         }));
 
       it(`gives ${first} what a reader that was released had waited for`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const reader = conn.readable.getReader();
           const read = watch(reader.read());
           await settle();
@@ -144,8 +135,7 @@ for (const { name, withServer } of TRANSPORTS) {
         }));
 
       it(`ends ${first} behind the connection's end, whatever has read before`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const messages = iterate(conn);
           const next = watch(messages.next());
           client.sendClose(1000);
@@ -158,8 +148,7 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("does not hinder one that is not begun", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const unused = conn.messages();
         client.sendText("a");
         for await (const message of conn) {

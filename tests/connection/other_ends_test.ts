@@ -43,7 +43,7 @@ const STYLES: Record<string, (fail: (conn: Connection) => unknown) => Setup<unkn
   }),
 };
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withServer, withConnection } of TRANSPORTS) {
   /** Opens a pair of connections of which one has ended, and lets the other's program deal with it. */
   const withEnded = (
     setup: (fail: (conn: Connection) => unknown) => Setup<unknown>,
@@ -201,8 +201,7 @@ for (const { name, withServer } of TRANSPORTS) {
           await conn.send("late");
         },
       };
-      return withServer(setup, async (server) => {
-        const { client, conn } = await server.openPair();
+      return withConnection(setup, async ({ server, client, conn }) => {
         client.sendText("a");
         await settle();
         client.socket.reset();

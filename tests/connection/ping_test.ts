@@ -3,17 +3,16 @@ import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { ConnectionClosedError } from "../../src/server/mod.ts";
 import { clientFrame, utf8 } from "../support/raw_client.ts";
 import { REFERENCE_OPCODES } from "../support/reference_frames.ts";
-import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { TRANSPORTS, withConnection } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
 
 const { pong } = REFERENCE_OPCODES;
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withConnection } of TRANSPORTS) {
   describe(`ping() over ${name}`, () => {
     it("resolves when its Pong comes, with how long that took", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const ping = watch(conn.ping());
         const payload = await client.readPing();
         assertEquals(ping.state, "pending");
@@ -25,8 +24,7 @@ for (const { name, withServer } of TRANSPORTS) {
     it("rejects where the connection ends before", async () => {
       const ends = [["reset", 1006], ["end", 1006], ["close", 4000]] as const;
       for (const [how, code] of ends) {
-        await withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        await withConnection({}, async ({ client, conn }) => {
           const ping = watch(conn.ping());
           await client.readPing();
           if (how === "close") client.sendClose(4000);
@@ -41,25 +39,21 @@ for (const { name, withServer } of TRANSPORTS) {
     });
 
     it("rejects where the connection is closing or closed", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         void conn.close({ closeCode: 4000, reason: "bye" });
         // Nobody handles this one.
         void conn.ping();
         const closing = await watch(conn.ping()).untilSettled();
         assertInstanceOf(closing.reason, ConnectionClosedError);
         assertEquals([closing.reason.closeCode, closing.reason.reason], [4000, "bye"]);
-        assertEquals(await client.readClose(), [4000, "bye"]);
-        client.sendClose(4000);
-        await client.finish();
+        await client.answerClose(4000, "bye");
         await conn.closed;
         const closed = await watch(conn.ping()).untilSettled();
         assertInstanceOf(closed.reason, ConnectionClosedError);
       }));
 
     it("gives up with its signal, and the next one works", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const reason = new Error("enough");
         const aborted = await watch(conn.ping({ signal: AbortSignal.abort(reason) }))
           .untilSettled();
@@ -84,19 +78,17 @@ for (const { name, withServer } of TRANSPORTS) {
 
 describe("ping() in memory", () => {
   it("measures by the clock", () =>
-    withMemoryServer({ keepAlive: false }, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({ keepAlive: false }, async ({ client, conn, clock }) => {
       const ping = watch(conn.ping());
       const payload = await client.readPing();
-      await server.clock.advance(123);
+      await clock.advance(123);
       client.sendPong(payload);
       await ping.untilSettled();
       assertEquals(ping.value, 123);
     }));
 
   it("has a payload of its own each time", () =>
-    withMemoryServer({ keepAlive: false }, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({ keepAlive: false }, async ({ client, conn }) => {
       const payloads = new Set<string>();
       for (let i = 0; i < 200; i++) {
         void conn.ping();
@@ -106,14 +98,13 @@ describe("ping() in memory", () => {
     }));
 
   it("counts a Pong for the Pings before it too, as a peer may answer the latest only", () =>
-    withMemoryServer({ keepAlive: false }, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({ keepAlive: false }, async ({ client, conn, clock }) => {
       const pings = [];
       const payloads = [];
       for (let i = 0; i < 4; i++) {
         pings.push(watch(conn.ping()));
         payloads.push(await client.readPing());
-        await server.clock.advance(10);
+        await clock.advance(10);
       }
       client.sendPong(payloads[2]);
       await settle();
@@ -121,15 +112,14 @@ describe("ping() in memory", () => {
       client.sendPong(payloads[0]);
       await settle();
       assertEquals(pings[3].state, "pending");
-      await server.clock.advance(10);
+      await clock.advance(10);
       client.sendPong(payloads[3]);
       await settle();
       assertEquals(pings[3].value, 20);
     }));
 
   it("ignores Pongs that answer no Ping", () =>
-    withMemoryServer({ keepAlive: false }, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({ keepAlive: false }, async ({ client, conn }) => {
       client.sendPong("1");
       const ping = watch(conn.ping());
       const payload = await client.readPing();
@@ -146,8 +136,7 @@ describe("ping() in memory", () => {
     }));
 
   it("does not wait for messages that are not received", () =>
-    withMemoryServer({ limits: { receiveQueueMessages: 100 } }, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({ limits: { receiveQueueMessages: 100 } }, async ({ client, conn }) => {
       client.sendText("unreceived");
       const ping = watch(conn.ping());
       client.sendPong(await client.readPing());
@@ -156,8 +145,7 @@ describe("ping() in memory", () => {
     }));
 
   it("goes between the fragments of a message sent as a stream", () =>
-    withMemoryServer({}, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({}, async ({ client, conn }) => {
       const { readable, writable } = new TransformStream<string, string>();
       const writer = writable.getWriter();
       const sent = watch(conn.sendStream("text", readable));
@@ -172,8 +160,7 @@ describe("ping() in memory", () => {
     }));
 
   it("leaves a Pong in the middle of a message alone", () =>
-    withMemoryServer({}, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({}, async ({ client, conn }) => {
       const ping = watch(conn.ping());
       const payload = await client.readPing();
       client.send(

@@ -79,13 +79,12 @@ const read: Receive = async (conn, count) =>
 const received = (conn: Connection, count: number) =>
   eventually(`${count} messages to arrive`, () => conn.stats().messagesReceived === count);
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withConnection } of TRANSPORTS) {
   describe(`one reader behind the other over ${name}`, () => {
     for (const [next, receive] of Object.entries(READERS)) {
       for (const [how, leave] of Object.entries(LEAVING)) {
         it(`gives ${next} what arrives behind readable left ${how}`, () =>
-          withServer({}, async (server) => {
-            const { client, conn } = await server.openPair();
+          withConnection({}, async ({ client, conn }) => {
             await leave(conn.readable);
             client.sendText("1");
             await received(conn, 1);
@@ -100,8 +99,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }
 
       it(`gives ${next} what came while a reader was there that did not read`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           await LEAVING["by a reader that waits"](conn.readable);
           const idle = conn.readable.getReader();
           client.send(textFrame("1"), textFrame("2"));
@@ -115,8 +113,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
       for (const when of ["before", "after"]) {
         it(`gives ${next} a message whose rest comes ${when} it begins, of which readable had the beginning`, () =>
-          withServer({}, async (server) => {
-            const { client, conn } = await server.openPair();
+          withConnection({}, async ({ client, conn }) => {
             void conn.messages();
             client.send(BEGINNING);
             await received(conn, 1);
@@ -137,8 +134,7 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("gives a reader that did not wait what came for one before it, and then the loss", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         await LEAVING["by a reader that waits"](conn.readable);
         const reader = conn.readable.getReader();
         client.sendText("1");
@@ -152,8 +148,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("has a stream's message wait for the stream where a loop is left again before its rest", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         void conn.messages();
         client.send(BEGINNING);
         await received(conn, 1);
@@ -191,8 +186,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     for (const isSplit of [false, true]) {
       it(`give a message that arrives as a stream, and those behind it, ${isSplit ? "each" : "all"} in time`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           void conn.messages();
           client.send(BEGINNING);
           await received(conn, 1);
@@ -208,8 +202,7 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("give those that were waited for when they began to arrive as streams", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const messages = conn[Symbol.asyncIterator]();
         void conn.messages();
         const answers: unknown[] = [];
@@ -222,8 +215,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("give what came before the end, and then the end", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         void conn.messages();
         client.send(BEGINNING);
         await received(conn, 1);
@@ -235,8 +227,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     for (const how of ["end", "reset"] as const) {
       it(`fail for a message whose rest is lost by ${how}, and end`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           void conn.messages();
           client.send(BEGINNING);
           await received(conn, 1);
@@ -247,8 +238,7 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("hear of a message before a pipe is given the next one", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         void conn.messages();
         client.send(BEGINNING);
         await received(conn, 1);
@@ -268,8 +258,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     for (const [next, receive] of Object.entries(READERS)) {
       it(`keep the message that they wait for beside return(), and ${next} gets the next one`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           void conn.messages();
           client.send(BEGINNING);
           await received(conn, 1);

@@ -1,32 +1,18 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import type { Connection, IncomingMessage, Message } from "../../src/server/mod.ts";
-import type { MemoryChannel, MemorySocket } from "../support/memory_channel.ts";
-import { clientFrame, type RawClient, textFrame } from "../support/raw_client.ts";
+import type { IncomingMessage, Message } from "../../src/server/mod.ts";
+import { clientFrame, textFrame } from "../support/raw_client.ts";
 import { REFERENCE_OPCODES } from "../support/reference_frames.ts";
-import { type Setup, TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { type MemoryEnds, type Setup, TRANSPORTS, withConnection } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { watch } from "../support/watch.ts";
 
 const { binary } = REFERENCE_OPCODES;
 
-interface Ends {
-  client: RawClient<MemorySocket>;
-  channel: MemoryChannel;
-  conn: Connection;
-}
-
-function withConnection(setup: Setup<unknown>, body: (ends: Ends) => Promise<void>): Promise<void> {
-  return withMemoryServer(setup, async (server) => {
-    const { client, conn } = await server.openPair();
-    await body({ client, channel: server.channelOf(client), conn });
-  });
-}
-
 /** Sends messages one a turn until the server pauses; gives how many. */
 async function sendUntilPaused(
-  { client, channel }: Ends,
+  { client, channel }: MemoryEnds,
   message: Uint8Array,
   most: number,
 ): Promise<number> {
@@ -285,11 +271,10 @@ describe("the body of a streamed message", () => {
     }));
 });
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withConnection } of TRANSPORTS) {
   describe(`a program that does not receive over ${name}`, () => {
     it("stops the client, which sends on when it does", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ server, client, conn }) => {
         const message = clientFrame({ opcode: binary, payload: new Uint8Array(500_000).fill(1) });
         const count = 80;
         for (let i = 0; i < count; i++) client.send(message);

@@ -6,7 +6,7 @@ import {
   type IncomingMessage,
   ProtocolError,
 } from "../../src/server/mod.ts";
-import { clientFrame, textFrame, utf8 } from "../support/raw_client.ts";
+import { clientFrame, type RawClient, textFrame, utf8 } from "../support/raw_client.ts";
 import { TRANSPORTS } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
@@ -24,18 +24,17 @@ async function read(reader: ReadableStreamBYOBReader, size: number): Promise<str
   return done ? undefined : decoder.decode(value);
 }
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withConnection } of TRANSPORTS) {
   /** Gives a message whose beginning is "hello", and whose rest is still to come. */
   const withBegun = (
     body: (ends: {
       message: IncomingMessage;
       conn: Connection;
       messages: AsyncIterator<IncomingMessage>;
-      client: Awaited<ReturnType<Parameters<Parameters<typeof withServer>[1]>[0]["open"]>>;
+      client: RawClient;
     }) => Promise<void>,
   ): Promise<void> =>
-    withServer({}, async (server) => {
-      const { client, conn } = await server.openPair();
+    withConnection({}, async ({ client, conn }) => {
       const messages = conn.messages();
       const next = messages.next();
       client.send(fragment("hello", 2));
@@ -67,8 +66,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("comes whole where the memory has room for it", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const sent = new Uint8Array(300_000).map((_, i) => i * 7);
         client.sendBinary(sent);
         for await (const { body } of conn.messages()) {
@@ -218,8 +216,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("may be of a message that was received before as a whole", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.send(textFrame("whole"));
         await eventually("the message", () => conn.stats().receiveQueueLength === 1);
         for await (const { type, body } of conn.messages()) {

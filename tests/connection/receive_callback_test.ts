@@ -9,7 +9,7 @@ import { eventually } from "../support/waiter.ts";
 
 const CLEAN: CloseInfo = { closeCode: 1000, reason: "", wasClean: true, initiator: "remote" };
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withServer, withConnection } of TRANSPORTS) {
   describe(`callbacks over ${name}`, () => {
     it("are called in order, as methods of the options, with the connection", () => {
       const calls: unknown[] = [];
@@ -30,13 +30,10 @@ for (const { name, withServer } of TRANSPORTS) {
           this[note](conn, "close", conn.state, info);
         },
       };
-      return withServer(setup, async (server) => {
-        const { client, conn } = await server.openPair();
+      return withConnection(setup, async ({ client, conn }) => {
         client.sendText("a");
         client.sendBinary(Uint8Array.of(1, 2));
-        client.sendClose(1000);
-        await client.readClose();
-        await client.finish();
+        await client.close();
         await eventually("the close callback", () => calls.length === 4);
         assertEquals(calls, [
           ["open", "open"],
@@ -141,8 +138,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("keep the program from receiving in another way", () =>
-      withServer({ message() {} }, async (server) => {
-        const { conn } = await server.openPair();
+      withConnection({ message() {} }, ({ conn }) => {
         const ways = [
           () => conn[Symbol.asyncIterator](),
           () => conn.messages(),
@@ -170,9 +166,7 @@ for (const { name, withServer } of TRANSPORTS) {
             const other = callback === "message" ? await server.open() : undefined;
             const client = await server.open();
             client.send(textFrame("a"), textFrame("b"));
-            assertEquals(await client.readClose(), [1011, ""]);
-            client.sendClose(1011);
-            await client.finish();
+            await client.answerClose(1011);
             await eventually("the close callback", () => ends.length === 1);
             assertEquals(ends[0], { ...CLEAN, closeCode: 1011, initiator: "local" });
             assertEquals(server.takeErrors(), [broken]);
@@ -191,9 +185,7 @@ for (const { name, withServer } of TRANSPORTS) {
       };
       return withServer({ close }, async (server) => {
         const client = await server.open();
-        client.sendClose(1000);
-        assertEquals(await client.readClose(), [1000, ""]);
-        await client.finish();
+        await client.close();
         await eventually("the end", () => server.server.connections.size === 0);
         assertEquals(server.takeErrors(), [broken]);
       });
@@ -285,9 +277,7 @@ for (const { name, withServer } of TRANSPORTS) {
         shutDown = () => void server.server.shutdown();
         const client = await server.open();
         client.sendText("a");
-        assertEquals(await client.readClose(), [1001, ""]);
-        client.sendClose(1001);
-        await client.finish();
+        await client.answerClose(1001);
         await server.server.finished;
       });
     });
@@ -303,8 +293,7 @@ for (const { name, withServer } of TRANSPORTS) {
           throw new Error("second");
         },
       };
-      return withServer(setup, async (server) => {
-        const { client, conn } = await server.openPair();
+      return withConnection(setup, async ({ server, client, conn }) => {
         console.error = (what: unknown) => void printed.push(what);
         try {
           client.sendText("a");

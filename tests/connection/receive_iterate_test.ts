@@ -14,25 +14,21 @@ async function receiveAll(conn: Connection): Promise<Message[]> {
   return messages;
 }
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withServer, withConnection } of TRANSPORTS) {
   describe(`iteration over ${name}`, () => {
     it("gives the messages in order, and ends with the connection", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const all = watch(receiveAll(conn));
         client.sendText("a");
         client.sendBinary(Uint8Array.of(1));
         client.sendText("");
-        client.sendClose(1000);
-        await client.readClose();
-        await client.finish();
+        await client.close();
         await all.untilSettled();
         assertEquals(all.value, ["a", Uint8Array.of(1), ""]);
       }));
 
     it("gives what came before it began, up to the Close frame", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.send(textFrame("a"), textFrame("b"), closeFrame(1000));
         await settle();
         const all = watch(receiveAll(conn));
@@ -43,8 +39,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     for (const how of ["end", "reset"] as const) {
       it(`ends, and does not throw, where the client's connection is ${how}`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const all = watch(receiveAll(conn));
           client.sendText("a");
           await client.sendPing();
@@ -56,8 +51,7 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("ends where the client breaks the protocol", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const all = watch(receiveAll(conn));
         client.send(textFrame("a"), Uint8Array.of(0x81, 0x00));
         assertEquals((await client.readClose())[0], 1002);
@@ -66,8 +60,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("ends with close(), and drops what was not received", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.send(textFrame("a"), textFrame("b"));
         await settle();
         const messages = conn[Symbol.asyncIterator]();
@@ -79,8 +72,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("ends for every next() that waits", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const messages = conn[Symbol.asyncIterator]();
         const waiting = [messages.next(), messages.next(), messages.next()].map(watch);
         client.sendText("a");
@@ -94,8 +86,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("serves several next() in their order", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const messages = conn[Symbol.asyncIterator]();
         const waiting = Array.from({ length: 50 }, () => messages.next());
         for (let i = 0; i < 50; i++) client.sendText(String(i));
@@ -104,8 +95,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("can be left, and begun again: nothing is lost", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.send(...Array.from({ length: 40 }, (_, i) => textFrame(String(i))));
         const received: Message[] = [];
         while (received.length < 40) {
@@ -120,8 +110,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("is an iterator that return() ends, and no other one with it", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const first = conn[Symbol.asyncIterator]();
         assert(first[Symbol.asyncIterator]() === first);
         assertEquals(await first.return!(), { value: undefined, done: true });
@@ -134,8 +123,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     for (const style of ["iteration", "messages()"] as const) {
       it(`loses no message to a next() that return() gave up, by ${style}`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const iterate = (): AsyncIterator<unknown> =>
             style === "iteration" ? conn[Symbol.asyncIterator]() : conn.messages();
           const [first, second] = [iterate(), iterate()];
@@ -164,8 +152,7 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("acts on a Close frame that waits where return() gave a next() up", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const messages = conn[Symbol.asyncIterator]();
         const next = watch(messages.next());
         await messages.return!();

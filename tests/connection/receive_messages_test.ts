@@ -37,11 +37,10 @@ async function readToEnd(reader: ReadableStreamDefaultReader<Uint8Array>): Promi
   while (!(await reader.read()).done);
 }
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withServer, withConnection } of TRANSPORTS) {
   describe(`conn.messages() over ${name}`, () => {
     it("gives each message with its type and body, and ends with the connection", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.send(textFrame("a"), fragment(binary, "b", true), textFrame(""), closeFrame(1000));
         const received: [string, string][] = [];
         for await (const { type, body } of conn.messages()) {
@@ -52,8 +51,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("reads bodies whole with text() and bytes()", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const messages = conn.messages();
         client.send(textFrame("é"), textFrame("é"), fragment(binary, "é", true), textFrame(""));
         assertEquals(await (await next(messages)).text(), "é");
@@ -63,15 +61,13 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("keeps a byte order mark", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.sendText("\ufeffa");
         assertEquals(await (await next(conn.messages())).text(), "\ufeffa");
       }));
 
     it("refuses to read as text what is not UTF-8, and to read twice", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const messages = conn.messages();
         client.sendBinary(Uint8Array.of(0xff));
         const message = await next(messages);
@@ -86,8 +82,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("refuses to read whole what was read, cancelled, or is being read", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const messages = conn.messages();
         const uses: ((message: IncomingMessage) => Promise<unknown>)[] = [
           (message) => message.text(),
@@ -113,8 +108,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("gives a body while it arrives, fragments and all, with control frames in between", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.send(fragment(text, "one"));
         const message = await next(conn.messages());
         assertEquals(message.type, "text");
@@ -135,8 +129,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("drops what was not read of a body when the next message is asked for", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const messages = conn.messages();
         client.send(fragment(text, "one"));
         const reader = (await next(messages)).body.getReader();
@@ -149,8 +142,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("drops bodies that nobody reads, also while they arrive", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const messages = conn.messages();
         client.send(fragment(text, "one"));
         await next(messages);
@@ -161,8 +153,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("drops the rest of a body that is cancelled", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const messages = conn.messages();
         client.send(fragment(binary, "one"));
         const { body } = await next(messages);
@@ -172,8 +163,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("can be left: the body in hand can still be read, and the next loop goes on", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.send(fragment(text, "one"));
         let inHand: IncomingMessage | undefined;
         for await (const message of conn.messages()) {
@@ -218,8 +208,7 @@ for (const { name, withServer } of TRANSPORTS) {
     ];
     for (const [what, bytes, code] of FAULTS) {
       it(`where it ${what}: its reader gets the error, the client ${code}`, () =>
-        withServer(setup, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection(setup, async ({ client, conn }) => {
           const messages = conn.messages();
           client.send(fragment(text, "one"));
           const reader = (await next(messages)).body.getReader();
@@ -236,8 +225,7 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("where it fails before anybody reads", () =>
-      withServer(setup, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection(setup, async ({ client, conn }) => {
         const messages = conn.messages();
         client.send(fragment(text, "one"), fragment(continuation, "x".repeat(11)));
         await settle();
@@ -255,8 +243,7 @@ for (const { name, withServer } of TRANSPORTS) {
     ];
     for (const [what, end, code] of ENDS) {
       it(`where the client ${what} before it is whole`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const messages = conn.messages();
           client.send(fragment(text, "one"));
           const reader = (await next(messages)).body.getReader();
@@ -272,8 +259,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     for (const [what, end] of ENDS) {
       it(`where the client ${what} before it is whole and before anybody reads: it never came`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           client.send(textFrame("whole"), fragment(text, "one"), fragment(continuation, "two"));
           end(client);
           await eventually("the end to arrive", () => conn.state !== "open");
@@ -287,8 +273,7 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("with close(), where it is not whole", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.send(fragment(text, "one"));
         const reader = (await next(conn.messages())).body.getReader();
         await reader.read();
@@ -300,8 +285,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("is still given to the end with close(), where it had arrived whole", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.send(textFrame("whole"));
         const message = await next(conn.messages());
         void conn.close();

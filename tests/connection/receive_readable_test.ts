@@ -9,11 +9,10 @@ import { watch } from "../support/watch.ts";
 
 const CLOSED = { value: undefined, done: true } as const;
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withServer, withConnection } of TRANSPORTS) {
   describe(`conn.readable over ${name}`, () => {
     it("gives the messages, and closes after the client's Close frame", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         assert(conn.readable === conn.readable);
         const reader = conn.readable.getReader();
         client.send(textFrame("a"), textFrame("b"));
@@ -29,8 +28,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("closes with close()", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const last = watch(conn.readable.getReader().read());
         void conn.close();
         await last.untilSettled();
@@ -40,8 +38,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     for (const how of ["end", "reset"] as const) {
       it(`errors where the client's connection is ${how} without a Close frame`, () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const reader = conn.readable.getReader();
           const last = watch(reader.read());
           client.socket[how]();
@@ -53,8 +50,7 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("errors with what the client did wrong, behind the messages before it", () =>
-      withServer({ limits: { maxMessageSize: 10 } }, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({ limits: { maxMessageSize: 10 } }, async ({ client, conn }) => {
         client.send(textFrame("a"), textFrame("x".repeat(11)));
         const reader = conn.readable.getReader();
         assertEquals((await reader.read()).value, "a");
@@ -67,8 +63,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
     describe("tells by a reader's closed, though nobody reads,", () => {
       it("that the client closed", () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const closed = watch(conn.readable.getReader().closed);
           client.sendClose(4000, "bye");
           await client.readClose();
@@ -76,8 +71,7 @@ for (const { name, withServer } of TRANSPORTS) {
         }));
 
       it("that the program closed", () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const closed = watch(conn.readable.getReader().closed);
           client.sendText("a");
           await client.sendPing();
@@ -89,8 +83,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
       for (const how of ["end", "reset"] as const) {
         it(`that the client's connection is ${how} without a Close frame`, () =>
-          withServer({}, async (server) => {
-            const { client, conn } = await server.openPair();
+          withConnection({}, async ({ client, conn }) => {
             const closed = watch(conn.readable.getReader().closed);
             client.socket[how]();
             const { reason } = await closed.untilSettled();
@@ -100,8 +93,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }
 
       it("that the client broke the protocol", () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const closed = watch(conn.readable.getReader().closed);
           client.send(Uint8Array.of(0x81, 0x00));
           assertEquals((await client.readClose())[0], 1002);
@@ -109,16 +101,14 @@ for (const { name, withServer } of TRANSPORTS) {
         }));
 
       it("that the program dropped the connection", () =>
-        withServer({}, async (server) => {
-          const { conn } = await server.openPair();
+        withConnection({}, async ({ conn }) => {
           const closed = watch(conn.readable.getReader().closed);
           conn.abort();
           assertInstanceOf((await closed.untilSettled()).reason, ConnectionClosedError);
         }));
 
       it("that it was over before the stream was asked for", () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           void conn.close();
           await client.readClose();
           client.sendClose(1000);
@@ -129,8 +119,7 @@ for (const { name, withServer } of TRANSPORTS) {
         }));
 
       it("and not before the last message was read", () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const reader = conn.readable.getReader();
           const closed = watch(reader.closed);
           client.send(textFrame("a"), textFrame("b"));
@@ -146,8 +135,7 @@ for (const { name, withServer } of TRANSPORTS) {
         }));
 
       it("where a read waits, too, and where a pipe does", () =>
-        withServer({}, async (server) => {
-          const { client, conn } = await server.openPair();
+        withConnection({}, async ({ client, conn }) => {
           const [one, other] = conn.readable.tee();
           const reader = one.getReader();
           const [read, closed, piped] = [
@@ -163,22 +151,18 @@ for (const { name, withServer } of TRANSPORTS) {
     });
 
     it("closes the connection with 1000 when it is cancelled", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const reader = conn.readable.getReader();
         const last = watch(reader.read());
         const cancelled = watch(reader.cancel());
-        assertEquals(await client.readClose(), [1000, ""]);
-        client.sendClose(1000);
-        await client.finish();
+        await client.answerClose(1000);
         await cancelled.untilSettled();
         assertEquals(cancelled.state, "resolved");
         assertEquals((await last.untilSettled()).value, CLOSED);
       }));
 
     it("can be iterated, and leaving the loop cancels it", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.send(textFrame("a"), textFrame("b"));
         const loop = watch((async () => {
           for await (const message of conn.readable) {
@@ -186,16 +170,13 @@ for (const { name, withServer } of TRANSPORTS) {
             break;
           }
         })());
-        assertEquals(await client.readClose(), [1000, ""]);
-        client.sendClose(1000);
-        await client.finish();
+        await client.answerClose(1000);
         await loop.untilSettled();
         assertEquals(loop.state, "resolved");
       }));
 
     it("does not pull before it is read", () =>
-      withServer({ limits: { receiveQueueMessages: 1 } }, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({ limits: { receiveQueueMessages: 1 } }, async ({ client, conn }) => {
         const { readable } = conn;
         client.send(textFrame("a"), textFrame("b"), closeFrame(1000));
         await settle();
@@ -218,9 +199,7 @@ for (const { name, withServer } of TRANSPORTS) {
         const texts = Array.from({ length: 200 }, (_, i) => `${i} `.repeat(i));
         for (const text of texts) client.sendText(text);
         for (const text of texts) assertEquals(await client.readMessage(), text);
-        client.sendClose(1000);
-        assertEquals(await client.readClose(), [1000, ""]);
-        await client.finish();
+        await client.close();
         await eventually("the pipe to end", () => piped === 1);
       });
     });
@@ -240,8 +219,7 @@ for (const { name, withServer } of TRANSPORTS) {
     }
 
     it("pipes through to another stream", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const written: unknown[] = [];
         const piped = watch(conn.readable.pipeTo(
           new WritableStream({
@@ -255,17 +233,14 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("ends with 1011 where what it is piped to fails", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const piped = watch(conn.readable.pipeTo(
           new WritableStream({
             write: () => Promise.reject(new Error("the disk is full")),
           }),
         ));
         client.send(textFrame("a"), textFrame("b"));
-        assertEquals(await client.readClose(), [1011, ""]);
-        client.sendClose(1011);
-        await client.finish();
+        await client.answerClose(1011);
         await piped.untilSettled();
         assertEquals(String(piped.reason), "Error: the disk is full");
       }));

@@ -25,11 +25,10 @@ async function nextStream(conn: Connection): Promise<IncomingMessage> {
   return value.value;
 }
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withConnection } of TRANSPORTS) {
   describe(`switching between iteration and messages() over ${name}`, () => {
     it("gives every message once, in order, and of the right type", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         for (let i = 0; i < 40; i++) {
           if (i % 4 < 2) client.sendText(String(i));
           else client.sendBinary(utf8(String(i)));
@@ -47,16 +46,14 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("turns what was queued whole into a stream", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.send(textFrame("a"), textFrame("b"));
         assertEquals(await nextWhole(conn), "a");
         assertEquals(await (await nextStream(conn)).bytes(), utf8("b"));
       }));
 
     it("turns what was queued as a stream into a whole message", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         void conn.messages();
         client.send(textFrame("a"), clientFrame({ opcode: binary, payload: utf8("b") }));
         await settle();
@@ -65,8 +62,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("in the middle of a message: its beginning is not lost", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.send(clientFrame({ opcode: binary, payload: utf8("one"), fin: false }));
         await settle();
         const message = await nextStream(conn);
@@ -79,8 +75,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("in the middle of a stream: it becomes a whole message", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         void conn.messages();
         client.send(clientFrame({ opcode: binary, payload: utf8("one"), fin: false }));
         await settle();
@@ -93,8 +88,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("in the middle of a stream in hand: that is read on as a stream", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         client.send(clientFrame({ opcode: binary, payload: utf8("one"), fin: false }));
         const message = await nextStream(conn);
         const messages = conn[Symbol.asyncIterator]();

@@ -210,10 +210,9 @@ describe("sendStream()", () => {
     });
   });
 
-  for (const { name, withServer } of TRANSPORTS) {
+  for (const { name, withConnection } of TRANSPORTS) {
     it(`sends megabytes over ${name}`, () =>
-      withServer({}, async (server) => {
-        const { conn, client } = await server.openPair();
+      withConnection({}, async ({ conn, client }) => {
         const chunks = Array.from({ length: 60 }, (_, i) => new Uint8Array(i * 1000).fill(i));
         void conn.sendStream("binary", new Source(...chunks).end().stream);
         void conn.send("behind");

@@ -37,10 +37,9 @@ describe("send()", () => {
       assertEquals(await client.readMessage(), "a\ufffdb");
     }));
 
-  for (const { name, withServer } of TRANSPORTS) {
+  for (const { name, withConnection } of TRANSPORTS) {
     it(`keeps the order of the calls over ${name}, also where it waits`, () =>
-      withServer({ limits: { sendQueueOverflow: "wait" } }, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({ limits: { sendQueueOverflow: "wait" } }, async ({ client, conn }) => {
         client.socket.pause();
         const sizes = [0, 1, 125, 126, 16_384, 16_385, 65_535, 65_536, 300_000];
         const messages = Array.from({ length: 90 }, (_, i) => {
@@ -58,8 +57,7 @@ describe("send()", () => {
       }));
 
     it(`waits over ${name} where the client reads nothing, until it does`, () =>
-      withServer({ limits: { sendQueueOverflow: "wait" } }, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({ limits: { sendQueueOverflow: "wait" } }, async ({ client, conn }) => {
         client.socket.pause();
         const text = "x".repeat(100_000);
         let count = 0;
@@ -286,9 +284,7 @@ describe("send()", () => {
         const sent = watch(conn.send("b"));
         await settle();
         assertRejectedAsClosed(sent, 4001, "bye");
-        assertEquals(await client.readClose(), [4001, "bye"]);
-        client.sendClose(4001);
-        await client.finish();
+        await client.answerClose(4001, "bye");
         void conn.send("c");
         const late = watch(conn.send("d"));
         await settle();

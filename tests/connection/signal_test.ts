@@ -3,7 +3,7 @@ import { assert, assertEquals, assertInstanceOf, assertStrictEquals } from "@std
 import { ProtocolError } from "../../mod.ts";
 import type { CloseInfo, Connection, Message } from "../../src/server/mod.ts";
 import { closeFrame, type RawClient, textFrame } from "../support/raw_client.ts";
-import { type Setup, TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { type Setup, TRANSPORTS, withConnection } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { assertIsClosedError } from "./with_connection.ts";
@@ -57,7 +57,7 @@ class BusyEcho {
   }
 }
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withServer, withConnection } of TRANSPORTS) {
   describe(`the signal of a connection over ${name}`, () => {
     for (const [style, setup] of Object.entries(STYLES)) {
       it(`aborts at the peer's Close frame, behind messages that wait: ${style}`, () => {
@@ -140,8 +140,7 @@ for (const { name, withServer } of TRANSPORTS) {
     });
 
     it("aborts behind messages that asWebSocket() has no listener for", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         client.send(textFrame("a"), textFrame("b"));
         client.sendClose(4000);
@@ -173,8 +172,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("has aborted where it is asked for behind the end", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ server, client, conn }) => {
         client.sendClose(4000, "bye");
         await client.readClose();
         await client.finish();
@@ -306,8 +304,7 @@ for (const { name, withServer } of TRANSPORTS) {
         ping: () => void calls.push("ping"),
         close: (_: Connection, { closeCode }: CloseInfo) => void calls.push(`close ${closeCode}`),
       };
-      return withServer(setup, async (server) => {
-        const { client, conn } = await server.openPair();
+      return withConnection(setup, async ({ client, conn }) => {
         client.send(textFrame("a"), textFrame("b"));
         client.sendPing();
         await client.readPong();
@@ -329,8 +326,7 @@ for (const { name, withServer } of TRANSPORTS) {
           return gate.promise;
         },
       };
-      return withServer(setup, async (server) => {
-        const { client, conn } = await server.openPair();
+      return withConnection(setup, async ({ server, client, conn }) => {
         client.send(textFrame("a"), textFrame("b"), closeFrame(4000));
         await eventually("the Close frame", () => conn.state === "closing");
         gate.reject(new Error("broken"));
@@ -345,7 +341,7 @@ for (const { name, withServer } of TRANSPORTS) {
 
 describe("what waits for callbacks", () => {
   it("leaves others their turn of the event loop", () => {
-    const [, { withServer }] = TRANSPORTS;
+    const [, { withConnection }] = TRANSPORTS;
     const gate = Promise.withResolvers<void>();
     const count = 3_000;
     let handled = 0;
@@ -357,8 +353,7 @@ describe("what waits for callbacks", () => {
         for (const start = performance.now(); performance.now() - start < 0.1;);
       },
     };
-    return withServer(setup, async (server) => {
-      const { client, conn } = await server.openPair();
+    return withConnection(setup, async ({ client, conn }) => {
       client.send(...Array.from({ length: count }, () => textFrame("a")));
       await eventually("the messages", () => conn.stats().receiveQueueLength === count);
       gate.resolve();
@@ -375,8 +370,7 @@ describe("how far the peer's Close frame is looked for", () => {
       const limits = { receiveQueueMessages: 4 };
       const gates: (() => void)[] = [];
       const handle = () => new Promise<void>((resolve) => void gates.push(resolve));
-      return withMemoryServer({ ...setup(handle), limits }, async (server) => {
-        const { client, conn } = await server.openPair();
+      return withConnection({ ...setup(handle), limits }, async ({ client, conn }) => {
         const { signal } = conn;
         // One is in hand, and four wait: the fifth, and the Close frame behind it, are not read.
         client.send(...Array.from({ length: 6 }, (_, i) => textFrame(String(i))));
@@ -409,13 +403,12 @@ describe("how far the peer's Close frame is looked for", () => {
       ping() {},
       limits,
     };
-    return withMemoryServer(setup, async (server) => {
-      const { client, conn } = await server.openPair();
+    return withConnection(setup, async ({ client, conn, channel }) => {
       client.sendText("a");
       for (let i = 0; i < 100; i++) client.sendPing(String(i));
       await settle();
       const { receiveQueueLength, heldSize } = conn.stats();
-      assertEquals([receiveQueueLength, server.channelOf(client).isPaused], [4, true]);
+      assertEquals([receiveQueueLength, channel.isPaused], [4, true]);
       assert(heldSize > 4 * 100, `${heldSize} bytes are counted`);
     });
   });
@@ -433,16 +426,15 @@ describe("how far the peer's Close frame is looked for", () => {
       closeTimeoutMs: 700,
       keepAlive: false,
     };
-    return withMemoryServer(setup, async (server) => {
-      const { client, conn } = await server.openPair();
+    return withConnection(setup, async ({ client, conn, clock }) => {
       client.send(textFrame("a"), textFrame("b"));
       client.sendClose(4000);
       assertEquals(await client.readMessage(), "before");
-      await server.clock.advance(699);
+      await clock.advance(699);
       assertEquals([client.unreadSize, conn.state], [0, "closing"]);
       await conn.send("still");
       assertEquals(await client.readMessage(), "still");
-      await server.clock.advance(1);
+      await clock.advance(1);
       assertEquals(await client.readClose(), [4000, ""]);
       assertIsClosedError(await conn.send("late").catch((error: unknown) => error), 4000);
       await client.finish();

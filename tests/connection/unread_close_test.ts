@@ -170,7 +170,7 @@ for (const [name, withPair] of Object.entries(NETWORKS)) {
   });
 }
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withServer, withConnection } of TRANSPORTS) {
   describe(`a server whose client closes over ${name}`, () => {
     it("answers what came before a Close frame, though it reads later", () =>
       withServer({}, async (server) => {
@@ -187,8 +187,7 @@ for (const { name, withServer } of TRANSPORTS) {
       }));
 
     it("stops a stream at once where the client failed the connection", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const source = new Source("a");
         const streamed = watch(conn.sendStream("text", source.stream));
         assertEquals((await client.readFrame()).fin, false);
@@ -213,8 +212,7 @@ for (const { name, withServer } of TRANSPORTS) {
         close: (_: Connection, { closeCode, wasClean }: CloseInfo) =>
           void calls.push(`close ${closeCode} ${wasClean}`),
       };
-      return withServer(setup, async (server) => {
-        const { client, conn } = await server.openPair();
+      return withConnection(setup, async ({ client, conn }) => {
         client.send(textFrame("a"), textFrame("b"), textFrame("c"));
         client.sendClose(1011);
         await eventually("the Close frame", () => conn.state === "closing");
@@ -230,8 +228,7 @@ for (const { name, withServer } of TRANSPORTS) {
     });
 
     it("leaves to a listener what came before", () =>
-      withServer({}, async (server) => {
-        const { client, conn } = await server.openPair();
+      withConnection({}, async ({ client, conn }) => {
         const socket = conn.asWebSocket();
         client.send(textFrame("a"), textFrame("b"));
         client.sendClose(1011);

@@ -10,10 +10,9 @@ import { assertRejectedAsClosed, withStalledClient } from "./with_connection.ts"
 const MESSAGES: Message[] = ["a", Uint8Array.of(1), "", new Uint8Array(), "x".repeat(70_000)];
 
 describe("writable", () => {
-  for (const { name, withServer } of TRANSPORTS) {
+  for (const { name, withServer, withConnection } of TRANSPORTS) {
     it(`sends what is piped to it, and closes with 1000 behind it, over ${name}`, () =>
-      withServer({}, async (server) => {
-        const { conn, client } = await server.openPair();
+      withConnection({}, async ({ conn, client }) => {
         const piped = watch(new Source(...MESSAGES).end().stream.pipeTo(conn.writable));
         for (const message of MESSAGES) assertEquals(await client.readMessage(), message);
         assertEquals(await client.readClose(), [1000, ""]);
@@ -70,9 +69,7 @@ describe("writable", () => {
       assertEquals(source.pulls, pulls);
       client.socket.resume();
       for (let i = 0; i < 51; i++) await client.readMessage();
-      assertEquals(await client.readClose(), [1000, ""]);
-      client.sendClose(1000);
-      await client.finish();
+      await client.answerClose(1000);
       assertEquals((await piped.untilSettled()).state, "resolved");
     }));
 
@@ -87,9 +84,7 @@ describe("writable", () => {
   it("closes with 1011 where it is aborted", () =>
     withConnection({}, async ({ conn, client }) => {
       const aborted = watch(conn.writable.abort(new Error("enough")));
-      assertEquals(await client.readClose(), [1011, ""]);
-      client.sendClose(1011);
-      await client.finish();
+      await client.answerClose(1011);
       assertEquals((await aborted.untilSettled()).state, "resolved");
       assertEquals((await conn.closed).closeCode, 1011);
     }));
@@ -101,9 +96,7 @@ describe("writable", () => {
       assertEquals(await client.readMessage(), "a");
       const error = new Error("source broke");
       source.fail(error);
-      assertEquals(await client.readClose(), [1011, ""]);
-      client.sendClose(1011);
-      await client.finish();
+      await client.answerClose(1011);
       await piped.untilSettled();
       assertStrictEquals(piped.reason, error);
     }));

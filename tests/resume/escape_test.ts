@@ -2,7 +2,7 @@ import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import type { Connection, Message } from "../../src/server/mod.ts";
 import { streamOf } from "../support/stream_of.ts";
-import { withMemoryServer } from "../support/transports.ts";
+import { withConnection, withMemoryServer } from "../support/transports.ts";
 import { ResumingClient } from "./resuming_client.ts";
 
 const RS = "\x1e";
@@ -63,8 +63,7 @@ describe("messages that begin as those with a header do", () => {
     });
 
     it(`are as they are for other clients, by ${name}`, async () => {
-      await withMemoryServer({ resume: true }, async (harness) => {
-        const { client, conn } = await harness.openPair();
+      await withConnection({ resume: true }, async ({ client, conn }) => {
         for (const data of MESSAGES) {
           await send(conn, data);
           assertEquals(await client.readMessage(), data);

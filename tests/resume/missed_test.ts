@@ -1,6 +1,11 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { type MemoryHarness, type Setup, withMemoryServer } from "../support/transports.ts";
+import {
+  type MemoryHarness,
+  type Setup,
+  withConnection,
+  withMemoryServer,
+} from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { ResumingClient } from "./resuming_client.ts";
 
@@ -91,8 +96,7 @@ describe("a client's notes", () => {
   });
 
   it("are not sent to others", async () => {
-    await withServer({}, async (harness) => {
-      const { client, conn } = await harness.openPair();
+    await withConnection({}, async ({ server: harness, client, conn }) => {
       conn.subscribe("a");
       harness.server.publish("a", "\x1e1");
       conn.unsubscribe("a");

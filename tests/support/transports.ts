@@ -194,7 +194,7 @@ export async function withMemoryServer<Data = unknown>(
 /** Runs a server in memory with one connection for as long as `body` takes. */
 export function withConnection<Data = unknown>(
   setup: Setup<Data>,
-  body: (ends: MemoryEnds<Data>) => Promise<void>,
+  body: (ends: MemoryEnds<Data>) => void | Promise<void>,
 ): Promise<void> {
   return withMemoryServer(setup, async (server) => {
     const { client, conn } = await server.openPair();
@@ -219,7 +219,7 @@ async function withNetServer<Data = unknown>(
 /** Runs a server on a real port with one connection for as long as `body` takes. */
 function withNetConnection<Data = unknown>(
   setup: Setup<Data>,
-  body: (ends: Ends<Data>) => Promise<void>,
+  body: (ends: Ends<Data>) => void | Promise<void>,
 ): Promise<void> {
   return withNetServer(setup, async (server) => {
     await body({ server, ...await server.openPair() });
@@ -235,7 +235,7 @@ export interface Transport {
   ): Promise<void>;
   withConnection<Data = unknown>(
     setup: Setup<Data>,
-    body: (ends: Ends<Data>) => Promise<void>,
+    body: (ends: Ends<Data>) => void | Promise<void>,
   ): Promise<void>;
 }
 

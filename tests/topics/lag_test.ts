@@ -3,7 +3,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Connection, SubscribeOptions, Subscription } from "../../src/server/mod.ts";
 import type { MemorySocket } from "../support/memory_channel.ts";
 import type { RawClient } from "../support/raw_client.ts";
-import { type MemoryHarness, type Setup, withMemoryServer } from "../support/transports.ts";
+import { type MemoryHarness, type Setup, withConnection } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 
 const SIZE = 1_000;
@@ -27,14 +27,16 @@ function withSlowClient(
   body: (harness: MemoryHarness<unknown>, slow: Slow, fast: RawClient) => Promise<void>,
   setup: Setup<unknown> = {},
 ): Promise<void> {
-  return withMemoryServer({ limits: LIMITS, memoryBudget: false, ...setup }, async (harness) => {
-    const { client, conn } = await harness.openPair();
-    const subscription = conn.subscribe("x", options);
-    const fast = await harness.openPair();
-    fast.conn.subscribe("x");
-    client.socket.pause();
-    await body(harness, { client, conn, subscription }, fast.client);
-  });
+  return withConnection(
+    { limits: LIMITS, memoryBudget: false, ...setup },
+    async ({ server: harness, client, conn }) => {
+      const subscription = conn.subscribe("x", options);
+      const fast = await harness.openPair();
+      fast.conn.subscribe("x");
+      client.socket.pause();
+      await body(harness, { client, conn, subscription }, fast.client);
+    },
+  );
 }
 
 /** Publishes messages, each in a turn of its own, and expects the fast client to get them. */
@@ -323,8 +325,7 @@ describe("a subscriber that does not read, and subscribes again", () => {
 
 describe("a subscriber to whom a message is streamed", () => {
   it("gets what is published meanwhile behind it", async () => {
-    await withMemoryServer({}, async (harness) => {
-      const { client, conn } = await harness.openPair();
+    await withConnection({}, async ({ server: harness, client, conn }) => {
       conn.subscribe("x");
       const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
       const writer = writable.getWriter();

@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { PresenceChange, PresenceOptions, SubscribeOptions } from "../../src/server/mod.ts";
-import { withMemoryServer } from "../support/transports.ts";
+import { withConnection, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { NOTICE, watchOn, whoIsIn } from "./hub.ts";
 
@@ -137,8 +137,7 @@ describe("who is in a topic, on one server,", () => {
       calls++;
       return undefined;
     };
-    return withMemoryServer({ presence: { notice } }, async (harness) => {
-      const { conn } = await harness.openPair();
+    return withConnection({ presence: { notice } }, ({ conn }) => {
       for (const key of ["ann", "bob"]) conn.subscribe("x", { presence: { key } });
       conn.unsubscribe("x");
       assertEquals(calls, 0);

@@ -7,7 +7,7 @@ import { MemoryListener } from "../support/memory_listener.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { streamOf } from "../support/stream_of.ts";
-import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
+import { TRANSPORTS, withConnection, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 
 /** Reads so many messages. */
@@ -17,7 +17,7 @@ async function read(client: RawClient, count: number): Promise<unknown[]> {
   return messages;
 }
 
-for (const { name, withServer } of TRANSPORTS) {
+for (const { name, withServer, withConnection } of TRANSPORTS) {
   describe(`topics, over ${name}`, () => {
     it("reach those who are subscribed, and no others", async () => {
       await withServer({}, async (harness) => {
@@ -52,8 +52,7 @@ for (const { name, withServer } of TRANSPORTS) {
     });
 
     it("end with unsubscribe(), behind what was published before", async () => {
-      await withServer({}, async (harness) => {
-        const { client, conn } = await harness.openPair();
+      await withConnection({}, async ({ server: harness, client, conn }) => {
         conn.subscribe("x");
         harness.server.publish("x", "1");
         assertEquals(conn.unsubscribe("x"), true);
@@ -78,8 +77,7 @@ for (const { name, withServer } of TRANSPORTS) {
     });
 
     it("end with the connection", async () => {
-      await withServer({}, async (harness) => {
-        const { client, conn } = await harness.openPair();
+      await withConnection({}, async ({ server: harness, client, conn }) => {
         conn.subscribe("x");
         client.socket.reset();
         await conn.closed;
@@ -161,9 +159,8 @@ describe("what is published", () => {
   });
 
   it("comes behind what is still to be sent", async () => {
-    await withMemoryServer({}, async (harness) => {
-      const { client, conn } = await harness.openPair();
-      const { writes } = harness.channelOf(client);
+    await withConnection({}, async ({ server: harness, client, conn, channel }) => {
+      const { writes } = channel;
       conn.subscribe("x");
       const before = writes.length;
       harness.server.publish("x", "2");
@@ -207,8 +204,7 @@ describe("what is published", () => {
   });
 
   it("may be changed by the program at once", async () => {
-    await withMemoryServer({}, async (harness) => {
-      const { client, conn } = await harness.openPair();
+    await withConnection({}, async ({ server: harness, client, conn }) => {
       conn.subscribe("x");
       for (const size of [3, 100_000]) {
         const bytes = new Uint8Array(size).fill(1);
@@ -253,8 +249,7 @@ describe("subscribe()", () => {
   ];
   for (const [options, error] of wrong) {
     it(`refuses ${JSON.stringify(options)}`, async () => {
-      await withMemoryServer({}, async (harness) => {
-        const { conn } = await harness.openPair();
+      await withConnection({}, ({ server: harness, conn }) => {
         assertThrows(() => conn.subscribe("x", options as SubscribeOptions), error);
         assertEquals(harness.server.subscriberCount("x"), 0);
       });
@@ -262,8 +257,7 @@ describe("subscribe()", () => {
   }
 
   it("refuses what is no topic", async () => {
-    await withMemoryServer({}, async (harness) => {
-      const { conn } = await harness.openPair();
+    await withConnection({}, ({ conn }) => {
       assertThrows(() => conn.subscribe(1 as unknown as string), TypeError, "a topic is a string");
     });
   });

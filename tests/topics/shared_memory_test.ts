@@ -5,7 +5,7 @@ import { Random } from "../codec/support.ts";
 import type { MemorySocket } from "../support/memory_channel.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { upgradeRequest } from "../support/requests.ts";
-import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
+import { type MemoryHarness, withConnection, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 
 const KiB = 1024;
@@ -143,8 +143,7 @@ describe("a message of a topic that clients do not read", () => {
 
   it("counts while it waits behind a stream, and no longer", async () => {
     for (const isFinished of [true, false]) {
-      await withMemoryServer({}, async (harness) => {
-        const { client, conn } = await harness.openPair();
+      await withConnection({}, async ({ server: harness, client, conn }) => {
         conn.subscribe("x");
         const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
         const sending = conn.sendStream("binary", readable).catch(() => {});
