@@ -351,10 +351,7 @@ export class WebSocketConnection<Data>
     const excess = this.#sparedSize - sizeOf(data) - MAX_HEADER_LENGTH;
     this.#sparedSize = 0;
     this.#rateLimiter?.countBytes(Math.max(0, excess));
-    const isDone: unknown = this.#layer!.handshake!(data);
-    refusePromise("handshake", isDone, (error) => this.#failWith(error));
-    checkDecision("handshake", isDone);
-    if (isDone) {
+    if (this.#isHandshakeDone(data)) {
       this.#isReady = true;
       this.#protocol.maxMessageSize = this.#maxMessageSize();
       if (this.#wantsStreams) this.#receiveStreams();
@@ -362,6 +359,28 @@ export class WebSocketConnection<Data>
       this.#start();
     }
     if (this.#isTooFast()) this.#protocol.stopReceiving();
+  }
+
+  #isHandshakeDone(data: Message): boolean {
+    try {
+      const isDone: unknown = this.#layer!.handshake!(data);
+      refusePromise("handshake", isDone, (error) => this.#failWith(error));
+      checkDecision("handshake", isDone);
+      return isDone;
+    } catch (error) {
+      this.#failLayer(error);
+      return false;
+    }
+  }
+
+  /**
+   * Closes the connection as the layer failed to take a message.
+   *
+   * @throws {ProtocolError} The error, if the peer broke a rule of the layer.
+   */
+  #failLayer(error: unknown): void {
+    if (error instanceof ProtocolError && isCloseCode(error.closeCode)) throw error;
+    this.#failWith(error);
   }
 
   /** Has messages received as streams, unless the layer needs them whole. */
@@ -398,12 +417,25 @@ export class WebSocketConnection<Data>
 
   /** Has the layer decode a message. */
   #decode(layer: MessageLayer, received: Message): Message | undefined {
-    const data: unknown = layer.decode!(received);
-    if (data === undefined || data === received) return data as Message | undefined;
-    this.#checkMessage("decode", data);
-    // It may be in memory of its own.
-    this.#receiveQueue.startRead();
-    return data as Message;
+    try {
+      const data: unknown = layer.decode!(received);
+      if (data === undefined || data === received) return data as Message | undefined;
+      this.#checkMessage("decode", data);
+      // It may be in memory of its own.
+      this.#receiveQueue.startRead();
+      return data as Message;
+    } catch (error) {
+      this.#failLayer(error);
+      return undefined;
+    }
+  }
+
+  #decodePart(decode: () => void): void {
+    try {
+      decode();
+    } catch (error) {
+      this.#failLayer(error);
+    }
   }
 
   /** @throws {TypeError} If what a method of the layer gave is no message. */
@@ -565,7 +597,7 @@ export class WebSocketConnection<Data>
   }
 
   failDecoding(error: unknown): void {
-    if (error instanceof ProtocolError && isCloseCode(error.closeCode)) this.#receiveEndOf(error);
+    if (error instanceof ProtocolError) this.#receiveEndOf(error);
     // A fault of this library, or of memory: it ends this connection, and no other.
     else this.#failWith(error);
   }
@@ -671,8 +703,9 @@ export class WebSocketConnection<Data>
   receiveMessageStart(type: MessageType): void {
     this.#countMessage();
     this.#isArriving = true;
-    if (this.#layer?.decodeStart === undefined) this.#pushStart(type);
-    else this.#layer.decodeStart(type);
+    const layer = this.#layer;
+    if (layer?.decodeStart === undefined) this.#pushStart(type);
+    else this.#decodePart(() => layer.decodeStart!(type));
   }
 
   #countMessage(): void {
@@ -697,14 +730,16 @@ export class WebSocketConnection<Data>
   }
 
   receiveMessageChunk(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#layer?.decodeStart === undefined) this.#pushChunk(bytes, start, end);
-    else this.#layer.decodeChunk!(bytes, start, end);
+    const layer = this.#layer;
+    if (layer?.decodeStart === undefined) this.#pushChunk(bytes, start, end);
+    else this.#decodePart(() => layer.decodeChunk!(bytes, start, end));
   }
 
   receiveMessageEnd(): void {
     this.#isArriving = false;
-    if (this.#layer?.decodeStart === undefined) this.#receiveQueue.pushEnd();
-    else this.#layer.decodeEnd!();
+    const layer = this.#layer;
+    if (layer?.decodeStart === undefined) this.#receiveQueue.pushEnd();
+    else this.#decodePart(() => layer.decodeEnd!());
     if (this.isFull) this.#protocol.stopReceiving();
   }
 
@@ -962,7 +997,7 @@ export class WebSocketConnection<Data>
 
   #layerSize(): number {
     const size = this.#layer?.heldSize ?? 0;
-    return Number.isSafeInteger(size) ? size : 0;
+    return Number.isSafeInteger(size) ? Math.max(0, size) : 0;
   }
 
   /** The same, without the part of a read that waits for its turn: nobody is closed for that. */
