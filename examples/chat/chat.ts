@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
-  type Connection,
   ConnectionClosedError,
   type Message,
   type PresenceChange,
   type Server,
+  type ServerConnection,
 } from "../../mod.ts";
 import type { History } from "./history.ts";
 import {
@@ -45,7 +45,7 @@ export class Chat {
   }
 
   /** Handles one connection, from the first message to the last. It ends when this returns. */
-  async host(conn: Connection<VisitorData>): Promise<void> {
+  async host(conn: ServerConnection<VisitorData>): Promise<void> {
     const visitor = new Visitor(conn);
     this.#visitors.add(visitor);
     visitor.measure();

@@ -1,4 +1,4 @@
-import { CloseCode, type Connection } from "../../mod.ts";
+import { CloseCode, type ServerConnection } from "../../mod.ts";
 import type { Person, ServerMessage } from "./messages.ts";
 import { Pacer } from "./pacer.ts";
 
@@ -9,7 +9,7 @@ export interface VisitorData {
 
 /** One open page: its connection, and what the server knows of it. */
 export class Visitor {
-  readonly conn: Connection<VisitorData>;
+  readonly conn: ServerConnection<VisitorData>;
   /** The id of the person it may become. */
   readonly id: string = crypto.randomUUID();
   /** Eight messages at once, then four a second. */
@@ -22,7 +22,7 @@ export class Visitor {
   knownRooms = "";
   #isPinging = false;
 
-  constructor(conn: Connection<VisitorData>) {
+  constructor(conn: ServerConnection<VisitorData>) {
     this.conn = conn;
   }
 

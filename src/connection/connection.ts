@@ -6,7 +6,6 @@ import type { CallbackResult } from "../hooks.ts";
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Address } from "../transport/byte_channel.ts";
-import type { SubscribeOptions, Subscription } from "./subscriber.ts";
 
 /**
  * A message that was received whole: a string where its type is text, bytes where it is binary. The bytes
@@ -417,52 +416,6 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    */
   close(status?: Optional<CloseStatus>): Promise<CloseInfo>;
 
-  /**
-   * Subscribes to a topic: messages that `server.publish` sends to it are sent to this connection, until
-   * {@linkcode Connection.unsubscribe} or its end.
-   *
-   * If it is subscribed already, the subscription goes on with the new options; those that are left out have
-   * their defaults again. What waits for a slow peer, or was missed before it came back, still comes. Only
-   * if `lag` or `queueSize` changes, messages that may not wait any more are dropped and counted in
-   * {@linkcode Subscription.dropped}, and a client that resumes is told so by `onLost`. If too much waits for
-   * `"close"`, the connection is closed.
-   *
-   * @example
-   * ```ts
-   * import { serve } from "@sluice/websocket";
-   *
-   * const server = await serve({
-   *   port: 8080,
-   *   open: (conn) => conn.subscribe("news"),
-   *   message: (conn, data) => server.publish("news", data, { except: conn }),
-   * });
-   * ```
-   *
-   * @param topic The topic's name: any string; with a broker, or `resume`, at most 1,024 bytes of UTF-8.
-   * @param options What happens to messages that the peer is too slow for: see
-   * {@linkcode SubscribeOptions}.
-   * @returns The subscription: the same object each time, until it ends.
-   * @throws {ConnectionClosedError} Where the connection has ended.
-   * @throws {DOMException} `InvalidStateError` where the connection is not one of a server's.
-   * @throws {RangeError} Where a number among the options is out of its range, the key or the info of
-   * `presence` too long, or the topic longer than 1,024 bytes of UTF-8 (with `presence` and a broker 1,008)
-   * on a server with a broker or `resume`.
-   * @throws {TypeError} Where the topic is no string, or an option is unknown or of another type.
-   */
-  subscribe(topic: string, options?: SubscribeOptions): Subscription;
-
-  /**
-   * Ends the subscription to a topic. What was published before is still sent, unless the peer is too
-   * slow for it: what waits then is dropped and counted in {@linkcode Subscription.dropped}, and a client that
-   * resumes is told so by `onLost`.
-   *
-   * @returns Whether there was one.
-   */
-  unsubscribe(topic: string): boolean;
-
-  /** The topics that the connection is subscribed to: a copy. */
-  readonly topics: ReadonlySet<string>;
-
   /** Drops the connection at once, without a Close frame. */
   abort(): void;
 
@@ -487,18 +440,22 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
  *   callback was not done. (For `open` it is a reason: nobody would have checked or set up the connection.)
  *
  * @typeParam Data What the server's `upgrade` hook attached.
+ * @typeParam Conn The type of connections.
  */
-export interface ConnectionCallbacks<Data = unknown> {
+export interface ConnectionCallbacks<
+  Data = unknown,
+  Conn extends Connection<Data> = Connection<Data>,
+> {
   /** The connection is open. */
-  open?: ((conn: Connection<Data>) => CallbackResult) | undefined;
+  open?: ((conn: Conn) => CallbackResult) | undefined;
   /** A message arrived. Where it is left out, messages are read and dropped. */
-  message?: ((conn: Connection<Data>, data: Message) => CallbackResult) | undefined;
+  message?: ((conn: Conn, data: Message) => CallbackResult) | undefined;
   /** A Ping arrived, and is answered whatever this does (RFC 6455, section 5.5.2). */
   ping?:
-    | ((conn: Connection<Data>, payload: Uint8Array<ArrayBuffer>) => CallbackResult)
+    | ((conn: Conn, payload: Uint8Array<ArrayBuffer>) => CallbackResult)
     | undefined;
   /** The send queue has fallen below its high-water mark, after it was above. */
-  drain?: ((conn: Connection<Data>) => CallbackResult) | undefined;
+  drain?: ((conn: Conn) => CallbackResult) | undefined;
   /** The connection has ended. Called once. */
-  close?: ((conn: Connection<Data>, info: CloseInfo) => CallbackResult) | undefined;
+  close?: ((conn: Conn, info: CloseInfo) => CallbackResult) | undefined;
 }

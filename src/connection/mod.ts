@@ -30,7 +30,6 @@ export type {
 } from "./connection.ts";
 export type { LayerDefinition, LayerInfo } from "./layer_definition.ts";
 export type { LayerConnection, MessageLayer } from "./message_layer.ts";
-export type { LagPolicy, PresenceEntry, SubscribeOptions, Subscription } from "./subscriber.ts";
 export type {
   ConnectionOptions,
   KeepAlive,

@@ -9,7 +9,7 @@ import {
 } from "../checks.ts";
 import type { MessageLimits } from "../protocol/message_receiver.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
-import type { ConnectionCallbacks } from "./connection.ts";
+import type { Connection, ConnectionCallbacks } from "./connection.ts";
 import { type LayerDefinition, resolveLayers } from "./layer_definition.ts";
 import { Delays } from "../transport/delays.ts";
 import { systemTurns, Turns } from "./turns.ts";
@@ -252,9 +252,9 @@ export function resolveConnectionOptions(
  *
  * @throws {TypeError} Where one is no function.
  */
-export function resolveCallbacks<Data>(
-  options: ConnectionCallbacks<Data>,
-): ConnectionCallbacks<Data> | undefined {
+export function resolveCallbacks<Data, Conn extends Connection<Data>>(
+  options: ConnectionCallbacks<Data, Conn>,
+): ConnectionCallbacks<Data, Conn> | undefined {
   const names = ["open", "message", "ping", "drain", "close"] as const;
   for (const name of names) checkFunction(name, options[name]);
   return names.some((name) => options[name] !== undefined) ? options : undefined;

@@ -3,12 +3,13 @@ import { ownString } from "../own_string.ts";
 import { assertMessage, type Protocol } from "../protocol/protocol.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { Breaker } from "./breaker.ts";
-import type { ByteChannel } from "../transport/byte_channel.ts";
+import type { CloseStatus } from "../protocol/close_payload.ts";
+import type { Address, ByteChannel } from "../transport/byte_channel.ts";
 import type { Sendable } from "./connection.ts";
 import { Fifo } from "../fifo.ts";
 import type { Limits } from "./options.ts";
 import { createDeferred, type Deferred, RESOLVED } from "../promises.ts";
-import type { SharedFrames } from "./shared_memory.ts";
+import type { FanOutSink, FanOutSource, SharedFrames } from "./fan_out.ts";
 import { clearTimeout, queueMicrotask, setTimeout } from "../timers.ts";
 
 // Output is gathered up to this size before it is written: larger writes win nothing.
@@ -43,8 +44,12 @@ export interface SendQueueOwner {
   recountHeld(): void;
   /** Whether anything that is held was counted: what is sent now may have been a part of it. */
   readonly isCounted: boolean;
-  /** Whether something that was accepted waits elsewhere, and will be sent by and by. */
-  readonly hasWaiting: boolean;
+  /** Has the message layer encode; gives nothing if it failed, which closes the connection. */
+  encode(data: Sendable): Sendable | undefined;
+  /** Begins to close the connection, and drops what is held back. */
+  breakOff(status: CloseStatus): void;
+  /** Gives the error for what needs an open connection. */
+  closedError(): Error;
 }
 
 interface Waiter {
@@ -77,7 +82,7 @@ type Stage = typeof Stage[keyof typeof Stage];
  * What is on its way out: gathers the protocol's output to few writes, and lets senders wait until
  * the channel has taken enough of it.
  */
-export class SendQueue {
+export class SendQueue implements FanOutSink {
   // What a publish looks at stands first, and thereby together in memory: it goes through thousands.
   readonly #channel: ByteChannel;
   readonly #limits: Limits;
@@ -112,6 +117,7 @@ export class SendQueue {
   #framesInFlight: SharedFrames[] = NO_FRAMES;
   readonly #protocol: Protocol;
   readonly #owner: SendQueueOwner;
+  #source: FanOutSource | undefined;
   #flushIsScheduled = false;
   #lateFlush: ReturnType<typeof setTimeout> | undefined;
   /** Breaks off the message that is being sent in fragments. */
@@ -139,6 +145,35 @@ export class SendQueue {
     this.#limits = limits;
     this.#mayExpectMore = mayExpectMore;
     this.#owner = owner;
+  }
+
+  /** What sends through the connection besides its program, if anything does. */
+  get source(): FanOutSource | undefined {
+    return this.#source;
+  }
+
+  attach(source: FanOutSource): void {
+    this.#source = source;
+  }
+
+  get remoteAddress(): Address {
+    return this.#channel.remoteAddress;
+  }
+
+  encode(data: Sendable): Sendable | undefined {
+    return this.#owner.encode(data);
+  }
+
+  closeAtOnce(status: CloseStatus): void {
+    this.#owner.breakOff(status);
+  }
+
+  throwIfClosed(): void {
+    if (this.#isDestroyed) throw this.#owner.closedError();
+  }
+
+  #hasWaiting(): boolean {
+    return this.#source !== undefined && this.#source.hasWaiting;
   }
 
   /** Whether messages are accepted: not once the connection is to be closed. */
@@ -361,7 +396,7 @@ export class SendQueue {
 
   /** Finishes, where that was asked for and nothing that was accepted waits any more. */
   finishIfDue(): void {
-    if (this.#stage !== Stage.Finishing || this.#held !== undefined || this.#owner.hasWaiting) {
+    if (this.#stage !== Stage.Finishing || this.#held !== undefined || this.#hasWaiting()) {
       return;
     }
     this.#finishNow();
@@ -374,7 +409,7 @@ export class SendQueue {
    */
   breakOff(getError: () => unknown): void {
     if (this.#stage === Stage.Finished) return;
-    if (this.#isHolding() || this.#owner.hasWaiting) this.#isWhole = false;
+    if (this.#isHolding() || this.#hasWaiting()) this.#isWhole = false;
     const held = this.#held;
     this.#dropped += this.#heldSize;
     this.#heldSize = this.#sharedHeld = 0;
@@ -567,6 +602,7 @@ export class SendQueue {
     }
     if (this.#aboveHighWater && this.length <= this.#limits.sendHighWaterMark) {
       this.#aboveHighWater = false;
+      this.#source?.drain();
       this.#owner.callDrain();
     }
   }

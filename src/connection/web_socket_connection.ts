@@ -43,8 +43,8 @@ import type {
   TrySendResult,
   WaitOptions,
 } from "./connection.ts";
-import { ConnectionSubscriber, type SubscriberOwner } from "./connection_subscriber.ts";
 import { EndErrors } from "./end_errors.ts";
+import type { FanOutSink } from "./fan_out.ts";
 import { closeStatusOf, isReasonless } from "./give_up.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { KeepAlive, type KeepAliveTarget } from "./keep_alive.ts";
@@ -56,15 +56,7 @@ import { PingTracker } from "./ping_tracker.ts";
 import { abortable, createDeferred, type Deferred, rejected, RESOLVED } from "../promises.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import { ReceivedPing, ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
-import { SharedTally } from "./shared_memory.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
-import type {
-  ConnectionPast,
-  SubscribeOptions,
-  SubscriberPast,
-  SubscriberTopics,
-  Subscription,
-} from "./subscriber.ts";
 import { checkStream, sendFragments, type StreamOwner } from "./send_stream.ts";
 import { FRAGMENT_COST, MESSAGE_COST } from "./turns.ts";
 import { WebSocketView, type WebSocketViewOwner } from "./views/web_socket_view.ts";
@@ -77,12 +69,6 @@ const SEND_STREAM_OPTIONS: Names<SendStreamOptions> = {
   reason: true,
 };
 const CLOSE_OPTIONS: Names<CloseStatus> = { closeCode: true, reason: true };
-const SUBSCRIBE_OPTIONS: Names<SubscribeOptions> = {
-  presence: true,
-  lag: true,
-  queueSize: true,
-  closeCode: true,
-};
 
 function checkSendOptions(options: SendOptions): void {
   checkSignal(options.signal);
@@ -99,15 +85,13 @@ export interface ConnectionInfo<Data> {
   /** What encodes and decodes messages, if both sides agreed to a subprotocol that does. */
   readonly layer?: MessageLayer | undefined;
   /** What the layer knows of connections before this one. */
-  readonly past?: ConnectionPast | undefined;
+  readonly past?: { readonly isReturning: boolean } | undefined;
 }
 
 /** What a connection tells the server that owns it. */
 export interface ConnectionOwner {
   /** The memory it shares with others, if there is a limit to it. */
   readonly budget?: Budget | undefined;
-  /** The topics that connections can be subscribed to, if there are any. */
-  readonly topics?: SubscriberTopics | undefined;
   /** The program's code threw, or rejected. */
   reportError(error: unknown, conn: Connection): void;
   /** The connection has ended. */
@@ -127,6 +111,9 @@ const MAX_HEADER_LENGTH = 14;
  */
 const READ_ON_MS = 10;
 
+/** Gives what fan-out sends to. */
+export let fanOutSinkOf: <Data>(conn: WebSocketConnection<Data>) => FanOutSink;
+
 /**
  * The implementation of {@linkcode Connection}: one open WebSocket over a byte channel. What is
  * received goes through the protocol to the receive queue (or the callbacks), what is sent through
@@ -141,10 +128,14 @@ export class WebSocketConnection<Data>
     ReceiveQueueOwner,
     SendQueueOwner,
     StreamOwner,
-    SubscriberOwner,
     KeepAliveTarget,
     WebSocketViewOwner,
     BudgetMember {
+  // Not a method: programs have the object.
+  static {
+    fanOutSinkOf = (conn) => conn.#sendQueue;
+  }
+
   data: Data;
   readonly #role: Role;
   readonly #channel: ByteChannel;
@@ -174,7 +165,6 @@ export class WebSocketConnection<Data>
   #isLayerClosed = false;
   /** Whether the program receives messages as streams. */
   #wantsStreams = false;
-  #subscriber: ConnectionSubscriber | undefined;
   /** What begins with the connection. */
   #handler: ((conn: Connection<Data>) => unknown) | undefined;
   #isStarted = false;
@@ -204,8 +194,6 @@ export class WebSocketConnection<Data>
   #requestSize: number;
   /** What the budget was told last. */
   #counted = 0;
-  /** Set from the first subscription on: most connections have none. */
-  #topics: SubscriberTopics | undefined;
   #bytesReceived = 0;
   #messagesReceived = 0;
   #messagesSent = 0;
@@ -291,10 +279,10 @@ export class WebSocketConnection<Data>
    *
    * @param handler Handles the connection for its whole life, which ends with it.
    */
-  start(handler?: (conn: Connection<Data>) => unknown): void {
+  start(handler?: (conn: this) => unknown): void {
     // Whoever was told of the connection may have dropped it already.
     if (this.#isClosed) return;
-    this.#handler = handler;
+    this.#handler = handler as ((conn: Connection<Data>) => unknown) | undefined;
     const layer = this.#layer;
     if (layer?.start !== undefined) {
       this.#callLayer(() => layer.start!(this.#layerConnection()), () => this.#isReady = false);
@@ -355,7 +343,6 @@ export class WebSocketConnection<Data>
       this.#isReady = true;
       this.#protocol.maxMessageSize = this.#maxMessageSize();
       if (this.#wantsStreams) this.#receiveStreams();
-      this.#topics?.greet(this.subscriber);
       this.#start();
     }
     if (this.#isTooFast()) this.#protocol.stopReceiving();
@@ -392,7 +379,7 @@ export class WebSocketConnection<Data>
   }
 
   /** Has the layer encode; gives nothing if it failed, which closes the connection. */
-  #encode(data: Sendable): Sendable | undefined {
+  encode(data: Sendable): Sendable | undefined {
     const layer = this.#layer;
     return layer?.encode === undefined ? data : this.#encodeBy("encode", () => layer.encode!(data));
   }
@@ -838,8 +825,8 @@ export class WebSocketConnection<Data>
       checkSendOptions(options);
     }
     // First, since that may close this connection, too.
-    this.#topics?.flush();
-    if (!this.isSendable) return rejected(this.#closedError());
+    this.#sendQueue.source?.flush();
+    if (!this.isSendable) return rejected(this.closedError());
     if (options?.signal?.aborted) return rejected(options.signal.reason);
     if (!this.#sendQueue.hasRoomFor(data)) {
       const { sendQueueOverflow } = this.#settings.limits;
@@ -849,11 +836,11 @@ export class WebSocketConnection<Data>
           closeCode: CloseCode.TryAgainLater,
           reason: "The send queue is full: the peer reads too slowly",
         });
-        return rejected(this.#closedError());
+        return rejected(this.closedError());
       }
     }
-    const encoded = this.#encode(data);
-    if (encoded === undefined) return rejected(this.#closedError());
+    const encoded = this.encode(data);
+    if (encoded === undefined) return rejected(this.closedError());
     // First, since `drain` may be called in between, and end the connection.
     this.#messagesSent++;
     const sent = this.#sendQueue.send(encoded, options?.compress);
@@ -862,10 +849,10 @@ export class WebSocketConnection<Data>
 
   trySend(data: Sendable): TrySendResult {
     assertMessage(data);
-    this.#topics?.flush();
+    this.#sendQueue.source?.flush();
     if (!this.isSendable) return "closed";
     if (!this.#sendQueue.hasRoomFor(data)) return "dropped";
-    const encoded = this.#encode(data);
+    const encoded = this.encode(data);
     if (encoded === undefined) return "closed";
     this.#messagesSent++;
     this.#sendQueue.send(encoded);
@@ -889,10 +876,10 @@ export class WebSocketConnection<Data>
       // Now, since later it is only seen where something else has failed.
       checkCloseStatus(brokenStatus(options));
     }
-    this.#topics?.flush();
+    this.#sendQueue.source?.flush();
     const prefix = this.isSendable ? this.#encodeStart(type) : undefined;
     if (prefix === undefined) {
-      const error = this.#closedError();
+      const error = this.closedError();
       callHook(() => stream.cancel(error), () => {});
       return rejected(error);
     }
@@ -917,14 +904,14 @@ export class WebSocketConnection<Data>
 
   get writable(): WritableStream<Sendable> {
     this.#writable ??= createWritable(this);
-    if (this.#isClosed) this.#writable.fail(this.#closedError());
+    if (this.#isClosed) this.#writable.fail(this.closedError());
     return this.#writable.stream;
   }
 
   ping(options: WaitOptions = {}): Promise<number> {
     checkOptions("ping", options, WAIT_OPTIONS);
     checkSignal(options.signal);
-    if (!this.isSendable) return rejected(this.#closedError());
+    if (!this.isSendable) return rejected(this.closedError());
     if (options.signal?.aborted) return rejected(options.signal.reason);
     this.#pings ??= new PingTracker(this.#settings.clock);
     const { payload, roundTripTime } = this.#pings.start();
@@ -940,49 +927,6 @@ export class WebSocketConnection<Data>
 
   get isSendable(): boolean {
     return this.#sendQueue.isOpen;
-  }
-
-  get hasWaiting(): boolean {
-    return this.#topics?.hasWaiting(this.subscriber) ?? false;
-  }
-
-  // ---- Topics ----
-
-  subscribe(topic: string, options: SubscribeOptions = {}): Subscription {
-    if (typeof topic !== "string") {
-      throw new TypeError(`Cannot subscribe to ${show(topic)}: a topic is a string`);
-    }
-    checkOptions("subscribe", options, SUBSCRIBE_OPTIONS);
-    const { topics } = this.#owner;
-    if (topics === undefined) {
-      throw new DOMException(
-        "Cannot subscribe: only connections of a server have topics",
-        "InvalidStateError",
-      );
-    }
-    if (this.#isClosed) throw this.#closedError();
-    this.#topics = topics;
-    return topics.subscribe(this.subscriber, topic, options);
-  }
-
-  unsubscribe(topic: string): boolean {
-    return this.#topics?.unsubscribe(this.subscriber, topic) ?? false;
-  }
-
-  get topics(): ReadonlySet<string> {
-    return this.#topics?.topicsOf(this.subscriber) ?? new Set();
-  }
-
-  /** The connection as a subscriber. */
-  get subscriber(): ConnectionSubscriber {
-    return this.#subscriber ??= new ConnectionSubscriber(
-      this.#sendQueue,
-      this.#info.compression,
-      this.#info.past as SubscriberPast | undefined,
-      this.#layer?.encode && !this.#info.past ? (data) => this.#encode(data) : undefined,
-      this.#owner.topics?.tally ?? new SharedTally(),
-      this,
-    );
   }
 
   // ---- The memory shared with other connections ----
@@ -1022,7 +966,7 @@ export class WebSocketConnection<Data>
 
   get retainedSize(): number {
     return this.#budgetedSize() + this.#sendQueue.sharedLength +
-      (this.#subscriber?.topicsSize ?? 0);
+      (this.#sendQueue.source?.heldSize ?? 0);
   }
 
   shed(): void {
@@ -1064,7 +1008,7 @@ export class WebSocketConnection<Data>
   }
 
   startClosing(status: CloseStatus): void {
-    this.#topics?.flush();
+    this.#sendQueue.source?.flush();
     if (this.#end !== undefined) {
       if (this.#callbacks !== undefined) this.#receiveQueue.clear();
       this.#settleEnd();
@@ -1073,7 +1017,7 @@ export class WebSocketConnection<Data>
       this.#protocol.dropMessages();
       this.#receiveQueue.failArriving(this.#lazyClosedError());
       this.#receiveQueue.clear();
-      this.#writable?.fail(this.#closedError());
+      this.#writable?.fail(this.closedError());
       this.#closeLayer();
       this.#sendQueue.finish(() => {
         this.#protocol.sendClose(this.#closeInfo!);
@@ -1131,7 +1075,7 @@ export class WebSocketConnection<Data>
       bytesReceived: this.#bytesReceived,
       bytesSent: this.#sendQueue.takenLength,
       messagesReceived: this.#messagesReceived,
-      messagesSent: this.#messagesSent + (this.#subscriber?.messagesSent ?? 0),
+      messagesSent: this.#messagesSent + (this.#sendQueue.source?.messagesSent ?? 0),
       receiveQueueLength: this.#receiveQueue.length,
       bufferedAmount: this.bufferedAmount,
       heldSize: this.#heldSize(),
@@ -1164,7 +1108,7 @@ export class WebSocketConnection<Data>
     // Callbacks get nothing more behind that of the end.
     if (this.#callbacks === undefined) this.#receiveQueue.end();
     else this.#receiveQueue.clear();
-    this.#topics?.leave(this.subscriber);
+    this.#sendQueue.source?.close();
     this.#info.compression?.close();
     this.#budget?.count(-this.#counted);
     this.#budget?.leave(this);
@@ -1242,7 +1186,7 @@ export class WebSocketConnection<Data>
   /** Aborts `signal`, if the end has begun: last, since the program's listeners may do anything. */
   #tellEnding(): void {
     if (this.#ending === undefined || this.state === "open") return;
-    this.#ending.abort(this.#end instanceof ProtocolError ? this.#end : this.#closedError());
+    this.#ending.abort(this.#end instanceof ProtocolError ? this.#end : this.closedError());
   }
 
   /** Answers what ended the receiving, once: with a Close frame where one is due, and with FIN. */
@@ -1250,7 +1194,7 @@ export class WebSocketConnection<Data>
     const end = this.#end;
     if (end === undefined || this.#isEndSettled || this.#isClosed) return;
     this.#isEndSettled = true;
-    this.#topics?.flush();
+    this.#sendQueue.source?.flush();
     if (end instanceof ProtocolError) {
       const { closeCode, message } = end;
       this.#closeInfo ??= { closeCode, reason: message, wasClean: false, initiator: "local" };
@@ -1294,16 +1238,16 @@ export class WebSocketConnection<Data>
     if (this.#end instanceof ProtocolError) return this.#end;
     const isInOrder = this.#closeInfo !== undefined &&
       this.#closeInfo.closeCode !== CloseCode.AbnormalClosure;
-    return isInOrder ? undefined : this.#closedError();
+    return isInOrder ? undefined : this.closedError();
   }
 
   /** Gives the same for those who wait for something, if any do: its stack costs more than the rest of an end. */
   #lazyClosedError(): () => ConnectionClosedError {
     let error: ConnectionClosedError | undefined;
-    return () => error ??= this.#closedError();
+    return () => error ??= this.closedError();
   }
 
-  #closedError(): ConnectionClosedError {
+  closedError(): ConnectionClosedError {
     const { closeCode, reason } = this.#closeInfo ??
       { closeCode: CloseCode.AbnormalClosure, reason: "" };
     return this.#endErrors.add(
@@ -1330,7 +1274,6 @@ export class WebSocketConnection<Data>
   }
 
   callDrain(): void {
-    this.#topics?.continueSending(this.subscriber);
     this.#sendQueue.finishIfDue();
     // Behind those that begin in the next turn.
     if (this.#areCallbacksDue) void this.#settings.turns.next().then(() => this.#callDrain());

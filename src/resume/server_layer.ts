@@ -1,7 +1,6 @@
 import { CloseCode } from "../codec/close_code.ts";
 import type { Message, Sendable } from "../connection/connection.ts";
 import type { LayerConnection, MessageLayer } from "../connection/message_layer.ts";
-import type { SubscriberPast } from "../connection/subscriber.ts";
 import { textSize } from "../text_size.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { Position } from "./position.ts";
@@ -19,7 +18,7 @@ import {
 const POSITION_COST = 128;
 
 /** A server's side of `sluice.resume.v1`: who the client is, and how far it got before it connected. */
-export class ServerLayer implements MessageLayer, SubscriberPast {
+export class ServerLayer implements MessageLayer {
   readonly #clock: Clock;
   readonly #protocol: string;
   readonly #timeoutMs: number;
@@ -29,6 +28,7 @@ export class ServerLayer implements MessageLayer, SubscriberPast {
   #isReturning = false;
   #heldSize = 0;
   #timer: unknown;
+  #onGreeted: (() => void) | undefined;
 
   /**
    * @param protocol The subprotocol of the program; `""` for none.
@@ -51,6 +51,11 @@ export class ServerLayer implements MessageLayer, SubscriberPast {
 
   get heldSize(): number {
     return this.#heldSize;
+  }
+
+  /** Calls back once the client has sent its first message, and was answered. */
+  whenGreeted(callback: () => void): void {
+    this.#onGreeted = callback;
   }
 
   /** Whether the client told of an earlier connection. */
@@ -88,6 +93,7 @@ export class ServerLayer implements MessageLayer, SubscriberPast {
     for (const topic of positions.keys()) this.#heldSize += costOf(topic);
     this.#session = session ?? this.#session;
     this.#conn!.send(encodeNote({ session: this.openSession(), protocol: this.#protocol }));
+    this.#onGreeted?.();
     return true;
   }
 

@@ -3,6 +3,7 @@
 
 import type { Connection, Sendable } from "../connection/connection.ts";
 import type { PresentMember } from "../topics/presence/options.ts";
+import type { ServerConnection } from "./server_connection.ts";
 import type { ServerStats } from "./stats.ts";
 
 /** How a server is shut down. */
@@ -72,7 +73,7 @@ export interface PublishOptions {
  */
 export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
   /** The open connections. */
-  readonly connections: ReadonlySet<Connection<Data>>;
+  readonly connections: ReadonlySet<ServerConnection<Data>>;
   /** Resolves when the server has been shut down: nothing listens any more, and no connection is open. */
   readonly finished: Promise<void>;
   /**
@@ -91,7 +92,7 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
   shutdown(options?: ShutdownOptions): Promise<void>;
   /**
    * Sends a message to all connections that are subscribed to a topic at this moment: see
-   * {@linkcode Connection.subscribe}. It is encoded, and compressed, once for all. What is published in
+   * {@linkcode ServerConnection.subscribe}. It is encoded, and compressed, once for all. What is published in
    * one turn of the event loop goes out together at its end, in the order of all that is sent. With
    * {@linkcode HostOptions.broker} it goes to the other servers too.
    *

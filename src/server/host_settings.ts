@@ -1,5 +1,4 @@
 import type { Clock } from "../transport/clock.ts";
-import type { ConnectionCallbacks } from "../connection/connection.ts";
 import { contextSize } from "../extensions/stream_sizes.ts";
 import {
   checkFunction,
@@ -23,11 +22,12 @@ import type { Broker } from "../topics/cluster/broker.ts";
 import type { ResumeSettings } from "../topics/retention/memory_store.ts";
 import { resolveResume } from "./resume_options.ts";
 import { type PresenceSettings, resolvePresenceOptions } from "../topics/presence/options.ts";
+import type { ServerCallbacks, ServerConnection } from "./server_connection.ts";
 import type { ServerEvent } from "./stats.ts";
 
 /** The options and the handler of whatever keeps connections, checked and complete. */
 export interface HostSettings<Data> {
-  readonly accept: AcceptSettings<Data>;
+  readonly accept: AcceptSettings<Data, ServerConnection<Data>>;
   readonly handler: Handler<Data> | undefined;
   readonly admission: Admission;
   readonly maxHandshakes: number;
@@ -56,7 +56,7 @@ const BROKER_HINT = " (as redisBroker() of @sluice/websocket/brokers/redis retur
 export function resolveHostOptions<Data>(
   name: string,
   known: Readonly<Record<string, unknown>>,
-  options: HostOptions<Data> & ConnectionCallbacks<Data>,
+  options: HostOptions<Data> & ServerCallbacks<Data>,
   handler: Handler<Data> | undefined,
   clock?: Clock,
 ): HostSettings<Data> {

@@ -7,7 +7,7 @@ import type { AcceptSettings } from "./options.ts";
  * @throws {Error} If the runtime can't compress.
  */
 export async function loadCompression<Data>(
-  { compression }: AcceptSettings<Data>,
+  { compression }: AcceptSettings<Data, never>,
 ): Promise<DeflateNegotiator | undefined> {
   if (compression === undefined) return undefined;
   const { DeflateNegotiator } = await import("../extensions/deflate_negotiator.ts");

@@ -8,6 +8,12 @@ export type { ByteStreamPair } from "../transport/stream_channel.ts";
 export type { TlsCertificate } from "../transport/byte_channel.ts";
 export type * from "../topics/cluster/broker.ts";
 export type { PresenceChange, PresenceOptions, PresentMember } from "../topics/presence/options.ts";
+export type {
+  LagPolicy,
+  PresenceEntry,
+  SubscribeOptions,
+  Subscription,
+} from "../topics/fan_out/subscription.ts";
 export { accept, type AcceptStreamOptions } from "./accept.ts";
 export type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
 export type {
@@ -25,4 +31,5 @@ export type { MemoryBudgetOptions } from "./memory_budget.ts";
 export type { ResumeOptions } from "./resume_options.ts";
 export type { Serve } from "./serve.ts";
 export type { Server } from "./server.ts";
+export type { ServerCallbacks, ServerConnection } from "./server_connection.ts";
 export type { ServerEvent, ServerStats } from "./stats.ts";

@@ -4,7 +4,6 @@ import type { Budget, BudgetMember } from "../connection/budget.ts";
 import type { Address, ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
 import type { DelayQueue, Waiting } from "../transport/delays.ts";
 import { concatBytes } from "../codec/concat_bytes.ts";
-import type { ConnectionInfo } from "../connection/web_socket_connection.ts";
 import { HandshakeError } from "../errors.ts";
 import { ownString } from "../own_string.ts";
 import { isError, reportError, saysAborted } from "../hooks.ts";
@@ -36,12 +35,13 @@ import {
   type UpgradeAcceptance,
 } from "./options.ts";
 import { cancelBody, sendResponse } from "../http1/send_response.ts";
+import type { ServerConnectionInfo } from "./server_connection.ts";
 import { ShutdownNotice } from "./shutdown_notice.ts";
 
 /** A WebSocket that was agreed upon, and what the connection needs to begin. */
 export interface AcceptedUpgrade<Data> {
   readonly channel: ByteChannel;
-  readonly info: ConnectionInfo<Data>;
+  readonly info: ServerConnectionInfo<Data>;
   /** The 101 response, still to be sent. */
   readonly response: Uint8Array;
   /** The bytes that arrived behind the request. */
@@ -110,7 +110,7 @@ const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember, Waiting {
   readonly #channel: ByteChannel;
   readonly #secure: boolean;
-  readonly #settings: AcceptSettings<Data>;
+  readonly #settings: AcceptSettings<Data, never>;
   readonly #owner: HandshakeOwner<Data>;
   /** Its place among those of its server, if it has one. */
   readonly #place: HandshakePlace | undefined;
@@ -157,7 +157,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   constructor(
     channel: ByteChannel,
     secure: boolean,
-    settings: AcceptSettings<Data>,
+    settings: AcceptSettings<Data, never>,
     owner: HandshakeOwner<Data>,
     place?: HandshakePlace,
   ) {

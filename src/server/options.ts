@@ -30,6 +30,7 @@ import type { MemoryBudgetOptions } from "./memory_budget.ts";
 import type { Broker } from "../topics/cluster/broker.ts";
 import type { ResumeOptions } from "./resume_options.ts";
 import type { PresenceOptions } from "../topics/presence/options.ts";
+import type { ServerCallbacks, ServerConnection } from "./server_connection.ts";
 import type { ServerEvent } from "./stats.ts";
 
 /** What is known of a request besides the request itself. */
@@ -105,9 +106,18 @@ export type AnyAcceptance<Acceptance> =
       "data" ? unknown : never;
   };
 
-/** Options of the opening handshake, and of the connections that come of it. */
-export interface AcceptOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data>>
-  extends ConnectionOptions {
+/**
+ * Options of the opening handshake, and of the connections that come of it.
+ *
+ * @typeParam Data What the `upgrade` hook attaches.
+ * @typeParam Acceptance What the hook accepts with.
+ * @typeParam Conn The type of connections.
+ */
+export interface AcceptOptions<
+  Data = unknown,
+  Acceptance = UpgradeAcceptance<Data>,
+  Conn extends Connection<Data> = Connection<Data>,
+> extends ConnectionOptions {
   /**
    * Decides about a WebSocket request that is valid: by default it is accepted. Returns `{}`, or an object
    * with some of `protocol`, `headers` and `data`, to accept it, and a `Response` to refuse it. The
@@ -200,12 +210,12 @@ export interface AcceptOptions<Data = unknown, Acceptance = UpgradeAcceptance<Da
    *
    * @default {console.error}
    */
-  onError?: ((error: unknown, conn?: Connection<Data>) => CallbackResult) | undefined;
+  onError?: ((error: unknown, conn?: Conn) => CallbackResult) | undefined;
 }
 
 /** Options of whatever keeps connections: a server that listens, or one that is mounted. */
 export interface HostOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data>>
-  extends AcceptOptions<Data, Acceptance> {
+  extends AcceptOptions<Data, Acceptance, ServerConnection<Data>> {
   /** Shuts the server down when it aborts, as {@linkcode ConnectionHost.shutdown} does. */
   signal?: AbortSignal | undefined;
   /**
@@ -342,7 +352,7 @@ export const ACCEPT_OPTIONS: Names<AcceptOptions & ConnectionCallbacks<unknown>>
 };
 
 /** Every option of {@linkcode HostOptions}, and the callbacks. */
-export const HOST_OPTIONS: Names<HostOptions & ConnectionCallbacks<unknown>> = {
+export const HOST_OPTIONS: Names<HostOptions & ServerCallbacks> = {
   ...ACCEPT_OPTIONS,
   signal: true,
   onEvent: true,
@@ -357,7 +367,7 @@ export const HOST_OPTIONS: Names<HostOptions & ConnectionCallbacks<unknown>> = {
 };
 
 /** Every option of {@linkcode ServeOptions}, and the callbacks. */
-export const SERVE_OPTIONS: Names<ServeOptions & ConnectionCallbacks<unknown>> = {
+export const SERVE_OPTIONS: Names<ServeOptions & ServerCallbacks> = {
   port: true,
   hostname: true,
   path: true,
@@ -368,10 +378,10 @@ export const SERVE_OPTIONS: Names<ServeOptions & ConnectionCallbacks<unknown>> =
 const TLS_OPTIONS: Names<TlsCertificate> = { cert: true, key: true };
 
 /** Handles one connection, which ends with 1000 when the handler returns, with 1011 when it throws. */
-export type Handler<Data = unknown> = (conn: Connection<Data>) => CallbackResult;
+export type Handler<Data = unknown> = (conn: ServerConnection<Data>) => CallbackResult;
 
 /** Options of the opening handshake, checked and complete. */
-export interface AcceptSettings<Data> {
+export interface AcceptSettings<Data, Conn extends Connection<Data> = Connection<Data>> {
   readonly upgrade: AcceptOptions<Data>["upgrade"];
   readonly fetch: AcceptOptions<Data>["fetch"];
   readonly origin: OriginPolicy | OriginCheck;
@@ -380,8 +390,8 @@ export interface AcceptSettings<Data> {
   readonly responseTimeoutMs: number;
   readonly headLimits: { maxHeadSize: number; maxLineSize: number; maxFields: number };
   readonly maxRequestBodySize: number;
-  readonly onError: OnError<Connection<Data>>;
-  readonly callbacks: ConnectionCallbacks<Data> | undefined;
+  readonly onError: OnError<Conn>;
+  readonly callbacks: ConnectionCallbacks<Data, Conn> | undefined;
   readonly connection: ConnectionSettings;
 }
 
@@ -391,10 +401,10 @@ export interface AcceptSettings<Data> {
  * @throws {RangeError} Where a number is out of its range.
  * @throws {TypeError} Where an option is of another type.
  */
-export function resolveAcceptOptions<Data>(
-  options: AcceptOptions<Data> & ConnectionCallbacks<Data>,
+export function resolveAcceptOptions<Data, Conn extends Connection<Data>>(
+  options: AcceptOptions<Data, UpgradeAcceptance<Data>, Conn> & ConnectionCallbacks<Data, Conn>,
   clock: Clock = systemClock,
-): AcceptSettings<Data> {
+): AcceptSettings<Data, Conn> {
   const {
     origin = "same",
     handshakeTimeoutMs = 10_000,
@@ -431,7 +441,7 @@ export function resolveAcceptOptions<Data>(
 export const BODY_COPIES = 1.5;
 
 /** The most bytes that a message, or the body of a request, may take. */
-export function largestPiece<Data>(settings: AcceptSettings<Data>): number {
+export function largestPiece<Data>(settings: AcceptSettings<Data, never>): number {
   const { fetch, maxRequestBodySize, connection: { limits } } = settings;
   return fetch === undefined
     ? limits.maxMessageSize

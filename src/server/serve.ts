@@ -1,6 +1,5 @@
 import type { Listen } from "../transport/byte_channel.ts";
 import type { Clock } from "../transport/clock.ts";
-import type { ConnectionCallbacks } from "../connection/connection.ts";
 import type {
   AcceptedData,
   AnyAcceptance,
@@ -8,6 +7,7 @@ import type {
   ServeOptions,
   UpgradeAcceptance,
 } from "./options.ts";
+import type { ServerCallbacks } from "./server_connection.ts";
 import { type Server, WebSocketServer } from "./server.ts";
 
 /**
@@ -57,20 +57,20 @@ export interface Serve {
    *
    * @typeParam Data What the `upgrade` hook attaches to connections.
    * @typeParam Acceptance What the hook accepts with; by it TypeScript finds `Data`.
-   * @param options See {@linkcode ServeOptions} and {@linkcode ConnectionCallbacks}.
+   * @param options See {@linkcode ServeOptions} and {@linkcode ServerCallbacks}.
    * @throws As above.
    */
   <Data = undefined, Acceptance extends AnyAcceptance<Acceptance> = UpgradeAcceptance<Data>>(
     options:
       & ServeOptions<AcceptedData<Data, Acceptance>, Acceptance>
-      & ConnectionCallbacks<AcceptedData<Data, Acceptance>>,
+      & ServerCallbacks<AcceptedData<Data, Acceptance>>,
   ): Promise<Server<AcceptedData<Data, Acceptance>>>;
 }
 
 /** Makes the `serve` of a runtime out of its way to listen. */
 export function createServe(listen: Listen, clock?: Clock): Serve {
   return <Data, Acceptance>(
-    options: ServeOptions<Data, Acceptance> & ConnectionCallbacks<Data>,
+    options: ServeOptions<Data, Acceptance> & ServerCallbacks<Data>,
     handler?: Handler<Data>,
   ): Promise<Server<Data>> =>
     WebSocketServer.listen(listen, options as ServeOptions<Data>, handler, clock);

@@ -1,6 +1,5 @@
 import type { Address, ByteListener, Listen } from "../transport/byte_channel.ts";
 import type { Clock } from "../transport/clock.ts";
-import type { ConnectionCallbacks } from "../connection/connection.ts";
 import type { ConnectionHost } from "./connection_host.ts";
 import { resolveHostOptions } from "./host_settings.ts";
 import {
@@ -11,6 +10,7 @@ import {
   type ServeOptions,
 } from "./options.ts";
 import { loadCompression } from "./load_compression.ts";
+import type { ServerCallbacks } from "./server_connection.ts";
 import { WebSocketHost } from "./web_socket_host.ts";
 
 /** What a client connects to where a server listens on all addresses. */
@@ -47,7 +47,7 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
   /** Checks the options, and listens. */
   static async listen<Data>(
     listen: Listen,
-    options: ServeOptions<Data> & ConnectionCallbacks<Data>,
+    options: ServeOptions<Data> & ServerCallbacks<Data>,
     handler: Handler<Data> | undefined,
     clock?: Clock,
   ): Promise<WebSocketServer<Data>> {

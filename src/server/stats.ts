@@ -1,5 +1,6 @@
 import type { Address } from "../transport/byte_channel.ts";
 import type { Topics } from "../topics/fan_out/topics.ts";
+import type { ServerConnection } from "./server_connection.ts";
 import type { BrokerEvent, BrokerStats } from "../topics/cluster/broker.ts";
 import type { CloseInfo, Connection, ConnectionStats } from "../connection/connection.ts";
 
@@ -58,13 +59,13 @@ export type ServerEvent<Data = unknown> =
     /** A connection was opened. */
     type: "open";
     /** The connection. */
-    conn: Connection<Data>;
+    conn: ServerConnection<Data>;
   }
   | {
     /** A connection has ended. */
     type: "close";
     /** The connection. */
-    conn: Connection<Data>;
+    conn: ServerConnection<Data>;
     /** How it ended. */
     info: CloseInfo;
   }

@@ -2,6 +2,11 @@ import type { Address, ByteChannel, ByteChannelHandler } from "../transport/byte
 import type { CloseInfo, Connection, Sendable } from "../connection/connection.ts";
 import { callHook, reportError } from "../hooks.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
+import {
+  type ServerConnection,
+  ServerWebSocketConnection,
+  subscriberOf,
+} from "./server_connection.ts";
 import { HandshakeError } from "../errors.ts";
 import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
 import {
@@ -34,7 +39,7 @@ import {
   OpeningHandshake,
 } from "./opening_handshake.ts";
 import { type AcceptSettings, type Handler, largestPiece } from "./options.ts";
-import { SharedTally } from "../connection/shared_memory.ts";
+import { SharedTally } from "../topics/fan_out/shared_memory.ts";
 import { SpreadClose } from "./spread_close.ts";
 import { ServerCounters, type ServerEvent, type ServerStats } from "./stats.ts";
 
@@ -63,7 +68,7 @@ function checkConnection(name: string, conn: unknown): void {
  */
 export abstract class WebSocketHost<Data>
   implements ConnectionHost<Data>, HandshakeOwner<Data>, ConnectionOwner {
-  readonly #settings: AcceptSettings<Data>;
+  readonly #settings: AcceptSettings<Data, ServerConnection<Data>>;
   readonly #handler: Handler<Data> | undefined;
   readonly #admission: Admission;
   readonly #room: HandshakeRoom;
@@ -81,7 +86,7 @@ export abstract class WebSocketHost<Data>
   readonly #handshakes: Set<OpeningHandshake<Data>> = new Set();
   /** Those that have ended, while their hooks have what they received. */
   readonly #endedHandshakes: Set<OpeningHandshake<Data>> = new Set();
-  readonly #connections: Set<WebSocketConnection<Data>> = new Set();
+  readonly #connections: Set<ServerWebSocketConnection<Data>> = new Set();
   #isShuttingDown = false;
   #isStopped = false;
   #shutdownTimer: unknown;
@@ -132,7 +137,7 @@ export abstract class WebSocketHost<Data>
   /** Brings no more channels, but for those that are on their way already. Called once. */
   protected abstract stop(): Promise<void>;
 
-  get connections(): ReadonlySet<Connection<Data>> {
+  get connections(): ReadonlySet<ServerConnection<Data>> {
     return this.#connections;
   }
 
@@ -152,7 +157,7 @@ export abstract class WebSocketHost<Data>
     }
     assertMessage(data);
     const { compress, key = "" } = options ?? {};
-    const except = (options?.except as WebSocketConnection<unknown> | undefined)?.subscriber;
+    const except = subscriberOf(options?.except);
     if (this.#broker !== undefined) {
       checkBrokerTopic(topic);
       checkWellFormed("key", key);
@@ -326,7 +331,8 @@ export abstract class WebSocketHost<Data>
   ): void {
     const { connection, callbacks } = this.#settings;
     this.#handshakes.delete(handshake);
-    const conn = new WebSocketConnection("server", channel, info, connection, callbacks, this);
+    const { topics } = this;
+    const conn = new ServerWebSocketConnection(channel, info, connection, callbacks, this, topics);
     this.#connections.add(conn);
     this.#admission.add(channel.remoteAddress);
     this.#counters.countOpen();
@@ -362,13 +368,13 @@ export abstract class WebSocketHost<Data>
   // ---- The owner of connections ----
 
   reportError(error: unknown, conn: Connection): void {
-    reportError(this.#settings.onError, error, conn as Connection<Data>);
+    reportError(this.#settings.onError, error, conn as ServerConnection<Data>);
   }
 
   removeConnection(conn: Connection, info: CloseInfo): void {
-    this.#connections.delete(conn as WebSocketConnection<Data>);
+    this.#connections.delete(conn as ServerWebSocketConnection<Data>);
     this.#counters.countClose(conn, info);
-    this.#tell({ type: "close", conn: conn as Connection<Data>, info });
+    this.#tell({ type: "close", conn: conn as ServerConnection<Data>, info });
     this.#admission.remove(conn.remoteAddress);
     this.#finishIfDone();
   }

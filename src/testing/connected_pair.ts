@@ -12,6 +12,7 @@ import {
   type ServeOptions,
   type UpgradeAcceptance,
 } from "../server/options.ts";
+import type { ServerCallbacks, ServerConnection } from "../server/server_connection.ts";
 import type { ServerEvent } from "../server/stats.ts";
 import type { Link } from "./link.ts";
 import { MemoryNetwork, NETWORK_OPTIONS } from "./memory_network.ts";
@@ -22,7 +23,7 @@ export interface PairOptions<Data = undefined, Acceptance = UpgradeAcceptance<Da
    * The server's options and callbacks, as the program passes them to `serve`. The address to listen on is
    * ignored.
    */
-  server?: ServeOptions<Data, Acceptance> & ConnectionCallbacks<Data> | undefined;
+  server?: ServeOptions<Data, Acceptance> & ServerCallbacks<Data> | undefined;
   /** The server's handler. Default, without callbacks: the test uses the server's end itself. */
   handler?: Handler<Data> | undefined;
   /** The client's options, as a program passes them to `connect`. */
@@ -50,7 +51,7 @@ const OPTIONS: Names<PairOptions> = {
 /** Both ends of a connection in memory. */
 export interface ConnectedPair<Data = undefined> {
   /** The server's end. */
-  readonly server: Connection<Data>;
+  readonly server: ServerConnection<Data>;
   /** The client's end. */
   readonly client: Connection<unknown>;
   /** The link between them, for faults. */
@@ -100,7 +101,9 @@ export async function connectedPair<
   checkFunction("onEvent", given.onEvent);
   checkFunction("onLink", onLink);
   checkFunction("handler", options.handler);
-  const { promise, resolve } = Promise.withResolvers<Connection<AcceptedData<Data, Acceptance>>>();
+  const { promise, resolve } = Promise.withResolvers<
+    ServerConnection<AcceptedData<Data, Acceptance>>
+  >();
   const network = new MemoryNetwork({ clock, onLink: onLink?.bind(options) });
   const server = {
     ...given,

@@ -11,6 +11,7 @@ import type {
   Message,
   ServeOptions,
   Server,
+  ServerConnection,
   SubscribeOptions,
   Subscription,
 } from "../../mod.ts";
@@ -29,14 +30,14 @@ export class Member {
   readonly #waiter: Waiter = new Waiter();
   server!: Server;
   /** The server's end of the client's connection. */
-  conn!: Connection;
+  conn!: ServerConnection;
   #client!: Connection;
   #url!: string;
 
   /** Starts a server, and a client that is in the room. */
   static async start(real: RealBroker, options: ServeOptions = {}): Promise<Member> {
     const member = new Member();
-    const { promise: opened, resolve: open } = Promise.withResolvers<Connection>();
+    const { promise: opened, resolve: open } = Promise.withResolvers<ServerConnection>();
     member.server = await serve({
       port: 0,
       hostname: "127.0.0.1",

@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
-import type { BrokerEvent, Connection } from "../../src/server/mod.ts";
+import type { BrokerEvent, ServerConnection } from "../../src/server/mod.ts";
 import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { FakeBroker } from "./fake_broker.ts";
@@ -9,7 +9,7 @@ import { FakeBroker } from "./fake_broker.ts";
 async function withBroker(
   body: (it: {
     broker: FakeBroker;
-    conn: Connection;
+    conn: ServerConnection;
     events: BrokerEvent[];
     harness: MemoryHarness<unknown>;
   }) => Promise<void>,

@@ -2,7 +2,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { ConnectionClosedError } from "../../mod.ts";
 import { connectedPair } from "../../src/testing/mod.ts";
-import type { Connection } from "../../src/server/mod.ts";
+import type { Connection, ServerConnection } from "../../src/server/mod.ts";
 import { clientFrame, closeFrame, textFrame, utf8 } from "../support/raw_client.ts";
 import {
   type Harness,
@@ -40,7 +40,7 @@ const WAYS: [how: string, closeCode: number, close: (ends: Ends) => unknown][] =
 ];
 
 interface Ends {
-  conn: Connection;
+  conn: ServerConnection;
   server: Harness;
   /** The end of the handler. */
   handled: PromiseWithResolvers<void>;

@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import type { CloseInfo, Connection, Message } from "../../src/server/mod.ts";
+import type { CloseInfo, Message, ServerConnection } from "../../src/server/mod.ts";
 import type { MemorySocket } from "../support/memory_channel.ts";
 import { decodeUtf8, type RawClient } from "../support/raw_client.ts";
 import { concatBytes, decodeReferenceFrame } from "../support/reference_frames.ts";
@@ -66,7 +66,7 @@ const CLOSE_TIMEOUT_MS = 5_000;
 class Program {
   readonly accepted: Accepted[] = [];
   readonly closed: Watched<CloseInfo>;
-  readonly #conn: Connection;
+  readonly #conn: ServerConnection;
   readonly #harness: MemoryHarness<unknown>;
   readonly #client: RawClient<MemorySocket>;
   /** The sources that are not at their end, and what each has still to give. */
@@ -74,7 +74,7 @@ class Program {
   #count = 0;
 
   constructor(
-    conn: Connection,
+    conn: ServerConnection,
     harness: MemoryHarness<unknown>,
     client: RawClient<MemorySocket>,
   ) {

@@ -8,7 +8,7 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { ConnectionClosedError } from "../../mod.ts";
-import type { Connection } from "../../src/server/mod.ts";
+import type { ServerConnection } from "../../src/server/mod.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { withConnection, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
@@ -30,10 +30,10 @@ async function readMessages(client: RawClient, count: number): Promise<unknown[]
 
 /** Has a stream hold back two large messages and more, ends it, and runs `onDrain` at the first `drain`. */
 function withHeld(
-  onDrain: (conn: Connection, client: RawClient) => void,
+  onDrain: (conn: ServerConnection, client: RawClient) => void,
   body: (ends: {
     client: RawClient;
-    conn: Connection;
+    conn: ServerConnection;
     sent: ReturnType<typeof watch<void>>[];
     release: () => void;
   }) => Promise<void>,
@@ -170,7 +170,7 @@ describe("what `drain` does while messages are written", () => {
 });
 
 describe("a program that sends right after it has published", () => {
-  const ways: [name: string, send: (conn: Connection) => unknown, outcome: unknown][] = [
+  const ways: [name: string, send: (conn: ServerConnection) => unknown, outcome: unknown][] = [
     ["send()", (conn) => conn.send("late"), "rejected"],
     ["trySend()", (conn) => Promise.resolve(conn.trySend("late")), "closed"],
     ["sendStream()", (conn) => conn.sendStream("text", new Source("late").stream), "rejected"],

@@ -9,7 +9,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { createServer } from "node:net";
-import type { Connection, Message } from "../../mod.ts";
+import type { Message, ServerConnection } from "../../mod.ts";
 import {
   LIMITS,
   parseClientMessage,
@@ -140,7 +140,7 @@ describe("chat: slow readers", () => {
       },
       close: ({ closeCode }: { closeCode: number }) => calls.push(`close ${closeCode}`),
     };
-    return { visitor: new Visitor(conn as unknown as Connection<VisitorData>), calls };
+    return { visitor: new Visitor(conn as unknown as ServerConnection<VisitorData>), calls };
   }
   const left: ServerMessage = {
     type: "left",

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, it } from "node:test";
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import { type Connection, serve, type ServeOptions, type Server } from "../../mod.ts";
-import type { ConnectionCallbacks } from "../../src/server/mod.ts";
+import { serve, type ServeOptions, type Server, type ServerConnection } from "../../mod.ts";
+import type { ServerCallbacks } from "../../src/server/mod.ts";
 import { eventually } from "../support/waiter.ts";
 
 interface Events {
@@ -53,7 +53,7 @@ class Page {
 const random = Math.random;
 const closing: (() => unknown)[] = [];
 
-async function start(options: ServeOptions & ConnectionCallbacks = {}): Promise<Server> {
+async function start(options: ServeOptions & ServerCallbacks = {}): Promise<Server> {
   const server = await serve({
     port: 0,
     hostname: "127.0.0.1",
@@ -77,7 +77,7 @@ async function lose({ connections }: Server): Promise<void> {
   await eventually("no connection", () => connections.size === 0);
 }
 
-async function untilSubscribed(server: Server): Promise<Connection> {
+async function untilSubscribed(server: Server): Promise<ServerConnection> {
   await eventually("a subscriber", () => server.subscriberCount("x") === 1);
   return [...server.connections][0];
 }

@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import { accept, type Connection } from "../../src/server/mod.ts";
+import { accept, type ServerConnection } from "../../src/server/mod.ts";
 import { captureConsole, failsOnce, HOOK_FAULTS } from "../support/hook_faults.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
@@ -31,7 +31,7 @@ async function expectStatus(server: Server, request: string, status: number): Pr
 }
 
 /** Opens a connection, has the hook called, and expects that it is closed for it. */
-function expectClose(deed: (client: RawClient, conn: Connection) => unknown): Row["act"] {
+function expectClose(deed: (client: RawClient, conn: ServerConnection) => unknown): Row["act"] {
   return async (server) => {
     const { client, conn } = await server.openPair();
     await deed(client as RawClient, conn);

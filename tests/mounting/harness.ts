@@ -11,12 +11,12 @@ import { createServer, type Server as HttpServer, type ServerOptions } from "nod
 import { createServer as createTlsServer } from "node:https";
 import { fileURLToPath } from "node:url";
 import {
-  type Connection,
-  type ConnectionCallbacks,
   type Handler,
   mount,
   type MountedServer,
   type MountOptions,
+  type ServerCallbacks,
+  type ServerConnection,
 } from "../../src/runtimes/node/mount.ts";
 import { NetSocket } from "../support/net_socket.ts";
 import { RawClient } from "../support/raw_client.ts";
@@ -32,7 +32,7 @@ const certificate = readFileSync(certificateFile, "utf8");
 const key = readFileSync(new URL("key.pem", tlsFolder), "utf8");
 
 /** What the options of a mounted server are, and those of the HTTP server. */
-export type MountSetup<Data> = MountOptions<Data> & ConnectionCallbacks<Data> & {
+export type MountSetup<Data> = MountOptions<Data> & ServerCallbacks<Data> & {
   /** Handles a connection. By default, it waits for its end, and the test does the rest. */
   handler?: Handler<Data>;
   /** The options of the HTTP server. */
@@ -111,7 +111,7 @@ async function withMounted<Data>(
   const errors: unknown[] = [];
   const options = {
     ...given,
-    onError(error: unknown, conn?: Connection<Data>) {
+    onError(error: unknown, conn?: ServerConnection<Data>) {
       errors.push(error);
       given.onError?.(error, conn);
     },

@@ -31,7 +31,12 @@ import {
   validateUpgradeResponse,
 } from "../../src/handshake/mod.ts";
 import { Protocol } from "../../src/protocol/mod.ts";
-import { accept, type Connection, type Server } from "../../src/server/mod.ts";
+import {
+  accept,
+  type Connection,
+  type Server,
+  type ServerConnection,
+} from "../../src/server/mod.ts";
 import {
   connectedPair,
   expectSilence,
@@ -42,7 +47,7 @@ import { streamOf } from "../support/stream_of.ts";
 
 /** What the calls of an open connection are tried on. */
 export interface Running {
-  readonly conn: Connection;
+  readonly conn: ServerConnection;
   readonly server: Server;
 }
 

@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertMatch } from "@std/assert";
-import type { Connection } from "../../src/server/mod.ts";
+import type { ServerConnection } from "../../src/server/mod.ts";
 import { STAGES } from "../mounting/harness.ts";
 import { clientFrame, textFrame, utf8 } from "../support/raw_client.ts";
 import { concatBytes } from "../support/reference_frames.ts";
@@ -302,7 +302,7 @@ describe("the opening handshake of a server that resumes", () => {
 
 describe("a connection whose client has not said yet who it is", () => {
   it("can be subscribed, and misses nothing for that", async () => {
-    const conns: Connection[] = [];
+    const conns: ServerConnection[] = [];
     const setup: Setup<unknown> = {
       onEvent: (event) => {
         if (event.type !== "open") return;
@@ -336,7 +336,7 @@ describe("a connection whose client has not said yet who it is", () => {
 for (const { name, withMounted } of STAGES) {
   describe(`WebSockets mounted on ${name}`, () => {
     it("resume, too", async () => {
-      const open = (conn: Connection) => void conn.subscribe("x");
+      const open = (conn: ServerConnection) => void conn.subscribe("x");
       await withMounted({ resume: true, open }, async (server) => {
         const client = await server.open(OFFER);
         client.send(HELLO);

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type Connection, serve } from "../../mod.ts";
+import { serve, type ServerConnection } from "../../mod.ts";
 import { reconnecting } from "../../src/runtimes/shared/client.ts";
 import { collect } from "../support/collect_garbage.ts";
 import { clientFrame, textFrame, utf8 } from "../support/raw_client.ts";
@@ -347,7 +347,7 @@ describe("a client with many topics", () => {
       hostname: "127.0.0.1",
       resume: true,
       rateLimits: { bytesPerSecond: 8_000, onExceeded: "close" },
-      open(conn: Connection) {
+      open(conn: ServerConnection) {
         for (const topic of topics) conn.subscribe(topic);
         void conn.send("begin");
       },
@@ -390,7 +390,7 @@ describe("a client with many topics", () => {
       hostname: "127.0.0.1",
       resume: true,
       limits: { maxMessageSize: 4_096 },
-      open(conn: Connection) {
+      open(conn: ServerConnection) {
         for (const topic of topics) conn.subscribe(topic);
         void conn.send("begin");
       },

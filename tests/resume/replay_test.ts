@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Address } from "../../mod.ts";
-import type { Subscriber } from "../../src/connection/subscriber.ts";
+import type { Subscriber } from "../../src/topics/fan_out/subscriber.ts";
 import { resolveResume } from "../../src/server/resume_options.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 import { PublishedMessage } from "../../src/topics/fan_out/published_message.ts";

@@ -6,7 +6,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import type { Connection } from "../../src/server/mod.ts";
+import type { ServerConnection } from "../../src/server/mod.ts";
 import type { MemorySocket } from "../support/memory_channel.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import type { RequestInit } from "../support/requests.ts";
@@ -40,7 +40,7 @@ export class ResumingClient {
   /** The topics of which it was told that it does not get all. */
   readonly lost: string[] = [];
   raw!: RawClient<MemorySocket>;
-  conn!: Connection;
+  conn!: ServerConnection;
   readonly #harness: MemoryHarness<unknown>;
   readonly #init: RequestInit;
   #topics = new Map<number, string>();

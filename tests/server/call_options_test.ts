@@ -1,11 +1,11 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
-import type { Connection, Server } from "../../src/server/mod.ts";
+import type { Server, ServerConnection } from "../../src/server/mod.ts";
 import { streamOf } from "../support/stream_of.ts";
 import { withConnection } from "../support/transports.ts";
 
 // deno-lint-ignore no-explicit-any
-type Call = (running: { conn: Connection; server: Server }, options: any) => unknown;
+type Call = (running: { conn: ServerConnection; server: Server }, options: any) => unknown;
 
 const CALLS: [name: string, call: Call, known: string][] = [
   ["send", ({ conn }, options) => conn.send("x", options), "signal, compress"],

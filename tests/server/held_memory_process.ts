@@ -18,9 +18,9 @@ import type { DeflateStream, DeflateStreams } from "../../src/extensions/deflate
 import { deflaterSize, inflaterSize } from "../../src/extensions/stream_sizes.ts";
 import { loadDeflateStreams } from "../../src/extensions/zlib.ts";
 import type {
-  Connection,
-  ConnectionCallbacks,
   ServeOptions,
+  ServerCallbacks,
+  ServerConnection,
   SubscribeOptions,
 } from "../../src/server/mod.ts";
 import { WebSocketServer } from "../../src/server/server.ts";
@@ -67,13 +67,13 @@ class BareChannel implements ByteChannel {
 }
 
 interface Kind {
-  options?: ServeOptions & ConnectionCallbacks;
+  options?: ServeOptions & ServerCallbacks;
   /** What is different about the request of each connection. */
   request?: (index: number) => RequestInit;
   /** Has a connection hold something. */
   hold?: (
     channel: BareChannel,
-    conn: Connection,
+    conn: ServerConnection,
     index: number,
     server: WebSocketServer<unknown>,
   ) => void;
@@ -354,7 +354,7 @@ async function run({ options = {}, request, hold, raw, count = 200 }: Kind): Pro
     const addr: Address = { transport: "tcp", hostname: "192.0.2.2", port: 2 };
     return Promise.resolve({ addr, ref() {}, unref() {}, close: () => Promise.resolve() });
   };
-  const conns: Connection[] = [];
+  const conns: ServerConnection[] = [];
   let openCount = 0;
   const channels: BareChannel[] = [];
   const given = {
@@ -362,13 +362,13 @@ async function run({ options = {}, request, hold, raw, count = 200 }: Kind): Pro
     keepAlive: false,
     handshakeTimeoutMs: Infinity,
     ...options,
-    onEvent: (event: { type: string; conn?: Connection }) => {
+    onEvent: (event: { type: string; conn?: ServerConnection }) => {
       if (event.type !== "open") return;
       const { remoteAddress } = event.conn!;
       if (remoteAddress.transport === "tcp") conns[remoteAddress.port] = event.conn!;
       openCount++;
     },
-  } as ServeOptions & ConnectionCallbacks;
+  } as ServeOptions & ServerCallbacks;
   const handler = options.message === undefined ? never : undefined;
   const server = await WebSocketServer.listen(listen, given, handler);
   const connect = (sent: string | undefined) => {

@@ -8,7 +8,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { accept, WebSocketError } from "../../mod.ts";
+import { accept, type AcceptStreamOptions, WebSocketError } from "../../mod.ts";
 import { StreamSocket } from "../support/stream_socket.ts";
 import { watch } from "../support/watch.ts";
 import { LIMITS, optionsWith } from "./limits_table.ts";
@@ -122,7 +122,7 @@ for (const limit of LIMITS) {
     it("is no other value with accept()", async () => {
       for (const value of bad) {
         const { server } = new StreamSocket();
-        const options = optionsWith(name, value);
+        const options = optionsWith(name, value) as AcceptStreamOptions;
         const ErrorClass = typeof value === "number" ? RangeError : TypeError;
         await assertRejects(() => accept(server, options), ErrorClass, `${name} must be `);
         assertEquals([server.readable.locked, server.writable.locked], [false, false]);
@@ -132,7 +132,9 @@ for (const limit of LIMITS) {
     it("is any value of its range with accept()", async () => {
       for (const value of [min, isDuration ? MAX_DURATION_MS : 2 ** 53 - 1, Infinity, undefined]) {
         const socket = new StreamSocket();
-        const accepted = watch(accept(socket.server, optionsWith(name, value)));
+        const accepted = watch(
+          accept(socket.server, optionsWith(name, value) as AcceptStreamOptions),
+        );
         socket.reset();
         const { reason } = await accepted.untilSettled();
         assertInstanceOf(reason, WebSocketError);

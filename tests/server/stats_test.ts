@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { ConnectionHost } from "../../src/server/connection_host.ts";
-import type { Connection, ServerEvent } from "../../src/server/mod.ts";
+import type { ServerConnection, ServerEvent } from "../../src/server/mod.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { TRANSPORTS, withConnection, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
@@ -54,7 +54,7 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
       let running!: Pick<ConnectionHost<unknown>, "connections" | "stats">;
       await withServer({
         message() {},
-        close: (conn: Connection) => {
+        close: (conn: ServerConnection) => {
           const { connections } = running;
           seen.push([connections.has(conn), connections.size, running.stats().connections]);
         },
@@ -107,7 +107,7 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
             messagesDropped: 0,
             heldSize: 0,
           });
-          const conns: Connection[] = [first.conn, second.conn];
+          const conns: ServerConnection[] = [first.conn, second.conn];
           const told = events.map((event) =>
             event.type === "open" || event.type === "close"
               ? `${event.type} ${conns.indexOf(event.conn)}`

@@ -8,12 +8,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { serve } from "../../mod.ts";
 import type {
-  Connection,
-  ConnectionCallbacks,
   ConnectionHost,
   Handler,
   ServeOptions,
   Server,
+  ServerCallbacks,
+  ServerConnection,
 } from "../../src/server/mod.ts";
 import { WebSocketServer } from "../../src/server/server.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
@@ -27,7 +27,7 @@ import { settle } from "./turn.ts";
 import { watch } from "./watch.ts";
 
 /** The options of a server and, unless there are callbacks, its handler. */
-export type Setup<Data> = ServeOptions<Data> & ConnectionCallbacks<Data> & {
+export type Setup<Data> = ServeOptions<Data> & ServerCallbacks<Data> & {
   /** Handles a connection. By default, it waits for its end, and the test does the rest. */
   handler?: Handler<Data>;
 };
@@ -82,7 +82,7 @@ export abstract class Harness<
   async openPair(
     init?: RequestInit,
     ...early: Uint8Array[]
-  ): Promise<{ client: RawClient<Socket>; conn: Connection<Data> }> {
+  ): Promise<{ client: RawClient<Socket>; conn: ServerConnection<Data> }> {
     const before = new Set(this.server.connections);
     const client = await this.open(init, ...early);
     const conn = [...this.server.connections].find((conn) => !before.has(conn));
@@ -153,7 +153,7 @@ export interface Ends<
   Socket extends RawSocket = RawSocket,
 > {
   server: Running;
-  conn: Connection<Data>;
+  conn: ServerConnection<Data>;
   client: RawClient<Socket>;
 }
 
@@ -249,8 +249,8 @@ export const TRANSPORTS: readonly Transport[] = [
 export function split<Data>(
   { handler, ...given }: Setup<Data>,
   errors: unknown[],
-): { options: ServeOptions<Data> & ConnectionCallbacks<Data>; handler?: Handler<Data> } {
-  const onError = (error: unknown, conn?: Connection<Data>) => {
+): { options: ServeOptions<Data> & ServerCallbacks<Data>; handler?: Handler<Data> } {
+  const onError = (error: unknown, conn?: ServerConnection<Data>) => {
     errors.push(error);
     return given.onError?.(error, conn);
   };

@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import type { Connection } from "../../src/server/mod.ts";
+import type { ServerConnection } from "../../src/server/mod.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { inflateRawSync } from "node:zlib";
 import { concatBytes } from "../support/reference_frames.ts";
@@ -13,7 +13,7 @@ const TAIL = Uint8Array.of(0, 0, 0xff, 0xff);
 
 /** Opens a WebSocket that offers these extensions, subscribed to "x". */
 async function open(harness: MemoryHarness<unknown>, extensions?: string): Promise<RawClient> {
-  const before = new Set<Connection>(harness.server.connections);
+  const before = new Set<ServerConnection>(harness.server.connections);
   const client = await harness.request(
     upgradeRequest({ headers: { "Sec-WebSocket-Extensions": extensions } }),
   );

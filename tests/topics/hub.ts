@@ -5,7 +5,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import type { Broker, BrokerEvent, BrokerHandler, Connection } from "../../src/server/mod.ts";
+import type { Broker, BrokerEvent, BrokerHandler, ServerConnection } from "../../src/server/mod.ts";
 import { WebSocketServer } from "../../src/server/server.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 import type { Random } from "../codec/support.ts";
@@ -167,7 +167,7 @@ export interface Peer {
 
 /** A connection, and what it was told. */
 export interface Watcher {
-  conn: Connection;
+  conn: ServerConnection;
   client: RawClient<MemorySocket>;
   /** Takes what the client got since it was asked last. */
   takeTexts(): Promise<string[]>;

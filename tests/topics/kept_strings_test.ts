@@ -7,7 +7,7 @@
 import { describe, it } from "node:test";
 import { assert } from "@std/assert";
 import { collectGarbage } from "../support/collect_garbage.ts";
-import type { Connection, ServeOptions } from "../../src/server/mod.ts";
+import type { ServeOptions, ServerConnection } from "../../src/server/mod.ts";
 import type { WebSocketServer } from "../../src/server/server.ts";
 import { withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
@@ -26,7 +26,7 @@ function sliceOfLarge(i: number): string {
 interface Keeping {
   name: string;
   options?: ServeOptions;
-  keep(server: WebSocketServer<unknown>, conn: Connection, slice: string, i: number): void;
+  keep(server: WebSocketServer<unknown>, conn: ServerConnection, slice: string, i: number): void;
 }
 
 const KEEPING: Keeping[] = [

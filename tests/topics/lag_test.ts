@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { Connection, SubscribeOptions, Subscription } from "../../src/server/mod.ts";
+import type { ServerConnection, SubscribeOptions, Subscription } from "../../src/server/mod.ts";
 import type { MemorySocket } from "../support/memory_channel.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { type MemoryHarness, type Setup, withConnection } from "../support/transports.ts";
@@ -12,7 +12,7 @@ const LIMITS = { sendHighWaterMark: 2_500, sendQueueSize: 10_000 };
 /** A client that does not read, and its subscription. */
 interface Slow {
   client: RawClient<MemorySocket>;
-  conn: Connection;
+  conn: ServerConnection;
   subscription: Subscription;
 }
 

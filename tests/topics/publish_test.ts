@@ -281,9 +281,7 @@ describe("subscribe()", () => {
     });
     void readable.getReader().read();
     const conn = await accepting;
-    assertThrows(() => conn.subscribe("x"), DOMException, "only connections of a server");
-    assertEquals(conn.unsubscribe("x"), false);
-    assertEquals([...conn.topics], []);
+    for (const name of ["subscribe", "unsubscribe", "topics"]) assertEquals(name in conn, false);
     conn.abort();
   });
 });

@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import type { Connection, LagPolicy } from "../../src/server/mod.ts";
+import type { LagPolicy, ServerConnection } from "../../src/server/mod.ts";
 import { Random } from "../codec/support.ts";
 import type { MemorySocket } from "../support/memory_channel.ts";
 import type { RawClient } from "../support/raw_client.ts";
@@ -15,7 +15,7 @@ const READERS = 12;
 /** A client, and the server's end of its connection. */
 interface Reader {
   client: RawClient<MemorySocket>;
-  conn: Connection;
+  conn: ServerConnection;
 }
 
 /** Bytes that can't be compressed. */
@@ -25,7 +25,7 @@ function noise(size: number): Uint8Array {
 
 /** Opens a WebSocket that offers these extensions. */
 async function openWith(harness: MemoryHarness<unknown>, extensions: string): Promise<Reader> {
-  const before = new Set<Connection>(harness.server.connections);
+  const before = new Set<ServerConnection>(harness.server.connections);
   const client = await harness.request(
     upgradeRequest({ headers: { "Sec-WebSocket-Extensions": extensions } }),
   );

@@ -1,46 +1,66 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { type SharedFrames, SharedTally } from "../../src/connection/shared_memory.ts";
-import type { Subscriber } from "../../src/connection/subscriber.ts";
+import type { Sendable } from "../../src/connection/connection.ts";
+import type { FanOutSink } from "../../src/connection/fan_out.ts";
 import { Turns } from "../../src/connection/turns.ts";
+import type { ConnectionCompression } from "../../src/protocol/message_compression.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
+import { Subscriber } from "../../src/topics/fan_out/subscriber.ts";
 import { Topics } from "../../src/topics/fan_out/topics.ts";
 import { TopicSubscription } from "../../src/topics/slow_consumers/topic_subscription.ts";
 
-/** A subscriber that takes everything, and has `onSent` called when it did. */
-function subscriber(received: number[], onSent: () => void = () => {}): Subscriber {
-  return {
-    isSendable: true,
+/** What the connection of a subscriber does, for tests. */
+interface FakeSink {
+  /** Is told of messages that are sent. */
+  onSent?: (messages: number) => void;
+  /** Is given messages that are sent to this subscriber alone. */
+  onPost?: (data: Sendable) => void;
+  room?: () => number;
+}
+
+/** Adds a subscriber that takes everything, by default. */
+function subscriberOf(topics: Topics, { onSent, onPost, room }: FakeSink = {}): Subscriber {
+  const sink: FanOutSink = {
+    remoteAddress: { transport: "stream" },
+    isOpen: true,
     isFinished: false,
-    room: 100_000,
-    isBehind: false,
-    topicsSize: 0,
-    tally: new SharedTally(),
-    address: "stream",
-    sharedWindowBits: 0,
+    get room() {
+      return room?.() ?? 100_000;
+    },
     hasRoomForLength: () => true,
-    deflateShared: () => undefined,
-    sendShared(_frames: SharedFrames, messages: number) {
+    sendShared() {
+      const sent = subscriber.messagesSent - before;
+      before = subscriber.messagesSent;
+      onSent?.(sent);
+    },
+    encode: (data) => data,
+    post: (data) => onPost?.(data),
+    closeAtOnce() {},
+    throwIfClosed() {},
+    attach() {},
+  };
+  let before = 0;
+  const compression = onPost && { sharedWindowBits: undefined } as ConnectionCompression;
+  const subscriber = new Subscriber(sink, topics, { compression });
+  return subscriber;
+}
+
+/** Adds a subscriber that takes everything, and has `onSent` called when it did. */
+function subscriber(topics: Topics, received: number[], onSent: () => void = () => {}): Subscriber {
+  return subscriberOf(topics, {
+    onSent(messages) {
       received.push(messages);
       onSent();
     },
-    sendAlone() {},
-    isResumable: false,
-    isGreeted: true,
-    session: undefined,
-    openSession: () => "",
-    takePosition: () => undefined,
-    sendNote() {},
-    closeLagging() {},
-  };
+  });
 }
 
 for (const topics of [["a"], ["a", "b"]]) {
   it(`a subscriber may leave while another gets what was published to ${topics}`, () => {
     const table = new Topics();
     const received: number[][] = [[], []];
-    const second = subscriber(received[1]);
-    const first = subscriber(received[0], () => table.leave(second));
+    const second = subscriber(table, received[1]);
+    const first = subscriber(table, received[0], () => table.leave(second));
     for (const topic of topics) {
       table.subscribe(first, topic, {});
       table.subscribe(second, topic, {});
@@ -56,7 +76,7 @@ it("many subscribers get what is published, one after another, but those that le
   const table = new Topics();
   const order: number[] = [];
   const all = Array.from({ length: 100 }, (_, number) =>
-    subscriber([], () => {
+    subscriber(table, [], () => {
       order.push(number);
       if (number % 10 === 0) table.unsubscribe(all[number + 1], "a");
     }));
@@ -73,7 +93,7 @@ it("many subscribers get what is published, one after another, but those that le
 it("those who get all of what is published get it in one piece, also where others don't", () => {
   const table = new Topics();
   const received: number[][] = [[], [], []];
-  const all = received.map((own) => subscriber(own));
+  const all = received.map((own) => subscriber(table, own));
   for (const one of all) table.subscribe(one, "a", {});
   for (const except of [undefined, all[1], all[1], all[2]]) {
     table.publish("a", "x", undefined, "", except);
@@ -89,7 +109,10 @@ it("what is much work is delivered at once, as a part of the turn of who publish
   table.schedule = () => {};
   const received: number[] = [];
   // As if each delivery took a hundredth of a millisecond.
-  const all = Array.from({ length: 300 }, () => subscriber(received, () => void clock.stall(0.01)));
+  const all = Array.from(
+    { length: 300 },
+    () => subscriber(table, received, () => void clock.stall(0.01)),
+  );
   for (const one of all) table.subscribe(one, "a", {});
   const publish = () => table.publish("a", "x", undefined, "", undefined);
 
@@ -109,7 +132,7 @@ describe("what is published", () => {
     const due: (() => void)[] = [];
     table.schedule = (flush) => void due.push(flush);
     const received: number[] = [];
-    table.subscribe(subscriber(received), "a", {});
+    table.subscribe(subscriber(table, received), "a", {});
     const publish = (data: string) => table.publish("a", data, undefined, "", undefined);
     const endTurn = () => due.splice(0).forEach((flush) => flush());
     return { received, publish, endTurn, due };
@@ -154,14 +177,10 @@ it("a subscriber that is behind with many topics gets what waits in order, and n
   const table = new Topics();
   const received: string[] = [];
   let room = -1;
-  const slow: Subscriber = {
-    ...subscriber([]),
-    get room() {
-      return room;
-    },
-    sharedWindowBits: undefined,
-    sendAlone: (data) => void received.push(data as string),
-  };
+  const slow = subscriberOf(table, {
+    room: () => room,
+    onPost: (data) => void received.push(data as string),
+  });
   for (let i = 0; i < TOPICS; i++) {
     table.subscribe(slow, `${i}`, { lag: i % 5 === 0 ? "latest" : "drop-oldest" });
   }
@@ -176,9 +195,9 @@ it("a subscriber that is behind with many topics gets what waits in order, and n
   }
   room = 1;
   const { prototype } = TopicSubscription;
-  const property = Object.getOwnPropertyDescriptor(prototype, "firstPlace")!;
+  const property = Object.getOwnPropertyDescriptor(prototype, "firstSequence")!;
   let looks = 0;
-  Object.defineProperty(prototype, "firstPlace", {
+  Object.defineProperty(prototype, "firstSequence", {
     configurable: true,
     get() {
       looks++;
@@ -186,7 +205,7 @@ it("a subscriber that is behind with many topics gets what waits in order, and n
     },
   });
   table.continueSending(slow);
-  Object.defineProperty(prototype, "firstPlace", property);
+  Object.defineProperty(prototype, "firstSequence", property);
   assertEquals(received.length, expected.length);
   assertEquals(received.findIndex((text, index) => text !== expected[index]), -1);
   assertEquals(slow.isBehind, false);
@@ -198,13 +217,9 @@ it("a subscriber that is behind may leave topics, and get more, while it is sent
   const table = new Topics();
   const received: string[] = [];
   let room = -1;
-  const slow: Subscriber = {
-    ...subscriber([]),
-    get room() {
-      return room;
-    },
-    sharedWindowBits: undefined,
-    sendAlone(data) {
+  const slow = subscriberOf(table, {
+    room: () => room,
+    onPost(data) {
       received.push(data as string);
       if (data === "a1") {
         table.unsubscribe(slow, "b");
@@ -212,7 +227,7 @@ it("a subscriber that is behind may leave topics, and get more, while it is sent
         table.flush();
       }
     },
-  };
+  });
   for (const topic of ["a", "b", "c", "d"]) table.subscribe(slow, topic, { lag: "drop-oldest" });
   for (const text of ["a1", "b1", "c1", "a2", "b2"]) {
     table.publish(text[0], text, undefined, "", undefined);

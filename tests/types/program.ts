@@ -22,6 +22,8 @@ import {
   serve,
   type ServeOptions,
   type Server,
+  type ServerCallbacks,
+  type ServerConnection,
   type ShutdownOptions,
   type SubscribeOptions,
   type UpgradeAcceptance,
@@ -95,6 +97,34 @@ export async function callbacks(): Promise<void> {
 
   const network = new MemoryNetwork({ onLink: (link) => link.stall() });
   const inMemory = await network.serve({ message: (_, data) => inMemory.publish("", data) });
+}
+
+/** Connections of a server have topics, and those of a client and of `accept` don't. */
+export async function topics(accepted: Connection): Promise<void> {
+  const subscribe = (conn: ServerConnection) => void conn.subscribe("news", { lag: "latest" });
+  const callbacks: ServerCallbacks<number> = { open: (conn) => is<number>()(conn.data) };
+  const shared: ConnectionCallbacks<number> = { message: (conn, data) => conn.send(data) };
+  const server = await serve({
+    ...callbacks,
+    ...shared,
+    open: subscribe,
+    drain: (conn) => conn.unsubscribe("news"),
+    close: (conn) => conn.topics.size,
+    onError: (_, conn) => conn?.topics,
+    onEvent: (event) => event.type === "open" && event.conn.subscribe("news"),
+  });
+  for (const conn of server.connections) server.publish("news", "", { except: conn });
+  const handler: Handler = (conn) => void conn.subscribe("news");
+  await serve({}, handler);
+  await serve({}, (conn: Connection) => conn.closed);
+  const pair = await connectedPair();
+  subscribe(pair.server);
+  // @ts-expect-error: a client has no topics
+  pair.client.subscribe("news");
+  // @ts-expect-error: nor has what `accept` gives
+  accepted.unsubscribe("news");
+  // @ts-expect-error: so that is no connection of a server
+  subscribe(accepted);
 }
 
 /** Where hooks whose answer counts mention what `serve` gives (TS7022), and how it is written instead. */

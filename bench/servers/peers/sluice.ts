@@ -2,11 +2,11 @@
 
 import {
   type CompressionOptions,
-  type Connection,
-  type ConnectionCallbacks,
   type Handler,
   serve,
   type ServeOptions,
+  type ServerCallbacks,
+  type ServerConnection,
 } from "../../../mod.ts";
 import { LEVEL, MEMORY_LEVEL, type ServerCompression, WINDOW_BITS } from "../compression.ts";
 import { announce, compression, kind, maxMessageSize, variant } from "./arguments.ts";
@@ -36,14 +36,14 @@ const options: ServeOptions = {
 let opened = 0;
 
 /** Has each in a room of 100, alone in a topic of its own, and with all others in one. */
-function subscribe(conn: Connection): void {
+function subscribe(conn: ServerConnection): void {
   const number = opened++;
   conn.subscribe("all");
   conn.subscribe(`room:${Math.floor(number / 100)}`);
   conn.subscribe(`user:${number}`);
 }
 
-const styles: Record<string, Handler | ConnectionCallbacks> = {
+const styles: Record<string, Handler | ServerCallbacks> = {
   callback: {
     message: (conn, data) => conn.send(data),
     ...(kind === "subscribed" ? { open: subscribe } : {}),
@@ -57,7 +57,7 @@ const styles: Record<string, Handler | ConnectionCallbacks> = {
   },
 };
 
-const fanOuts: Record<string, ConnectionCallbacks> = {
+const fanOuts: Record<string, ServerCallbacks> = {
   callback: {
     message(_conn, data) {
       for (const conn of server.connections) conn.trySend(data);

@@ -25,7 +25,6 @@
 
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import type { ConnectionCallbacks } from "../../connection/connection.ts";
 import type { ConnectionHost } from "../../server/connection_host.ts";
 import { resolveHostOptions } from "../../server/host_settings.ts";
 import {
@@ -40,6 +39,7 @@ import { HandshakeError } from "../../errors.ts";
 import { statusText } from "../../http1/status_text.ts";
 import type { OpeningHandshake } from "../../server/opening_handshake.ts";
 import { loadCompression } from "../../server/load_compression.ts";
+import type { ServerCallbacks } from "../../server/server_connection.ts";
 import { WebSocketHost } from "../../server/web_socket_host.ts";
 import { afterArrivals } from "../shared/event_loop.ts";
 import { afterResponses, NodeHttpChannel } from "./http_channel.ts";
@@ -228,7 +228,7 @@ export function mount<
  *
  * @typeParam Data What the `upgrade` hook attaches to connections.
  * @typeParam Acceptance What the hook accepts with; by it TypeScript finds `Data`.
- * @param options See {@linkcode MountOptions} and {@linkcode ConnectionCallbacks}.
+ * @param options See {@linkcode MountOptions} and {@linkcode ServerCallbacks}.
  * @throws As above.
  */
 export function mount<
@@ -237,10 +237,10 @@ export function mount<
 >(
   options:
     & MountOptions<AcceptedData<Data, Acceptance>, Acceptance>
-    & ConnectionCallbacks<AcceptedData<Data, Acceptance>>,
+    & ServerCallbacks<AcceptedData<Data, Acceptance>>,
 ): Promise<MountedServer<AcceptedData<Data, Acceptance>>>;
 export function mount<Data>(
-  options: MountOptions<Data> & ConnectionCallbacks<Data>,
+  options: MountOptions<Data> & ServerCallbacks<Data>,
   handler?: Handler<Data>,
 ): Promise<MountedServer<Data>> {
   return MountedHost.create(options, handler);
@@ -283,7 +283,7 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
 
   /** Checks the options, and creates a host. */
   static async create<Data>(
-    options: MountOptions<Data> & ConnectionCallbacks<Data>,
+    options: MountOptions<Data> & ServerCallbacks<Data>,
     handler: Handler<Data> | undefined,
   ): Promise<MountedHost<Data>> {
     for (const name of REFUSED) {

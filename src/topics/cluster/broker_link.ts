@@ -1,6 +1,6 @@
 import type { Clock } from "../../transport/clock.ts";
 import type { Sendable } from "../../connection/connection.ts";
-import type { Subscriber } from "../../connection/subscriber.ts";
+import type { Subscriber } from "../fan_out/subscriber.ts";
 import { BrokerKeeper, type BrokerKeeperOwner } from "../retention/broker_store.ts";
 import type { ResumeSettings } from "../retention/memory_store.ts";
 import type { Broker, BrokerEvent, BrokerHandler, BrokerStats, KeepingBroker } from "./broker.ts";

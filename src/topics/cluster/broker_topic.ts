@@ -1,6 +1,6 @@
 import type { Clock } from "../../transport/clock.ts";
 import { createDeferred } from "../../promises.ts";
-import type { Subscriber } from "../../connection/subscriber.ts";
+import type { Subscriber } from "../fan_out/subscriber.ts";
 import { formatPosition, type Position } from "../../resume/position.ts";
 import type { KeepingBroker, KeptMessage, MissedMessages } from "./broker.ts";
 import type { KeptMessages, TopicLog } from "../retention/retained_messages.ts";

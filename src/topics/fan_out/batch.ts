@@ -1,7 +1,7 @@
 import { concatBytes } from "../../codec/concat_bytes.ts";
-import { SharedFrames, type SharedTally } from "../../connection/shared_memory.ts";
-import type { Subscriber } from "../../connection/subscriber.ts";
 import type { PublishedMessage } from "./published_message.ts";
+import { PublishedFrames, type SharedTally } from "./shared_memory.ts";
+import type { Subscriber } from "./subscriber.ts";
 
 /** What is longer stays a chunk of its own: to copy it would cost more than to write it by itself. */
 const MAX_COPIED_LENGTH = 16 * 1024;
@@ -12,8 +12,8 @@ const MAX_CHUNK_LENGTH = 64 * 1024;
 export interface Entry {
   readonly topic: string;
   readonly message: PublishedMessage;
-  /** Its place among all that were ever published. */
-  readonly place: number;
+  /** Its sequence number, among all that were ever published. */
+  readonly sequence: number;
 }
 
 /** Messages that the same subscribers get, one after the other: put together once for all of them. */
@@ -21,10 +21,16 @@ export class Batch {
   readonly entries: readonly Entry[];
   /** Whether there are subscribers that don't get all of them. */
   readonly #hasExceptions: boolean;
-  readonly #frames: Map<number, SharedFrames> = new Map();
+  readonly #frames: Map<number, PublishedFrames> = new Map();
+
+  /** The sequence number of the first of them, and the one behind the last. */
+  readonly first: number;
+  readonly end: number;
 
   constructor(entries: readonly Entry[]) {
     this.entries = entries;
+    this.first = entries[0]!.sequence;
+    this.end = entries.at(-1)!.sequence + 1;
     this.#hasExceptions = entries.some(({ message }) => !message.isForAll);
   }
 
@@ -34,7 +40,7 @@ export class Batch {
   }
 
   /** Gives all frames in the form that a subscriber gets, which has that form in common with others. */
-  encodeFor(subscriber: Subscriber, form: number): SharedFrames {
+  encodeFor(subscriber: Subscriber, form: number): PublishedFrames {
     let frames = this.#frames.get(form);
     if (frames === undefined) {
       const all = this.entries.map(({ message }) => message.encodeFor(subscriber, form));
@@ -46,10 +52,10 @@ export class Batch {
 }
 
 /** Puts frames behind one another, in as few chunks as makes sense. */
-function join(all: readonly SharedFrames[], tally: SharedTally): SharedFrames {
+function join(all: readonly PublishedFrames[], tally: SharedTally): PublishedFrames {
   if (all.length === 1) return all[0]!;
   const chunks: Uint8Array[] = [];
-  const parts: SharedFrames[] = [];
+  const parts: PublishedFrames[] = [];
   let length = 0;
   let ownLength = 0;
   let run: Uint8Array[] = [];
@@ -76,5 +82,5 @@ function join(all: readonly SharedFrames[], tally: SharedTally): SharedFrames {
     if (isPart) parts.push(frames);
   }
   endRun();
-  return new SharedFrames(chunks, length, ownLength, tally, parts);
+  return new PublishedFrames(chunks, length, ownLength, tally, parts);
 }

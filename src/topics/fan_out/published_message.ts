@@ -2,13 +2,13 @@ import { cloneBytes } from "../../codec/byte_collector.ts";
 import { FrameEncoder } from "../../codec/frame_encoder.ts";
 import { Opcode } from "../../codec/opcode.ts";
 import type { Sendable } from "../../connection/connection.ts";
-import { SharedFrames, SharedMemory, type SharedTally } from "../../connection/shared_memory.ts";
-import type { Subscriber } from "../../connection/subscriber.ts";
 import type { Position } from "../../resume/position.ts";
 import { ownString } from "../../own_string.ts";
 import { encodePublished, escapeMessage } from "../../resume/subprotocol.ts";
 import { textSize } from "../../text_size.ts";
 import { MESSAGE_COST } from "./message_cost.ts";
+import { PublishedFrames, SharedMemory, type SharedTally } from "./shared_memory.ts";
+import type { Subscriber } from "./subscriber.ts";
 import type { RecentFrames } from "../retention/recent_frames.ts";
 
 const encoder = new TextEncoder();
@@ -26,15 +26,6 @@ export interface Place {
 /** Who is not to get a message: a connection, or a session where the message outlives it. */
 export type Except = Subscriber | string | undefined;
 
-/**
- * Gives what tells the form of messages that a subscriber gets from other forms: all with the same number
- * get the same bytes. There is none where it gets bytes of its own.
- */
-export function formOf(subscriber: Subscriber): number | undefined {
-  const { sharedWindowBits, isResumable } = subscriber;
-  return sharedWindowBits === undefined ? undefined : sharedWindowBits * 2 + (isResumable ? 1 : 0);
-}
-
 /** A message that was published: encoded once for all who get it in the same form. */
 export class PublishedMessage {
   /** What was published; replaced by a copy only where it is kept. */
@@ -46,7 +37,7 @@ export class PublishedMessage {
   /** Where it stands, where it is kept. */
   readonly #place: Place | undefined;
   /** The frames of it that there are, by their form. */
-  #encoded: Map<number, SharedFrames> | undefined;
+  #encoded: Map<number, PublishedFrames> | undefined;
   #size = -1;
   #isOwn = false;
   /** What was published, as memory; there once it is to be counted. */
@@ -177,7 +168,7 @@ export class PublishedMessage {
     return this.#memory;
   }
 
-  #keepRecent(form: number, frames: SharedFrames): void {
+  #keepRecent(form: number, frames: PublishedFrames): void {
     this.#window?.add(frames, () => {
       this.#encoded!.delete(form);
       if (this.#encoded!.size === 0) this.#encoded = undefined;
@@ -186,19 +177,17 @@ export class PublishedMessage {
 
   /** Sends it. */
   sendTo(subscriber: Subscriber): void {
-    const form = formOf(subscriber);
+    const { form } = subscriber;
     if (form === undefined) subscriber.sendAlone(this.#dataFor(subscriber), this.compress);
     else subscriber.sendShared(this.encodeFor(subscriber, form), 1, false);
   }
 
   /** Gives its frame in the form that a subscriber gets, which has that form in common with others. */
-  encodeFor(subscriber: Subscriber, form: number): SharedFrames {
+  encodeFor(subscriber: Subscriber, form: number): PublishedFrames {
     const known = this.#encoded?.get(form);
     if (known !== undefined) return known;
     const data = this.#dataFor(subscriber);
-    const deflated = subscriber.sharedWindowBits === 0
-      ? undefined
-      : subscriber.deflateShared(data, this.compress);
+    const deflated = subscriber.deflateShared(data, this.compress);
     const frames = this.#share(encode(data, deflated), subscriber.tally);
     (this.#encoded ??= new Map()).set(form, frames);
     if (this.#isWaitedFor) frames.hold();
@@ -207,7 +196,7 @@ export class PublishedMessage {
   }
 
   /** Has frames counted where they are held, but for those bytes that are the message itself. */
-  #share(chunks: readonly Uint8Array[], tally: SharedTally): SharedFrames {
+  #share(chunks: readonly Uint8Array[], tally: SharedTally): PublishedFrames {
     const { data } = this;
     let length = 0;
     let ownLength = 0;
@@ -216,7 +205,7 @@ export class PublishedMessage {
       if (typeof data === "string" || chunk.buffer !== data.buffer) ownLength += chunk.length;
     }
     const parts = ownLength < length ? [this.#memoryFor(tally)] : undefined;
-    return new SharedFrames(chunks, length, ownLength, tally, parts);
+    return new PublishedFrames(chunks, length, ownLength, tally, parts);
   }
 
   #dataFor(subscriber: Subscriber): Sendable {

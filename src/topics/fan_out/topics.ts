@@ -1,18 +1,13 @@
 import type { Turns } from "../../connection/turns.ts";
 import type { Sendable } from "../../connection/connection.ts";
-import { SharedTally } from "../../connection/shared_memory.ts";
-import type {
-  SubscribeOptions,
-  Subscriber,
-  SubscriberTopics,
-  Subscription,
-} from "../../connection/subscriber.ts";
 import { ownString } from "../../own_string.ts";
 import type { Note } from "../../resume/subprotocol.ts";
 import { Batch, type Entry } from "./batch.ts";
 import { memberSize, type PresenceClaim } from "../presence/claim.ts";
-import { type Except, formOf, PublishedMessage } from "./published_message.ts";
-import { Subscriptions } from "./subscriptions.ts";
+import { type Except, PublishedMessage } from "./published_message.ts";
+import { SharedTally } from "./shared_memory.ts";
+import type { Subscriber, SubscriberTopics } from "./subscriber.ts";
+import type { SubscribeOptions, Subscription } from "./subscription.ts";
 import { resolveSubscription, TopicSubscription } from "../slow_consumers/topic_subscription.ts";
 import { WaitingOrder } from "./waiting_order.ts";
 import { queueMicrotask } from "../../timers.ts";
@@ -72,7 +67,7 @@ const MAX_DELIVERIES = 4096;
 /** What one costs, as {@linkcode Turns.spend} counts. */
 const DELIVERY_COST = 256;
 
-const NO_TOPICS: ReadonlySet<string> = new Set();
+const NO_ENTRIES: Entry[] = [];
 
 /**
  * The topics of a server: who is subscribed to which, and what was published lately. That is sent
@@ -83,15 +78,17 @@ export class Topics implements SubscriberTopics {
   readonly #subscribers: Map<string, Set<Subscriber>> = new Map();
   /** The names of the topics with subscribers: strings of their own, one for all that is kept. */
   readonly #names: Map<string, string> = new Map();
-  readonly #subscriptions: Map<Subscriber, Subscriptions> = new Map();
-  #published: Entry[] = [];
+  /** The subscribers of clients that resume. */
+  readonly #resumable: Set<Subscriber> = new Set();
+  /** What was published since the last flush, and what is being delivered by one. */
+  #published: Entry[] = NO_ENTRIES;
+  #delivering: Entry[] = NO_ENTRIES;
   #publishedSize = 0;
   /** How many times messages are to be sent, for the subscribers that there were. */
   #deliveries = 0;
-  #place = 0;
+  /** The sequence number of the next message. */
+  #next = 0;
   #leastRoom = Infinity;
-  /** How many times a subscriber has left a topic. */
-  #removed = 0;
   #subscriptionCount = 0;
   #dropped = 0;
   readonly #flush = (): void => this.flush(true);
@@ -148,10 +145,12 @@ export class Topics implements SubscriberTopics {
   /** Publishes a message as it is. */
   publishMessage(topic: string, message: PublishedMessage): void {
     if (!this.#subscribers.has(topic)) return;
-    const count = this.#published.push({ topic, message, place: this.#place++ });
+    const entry: Entry = { topic, message, sequence: this.#next++ };
+    if (this.#published === NO_ENTRIES) this.#published = [];
+    const count = this.#published.push(entry);
     if (count === 1) this.schedule(this.#flush);
     const deliveries = this.#deliveries += this.subscriberCount(topic);
-    if (count >= MIN_TOGETHER && deliveries >= MAX_DELIVERIES) {
+    if (count >= MIN_TOGETHER && deliveries >= MAX_DELIVERIES && this.#delivering === NO_ENTRIES) {
       // Now, so that it is a part of the turn of whoever had them published.
       this.flush(true);
       this.turns?.spend(deliveries * DELIVERY_COST);
@@ -168,12 +167,11 @@ export class Topics implements SubscriberTopics {
     const settings = resolveSubscription(options);
     if (settings.presence !== undefined) this.presence?.checkTopic(topic);
     // What was published before is not for it, or comes under the settings before.
-    this.flush();
-    let own = this.#subscriptions.get(subscriber);
-    const before = own?.byTopic.get(topic);
-    if (own !== undefined && before !== undefined) {
+    this.flushTo(subscriber);
+    const before = subscriber.byTopic.get(topic);
+    if (before !== undefined) {
       const { presence } = before;
-      this.#update(subscriber, own, before, () => before.update(settings));
+      this.#update(subscriber, before, () => before.update(settings));
       this.#tellPresence(topic, subscriber, presence, settings.presence);
       return before;
     }
@@ -184,30 +182,23 @@ export class Topics implements SubscriberTopics {
       this.#names.set(topic, topic);
     }
     subscribers.add(subscriber);
-    if (own === undefined) {
-      this.#subscriptions.set(subscriber, own = new Subscriptions(subscriber));
-    }
+    if (subscriber.isResumable) this.#resumable.add(subscriber);
     const subscription = new TopicSubscription(topic, subscriber, settings, this.#countDrop);
     this.#subscriptionCount++;
-    own.byTopic.set(topic, subscription);
+    subscriber.byTopic.set(topic, subscription);
     if (this.keeper?.isKept(topic)) {
-      if (subscriber.isGreeted) this.#join(subscriber, own, subscription);
-      else own.addResuming(subscription);
+      if (subscriber.isGreeted) this.#join(subscriber, subscription);
+      else subscriber.addResuming(subscription);
     }
     this.#tellPresence(topic, subscriber, undefined, settings.presence);
     return subscription;
   }
 
-  /** Changes what waits for a subscriber, who is told where it gets less of it. */
-  #update(
-    subscriber: Subscriber,
-    own: Subscriptions,
-    subscription: TopicSubscription,
-    change: () => void,
-  ): void {
+  /** Changes what waits for a subscriber, whose client is told if it gets less of it. */
+  #update(subscriber: Subscriber, subscription: TopicSubscription, change: () => void): void {
     const { dropped, topic } = subscription;
     change();
-    if (subscription.firstPlace === Infinity) own.deleteLagging(subscription);
+    if (subscription.firstSequence === Infinity) subscriber.deleteWaiting(subscription);
     if (subscription.dropped > dropped) this.#lose(subscriber, topic);
   }
 
@@ -215,37 +206,30 @@ export class Topics implements SubscriberTopics {
     if (subscriber.isGreeted && this.keeper?.isKept(topic)) this.keeper.lose(subscriber, topic);
   }
 
+  /** Goes on with a subscriber whose client has said how far it got. */
   greet(subscriber: Subscriber): void {
-    const own = this.#subscriptions.get(subscriber);
-    if (own === undefined) return;
-    for (const subscription of [...own.resuming]) {
-      own.deleteResuming(subscription);
-      this.#join(subscriber, own, subscription);
+    for (const subscription of [...subscriber.resuming]) {
+      subscriber.deleteResuming(subscription);
+      this.#join(subscriber, subscription);
     }
   }
 
-  /** Begins with a topic whose messages are kept, once it is known how far the subscriber got. */
-  #join(subscriber: Subscriber, own: Subscriptions, subscription: TopicSubscription): void {
+  /** Begins with a topic whose messages are kept, once it is known how far the client got. */
+  #join(subscriber: Subscriber, subscription: TopicSubscription): void {
     subscription.resumeFrom ??= subscriber.takePosition(subscription.topic);
-    if (subscription.resumeFrom !== undefined) own.addResuming(subscription);
+    if (subscription.resumeFrom !== undefined) subscriber.addResuming(subscription);
     this.keeper!.join(subscriber, subscription);
   }
 
   unsubscribe(subscriber: Subscriber, topic: string): boolean {
     // What was published before is for it still.
-    this.flush();
-    const own = this.#subscriptions.get(subscriber);
-    const subscription = own?.byTopic.get(topic);
-    if (own === undefined || subscription === undefined) return false;
-    this.#update(subscriber, own, subscription, () => subscription.dropAll());
+    this.flushTo(subscriber, topic);
+    const subscription = subscriber.byTopic.get(topic);
+    if (subscription === undefined) return false;
+    this.#update(subscriber, subscription, () => subscription.dropAll());
     // What it missed before it came back is not known yet, and not to be had any more.
     if (subscription.resumeFrom !== undefined) this.#lose(subscriber, topic);
-    own.byTopic.delete(topic);
-    own.forget(subscription);
-    if (own.byTopic.size === 0) this.#subscriptions.delete(subscriber);
-    this.#part(subscriber, topic);
-    this.#remove(subscriber, topic);
-    this.#tellPresence(topic, subscriber, subscription.presence, undefined);
+    this.#remove(subscriber, subscription);
     return true;
   }
 
@@ -265,54 +249,73 @@ export class Topics implements SubscriberTopics {
     note: Note,
     missed: Iterable<PublishedMessage>,
   ): void {
-    const own = this.#subscriptions.get(subscriber);
     // What waits to be sent is not for it: that is in what it missed.
-    this.flush();
-    if (own?.byTopic.get(subscription.topic) !== subscription) return;
-    own.deleteResuming(subscription);
+    this.flushTo(subscriber);
+    if (subscriber.byTopic.get(subscription.topic) !== subscription) return;
+    subscriber.deleteResuming(subscription);
     subscription.resumeFrom = undefined;
     subscriber.sendNote(note);
     for (const message of missed) {
-      this.#send(subscriber, own, subscription, { message, place: this.#place++ }, true);
+      this.#send(subscriber, subscription, message, this.#next++, true);
       if (!subscriber.isSendable) return;
     }
   }
 
-  /** Tells all resumable subscribers something for whom nothing waits. */
+  /** Tells all clients something that resume, and for whom nothing waits. */
   tellUpToDate(note: Note): void {
     this.flush();
-    for (const subscriber of this.#subscriptions.keys()) {
-      if (subscriber.isResumable && !subscriber.isBehind) subscriber.sendNote(note);
+    for (const subscriber of this.#resumable) {
+      this.flushTo(subscriber);
+      if (!subscriber.isBehind) subscriber.sendNote(note);
     }
-  }
-
-  topicsOf(subscriber: Subscriber): ReadonlySet<string> {
-    const own = this.#subscriptions.get(subscriber);
-    return own === undefined ? NO_TOPICS : new Set(own.byTopic.keys());
   }
 
   leave(subscriber: Subscriber): void {
-    const own = this.#subscriptions.get(subscriber);
-    if (own === undefined) return;
-    this.#subscriptions.delete(subscriber);
-    for (const [topic, subscription] of own.byTopic) {
-      own.forget(subscription);
-      this.#part(subscriber, topic);
-      this.#remove(subscriber, topic);
-      this.#tellPresence(topic, subscriber, subscription.presence, undefined);
+    subscriber.position = Infinity;
+    for (const subscription of subscriber.byTopic.values()) this.#remove(subscriber, subscription);
+  }
+
+  /** Sends what was published by now to all whom it is for. */
+  flush(isLast = false): void {
+    const entries = this.#published;
+    // Within a flush, program code may publish: that is delivered by the next one, behind what this one delivers.
+    if (entries.length === 0 || this.#delivering !== NO_ENTRIES) return;
+    this.#delivering = entries;
+    this.#published = NO_ENTRIES;
+    this.#publishedSize = this.#deliveries = 0;
+    try {
+      this.#deliverAll(entries, isLast);
+    } finally {
+      this.#delivering = NO_ENTRIES;
     }
   }
 
-  #part(subscriber: Subscriber, topic: string): void {
-    // Before it is greeted, it has not joined.
-    if (subscriber.isGreeted && this.keeper?.isKept(topic)) this.keeper.part(subscriber, topic);
+  /**
+   * Sends one subscriber what was published by now, since something else comes behind that.
+   *
+   * @param left A topic that it leaves: what is being delivered of it by a flush is not sent any more.
+   */
+  flushTo(subscriber: Subscriber, left?: string): void {
+    if (subscriber.byTopic.size === 0) {
+      subscriber.position = this.#next;
+    } else {
+      this.#giveAll(subscriber, this.#delivering, left);
+      this.#giveAll(subscriber, this.#published);
+    }
   }
 
-  flush(isLast = false): void {
-    const entries = this.#published;
-    if (entries.length === 0) return;
-    this.#published = [];
-    this.#publishedSize = this.#deliveries = 0;
+  #giveAll(subscriber: Subscriber, entries: readonly Entry[], left?: string): void {
+    let index = entries.length;
+    while (index > 0 && entries[index - 1]!.sequence >= subscriber.position) index--;
+    // Program code may run meanwhile, and publish more.
+    for (; index < entries.length; index++) {
+      const entry = entries[index]!;
+      if (entry.topic === left) subscriber.position = entry.sequence + 1;
+      else this.#give(subscriber, entry);
+    }
+  }
+
+  #deliverAll(entries: readonly Entry[], isLast: boolean): void {
     const topics = new Set<string>();
     for (const { topic } of entries) topics.add(topic);
     if (topics.size === 1) {
@@ -323,8 +326,6 @@ export class Topics implements SubscriberTopics {
     }
     const batches = new Map<string, Batch>();
     for (const [subscriber, names] of this.#findSubscribers(topics)) {
-      // The program's code may run while others are sent to, and end any subscription.
-      if (!this.#subscriptions.has(subscriber)) continue;
       const signature = JSON.stringify(names);
       let batch = batches.get(signature);
       if (batch === undefined) {
@@ -338,26 +339,20 @@ export class Topics implements SubscriberTopics {
     }
   }
 
-  hasWaiting(subscriber: Subscriber): boolean {
-    return (this.#subscriptions.get(subscriber)?.lagging.size ?? 0) > 0;
-  }
-
   continueSending(subscriber: Subscriber): void {
-    const own = this.#subscriptions.get(subscriber);
-    if (own === undefined) return;
-    // Also where the connection is to be closed: what waits was accepted before.
-    let order = new WaitingOrder(own.lagging);
-    while (own.lagging.size > 0 && !subscriber.isFinished && subscriber.room >= 0) {
+    // Also if the connection is to be closed: what waits was accepted before.
+    let order = new WaitingOrder(subscriber.waiting);
+    while (subscriber.hasWaiting && !subscriber.isFinished && subscriber.room >= 0) {
       const { first } = order;
       // The program's code may run while it is sent to, end subscriptions, and publish.
       if (first === undefined) {
-        order = new WaitingOrder(own.lagging);
-      } else if (!own.lagging.has(first)) {
+        order = new WaitingOrder(subscriber.waiting);
+      } else if (!subscriber.waiting.has(first)) {
         order.shift();
       } else {
         const message = first.shift();
-        if (first.firstPlace === Infinity) {
-          own.deleteLagging(first);
+        if (first.firstSequence === Infinity) {
+          subscriber.deleteWaiting(first);
           order.shift();
         } else {
           order.update();
@@ -381,14 +376,9 @@ export class Topics implements SubscriberTopics {
   }
 
   #deliverToAll(subscribers: ReadonlySet<Subscriber>, batch: Batch, isLast: boolean): void {
-    const removed = this.#removed;
     const group: Subscriber[] = [];
     const deliver = () => {
-      for (const subscriber of group) {
-        // The program's code may run while others are sent to, and end any subscription.
-        if (this.#removed !== removed && !subscribers.has(subscriber)) continue;
-        this.#deliver(subscriber, batch, isLast);
-      }
+      for (const subscriber of group) this.#deliver(subscriber, batch, isLast);
       group.length = 0;
     };
     for (const subscriber of subscribers) {
@@ -402,39 +392,42 @@ export class Topics implements SubscriberTopics {
 
   #deliver(subscriber: Subscriber, batch: Batch, isLast: boolean): void {
     if (!subscriber.isSendable) return;
-    const form = formOf(subscriber);
-    const { room } = subscriber;
-    if (!subscriber.isBehind && room >= 0 && form !== undefined && batch.isFor(subscriber)) {
+    const { form, room } = subscriber;
+    const isWhole = !subscriber.isBehind && subscriber.position <= batch.first;
+    if (isWhole && room >= 0 && form !== undefined && batch.isFor(subscriber)) {
       const frames = batch.encodeFor(subscriber, form);
       if (frames.length <= room) {
+        subscriber.position = batch.end;
         subscriber.sendShared(frames, batch.entries.length, isLast);
         return;
       }
     }
-    const own = this.#subscriptions.get(subscriber);
-    if (own === undefined) return;
-    for (const entry of batch.entries) {
-      const subscription = own.byTopic.get(entry.topic);
-      if (subscription === undefined || own.resuming.has(subscription)) continue;
-      this.#send(subscriber, own, subscription, entry, false);
-      if (!subscriber.isSendable) return;
-    }
+    for (const entry of batch.entries) this.#give(subscriber, entry);
+  }
+
+  /** Gives a subscriber a message that was published, unless it has it already. */
+  #give(subscriber: Subscriber, { topic, message, sequence }: Entry): void {
+    if (sequence < subscriber.position || !subscriber.isSendable) return;
+    subscriber.position = sequence + 1;
+    const subscription = subscriber.byTopic.get(topic);
+    if (subscription === undefined || subscriber.resuming.has(subscription)) return;
+    this.#send(subscriber, subscription, message, sequence, false);
   }
 
   /** Sends one message, or has it wait. */
   #send(
     subscriber: Subscriber,
-    own: Subscriptions,
     subscription: TopicSubscription,
-    { message, place }: Pick<Entry, "message" | "place">,
+    message: PublishedMessage,
+    sequence: number,
     isMissed: boolean,
   ): void {
     if (!message.isFor(subscriber)) return;
-    let isDue = own.lagging.size === 0 && subscriber.room >= 0;
+    let isDue = !subscriber.hasWaiting && subscriber.room >= 0;
     if (!isDue) {
-      const outcome = subscription.wait(message, place, isMissed);
-      if (outcome === "waits") own.addLagging(subscription);
-      else own.deleteLagging(subscription);
+      const outcome = subscription.wait(message, sequence, isMissed);
+      if (outcome === "waits") subscriber.addWaiting(subscription);
+      else subscriber.deleteWaiting(subscription);
       isDue = outcome === "send";
     }
     if (isDue) message.sendTo(subscriber);
@@ -449,18 +442,24 @@ export class Topics implements SubscriberTopics {
     if (before === undefined && after === undefined) return;
     const change = memberSize(after) - memberSize(before);
     subscriber.tally.count(change);
-    subscriber.topicsSize += change;
+    subscriber.heldSize += change;
     this.presence?.change(topic, subscriber, before, after);
   }
 
-  #remove(subscriber: Subscriber, topic: string): void {
-    this.#removed++;
+  #remove(subscriber: Subscriber, subscription: TopicSubscription): void {
+    const { topic } = subscription;
+    subscriber.delete(subscription);
+    if (subscriber.byTopic.size === 0) this.#resumable.delete(subscriber);
+    // Before it is greeted, it has not joined.
+    if (subscriber.isGreeted && this.keeper?.isKept(topic)) this.keeper.part(subscriber, topic);
     this.#subscriptionCount--;
     const subscribers = this.#subscribers.get(topic)!;
     subscribers.delete(subscriber);
-    if (subscribers.size > 0) return;
-    this.#subscribers.delete(topic);
-    this.#names.delete(topic);
-    this.watcher?.deleteTopic(topic);
+    if (subscribers.size === 0) {
+      this.#subscribers.delete(topic);
+      this.#names.delete(topic);
+      this.watcher?.deleteTopic(topic);
+    }
+    this.#tellPresence(topic, subscriber, subscription.presence, undefined);
   }
 }

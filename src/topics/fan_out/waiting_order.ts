@@ -1,7 +1,7 @@
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
 
 /**
- * Subscriptions with messages that wait, by the places of these: a heap, so that a subscriber which is
+ * Subscriptions with messages that wait, in the order of their sequence numbers: a heap, so that a subscriber which is
  * behind with thousands of topics does not have all of them looked through for each message.
  */
 export class WaitingOrder {
@@ -33,11 +33,13 @@ export class WaitingOrder {
   #sink(start: number): void {
     const heap = this.#heap;
     const subscription = heap[start]!;
-    const place = subscription.firstPlace;
+    const sequence = subscription.firstSequence;
     let index = start;
     for (let child = 2 * index + 1; child < heap.length; child = 2 * index + 1) {
-      if (child + 1 < heap.length && heap[child + 1]!.firstPlace < heap[child]!.firstPlace) child++;
-      if (heap[child]!.firstPlace >= place) break;
+      if (child + 1 < heap.length && heap[child + 1]!.firstSequence < heap[child]!.firstSequence) {
+        child++;
+      }
+      if (heap[child]!.firstSequence >= sequence) break;
       heap[index] = heap[child]!;
       index = child;
     }

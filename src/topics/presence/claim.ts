@@ -1,5 +1,5 @@
 import { checkNames, invalidType, type Names, show } from "../../checks.ts";
-import type { PresenceEntry, SubscribeOptions } from "../../connection/subscriber.ts";
+import type { PresenceEntry, SubscribeOptions } from "../fan_out/subscription.ts";
 import { ownString } from "../../own_string.ts";
 import { textSize } from "../../text_size.ts";
 import { isErrorObject } from "../../values.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../transport/clock.ts";
 import type { Sendable } from "../../connection/connection.ts";
-import type { Subscriber } from "../../connection/subscriber.ts";
+import type { Subscriber } from "../fan_out/subscriber.ts";
 import { callHook, refusePromise } from "../../hooks.ts";
 import { assertMessage } from "../../protocol/protocol.ts";
 import { checkBrokerTopic } from "../cluster/broker_link.ts";

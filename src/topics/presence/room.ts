@@ -1,4 +1,4 @@
-import type { Subscriber } from "../../connection/subscriber.ts";
+import type { Subscriber } from "../fan_out/subscriber.ts";
 import { decodeInfo } from "./claim.ts";
 import type { PresentMember } from "./options.ts";
 

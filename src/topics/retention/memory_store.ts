@@ -1,6 +1,6 @@
 import type { Clock } from "../../transport/clock.ts";
 import type { Sendable } from "../../connection/connection.ts";
-import type { Subscriber } from "../../connection/subscriber.ts";
+import type { Subscriber } from "../fan_out/subscriber.ts";
 import { formatPosition, type Position } from "../../resume/position.ts";
 import type { KeepWindow } from "../cluster/broker.ts";
 import { KeptMessages, TopicLog } from "./retained_messages.ts";

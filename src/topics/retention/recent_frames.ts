@@ -1,4 +1,4 @@
-import type { SharedFrames } from "../../connection/shared_memory.ts";
+import type { PublishedFrames } from "../fan_out/shared_memory.ts";
 import { queueMicrotask } from "../../timers.ts";
 
 /** How many bytes of frames there may be, and what part of the bound of all messages. */
@@ -12,7 +12,7 @@ const MAX_SHARE = 1 / 4;
 export class RecentFrames {
   readonly #maxSize: number;
   /** In the order they came, with what drops them. */
-  readonly #frames: Map<SharedFrames, () => void> = new Map();
+  readonly #frames: Map<PublishedFrames, () => void> = new Map();
   #size = 0;
   #isTrimDue = false;
 
@@ -27,7 +27,7 @@ export class RecentFrames {
   }
 
   /** Keeps frames for some time: until all have them that get them now, and as long as there is room. */
-  add(frames: SharedFrames, drop: () => void): void {
+  add(frames: PublishedFrames, drop: () => void): void {
     this.#frames.set(frames, drop);
     this.#size += frames.size;
     if (this.#size <= this.#maxSize || this.#isTrimDue) return;
@@ -36,7 +36,7 @@ export class RecentFrames {
   }
 
   /** Forgets frames, where they are among these. */
-  delete(frames: SharedFrames): void {
+  delete(frames: PublishedFrames): void {
     if (this.#frames.delete(frames)) this.#size -= frames.size;
   }
 

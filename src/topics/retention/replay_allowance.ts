@@ -1,5 +1,5 @@
 import type { Clock } from "../../transport/clock.ts";
-import type { Subscriber } from "../../connection/subscriber.ts";
+import type { Subscriber } from "../fan_out/subscriber.ts";
 import { formatPosition, type Position } from "../../resume/position.ts";
 import { MESSAGE_COST } from "../fan_out/message_cost.ts";
 import type { PublishedMessage } from "../fan_out/published_message.ts";

@@ -1,26 +1,23 @@
 import { CloseCode } from "../../codec/close_code.ts";
 import { Fifo } from "../../fifo.ts";
-import type {
-  LagPolicy,
-  SubscribeOptions,
-  Subscriber,
-  Subscription,
-} from "../../connection/subscriber.ts";
 import { checkInteger, checkOneOf } from "../../checks.ts";
 import { checkCloseStatus } from "../../protocol/close_payload.ts";
 import type { Position } from "../../resume/position.ts";
 import { type PresenceClaim, resolvePresenceClaim } from "../presence/claim.ts";
 import type { PublishedMessage } from "../fan_out/published_message.ts";
+import type { Subscriber } from "../fan_out/subscriber.ts";
+import type { LagPolicy, SubscribeOptions, Subscription } from "../fan_out/subscription.ts";
 
 const POLICIES: readonly LagPolicy[] = ["close", "drop-oldest", "drop-newest", "latest"];
 
 /** What the object costs by which a message waits, in bytes. */
 const WAITING_COST = 64;
 
-/** A message that waits for a slow peer, with its place among those of other topics. */
+/** A message that waits for a slow peer. */
 interface Waiting {
   readonly message: PublishedMessage;
-  readonly place: number;
+  /** Its sequence number, by which messages of several topics are in order. */
+  readonly sequence: number;
   readonly size: number;
   /** Whether the subscriber missed it while it was away. */
   readonly isMissed: boolean;
@@ -92,11 +89,11 @@ export class TopicSubscription implements Subscription {
     return this.#dropped;
   }
 
-  /** The place of the message that waits for longest; `Infinity` where none does. */
-  get firstPlace(): number {
-    if (this.#waiting !== undefined) return this.#waiting.peek()?.place ?? Infinity;
+  /** The sequence number of the message that waits for longest; `Infinity` if none does. */
+  get firstSequence(): number {
+    if (this.#waiting !== undefined) return this.#waiting.peek()?.sequence ?? Infinity;
     if (this.#latest === undefined || this.#latest.size === 0) return Infinity;
-    return this.#latest.values().next().value!.place;
+    return this.#latest.values().next().value!.sequence;
   }
 
   /** Goes on with other settings: what waits, and may not wait with them, is dropped, and counted. */
@@ -107,7 +104,7 @@ export class TopicSubscription implements Subscription {
     this.#queueSize = queueSize;
     this.#closeCode = closeCode;
     // What waits for a connection that closes was accepted before.
-    if (isSame || this.firstPlace === Infinity || !this.#subscriber.isSendable) return;
+    if (isSame || this.firstSequence === Infinity || !this.#subscriber.isSendable) return;
     for (const each of this.#takeAll()) {
       // It is held once more before it is released: what goes on waiting is not let go of.
       if (this.#subscriber.isSendable) this.#admit(each);
@@ -145,15 +142,15 @@ export class TopicSubscription implements Subscription {
    *
    * @param isMissed Whether the subscriber missed it while it was away.
    */
-  wait(message: PublishedMessage, place: number, isMissed: boolean): "send" | "waits" | "none" {
+  wait(message: PublishedMessage, sequence: number, isMissed: boolean): "send" | "waits" | "none" {
     const { size } = message;
     // What was missed waits, however much it is, and what comes behind it has to.
-    if (this.#lag === "close" && !isMissed && this.firstPlace === Infinity) {
+    if (this.#lag === "close" && !isMissed && this.firstSequence === Infinity) {
       if (this.#subscriber.hasRoomForLength(size)) return "send";
-      this.#closeLagging();
+      this.#closeSlow();
       return "none";
     }
-    return this.#admit({ message, place, size, isMissed }) ? "waits" : "none";
+    return this.#admit({ message, sequence, size, isMissed }) ? "waits" : "none";
   }
 
   /** Has a message wait as the policy says; tells whether any wait. */
@@ -161,7 +158,7 @@ export class TopicSubscription implements Subscription {
     switch (this.#lag) {
       case "close":
         if (this.#hasRoomFor(waiting)) return this.#queue(waiting);
-        this.#closeLagging();
+        this.#closeSlow();
         return false;
       case "latest": {
         // First: from then on, the slot is a part of nothing larger.
@@ -182,8 +179,8 @@ export class TopicSubscription implements Subscription {
     }
   }
 
-  #closeLagging(): void {
-    this.#subscriber.closeLagging({
+  #closeSlow(): void {
+    this.#subscriber.closeSlow({
       closeCode: this.#closeCode,
       reason: "The peer reads too slowly for a topic",
     });
@@ -231,7 +228,7 @@ export class TopicSubscription implements Subscription {
   }
 
   #countWaiting(change: number, ownChange: number): void {
-    this.#subscriber.topicsSize += change;
+    this.#subscriber.heldSize += change;
     this.#subscriber.tally.count(ownChange);
   }
 

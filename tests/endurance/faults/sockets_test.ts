@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import type { CloseInfo, Connection } from "../../../src/server/mod.ts";
+import type { CloseInfo, ServerConnection } from "../../../src/server/mod.ts";
 import { canCount, countSettledSockets, untilSockets } from "../../runtimes/descriptors.ts";
 import { createPrograms } from "../../connection/session.ts";
 import {
@@ -125,7 +125,7 @@ function closing(setup: Setup<unknown>): Setup<unknown> {
   const { message } = setup;
   return {
     ...setup,
-    message(conn: Connection, data) {
+    message(conn: ServerConnection, data) {
       const result = message(conn, data);
       if (data === "close") void conn.close({ closeCode: 4001, reason: "over" });
       return result;

@@ -1,3 +1,5 @@
+import type { SharedFrames } from "../../connection/fan_out.ts";
+
 /** Counts the memory that the connections of a server hold in common. */
 export class SharedTally {
   readonly #onChange: ((change: number) => void) | undefined;
@@ -70,10 +72,9 @@ export class SharedMemory {
 /** What frames cost besides their bytes: measured, 250 to 500 bytes. */
 const FRAMES_COST = 320;
 
-/** The frames of one or more messages, the same for all who get them: nobody may change them. */
-export class SharedFrames extends SharedMemory {
+/** The frames of one or more published messages, and the memory that they take. */
+export class PublishedFrames extends SharedMemory implements SharedFrames {
   readonly chunks: readonly Uint8Array[];
-  /** The number of bytes. */
   readonly length: number;
 
   /**
