@@ -7,62 +7,65 @@ import { queueMicrotask } from "../timers.ts";
 
 /** One end of a link. */
 export class MemoryEnd extends OrderedChannel {
-  /** The wire that this end writes to. */
-  outgoing!: MemoryWire;
-  /** The wire that this end reads from. */
-  incoming!: MemoryWire;
+  #outgoing!: MemoryWire;
+  #incoming!: MemoryWire;
+
+  /** Connects two ends in one direction. */
+  static connect(
+    clock: Clock,
+    writer: MemoryEnd,
+    reader: MemoryEnd,
+    link: Pick<MemoryLink, "resetNow" | "cut">,
+  ): MemoryWire {
+    const wire = new MemoryWire(clock, {
+      get isReaderPaused() {
+        return reader.paused;
+      },
+      deliver: (bytes) => reader.arrive(bytes, false),
+      deliverEnd: () => reader.arriveEnd(),
+      deliverReset: () => reader.receiveReset(),
+      drain: () => writer.arriveDrain(),
+      reset: () => link.resetNow(),
+      update: () => {
+        writer.#closeIfEnded();
+        reader.#closeIfEnded();
+        if (writer.over && reader.over) link.cut();
+      },
+    });
+    writer.#outgoing = wire;
+    reader.#incoming = wire;
+    return wire;
+  }
 
   write(chunks: readonly Uint8Array[]): boolean {
-    return this.outgoing.push(chunks);
+    return this.#outgoing.push(chunks);
   }
 
   end(): void {
-    this.outgoing.finish();
+    this.#outgoing.finish();
   }
 
   protected override stopReading(): void {}
 
   protected override startReading(): void {
-    this.incoming.resume();
+    this.#incoming.resume();
   }
 
   protected override destroy(): void {
-    this.outgoing.abandon();
+    this.#outgoing.abandon();
   }
 
-  /** Whether it is closed or was aborted. */
-  get isOver(): boolean {
-    return this.over;
-  }
-
-  get isPaused(): boolean {
-    return this.paused;
-  }
-
-  deliver(bytes: Uint8Array): void {
-    this.arrive(bytes, false);
-  }
-
-  /** Delivers the peer's FIN. */
-  deliverEnd(): void {
-    this.arriveEnd();
-  }
-
-  deliverDrain(): void {
-    this.arriveDrain();
-  }
-
-  deliverReset(): void {
+  /** Reports the loss of the connection. */
+  receiveReset(): void {
     this.arriveClosed(new Error("The connection was reset"));
   }
 
-  /** Closes if both directions have ended. */
-  closeIfEnded(): void {
-    if (this.incoming.isEndDelivered && this.outgoing.isFinished) this.arriveClosed();
+  #closeIfEnded(): void {
+    if (this.#incoming.isEndDelivered && this.#outgoing.isFinished) this.arriveClosed();
   }
 }
 
-/** The implementation of {@linkcode Link}, and both its ends. */
+/** The implementation of {@linkcode Link}, with both its ends. */
 export class MemoryLink implements Link {
   readonly toServer: MemoryWire;
   readonly toClient: MemoryWire;
@@ -74,8 +77,8 @@ export class MemoryLink implements Link {
   constructor(clock: Clock, serverAddress: Address, clientAddress: Address) {
     this.server = new MemoryEnd(clientAddress, serverAddress);
     this.client = new MemoryEnd(serverAddress, clientAddress);
-    this.toServer = this.#connect(clock, this.client, this.server);
-    this.toClient = this.#connect(clock, this.server, this.client);
+    this.toServer = MemoryEnd.connect(clock, this.client, this.server, this);
+    this.toClient = MemoryEnd.connect(clock, this.server, this.client, this);
   }
 
   stall(): void {
@@ -89,37 +92,18 @@ export class MemoryLink implements Link {
   }
 
   reset(): void {
-    queueMicrotask(() => this.#resetBoth());
+    queueMicrotask(() => this.resetNow());
   }
 
-  #connect(clock: Clock, writer: MemoryEnd, reader: MemoryEnd): MemoryWire {
-    const wire = new MemoryWire(clock, {
-      get isReaderPaused() {
-        return reader.isPaused;
-      },
-      deliver: (bytes) => reader.deliver(bytes),
-      deliverEnd: () => reader.deliverEnd(),
-      deliverReset: () => reader.deliverReset(),
-      drain: () => writer.deliverDrain(),
-      reset: () => this.#resetBoth(),
-      update: () => {
-        writer.closeIfEnded();
-        reader.closeIfEnded();
-        if (writer.isOver && reader.isOver) this.#cut();
-      },
-    });
-    writer.outgoing = wire;
-    reader.incoming = wire;
-    return wire;
+  /** Resets the connection before this returns. */
+  resetNow(): void {
+    this.cut();
+    this.server.receiveReset();
+    this.client.receiveReset();
   }
 
-  #resetBoth(): void {
-    this.#cut();
-    this.server.deliverReset();
-    this.client.deliverReset();
-  }
-
-  #cut(): void {
+  /** Stops all delivery for good. */
+  cut(): void {
     this.toServer.cut();
     this.toClient.cut();
   }
