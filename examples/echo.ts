@@ -27,8 +27,8 @@ const USAGE = `usage: echo.ts [options]
   --origin same|any         the origins that may connect (default: same)
   --max-message-size BYTES  the largest message, or Infinity (default: 1048576)
   --max-fragments N         the most fragments of a message, or Infinity (default: 1024)
-  --compression WINDOW      compress messages, where the client offers it: no-takeover begins each
-                            with an empty window, takeover keeps the window (default: off)
+  --compression WINDOW      compress messages if the client offers it: no-takeover compresses
+                            them independently, takeover keeps the window (default: off)
   --style STYLE             how the messages are echoed: callback, iterate, streams or messages
                             (default: callback)
   --help                    show this text
@@ -112,12 +112,14 @@ function parseFlags(args: string[]) {
 
 function parseChoice(name: string, value: string, choices: string[]): string {
   if (choices.includes(value)) return value;
-  throw new UsageError(`--${name} is one of ${choices.join(", ")}, not ${JSON.stringify(value)}`);
+  throw new UsageError(
+    `--${name} must be one of ${choices.join(", ")}, got ${JSON.stringify(value)}`,
+  );
 }
 
 function parseCompression(value: string): ServeOptions["compression"] {
   const choice = parseChoice("compression", value, ["off", "takeover", "no-takeover"]);
-  // Everything, however small: an echo server is there to try things out.
+  // Also compress small messages: an echo server is for experiments.
   return choice === "off" ? false : { contextTakeover: choice === "takeover", threshold: 0 };
 }
 
@@ -125,7 +127,7 @@ function parseNumber(name: string, value: string, min: number, max: number): num
   const number = /^\d+$/.test(value) ? Number(value) : NaN;
   if (number >= min && number <= max && Number.isSafeInteger(number)) return number;
   throw new UsageError(
-    `--${name} is an integer from ${min} to ${max}, not ${JSON.stringify(value)}`,
+    `--${name} must be an integer from ${min} to ${max}, got ${JSON.stringify(value)}`,
   );
 }
 
@@ -142,7 +144,7 @@ async function readText(file: string): Promise<string> {
   }
 }
 
-/** Tells whether a flag is to blame: one of the above, or a value that `serve` can't use. */
+/** Whether a flag is wrong: by the checks above, or by those of `serve`. */
 function isUsageError(error: unknown): boolean {
   if (error instanceof ListenError) return error.code === "EINVAL";
   return error instanceof UsageError || error instanceof TypeError || error instanceof RangeError;
@@ -151,7 +153,7 @@ function isUsageError(error: unknown): boolean {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  // One line, whatever is wrong: a flag, a file, a port that is taken.
+  // One line for every error: of a flag, a file, or a port in use.
   console.error(`echo.ts: ${(error as Error).message.split("\n")[0]}`);
   process.exitCode = isUsageError(error) ? 2 : 1;
 }

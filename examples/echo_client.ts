@@ -21,8 +21,8 @@ const USAGE = `usage: echo_client.ts [options] URL
 
   --max-message-size BYTES  the largest message, or Infinity (default: 1048576)
   --max-fragments N         the most fragments of a message, or Infinity (default: 1024)
-  --compression WINDOW      compress messages, where the server agrees: no-takeover begins each
-                            with an empty window, takeover keeps the window (default: off)
+  --compression WINDOW      compress messages if the server agrees: no-takeover compresses
+                            them independently, takeover keeps the window (default: off)
   --style STYLE             how the messages are echoed: callback, iterate, streams or messages
                             (default: callback)
   --subprotocol NAME        a subprotocol to offer; may be given several times
@@ -67,7 +67,7 @@ async function main(args: string[]): Promise<void> {
 
   const conn = await connect(url, loop === undefined ? { ...options, ...callbacks } : options);
 
-  // A loop fails where the connection does, which `closed` tells.
+  // If the connection fails, so does the loop; `closed` has the reason.
   await loop?.(conn).catch(() => {});
   const { closeCode, reason, wasClean } = await conn.closed;
   const { messagesReceived, bytesReceived } = conn.stats();
@@ -99,12 +99,14 @@ function parseFlags(args: string[]) {
 
 function parseChoice(name: string, value: string, choices: string[]): string {
   if (choices.includes(value)) return value;
-  throw new UsageError(`--${name} is one of ${choices.join(", ")}, not ${JSON.stringify(value)}`);
+  throw new UsageError(
+    `--${name} must be one of ${choices.join(", ")}, got ${JSON.stringify(value)}`,
+  );
 }
 
 function parseCompression(value: string): ConnectOptions["compression"] {
   const choice = parseChoice("compression", value, ["off", "takeover", "no-takeover"]);
-  // Everything, however small: an echo client is there to try things out.
+  // Also compress small messages: an echo client is for experiments.
   return choice === "off" ? false : { contextTakeover: choice === "takeover", threshold: 0 };
 }
 
@@ -112,7 +114,9 @@ function parseLimit(name: string, value: string, min: number): number {
   if (value === "Infinity") return Infinity;
   const number = /^\d+$/.test(value) ? Number(value) : NaN;
   if (number >= min && Number.isSafeInteger(number)) return number;
-  throw new UsageError(`--${name} is an integer from ${min}, not ${JSON.stringify(value)}`);
+  throw new UsageError(
+    `--${name} must be an integer of at least ${min}, got ${JSON.stringify(value)}`,
+  );
 }
 
 async function readText(file: string): Promise<string> {
@@ -126,9 +130,9 @@ async function readText(file: string): Promise<string> {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  // One line, whatever is wrong: a flag, a file, a server that does not answer.
+  // One line for every error: of a flag, a file, or a server that does not answer.
   console.error(`echo_client.ts: ${(error as Error).message.split("\n")[0]}`);
-  // Options that `connect` can't use are of the command line, too.
+  // Options that `connect` refuses come from the command line, too.
   const isUsage = error instanceof UsageError || error instanceof TypeError ||
     error instanceof RangeError;
   process.exitCode = isUsage ? 2 : 1;

@@ -1,14 +1,14 @@
-// A WebSocket for browsers that connects again by itself, and gets what was published meanwhile: the
-// client's side of `sluice.resume.v1`, which docs/resume.md describes. Copy it, it needs nothing else:
+// A WebSocket for browsers that reconnects by itself, and gets the messages published meanwhile: the
+// client of the protocol `sluice.resume.v1`, which docs/resume.md describes. To use it, copy this file:
 //
 //     const socket = new ResumingSocket("wss://example.com/", { onMessage: (data) => show(data) });
 //
-// `on` takes onOpen(), onMessage(data), onLost(topic) and onClose({ code, reason, delayMs }).
+// `on` may have onOpen(), onMessage(data), onLost(topic) and onClose({ code, reason, delayMs }).
 
 const latin1 = new TextDecoder("latin1");
 
 export class ResumingSocket {
-  #positions = new Map(); // by topic: how far the page got
+  #positions = new Map(); // by topic: that of the last message received
   #failures = 0;
   #session;
   #socket;
@@ -19,7 +19,7 @@ export class ResumingSocket {
 
   /** Sends a message: a string or bytes. */
   send(data) {
-    if (this.#socket.readyState !== WebSocket.OPEN) throw new Error("There is no connection");
+    if (this.#socket.readyState !== WebSocket.OPEN) throw new Error("Not connected");
     this.#socket.send(data);
   }
 
@@ -40,14 +40,14 @@ export class ResumingSocket {
     };
     socket.onmessage = ({ data }) => {
       const [header, rest] = split(data);
-      if (header?.startsWith("{")) return this.#takeNote(JSON.parse(header), own, on);
+      if (header?.startsWith("{")) return this.#takeControl(JSON.parse(header), own, on);
       const [number, position] = header?.split(" ") ?? [];
       if (position) own.at.set(own.topics.get(Number(number)), position);
       on.onMessage?.(rest);
     };
     socket.onclose = ({ code, reason }) => {
       own.topics.forEach((name) => this.#positions.set(name, own.at.get(name) ?? own.progress));
-      // A server that did not take what it was told would not do so later; and none takes more topics.
+      // A server that refused the resume request would refuse it again; and none takes over 4096 topics.
       const isRefusal = [1002, 1003, 1007, 1008, 1009, 1011].includes(code);
       const isRefused = !own.isAnswered && this.#positions.size > 0 && isRefusal;
       const lost = [...this.#positions.keys()].slice(0, isRefused ? undefined : -4096);
@@ -59,7 +59,11 @@ export class ResumingSocket {
     };
   }
 
-  #takeNote({ session, topic, number, position, isLost, unsubscribed: left, progress }, own, on) {
+  #takeControl(
+    { session, topic, number, position, isLost, unsubscribed: left, progress },
+    own,
+    on,
+  ) {
     if (session) [this.#session, this.#failures, own.isAnswered] = [session, 0, true];
     if (number) own.topics.set(number, topic);
     if (number) own.at.set(topic, position ?? own.at.get(topic) ?? this.#positions.get(topic));
@@ -69,7 +73,7 @@ export class ResumingSocket {
   }
 }
 
-/** Parts a message into its header, where it has one, and the rest: the header goes from RS to LF. */
+/** Splits a message into its header, which goes from RS to LF, if it has one, and the rest. */
 function split(data) {
   const text = typeof data === "string" ? data : latin1.decode(data.slice(0, 99));
   if (!text.startsWith("\x1e")) return [undefined, data];

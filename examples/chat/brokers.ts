@@ -3,18 +3,18 @@ import { natsBroker } from "../../src/brokers/nats.ts";
 import { redisBroker } from "../../src/brokers/redis.ts";
 import type { Flags } from "./flags.ts";
 
-/** Makes a part in what connects the servers: each server needs its own. */
+/** Creates the broker of one server, from the command line: each server needs its own. */
 export function createBroker({ kind, address }: NonNullable<Flags["broker"]>): Broker {
   return kind === "redis" ? redisBroker({ url: address }) : natsBroker({ servers: address });
 }
 
-/** Puts into words, for the terminal, how a server stands with what connects it to others. */
+/** Describes an event of a server's broker, for the terminal. */
 export function describeEvent(
   { kind, address }: NonNullable<Flags["broker"]>,
   event: BrokerEvent,
 ): string {
   const [name, command] = kind === "redis" ? ["Redis", "redis-server"] : ["NATS", "nats-server"];
-  // Not with the password that the address may have.
+  // Without the password that the address may have.
   const where = `${name} at ${address.replace(/\/\/[^@/]*@/, "//")}`;
   switch (event.status) {
     case "connected":
@@ -33,7 +33,7 @@ export function describeEvent(
 }
 
 function describeError(error: unknown): string {
-  // Where several addresses were tried, there is an error for each, and none for all.
+  // If several addresses were tried, each has its own error, and the common one has no message.
   const first = error instanceof AggregateError ? error.errors[0] : error;
   return first instanceof Error ? first.message.split("\n")[0] : String(first);
 }

@@ -20,24 +20,24 @@ import {
 import { ROOMS_TOPIC, topicOf } from "./rooms.ts";
 import { Visitor, type VisitorData } from "./visitor.ts";
 
-/** How many rooms are shown, at most. */
+/** The largest number of rooms that are listed. */
 const MAX_ROOMS_SHOWN = 20;
 
 /**
- * What one server of the chat does. Whatever concerns other servers too goes through topics, so that
- * it makes no difference here whether there are any.
+ * One server of the chat. Everything that concerns other servers goes through topics, so the code is the
+ * same with and without them.
  */
 export class Chat {
   readonly #server: Server<VisitorData>;
   readonly #info: ServerInfo;
   readonly #history: History;
   readonly #visitors: Set<Visitor> = new Set();
-  /** The figures that were sent; they don't count as messages. */
+  /** The number of figures sent, which don't count as messages. */
   #figuresSent = 0;
   #messagesBefore = 0;
   #countingSince = performance.now();
 
-  /** @param name What the server runs on and where, for people to read. */
+  /** @param name The runtime and address of the server, for display. */
   constructor(server: Server<VisitorData>, name: string, history: History) {
     this.#server = server;
     this.#info = { id: crypto.randomUUID(), name };
@@ -56,7 +56,7 @@ export class Chat {
         await this.#receive(visitor, data);
       }
     } catch (error) {
-      // It ended while something was done for it. Its subscriptions, and so its presence, end too.
+      // It ended meanwhile. Its subscriptions end with it, and so does its presence.
       if (!(error instanceof ConnectionClosedError)) throw error;
     } finally {
       this.#visitors.delete(visitor);
@@ -64,8 +64,8 @@ export class Chat {
   }
 
   /**
-   * Puts into a message who came, went, or has another name, on whichever server. It goes to all others
-   * of this server who are in the room.
+   * Creates the message about a join, a leave or a new name, on any server. It is sent to all visitors of the
+   * room on this server.
    */
   notice({ type, topic, key, info }: PresenceChange): string | undefined {
     if (topic === ROOMS_TOPIC) return undefined;
@@ -78,7 +78,7 @@ export class Chat {
     return JSON.stringify(message);
   }
 
-  /** Sends everyone the figures of the time since the last call. */
+  /** Sends all visitors the figures since the last call. */
   sendFigures(): void {
     const { connections, messagesReceived, messagesSent } = this.#server.stats();
     const now = performance.now();
@@ -95,7 +95,7 @@ export class Chat {
     }
   }
 
-  /** Sends the rooms to those who do not have them yet as they are. */
+  /** Sends the list of rooms to the visitors that have an older one. */
   async sendRooms(): Promise<void> {
     if (this.#visitors.size === 0) return;
     const rooms = await this.#listRooms();
@@ -109,7 +109,7 @@ export class Chat {
 
   async #greet(visitor: Visitor): Promise<void> {
     const { conn, room } = visitor;
-    // From here on it gets what happens in the room, so that nothing is missed between that and this.
+    // Subscribe before the state is read, so that no change is missed in between.
     conn.subscribe(topicOf(room), { presence: true });
     conn.subscribe(ROOMS_TOPIC, { presence: true });
     const [people, history] = await Promise.all([this.#listPeople(room), this.#history.load(room)]);
@@ -117,8 +117,8 @@ export class Chat {
   }
 
   /**
-   * Holds up a visitor that writes too fast. While the loop above waits, nothing more is read from
-   * its connection than a bounded queue holds, and then TCP holds up the sender. No message is lost.
+   * Delays a visitor that writes too fast. While the loop above waits, at most a bounded queue is read from
+   * its connection; then TCP slows the sender. No message is lost.
    */
   async #pace(visitor: Visitor): Promise<void> {
     const delayMs = visitor.pacer.count();
@@ -145,7 +145,7 @@ export class Chat {
     visitor.send({ type: "you", person: visitor.person });
     const { id: key, ...info } = visitor.person;
     visitor.conn.subscribe(topicOf(visitor.room), { presence: { key, info } });
-    // In the topic of all rooms, the rooms are present: each as often as there are people in it.
+    // The members of the topic of all rooms are the rooms, each as often as it has people.
     visitor.conn.subscribe(ROOMS_TOPIC, { presence: { key: visitor.room } });
   }
 
@@ -172,9 +172,9 @@ export class Chat {
       .slice(0, MAX_ROOMS_SHOWN);
   }
 
-  /** Returns the name, or "name 2" and so on where someone else has it. */
+  /** Returns the name, or "name 2" and so on if another person has it. */
   #findFreeName(visitor: Visitor, wanted: string, people: Person[]): string {
-    // Who was given a name on this server a moment ago may not be among those who are present.
+    // A person who got a name on this server just now may not be listed as present yet.
     const here = [...this.#visitors].filter(({ room }) => room === visitor.room);
     const others = [...people, ...here.flatMap(({ person }) => person ?? [])]
       .filter(({ id }) => id !== visitor.id);
@@ -185,8 +185,8 @@ export class Chat {
   }
 
   /**
-   * Gives another name to whoever has the same as a person of another server: on two servers, two may
-   * have chosen it in the same moment. The one with the smaller id keeps it.
+   * Renames a person who has the same name as one on another server: two servers may have assigned it at the
+   * same time. The person with the smaller id keeps it.
    */
   #settleNames(topic: string, { id, name }: Person): void {
     for (const visitor of this.#visitors) {

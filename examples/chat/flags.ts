@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-/** What `--help` shows. */
+/** The text of `--help`. */
 export const USAGE = `usage: server.ts [options]
 
   --hostname NAME   the address to listen on (default: 127.0.0.1)
@@ -14,12 +14,12 @@ Servers that use the same Redis or NATS have their rooms in common, also those
 of other processes, on other runtimes and on other machines.
 `;
 
-/** What the command line asks for. */
+/** The parsed command line. */
 export interface Flags {
   hostname: string;
-  /** One for each server. */
+  /** One port for each server. */
   ports: number[];
-  /** What connects the servers, if anything does. */
+  /** The broker that connects the servers, if there is one. */
   broker?: { kind: "redis" | "nats"; address: string };
   help: boolean;
 }
@@ -27,7 +27,7 @@ export interface Flags {
 /** The command line is wrong. */
 export class UsageError extends Error {}
 
-/** Reads the command line. */
+/** Parses the command line. */
 export function parseFlags(args: string[]): Flags {
   let values;
   try {

@@ -2,39 +2,39 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Broker, BrokerHandler } from "../../mod.ts";
 import type { ChatMessage } from "./messages.ts";
 
-/** How many messages of a room someone who comes later still sees. */
+/** How many messages of a room a newcomer gets. */
 const MAX_MESSAGES = 50;
 
-/** How many rooms are remembered: those where something was said last. */
+/** How many rooms are remembered: those with the latest messages. */
 const MAX_ROOMS = 200;
 
-/** How long other servers have to answer, in milliseconds. */
+/** How long to wait for answers of other servers, in milliseconds. */
 const ANSWER_MS = 300;
 
-/** How long to wait for the broker, at first, in milliseconds. */
+/** How long to wait for the broker at the start, in milliseconds. */
 const CONNECT_MS = 3_000;
 
-/** What the servers tell one another. */
+/** The messages between servers. */
 type Note =
-  /** These messages are of that room. */
+  /** The answer to a query, or a new message: messages of a room. */
   | { room: string; messages: ChatMessage[] }
-  /** Which messages are of that room? The answer goes to a topic of the server that asks. */
+  /** A query for the messages of a room. The answer goes to a topic of the server that sent it. */
   | { room: string; answerTopic: string };
 
-/** What all servers listen to. */
+/** The topic that all servers subscribe to. */
 const TOPIC = "history";
 
 /**
- * The last messages of each room. Every server keeps them in memory, also those that were said on
- * other servers: they tell one another, through a broker of their own, beside the one that brings
- * messages to the visitors. A server that is new asks the others.
+ * The last messages of each room. Every server stores those of all servers in memory: they exchange them
+ * through a second broker, beside the one that delivers messages to the visitors. A new server queries the
+ * others.
  */
 export class History implements BrokerHandler {
   readonly #broker: Broker | undefined;
   readonly #answerTopic = `${TOPIC}:${crypto.randomUUID()}`;
-  /** The messages of each room; the room where something was said last is the last one. */
+  /** The messages of each room, ordered by the time of its last one. */
   readonly #rooms: Map<string, ChatMessage[]> = new Map();
-  /** The rooms that other servers were asked about: it resolves when one has answered, or none did. */
+  /** The queries for rooms: each resolves at the first answer, or at its timeout. */
   readonly #asked: Map<string, PromiseWithResolvers<void>> = new Map();
   readonly #attempt: PromiseWithResolvers<void> = Promise.withResolvers();
   #isConnected = false;
@@ -43,31 +43,31 @@ export class History implements BrokerHandler {
     this.#broker = broker;
   }
 
-  /** Connects to the other servers. It goes on without them where that takes too long. */
+  /** Connects to the other servers; resolves without them if that takes too long. */
   async start(): Promise<void> {
     if (this.#broker === undefined) return;
     await this.#broker.start(this);
     await Promise.race([this.#attempt.promise, sleep(CONNECT_MS, undefined, { ref: false })]);
   }
 
-  /** Leaves the other servers. */
+  /** Disconnects from the other servers. */
   async close(): Promise<void> {
     await this.#broker?.close();
   }
 
-  /** Remembers what was said on this server. */
+  /** Stores a message of this server, and sends it to the others. */
   add(room: string, message: ChatMessage): void {
     this.#merge(room, [message]);
     this.#tell(TOPIC, { room, messages: [message] });
   }
 
-  /** Gives the last messages of a room, the oldest first. */
+  /** Returns the last messages of a room, the oldest first. */
   async load(room: string): Promise<ChatMessage[]> {
     if (this.#isConnected) await this.#askOthers(room);
     return this.#rooms.get(room) ?? [];
   }
 
-  // ---- What the broker tells ----
+  // ---- The handler of the broker ----
 
   receiveMessage(topic: string, bytes: Uint8Array): void {
     const note = parseNote(bytes);
@@ -86,20 +86,20 @@ export class History implements BrokerHandler {
       await this.#broker!.subscribe([TOPIC, this.#answerTopic]);
       this.#isConnected = true;
     } catch {
-      // It was lost again, which it tells.
+      // The connection was lost again, which `receiveLost` reports.
     }
     this.#attempt.resolve();
   }
 
   receiveLost(): void {
     this.#isConnected = false;
-    // Who knows what is said meanwhile? The others, who are asked again.
+    // Messages are missed from now on: query the other servers again.
     this.#asked.clear();
     this.#attempt.resolve();
   }
 
   receiveError(): void {
-    // The broker of the visitors' messages has the same, and tells of it.
+    // The visitors' broker has the same error, and reports it.
   }
 
   async #askOthers(room: string): Promise<void> {
@@ -115,7 +115,7 @@ export class History implements BrokerHandler {
 
   #tell(topic: string, note: Note): void {
     if (!this.#isConnected) return;
-    // What is lost with the connection, the others never hear of.
+    // A message that is lost with the connection never reaches the others.
     this.#broker!.publish(topic, new TextEncoder().encode(JSON.stringify(note))).catch(() => {});
   }
 
@@ -127,14 +127,14 @@ export class History implements BrokerHandler {
   }
 }
 
-/** Puts something at the end of a map of rooms, and makes room for it. */
+/** Sets an entry at the end of a map of rooms, and deletes the first one if there are too many. */
 function keepLast<T>(rooms: Map<string, T>, room: string, value: T): void {
   rooms.delete(room);
   rooms.set(room, value);
   if (rooms.size > MAX_ROOMS) rooms.delete(rooms.keys().next().value!);
 }
 
-/** Reads a note; gives `undefined` for what no server of this chat can have sent. */
+/** Parses a message between servers; returns `undefined` if it is invalid. */
 function parseNote(bytes: Uint8Array): Note | undefined {
   try {
     const note = JSON.parse(new TextDecoder().decode(bytes));

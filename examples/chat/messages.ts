@@ -11,17 +11,17 @@ export const LIMITS = { name: 24, text: 500 } as const;
 
 /** One of the servers that the chat runs on. */
 export interface ServerInfo {
-  /** Another one each time it starts. */
+  /** Unique for each start. */
   id: string;
-  /** What it runs on and where, for people to read. */
+  /** Its runtime and address, for display. */
   name: string;
 }
 
 /** Someone who has a name. */
 export interface Person {
-  /** Nobody else has it or had it, on whichever server. */
+  /** Unique across all servers, for ever. */
   id: string;
-  /** Nobody else in the room has it. */
+  /** Unique in the room. */
   name: string;
   /** The server that the person is connected to. */
   server: ServerInfo;
@@ -35,24 +35,24 @@ export interface RoomInfo {
 
 /** What someone said. */
 export interface ChatMessage {
-  /** No other message has it, on whichever server. */
+  /** Unique across all servers. */
   id: string;
   from: Person;
   text: string;
-  /** When the server got it, in milliseconds since 1970. */
+  /** When the server received it, in milliseconds since 1970. */
   at: number;
 }
 
-/** What a client may send. */
+/** The messages of a client. */
 export type ClientMessage =
   /** Joins under a name, or changes it. */
   | { type: "name"; name: string }
   /** Says something to everyone; only after joining. */
   | { type: "say"; text: string };
 
-/** What the server sends. */
+/** The messages of the server. */
 export type ServerMessage =
-  /** How things stand. What comes before it is what happened while it was looked up. */
+  /** The state of the room. Messages before it are changes that happened while it was read. */
   | {
     type: "hello";
     server: ServerInfo;
@@ -61,18 +61,18 @@ export type ServerMessage =
     people: Person[];
     history: ChatMessage[];
   }
-  /** Who this client is from now on: the name it asked for, or one like it that is free. */
+  /** The person of this client from now on, with the requested name or a similar free one. */
   | { type: "you"; person: Person }
-  /** What happened with others in the room, on all servers. */
+  /** An event of another person in the room, on any server. */
   | { type: "joined"; person: Person }
   | { type: "renamed"; person: Person }
   | { type: "left"; person: Person }
   | { type: "message"; message: ChatMessage }
-  /** The rooms on all servers, those with the most people first: whenever they have changed. */
+  /** The rooms on all servers, those with the most people first; sent when they have changed. */
   | { type: "rooms"; rooms: RoomInfo[] }
   /**
-   * Once a second: those of this server. `roundTripMs` is this client's own; null where none has
-   * been measured yet.
+   * The figures of this server, once a second. `roundTripMs` is this client's own; null if none has been
+   * measured yet.
    */
   | {
     type: "figures";
@@ -80,13 +80,13 @@ export type ServerMessage =
     messagesPerSecond: number;
     roundTripMs: number | null;
   }
-  /** Something this client sent was refused, or needs a word. */
+  /** A message of this client was refused, or needs a comment. */
   | { type: "problem"; about: ProblemTopic; text: string };
 
-/** What a problem is about: a field of the page, how fast the client writes, or the client itself. */
+/** The subject of a problem: a field of the page, the client's rate, or the client itself. */
 export type ProblemTopic = "name" | "text" | "pace" | "protocol";
 
-/** A client's message that is refused. The text is for the person who sent it. */
+/** A client's message was refused. The text is for the person who sent it. */
 export class RefusedMessage extends Error {
   readonly about: ProblemTopic;
 
@@ -97,9 +97,9 @@ export class RefusedMessage extends Error {
 }
 
 /**
- * Checks what a client sent, and tidies up what a person wrote.
+ * Checks a message of a client, and normalizes the text of a person.
  *
- * @throws {RefusedMessage} Where it is none of the messages a client may send.
+ * @throws {RefusedMessage} If it is not a valid message of a client.
  */
 export function parseClientMessage(data: Message): ClientMessage {
   if (typeof data !== "string") throw new RefusedMessage("protocol", "Messages are text.");
@@ -151,7 +151,7 @@ function parseText(input: string): string {
   return text;
 }
 
-/** What two names have in common that look alike: "ada" and "Ada", with or without unseen characters. */
+/** Normalizes a name to compare it: equal for names that look alike, such as "ada" and "Ada". */
 export function nameKey(name: string): string {
   return name.normalize("NFKC").toLowerCase().replace(/[\p{Default_Ignorable_Code_Point}\s]/gu, "");
 }

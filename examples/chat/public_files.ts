@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 
-/** What there is to get. Nothing else of the disk is in reach. */
+/** The files that are served, and no others. */
 const FILES: ReadonlyMap<string, { name: string; type: string }> = new Map([
   ["/", { name: "index.html", type: "text/html; charset=utf-8" }],
   ["/style.css", { name: "style.css", type: "text/css; charset=utf-8" }],
@@ -11,7 +11,7 @@ const FILES: ReadonlyMap<string, { name: string; type: string }> = new Map([
 ]);
 
 const HEADERS = {
-  // Only files of this server: even if some text became HTML, no script in it would run.
+  // Only files of this server: even if a text were inserted as HTML, no script in it would run.
   "Content-Security-Policy": [
     "default-src 'none'",
     "script-src 'self'",

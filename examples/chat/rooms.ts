@@ -1,10 +1,10 @@
-/** Where those are who name no room. */
+/** The room of people who name none. */
 const FIRST_ROOM = "lobby";
 
 /** The longest name of a room, in characters. */
 const MAX_LENGTH = 24;
 
-/** Makes a room's name of what stands in an address: "Tea & Talk" is the room "tea-talk". */
+/** Converts text from an address to the name of a room: "Tea & Talk" is the room "tea-talk". */
 export function parseRoom(input: string | null): string {
   const words = (input ?? "").toWellFormed().normalize("NFKC").toLowerCase()
     .match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
@@ -12,10 +12,10 @@ export function parseRoom(input: string | null): string {
   return name === "" ? FIRST_ROOM : name;
 }
 
-/** The topic of a room: whoever is in it is subscribed to it. */
+/** The topic of a room, to which everyone in it is subscribed. */
 export function topicOf(room: string): string {
   return `room:${room}`;
 }
 
-/** The topic of all rooms. Nothing is published to it: those who are present in it are the rooms. */
+/** The topic of all rooms. Nothing is published to it: its members are the rooms. */
 export const ROOMS_TOPIC = "rooms";

@@ -5,11 +5,10 @@
  *     bun run examples/chat/server.ts
  *     node examples/chat/server.ts
  *
- * With `--redis` or `--nats` these may run at the same time, with a `--port` for each, and people on
+ * With `--redis` or `--nats`, several may run at the same time, each with its own `--port`, and people on
  * one server meet those on the others.
  *
- * `chat.ts` is what a server does, `messages.ts` is what it and people's pages say to each other,
- * `public/` is the page.
+ * `chat.ts` is the server, `messages.ts` the protocol between server and page, `public/` the page.
  */
 
 import process from "node:process";
@@ -66,19 +65,19 @@ async function startServer(
       return new Response("WebSockets are at /chat\n", { status: 404 });
     },
     limits: {
-      // The longest text, were each of its characters escaped, and some room around it.
+      // The longest text with each of its characters escaped, and some room around it.
       maxMessageSize: 4 * 1024,
-      // Whoever is further behind than this is not reading any more.
+      // A client that is further behind than this does not read any more.
       sendQueueSize: 256 * 1024,
     },
-    // A phone that went out of reach leaves the room within twenty seconds.
+    // A phone that lost its network leaves the room within twenty seconds.
     keepAlive: { intervalMs: 10_000, timeoutMs: 10_000 },
     maxConnections: 500,
-    // What is published goes to the other servers too, and who is present is known to all of them.
+    // Shares published messages and presence with the other servers.
     broker: broker && createBroker(broker),
     presence: {
       notice: (change) => chat.notice(change),
-      // The people of a server that crashed leave so much later.
+      // The time after which people on a crashed server leave.
       ttlMs: 10_000,
     },
     async onEvent(event) {
@@ -113,7 +112,7 @@ function describeRuntime(): string {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  // One line, whatever is wrong.
+  // One line for every error.
   const hint = error instanceof ListenError && error.code === "EADDRINUSE"
     ? " (--port 0 picks a free port)"
     : "";

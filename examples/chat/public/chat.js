@@ -1,6 +1,6 @@
 /**
- * The page of the chat. It keeps what the server said last, and shows it; what the messages are is
- * told in `messages.ts`.
+ * The page of the chat. It stores the latest state from the server, and shows it; `messages.ts` describes
+ * the messages.
  */
 import { Figure } from "./figures.js";
 import { LiveSocket } from "./live_socket.js";
@@ -25,24 +25,24 @@ const figures = {
   }),
 };
 
-/** How many messages are remembered as seen; the server sends fewer to a page that comes back. */
+/** How many messages are remembered as seen; the server sends fewer to a page that reconnects. */
 const MAX_SEEN = 500;
 
-/** Everyone in the room who has a name, by id: on all servers. */
+/** The people in the room by id, on all servers. */
 const people = new Map();
-/** Who this page is, once it has joined, and who it was before it came back. */
+/** The person of this page once it has joined, and the one before the reconnect. */
 let me;
 const myIds = new Set();
-/** The server and the room, once the server has said hello. */
+/** The server and the room, after the server's first message. */
 let server;
 let room;
-/** The ids of the messages that are shown, to go on from after a break. */
+/** The ids of the messages that are shown, to continue after a reconnect. */
 const seen = new Set();
-/** What came before the server's hello, to be read after it; `undefined` from then on. */
+/** Messages before the server's first state, to be handled after it; `undefined` from then on. */
 let early;
-/** The name asked for: joined with again after a break. */
+/** The requested name, to join with again after a reconnect. */
 let wantedName = recall("sessionStorage");
-/** Texts that were sent and have not come back as messages yet, oldest first. */
+/** Texts that were sent and not yet received back as messages, oldest first. */
 let unconfirmed = [];
 let unread = 0;
 let countdown;
@@ -184,7 +184,7 @@ function addMessage(message) {
   log.addMessage(message, myIds.has(from.id), isElsewhere(from) ? from.server.name : "");
 }
 
-/** Whether someone is connected to another server than this page. */
+/** Whether a person is connected to another server than this page. */
 function isElsewhere(person) {
   return person.server.id !== server.id;
 }
@@ -243,7 +243,7 @@ $("message").addEventListener("keydown", (event) => {
 
 $("room-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  // The server makes a proper name of it.
+  // The server normalizes the name.
   if ($("room-name").value.trim() !== "") location.href = hrefOf($("room-name").value);
   else $("room-name").focus();
 });
@@ -286,7 +286,7 @@ function showPeople() {
 
 function showRoom(name) {
   $("room").textContent = name;
-  // What stands in the address may be written in another way.
+  // The address may have another spelling.
   if (new URLSearchParams(location.search).get("room") !== name) {
     history.replaceState(null, "", hrefOf(name));
   }
@@ -320,12 +320,12 @@ function askForName() {
   $("name-cancel").hidden = !isRename;
   if ($("name").value === "") $("name").value = recall("localStorage");
   showForm("name-form");
-  // On a phone, the keyboard would cover the page before anything was seen of it.
+  // On a phone, the keyboard would cover the page at once.
   if (isRename || matchMedia("(pointer: fine)").matches) $("name").focus();
 }
 
 function showForm(id) {
-  // Focus goes from the one to the other; it stays where it is if it is elsewhere.
+  // Moves the focus from one form to the other, unless it is elsewhere.
   const hadFocus = document.activeElement?.closest("form") !== null;
   for (const form of ["name-form", "message-form"]) $(form).hidden = form !== id;
   if (hadFocus && id === "message-form") $("message").focus();
@@ -346,7 +346,7 @@ function hideProblem() {
   $("problem").textContent = "";
 }
 
-/** Gives a text that was not said back, in front of what has been typed since. */
+/** Restores a text that was not sent, before the text typed since. */
 function restoreText(text) {
   $("message").value = [text, $("message").value].filter((part) => part !== "").join("\n");
   showCharactersLeft();
@@ -383,7 +383,7 @@ function remember(name) {
     sessionStorage.setItem(NAME_KEY, name);
     localStorage.setItem(NAME_KEY, name);
   } catch {
-    // The browser is told to keep nothing. The name lasts as long as the page.
+    // Storage is disabled in the browser: the name lasts as long as the page.
   }
 }
 

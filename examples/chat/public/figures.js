@@ -3,7 +3,7 @@ const SVG = "http://www.w3.org/2000/svg";
 /** One value a second, for a minute. */
 const LENGTH = 60;
 
-/** The drawing: its size, where zero is, and how far up the top of the scale is from there. */
+/** The size of the drawing, the position of zero, and the height of the scale above it. */
 const WIDTH = LENGTH + 2;
 const HEIGHT = 30;
 const ZERO = HEIGHT - 4;
@@ -41,7 +41,7 @@ export class Figure {
     this.#describe = describe;
   }
 
-  /** Adds the value of this second; null where there is none, which leaves a gap. */
+  /** Adds the value of this second; null for a gap. */
   push(value) {
     this.#values.push(value);
     if (this.#values.length > LENGTH) this.#values.shift();

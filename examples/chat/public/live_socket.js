@@ -1,15 +1,15 @@
-/** How long to wait before the first try to come back, and at most, in milliseconds. */
+/** The first and the longest delay before a reconnect, in milliseconds. */
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
 
-/** A connection that lasted this long was a good one: the next delay is the first one again. */
+/** After a connection that lasted this long, the next delay is the first one again, in milliseconds. */
 const GOOD_MS = 5_000;
 
-/** The server sends figures every second. After three checks without anything it must be gone. */
+/** The server sends figures every second: after three checks without a message, it is taken for gone. */
 const CHECK_INTERVAL_MS = 4_000;
 const SILENT_CHECKS = 3;
 
-/** A WebSocket of JSON messages that comes back by itself. */
+/** A WebSocket of JSON messages that reconnects by itself. */
 export class LiveSocket {
   #url;
   #events;
@@ -25,8 +25,8 @@ export class LiveSocket {
    *   message(message: any): void,
    *   down(delayMs: number): void,
    *   connecting(): void,
-   * }} events `down` comes once for each time the connection is lost or can't be made, with how
-   * long it will be until the next try.
+   * }} events `down` is called each time the connection is lost or can't be opened, with the delay until the
+   * next attempt.
    */
   constructor(url, events) {
     this.#url = url;
@@ -43,14 +43,14 @@ export class LiveSocket {
     this.#connect();
   }
 
-  /** Sends a message; returns false where there is no connection. */
+  /** Sends a message; returns false if there is no connection. */
   send(message) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(JSON.stringify(message));
     return true;
   }
 
-  /** Tries at once, if it is waiting to. */
+  /** Reconnects at once, if a reconnect is pending. */
   retryNow() {
     if (this.#socket === undefined) this.#connect();
   }
@@ -61,7 +61,7 @@ export class LiveSocket {
     this.#silentChecks = 0;
     this.#openedAt = undefined;
     const socket = this.#socket = new WebSocket(this.#url);
-    // What a socket that was given up still says is not listened to.
+    // Ignore events of a socket that was abandoned.
     const ifCurrent = (listener) => (event) => {
       if (socket === this.#socket) listener(event);
     };
@@ -73,7 +73,7 @@ export class LiveSocket {
         this.#events.message(JSON.parse(event.data));
       }),
     );
-    // "error" says no more than the "close" that follows it.
+    // "error" has no more information than the "close" after it.
     socket.addEventListener("close", ifCurrent(() => this.#lose()));
   }
 
@@ -82,7 +82,7 @@ export class LiveSocket {
     this.#socket = undefined;
     if (performance.now() - this.#openedAt > GOOD_MS) this.#failures = 0;
     const delay = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures++);
-    // Not everybody at once, when a server comes back.
+    // A random delay, so that not all clients reconnect at once.
     const delayMs = delay * (0.75 + Math.random() / 2);
     this.#retryTimer = setTimeout(() => this.#connect(), delayMs);
     this.#events.down(delayMs);

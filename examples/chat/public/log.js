@@ -1,17 +1,17 @@
 /** How many entries stay in the page. */
 const MAX_ENTRIES = 200;
 
-/** Messages of one person this close to each other stand together, in milliseconds. */
+/** Messages of one person within this time are grouped, in milliseconds. */
 const TOGETHER_MS = 3 * 60_000;
 
-/** How far from the end someone still counts as reading along, in pixels. */
+/** Within this distance from the end, the list scrolls with new entries, in pixels. */
 const NEAR_END = 80;
 
 const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const dateFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 
 /**
- * The list of messages and notices. Everything that came from someone gets into the page as text
+ * The list of messages and notices. Everything that people wrote gets into the page as text
  * (`textContent`), never as HTML.
  */
 export class Log {
@@ -42,9 +42,9 @@ export class Log {
   }
 
   /**
-   * Adds what someone said.
+   * Adds a message.
    *
-   * @param {string} place Where the person is, if it is worth a word.
+   * @param {string} place The person's server, if it is not this one.
    */
   addMessage({ from, text, at }, isMine, place = "") {
     const date = new Date(at);
@@ -69,7 +69,7 @@ export class Log {
     this.#add(entry, isMine);
   }
 
-  /** Adds what happened: strings, and people, whose names are set apart. */
+  /** Adds a notice, of strings and people, whose names are emphasized. */
   addNotice(...parts) {
     const notice = element("p", "");
     notice.append(...parts.map((part) => typeof part === "string" ? part : nameOf(part)));
@@ -79,7 +79,7 @@ export class Log {
     this.#add(entry, false);
   }
 
-  /** Adds many entries at once, which are not read aloud one after the other. */
+  /** Adds many entries at once, without having screen readers read them one by one. */
   addMany(add) {
     this.#list.ariaBusy = "true";
     add();
