@@ -36,7 +36,7 @@ export function isArrayBuffer(value: unknown): value is ArrayBuffer {
 
 /** Whether a value is a promise, of any class: packages replace the global one. */
 export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  // Not by `isFunction`: its property reads are megamorphic, and this runs for every message.
+  // Not by `hasMethod`: its property reads are megamorphic, and this runs for every message.
   return isObject(value) && typeof (value as { then?: unknown }).then === "function";
 }
 
@@ -49,24 +49,24 @@ export function isErrorObject(value: unknown): value is Error {
 /** Whether a value is a `Blob` or a `File`, of any class that can stream it. */
 export function isBlob(value: unknown): value is Blob {
   return isObject(value) && /^(?:Blob|File)$/.test(nameOf(value)) &&
-    isFunction(value, "stream") && typeof (value as Blob).size === "number";
+    hasMethod(value, "stream") && typeof (value as Blob).size === "number";
 }
 
 /** Whether a value can be read as a `ReadableStream`. */
 export function isReadableStream(value: unknown): value is ReadableStream {
-  return isObject(value) && isFunction(value, "getReader") &&
+  return isObject(value) && hasMethod(value, "getReader") &&
     typeof (value as ReadableStream).locked === "boolean";
 }
 
 /** Whether a value is an `AbortSignal`, of any class. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   return isObject(value) && typeof (value as AbortSignal).aborted === "boolean" &&
-    isFunction(value, "addEventListener") && isFunction(value, "throwIfAborted");
+    hasMethod(value, "addEventListener") && hasMethod(value, "throwIfAborted");
 }
 
 /** Whether a value is a `Date`, of any realm or class. */
 export function isDate(value: unknown): value is Date {
-  return isObject(value) && isFunction(value, "getTime") && isFunction(value, "toUTCString");
+  return isObject(value) && hasMethod(value, "getTime") && hasMethod(value, "toUTCString");
 }
 
 /** Whether a value is an object, or a function. */
@@ -90,7 +90,7 @@ function isObjectConstructor(value: unknown): boolean {
 }
 
 /** Whether an object has a method. */
-export function isFunction(value: object, name: PropertyKey): boolean {
+export function hasMethod(value: object, name: PropertyKey): boolean {
   return typeof (value as Record<PropertyKey, unknown>)[name] === "function";
 }
 

@@ -9,8 +9,8 @@ export function toBrokerError(what: string, cause: unknown): Error {
 }
 
 /** Creates the error for the loss of an established connection. */
-export function toLostError(where: string, cause: unknown): Error {
-  return createError(`The connection to ${where} was lost`, cause);
+export function toLostError(server: string, cause: unknown): Error {
+  return createError(`The connection to ${server} was lost`, cause);
 }
 
 function createError(what: string, cause: unknown): Error {

@@ -145,7 +145,7 @@ class NatsBroker implements KeepingBroker {
   readonly #options: NodeConnectionOptions;
   readonly #names: NatsNames;
   /** The address of NATS, for error messages. */
-  readonly #where: string;
+  readonly #server: string;
   readonly #replicas: number | undefined;
   readonly #subscriptions: NatsSubscriptions;
   #keeping: { window: KeepWindow; handler: KeptMessagesHandler } | undefined;
@@ -181,7 +181,7 @@ class NatsBroker implements KeepingBroker {
     if (replicas !== undefined) checkInteger("replicas", replicas, 1, MAX_REPLICAS);
     checkObject("client", client);
     this.#names = new NatsNames(prefix);
-    this.#where = `NATS at ${names.map(withoutUser).join(", ")}`;
+    this.#server = `NATS at ${names.map(withoutUser).join(", ")}`;
     this.#replicas = replicas;
     this.#subscriptions = new NatsSubscriptions(
       (topic) => this.#names.toSubject(topic),
@@ -268,7 +268,7 @@ class NatsBroker implements KeepingBroker {
   }
 
   get #connected(): NatsConnection {
-    if (this.#connection === undefined) throw new Error(`Not connected to ${this.#where}`);
+    if (this.#connection === undefined) throw new Error(`Not connected to ${this.#server}`);
     return this.#connection;
   }
 
@@ -280,7 +280,7 @@ class NatsBroker implements KeepingBroker {
   }
 
   #tellError(error: unknown): void {
-    if (!this.#isClosed) this.#handler!.receiveError(toBrokerError(`use ${this.#where}`, error));
+    if (!this.#isClosed) this.#handler!.receiveError(toBrokerError(`use ${this.#server}`, error));
   }
 
   /** Connects until the broker is closed: the client gives up if its first attempt fails, and on some errors. */
@@ -299,7 +299,7 @@ class NatsBroker implements KeepingBroker {
         await this.#watch(connection, handler);
       } catch (error) {
         if (!this.#isClosed) {
-          handler.receiveLost(toBrokerError(`connect to ${this.#where}`, error));
+          handler.receiveLost(toBrokerError(`connect to ${this.#server}`, error));
         }
       }
       this.#suspend();
@@ -319,7 +319,7 @@ class NatsBroker implements KeepingBroker {
       } else if (status.type === "disconnect") {
         this.#suspend();
         const reason = lastError ?? new Error(`${status.server} closed it`);
-        handler.receiveLost(toLostError(this.#where, reason));
+        handler.receiveLost(toLostError(this.#server, reason));
       } else if (status.type === "reconnect") {
         lastError = undefined;
         void this.#open(connection, handler);
@@ -328,7 +328,7 @@ class NatsBroker implements KeepingBroker {
     const error = await connection.closed();
     if (!this.#isClosed) {
       const reason = error ?? new Error("it was closed");
-      handler.receiveLost(toLostError(this.#where, reason));
+      handler.receiveLost(toLostError(this.#server, reason));
     }
   }
 
@@ -341,7 +341,7 @@ class NatsBroker implements KeepingBroker {
         break;
       } catch (error) {
         if (turn !== this.#turn || this.#isClosed) return;
-        handler.receiveLost(toBrokerError(`use ${this.#where}`, error));
+        handler.receiveLost(toBrokerError(`use ${this.#server}`, error));
         await this.#wait(OPEN_MS);
         if (turn !== this.#turn) return;
       }
@@ -358,7 +358,7 @@ class NatsBroker implements KeepingBroker {
   #reopen(error: Error): void {
     const [connection, handler] = [this.#connection, this.#handler];
     if (connection === undefined || handler === undefined || this.#isClosed) return;
-    handler.receiveLost(toBrokerError(`use ${this.#where}`, error));
+    handler.receiveLost(toBrokerError(`use ${this.#server}`, error));
     void this.#open(connection, handler);
   }
 

@@ -156,7 +156,7 @@ async function createClient(url: string, options: RedisClientOptions) {
 class RedisBroker implements KeepingBroker {
   readonly #url: string;
   /** The address of Redis, for error messages. */
-  readonly #where: string;
+  readonly #server: string;
   readonly #names: RedisNames;
   readonly #sharded: boolean;
   readonly #options: RedisClientOptions;
@@ -197,7 +197,7 @@ class RedisBroker implements KeepingBroker {
     checkBoolean("sharded", sharded);
     checkObject("client", client);
     this.#url = url;
-    this.#where = `Redis at ${withoutUser(url).replace(/[?#][^]*$/, "")}`;
+    this.#server = `Redis at ${withoutUser(url).replace(/[?#][^]*$/, "")}`;
     this.#names = new RedisNames(prefix);
     this.#sharded = sharded;
     this.#options = client as RedisClientOptions;
@@ -234,9 +234,9 @@ class RedisBroker implements KeepingBroker {
       });
       client.on("error", (error: unknown) => {
         if (this.#isClosed) return;
-        if (client.isReady) handler.receiveError(toBrokerError(`use ${this.#where}`, error));
-        else if (wasReady) handler.receiveLost(toLostError(this.#where, error));
-        else handler.receiveLost(toBrokerError(`connect to ${this.#where}`, error));
+        if (client.isReady) handler.receiveError(toBrokerError(`use ${this.#server}`, error));
+        else if (wasReady) handler.receiveLost(toLostError(this.#server, error));
+        else handler.receiveLost(toBrokerError(`connect to ${this.#server}`, error));
         // From now on, errors are those of connect attempts.
         if (!client.isReady) wasReady = false;
       });
@@ -316,7 +316,7 @@ class RedisBroker implements KeepingBroker {
       if (this.#isReady) handler.receiveConnected();
     } catch (error) {
       if (!this.#isReady) return;
-      handler.receiveLost(toBrokerError(`use ${this.#where}`, error));
+      handler.receiveLost(toBrokerError(`use ${this.#server}`, error));
       this.#prepareTimer = setTimeout(() => {
         if (this.#isReady) void this.#prepare(log, handler);
       }, PREPARE_MS);

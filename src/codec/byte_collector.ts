@@ -140,7 +140,11 @@ const MAX_HELD_FACTOR = 8;
  * Returns `bytes` from `start` to `end` (exclusive), whose buffer the caller owns, for long storage: as a
  * plain `Uint8Array` over that buffer, or as a copy if that would keep too much other memory alive.
  */
-export function keepBytes(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
+export function retainBytes(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): Uint8Array<ArrayBuffer> {
   const { buffer } = bytes;
   const length = end - start;
   const mayBeHeld = buffer.byteLength <= Math.max(MAX_HELD_SIZE, length * MAX_HELD_FACTOR);

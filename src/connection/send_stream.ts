@@ -1,6 +1,6 @@
 import { Utf8Validator } from "../codec/utf8.ts";
 import { callHook } from "../hooks.ts";
-import { isFunction, isReadableStream, isUint8Array } from "../values.ts";
+import { hasMethod, isReadableStream, isUint8Array } from "../values.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Sendable, SendableStream, SendStreamOptions } from "./connection.ts";
 import type { Breaker } from "./breaker.ts";
@@ -18,8 +18,8 @@ export function checkStream(stream: unknown): asserts stream is ReadableStream {
     throw new TypeError("Cannot send the stream: it is locked, as another reader has it");
   }
   const value: unknown = Object(stream);
-  const isIterable = isFunction(value as object, Symbol.asyncIterator) ||
-    isFunction(value as object, Symbol.iterator);
+  const isIterable = hasMethod(value as object, Symbol.asyncIterator) ||
+    hasMethod(value as object, Symbol.iterator);
   const hint = isIterable && typeof stream !== "string"
     ? "; make one of what can be iterated by ReadableStream.from(...)"
     : "";

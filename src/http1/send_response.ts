@@ -1,6 +1,6 @@
 import { show } from "../checks.ts";
 import { callHook } from "../hooks.ts";
-import { isFunction, isReadableStream, isUint8Array } from "../values.ts";
+import { hasMethod, isReadableStream, isUint8Array } from "../values.ts";
 import type { ChannelWriter } from "./channel_writer.ts";
 import { encodeResponseHead } from "./encode_response.ts";
 
@@ -86,7 +86,7 @@ function openBody(body: object): Chunks {
   }
   // The stream may fail while it is not read. An "error" event without a listener would end the process.
   if (isNodeStream(body)) body.on("error", () => {});
-  if (!isFunction(body, Symbol.asyncIterator)) {
+  if (!hasMethod(body, Symbol.asyncIterator)) {
     destroy(body);
     throw new TypeError(`Cannot send the response: its body must be a stream, got ${show(body)}`);
   }
@@ -102,7 +102,7 @@ function openBody(body: object): Chunks {
 }
 
 function isNodeStream(body: object): body is NodeStream {
-  return isFunction(body, "on") && isFunction(body, "destroy");
+  return hasMethod(body, "on") && hasMethod(body, "destroy");
 }
 
 function destroy(body: object): void {

@@ -1,4 +1,4 @@
-import { ByteCollector, cloneBytes, keepBytes } from "../codec/byte_collector.ts";
+import { ByteCollector, cloneBytes, retainBytes } from "../codec/byte_collector.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { type FrameHandler, type HandlerResult, STOP } from "../codec/frame_decoder.ts";
 import { isControl, Opcode } from "../codec/opcode.ts";
@@ -214,7 +214,7 @@ export class MessageReceiver implements FrameHandler {
           ? decodeText(bytes, start, end)
           : this.#isInputLent
           ? cloneBytes(bytes, start, end)
-          : keepBytes(bytes, start, end),
+          : retainBytes(bytes, start, end),
       );
     } else {
       this.#receiveFragment(rsv1, opcode, end - start);

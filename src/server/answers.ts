@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isFunction, isObject, isPlainObject } from "../values.ts";
+import { hasMethod, isObject, isPlainObject } from "../values.ts";
 import type { UpgradeAcceptance } from "./options.ts";
 
 const ACCEPTANCE_KEYS: readonly PropertyKey[] = ["protocol", "headers", "data"];
@@ -17,7 +17,7 @@ const HOW_TO_ACCEPT = "return {}, or { protocol, headers, data }, to accept, a R
 export function isResponse(value: unknown): value is Response {
   if (!isObject(value)) return false;
   const { status, headers } = value as Partial<Response>;
-  return typeof status === "number" && isObject(headers) && isFunction(headers, "get") &&
+  return typeof status === "number" && isObject(headers) && hasMethod(headers, "get") &&
     Symbol.iterator in headers && "body" in value;
 }
 

@@ -1,6 +1,6 @@
 import { MAX_DURATION_MS } from "../checks.ts";
 import type { Clock } from "../transport/clock.ts";
-import { settle } from "./turn.ts";
+import { runTurns } from "./turn.ts";
 
 interface Timer {
   callback: () => void;
@@ -91,7 +91,7 @@ export class FakeClock implements Clock {
   }
 
   async #advance(ms: number): Promise<void> {
-    await settle();
+    await runTurns();
     // Relative, since `stall` may move the clock meanwhile.
     let leftMs = ms;
     for (;;) {
@@ -101,7 +101,7 @@ export class FakeClock implements Clock {
       this.#now += stepMs;
       leftMs -= stepMs;
       this.#fire(next);
-      await settle();
+      await runTurns();
     }
     this.#now += leftMs;
   }
@@ -121,7 +121,7 @@ export class FakeClock implements Clock {
     for (let next = this.#next(this.#now); next !== undefined; next = this.#next(this.#now)) {
       this.#fire(next);
     }
-    return settle();
+    return runTurns();
   }
 
   #fire(timer: Timer): void {

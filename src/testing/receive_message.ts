@@ -11,7 +11,7 @@ import type { Connection, Message, WaitOptions } from "../connection/connection.
 import { abortable, createDeferred } from "../promises.ts";
 import { ConnectionClosedError } from "../errors.ts";
 import { clearInterval, setInterval } from "../timers.ts";
-import { settle } from "./turn.ts";
+import { runTurns } from "./turn.ts";
 
 /** How much of an unexpected message an error shows, in UTF-16 units or bytes. */
 const MAX_SHOWN = 100;
@@ -121,7 +121,7 @@ export async function expectSilence(
   checkMethods("clock", clock, CLOCK_METHODS);
   const silence = new AbortController();
   const end = () => silence.abort(silence);
-  const timer = ms === 0 ? void settle().then(end) : clock.setTimeout(end, ms);
+  const timer = ms === 0 ? void runTurns().then(end) : clock.setTimeout(end, ms);
   try {
     const message = await receiveMessage(conn, { signal: silence.signal });
     throw new Error(`Expected silence, but a message arrived, ${show(message)}`);

@@ -11,7 +11,7 @@ export function turn(): Promise<void> {
  * Waits for some turns of the event loop, so that the consequences of pending events happen, too. Opening
  * handshakes proceed: their digests come from other threads, in the order in which they were begun.
  */
-export async function settle(turns = 3): Promise<void> {
+export async function runTurns(turns = 3): Promise<void> {
   for (let i = 0; i < turns; i++) {
     await crypto.subtle.digest("SHA-1", NOTHING);
     await turn();

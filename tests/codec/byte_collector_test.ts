@@ -2,7 +2,12 @@ import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertLessOrEqual, assertThrows } from "@std/assert";
 import { MessageTooBigError } from "../../src/codec/mod.ts";
-import { ByteCollector, cloneBytes, copyBytes, keepBytes } from "../../src/codec/byte_collector.ts";
+import {
+  ByteCollector,
+  cloneBytes,
+  copyBytes,
+  retainBytes,
+} from "../../src/codec/byte_collector.ts";
 import { allocations, assertSameBytes, Random } from "./support.ts";
 
 /** With so many bytes at first, or more, memory that collectors share is used. */
@@ -204,7 +209,7 @@ describe("ByteCollector", () => {
   });
 });
 
-describe("keepBytes", () => {
+describe("retainBytes", () => {
   const cases: [memory: number, start: number, end: number, isView: boolean][] = [
     [8192, 0, 1, true],
     [8193, 0, 1, false],
@@ -216,7 +221,7 @@ describe("keepBytes", () => {
     it(`${isView ? "refers to" : "copies"} ${end - start} of ${memory} bytes`, () => {
       const bytes = new Random(3).bytes(memory);
       const expected = bytes.slice(start, end);
-      const kept = keepBytes(bytes, start, end);
+      const kept = retainBytes(bytes, start, end);
       assertSameBytes(kept, expected);
       assertEquals(kept.buffer === bytes.buffer, isView);
     });
@@ -225,10 +230,10 @@ describe("keepBytes", () => {
   it("counts all of the memory, and gives a plain Uint8Array", () => {
     const memory = new ArrayBuffer(10_000);
     const part = Buffer.from(memory, 5000, 100).fill(7);
-    const copy = keepBytes(part, 10, 20);
+    const copy = retainBytes(part, 10, 20);
     assertEquals([copy.constructor, copy.buffer === memory], [Uint8Array, false]);
     const buffer = Buffer.from(new ArrayBuffer(100), 50, 50).fill(7);
-    const view = keepBytes(buffer, 10, 20);
+    const view = retainBytes(buffer, 10, 20);
     assertEquals([view.constructor, view.byteOffset], [Uint8Array, 60]);
     assertSameBytes(view, copy);
   });

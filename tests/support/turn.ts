@@ -5,4 +5,4 @@
  * @module
  */
 
-export { settle, turn } from "../../src/testing/turn.ts";
+export { runTurns as settle, turn } from "../../src/testing/turn.ts";
