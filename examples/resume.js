@@ -40,7 +40,7 @@ export class ResumingSocket {
     };
     socket.onmessage = ({ data }) => {
       const [header, rest] = split(data);
-      if (header?.startsWith("{")) return this.#takeControl(JSON.parse(header), own, on);
+      if (header?.startsWith("{")) return this.#control(JSON.parse(header), own, on);
       const [number, position] = header?.split(" ") ?? [];
       if (position) own.at.set(own.topics.get(Number(number)), position);
       on.onMessage?.(rest);
@@ -59,11 +59,7 @@ export class ResumingSocket {
     };
   }
 
-  #takeControl(
-    { session, topic, number, position, isLost, unsubscribed: left, progress },
-    own,
-    on,
-  ) {
+  #control({ session, topic, number, position, isLost, unsubscribed: left, progress }, own, on) {
     if (session) [this.#session, this.#failures, own.isAnswered] = [session, 0, true];
     if (number) own.topics.set(number, topic);
     if (number) own.at.set(topic, position ?? own.at.get(topic) ?? this.#positions.get(topic));

@@ -480,9 +480,12 @@ export function resolveListenTarget(
 export function checkTls(tls: TlsCertificate | undefined): void {
   if (tls === undefined) return;
   checkNames("tls", tls, TLS_OPTIONS);
-  if (typeof tls.cert !== "string" || typeof tls.key !== "string") {
-    throw new TypeError(
-      'tls.cert and tls.key must be PEM encoded strings, such as files read as "utf8"',
+  for (const name of ["cert", "key"] as const) {
+    if (typeof tls[name] === "string") continue;
+    throw invalidType(
+      `tls.${name}`,
+      'a PEM encoded string, such as a file read as "utf8"',
+      tls[name],
     );
   }
 }

@@ -130,7 +130,7 @@ for (const bag of BAGS) {
         for (const value of [Symbol("wrong"), null]) {
           const error = await use(bag, { ...required, [option]: value });
           assertInstanceOf(error, TypeError, `${option}: ${String(value)}`);
-          assert(/^(Cannot |[\w.]+ must )/.test(error.message), `${option}: ${error.message}`);
+          assert(/^(Cannot |[\w. ]+ must )/.test(error.message), `${option}: ${error.message}`);
         }
       }
     });
