@@ -1,6 +1,7 @@
 /** What a client's entry point exports, but for what connects. */
 
 export * from "../connection/mod.ts";
+export type { CompressionOptions } from "../extensions/compression_options.ts";
 export { ConnectError, UnexpectedResponseError } from "../errors.ts";
 export type { TlsClientOptions } from "../transport/byte_channel.ts";
 export type { Connect } from "./connect.ts";

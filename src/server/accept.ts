@@ -1,16 +1,15 @@
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { checkBoolean, checkOptions, type Names } from "../checks.ts";
 import { reportError } from "../hooks.ts";
+import type { ByteChannel } from "../transport/byte_channel.ts";
+import { IGNORE_EVENTS } from "../transport/ignore_events.ts";
 import { type ByteStreamPair, StreamChannel } from "../transport/stream_channel.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { type HandshakeError, WebSocketError } from "../errors.ts";
-import { loadCompression } from "./load_compression.ts";
+import type { AcceptedUpgrade, HandshakeOwner } from "./handshake_owner.ts";
+import { loadParts, type ServerParts } from "./load_parts.ts";
 import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
-import {
-  type AcceptedUpgrade,
-  type HandshakeOwner,
-  OpeningHandshake,
-} from "./opening_handshake.ts";
+import { OpeningHandshake } from "./opening_handshake.ts";
 import {
   ACCEPT_OPTIONS,
   type AcceptedData,
@@ -83,12 +82,28 @@ export async function accept<
     options as AcceptStreamOptions<AcceptedData<Data, Acceptance>>,
   );
   const channel = new StreamChannel(streams);
-  const acceptor = new Acceptor(
-    settings,
-    await loadCompression(settings),
-  );
+  const { compression } = await loadWhilePaused(channel, settings);
+  const acceptor = new Acceptor(settings, compression);
   new OpeningHandshake(channel, options.secure ?? false, settings, acceptor);
+  channel.resume();
   return await acceptor.accepted;
+}
+
+/** Loads what options ask for, while what arrives waits. */
+async function loadWhilePaused<Data>(
+  channel: ByteChannel,
+  settings: AcceptSettings<Data>,
+): Promise<ServerParts> {
+  let isClosed = false;
+  channel.handler = { ...IGNORE_EVENTS, receiveClosed: () => isClosed = true };
+  channel.pause();
+  const parts = await loadParts(settings, false);
+  if (isClosed) throw streamsEnded();
+  return parts;
+}
+
+function streamsEnded(): WebSocketError {
+  return new WebSocketError("Cannot accept a WebSocket: the streams ended before there was one");
 }
 
 class Acceptor<Data> implements HandshakeOwner<Data>, ConnectionOwner {
@@ -119,10 +134,7 @@ class Acceptor<Data> implements HandshakeOwner<Data>, ConnectionOwner {
   }
 
   endHandshake(_handshake: OpeningHandshake<Data>, error: HandshakeError | undefined): void {
-    this.#accepted.reject(
-      error ??
-        new WebSocketError("Cannot accept a WebSocket: the streams ended before there was one"),
-    );
+    this.#accepted.reject(error ?? streamsEnded());
   }
 
   reportError(error: unknown, conn: Connection): void {

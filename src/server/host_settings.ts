@@ -9,7 +9,7 @@ import {
   invalidType,
 } from "../checks.ts";
 import { reportError } from "../hooks.ts";
-import { Admission } from "./admission.ts";
+import { ConnectionLimits } from "./connection_limits.ts";
 import { type MemoryBudgetOptions, resolveMemoryBudget } from "./memory_budget.ts";
 import {
   type AcceptSettings,
@@ -29,7 +29,7 @@ import type { ServerEvent } from "./stats.ts";
 export interface HostSettings<Data> {
   readonly accept: AcceptSettings<Data, ServerConnection<Data>>;
   readonly handler: Handler<Data> | undefined;
-  readonly admission: Admission;
+  readonly connectionLimits: ConnectionLimits;
   readonly maxHandshakes: number;
   readonly memoryBudget: MemoryBudgetOptions | undefined;
   readonly onEvent: ((event: ServerEvent<Data>) => unknown) | undefined;
@@ -67,14 +67,14 @@ export function resolveHostOptions<Data>(
   checkFunction("onEvent", onEvent);
   checkHandler(handler, accept.callbacks);
   checkSignal(signal);
-  const admission = new Admission(options);
+  const connectionLimits = new ConnectionLimits(options);
   checkInteger("maxHandshakes", maxHandshakes, 0);
   if (broker !== undefined) checkMethods("broker", broker, BROKER_METHODS, BROKER_HINT);
   checkInteger("brokerQueueSize", brokerQueueSize, 0);
   return {
     accept,
     handler,
-    admission,
+    connectionLimits,
     maxHandshakes,
     memoryBudget: resolveMemoryBudget(
       options.memoryBudget,

@@ -9,7 +9,7 @@ import {
   SERVE_OPTIONS,
   type ServeOptions,
 } from "./options.ts";
-import { loadCompression } from "./load_compression.ts";
+import { loadParts } from "./load_parts.ts";
 import type { ServerCallbacks } from "./server_connection.ts";
 import { WebSocketHost } from "./web_socket_host.ts";
 
@@ -56,7 +56,10 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
     checkTls(tls);
     const target = resolveListenTarget(options);
     settings.signal?.throwIfAborted();
-    const server = new WebSocketServer(settings, await loadCompression(settings.accept));
+    const server = new WebSocketServer(
+      settings,
+      await loadParts(settings.accept, settings.resume !== undefined),
+    );
     const secure = tls !== undefined;
     await server.startBroker();
     try {

@@ -1,4 +1,5 @@
-import type { Address, ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
+import type { Address, ByteChannel } from "../transport/byte_channel.ts";
+import { IGNORE_EVENTS } from "../transport/ignore_events.ts";
 import type { CloseInfo, Connection, Sendable } from "../connection/connection.ts";
 import { callHook, reportError } from "../hooks.ts";
 import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
@@ -20,6 +21,7 @@ import {
   type Names,
   show,
 } from "../checks.ts";
+import type { ResumeNegotiator } from "../resume/resume_negotiator.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import { assertMessage } from "../protocol/protocol.ts";
 import type { BrokerEvent } from "../topics/cluster/broker.ts";
@@ -28,16 +30,14 @@ import { MemoryKeeper } from "../topics/retention/memory_store.ts";
 import { Presence } from "../topics/presence/presence.ts";
 import type { PresentMember } from "../topics/presence/options.ts";
 import { Topics } from "../topics/fan_out/topics.ts";
-import type { Admission } from "./admission.ts";
+import type { ConnectionLimits } from "./connection_limits.ts";
 import type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
-import { HandshakeRoom } from "./handshake_room.ts";
+import type { AcceptedUpgrade, HandshakeOwner } from "./handshake_owner.ts";
+import { HandshakeSlots } from "./handshake_slots.ts";
 import type { HostSettings } from "./host_settings.ts";
 import { MemoryBudget } from "./memory_budget.ts";
-import {
-  type AcceptedUpgrade,
-  type HandshakeOwner,
-  OpeningHandshake,
-} from "./opening_handshake.ts";
+import type { ServerParts } from "./load_parts.ts";
+import { OpeningHandshake } from "./opening_handshake.ts";
 import { type AcceptSettings, type Handler, largestPiece } from "./options.ts";
 import { SharedTally } from "../topics/fan_out/shared_memory.ts";
 import { SpreadClose } from "./spread_close.ts";
@@ -70,12 +70,12 @@ export abstract class WebSocketHost<Data>
   implements ConnectionHost<Data>, HandshakeOwner<Data>, ConnectionOwner {
   readonly #settings: AcceptSettings<Data, ServerConnection<Data>>;
   readonly #handler: Handler<Data> | undefined;
-  readonly #admission: Admission;
-  readonly #room: HandshakeRoom;
+  readonly #connectionLimits: ConnectionLimits;
+  readonly #slots: HandshakeSlots;
   readonly budget: MemoryBudget | undefined;
   readonly compression: DeflateNegotiator | undefined;
   readonly topics: Topics;
-  readonly isResumable: boolean;
+  readonly resume: ResumeNegotiator | undefined;
   readonly #presence: Presence;
   readonly #broker: BrokerLink | undefined;
   /** Keeps messages, where there is no broker that does. */
@@ -97,14 +97,14 @@ export abstract class WebSocketHost<Data>
   #spreadClose: SpreadClose | undefined;
   #removeSignal: (() => void) | undefined;
 
-  constructor(settings: HostSettings<Data>, compression: DeflateNegotiator | undefined) {
+  constructor(settings: HostSettings<Data>, parts: ServerParts) {
     const { accept, memoryBudget, resume } = settings;
-    this.isResumable = resume !== undefined;
     this.#settings = accept;
     this.#handler = settings.handler;
-    this.#admission = settings.admission;
-    this.#room = new HandshakeRoom(settings.maxHandshakes, accept.connection.clock);
-    this.compression = compression;
+    this.#connectionLimits = settings.connectionLimits;
+    this.#slots = new HandshakeSlots(settings.maxHandshakes, accept.connection.clock);
+    this.compression = parts.compression;
+    this.resume = parts.resume;
     if (memoryBudget !== undefined) {
       const { clock } = accept.connection;
       const members = [this.#connections, this.#handshakes, this.#endedHandshakes];
@@ -182,7 +182,12 @@ export abstract class WebSocketHost<Data>
 
   stats(): ServerStats {
     const handshakes = [...this.#handshakes, ...this.#endedHandshakes];
-    const stats = this.#counters.stats(this.#connections, handshakes, this.#room.size, this.topics);
+    const stats = this.#counters.stats(
+      this.#connections,
+      handshakes,
+      this.#slots.size,
+      this.topics,
+    );
     const { keeper } = this.topics;
     if (keeper !== undefined) stats.keptSize = keeper.keptSize;
     if (this.#broker !== undefined) stats.broker = this.#broker.stats();
@@ -280,29 +285,29 @@ export abstract class WebSocketHost<Data>
     secure: boolean,
   ): OpeningHandshake<Data> | undefined {
     const { remoteAddress } = channel;
-    const place = this.#room.enter(remoteAddress, () => this.#dropFor(handshake, remoteAddress));
-    if (place === undefined) {
-      channel.handler = NOBODY;
+    const slot = this.#slots.take(remoteAddress, () => this.#dropFor(handshake, remoteAddress));
+    if (slot === undefined) {
+      channel.handler = IGNORE_EVENTS;
       channel.abort();
       this.tellDrop(remoteAddress);
       return undefined;
     }
-    const handshake = new OpeningHandshake(channel, secure, this.#settings, this, place);
+    const handshake = new OpeningHandshake(channel, secure, this.#settings, this, slot);
     this.#handshakes.add(handshake);
     return handshake;
   }
 
-  /** Takes a place for a TLS handshake, as a listener asks for it. */
+  /** Takes a slot for a TLS handshake, as a listener asks for it. */
   protected startTlsHandshake(remote: Address, drop: () => void): (() => void) | undefined {
-    const place = this.#room.enter(remote, () => {
+    const slot = this.#slots.take(remote, () => {
       drop();
       this.tellDrop(remote);
     });
-    if (place === undefined) this.tellDrop(remote);
-    return place && (() => place.leave());
+    if (slot === undefined) this.tellDrop(remote);
+    return slot && (() => slot.leave());
   }
 
-  /** Drops a handshake whose place is given to another. One that was answered is told of as such. */
+  /** Aborts a handshake whose slot is given to another. If it was answered, it is reported as such already. */
   #dropFor(handshake: OpeningHandshake<Data>, remote: Address): void {
     const { isAnswered } = handshake;
     handshake.drop(MADE_ROOM);
@@ -322,7 +327,7 @@ export abstract class WebSocketHost<Data>
 
   refusal(isUpgrade: boolean, remote: Address): HandshakeError | undefined {
     if (this.#isShuttingDown) return SHUTTING_DOWN;
-    return isUpgrade ? this.#admission.refusal(remote) : undefined;
+    return isUpgrade ? this.#connectionLimits.refusal(remote) : undefined;
   }
 
   acceptUpgrade(
@@ -334,7 +339,7 @@ export abstract class WebSocketHost<Data>
     const { topics } = this;
     const conn = new ServerWebSocketConnection(channel, info, connection, callbacks, this, topics);
     this.#connections.add(conn);
-    this.#admission.add(channel.remoteAddress);
+    this.#connectionLimits.add(channel.remoteAddress);
     this.#counters.countOpen();
     conn.answer(response, received, hasEnded);
     this.#tell({ type: "open", conn });
@@ -375,7 +380,7 @@ export abstract class WebSocketHost<Data>
     this.#connections.delete(conn as ServerWebSocketConnection<Data>);
     this.#counters.countClose(conn, info);
     this.#tell({ type: "close", conn: conn as ServerConnection<Data>, info });
-    this.#admission.remove(conn.remoteAddress);
+    this.#connectionLimits.remove(conn.remoteAddress);
     this.#finishIfDone();
   }
 
@@ -416,11 +421,3 @@ export abstract class WebSocketHost<Data>
     });
   }
 }
-
-/** Takes the events of a channel that is dropped. */
-const NOBODY: ByteChannelHandler = {
-  receive() {},
-  receiveEnd() {},
-  drain() {},
-  receiveClosed() {},
-};

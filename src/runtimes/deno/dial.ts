@@ -5,14 +5,9 @@
  */
 
 import type { Dialer } from "../../transport/byte_channel.ts";
+import { IGNORE_EVENTS } from "../../transport/ignore_events.ts";
 import { isErrorObject } from "../../values.ts";
-import {
-  type ConnectSocket,
-  createDial,
-  ignoringHandler,
-  type LookUp,
-  readEnvironment,
-} from "../shared/dial.ts";
+import { type ConnectSocket, createDial, type LookUp, readEnvironment } from "../shared/dial.ts";
 import type { DenoApi, DenoConn } from "./api.ts";
 import { openChannel } from "./channel.ts";
 
@@ -52,7 +47,7 @@ export const dialer: Dialer = {
   readEnvironment,
   dial: createDial(connectSocket, lookUp),
   async startTls(channel, ...rest) {
-    channel.handler = ignoringHandler;
+    channel.handler = IGNORE_EVENTS;
     // Bytes that arrive while the module is loaded are held for TLS.
     channel.pause();
     const { startTls } = await import("../node/start_tls.ts");

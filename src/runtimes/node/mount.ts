@@ -38,7 +38,7 @@ import {
 import { HandshakeError } from "../../errors.ts";
 import { statusText } from "../../http1/status_text.ts";
 import type { OpeningHandshake } from "../../server/opening_handshake.ts";
-import { loadCompression } from "../../server/load_compression.ts";
+import { loadParts } from "../../server/load_parts.ts";
 import type { ServerCallbacks } from "../../server/server_connection.ts";
 import { WebSocketHost } from "../../server/web_socket_host.ts";
 import { afterArrivals } from "../shared/event_loop.ts";
@@ -294,7 +294,10 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
     }
     const settings = resolveHostOptions("mount", MOUNT_OPTIONS, options, handler);
     settings.signal?.throwIfAborted();
-    const host = new MountedHost(settings, await loadCompression(settings.accept));
+    const host = new MountedHost(
+      settings,
+      await loadParts(settings.accept, settings.resume !== undefined),
+    );
     // Deno delivers what has arrived at several sockets in one turn.
     if (!("Deno" in globalThis)) host.topics.schedule = afterArrivals;
     await host.startBroker();

@@ -13,7 +13,7 @@ import { OrderedChannel } from "../../transport/ordered_channel.ts";
 import { ConnectError } from "../../errors.ts";
 import { checkAuthorities, checkCertificate } from "../shared/certificate.ts";
 import { toTlsError } from "../shared/connect_error.ts";
-import { ignoringHandler } from "../shared/dial.ts";
+import { IGNORE_EVENTS } from "../../transport/ignore_events.ts";
 import { NodeChannel } from "./channel.ts";
 import { ChannelDuplex, TlsChannel } from "./tls_channel.ts";
 import { isTlsFailure } from "../shared/tls_failure.ts";
@@ -30,7 +30,7 @@ interface Transport {
 export const startTls: Dialer["startTls"] = (channel, hostname, options, handler, signal) => {
   const { serverName = hostname } = options;
   const { promise, resolve, reject } = Promise.withResolvers<ByteChannel>();
-  channel.handler = ignoringHandler;
+  channel.handler = IGNORE_EVENTS;
   let transport: Transport;
   let socket: TLSSocket;
   try {

@@ -25,14 +25,6 @@ export function readEnvironment(name: string): string | undefined {
   return process.env[name];
 }
 
-/** Ignores the events of a channel. */
-export const ignoringHandler: ByteChannelHandler = {
-  receive() {},
-  receiveEnd() {},
-  drain() {},
-  receiveClosed() {},
-};
-
 /**
  * Connects a socket of the runtime. Rejects with the runtime's error.
  *

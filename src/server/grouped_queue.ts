@@ -1,32 +1,31 @@
-/** What those of one group have in common. */
+/** The members of one group. */
 interface Group<T> {
   readonly name: string;
-  /** In the order in which they came. */
+  /** In the order in which they were added. */
   readonly members: Set<T>;
 }
 
 /**
- * Those who wait, by groups, of which the largest is known at any time. All operations take constant
- * time, however many there are.
+ * A queue whose members are in groups, and of which the first is the oldest member of the largest group. All
+ * operations take constant time.
  */
-export class Crowd<T> {
+export class GroupedQueue<T> {
   readonly #groups: Map<string, Group<T>> = new Map();
-  /** The groups by their size. */
   readonly #bySize: Map<number, Set<Group<T>>> = new Map();
   #largestSize = 0;
   #size = 0;
 
-  /** How many there are. */
+  /** The number of members. */
   get size(): number {
     return this.#size;
   }
 
-  /** How many the largest group has. */
+  /** The number of members of the largest group. */
   get largestSize(): number {
     return this.#largestSize;
   }
 
-  /** Adds somebody, as the last of a group. */
+  /** Adds a member to a group, as its last. */
   add(name: string, member: T): void {
     let group = this.#groups.get(name);
     if (group === undefined) this.#groups.set(name, group = { name, members: new Set() });
@@ -37,7 +36,7 @@ export class Crowd<T> {
     this.#move(group, size);
   }
 
-  /** Removes somebody. */
+  /** Removes a member from a group. */
   delete(name: string, member: T): void {
     const group = this.#groups.get(name);
     if (!group?.members.delete(member)) return;
@@ -45,11 +44,11 @@ export class Crowd<T> {
     const { size } = group.members;
     if (size === 0) this.#groups.delete(name);
     this.#move(group, size + 1);
-    // It was the only one of its size: it is one smaller, and still the largest.
+    // If it was the only group of its size, it is still the largest, with one member less.
     if (size + 1 === this.#largestSize && !this.#bySize.has(size + 1)) this.#largestSize--;
   }
 
-  /** Whoever of the largest group came first; of several such groups, of the one that was so first. */
+  /** The oldest member of the largest group; of several such groups, of the one that was so first. */
   get first(): T | undefined {
     const group = this.#bySize.get(this.#largestSize)?.values().next().value;
     return group?.members.values().next().value;

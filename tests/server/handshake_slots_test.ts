@@ -1,13 +1,13 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { Address } from "../../src/transport/byte_channel.ts";
-import { Crowd } from "../../src/server/crowd.ts";
+import { GroupedQueue } from "../../src/server/grouped_queue.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 import {
-  type HandshakePlace,
-  HandshakeRoom,
+  type HandshakeSlot,
+  HandshakeSlots,
   type HandshakeStage,
-} from "../../src/server/handshake_room.ts";
+} from "../../src/server/handshake_slots.ts";
 
 function tcp(hostname: string): Address {
   return { transport: "tcp", hostname, port: 1 };
@@ -16,19 +16,19 @@ function tcp(hostname: string): Address {
 /** A room, and who has made room so far. */
 class Setting {
   readonly clock: FakeClock = new FakeClock();
-  readonly room: HandshakeRoom;
-  readonly places: Map<string, HandshakePlace> = new Map();
+  readonly slots: HandshakeSlots;
+  readonly taken: Map<string, HandshakeSlot> = new Map();
   readonly dropped: string[] = [];
 
   constructor(max: number) {
-    this.room = new HandshakeRoom(max, this.clock);
+    this.slots = new HandshakeSlots(max, this.clock);
   }
 
   enter(name: string, hostname: string, stage: HandshakeStage = "silent"): boolean {
-    const place = this.room.enter(tcp(hostname), () => this.dropped.push(name));
-    if (place === undefined) return false;
-    place.move(stage);
-    this.places.set(name, place);
+    const slot = this.slots.take(tcp(hostname), () => this.dropped.push(name));
+    if (slot === undefined) return false;
+    slot.move(stage);
+    this.taken.set(name, slot);
     return true;
   }
 }
@@ -38,7 +38,7 @@ describe("a full room of handshakes", () => {
     const setting = new Setting(3);
     for (const name of ["a", "b", "c", "d", "e"]) assert(setting.enter(name, "192.0.2.1"));
     assertEquals(setting.dropped, ["a", "b"]);
-    assertEquals(setting.room.size, 3);
+    assertEquals(setting.slots.size, 3);
   });
 
   it("takes it from the address that has the most, whoever came first", () => {
@@ -59,7 +59,7 @@ describe("a full room of handshakes", () => {
     assertEquals(setting.dropped, ["c"]);
   });
 
-  it("lets no crowd that said a byte push out those that are about to", () => {
+  it("lets no queue that said a byte push out those that are about to", () => {
     for (const addresses of [1, 50]) {
       const setting = new Setting(50);
       for (let i = 0; i < 50; i++) setting.enter("hostile", `192.0.2.${i % addresses}`, "begun");
@@ -73,7 +73,7 @@ describe("a full room of handshakes", () => {
     setting.enter("a", "192.0.2.1", "served");
     setting.enter("b", "192.0.2.1", "served");
     assertEquals(setting.enter("c", "192.0.2.2"), false);
-    setting.places.get("a")!.move("silent");
+    setting.taken.get("a")!.move("silent");
     assert(setting.enter("d", "192.0.2.2"));
     assertEquals(setting.dropped, ["a"]);
   });
@@ -86,7 +86,7 @@ describe("a full room of handshakes", () => {
     setting.enter("d", "192.0.2.2", "served");
     setting.enter("e", "192.0.2.3", "served");
     assertEquals(setting.dropped, ["b"]);
-    setting.places.get("e")!.move("silent");
+    setting.taken.get("e")!.move("silent");
     setting.enter("f", "192.0.2.3", "served");
     assertEquals(setting.dropped, ["b", "e"]);
   });
@@ -129,11 +129,11 @@ describe("a full room of handshakes", () => {
     setting.enter("b", "192.0.2.2");
     setting.enter("c", "192.0.2.3");
     await setting.clock.advance(300);
-    setting.places.get("b")!.move("begun");
-    setting.places.get("a")!.move("served");
-    setting.places.get("a")!.move("begun");
+    setting.taken.get("b")!.move("begun");
+    setting.taken.get("a")!.move("served");
+    setting.taken.get("a")!.move("begun");
     await setting.clock.advance(200);
-    setting.places.get("c")!.move("served");
+    setting.taken.get("c")!.move("served");
     setting.enter("d", "192.0.2.1");
     assertEquals(setting.dropped, ["b"]);
   });
@@ -143,37 +143,37 @@ describe("a full room of handshakes", () => {
     for (const name of ["a", "b", "c"]) setting.enter(name, "192.0.2.1");
     await setting.clock.advance(500);
     setting.enter("d", "192.0.2.1");
-    for (const name of ["b", "c", "d"]) setting.places.get(name)!.move("served");
+    for (const name of ["b", "c", "d"]) setting.taken.get(name)!.move("served");
     assertEquals(setting.enter("e", "192.0.2.1"), false);
-    setting.places.get("b")!.leave();
+    setting.taken.get("b")!.leave();
     assertEquals(setting.enter("e", "192.0.2.1"), true);
-    assertEquals([setting.dropped, setting.room.size], [["a"], 3]);
+    assertEquals([setting.dropped, setting.slots.size], [["a"], 3]);
   });
 
-  it("counts each place once, however often it is given back", () => {
+  it("counts each slot once, however often it is given back", () => {
     const setting = new Setting(2);
     setting.enter("a", "192.0.2.1");
     setting.enter("b", "192.0.2.1");
     setting.enter("c", "192.0.2.1");
-    const [a, b] = [setting.places.get("a")!, setting.places.get("b")!];
+    const [a, b] = [setting.taken.get("a")!, setting.taken.get("b")!];
     a.leave();
     a.move("begun");
-    assertEquals(setting.room.size, 2);
+    assertEquals(setting.slots.size, 2);
     b.leave();
     b.leave();
-    assertEquals(setting.room.size, 1);
+    assertEquals(setting.slots.size, 1);
     setting.enter("d", "192.0.2.1");
-    assertEquals([setting.dropped, setting.room.size], [["a"], 2]);
+    assertEquals([setting.dropped, setting.slots.size], [["a"], 2]);
   });
 
-  it("has no place where there may be none", () => {
+  it("has no slot where there may be none", () => {
     assertEquals(new Setting(0).enter("a", "192.0.2.1"), false);
   });
 });
 
-describe("a crowd", () => {
+describe("a grouped queue", () => {
   it("knows its largest group after any changes", () => {
-    const crowd = new Crowd<number>();
+    const queue = new GroupedQueue<number>();
     const model: { name: string; member: number }[] = [];
     // A generator of its own: the same numbers in each run.
     let state = 1;
@@ -181,21 +181,21 @@ describe("a crowd", () => {
     for (let i = 0; i < 3_000; i++) {
       if (random(5) < (i < 2_000 ? 3 : 1)) {
         const name = `group ${random(8)}`;
-        crowd.add(name, i);
+        queue.add(name, i);
         model.push({ name, member: i });
       } else if (model.length > 0) {
         const [{ name, member }] = model.splice(random(model.length), 1);
-        crowd.delete(name, member);
-        crowd.delete(name, member);
+        queue.delete(name, member);
+        queue.delete(name, member);
       }
       const sizes = new Map<string, number>();
       for (const { name } of model) sizes.set(name, (sizes.get(name) ?? 0) + 1);
       const largestSize = Math.max(0, ...sizes.values());
-      assertEquals([crowd.size, crowd.largestSize], [model.length, largestSize]);
+      assertEquals([queue.size, queue.largestSize], [model.length, largestSize]);
       const firsts = [...sizes].filter(([, size]) => size === largestSize)
         .map(([name]) => model.find((each) => each.name === name)?.member);
       if (firsts.length === 0) firsts.push(undefined);
-      assert(firsts.includes(crowd.first), `${crowd.first} is none of ${firsts}`);
+      assert(firsts.includes(queue.first), `${queue.first} is none of ${firsts}`);
     }
   });
 });

@@ -4,18 +4,16 @@ import { HandshakeError } from "../errors.ts";
 import { addressGroup } from "../transport/address_group.ts";
 import type { HostOptions } from "./options.ts";
 
-/** Counts connections, and tells whether there may be one more. */
-export class Admission {
+/** Counts connections, in all and per address, and says whether there may be one more. */
+export class ConnectionLimits {
   readonly #maxConnections: number;
   readonly #maxPerAddress: number;
   #count = 0;
-  /** The connections of each group of addresses; empty where there is no limit. */
+  /** The connections of each group of addresses; empty if there is no limit. */
   readonly #counts: Map<string, number> = new Map();
 
   /**
-   * Creates a count of none.
-   *
-   * @throws {RangeError} Where a limit is out of its range.
+   * @throws {RangeError} If a limit is out of its range.
    */
   constructor(options: Pick<HostOptions, "maxConnections" | "maxConnectionsPerAddress">) {
     const { maxConnections = Infinity, maxConnectionsPerAddress = Infinity } = options;
@@ -25,7 +23,7 @@ export class Admission {
     this.#maxPerAddress = maxConnectionsPerAddress;
   }
 
-  /** Why there may be no more connection of this peer, if so. */
+  /** Returns why this peer may have no further connection, if so. */
   refusal(remote: Address): HandshakeError | undefined {
     if (this.#count >= this.#maxConnections) {
       return new HandshakeError(503, "The server has as many connections as it may have");

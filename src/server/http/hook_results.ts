@@ -4,8 +4,8 @@
  * @module
  */
 
-import { hasMethod, isObject, isPlainObject } from "../values.ts";
-import type { UpgradeAcceptance } from "./options.ts";
+import { hasMethod, isObject, isPlainObject } from "../../values.ts";
+import type { UpgradeAcceptance } from "../options.ts";
 
 const ACCEPTANCE_KEYS: readonly PropertyKey[] = ["protocol", "headers", "data"];
 const HOW_TO_ACCEPT = "return {}, or { protocol, headers, data }, to accept, a Response to refuse";

@@ -1,0 +1,28 @@
+import { entries, type HeaderFields } from "../http1/field_line.ts";
+import type { Clock } from "../transport/clock.ts";
+import { ServerLayer } from "./server_layer.ts";
+import { RESUME, RESUME_FIELD } from "./subprotocol.ts";
+
+/** Negotiates with the clients of a server that they may resume. */
+export class ResumeNegotiator {
+  /** The subprotocol that a client offers for it, beside those of the program. */
+  readonly subprotocol: string = RESUME;
+  readonly #timeoutMs: number;
+  readonly #clock: Clock;
+
+  /** @param timeoutMs How long to wait for a client's first message, or `Infinity`. */
+  constructor(timeoutMs: number, clock: Clock) {
+    this.#timeoutMs = timeoutMs;
+    this.#clock = clock;
+  }
+
+  /** Adds the program's subprotocol, of which a response can name only one, to the header fields. */
+  addField(fields: HeaderFields | undefined, protocol: string): HeaderFields {
+    return [...entries(fields), [RESUME_FIELD, `"${protocol}"`]];
+  }
+
+  /** Creates the layer of a connection. */
+  createLayer(protocol: string): ServerLayer {
+    return new ServerLayer(protocol, this.#timeoutMs, this.#clock);
+  }
+}

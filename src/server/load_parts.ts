@@ -1,0 +1,43 @@
+import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
+import type { ResumeNegotiator } from "../resume/resume_negotiator.ts";
+import { loadHttp } from "./load_http.ts";
+import type { AcceptSettings } from "./options.ts";
+
+/** The parts of a server that are loaded only if an option asks for them. */
+export interface ServerParts {
+  readonly compression: DeflateNegotiator | undefined;
+  readonly resume: ResumeNegotiator | undefined;
+}
+
+/**
+ * Loads the parts that options ask for, before anything is accepted.
+ *
+ * @param isResumable Whether the option `resume` is given.
+ * @throws {Error} If there is to be compression, and the runtime has none.
+ */
+export async function loadParts<Data>(
+  settings: AcceptSettings<Data, never>,
+  isResumable: boolean,
+): Promise<ServerParts> {
+  const [compression, resume] = await Promise.all([
+    loadCompression(settings),
+    isResumable ? loadResume(settings) : undefined,
+    settings.upgrade === undefined && settings.fetch === undefined ? undefined : loadHttp(),
+  ]);
+  return { compression, resume };
+}
+
+async function loadCompression<Data>(
+  { compression }: AcceptSettings<Data, never>,
+): Promise<DeflateNegotiator | undefined> {
+  if (compression === undefined) return undefined;
+  const { DeflateNegotiator } = await import("../extensions/deflate_negotiator.ts");
+  return await DeflateNegotiator.create(compression);
+}
+
+async function loadResume<Data>(
+  { handshakeTimeoutMs, connection }: AcceptSettings<Data, never>,
+): Promise<ResumeNegotiator> {
+  const { ResumeNegotiator } = await import("../resume/resume_negotiator.ts");
+  return new ResumeNegotiator(handshakeTimeoutMs, connection.clock);
+}
