@@ -9,12 +9,25 @@ import type { ConnectOptions } from "../../src/client/options.ts";
 import type { Connection, ConnectionCallbacks } from "../../src/connection/connection.ts";
 import { ConnectError, UnexpectedResponseError } from "../../src/errors.ts";
 import { acceptOf, type ScriptedPeer, ScriptedServer } from "../client/scripted_server.ts";
-import { Random, toHex } from "../codec/support.ts";
+import { Random } from "../codec/support.ts";
 import { describeMessage } from "../protocol/events.ts";
 import { receivePlainly } from "../protocol/reference_receiver.ts";
 import { concatBytes } from "../support/reference_frames.ts";
 import { settle } from "../support/turn.ts";
 import { watch, type Watched } from "../support/watch.ts";
+import {
+  checkConversation,
+  closingOf,
+  type ConversationInput,
+  cut,
+  interfere,
+  LIMITS,
+  misbehave,
+  PROGRAM_ERROR,
+  showInput,
+  until,
+  untilQuiet,
+} from "./conversation.ts";
 import { makeSession, makeStream } from "./frame_streams.ts";
 import { asLatin1, readOutput } from "./output.ts";
 import { type AnswerHead, readAnswer, readUpgradeAnswer } from "./reference_answer.ts";
@@ -23,26 +36,13 @@ import { check, type Target } from "./target.ts";
 import { latin1 } from "../support/raw_client.ts";
 
 const HEAD_LIMITS = { maxHeadSize: 400, maxLineSize: 8192, maxFields: 100 };
-const LIMITS = { maxMessageSize: 300, maxFragments: 6 };
 const MAX_INTERIM = 8;
 const MAX_BODY_SIZE = 16 * 1024;
-const MAX_TURNS = 10_000;
 /** What stands for the value of `Sec-WebSocket-Accept`, which depends on the request. */
 const ACCEPT = "{accept}";
 
-/** What the program's own code fails with, and what it aborts with. */
-const PROGRAM_ERROR = new Error("The program fails");
+/** What the program aborts with. */
 const ABORTED = new Error("The program aborts");
-
-/** Bytes of a server, and what everything else follows from. */
-export interface ClientInput {
-  /** What is sent up to the end of the answer. */
-  head: string;
-  /** What is sent behind it. */
-  bytes: Uint8Array;
-  isCalm: boolean;
-  seed: number;
-}
 
 const SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n" +
   `Connection: Upgrade\r\nSec-WebSocket-Accept: ${ACCEPT}\r\n`;
@@ -55,7 +55,7 @@ const OTHERS = [
   "HTTP/1.0 200 OK\r\n\r\n",
 ];
 
-export const CLIENTS: Target<ClientInput> = {
+export const CLIENTS: Target<ConversationInput> = {
   make(random) {
     let head = random.below(5) === 0 ? random.pick(OTHERS) : `${SWITCHING}\r\n`;
     if (random.below(8) === 0) {
@@ -82,19 +82,15 @@ export const CLIENTS: Target<ClientInput> = {
     try {
       return await (input.isCalm ? play.playCalmly() : play.playWildly());
     } catch (error) {
-      throw new Error(`${error}: ${play.way} ${show(input)}`, { cause: error });
+      throw new Error(`${error}: ${play.way} ${showInput(input)}`, { cause: error });
     }
   },
 };
 
-function show({ head, bytes, isCalm }: ClientInput): string {
-  return `${isCalm ? "calm" : "wild"} ${JSON.stringify(head)} ${toHex(bytes.subarray(0, 1000))}`;
-}
-
 /** A client, the server it reaches, and what comes of it. */
 class Play {
   readonly way: string;
-  readonly #input: ClientInput;
+  readonly #input: ConversationInput;
   readonly #random: Random;
   readonly #server = new ScriptedServer();
   readonly #controller = new AbortController();
@@ -106,7 +102,7 @@ class Play {
   #closed: Watched<Awaited<Connection["closed"]>> | undefined;
   #loop: Watched<void> | undefined;
 
-  constructor(input: ClientInput) {
+  constructor(input: ConversationInput) {
     this.#input = input;
     this.#random = new Random(input.seed);
     this.way = this.#random.pick([
@@ -186,30 +182,8 @@ class Play {
   /** Does something at a bad time, unless the program is calm. */
   async #act(conn: Connection): Promise<void> {
     if (this.#input.isCalm) return;
-    switch (this.#random.below(16)) {
-      case 0:
-        throw PROGRAM_ERROR;
-      case 1:
-        void conn.close({ closeCode: 4000, reason: "enough" });
-        break;
-      case 2:
-        conn.abort();
-        break;
-      case 3:
-        void conn.ping().catch(() => {});
-        break;
-      case 4:
-        for (let count = this.#random.below(20); count > 0; count--) conn.trySend("y".repeat(100));
-        break;
-      case 5:
-        await conn.close();
-        break;
-      case 6:
-        this.#controller.abort(ABORTED);
-        break;
-      default:
-        await settle(this.#random.below(2));
-    }
+    if (this.#random.below(16) === 0) this.#controller.abort(ABORTED);
+    else await misbehave(conn, this.#random);
   }
 
   // ---- Where it is known what must happen ----
@@ -261,39 +235,19 @@ class Play {
     isSlow: boolean,
   ): Promise<string> {
     const expected = receivePlainly(bytes, { masked: false, ...LIMITS });
-    await this.#untilQuiet(peer);
+    await untilQuiet(peer, this.#lines);
     check(this.#connecting.state === "resolved", () => `${this.#connecting.reason}`);
-    const closing = expected.events.find((line) => line.startsWith("close "));
-    const isOpen = expected.closeCode === undefined && closing === undefined;
+    const isOpen = expected.closeCode === undefined && closingOf(expected) === undefined;
     if (isOpen) check(this.#conn!.state === "open", () => `${this.#conn!.state} instead of open`);
     // It fails a connection by itself, but leaves it to the server to end one that was closed.
     if (expected.closeCode === undefined) check(!peer.hasEnded, () => "it ended first");
     if (!peer.hasSentEnd) peer.socket.end();
-    await this.#until("the end", () => peer.hasEnded || peer.isClosed);
+    await until("the end", () => peer.hasEnded || peer.isClosed);
     const output = readOutput(await peer.readToEnd(), "client");
-    await this.#until("the connection to be closed", () => peer.isClosed);
+    await until("the connection to be closed", () => peer.isClosed);
     await this.#end();
 
-    const messages = expected.events.filter((line) => /^(?:text|binary) /.test(line));
-    if (this.#lines !== undefined) assertEquals(this.#lines, messages);
-    assertEquals(output.messages, messages);
-    const pongs = expected.events.filter((line) => line.startsWith("ping "))
-      .map((line) => line.replace("ping", "pong"));
-    if (!isSlow) assertEquals(output.pongs, pongs);
-    const info = this.#closed!.value!;
-    if (expected.closeCode !== undefined) {
-      check(output.close!.startsWith(`close ${expected.closeCode} `), () => `${output.close}`);
-      const { closeCode, initiator, wasClean } = info;
-      assertEquals([closeCode, initiator, wasClean], [expected.closeCode, "local", false]);
-    } else if (closing !== undefined) {
-      assertEquals(output.close, `close ${closing.split(" ")[1]} ""`);
-      assertEquals(`close ${info.closeCode} ${JSON.stringify(info.reason)}`, closing);
-      assertEquals([info.initiator, info.wasClean], ["remote", true]);
-    } else {
-      assertEquals(output.close, undefined);
-      assertEquals(info, { closeCode: 1006, reason: "", wasClean: false, initiator: "remote" });
-    }
-    return `closed ${info.closeCode} by ${info.initiator}`;
+    return checkConversation(expected, output, this.#closed!.value!, this.#lines, isSlow);
   }
 
   // ---- Where it is not ----
@@ -361,52 +315,23 @@ class Play {
   }
 
   #interfere(peer: ScriptedPeer): void {
-    const { socket } = peer;
-    switch (this.#random.below(7)) {
-      case 0:
-        if (!peer.hasSentEnd) socket.end();
-        break;
-      case 1:
-        if (!peer.isClosed) socket.reset();
-        break;
-      case 2:
-        socket.pause();
-        break;
-      case 3:
-        socket.takeSlowly(1 + this.#random.below(50));
-        break;
-      case 4:
-        socket.take(this.#random.below(500));
-        break;
-      case 5:
-        socket.resume();
-        break;
-      default:
-        if (this.#random.below(3) === 0) this.#controller.abort(ABORTED);
-    }
+    interfere(peer, this.#random, () => {
+      if (this.#random.below(3) === 0) this.#controller.abort(ABORTED);
+    });
   }
-
-  // ---- Waiting, in turns of the event loop: fuzzers run where there is little time left ----
 
   #cut(bytes: Uint8Array): Uint8Array[] {
     if (this.#random.below(4) === 0) return [bytes];
-    return this.#random.cut(bytes, bytes.length > 2000 ? 4000 : this.#random.pick([3, 40, 400]));
-  }
-
-  async #until(what: string, isDone: () => boolean): Promise<void> {
-    for (let turns = 0; !isDone(); turns++) {
-      check(turns < MAX_TURNS, () => `waited for ${what}`);
-      await settle(1);
-    }
+    return cut(bytes, this.#random);
   }
 
   async #untilSettled(): Promise<void> {
-    await this.#until("connect()", () => this.#connecting.state !== "pending");
+    await until("connect()", () => this.#connecting.state !== "pending");
   }
 
   async #next(): Promise<ScriptedPeer> {
     let peer: ScriptedPeer | undefined;
-    await this.#until("a connection", () => (peer = this.#server.poll()) !== undefined);
+    await until("a connection", () => (peer = this.#server.poll()) !== undefined);
     return peer!;
   }
 
@@ -422,18 +347,6 @@ class Play {
   async #hasRequest(peer: ScriptedPeer): Promise<boolean> {
     for (let turns = 0; turns < 8 && peer.unreadSize === 0; turns++) await settle(1);
     return peer.unreadSize > 0;
-  }
-
-  async #untilQuiet(peer: ScriptedPeer): Promise<void> {
-    const { channel } = peer;
-    let before = "";
-    for (let quiet = 0; quiet < 4;) {
-      await settle(2);
-      const now = [peer.receivedSize, channel.outgoingSize, channel.incomingSize]
-        .concat(this.#lines?.length ?? 0).join();
-      quiet = now === before && channel.outgoingSize === 0 ? quiet + 1 : 0;
-      before = now;
-    }
   }
 
   /** Ends everything, and checks that nothing is left. */
@@ -461,7 +374,7 @@ class Play {
     check(this.#closed!.state === "resolved", () => "closed is pending");
     const { state, bufferedAmount } = this.#conn!;
     check(state === "closed" && bufferedAmount === 0, () => `${state}, ${bufferedAmount} buffered`);
-    await this.#until("the program's loop", () => this.#loop!.state !== "pending");
+    await until("the program's loop", () => this.#loop!.state !== "pending");
   }
 }
 

@@ -5,17 +5,31 @@
 
 import { assertEquals } from "@std/assert";
 import type { Connection, ServeOptions } from "../../src/server/mod.ts";
-import { Random, toHex } from "../codec/support.ts";
+import { Random } from "../codec/support.ts";
 import { describeMessage } from "../protocol/events.ts";
 import { receivePlainly } from "../protocol/reference_receiver.ts";
 import type { MemorySocket } from "../support/memory_channel.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { concatBytes } from "../support/reference_frames.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
-import { streamOf } from "../support/stream_of.ts";
 import { type MemoryHarness, type Setup, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { watch, type Watched } from "../support/watch.ts";
+import {
+  checkConversation,
+  closingOf,
+  type ConversationInput,
+  cut,
+  interfere,
+  LIMITS,
+  messagesOf,
+  misbehave,
+  PROGRAM_ERROR,
+  showInput,
+  streamOfPieces,
+  until,
+  untilQuiet,
+} from "./conversation.ts";
 import { makeSession, makeStream } from "./frame_streams.ts";
 import { asLatin1, readOutput } from "./output.ts";
 import { readHead } from "./reference_head.ts";
@@ -31,29 +45,14 @@ import { check, type Target } from "./target.ts";
 import { latin1 } from "../support/raw_client.ts";
 
 const HEAD_LIMITS = { maxHeadSize: 400, maxLineSize: 120, maxFields: 9 };
-const LIMITS = { maxMessageSize: 300, maxFragments: 6 };
 const MAX_BODY_SIZE = 20;
-const MAX_TURNS = 10_000;
 /** The methods that reach the program. */
 const METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 /** What other clients ask for. */
 const OTHER_TARGET = "/other";
 
-/** What the program's own code fails with. */
-const PROGRAM_ERROR = new Error("The program fails");
-
-/** Bytes of a client, and what everything else follows from. */
-export interface ServerInput {
-  /** What is sent up to the end of the request. */
-  head: string;
-  /** What is sent behind it. */
-  bytes: Uint8Array;
-  isCalm: boolean;
-  seed: number;
-}
-
-export const SERVERS: Target<ServerInput> = {
+export const SERVERS: Target<ConversationInput> = {
   make(random) {
     let head = random.below(10) === 0
       ? httpRequest({
@@ -83,16 +82,14 @@ export const SERVERS: Target<ServerInput> = {
         const exchange = new Exchange(input, server, client, record, random);
         outcome = await (input.isCalm ? exchange.playCalmly() : exchange.playWildly());
       } catch (error) {
-        throw new Error(`${error}: ${record.way}, ${record.hook} ${show(input)}`, { cause: error });
+        throw new Error(`${error}: ${record.way}, ${record.hook} ${showInput(input)}`, {
+          cause: error,
+        });
       }
     });
     return outcome;
   },
 };
-
-function show({ head, bytes, isCalm }: ServerInput): string {
-  return `${isCalm ? "calm" : "wild"} ${JSON.stringify(head)} ${toHex(bytes.subarray(0, 1000))}`;
-}
 
 /** What is known of the program. */
 interface Program {
@@ -107,7 +104,9 @@ interface Program {
   closed: Watched<Awaited<Connection["closed"]>> | undefined;
 }
 
-function createProgram({ isCalm, seed }: ServerInput): { setup: Setup<unknown>; record: Program } {
+function createProgram(
+  { isCalm, seed }: ConversationInput,
+): { setup: Setup<unknown>; record: Program } {
   const random = new Random(seed + 1);
   const record: Program = {
     hook: random.below(4) > 0
@@ -179,17 +178,6 @@ function createFetch(isCalm: boolean, random: Random): ServeOptions["fetch"] {
     if (!isCalm && random.below(2) === 0) return new Response(streamOfPieces(random));
     return new Response("x".repeat(random.below(3) * 100));
   };
-}
-
-function streamOfPieces(random: Random): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    async pull(controller) {
-      await settle(1);
-      if (random.below(3) === 0) controller.close();
-      else if (random.below(9) === 0) controller.error(PROGRAM_ERROR);
-      else controller.enqueue(new Uint8Array(1 + random.below(1000)));
-    },
-  });
 }
 
 /** Ways to receive; a program that is not calm does other things too. */
@@ -269,50 +257,9 @@ function createReceiver(record: Program, isCalm: boolean, random: Random): Setup
   };
 }
 
-/** Something a program may do, at a bad time. */
-async function misbehave(conn: Connection, random: Random): Promise<void> {
-  switch (random.below(26)) {
-    case 0:
-      throw PROGRAM_ERROR;
-    case 1:
-      void conn.close({ closeCode: 4000, reason: "enough" });
-      break;
-    case 2:
-      conn.abort();
-      break;
-    case 3:
-      void conn.ping().catch(() => {});
-      break;
-    case 4:
-      for (let count = random.below(20); count > 0; count--) conn.trySend("y".repeat(100));
-      break;
-    case 5:
-      void conn.send(new Uint8Array(random.below(5000))).catch(() => {});
-      break;
-    case 6:
-      await new Promise<void>((resolve) => void conn.closed.then(() => resolve()));
-      break;
-    case 7:
-      await conn.close();
-      break;
-    case 8: {
-      const pieces = ["a", "\ud83d", "\ude00", "", "\ud83d", "x".repeat(300)];
-      const texts = Array.from({ length: random.below(5) }, () => random.pick(pieces));
-      void conn.sendStream("text", streamOf(texts)).catch(() => {});
-      conn.send("behind it").catch(() => {});
-      break;
-    }
-    case 9:
-      void conn.sendStream("binary", streamOfPieces(random)).catch(() => {});
-      break;
-    default:
-      await settle(random.below(2));
-  }
-}
-
 /** One client, and what comes back. */
 class Exchange {
-  readonly input: ServerInput;
+  readonly input: ConversationInput;
   readonly server: MemoryHarness<unknown>;
   readonly client: RawClient<MemorySocket>;
   readonly record: Program;
@@ -320,7 +267,7 @@ class Exchange {
   #isCrowded = false;
 
   constructor(
-    input: ServerInput,
+    input: ConversationInput,
     server: MemoryHarness<unknown>,
     client: RawClient<MemorySocket>,
     record: Program,
@@ -339,12 +286,7 @@ class Exchange {
   }
 
   #pieces(): Uint8Array[] {
-    return this.random.below(4) === 0 ? [this.#sent] : this.#cut(this.#sent);
-  }
-
-  #cut(bytes: Uint8Array): Uint8Array[] {
-    const { random } = this;
-    return random.cut(bytes, bytes.length > 2000 ? 4000 : random.pick([3, 40, 400]));
+    return this.random.below(4) === 0 ? [this.#sent] : cut(this.#sent, this.random);
   }
 
   // ---- Where it is known what must happen ----
@@ -371,7 +313,7 @@ class Exchange {
     }
     const hangs = this.record.hook === "hangs" && expected.statuses.has(101);
     if (hangs) await server.clock.advance(10_000);
-    await this.#until("an answer", () => client.receivedSize > 0 || client.isClosed);
+    await until("an answer", () => client.receivedSize > 0 || client.isClosed);
     const { status } = await client.readHead();
     const statuses = [...expected.statuses];
     check(
@@ -426,9 +368,8 @@ class Exchange {
   async #checkConversation(bytes: Uint8Array, isSlow: boolean): Promise<string> {
     const { client, record } = this;
     const expected = receivePlainly(bytes, { masked: true, ...LIMITS });
-    await this.#untilQuiet();
-    const closing = expected.events.find((line) => line.startsWith("close "));
-    if (expected.closeCode === undefined && closing === undefined) {
+    await untilQuiet(client, record.lines);
+    if (expected.closeCode === undefined && closingOf(expected) === undefined) {
       check(record.conn?.state === "open", () => `${record.conn?.state} instead of open`);
     }
     if (!client.hasSentEnd) client.socket.end();
@@ -436,53 +377,11 @@ class Exchange {
     const output = readOutput(await client.readToEnd(), "server");
     await this.#end();
 
-    const messages = expected.events.filter((line) => /^(?:text|binary) /.test(line));
-    if (record.lines !== undefined) assertEquals(record.lines, messages);
-    assertEquals(output.messages, messages);
-    const pongs = expected.events.filter((line) => line.startsWith("ping "))
-      .map((line) => line.replace("ping", "pong"));
-    if (!isSlow) assertEquals(output.pongs, pongs);
-
-    const info = record.closed!.value!;
-    if (expected.closeCode !== undefined) {
-      check(output.close!.startsWith(`close ${expected.closeCode} `), () => `${output.close}`);
-      const { closeCode, initiator, wasClean } = info;
-      assertEquals([closeCode, initiator, wasClean], [expected.closeCode, "local", false]);
-    } else if (closing !== undefined) {
-      const code = closing.split(" ")[1];
-      assertEquals(output.close, `close ${code} ""`);
-      assertEquals(`close ${info.closeCode} ${JSON.stringify(info.reason)}`, closing);
-      assertEquals([info.initiator, info.wasClean], ["remote", true]);
-    } else {
-      assertEquals(output.close, undefined);
-      assertEquals(info, { closeCode: 1006, reason: "", wasClean: false, initiator: "remote" });
-    }
-    return `closed ${info.closeCode} by ${info.initiator}`;
-  }
-
-  /** Waits for something in turns of the event loop: fuzzers run where there is little time left. */
-  async #until(what: string, isDone: () => boolean): Promise<void> {
-    for (let turns = 0; !isDone(); turns++) {
-      check(turns < MAX_TURNS, () => `waited for ${what}`);
-      await settle(1);
-    }
+    return checkConversation(expected, output, record.closed!.value!, record.lines, isSlow);
   }
 
   async #untilEnd(): Promise<void> {
-    await this.#until("the end", () => this.client.hasEnded || this.client.isClosed);
-  }
-
-  async #untilQuiet(): Promise<void> {
-    const { client, record } = this;
-    const { channel } = client.socket;
-    let before = "";
-    for (let quiet = 0; quiet < 4;) {
-      await settle(2);
-      const now = [client.receivedSize, channel.outgoingSize, channel.incomingSize]
-        .concat(record.lines?.length ?? 0).join();
-      quiet = now === before && channel.outgoingSize === 0 ? quiet + 1 : 0;
-      before = now;
-    }
+    await until("the end", () => this.client.hasEnded || this.client.isClosed);
   }
 
   // ---- Where it is not ----
@@ -494,7 +393,7 @@ class Exchange {
     const pieces = this.#pieces();
     if (random.below(3) > 0) {
       const [head, bytes] = [latin1(this.input.head), this.input.bytes];
-      pieces.splice(0, pieces.length, head, ...this.#cut(bytes));
+      pieces.splice(0, pieces.length, head, ...cut(bytes, random));
     }
     const isPatient = random.below(4) > 0;
     for (const piece of pieces) {
@@ -537,29 +436,9 @@ class Exchange {
 
   #interfere(): void {
     const { client, random, server } = this;
-    const { socket } = client;
-    switch (random.below(7)) {
-      case 0:
-        if (!client.hasSentEnd) socket.end();
-        break;
-      case 1:
-        if (!client.isClosed) socket.reset();
-        break;
-      case 2:
-        socket.pause();
-        break;
-      case 3:
-        socket.takeSlowly(1 + random.below(50));
-        break;
-      case 4:
-        socket.take(random.below(500));
-        break;
-      case 5:
-        socket.resume();
-        break;
-      default:
-        if (random.below(4) === 0) void server.server.shutdown();
-    }
+    interfere(client, random, () => {
+      if (random.below(4) === 0) void server.server.shutdown();
+    });
   }
 
   /** Checks that the program was told the truth, as far as it got. */
@@ -575,12 +454,11 @@ class Exchange {
     }
     check(typeof head === "object" && "consumed" in head, () => "a WebSocket without a request");
     const expected = receivePlainly(sent.subarray(head.consumed), { masked: true, ...LIMITS });
-    const messages = expected.events.filter((line) => /^(?:text|binary) /.test(line));
     if (record.lines !== undefined) {
-      assertEquals(record.lines, messages.slice(0, record.lines.length));
+      assertEquals(record.lines, messagesOf(expected).slice(0, record.lines.length));
     }
     const { closeCode, initiator, wasClean, reason } = record.closed!.value!;
-    const closing = expected.events.find((line) => line.startsWith("close "));
+    const closing = closingOf(expected);
     // Behind its own Close frame a side does not look at messages: it can see a Close behind wrong ones.
     if (wasClean && initiator === "remote") check(closing !== undefined, () => "no Close");
     if (initiator === "remote" && closeCode !== 1006) {
@@ -598,7 +476,7 @@ class Exchange {
     if (!client.hasSentEnd) client.socket.end();
     await settle(1);
     if (this.input.isCalm) {
-      await this.#until("the connection to be closed", () => client.isClosed);
+      await until("the connection to be closed", () => client.isClosed);
     }
     // Nothing waits for a time once all connections have ended.
     if (client.isClosed && !this.#isCrowded && server.server.connections.size === 0) {

@@ -11,7 +11,7 @@ import {
 } from "../../src/handshake/mod.ts";
 import { RetainedRequest } from "../../src/http1/retained_request.ts";
 import type { Random } from "../codec/support.ts";
-import { trim } from "./extensions.ts";
+import { type Fields, mutateFields } from "./fields.ts";
 import {
   isMeantAsUpgrade,
   readContentLength,
@@ -135,7 +135,6 @@ const VALUES: Record<string, readonly string[]> = {
   __proto__: ["x"],
   constructor: ["x"],
 };
-const OTHER_CHARACTERS = [...' \t,;="\\/:@%\xe9\xff0aA'];
 
 function makeOrigin(random: Random, host: string): string {
   const scheme = random.pick(["http://", "http://", "https://", "HTTP://", "ws://", "", "null"]);
@@ -144,7 +143,7 @@ function makeOrigin(random: Random, host: string): string {
 
 function makeUpgrade(random: Random): UpgradeInput {
   const host = random.below(3) === 0 ? random.pick(HOSTS) : random.pick(HOSTS.slice(0, 6));
-  let fields: [name: string, value: string][] = [
+  let fields: Fields = [
     ["Host", host],
     ["Upgrade", random.pick(VALUES.Upgrade.slice(0, 3))],
     ["Connection", random.pick(VALUES.Connection.slice(0, 2))],
@@ -155,7 +154,9 @@ function makeUpgrade(random: Random): UpgradeInput {
     if (random.below(3) === 0) fields.push([name, random.pick(VALUES[name].slice(0, 2))]);
   }
   if (random.below(2) === 0) fields.push(["Origin", makeOrigin(random, host)]);
-  for (let count = random.below(5) - 2; count > 0; count--) fields = mutateFields(fields, random);
+  for (let count = random.below(5) - 2; count > 0; count--) {
+    fields = mutateFields(fields, random, VALUES, HOSTS);
+  }
   let target = random.pick(TARGETS.slice(0, 2));
   if (random.below(6) === 0) {
     const scheme = random.pick(["http://", "HTTPS://", "https://", "ftp://", "http:/"]);
@@ -168,42 +169,6 @@ function makeUpgrade(random: Random): UpgradeInput {
     secure: random.below(3) === 0,
     origin: random.pick(["same", "same", "any", [`http://${host}`, "https://a"]]),
   };
-}
-
-function mutateFields(
-  fields: [name: string, value: string][],
-  random: Random,
-): [name: string, value: string][] {
-  const changed = fields.slice();
-  const at = random.below(changed.length);
-  if (changed.length === 0) return changed;
-  const [name, value] = changed[at];
-  const other = random.pick(Object.keys(VALUES));
-  switch (random.below(6)) {
-    case 0:
-      changed.splice(at, 1);
-      break;
-    case 1:
-      changed.push([random.pick([name, name.toUpperCase()]), value]);
-      break;
-    case 2:
-      changed[at] = [name, random.pick(VALUES[name] ?? HOSTS)];
-      break;
-    case 3:
-      changed.splice(at, 0, [other, random.pick(VALUES[other])]);
-      break;
-    case 4:
-      changed[at] = [random.pick([name.toLowerCase(), `${name}x`, "X"]), value];
-      break;
-    default: {
-      const place = random.below(value.length + 1);
-      const text = value.slice(0, place) + random.pick(OTHER_CHARACTERS) +
-        value.slice(place + random.below(2));
-      // The parser gives no blanks around a value.
-      changed[at] = [name, trim(text)];
-    }
-  }
-  return changed;
 }
 
 export const UPGRADE_REQUESTS: Target<UpgradeInput> = {

@@ -4,8 +4,7 @@ import { UnexpectedResponseError, WebSocketError } from "../../src/errors.ts";
 import { readDeflateResponse } from "../../src/extensions/deflate_parameters.ts";
 import { ResponseHead } from "../../src/handshake/mod.ts";
 import { validateUpgradeResponse } from "../../src/handshake/validate_response.ts";
-import type { Random } from "../codec/support.ts";
-import { trim } from "./extensions.ts";
+import { type Fields, mutateFields } from "./fields.ts";
 import { type Asked, readUpgradeAnswer } from "./reference_answer.ts";
 import { check, type Target } from "./target.ts";
 
@@ -41,47 +40,12 @@ const FIELDS: Record<string, readonly string[]> = {
   Server: ["x"],
   __proto__: ["x"],
 };
-const OTHER_CHARACTERS = [...' \t,;="\\/:@%\xe9\xff0aA=1'];
 
 /** A response with status 101, and what was asked for. */
 export interface UpgradeResponseInput {
   minorVersion: number;
-  fields: [name: string, value: string][];
+  fields: Fields;
   asked: Asked;
-}
-
-type Fields = UpgradeResponseInput["fields"];
-
-function mutate(fields: Fields, random: Random): Fields {
-  const changed = fields.slice();
-  const at = random.below(changed.length);
-  if (changed.length === 0) return changed;
-  const [name, value] = changed[at];
-  const other = random.pick(Object.keys(FIELDS));
-  switch (random.below(6)) {
-    case 0:
-      changed.splice(at, 1);
-      break;
-    case 1:
-      changed.push([random.pick([name, name.toUpperCase()]), value]);
-      break;
-    case 2:
-      changed[at] = [name, random.pick(FIELDS[name] ?? ["x"])];
-      break;
-    case 3:
-      changed.splice(at, 0, [other, random.pick(FIELDS[other])]);
-      break;
-    case 4:
-      changed[at] = [random.pick([name.toLowerCase(), `${name}x`, "X"]), value];
-      break;
-    default: {
-      const place = random.below(value.length + 1);
-      const text = value.slice(0, place) + random.pick(OTHER_CHARACTERS) +
-        value.slice(place + random.below(2));
-      changed[at] = [name, trim(text)];
-    }
-  }
-  return changed;
 }
 
 export const UPGRADE_RESPONSES: Target<UpgradeResponseInput> = {
@@ -96,7 +60,9 @@ export const UPGRADE_RESPONSES: Target<UpgradeResponseInput> = {
       const value = random.pick(random.below(3) > 0 ? values.slice(0, 4) : values);
       fields.push(["Sec-WebSocket-Extensions", value]);
     }
-    for (let count = random.below(5) - 2; count > 0; count--) fields = mutate(fields, random);
+    for (let count = random.below(5) - 2; count > 0; count--) {
+      fields = mutateFields(fields, random, FIELDS, ["x"]);
+    }
     const bits = () => random.pick([8, 9, 10, 15, 15]);
     return {
       minorVersion: random.below(20) === 0 ? 0 : 1,
