@@ -1,7 +1,7 @@
 import type { Dialer } from "../transport/byte_channel.ts";
 import { checkOptions } from "../checks.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
-import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import type { ClientCallbacks, ClientConnection } from "./client_connection.ts";
 import { ConnectError } from "../errors.ts";
 import type { CompressionSettings } from "../extensions/compression_options.ts";
 import type { DeflateOffer } from "../extensions/deflate_offer.ts";
@@ -53,8 +53,8 @@ import { parseWebSocketUrl } from "./url.ts";
  */
 export type Connect = <Data = undefined>(
   url: PerAttempt<string | URL>,
-  options?: ConnectOptions<Data> & ConnectionCallbacks<Data>,
-) => Promise<Connection<Data>>;
+  options?: ConnectOptions<Data> & ClientCallbacks<Data>,
+) => Promise<ClientConnection<Data>>;
 
 /** What another call than the program's says of the connection to make. */
 export interface Again {
@@ -65,9 +65,9 @@ export interface Again {
 /** A `connect` that may be called for another call, which has checked the names of its options itself. */
 export type ConnectAgain = <Data = undefined>(
   url: PerAttempt<string | URL>,
-  options?: ConnectOptions<Data> & ConnectionCallbacks<Data>,
+  options?: ConnectOptions<Data> & ClientCallbacks<Data>,
   again?: Again,
-) => Promise<Connection<Data>>;
+) => Promise<ClientConnection<Data>>;
 
 /** Makes a `connect` out of the way to reach servers. */
 export function createConnect(
@@ -76,9 +76,9 @@ export function createConnect(
 ): ConnectAgain {
   return async <Data>(
     url: PerAttempt<string | URL>,
-    options: ConnectOptions<Data> & ConnectionCallbacks<Data> = {},
+    options: ConnectOptions<Data> & ClientCallbacks<Data> = {},
     again?: Again,
-  ): Promise<Connection<Data>> => {
+  ): Promise<ClientConnection<Data>> => {
     if (again === undefined) checkOptions("connect", options, CONNECT_OPTIONS);
     const settings = resolveConnectOptions(options, clock);
     let address = typeof url === "function" ? undefined : parseWebSocketUrl(url);

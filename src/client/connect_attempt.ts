@@ -1,8 +1,7 @@
 import type { Dialer } from "../transport/byte_channel.ts";
-import type { Connection } from "../connection/connection.ts";
+import { type ClientConnection, ClientWebSocketConnection } from "./client_connection.ts";
 import { abortable } from "../promises.ts";
 import { reportError } from "../hooks.ts";
-import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { ConnectError, UnexpectedResponseError, WebSocketError } from "../errors.ts";
 import { PERMESSAGE_DEFLATE } from "../extensions/compression_options.ts";
 import type { DeflateOffer } from "../extensions/deflate_offer.ts";
@@ -71,7 +70,7 @@ export class ConnectAttempt<Data> {
   }
 
   /** Connects. Throws as `Connect` does. */
-  async connect(first: WebSocketAddress): Promise<Connection<Data>> {
+  async connect(first: WebSocketAddress): Promise<ClientConnection<Data>> {
     let address = first;
     for (let redirects = 0;; redirects++) {
       const key = createKey();
@@ -184,7 +183,7 @@ export class ConnectAttempt<Data> {
     address: WebSocketAddress,
     accept: string,
     { head, received }: HttpResponse,
-  ): Connection<Data> {
+  ): ClientConnection<Data> {
     const { subprotocols, connection, callbacks, data, onError } = this.#settings;
     const names = this.#offer === undefined ? [] : [PERMESSAGE_DEFLATE];
     const expected = {
@@ -205,14 +204,13 @@ export class ConnectAttempt<Data> {
       protocol: resumed ?? (this.#resume !== undefined && protocol === RESUME ? "" : protocol),
       extensions,
       layer: past ?? createLayer(connection.layers, protocol, "client"),
-      past,
       compression: this.#openCompression(head, accepted),
       data,
     };
-    const conn = new WebSocketConnection("client", channel, info, connection, callbacks, {
-      reportError: (error, conn) => reportError(onError, error, conn as Connection<Data>),
+    const conn = new ClientWebSocketConnection(channel, info, connection, callbacks, {
+      reportError: (error, conn) => reportError(onError, error, conn as ClientConnection<Data>),
       removeConnection() {},
-    });
+    }, past);
     conn.answer(EMPTY, received, false);
     conn.startLater();
     return conn;

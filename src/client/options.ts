@@ -13,7 +13,7 @@ import {
   type Names,
 } from "../checks.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
-import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import type { ClientCallbacks, ClientConnection } from "./client_connection.ts";
 import {
   CONNECTION_OPTIONS,
   type ConnectionOptions,
@@ -135,11 +135,11 @@ export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
    *
    * @default {console.error}
    */
-  onError?: ((error: unknown, conn?: Connection<Data>) => CallbackResult) | undefined;
+  onError?: ((error: unknown, conn?: ClientConnection<Data>) => CallbackResult) | undefined;
 }
 
 /** Every option of {@linkcode ConnectOptions}, and the callbacks. */
-export const CONNECT_OPTIONS: Names<ConnectOptions & ConnectionCallbacks<unknown>> = {
+export const CONNECT_OPTIONS: Names<ConnectOptions & ClientCallbacks> = {
   data: true,
   subprotocols: true,
   headers: true,
@@ -181,8 +181,8 @@ export interface ConnectSettings<Data> {
   readonly tls: TlsClientOptions;
   readonly path: string | undefined;
   readonly headLimits: RequestHeadLimits;
-  readonly onError: OnError<Connection<Data>>;
-  readonly callbacks: ConnectionCallbacks<Data> | undefined;
+  readonly onError: OnError<ClientConnection<Data>>;
+  readonly callbacks: ClientCallbacks<Data> | undefined;
   readonly connection: ConnectionSettings;
 }
 
@@ -193,7 +193,7 @@ export interface ConnectSettings<Data> {
  * @throws {TypeError} Where an option is of another type.
  */
 export function resolveConnectOptions<Data>(
-  options: ConnectOptions<Data> & ConnectionCallbacks<Data>,
+  options: ConnectOptions<Data> & ClientCallbacks<Data>,
   clock: Clock = systemClock,
 ): ConnectSettings<Data> {
   const {

@@ -10,7 +10,8 @@ import {
   show,
 } from "../checks.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
-import type { CloseInfo, Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import type { CloseInfo, Connection } from "../connection/connection.ts";
+import type { ClientCallbacks, ClientConnection } from "./client_connection.ts";
 import { abortable } from "../promises.ts";
 import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../errors.ts";
@@ -90,7 +91,7 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
    * What depends on having all messages has to be asked for anew. What it throws, or rejects with, is reported
    * to `onError`.
    */
-  onLost?: ((topic: string, conn: Connection<Data>) => CallbackResult) | undefined;
+  onLost?: ((topic: string, conn: ClientConnection<Data>) => CallbackResult) | undefined;
   /**
    * Decides how long to wait, in milliseconds: any finite number from 0 on, rounded up to an integer;
    * 2,147,483,647 is waited at most. By default it is `retry.delayMs`. A promise is awaited, unless `signal`
@@ -104,7 +105,7 @@ export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data>
   signal?: AbortSignal | undefined;
 }
 
-const OPTIONS: Names<ReconnectOptions & ConnectionCallbacks<unknown>> = {
+const OPTIONS: Names<ReconnectOptions & ClientCallbacks> = {
   minDelayMs: true,
   maxDelayMs: true,
   maxAttempts: true,
@@ -122,7 +123,7 @@ const OPTIONS: Names<ReconnectOptions & ConnectionCallbacks<unknown>> = {
  * @typeParam Data What connections carry as `conn.data`.
  */
 export interface Connections<Data = undefined>
-  extends AsyncGenerator<Connection<Data>, void, void> {
+  extends AsyncGenerator<ClientConnection<Data>, void, void> {
   /**
    * Has the next attempt made at once, as when the network is back: ends the wait, or, while an attempt is
    * under way, leaves out the one behind it. Nothing changes while a connection is open.
@@ -174,7 +175,7 @@ export interface Connections<Data = undefined>
  */
 export type Reconnecting = <Data = undefined>(
   url: PerAttempt<string | URL>,
-  options?: ReconnectOptions<Data> & ConnectionCallbacks<Data>,
+  options?: ReconnectOptions<Data> & ClientCallbacks<Data>,
 ) => Connections<Data>;
 
 /** A connection that lasted for so long was a success: waiting begins anew. */
@@ -215,11 +216,11 @@ export function createReconnecting(
 async function* reconnect<Data>(
   connect: ConnectAgain,
   url: PerAttempt<string | URL>,
-  options: ReconnectOptions<Data> & ConnectionCallbacks<Data>,
+  options: ReconnectOptions<Data> & ClientCallbacks<Data>,
   clock: Clock,
   random: () => number,
   pause: Pause,
-): AsyncGenerator<Connection<Data>, void, void> {
+): AsyncGenerator<ClientConnection<Data>, void, void> {
   checkOptions("reconnecting", options, OPTIONS);
   const { minDelayMs = 1_000, maxDelayMs = 30_000, maxAttempts = Infinity, signal } = options;
   checkFiniteDuration("minDelayMs", minDelayMs, 1);
@@ -239,7 +240,7 @@ async function* reconnect<Data>(
   checkFunction("onError", options.onError);
   const fail = (error: unknown) => reportError(options.onError?.bind(options) ?? logError, error);
   /** The connection that the program was given last. */
-  let current: Connection<Data> | undefined;
+  let current: ClientConnection<Data> | undefined;
   // It is called in between of what is received, which must go on.
   const onLost = (topic: string) => callHook(() => options.onLost?.(topic, current!), fail);
   const isOwn = [options.subprotocols].flat().includes(RESUME);
@@ -323,9 +324,9 @@ async function* reconnect<Data>(
 async function attempt<Data>(
   connect: ConnectAgain,
   url: PerAttempt<string | URL>,
-  options: ReconnectOptions<Data> & ConnectionCallbacks<Data>,
+  options: ReconnectOptions<Data> & ClientCallbacks<Data>,
   resume: ResumeState | undefined,
-): Promise<Connection<Data> | ConnectError | UnexpectedResponseError> {
+): Promise<ClientConnection<Data> | ConnectError | UnexpectedResponseError> {
   try {
     return await connect(url, options, { resume });
   } catch (error) {

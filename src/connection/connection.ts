@@ -172,14 +172,6 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
   readonly request: Request;
   /** The subprotocol agreed upon, or `""` (RFC 6455, section 1.9). */
   readonly protocol: string;
-  /**
-   * Whether this connection goes on from an earlier one: both sides resume (`HostOptions.resume`), and the
-   * client said which session it had, or how far it got in its topics. Then what was missed of each topic
-   * comes first, or the client's `onLost` is told of the topic. It is `false` for a client that comes for the
-   * first time, or begins afresh: what depends on earlier messages has to be asked for. It stays the same for
-   * the whole connection, and is known in `open` and the handler; a server has it from the client.
-   */
-  readonly isResumed: boolean;
   /** The extensions agreed upon, as in `Sec-WebSocket-Extensions`, or `""` (section 9). */
   readonly extensions: string;
   /** The peer's address. Behind a proxy, it is the proxy's. */

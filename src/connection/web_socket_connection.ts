@@ -84,8 +84,6 @@ export interface ConnectionInfo<Data> {
   readonly data: Data;
   /** What encodes and decodes messages, if both sides agreed to a subprotocol that does. */
   readonly layer?: MessageLayer | undefined;
-  /** What the layer knows of connections before this one. */
-  readonly past?: { readonly isReturning: boolean } | undefined;
 }
 
 /** What a connection tells the server that owns it. */
@@ -448,10 +446,6 @@ export class WebSocketConnection<Data>
 
   get protocol(): string {
     return this.#info.protocol;
-  }
-
-  get isResumed(): boolean {
-    return this.#info.past?.isReturning ?? false;
   }
 
   get extensions(): string {

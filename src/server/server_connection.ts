@@ -20,6 +20,14 @@ import type { ByteChannel } from "../transport/byte_channel.ts";
  */
 export interface ServerConnection<Data = unknown> extends Connection<Data> {
   /**
+   * Whether this connection goes on from an earlier one of the client: both sides resume
+   * ({@linkcode HostOptions.resume}), and the client told its session, or its positions in topics. Then the
+   * messages that it missed of each topic come first, or its `onLost` is told of the topic. It is `false` if
+   * the client comes for the first time or begins afresh: it has to be sent what depends on earlier
+   * messages. It stays the same for the whole connection, and is known in `open` and the handler.
+   */
+  readonly isResumed: boolean;
+  /**
    * Subscribes to a topic: messages that `server.publish` sends to it are sent to this connection, until
    * {@linkcode ServerConnection.unsubscribe} or its end.
    *
@@ -115,6 +123,10 @@ export class ServerWebSocketConnection<Data> extends WebSocketConnection<Data>
     super("server", channel, info, settings, callbacks as ConnectionCallbacks<Data>, owner);
     this.#info = info;
     this.#topics = topics;
+  }
+
+  get isResumed(): boolean {
+    return this.#info.past?.isReturning ?? false;
   }
 
   subscribe(topic: string, options: SubscribeOptions = {}): Subscription {

@@ -2,7 +2,8 @@ import type { ConnectOptions } from "../client/options.ts";
 import { parseWebSocketUrl, type WebSocketAddress } from "../client/url.ts";
 import { checkFunction, checkNames, checkOptions, type Names } from "../checks.ts";
 import type { Clock } from "../transport/clock.ts";
-import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import type { ClientCallbacks, ClientConnection } from "../client/client_connection.ts";
+import type { Connection } from "../connection/connection.ts";
 import type { CallbackResult } from "../hooks.ts";
 import {
   type AcceptedData,
@@ -27,7 +28,7 @@ export interface PairOptions<Data = undefined, Acceptance = UpgradeAcceptance<Da
   /** The server's handler. Default, without callbacks: the test uses the server's end itself. */
   handler?: Handler<Data> | undefined;
   /** The client's options, as a program passes them to `connect`. */
-  client?: ConnectOptions<unknown> & ConnectionCallbacks<unknown> | undefined;
+  client?: ConnectOptions<unknown> & ClientCallbacks | undefined;
   /**
    * The URL that the client connects to. Any host is the server's. `wss:` is not encrypted.
    *
@@ -53,7 +54,7 @@ export interface ConnectedPair<Data = undefined> {
   /** The server's end. */
   readonly server: ServerConnection<Data>;
   /** The client's end. */
-  readonly client: Connection<unknown>;
+  readonly client: ClientConnection;
   /** The link between them, for faults. */
   readonly link: Link;
 }
