@@ -142,8 +142,8 @@ export interface ConnectionStats {
   bufferedAmount: number;
   /**
    * The bytes held on the way to the program and to the peer: those reserved for a message that is
-   * still arriving, those in the receive queue, and those that were sent and not taken yet. Messages of
-   * topics are no part of it where others get them too: `server.stats()` counts them, once.
+   * still arriving, those in the receive queue, and those that were sent and not taken yet. Messages
+   * that other connections send too are no part of it: `server.stats()` counts them, once.
    */
   heldSize: number;
   /** The round-trip time of the last `ping()` that was answered, in milliseconds, if there is one. */

@@ -159,8 +159,7 @@ export interface ConnectionOptions {
   /**
    * What encodes and decodes messages, of which a connection has the one whose subprotocol was agreed upon:
    * see `@sluice/websocket/layer`. A client offers their subprotocols behind its own. A server selects the
-   * first that the client offers, unless its `upgrade` hook names another subprotocol. A connection with such
-   * a layer does not resume.
+   * first that the client offers, unless its `upgrade` hook names another subprotocol.
    *
    * @default {[]}
    */

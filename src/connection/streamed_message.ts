@@ -23,7 +23,7 @@ export class StreamedMessage implements IncomingMessage, BodySource {
   #toldCapacity = 0;
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
   /** Set while a reader waits for bytes. */
-  #resume: (() => void) | undefined;
+  #wakeReader: (() => void) | undefined;
   /** What it has them put into, where they are not to be a piece of their own. */
   #into: ReadableByteStreamController | undefined;
   #ended = false;
@@ -138,14 +138,14 @@ export class StreamedMessage implements IncomingMessage, BodySource {
     this.#isUsed = true;
     if (this.pendingLength > 0) return this.#read();
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#resume = resolve;
+    this.#wakeReader = resolve;
     // The queue may have been full, and the socket not be read any more.
     this.#onChange(0, 0);
     return promise;
   }
 
   #deliver(): void {
-    if (this.#resume === undefined) return;
+    if (this.#wakeReader === undefined) return;
     // Whose reader was released does not wait any more; the next one may be of another kind.
     if (this.#into !== undefined || this.body.locked) this.#read();
     this.#settleRead();
@@ -201,8 +201,8 @@ export class StreamedMessage implements IncomingMessage, BodySource {
   }
 
   #settleRead(): void {
-    const resume = this.#resume;
-    this.#resume = undefined;
-    resume?.();
+    const wake = this.#wakeReader;
+    this.#wakeReader = undefined;
+    wake?.();
   }
 }

@@ -258,7 +258,7 @@ export interface HostOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data
    * {@linkcode HostOptions.broker} they are kept in memory, which counts apart from `memoryBudget`. With
    * one it has to be a {@linkcode KeepingBroker}, such as those for Redis and NATS: what is published goes
    * there first, and comes back to all servers in one order, also to this one; it is held until the broker
-   * has it.
+   * has it. A connection with a layer of the option `layers` does not resume.
    *
    * @default {false}
    */

@@ -217,10 +217,20 @@ function checkTimers(file: string, tokens: Token[]): string[] {
   return [...new Set(problems)];
 }
 
+/** Gives the lines of a connection's file that name a feature which stands on the seams of connections. */
+function checkFeatures(file: string, source: string): string[] {
+  if (!file.startsWith("src/connection/")) return [];
+  return source.split("\n").flatMap((line, index) => {
+    // `resume()` is also the opposite of `pause()`.
+    const [name] = /resum(?!e\()|topic|presence|broker/i.exec(line) ?? [];
+    return name === undefined ? [] : [`${file}:${index + 1}: names ${name}, which is a feature`];
+  });
+}
+
 /** Gives the rules that a file breaks, one line each. */
 export function checkFile(file: string, source: string): string[] {
   const tokens = tokenize(source);
-  const problems: string[] = [];
+  const problems: string[] = checkFeatures(file, source);
   for (const found of findImports(tokens)) {
     const problem = checkImport(file, found);
     if (problem !== undefined) problems.push(`${file}:${found.line}: ${problem}`);
