@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { ConnectionClosedError } from "../../mod.ts";
 import { connectedPair } from "../../src/testing/mod.ts";
 import type { Connection, ServerConnection } from "../../src/server/mod.ts";
+import { assertEnd } from "../support/end.ts";
 import { clientFrame, closeFrame, textFrame, utf8 } from "../support/raw_client.ts";
 import {
   type Harness,
@@ -114,8 +115,7 @@ for (const { name, withConnection } of TRANSPORTS) {
         assertEquals(await client.readClose(), [4000, ""]);
         for (const each of sent) assertEquals((await each.untilSettled()).state, "resolved");
         await client.finish();
-        const { closeCode, reason, wasClean } = await conn.closed;
-        assertEquals([closeCode, reason, wasClean], [4000, "enough", true]);
+        await assertEnd(conn, { closeCode: 4000, reason: "enough", wasClean: true });
       }));
 
     it("sends all of it also to a client that ends its direction behind its Close frame", () =>
@@ -237,8 +237,7 @@ describe("a Close frame that waits for what was accepted", () => {
       assertEquals((await client.readFrame()).fin, false);
       assertEquals(await client.readClose(), [4000, ""]);
       await client.finish();
-      const { closeCode, wasClean } = await conn.closed;
-      assertEquals([closeCode, wasClean], [4000, false]);
+      await assertEnd(conn, { closeCode: 4000, wasClean: false });
     }));
 
   it("has 1011 where the stream breaks, and what waited for that rejects", () =>
@@ -256,8 +255,7 @@ describe("a Close frame that waits for what was accepted", () => {
       }
       assertEquals((await client.readFrame()).fin, false);
       await client.answerClose(1011);
-      const { closeCode, wasClean } = await conn.closed;
-      assertEquals([closeCode, wasClean], [1011, false]);
+      await assertEnd(conn, { closeCode: 1011, wasClean: false });
     }));
 
   it("follows at once where the stream fails before its first fragment", () =>

@@ -1,6 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { CloseInfo, Connection } from "../../src/server/mod.ts";
+import { assertEnd } from "../support/end.ts";
 import { clientFrame, closeFrame, type RawClient, textFrame, utf8 } from "../support/raw_client.ts";
 import { isReferenceCloseCode, REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { TRANSPORTS } from "../support/transports.ts";
@@ -50,7 +51,7 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         await client.readClose();
         await client.finish();
         await eventually("the end", () => conn.state === "closed");
-        assertEquals(await conn.closed, {
+        await assertEnd(conn, {
           closeCode: 3456,
           reason: "why",
           wasClean: true,
@@ -64,7 +65,7 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         assertEquals(await client.readClose(), [4001, "mine"]);
         client.sendClose(4002, "yours");
         await client.finish();
-        assertEquals(await conn.closed, {
+        await assertEnd(conn, {
           closeCode: 4001,
           reason: "mine",
           wasClean: true,
@@ -120,8 +121,7 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         // On sockets, the client's frame comes later than close().
         assert(code === 4001 || code === 4002);
         await client.finish();
-        const { closeCode, wasClean } = await conn.closed;
-        assertEquals([closeCode, wasClean], [code, true]);
+        await assertEnd(conn, { closeCode: code, wasClean: true });
       }));
 
     for (const closeCode of [1000, 1001, 1003, 1007, 1014, 3000, 4999]) {
@@ -175,7 +175,7 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
           client.sendClose(code, "because");
           assertEquals(await client.readClose(), [code, ""]);
           await client.finish();
-          assertEquals(await conn.closed, {
+          await assertEnd(conn, {
             closeCode: code,
             reason: "because",
             wasClean: true,
@@ -189,12 +189,7 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         client.sendClose();
         assertEquals(await client.readClose(), [undefined, ""]);
         await client.finish();
-        assertEquals(await conn.closed, {
-          closeCode: 1005,
-          reason: "",
-          wasClean: true,
-          initiator: "remote",
-        });
+        await assertEnd(conn, { closeCode: 1005, reason: "", wasClean: true, initiator: "remote" });
       }));
 
     it("is followed by nothing that is heard", () => {
@@ -224,8 +219,7 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
           client.sendFrame({ opcode: close, payload });
           assertEquals((await client.readClose())[0], code);
           await client.finish();
-          const { closeCode, wasClean, initiator } = await conn.closed;
-          assertEquals([closeCode, wasClean, initiator], [code, false, "local"]);
+          await assertEnd(conn, { closeCode: code, wasClean: false, initiator: "local" });
         });
       }
     });
@@ -267,12 +261,7 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         await client.readClose();
         client.socket.end();
         assertEquals((await client.readToEnd()).length, 0);
-        assertEquals(await conn.closed, {
-          closeCode: 4000,
-          reason: "",
-          wasClean: false,
-          initiator: "local",
-        });
+        await assertEnd(conn, { closeCode: 4000, reason: "", wasClean: false, initiator: "local" });
       }));
 
     it("by RST behind our Close frame: our code, and not clean", () =>
@@ -280,8 +269,7 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         void conn.close({ closeCode: 4000 });
         await client.readClose();
         client.socket.reset();
-        const { closeCode, wasClean } = await conn.closed;
-        assertEquals([closeCode, wasClean], [4000, false]);
+        await assertEnd(conn, { closeCode: 4000, wasClean: false });
       }));
 
     it("by abort(): 1006 of our own", () =>

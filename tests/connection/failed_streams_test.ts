@@ -17,6 +17,7 @@ import {
 } from "../../src/server/mod.ts";
 import { connectedPair } from "../../src/testing/mod.ts";
 import { STAGES } from "../mounting/harness.ts";
+import { assertEnd } from "../support/end.ts";
 import { type Harness, TRANSPORTS, withConnection } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
@@ -287,8 +288,7 @@ describe("the reason that a stream of a connection is given up for", () => {
       void conn.close({ closeCode: 4001, reason: "mine" });
       assertEquals(await client.readMessage(), "last");
       await client.answerClose(4001, "mine");
-      const { closeCode, wasClean, initiator } = await conn.closed;
-      assertEquals([closeCode, wasClean, initiator], [4001, true, "local"]);
+      await assertEnd(conn, { closeCode: 4001, wasClean: true, initiator: "local" });
     }));
 
   it("decides at a client, too", async () => {

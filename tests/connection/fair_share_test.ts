@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
-import { constants, deflateRawSync } from "node:zlib";
 import type { FakeClock } from "../../src/testing/fake_clock.ts";
 import { clientFrame, closeFrame, textFrame } from "../support/raw_client.ts";
+import { deflateAlone } from "../support/reference_deflate.ts";
 import { concatBytes, REFERENCE_OPCODES } from "../support/reference_frames.ts";
-import { withMemoryServer } from "../support/transports.ts";
+import { withConnection, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
 
@@ -17,11 +17,6 @@ const MAX_SHARE = 36;
 const COUNT = 500;
 
 const messages = concatBytes(Array.from({ length: COUNT }, (_, i) => textFrame(`${i}`)));
-
-/** The payload of a compressed message. */
-function deflate(data: Uint8Array): Uint8Array {
-  return deflateRawSync(data, { finishFlush: constants.Z_SYNC_FLUSH }).slice(0, -4);
-}
 
 /** A program whose messages take time, and what it got. */
 function slowProgram() {
@@ -102,7 +97,7 @@ describe("a connection that brings more work than its share of a turn", () => {
       const client = await server.open(COMPRESSED);
       client.send(concatBytes(Array(COUNT).fill(clientFrame({ opcode: ping }))));
       assert(pings > 0 && pings <= MAX_SHARE, `${pings} Pings in one turn`);
-      const payload = deflate(new Uint8Array(size));
+      const payload = deflateAlone(new Uint8Array(size));
       client.send(clientFrame({ opcode: binary, rsv: 4, payload }));
       for (let i = 0; i < COUNT; i++) assertEquals(await client.readPong(), "");
       assertEquals(await client.readMessage(), `${size}`);
@@ -136,26 +131,30 @@ describe("a connection that brings more work than its share of a turn", () => {
 
   it("is dropped with what it has left where the client resets", () => {
     const program = slowProgram();
-    return withMemoryServer({ message: (_conn, data) => program.handle(data) }, async (server) => {
-      program.clock = server.clock;
-      const { client, conn } = await server.openPair();
-      client.send(messages);
-      client.socket.reset();
-      assertEquals((await conn.closed).closeCode, 1006);
-      assert(program.received.length < COUNT);
-    });
+    return withConnection(
+      { message: (_conn, data) => program.handle(data) },
+      async ({ client, conn, clock }) => {
+        program.clock = clock;
+        client.send(messages);
+        client.socket.reset();
+        assertEquals((await conn.closed).closeCode, 1006);
+        assert(program.received.length < COUNT);
+      },
+    );
   });
 
   it("ends in order where the client ends behind what is left", () => {
     const program = slowProgram();
-    return withMemoryServer({ message: (_conn, data) => program.handle(data) }, async (server) => {
-      program.clock = server.clock;
-      const { client, conn } = await server.openPair();
-      client.send(messages);
-      client.socket.end();
-      assertEquals((await conn.closed).closeCode, 1006);
-      assertEquals(program.received.length, COUNT);
-    });
+    return withConnection(
+      { message: (_conn, data) => program.handle(data) },
+      async ({ client, conn, clock }) => {
+        program.clock = clock;
+        client.send(messages);
+        client.socket.end();
+        assertEquals((await conn.closed).closeCode, 1006);
+        assertEquals(program.received.length, COUNT);
+      },
+    );
   });
 
   it("ends in order where it ends behind what came when the turn was over", () => {
@@ -224,7 +223,7 @@ describe("a connection that brings more work than its share of a turn", () => {
       await settle();
       // The turn is over for all, and the message is compressed to so little that the channel is not paused for it.
       other.send(concatBytes(Array(30).fill(textFrame("stall"))));
-      const payload = deflate(new Uint8Array(3_500_000));
+      const payload = deflateAlone(new Uint8Array(3_500_000));
       client.send(clientFrame({ opcode: binary, rsv: 4, payload }));
       assertEquals(server.channelOf(client).isPaused, false);
       client.socket.end();
@@ -239,21 +238,23 @@ describe("a connection that brings more work than its share of a turn", () => {
 
   it("counts what waits for its turn", () => {
     const program = slowProgram();
-    return withMemoryServer({ message: (_conn, data) => program.handle(data) }, async (server) => {
-      program.clock = server.clock;
-      const { client, conn } = await server.openPair();
-      client.send(messages);
-      const { heldSize } = conn.stats();
-      assert(heldSize > messages.length / 2 && heldSize <= messages.length, `${heldSize}`);
-      client.send(closeFrame(1000));
-      await client.readClose();
-    });
+    return withConnection(
+      { message: (_conn, data) => program.handle(data) },
+      async ({ client, conn, clock }) => {
+        program.clock = clock;
+        client.send(messages);
+        const { heldSize } = conn.stats();
+        assert(heldSize > messages.length / 2 && heldSize <= messages.length, `${heldSize}`);
+        client.send(closeFrame(1000));
+        await client.readClose();
+      },
+    );
   });
 });
 
 describe("rateLimits.inflatedBytesPerSecond", () => {
   const bomb = (size: number) =>
-    clientFrame({ opcode: binary, rsv: 4, payload: deflate(new Uint8Array(size)) });
+    clientFrame({ opcode: binary, rsv: 4, payload: deflateAlone(new Uint8Array(size)) });
 
   it("has a peer wait, also within a large message", () =>
     withMemoryServer({

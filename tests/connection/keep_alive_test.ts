@@ -1,8 +1,8 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import type { CloseInfo, Connection } from "../../src/server/mod.ts";
+import type { CloseInfo } from "../../src/server/mod.ts";
 import { clientFrame, utf8 } from "../support/raw_client.ts";
-import { type MemoryHarness, type Setup, withMemoryServer } from "../support/transports.ts";
+import { type MemoryEnds, type Setup, withConnection } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
 
@@ -15,17 +15,15 @@ const DROPPED: CloseInfo = {
 
 /** Runs a server that pings every 100 ms, and waits for 60 ms. */
 function withKeepAlive(
-  body: (harness: MemoryHarness<unknown>) => Promise<void>,
+  body: (ends: MemoryEnds) => Promise<void>,
   setup: Setup<unknown> = {},
 ): Promise<void> {
-  return withMemoryServer({ keepAlive: { intervalMs: 100, timeoutMs: 60 }, ...setup }, body);
+  return withConnection({ keepAlive: { intervalMs: 100, timeoutMs: 60 }, ...setup }, body);
 }
 
 describe("keep-alive", () => {
   it("pings every interval, as long as the client answers", () =>
-    withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { client, conn } = await server.openPair();
+    withKeepAlive(async ({ client, conn, clock }) => {
       for (let i = 0; i < 10; i++) {
         await clock.advance(99);
         assertEquals(client.unreadSize, 0);
@@ -36,9 +34,7 @@ describe("keep-alive", () => {
     }));
 
   it("has defaults of 20 seconds", () =>
-    withMemoryServer({}, async (server) => {
-      const { clock } = server;
-      const { client, conn } = await server.openPair();
+    withConnection({}, async ({ client, conn, clock }) => {
       await clock.advance(19_999);
       assertEquals(client.unreadSize, 0);
       await clock.advance(1);
@@ -50,9 +46,7 @@ describe("keep-alive", () => {
     }));
 
   it("drops a silent client with 1006, and rejects what waits", () =>
-    withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { client, conn } = await server.openPair();
+    withKeepAlive(async ({ client, conn, clock }) => {
       const ping = watch(conn.ping());
       const next = watch(conn[Symbol.asyncIterator]().next());
       await clock.advance(100);
@@ -67,9 +61,7 @@ describe("keep-alive", () => {
     }));
 
   it("counts any byte for an answer, also a part of a frame", () =>
-    withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { client, conn } = await server.openPair();
+    withKeepAlive(async ({ client, conn, clock }) => {
       const frame = clientFrame({ opcode: 2, payload: utf8("x".repeat(100)) });
       for (const byte of frame.subarray(0, 20)) {
         await clock.advance(100);
@@ -81,9 +73,7 @@ describe("keep-alive", () => {
     }));
 
   it("does not count what came before the Ping", () =>
-    withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { client, conn } = await server.openPair();
+    withKeepAlive(async ({ client, conn, clock }) => {
       await clock.advance(99);
       client.sendText("just before");
       await clock.advance(61);
@@ -91,9 +81,7 @@ describe("keep-alive", () => {
     }));
 
   it("keeps the interval where the answer is late", () =>
-    withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { client } = await server.openPair();
+    withKeepAlive(async ({ client, clock }) => {
       await clock.advance(100);
       for (let i = 0; i < 5; i++) {
         const payload = await client.readPing();
@@ -106,9 +94,7 @@ describe("keep-alive", () => {
     }));
 
   it("may wait longer than it pings", () =>
-    withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { client, conn } = await server.openPair();
+    withKeepAlive(async ({ client, conn, clock }) => {
       for (let i = 0; i < 3; i++) {
         await clock.advance(10);
         client.sendPong(await client.readPing());
@@ -121,12 +107,11 @@ describe("keep-alive", () => {
     }, { keepAlive: { intervalMs: 10, timeoutMs: 50 } }));
 
   it("does not drop a client while this side does not read", () =>
-    withKeepAlive(async (server) => {
-      const { client, conn } = await server.openPair();
+    withKeepAlive(async ({ client, conn, clock, channel }) => {
       client.sendText("a");
       client.sendText("b");
-      assertEquals(server.channelOf(client).isPaused, true);
-      await server.clock.advance(1000);
+      assertEquals(channel.isPaused, true);
+      await clock.advance(1000);
       assertEquals(conn.state, "open");
       // Its Pong lay unread.
       client.sendPong("?");
@@ -134,34 +119,31 @@ describe("keep-alive", () => {
       await messages.next();
       await messages.next();
       void messages.next();
-      assertEquals(server.channelOf(client).isPaused, false);
-      await server.clock.advance(70);
+      assertEquals(channel.isPaused, false);
+      await clock.advance(70);
       assertEquals(conn.state, "open");
-      await server.clock.advance(1000);
+      await clock.advance(1000);
       assertEquals(await conn.closed, DROPPED);
     }, { limits: { receiveQueueMessages: 1 } }));
 
   it("gives a client its time again when this side reads on", () =>
-    withKeepAlive(async (server) => {
-      const { client, conn } = await server.openPair();
+    withKeepAlive(async ({ client, conn, clock, channel }) => {
       const messages = conn[Symbol.asyncIterator]();
       client.sendText("a");
-      await server.clock.advance(159);
+      await clock.advance(159);
       // It is read 1 ms before the time is over.
       await messages.next();
       void messages.next();
-      assertEquals(server.channelOf(client).isPaused, false);
-      await server.clock.advance(1);
+      assertEquals(channel.isPaused, false);
+      await clock.advance(1);
       assertEquals(conn.state, "open");
       client.sendPong("here");
-      await server.clock.advance(60);
+      await clock.advance(60);
       assertEquals(conn.state, "open");
     }, { limits: { receiveQueueMessages: 1 } }));
 
   it("forgives a stall of this process, once", () =>
-    withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { client, conn } = await server.openPair();
+    withKeepAlive(async ({ client, conn, clock }) => {
       await clock.advance(100);
       await client.readPing();
       // What the client answered meanwhile lies unread, as the timers come first.
@@ -173,9 +155,7 @@ describe("keep-alive", () => {
     }));
 
   it("drops a client that is silent after a stall too", () =>
-    withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { conn } = await server.openPair();
+    withKeepAlive(async ({ conn, clock }) => {
       await clock.advance(100);
       await clock.stall(5_000);
       assertEquals(conn.state, "open");
@@ -187,9 +167,7 @@ describe("keep-alive", () => {
 
   for (const stallMs of [45, 60, 90, 1_000]) {
     it(`drops a client that is gone though this process is busy for ${stallMs} ms again and again`, () =>
-      withKeepAlive(async (server) => {
-        const { clock } = server;
-        const { client, conn } = await server.openPair();
+      withKeepAlive(async ({ server, client, conn, clock }) => {
         const alive = await server.openPair();
         await clock.advance(100);
         await client.readPing();
@@ -207,9 +185,7 @@ describe("keep-alive", () => {
   }
 
   it("with a timer that is a little late, drops all the same", () =>
-    withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { conn } = await server.openPair();
+    withKeepAlive(async ({ conn, clock }) => {
       await clock.advance(130);
       await clock.stall(31);
       assertEquals(await conn.closed, DROPPED);
@@ -218,9 +194,7 @@ describe("keep-alive", () => {
   it("can be turned off: no timer, no Ping", async () => {
     const settings = [false, { intervalMs: Infinity }] as const;
     for (const keepAlive of settings) {
-      await withMemoryServer({ keepAlive }, async (server) => {
-        const { clock } = server;
-        const { client, conn } = await server.openPair();
+      await withConnection({ keepAlive }, async ({ client, conn, clock }) => {
         assertEquals(clock.pending, []);
         await clock.advance(10_000_000);
         assertEquals([client.unreadSize, conn.state], [0, "open"]);
@@ -229,9 +203,7 @@ describe("keep-alive", () => {
   });
 
   it("can ping and never drop", () =>
-    withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { client, conn } = await server.openPair();
+    withKeepAlive(async ({ client, conn, clock }) => {
       for (let i = 0; i < 5; i++) {
         await clock.advance(100);
         await client.readPing();
@@ -241,9 +213,7 @@ describe("keep-alive", () => {
 
   it("goes on while a callback is at work: who answers is kept, and who is silent dropped", () => {
     const message = () => new Promise<void>(() => {});
-    return withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { client, conn } = await server.openPair();
+    return withKeepAlive(async ({ client, conn, clock }) => {
       client.sendText("a");
       for (let i = 0; i < 5; i++) {
         await clock.advance(100);
@@ -258,9 +228,7 @@ describe("keep-alive", () => {
 
   it("does not count time in which as much waits for a callback as may", () => {
     const message = () => new Promise<void>(() => {});
-    return withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { client, conn } = await server.openPair();
+    return withKeepAlive(async ({ client, conn, clock }) => {
       for (let i = 0; i < 3; i++) client.sendText("a");
       await clock.advance(100);
       await client.readPing();
@@ -270,9 +238,7 @@ describe("keep-alive", () => {
   });
 
   it("sends no Ping behind a Close frame", () =>
-    withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { client, conn } = await server.openPair();
+    withKeepAlive(async ({ client, conn, clock }) => {
       void conn.close();
       await client.readClose();
       await clock.advance(100);
@@ -280,9 +246,7 @@ describe("keep-alive", () => {
     }, { closeTimeoutMs: 10_000 }));
 
   it("sends no Ping behind FIN", () =>
-    withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { client } = await server.openPair();
+    withKeepAlive(async ({ client, clock }) => {
       client.socket.pause();
       client.socket.end();
       await clock.advance(150);
@@ -291,18 +255,14 @@ describe("keep-alive", () => {
     }, { closeTimeoutMs: 10_000 }));
 
   it("stops with the connection", () =>
-    withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { client } = await server.openPair();
+    withKeepAlive(async ({ client, clock }) => {
       assertEquals(clock.pending, [100]);
       await client.close();
       assertEquals(clock.pending, []);
     }));
 
   it("holds nothing of Pings that are never answered", () =>
-    withKeepAlive(async (server) => {
-      const { clock } = server;
-      const { client, conn } = await server.openPair();
+    withKeepAlive(async ({ client, conn, clock }) => {
       let total = 0;
       for (let i = 0; i < 50; i++) {
         await clock.advance(100);
@@ -313,22 +273,19 @@ describe("keep-alive", () => {
       assertEquals(conn.state, "open");
     }, { message() {} }));
 
-  it("is for each connection", () => {
-    const setup: Setup<unknown> = { handler: (conn: Connection) => conn.closed };
-    return withKeepAlive(async (server) => {
-      const first = await server.openPair();
-      await server.clock.advance(50);
+  it("is for each connection", () =>
+    withKeepAlive(async ({ server, clock, ...first }) => {
+      await clock.advance(50);
       const second = await server.openPair();
-      await server.clock.advance(50);
+      await clock.advance(50);
       first.client.sendPong(await first.client.readPing());
-      await server.clock.advance(50);
+      await clock.advance(50);
       second.client.sendPong(await second.client.readPing());
       await settle();
       assertEquals([first.conn.state, second.conn.state], ["open", "open"]);
-      await server.clock.advance(59);
+      await clock.advance(59);
       first.client.sendPong("?");
-      await server.clock.advance(51);
+      await clock.advance(51);
       assertEquals([first.conn.state, second.conn.state], ["open", "open"]);
-    }, setup);
-  });
+    }));
 });

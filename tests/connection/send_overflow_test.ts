@@ -1,6 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { SendQueueOverflow } from "../../src/connection/options.ts";
+import { assertEnd } from "../support/end.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
 import { type MemoryEnds, withConnection } from "../support/transports.ts";
@@ -137,7 +138,7 @@ describe('the policy "close"', () => {
       assertEquals(await client.readClose(), [1013, REASON]);
       client.sendClose(1013);
       await client.finish();
-      assertEquals(await conn.closed, {
+      await assertEnd(conn, {
         closeCode: 1013,
         reason: REASON,
         wasClean: true,

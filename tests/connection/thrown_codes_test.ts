@@ -16,6 +16,7 @@ import {
   WebSocketError,
 } from "../../src/server/mod.ts";
 import { connectedPair } from "../../src/testing/mod.ts";
+import { assertEnd } from "../support/end.ts";
 import { type Setup, TRANSPORTS } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
@@ -131,8 +132,7 @@ describe("a WebSocketError at a client", () => {
         const { server, client } = await connectedPair({ client: options });
         if (callback === "message") void server.send("a");
         if (callback === "ping") void server.ping();
-        const { closeCode, reason, initiator } = await server.closed;
-        assertEquals([closeCode, reason, initiator], [4001, "mine", "remote"]);
+        await assertEnd(server, { closeCode: 4001, reason: "mine", initiator: "remote" });
         assertEquals((await client.closed).closeCode, 4001);
         assertEquals(errors, [error]);
       });

@@ -1,6 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
 import { type Message, WebSocketError } from "../../src/server/mod.ts";
+import { assertEnd } from "../support/end.ts";
 import { settle } from "../support/turn.ts";
 import { TRANSPORTS, withConnection } from "../support/transports.ts";
 import { watch } from "../support/watch.ts";
@@ -20,8 +21,7 @@ describe("writable", () => {
         client.sendClose(1000);
         await client.finish();
         assertEquals((await piped.untilSettled()).state, "resolved");
-        const { closeCode, wasClean, initiator } = await conn.closed;
-        assertEquals([closeCode, wasClean, initiator], [1000, true, "local"]);
+        await assertEnd(conn, { closeCode: 1000, wasClean: true, initiator: "local" });
       }));
 
     it(`echoes what readable is piped to it, over ${name}`, () =>

@@ -1,58 +1,14 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import type { RequestInfo, UpgradeAcceptance } from "../../src/server/mod.ts";
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import type { CloseInfo } from "../../src/server/mod.ts";
 import { withFolder } from "../runtimes/server.ts";
-import type { RawResponse } from "../support/raw_client.ts";
-import { KEY, type RequestInit, upgradeRequest } from "../support/requests.ts";
+import { Hook, untilAborted } from "../support/hook.ts";
+import { checkRefusal, MALFORMED, REFUSED } from "../support/refusals.ts";
+import { upgradeRequest } from "../support/requests.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { type MountSetup, STAGES } from "./harness.ts";
 import { Relay } from "./relay.ts";
-
-/** A refusal is one line of plain text, and says that the connection closes. */
-function checkRefusal(response: RawResponse, status: number): void {
-  assertEquals(response.status, status, response.body);
-  assertEquals(response.headers.get("content-type"), "text/plain; charset=utf-8");
-  assertMatch(response.body, /^[ -~]+\n$/);
-  assertMatch(response.headers.get("connection") ?? "", /^close(, Upgrade)?$/);
-}
-
-/** What HTTP servers let pass. */
-const REFUSED: [name: string, status: number, init: RequestInit][] = [
-  ["a malformed Host", 400, { headers: { Host: "exa mple.com" } }],
-  ["no key", 400, { headers: { "Sec-WebSocket-Key": undefined } }],
-  ["two keys", 400, { headers: { "Sec-WebSocket-Key": [KEY, KEY] } }],
-  ["a key of 15 bytes", 400, { headers: { "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25j" } }],
-  ["no version", 400, { headers: { "Sec-WebSocket-Version": undefined } }],
-  ["two versions", 400, { headers: { "Sec-WebSocket-Version": ["13", "13"] } }],
-  ["two Origins", 400, { headers: { Origin: ["http://example.com", "http://example.com"] } }],
-  ["a malformed subprotocol", 400, { headers: { "Sec-WebSocket-Protocol": "chat;v1" } }],
-  ["a malformed extension", 400, { headers: { "Sec-WebSocket-Extensions": "x; =1" } }],
-  ["an announced body", 400, { headers: { "Content-Length": "5" } }],
-  ["another site's origin", 403, { headers: { Origin: "http://example.org" } }],
-  ["another method", 405, { method: "POST" }],
-  ["an earlier version of WebSocket", 426, { headers: { "Sec-WebSocket-Version": "8" } }],
-  ["another protocol", 426, { headers: { Upgrade: "h2c" } }],
-  ["many headers", 431, { headers: { "X-Many": Array(100).fill("a") } }],
-  ["HTTP/1.0", 505, { version: "HTTP/1.0" }],
-];
-
-/** What HTTP servers may have refused already, or answered as plain HTTP. */
-const NOT_OPENED: [name: string, init: RequestInit][] = [
-  ["no Host", { headers: { Host: undefined } }],
-  ["two Hosts", { headers: { Host: ["example.com", "example.com"] } }],
-  ["no Connection", { headers: { Connection: undefined } }],
-  ["a chunked body", { headers: { "Transfer-Encoding": "chunked" } }],
-  ["a folded header", { headers: { "X-Folded": "a\r\n b" } }],
-  ["a bare LF in a header", { headers: { "X-Bare": "a\nX-Other: b" } }],
-  ["a bare CR in a header", { headers: { "X-Bare": "a\rb" } }],
-  ["NUL in a header", { headers: { "X-Nul": "a\0b" } }],
-  ["a control character in a header", { headers: { "X-Control": "a\x01b" } }],
-  ["a space before the colon", { headers: { "X-Space ": "a" } }],
-  ["a fragment in the target", { target: "/#fragment" }],
-  ["an octet in the target", { target: "/\xe4" }],
-  ["another host in the target", { target: "http://example.org/" }],
-];
 
 for (const { name, withMounted } of STAGES) {
   describe(`a request to what is mounted on ${name}`, () => {
@@ -79,7 +35,7 @@ for (const { name, withMounted } of STAGES) {
     it("opens nothing where it is malformed", () => {
       let hooks = 0;
       return withMounted({ upgrade: () => (hooks++, {}) }, async (server) => {
-        for (const [what, init] of NOT_OPENED) {
+        for (const [what, , init] of MALFORMED) {
           const client = await server.request(upgradeRequest(init));
           const { status } = await client.readHead();
           assertNotEquals(status, 101, what);
@@ -118,19 +74,10 @@ for (const { name, withMounted } of STAGES) {
     });
 
     it("is answered with 408 where the hook takes too long, and its signal aborts", () => {
-      const signals: AbortSignal[] = [];
-      const setup: MountSetup<undefined> = {
-        handshakeTimeoutMs: 50,
-        upgrade(_, { signal }) {
-          signals.push(signal);
-          return new Promise((resolve) => signal.addEventListener("abort", () => resolve({})));
-        },
-      };
-      return withMounted(setup, async (server) => {
-        const client = await server.request(upgradeRequest());
-        checkRefusal(await client.readResponse(), 408);
-        client.socket.end();
-        assertEquals(signals.map(({ aborted }) => aborted), [true]);
+      const hook = new Hook(({ signal }) => untilAborted(signal).catch(() => ({})));
+      return withMounted({ handshakeTimeoutMs: 50, upgrade: hook.call }, async (server) => {
+        checkRefusal(await server.fetch(upgradeRequest()), 408);
+        assertEquals([hook.calls, hook.signal.aborted], [1, true]);
       });
     });
 
@@ -144,10 +91,10 @@ for (const { name, withMounted } of STAGES) {
 
     it("is dropped where there are as many handshakes as there may be", () => {
       const events: string[] = [];
-      const gate = Promise.withResolvers<UpgradeAcceptance<undefined>>();
+      const hook = new Hook<object>();
       const setup: MountSetup<undefined> = {
         maxHandshakes: 1,
-        upgrade: () => gate.promise,
+        upgrade: hook.call,
         onEvent: ({ type }) => void events.push(type),
       };
       return withMounted(setup, async (server) => {
@@ -156,7 +103,7 @@ for (const { name, withMounted } of STAGES) {
         const second = await server.request(upgradeRequest());
         assertEquals((await second.readToEnd()).length, 0);
         assertEquals(events, ["drop"]);
-        gate.resolve({});
+        hook.resolve({});
         assertEquals((await first.readHead()).status, 101);
       });
     });
@@ -175,17 +122,14 @@ for (const { name, withMounted } of STAGES) {
 
   describe(`a client that leaves what is mounted on ${name}`, () => {
     it("by FIN while the hook is awaited: the WebSocket is opened, and ends with 1006", () => {
-      const gate = Promise.withResolvers<UpgradeAcceptance<undefined>>();
+      const hook = new Hook<object>();
       const ends: number[] = [];
-      const setup: MountSetup<undefined> = {
-        upgrade: () => gate.promise,
-        close: (_, { closeCode }) => void ends.push(closeCode),
-      };
-      return withMounted(setup, async (server) => {
+      const close = (_: unknown, { closeCode }: CloseInfo) => void ends.push(closeCode);
+      return withMounted({ upgrade: hook.call, close }, async (server) => {
         const client = await server.request(upgradeRequest());
         client.socket.end();
         await settle();
-        gate.resolve({});
+        hook.resolve({});
         assertEquals((await client.readHead()).status, 101);
         assertEquals((await client.readToEnd()).length, 0);
         await client.untilClosed();
@@ -195,19 +139,15 @@ for (const { name, withMounted } of STAGES) {
     });
 
     it("by RST while the hook is awaited: nothing is left", () => {
-      const gate = Promise.withResolvers<UpgradeAcceptance<undefined>>();
-      let calls = 0, open = 0;
-      const setup: MountSetup<undefined> = {
-        upgrade: () => (calls++, gate.promise),
-        open: () => void open++,
-        close: () => void open--,
-      };
+      const hook = new Hook<object>();
+      let open = 0;
+      const setup = { upgrade: hook.call, open: () => void open++, close: () => void open-- };
       return withMounted(setup, async (server) => {
         const client = await server.request(upgradeRequest());
-        await eventually("the hook to be called", () => calls === 1);
+        await hook.untilCalled();
         client.socket.reset();
         await settle();
-        gate.resolve({});
+        hook.resolve({});
         await eventually("all to be over", () => {
           const { connections, handshakes } = server.server.stats();
           return connections === 0 && handshakes === 0;
@@ -217,23 +157,16 @@ for (const { name, withMounted } of STAGES) {
     });
 
     it("by RST while the hook is awaited: its signal aborts", () => {
-      const gate = Promise.withResolvers<UpgradeAcceptance<undefined>>();
-      let info: RequestInfo | undefined;
-      const setup: MountSetup<undefined> = {
-        upgrade(_, given) {
-          info = given;
-          return gate.promise;
-        },
-      };
-      return withMounted(setup, async (server) => {
+      const hook = new Hook<object>();
+      return withMounted({ upgrade: hook.call }, async (server) => {
         const relay = await Relay.open(server.port);
         const client = await server.connectVia(relay);
         client.send(upgradeRequest());
-        await eventually("the hook to be called", () => info !== undefined);
+        await hook.untilCalled();
         relay.reset();
-        await eventually("the signal to abort", () => info!.signal.aborted);
-        assertEquals((info!.signal.reason as DOMException).name, "AbortError");
-        gate.resolve({});
+        await eventually("the signal to abort", () => hook.signal.aborted);
+        assertEquals((hook.signal.reason as DOMException).name, "AbortError");
+        hook.resolve({});
         await settle();
         assertEquals(server.server.connections.size, 0);
         relay.close();
@@ -242,23 +175,17 @@ for (const { name, withMounted } of STAGES) {
 
     for (const unix of name === "http" ? [false, true] : [false]) {
       it(`by FIN${unix ? " on a Unix socket" : ""} while the hook is awaited: its signal aborts`, async () => {
-        let info: RequestInfo | undefined;
-        const setup: MountSetup<undefined> = {
-          handshakeTimeoutMs: Infinity,
-          upgrade(_, given) {
-            info = given;
-            return new Promise(() => {});
-          },
-        };
+        const hook = new Hook<object>();
+        const setup = { handshakeTimeoutMs: Infinity, upgrade: hook.call };
         await withFolder((folder) => {
           const path = unix ? `${folder}/socket` : undefined;
           return withMounted({ ...setup, path }, async (server) => {
             const client = await server.request(upgradeRequest(), "early");
-            await eventually("the hook to be called", () => info !== undefined);
-            assertEquals([info!.signal.aborted, info!.shutdownSignal.aborted], [false, false]);
+            await hook.untilCalled();
+            assertEquals([hook.signal.aborted, hook.info.shutdownSignal.aborted], [false, false]);
             client.socket.end();
-            await eventually("the signal to abort", () => info!.signal.aborted);
-            assertEquals((info!.signal.reason as DOMException).name, "AbortError");
+            await eventually("the signal to abort", () => hook.signal.aborted);
+            assertEquals((hook.signal.reason as DOMException).name, "AbortError");
             await eventually("the client to be dropped", () => {
               return server.server.stats().handshakes === 0;
             });

@@ -3,6 +3,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { HandshakeError } from "../../src/server/mod.ts";
 import { FRAMING_LINES } from "../support/framing_lines.ts";
 import { decodeUtf8, type RawClient } from "../support/raw_client.ts";
+import { checkRefusal } from "../support/refusals.ts";
 import { ACCEPT, httpRequest, type RequestInit, upgradeRequest } from "../support/requests.ts";
 import { type Harness, type Setup, TRANSPORTS } from "../support/transports.ts";
 import { eventually } from "../support/waiter.ts";
@@ -71,6 +72,7 @@ async function judge(server: Harness, bytes: string, status: number): Promise<vo
   // Its length is checked: there is nothing behind it.
   const response = await client.readResponse();
   assertEquals(response.status, status, `${JSON.stringify(bytes)}: ${response.body}`);
+  if (status >= 300) checkRefusal(response, status);
   client.send(NEXT);
   await client.finish();
 }
@@ -117,6 +119,7 @@ const OTHERS: readonly (readonly [name: string, bytes: string, status: number])[
   ["HTTP/1.2", "GET / HTTP/1.2\r\nHost: example.com\r\n\r\n", 505],
   ["HTTP/2 with prior knowledge", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", 505],
   ["HTTP/2 by upgrade", httpRequest({ headers: { Upgrade: "h2c", Connection: "Upgrade" } }), 426],
+  ["HTTP with line feeds", "GET / HTTP/1.1\nHost: example.com\n\n", 400],
   ["HTTP in lower case", "get / http/1.1\r\nhost: example.com\r\n\r\n", 400],
   ["TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400],
   ["TLS of 1995", "\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10", 400],
@@ -143,6 +146,7 @@ const OTHERS: readonly (readonly [name: string, bytes: string, status: number])[
   ["Java RMI", "JRMI\0\x02K", 400],
   ["DNS", "\0\x1d\xab\xcd\x01\0\0\x01", 400],
   ["XMPP", "<?xml version='1.0'?><stream:stream>", 400],
+  ["bytes", "\0\x01\x02\x03", 400],
   ["JSON", '{"jsonrpc": "2.0"}\n', 400],
   ["nothing but line ends", "\r\n\r\n", 400],
   ["frames", "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", 400],

@@ -11,6 +11,7 @@ import {
   randomSizes,
   receiveMessage,
 } from "../../src/testing/mod.ts";
+import { assertEnd } from "../support/end.ts";
 import { TestProcess } from "../support/child_process.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
@@ -29,8 +30,12 @@ describe("connectedPair()", () => {
     assertEquals(await receiveMessage(client), Uint8Array.of(1, 2, 3));
     assert(await client.ping() >= 0);
     await client.close({ closeCode: 4000, reason: "enough" });
-    const { closeCode, reason, wasClean, initiator } = await server.closed;
-    assertEquals([closeCode, reason, wasClean, initiator], [4000, "enough", true, "remote"]);
+    await assertEnd(server, {
+      closeCode: 4000,
+      reason: "enough",
+      wasClean: true,
+      initiator: "remote",
+    });
   });
 
   it("gives one message at a time, or says how the connection ended", async () => {

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "node:test";
+import { show } from "../../src/checks.ts";
 import { StreamChannel } from "../../src/transport/stream_channel.ts";
 import { patternBytes } from "../runtimes/pattern.ts";
 import { Recorder } from "../runtimes/recorder.ts";
@@ -373,7 +374,7 @@ describe("StreamChannel", () => {
       assert(channel.error instanceof TypeError);
       assertEquals(
         channel.error.message,
-        'Cannot read from the readable: its chunks must be Uint8Array, got "text"',
+        `Cannot read from the readable: its chunks must be Uint8Array, got ${show(chunk)}`,
       );
       assertEquals(cancelled, true);
       channel.assertKept();
