@@ -1,12 +1,7 @@
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
-import type { ConnectionSettings } from "../connection/options.ts";
-import {
-  type ConnectionInfo,
-  type ConnectionOwner,
-  WebSocketConnection,
-} from "../connection/web_socket_connection.ts";
+import type { ConnectionCore } from "../connection/core.ts";
+import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import type { ClientLayer } from "../resume/client_layer.ts";
-import type { ByteChannel } from "../transport/byte_channel.ts";
 
 /**
  * A connection of a client.
@@ -38,16 +33,8 @@ export class ClientWebSocketConnection<Data> extends WebSocketConnection<Data>
   readonly #resume: ClientLayer | undefined;
 
   /** @param resume The layer of the connection, if it resumes. */
-  constructor(
-    channel: ByteChannel,
-    info: ConnectionInfo<Data>,
-    settings: ConnectionSettings,
-    callbacks: ClientCallbacks<Data> | undefined,
-    owner: ConnectionOwner,
-    resume: ClientLayer | undefined,
-  ) {
-    // They are called with this connection.
-    super("client", channel, info, settings, callbacks as ConnectionCallbacks<Data>, owner);
+  constructor(core: ConnectionCore, resume: ClientLayer | undefined) {
+    super(core);
     this.#resume = resume;
   }
 

@@ -2,6 +2,7 @@ import type { Dialer } from "../transport/byte_channel.ts";
 import { type ClientConnection, ClientWebSocketConnection } from "./client_connection.ts";
 import { abortable } from "../promises.ts";
 import { reportError } from "../hooks.ts";
+import { openConnection } from "../connection/open_connection.ts";
 import { ConnectError, UnexpectedResponseError, WebSocketError } from "../errors.ts";
 import { PERMESSAGE_DEFLATE } from "../extensions/compression_options.ts";
 import type { DeflateOffer } from "../extensions/deflate_offer.ts";
@@ -32,7 +33,6 @@ type AttemptSettings<Data> = Omit<ConnectSettings<Data>, "headers"> & {
 /** How long to wait for the body of a refusal, in milliseconds. */
 const BODY_TIMEOUT_MS = 1_000;
 
-const EMPTY = new Uint8Array(0);
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** The fields that are sent to the origin of the first URL only, and not after a redirect to another. */
 const FOR_ORIGIN: ReadonlySet<string> = new Set([
@@ -207,13 +207,21 @@ export class ConnectAttempt<Data> {
       compression: this.#openCompression(head, accepted),
       data,
     };
-    const conn = new ClientWebSocketConnection(channel, info, connection, callbacks, {
-      reportError: (error, conn) => reportError(onError, error, conn as ClientConnection<Data>),
-      removeConnection() {},
-    }, past);
-    conn.answer(EMPTY, received, false);
-    conn.startLater();
-    return conn;
+    return openConnection({
+      role: "client",
+      channel,
+      info,
+      settings: connection,
+      callbacks,
+      owner: {
+        reportError: (error, conn) => reportError(onError, error, conn as ClientConnection<Data>),
+        removeConnection() {},
+      },
+      received,
+      hasEnded: false,
+      createConnection: (core) => new ClientWebSocketConnection<Data>(core, past),
+      start: "later",
+    });
   }
 
   #openCompression(

@@ -13,7 +13,7 @@ import { type Clock, systemClock } from "../transport/clock.ts";
 import type { CloseInfo, Connection } from "../connection/connection.ts";
 import type { ClientCallbacks, ClientConnection } from "./client_connection.ts";
 import { abortable } from "../promises.ts";
-import { WebSocketConnection } from "../connection/web_socket_connection.ts";
+import { coreOf } from "../connection/web_socket_connection.ts";
 import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../errors.ts";
 import { type CallbackResult, callHook, checkDecision, logError, reportError } from "../hooks.ts";
 import { ResumeState } from "../resume/resume_state.ts";
@@ -343,7 +343,7 @@ function isFailure(value: unknown): value is ConnectError | UnexpectedResponseEr
 /** Whether a connection ended since one side refused what the other had sent. */
 function isRefusal(conn: Connection, { initiator, closeCode }: CloseInfo): boolean {
   if (initiator === "remote") return REFUSALS.has(closeCode);
-  return conn instanceof WebSocketConnection && conn.failure !== undefined;
+  return coreOf(conn)?.end.reason.failure !== undefined;
 }
 
 /** Asks `shouldReconnect`. What is no answer is no, and goes to `fail`. */

@@ -2,21 +2,12 @@ import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Message } from "./connection.ts";
 import { Fifo } from "../fifo.ts";
 import type { Limits } from "./options.ts";
+import type { Closing } from "./closing.ts";
+import { ReceivedMemory, ReceivedPing } from "./received_memory.ts";
 import { StreamedMessage } from "./streamed_message.ts";
 
-/**
- * What a message takes beside its bytes while it waits, in bytes: measured, a string takes 24 to 40,
- * a view of bytes 60 to 110, memory of its own 40 to 130, memory that it may share some 190, a stream
- * 1,200 to 2,300.
- */
-const TEXT_COST = 32;
-const VIEW_COST = 90;
-const MEMORY_COST = 90;
-const SHARED_COST = 160;
+/** What a message that is received as a stream takes beside its bytes, in bytes: measured, 1,200 to 2,300. */
 const STREAM_COST = 1_600;
-
-/** What a UTF-16 unit takes: 1 byte or 2, by the text, of which the mean is never wrong by half. */
-const UNIT_SIZE = 1.4;
 
 /** A message that is longer, in bytes or UTF-16 units, is large. */
 const MAX_SMALL = 4096;
@@ -24,41 +15,27 @@ const MAX_SMALL = 4096;
 /** A message as it was received: whole, or as a stream. */
 export type ReceivedMessage = Message | StreamedMessage;
 
-/** A Ping whose callback waits for those of the messages before it. */
-export class ReceivedPing {
-  readonly payload: Uint8Array<ArrayBuffer>;
-  /** As that of bytes with memory of their own. */
-  readonly byteOffset = 0;
-
-  constructor(payload: Uint8Array<ArrayBuffer>) {
-    this.payload = payload;
-  }
-
-  get length(): number {
-    return this.payload.length;
-  }
-}
-
 /** What reads the queue: an iteration, or the stream. */
 export interface QueueReader {
   /** Whether others may not read: until it is returned, or, for the stream, while it is locked. */
   readonly isReading: boolean;
 }
 
-/** What the queue asks of its connection. */
+/** What the queue tells the one that fills it. */
 export interface ReceiveQueueOwner {
+  readonly closing: Closing;
   /**
-   * Goes on where the program has made room, or has come to the end of what was received: it asks
-   * for a message that is not there yet, or has read what arrived of a body.
+   * Goes on if the program has made room, or has come to the end of the messages: it asks for one that is not
+   * there yet, or has read all that arrived of a body.
    */
-  continueReceiving(): void;
+  readOn(): void;
   /** The program is given the next message. */
   messageTaken(): void;
   /** The program is given a large message, of so many bytes or UTF-16 units. */
   handOut(size: number): void;
   /** Nothing will be added any more. */
   queueEnded(): void;
-  /** Takes back what the stream was given and nobody has read, if there is such a message. */
+  /** Takes back the message that the stream was given and nobody has read, if there is one. */
   takeBack(): Message | undefined;
 }
 
@@ -67,17 +44,15 @@ export interface ReceiveQueueOwner {
  * when there is room for more.
  */
 export class ReceiveQueue {
-  readonly #limits: Limits;
+  readonly #maxMessages: number;
+  readonly #maxSize: number;
+  readonly #closing: Closing;
   readonly #owner: ReceiveQueueOwner;
   #messages: Fifo<ReceivedMessage | ReceivedPing> | undefined;
   #size = 0;
-  /** What the messages in the queue take, and those of streamed messages that were not read. */
-  #heldSize = 0;
-  /** The memory of messages in the queue that are a part of what was read, in the order of the messages. */
-  #shared: Fifo<SharedMemory> | undefined;
-  #lastShared: SharedMemory | undefined;
-  /** Whether what is added next may be in other memory than the last message: to look costs some time. */
-  #isNextElsewhere = true;
+  /** What whole messages take, and what streamed ones do that were not read. */
+  readonly #memory: ReceivedMemory = new ReceivedMemory();
+  #streamedSize = 0;
   /** The streamed message that is still arriving. */
   #arriving: StreamedMessage | undefined;
   /** The streamed message that the program has in hand. */
@@ -93,10 +68,11 @@ export class ReceiveQueue {
   #reader: QueueReader | undefined;
   /** What reads where it is locked, though it may not have asked for a message yet. */
   stream: QueueReader | undefined;
-  #ended = false;
 
   constructor(limits: Limits, owner: ReceiveQueueOwner) {
-    this.#limits = limits;
+    this.#maxMessages = limits.receiveQueueMessages;
+    this.#maxSize = limits.receiveQueueSize;
+    this.#closing = owner.closing;
     this.#owner = owner;
   }
 
@@ -112,7 +88,7 @@ export class ReceiveQueue {
 
   /** The memory that all this takes, about, in bytes. */
   get heldSize(): number {
-    return this.#heldSize;
+    return this.#memory.size + this.#streamedSize;
   }
 
   /** Whether the program has handled everything that was received, or waits for more. */
@@ -132,13 +108,12 @@ export class ReceiveQueue {
    * @param collectedLength The bytes held elsewhere that count too.
    */
   isFull(collectedLength: number): boolean {
-    return this.length >= this.#limits.receiveQueueMessages ||
-      this.#size + collectedLength >= this.#limits.receiveQueueSize;
+    return this.length >= this.#maxMessages || this.#size + collectedLength >= this.#maxSize;
   }
 
   /** Says that what is added from now on was read later than what was added before. */
   startRead(): void {
-    this.#isNextElsewhere = true;
+    this.#memory.startRead();
   }
 
   /** Adds a whole message, or a Ping: of that, only `shift` may be called. */
@@ -151,8 +126,8 @@ export class ReceiveQueue {
   pushStart(type: MessageType): void {
     this.#arriving = new StreamedMessage(type, (change, heldChange) => {
       this.#size += change;
-      this.#heldSize += heldChange;
-      if (change <= 0) this.#owner.continueReceiving();
+      this.#streamedSize += heldChange;
+      if (change <= 0) this.#owner.readOn();
     });
     this.#addStream(this.#arriving);
   }
@@ -178,7 +153,7 @@ export class ReceiveQueue {
 
   /** Whether nothing will be added any more. */
   get isEnded(): boolean {
-    return this.#ended;
+    return !this.#closing.handles;
   }
 
   /** Whether it is what reads the messages. */
@@ -210,7 +185,7 @@ export class ReceiveQueue {
    * @throws {TypeError} Where something else does.
    */
   assertNotRead(except?: QueueReader): void {
-    if (this.#ended && this.length === 0 && !this.#isCollecting) return;
+    if (this.isEnded && this.length === 0 && !this.#isCollecting) return;
     for (const reader of [this.#reader, this.stream]) {
       if (reader === except || !reader?.isReading) continue;
       const [what, how] = reader === this.stream
@@ -229,7 +204,7 @@ export class ReceiveQueue {
     this.#reader = undefined;
     this.#dismiss();
     this.#busy = false;
-    this.#owner.continueReceiving();
+    this.#owner.readOn();
   }
 
   /**
@@ -244,16 +219,16 @@ export class ReceiveQueue {
     inHand?.dropRest();
     if (this.length === 0) {
       this.#isTaking = true;
-      this.#owner.continueReceiving();
+      this.#owner.readOn();
       this.#isTaking = false;
     }
     const message = this.#messages?.shift() as ReceivedMessage | undefined;
     if (message === undefined) return undefined;
     if (message instanceof StreamedMessage) {
-      this.#heldSize -= STREAM_COST;
+      this.#streamedSize -= STREAM_COST;
       this.#handOverStream(message);
     } else {
-      this.#release(message);
+      this.#memory.release(message);
       this.#handOver(message);
     }
     return message;
@@ -264,7 +239,7 @@ export class ReceiveQueue {
     const message = this.#messages?.shift() as Message | ReceivedPing | undefined;
     if (message === undefined) return undefined;
     this.#size -= message.length;
-    this.#release(message);
+    this.#memory.release(message);
     if (message instanceof ReceivedPing) return message;
     this.#owner.messageTaken();
     if (message.length > MAX_SMALL) this.#owner.handOut(message.length);
@@ -273,7 +248,7 @@ export class ReceiveQueue {
 
   /** Waits for the next message, where `take` gave none. At the end, that is `undefined`. */
   wait(taker: Taker): void {
-    if (this.#ended && !this.#isCollecting) taker(undefined);
+    if (this.isEnded && !this.#isCollecting) taker(undefined);
     else (this.#takers ??= new Fifo()).push(taker);
   }
 
@@ -306,8 +281,8 @@ export class ReceiveQueue {
       taker(this.take());
     }
     if (this.#isCollecting) return;
-    if (this.#ended) this.#dismiss();
-    else if ((this.#takers?.length ?? 0) > 0) this.#owner.continueReceiving();
+    if (this.isEnded) this.#dismiss();
+    else if ((this.#takers?.length ?? 0) > 0) this.#owner.readOn();
   }
 
   /** Takes whoever is to have the next message. */
@@ -327,9 +302,8 @@ export class ReceiveQueue {
     }
   }
 
-  /** Ends the queue: what is in it can still be taken. */
+  /** Ends what is waited for: nothing will be added, though what is in the queue can still be taken. */
   end(): void {
-    this.#ended = true;
     // Otherwise those that wait have to be given what comes behind it first.
     if (!this.#isCollecting) this.#dismiss();
     this.#owner.queueEnded();
@@ -341,22 +315,22 @@ export class ReceiveQueue {
     for (let message = messages?.shift(); message !== undefined; message = messages?.shift()) {
       if (message instanceof StreamedMessage) {
         this.#size -= message.pendingLength;
-        this.#heldSize -= message.heldLength + STREAM_COST;
+        this.#streamedSize -= message.heldLength + STREAM_COST;
       } else {
         this.#size -= message.length;
-        this.#release(message);
+        this.#memory.release(message);
       }
     }
     this.end();
   }
 
   #add(message: Message | ReceivedPing): void {
-    if (this.#ended) return;
+    if (this.isEnded) return;
     const taker = this.#nextTaker();
     if (taker === undefined) {
       this.#messages ??= new Fifo();
       this.#messages.push(message);
-      this.#hold(message);
+      this.#memory.hold(message);
     } else {
       // Where messages are taken, Pings have no callback.
       this.#handOver(message as Message);
@@ -365,49 +339,16 @@ export class ReceiveQueue {
   }
 
   #addStream(message: StreamedMessage): void {
-    if (this.#ended) return;
+    if (this.isEnded) return;
     const taker = this.#nextTaker();
     if (taker === undefined) {
       this.#messages ??= new Fifo();
       this.#messages.push(message);
-      this.#heldSize += STREAM_COST;
+      this.#streamedSize += STREAM_COST;
     } else {
       this.#handOverStream(message);
       taker(message);
     }
-  }
-
-  #hold(message: Message | ReceivedPing): void {
-    if (typeof message === "string" || message.byteOffset === 0) {
-      this.#heldSize += ownSizeOf(message);
-      return;
-    }
-    this.#heldSize += VIEW_COST;
-    if (this.#isNextElsewhere || this.#lastShared === undefined) {
-      this.#share((message as Uint8Array).buffer);
-    }
-    this.#lastShared!.messages++;
-  }
-
-  #share(buffer: ArrayBufferLike): void {
-    this.#isNextElsewhere = false;
-    if (this.#lastShared?.buffer === buffer) return;
-    this.#lastShared = { buffer, messages: 0 };
-    (this.#shared ??= new Fifo()).push(this.#lastShared);
-    this.#heldSize += SHARED_COST + buffer.byteLength;
-  }
-
-  #release(message: Message | ReceivedPing): void {
-    if (typeof message === "string" || message.byteOffset === 0) {
-      this.#heldSize -= ownSizeOf(message);
-      return;
-    }
-    this.#heldSize -= VIEW_COST;
-    const shared = this.#shared!.peek()!;
-    if (--shared.messages > 0) return;
-    this.#shared!.shift();
-    this.#heldSize -= SHARED_COST + shared.buffer.byteLength;
-    if (shared === this.#lastShared) this.#lastShared = undefined;
   }
 
   #handOver(message: Message): void {
@@ -426,20 +367,3 @@ export class ReceiveQueue {
 
 /** Takes the message that is waited for. */
 type Taker = (message: ReceivedMessage | undefined) => void;
-
-/** What a message or a Ping takes that is no view of what was read. */
-function ownSizeOf(message: Message | ReceivedPing): number {
-  return typeof message === "string"
-    ? TEXT_COST + Math.round(message.length * UNIT_SIZE)
-    : VIEW_COST + MEMORY_COST + message.length;
-}
-
-/**
- * Memory that messages are views of: a part of what was read, where each lies behind the header of its
- * frame. Other messages have memory of their own, which need not exist as an object before it is asked for.
- */
-interface SharedMemory {
-  readonly buffer: ArrayBufferLike;
-  /** How many messages of the queue are in it. */
-  messages: number;
-}

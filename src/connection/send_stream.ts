@@ -7,7 +7,10 @@ import type { Breaker } from "./breaker.ts";
 import { concatBytes } from "../codec/concat_bytes.ts";
 import { MessageBody } from "./views/message_body.ts";
 import { abortable, RESOLVED } from "../promises.ts";
-import type { SendQueue } from "./send_queue.ts";
+import type { ConnectionCore } from "./core.ts";
+import { closeStatusOf } from "./give_up.ts";
+import { CloseCode } from "../codec/close_code.ts";
+import type { CloseStatus } from "../protocol/close_payload.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -26,17 +29,11 @@ export function checkStream(stream: unknown): asserts stream is ReadableStream {
   throw new TypeError(`Cannot send the stream: it is no ReadableStream${hint}`);
 }
 
-/** What is to be told of a message that is sent as a stream. */
-export interface StreamOwner {
-  /** Its first fragment is sent. */
-  streamBegun(): void;
-  /**
-   * It has begun, and can't be finished.
-   *
-   * @param error What it failed with: of the stream, or of a signal.
-   * @param options What it was sent with.
-   */
-  streamBroken(error: unknown, options: SendStreamOptions): void;
+/** What a connection is closed with if a message sent as a stream can't be finished. */
+export function statusOfBroken(
+  { closeCode = CloseCode.InternalError, reason = "" }: SendStreamOptions,
+): CloseStatus {
+  return { closeCode, reason };
 }
 
 /**
@@ -45,16 +42,16 @@ export interface StreamOwner {
  * @param prefix What goes before the stream.
  */
 export async function sendFragments(
-  queue: SendQueue,
+  core: ConnectionCore,
   type: MessageType,
   stream: SendableStream,
   options: SendStreamOptions,
   prefix: Sendable,
-  owner: StreamOwner,
 ): Promise<void> {
+  const { outbound } = core;
   const { signal, compress } = options;
   const reader = stream.getReader();
-  const turn = queue.beginStream();
+  const turn = outbound.beginStream();
   let hasBegun = false;
   let breaker: Breaker | undefined;
   const abort = () => breaker?.break(signal?.reason);
@@ -68,9 +65,9 @@ export async function sendFragments(
       const payload = done ? fragments.finish() : fragments.encode(value);
       if (done || payload.length > 0) {
         breaker.throwIfBroken();
-        if (!hasBegun) owner.streamBegun();
+        if (!hasBegun) outbound.messagesSent++;
         hasBegun = true;
-        const sent = queue.sendFragment(type, payload, done, compress);
+        const sent = outbound.sendFragment(type, payload, done, compress);
         if (sent !== RESOLVED) await breaker.wait(sent);
       }
       if (done) return;
@@ -78,16 +75,32 @@ export async function sendFragments(
   } catch (error) {
     callHook(() => reader.cancel(error), () => {});
     if (hasBegun) {
-      queue.failStream();
-      owner.streamBroken(error, options);
+      outbound.failStream();
+      endForBroken(core, error, options);
     }
     throw error;
   } finally {
     signal?.removeEventListener("abort", abort);
     callHook(() => MessageBody.release(stream, reader), () => {});
-    // Where it was given up before, its turn is over as soon as it comes.
-    turn.then(() => queue.endStream(), () => {});
+    // If it was given up before, its turn is over as soon as it comes.
+    turn.then(() => outbound.endStream(), () => {});
   }
+}
+
+/** Closes the connection: a message that has begun can't be taken back. */
+function endForBroken(
+  { closing, end }: ConnectionCore,
+  error: unknown,
+  options: SendStreamOptions,
+): void {
+  // Its end was the reason.
+  if (closing.isFlushed) return;
+  const { info } = end.reason;
+  // If it was given up for the end, that has its code already; but 1000 would say that all was sent.
+  const status = end.reason.saysAborted(error) && info?.closeCode !== CloseCode.NormalClosure
+    ? info
+    : closeStatusOf(error);
+  end.cut(status ?? statusOfBroken(options));
 }
 
 /** Makes payloads of chunks, and holds a text to UTF-8. */

@@ -4,7 +4,9 @@ import { reportError } from "../hooks.ts";
 import type { ByteChannel } from "../transport/byte_channel.ts";
 import { IGNORE_EVENTS } from "../transport/ignore_events.ts";
 import { type ByteStreamPair, StreamChannel } from "../transport/stream_channel.ts";
-import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
+import type { ConnectionOwner } from "../connection/core.ts";
+import { openConnection } from "../connection/open_connection.ts";
+import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { type HandshakeError, WebSocketError } from "../errors.ts";
 import type { AcceptedUpgrade, HandshakeOwner } from "./handshake_owner.ts";
 import { loadParts, type ServerParts } from "./load_parts.ts";
@@ -127,9 +129,19 @@ class Acceptor<Data> implements HandshakeOwner<Data>, ConnectionOwner {
     { channel, info, response, received, hasEnded }: AcceptedUpgrade<Data>,
   ): void {
     const { connection, callbacks } = this.#settings;
-    const conn = new WebSocketConnection("server", channel, info, connection, callbacks, this);
-    conn.answer(response, received, hasEnded);
-    conn.startLater();
+    const conn = openConnection({
+      role: "server",
+      channel,
+      info,
+      settings: connection,
+      callbacks,
+      owner: this,
+      response,
+      received,
+      hasEnded,
+      createConnection: (core) => new WebSocketConnection<Data>(core),
+      start: "later",
+    });
     this.#accepted.resolve(conn);
   }
 

@@ -1,17 +1,12 @@
 import { checkOptions, type Names, show } from "../checks.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
-import {
-  type ConnectionInfo,
-  type ConnectionOwner,
-  fanOutSinkOf,
-  WebSocketConnection,
-} from "../connection/web_socket_connection.ts";
-import type { ConnectionSettings } from "../connection/options.ts";
+import type { ConnectionCore, ConnectionInfo } from "../connection/core.ts";
+import type { FanOutSink } from "../connection/fan_out.ts";
+import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import type { ServerLayer } from "../resume/server_layer.ts";
 import { Subscriber } from "../topics/fan_out/subscriber.ts";
 import type { SubscribeOptions, Subscription } from "../topics/fan_out/subscription.ts";
 import type { Topics } from "../topics/fan_out/topics.ts";
-import type { ByteChannel } from "../transport/byte_channel.ts";
 
 /**
  * A connection of a server, which can subscribe to the server's topics.
@@ -106,21 +101,15 @@ export class ServerWebSocketConnection<Data> extends WebSocketConnection<Data>
       conn instanceof ServerWebSocketConnection ? conn.#getSubscriber() : undefined;
   }
 
+  readonly #sink: FanOutSink;
   readonly #info: ServerConnectionInfo<Data>;
   readonly #topics: Topics;
   /** Set once it is needed: most connections never subscribe. */
   #subscriber: Subscriber | undefined;
 
-  constructor(
-    channel: ByteChannel,
-    info: ServerConnectionInfo<Data>,
-    settings: ConnectionSettings,
-    callbacks: ServerCallbacks<Data> | undefined,
-    owner: ConnectionOwner,
-    topics: Topics,
-  ) {
-    // They are called with this connection.
-    super("server", channel, info, settings, callbacks as ConnectionCallbacks<Data>, owner);
+  constructor(core: ConnectionCore, info: ServerConnectionInfo<Data>, topics: Topics) {
+    super(core);
+    this.#sink = core.outbound;
     this.#info = info;
     this.#topics = topics;
   }
@@ -134,7 +123,7 @@ export class ServerWebSocketConnection<Data> extends WebSocketConnection<Data>
       throw new TypeError(`Cannot subscribe to ${show(topic)}: a topic is a string`);
     }
     checkOptions("subscribe", options, SUBSCRIBE_OPTIONS);
-    fanOutSinkOf(this).throwIfClosed();
+    this.#sink.throwIfClosed();
     return this.#topics.subscribe(this.#getSubscriber(), topic, options);
   }
 
@@ -148,7 +137,7 @@ export class ServerWebSocketConnection<Data> extends WebSocketConnection<Data>
 
   #getSubscriber(): Subscriber {
     if (this.#subscriber !== undefined) return this.#subscriber;
-    const subscriber = new Subscriber(fanOutSinkOf(this), this.#topics, this.#info);
+    const subscriber = new Subscriber(this.#sink, this.#topics, this.#info);
     this.#info.past?.whenGreeted(() => this.#topics.greet(subscriber));
     return this.#subscriber = subscriber;
   }

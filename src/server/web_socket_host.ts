@@ -2,7 +2,10 @@ import type { Address, ByteChannel } from "../transport/byte_channel.ts";
 import { IGNORE_EVENTS } from "../transport/ignore_events.ts";
 import type { CloseInfo, Connection, Sendable } from "../connection/connection.ts";
 import { callHook, reportError } from "../hooks.ts";
-import { type ConnectionOwner, WebSocketConnection } from "../connection/web_socket_connection.ts";
+import type { BudgetMember } from "../connection/budget.ts";
+import type { ConnectionCore, ConnectionOwner } from "../connection/core.ts";
+import { openConnection } from "../connection/open_connection.ts";
+import { coreOf } from "../connection/web_socket_connection.ts";
 import {
   type ServerConnection,
   ServerWebSocketConnection,
@@ -58,7 +61,7 @@ const SHUTDOWN_OPTIONS: Names<ShutdownOptions> = {
 };
 
 function checkConnection(name: string, conn: unknown): void {
-  if (conn === undefined || conn instanceof WebSocketConnection) return;
+  if (conn === undefined || coreOf(conn) !== undefined) return;
   throw invalidType(name, "a Connection", conn);
 }
 
@@ -87,6 +90,8 @@ export abstract class WebSocketHost<Data>
   /** Those that have ended, while their hooks have what they received. */
   readonly #endedHandshakes: Set<OpeningHandshake<Data>> = new Set();
   readonly #connections: Set<ServerWebSocketConnection<Data>> = new Set();
+  /** The memory that each of them holds. */
+  readonly #members: Set<BudgetMember> = new Set();
   #isShuttingDown = false;
   #isStopped = false;
   #shutdownTimer: unknown;
@@ -107,7 +112,7 @@ export abstract class WebSocketHost<Data>
     this.resume = parts.resume;
     if (memoryBudget !== undefined) {
       const { clock } = accept.connection;
-      const members = [this.#connections, this.#handshakes, this.#endedHandshakes];
+      const members = [this.#members, this.#handshakes, this.#endedHandshakes];
       this.budget = new MemoryBudget(memoryBudget, largestPiece(accept), members, clock);
     }
     this.topics = new Topics(new SharedTally((change) => this.budget?.count(change)));
@@ -336,14 +341,30 @@ export abstract class WebSocketHost<Data>
   ): void {
     const { connection, callbacks } = this.#settings;
     this.#handshakes.delete(handshake);
-    const { topics } = this;
-    const conn = new ServerWebSocketConnection(channel, info, connection, callbacks, this, topics);
+    openConnection({
+      role: "server",
+      channel,
+      info,
+      settings: connection,
+      callbacks,
+      owner: this,
+      response,
+      received,
+      hasEnded,
+      createConnection: (core) => new ServerWebSocketConnection(core, info, this.topics),
+      start: this.#handler,
+    });
+  }
+
+  addConnection(core: ConnectionCore, conn: ServerWebSocketConnection<Data>): void {
     this.#connections.add(conn);
-    this.#connectionLimits.add(channel.remoteAddress);
+    this.#members.add(core.memory);
+    this.#connectionLimits.add(core.channel.remoteAddress);
     this.#counters.countOpen();
-    conn.answer(response, received, hasEnded);
+  }
+
+  connectionOpened(conn: ServerWebSocketConnection<Data>): void {
     this.#tell({ type: "open", conn });
-    conn.start(this.#handler);
   }
 
   endHandshake(
@@ -376,8 +397,9 @@ export abstract class WebSocketHost<Data>
     reportError(this.#settings.onError, error, conn as ServerConnection<Data>);
   }
 
-  removeConnection(conn: Connection, info: CloseInfo): void {
+  removeConnection({ conn, memory }: ConnectionCore, info: CloseInfo): void {
     this.#connections.delete(conn as ServerWebSocketConnection<Data>);
+    this.#members.delete(memory);
     this.#counters.countClose(conn, info);
     this.#tell({ type: "close", conn: conn as ServerConnection<Data>, info });
     this.#connectionLimits.remove(conn.remoteAddress);

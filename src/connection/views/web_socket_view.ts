@@ -2,9 +2,9 @@ import { cloneBytes } from "../../codec/byte_collector.ts";
 import { CloseCode, isCloseCode } from "../../codec/close_code.ts";
 import { MAX_COPIED_LENGTH } from "../../codec/frame_encoder.ts";
 import { type CloseStatus, MAX_REASON_LENGTH } from "../../protocol/close_payload.ts";
-import type { MessageType } from "../../protocol/message_receiver.ts";
 import { createCloseEvent } from "./close_event.ts";
-import type { CloseInfo, Message, Sendable, SendableStream } from "../connection.ts";
+import type { CloseInfo, Message, Sendable } from "../connection.ts";
+import type { ConnectionCore } from "../core.ts";
 import { type AddOptions, ListenerTarget } from "./listener_target.ts";
 import type { MessageIterator } from "./message_iterators.ts";
 import { isArrayBuffer, isBlob, isPromise } from "../../values.ts";
@@ -18,27 +18,6 @@ const CLOSED = 3;
 const encoder = new TextEncoder();
 /** Captured when this loads, like the base classes here, as tests replace globals. */
 const { Event } = globalThis;
-
-/** The connection, as the view needs it. */
-export interface WebSocketViewOwner {
-  readonly request: Request;
-  readonly protocol: string;
-  readonly extensions: string;
-  readonly bufferedAmount: number;
-  /** The bytes that were accepted for sending and discarded when the connection ended. */
-  readonly droppedAmount: number;
-  readonly closed: Promise<CloseInfo>;
-  /** Whether messages can still be sent: also after the peer's Close frame, until it is answered. */
-  readonly isSendable: boolean;
-  /** The status of the peer's Close frame, if one was received. */
-  readonly receivedStatus: CloseStatus | undefined;
-  send(data: Sendable): Promise<void>;
-  sendStream(type: MessageType, stream: SendableStream): Promise<void>;
-  /** Starts the closing handshake; the status must be valid, with 1005 for a Close frame without one. */
-  startClosing(status: CloseStatus): void;
-  /** Reports an error of a callback or listener, and closes the connection. */
-  failCallback(error: unknown): void;
-}
 
 /** A `message` event. Its origin is computed on demand: it needs a `Request`, and is hardly ever used. */
 class ReceivedEvent extends MessageEvent<string | Blob | ArrayBuffer> {
@@ -67,7 +46,7 @@ export class WebSocketView extends ListenerTarget {
   static readonly CLOSING: 2 = CLOSING;
   static readonly CLOSED: 3 = CLOSED;
 
-  readonly #owner: WebSocketViewOwner;
+  readonly #core: ConnectionCore;
   readonly #messages: MessageIterator<Message>;
   #binaryType: "blob" | "arraybuffer" = "blob";
   /** Whether `open` has been dispatched; the program had time to add listeners before. */
@@ -81,9 +60,9 @@ export class WebSocketView extends ListenerTarget {
   /** The bytes passed to `send` after the end, or past the limit of the send queue. */
   #unsentSize = 0;
 
-  constructor(owner: WebSocketViewOwner, messages: MessageIterator<Message>) {
+  constructor(core: ConnectionCore, messages: MessageIterator<Message>) {
     super();
-    this.#owner = owner;
+    this.#core = core;
     this.#messages = messages;
     setImmediate(() => this.#start());
   }
@@ -109,25 +88,25 @@ export class WebSocketView extends ListenerTarget {
   }
 
   get url(): string {
-    return this.#owner.request.url.replace(/^http/, "ws");
+    return this.#core.conn.request.url.replace(/^http/, "ws");
   }
 
   get protocol(): string {
-    return this.#owner.protocol;
+    return this.#core.info.protocol;
   }
 
   get extensions(): string {
-    return this.#owner.extensions;
+    return this.#core.info.extensions;
   }
 
   get readyState(): 0 | 1 | 2 | 3 {
     if (this.#isClosed) return CLOSED;
-    return this.#isClosing || !this.#owner.isSendable ? CLOSING : OPEN;
+    return this.#isClosing || !this.#core.closing.accepts ? CLOSING : OPEN;
   }
 
   get bufferedAmount(): number {
-    const { bufferedAmount, droppedAmount } = this.#owner;
-    return bufferedAmount + droppedAmount + this.#blobSize + this.#unsentSize;
+    const { length, droppedLength } = this.#core.outbound;
+    return length + droppedLength + this.#blobSize + this.#unsentSize;
   }
 
   get binaryType(): "blob" | "arraybuffer" {
@@ -185,9 +164,9 @@ export class WebSocketView extends ListenerTarget {
     if (this.readyState !== OPEN) this.#unsentSize += sizeOf(message);
     else if (isBlob(message)) this.#sendBlob(message);
     else {
-      void this.#owner.send(message);
+      void this.#core.conn.send(message);
       // It did not fit the send queue, and closed the connection.
-      if (!this.#owner.isSendable) this.#unsentSize += sizeOf(message);
+      if (!this.#core.closing.accepts) this.#unsentSize += sizeOf(message);
     }
   }
 
@@ -195,26 +174,26 @@ export class WebSocketView extends ListenerTarget {
     const status = toCloseStatus(code, reason);
     if (this.readyState !== OPEN) return;
     this.#isClosing = true;
-    this.#owner.startClosing(status);
+    this.#core.end.close(status);
   }
 
   override failListener(error: unknown): void {
-    this.#owner.failCallback(error);
+    this.#core.program.failCallback(error);
   }
 
   /** Sends a Blob as a stream; later messages wait for it. */
   #sendBlob(blob: Blob): void {
     const { size } = blob;
-    const sent = this.#owner.sendStream("binary", blob.stream());
+    const sent = this.#core.conn.sendStream("binary", blob.stream());
     this.#blobSize += size;
-    sent.then(() => this.#blobSize -= size, (error) => this.#owner.failCallback(error));
+    sent.then(() => this.#blobSize -= size, (error) => this.#core.program.failCallback(error));
   }
 
   #start(): void {
     this.#hasStarted = true;
     if (this.readyState === OPEN) this.deliver(() => new Event("open"));
     if (this.#isHeard) this.#scheduleNext();
-    void this.#owner.closed.then((info) => {
+    void this.#core.end.closed.then((info) => {
       // Otherwise `close` is dispatched after the last message.
       if (!this.#isHeard) this.#end(info);
     });
@@ -234,7 +213,7 @@ export class WebSocketView extends ListenerTarget {
 
   #receive({ done, value }: IteratorResult<Message, undefined>): void {
     if (done) {
-      void this.#owner.closed.then((info) => this.#end(info));
+      void this.#core.end.closed.then((info) => this.#end(info));
       return;
     }
     if (!this.#isClosing) this.deliver(() => new ReceivedEvent(this, this.#toData(value)));
@@ -253,7 +232,7 @@ export class WebSocketView extends ListenerTarget {
     if (this.#isClosed) return;
     this.#isClosed = true;
     // The standard reports the code of the peer's Close frame, even if this side's was sent first.
-    const { closeCode: code, reason } = this.#owner.receivedStatus ??
+    const { closeCode: code, reason } = this.#core.end.reason.receivedStatus ??
       { closeCode: CloseCode.AbnormalClosure, reason: "" };
     if (!wasClean) this.deliver(() => new Event("error"));
     this.deliver(() => createCloseEvent({ code, reason, wasClean }));

@@ -1,12 +1,13 @@
-import { cloneBytes } from "../codec/byte_collector.ts";
-import { ownString } from "../own_string.ts";
 import { assertMessage, type Protocol } from "../protocol/protocol.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { Breaker } from "./breaker.ts";
+import type { Closing } from "./closing.ts";
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { Address, ByteChannel } from "../transport/byte_channel.ts";
 import type { Sendable } from "./connection.ts";
+import type { ConnectionCore } from "./core.ts";
 import { Fifo } from "../fifo.ts";
+import { HeldBack } from "./held_back.ts";
 import type { Limits } from "./options.ts";
 import { createDeferred, type Deferred, RESOLVED } from "../promises.ts";
 import type { FanOutSink, FanOutSource, SharedFrames } from "./fan_out.ts";
@@ -26,30 +27,12 @@ const MAX_FREE_WAITERS = 32;
 const encoder = new TextEncoder();
 
 // One microtask for all queues that are to be flushed: a broadcast fills many.
-let dueQueues: SendQueue[] = [];
+let dueQueues: Outbound[] = [];
 
 function flushDueQueues(): void {
   const queues = dueQueues;
   dueQueues = [];
   for (const queue of queues) queue.flushWhenDue();
-}
-
-/** What the queue asks of its connection. */
-export interface SendQueueOwner {
-  /** Whether the program has more messages at hand to answer: `flush` is called behind the last. */
-  readonly isMoreExpected: boolean;
-  /** The queue has fallen below the high-water mark after it was above. */
-  callDrain(): void;
-  /** Output waits for the peer, or waits no longer. */
-  recountHeld(): void;
-  /** Whether anything that is held was counted: what is sent now may have been a part of it. */
-  readonly isCounted: boolean;
-  /** Has the message layer encode; gives nothing if it failed, which closes the connection. */
-  encode(data: Sendable): Sendable | undefined;
-  /** Begins to close the connection, and drops what is held back. */
-  breakOff(status: CloseStatus): void;
-  /** Gives the error for what needs an open connection. */
-  closedError(): Error;
 }
 
 interface Waiter {
@@ -58,36 +41,17 @@ interface Waiter {
   deferred: Deferred<void>;
 }
 
-interface HeldMessage {
-  data: Sendable;
-  compress: boolean | undefined;
-  size: number;
-  deferred: Deferred<void>;
-}
-
-interface HeldStream {
-  data: undefined;
-  deferred: Deferred<Breaker>;
-}
-
 const NO_FRAMES: SharedFrames[] = [];
-
-type Held = HeldMessage | HeldStream | SharedFrames;
-
-/** What may be sent: all; what was accepted before; no messages. Numbers, as each message asks for it. */
-const Stage = { Open: 0, Finishing: 1, Finished: 2 } as const;
-type Stage = typeof Stage[keyof typeof Stage];
 
 /**
  * What is on its way out: gathers the protocol's output to few writes, and lets senders wait until
  * the channel has taken enough of it.
  */
-export class SendQueue implements FanOutSink {
+export class Outbound implements FanOutSink {
   // What a publish looks at stands first, and thereby together in memory: it goes through thousands.
   readonly #channel: ByteChannel;
   readonly #limits: Limits;
   readonly #mayExpectMore: boolean;
-  #stage: Stage = Stage.Open;
   /** Whether the channel takes a write. */
   #ready = true;
   /**
@@ -102,11 +66,8 @@ export class SendQueue implements FanOutSink {
   /** How many bytes of the output are also those of other connections, and which these are. */
   #sharedOutput = 0;
   #outputFrames: SharedFrames[] = NO_FRAMES;
-  /** What waits until the message sent as a stream is finished; undefined where none is. */
-  #held: Fifo<Held> | undefined;
-  #heldSize = 0;
-  /** How many of these bytes are also those of other connections. */
-  #sharedHeld = 0;
+  /** Set while a message is sent as a stream, or others wait for the end of one. */
+  #held: HeldBack | undefined;
   #waiters: Fifo<Waiter> | undefined;
   /** The bytes taken by the channel since its beginning. */
   #taken = 0;
@@ -115,78 +76,63 @@ export class SendQueue implements FanOutSink {
   /** How many bytes of what is in flight are also those of other connections, and which these are. */
   #sharedInFlight = 0;
   #framesInFlight: SharedFrames[] = NO_FRAMES;
+  readonly #closing: Closing;
   readonly #protocol: Protocol;
-  readonly #owner: SendQueueOwner;
-  #source: FanOutSource | undefined;
+  readonly #core: ConnectionCore;
   #flushIsScheduled = false;
   #lateFlush: ReturnType<typeof setTimeout> | undefined;
   /** Breaks off the message that is being sent in fragments. */
   #streaming: Breaker | undefined;
-  /** What comes behind all that was accepted. */
-  #last: (() => void)[] | undefined;
-  /** How many bytes the channel has to take to have taken all messages; known once it is finished. */
+  /** How many bytes the channel has to take to have taken all messages; known once all were encoded. */
   #lastMessageEnd = Infinity;
-  /** Whether all that was accepted has been given to the protocol, or still may be. */
+  /** Whether all that was accepted has been encoded, or still may be. */
   #isWhole = true;
-  #ending = false;
-  #ended = false;
-  #isDestroyed = false;
-
-  /** @param mayExpectMore Whether the owner may say that more messages are expected. */
-  constructor(
-    channel: ByteChannel,
-    protocol: Protocol,
-    limits: Limits,
-    mayExpectMore: boolean,
-    owner: SendQueueOwner,
-  ) {
-    this.#channel = channel;
-    this.#protocol = protocol;
-    this.#limits = limits;
-    this.#mayExpectMore = mayExpectMore;
-    this.#owner = owner;
-  }
 
   /** What sends through the connection besides its program, if anything does. */
-  get source(): FanOutSource | undefined {
-    return this.#source;
+  source: FanOutSource | undefined;
+  /** The messages that the program has sent. */
+  messagesSent = 0;
+
+  constructor(core: ConnectionCore) {
+    this.#core = core;
+    this.#channel = core.channel;
+    this.#limits = core.settings.limits;
+    this.#closing = core.closing;
+    this.#protocol = core.inbound.protocol;
+    // A program with callbacks is given one message after another.
+    this.#mayExpectMore = core.callbacks === undefined;
   }
 
   attach(source: FanOutSource): void {
-    this.#source = source;
+    this.source = source;
   }
 
   get remoteAddress(): Address {
     return this.#channel.remoteAddress;
   }
 
+  get isOpen(): boolean {
+    return this.#closing.accepts;
+  }
+
+  get isFinished(): boolean {
+    return this.#closing.isFlushed;
+  }
+
   encode(data: Sendable): Sendable | undefined {
-    return this.#owner.encode(data);
+    const { layer } = this.#core;
+    return layer === undefined ? data : layer.encode(data);
   }
 
   closeAtOnce(status: CloseStatus): void {
-    this.#owner.breakOff(status);
+    this.#core.end.cut(status);
   }
 
   throwIfClosed(): void {
-    if (this.#isDestroyed) throw this.#owner.closedError();
+    if (this.#closing.isClosed) throw this.#core.end.reason.closedError();
   }
 
-  #hasWaiting(): boolean {
-    return this.#source !== undefined && this.#source.hasWaiting;
-  }
-
-  /** Whether messages are accepted: not once the connection is to be closed. */
-  get isOpen(): boolean {
-    return this.#stage === Stage.Open;
-  }
-
-  /** Whether nothing that was accepted before is sent any more either. */
-  get isFinished(): boolean {
-    return this.#stage === Stage.Finished;
-  }
-
-  /** Whether the channel has taken all that was accepted, if nothing more is. */
+  /** Whether the channel has taken all that was accepted, once nothing more is. */
   get isSent(): boolean {
     return this.#isWhole && this.#taken >= this.#lastMessageEnd;
   }
@@ -203,7 +149,7 @@ export class SendQueue implements FanOutSink {
 
   /** The bytes sent that the channel has not taken yet. */
   get length(): number {
-    return this.#inFlight + this.#outputLength() + this.#heldSize;
+    return this.#inFlight + this.#outputLength() + (this.#held === undefined ? 0 : this.#held.size);
   }
 
   /** The bytes that had been accepted when the connection ended, and that the channel did not take. */
@@ -221,7 +167,7 @@ export class SendQueue implements FanOutSink {
 
   /** The bytes that they have in common with other connections. */
   get sharedLength(): number {
-    return this.#sharedOutput + this.#sharedInFlight + this.#sharedHeld;
+    return this.#sharedOutput + this.#sharedInFlight + (this.#held?.sharedSize ?? 0);
   }
 
   #outputLength(): number {
@@ -292,16 +238,13 @@ export class SendQueue implements FanOutSink {
       // To come back to each of many connections at the end of the turn would cost as much again.
       this.#sharedOutput = frames.length;
       this.#write(frames.chunks, frames.length);
-      if (this.#ready || this.#isDestroyed) return;
+      if (this.#ready || this.#closing.isClosed) return;
       frames.hold();
       this.#framesInFlight = [frames];
     } else if (this.#held === undefined) {
       this.#sendSharedNow(frames);
     } else {
-      frames.hold();
-      this.#held.push(frames);
-      this.#heldSize += frames.length;
-      this.#sharedHeld += frames.length;
+      this.#held.pushFrames(frames);
     }
     if (this.isAboveHighWater) this.#aboveHighWater = true;
   }
@@ -336,7 +279,7 @@ export class SendQueue implements FanOutSink {
   beginStream(): Promise<Breaker> {
     const deferred = createDeferred<Breaker>();
     if (this.#held === undefined) this.#startStream(deferred);
-    else this.#held.push({ data: undefined, deferred });
+    else this.#held.pushStream(deferred);
     return deferred.promise;
   }
 
@@ -365,15 +308,12 @@ export class SendQueue implements FanOutSink {
     const held = this.#held;
     for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
       if ("chunks" in next) {
-        this.#heldSize -= next.length;
-        this.#sharedHeld -= next.length;
         this.#sendSharedNow(next);
         next.release();
       } else if (next.data === undefined) {
         this.#startStream(next.deferred);
         return;
       } else {
-        this.#heldSize -= next.size;
         const { resolve, reject } = next.deferred;
         this.#mayHaveOutput = true;
         this.#wait(this.#protocol.sendMessage(next.data, next.compress)).then(resolve, reject);
@@ -383,50 +323,32 @@ export class SendQueue implements FanOutSink {
     this.finishIfDue();
   }
 
-  /**
-   * Accepts nothing more, and calls `last` when what was accepted before has been given to the protocol:
-   * at once, where nothing is held back.
-   */
-  finish(last: () => void): void {
-    if (this.#stage === Stage.Finished) return last();
-    this.#stage = Stage.Finishing;
-    (this.#last ??= []).push(last);
-    this.finishIfDue();
-  }
-
-  /** Finishes, where that was asked for and nothing that was accepted waits any more. */
+  /** Says so if nothing that was accepted waits any more, and that is asked for. */
   finishIfDue(): void {
-    if (this.#stage !== Stage.Finishing || this.#held !== undefined || this.#hasWaiting()) {
-      return;
-    }
-    this.#finishNow();
+    if (!this.#closing.flushes || this.#held !== undefined || this.#hasWaiting()) return;
+    this.#markEnd();
+    this.#closing.handle("flushed");
   }
 
   /**
-   * Finishes at once: breaks off the message sent in fragments, and drops what was held back.
+   * Gives up what waits: breaks off the message sent as a stream, and drops what was held back.
    *
-   * @param getError Gives what those reject with who wait for it.
+   * @param getError Gives the error for those who wait for it.
    */
-  breakOff(getError: () => unknown): void {
-    if (this.#stage === Stage.Finished) return;
+  cut(getError: () => unknown): void {
     if (this.#isHolding() || this.#hasWaiting()) this.#isWhole = false;
-    const held = this.#held;
-    this.#dropped += this.#heldSize;
-    this.#heldSize = this.#sharedHeld = 0;
-    for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
-      if ("deferred" in next) next.deferred.reject(getError());
-      else next.release();
-    }
+    this.#dropped += this.#held?.size ?? 0;
+    this.#held?.drop(getError);
     this.#streaming?.break(getError());
-    this.#finishNow();
+    this.#markEnd();
   }
 
-  #finishNow(): void {
-    this.#stage = Stage.Finished;
+  #hasWaiting(): boolean {
+    return this.source !== undefined && this.source.hasWaiting;
+  }
+
+  #markEnd(): void {
     this.#lastMessageEnd = this.#taken + this.#inFlight + this.#outputLength();
-    const last = this.#last;
-    this.#last = undefined;
-    last?.forEach((call) => call());
   }
 
   /** Gathers output until `uncork`, to write it once. */
@@ -459,13 +381,14 @@ export class SendQueue implements FanOutSink {
   }
 
   #isMoreExpected(): boolean {
-    return this.#mayExpectMore && this.#owner.isMoreExpected;
+    return this.#mayExpectMore && this.#core.inbound.isMoreExpected;
   }
 
   #flushUnlessGathering(): void {
     const outputLength = this.#outputLength();
-    if (this.#ending || outputLength >= MAX_GATHERED || !this.#isMoreExpected()) this.flush();
-    else if (outputLength > 0) this.#scheduleLateFlush();
+    if (this.#closing.isEndDue || outputLength >= MAX_GATHERED || !this.#isMoreExpected()) {
+      this.flush();
+    } else if (outputLength > 0) this.#scheduleLateFlush();
   }
 
   /** Writes the output, if the channel takes it. */
@@ -476,11 +399,8 @@ export class SendQueue implements FanOutSink {
       this.#write(this.#protocol.takeOutput(), length);
       if (this.#ready) this.#protocol.recycleOutput();
     }
-    if (!this.#ready || this.#owner.isCounted) this.#owner.recountHeld();
-    if (this.#ending && this.#ready && !this.#ended) {
-      this.#ended = true;
-      this.#channel.end();
-    }
+    if (!this.#ready || this.#core.memory.isCounted) this.#core.memory.recountHeld();
+    if (this.#ready && this.#closing.isEndDue) this.#closing.handle("written");
   }
 
   /** Goes on after the channel has taken what was in flight. */
@@ -492,29 +412,36 @@ export class SendQueue implements FanOutSink {
     this.#releaseInFlight();
     this.#ready = true;
     this.#flushUnlessGathering();
-    this.#owner.recountHeld();
+    this.#core.memory.recountHeld();
     this.#settleWaiters();
   }
 
-  /** Ends the channel's outgoing direction behind the output. */
+  /** Writes the output, behind which FIN is due. */
   end(): void {
-    this.#ending = this.#mayHaveOutput = true;
+    this.#mayHaveOutput = true;
     this.flush();
   }
 
-  /** Rejects everybody who waits, and gives the memory back. */
-  destroy(getError: () => unknown): void {
+  sendPing(payload: Uint8Array): void {
+    this.#protocol.sendPing(payload);
+    this.requestFlush();
+  }
+
+  sendPong(payload: Uint8Array): void {
+    this.#protocol.sendPong(payload);
+    this.requestFlush();
+  }
+
+  /** Rejects all that wait, and gives the memory back: the connection is closed. */
+  close(getError: () => unknown): void {
     this.#dropped += this.#inFlight + this.#outputLength();
-    this.#isDestroyed = true;
-    this.#ready = this.#ending = this.#aboveHighWater = false;
+    this.#ready = this.#aboveHighWater = false;
     this.#inFlight = 0;
     this.#releaseInFlight();
     this.#takeSharedOutput().forEach((frames) => frames.release());
     this.#protocol.takeOutput();
     clearTimeout(this.#lateFlush);
-    // No Close frame can follow.
-    this.#last = undefined;
-    this.breakOff(getError);
+    this.cut(getError);
     const waiters = this.#waiters;
     this.#waiters = undefined;
     for (let waiter = waiters?.shift(); waiter !== undefined; waiter = waiters?.shift()) {
@@ -536,7 +463,7 @@ export class SendQueue implements FanOutSink {
       this.#sharedInFlight = shared;
       this.#framesInFlight = frames;
       // The channel may have found that it is closed.
-      if (this.#isDestroyed) this.#releaseInFlight();
+      if (this.#closing.isClosed) this.#releaseInFlight();
     }
   }
 
@@ -554,24 +481,14 @@ export class SendQueue implements FanOutSink {
     for (const each of frames) each.release();
   }
 
-  #hold(
-    held: Fifo<Held>,
-    data: Sendable,
-    compress: boolean | undefined,
-  ): Promise<void> {
-    assertMessage(data);
-    const size = typeof data === "string" ? encoder.encode(data).length : data.length;
-    const deferred = createDeferred<void>();
-    // The caller may change them as soon as it may with what is sent at once, which copies them too.
-    const kept = typeof data === "string" ? ownString(data) : cloneBytes(data, 0, size);
-    held.push({ data: kept, compress, size, deferred });
-    this.#heldSize += size;
+  #hold(held: HeldBack, data: Sendable, compress: boolean | undefined): Promise<void> {
+    const sent = held.pushMessage(data, compress);
     if (this.isAboveHighWater) this.#aboveHighWater = true;
-    return deferred.promise;
+    return sent;
   }
 
   #startStream(deferred: Deferred<Breaker>): void {
-    this.#held ??= new Fifo();
+    this.#held ??= new HeldBack();
     this.#streaming = new Breaker();
     deferred.resolve(this.#streaming);
   }
@@ -582,7 +499,8 @@ export class SendQueue implements FanOutSink {
     // What is held back comes behind it: it must not wait for that.
     const length = this.#inFlight + this.#outputLength();
     const { sendHighWaterMark } = this.#limits;
-    if (length + this.#heldSize > sendHighWaterMark) this.#aboveHighWater = true;
+    const heldLength = this.#held === undefined ? 0 : this.#held.size;
+    if (length + heldLength > sendHighWaterMark) this.#aboveHighWater = true;
     const excess = length - (isReferenced ? 0 : sendHighWaterMark);
     if (excess <= 0) return RESOLVED;
     const deferred = createDeferred<void>();
@@ -602,8 +520,9 @@ export class SendQueue implements FanOutSink {
     }
     if (this.#aboveHighWater && this.length <= this.#limits.sendHighWaterMark) {
       this.#aboveHighWater = false;
-      this.#source?.drain();
-      this.#owner.callDrain();
+      this.source?.drain();
+      this.finishIfDue();
+      this.#core.program.drain();
     }
   }
 

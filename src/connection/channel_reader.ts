@@ -1,7 +1,8 @@
 import { cloneBytes } from "../codec/byte_collector.ts";
+import { concatBytes } from "../codec/concat_bytes.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import type { ByteChannel } from "../transport/byte_channel.ts";
-import { concatBytes } from "../codec/concat_bytes.ts";
+import type { Closing } from "./closing.ts";
 import type { Turns, TurnTaker } from "./turns.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -12,53 +13,53 @@ const MAX_SMALL = 4096;
 /** Bytes that wait may keep a buffer of so many times their length. */
 const MAX_EXCESS = 8;
 
-/** What the intake asks of its connection. */
-export interface IntakeOwner {
-  /** Whether the program must handle something before more is decoded. */
-  readonly isFull: boolean;
-  /** Takes what decoding threw; nothing more is to be decoded of the input at hand. */
+/** What the reader asks of what it reads for. */
+export interface ChannelReaderOwner {
+  readonly closing: Closing;
+  /** Whether more may be decoded. */
+  readonly mayTakeMore: boolean;
+  /** Takes an error of decoding: the rest of the input at hand is dropped. */
   failDecoding(error: unknown): void;
   /** It is this connection's turn again. */
-  continueReceiving(): void;
+  readOn(): void;
   /** Takes the peer's FIN, behind all that came before it. */
   receiveEnd(): void;
 }
 
 /**
- * Feeds the protocol with what the channel brings, as long as there is room for what it holds and other
- * connections need not wait for this one. Otherwise the rest is kept and the channel is paused, so that
- * the peer's TCP is slowed.
+ * Feeds the protocol with what the channel brings, as long as more may be decoded, and other connections need
+ * not wait for this one. Otherwise the rest is held and the channel is paused, so that the peer's TCP is
+ * slowed.
  */
-export class Intake implements TurnTaker {
+export class ChannelReader implements TurnTaker {
   readonly #channel: ByteChannel;
   readonly #protocol: Protocol;
   readonly #turns: Turns;
-  readonly #owner: IntakeOwner;
+  readonly #owner: ChannelReaderOwner;
   /** Bytes received and not decoded yet. */
   #undecoded: Uint8Array = EMPTY;
   #isDecoding = false;
   #isPaused = true;
   /** Whether the channel was paused since `takePause` was called last. */
   #wasPaused = true;
-  #isStopped = false;
   /** Whether other connections come first. */
   #waitsForTurn = false;
-  /** What `Turns.countWaiting` was told last. */
+  /** The bytes that `Turns.countWaiting` was told last. */
   #waitingSize = 0;
   /** The bytes of the last read. */
   #readSize = 0;
   /** Whether the peer's FIN waits, behind bytes that wait for their turn or for the next `proceed`. */
   #isEndHeld = false;
 
-  /** Creates an intake; its channel is paused, or brings nothing before {@linkcode Intake.pauseUnlessReading}. */
-  constructor(channel: ByteChannel, protocol: Protocol, turns: Turns, owner: IntakeOwner) {
+  /** Creates a reader; its channel is paused, or brings nothing before `pauseUnlessReading`. */
+  constructor(channel: ByteChannel, protocol: Protocol, turns: Turns, owner: ChannelReaderOwner) {
     this.#channel = channel;
     this.#turns = turns;
     this.#protocol = protocol;
     this.#owner = owner;
   }
 
-  /** Whether input is being decoded right now: what waits comes behind it. */
+  /** Whether input is being decoded right now: whatever waits comes behind it. */
   get isDecoding(): boolean {
     return this.#isDecoding;
   }
@@ -66,6 +67,11 @@ export class Intake implements TurnTaker {
   /** Whether the channel is paused. */
   get isPaused(): boolean {
     return this.#isPaused;
+  }
+
+  /** Whether other connections come first. */
+  get waitsForTurn(): boolean {
+    return this.#waitsForTurn;
   }
 
   /** Tells whether the channel was paused at any time since this was asked last. */
@@ -87,21 +93,21 @@ export class Intake implements TurnTaker {
   }
 
   /** Whether there are bytes that wait for room, or for this connection's turn. */
-  get hasUndecoded(): boolean {
+  #hasUndecoded(): boolean {
     return this.#undecoded.length > 0 || this.#protocol.hasUninflated;
   }
 
-  /** Whether `proceed` has something to do, once there is room: what waits may be just the peer's FIN. */
+  /** Whether `proceed` has something to do, once there is room: it may be just the peer's FIN that waits. */
   get hasWork(): boolean {
-    return this.#isEndHeld || this.hasUndecoded;
+    return this.#isEndHeld || this.#hasUndecoded();
   }
 
   /** Whether there is more at hand, to be decoded as soon as there is room for it. */
   get hasNext(): boolean {
-    return !this.#waitsForTurn && this.hasUndecoded;
+    return !this.#waitsForTurn && this.#hasUndecoded();
   }
 
-  /** Counts work, as `Turns.spend` does; decoding may have to stop. */
+  /** Counts work, as `Turns.spend` does, after which decoding may have to stop. */
   countWork(cost: number): void {
     if (this.#turns.spend(cost, this)) this.#stopForOthers();
   }
@@ -110,12 +116,11 @@ export class Intake implements TurnTaker {
   takeTurn(): void {
     this.#waitsForTurn = false;
     this.#countWaiting();
-    this.#owner.continueReceiving();
+    this.#owner.readOn();
   }
 
   #stopForOthers(): void {
-    this.#protocol.stopReceiving();
-    if (this.#waitsForTurn || this.#isStopped) return;
+    if (this.#waitsForTurn || this.#owner.closing.isClosed) return;
     this.#waitsForTurn = true;
     this.#turns.wait(this);
   }
@@ -139,22 +144,22 @@ export class Intake implements TurnTaker {
     }
     const consumed = this.#decode(bytes, lent);
     if (consumed < bytes.length) {
-      this.#keep(lent ? cloneBytes(bytes, consumed, bytes.length) : this.#restOf(bytes, consumed));
+      this.#hold(lent ? cloneBytes(bytes, consumed, bytes.length) : this.#restOf(bytes, consumed));
     }
-    if (this.hasUndecoded || this.#owner.isFull) this.#pause();
+    if (this.#hasUndecoded() || !this.#owner.mayTakeMore) this.#pause();
   }
 
-  /** Keeps bytes for this connection's turn. */
+  /** Holds bytes for this connection's turn. */
   #postpone(bytes: Uint8Array, lent: boolean): void {
     this.#stopForOthers();
     const size = this.#undecoded.length + bytes.length;
-    if (size > bytes.length) this.#keep(concatBytes([this.#undecoded, bytes], size));
-    else this.#keep(lent ? cloneBytes(bytes, 0, size) : bytes);
+    if (size > bytes.length) this.#hold(concatBytes([this.#undecoded, bytes], size));
+    else this.#hold(lent ? cloneBytes(bytes, 0, size) : bytes);
     // To pause costs more than a small message, behind which mostly nothing else comes.
     if (size > MAX_SMALL) this.#pause();
   }
 
-  /** Gives what is left of bytes: a copy if it is little, so that it does not keep a large buffer. */
+  /** Gives the rest of bytes: a copy if it is little, so that it does not keep a large buffer. */
   #restOf(bytes: Uint8Array, start: number): Uint8Array {
     const length = bytes.length - start;
     return this.#waitsForTurn || length * MAX_EXCESS >= bytes.buffer.byteLength
@@ -162,7 +167,7 @@ export class Intake implements TurnTaker {
       : cloneBytes(bytes, start, bytes.length);
   }
 
-  #keep(bytes: Uint8Array): void {
+  #hold(bytes: Uint8Array): void {
     this.#undecoded = bytes;
     this.#countWaiting();
   }
@@ -180,20 +185,18 @@ export class Intake implements TurnTaker {
     this.#channel.pause();
   }
 
-  /**
-   * Takes the peer's FIN.
-   *
-   * @returns Whether nothing waits before it; otherwise the owner is told again, in its time.
-   */
-  receiveEnd(): boolean {
-    this.#isEndHeld = this.hasUndecoded;
-    return !this.#isEndHeld;
+  /** Takes the peer's FIN, which waits behind the bytes that wait. */
+  receiveEnd(): void {
+    if (this.#hasUndecoded()) this.#isEndHeld = true;
+    else this.#owner.receiveEnd();
   }
 
   /** Decodes what waits, as far as there is room now, and gives the peer's FIN if nothing is left before it. */
   proceed(): void {
-    if (this.hasUndecoded) this.#decodeUndecoded();
-    if (this.#isEndHeld && !this.hasUndecoded) this.#owner.receiveEnd();
+    if (this.#hasUndecoded()) this.#decodeUndecoded();
+    if (!this.#isEndHeld || this.#hasUndecoded()) return;
+    this.#isEndHeld = false;
+    this.#owner.receiveEnd();
   }
 
   #decodeUndecoded(): void {
@@ -202,15 +205,15 @@ export class Intake implements TurnTaker {
     const bytes = this.#undecoded;
     this.#undecoded = EMPTY;
     const consumed = this.#decode(bytes, false);
-    if (consumed < bytes.length) this.#keep(this.#restOf(bytes, consumed));
+    if (consumed < bytes.length) this.#hold(this.#restOf(bytes, consumed));
     // What was postponed may have come without a pause; what follows it must wait now.
-    if (this.hasUndecoded) this.#pause();
+    if (this.#hasUndecoded()) this.#pause();
   }
 
-  /** Has the channel read on, where there is room and nothing waits. */
+  /** Has the channel read on, if there is room and nothing waits. */
   resume(): void {
-    if (!this.#isPaused || this.#isStopped || this.#waitsForTurn) return;
-    if (this.hasUndecoded || this.#owner.isFull) return;
+    if (!this.#isPaused || this.#waitsForTurn) return;
+    if (this.#hasUndecoded() || !this.#owner.mayTakeMore) return;
     // What it brings would wait behind all that waits already.
     if (this.#readSize > MAX_SMALL && !this.#turns.mayRead(this.#readSize)) {
       this.#stopForOthers();
@@ -225,22 +228,20 @@ export class Intake implements TurnTaker {
     if (this.#isPaused) this.#channel.pause();
   }
 
-  /** Decodes nothing more. */
-  stop(): void {
-    this.#isStopped = true;
+  /** Drops what waits: the connection is closed. */
+  close(): void {
     this.#isEndHeld = false;
-    this.#keep(EMPTY);
-    this.#protocol.stopReceiving();
+    this.#hold(EMPTY);
   }
 
-  /** Decodes as long as there is room; returns where it stopped. */
+  /** Decodes until nothing more may be taken; returns the position at which it stopped. */
   #decode(bytes: Uint8Array, lent: boolean): number {
     let position = 0;
     this.#isDecoding = true;
     try {
       while (
-        (position < bytes.length || this.#protocol.hasUninflated) &&
-        !this.#owner.isFull && !this.#isStopped && !this.#waitsForTurn
+        (position < bytes.length || this.#protocol.hasUninflated) && !this.#waitsForTurn &&
+        this.#owner.mayTakeMore
       ) {
         const start = position;
         position = this.#protocol.receive(bytes, start, bytes.length, lent);

@@ -1,0 +1,115 @@
+import type { Role } from "../codec/frame.ts";
+import type { RetainedRequest } from "../http1/retained_request.ts";
+import type { ConnectionCompression } from "../protocol/message_compression.ts";
+import type { ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
+import type { Budget } from "./budget.ts";
+import type { CallbackRunner } from "./callback_runner.ts";
+import type { Closing } from "./closing.ts";
+import type { CloseInfo, Connection, ConnectionCallbacks } from "./connection.ts";
+import { Ending } from "./ending.ts";
+import { HeldMemory } from "./held_memory.ts";
+import { Inbound } from "./inbound.ts";
+import { LayerRunner } from "./layer_runner.ts";
+import type { MessageLayer } from "./message_layer.ts";
+import type { ConnectionSettings } from "./options.ts";
+import { Outbound } from "./outbound.ts";
+import { Pings } from "./pings.ts";
+import { Program } from "./program.ts";
+import { ConnectionViews } from "./views/connection_views.ts";
+
+/** What the opening handshake agreed upon. */
+export interface ConnectionInfo<Data = unknown> {
+  readonly request: RetainedRequest;
+  readonly protocol: string;
+  readonly extensions: string;
+  readonly compression: ConnectionCompression | undefined;
+  readonly data: Data;
+  /** What encodes and decodes messages, if both sides agreed to a subprotocol that does. */
+  readonly layer?: MessageLayer | undefined;
+}
+
+/** What a connection tells those that opened it. */
+export interface ConnectionOwner {
+  /** The memory it shares with others, if there is a limit to it. */
+  readonly budget?: Budget | undefined;
+  /** The program's code threw, or rejected. */
+  reportError(error: unknown, conn: Connection): void;
+  /** The connection has ended. */
+  removeConnection(core: ConnectionCore, info: CloseInfo): void;
+}
+
+/**
+ * One open WebSocket over a byte channel, from the inside: its parts, and how they are put together. Programs
+ * have its face, `conn`, from which nothing of this can be reached.
+ */
+export class ConnectionCore implements ByteChannelHandler {
+  /** The connection that programs have; set once it is created. */
+  conn!: Connection;
+  readonly role: Role;
+  readonly channel: ByteChannel;
+  readonly info: ConnectionInfo;
+  readonly settings: ConnectionSettings;
+  readonly owner: ConnectionOwner;
+  /** How far it has ended. */
+  readonly closing: Closing;
+  readonly end: Ending;
+  readonly layer: LayerRunner | undefined;
+  readonly program: Program;
+  readonly callbacks: CallbackRunner | undefined;
+  readonly inbound: Inbound;
+  readonly outbound: Outbound;
+  readonly pings: Pings;
+  readonly memory: HeldMemory;
+  readonly views: ConnectionViews;
+
+  constructor(
+    role: Role,
+    channel: ByteChannel,
+    info: ConnectionInfo,
+    settings: ConnectionSettings,
+    callbacks: ConnectionCallbacks<never, never> | undefined,
+    owner: ConnectionOwner,
+  ) {
+    this.role = role;
+    this.channel = channel;
+    this.info = info;
+    this.settings = settings;
+    this.owner = owner;
+    this.end = new Ending(this);
+    this.closing = this.end.closing;
+    this.layer = info.layer && new LayerRunner(info.layer, this);
+    this.program = new Program(callbacks, this);
+    this.callbacks = this.program.callbacks;
+    this.inbound = new Inbound(this);
+    this.outbound = new Outbound(this);
+    this.pings = new Pings(this);
+    this.memory = new HeldMemory(this);
+    this.views = new ConnectionViews(this);
+    channel.handler = this;
+  }
+
+  // ---- The channel ----
+
+  receive(bytes: Uint8Array, lent: boolean): void {
+    this.pings.heard();
+    this.inbound.receive(bytes, lent);
+  }
+
+  receiveEnd(): void {
+    this.inbound.reader.receiveEnd();
+  }
+
+  drain(): void {
+    this.pings.drain();
+    this.outbound.drain();
+  }
+
+  receiveClosed(): void {
+    this.closing.handle("channelClosed");
+  }
+
+  /** Reports an error of the program's code. */
+  reportError(error: unknown): void {
+    this.owner.reportError(error, this.conn);
+  }
+}

@@ -1,0 +1,145 @@
+import { CloseCode } from "../codec/close_code.ts";
+import { ConnectionClosedError, ProtocolError } from "../errors.ts";
+import { saysAborted } from "../hooks.ts";
+import type { CloseStatus } from "../protocol/close_payload.ts";
+import type { CloseInfo } from "./connection.ts";
+import { EndErrors } from "./end_errors.ts";
+
+/** Why a connection ends, as `closed`, `signal` and the errors of those that wait for it tell. */
+export class EndReason {
+  readonly #errors: EndErrors = new EndErrors();
+  /** The code and reason, from the first that is known on. */
+  #info: CloseInfo | undefined;
+  /** Why receiving ended, if the peer ended it: its Close frame, its error, its FIN. */
+  #received: CloseStatus | ProtocolError | "FIN" | undefined;
+  /** Aborts `signal`, which most programs never ask for. */
+  #controller: AbortController | undefined;
+
+  /** How the connection ended, or is to end; `undefined` if that is not known. */
+  get info(): CloseInfo | undefined {
+    return this.#info;
+  }
+
+  /** What the peer's Close frame said, if it came. */
+  get receivedStatus(): CloseStatus | undefined {
+    const received = this.#received;
+    return received === "FIN" || received instanceof ProtocolError ? undefined : received;
+  }
+
+  /** Whether the peer has ended, by whatever. */
+  get hasPeerEnded(): boolean {
+    return this.#received !== undefined;
+  }
+
+  /** What the peer did against the protocol, if it did. */
+  get receivedError(): ProtocolError | undefined {
+    return this.#received instanceof ProtocolError ? this.#received : undefined;
+  }
+
+  /** What the peer did for which this side ended the connection, if that is how it ended. */
+  get failure(): ProtocolError | undefined {
+    const error = this.receivedError;
+    return error?.message === this.#info?.reason ? error : undefined;
+  }
+
+  /** Whether the peer's Close frame says that it has failed the connection, turned it away, or is going away. */
+  get isPeerGone(): boolean {
+    const closeCode = this.receivedStatus?.closeCode ?? CloseCode.NoStatusReceived;
+    return closeCode < 3000 && closeCode !== CloseCode.NormalClosure &&
+      closeCode !== CloseCode.NoStatusReceived;
+  }
+
+  receiveClose(status: CloseStatus): void {
+    this.#received = status;
+    this.#info ??= { ...status, wasClean: false, initiator: "remote" };
+  }
+
+  receiveError(error: ProtocolError): void {
+    this.#received = this.#errors.add(error);
+  }
+
+  /** The peer's FIN came without a Close frame. */
+  receiveEnd(): void {
+    this.#received = "FIN";
+    this.#info ??= abnormalClosure("remote", "");
+  }
+
+  /** This side closes, for which the peer's error is the reason if there is no other. */
+  takeError(): void {
+    const { closeCode, message } = this.receivedError!;
+    this.#info ??= { closeCode, reason: message, wasClean: false, initiator: "local" };
+  }
+
+  /** This side closes, whatever it was about to close with. */
+  close(status: CloseStatus): void {
+    this.#info = { ...status, wasClean: false, initiator: "local" };
+  }
+
+  abort(reason: string): void {
+    this.#info ??= abnormalClosure("local", reason);
+  }
+
+  /** The connection has ended. */
+  finish(wasClean: boolean): CloseInfo {
+    return this.#info = { ...this.#info ?? abnormalClosure("remote", ""), wasClean };
+  }
+
+  /** What this side's Close frame says: "it typically echos the status code it received" (section 5.5.1). */
+  get statusToSend(): CloseStatus {
+    const { closeCode, reason, initiator } = this.#info!;
+    return { closeCode, reason: initiator === "local" ? reason : "" };
+  }
+
+  // ---- What it is told by ----
+
+  get signal(): AbortSignal {
+    return (this.#controller ??= new AbortController()).signal;
+  }
+
+  /** Aborts `signal`. */
+  abortSignal(): void {
+    if (this.#controller === undefined || this.#controller.signal.aborted) return;
+    this.#controller.abort(this.receivedError ?? this.closedError());
+  }
+
+  /** What a stream of messages errors with at the end; nothing if the connection ended in order. */
+  streamError(): Error | undefined {
+    if (this.receivedError !== undefined) return this.receivedError;
+    const isInOrder = this.#info !== undefined &&
+      this.#info.closeCode !== CloseCode.AbnormalClosure;
+    return isInOrder ? undefined : this.closedError();
+  }
+
+  closedError(): ConnectionClosedError {
+    const { closeCode = CloseCode.AbnormalClosure, reason = "" } = this.#info ?? {};
+    return this.#errors.add(
+      new ConnectionClosedError("The connection is closing or closed", closeCode, reason),
+    );
+  }
+
+  /** Gives one error for all that wait for something, if any do: its stack costs more than the rest of an end. */
+  lazyClosedError(): () => ConnectionClosedError {
+    let error: ConnectionClosedError | undefined;
+    return () => error ??= this.closedError();
+  }
+
+  /** Whether an error tells of this connection's end, or of another's; `undefined` if of none. */
+  ownerOf(error: unknown): "this" | "another" | undefined {
+    return this.#errors.ownerOf(error);
+  }
+
+  /** Whether a program failed because `signal` had told it to stop. */
+  saysAborted(error: unknown): boolean {
+    return saysAborted(error, this.#controller?.signal);
+  }
+
+  /** Whether a program failed because this connection ended, which is no error of the program. */
+  isReasonOf(error: unknown): boolean {
+    return this.ownerOf(error) === "this" || this.saysAborted(error);
+  }
+}
+
+/** How a connection ends that sees no Close frame (RFC 6455, section 7.1.5). */
+function abnormalClosure(initiator: CloseInfo["initiator"], reason: string): CloseInfo {
+  return { closeCode: CloseCode.AbnormalClosure, reason, wasClean: false, initiator };
+}

@@ -1,0 +1,89 @@
+import { cloneBytes } from "../codec/byte_collector.ts";
+import { Fifo } from "../fifo.ts";
+import { ownString } from "../own_string.ts";
+import { createDeferred, type Deferred } from "../promises.ts";
+import { assertMessage } from "../protocol/protocol.ts";
+import type { Breaker } from "./breaker.ts";
+import type { Sendable } from "./connection.ts";
+import type { SharedFrames } from "./fan_out.ts";
+
+interface HeldMessage {
+  readonly data: Sendable;
+  readonly compress: boolean | undefined;
+  readonly size: number;
+  readonly deferred: Deferred<void>;
+}
+
+interface HeldStream {
+  readonly data: undefined;
+  readonly deferred: Deferred<Breaker>;
+}
+
+/** What waits behind a message that is sent as a stream: messages, streams, and frames that others get too. */
+export type Held = HeldMessage | HeldStream | SharedFrames;
+
+const encoder = new TextEncoder();
+
+/** What is held back until the message that is being sent as a stream is finished, in order. */
+export class HeldBack {
+  readonly #items: Fifo<Held> = new Fifo();
+  #size = 0;
+  #sharedSize = 0;
+
+  /** The number of messages, streams and frames. */
+  get length(): number {
+    return this.#items.length;
+  }
+
+  /** The bytes of messages and frames. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** How many of these bytes are also those of other connections. */
+  get sharedSize(): number {
+    return this.#sharedSize;
+  }
+
+  pushMessage(data: Sendable, compress: boolean | undefined): Promise<void> {
+    assertMessage(data);
+    const size = typeof data === "string" ? encoder.encode(data).length : data.length;
+    const deferred = createDeferred<void>();
+    // The caller may change them as soon as it may change those that are sent at once, which are copied too.
+    const own = typeof data === "string" ? ownString(data) : cloneBytes(data, 0, size);
+    this.#items.push({ data: own, compress, size, deferred });
+    this.#size += size;
+    return deferred.promise;
+  }
+
+  pushStream(deferred: Deferred<Breaker>): void {
+    this.#items.push({ data: undefined, deferred });
+  }
+
+  pushFrames(frames: SharedFrames): void {
+    frames.hold();
+    this.#items.push(frames);
+    this.#size += frames.length;
+    this.#sharedSize += frames.length;
+  }
+
+  shift(): Held | undefined {
+    const next = this.#items.shift();
+    if (next === undefined) return undefined;
+    if ("chunks" in next) {
+      this.#size -= next.length;
+      this.#sharedSize -= next.length;
+    } else if (next.data !== undefined) {
+      this.#size -= next.size;
+    }
+    return next;
+  }
+
+  /** Drops everything; those that wait for it are rejected. */
+  drop(getError: () => unknown): void {
+    for (let next = this.shift(); next !== undefined; next = this.shift()) {
+      if ("deferred" in next) next.deferred.reject(getError());
+      else next.release();
+    }
+  }
+}

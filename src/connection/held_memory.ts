@@ -1,0 +1,78 @@
+import { CloseCode } from "../codec/close_code.ts";
+import type { Budget, BudgetMember } from "./budget.ts";
+import type { ConnectionCore } from "./core.ts";
+
+/** The memory that a connection holds, as a member of its server's budget. */
+export class HeldMemory implements BudgetMember {
+  readonly #core: ConnectionCore;
+  readonly #budget: Budget | undefined;
+  /** The memory of the request: here, since it is asked for with each read, when the request is in no cache. */
+  requestSize: number;
+  /** The bytes that the budget was told last. */
+  #counted = 0;
+
+  constructor(core: ConnectionCore) {
+    this.#core = core;
+    this.#budget = core.owner.budget;
+    this.requestSize = core.info.request.heldSize;
+  }
+
+  /** The bytes held on the way to the program and to the peer. */
+  get size(): number {
+    const { inbound, outbound, pings, layer } = this.#core;
+    return inbound.reader.heldLength + inbound.protocol.heldLength + inbound.queue.heldSize +
+      outbound.heldSize + this.requestSize + pings.heldSize +
+      (layer === undefined ? 0 : layer.heldSize);
+  }
+
+  /** The same, without the part of a read that waits for its turn: nobody is closed for that. */
+  #budgetedSize(): number {
+    return this.size - this.#core.inbound.reader.waitingLength;
+  }
+
+  /** Whether memory is short, and other connections may take theirs first. */
+  get mustWait(): boolean {
+    const budget = this.#budget;
+    return budget !== undefined && budget.isShort && budget.mustWait(this, this.#budgetedSize());
+  }
+
+  /** Whether anything was counted: whatever is sent now may have been a part of it. */
+  get isCounted(): boolean {
+    return this.#counted > 0;
+  }
+
+  recountHeld(): number {
+    if (this.#budget === undefined || this.#core.end.closing.isClosed) return 0;
+    const held = this.#budgetedSize();
+    if (held !== this.#counted) {
+      const change = held - this.#counted;
+      this.#counted = held;
+      this.#budget.count(change);
+    }
+    return held;
+  }
+
+  get retainedSize(): number {
+    const { outbound } = this.#core;
+    return this.#budgetedSize() + outbound.sharedLength + (outbound.source?.heldSize ?? 0);
+  }
+
+  continueReceiving(): void {
+    this.#core.inbound.readOn();
+  }
+
+  shed(): void {
+    const { end, outbound } = this.#core;
+    const reason = "The server is short of memory";
+    // Behind what the peer does not read no Close frame would reach it.
+    if (outbound.isBlocked || end.closing.state !== "open") end.abort(reason);
+    else end.cut({ closeCode: CloseCode.TryAgainLater, reason });
+    this.recountHeld();
+  }
+
+  /** Holds nothing any more: the connection is closed. */
+  leave(): void {
+    this.#budget?.count(-this.#counted);
+    this.#budget?.leave(this);
+  }
+}

@@ -1,0 +1,373 @@
+import { MAX_DURATION_MS } from "../checks.ts";
+import { cloneBytes } from "../codec/byte_collector.ts";
+import { type HandlerResult, STOP } from "../codec/frame_decoder.ts";
+import type { CloseStatus } from "../protocol/close_payload.ts";
+import type { MessageType } from "../protocol/message_receiver.ts";
+import { Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
+import { clearTimeout, setTimeout } from "../timers.ts";
+import { ChannelReader, type ChannelReaderOwner } from "./channel_reader.ts";
+import type { Closing } from "./closing.ts";
+import type { Message } from "./connection.ts";
+import type { ConnectionCore } from "./core.ts";
+import type { LayerRunner } from "./layer_runner.ts";
+import type { ConnectionSettings } from "./options.ts";
+import { RateLimiter } from "./rate_limiter.ts";
+import { ReceivedPing } from "./received_memory.ts";
+import { ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
+import { FRAGMENT_COST, MESSAGE_COST } from "./turns.ts";
+
+/**
+ * How soon there is read on once a slow program has made room, in milliseconds: not with each message, as
+ * the quick ones would pay for it.
+ */
+const READ_ON_MS = 10;
+
+/**
+ * The way in: bytes of the channel are decoded to messages, which go to callbacks, or to the receive queue.
+ *
+ * It stops as soon as something takes no more: each event of the protocol returns `"stop"` then, decoding ends
+ * behind the frame at hand, the rest of the input is held, and the channel is paused. All reasons are in
+ * {@linkcode Inbound.mayTakeMore}, but for the turn of other connections, which {@linkcode ChannelReader} keeps.
+ */
+export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueueOwner {
+  readonly closing: Closing;
+  readonly protocol: Protocol;
+  readonly queue: ReceiveQueue;
+  readonly reader: ChannelReader;
+  readonly #core: ConnectionCore;
+  readonly #settings: ConnectionSettings;
+  readonly #rate: RateLimiter | undefined;
+  /** Set while the peer has to wait, because it sent too much. */
+  #rateTimer: unknown;
+  /** Set while there is to be read on soon, since a message was taken. */
+  #readOnTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the program has chosen how to receive: by callback, iteration, streams or events. */
+  #hasReceiver: boolean;
+  /** Whether it receives messages as streams. */
+  #wantsStreams = false;
+  /** Whether a message that is received as a stream has begun, and is not whole. */
+  #isArriving = false;
+  /** Whether the peer's FIN came, behind all its bytes. */
+  hasEnded = false;
+  bytesReceived = 0;
+  messagesReceived = 0;
+
+  constructor(core: ConnectionCore) {
+    const { role, channel, info: { compression }, layer, settings } = core;
+    const { limits, rateLimits, clock, turns } = settings;
+    const { maxFragments } = limits;
+    const maxMessageSize = layer?.maxMessageSize ?? limits.maxMessageSize;
+    this.closing = core.closing;
+    this.#core = core;
+    this.#settings = settings;
+    this.#hasReceiver = core.callbacks !== undefined;
+    this.protocol = new Protocol(role, this, { maxMessageSize, maxFragments, compression });
+    this.reader = new ChannelReader(channel, this.protocol, turns, this);
+    this.queue = new ReceiveQueue(limits, this);
+    if (rateLimits !== undefined) this.#rate = new RateLimiter(rateLimits, clock);
+  }
+
+  /** Begins with what has arrived behind the opening handshake; see {@linkcode ChannelReader.prepend}. */
+  prepend(bytes: Uint8Array, hasEnded: boolean): void {
+    this.bytesReceived = bytes.length;
+    this.reader.prepend(bytes, hasEnded);
+  }
+
+  // ---- How the program receives ----
+
+  /** Whether the program has chosen how to receive. */
+  get hasReceiver(): boolean {
+    return this.#hasReceiver;
+  }
+
+  /**
+   * Notes how the program receives from now on.
+   *
+   * @param asStreams Whether messages are streams.
+   */
+  setReceiver(asStreams: boolean): void {
+    this.#hasReceiver = true;
+    this.#wantsStreams = asStreams;
+    this.#setStreaming();
+  }
+
+  /** Has messages received as they are wanted: a layer may need them whole. */
+  #setStreaming(): void {
+    const { layer } = this.#core;
+    this.protocol.streaming = this.#wantsStreams && (layer?.mayStream ?? true);
+  }
+
+  /** The layer's handshake is done: the limits are those of messages. */
+  layerReady(): void {
+    const { layer } = this.#core;
+    this.protocol.maxMessageSize = layer?.maxMessageSize ?? this.#settings.limits.maxMessageSize;
+    this.#setStreaming();
+  }
+
+  // ---- The channel's bytes ----
+
+  /** Takes bytes of the channel; see `ByteChannelHandler.receive`. */
+  receive(bytes: Uint8Array, lent: boolean): void {
+    this.bytesReceived += bytes.length;
+    if (this.#rate !== undefined && !this.#countBytes(bytes.length)) return;
+    const { outbound } = this.#core;
+    outbound.cork();
+    this.queue.startRead();
+    this.reader.receive(bytes, lent);
+    outbound.uncork();
+    if (this.#rate !== undefined) this.#waitForRate();
+    this.#core.memory.recountHeld();
+  }
+
+  receiveEnd(): void {
+    this.hasEnded = true;
+    this.#core.end.receiveEnd();
+  }
+
+  failDecoding(error: unknown): void {
+    this.#core.end.failDecoding(error);
+  }
+
+  /**
+   * Goes on, as far as there is room: the program has made some, or has come to the end of the messages, or it
+   * is this connection's turn again.
+   */
+  readOn(): void {
+    const { reader } = this;
+    if (reader.isDecoding || this.closing.isClosed) return;
+    if (reader.hasWork) {
+      const { outbound } = this.#core;
+      outbound.cork();
+      this.queue.startRead();
+      reader.proceed();
+      outbound.uncork();
+    }
+    if (this.isHandled) this.#core.outbound.flush();
+    if (this.closing.isAnswerDue) this.#core.end.answerIfHandled();
+    // The answer may have closed it.
+    if (this.closing.isClosed) return;
+    reader.resume();
+    if (this.#rate !== undefined) this.#waitForRate();
+    this.#core.memory.recountHeld();
+  }
+
+  /** Whether the program has handled everything that was received. */
+  get isHandled(): boolean {
+    return (this.#core.callbacks === undefined || !this.#core.callbacks.isAtWork) &&
+      this.queue.isIdle;
+  }
+
+  /** Whether the program has more messages at hand, which it may answer. */
+  get isMoreExpected(): boolean {
+    return this.queue.isBusy && (this.queue.length > 0 || this.reader.hasNext);
+  }
+
+  // ---- The reasons to pause ----
+
+  /** Whether more may be decoded. */
+  get mayTakeMore(): boolean {
+    const { closing } = this;
+    // What arrives behind this side's Close frame is dropped: there is always room for it.
+    if (!closing.accepts) return !closing.isClosed;
+    const { layer } = this.#core;
+    return !this.#isQueueFull(layer) && !this.#isTooFast() && !(layer?.isFull ?? false) &&
+      !this.#core.memory.mustWait;
+  }
+
+  #isQueueFull(layer: LayerRunner | undefined): boolean {
+    // Until the program has chosen, a message that is arriving counts: it may be wanted as a stream.
+    const isWhole = this.#hasReceiver || (layer !== undefined && !layer.isReady);
+    return this.queue.isFull(isWhole ? 0 : this.protocol.collectedLength);
+  }
+
+  // A method, as everything that is asked for each message: V8 calls its runtime for each use of a private getter.
+  #isTooFast(): boolean {
+    return this.#rate !== undefined && this.#rate.waitMs(this.#isArriving) > 0;
+  }
+
+  #stopIfFull(): HandlerResult {
+    return this.reader.waitsForTurn || !this.mayTakeMore ? STOP : undefined;
+  }
+
+  /** The same, for what takes no room. */
+  #stopIfTooFast(): HandlerResult {
+    const mustStop = this.reader.waitsForTurn || this.#isTooFast() || this.closing.isClosed;
+    return mustStop ? STOP : undefined;
+  }
+
+  /** Returns whether the bytes are to be taken. Behind this side's Close frame none are too many. */
+  #countBytes(count: number): boolean {
+    if (!this.closing.accepts) return true;
+    const { layer } = this.#core;
+    try {
+      this.#rate!.countBytes(layer === undefined ? count : count - layer.spare(count));
+      return true;
+    } catch (error) {
+      this.failDecoding(error);
+      return false;
+    }
+  }
+
+  /** Reads on when the peer, which sent too much, has waited long enough. */
+  #waitForRate(): void {
+    if (this.#rateTimer !== undefined || this.closing.isClosed) return;
+    const waitMs = this.#rate!.waitMs(this.#isArriving);
+    if (waitMs === 0) return;
+    this.#rateTimer = this.#settings.clock.setTimeout(() => {
+      this.#rateTimer = undefined;
+      this.readOn();
+    }, Math.min(waitMs, MAX_DURATION_MS));
+  }
+
+  // ---- The protocol's events ----
+
+  receiveMessage(received: Message): HandlerResult {
+    const { layer, callbacks } = this.#core;
+    let data: Message | undefined = received;
+    if (layer !== undefined) {
+      if (!layer.isReady) return this.#receiveHandshake(layer, received);
+      this.#countMessage();
+      data = layer.decode(received);
+      if (data === undefined) return this.#stopIfFull();
+      // It may be in memory of its own.
+      if (data !== received) this.queue.startRead();
+    } else {
+      this.#countMessage();
+    }
+    if (callbacks === undefined || callbacks.mustWait) {
+      this.queue.push(data);
+      return this.#stopIfFull();
+    }
+    layer?.delivered();
+    callbacks.callMessage(data);
+    return this.#stopIfTooFast();
+  }
+
+  /** Gives the layer a message of its handshake. */
+  #receiveHandshake(layer: LayerRunner, data: Message): HandlerResult {
+    this.#countReceived();
+    this.#rate?.countBytes(layer.takeExcess(data));
+    layer.receiveHandshake(data);
+    return this.#stopIfTooFast();
+  }
+
+  receiveMessageStart(type: MessageType): HandlerResult {
+    this.#countMessage();
+    this.#isArriving = true;
+    const { layer } = this.#core;
+    if (layer?.decodesStreams) layer.decodeStart(type);
+    else this.queue.pushStart(type);
+    return this.#stopIfFull();
+  }
+
+  receiveMessageChunk(bytes: Uint8Array, start: number, end: number): HandlerResult {
+    const { layer } = this.#core;
+    if (layer?.decodesStreams) layer.decodeChunk(bytes, start, end);
+    else this.queue.pushChunk(bytes, start, end);
+    return this.#stopIfFull();
+  }
+
+  receiveMessageEnd(): HandlerResult {
+    this.#isArriving = false;
+    const { layer } = this.#core;
+    if (layer?.decodesStreams) layer.decodeEnd();
+    else this.queue.pushEnd();
+    return this.#stopIfFull();
+  }
+
+  countFragment(): HandlerResult {
+    this.reader.countWork(FRAGMENT_COST);
+    return this.reader.waitsForTurn ? STOP : undefined;
+  }
+
+  countInflated(size: number): HandlerResult {
+    this.reader.countWork(MESSAGE_COST + size);
+    if (this.#rate !== undefined && (this.#core.layer?.isReady ?? true)) {
+      this.#rate.countInflatedBytes(size);
+    }
+    return this.#stopIfTooFast();
+  }
+
+  receivePing(payload: Uint8Array): HandlerResult {
+    this.#countControlFrame();
+    this.#core.pings.receivePing(payload);
+    const { callbacks, layer } = this.#core;
+    const isOpen = this.closing.accepts && (layer?.isReady ?? true);
+    if (callbacks === undefined || !callbacks.takesPings || !isOpen) {
+      return this.#stopIfTooFast();
+    }
+    const copy = cloneBytes(payload, 0, payload.length);
+    if (callbacks.mustWait) {
+      this.queue.push(new ReceivedPing(copy));
+      return this.#stopIfFull();
+    }
+    callbacks.callPing(copy);
+    return this.#stopIfTooFast();
+  }
+
+  receivePong(payload: Uint8Array<ArrayBuffer>): HandlerResult {
+    this.#countControlFrame();
+    this.#core.pings.receivePong(payload);
+    return this.#stopIfTooFast();
+  }
+
+  receiveClose(status: CloseStatus): void {
+    this.#core.end.receiveClose(status);
+  }
+
+  #countMessage(): void {
+    if (this.#rate !== undefined) this.#rate.countMessage();
+    this.#countReceived();
+  }
+
+  #countReceived(): void {
+    this.messagesReceived++;
+    this.reader.countWork(MESSAGE_COST);
+  }
+
+  #countControlFrame(): void {
+    this.reader.countWork(MESSAGE_COST);
+    if (this.#rate !== undefined && this.closing.accepts) this.#rate.countControlFrame();
+  }
+
+  // ---- The queue's events ----
+
+  messageTaken(): void {
+    const { layer, callbacks } = this.#core;
+    if (layer !== undefined) layer.delivered();
+    if (callbacks === undefined && this.#readOnTimer === undefined && this.reader.isPaused) {
+      this.#readOnLater();
+    }
+  }
+
+  /**
+   * Reads on soon, if there is room: while the program is at work on the message it has taken, the peer's
+   * Close frame is to be seen behind the others. A quick program takes them all before, and reads on then.
+   */
+  #readOnLater(): void {
+    if (this.closing.isClosed) return;
+    this.#readOnTimer = setTimeout(() => {
+      this.#readOnTimer = undefined;
+      this.readOn();
+    }, READ_ON_MS);
+  }
+
+  handOut(size: number): void {
+    this.#settings.turns.handOut(size);
+  }
+
+  queueEnded(): void {
+    this.#core.views.queueEnded();
+  }
+
+  takeBack(): Message | undefined {
+    return this.#core.views.takeBack();
+  }
+
+  /** Drops what waits to be decoded, and reads no more: the connection is closed. */
+  close(): void {
+    this.reader.close();
+    this.#settings.clock.clearTimeout(this.#rateTimer);
+    clearTimeout(this.#readOnTimer);
+  }
+}

@@ -1,0 +1,121 @@
+import { CloseCode } from "../../codec/close_code.ts";
+import { setImmediate } from "../../timers.ts";
+import type { IncomingMessage, Message, Sendable } from "../connection.ts";
+import type { ConnectionCore } from "../core.ts";
+import { closeStatusOf, isReasonless } from "../give_up.ts";
+import { iterateMessages, iterateStreams } from "./message_iterators.ts";
+import { createReadable, createWritable, type Readable } from "./message_streams.ts";
+import { WebSocketView } from "./web_socket_view.ts";
+
+/** The ways to receive, and to send, other than by callbacks and calls: created as they are asked for. */
+export class ConnectionViews {
+  readonly #core: ConnectionCore;
+  #readable: Readable | undefined;
+  #writable: ReturnType<typeof createWritable> | undefined;
+  #webSocket: WebSocketView | undefined;
+
+  constructor(core: ConnectionCore) {
+    this.#core = core;
+  }
+
+  /** Whether the messages go to a `WebSocket`. */
+  get hasWebSocket(): boolean {
+    return this.#webSocket !== undefined;
+  }
+
+  iterate(): AsyncIterableIterator<Message, undefined, void> {
+    this.#startReceiver(false);
+    return iterateMessages(this.#core.inbound.queue);
+  }
+
+  iterateStreams(): AsyncIterableIterator<IncomingMessage, undefined, void> {
+    this.#startReceiver(true);
+    return iterateStreams(this.#core.inbound.queue);
+  }
+
+  get readable(): ReadableStream<Message> {
+    const { end, inbound: { queue } } = this.#core;
+    if (this.#readable !== undefined) {
+      queue.assertNotRead(queue.stream);
+    } else {
+      this.#startReceiver(false);
+      const messages = iterateMessages(queue, () => this.#readable!.stream.locked);
+      this.#readable = createReadable(
+        messages,
+        () => end.reason.streamError(),
+        (reason) => this.#cancelReading(reason),
+      );
+      queue.stream = messages;
+    }
+    return this.#readable.stream;
+  }
+
+  /**
+   * Closes as the program cancels `readable`. A loop over it cancels it without a reason even if it
+   * throws: so that waits a turn, in which the handler may fail, or close otherwise.
+   */
+  #cancelReading(reason: unknown): void {
+    const { end } = this.#core;
+    const closeCode = isReasonless(reason) ? CloseCode.NormalClosure : CloseCode.InternalError;
+    const status = closeStatusOf(reason);
+    if (status !== undefined) end.close(status);
+    else setImmediate(() => end.close({ closeCode, reason: "" }));
+  }
+
+  /** Ends `readable`, as nothing will be added to the receive queue. */
+  queueEnded(): void {
+    this.#readable?.end();
+  }
+
+  /** Takes back the message that `readable` was given and nobody has read, if there is one. */
+  takeBack(): Message | undefined {
+    return this.#readable?.takeBack();
+  }
+
+  get writable(): WritableStream<Sendable> {
+    const { conn, end } = this.#core;
+    this.#writable ??= createWritable({
+      send: (message) => conn.send(message),
+      close: () => conn.close(),
+      abortWriting: (reason) =>
+        end.close(closeStatusOf(reason) ?? { closeCode: CloseCode.InternalError, reason: "" }),
+    });
+    if (end.closing.isClosed) this.#writable.fail(end.reason.closedError());
+    return this.#writable.stream;
+  }
+
+  /** Errors `writable`, unless it is being closed. */
+  failWritable(getError: () => Error): void {
+    this.#writable?.fail(getError());
+  }
+
+  get webSocket(): WebSocket {
+    if (this.#webSocket === undefined) {
+      const { callbacks, inbound } = this.#core;
+      if (inbound.hasReceiver) {
+        const receiver = callbacks === undefined ? "an iteration or a stream" : "callbacks";
+        throw new DOMException(
+          `Cannot give the connection as a WebSocket: its messages go to ${receiver}`,
+          "InvalidStateError",
+        );
+      }
+      this.#startReceiver(false);
+      this.#webSocket = new WebSocketView(this.#core, iterateMessages(inbound.queue));
+    }
+    // The `WebSocket` of Bun's types has methods that the standard's has not.
+    return this.#webSocket as EventTarget as WebSocket;
+  }
+
+  #startReceiver(asStreams: boolean): void {
+    const { callbacks, inbound } = this.#core;
+    if (callbacks !== undefined || this.#webSocket !== undefined) {
+      const receiver = this.#webSocket === undefined ? "the message callback" : "asWebSocket()";
+      throw new DOMException(
+        `Cannot receive by iteration or streams: the messages go to ${receiver}`,
+        "InvalidStateError",
+      );
+    }
+    inbound.queue.assertNotRead();
+    inbound.setReceiver(asStreams);
+  }
+}
