@@ -1,0 +1,80 @@
+import { describe, it } from "node:test";
+import { assertEquals } from "@std/assert";
+import type { Connection, ServerConnection } from "../../src/server/mod.ts";
+import { connectedPair } from "../../src/testing/mod.ts";
+
+/** The names of an interface: TypeScript sees to it that none is missing, and none too many. */
+type AllNames<T> = Record<keyof T, true>;
+
+const CONNECTION: AllNames<Connection> = {
+  data: true,
+  request: true,
+  protocol: true,
+  isResumed: true,
+  extensions: true,
+  remoteAddress: true,
+  localAddress: true,
+  state: true,
+  signal: true,
+  bufferedAmount: true,
+  closed: true,
+  readable: true,
+  writable: true,
+  [Symbol.asyncIterator]: true,
+  messages: true,
+  asWebSocket: true,
+  send: true,
+  trySend: true,
+  sendStream: true,
+  ping: true,
+  close: true,
+  abort: true,
+  stats: true,
+  [Symbol.asyncDispose]: true,
+};
+
+const SERVER_CONNECTION: AllNames<ServerConnection> = {
+  ...CONNECTION,
+  subscribe: true,
+  unsubscribe: true,
+  topics: true,
+};
+
+/** Everything that code can name on an object, but for what all objects have. */
+function reachableOn(conn: object): string[] {
+  const names = new Set<PropertyKey>();
+  for (let each = conn; each !== Object.prototype; each = Object.getPrototypeOf(each)) {
+    for (const name of Reflect.ownKeys(each)) names.add(name);
+  }
+  names.delete("constructor");
+  return [...names].map(String).sort();
+}
+
+const namesOf = (names: object) => Reflect.ownKeys(names).map(String).sort();
+
+describe("what programs can reach on a connection", () => {
+  it("is the public interface, for a server's", async () => {
+    const { server, client } = await connectedPair();
+    assertEquals(reachableOn(server), namesOf(SERVER_CONNECTION));
+    await client.close();
+  });
+
+  it("is the public interface, for a client's, which has no topics", async () => {
+    const { client } = await connectedPair();
+    assertEquals(reachableOn(client), namesOf(CONNECTION));
+    await client.close();
+  });
+
+  it("is the public interface, whatever the connection does", async () => {
+    const { server, client } = await connectedPair();
+    void client.send("a");
+    for await (const _message of server) break;
+    void server.readable;
+    void server.writable;
+    void server.signal;
+    server.subscribe("topic");
+    await client.close();
+    assertEquals(reachableOn(server), namesOf(SERVER_CONNECTION));
+    assertEquals(reachableOn(client), namesOf(CONNECTION));
+  });
+});
