@@ -226,7 +226,7 @@ for (const { name, withMounted } of STAGES) {
         const body = await client.readBytes(Number(headers.get("content-length")));
         client.socket.end();
         assertEquals(status, 501);
-        assertMatch(new TextDecoder().decode(body), /ask without an Upgrade field/);
+        assertMatch(new TextDecoder().decode(body), /send the request without an Upgrade field/);
         await eventually("the end", () => echo.stats().handshakes === 0);
         assertEquals(echo.stats().refused, { 501: 1 });
       }));
@@ -398,7 +398,11 @@ describe("attach()", () => {
     const http = createServer();
     const app = Object.assign(new EventEmitter(), { listen: () => http });
     for (const server of [undefined, null, {}, "http", 8080, app]) {
-      assertThrows(() => attach(server, { path: "/" }), TypeError, "Cannot attach to");
+      assertThrows(
+        () => attach(server, { path: "/" }),
+        TypeError,
+        "server must be a server of node:http",
+      );
     }
     for (const options of [undefined, null, "/chat"]) {
       assertThrows(() => attach(http, options), TypeError, "the options of attach must be");

@@ -1,5 +1,5 @@
 /**
- * The upgrades of one HTTP server, shared among those who are attached to it.
+ * The upgrades of an HTTP server, which are distributed among the mounted servers attached to it.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { systemTurns } from "../../connection/turns.ts";
 import { HandshakeError } from "../../errors.ts";
 import { includesToken } from "../../http1/field_values.ts";
 
-/** Takes what the event `"upgrade"` gives. */
+/** A listener for the event `"upgrade"`. */
 export type UpgradeListener = (
   this: void,
   request: IncomingMessage,
@@ -19,100 +19,102 @@ export type UpgradeListener = (
   head: Uint8Array,
 ) => void;
 
-/** What is needed of an HTTP server: those of `node:http` and `node:https` have it. */
+/** The methods of an HTTP server of `node:http` or `node:https` that are used. */
 export interface UpgradeServer {
-  /** Tells where it listens. */
+  /** Gives the address that it listens on. */
   address(): unknown;
-  /** Counts who listens for an event. */
+  /** Gives the number of listeners for an event. */
   listenerCount(event: "upgrade"): number;
-  /** Lists who listens for an event. */
+  /** Gives the listeners for an event. */
   listeners(event: "upgrade"): unknown[];
   /** Removes a listener. */
   off(event: "upgrade" | "connection", listener: UpgradeListener): unknown;
   /** Adds a listener. */
   on(event: "connection", listener: () => void): unknown;
-  /** Adds a listener, before all others. */
+  /** Adds a listener before all others. */
   prependListener(event: "upgrade", listener: UpgradeListener): unknown;
-  /** Says whether a request to upgrade is one; otherwise it is answered as any other. Node has it since 22.21. */
+  /** Decides whether a request to upgrade is one, or a plain request. Node has it since 22.21. */
   shouldUpgradeCallback?: ((request: IncomingMessage) => boolean) | undefined;
 }
 
-/** Which upgrades of an HTTP server are taken. */
+/** Options of `attach`: the upgrades of an HTTP server that are taken. */
 export interface AttachOptions {
   /**
-   * The path, or the paths, whose upgrades are taken: all others are left alone. A path begins with a slash,
-   * and is compared with that of the request's URL, as the hook `upgrade` sees it: with `.` and `..`
-   * resolved, without the query. Otherwise each character counts: `"/chat"` is neither `"/Chat"`, nor
-   * `"/chat/"`, nor `"/%63hat"`. With `/*` at its end it stands for all that is below: `"/rooms/*"` takes
-   * `"/rooms/"` and `"/rooms/a/b"`, but not `"/rooms"`; `"/*"` takes everything.
+   * The path, or the paths, of the upgrades to take. A path begins with a slash, and is compared with that of
+   * the request's URL, as the hook `upgrade` gets it: with `.` and `..` resolved, without the query. Otherwise
+   * every character must match: `"/chat"` does not match `"/Chat"`, `"/chat/"` or `"/%63hat"`. A path that ends
+   * with `/*` matches everything below: `"/rooms/*"` matches `"/rooms/"` and `"/rooms/a/b"`, but not
+   * `"/rooms"`; `"/*"` matches every path.
    */
   path: string | readonly string[];
   /**
-   * What becomes of an upgrade to WebSocket with another path, when others listen for the upgrades of this server too.
+   * The handling of WebSocket upgrades with another path, if the HTTP server has other listeners for upgrades.
    *
-   * - `"leave"`: it is theirs, and nothing at all is done with it: not even a listener for errors is added.
-   *   What they do not want they have to refuse themselves.
-   * - `"refuse"`: it is refused with 404. Only for a server whose other listeners for upgrades, if there are
-   *   any, merely watch.
+   * - `"leave"`: they are left to those listeners, which have to refuse the ones that they do not take. Not even
+   *   a listener for errors is added.
+   * - `"refuse"`: they are refused with 404. Only for a server whose other listeners for upgrades, if any,
+   *   never respond.
    *
-   * When nobody else listens for upgrades, nobody else could answer: then it is refused with 404 in any case.
+   * If there are no other listeners, upgrades with another path are always refused with 404.
    *
    * @default {"leave"}
    */
   others?: "leave" | "refuse" | undefined;
 }
 
-/** Takes and refuses upgrades. */
-interface Taker {
+/** A mounted server. */
+interface UpgradeHandler {
   handleUpgrade: UpgradeListener;
-  /** Refuses with 404, or as the error says. */
+  /** Refuses with the error. Default: 404. */
   refuseUpgrade(...given: [...Parameters<UpgradeListener>, error?: HandshakeError]): void;
-  /** Whether another that has the same path is to take what comes from now on. */
+  /** Whether another attachment with the same path takes precedence, since this one has been shut down. */
   givesWay(): boolean;
 }
 
 /** One call of `attach`. */
 interface Attachment {
-  readonly taker: Taker;
+  readonly handler: UpgradeHandler;
   readonly paths: ReadonlySet<string>;
-  /** What paths begin with, up to a slash. */
+  /** Prefixes of paths, each with a slash at its end. */
   readonly folders: readonly string[];
   readonly refusesOthers: boolean;
 }
 
 const OPTIONS: Names<AttachOptions> = { path: true, others: true };
 
-/**
- * The attachments of each server, which have one listener together: so that none refuses what is another's.
- */
-const servers: WeakMap<UpgradeServer, UpgradesOf> = new WeakMap();
+/** The router of each HTTP server: its attachments share one listener, so that none refuses another's upgrades. */
+const routers: WeakMap<UpgradeServer, UpgradeRouter> = new WeakMap();
 
 /**
- * Has a taker take the upgrades of a server that have its paths.
+ * Passes the upgrades of a server that match the paths to `handler`.
  *
- * @returns Undoes it. Calling it again changes nothing.
- * @throws {TypeError} Where the server is none of `node:http` or `node:https`, or an option is unknown or
- * of another type, or there is no path.
+ * @returns A function that undoes it. Further calls have no effect.
+ * @throws {TypeError} If `server` is not a server of `node:http` or `node:https`, an option is unknown or of
+ * another type, or there is no path.
  */
-export function attachTo(server: UpgradeServer, options: AttachOptions, taker: Taker): () => void {
+export function attachTo(
+  server: UpgradeServer,
+  options: AttachOptions,
+  handler: UpgradeHandler,
+): () => void {
   checkServer(server);
-  const attachment = { taker, ...resolveOptions(options) };
-  let upgrades = servers.get(server);
-  if (upgrades === undefined) servers.set(server, upgrades = new UpgradesOf(server));
-  return upgrades.add(attachment);
+  const attachment = { handler, ...resolveOptions(options) };
+  let router = routers.get(server);
+  if (router === undefined) routers.set(server, router = new UpgradeRouter(server));
+  return router.add(attachment);
 }
 
-/** More connections may wait to be accepted. */
+/** Lets the event loop accept further connections first. */
 function letAccept(): void {
   systemTurns.rest();
 }
 
-/** The upgrades of one server. */
-class UpgradesOf {
+/** Distributes the upgrades of one HTTP server. */
+class UpgradeRouter {
   readonly #server: UpgradeServer;
-  /** In the order they were attached in: the first that wants an upgrade gets it. */
+  /** In the order of attaching: the first one that matches takes the upgrade. */
   readonly #attachments: Set<Attachment> = new Set();
-  /** Gives the server back its `shouldUpgradeCallback`. */
+  /** Restores the server's `shouldUpgradeCallback`. */
   #restore: () => void = () => {};
 
   constructor(server: UpgradeServer) {
@@ -121,17 +123,17 @@ class UpgradesOf {
 
   add(attachment: Attachment): () => void {
     if (this.#attachments.size === 0) {
-      this.#restore = this.#askBeforeUpgrades();
+      this.#restore = this.#replaceCallback();
       this.#server.on("connection", letAccept);
     }
     this.#attachments.add(attachment);
-    // Frameworks remove all listeners now and then. Before others, so that one who listens only once is
-    // still among those who are counted.
+    // Added again each time, since some frameworks remove all listeners. It is the first listener, so that it
+    // counts the others before a `once` listener among them is removed.
     this.#server.off("upgrade", this.#onUpgrade);
     this.#server.prependListener("upgrade", this.#onUpgrade);
     return () => {
       if (!this.#attachments.delete(attachment) || this.#attachments.size > 0) return;
-      // Without any listener, upgrades are plain requests for the server.
+      // Without a listener for "upgrade", the server treats upgrades as plain requests.
       this.#server.off("upgrade", this.#onUpgrade);
       this.#server.off("connection", letAccept);
       this.#restore();
@@ -139,24 +141,27 @@ class UpgradesOf {
   }
 
   /**
-   * Has the server answer what asks for another protocol as if it had not (RFC 9110, section 7.8), where
-   * nobody else listens for upgrades: `curl --http2`, or the HTTP client of Java, ask for `h2c` at all times.
+   * Replaces the server's `shouldUpgradeCallback`, so that it handles requests for another protocol as plain
+   * requests (RFC 9110, section 7.8), unless other listeners may take them. `curl --http2` and the HTTP client
+   * of Java ask for `h2c` in every request.
+   *
+   * @returns A function that undoes it.
    */
-  #askBeforeUpgrades(): () => void {
+  #replaceCallback(): () => void {
     const server = this.#server;
     const before = server.shouldUpgradeCallback;
     if (typeof before !== "function") return () => {};
     const callback = (request: IncomingMessage): boolean =>
-      (asksForWebSocket(request) || !this.#decidesAlone) && before.call(server, request);
+      (asksForWebSocket(request) || !this.#isOnlyHandler) && before.call(server, request);
     server.shouldUpgradeCallback = callback;
     return () => {
-      // Others may have replaced it since.
+      // The program may have replaced it in the meantime.
       if (server.shouldUpgradeCallback === callback) server.shouldUpgradeCallback = before;
     };
   }
 
-  /** Whether nobody else listens for upgrades, or only watches. */
-  get #decidesAlone(): boolean {
+  /** Whether no other listener handles upgrades. */
+  get #isOnlyHandler(): boolean {
     const listeners = this.#server.listeners("upgrade");
     if (!listeners.includes(this.#onUpgrade)) return false;
     return listeners.length === 1 ||
@@ -165,34 +170,34 @@ class UpgradesOf {
 
   readonly #onUpgrade: UpgradeListener = (request, socket, head) => {
     if (!asksForWebSocket(request)) {
-      // Of a server that has no `shouldUpgradeCallback`.
+      // The server has no `shouldUpgradeCallback`.
       const [first] = this.#attachments;
-      if (this.#decidesAlone) first!.taker.refuseUpgrade(request, socket, head, notWebSocket());
+      if (this.#isOnlyHandler) first!.handler.refuseUpgrade(request, socket, head, protocolError());
       else socket.on("error", () => {});
       return;
     }
     const path = pathOf(request.url ?? "");
-    let refuser: Taker | undefined;
+    let refuser: UpgradeHandler | undefined;
     for (const attachment of this.#attachments) {
       const pattern = path === undefined ? undefined : patternOf(attachment, path);
       if (pattern !== undefined) {
-        this.#successorOf(attachment, pattern).taker.handleUpgrade(request, socket, head);
+        this.#successorOf(attachment, pattern).handler.handleUpgrade(request, socket, head);
         return;
       }
       if (attachment.refusesOthers || this.#server.listenerCount("upgrade") === 1) {
-        refuser ??= attachment.taker;
+        refuser ??= attachment.handler;
       }
     }
     if (refuser !== undefined) refuser.refuseUpgrade(request, socket, head);
-    // If others leave it too, an error of its socket would end the process.
+    // If no other listener takes it, an error of its socket would end the process.
     else socket.on("error", () => {});
   };
 
-  /** Gives the attachment itself, or, where it gives way, the first other with the same pattern. */
+  /** Gives the attachment itself, or if it gives way, the first other one with the same pattern. */
   #successorOf(attachment: Attachment, pattern: string): Attachment {
-    if (!attachment.taker.givesWay()) return attachment;
-    const hasPattern = ({ paths, folders, taker }: Attachment) =>
-      !taker.givesWay() && (paths.has(pattern) || folders.includes(pattern));
+    if (!attachment.handler.givesWay()) return attachment;
+    const hasPattern = ({ paths, folders, handler }: Attachment) =>
+      !handler.givesWay() && (paths.has(pattern) || folders.includes(pattern));
     return [...this.#attachments].find(hasPattern) ?? attachment;
   }
 }
@@ -201,20 +206,22 @@ function asksForWebSocket({ headers }: IncomingMessage): boolean {
   return includesToken(headers?.upgrade ?? "", "websocket");
 }
 
-function notWebSocket(): HandshakeError {
-  const reason = "Cannot upgrade to another protocol than websocket: ask without an Upgrade field";
-  return new HandshakeError(501, reason);
+function protocolError(): HandshakeError {
+  return new HandshakeError(
+    501,
+    "Cannot upgrade to another protocol than websocket: send the request without an Upgrade field",
+  );
 }
 
-/** Gives what has the attachment take a path: the path itself, or its folder. */
+/** Gives the path or folder of the attachment that matches a path. */
 function patternOf({ paths, folders }: Attachment, path: string): string | undefined {
   return paths.has(path) ? path : folders.find((folder) => path.startsWith(folder));
 }
 
-/** Gives the path of a request target, as the URL of the request has it. */
+/** Gives the path of the URL of a request target. */
 function pathOf(target: string): string | undefined {
   try {
-    // What begins with two slashes is no URL without a scheme here.
+    // A target with two leading slashes is a path, not a URL without a scheme.
     return new URL(target.startsWith("/") ? `http://host${target}` : target).pathname;
   } catch {
     return undefined;
@@ -225,19 +232,19 @@ function checkServer(server: UpgradeServer): void {
   const methods = ["address", "listenerCount", "listeners", "off", "prependListener"] as const;
   if (methods.every((name) => typeof server?.[name] === "function")) return;
   throw new TypeError(
-    `Cannot attach to ${
-      typeof server === "function" ? "a function" : show(server)
-    }: give a server ` +
-      "of node:http or node:https, such as createServer(app) returns",
+    "server must be a server of node:http or node:https, such as createServer(app) returns, " +
+      `got ${show(server)}`,
   );
 }
 
-function resolveOptions(options: AttachOptions): Omit<Attachment, "taker"> {
+function resolveOptions(options: AttachOptions): Omit<Attachment, "handler"> {
   checkOptions("attach", options, OPTIONS);
   const { path, others = "leave" } = options;
   checkOneOf("others", others, ["leave", "refuse"]);
   const given: unknown[] = Array.isArray(path) ? path : [path];
-  if (given.length === 0) throw new TypeError("Cannot attach without a path: path is empty");
+  if (given.length === 0) {
+    throw new TypeError("path must have at least one path, got an empty array");
+  }
   const patterns = given.map(resolvePath);
   return {
     paths: new Set(patterns.filter((pattern) => !pattern.endsWith("*"))),
@@ -246,16 +253,16 @@ function resolveOptions(options: AttachOptions): Omit<Attachment, "taker"> {
   };
 }
 
-/** Checks a path, and gives it as URLs have it, with the star at its end. */
+/** Checks a path, and normalises it as URLs do, with the star at its end. */
 function resolvePath(path: unknown): string {
   if (typeof path === "string" && path.startsWith("/")) {
     const star = path.endsWith("/*") ? "*" : "";
     const rest = path.slice(0, path.length - star.length);
-    // What other routers take for a pattern would never be asked for.
+    // Refuses the patterns of other routers, which would never match.
     if (!/[*?#]|\/:/.test(rest)) return new URL(`http://host${rest}`).pathname + star;
   }
   throw new TypeError(
-    `path must begin with a slash, and may end with "/*"; it has no other "*", no "?", no "#", and no ` +
+    `path must begin with a slash, may end with "/*", and must not have another "*", a "?", a "#" or a ` +
       `":" behind a slash, got ${show(path)}`,
   );
 }

@@ -1,8 +1,8 @@
 /**
- * WebSockets on an HTTP server that exists: one of `node:http` or `node:https`, with the framework
- * that stands on it, such as Express, Fastify or Hono. On Node, and on Deno and Bun by what they have
- * under these names: the tests of all this run on the three alike. What differs: Bun takes an upgrade
- * behind a request that is not answered yet for plain HTTP.
+ * WebSockets on an existing HTTP server of `node:http` or `node:https`, also with a framework that uses one,
+ * such as Express, Fastify or Hono. It runs on Node, and on Deno and Bun with their modules of these names;
+ * the tests are the same for all three. One difference: if a client pipelines an upgrade behind a request that
+ * is not answered yet, Bun treats it as plain HTTP.
  *
  * @example
  * ```ts
@@ -15,7 +15,7 @@
  * echo.attach(server, { path: "/echo" });
  * server.listen(8080);
  *
- * // Later: the HTTP server waits for the WebSockets, which end here.
+ * // Later: the HTTP server waits for the WebSockets, which `shutdown` closes.
  * server.close();
  * await echo.shutdown();
  * ```
@@ -49,7 +49,7 @@ import { isUint8Array } from "../../values.ts";
 export * from "../../server/mod.ts";
 export type { AttachOptions, UpgradeListener, UpgradeServer } from "./attach.ts";
 
-/** The options that are up to the HTTP server. */
+/** The options of `serve` for which the HTTP server has its own. */
 const REFUSED = [
   "port",
   "hostname",
@@ -62,11 +62,10 @@ const REFUSED = [
 ] as const;
 
 /**
- * Options of {@linkcode mount}: those of `serve`, but for what is up to the HTTP server, which listens,
- * parses request heads, and answers plain HTTP. `handshakeTimeoutMs` counts from the
- * event `"upgrade"` on.
+ * Options of {@linkcode mount}: those of `serve`, without those of the HTTP server, which listens, parses
+ * request heads, and serves plain HTTP. `handshakeTimeoutMs` begins with the event `"upgrade"`.
  *
- * @typeParam Data What the `upgrade` hook attaches to connections.
+ * @typeParam Data The type of `conn.data`, which the `upgrade` hook sets.
  */
 export interface MountOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data>> extends
   Omit<
@@ -84,35 +83,34 @@ const {
 } = HOST_OPTIONS;
 
 /**
- * A WebSocket server without a socket to listen on: what is to be a WebSocket is given to it.
+ * A WebSocket server that does not listen itself. An HTTP server hands upgrades to it.
  *
- * @typeParam Data What the `upgrade` hook attaches to connections.
+ * @typeParam Data The type of `conn.data`, which the `upgrade` hook sets.
  */
 export interface MountedServer<Data = unknown> extends ConnectionHost<Data> {
   /**
-   * Takes the upgrades of an HTTP server that have its paths, before or after the server has begun to listen.
-   * Each is answered as `serve` does: as strictly, with the same refusals, limits and hooks. All others are
-   * left to those who listen for them too, such as the hot reload of a development server; when nobody does,
-   * they are refused with 404. See {@linkcode AttachOptions}.
+   * Takes the upgrades of an HTTP server that match its paths, before or after the server begins to listen.
+   * It handles them as `serve` does: with the same checks, limits and hooks. Upgrades with other paths are left
+   * to the server's other listeners for upgrades, such as the hot reload of a development server; if there are
+   * none, they are refused with 404. See {@linkcode AttachOptions}.
    *
-   * Any number of mounted servers may be attached to one HTTP server, and one to any number. Where two have a
-   * path in common, the one that was attached first takes it.
+   * Several mounted servers may be attached to one HTTP server, and one to several. If two have the same path,
+   * the one that was attached first takes it.
    *
-   * An open WebSocket is no concern of the HTTP server. Its timeouts, and its `closeAllConnections()`, leave
-   * it alone; the callback of its `close()` waits for it to end, as {@linkcode ConnectionHost.shutdown} has
-   * it do. A mounted server that is shut down, or has been, stays attached, and answers with 503 until it is
-   * detached; where another is attached with the same path, that takes over at once, unless
-   * `keepListening` says otherwise.
+   * The HTTP server does not control open WebSockets: its timeouts and `closeAllConnections()` do not apply to
+   * them. The callback of its `close()` waits for them to close, as {@linkcode ConnectionHost.shutdown} makes
+   * them. After `shutdown`, the mounted server stays attached, and responds with 503 until it is detached. If
+   * another one is attached with the same path, that takes over at once, unless `keepListening` was set.
    *
-   * A request that comes behind another one on its connection waits until that has been answered. What the
-   * HTTP server did not check of the request is checked here; one that has a body is refused.
+   * A pipelined request waits until earlier ones on its connection have been answered. A request with a body is
+   * refused, and so is every other request that `serve` would refuse and the HTTP server did not.
    *
-   * A request that asks for another protocol, such as `h2c`, is left to other listeners for upgrades. Where
-   * there are none, or with `others: "refuse"`, the HTTP server answers it as a plain request (RFC 9110,
-   * section 7.8): its `shouldUpgradeCallback` is replaced for as long as anything is attached, and asked for
-   * everything else. Node before 22.21 has none: there such a request is refused with 501.
+   * A request to upgrade to another protocol, such as `h2c`, is left to other listeners for upgrades. If there
+   * are none, or with `others: "refuse"`, the HTTP server handles it as a plain request (RFC 9110, section
+   * 7.8): for that, its `shouldUpgradeCallback` is replaced while anything is attached, and called for all
+   * other upgrades. Node before 22.21 does not have it, and such a request is refused with 501.
    *
-   * @example Two of them beside each other, and one that goes again
+   * @example Two mounted servers on one HTTP server, one of which is detached later
    * ```ts
    * import { createServer } from "node:http";
    * import { mount } from "@sluice/websocket/node-http";
@@ -125,24 +123,23 @@ export interface MountedServer<Data = unknown> extends ConnectionHost<Data> {
    * const detachNews = news.attach(server, { path: "/news" });
    * server.listen(8080);
    *
-   * // Later: "/news" is refused with 404. Its connections stay open.
+   * // Later: upgrades of "/news" are refused with 404. Its connections stay open.
    * detachNews();
    * ```
    *
-   * @param server A server of `node:http` or `node:https`; with a framework, the one it stands on.
-   * @param options Which upgrades; see {@linkcode AttachOptions}.
-   * @returns Detaches it again; open connections stay. Calling it again changes nothing.
-   * @throws {TypeError} Where this is no such server, an option is unknown or of another type, or a path does
-   * not begin with a slash.
+   * @param server A server of `node:http` or `node:https`; with a framework, the one that the framework uses.
+   * @param options The upgrades to take; see {@linkcode AttachOptions}.
+   * @returns A function that detaches it. Open connections stay open. Further calls have no effect.
+   * @throws {TypeError} If `server` is not such a server, an option is unknown or of another type, or a path
+   * does not begin with a slash.
    */
   attach(this: void, server: UpgradeServer, options: AttachOptions): () => void;
   /**
-   * Takes over what a server of `node:http` or `node:https` gives with its event `"upgrade"`, for a program
-   * that routes upgrades by itself. It does with it what {@linkcode MountedServer.attach} does with an upgrade
-   * that has its path.
+   * Handles an event `"upgrade"` of a server of `node:http` or `node:https`, for a program that routes upgrades
+   * itself. It does the same as {@linkcode MountedServer.attach} for an upgrade with a matching path.
    *
-   * To be called in the listener itself, not later: nobody else listens for errors of the socket. For the
-   * same reason, what is for nobody is to be given to {@linkcode MountedServer.refuseUpgrade}.
+   * Call it in the event's listener, not later: until then, the socket has no listener for errors. For the same
+   * reason, call {@linkcode MountedServer.refuseUpgrade} for an upgrade that no server takes.
    *
    * @example
    * ```ts
@@ -157,26 +154,26 @@ export interface MountedServer<Data = unknown> extends ConnectionHost<Data> {
    * }).listen(8080);
    * ```
    *
-   * @param request The request; `request.url` tells which of several mounted servers is to have it.
-   * @param socket The socket of the request. Whether the request came over TLS is asked of it.
-   * @param head What the client has sent behind the request.
-   * @throws {TypeError} Where these are not what the event gives.
-   * @throws {DOMException} `InvalidStateError`, where the socket has been taken over already.
+   * @param request The request of the event.
+   * @param socket The socket of the event. It tells whether the request came over TLS.
+   * @param head The bytes that the client has sent behind the request.
+   * @throws {TypeError} If the arguments are not those of the event.
+   * @throws {DOMException} `InvalidStateError`, if the socket has been taken over already.
    */
   handleUpgrade(this: void, request: IncomingMessage, socket: Duplex, head: Uint8Array): void;
   /**
-   * Refuses what a server of `node:http` or `node:https` gives with its event `"upgrade"`: sends one response,
-   * and closes the connection within `closeTimeoutMs`. To write to the socket oneself, or to destroy it, takes
-   * more care: Node gives it away without a listener for errors, and a client that resets its connection at
-   * that moment would end the process. It counts as a refusal in {@linkcode ConnectionHost.stats}.
+   * Refuses the upgrade of an event `"upgrade"` of `node:http` or `node:https`: sends one response, and closes
+   * the connection within `closeTimeoutMs`. A program that writes to the socket itself, or destroys it, must add
+   * a listener for errors first: without one, a client that resets its connection then ends the process. The
+   * upgrade counts as refused in {@linkcode ConnectionHost.stats}.
    *
-   * @param request The request.
-   * @param socket The socket of the request.
-   * @param head What the client has sent behind the request; it is dropped.
-   * @param status The HTTP status to answer with: an integer from 400 to 599. Default: 404.
-   * @throws {RangeError} Where the status is out of its range.
-   * @throws {TypeError} Where the others are not what the event gives.
-   * @throws {DOMException} `InvalidStateError`, where the socket has been taken over already.
+   * @param request The request of the event.
+   * @param socket The socket of the event.
+   * @param head The bytes that the client has sent behind the request. They are discarded.
+   * @param status The HTTP status of the response: an integer from 400 to 599. Default: 404.
+   * @throws {RangeError} If the status is out of range.
+   * @throws {TypeError} If the other arguments are not those of the event.
+   * @throws {DOMException} `InvalidStateError`, if the socket has been taken over already.
    */
   refuseUpgrade(
     this: void,
@@ -188,9 +185,9 @@ export interface MountedServer<Data = unknown> extends ConnectionHost<Data> {
 }
 
 /**
- * Creates a WebSocket server for an HTTP server that exists, which gives its connections to a handler.
+ * Creates a WebSocket server for an existing HTTP server, with a handler for each connection.
  *
- * @example With a handler, and a decision at the upgrade
+ * @example With a handler, and an `upgrade` hook that authenticates the client
  * ```ts
  * import { createServer } from "node:http";
  * import { mount } from "@sluice/websocket/node-http";
@@ -209,12 +206,12 @@ export interface MountedServer<Data = unknown> extends ConnectionHost<Data> {
  * server.listen(8080);
  * ```
  *
- * @typeParam Data What the `upgrade` hook attaches to connections.
- * @typeParam Acceptance What the hook accepts with; by it TypeScript finds `Data`.
+ * @typeParam Data The type of `conn.data`, which the `upgrade` hook sets.
+ * @typeParam Acceptance The type that the hook returns, from which TypeScript infers `Data`.
  * @param options See {@linkcode MountOptions}; without the callbacks.
  * @param handler Handles one connection.
- * @throws {RangeError} Where a number among the options is out of its range.
- * @throws {TypeError} Where an option is unknown or of another type, or up to the HTTP server.
+ * @throws {RangeError} If a number among the options is out of range.
+ * @throws {TypeError} If an option is unknown or of another type, or is one of the HTTP server.
  */
 export function mount<
   Data = undefined,
@@ -224,10 +221,10 @@ export function mount<
   handler: Handler<AcceptedData<Data, Acceptance>>,
 ): Promise<MountedServer<AcceptedData<Data, Acceptance>>>;
 /**
- * Creates a WebSocket server for an HTTP server that exists, whose connections call callbacks.
+ * Creates a WebSocket server for an existing HTTP server, with callbacks.
  *
- * @typeParam Data What the `upgrade` hook attaches to connections.
- * @typeParam Acceptance What the hook accepts with; by it TypeScript finds `Data`.
+ * @typeParam Data The type of `conn.data`, which the `upgrade` hook sets.
+ * @typeParam Acceptance The type that the hook returns, from which TypeScript infers `Data`.
  * @param options See {@linkcode MountOptions} and {@linkcode ServerCallbacks}.
  * @throws As above.
  */
@@ -248,14 +245,14 @@ export function mount<Data>(
 
 const REFUSAL = "Cannot accept the upgrade";
 
-/** The sockets that were taken over. */
+/** The sockets that have been taken over. */
 const taken: WeakSet<Duplex> = new WeakSet();
 
 /** The implementation of {@linkcode MountedServer}. */
 class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Data> {
   readonly attach = (server: UpgradeServer, options: AttachOptions): () => void =>
     attachTo(server, options, {
-      // A listener of the program may have had it first.
+      // A listener of the program may have taken it before.
       handleUpgrade: (...given) => void (taken.has(given[1]) || this.handleUpgrade(...given)),
       refuseUpgrade: (...given) => void (taken.has(given[1]) || this.#refuse(...given)),
       givesWay: () => this.hasStoppedListening,
@@ -298,7 +295,7 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
       settings,
       await loadParts(settings.accept, settings.resume !== undefined),
     );
-    // Deno delivers what has arrived at several sockets in one turn.
+    // Deno delivers the bytes of several sockets in one turn.
     if (!("Deno" in globalThis)) host.topics.schedule = afterArrivals;
     await host.startBroker();
     host.shutDownOn(settings.signal);
@@ -329,7 +326,7 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
       !isUint8Array(head)
     ) {
       throw new TypeError(
-        'Cannot handle the upgrade: give the request, the socket and the head of the event "upgrade"',
+        'Cannot handle the upgrade: pass the request, the socket and the head of the event "upgrade"',
       );
     }
     if (taken.has(socket)) {
@@ -339,7 +336,7 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
       );
     }
     taken.add(socket);
-    // Nobody else listens any more. An error may still be on its way when the socket is closed already.
+    // Node has removed its own listener. An error may be emitted even after the socket has been closed.
     socket.on("error", () => {});
     afterResponses(socket, () => {
       const channel = NodeHttpChannel.takeOver(socket);
