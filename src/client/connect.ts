@@ -19,7 +19,7 @@ import {
 import { parseWebSocketUrl } from "./url.ts";
 
 /**
- * Connects to a WebSocket (RFC 6455, section 4.1), and gives the connection when it is open.
+ * Connects to a WebSocket server (RFC 6455, section 4.1), and resolves to the open connection.
  *
  * @example
  * ```ts
@@ -38,17 +38,17 @@ import { parseWebSocketUrl } from "./url.ts";
  * await server.shutdown();
  * ```
  *
- * @typeParam Data What the connection carries as `conn.data`.
- * @param url A `ws:` or `wss:` URL, or its synonym with `http:` or `https:`, or a function that gives it: see
+ * @typeParam Data The type of `conn.data`.
+ * @param url A `ws:` or `wss:` URL, or its synonym with `http:` or `https:`, or a function that returns it: see
  * {@linkcode PerAttempt}. A user and password in it are sent as basic authentication.
- * @param options See {@linkcode ConnectOptions}. With callbacks among them, they take what is received;
- * without, it is received by iteration or streams. Callbacks begin, with `open`, a turn of the event loop
- * after the promise has resolved: `const conn = await connect(...)` can be used in all of them.
- * @throws {ConnectError} Where the server can't be reached, or in time, or a function for the URL or the headers
- * fails; its `cause` is why.
- * @throws {UnexpectedResponseError} Where it does not agree to a WebSocket, or not as it must.
- * @throws {RangeError} Where a number among the options is out of its range.
- * @throws {TypeError} Where an option is unknown or of another type, or the URL is none of a WebSocket.
+ * @param options See {@linkcode ConnectOptions}. If there are callbacks among them, they receive the messages;
+ * otherwise receive by iteration or streams. The first callback is called a turn of the event loop after the
+ * promise has resolved, so that all of them can use the `conn` of `const conn = await connect(...)`.
+ * @throws {ConnectError} If the server can't be reached, or not in time, or a function for the URL or the headers
+ * fails; see its `cause`.
+ * @throws {UnexpectedResponseError} If the server refuses the WebSocket, or its response breaks the protocol.
+ * @throws {RangeError} If a number among the options is out of range.
+ * @throws {TypeError} If an option is unknown or of another type, or the URL is not a WebSocket's.
  * @throws The reason of `signal`, once it aborts.
  */
 export type Connect = <Data = undefined>(
@@ -56,20 +56,20 @@ export type Connect = <Data = undefined>(
   options?: ConnectOptions<Data> & ClientCallbacks<Data>,
 ) => Promise<ClientConnection<Data>>;
 
-/** What another call than the program's says of the connection to make. */
+/** The arguments of `reconnecting` for a connect attempt. */
 export interface Again {
-  /** What the client remembers of the server, where it is to go on where another connection ended. */
+  /** The state of the session to resume; `undefined` for a client that does not resume. */
   readonly resume: ResumeState | undefined;
 }
 
-/** A `connect` that may be called for another call, which has checked the names of its options itself. */
+/** A `connect` with an argument for `reconnecting`, which checks the names of the options itself. */
 export type ConnectAgain = <Data = undefined>(
   url: PerAttempt<string | URL>,
   options?: ConnectOptions<Data> & ClientCallbacks<Data>,
   again?: Again,
 ) => Promise<ClientConnection<Data>>;
 
-/** Makes a `connect` out of the way to reach servers. */
+/** Creates a `connect` that uses a dialer. */
 export function createConnect(
   loadDialer: () => Promise<Dialer>,
   clock: Clock = systemClock,
@@ -98,8 +98,8 @@ export function createConnect(
     );
     try {
       const offer = await loadOffer(compression);
-      address ??= parseWebSocketUrl(await ask("URL", url, deadline.signal));
-      const headers = [...entries(await ask("headers", settings.headers, deadline.signal))];
+      address ??= parseWebSocketUrl(await valueOf("URL", url, deadline.signal));
+      const headers = [...entries(await valueOf("headers", settings.headers, deadline.signal))];
       const attempt = new ConnectAttempt(
         await loadDialer(),
         { ...settings, headers },
@@ -122,18 +122,18 @@ async function loadOffer(
   return await DeflateOffer.create(compression);
 }
 
-/** Gives what an attempt uses, of a function where it is one. */
-async function ask<T>(name: string, given: PerAttempt<T>, signal: AbortSignal): Promise<T> {
+/** Gives the value for this attempt: calls the program's function, if it is one. */
+async function valueOf<T>(name: string, given: PerAttempt<T>, signal: AbortSignal): Promise<T> {
   if (typeof given !== "function") return given;
-  const give = given as (info: { signal: AbortSignal }) => T | Promise<T>;
+  const call = given as (info: { signal: AbortSignal }) => T | Promise<T>;
   try {
-    // Within a promise, as it may throw.
-    return await abortable(Promise.resolve({ signal }).then(give), signal);
+    // In a `then`, since it may throw.
+    return await abortable(Promise.resolve({ signal }).then(call), signal);
   } catch (error) {
     signal.throwIfAborted();
     throw new ConnectError(
       "EOPTION",
-      `Cannot connect: the function that gives the ${name} failed`,
+      `Cannot connect: the function for the ${name} failed`,
       error,
     );
   }

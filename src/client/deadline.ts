@@ -1,6 +1,6 @@
 import type { Clock } from "../transport/clock.ts";
 
-/** Ends an attempt when it takes too long, or when the program's signal aborts. */
+/** Aborts a connect attempt after a timeout, or when the program's signal aborts. */
 export class Deadline {
   readonly #controller: AbortController = new AbortController();
   readonly #clock: Clock;
@@ -9,33 +9,33 @@ export class Deadline {
   readonly #timer: unknown;
 
   /**
-   * Starts the time.
+   * Starts the timeout.
    *
-   * @param timeoutMs How long the attempt may take.
-   * @param timeout Creates the reason for the end of the time.
-   * @param signal The program's.
+   * @param timeoutMs The timeout, in milliseconds, or `Infinity`.
+   * @param createError Creates the error for the timeout.
+   * @param signal The program's signal.
    */
   constructor(
     clock: Clock,
     timeoutMs: number,
-    timeout: () => Error,
+    createError: () => Error,
     signal: AbortSignal | undefined,
   ) {
     this.#clock = clock;
     this.#signal = signal;
     if (timeoutMs !== Infinity) {
-      this.#timer = clock.setTimeout(() => this.#controller.abort(timeout()), timeoutMs);
+      this.#timer = clock.setTimeout(() => this.#controller.abort(createError()), timeoutMs);
     }
     if (signal?.aborted) this.#onAbort();
     signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  /** Aborts when the attempt is to end. */
+  /** Aborts when the attempt must end. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** Forgets the time and the program's signal: the attempt has ended by itself. */
+  /** Stops the timeout, and stops listening to the program's signal. */
   clear(): void {
     this.#clock.clearTimeout(this.#timer);
     this.#signal?.removeEventListener("abort", this.#onAbort);

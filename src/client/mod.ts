@@ -1,4 +1,4 @@
-/** What a client's entry point exports, but for what connects. */
+/** The exports of a client's entry point, without the functions that connect. */
 
 export * from "../connection/mod.ts";
 export type { CompressionOptions } from "../extensions/compression_options.ts";

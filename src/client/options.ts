@@ -32,83 +32,82 @@ import type { RequestHeadLimits } from "../http1/head_limits.ts";
 import { type CallbackResult, logError, type OnError } from "../hooks.ts";
 import { type ProxyOptions, type ProxySettings, resolveProxy } from "./proxy.ts";
 
-/** What a function among the options is told of the attempt that it is called for. */
+/** The argument of a function among the options that is called for each attempt. */
 export interface AttemptInfo {
-  /** Aborts where the attempt is given up: it took too long, or the program's `signal` aborted. */
+  /** Aborts when the attempt ends early: after `connectTimeoutMs`, or when the program's `signal` aborts. */
   readonly signal: AbortSignal;
 }
 
 /**
- * What may differ from attempt to attempt: a value, or a function that gives it, at once or as a promise,
- * such as a token that is fetched anew. It is called for each attempt, and `connectTimeoutMs` includes it.
- * Where it throws, or rejects, the attempt has failed with a `ConnectError` of the code `"EOPTION"`.
+ * A value, or a function that returns it or a promise of it. The function is called for each connect attempt, for
+ * example to fetch a new token. `connectTimeoutMs` includes its time. If it throws or rejects, the attempt fails
+ * with a `ConnectError` with the code `"EOPTION"`.
  */
 export type PerAttempt<T> = T | ((info: AttemptInfo) => T | Promise<T>);
 
 /**
  * Options of a client.
  *
- * @typeParam Data What the connection carries as `conn.data`.
+ * @typeParam Data The type of `conn.data`.
  */
 export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
-  /** What the connection carries as `conn.data`. */
+  /** The value of `conn.data`. */
   data?: Data;
   /**
-   * The subprotocols to offer, in the order of preference (RFC 6455, section 1.9). The server must
-   * select one of them, which `conn.protocol` tells.
+   * The subprotocols to offer, in order of preference (RFC 6455, section 1.9). The server must select one of
+   * them, which is then `conn.protocol`.
    *
    * @default {[]}
    */
   subprotocols?: readonly string[] | undefined;
   /**
-   * Header fields to send with the request, such as `Authorization`, `Cookie` or `Origin`, or a function that
-   * gives them: see {@linkcode PerAttempt}. Default: none.
+   * Header fields of the request, such as `Authorization`, `Cookie` or `Origin`, or a function that returns them:
+   * see {@linkcode PerAttempt}. Default: none.
    */
   headers?: PerAttempt<HeaderFields> | undefined;
   /**
-   * Whether messages are compressed where the server agrees (permessage-deflate, RFC 7692), and how:
-   * `true` stands for the defaults.
+   * Whether to offer compression of messages (permessage-deflate, RFC 7692), and its options. `true` is for the
+   * default options.
    *
    * @default {false}
    */
   compression?: Omit<CompressionOptions, "maxContexts"> | boolean | undefined;
   /**
-   * Ends the attempt when it aborts: `connect` rejects with its reason. It does not concern the
-   * connection once that is open.
+   * Ends the attempt when it aborts: `connect` rejects with its reason. It has no effect on the connection once
+   * that is open.
    */
   signal?: AbortSignal | undefined;
   /**
-   * How long connecting may take, from the look-up of the name to the server's answer, redirects and
-   * functions for the URL and the headers included, in milliseconds: an integer from 1 to 2,147,483,647, or
-   * `Infinity`.
+   * The timeout for connecting, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`. It includes
+   * the functions for the URL and the headers, the look-up of the host name, redirects, and the response.
    *
    * @default {10000}
    */
   connectTimeoutMs?: number | undefined;
   /**
-   * How many redirects are followed: an integer from 0, or `Infinity`. The fields `Authorization`,
-   * `Cookie`, `Host` and `Proxy-Authorization`, and of `tls` the certificate and the `serverName`, are
-   * for the origin of the URL only; from `wss:` none leads to `ws:`.
+   * The maximum number of redirects to follow: an integer from 0, or `Infinity`. The fields `Authorization`,
+   * `Cookie`, `Host` and `Proxy-Authorization`, and the certificate and the `serverName` of `tls`, are used for the
+   * origin of the URL only. A redirect from `wss:` to `ws:` is an error.
    *
    * @default {0}
    */
   maxRedirects?: number | undefined;
   /**
    * The proxy to connect through by CONNECT (RFC 9110, section 9.3.6): an `http:` or `https:` URL, with
-   * the user and password in it, if any. With options for the TLS of an `https:` proxy, an object.
+   * the user and password in it, if any. An object has options for the TLS of an `https:` proxy, too.
    *
-   * `"environment"` takes the proxy that environment variables name, if they do: `HTTPS_PROXY` for `wss:`,
-   * `HTTP_PROXY` for `ws:`, and `ALL_PROXY` for both; but not for the servers in `NO_PROXY`, names (and all
-   * below them), IP addresses and networks such as `10.0.0.0/8`, behind commas. Names in lower case come
-   * first. Where `REQUEST_METHOD` is set, as for CGI, `HTTP_PROXY` may be a client's header, and only
-   * `http_proxy` counts. They are read for each attempt, and each redirect.
+   * `"environment"` uses the proxy of the environment variables, if they are set: `HTTPS_PROXY` for `wss:`,
+   * `HTTP_PROXY` for `ws:`, and `ALL_PROXY` for both. It connects directly to the servers in `NO_PROXY`: host names
+   * (with their subdomains), IP addresses and networks such as `10.0.0.0/8`, separated by commas. Variables in lower
+   * case take precedence. If `REQUEST_METHOD` is set, as for CGI, `HTTP_PROXY` may be a client's header field, and
+   * only `http_proxy` is used. The variables are read for each attempt, and each redirect.
    *
-   * @default none, whatever the environment says
+   * @default no proxy, whatever the environment variables are
    */
   proxy?: string | URL | ProxyOptions | undefined;
-  /** How the TLS of a `wss:` URL checks the server; that of a proxy is apart. Default: see each. */
+  /** The TLS options for the server of a `wss:` URL. Those of a proxy are separate. Default: see each. */
   tls?: TlsClientOptions | undefined;
-  /** The path of a Unix domain socket to connect to, instead of the URL's host. */
+  /** The path of a Unix domain socket to connect to, instead of the URL's host. Default: none. */
   path?: string | undefined;
   /**
    * The largest head of a response, in bytes: 0 or more, or `Infinity`.
@@ -129,9 +128,9 @@ export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
    */
   maxHeadFields?: number | undefined;
   /**
-   * Takes the errors of the program's own callbacks and listeners, those among them that say what to close
-   * with. What a peer does wrong is no error of the program, and is not reported, nor is what a callback
-   * fails with as its own connection ended. Where it fails itself, the console gets both errors.
+   * Called with the errors of the program's own callbacks and listeners, including a `WebSocketError` that tells how
+   * to close the connection. Errors of the peer are not reported, nor is the error of a callback that failed because
+   * its own connection ended. If it fails itself, both errors are written to the console.
    *
    * @default {console.error}
    */
@@ -165,7 +164,7 @@ const TLS_OPTIONS: Names<TlsClientOptions> = {
   rejectUnauthorized: true,
 };
 
-/** A client keeps as many windows as it has connections. */
+/** Without `maxContexts`, which limits the compression windows of a server's connections. */
 const { maxContexts: _, ...COMPRESSION } = COMPRESSION_OPTIONS;
 
 /** Options of a client, checked and complete. */
@@ -187,10 +186,10 @@ export interface ConnectSettings<Data> {
 }
 
 /**
- * Checks the options, and fills in the defaults. That none is unknown is for the caller to check.
+ * Checks the options, and fills in the defaults. The caller checks their names.
  *
- * @throws {RangeError} Where a number is out of its range.
- * @throws {TypeError} Where an option is of another type.
+ * @throws {RangeError} If a number is out of range.
+ * @throws {TypeError} If an option is of another type.
  */
 export function resolveConnectOptions<Data>(
   options: ConnectOptions<Data> & ClientCallbacks<Data>,
@@ -217,7 +216,7 @@ export function resolveConnectOptions<Data>(
   checkSignal(signal);
   checkPath(path);
   if (path !== undefined && proxy !== undefined) {
-    throw new TypeError("Cannot connect to a path through a proxy: give one or the other");
+    throw new TypeError("path and proxy must not be given together");
   }
   checkFunction("onError", options.onError);
   const connection = resolveConnectionOptions(options, clock);
@@ -243,7 +242,7 @@ export function resolveConnectOptions<Data>(
   };
 }
 
-/** Checks the options of TLS, but for what certificates say: the adapter does, which knows TLS. */
+/** Checks the TLS options, but not the contents of certificates, which the adapter checks. */
 function checkTls(name: string, tls: TlsClientOptions | undefined): void {
   if (tls === undefined) return;
   checkNames(name, tls, TLS_OPTIONS);

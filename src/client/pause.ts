@@ -1,7 +1,7 @@
 import type { Clock } from "../transport/clock.ts";
 import { createDeferred } from "../promises.ts";
 
-/** The waits between attempts, which the program may end. */
+/** The delays between connect attempts, which the program may cut short. */
 export class Pause {
   readonly #clock: Clock;
   #stop: (() => void) | undefined;
@@ -12,20 +12,20 @@ export class Pause {
     this.#clock = clock;
   }
 
-  /** Whether there may be a wait next: not while a connection is open. */
+  /** Whether `end` has an effect: not while a connection is open. */
   set isDue(isDue: boolean) {
     this.#isDue = isDue;
     this.#isEnded = false;
   }
 
-  /** Ends the wait, or leaves out the next one. */
+  /** Ends the delay, or skips the next one. */
   end(): void {
     if (!this.#isDue) return;
     this.#isEnded = true;
     this.#stop?.();
   }
 
-  /** Waits, unless that was ended before, or `signal` aborts. */
+  /** Waits, until `end` is called or `signal` aborts. Does not wait if `end` was called before. */
   async wait(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
     const { promise, resolve } = createDeferred<void>();
     const stop = this.#stop = () => resolve();

@@ -4,20 +4,19 @@ import { isPlainObject } from "../values.ts";
 import { matchesNoProxy } from "./no_proxy.ts";
 import { parseProxyUrl, type ProxyAddress, type WebSocketAddress } from "./url.ts";
 
-/** A proxy, and how its TLS is checked. */
+/** A proxy, and the options of its TLS. */
 export interface ProxyOptions {
   /** An `http:` or `https:` URL, or `"environment"`: see {@linkcode ConnectOptions.proxy}. */
   url: string | URL;
   /**
-   * How the TLS of an `https:` proxy checks it, and proves to it who the client is. Those for the server are
-   * no business of a proxy, and are not used for it. Default: see each.
+   * The TLS options for an `https:` proxy. Those for the server are not used for the proxy. Default: see each.
    */
   tls?: TlsClientOptions | undefined;
 }
 
 /** The proxy, checked and complete. */
 export interface ProxySettings {
-  /** Where it is; `undefined` where the environment says it. */
+  /** The address; `undefined` for that of the environment. */
   readonly address: ProxyAddress | undefined;
   readonly tls: TlsClientOptions;
 }
@@ -27,16 +26,16 @@ const OPTIONS: Names<ProxyOptions> = { url: true, tls: true };
 /** Gives the value of an environment variable. */
 export type ReadEnvironment = (name: string) => string | undefined;
 
-/** The variables that name the proxy, the first of which counts that is not empty. */
+/** The variables that name the proxy. The first one that is not empty is used. */
 const VARIABLES = {
   secure: ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
   plain: ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
 };
 
 /**
- * Checks the option.
+ * Checks the option `proxy`.
  *
- * @throws {TypeError} Where it is no URL of a proxy, or an option is unknown.
+ * @throws {TypeError} If it is not the URL of a proxy, or an option is unknown.
  */
 export function resolveProxy(
   given: string | URL | ProxyOptions | undefined,
@@ -49,9 +48,9 @@ export function resolveProxy(
 }
 
 /**
- * Finds the proxy for a server; gives `undefined` where there is none for it.
+ * Gives the proxy for a server; `undefined` for a direct connection.
  *
- * @throws {TypeError} Where the environment names none that can be used.
+ * @throws {TypeError} If the environment's value is not the URL of a proxy.
  */
 export function findProxy(
   { address }: ProxySettings,
@@ -60,7 +59,7 @@ export function findProxy(
 ): ProxyAddress | undefined {
   if (address !== undefined) return address;
   const first = (names: readonly string[]) => names.map(read).find((value) => !!value);
-  // Of a CGI program, `HTTP_PROXY` is a header field that any client can send.
+  // In a CGI program, `HTTP_PROXY` is the value of the header field `Proxy`, which any client can send.
   const isCgi = read("REQUEST_METHOD") !== undefined;
   const names = server.secure
     ? VARIABLES.secure

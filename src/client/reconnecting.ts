@@ -23,85 +23,92 @@ import { CONNECT_OPTIONS, type ConnectOptions, type PerAttempt } from "./options
 import { Pause } from "./pause.ts";
 import { dateNow, parseDate } from "../timers.ts";
 
-/** Why a connection has to be made again, and when that will be tried. */
+/** The reason for the next connect attempt, and the delay before it. */
 export interface Retry {
-  /** How the connection ended, or why there was none. */
+  /** The end of the last connection, or the error of the last attempt. */
   readonly cause: CloseInfo | ConnectError | UnexpectedResponseError;
-  /** The attempts since a connection last lasted: from 1. */
+  /** The number of failures in a row, from 1. A connection of less than 10 seconds is one. */
   readonly attempt: number;
-  /** How long is waited, in milliseconds, unless {@linkcode Connections.tryNow} is called. */
+  /** The delay in milliseconds, unless {@linkcode Connections.tryNow} is called. */
   readonly delayMs: number;
 }
 
 /**
  * Options of {@linkcode Reconnecting}.
  *
- * @typeParam Data What connections carry as `conn.data`.
+ * @typeParam Data The type of `conn.data`.
  */
 export interface ReconnectOptions<Data = undefined> extends ConnectOptions<Data> {
   /**
-   * The longest first wait, in milliseconds: an integer from 1 to 2,147,483,647. Each wait is a random
-   * part of it ("full jitter"), and it doubles with every attempt that fails, and every connection that
-   * ended within 10 seconds.
+   * The maximum of the first delay, in milliseconds: an integer from 1 to 2,147,483,647. Each delay is a random
+   * part of the maximum ("full jitter"), which doubles with each failure: an attempt that failed, or a connection
+   * that ended within 10 seconds.
    *
    * @default {1000}
    */
   minDelayMs?: number | undefined;
   /**
-   * What the doubling ends at, in milliseconds: an integer from `minDelayMs` to 2,147,483,647. A server
-   * may ask for more.
+   * The upper bound of the doubled maximum, in milliseconds: an integer from `minDelayMs` to 2,147,483,647. A
+   * server may request a longer delay.
    *
    * @default {30000}
    */
   maxDelayMs?: number | undefined;
   /**
-   * How many attempts in a row may fail before it is given up: an integer from 1, or `Infinity`. A
-   * connection that ended within 10 seconds counts as one that failed.
+   * How many failures in a row end the loop: an integer from 1, or `Infinity`. A connection that ended within 10
+   * seconds counts as a failure.
    *
    * @default {Infinity}
    */
   maxAttempts?: number | undefined;
   /**
-   * Decides whether to go on. By default it ends where the connection was closed with 1008, or the server
-   * answered with a status from 400 to 499 other than 408, 425 and 429, or where one side ended three
-   * connections in a row for what the other had sent (1002, 1003, 1007, 1009), as with 1009 for a message
-   * larger than `limits.maxMessageSize`: asking again would not help. It goes on after 1008 where the server
-   * refused how far the client got, since that is not said again. A promise is awaited, unless `signal`
-   * aborts. Where it throws, rejects, or gives neither `true` nor `false`, the answer is no, and the error
-   * is reported to `onError`.
+   * Decides whether to connect again. The default is no in these cases, in which another attempt would not help:
+   *
+   * - the connection was closed with 1008, unless the server refused the client's resume request, which is not
+   *   sent again;
+   * - the server responded with a status from 400 to 499 other than 408, 425 and 429;
+   * - three connections in a row were closed because one side refused a message of the other (1002, 1003, 1007,
+   *   1009), such as one larger than `limits.maxMessageSize`.
+   *
+   * A promise is awaited, unless `signal` aborts. If the function throws, rejects, or does not return a boolean,
+   * the decision is no, and the error is reported to `onError`.
    */
   shouldReconnect?: ((cause: Retry["cause"]) => boolean | Promise<boolean>) | undefined;
   /**
-   * Whether to offer the subprotocol `sluice.resume.v1`, and resume where the server speaks it: the messages
-   * that were published meanwhile, on the topics that the server subscribes the client to, come first on
-   * the next connection. Others don't notice, and `conn.protocol` is one of `subprotocols`, or none. A client
+   * Whether to offer the subprotocol `sluice.resume.v1`, and to resume if the server supports it: each connection
+   * then begins with the messages that were published since the last one, on the topics that the server subscribes
+   * the client to. Other servers ignore it. `conn.protocol` is one of `subprotocols` or `""` in either case. A client
    * with `layers` does not resume.
    *
    * @default {true}
    */
   resume?: boolean | undefined;
   /**
-   * Is told of a topic of which messages were, or may have been, missed, and of the connection on which that
-   * is known. It is called behind the first synchronous part of the loop's body, which has that connection
-   * (or, if that asks for messages, when it does), behind the callback `open`, and before the messages that
-   * come behind those that were missed. The server does not keep them any more, does not give this client
-   * more of them (`resume.replaySizePerMinute`), or refused to hear how far the client got, which then begins
-   * afresh; or its program dropped what still waited, as it unsubscribed the client or subscribed it again with
-   * another `lag` or `queueSize`. So are topics past 4,096, and past 512 KiB of names: no more are remembered.
-   * What depends on having all messages has to be asked for anew. What it throws, or rejects with, is reported
-   * to `onError`.
+   * Called with a topic of which the client has missed messages, or may have, and with the connection on which that
+   * became known. The call comes after the first synchronous part of the loop's body for that connection (or, if that
+   * begins to receive, at that moment), after the callback `open`, and before the later messages of the topic. The
+   * reasons:
+   *
+   * - the server no longer retains the messages, or the client's share of them is used up
+   *   (`resume.replaySizePerMinute`);
+   * - the server refused the client's resume request, so that the client starts a new session;
+   * - the server's program discarded waiting messages, when it unsubscribed the client or subscribed it again with
+   *   another `lag` or `queueSize`;
+   * - the client has more than 4,096 topics, or 512 KiB of topic names: it does not track more.
+   *
+   * State that depends on all messages must be requested from the server again. Errors that it throws or rejects with
+   * are reported to `onError`.
    */
   onLost?: ((topic: string, conn: ClientConnection<Data>) => CallbackResult) | undefined;
   /**
-   * Decides how long to wait, in milliseconds: any finite number from 0 on, rounded up to an integer;
-   * 2,147,483,647 is waited at most. By default it is `retry.delayMs`. A promise is awaited, unless `signal`
-   * aborts. Where it throws, rejects, or gives anything else, it is the default, and the error is reported to
-   * `onError`.
+   * Decides on the delay, in milliseconds: a finite number from 0, which is rounded up to an integer, and limited to
+   * 2,147,483,647. The default is `retry.delayMs`. A promise is awaited, unless `signal` aborts. If the function
+   * throws, rejects, or returns another value, the default is used, and the error is reported to `onError`.
    */
   delayMs?: ((retry: Retry) => number | Promise<number>) | undefined;
-  /** Takes notice of each wait, before it begins. What it throws, or rejects with, is reported to `onError`. */
+  /** Called before each delay. Errors that it throws or rejects with are reported to `onError`. */
   onRetry?: ((retry: Retry) => CallbackResult) | undefined;
-  /** Ends everything when it aborts: a wait, an attempt, and the connection, with 1000. */
+  /** Ends the loop when it aborts: ends a delay or an attempt, and closes an open connection with 1000. */
   signal?: AbortSignal | undefined;
 }
 
@@ -118,30 +125,29 @@ const OPTIONS: Names<ReconnectOptions & ClientCallbacks> = {
 };
 
 /**
- * What {@linkcode Reconnecting} gives: one open connection after the other.
+ * The result of {@linkcode Reconnecting}: one open connection after the other.
  *
- * @typeParam Data What connections carry as `conn.data`.
+ * @typeParam Data The type of `conn.data`.
  */
 export interface Connections<Data = undefined>
   extends AsyncGenerator<ClientConnection<Data>, void, void> {
   /**
-   * Has the next attempt made at once, as when the network is back: ends the wait, or, while an attempt is
-   * under way, leaves out the one behind it. Nothing changes while a connection is open.
+   * Makes the next attempt begin at once, for example when the network is back: ends the current delay, or during an
+   * attempt, skips the delay after it. It has no effect while a connection is open.
    */
   tryNow(): void;
 }
 
 /**
- * Connects, and connects again whenever the connection has ended. Each turn of the loop has a
- * connection that is open; the next begins when that one has ended, and a new one is open. Leaving the
- * loop closes the connection.
+ * Connects, and connects again each time the connection ends. Each iteration of the loop has an open connection.
+ * The next one begins when that connection has ended and a new one is open. Leaving the loop closes the connection.
  *
- * Where the server speaks `sluice.resume.v1`, nothing that was published meanwhile is missed: see
- * {@linkcode ReconnectOptions.resume}.
+ * If the server supports `sluice.resume.v1`, the client gets the messages that were published between two
+ * connections: see {@linkcode ReconnectOptions.resume}.
  *
- * It waits between attempts: a random time up to `minDelayMs`, doubled with every failure up to
- * `maxDelayMs`. After the close codes 1012 (service restart) and 1013 (try again later) it waits for 5
- * to 30 seconds, and after a response with `Retry-After` for at least as long as that says.
+ * The delay before an attempt is random, up to `minDelayMs`, which doubles with each failure up to `maxDelayMs`.
+ * After the close codes 1012 (service restart) and 1013 (try again later) it is longer by 5 to 30 seconds, and after
+ * a response with `Retry-After` by the time given there.
  *
  * @example
  * ```ts
@@ -160,44 +166,44 @@ export interface Connections<Data = undefined>
  * await server.shutdown();
  * ```
  *
- * @typeParam Data What connections carry as `conn.data`.
+ * @typeParam Data The type of `conn.data`.
  * @param url See {@linkcode Connect}.
- * @param options See {@linkcode ReconnectOptions}. Callbacks among them begin, for each connection, behind
- * the first synchronous part of the loop's body.
- * @throws {ConnectionClosedError} From the loop, where the connection was closed with 1008, one side
- * refused what the other sent three times in a row, or attempts are used up. If that or `shouldReconnect`
- * ends it behind a connection that the server closed with 1000, the loop just ends.
- * @throws {UnexpectedResponseError} From the loop, where the server refuses for good, or the attempts
- * are used up.
- * @throws {ConnectError} From the loop, where the attempts are used up.
- * @throws {RangeError} Where a number among the options is out of its range.
- * @throws {TypeError} Where an option is unknown or of another type, or the URL is none of a WebSocket.
+ * @param options See {@linkcode ReconnectOptions}. If there are callbacks among them, they are called, for each
+ * connection, after the first synchronous part of the loop's body.
+ * @throws {ConnectionClosedError} From the loop, if the last connection was closed with 1008, one side refused a
+ * message of the other three times in a row, `maxAttempts` is reached, or `shouldReconnect` decides so. If the
+ * connection was closed with 1000, the loop ends without an error.
+ * @throws {UnexpectedResponseError} From the loop, if the server's response is final, `maxAttempts` is reached, or
+ * `shouldReconnect` decides so.
+ * @throws {ConnectError} From the loop, if `maxAttempts` is reached, or `shouldReconnect` decides so.
+ * @throws {RangeError} If a number among the options is out of range.
+ * @throws {TypeError} If an option is unknown or of another type, or the URL is not a WebSocket's.
  */
 export type Reconnecting = <Data = undefined>(
   url: PerAttempt<string | URL>,
   options?: ReconnectOptions<Data> & ClientCallbacks<Data>,
 ) => Connections<Data>;
 
-/** A connection that lasted for so long was a success: waiting begins anew. */
+/** The duration, in milliseconds, after which a connection is no failure: the delays start again. */
 const LASTING_MS = 10_000;
-/** So many connections in a row are enough that one side ends for what the other has sent. */
+/** How many connections in a row may end because one side refused a message of the other. */
 const MAX_REFUSALS = 3;
-/** A connection that lasted for so long is no further one of them. */
+/** The duration of a connection, in milliseconds, after which such refusals are counted from 1 again. */
 const LONG_MS = 60_000;
-/** What a server closes with that refuses what was sent: it would be sent again. */
+/** The close codes with which a side refuses a message, which would be sent again on the next connection. */
 const REFUSALS: ReadonlySet<number> = new Set([
   CloseCode.ProtocolError,
   CloseCode.UnsupportedData,
   CloseCode.InvalidFramePayloadData,
   CloseCode.MessageTooBig,
 ]);
-/** How long after 1012 and 1013 is waited: "a randomized delay of 5 - 30 seconds" (1012). */
+/** The delay after 1012 and 1013: "a randomized delay of 5 - 30 seconds" (1012). */
 const RESTART_DELAY_MS = [5_000, 30_000] as const;
-/** Statuses from 400 to 499 that may pass. */
-const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
+/** The statuses from 400 to 499 that are temporary. */
+const TEMPORARY: ReadonlySet<number> = new Set([408, 425, 429]);
 
 /**
- * Makes a `reconnecting` out of a `connect`.
+ * Creates a `reconnecting` that uses a `connect`.
  *
  * @param random A random number from 0 to 1 (exclusive).
  */
@@ -239,9 +245,9 @@ async function* reconnect<Data>(
   checkBoolean("resume", isResuming);
   checkFunction("onError", options.onError);
   const fail = (error: unknown) => reportError(options.onError?.bind(options) ?? logError, error);
-  /** The connection that the program was given last. */
+  /** The connection of the loop's current iteration. */
   let current: ClientConnection<Data> | undefined;
-  // It is called in between of what is received, which must go on.
+  // It is called between received messages, so its promise is not awaited.
   const onLost = (topic: string) => callHook(() => options.onLost?.(topic, current!), fail);
   const isOwn = [options.subprotocols].flat().includes(RESUME);
   const hasLayers = (options.layers?.length ?? 0) > 0;
@@ -253,19 +259,19 @@ async function* reconnect<Data>(
   const isOffered = isResuming && !isOwn && !hasLayers;
   const resume = isOffered ? new ResumeState(onLost) : undefined;
   const shouldReconnect = options.shouldReconnect?.bind(options) ?? mayHelp;
-  /** How many connections in a row one side has ended for what the other had sent. */
+  /** How many connections in a row ended because one side refused a message of the other. */
   let refusals = 0;
   for (let failures = 0;;) {
     const result = await attempt(connect, url, options, resume);
     if (signal?.aborted) return;
     let cause: Retry["cause"];
-    let isAfresh = false;
+    let isNewSession = false;
     if (isFailure(result)) {
       cause = result;
     } else {
       current = result;
       const openedAt = clock.now();
-      // The program may be at work on it for longer.
+      // Measured now, since the loop's body may run longer than the connection.
       const lasted = result.closed.then(() => clock.now() - openedAt);
       pause.isDue = false;
       const close = () => void result.close();
@@ -279,19 +285,19 @@ async function* reconnect<Data>(
         await result.close();
       }
       if (signal?.aborted) return;
-      isAfresh = resume?.end(cause.closeCode, cause.initiator === "remote") ?? false;
+      isNewSession = resume?.end(cause.closeCode, cause.initiator === "remote") ?? false;
       const lastedMs = await lasted;
       if (lastedMs >= LASTING_MS) failures = 0;
       if (!isRefusal(result, cause)) refusals = 0;
       else refusals = lastedMs >= LONG_MS ? 1 : refusals + 1;
     }
     failures++;
-    // What the server refused is not said again: the next attempt is another one.
     const isByDefault = options.shouldReconnect === undefined;
     const isHopeless = refusals >= MAX_REFUSALS && isByDefault;
-    const isWorthwhile = isAfresh && isByDefault;
+    // The server refused the resume request, which the next attempt does not send.
+    const isWorthwhile = isNewSession && isByDefault;
     const goesOn = failures < maxAttempts && !isHopeless && (isWorthwhile ||
-      await abortable(ask(shouldReconnect, cause, fail), signal).catch(() => false));
+      await abortable(decide(shouldReconnect, cause, fail), signal).catch(() => false));
     if (signal?.aborted) return;
     if (!goesOn) {
       if (isFailure(cause)) throw cause;
@@ -307,11 +313,11 @@ async function* reconnect<Data>(
       throw new ConnectionClosedError(`Cannot go on reconnecting${why}`, closeCode, reason);
     }
     const longestMs = Math.min(minDelayMs * 2 ** (failures - 1), maxDelayMs);
-    const waitMs = askedDelayMs(cause, random) + Math.round(random() * longestMs);
-    const ordinary = { cause, attempt: failures, delayMs: Math.min(waitMs, MAX_DURATION_MS) };
+    const waitMs = serverDelayMs(cause, random) + Math.round(random() * longestMs);
+    const retry = { cause, attempt: failures, delayMs: Math.min(waitMs, MAX_DURATION_MS) };
     const delayMs = options.delayMs === undefined
-      ? ordinary.delayMs
-      : await abortable(askDelay(options.delayMs.bind(options), ordinary, fail), signal)
+      ? retry.delayMs
+      : await abortable(decideDelay(options.delayMs.bind(options), retry, fail), signal)
         .catch(() => 0);
     if (signal?.aborted) return;
     callHook(() => options.onRetry?.({ cause, attempt: failures, delayMs }), fail);
@@ -320,7 +326,7 @@ async function* reconnect<Data>(
   }
 }
 
-/** Connects; gives the errors that another attempt may help against, and those of an abort. */
+/** Connects. Returns the error of an attempt that failed or was aborted, and throws other errors. */
 async function attempt<Data>(
   connect: ConnectAgain,
   url: PerAttempt<string | URL>,
@@ -335,19 +341,19 @@ async function attempt<Data>(
   }
 }
 
-/** Whether an attempt failed in a way that another one may not. */
+/** Whether a value is the error of an attempt that failed. */
 function isFailure(value: unknown): value is ConnectError | UnexpectedResponseError {
   return value instanceof ConnectError || value instanceof UnexpectedResponseError;
 }
 
-/** Whether a connection ended since one side refused what the other had sent. */
+/** Whether a connection ended because one side refused a message of the other. */
 function isRefusal(conn: Connection, { initiator, closeCode }: CloseInfo): boolean {
   if (initiator === "remote") return REFUSALS.has(closeCode);
   return coreOf(conn)?.end.reason.failure !== undefined;
 }
 
-/** Asks `shouldReconnect`. What is no answer is no, and goes to `fail`. */
-async function ask(
+/** Calls `shouldReconnect`. An error, which goes to `fail`, means no. */
+async function decide(
   shouldReconnect: (cause: Retry["cause"]) => unknown,
   cause: Retry["cause"],
   fail: (error: unknown) => void,
@@ -362,16 +368,16 @@ async function ask(
   }
 }
 
-/** Asks `delayMs`. What is no answer is the ordinary one, and goes to `fail`. */
-async function askDelay(
-  decide: (retry: Retry) => unknown,
+/** Calls the option `delayMs`. After an error, which goes to `fail`, the default is used. */
+async function decideDelay(
+  call: (retry: Retry) => unknown,
   retry: Retry,
   fail: (error: unknown) => void,
 ): Promise<number> {
   try {
-    const delayMs = await decide(retry);
-    checkWait(delayMs);
-    // Clocks count whole milliseconds.
+    const delayMs = await call(retry);
+    checkDelay(delayMs);
+    // Timers count whole milliseconds.
     return Math.min(Math.ceil(delayMs), MAX_DURATION_MS);
   } catch (error) {
     fail(error);
@@ -383,13 +389,13 @@ async function askDelay(
 function mayHelp(cause: Retry["cause"]): boolean {
   if (cause instanceof UnexpectedResponseError) {
     const { status } = cause;
-    return status < 400 || status > 499 || PASSING.has(status);
+    return status < 400 || status > 499 || TEMPORARY.has(status);
   }
   return cause instanceof ConnectError || cause.closeCode !== CloseCode.PolicyViolation;
 }
 
-/** How long the server asks its clients to wait. */
-function askedDelayMs(cause: Retry["cause"], random: () => number): number {
+/** The delay that the server requests, in milliseconds. */
+function serverDelayMs(cause: Retry["cause"], random: () => number): number {
   if (cause instanceof UnexpectedResponseError) {
     return parseRetryAfterMs(cause.headers.get("Retry-After") ?? "");
   }
@@ -400,15 +406,15 @@ function askedDelayMs(cause: Retry["cause"], random: () => number): number {
   return Math.round(min + random() * (max - min));
 }
 
-/** Parses seconds, or a date (RFC 9110, section 10.2.3); gives 0 where it is neither, or has passed. */
+/** Parses seconds or a date (RFC 9110, section 10.2.3). Returns 0 for other values and past dates. */
 function parseRetryAfterMs(value: string): number {
   if (/^\d+$/.test(value)) return Number(value) * 1_000;
   const date = parseDate(value);
   return Number.isNaN(date) ? 0 : Math.max(0, date - dateNow());
 }
 
-/** Checks what `delayMs` gave: a program computes it, so it need not be an integer. */
-function checkWait(value: unknown): asserts value is number {
+/** Checks the result of `delayMs`, which need not be an integer, since programs compute it. */
+function checkDelay(value: unknown): asserts value is number {
   if (typeof value === "number" && value >= 0 && value < Infinity) return;
   const ErrorClass = typeof value === "number" ? RangeError : TypeError;
   throw new ErrorClass(

@@ -1,33 +1,33 @@
 import { encodeBase64 } from "@std/encoding/base64";
 
-/** Where a WebSocket is, by its URL (RFC 6455, section 3). */
+/** The address of a WebSocket, from its URL (RFC 6455, section 3). */
 export interface WebSocketAddress {
-  /** The URL, as `wss:` or `ws:`, without a user. */
+  /** The URL, with the scheme `wss:` or `ws:`, without user and password. */
   readonly url: string;
-  /** The same for messages: without a query, which may be a secret. */
+  /** The URL for error messages: without the query, which may be a secret. */
   readonly shown: string;
-  /** Whether it is `wss:`. */
+  /** Whether the scheme is `wss:`. */
   readonly secure: boolean;
   /** The host name, or the IP address without brackets. */
   readonly hostname: string;
   /** The port. */
   readonly port: number;
-  /** The value of Host: without the default port. */
+  /** The value of `Host`: without the default port. */
   readonly host: string;
   /** Path and query. */
   readonly target: string;
-  /** The value of Authorization for the user in the URL; `undefined` where there is none. */
+  /** The value of `Authorization` for the user in the URL, if any. */
   readonly authorization: string | undefined;
 }
 
-/** Where a proxy is. */
+/** The address of a proxy. */
 export type ProxyAddress = Omit<WebSocketAddress, "target">;
 
 /**
  * Parses the URL of a WebSocket: `ws:` or `wss:`, or their synonyms `http:` and `https:`.
  *
- * @throws {TypeError} Where it is none, has another scheme, or a fragment, or a user with a colon. The message
- * names which.
+ * @throws {TypeError} If it is not a URL, or has another scheme, a fragment, or a user name with a colon. The
+ * message tells which.
  */
 export function parseWebSocketUrl(url: string | URL, base?: string): WebSocketAddress {
   const parsed = parse("connect to", "wss://example.com/", url, base);
@@ -38,9 +38,11 @@ export function parseWebSocketUrl(url: string | URL, base?: string): WebSocketAd
     );
   }
   // "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used on
-  // these URIs." (section 3); an empty one is one, too.
+  // these URIs." (section 3). This applies to an empty one, too.
   if (parsed.href.includes("#")) {
-    throw new TypeError(`Cannot connect to ${describe(parsed)}: a WebSocket URL has no fragment`);
+    throw new TypeError(
+      `Cannot connect to ${describe(parsed)}: a WebSocket URL must not have a fragment`,
+    );
   }
   return toAddress(parsed, scheme === "wss:");
 }
@@ -48,7 +50,8 @@ export function parseWebSocketUrl(url: string | URL, base?: string): WebSocketAd
 /**
  * Parses the URL of a proxy.
  *
- * @throws {TypeError} Where it is none, has another scheme than `http:` or `https:`, or a user with a colon.
+ * @throws {TypeError} If it is not a URL, has another scheme than `http:` or `https:`, or a user name with a
+ * colon.
  */
 export function parseProxyUrl(url: string | URL): ProxyAddress {
   const parsed = parse("use the proxy", "http://proxy.example:3128", url);
@@ -65,22 +68,22 @@ function parse(purpose: string, example: string, url: string | URL, base?: strin
     return new URL(url, base);
   } catch {
     const shown = JSON.stringify(withoutSecrets(String(url)));
-    throw new TypeError(`Cannot ${purpose} ${shown}: it is no URL, such as "${example}"`);
+    throw new TypeError(`Cannot ${purpose} ${shown}: it must be a URL, such as "${example}"`);
   }
 }
 
-/** Shows a URL in an error, without a password or a token that might end up in a log. */
+/** Formats a URL for an error message, which may be logged: without credentials. */
 function describe(url: URL): string {
-  // Where a scheme was forgotten, the user is taken for one.
+  // If the scheme is missing, the user name is parsed as the scheme.
   if (!url.href.startsWith(`${url.protocol}//`)) return withoutSecrets(url.href);
   const shown = new URL(url);
   shown.username = shown.password = "";
   return withoutQuery(shown.href);
 }
 
-/** Leaves out whatever stands where a user, a query or a fragment may, in a text that need be no URL. */
+/** Removes everything that may be a user, a query or a fragment from a text that may be a URL. */
 export function withoutSecrets(text: string): string {
-  // It can't be told whether a password has the mark, or the query has the "@".
+  // Ambiguous: either the password contains "?" or "#", or the query contains "@".
   if (/[?#].*@/s.test(text)) return text.replace(/^([a-z][a-z0-9+.-]*:)?.*$/is, "$1//...");
   return withoutQuery(text.replace(/^([a-z][a-z0-9+.-]*:)?.*@/is, "$1//"));
 }
@@ -107,22 +110,22 @@ function toAddress(parsed: URL, secure: boolean): WebSocketAddress {
 }
 
 /**
- * "Basic" of RFC 7617, in UTF-8 as its section 2.1 allows.
+ * Gives the credentials of a URL in the scheme "Basic" of RFC 7617, in UTF-8 as its section 2.1 allows.
  *
- * @throws {TypeError} Where the user has a colon: the password begins behind the first one (section 2).
+ * @throws {TypeError} If the user name has a colon, since the first colon ends the user name (section 2).
  */
 function toAuthorization(url: URL): string | undefined {
   const { username, password } = url;
   if (username === "" && password === "") return undefined;
   const user = decodePercent(username);
   if (user.includes(":")) {
-    throw new TypeError(`Cannot log in to ${describe(url)}: its user has a colon`);
+    throw new TypeError(`Cannot log in to ${describe(url)}: its user name must not have a colon`);
   }
   const credentials = `${user}:${decodePercent(password)}`;
   return `Basic ${encodeBase64(credentials)}`;
 }
 
-/** Leaves what is no percent-encoded UTF-8 as it is. */
+/** Decodes percent-encoded UTF-8. Returns a text with another encoding unchanged. */
 function decodePercent(text: string): string {
   try {
     return decodeURIComponent(text);

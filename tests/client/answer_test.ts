@@ -390,8 +390,8 @@ describe("a redirect", () => {
     ["to two places", "/a\r\nLocation: /b", "more than one Location"],
     ["from wss: to ws:", "ws://example.com/", "from wss: to ws:"],
     ["to another scheme", "ftp://example.com/", "its scheme must be"],
-    ["to no URL", "//[", "it is no URL"],
-    ["to a fragment", "/#a", "has no fragment"],
+    ["to no URL", "//[", "it must be a URL"],
+    ["to a fragment", "/#a", "must not have a fragment"],
   ];
   for (const [what, location, message] of refused) {
     it(`is not followed ${what}`, async () => {

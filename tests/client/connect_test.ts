@@ -118,10 +118,10 @@ describe("the request of a client", () => {
 
 describe("what connect() refuses before it connects", () => {
   const wrong: [what: string, url: string, options: unknown, message: string][] = [
-    ["no URL", "example.com", {}, "it is no URL"],
+    ["no URL", "example.com", {}, "it must be a URL"],
     ["another scheme", "ftp://example.com", {}, "its scheme must be ws, wss, http or https"],
-    ["a fragment", "ws://example.com/#a", {}, "has no fragment"],
-    ["an empty fragment", "ws://example.com/#", {}, "has no fragment"],
+    ["a fragment", "ws://example.com/#a", {}, "must not have a fragment"],
+    ["an empty fragment", "ws://example.com/#", {}, "must not have a fragment"],
     ["options that are none", URL, 1, "must be an object"],
     ["a subprotocol that is no token", URL, { subprotocols: ["a b"] }, "must be a token"],
     ["an empty subprotocol", URL, { subprotocols: [""] }, "must be a token"],
@@ -159,7 +159,11 @@ describe("what connect() refuses before it connects", () => {
       const { connect } = new ScriptedServer();
       const proxy = url.replace("ws", "http");
       for (const attempt of [() => connect(url), () => connect("ws://d/", { proxy })]) {
-        const error = await assertRejects(attempt, TypeError, "its user has a colon");
+        const error = await assertRejects(
+          attempt,
+          TypeError,
+          "its user name must not have a colon",
+        );
         assert(!/me|you|secret/.test(error.message), error.message);
       }
     }
@@ -218,7 +222,7 @@ describe("the query of a URL", () => {
       ["HTTP/1.1 401 Who?\r\nContent-Length: 0\r\n\r\n", "to ws://a/b?...: the response was 401"],
       [`HTTP/1.1 302 Found\r\nLocation: /c${QUERY}#d\r\n\r\n`, "ws://a/c?...: a WebSocket URL has"],
       [`HTTP/1.1 302 Found\r\nLocation: ftp://c${QUERY}\r\n\r\n`, "ftp://c/?...: its scheme"],
-      [`HTTP/1.1 302 Found\r\nLocation: //[${QUERY}\r\n\r\n`, "it is no URL"],
+      [`HTTP/1.1 302 Found\r\nLocation: //[${QUERY}\r\n\r\n`, "it must be a URL"],
     ];
     for (const [answer, message] of answers) {
       const server = new ScriptedServer();

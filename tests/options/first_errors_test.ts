@@ -128,7 +128,10 @@ describe("the errors of mount() that come first", () => {
 describe("the errors of connect() that come first", () => {
   it("show what a URL is like", async () => {
     const error = await assertRejects(() => connect("example.com"), TypeError);
-    assertMatch(error.message, /"example\.com": it is no URL, such as "wss:\/\/example\.com\/"/);
+    assertMatch(
+      error.message,
+      /"example\.com": it must be a URL, such as "wss:\/\/example\.com\/"/,
+    );
   });
 
   it("say that a web server has no WebSocket there", async () => {
