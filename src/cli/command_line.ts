@@ -15,42 +15,41 @@ Connects to a WebSocket: ws://, wss://, http:// or https://.
   -k, --insecure              trust any certificate of the server
       --ca FILE               trust the certificates in this file (PEM) only
       --ping MS               send a Ping every MS milliseconds, and show the round-trip time
-      --wait MS               how long the server must have been silent, after the end of the
-                              input, for the connection to be closed; or Infinity (default: 1000)
-      --count N               close after N messages; how long that takes does not matter, unless
-                              --wait is given too
+      --wait MS               after the end of the input, close when no message has arrived for
+                              MS milliseconds, or Infinity for never (default: 1000)
+      --count N               close after N messages; without --wait, wait for them for any time
   -h, --help                  show this text
   -V, --version               show the version
 
-At a terminal, each line is sent as a message; with --binary lines are hexadecimal. /help lists what
-else can be typed. Ctrl-D closes the connection.
+At a terminal, each line is sent as a message; with --binary lines are hexadecimal. /help lists the
+commands. Ctrl-D closes the connection.
 
 Otherwise each line of the standard input is sent as a message, and each message that arrives is
 written to the standard output as a line. With --binary the standard input is sent as one binary
-message of any size, and what arrives is written as it is, with nothing added. All else goes to the
-standard error.
+message of any size, and messages are written unchanged, without line ends. Errors and the output of
+--ping are written to the standard error.
 
-The exit status is 0 where the connection was closed with 1000, 1001 or without a code, 1 where it
-ended in another way or could not be opened, and 2 where the command line is wrong.
+The exit status is 0 if the connection was closed with 1000, 1001 or without a code, 1 if it ended
+otherwise or could not be opened, and 2 if the command line is wrong.
 `;
 
-/** Something on the command line is wrong. */
+/** An error of the command line. */
 export class UsageError extends Error {
   override name = "UsageError";
 }
 
-/** What the command line asks for. */
+/** The parsed command line. */
 export interface CommandLine {
   readonly url: string;
   readonly options: ConnectOptions;
-  /** The file with the certificates to trust. */
+  /** The file with the certificates to trust, if any. */
   readonly caFile: string | undefined;
   readonly isBinary: boolean;
-  /** How often to send a Ping; `undefined` for never. */
+  /** The interval of Pings in milliseconds; `undefined` for none. */
   readonly pingMs: number | undefined;
-  /** How long the server must be silent at the end. */
+  /** How long the server must be silent before the connection is closed, in milliseconds, or `Infinity`. */
   readonly waitMs: number;
-  /** How many messages to receive. */
+  /** How many messages to receive, or `Infinity`. */
   readonly count: number;
 }
 
@@ -76,8 +75,8 @@ const MAX_MS = 2 ** 31 - 1;
 /**
  * Parses the command line.
  *
- * @returns `"help"` or `"version"`, where that is asked for.
- * @throws {UsageError} Where something is wrong.
+ * @returns `"help"` or `"version"` for these options.
+ * @throws {UsageError} If the command line is wrong.
  */
 export function parseCommandLine(args: string[]): CommandLine | "help" | "version" {
   const { values, positionals } = parseFlags(args);
@@ -85,12 +84,11 @@ export function parseCommandLine(args: string[]): CommandLine | "help" | "versio
   if (values.version) return "version";
   const [url] = positionals;
   if (url === undefined || positionals.length !== 1) {
-    const given = positionals.length === 0 ? "none is" : `${positionals.length} are`;
-    throw new UsageError(`one URL is needed, and ${given} given`);
+    throw new UsageError(`one URL must be given, got ${positionals.length}`);
   }
   const { insecure, timeout, ping, wait, count } = values;
   if (insecure && values.ca !== undefined) {
-    throw new UsageError("--insecure trusts any certificate: --ca has no use beside it");
+    throw new UsageError("--insecure and --ca must not be given together");
   }
   const noWaitMs = count === undefined ? DEFAULT_WAIT_MS : Infinity;
   return {
@@ -111,7 +109,7 @@ export function parseCommandLine(args: string[]): CommandLine | "help" | "versio
   };
 }
 
-// deno-lint-ignore explicit-function-return-type -- that of parseArgs, which depends on the flags
+// deno-lint-ignore explicit-function-return-type -- the return type of parseArgs depends on FLAGS
 function parseFlags(args: string[]) {
   try {
     return parseArgs({ args, options: FLAGS, allowPositionals: true });
@@ -124,7 +122,7 @@ function parseFlags(args: string[]) {
 function parseHeader(text: string): [name: string, value: string] {
   const colon = text.indexOf(":");
   if (colon < 1) {
-    throw new UsageError(`--header takes "NAME: VALUE", not ${JSON.stringify(text)}`);
+    throw new UsageError(`--header must be "NAME: VALUE", got ${JSON.stringify(text)}`);
   }
   return [text.slice(0, colon).trim(), text.slice(colon + 1).trim()];
 }
@@ -142,6 +140,6 @@ function parseInteger(
   const value = /^\d+$/.test(text) ? Number(text) : NaN;
   if (value >= min && value <= max) return value;
   throw new UsageError(
-    `--${flag} takes an integer from ${min} to ${max}, not ${JSON.stringify(text)}`,
+    `--${flag} must be an integer from ${min} to ${max}, got ${JSON.stringify(text)}`,
   );
 }

@@ -8,15 +8,15 @@ import { parseHex, toHexDump, toPrintable } from "./printable.ts";
 
 const HELP = `/ping                 send a Ping, and show the round-trip time
 /close [CODE [TEXT]]  close the connection, by default with 1000
-/text TEXT            send text, whatever --binary says
+/text TEXT            send text, even with --binary
 /binary HEX           send bytes, such as 48 65 6c 6c 6f
 //TEXT                send text that begins with a slash
-/help                 show this
+/help                 show this list
 Ctrl-D                close the connection`;
 
-const COLORS = { received: "cyan", note: "dim", good: "green", bad: "red" } as const;
+const COLORS = { received: "cyan", status: "dim", good: "green", bad: "red" } as const;
 
-/** One person at a terminal, and one connection. */
+/** A session at a terminal: shows the messages of one connection, and sends the lines that are typed. */
 export class Conversation {
   readonly #terminal: Terminal;
   readonly #isBinary: boolean;
@@ -28,30 +28,30 @@ export class Conversation {
     this.#hasColors = hasColors;
   }
 
-  /** Takes a message. Resolves when the terminal has shown it. */
+  /** Shows a message. Resolves when the terminal has shown it. */
   message(_conn: Connection, data: Message): Promise<void> {
     const text = typeof data === "string" ? toPrintable(data) : toHexDump(data);
     return this.#print("received", `< ${text.replaceAll("\n", "\n  ")}`);
   }
 
-  /** Takes a Ping. */
+  /** Shows a Ping. */
   ping(_conn: Connection, payload: Uint8Array): Promise<void> {
-    return this.note(`ping${payload.length === 0 ? "" : `, ${toHexDump(payload)}`}`);
+    return this.showStatus(`ping${payload.length === 0 ? "" : `, ${toHexDump(payload)}`}`);
   }
 
-  /** Says something about the connection. */
-  note(text: string): Promise<void> {
-    return this.#print("note", `* ${text}`);
+  /** Shows a line about the connection. */
+  showStatus(text: string): Promise<void> {
+    return this.#print("status", `* ${text}`);
   }
 
-  /** Sends the lines that are typed, until they or the connection end. */
+  /** Sends the lines that are typed, until they end or the connection does. */
   async run(conn: Connection): Promise<CloseInfo> {
     void conn.closed.then(() => this.#terminal.close());
     await this.#print("good", `* ${describeOpen(conn)}`);
-    await this.note("each line is sent when you press Enter; /help shows what else there is");
+    await this.showStatus("each line is sent when you press Enter; /help lists the commands");
     for await (const line of this.#terminal.lines) {
       if (conn.state !== "open") break;
-      // What can't be sent any more, because the connection ends, has its end told.
+      // It fails if the connection has ended, which is reported below.
       await this.#take(conn, line).catch(() => {});
     }
     const info = await conn.close();
@@ -60,25 +60,27 @@ export class Conversation {
   }
 
   async #take(conn: Connection, line: string): Promise<void> {
-    if (/^\/(?!\/)/.test(line)) await this.#command(conn, line);
+    if (/^\/(?!\/)/.test(line)) await this.#runCommand(conn, line);
     else if (this.#isBinary) await this.#sendHex(conn, line);
     else await conn.send(line.replace(/^\/\//, "/"));
   }
 
-  async #command(conn: Connection, line: string): Promise<void> {
+  async #runCommand(conn: Connection, line: string): Promise<void> {
     const [, name = "", rest = ""] = /^\/(\S*)\s?(.*)$/.exec(line) ?? [];
-    if (name === "ping") void ping(conn, (text) => this.note(text));
+    if (name === "ping") void ping(conn, (text) => this.showStatus(text));
     else if (name === "close") await this.#close(conn, rest);
     else if (name === "text") await conn.send(rest);
     else if (name === "binary") await this.#sendHex(conn, rest);
-    else if (name === "help") await this.note(HELP.replaceAll("\n", "\n  "));
-    else await this.#complain(`there is no /${toPrintable(name)}: /help lists what there is`);
+    else if (name === "help") await this.showStatus(HELP.replaceAll("\n", "\n  "));
+    else await this.#showError(`unknown command /${toPrintable(name)}: /help lists the commands`);
   }
 
   async #sendHex(conn: Connection, text: string): Promise<void> {
     const bytes = parseHex(text);
     if (bytes !== undefined) await conn.send(bytes);
-    else await this.#complain("not sent: bytes are pairs of hexadecimal digits, such as 48 65 6c");
+    else {await this.#showError(
+        "not sent: bytes must be pairs of hexadecimal digits, as in 48 65 6c",
+      );}
   }
 
   async #close(conn: Connection, text: string): Promise<void> {
@@ -86,11 +88,11 @@ export class Conversation {
     try {
       await conn.close({ closeCode: code === "" ? 1000 : Number(code), reason });
     } catch (error) {
-      await this.#complain((error as Error).message);
+      await this.#showError((error as Error).message);
     }
   }
 
-  #complain(text: string): Promise<void> {
+  #showError(text: string): Promise<void> {
     return this.#print("bad", `* ${text}`);
   }
 
@@ -103,10 +105,10 @@ export class Conversation {
 }
 
 function describeOpen({ protocol, extensions, remoteAddress }: Connection): string {
-  const where = remoteAddress.transport === "tcp"
+  const address = remoteAddress.transport === "tcp"
     ? ` to ${remoteAddress.hostname} port ${remoteAddress.port}`
     : "";
   const agreed = [protocol === "" ? "" : `subprotocol ${protocol}`, extensions]
     .filter((text) => text !== "").join("; ");
-  return toPrintable(`connected${where}${agreed === "" ? "" : `: ${agreed}`}`);
+  return toPrintable(`connected${address}${agreed === "" ? "" : `: ${agreed}`}`);
 }

@@ -5,8 +5,8 @@ import { ConnectError, UnexpectedResponseError } from "../errors.ts";
 import { toPrintableLine } from "./printable.ts";
 import { isErrorObject } from "../values.ts";
 
-/** The header fields of a refusal that say what to do about it. */
-const TELLING_FIELDS = [
+/** The header fields of a refusal that help the user. */
+const HELPFUL_FIELDS = [
   "Location",
   "WWW-Authenticate",
   "Proxy-Authenticate",
@@ -18,7 +18,7 @@ const TELLING_FIELDS = [
 ];
 const MAX_BODY_LENGTH = 300;
 
-/** Says in one line why there is no connection. */
+/** Describes in one line why the connection could not be opened. */
 export function describeError(error: unknown): string {
   if (error instanceof UnexpectedResponseError) return describeResponse(error);
   const message = toPrintableLine(isErrorObject(error) ? error.message : String(error));
@@ -26,7 +26,7 @@ export function describeError(error: unknown): string {
   return `${message} (${error.code})`;
 }
 
-/** Says how a connection ended. */
+/** Describes how a connection ended. */
 export function describeClose({ closeCode, reason, initiator, wasClean }: CloseInfo): string {
   const who = initiator === "local" ? "" : " by the server";
   const why = reason === "" ? "" : `: ${toPrintableLine(reason)}`;
@@ -34,7 +34,7 @@ export function describeClose({ closeCode, reason, initiator, wasClean }: CloseI
   return `closed${who} with ${closeCode}${nameOf(closeCode)}${why}`;
 }
 
-/** Whether a connection ended as it should. */
+/** Whether a connection ended normally. */
 export function isGoodEnd({ closeCode, wasClean }: CloseInfo): boolean {
   const isGood = closeCode === CloseCode.NormalClosure || closeCode === CloseCode.GoingAway ||
     closeCode === CloseCode.NoStatusReceived;
@@ -47,21 +47,21 @@ export function describePong(roundTripTimeMs: number): string {
 }
 
 function describeResponse({ message, status, headers, body }: UnexpectedResponseError): string {
-  const notes = TELLING_FIELDS
+  const details = HELPFUL_FIELDS
     .filter((name) => headers.has(name))
     .map((name) => {
       const value = headers.get(name)!;
-      // It often has the query that was asked with.
+      // It often contains the query of the request.
       return `${name}: ${name === "Location" ? withoutSecrets(value) : value}`;
     });
-  if (status !== 0 && !message.includes(String(status))) notes.unshift(`status ${status}`);
-  const about = notes.length === 0 ? "" : ` (${toPrintableLine(notes.join("; "))})`;
+  if (status !== 0 && !message.includes(String(status))) details.unshift(`status ${status}`);
+  const about = details.length === 0 ? "" : ` (${toPrintableLine(details.join("; "))})`;
   const text = toPrintableLine(body);
   const start = text.length > MAX_BODY_LENGTH ? `${text.slice(0, MAX_BODY_LENGTH)}...` : text;
   return `${toPrintableLine(message)}${about}${start === "" ? "" : `: ${start}`}`;
 }
 
-/** The code's name in the registry of IANA, in words. */
+/** Gives the code's name in the IANA registry, as words. */
 function nameOf(closeCode: number): string {
   const name = Object.entries(CloseCode).find(([, code]) => code === closeCode)?.[0];
   if (name === undefined) return "";

@@ -1,32 +1,32 @@
-/** A person at a keyboard and a screen. */
+/** An interactive terminal. */
 export interface Terminal {
   /** The lines that are typed. They end with Ctrl-D, Ctrl-C, or {@linkcode Terminal.close}. */
   readonly lines: AsyncIterable<string>;
-  /** Shows text above the line that is being typed. Resolves when the screen keeps up. */
+  /** Shows text above the line that is being typed. Resolves when it has been written. */
   print(text: string): Promise<void>;
-  /** Ends the lines. What is printed afterwards is shown still. */
+  /** Ends the lines. `print` still works afterwards. */
   close(): void;
 }
 
-/** What the program reads from and writes to. */
+/** The input and output of the program. */
 export interface Io {
   /** Standard input. */
   readonly stdin: AsyncIterable<Uint8Array>;
-  /** Whether standard output is a screen, which control characters could harm. */
+  /** Whether standard output is a terminal, which control characters could manipulate. */
   readonly isOutputShown: boolean;
   /** Whether to use colours on the terminal. */
   readonly hasColors: boolean;
-  /** Aborts when the program is asked to end. */
+  /** Aborts when the program gets a signal to exit. */
   readonly signal: AbortSignal;
   /**
-   * Writes to standard output. Resolves when it is taken, and rejects where it can't be: with the
-   * code `EPIPE` where nobody reads it any more.
+   * Writes to standard output. Resolves when the data has been written. Rejects with the code `EPIPE` if the
+   * reader has closed its end.
    */
   writeOutput(data: string | Uint8Array): Promise<void>;
   /** Writes to standard error. */
   writeError(text: string): Promise<void>;
   /** Reads a text file. */
   readFile(path: string): Promise<string>;
-  /** Opens the terminal; `undefined` where standard input or output is none. */
+  /** Opens the terminal; `undefined` if standard input or output is not one. */
   openTerminal?: (() => Terminal) | undefined;
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /**
- * A WebSocket client for the command line. At a terminal each line that is typed is sent, and messages,
- * Pings and the end of the connection are shown. Otherwise lines of the standard input become messages,
- * and messages become lines of the standard output. `--help` shows the options.
+ * A WebSocket client for the command line. At a terminal it sends each line that is typed, and shows messages,
+ * Pings and the end of the connection. Otherwise it sends each line of the standard input as a message, and
+ * writes each message to the standard output as a line. `--help` shows the options.
  *
- * It is a program: importing the module runs it, and ends the process.
+ * Importing the module runs the program, and ends the process.
  *
  * @example With Deno, and from the npm package
  * ```sh
@@ -13,7 +13,7 @@
  * echo hello | npx @sluice/websocket --count 1 wss://example.com/echo
  * ```
  *
- * @example With an option that is always given, in a program of your own
+ * @example A program that always adds an option
  * ```ts no-run: it is the command line client, which ends the process
  * import process from "node:process";
  *
@@ -29,9 +29,9 @@ import { createNodeIo } from "./node_io.ts";
 import { run } from "./run.ts";
 
 const controller = new AbortController();
-// The second time the signal does what it does by default.
+// A second signal has the default effect.
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => controller.abort());
 }
-// What may be left, such as the rest of the input, is of no use any more.
+// Explicitly, since the rest of the standard input may keep the process alive.
 process.exit(await run(process.argv.slice(2), createNodeIo(controller.signal)));

@@ -5,10 +5,9 @@ import { MAX_SHOWN_BYTES, toHexDump, toPrintable } from "./printable.ts";
 const NEWLINE = 0x0a;
 
 /**
- * Writes a message to standard output, as it arrives. The output's own speed is that at which the
- * message is read.
+ * Writes a message to standard output while it arrives, with backpressure.
  *
- * @param isRaw Whether messages follow each other without anything between.
+ * @param isRaw Whether to write messages without line ends between them.
  */
 export async function writeMessage(
   message: IncomingMessage,
@@ -20,7 +19,7 @@ export async function writeMessage(
 }
 
 async function copyMessage({ body }: IncomingMessage, isRaw: boolean, io: Io): Promise<void> {
-  // One chunk late: most messages are one, and so are written at once with the end of the line.
+  // Writes each chunk when the next one arrives, so that the last one is written together with the line end.
   let held: Uint8Array = new Uint8Array(0);
   for await (const chunk of chunksOf(body)) {
     if (held.length > 0) await io.writeOutput(held);
@@ -36,7 +35,7 @@ async function copyMessage({ body }: IncomingMessage, isRaw: boolean, io: Io): P
   await io.writeOutput(line);
 }
 
-/** Writes to a screen, which the bytes of a server must not steer. */
+/** Writes to a terminal, which the server's bytes must not control. */
 async function showMessage({ type, body }: IncomingMessage, io: Io): Promise<void> {
   if (type === "text") {
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

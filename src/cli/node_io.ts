@@ -7,15 +7,15 @@ import { NodeTerminal } from "./node_terminal.ts";
 import { setTimeout } from "../timers.ts";
 
 const [STDIN, STDOUT, STDERR] = [0, 1, 2];
-/** How soon is tried again, where a pipe that does not block is full. */
+/** The delay before another write to a non-blocking pipe that is full, in milliseconds. */
 const RETRY_MS = 10;
 
 const encoder = new TextEncoder();
 
 /**
- * Gives the standard streams of the process.
+ * Creates the input and output of the process.
  *
- * @param signal Aborts when the program is asked to end.
+ * @param signal Aborts when the program gets a signal to exit.
  */
 export function createNodeIo(signal: AbortSignal): Io {
   const isOutputShown = isatty(STDOUT);
@@ -32,16 +32,16 @@ export function createNodeIo(signal: AbortSignal): Io {
   };
 }
 
-// Not `process.stdout`, which blocks the whole process on Node while a pipe is full: nothing would be
-// sent meanwhile, and no signal be heeded. Where a socket is the output, as in a child process of Bun's,
-// who stops reading before the end resets it: that is a broken pipe too.
+// Not `process.stdout`, which on Node blocks the process while a pipe is full: it could then neither send nor
+// handle signals. If the output is a socket, as in a child process of Bun, a reader that closes early resets it,
+// which is a broken pipe, too.
 async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
   for (let start = 0; start < bytes.length;) {
     try {
       start += await writeSome(fd, bytes, start);
     } catch (error) {
       const { code } = error as { code?: unknown };
-      if (code === "ECONNRESET") throw Object.assign(new Error("nobody reads"), { code: "EPIPE" });
+      if (code === "ECONNRESET") throw Object.assign(new Error("broken pipe"), { code: "EPIPE" });
       if (code !== "EAGAIN") throw error;
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }

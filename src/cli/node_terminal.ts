@@ -11,7 +11,7 @@ import type { Terminal } from "./io.ts";
 
 const PROMPT = "> ";
 
-/** The terminal that the program was started in. Lines are edited as `node:readline` does. */
+/** The terminal that the program was started in, with the line editing of `node:readline`. */
 export class NodeTerminal implements Terminal {
   readonly #typed: Fifo<string> = new Fifo();
   #interface: Interface | undefined;
@@ -26,7 +26,7 @@ export class NodeTerminal implements Terminal {
   print(text: string): Promise<void> {
     const line = this.#isClosed ? undefined : this.#interface;
     if (line !== undefined) {
-      // What has been typed so far may be several rows.
+      // The line that is being typed may fill several rows.
       moveCursor(process.stdout, 0, -line.getCursorPos().rows);
       cursorTo(process.stdout, 0);
       clearScreenDown(process.stdout);

@@ -7,18 +7,18 @@ import { writeMessage } from "./message_writer.ts";
 import { Silence } from "./silence.ts";
 import { clearTimeout, setTimeout } from "../timers.ts";
 
-/** How long a server that has taken everything may take to answer a Ping. */
+/** How long to wait for the Pong after all data has been sent, in milliseconds. */
 const PONG_TIMEOUT_MS = 5_000;
 
-/** How long the server may take to close where nobody reads what else it has to say. */
-const LEAVE_TIMEOUT_MS = 1_000;
+/** How long to wait for the server's Close frame after an error, in milliseconds. */
+const CLOSE_TIMEOUT_MS = 1_000;
 
 /**
- * Sends what standard input has, and writes what arrives to standard output, until the server closes
- * the connection, enough has arrived, or the input has ended and the server says nothing more.
+ * Sends the standard input, and writes messages to the standard output, until the server closes the connection,
+ * `--count` messages have arrived, or the input has ended and the server is silent.
  *
- * @returns How the connection ended; `undefined` where nobody reads the output any more.
- * @throws Where the input can't be read, or the output not be written.
+ * @returns How the connection ended; `undefined` if the reader of the output has closed its end.
+ * @throws If the input can't be read, or the output can't be written.
  */
 export async function pipe(
   conn: Connection,
@@ -28,9 +28,9 @@ export async function pipe(
   const silence = new Silence(commandLine.waitMs);
   const receiving = receive(conn, commandLine, silence, io);
   const sending = send(conn, commandLine, io)
-    .then(() => untilTaken(conn))
+    .then(() => untilReceived(conn))
     .then(() => silence.wait())
-    // That the connection ends is for `receive` to see, behind the last message.
+    // `receive` sees the end of the connection too, after the last message.
     .catch((error) => error instanceof ConnectionClosedError ? receiving : Promise.reject(error));
   try {
     await Promise.race([receiving, sending]);
@@ -38,15 +38,15 @@ export async function pipe(
     await receiving;
     return info;
   } catch (error) {
-    // Who reads the output, as `head` does, has read enough.
+    // A reader such as `head` closes its end when it has read enough.
     const isEnough = (error as { code?: unknown }).code === "EPIPE";
     const closed = conn.close({ closeCode: isEnough ? 1000 : 1011 });
-    if (!await isSettledWithin(closed, LEAVE_TIMEOUT_MS)) conn.abort();
+    if (!await resolvesWithin(closed, CLOSE_TIMEOUT_MS)) conn.abort();
     if (!isEnough) throw error;
     return undefined;
   } finally {
     silence.stop();
-    for (const left of [receiving, sending]) left.catch(() => {});
+    for (const pending of [receiving, sending]) pending.catch(() => {});
   }
 }
 
@@ -75,23 +75,23 @@ async function receive(
       silence.resume();
     }
   } catch (error) {
-    // Within a message: how the connection ended is what is told.
+    // The connection ended within a message, which is reported as its end.
     if (!(error instanceof WebSocketError)) throw error;
   }
 }
 
-/** Waits until the server has taken everything: until it answers a Ping, or could have done so. */
-async function untilTaken(conn: Connection): Promise<void> {
+/** Waits until the server has received all data: until its Pong arrives, or should have. */
+async function untilReceived(conn: Connection): Promise<void> {
   const pong = conn.ping();
   for (let before = -1;;) {
     const { bytesSent, bufferedAmount } = conn.stats();
     if (bytesSent === before && bufferedAmount === 0) return;
     before = bytesSent;
-    if (await isSettledWithin(pong, PONG_TIMEOUT_MS)) return;
+    if (await resolvesWithin(pong, PONG_TIMEOUT_MS)) return;
   }
 }
 
-async function isSettledWithin(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+async function resolvesWithin(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<boolean>((resolve) => {
     timer = setTimeout(() => resolve(false), timeoutMs);

@@ -1,10 +1,9 @@
 const BYTES_PER_LINE = 16;
-/** How much of a binary message is shown. */
+/** How many bytes of a binary message are shown. */
 export const MAX_SHOWN_BYTES = 512;
 
 /**
- * Makes text safe to show on a screen: what a server sends must not steer the terminal. Line ends and
- * tabs stay.
+ * Escapes the characters of a text that could control a terminal. Line ends and tabs stay.
  */
 export function toPrintable(text: string): string {
   return text.replace(
@@ -13,17 +12,17 @@ export function toPrintable(text: string): string {
   );
 }
 
-/** Makes text safe to show, on one line. */
+/** Escapes a text as {@linkcode toPrintable} does, and puts it on one line. */
 export function toPrintableLine(text: string): string {
   return toPrintable(text.trim().replace(/\s+/g, " "));
 }
 
 /**
- * Shows bytes as hexadecimal and as characters: on one line where they are few, and at most
+ * Formats bytes as hexadecimal digits and as characters: on one line for up to 16 bytes, and at most
  * {@linkcode MAX_SHOWN_BYTES} of them.
  *
  * @param bytes The bytes, or the first of them.
- * @param size How many there are.
+ * @param size The total number of bytes.
  */
 export function toHexDump(bytes: Uint8Array, size: number = bytes.length): string {
   const label = `${size} ${size === 1 ? "byte" : "bytes"}`;
@@ -40,7 +39,7 @@ export function toHexDump(bytes: Uint8Array, size: number = bytes.length): strin
   return lines.join("\n");
 }
 
-/** Parses hexadecimal digits, with or without space between; gives `undefined` where it is none. */
+/** Parses hexadecimal digits, with or without whitespace; returns `undefined` for other text. */
 export function parseHex(text: string): Uint8Array | undefined {
   const digits = text.replace(/\s+/g, "");
   if (digits.length % 2 !== 0 || !/^[\da-f]*$/i.test(digits)) return undefined;

@@ -9,15 +9,15 @@ import { pipe } from "./pipe.ts";
 import { pingEvery } from "./pings.ts";
 import { VERSION } from "./version.ts";
 
-/** The largest message that is shown at a terminal. */
+/** The largest message that is shown at a terminal, in bytes. */
 const MAX_SHOWN_SIZE = 64 * 1024 * 1024;
 
 /**
  * Runs the program.
  *
- * @param args The command line, behind the name of the program.
- * @param io What it reads from and writes to.
- * @returns The exit status: 0 for a connection that ended well, 1 for another, 2 for wrong usage.
+ * @param args The command line, without the name of the program.
+ * @param io The input and output.
+ * @returns The exit status: 0 if the connection ended normally, 1 if not, 2 for wrong usage.
  */
 export async function run(args: string[], io: Io): Promise<number> {
   const say = (text: string) => io.writeError(`sluice: ${text}\n`);
@@ -49,7 +49,7 @@ async function runPipe(
   io: Io,
   say: (text: string) => Promise<void>,
 ): Promise<CloseInfo | undefined> {
-  // Messages are copied piece by piece: their size is no matter.
+  // Messages are copied chunk by chunk, so their size needs no limit.
   const limits = { maxMessageSize: Infinity, maxFragments: Infinity };
   const conn = await open(commandLine, { ...options, limits }, io);
   pingEvery(conn, commandLine.pingMs, say);
@@ -73,7 +73,7 @@ async function runTerminal(
       message: (conn, data) => conversation.message(conn, data),
       ping: (conn, payload) => conversation.ping(conn, payload),
     }, io);
-    pingEvery(conn, commandLine.pingMs, (text) => conversation.note(text));
+    pingEvery(conn, commandLine.pingMs, (text) => conversation.showStatus(text));
     return await conversation.run(conn);
   } finally {
     terminal.close();
@@ -87,11 +87,11 @@ async function open(
 ): Promise<Connection> {
   let conn: Connection<undefined>;
   try {
-    // --ca and --insecure are for all that TLS is spoken with.
+    // --ca and --insecure apply to the TLS of the proxy, too.
     const proxy = options.proxy && { url: options.proxy as string, tls: options.tls };
     conn = await connect(url, { ...options, proxy, signal });
   } catch (error) {
-    // What `connect` says of its arguments is said of the command line, where they are from.
+    // Errors of the arguments are errors of the command line.
     const isUsage = error instanceof TypeError || error instanceof RangeError;
     throw isUsage ? new UsageError(error.message) : error;
   }
@@ -106,6 +106,6 @@ async function readTls({ caFile }: CommandLine, io: Io): Promise<Pick<ConnectOpt
   try {
     return { tls: { ca: await io.readFile(caFile) } };
   } catch (error) {
-    throw new UsageError(`Cannot read the file of --ca: ${(error as Error).message}`);
+    throw new UsageError(`cannot read the file of --ca: ${(error as Error).message}`);
   }
 }

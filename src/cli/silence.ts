@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../transport/clock.ts";
 import { createDeferred, type Deferred } from "../promises.ts";
 
-/** Finds out that nothing has arrived for a while. */
+/** Detects that no message has arrived for a while. */
 export class Silence {
   readonly #lengthMs: number;
   readonly #clock: Clock;
@@ -10,32 +10,32 @@ export class Silence {
   #isBroken = false;
   #timer: unknown;
 
-  /** @param lengthMs How long it must last; `Infinity` for never. */
+  /** @param lengthMs The length of the silence in milliseconds; `Infinity` for never. */
   constructor(lengthMs: number, clock: Clock = systemClock) {
     this.#lengthMs = lengthMs;
     this.#clock = clock;
   }
 
-  /** Begins to measure, and resolves when it has lasted. */
+  /** Starts the timer, and resolves when the silence has lasted long enough. */
   wait(): Promise<void> {
     this.#isAwaited = true;
     this.#restart();
     return this.#reached.promise;
   }
 
-  /** Something arrives: there is no silence until {@linkcode Silence.resume}. */
+  /** A message arrives: stops the timer until {@linkcode Silence.resume}. */
   break(): void {
     this.#isBroken = true;
     this.#clock.clearTimeout(this.#timer);
   }
 
-  /** What arrived has been dealt with: the measure begins anew. */
+  /** The message has been handled: starts the timer again. */
   resume(): void {
     this.#isBroken = false;
     this.#restart();
   }
 
-  /** Stops for good. */
+  /** Stops the timer for good. */
   stop(): void {
     this.#isAwaited = false;
     this.#clock.clearTimeout(this.#timer);

@@ -117,7 +117,7 @@ describe("the client at a terminal", () => {
         "on",
       );
       await terminal.untilShown("< on\n");
-      assertStringIncludes(terminal.shown, "* there is no /nonsense");
+      assertStringIncludes(terminal.shown, "* unknown command /nonsense");
       assertStringIncludes(terminal.shown, "Cannot close");
       for (const name of ["/ping", "/close", "/text", "/binary"]) {
         assertStringIncludes(terminal.shown, `${name} `);
