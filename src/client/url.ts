@@ -119,7 +119,7 @@ function toAuthorization(url: URL): string | undefined {
   if (username === "" && password === "") return undefined;
   const user = decodePercent(username);
   if (user.includes(":")) {
-    throw new TypeError(`Cannot log in to ${describe(url)}: its user name must not have a colon`);
+    throw new TypeError(`Cannot log in to ${describe(url)}: its user must not have a colon`);
   }
   const credentials = `${user}:${decodePercent(password)}`;
   return `Basic ${encodeBase64(credentials)}`;

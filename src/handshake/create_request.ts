@@ -1,5 +1,5 @@
 import { encodeBase64 } from "@std/encoding/base64";
-import { checkList, checkOptions, checkString, type Names, show } from "../checks.ts";
+import { checkList, checkOptions, checkString, invalidType, type Names } from "../checks.ts";
 import { isToken } from "../http1/characters.ts";
 import type { HeaderFields } from "../http1/field_line.ts";
 import { RequestHead } from "../http1/request_head.ts";
@@ -46,9 +46,7 @@ export function createUpgradeRequest(options: UpgradeRequestOptions): RequestHea
   checkOptions("createUpgradeRequest", options, OPTIONS);
   const { target, host, key, subprotocols = [], extensions, headers } = options;
   for (const [name, value] of Object.entries({ target, host, key })) {
-    if (typeof value !== "string") {
-      throw new TypeError(`${name} must be a string, got ${show(value)}`);
-    }
+    if (typeof value !== "string") throw invalidType(name, "a string", value);
   }
   checkString("extensions", extensions);
   checkList("subprotocols", subprotocols);

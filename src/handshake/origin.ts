@@ -1,5 +1,5 @@
 import type { HandshakeError } from "../errors.ts";
-import { show } from "../checks.ts";
+import { invalidType } from "../checks.ts";
 import { checkDecision, refusePromise } from "../hooks.ts";
 import { parseAuthority } from "../http1/authority.ts";
 import { requestError } from "../http1/request_error.ts";
@@ -63,9 +63,7 @@ export function checkOriginPolicy(policy: OriginPolicy | OriginCheck): void {
   const given: unknown = policy;
   const origin = typeof given === "string" && given.includes("://") ? given : EXAMPLE;
   const list = JSON.stringify([origin]);
-  throw new TypeError(
-    `origin must be "same", "any", a list such as ${list}, or a function, got ${show(given)}`,
-  );
+  throw invalidType("origin", `"same", "any", a list such as ${list}, or a function`, given);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { checkBoolean, checkInteger, checkOptions, type Names, show } from "../checks.ts";
+import { checkBoolean, checkInteger, checkOptions, invalidType, type Names } from "../checks.ts";
 import type { HandshakeError } from "../errors.ts";
 import { concatBytes } from "../codec/concat_bytes.ts";
 import { dateNow, formatDate } from "../timers.ts";
@@ -134,5 +134,5 @@ export function encodeResponseHead(
 
 function checkDate(date: Date | undefined): void {
   if (date === undefined || (isDate(date) && !Number.isNaN(date.getTime()))) return;
-  throw new TypeError(`date must be a valid Date, got ${show(date)}`);
+  throw invalidType("date", "a valid Date", date);
 }

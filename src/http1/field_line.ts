@@ -1,4 +1,4 @@
-import { show } from "../checks.ts";
+import { invalidType } from "../checks.ts";
 import { isObject, isPlainObject } from "../values.ts";
 import { classes, isToken, VALUE } from "./characters.ts";
 
@@ -17,9 +17,7 @@ export function* entries(headers: HeaderFields | undefined): Generator<readonly 
   if (headers === undefined) return;
   if (!isIterable(headers)) {
     if (!isPlainObject(headers)) {
-      throw new TypeError(
-        `headers must be a Headers, an iterable of pairs, or a plain object, got ${show(headers)}`,
-      );
+      throw invalidType("headers", "a Headers, an iterable of pairs or a plain object", headers);
     }
     yield* Object.entries(headers);
     return;
@@ -49,11 +47,10 @@ export function encodeField(name: string, value: string): string {
     );
   }
   if (typeof value !== "string" || !isSendable(value)) {
+    const shown = JSON.stringify(name);
     throw new TypeError(
-      `Cannot set the header ${
-        JSON.stringify(name)
-      }: its value must be a string without CR, LF, NUL ` +
-        "or other control characters, and without characters above U+00FF",
+      `Cannot set the header ${shown}: its value must be a string without CR, LF, NUL or other ` +
+        "control characters, and without characters above U+00FF",
     );
   }
   return `${name}: ${value}\r\n`;

@@ -72,8 +72,8 @@ describe("the command line", () => {
   });
 
   const BAD: [args: string[], said: string][] = [
-    [[], "none is given"],
-    [[URL_ARGUMENT, URL_ARGUMENT], "2 are given"],
+    [[], "got 0"],
+    [[URL_ARGUMENT, URL_ARGUMENT], "got 2"],
     [["--nonsense", URL_ARGUMENT], "--nonsense"],
     [["--header", "no colon", URL_ARGUMENT], "--header"],
     [["--header", ": value", URL_ARGUMENT], "--header"],

@@ -137,7 +137,7 @@ describe("what connect() refuses before it connects", () => {
     ["a proxy that is no URL", URL, { proxy: "proxy:x y" }, "Cannot use the proxy"],
     ["a SOCKS proxy", URL, { proxy: "socks5://h:1" }, "its scheme must be http or https"],
     ["a path that is none", URL, { path: "" }, "path must be a non-empty file name"],
-    ["a path and a proxy", URL, { path: "/a", proxy: "http://b" }, "one or the other"],
+    ["a path and a proxy", URL, { path: "/a", proxy: "http://b" }, "must not be given together"],
     ["a callback that is none", URL, { message: 1 }, "must be a function"],
     ["compression that is none", URL, { compression: { level: 10 } }, "compression.level"],
     ["a limit that is none", URL, { limits: { maxMessageSize: -1 } }, "limits.maxMessageSize"],
@@ -162,7 +162,7 @@ describe("what connect() refuses before it connects", () => {
         const error = await assertRejects(
           attempt,
           TypeError,
-          "its user name must not have a colon",
+          "its user must not have a colon",
         );
         assert(!/me|you|secret/.test(error.message), error.message);
       }
@@ -220,7 +220,10 @@ describe("the query of a URL", () => {
     const url = `ws://me:${SECRET}@a/b${QUERY}`;
     const answers: [answer: string, message: string][] = [
       ["HTTP/1.1 401 Who?\r\nContent-Length: 0\r\n\r\n", "to ws://a/b?...: the response was 401"],
-      [`HTTP/1.1 302 Found\r\nLocation: /c${QUERY}#d\r\n\r\n`, "ws://a/c?...: a WebSocket URL has"],
+      [
+        `HTTP/1.1 302 Found\r\nLocation: /c${QUERY}#d\r\n\r\n`,
+        "ws://a/c?...: a WebSocket URL must",
+      ],
       [`HTTP/1.1 302 Found\r\nLocation: ftp://c${QUERY}\r\n\r\n`, "ftp://c/?...: its scheme"],
       [`HTTP/1.1 302 Found\r\nLocation: //[${QUERY}\r\n\r\n`, "it must be a URL"],
     ];

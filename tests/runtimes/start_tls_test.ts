@@ -293,8 +293,8 @@ describe("startTls()", () => {
       [{ cert: client.cert }, "cert and key must be given together, or neither"],
       [{ key: client.key }, "cert and key must be given together, or neither"],
       [{ serverName: "" }, "serverName must not be empty"],
-      [{ rejectUnauthorized: null as never }, "rejectUnauthorized must be true or false, got null"],
-      [{ rejectUnauthorized: 0 as never }, "rejectUnauthorized must be true or false, got 0"],
+      [{ rejectUnauthorized: null as never }, "rejectUnauthorized must be a boolean, got null"],
+      [{ rejectUnauthorized: 0 as never }, "rejectUnauthorized must be a boolean, got 0"],
     ];
     for (const [tls, reason] of cases) {
       const channel = await dialPort(self);

@@ -6,7 +6,7 @@
 
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { checkOneOf, checkOptions, type Names, show } from "../../checks.ts";
+import { checkOneOf, checkOptions, invalidType, type Names, show } from "../../checks.ts";
 import { systemTurns } from "../../connection/turns.ts";
 import { HandshakeError } from "../../errors.ts";
 import { includesToken } from "../../http1/field_values.ts";
@@ -231,10 +231,8 @@ function pathOf(target: string): string | undefined {
 function checkServer(server: UpgradeServer): void {
   const methods = ["address", "listenerCount", "listeners", "off", "prependListener"] as const;
   if (methods.every((name) => typeof server?.[name] === "function")) return;
-  throw new TypeError(
-    "server must be a server of node:http or node:https, such as createServer(app) returns, " +
-      `got ${show(server)}`,
-  );
+  const expected = "a server of node:http or node:https, such as createServer(app) returns";
+  throw invalidType("server", expected, server);
 }
 
 function resolveOptions(options: AttachOptions): Omit<Attachment, "handler"> {

@@ -17,7 +17,7 @@ import { IGNORE_EVENTS } from "../../transport/ignore_events.ts";
 import { NodeChannel } from "./channel.ts";
 import { ChannelDuplex, TlsChannel } from "./tls_channel.ts";
 import { isTlsFailure } from "../shared/tls_failure.ts";
-import { show } from "../../checks.ts";
+import { checkBoolean } from "../../checks.ts";
 import { isErrorObject } from "../../values.ts";
 
 /** The stream below TLS, and a factory for the channel over it. */
@@ -80,15 +80,11 @@ export const startTls: Dialer["startTls"] = (channel, hostname, options, handler
 };
 
 function checkOptions(options: TlsClientOptions): void {
-  const { serverName, ca, cert, key, rejectUnauthorized = true } = options;
+  const { serverName, ca, cert, key, rejectUnauthorized } = options;
   // Runtimes would ignore it, or use localhost.
   if (serverName === "") throw new TypeError("serverName must not be empty");
   // A falsy value that is not `false` must not disable the check.
-  if (typeof rejectUnauthorized !== "boolean") {
-    throw new TypeError(
-      `rejectUnauthorized must be true or false, got ${show(rejectUnauthorized)}`,
-    );
-  }
+  checkBoolean("rejectUnauthorized", rejectUnauthorized);
   if (ca !== undefined) checkAuthorities(ca, certificateError);
   if ((cert === undefined) !== (key === undefined)) {
     throw new TypeError("cert and key must be given together, or neither");
