@@ -4,7 +4,15 @@
  * @module
  */
 
-import type { Broker, BrokerHandler } from "../../src/server/mod.ts";
+import type {
+  Broker,
+  BrokerEvent,
+  BrokerHandler,
+  HostOptions,
+  ServerConnection,
+} from "../../src/server/mod.ts";
+import type { RawClient } from "../support/raw_client.ts";
+import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
 
 /** Something a server asked of the broker. */
 export interface Call {
@@ -68,6 +76,34 @@ export class FakeBroker implements Broker {
     if (this.answers) resolve();
     return promise;
   }
+}
+
+/** A server with a broker, and a client of it. */
+export interface BrokerStage {
+  broker: FakeBroker;
+  events: BrokerEvent[];
+  harness: MemoryHarness<unknown>;
+  client: RawClient;
+  /** The server's end of the client's connection. */
+  conn: ServerConnection;
+}
+
+/** Runs a server with a broker, and a client. */
+export async function withBroker(
+  body: (stage: BrokerStage) => Promise<void>,
+  options: HostOptions = {},
+): Promise<void> {
+  const broker = new FakeBroker();
+  const events: BrokerEvent[] = [];
+  await withMemoryServer({
+    broker,
+    onEvent: (event) => void (event.type === "broker" && events.push(event)),
+    ...options,
+  }, async (harness) => {
+    const pair = await harness.openPair();
+    broker.handler.receiveConnected();
+    await body({ broker, events, harness, ...pair });
+  });
 }
 
 /** Puts a text into the envelope of some server's messages. */

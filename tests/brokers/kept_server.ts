@@ -4,6 +4,7 @@
  * @module
  */
 
+import { it } from "node:test";
 import type {
   KeepingBroker,
   KeepWindow,
@@ -171,4 +172,19 @@ export async function withKeptServers(
   } finally {
     await Promise.all(servers.map(({ broker }) => broker.close()));
   }
+}
+
+/** Makes what defines tests with such servers. */
+export function keptTest(
+  real: RealBroker,
+  skip: false | string,
+): (
+  name: string,
+  count: number,
+  window: KeepWindow,
+  body: (servers: KeptServer[]) => Promise<void>,
+) => void {
+  return (name, count, window, body) => {
+    it(name, { skip }, () => withKeptServers(real, count, window, body));
+  };
 }

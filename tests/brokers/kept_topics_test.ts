@@ -1,24 +1,13 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import type { BrokerEvent } from "../../src/server/mod.ts";
 import { ResumingClient } from "../resume/resuming_client.ts";
-import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
-import { encodeBrokerMessage, ID_LENGTH } from "../../src/topics/cluster/broker_message.ts";
 import { FakeKeepingBroker, FakeLog } from "./fake_keeping_broker.ts";
+import { type RetainingStage, takeNotes, withRetainingStage } from "./retaining_stage.ts";
 
-/** A server whose broker answers when a test says so. */
-interface Stage {
-  log: FakeLog;
-  broker: FakeKeepingBroker;
-  harness: MemoryHarness<unknown>;
-  events: BrokerEvent[];
-  /** Another server publishes. */
+interface Stage extends Omit<RetainingStage, "append"> {
+  /** Another server publishes to "x". */
   append(text: string): void;
-  /** Lets all arrive. */
-  arrive(): Promise<void>;
-  /** Lets what the server asks arrive, and nothing come back. */
-  ask(): Promise<void>;
 }
 
 async function withStage(
@@ -28,35 +17,8 @@ async function withStage(
   const log = new FakeLog(countsTogether);
   // Of what is under way, what was asked arrives first, and half of it where the connection is lost.
   const broker = new FakeKeepingBroker(log, () => 0);
-  const events: BrokerEvent[] = [];
-  let count = 0;
-  await withMemoryServer({
-    broker,
-    resume: true,
-    open: (conn) => void conn.subscribe("x"),
-    onEvent: (event) => void (event.type === "broker" && events.push(event)),
-  }, async (harness) => {
-    const other = new Uint8Array(ID_LENGTH).fill(7);
-    await body({
-      log,
-      broker,
-      harness,
-      events,
-      append: (text) => {
-        const message = { data: text, compress: undefined, key: "" };
-        log.append("x", `other:${++count}`, encodeBrokerMessage(other, message));
-      },
-      arrive: async () => {
-        do {
-          while (broker.isBusy) broker.step();
-          await settle();
-        } while (broker.isBusy);
-      },
-      ask: async () => {
-        while (broker.hasRequests) broker.step();
-        await settle();
-      },
-    });
+  await withRetainingStage(log, broker, ["x"], { resume: true }, async (stage) => {
+    await body({ ...stage, append: (text) => stage.append("x", text) });
   });
 }
 
@@ -70,8 +32,7 @@ async function settleIn(stage: Stage): Promise<ResumingClient> {
   stage.broker.connect();
   const client = await new ResumingClient(stage.harness).begin();
   await stage.arrive();
-  await client.note();
-  await client.note();
+  await takeNotes(client);
   return client;
 }
 
@@ -110,8 +71,7 @@ describe("a topic that a broker keeps", () => {
       client.conn.subscribe("x");
       stage.append("4");
       await stage.arrive();
-      await client.note();
-      await client.note();
+      await takeNotes(client);
       await assertTexts(client, ["2", "3", "4"]);
       assertEquals(client.lost, []);
     }));
@@ -142,8 +102,7 @@ describe("a topic that a broker keeps", () => {
       stage.append("4");
       await stage.arrive();
       await assertTexts(first, ["1", "2", "3", "4"]);
-      await client.note();
-      await client.note();
+      await takeNotes(client);
       await assertTexts(client, ["4"]);
     }));
 
@@ -185,8 +144,7 @@ describe("a topic that a broker keeps", () => {
       await stage.arrive();
       await assertTexts(first, ["4", "5", "6"]);
       for (const [each, from] of [[client, 2], [late, 3]] as const) {
-        await each.note();
-        await each.note();
+        await takeNotes(each);
         await assertTexts(each, ["2", "3", "4", "5", "6"].slice(from - 2));
       }
     }));
@@ -203,8 +161,7 @@ describe("a topic that a broker keeps", () => {
       await stage.arrive();
       stage.append("4");
       await stage.arrive();
-      await client.note();
-      await client.note();
+      await takeNotes(client);
       await assertTexts(client, ["2", "3", "4"]);
       await assertTexts(first, ["3", "4"]);
     }));
@@ -264,8 +221,7 @@ describe("a topic that a broker keeps", () => {
       stage.broker.readError = undefined;
       await stage.harness.clock.advance(1_000);
       await stage.arrive();
-      await client.note();
-      await client.note();
+      await takeNotes(client);
       await assertTexts(client, ["1"]);
     }));
 
@@ -289,8 +245,7 @@ describe("a topic that a broker keeps", () => {
       await client.begin();
       server.publish("x", "5");
       await stage.arrive();
-      await client.note();
-      await client.note();
+      await takeNotes(client);
       await assertTexts(client, ["5"]);
     }));
 
@@ -302,8 +257,7 @@ describe("a topic that a broker keeps", () => {
       await settle();
       stage.broker.turnRequests();
       await stage.arrive();
-      await client.note();
-      await client.note();
+      await takeNotes(client);
       await assertTexts(client, ["1"]);
     }));
 

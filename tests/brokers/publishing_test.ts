@@ -1,39 +1,22 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import type { BrokerEvent, HostOptions } from "../../src/server/mod.ts";
-import type { RawClient } from "../support/raw_client.ts";
-import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
+import type { HostOptions } from "../../src/server/mod.ts";
+import { withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
-import { FakeBroker } from "./fake_broker.ts";
+import { type BrokerStage, FakeBroker, withBroker } from "./fake_broker.ts";
 
-interface Stage {
-  broker: FakeBroker;
-  events: BrokerEvent[];
-  harness: MemoryHarness<unknown>;
-  /** A client that is subscribed to "x". */
-  client: RawClient;
-}
-
-/** Runs a server with a broker, and a client that is subscribed. */
-async function withBroker(
-  body: (stage: Stage) => Promise<void>,
-  options: HostOptions = {},
+/** Runs a server with a broker, and a client that is subscribed to "x". */
+function withSubscriber(
+  body: (stage: BrokerStage) => Promise<void>,
+  options?: HostOptions,
 ): Promise<void> {
-  const broker = new FakeBroker();
-  const events: BrokerEvent[] = [];
-  await withMemoryServer({
-    broker,
-    onEvent: (event) => void (event.type === "broker" && events.push(event)),
-    ...options,
-  }, async (harness) => {
-    const { client, conn } = await harness.openPair();
-    conn.subscribe("x");
-    broker.handler.receiveConnected();
+  return withBroker(async (stage) => {
+    stage.conn.subscribe("x");
     await settle();
-    assertEquals(broker.takeLines(), ["subscribe x"]);
-    await body({ broker, events, harness, client });
-  });
+    assertEquals(stage.broker.takeLines(), ["subscribe x"]);
+    await body(stage);
+  }, options);
 }
 
 /** What a server gives to the broker, and another one takes from it. */
@@ -45,7 +28,7 @@ async function relay(broker: FakeBroker, publish: () => void): Promise<Uint8Arra
 
 describe("what is published with a broker", () => {
   it("is delivered here at once, and given to the broker; its echo is dropped", () =>
-    withBroker(async ({ broker, harness, client }) => {
+    withSubscriber(async ({ broker, harness, client }) => {
       const message = await relay(broker, () => harness.server.publish("x", "1"));
       assertEquals(await client.readMessage(), "1");
       broker.handler.receiveMessage("x", message);
@@ -55,8 +38,8 @@ describe("what is published with a broker", () => {
     }));
 
   it("reaches the subscribers of another server as it is, and in order", () =>
-    withBroker(({ broker, harness: { server } }) =>
-      withBroker(async (other) => {
+    withSubscriber(({ broker, harness: { server } }) =>
+      withSubscriber(async (other) => {
         const messages = ["", "\ufefftext 😀", Uint8Array.of(), Uint8Array.of(0, 255, 128)];
         for (const data of messages) server.publish("x", data, { key: "é", compress: false });
         await settle();
@@ -68,14 +51,14 @@ describe("what is published with a broker", () => {
     ));
 
   it("leaves out `except` here alone, and keeps one of each key for slow ones elsewhere", () =>
-    withBroker(async ({ broker, harness }) => {
+    withSubscriber(async ({ broker, harness }) => {
       const { client, conn } = await harness.openPair();
       client.socket.pause();
       conn.subscribe("y", { lag: "latest" });
       conn.trySend("".padEnd(3_000, "."));
       await settle();
       broker.takeLines();
-      await withBroker(async ({ broker: otherBroker, harness: { server } }) => {
+      await withSubscriber(async ({ broker: otherBroker, harness: { server } }) => {
         const [except] = server.connections;
         const values = ["a1", "b1", "a2", "b2"];
         for (const value of values) server.publish("y", value, { except, key: value[0] });
@@ -92,7 +75,7 @@ describe("what is published with a broker", () => {
     }, { limits: { sendHighWaterMark: 2_000, sendQueueSize: 100_000 } }));
 
   it("has a key that stays itself on its way, which is told at once", () =>
-    withBroker(async ({ broker, harness: { server } }) => {
+    withSubscriber(async ({ broker, harness: { server } }) => {
       for (const key of ["\ud800", "a\udfffb", "\udc00\ud800"]) {
         assertThrows(
           () => server.publish("x", "1", { key }),
@@ -106,8 +89,8 @@ describe("what is published with a broker", () => {
     }));
 
   it("goes nowhere without a subscriber", () =>
-    withBroker(async ({ broker, harness, client }) => {
-      await withBroker(async (other) => {
+    withSubscriber(async ({ broker, harness, client }) => {
+      await withSubscriber(async (other) => {
         const message = await relay(other.broker, () => other.harness.server.publish("z", "1"));
         broker.handler.receiveMessage("z", message);
       });
@@ -116,7 +99,7 @@ describe("what is published with a broker", () => {
     }));
 
   it("is not of this library: passed over, counted, and told when the number doubles", () =>
-    withBroker(async ({ broker, events, harness, client }) => {
+    withSubscriber(async ({ broker, events, harness, client }) => {
       for (let i = 0; i < 9; i++) broker.handler.receiveMessage("x", new Uint8Array(i));
       const told = events.slice(1);
       assertEquals(told.map((event) => "messages" in event && event.messages), [1, 1, 2, 4]);
@@ -136,7 +119,7 @@ const COST = 24 + 256;
 
 describe("while the broker is away, what is published", () => {
   it("waits, as much as may; what has waited longest is dropped, and told", () =>
-    withBroker(async ({ broker, events, harness, client }) => {
+    withSubscriber(async ({ broker, events, harness, client }) => {
       const { server } = harness;
       broker.handler.receiveLost(new Error("gone"));
       for (let i = 0; i < 10; i++) {
@@ -162,7 +145,7 @@ describe("while the broker is away, what is published", () => {
     }, { brokerQueueSize: 3 * (COST + 1) }));
 
   it("waits too where it is connected, and has taken a megabyte that it has not confirmed", () =>
-    withBroker(async ({ broker, events, harness, client }) => {
+    withSubscriber(async ({ broker, events, harness, client }) => {
       const { server } = harness;
       broker.answers = false;
       const data = new Uint8Array(512 * 1024);
@@ -181,7 +164,7 @@ describe("while the broker is away, what is published", () => {
     }, { brokerQueueSize: 2 * (COST + 512 * 1024) }));
 
   it("is lost where the broker says so", () =>
-    withBroker(async ({ broker, events, harness, client }) => {
+    withSubscriber(async ({ broker, events, harness, client }) => {
       broker.answers = false;
       harness.server.publish("x", "1");
       const error = new Error("too big");
@@ -195,7 +178,7 @@ describe("while the broker is away, what is published", () => {
 
 describe("the broker of a server", () => {
   it("tells how it stands, once each time", () =>
-    withBroker(({ broker: { handler }, events }) => {
+    withSubscriber(({ broker: { handler }, events }) => {
       const [first, second] = [new Error("1"), new Error("2")];
       handler.receiveConnected();
       handler.receiveLost(first);
@@ -212,7 +195,7 @@ describe("the broker of a server", () => {
     }));
 
   it("has its errors reported where there is no onEvent", () =>
-    withBroker(({ broker: { handler }, harness }) => {
+    withSubscriber(({ broker: { handler }, harness }) => {
       const error = new Error("gone");
       handler.receiveLost(error);
       assertEquals(harness.takeErrors(), [error]);
@@ -220,7 +203,7 @@ describe("the broker of a server", () => {
     }, { onEvent: undefined }));
 
   it("is closed by shutdown(), when it has what was published last", () =>
-    withBroker(async ({ broker, harness }) => {
+    withSubscriber(async ({ broker, harness }) => {
       broker.answers = false;
       harness.server.publish("x", "bye");
       harness.resetClients();
@@ -233,7 +216,7 @@ describe("the broker of a server", () => {
     }));
 
   it("is closed by shutdown() a second later where it does not answer", () =>
-    withBroker(async ({ broker, harness }) => {
+    withSubscriber(async ({ broker, harness }) => {
       broker.answers = false;
       harness.server.publish("x", "bye");
       harness.resetClients();

@@ -2,11 +2,10 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { Address } from "../../mod.ts";
 import type { MissedMessages, Position, ResumeOptions } from "../../src/server/mod.ts";
-import { encodeBrokerMessage, ID_LENGTH } from "../../src/topics/cluster/broker_message.ts";
 import { ResumingClient } from "../resume/resuming_client.ts";
-import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { FakeKeepingBroker, FakeLog } from "./fake_keeping_broker.ts";
+import { type RetainingStage, withRetainingStage } from "./retaining_stage.ts";
 
 /** What each message counts for besides its bytes. */
 const COST = 256;
@@ -46,52 +45,21 @@ class CountingBroker extends FakeKeepingBroker {
   }
 }
 
-interface Stage {
-  broker: CountingBroker;
-  harness: MemoryHarness<unknown>;
-  /** What was told of the broker that is an error. */
-  errors: string[];
-  /** Another server publishes. */
-  append(topic: string, text: string): void;
-  /** Lets all arrive. */
-  arrive(): Promise<void>;
-}
+type Stage = RetainingStage<CountingBroker>;
 
-async function withStage(
+function withStage(
   resume: Partial<ResumeOptions>,
   topics: readonly string[],
   body: (stage: Stage) => Promise<void>,
 ): Promise<void> {
   const log = new FakeLog(false);
   const broker = new CountingBroker(log, () => 0);
-  let count = 0;
-  const open = (conn: { subscribe(topic: string): void }) => {
-    for (const topic of topics) conn.subscribe(topic);
-  };
-  const errors: string[] = [];
-  const onEvent = (event: { type: string; status?: string; error?: unknown }) => {
-    if (event.status === "error") errors.push(String(event.error));
-  };
-  const hooks = { open: open as never, onEvent: onEvent as never };
-  const setup = { broker, resume, keepAlive: false as const, ...hooks };
-  await withMemoryServer(setup, async (harness) => {
-    const other = new Uint8Array(ID_LENGTH).fill(7);
-    await body({
-      broker,
-      harness,
-      errors,
-      append: (topic, text) => {
-        const message = { data: text, compress: undefined, key: "" };
-        log.append(topic, `other:${++count}`, encodeBrokerMessage(other, message));
-      },
-      arrive: async () => {
-        do {
-          while (broker.isBusy) broker.step();
-          await settle();
-        } while (broker.isBusy);
-      },
-    });
-  });
+  return withRetainingStage(log, broker, topics, { resume, keepAlive: false }, body);
+}
+
+/** What was told of the broker that is an error. */
+function errorsOf({ events }: Stage): string[] {
+  return events.flatMap((event) => event.status === "error" ? [String(event.error)] : []);
 }
 
 /** Has a client come back that is at the beginning of all topics; gives it. */
@@ -216,14 +184,17 @@ describe("what clients that come back draw from a broker", () => {
       for (const topic of topics.slice(0, 10)) broker.stuck.add(topic);
       const client = await comeBack(stage, topics);
       await stage.arrive();
-      assertEquals([broker.reads, stage.errors], [8, []]);
+      assertEquals([broker.reads, errorsOf(stage)], [8, []]);
       await stage.harness.clock.advance(9_999);
       await stage.arrive();
-      assertEquals([broker.reads, stage.errors], [8, []]);
+      assertEquals([broker.reads, errorsOf(stage)], [8, []]);
       await stage.harness.clock.advance(1);
       await stage.arrive();
-      assertEquals([broker.reads, stage.errors.length], [30, 8]);
-      assert(/Cannot read what was missed of the topic "0"/.test(stage.errors[0]), stage.errors[0]);
+      assertEquals([broker.reads, errorsOf(stage).length], [30, 8]);
+      assert(
+        /Cannot read what was missed of the topic "0"/.test(errorsOf(stage)[0]),
+        errorsOf(stage)[0],
+      );
       await stage.harness.clock.advance(10_000);
       await stage.arrive();
       assertEquals(await collect(client), { lost: topics.slice(0, 10), count: 20 });

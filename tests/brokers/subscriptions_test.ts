@@ -1,30 +1,8 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
-import type { BrokerEvent, ServerConnection } from "../../src/server/mod.ts";
-import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
+import { withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
-import { FakeBroker } from "./fake_broker.ts";
-
-/** Runs a server with a broker, and a connection that is to subscribe. */
-async function withBroker(
-  body: (it: {
-    broker: FakeBroker;
-    conn: ServerConnection;
-    events: BrokerEvent[];
-    harness: MemoryHarness<unknown>;
-  }) => Promise<void>,
-): Promise<void> {
-  const broker = new FakeBroker();
-  const events: BrokerEvent[] = [];
-  await withMemoryServer({
-    broker,
-    onEvent: (event) => void (event.type === "broker" && events.push(event)),
-  }, async (harness) => {
-    const { conn } = await harness.openPair();
-    broker.handler.receiveConnected();
-    await body({ broker, conn, events, harness });
-  });
-}
+import { FakeBroker, withBroker } from "./fake_broker.ts";
 
 describe("a topic is subscribed at the broker", () => {
   it("from the first subscriber to the last one", () =>

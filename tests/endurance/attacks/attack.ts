@@ -1,4 +1,4 @@
-import type { Target } from "./target.ts";
+import type { Attacker, Target } from "./target.ts";
 
 /** What a hostile client does, and what must come of it. */
 export interface Attack {
@@ -15,4 +15,27 @@ export interface Attack {
   readonly deadlineMs?: number;
   /** Attacks, and throws where something else comes of it. */
   run(target: Target): Promise<void>;
+}
+
+/** Makes an attack of one connection, which is open. */
+export function byOne(
+  name: string,
+  outcome: string,
+  body: (attacker: Attacker, target: Target) => Promise<void>,
+): Attack {
+  return { name, outcome, run: async (target) => await body(await target.open(), target) };
+}
+
+/** Makes an attack of many connections, which are open, all at once. */
+export function byCrowd(
+  name: string,
+  outcome: string,
+  options: { count: number; deadlineMs?: number },
+  body: (attacker: Attacker, target: Target) => Promise<void>,
+): Attack {
+  const { count, deadlineMs } = options;
+  const run = async (target: Target) => {
+    await target.crowd(count, async () => await body(await target.open(), target));
+  };
+  return { name, outcome, run, ...deadlineMs !== undefined && { deadlineMs } };
 }

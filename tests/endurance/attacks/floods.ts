@@ -8,7 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import { clientFrame, textFrame, utf8 } from "../../support/raw_client.ts";
 import { concatBytes, REFERENCE_OPCODES } from "../../support/reference_frames.ts";
 import { upgradeRequest } from "../../support/requests.ts";
-import type { Attack } from "./attack.ts";
+import { type Attack, byCrowd, byOne } from "./attack.ts";
 import type { Attacker, Target } from "./target.ts";
 
 const { continuation, text, binary, ping, pong } = REFERENCE_OPCODES;
@@ -30,11 +30,10 @@ function repeat(count: number, frame: Uint8Array): Uint8Array {
 
 /** The attacks. */
 export const floods: readonly Attack[] = [
-  {
-    name: "pings, without reading the answers",
-    outcome: "one Pong waits, the latest; the connection goes on",
-    async run(target) {
-      const attacker = await target.open();
+  byOne(
+    "pings, without reading the answers",
+    "one Pong waits, the latest; the connection goes on",
+    async (attacker, target) => {
       attacker.socket.pause();
       const frame = clientFrame({ opcode: ping, payload: new Uint8Array(125) });
       const sent = await pour(target, attacker, repeat(500, frame));
@@ -44,12 +43,11 @@ export const floods: readonly Attack[] = [
       // What the system's buffers hold was answered, the rest by one Pong.
       assert(attacker.receivedSize < sent || sent < 20_000_000, "each Ping got a Pong");
     },
-  },
-  {
-    name: "pings, reading the answers",
-    outcome: "answered, and the connection goes on",
-    async run(target) {
-      const attacker = await target.open();
+  ),
+  byOne(
+    "pings, reading the answers",
+    "answered, and the connection goes on",
+    async (attacker, target) => {
       await target.flood(async () => {
         const pings = Array.from({ length: 100 }, (_, i) => utf8(`${i}`));
         attacker.send(concatBytes(pings.map((payload) => clientFrame({ opcode: ping, payload }))));
@@ -62,17 +60,16 @@ export const floods: readonly Attack[] = [
       });
       await target.assertServed(attacker);
     },
-  },
-  {
-    name: "pongs that nobody asked for",
-    outcome: "ignored, and the connection goes on",
-    async run(target) {
-      const attacker = await target.open();
+  ),
+  byOne(
+    "pongs that nobody asked for",
+    "ignored, and the connection goes on",
+    async (attacker, target) => {
       const frame = clientFrame({ opcode: pong, payload: new Uint8Array(125) });
       await pour(target, attacker, repeat(500, frame));
       await target.assertServed(attacker);
     },
-  },
+  ),
   {
     name: "messages of empty fragments",
     outcome: "Close with 1008 at 1,024 fragments",
@@ -110,24 +107,18 @@ export const floods: readonly Attack[] = [
       await target.flood(() => refusedFragments(target, fragments, 1009, 1013));
     },
   },
-  {
-    name: "empty messages",
-    outcome: "echoed",
-    async run(target) {
-      const attacker = await target.open();
-      const frame = clientFrame({ opcode: binary });
-      await target.flood(async () => {
-        attacker.send(repeat(2_000, frame));
-        await attacker.readBytes(2_000 * 2);
-      });
-      await target.assertServed(attacker);
-    },
-  },
-  {
-    name: "tiny messages, without reading the echoes",
-    outcome: "read no more while the echoes wait; the connection goes on",
-    async run(target) {
-      const attacker = await target.open();
+  byOne("empty messages", "echoed", async (attacker, target) => {
+    const frame = clientFrame({ opcode: binary });
+    await target.flood(async () => {
+      attacker.send(repeat(2_000, frame));
+      await attacker.readBytes(2_000 * 2);
+    });
+    await target.assertServed(attacker);
+  }),
+  byOne(
+    "tiny messages, without reading the echoes",
+    "read no more while the echoes wait; the connection goes on",
+    async (attacker, target) => {
       attacker.socket.pause();
       const sent = await pour(target, attacker, repeat(10_000, textFrame("a")));
       assert(sent > 0);
@@ -138,26 +129,21 @@ export const floods: readonly Attack[] = [
         await attacker.readBytes(3 * Math.min(1_000, messages - i));
       }
     },
-  },
-  {
-    name: "tiny messages to a slow handler",
-    outcome: "one at a time, in order; TCP slows the client",
-    async run(target) {
-      await target.crowd(20, async () => {
-        const attacker = await target.open();
-        attacker.sendText("be slow");
-        assertEquals(await attacker.readMessage(), "be slow");
-        let count = 0;
-        await target.flood(async () => {
-          if (attacker.socket.unsentSize > 0) return await target.wait(5);
-          const messages = Array.from({ length: 2_000 }, () => textFrame(String(count++)));
-          attacker.send(concatBytes(messages));
-        });
-        for (let i = 0; i < 20; i++) assertEquals(await attacker.readMessage(), String(i));
-        assert(attacker.unreadSize < count, "the handler was not waited for");
-      });
-    },
-  },
+  ),
+  byCrowd("tiny messages to a slow handler", "one at a time, in order; TCP slows the client", {
+    count: 20,
+  }, async (attacker, target) => {
+    attacker.sendText("be slow");
+    assertEquals(await attacker.readMessage(), "be slow");
+    let count = 0;
+    await target.flood(async () => {
+      if (attacker.socket.unsentSize > 0) return await target.wait(5);
+      const messages = Array.from({ length: 2_000 }, () => textFrame(String(count++)));
+      attacker.send(concatBytes(messages));
+    });
+    for (let i = 0; i < 20; i++) assertEquals(await attacker.readMessage(), String(i));
+    assert(attacker.unreadSize < count, "the handler was not waited for");
+  }),
   {
     name: "connections that come and go",
     outcome: "accepted, and forgotten",
