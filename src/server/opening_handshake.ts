@@ -389,6 +389,7 @@ export class OpeningHandshake<Data>
     const layered = subprotocols.find((name) => layers.some((each) => each.subprotocol === name));
     const protocol = selectSubprotocol(acceptance.protocol ?? layered, subprotocols);
     const accept = await computeAccept(key);
+    if (this.#owner.loading !== undefined) await this.#owner.loading;
     if (this.isOver) return;
     // The server may have shut down, or filled up, while the hook was awaited.
     this.#assertAdmitted(true);

@@ -61,7 +61,7 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
       await loadParts(settings.accept, settings.resume !== undefined),
     );
     const secure = tls !== undefined;
-    await server.startBroker();
+    await server.startTopics();
     try {
       server.#listener = await listen(
         target,
@@ -70,12 +70,11 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
         (remote, drop) => server.startTlsHandshake(remote, drop),
       );
     } catch (error) {
-      await server.closeBroker();
+      await server.closeTopics();
       throw error;
     }
     server.#url = urlOf(server.addr, options.hostname, secure);
-    const { afterArrivals } = server.#listener;
-    if (afterArrivals !== undefined) server.topics.schedule = afterArrivals;
+    server.listenForTopics(server.#listener.afterArrivals);
     server.shutDownOn(settings.signal);
     return server;
   }

@@ -4,7 +4,7 @@ import type { ConnectionCore, ConnectionInfo } from "../connection/core.ts";
 import type { FanOutSink } from "../connection/fan_out.ts";
 import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import type { ServerLayer } from "../resume/server_layer.ts";
-import { Subscriber } from "../topics/fan_out/subscriber.ts";
+import type { Subscriber } from "../topics/fan_out/subscriber.ts";
 import type { SubscribeOptions, Subscription } from "../topics/fan_out/subscription.ts";
 import type { Topics } from "../topics/fan_out/topics.ts";
 
@@ -137,7 +137,7 @@ export class ServerWebSocketConnection<Data> extends WebSocketConnection<Data>
 
   #getSubscriber(): Subscriber {
     if (this.#subscriber !== undefined) return this.#subscriber;
-    const subscriber = new Subscriber(this.#sink, this.#topics, this.#info);
+    const subscriber = this.#topics.createSubscriber(this.#sink, this.#info);
     this.#info.past?.whenGreeted(() => this.#topics.greet(subscriber));
     return this.#subscriber = subscriber;
   }

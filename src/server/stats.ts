@@ -1,5 +1,5 @@
 import type { Address } from "../transport/byte_channel.ts";
-import type { Topics } from "../topics/fan_out/topics.ts";
+import type { TopicsStats } from "../topics/server_topics.ts";
 import type { ServerConnection } from "./server_connection.ts";
 import type { BrokerEvent, BrokerStats } from "../topics/cluster/broker.ts";
 import type { CloseInfo, Connection, ConnectionStats } from "../connection/connection.ts";
@@ -126,9 +126,9 @@ export class ServerCounters {
     connections: ReadonlySet<Connection>,
     handshakes: readonly { readonly heldSize: number }[],
     handshakeCount: number,
-    topics: Topics,
+    topics: TopicsStats | undefined,
   ): ServerStats {
-    const sums = { ...this.#ended, heldSize: topics.tally.size };
+    const sums = { ...this.#ended, heldSize: topics?.sharedSize ?? 0 };
     for (const conn of connections) sums.heldSize += add(sums, conn).heldSize;
     for (const { heldSize } of handshakes) sums.heldSize += heldSize;
     return {
@@ -138,10 +138,12 @@ export class ServerCounters {
       refused: { ...this.#refused },
       dropped: this.#dropped,
       closed: { ...this.#closed },
-      topics: topics.topicCount,
-      subscriptions: topics.subscriptionCount,
-      messagesDropped: topics.dropped,
+      topics: topics?.topics ?? 0,
+      subscriptions: topics?.subscriptions ?? 0,
+      messagesDropped: topics?.messagesDropped ?? 0,
       ...sums,
+      ...topics?.keptSize !== undefined && { keptSize: topics.keptSize },
+      ...topics?.broker && { broker: topics.broker },
     };
   }
 }

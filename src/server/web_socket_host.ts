@@ -28,11 +28,8 @@ import type { ResumeNegotiator } from "../resume/resume_negotiator.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import { assertMessage } from "../protocol/protocol.ts";
 import type { BrokerEvent } from "../topics/cluster/broker.ts";
-import { BrokerLink, checkBrokerTopic, checkWellFormed } from "../topics/cluster/broker_link.ts";
-import { MemoryKeeper } from "../topics/retention/memory_store.ts";
-import { Presence } from "../topics/presence/presence.ts";
 import type { PresentMember } from "../topics/presence/options.ts";
-import { Topics } from "../topics/fan_out/topics.ts";
+import type { ServerTopics, ServerTopicsSettings } from "../topics/server_topics.ts";
 import type { ConnectionLimits } from "./connection_limits.ts";
 import type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
 import type { AcceptedUpgrade, HandshakeOwner } from "./handshake_owner.ts";
@@ -42,7 +39,6 @@ import { MemoryBudget } from "./memory_budget.ts";
 import type { ServerParts } from "./load_parts.ts";
 import { OpeningHandshake } from "./opening_handshake.ts";
 import { type AcceptSettings, type Handler, largestPiece } from "./options.ts";
-import { SharedTally } from "../topics/fan_out/shared_memory.ts";
 import { SpreadClose } from "./spread_close.ts";
 import { ServerCounters, type ServerEvent, type ServerStats } from "./stats.ts";
 
@@ -77,12 +73,10 @@ export abstract class WebSocketHost<Data>
   readonly #slots: HandshakeSlots;
   readonly budget: MemoryBudget | undefined;
   readonly compression: DeflateNegotiator | undefined;
-  readonly topics: Topics;
   readonly resume: ResumeNegotiator | undefined;
-  readonly #presence: Presence;
-  readonly #broker: BrokerLink | undefined;
-  /** Keeps messages, where there is no broker that does. */
-  readonly #keeper: MemoryKeeper | undefined;
+  readonly #topicsSettings: ServerTopicsSettings;
+  #topics: ServerTopics | undefined;
+  loading: Promise<void> | undefined;
   readonly #onEvent: HostSettings<Data>["onEvent"];
   readonly #counters: ServerCounters = new ServerCounters();
   readonly #finished = Promise.withResolvers<void>();
@@ -103,7 +97,7 @@ export abstract class WebSocketHost<Data>
   #removeSignal: (() => void) | undefined;
 
   constructor(settings: HostSettings<Data>, parts: ServerParts) {
-    const { accept, memoryBudget, resume } = settings;
+    const { accept, memoryBudget } = settings;
     this.#settings = accept;
     this.#handler = settings.handler;
     this.#connectionLimits = settings.connectionLimits;
@@ -115,28 +109,18 @@ export abstract class WebSocketHost<Data>
       const members = [this.#members, this.#handshakes, this.#endedHandshakes];
       this.budget = new MemoryBudget(memoryBudget, largestPiece(accept), members, clock);
     }
-    this.topics = new Topics(new SharedTally((change) => this.budget?.count(change)));
     this.#onEvent = settings.onEvent;
-    this.#presence = new Presence(
-      settings.presence,
-      (topic, data, key, except, audience) =>
-        this.topics.publish(topic, data, undefined, key, except, audience),
-      (error) => reportError(accept.onError, error),
-    );
-    this.topics.presence = this.#presence;
-    this.topics.turns = accept.connection.turns;
-    if (settings.broker !== undefined) {
-      const tell = (event: BrokerEvent) => this.#tellOfBroker(event);
-      const { broker, brokerQueueSize } = settings;
-      const { clock } = accept.connection;
-      this.#broker = new BrokerLink(broker, brokerQueueSize, this.topics, clock, tell, resume);
-      this.topics.watcher = this.#broker;
-      this.topics.keeper = this.#broker.keeper;
-      this.#broker.presence = this.#presence.connect(this.#broker, clock);
-    } else if (resume !== undefined) {
-      this.#keeper = new MemoryKeeper(resume, this.topics, accept.connection.clock);
-      this.topics.watcher = this.topics.keeper = this.#keeper;
-    }
+    this.#topicsSettings = {
+      presence: settings.presence,
+      broker: settings.broker,
+      brokerQueueSize: settings.brokerQueueSize,
+      resume: settings.resume,
+      clock: accept.connection.clock,
+      turns: accept.connection.turns,
+      onMemoryChange: (change) => this.budget?.count(change),
+      onError: (error) => reportError(accept.onError, error),
+      onBrokerEvent: (event) => this.#tellOfBroker(event),
+    };
   }
 
   /** Brings no more channels, but for those that are on their way already. Called once. */
@@ -163,40 +147,25 @@ export abstract class WebSocketHost<Data>
     assertMessage(data);
     const { compress, key = "" } = options ?? {};
     const except = subscriberOf(options?.except);
-    if (this.#broker !== undefined) {
-      checkBrokerTopic(topic);
-      checkWellFormed("key", key);
-      this.#broker.publish(topic, data, compress, key, except);
-    } else if (this.#keeper?.isKept(topic)) {
-      this.#keeper.publish(topic, data, compress, key, except);
-    } else {
-      this.topics.publish(topic, data, compress, key, except);
-    }
+    // Nobody can have subscribed before they are loaded.
+    this.#topics?.publish(topic, data, compress, key, except);
   }
 
   subscriberCount(topic: string): number {
-    return this.topics.subscriberCount(topic);
+    return this.#topics?.subscriberCount(topic) ?? 0;
   }
 
   async presence(topic: string): Promise<PresentMember[]> {
     if (typeof topic !== "string") {
       throw new TypeError(`Cannot tell who is in ${show(topic)}: a topic is a string`);
     }
-    return await this.#presence.list(topic);
+    return await this.#topics?.listMembers(topic) ?? [];
   }
 
   stats(): ServerStats {
     const handshakes = [...this.#handshakes, ...this.#endedHandshakes];
-    const stats = this.#counters.stats(
-      this.#connections,
-      handshakes,
-      this.#slots.size,
-      this.topics,
-    );
-    const { keeper } = this.topics;
-    if (keeper !== undefined) stats.keptSize = keeper.keptSize;
-    if (this.#broker !== undefined) stats.broker = this.#broker.stats();
-    return stats;
+    const topics = this.#topics?.stats();
+    return this.#counters.stats(this.#connections, handshakes, this.#slots.size, topics);
   }
 
   shutdown(options: ShutdownOptions = {}): Promise<void> {
@@ -264,15 +233,42 @@ export abstract class WebSocketHost<Data>
 
   // ---- For those who bring channels ----
 
-  /** Starts the broker, before anything else. */
-  protected async startBroker(): Promise<void> {
-    await this.#broker?.start();
+  /**
+   * Starts what has to be there before the first connection: the broker, or what retains messages. Other topics
+   * are loaded while the server listens already, and its first handshakes wait for them: a server that is only
+   * starting need not, but `subscribe` is synchronous.
+   */
+  protected async startTopics(): Promise<void> {
+    const { broker, resume } = this.#topicsSettings;
+    if (broker === undefined && resume === undefined) return;
+    await this.#loadTopics();
+    await this.#topics!.start();
   }
 
-  /** Closes the broker, after anything else. */
-  protected async closeBroker(): Promise<void> {
+  /**
+   * Loads the topics unless they are there.
+   *
+   * @param schedule Calls back when what has arrived by now has been delivered, if the runtime knows.
+   */
+  protected listenForTopics(schedule: ((flush: () => void) => void) | undefined): void {
+    this.loading = this.#loadTopics().then((topics) => {
+      if (schedule !== undefined) topics.fanOut.schedule = schedule;
+      this.loading = undefined;
+    });
+  }
+
+  async #loadTopics(): Promise<ServerTopics> {
+    if (this.#topics === undefined) {
+      const { ServerTopics } = await import("../topics/server_topics.ts");
+      this.#topics = await ServerTopics.create(this.#topicsSettings);
+    }
+    return this.#topics;
+  }
+
+  /** Closes the topics, after anything else. */
+  protected async closeTopics(): Promise<void> {
     try {
-      await this.#broker?.close();
+      await this.#topics?.close();
     } catch (error) {
       reportError(this.#settings.onError, error);
     }
@@ -351,7 +347,7 @@ export abstract class WebSocketHost<Data>
       response,
       received,
       hasEnded,
-      createConnection: (core) => new ServerWebSocketConnection(core, info, this.topics),
+      createConnection: (core) => new ServerWebSocketConnection(core, info, this.#topics!.fanOut),
       start: this.#handler,
     });
   }
@@ -436,8 +432,7 @@ export abstract class WebSocketHost<Data>
     this.#stopListening().then(() => {
       // What came meanwhile.
       this.#dropAll();
-      this.#keeper?.close();
-      return this.closeBroker();
+      return this.closeTopics();
     }).then(() => {
       this.#finished.resolve();
     });

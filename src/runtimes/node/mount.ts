@@ -295,9 +295,9 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
       settings,
       await loadParts(settings.accept, settings.resume !== undefined),
     );
+    await host.startTopics();
     // Deno delivers the bytes of several sockets in one turn.
-    if (!("Deno" in globalThis)) host.topics.schedule = afterArrivals;
-    await host.startBroker();
+    host.listenForTopics("Deno" in globalThis ? undefined : afterArrivals);
     host.shutDownOn(settings.signal);
     return host;
   }

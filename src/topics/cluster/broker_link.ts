@@ -10,44 +10,13 @@ import { BrokerSubscriptions } from "./broker_subscriptions.ts";
 import { DoublingTally } from "./doubling_tally.ts";
 import type { PresenceBrokerHandler, PresenceLink } from "../presence/group.ts";
 import { PRESENCE_PREFIX } from "../presence/message.ts";
-import { checkTopicLength } from "../fan_out/topic_length.ts";
+import { checkBrokerTopic, checkWellFormed } from "./broker_names.ts";
 import type { Topics, TopicsWatcher } from "../fan_out/topics.ts";
 
 /** How long what still waits may take when the server ends, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 1_000;
 /** The most bytes about presence that are on their way to the broker; what is more is lost, and made good later. */
 const PRESENCE_WINDOW = 1024 * 1024;
-
-/**
- * Checks a topic that is to go to a broker.
- *
- * @param more How many bytes more are to go there.
- * @throws {TypeError} Where it has half of a surrogate pair: it has no form in UTF-8. Where it is one that
- * servers use among themselves.
- * @throws {RangeError} Where it is too long.
- */
-export function checkBrokerTopic(topic: string, more: number = 0): void {
-  checkWellFormed("topic", topic);
-  if (topic.startsWith(PRESENCE_PREFIX)) {
-    throw new TypeError(
-      `With a broker, a topic must not begin with ${PRESENCE_PREFIX}, got ${JSON.stringify(topic)}`,
-    );
-  }
-  checkTopicLength(topic, more === 0 ? "a broker" : "a broker and presence", more);
-}
-
-/**
- * Checks a text that is to go to a broker.
- *
- * @param what What it is.
- * @throws {TypeError} Where it has half of a surrogate pair: it has no form in UTF-8, and would become another.
- */
-export function checkWellFormed(what: string, text: string): void {
-  if (text.isWellFormed()) return;
-  throw new TypeError(
-    `With a broker, a ${what} must have no lone surrogates, got ${JSON.stringify(text)}`,
-  );
-}
 
 /** A server's part in a broker: what it publishes goes there, and what others publish comes from there. */
 export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, BrokerKeeperOwner {
@@ -126,7 +95,12 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, B
     return this.#broker.start(this);
   }
 
-  /** Publishes a message, here and to other servers. */
+  /**
+   * Publishes a message, here and to other servers.
+   *
+   * @throws {TypeError} If the broker can't take the topic or the key.
+   * @throws {RangeError} If the topic is too long.
+   */
   publish(
     topic: string,
     data: Sendable,
@@ -134,6 +108,8 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, B
     key: string,
     except: Subscriber | undefined,
   ): void {
+    checkBrokerTopic(topic);
+    checkWellFormed("key", key);
     if (this.#state === "closed") return;
     this.#published++;
     if (this.keeper?.isKept(topic)) {

@@ -6,7 +6,8 @@ import { Batch, type Entry } from "./batch.ts";
 import { memberSize, type PresenceClaim } from "../presence/claim.ts";
 import { type Except, PublishedMessage } from "./published_message.ts";
 import { SharedTally } from "./shared_memory.ts";
-import type { Subscriber, SubscriberTopics } from "./subscriber.ts";
+import { Subscriber, type SubscriberAgreement, type SubscriberTopics } from "./subscriber.ts";
+import type { FanOutSink } from "../../connection/fan_out.ts";
 import type { SubscribeOptions, Subscription } from "./subscription.ts";
 import { resolveSubscription, TopicSubscription } from "../slow_consumers/topic_subscription.ts";
 import { WaitingOrder } from "./waiting_order.ts";
@@ -107,6 +108,11 @@ export class Topics implements SubscriberTopics {
 
   constructor(tally: SharedTally = new SharedTally()) {
     this.tally = tally;
+  }
+
+  /** Creates the subscriber that a connection is. */
+  createSubscriber(sink: FanOutSink, agreed: SubscriberAgreement): Subscriber {
+    return new Subscriber(sink, this, agreed);
   }
 
   /** The number of topics with subscribers. */

@@ -1,3 +1,4 @@
+import { checkBrokerTopic } from "../cluster/broker_names.ts";
 import type { Clock } from "../../transport/clock.ts";
 import type { Sendable } from "../../connection/connection.ts";
 import { PresenceAsks } from "./asked_queries.ts";
@@ -131,6 +132,11 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
   }
 
   // ---- For the rooms of this server ----
+
+  /** Checks a topic that is to be watched. */
+  checkTopic(topic: string): void {
+    checkBrokerTopic(topic, roomTopic("").length);
+  }
 
   /** Begins to watch a topic. */
   addRoom(room: PresenceRoom): void {

@@ -1,17 +1,9 @@
-import type { Clock } from "../../transport/clock.ts";
 import type { Sendable } from "../../connection/connection.ts";
 import type { Subscriber } from "../fan_out/subscriber.ts";
 import { callHook, refusePromise } from "../../hooks.ts";
 import { assertMessage } from "../../protocol/protocol.ts";
-import { checkBrokerTopic } from "../cluster/broker_link.ts";
 import { decodeInfo, type PresenceClaim } from "./claim.ts";
-import {
-  type PresenceBrokerHandler,
-  PresenceGroup,
-  type PresenceLink,
-  type TellChanges,
-} from "./group.ts";
-import { roomTopic } from "./message.ts";
+import type { PresenceGroup, TellChanges } from "./group.ts";
 import type { PresenceSettings, PresentMember } from "./options.ts";
 import { PresenceRoom, type RoomChange } from "./room.ts";
 import type { TopicsPresence } from "../fan_out/topics.ts";
@@ -46,8 +38,12 @@ export class Presence implements TopicsPresence {
     this.#onError = onError;
   }
 
-  /** Has other servers take part. */
-  connect(link: PresenceLink, clock: Clock): PresenceBrokerHandler {
+  /**
+   * Has other servers take part.
+   *
+   * @param createGroup Creates the group of servers, given the id of this one.
+   */
+  connect(createGroup: (id: string, tell: TellChanges) => PresenceGroup): PresenceGroup {
     const tell: TellChanges = (room, changes, isNews) => {
       // Who was there before this server watched is no news, unless something else was told of them.
       this.#tell(
@@ -55,12 +51,11 @@ export class Presence implements TopicsPresence {
         isNews ? changes : changes.filter(({ type, key }) => type !== "join" || room.told.has(key)),
       );
     };
-    this.#group = new PresenceGroup(link, clock, this.#settings.ttlMs, this.#id, tell);
-    return this.#group;
+    return this.#group = createGroup(this.#id, tell);
   }
 
   checkTopic(topic: string): void {
-    if (this.#group !== undefined) checkBrokerTopic(topic, roomTopic("").length);
+    this.#group?.checkTopic(topic);
   }
 
   change(
