@@ -99,7 +99,7 @@ function scenariosOf({ rows, scenarios }: Matrix): string {
     }),
   ]);
   return tableOf([
-    ["What is tried", "Clients spared", "Servers spared", "Proxies spared"],
+    ["Scenario", "Skipped for clients", "For servers", "For proxies"],
     ...lacking,
   ]);
 }
@@ -108,22 +108,21 @@ function scenariosOf({ rows, scenarios }: Matrix): string {
 export function interopDocument(matrix: Matrix, date: string): string {
   return `# Interoperability
 
-Written by \`deno task interop\` from what its run on ${date} recorded; the tests are in
-\`tests/interop/matrix/\`, and run whenever all tests do. The columns are the runtimes that Sluice ran
-on. ${PASSED}: all passed that the peer can be told to do; a number beside it: but for a bug of the
-peer's own. ${FAILED}: something failed. ${NOT_TRIED}: not tried.
+Written by \`deno task interop\` on ${date}; the tests are in \`tests/interop/matrix/\`, and run with
+all others. The columns are the runtimes that Sluice ran on. ${PASSED}: everything that the peer supports
+passed; with a number: except for a bug of the peer. ${FAILED}: something failed. ${NOT_TRIED}: not tried.
 
 ${sectionsOf(matrix, "#bugs-of-peers")}
 
 ## Bugs of peers
 
-What a peer does wrong is asserted: the test fails when the bug is gone.
+The tests assert the bugs of peers, and fail when one is gone.
 
 ${bugsOf(matrix) || "None."}
 
-## What is tried
+## Scenarios
 
-A peer is spared what its library has no way to be told to do.
+A scenario is skipped for peers whose library does not support it.
 
 ${scenariosOf(matrix)}
 `;

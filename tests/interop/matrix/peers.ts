@@ -50,15 +50,15 @@ function row(role: Role, name: string, abilities: Ability[], bugs: PeerBug[] = [
 const ALL: Ability[] = ["compression", "deflate", "fragments", "ping", "all close codes", "tls"];
 const WEBSOCKET_BUGS: PeerBug[] = [{
   scenario: "our close codes and reasons",
-  bug: 'tells its program the reason "Normal connection closure" where the Close frame had none',
+  bug: 'reports the reason "Normal connection closure" to its program if the Close frame had none',
   failure: /Normal connection closure/,
 }];
 
 const LIBWEBSOCKETS_BUGS: PeerBug[] = [{
   scenario: "our pings",
   bug:
-    "of several Pings that arrive at once it answers the first only; RFC 6455 lets it leave out " +
-    "all but the latest (section 5.5.3)",
+    "of several Pings that arrive at once, it answers only the first; RFC 6455 allows to answer " +
+    "only the latest (section 5.5.3)",
   failure: /Pings answered of 3/,
   isSometimes: true,
 }];
