@@ -17,7 +17,7 @@ import { isControl, isOpcode, Opcode } from "./opcode.ts";
  * payload, for handlers that can't take more at the moment. Any other result lets it continue.
  */
 export interface FrameHandler {
-  /** Takes a whole frame; its payload is `bytes` from `start` to `end` (exclusive). */
+  /** Receives a complete frame; its payload is `bytes` from `start` to `end` (exclusive). */
   receiveFrame(
     fin: boolean,
     rsv1: boolean,
@@ -26,28 +26,27 @@ export interface FrameHandler {
     start: number,
     end: number,
   ): HandlerResult;
-  /** Takes the header of a frame, as soon as its length is known. */
+  /** Receives the header of a frame, as soon as its length is known. */
   receiveFrameStart(
     fin: boolean,
     rsv1: boolean,
     opcode: Opcode,
     payloadLength: number,
   ): HandlerResult;
-  /** Takes a piece of the payload, `bytes` from `start` to `end` (exclusive): never an empty one. */
+  /** Receives a piece of the payload, `bytes` from `start` to `end` (exclusive): never an empty one. */
   receiveFramePayload(bytes: Uint8Array, start: number, end: number): HandlerResult;
-  /** Takes the end of the frame. */
+  /** Called at the end of the frame. */
   receiveFrameEnd(): HandlerResult;
 }
 
 /**
- * The result of a handler's method: `"stop"` if it takes nothing more for now, otherwise anything. It is no
- * `unknown`, since TypeScript would then ask for the type of `() => decoder.stop()` before it knows the
- * type of `decoder`, to which such a handler is given.
+ * The result of a handler's method: `"stop"` pauses decoding, any other value continues. Not `unknown`:
+ * TypeScript would then need the type of a method such as `() => decoder.stop()` to infer that of `decoder`.
  */
 // deno-lint-ignore no-explicit-any
 export type HandlerResult = any;
 
-/** The result of a handler that takes nothing more for now. */
+/** The result that pauses decoding. */
 export const STOP = "stop";
 
 /** Options of a {@linkcode FrameDecoder}. */
