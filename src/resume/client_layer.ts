@@ -3,64 +3,61 @@ import type { Message } from "../connection/connection.ts";
 import type { LayerConnection, MessageLayer } from "../connection/message_layer.ts";
 import { MessageTooBigError } from "../errors.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
-import type { Position } from "./position.ts";
 import type { ResumeState } from "./resume_state.ts";
 import {
+  type ControlMessage,
   MAX_HEADER_SIZE,
-  type Note,
   parseServerMessage,
   type ServerMessage,
 } from "./subprotocol.ts";
 
-/** How many notes may wait for the program to take the messages before them. */
-const MAX_NOTES = 100;
+/** How many control messages may wait until the program takes the messages before them. */
+const MAX_WAITING_CONTROLS = 100;
 
 const EMPTY = new Uint8Array(0);
 const encoder = new TextEncoder();
 
-/** A message of the program, or a note, in the order they came. */
-interface Item {
-  readonly note?: Note | undefined;
-  /** The topic's number, and the message's place in it, where it was published. */
-  readonly number: number;
-  readonly position?: Position | undefined;
+/** A message that was received, in the order of arrival. */
+interface Received {
+  readonly message: ServerMessage;
+  /** Whether the program was given it; a control message is not for the program. */
   isTaken: boolean;
   isWhole: boolean;
 }
 
 /**
- * A client's side of `sluice.resume.v1`: takes the headers off what is received, and notes how far the
- * program got, which has a message once it is given it as a whole.
+ * A client's side of `sluice.resume.v1`: strips the headers of messages, and records the client's position,
+ * which moves past a message once the program was given all of it.
  */
 export class ClientLayer implements MessageLayer {
   readonly #state: ResumeState;
-  readonly #maxPartSize: number;
+  readonly #maxBodySize: number;
   #conn!: LayerConnection;
   #isReturning = false;
-  readonly #items: Item[] = [];
-  #noteCount = 0;
+  readonly #received: Received[] = [];
+  #waitingControls = 0;
   #type: MessageType = "text";
-  /** The beginning of a streamed message, until its header is whole. */
+  /** The beginning of a streamed message, until its header is complete. */
   #beginning: Uint8Array | undefined;
   /** The streamed message whose body is arriving. */
-  #arriving: Item | undefined;
-  /** How many bytes of it have arrived. */
+  #arriving: Received | undefined;
+  /** How many bytes of its body have arrived. */
   #arrivedSize = 0;
 
-  /** @param maxMessageSize The most bytes of the program's part of a message. */
+  /** @param maxMessageSize The largest message of the program, in bytes: the header does not count. */
   constructor(state: ResumeState, maxMessageSize: number) {
     this.#state = state;
-    this.#maxPartSize = maxMessageSize;
+    this.#maxBodySize = maxMessageSize;
   }
 
   get maxMessageSize(): number {
-    const withHeader = this.#maxPartSize + MAX_HEADER_SIZE;
+    const withHeader = this.#maxBodySize + MAX_HEADER_SIZE;
     return Number.isSafeInteger(withHeader) ? withHeader : Infinity;
   }
 
-  /** Whether too many notes wait, which the queue of messages does not count. */
+  /** Whether too many control messages wait: the receive queue does not count them. */
   get isFull(): boolean {
-    return this.#noteCount >= MAX_NOTES;
+    return this.#waitingControls >= MAX_WAITING_CONTROLS;
   }
 
   /** Whether the client told the server of an earlier connection. */
@@ -78,37 +75,27 @@ export class ClientLayer implements MessageLayer {
     this.#state.tellLost();
   }
 
-  /**
-   * Takes a message.
-   *
-   * @returns The program's part; `undefined` where there is none.
-   * @throws {ProtocolError} Where its header is malformed, or that part is too large.
-   */
+  /** @throws {ProtocolError} If the header is malformed, or the program's message too large. */
   decode(data: Message): Message | undefined {
     const message = parseServerMessage(data, true)!;
-    if (message.kind === "note") {
-      this.#addNote(message.note);
+    if (message.kind === "control") {
+      this.#addControl(message);
       return undefined;
     }
-    const part = message.start === 0 ? data : data.slice(message.start);
-    // A UTF-16 code unit has three bytes of UTF-8 at most.
-    if (typeof part !== "string") this.#checkSize(part.length);
-    else if (part.length * 3 > this.#maxPartSize) this.#checkSize(encoder.encode(part).length);
+    const body = message.start === 0 ? data : data.slice(message.start);
+    if (typeof body !== "string") this.#checkSize(body.length);
+    // A UTF-16 code unit takes at most three bytes of UTF-8.
+    else if (body.length * 3 > this.#maxBodySize) this.#checkSize(encoder.encode(body).length);
     this.#add(message, true);
-    return part;
+    return body;
   }
 
-  /** Takes the beginning of a message that is received as a stream. */
   decodeStart(type: MessageType): void {
     this.#type = type;
     this.#beginning = EMPTY;
   }
 
-  /**
-   * Takes more of it.
-   *
-   * @throws {ProtocolError} Where its header is malformed, or it has become too large.
-   */
+  /** @throws {ProtocolError} If the header is malformed, or the program's message too large by now. */
   decodeChunk(bytes: Uint8Array, start: number, end: number): void {
     if (this.#beginning === undefined) {
       this.#pushChunk(bytes, start, end);
@@ -120,28 +107,24 @@ export class ClientLayer implements MessageLayer {
     this.#parseBeginning(false);
   }
 
-  /**
-   * Takes its end.
-   *
-   * @throws {ProtocolError} Where its header is malformed.
-   */
+  /** @throws {ProtocolError} If the header is malformed. */
   decodeEnd(): void {
     if (this.#beginning !== undefined) this.#parseBeginning(true);
-    const item = this.#arriving;
+    const arriving = this.#arriving;
     this.#arriving = undefined;
-    if (item === undefined) return;
-    item.isWhole = true;
+    if (arriving === undefined) return;
+    arriving.isWhole = true;
     this.#conn.pushEnd();
-    this.#settle();
+    this.#advance();
   }
 
   delivered(): void {
-    // Before the messages that come behind.
+    // The program hears of lost messages before it gets later ones.
     this.#state.tellLost();
-    const item = this.#items.find(({ note, isTaken }) => note === undefined && !isTaken);
-    if (item === undefined) return;
-    item.isTaken = true;
-    this.#settle();
+    const next = this.#received.find(({ isTaken }) => !isTaken);
+    if (next === undefined) return;
+    next.isTaken = true;
+    this.#advance();
   }
 
   #parseBeginning(isWhole: boolean): void {
@@ -149,8 +132,8 @@ export class ClientLayer implements MessageLayer {
     const message = parseServerMessage(bytes, isWhole);
     if (message === undefined) return;
     this.#beginning = undefined;
-    if (message.kind === "note") {
-      this.#addNote(message.note);
+    if (message.kind === "control") {
+      this.#addControl(message);
       return;
     }
     this.#arriving = this.#add(message, false);
@@ -165,31 +148,31 @@ export class ClientLayer implements MessageLayer {
   }
 
   #checkSize(size: number): void {
-    if (size > this.#maxPartSize) throw new MessageTooBigError(size, this.#maxPartSize);
+    if (size > this.#maxBodySize) throw new MessageTooBigError(size, this.#maxBodySize);
   }
 
-  #add(message: ServerMessage, isWhole: boolean): Item {
-    const place = message.kind === "published" ? message : { number: 0 };
-    const item: Item = { ...place, isTaken: false, isWhole };
-    this.#items.push(item);
-    return item;
+  #add(message: ServerMessage, isWhole: boolean): Received {
+    const received = { message, isTaken: message.kind === "control", isWhole };
+    this.#received.push(received);
+    return received;
   }
 
-  #addNote(note: Note): void {
-    this.#items.push({ note, number: 0, isTaken: true, isWhole: true });
-    this.#noteCount++;
-    this.#settle();
+  #addControl(message: ServerMessage): void {
+    this.#add(message, true);
+    this.#waitingControls++;
+    this.#advance();
   }
 
-  /** Notes what the program has, in order: what is behind a message that it has not must wait. */
-  #settle(): void {
-    for (let item = this.#items[0]; item?.isTaken && item.isWhole; item = this.#items[0]) {
-      this.#items.shift();
-      if (item.note !== undefined) {
-        this.#noteCount--;
-        this.#state.takeNote(item.note);
-      } else if (item.position !== undefined) {
-        this.#state.advance(item.number, item.position);
+  /** Moves the position past all that the program has. What follows a message that it lacks has to wait. */
+  #advance(): void {
+    const received = this.#received;
+    while (received[0]?.isTaken && received[0].isWhole) {
+      const { message } = received.shift()!;
+      if (message.kind === "control") {
+        this.#waitingControls--;
+        this.#state.receiveControl(message.control);
+      } else if (message.kind === "published") {
+        this.#state.advance(message.number, message.position);
       }
     }
   }

@@ -1,13 +1,14 @@
-/** How many bits there are: of 1,000 forgotten topics, one in 500 others is taken for one of them. */
+/** The number of bits: with 1,000 forgotten topics, one in 500 others is mistaken for one of them. */
 const BITS = 2 ** 19;
 
 /**
- * The topics that were forgotten, of which nothing is remembered but one bit each: of a few others it is
- * said as well that they were forgotten, but of none that was that it was not.
+ * The set of topics that were forgotten, as a Bloom filter with one bit for each: it may contain a topic by
+ * mistake, but never lacks one.
  */
 export class ForgottenTopics {
-  /** Those of connections before, and of the one there is, where there are any. */
+  /** The topics forgotten before the current connection. */
   #former: Uint8Array | undefined;
+  /** Those of the current connection, which count as forgotten from the next one on. */
   #current: Uint8Array | undefined;
 
   /** Begins a connection. */
@@ -20,17 +21,17 @@ export class ForgottenTopics {
     this.#current = undefined;
   }
 
-  /** Notes that a topic of the connection there is was forgotten. */
+  /** Adds a topic of the current connection. */
   add(name: string): void {
     setBit(this.#current ??= new Uint8Array(BITS / 8), hash(name));
   }
 
-  /** Notes that a topic was forgotten that only connections before had. */
+  /** Adds a topic that only earlier connections had. */
   addFormer(name: string): void {
     setBit(this.#former ??= new Uint8Array(BITS / 8), hash(name));
   }
 
-  /** Whether a topic was forgotten before the connection there is. */
+  /** Whether a topic was forgotten before the current connection. */
   has(name: string): boolean {
     if (this.#former === undefined) return false;
     const bit = hash(name);

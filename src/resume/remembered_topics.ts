@@ -1,49 +1,50 @@
 import { ForgottenTopics } from "./forgotten_topics.ts";
 import type { Position } from "./position.ts";
-import { MAX_HELLO_SIZE, MAX_HELLO_TOPICS, sizeInHello } from "./subprotocol.ts";
+import { MAX_REQUEST_SIZE, MAX_REQUEST_TOPICS, sizeInRequest } from "./subprotocol.ts";
 
-/** What a hello takes without its topics: more than the session and all that stands around. */
+/** The most bytes of a resume request without its topics. */
 const FRAME_SIZE = 256;
 
-/** A topic, and how far the client got in it. */
+/** A topic, and the client's position in it. */
 interface Topic {
   readonly name: string;
-  /** How many bytes it takes in a hello at most. */
+  /** The most bytes that it takes in a resume request. */
   readonly size: number;
-  /** Its number on the connection there is; of no meaning for others. */
+  /** Its number on the current connection; meaningless if that does not have it. */
   number: number;
-  /** Not known yet, or forgotten, where there is none. */
+  /** `undefined` if it is not known yet, or was forgotten. */
   position: Position | undefined;
   isForgotten: boolean;
-  /** The last connection that had it. */
+  /** The number of the last connection that had it. */
   connection: number;
-  /** How many notes of progress had come when the position was told: a later one says more. */
-  progressCount: number;
+  /** How many acknowledgements had come when the position was told: later ones move it. */
+  acknowledgements: number;
 }
 
 /**
- * The topics that a client is, and was, subscribed to: as many as a hello may have. Where there are more,
- * those are forgotten that the connection before did not have; then what is new, while some of those that
- * it had are still to come; and then those of which nothing was heard for longest. Each operation takes
- * constant time, but for `begin` and `forgetPositions`.
+ * The topics that a client is, or was, subscribed to: as many as fit a resume request. If there are more,
+ * it forgets first the topics that the connection before did not have; then new ones, as long as some that
+ * the connection before had may still come; and then the least recently used. Each operation takes constant
+ * time, except `begin` and `forgetPositions`.
  */
 export class RememberedTopics {
   readonly #onLost: (topic: string) => void;
-  /** The topics of connections before: first those of which nothing was heard for longest. */
+  /** The topics that only earlier connections had, the least recently used first. */
   readonly #former: Map<string, Topic> = new Map();
-  /** Those of the connection there is, in the same order. */
+  /** Those of the current connection, in the same order. */
   readonly #current: Map<string, Topic> = new Map();
   readonly #byNumber: Map<number, Topic> = new Map();
   /** Counts the connections that had topics. */
   #connection = 0;
-  /** Whether the connection there is was subscribed to any topic, also to one that was forgotten at once. */
+  /** Whether the current connection was subscribed to any topic, even to one that was forgotten at once. */
   #hasHadTopics = false;
   #size = FRAME_SIZE;
-  #progress: Position | undefined;
-  #progressCount = 0;
+  /** The position of the last acknowledgement. */
+  #acknowledged: Position | undefined;
+  #acknowledgements = 0;
   readonly #forgotten: ForgottenTopics = new ForgottenTopics();
 
-  /** @param onLost Is told of a topic that is forgotten, and that the connection does not have. */
+  /** @param onLost Is told of a topic that is forgotten and that the current connection does not have. */
   constructor(onLost: (topic: string) => void) {
     this.#onLost = onLost;
   }
@@ -57,7 +58,7 @@ export class RememberedTopics {
     this.#forgotten.begin();
   }
 
-  /** Gives how far the client got in each topic, at the beginning of a connection. */
+  /** Gives the position in each topic, at the beginning of a connection. */
   positions(): Map<string, Position> {
     const positions = new Map<string, Position>();
     for (const { name, position } of this.#former.values()) {
@@ -66,7 +67,7 @@ export class RememberedTopics {
     return positions;
   }
 
-  /** Forgets how far the client got, at the end of a connection; not which topics it had. */
+  /** Forgets the positions, at the end of a connection, but not the topics. */
   forgetPositions(): void {
     this.begin();
     for (const topic of this.#former.values()) {
@@ -76,9 +77,9 @@ export class RememberedTopics {
   }
 
   /**
-   * Notes that the connection is subscribed to a topic.
+   * Adds a topic to those of the current connection.
    *
-   * @returns Whether the server could not be told how far the client got before, if it did.
+   * @returns Whether the resume request lacked its position because that was forgotten.
    */
   subscribe(name: string, number: number, position: Position | undefined): boolean {
     this.#hasHadTopics = true;
@@ -88,17 +89,17 @@ export class RememberedTopics {
       topic = this.#former.get(name);
       if (topic === undefined) {
         isUnknown = this.#forgotten.has(name);
-        const size = sizeInHello(name);
+        const size = sizeInRequest(name);
         const isForgotten = false;
-        topic = { name, size, number, position, isForgotten, connection: 0, progressCount: 0 };
+        topic = { name, size, number, position, isForgotten, connection: 0, acknowledgements: 0 };
         this.#size += size;
       } else {
         isUnknown = topic.isForgotten;
         topic.isForgotten = false;
         this.#former.delete(name);
       }
-      // What was said of the connection's topics before was not said of it.
-      topic.progressCount = this.#progressCount;
+      // Earlier acknowledgements of this connection are not for it.
+      topic.acknowledgements = this.#acknowledgements;
       topic.connection = this.#connection;
     } else {
       this.#byNumber.delete(topic.number);
@@ -107,52 +108,54 @@ export class RememberedTopics {
     if (other !== undefined) this.#leave(other);
     topic.number = number;
     this.#byNumber.set(number, topic);
-    this.#hear(topic, position ?? this.#positionOf(topic));
+    this.#touch(topic, position ?? this.#positionOf(topic));
     this.#trim(topic);
     return isUnknown;
   }
 
-  /** Notes that the connection is not subscribed to a topic any more. */
+  /** Forgets a topic: the current connection is no longer subscribed to it. */
   unsubscribe(number: number): void {
     const topic = this.#byNumber.get(number);
     if (topic !== undefined) this.#delete(topic);
   }
 
-  /** Notes how far the client got in a topic. */
+  /** Moves the position in a topic. */
   advance(number: number, position: Position): void {
     const topic = this.#byNumber.get(number);
-    if (topic !== undefined) this.#hear(topic, later(this.#positionOf(topic), position));
+    if (topic !== undefined) this.#touch(topic, later(this.#positionOf(topic), position));
   }
 
-  /** Notes how far the client got in all topics of the connection. */
+  /** Moves the position in all topics of the current connection: an acknowledgement. */
   advanceAll(position: Position): void {
-    this.#progress = later(this.#progress, position);
-    this.#progressCount++;
+    this.#acknowledged = later(this.#acknowledged, position);
+    this.#acknowledgements++;
   }
 
-  #hear(topic: Topic, position: Position | undefined): void {
+  #touch(topic: Topic, position: Position | undefined): void {
     topic.position = position;
-    topic.progressCount = this.#progressCount;
+    topic.acknowledgements = this.#acknowledgements;
     this.#current.delete(topic.name);
     this.#current.set(topic.name, topic);
   }
 
-  /** How far the client got in a topic of the connection there is. */
-  #positionOf({ position, progressCount }: Topic): Position | undefined {
-    return progressCount < this.#progressCount ? later(position, this.#progress!) : position;
+  /** The position in a topic of the current connection. */
+  #positionOf({ position, acknowledgements }: Topic): Position | undefined {
+    return acknowledgements < this.#acknowledgements
+      ? later(position, this.#acknowledged!)
+      : position;
   }
 
-  /** Notes that the connection does not have a topic any more. */
+  /** Moves a topic to those of earlier connections. */
   #leave(topic: Topic): void {
     topic.position = this.#positionOf(topic);
     this.#current.delete(topic.name);
     this.#former.set(topic.name, topic);
   }
 
-  /** Forgets what is too much. */
+  /** Forgets topics until the rest fits a resume request. */
   #trim(newest: Topic): void {
     while (
-      this.#size > MAX_HELLO_SIZE || this.#former.size + this.#current.size > MAX_HELLO_TOPICS
+      this.#size > MAX_REQUEST_SIZE || this.#former.size + this.#current.size > MAX_REQUEST_TOPICS
     ) {
       const [former] = this.#former.values();
       if (former !== undefined && former.connection < this.#connection - 1) {
@@ -169,7 +172,7 @@ export class RememberedTopics {
     }
   }
 
-  /** Forgets a topic of the connection. */
+  /** Forgets a topic of the current connection. */
   #delete(topic: Topic): void {
     this.#byNumber.delete(topic.number);
     this.#current.delete(topic.name);
@@ -177,7 +180,7 @@ export class RememberedTopics {
   }
 }
 
-/** Gives the later one of two places: a server may tell one late. Of two epochs, that which came last is right. */
+/** Gives the later of two positions, as a server may tell one late. Of two epochs, the last one told counts. */
 function later(before: Position | undefined, position: Position): Position {
   const isBehind = before?.epoch === position.epoch && before.number > position.number;
   return isBehind ? before : position;

@@ -10,7 +10,7 @@ export class ResumeNegotiator {
   readonly #timeoutMs: number;
   readonly #clock: Clock;
 
-  /** @param timeoutMs How long to wait for a client's first message, or `Infinity`. */
+  /** @param timeoutMs How long to wait for the resume request of a client, or `Infinity`. */
   constructor(timeoutMs: number, clock: Clock) {
     this.#timeoutMs = timeoutMs;
     this.#clock = clock;

@@ -1,9 +1,9 @@
 import { CloseCode } from "../codec/close_code.ts";
 import { parsePosition, type Position } from "./position.ts";
 import { RememberedTopics } from "./remembered_topics.ts";
-import { encodeHello, type Note } from "./subprotocol.ts";
+import { type ControlMessage, encodeResumeRequest } from "./subprotocol.ts";
 
-/** How a server ends a connection whose first message it can't take. */
+/** The codes with which a server refuses a resume request. */
 const REFUSALS: ReadonlySet<number> = new Set([
   CloseCode.ProtocolError,
   CloseCode.UnsupportedData,
@@ -13,35 +13,35 @@ const REFUSALS: ReadonlySet<number> = new Set([
   CloseCode.InternalError,
 ]);
 
-/** So many connections in a row that end before the hello is answered are a refusal, however they end. */
+/** So many connections in a row that end before the request is answered are a refusal, with any code. */
 const MAX_UNANSWERED = 5;
 
-/** What a client remembers of a server over several connections, one after the other. */
+/** The session of a client and its positions, over connections that follow one another. */
 export class ResumeState {
   readonly #onLost: (topic: string) => void;
   readonly #topics: RememberedTopics;
   #session: string | undefined;
-  /** Whether the server was told something by the last hello. */
+  /** Whether the last resume request named a session or positions. */
   #isReturning = false;
-  /** The same, until the server has answered it. */
+  /** The same, until the server answers it. */
   #isUnanswered = false;
-  /** How many connections have ended like that, since the last one that did not. */
+  /** How many connections in a row have ended before the answer. */
   #unanswered = 0;
-  /** The topics of which something was missed, until the program may be told; `undefined` from then on. */
+  /** The topics with lost messages, until the program may be told; `undefined` from then on. */
   #untold: string[] | undefined;
-  /** Ends what the connection before still has. */
+  /** Drops the messages of the connection before that the program has not taken. */
   #leave: () => void = () => {};
 
-  /** @param onLost Is told of a topic of which messages were, or may have been, missed. */
+  /** @param onLost Is told of a topic of which messages were lost, or may be. */
   constructor(onLost: (topic: string) => void) {
     this.#onLost = onLost;
     this.#topics = new RememberedTopics((topic) => this.#lose(topic));
   }
 
   /**
-   * Begins a connection: gives what the client sends first.
+   * Begins a connection, and gives its resume request.
    *
-   * @param leave Is called when the next one begins: what this one still has will come once more there.
+   * @param leave Is called when the next connection begins: it brings again what this one has not delivered.
    */
   begin(leave: () => void): string {
     this.#leave();
@@ -51,20 +51,20 @@ export class ResumeState {
     this.#topics.begin();
     const positions = this.#topics.positions();
     this.#isReturning = this.#isUnanswered = this.#session !== undefined || positions.size > 0;
-    return encodeHello(this.#session, positions);
+    return encodeResumeRequest(this.#session, positions);
   }
 
-  /** Whether the connection begun last tells the server of an earlier one. */
+  /** Whether the current connection told the server of an earlier one. */
   get isReturning(): boolean {
     return this.#isReturning;
   }
 
   /**
-   * Takes how a connection ended. Where the server refused what it was told first, it would refuse it
-   * again: the client begins afresh then, and its topics are lost.
+   * Ends a connection. If the server refused the resume request, it would refuse it again: then the client
+   * begins afresh, and its topics are lost.
    *
-   * @param closeCode The status code.
-   * @param isPeers Whether it was not this side that ended it.
+   * @param closeCode The status code with which the connection ended.
+   * @param isPeers Whether the server ended it.
    * @returns Whether the client begins afresh.
    */
   end(closeCode: number, isPeers: boolean): boolean {
@@ -79,10 +79,7 @@ export class ResumeState {
     return true;
   }
 
-  /**
-   * Tells what was missed, as far as it is known, and from now on at once: the program has the connection
-   * begun last.
-   */
+  /** Tells the program of the lost topics so far, and of others at once: it has the current connection. */
   tellLost(): void {
     const untold = this.#untold;
     this.#untold = undefined;
@@ -94,25 +91,25 @@ export class ResumeState {
     else this.#untold.push(topic);
   }
 
-  /** Notes that the program has the message of this place. */
+  /** Moves the position in a topic past a message that the program has. */
   advance(number: number, position: Position): void {
     this.#topics.advance(number, position);
   }
 
-  /** Takes what the server tells of itself. */
-  takeNote(note: Note): void {
-    if ("session" in note) {
-      this.#session = note.session;
+  /** Takes a control message of the server. */
+  receiveControl(message: ControlMessage): void {
+    if ("session" in message) {
+      this.#session = message.session;
       this.#isUnanswered = false;
       this.#unanswered = 0;
-    } else if ("topic" in note) {
-      const { topic, number, position, isLost } = note;
+    } else if ("topic" in message) {
+      const { topic, number, position, isLost } = message;
       const isUnknown = this.#topics.subscribe(topic, number, parsePosition(position));
       if (isLost || isUnknown) this.#lose(topic);
-    } else if ("unsubscribed" in note) {
-      this.#topics.unsubscribe(note.unsubscribed);
+    } else if ("unsubscribed" in message) {
+      this.#topics.unsubscribe(message.unsubscribed);
     } else {
-      this.#topics.advanceAll(parsePosition(note.progress)!);
+      this.#topics.advanceAll(parsePosition(message.progress)!);
     }
   }
 }

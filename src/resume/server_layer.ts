@@ -5,34 +5,33 @@ import { textSize } from "../text_size.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { Position } from "./position.ts";
 import {
-  encodeNote,
+  encodeControl,
   ESCAPE,
   escapeMessage,
-  type Hello,
-  MAX_HELLO_SIZE,
-  type Note,
-  parseHello,
+  MAX_REQUEST_SIZE,
+  parseResumeRequest,
+  type ResumeRequest,
 } from "./subprotocol.ts";
 
 /** The memory that a position takes until its topic is subscribed to, beside the topic's characters. */
 const POSITION_COST = 128;
 
-/** A server's side of `sluice.resume.v1`: who the client is, and how far it got before it connected. */
+/** A server's side of `sluice.resume.v1`: the session of the client, and its positions when it connected. */
 export class ServerLayer implements MessageLayer {
   readonly #clock: Clock;
   readonly #protocol: string;
   readonly #timeoutMs: number;
   #conn: LayerConnection | undefined;
-  #hello: Hello | undefined;
+  #request: ResumeRequest | undefined;
   #session: string | undefined;
   #isReturning = false;
   #heldSize = 0;
   #timer: unknown;
-  #onGreeted: (() => void) | undefined;
+  #onRequest: (() => void) | undefined;
 
   /**
    * @param protocol The subprotocol of the program; `""` for none.
-   * @param timeoutMs How long to wait for the client's first message, or `Infinity`.
+   * @param timeoutMs How long to wait for the resume request, or `Infinity`.
    */
   constructor(protocol: string, timeoutMs: number, clock: Clock) {
     this.#protocol = protocol;
@@ -40,22 +39,22 @@ export class ServerLayer implements MessageLayer {
     this.#clock = clock;
   }
 
-  /** Whether the client has sent its first message. */
-  get isGreeted(): boolean {
-    return this.#hello !== undefined;
+  /** Whether the client has sent its resume request. */
+  get hasRequest(): boolean {
+    return this.#request !== undefined;
   }
 
   get maxMessageSize(): number | undefined {
-    return this.isGreeted ? undefined : MAX_HELLO_SIZE;
+    return this.hasRequest ? undefined : MAX_REQUEST_SIZE;
   }
 
   get heldSize(): number {
     return this.#heldSize;
   }
 
-  /** Calls back once the client has sent its first message, and was answered. */
-  whenGreeted(callback: () => void): void {
-    this.#onGreeted = callback;
+  /** Calls back once the resume request has come, and was answered. */
+  whenRequested(callback: () => void): void {
+    this.#onRequest = callback;
   }
 
   /** Whether the client told of an earlier connection. */
@@ -63,12 +62,12 @@ export class ServerLayer implements MessageLayer {
     return this.#isReturning;
   }
 
-  /** The session of the client, over several connections; `undefined` if there is none yet. */
+  /** The session of the client, which lasts over several connections; `undefined` if it has none yet. */
   get session(): string | undefined {
     return this.#session;
   }
 
-  /** Gives the session, which exists from now on. */
+  /** Gives the session, and begins one if there is none. */
   openSession(): string {
     return this.#session ??= crypto.randomUUID();
   }
@@ -81,19 +80,15 @@ export class ServerLayer implements MessageLayer {
     }, this.#timeoutMs);
   }
 
-  /**
-   * Takes the first message, and answers it.
-   *
-   * @throws {ProtocolError} If it is malformed.
-   */
+  /** @throws {ProtocolError} If the resume request is malformed. */
   handshake(data: Message): boolean {
-    const { session, positions } = this.#hello = parseHello(data);
+    const { session, positions } = this.#request = parseResumeRequest(data);
     this.#clock.clearTimeout(this.#timer);
     this.#isReturning = session !== undefined || positions.size > 0;
     for (const topic of positions.keys()) this.#heldSize += costOf(topic);
     this.#session = session ?? this.#session;
-    this.#conn!.send(encodeNote({ session: this.openSession(), protocol: this.#protocol }));
-    this.#onGreeted?.();
+    this.#conn!.send(encodeControl({ session: this.openSession(), protocol: this.#protocol }));
+    this.#onRequest?.();
     return true;
   }
 
@@ -105,20 +100,16 @@ export class ServerLayer implements MessageLayer {
     return ESCAPE;
   }
 
-  encodeNote(note: Note): string {
-    return encodeNote(note);
-  }
-
-  /** Gives how far the client got in a topic, once: after that it is a subscriber like others. */
+  /** Gives the client's position in a topic, once: from then on it is a subscriber like others. */
   takePosition(topic: string): Position | undefined {
-    const position = this.#hello?.positions.get(topic);
-    if (this.#hello?.positions.delete(topic)) this.#heldSize -= costOf(topic);
+    const position = this.#request?.positions.get(topic);
+    if (this.#request?.positions.delete(topic)) this.#heldSize -= costOf(topic);
     return position;
   }
 
   close(): void {
     this.#clock.clearTimeout(this.#timer);
-    this.#hello?.positions.clear();
+    this.#request?.positions.clear();
     this.#heldSize = 0;
   }
 }

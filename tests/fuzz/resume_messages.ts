@@ -1,7 +1,11 @@
 /** What both sides of `sluice.resume.v1` say: the first message of a client, and those of a server. */
 
 import { ProtocolError } from "../../src/errors.ts";
-import { MAX_HEADER_LENGTH, parseHello, parseServerMessage } from "../../src/resume/subprotocol.ts";
+import {
+  MAX_HEADER_LENGTH,
+  parseResumeRequest,
+  parseServerMessage,
+} from "../../src/resume/subprotocol.ts";
 import { type Random, utf8 } from "../codec/support.ts";
 import { check, type Target, type TextInput } from "./target.ts";
 
@@ -114,7 +118,7 @@ export const RESUME_HELLOS: Target<TextInput> = {
       isObject(positions) && Object.values(positions).every(isPosition) &&
       Object.keys(positions).every(isTopic);
     try {
-      const parsed = parseHello(text);
+      const parsed = parseResumeRequest(text);
       check(isGood, () => "it was accepted");
       check(parsed.session === session, () => `session ${parsed.session}`);
       const shown = [...parsed.positions].map(([topic, { epoch, number }]) => [
@@ -138,7 +142,7 @@ function readPlainly(text: string): { kind: string; rest?: string } {
   const end = text.indexOf("\n");
   const header = end === -1 ? text.slice(1) : text.slice(1, end);
   if (header.length > MAX_HEADER_LENGTH) return { kind: "refused" };
-  if (end === -1) return { kind: isNote(header) ? "note" : "refused" };
+  if (end === -1) return { kind: isNote(header) ? "control" : "refused" };
   const rest = text.slice(end + 1);
   if (header === "") return { kind: "message", rest };
   const [number, ...place] = header.split(" ");
@@ -189,7 +193,7 @@ export const RESUME_MESSAGES: Target<TextInput> = {
         const part = read(data, length, false);
         if (part.kind === "unknown") continue;
         check(
-          part.kind === whole.kind && part.start === whole.start && part.kind !== "note",
+          part.kind === whole.kind && part.start === whole.start && part.kind !== "control",
           () => `${part.kind} after ${length}, and then ${whole.kind}`,
         );
       }

@@ -21,13 +21,13 @@ class Client {
   }
 
   subscribe(topic: string, number: number, position: string | null = "e.1"): void {
-    this.state.takeNote({ topic, number, position: position ?? undefined });
+    this.state.receiveControl({ topic, number, position: position ?? undefined });
   }
 
   /** Begins, and has the answer. */
   answer(): Record<string, string> {
     const { positions } = this.begin();
-    this.state.takeNote({ session: SESSION, protocol: "" });
+    this.state.receiveControl({ session: SESSION, protocol: "" });
     return positions;
   }
 }
@@ -134,11 +134,11 @@ describe("what a client remembers of a server", () => {
     client.answer();
     client.subscribe("a", 1, "e.3");
     client.state.advance(1, { epoch: "e", number: 9 });
-    client.state.takeNote({ progress: "e.7" });
+    client.state.receiveControl({ progress: "e.7" });
     assertEquals(client.answer(), { a: "e.9" });
     client.subscribe("a", 1, "e.9");
-    client.state.takeNote({ progress: "e.12" });
-    client.state.takeNote({ progress: "e.10" });
+    client.state.receiveControl({ progress: "e.12" });
+    client.state.receiveControl({ progress: "e.10" });
     assertEquals(client.answer(), { a: "e.12" });
     client.subscribe("a", 1, "f.2");
     client.state.advance(1, { epoch: "f", number: 5 });
@@ -158,7 +158,7 @@ describe("what a client remembers of a server", () => {
     client.subscribe("b", 2, "e.3");
     // Nor is number 2 that of a.
     client.state.advance(2, { epoch: "e", number: 4 });
-    client.state.takeNote({ unsubscribed: 1 });
+    client.state.receiveControl({ unsubscribed: 1 });
     assertEquals(client.answer(), { a: "e.2", b: "e.4" });
     assertEquals(client.lost, []);
   });
@@ -170,14 +170,14 @@ describe("what a client remembers of a server", () => {
     client.answer();
     client.subscribe("a", 1, "e.2");
     client.subscribe("b", 2, "e.2");
-    client.state.takeNote({ progress: "e.5" });
+    client.state.receiveControl({ progress: "e.5" });
     client.subscribe("c", 3, null);
     client.subscribe("d", 4, null);
     client.subscribe("a", 1, null);
     client.state.advance(2, { epoch: "e", number: 6 });
     assertEquals(client.answer(), { a: "e.5", b: "e.6", c: "e.1", gone: "e.1" });
     client.subscribe("c", 3, null);
-    client.state.takeNote({ progress: "e.7" });
+    client.state.receiveControl({ progress: "e.7" });
     assertEquals(client.answer(), { a: "e.5", b: "e.6", c: "e.7", gone: "e.1" });
   });
 });
@@ -198,7 +198,7 @@ describe("a server that refuses what a client says first", () => {
       const client = connected();
       assertEquals(client.state.end(code, true), true);
       assertEquals(client.begin(), { positions: {} });
-      client.state.takeNote({ session: SESSION, protocol: "" });
+      client.state.receiveControl({ session: SESSION, protocol: "" });
       client.subscribe("new", 1);
       client.subscribe("b", 2);
       assertEquals(client.lost, ["b"]);
@@ -228,7 +228,7 @@ describe("a server that refuses what a client says first", () => {
       assertEquals(client.state.end(1006, true), false);
       client.begin();
     }
-    client.state.takeNote({ session: SESSION, protocol: "" });
+    client.state.receiveControl({ session: SESSION, protocol: "" });
     assertEquals(client.state.end(1008, true), false);
     client.begin();
     assertEquals(client.state.end(1009, false), false);

@@ -4,13 +4,13 @@ import fc from "fast-check";
 import { ProtocolError } from "../../src/errors.ts";
 import { formatPosition, parsePosition, type Position } from "../../src/resume/position.ts";
 import {
-  encodeHello,
-  encodeNote,
+  type ControlMessage,
+  encodeControl,
   encodePublished,
+  encodeResumeRequest,
   escapeMessage,
   MAX_HEADER_LENGTH,
-  type Note,
-  parseHello,
+  parseResumeRequest,
   parseServerMessage,
 } from "../../src/resume/subprotocol.ts";
 import { utf8 } from "../codec/support.ts";
@@ -35,9 +35,11 @@ const message: fc.Arbitrary<Message> = fc.oneof(
 );
 
 /** What a receiver of whole messages makes of one. */
-function readWhole(data: Message): { kind: string; rest?: Message; note?: Note; place?: unknown } {
+function readWhole(
+  data: Message,
+): { kind: string; rest?: Message; control?: ControlMessage; place?: unknown } {
   const parsed = parseServerMessage(data, true)!;
-  if (parsed.kind === "note") return { kind: "note", note: parsed.note };
+  if (parsed.kind === "control") return { kind: "control", control: parsed.control };
   const rest = data.slice(parsed.start);
   if (parsed.kind === "message") return { kind: "message", rest };
   return { kind: "published", rest, place: [parsed.number, parsed.position] };
@@ -48,7 +50,7 @@ function readSlowly(bytes: Uint8Array): ReturnType<typeof parseServerMessage> {
   for (let length = 0; length <= bytes.length; length++) {
     const parsed = parseServerMessage(bytes.subarray(0, length), false);
     if (parsed === undefined) continue;
-    assert(parsed.kind !== "note", "the end of a note is the end of the message");
+    assert(parsed.kind !== "control", "the end of a note is the end of the message");
     assert(parsed.start <= length);
     return parsed;
   }
@@ -103,7 +105,10 @@ describe("the hello", () => {
     const session = fc.option(fc.stringMatching(/^[\w-]{16,64}$/), { nil: undefined });
     const positions = fc.array(fc.tuple(anyText, position)).map((entries) => new Map(entries));
     fc.assert(fc.property(session, positions, (session, positions) => {
-      assertEquals(parseHello(encodeHello(session, positions)), { session, positions });
+      assertEquals(parseResumeRequest(encodeResumeRequest(session, positions)), {
+        session,
+        positions,
+      });
     }));
   });
 
@@ -114,12 +119,15 @@ describe("the hello", () => {
         number,
       ) => [topic, { epoch: "e", number }]),
     );
-    assertEquals(parseHello(encodeHello(undefined, positions)).positions, positions);
+    assertEquals(
+      parseResumeRequest(encodeResumeRequest(undefined, positions)).positions,
+      positions,
+    );
   });
 
   it("may leave out both, and say more", () => {
-    assertEquals(parseHello("{}"), { session: undefined, positions: new Map() });
-    assertEquals(parseHello('{"other":[1]}').positions.size, 0);
+    assertEquals(parseResumeRequest("{}"), { session: undefined, positions: new Map() });
+    assertEquals(parseResumeRequest('{"other":[1]}').positions.size, 0);
   });
 
   const malformed: [what: string, data: Message][] = [
@@ -144,7 +152,7 @@ describe("the hello", () => {
   ];
   for (const [what, data] of malformed) {
     it(`is not ${what}`, () => {
-      const error = assertThrows(() => parseHello(data), ProtocolError, "first message");
+      const error = assertThrows(() => parseResumeRequest(data), ProtocolError, "first message");
       assertEquals(error.closeCode, 1008);
     });
   }
@@ -152,7 +160,7 @@ describe("the hello", () => {
   it("is read, or refused in order, whatever it is", () => {
     fc.assert(fc.property(fc.oneof(message, fc.json()), (data) => {
       try {
-        parseHello(data);
+        parseResumeRequest(data);
       } catch (error) {
         assert(error instanceof ProtocolError, String(error));
       }
@@ -191,7 +199,7 @@ describe("messages of a server", () => {
     }));
   });
 
-  const notes: Note[] = [
+  const notes: ControlMessage[] = [
     { session: SESSION, protocol: "" },
     { session: SESSION, protocol: "chat" },
     { topic: "a", number: 1, position: "e.0", isLost: false },
@@ -202,16 +210,16 @@ describe("messages of a server", () => {
   ];
   for (const note of notes) {
     it(`are notes, such as ${JSON.stringify(note)}`, () => {
-      const text = encodeNote(note);
+      const text = encodeControl(note);
       assert(!text.includes("\n"));
-      assertEquals(readWhole(text), { kind: "note", note });
-      assertEquals(readSlowly(utf8(text)), { kind: "note", note });
+      assertEquals(readWhole(text), { kind: "control", control: note });
+      assertEquals(readSlowly(utf8(text)), { kind: "control", control: note });
     });
   }
 
   it("may be notes that say more", () => {
     const text = '\x1e{"unsubscribed":3,"why":{}}';
-    assertEquals(readWhole(text), { kind: "note", note: { unsubscribed: 3 } });
+    assertEquals(readWhole(text), { kind: "control", control: { unsubscribed: 3 } });
   });
 
   const malformed: [what: string, data: Message][] = [
@@ -242,7 +250,7 @@ describe("messages of a server", () => {
     ["a header with a space behind it", "\x1e7 e.1 \nx"],
     ["a header with another place", "\x1e7 e\nx"],
     ["a header with CR", "\x1e7 e.1\r\nx"],
-    ["a note with LF behind it", `${encodeNote({ unsubscribed: 3 })}\n`],
+    ["a note with LF behind it", `${encodeControl({ unsubscribed: 3 })}\n`],
     ["a header that is too long", `\x1e${"7".repeat(MAX_HEADER_LENGTH + 1)}\nx`],
     ["a header without an end", `\x1e${"7".repeat(MAX_HEADER_LENGTH + 1)}`],
     ["a note that is too long", `\x1e{"unsubscribed":3,"x":"${"x".repeat(MAX_HEADER_LENGTH)}"}`],

@@ -5,7 +5,7 @@ import type { ConnectionCompression } from "../../protocol/message_compression.t
 import type { CloseStatus } from "../../protocol/close_payload.ts";
 import type { Position } from "../../resume/position.ts";
 import type { ServerLayer } from "../../resume/server_layer.ts";
-import { encodeNote, type Note } from "../../resume/subprotocol.ts";
+import { type ControlMessage, encodeControl } from "../../resume/subprotocol.ts";
 import { addressGroup } from "../../transport/address_group.ts";
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
 import type { SharedTally } from "./shared_memory.ts";
@@ -163,7 +163,7 @@ export class Subscriber implements FanOutSource {
 
   /** Whether it is known how far the peer got, if it is one that says so. */
   get isGreeted(): boolean {
-    return this.#resumable?.isGreeted ?? true;
+    return this.#resumable?.hasRequest ?? true;
   }
 
   /** Who the peer is, over several connections if it resumes; `undefined` if it has not been needed yet. */
@@ -182,8 +182,8 @@ export class Subscriber implements FanOutSource {
   }
 
   /** Tells a peer that resumes something, in the order of all that is sent. */
-  sendNote(note: Note): void {
-    if (this.isSendable) this.#sink.post(encodeNote(note));
+  sendNote(note: ControlMessage): void {
+    if (this.isSendable) this.#sink.post(encodeControl(note));
   }
 
   // ---- What it is behind with ----

@@ -1,7 +1,7 @@
 import type { Turns } from "../../connection/turns.ts";
 import type { Sendable } from "../../connection/connection.ts";
 import { ownString } from "../../own_string.ts";
-import type { Note } from "../../resume/subprotocol.ts";
+import type { ControlMessage } from "../../resume/subprotocol.ts";
 import { Batch, type Entry } from "./batch.ts";
 import { memberSize, type PresenceClaim } from "../presence/claim.ts";
 import { type Except, PublishedMessage } from "./published_message.ts";
@@ -252,7 +252,7 @@ export class Topics implements SubscriberTopics {
   resume(
     subscriber: Subscriber,
     subscription: TopicSubscription,
-    note: Note,
+    note: ControlMessage,
     missed: Iterable<PublishedMessage>,
   ): void {
     // What waits to be sent is not for it: that is in what it missed.
@@ -268,7 +268,7 @@ export class Topics implements SubscriberTopics {
   }
 
   /** Tells all clients something that resume, and for whom nothing waits. */
-  tellUpToDate(note: Note): void {
+  tellUpToDate(note: ControlMessage): void {
     this.flush();
     for (const subscriber of this.#resumable) {
       this.flushTo(subscriber);
