@@ -4,12 +4,7 @@ import type { LayerConnection, MessageLayer } from "../connection/message_layer.
 import { MessageTooBigError } from "../errors.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { ResumeState } from "./resume_state.ts";
-import {
-  type ControlMessage,
-  MAX_HEADER_SIZE,
-  parseServerMessage,
-  type ServerMessage,
-} from "./subprotocol.ts";
+import { MAX_HEADER_SIZE, parseServerMessage, type ServerMessage } from "./subprotocol.ts";
 
 /** How many control messages may wait until the program takes the messages before them. */
 const MAX_WAITING_CONTROLS = 100;
