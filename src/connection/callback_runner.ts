@@ -90,9 +90,9 @@ export class CallbackRunner {
 
   /** Calls callbacks for what waits, until one gives a promise, or others are to have their turn. */
   #callForWaiting(): void {
-    const { outbound, inbound: { queue }, settings: { turns } } = this.#core;
+    const { outbound: { writer }, inbound: { queue }, settings: { turns } } = this.#core;
     if (queue.length === 0) return;
-    outbound.cork();
+    writer.cork();
     while (this.#awaited === 0 && queue.length > 0) {
       if (turns.isOver) {
         void this.#await(turns.next());
@@ -103,6 +103,6 @@ export class CallbackRunner {
       if (next instanceof ReceivedPing) this.callPing(next.payload);
       else this.callMessage(next);
     }
-    outbound.uncork();
+    writer.uncork();
   }
 }

@@ -3,35 +3,44 @@
  *
  * ## Theory of operation
  *
- * A connection is in one of the states of {@linkcode TABLE}. What happens to it is one of the
- * {@linkcode ClosingEvent}s. The table says, for each state and event, which state is next and which
- * actions are taken, in this order, once the connection is in that state. An event that a state does
- * not list changes nothing. An action may cause the next event, which is then dealt with at once, before
- * the actions behind it. The actions are those of {@linkcode ClosingActions}, which `core.ts` implements.
+ * A connection is in one of the states of {@linkcode TABLE}, and a {@linkcode ClosingEvent} happens to it. The
+ * table says, for each state and event, which state is next, and which actions are taken in it, in this order.
+ * An event that a state does not list changes nothing. An action may cause another event, which is dealt with
+ * at once, before the actions behind it. `ending.ts` tells of the events, and has the actions.
  *
- * Three rules explain most of the table:
+ * ```text
+ *         peer's Close                   handled, close()           flushed
+ *       +------------> close-received ------------------> answering -------+
+ *       |                                                                  |    FIN            FIN sent
+ * open -+                                                                  +-> handshake-done -> ending -> ended
+ *       |                                               peer's Close       |
+ *       +------------> flushing -------> close-sent -----------------------+
+ *         close()               flushed
+ * ```
  *
- * 1. **The peer's end waits for the program.** A Close frame, an error or a FIN that is received ends
- *    receiving at once, but it is answered when the messages before it have been handled (`handled`), so
- *    that their answers go out first. Until then (`close-received`, `failed`, `input-ended`) the program
- *    may send. `close()`, or the handler's return, says that there is nothing to wait for.
- * 2. **This side's Close frame goes behind all that was accepted** (`flushing`, `answering`, `crossing`):
- *    messages held back behind one that is sent as a stream, and published ones that wait for a slow
- *    peer. `flushed` says that none of them waits. `cut` gives them up, as nobody reads them, or may.
- * 3. **The server closes TCP first** (section 7.1.1): a client whose closing handshake is done waits for
- *    the server's FIN. All other ends send FIN themselves (`ending`), behind the output.
+ * and from everywhere to `closed`, when TCP is. Three rules explain most of the table:
  *
- * The deadline, `closeTimeoutMs`, is started on leaving `open`, and once more when this side has answered
- * the peer's end: first the program has its time, then the peer. Nothing else extends it.
+ * 1. **The peer's end waits for the program.** A Close frame, an error or a FIN of the peer ends receiving at
+ *    once, but is answered when the messages before it have been handled, so that their answers go out first.
+ *    Until then (`close-received`, `failed`, `input-ended`) the program may send. If it has no message in hand,
+ *    `handled` follows at once; `close()`, or the return of the handler, says that there is nothing to wait for.
+ * 2. **This side's Close frame goes behind all that was accepted** (`flushing`, `answering`, `crossing`): a
+ *    message that is being sent as a stream, the messages behind it, and published ones that wait for a slow
+ *    peer. `flushed` says that none of them waits. `cut` gives them up.
+ * 3. **The server closes TCP first** (section 7.1.1): a client whose closing handshake is done waits for the
+ *    server's FIN. At all other ends either side sends FIN itself (`ending`), behind the output.
  *
- * For example, the peer sends a Close frame with 1000 while a message is sent as a stream and the handler
- * is at work: `open` -> `closeReceived` -> `close-received`: the deadline starts, `conn.signal` aborts, and
- * sending goes on. The handler returns: `closeCalled` -> `answering`: nothing more is accepted, and the
- * stream goes on. Its last fragment is sent: `flushed` -> `handshake-done`: the Close frame is answered, and
- * the deadline starts again. A server sends FIN then (`ending`, `ended`); a client waits for the server's.
- * The peer has closed too: `channelClosed` -> `closed`, and `conn.closed` resolves. If the deadline passes in
- * `close-received` or `answering`, the stream is broken off, and the answer sent at once; with a code that
- * says that nobody reads the rest, such as 1001, that is done when the Close frame comes (`giveUpStream`).
+ * The deadline, `closeTimeoutMs`, is started on leaving `open`, and once more when the peer's end has been
+ * answered: first the program has its time, then the peer. Nothing else extends it.
+ *
+ * For example, the peer sends a Close frame with 1000 while the handler, which has a message in hand, sends
+ * another one as a stream. `closeReceived` leads to `close-received`: the deadline starts, `conn.signal` aborts,
+ * and sending goes on. The handler returns: by `closeCalled` to `answering`, in which nothing more is accepted,
+ * and the stream still goes on. Its last fragment is sent: by `flushed` to `handshake-done`: the Close frame is
+ * answered, and the deadline starts again. A server sends FIN then (`ending`, `ended`), a client waits for the
+ * server's. TCP is closed: by `channelClosed` to `closed`, and `conn.closed` resolves. If the deadline passes in
+ * `close-received` or `answering`, the stream is broken off, and the answer sent at once. With a code that says
+ * that nobody reads the rest, such as 1001, the stream is broken off when the Close frame comes (`giveUpStream`).
  *
  * @module
  */
@@ -315,21 +324,17 @@ export const TABLE: Readonly<Record<ClosingState, Row>> = {
   "closed": { on: {} },
 };
 
-// All of one shape, since each message asks for them.
-const ROWS = Object.fromEntries(
-  Object.entries(TABLE).map(([state, row]) => [
-    state,
-    { accepts: false, flushes: false, handles: false, ...row },
-  ]),
-) as unknown as Readonly<Record<ClosingState, Required<Row>>>;
-
 /** The state of one connection's end. */
 export class Closing {
   readonly #actions: ClosingActions;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   #state: ClosingState = "open";
-  #row: Required<Row> = ROWS.open;
+  // What each message asks for is a property of its own.
+  #accepts = true;
+  #flushes = false;
+  #handles = true;
+  #isClosed = false;
   #deadline: unknown;
 
   /** @param timeoutMs The deadline, in milliseconds, or `Infinity`. */
@@ -346,32 +351,32 @@ export class Closing {
 
   /** Whether the connection is gone. */
   get isClosed(): boolean {
-    return this.#state === "closed";
+    return this.#isClosed;
   }
 
   /** Whether messages of the program are accepted. */
   get accepts(): boolean {
-    return this.#row.accepts;
+    return this.#accepts;
   }
 
   /** Whether nothing more is accepted, and `flushed` is due when none of what was waits any more. */
   get flushes(): boolean {
-    return this.#row.flushes;
+    return this.#flushes;
   }
 
   /** Whether nothing of the program is sent any more, not even what was accepted before. */
   get isFlushed(): boolean {
-    return !this.#row.accepts && !this.#row.flushes;
+    return !this.#accepts && !this.#flushes;
   }
 
   /** Whether the program may still be given what was received. */
   get handles(): boolean {
-    return this.#row.handles;
+    return this.#handles;
   }
 
   /** Whether the peer has ended, and the answer waits until what came before has been handled. */
   get isAnswerDue(): boolean {
-    return this.#row.on.handled !== undefined;
+    return this.#handles && this.#state !== "open";
   }
 
   /** Whether the Close frame of this side's own close waits: it may still say something else. */
@@ -391,15 +396,23 @@ export class Closing {
 
   /** Goes to the next state, and does what is due in it. */
   handle(event: ClosingEvent): void {
-    const next = this.#row.on[event]?.[0];
+    const next = TABLE[this.#state].on[event]?.[0];
     if (next === undefined) return;
     // It may end this connection, for its slow peer: then it has another state.
-    if (this.accepts && next !== "closed" && !ROWS[next].accepts) this.#actions.sendPublished();
-    const transition = this.#row.on[event];
+    if (this.#accepts && next !== "closed" && !TABLE[next].accepts) this.#actions.sendPublished();
+    const transition = TABLE[this.#state].on[event];
     if (transition === undefined) return;
-    this.#state = transition[0];
-    this.#row = ROWS[this.#state];
+    this.#enter(transition[0]);
     for (let i = 1; i < transition.length; i++) this.#act(transition[i] as Action);
+  }
+
+  #enter(state: ClosingState): void {
+    const { accepts = false, flushes = false, handles = false } = TABLE[state];
+    this.#state = state;
+    this.#accepts = accepts;
+    this.#flushes = flushes;
+    this.#handles = handles;
+    this.#isClosed = state === "closed";
   }
 
   #act(action: Action): void {

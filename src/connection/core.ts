@@ -101,7 +101,7 @@ export class ConnectionCore implements ByteChannelHandler {
 
   drain(): void {
     this.pings.drain();
-    this.outbound.drain();
+    this.outbound.writer.drain();
   }
 
   receiveClosed(): void {

@@ -169,7 +169,7 @@ export class Ending implements ClosingActions {
 
   sendClose(): void {
     this.#core.inbound.protocol.sendClose(this.reason.statusToSend);
-    this.#core.outbound.requestFlush();
+    this.#core.outbound.writer.requestFlush();
   }
 
   failProtocol(): void {
@@ -182,7 +182,7 @@ export class Ending implements ClosingActions {
   }
 
   endOutput(): void {
-    this.#core.outbound.end();
+    this.#core.outbound.writer.end();
   }
 
   endChannel(): void {

@@ -65,7 +65,7 @@ export class HeldMemory implements BudgetMember {
     const { end, outbound } = this.#core;
     const reason = "The server is short of memory";
     // Behind what the peer does not read no Close frame would reach it.
-    if (outbound.isBlocked || end.closing.state !== "open") end.abort(reason);
+    if (outbound.writer.isBlocked || end.closing.state !== "open") end.abort(reason);
     else end.cut({ closeCode: CloseCode.TryAgainLater, reason });
     this.recountHeld();
   }

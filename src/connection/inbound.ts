@@ -110,11 +110,11 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   receive(bytes: Uint8Array, lent: boolean): void {
     this.bytesReceived += bytes.length;
     if (this.#rate !== undefined && !this.#countBytes(bytes.length)) return;
-    const { outbound } = this.#core;
-    outbound.cork();
+    const { writer } = this.#core.outbound;
+    writer.cork();
     this.queue.startRead();
     this.reader.receive(bytes, lent);
-    outbound.uncork();
+    writer.uncork();
     if (this.#rate !== undefined) this.#waitForRate();
     this.#core.memory.recountHeld();
   }
@@ -136,13 +136,13 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
     const { reader } = this;
     if (reader.isDecoding || this.closing.isClosed) return;
     if (reader.hasWork) {
-      const { outbound } = this.#core;
-      outbound.cork();
+      const { writer } = this.#core.outbound;
+      writer.cork();
       this.queue.startRead();
       reader.proceed();
-      outbound.uncork();
+      writer.uncork();
     }
-    if (this.isHandled) this.#core.outbound.flush();
+    if (this.isHandled) this.#core.outbound.writer.flush();
     if (this.closing.isAnswerDue) this.#core.end.answerIfHandled();
     // The answer may have closed it.
     if (this.closing.isClosed) return;

@@ -49,7 +49,7 @@ export class Pings implements KeepAliveTarget {
     // "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to
     // previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most recently
     // processed Ping frame." (section 5.5.3)
-    if (this.#core.outbound.isBlocked) {
+    if (this.#core.outbound.writer.isBlocked) {
       this.#pending ??= new Uint8Array(MAX_CONTROL_PAYLOAD_LENGTH);
       this.#pending.set(payload);
       this.#pendingLength = payload.length;

@@ -235,7 +235,7 @@ export class WebSocketConnection<Data> implements Connection<Data> {
     const { inbound, memory, outbound, pings } = this.#core;
     return {
       bytesReceived: inbound.bytesReceived,
-      bytesSent: outbound.takenLength,
+      bytesSent: outbound.writer.takenLength,
       messagesReceived: inbound.messagesReceived,
       messagesSent: outbound.messagesSent + (outbound.source?.messagesSent ?? 0),
       receiveQueueLength: inbound.queue.length,

@@ -1,7 +1,6 @@
 import type { IncomingMessage, Message } from "../connection.ts";
 import type { QueueReader, ReceivedMessage, ReceiveQueue } from "../receive_queue.ts";
 import { StreamedMessage } from "../streamed_message.ts";
-import { isPromise } from "../../values.ts";
 
 const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
 
@@ -50,7 +49,7 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, Qu
     const message = queue.isReadBy(this) ? queue.take() : queue.startReading(this) ?? queue.take();
     if (message === undefined) return this.#nextLater(undefined, deliver);
     const value = this.convert(message);
-    if (isPromise(value)) return this.#nextLater(value, deliver);
+    if (value === undefined) return this.#nextLater(message as StreamedMessage, deliver);
     return { value, done: false };
   }
 
@@ -65,9 +64,9 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, Qu
     return Promise.resolve(DONE);
   }
 
-  /** Returns a promise of the message that is being collected, or else of the next one. */
+  /** Returns a promise of the message that is to be collected, or else of the next one. */
   #nextLater(
-    collected: Promise<T & Message> | undefined,
+    message: StreamedMessage | undefined,
     deliver: Give<T> | undefined,
   ): Promise<IteratorResult<T, undefined>> {
     return new Promise((resolve, reject) => {
@@ -75,7 +74,7 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, Qu
         deliver(result);
         resolve(result);
       };
-      if (collected !== undefined) this.#giveCollected(collected, give, reject);
+      if (message !== undefined) this.#collect(message, give, reject);
       else this.queue.wait((message) => this.#give(message, give, reject));
     });
   }
@@ -83,24 +82,27 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, Qu
   #give(message: ReceivedMessage | undefined, give: Give<T>, fail: Fail): void {
     if (message === undefined) return give(DONE);
     const value = this.convert(message);
-    if (isPromise(value)) this.#giveCollected(value, give, fail);
+    if (value === undefined) this.#collect(message as StreamedMessage, give, fail);
     else give({ value, done: false });
   }
 
-  /** Delivers a message that the queue collects; only then may the next reader continue. */
-  #giveCollected(collected: Promise<T & Message>, give: Give<T>, fail: Fail): void {
-    collected
+  /** Has the queue collect a message, and delivers it; only then may the next reader continue. */
+  #collect(message: StreamedMessage, give: Give<T>, fail: Fail): void {
+    (this.queue.collect(message) as Promise<T & Message>)
       .then((value) => give(this.queue.passOn(this, value) ? DONE : { value, done: false }), fail)
       .then(() => this.queue.endCollecting());
   }
 
-  /** Converts a message to the type of this iterator: it may have been received for another one. */
-  protected abstract convert(message: ReceivedMessage): T | Promise<T & Message>;
+  /**
+   * Converts a message to the type of this iterator: it may have been received for another one. `undefined` says
+   * that it is to be collected.
+   */
+  protected abstract convert(message: ReceivedMessage): T | undefined;
 }
 
 class WholeMessageIterator extends MessageIterator<Message> {
-  protected override convert(message: ReceivedMessage): Message | Promise<Message> {
-    return message instanceof StreamedMessage ? this.queue.collect(message) : message;
+  protected override convert(message: ReceivedMessage): Message | undefined {
+    return message instanceof StreamedMessage ? undefined : message;
   }
 }
 

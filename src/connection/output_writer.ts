@@ -1,0 +1,264 @@
+import type { Protocol } from "../protocol/protocol.ts";
+import { clearTimeout, queueMicrotask, setTimeout } from "../timers.ts";
+import type { ByteChannel } from "../transport/byte_channel.ts";
+import type { ConnectionCore } from "./core.ts";
+import type { SharedFrames } from "./fan_out.ts";
+
+// Output is gathered up to this size before it is written: larger writes win nothing.
+const MAX_GATHERED = 64 * 1024;
+
+const NO_FRAMES: SharedFrames[] = [];
+
+// One microtask for all writers that are to flush: a broadcast fills many.
+let dueWriters: OutputWriter[] = [];
+
+function flushDueWriters(): void {
+  const writers = dueWriters;
+  dueWriters = [];
+  for (const writer of writers) writer.flushWhenDue();
+}
+
+/** Gathers the protocol's output to few writes, and knows how much of it the channel has taken. */
+export class OutputWriter {
+  // Fields read on every publish come first, to share a cache line: it goes through thousands of writers.
+  readonly #channel: ByteChannel;
+  readonly #mayExpectMore: boolean;
+  /** Whether the channel takes a write. */
+  #ready = true;
+  /**
+   * Whether the protocol may have output. Connections that are only published to never have any: to ask each
+   * of thousands would be to wait for memory that nothing else needs.
+   */
+  #mayHaveOutput = false;
+  #corked = false;
+  /** The bytes given to the channel and not taken yet. */
+  #inFlight = 0;
+  /** How many bytes of the output are also those of other connections, and which these are. */
+  #sharedOutput = 0;
+  #outputFrames: SharedFrames[] = NO_FRAMES;
+  /** The bytes taken by the channel since its beginning. */
+  #taken = 0;
+  /** How many bytes of those in flight are also those of other connections, and which these are. */
+  #sharedInFlight = 0;
+  #framesInFlight: SharedFrames[] = NO_FRAMES;
+  readonly #protocol: Protocol;
+  readonly #core: ConnectionCore;
+  #flushIsScheduled = false;
+  #lateFlush: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(core: ConnectionCore) {
+    this.#core = core;
+    this.#channel = core.channel;
+    this.#protocol = core.inbound.protocol;
+    // A program with callbacks is given one message after another.
+    this.#mayExpectMore = core.callbacks === undefined;
+  }
+
+  /** The bytes of the output, and those that the channel has not taken yet. */
+  get length(): number {
+    return this.#inFlight + this.#outputLength();
+  }
+
+  /** How many of these bytes are also those of other connections. */
+  get sharedLength(): number {
+    return this.#sharedOutput + this.#sharedInFlight;
+  }
+
+  /** The bytes that the channel has taken since its beginning. */
+  get takenLength(): number {
+    return this.#taken;
+  }
+
+  /** Whether the channel has to take earlier output first. */
+  get isBlocked(): boolean {
+    return !this.#ready;
+  }
+
+  #outputLength(): number {
+    return this.#mayHaveOutput ? this.#protocol.outputLength : 0;
+  }
+
+  /** Sends what comes before the first frame. */
+  sendHandshake(bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#write([bytes], bytes.length);
+  }
+
+  // ---- Frames of other connections too ----
+
+  /** Whether nothing is to go out before or with what is sent now. */
+  get mayWriteNow(): boolean {
+    return this.#ready && !this.#corked && this.#outputLength() === 0 && !this.#isMoreExpected();
+  }
+
+  /**
+   * Writes frames at once: to come back to each of many connections would cost as much again.
+   *
+   * @returns Whether the channel has taken them, or is closed.
+   */
+  writeFrames(frames: SharedFrames): boolean {
+    this.#sharedOutput = frames.length;
+    this.#write(frames.chunks, frames.length);
+    if (this.#ready || this.#core.closing.isClosed) return true;
+    frames.hold();
+    this.#framesInFlight = [frames];
+    return false;
+  }
+
+  /** Adds frames to the output. */
+  addFrames(frames: SharedFrames): void {
+    this.#mayHaveOutput = true;
+    this.#protocol.sendFrames(frames.chunks);
+    this.#sharedOutput += frames.length;
+    frames.hold();
+    if (this.#outputFrames === NO_FRAMES) this.#outputFrames = [frames];
+    else this.#outputFrames.push(frames);
+    this.requestFlush();
+  }
+
+  // ---- When to write ----
+
+  /** Gathers output until `uncork`, to write it once. */
+  cork(): void {
+    this.#corked = true;
+  }
+
+  /** Writes what was gathered, now or with what is still to come. */
+  uncork(): void {
+    this.#corked = false;
+    this.#flushUnlessGathering();
+  }
+
+  /**
+   * Has the output written soon, with what else is sent until then: in this turn, or, while the program is at
+   * work on messages one after another, once it has come to the last one.
+   *
+   * @returns The same as {@linkcode OutputWriter.length}.
+   */
+  requestFlush(): number {
+    this.#mayHaveOutput = true;
+    const { outputLength } = this.#protocol;
+    if (outputLength >= MAX_GATHERED) {
+      this.flush();
+      return this.length;
+    }
+    if (!this.#corked) {
+      if (this.#isMoreExpected()) this.#scheduleLateFlush();
+      else this.#scheduleFlush();
+    }
+    return this.#inFlight + outputLength;
+  }
+
+  #isMoreExpected(): boolean {
+    return this.#mayExpectMore && this.#core.inbound.isMoreExpected;
+  }
+
+  #flushUnlessGathering(): void {
+    const outputLength = this.#outputLength();
+    if (
+      outputLength >= MAX_GATHERED || this.#core.closing.isEndDue || !this.#isMoreExpected()
+    ) {
+      this.flush();
+    } else if (outputLength > 0) {
+      this.#scheduleLateFlush();
+    }
+  }
+
+  /** Writes the output, if the channel takes it. */
+  flush(): void {
+    const length = this.#outputLength();
+    if (this.#ready && length > 0) {
+      this.#mayHaveOutput = false;
+      this.#write(this.#protocol.takeOutput(), length);
+      if (this.#ready) this.#protocol.recycleOutput();
+    }
+    const { closing, memory } = this.#core;
+    if (!this.#ready || memory.isCounted) memory.recountHeld();
+    if (this.#ready && closing.isEndDue) closing.handle("written");
+  }
+
+  /** Writes the output, behind which FIN is due. */
+  end(): void {
+    this.#mayHaveOutput = true;
+    this.flush();
+  }
+
+  /** Goes on after the channel has taken what was in flight. */
+  drain(): void {
+    // A Pong may have waited for it.
+    this.#mayHaveOutput = true;
+    this.#taken += this.#inFlight;
+    this.#inFlight = 0;
+    this.#releaseInFlight();
+    this.#ready = true;
+    this.#flushUnlessGathering();
+    this.#core.memory.recountHeld();
+    this.#core.outbound.outputTaken();
+  }
+
+  #write(chunks: readonly Uint8Array[], length: number): void {
+    // Before the program's `drain` may run, and send more.
+    const shared = this.#sharedOutput;
+    const frames = this.#takeSharedOutput();
+    if (this.#channel.write(chunks)) {
+      this.#taken += length;
+      for (const each of frames) each.release();
+      this.#core.outbound.outputTaken();
+    } else {
+      this.#ready = false;
+      this.#inFlight = length;
+      this.#sharedInFlight = shared;
+      this.#framesInFlight = frames;
+      // The channel may have found that it is closed.
+      if (this.#core.closing.isClosed) this.#releaseInFlight();
+    }
+  }
+
+  #takeSharedOutput(): SharedFrames[] {
+    const frames = this.#outputFrames;
+    this.#outputFrames = NO_FRAMES;
+    this.#sharedOutput = 0;
+    return frames;
+  }
+
+  #releaseInFlight(): void {
+    const frames = this.#framesInFlight;
+    this.#framesInFlight = NO_FRAMES;
+    this.#sharedInFlight = 0;
+    for (const each of frames) each.release();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushIsScheduled) return;
+    this.#flushIsScheduled = true;
+    if (dueWriters.push(this) === 1) queueMicrotask(flushDueWriters);
+  }
+
+  /** Does what was scheduled. */
+  flushWhenDue(): void {
+    this.#flushIsScheduled = false;
+    this.flush();
+  }
+
+  #scheduleLateFlush(): void {
+    this.#lateFlush ??= setTimeout(() => {
+      this.#lateFlush = undefined;
+      this.flush();
+    }, 0);
+  }
+
+  /**
+   * Drops the output, and gives its memory back: the connection is closed.
+   *
+   * @returns How many bytes were dropped.
+   */
+  close(): number {
+    const { length } = this;
+    this.#ready = false;
+    this.#inFlight = 0;
+    this.#releaseInFlight();
+    this.#takeSharedOutput().forEach((frames) => frames.release());
+    this.#protocol.takeOutput();
+    clearTimeout(this.#lateFlush);
+    return length;
+  }
+}
