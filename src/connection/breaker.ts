@@ -1,18 +1,18 @@
 import { rejected } from "../promises.ts";
 
 /**
- * Ends the waiting of one who waits for one promise after another. An `AbortSignal` does the same at
- * several times the cost: each promise would need a listener, and somebody to remove it.
+ * Breaks off the wait of a function that awaits one promise after another. An `AbortSignal` does the same at
+ * several times the cost: each promise would need a listener, which has to be removed.
  */
 export class Breaker {
   #reject: ((reason: unknown) => void) | undefined;
   #isBroken = false;
   #reason: unknown;
 
-  /** Gives what `promise` gives, unless this is broken off before. */
+  /** Resolves or rejects as `promise` does, unless this is broken off before. */
   wait<T>(promise: Promise<T>): Promise<T> {
     if (this.#isBroken) {
-      // Nobody else looks at it any more.
+      // It is not awaited any more.
       promise.catch(() => {});
       return rejected(this.#reason);
     }
@@ -22,7 +22,7 @@ export class Breaker {
     });
   }
 
-  /** Has what is waited for reject with `reason`, and all that is waited for later; the first reason counts. */
+  /** Rejects the wait at hand with `reason`, and all later ones; the first reason counts. */
   break(reason: unknown): void {
     if (this.#isBroken) return;
     this.#isBroken = true;

@@ -1,12 +1,12 @@
-/** Somebody who holds bytes on the way from a peer to the program, or back. */
+/** A connection or handshake, which holds bytes on the way from a peer to the program, or back. */
 export interface BudgetMember {
-  /** Counts again what it holds, and gives it, in bytes. */
+  /** Counts the bytes that it holds again, and returns them. */
   recountHeld(): number;
   /** The bytes that it keeps from being freed: the same, and all that it holds together with others. */
   readonly retainedSize: number;
-  /** Goes on reading, where it had to wait for memory. */
+  /** Reads on, as it has waited for memory. */
   continueReceiving(): void;
-  /** Gives back what it holds, and ends. */
+  /** Gives back its memory, and ends. */
   shed(): void;
 }
 
@@ -16,13 +16,13 @@ export interface Budget {
   readonly isShort: boolean;
   /** All the bytes that there are. */
   readonly limit: number;
-  /** The bytes that each member may hold where memory is short. */
+  /** The bytes that each member may hold if memory is short. */
   readonly share: number;
-  /** Notes by how much a member's bytes have changed. */
+  /** Counts a change of the bytes that a member holds. */
   count(change: number): void;
   /**
    * Tells whether a member that holds so many bytes, and would read more, has to wait: it is told
-   * when it may go on. To be asked only where memory is short.
+   * when it may go on. To be asked only if memory is short.
    */
   mustWait(member: BudgetMember, held: number): boolean;
   /** Forgets a member, which holds nothing any more. */

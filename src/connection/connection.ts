@@ -8,7 +8,7 @@ import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Address } from "../transport/byte_channel.ts";
 
 /**
- * A message that was received whole: a string where its type is text, bytes where it is binary. The bytes
+ * A message that was received whole: a string if its type is text, bytes if it is binary. The bytes
  * are the program's; they may be a part of a larger `ArrayBuffer`, so that a view of them takes their
  * `byteOffset` and `byteLength`.
  */
@@ -38,11 +38,11 @@ export interface SendableStream {
 /** How a connection ended. */
 export interface CloseInfo extends CloseStatus {
   /**
-   * The status code of the Close frame that came first, be it sent or received: 1005 where it
-   * carried none, 1006 where there was no Close frame (RFC 6455, section 7.1.5).
+   * The status code of the Close frame that came first, be it sent or received: 1005 if it
+   * carried none, 1006 if there was no Close frame (RFC 6455, section 7.1.5).
    */
   closeCode: number;
-  /** The reason that came with the code; may say why where the code is 1006. */
+  /** The reason that came with the code; may say why if the code is 1006. */
   reason: string;
   /**
    * Whether both sides sent a Close frame before TCP ended (section 7.1.4), and the system had taken every
@@ -67,7 +67,7 @@ export type TrySendResult =
 /** Options of an operation that can be given up. */
 export interface WaitOptions {
   /**
-   * Gives up the wait: the promise rejects with the signal's reason. What was sent stays sent; where the
+   * Gives up the wait: the promise rejects with the signal's reason. What was sent stays sent; if the
    * signal has aborted before the call, nothing is.
    */
   signal?: AbortSignal | undefined;
@@ -76,7 +76,7 @@ export interface WaitOptions {
 /** How a message is sent. */
 export interface SendOptions extends WaitOptions {
   /**
-   * Whether to compress the message, where compression was agreed upon. Default: from
+   * Whether to compress the message, if compression was agreed upon. Default: from
    * `compression.threshold` on, and streams always.
    */
   compress?: boolean | undefined;
@@ -85,7 +85,7 @@ export interface SendOptions extends WaitOptions {
 /** How a message is sent as a stream. */
 export interface SendStreamOptions extends SendOptions {
   /**
-   * What the connection is closed with where the message has begun, and can't be finished: one of the codes
+   * What the connection is closed with if the message has begun, and can't be finished: one of the codes
    * that {@linkcode Connection.close} takes. An error of the stream, or a reason of the signal, that has a code
    * of its own comes first.
    *
@@ -105,8 +105,8 @@ export interface IncomingMessage {
   /** Whether the body is UTF-8 text or bytes (RFC 6455, section 5.6). */
   readonly type: MessageType;
   /**
-   * The body. It errors with a `ProtocolError` where the rest of the message breaks the protocol or
-   * a limit, and with a `ConnectionClosedError` where the connection ends before the message. A text
+   * The body. It errors with a `ProtocolError` if the rest of the message breaks the protocol or
+   * a limit, and with a `ConnectionClosedError` if the connection ends before the message. A text
    * has been checked to be UTF-8; chunks are cut anywhere, also within a code point. With
    * `getReader({ mode: "byob" })` it is read into memory of the program's own.
    */
@@ -114,14 +114,14 @@ export interface IncomingMessage {
   /**
    * Reads the whole body as text.
    *
-   * @throws {TypeError} Where the message is binary and not UTF-8, or its body was read before, if only in
+   * @throws {TypeError} If the message is binary and not UTF-8, or its body was read before, if only in
    * part, or is being read.
    */
   text(): Promise<string>;
   /**
    * Reads the whole body as bytes.
    *
-   * @throws {TypeError} Where its body was read before, if only in part, or is being read.
+   * @throws {TypeError} If its body was read before, if only in part, or is being read.
    */
   bytes(): Promise<Uint8Array<ArrayBuffer>>;
 }
@@ -187,11 +187,11 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
   /**
    * Aborts when {@linkcode Connection.state} leaves `"open"`, at the first sign of the end: for work whose
    * result only the peer wants. Its reason is a {@linkcode ConnectionClosedError} with the code and reason
-   * of the end, or the {@linkcode ProtocolError} where the peer broke the protocol or passed a limit. The same
-   * signal each time; where nobody asks for it, there is none.
+   * of the end, or the {@linkcode ProtocolError} if the peer broke the protocol or passed a limit. The same
+   * signal each time; it is created when it is asked for.
    *
    * It does not wait for the program: the peer's Close frame is seen while a handler or a callback is at
-   * work, behind messages that wait for it, as far as there is room to read them. It is **not** seen where
+   * work, behind messages that wait for it, as far as there is room to read them. It is **not** seen if
    * reading is paused: behind `limits.receiveQueueMessages` or `limits.receiveQueueSize` that wait, the
    * unread body of a message received as a stream among them; past `rateLimits`; and while
    * `memoryBudget` is short.
@@ -232,9 +232,9 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
   readonly closed: Promise<CloseInfo>;
   /**
    * The messages as a stream, which pulls one at a time. It closes after the peer's Close frame, and
-   * errors with a `ConnectionClosedError` where the connection ended without.
+   * errors with a `ConnectionClosedError` if the connection ended without.
    *
-   * Cancelling it closes the connection on the next turn of the event loop: with 1000, or, where there
+   * Cancelling it closes the connection on the next turn of the event loop: with 1000, or, if there
    * is a reason, as from a pipe to what failed, with 1011. Until then the handler may fail, which is
    * 1011, or close with another code: a loop over the stream cancels it without a reason when it is
    * left, also by an error. A `WebSocketError` as the reason says what to close with, at once.
@@ -243,8 +243,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * While it is locked, nothing else can receive. While an iteration has begun and is not left, to ask for
    * the stream throws, and a read of one that was asked for before errors it with a `TypeError`.
    *
-   * @throws {TypeError} Where an iteration has begun, and was not left.
-   * @throws {DOMException} `InvalidStateError` where the messages go to callbacks, or `asWebSocket()`.
+   * @throws {TypeError} If an iteration has begun, and was not left.
+   * @throws {DOMException} `InvalidStateError` if the messages go to callbacks, or `asWebSocket()`.
    */
   readonly readable: ReadableStream<Message>;
   /**
@@ -254,7 +254,7 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * ends.
    *
    * Aborting and {@linkcode Connection.close} do not wait for a write that waits for the peer. The
-   * `signal` of a pipe does, by the standard of streams (ReadableStreamPipeTo): where the peer may read
+   * `signal` of a pipe does, by the standard of streams (ReadableStreamPipeTo): if the peer may read
    * nothing, have it close the connection instead.
    */
   readonly writable: WritableStream<Sendable>;
@@ -264,9 +264,9 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * on with the next message. Who calls `next()` by hand calls `return()` before another one begins. Calls of
    * `next()` at the same time are answered in order.
    *
-   * @throws {TypeError} Where another iteration has begun and was not left, or `readable` is locked. Where
+   * @throws {TypeError} If another iteration has begun and was not left, or `readable` is locked. If
    * that happens between this call and the first `next()`, it is `next()` that rejects.
-   * @throws {DOMException} `InvalidStateError` where the messages go to callbacks, or `asWebSocket()`.
+   * @throws {DOMException} `InvalidStateError` if the messages go to callbacks, or `asWebSocket()`.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Message, undefined, void>;
 
@@ -275,8 +275,8 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * The next message is not read before the body of this one was; what is not read of it when the
    * next one is asked for is dropped.
    *
-   * @throws {TypeError} Where another iteration has begun and was not left, or `readable` is locked.
-   * @throws {DOMException} `InvalidStateError` where the messages go to callbacks, or `asWebSocket()`.
+   * @throws {TypeError} If another iteration has begun and was not left, or `readable` is locked.
+   * @throws {DOMException} `InvalidStateError` if the messages go to callbacks, or `asWebSocket()`.
    */
   messages(): AsyncIterableIterator<IncomingMessage, undefined, void>;
 
@@ -288,18 +288,18 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * It is open, and sends at once. `open` is fired on a later turn all the same, for those who wait
    * for it. Messages wait for the first `message` listener, and each is delivered on a turn of its own,
    * when everything that follows from the one before is done; promises that listeners return are not
-   * awaited. Whoever wants no messages sets an empty `onmessage`: unheard ones keep what is behind
-   * them waiting, and the peer's Close frame from being answered.
+   * awaited. Programs that want no messages set an empty `onmessage`: otherwise the first message keeps those
+   * behind it waiting, and the peer's Close frame from being answered.
    *
-   * Where it is more than the standard, or other:
+   * It differs from the standard, or adds to it:
    *
    * - `close` takes every code that {@linkcode Connection.close} takes, since servers need others than
    *   browsers; without one, the Close frame carries none. It goes behind the Blobs sent before.
    * - `send` never waits: past the cap of the send queue, `sendQueueOverflow` decides, which closes
-   *   the connection by default. Where a library sends more at once than 1 MiB, raise `sendQueueSize`.
+   *   the connection by default. If a library sends more at once than 1 MiB, raise `sendQueueSize`.
    *   `bufferedAmount` counts frame headers too.
    * - `error` is fired before `close` wherever the closing handshake was not finished. `close` has the
-   *   code and reason of the peer's Close frame, 1006 where there was none; {@linkcode
+   *   code and reason of the peer's Close frame, 1006 if there was none; {@linkcode
    *   Connection.closed} has why.
    * - A listener that throws, or whose promise rejects, is like a callback that does: the error is
    *   reported to `onError`, and the connection closed with 1011, or what a `WebSocketError` says, but not
@@ -317,7 +317,7 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * await server.shutdown();
    * ```
    *
-   * @throws {DOMException} `InvalidStateError` where the messages go elsewhere: to callbacks, an
+   * @throws {DOMException} `InvalidStateError` if the messages go elsewhere: to callbacks, an
    * iteration or a stream.
    */
   asWebSocket(): WebSocket;
@@ -326,30 +326,30 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * Sends a message: a string as text, bytes as binary.
    *
    * Returns a promise that resolves when the send queue is below its high-water mark (64 KiB by
-   * default) and the bytes are free to be used again; at once, where the peer keeps up. Awaiting it,
+   * default) and the bytes are free to be used again; at once, if the peer keeps up. Awaiting it,
    * or returning it from a `message` callback, is what carries backpressure. Messages go out in the
    * order of the calls, and what is sent in one turn goes out in one write.
    *
-   * Past the cap of the send queue (1 MiB by default) the policy `sendQueueOverflow` decides. Whoever
-   * awaits each `send` before the next does not come to it: one message always fits a queue that is
+   * Past the cap of the send queue (1 MiB by default) the policy `sendQueueOverflow` decides. Callers that
+   * await each `send` before the next never come to it: one message always fits a queue that is
    * not above the high-water mark.
    *
-   * The promise rejects with a `ConnectionClosedError` where the connection is closing or ends while
+   * The promise rejects with a `ConnectionClosedError` if the connection is closing or ends while
    * it waits, and with the signal's reason. A rejection that nobody handles is no unhandled one.
    *
    * @param data The message. A lone surrogate becomes U+FFFD.
-   * @throws {TypeError} Where `data` is neither a string nor a `Uint8Array`, or an option is unknown or of
+   * @throws {TypeError} If `data` is neither a string nor a `Uint8Array`, or an option is unknown or of
    * another type.
    */
   send(data: Sendable, options?: SendOptions): Promise<void>;
 
   /**
-   * Sends a message if there is room for it, and tells what became of it: where there is none, nothing
+   * Sends a message if there is room for it, and tells what became of it: if there is none, nothing
    * happens, whatever `sendQueueOverflow` says. Bytes are taken by
-   * reference where they are more than 16 KiB: they must not change before
+   * reference if they are more than 16 KiB: they must not change before
    * {@linkcode Connection.bufferedAmount} is 0.
    *
-   * @throws {TypeError} Where `data` is neither a string nor a `Uint8Array`.
+   * @throws {TypeError} If `data` is neither a string nor a `Uint8Array`.
    */
   trySend(data: Sendable): TrySendResult;
 
@@ -358,7 +358,7 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * (RFC 6455, section 5.4), and the next one is read when the peer keeps up. Messages sent meanwhile
    * follow after it.
    *
-   * Resolves when the last fragment has been sent. Where the stream errors, is no UTF-8 in a text
+   * Resolves when the last fragment has been sent. If the stream errors, is no UTF-8 in a text
    * message, or the signal aborts, the promise rejects with that, and, since a message can't be
    * taken back, the connection is closed if a fragment had been sent: with what the error or the signal's
    * reason says, if it is a {@linkcode WebSocketError} with a `closeCode` or an object such as
@@ -366,10 +366,10 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * Given up for {@linkcode Connection.signal}, the code of the close under way stays, unless it is 1000.
    *
    * @param type Whether the message is text or binary.
-   * @param stream The message. Strings become UTF-8. It is cancelled where sending ends early, and
+   * @param stream The message. Strings become UTF-8. It is cancelled if sending ends early, and
    * unlocked in the end.
-   * @throws {RangeError} Where `closeCode` is none that may be sent.
-   * @throws {TypeError} Where `type` is neither, `stream` is locked or no stream, an option is unknown or
+   * @throws {RangeError} If `closeCode` is none that may be sent.
+   * @throws {TypeError} If `type` is neither, `stream` is locked or no stream, an option is unknown or
    * of another type, or `reason` is too long.
    */
   sendStream(
@@ -386,10 +386,10 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
 
   /**
    * Sends a Ping, and resolves when its Pong arrives, with the round-trip time in milliseconds (RFC
-   * 6455, section 5.5.2). Rejects with a `ConnectionClosedError` where the connection ends before; a
+   * 6455, section 5.5.2). Rejects with a `ConnectionClosedError` if the connection ends before; a
    * rejection that nobody handles is no unhandled one.
    *
-   * @throws {TypeError} Where an option is unknown or of another type.
+   * @throws {TypeError} If an option is unknown or of another type.
    */
   ping(options?: WaitOptions): Promise<number>;
 
@@ -398,12 +398,12 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
    * streams that are still being sent, and published messages that wait for a slow peer), waits for the
    * peer's, and closes TCP; at the latest after `closeTimeoutMs`. From the call on, nothing more is
    * accepted, and messages that arrive are dropped. What could not be sent in that time rejects, and the
-   * close is not clean then. Does nothing where it is closing already.
+   * close is not clean then. Does nothing if it is closing already.
    *
    * @param status `closeCode`, by default 1000, and `reason`, by default `""`.
    * @returns The same promise as {@linkcode Connection.closed}.
-   * @throws {RangeError} Where the code is not 1000 to 1003, 1007 to 1014 or 3000 to 4999.
-   * @throws {TypeError} Where the reason is longer than 123 bytes of UTF-8, or `status` has other properties
+   * @throws {RangeError} If the code is not 1000 to 1003, 1007 to 1014 or 3000 to 4999.
+   * @throws {TypeError} If the reason is longer than 123 bytes of UTF-8, or `status` has other properties
    * or is not an object: code and reason are not two arguments, as they are of a standard `WebSocket`.
    */
   close(status?: Optional<CloseStatus>): Promise<CloseInfo>;
@@ -418,11 +418,11 @@ export interface Connection<Data = unknown> extends AsyncDisposable {
 /**
  * Takes the events of connections: the fast path, without a promise or a stream on the way.
  *
- * A callback may return anything. Where it is a promise, it is awaited before the next message, or Ping, is
+ * A callback may return anything. If it is a promise, it is awaited before the next message, or Ping, is
  * given to one. Meanwhile messages wait, up to `limits.receiveQueueMessages` and `limits.receiveQueueSize`;
  * those that wait when the connection has ended are dropped.
  *
- * Where it throws or rejects, the error is reported to `onError`, and the connection is closed: with the code
+ * If it throws or rejects, the error is reported to `onError`, and the connection is closed: with the code
  * and reason of a `WebSocketError` that has them, otherwise with 1011. Two errors are no reason to close it:
  *
  * - that **this** connection ended, as what waited for it rejects with, and what is thrown because of
@@ -440,7 +440,7 @@ export interface ConnectionCallbacks<
 > {
   /** The connection is open. */
   open?: ((conn: Conn) => CallbackResult) | undefined;
-  /** A message arrived. Where it is left out, messages are read and dropped. */
+  /** A message arrived. If it is left out, messages are read and dropped. */
   message?: ((conn: Conn, data: Message) => CallbackResult) | undefined;
   /** A Ping arrived, and is answered whatever this does (RFC 6455, section 5.5.2). */
   ping?:

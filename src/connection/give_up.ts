@@ -13,7 +13,7 @@ export function isReasonless(reason: unknown): boolean {
  * Reads what the connection is to be closed with from the reason that a stream was given up for: a
  * `WebSocketError` with a close code, or what `close()` takes. What `close()` would refuse is 1011.
  *
- * @returns Nothing where the reason does not say it.
+ * @returns `undefined` if the reason does not say it.
  */
 export function closeStatusOf(reason: unknown): CloseStatus | undefined {
   try {
@@ -25,7 +25,7 @@ export function closeStatusOf(reason: unknown): CloseStatus | undefined {
     checkCloseStatus(status);
     return status;
   } catch {
-    // Nobody would be told: streams pass over what is thrown here, and a proxy throws where it is asked.
+    // No caller would be told: streams pass over what is thrown here, and a proxy throws when it is asked.
     return { closeCode: CloseCode.InternalError, reason: "" };
   }
 }

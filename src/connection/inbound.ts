@@ -5,6 +5,7 @@ import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
 import { clearTimeout, setTimeout } from "../timers.ts";
+import type { CallbackRunner } from "./callback_runner.ts";
 import { ChannelReader, type ChannelReaderOwner } from "./channel_reader.ts";
 import type { Closing } from "./closing.ts";
 import type { Message } from "./connection.ts";
@@ -35,6 +36,8 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   readonly queue: ReceiveQueue;
   readonly reader: ChannelReader;
   readonly #core: ConnectionCore;
+  readonly #layer: LayerRunner | undefined;
+  readonly #callbacks: CallbackRunner | undefined;
   readonly #settings: ConnectionSettings;
   readonly #rate: RateLimiter | undefined;
   /** Set while the peer has to wait, because it sent too much. */
@@ -59,6 +62,8 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
     const maxMessageSize = layer?.maxMessageSize ?? limits.maxMessageSize;
     this.closing = core.closing;
     this.#core = core;
+    this.#layer = layer;
+    this.#callbacks = core.callbacks;
     this.#settings = settings;
     this.#hasReceiver = core.callbacks !== undefined;
     this.protocol = new Protocol(role, this, { maxMessageSize, maxFragments, compression });
@@ -93,13 +98,13 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   /** Has messages received as they are wanted: a layer may need them whole. */
   #setStreaming(): void {
-    const { layer } = this.#core;
+    const layer = this.#layer;
     this.protocol.streaming = this.#wantsStreams && (layer?.mayStream ?? true);
   }
 
   /** The layer's handshake is done: the limits are those of messages. */
   layerReady(): void {
-    const { layer } = this.#core;
+    const layer = this.#layer;
     this.protocol.maxMessageSize = layer?.maxMessageSize ?? this.#settings.limits.maxMessageSize;
     this.#setStreaming();
   }
@@ -153,8 +158,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   /** Whether the program has handled everything that was received. */
   get isHandled(): boolean {
-    return (this.#core.callbacks === undefined || !this.#core.callbacks.isAtWork) &&
-      this.queue.isIdle;
+    return (this.#callbacks === undefined || !this.#callbacks.isAtWork) && this.queue.isIdle;
   }
 
   /** Whether the program has more messages at hand, which it may answer. */
@@ -169,7 +173,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
     const { closing } = this;
     // What arrives behind this side's Close frame is dropped: there is always room for it.
     if (!closing.accepts) return !closing.isClosed;
-    const { layer } = this.#core;
+    const layer = this.#layer;
     return !this.#isQueueFull(layer) && !this.#isTooFast() && !(layer?.isFull ?? false) &&
       !this.#core.memory.mustWait;
   }
@@ -198,7 +202,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   /** Returns whether the bytes are to be taken. Behind this side's Close frame none are too many. */
   #countBytes(count: number): boolean {
     if (!this.closing.accepts) return true;
-    const { layer } = this.#core;
+    const layer = this.#layer;
     try {
       this.#rate!.countBytes(layer === undefined ? count : count - layer.spare(count));
       return true;
@@ -222,7 +226,8 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   // ---- The protocol's events ----
 
   receiveMessage(received: Message): HandlerResult {
-    const { layer, callbacks } = this.#core;
+    const layer = this.#layer;
+    const callbacks = this.#callbacks;
     let data: Message | undefined = received;
     if (layer !== undefined) {
       if (!layer.isReady) return this.#receiveHandshake(layer, received);
@@ -254,14 +259,14 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   receiveMessageStart(type: MessageType): HandlerResult {
     this.#countMessage();
     this.#isArriving = true;
-    const { layer } = this.#core;
+    const layer = this.#layer;
     if (layer?.decodesStreams) layer.decodeStart(type);
     else this.queue.pushStart(type);
     return this.#stopIfFull();
   }
 
   receiveMessageChunk(bytes: Uint8Array, start: number, end: number): HandlerResult {
-    const { layer } = this.#core;
+    const layer = this.#layer;
     if (layer?.decodesStreams) layer.decodeChunk(bytes, start, end);
     else this.queue.pushChunk(bytes, start, end);
     return this.#stopIfFull();
@@ -269,7 +274,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   receiveMessageEnd(): HandlerResult {
     this.#isArriving = false;
-    const { layer } = this.#core;
+    const layer = this.#layer;
     if (layer?.decodesStreams) layer.decodeEnd();
     else this.queue.pushEnd();
     return this.#stopIfFull();
@@ -282,7 +287,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   countInflated(size: number): HandlerResult {
     this.reader.countWork(MESSAGE_COST + size);
-    if (this.#rate !== undefined && (this.#core.layer?.isReady ?? true)) {
+    if (this.#rate !== undefined && (this.#layer?.isReady ?? true)) {
       this.#rate.countInflatedBytes(size);
     }
     return this.#stopIfTooFast();
@@ -291,7 +296,8 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   receivePing(payload: Uint8Array): HandlerResult {
     this.#countControlFrame();
     this.#core.pings.receivePing(payload);
-    const { callbacks, layer } = this.#core;
+    const layer = this.#layer;
+    const callbacks = this.#callbacks;
     const isOpen = this.closing.accepts && (layer?.isReady ?? true);
     if (callbacks === undefined || !callbacks.takesPings || !isOpen) {
       return this.#stopIfTooFast();
@@ -333,7 +339,8 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   // ---- The queue's events ----
 
   messageTaken(): void {
-    const { layer, callbacks } = this.#core;
+    const layer = this.#layer;
+    const callbacks = this.#callbacks;
     if (layer !== undefined) layer.delivered();
     if (callbacks === undefined && this.#readOnTimer === undefined && this.reader.isPaused) {
       this.#readOnLater();

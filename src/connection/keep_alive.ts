@@ -7,7 +7,7 @@ import type { KeepAlive as KeepAliveOptions } from "./options.ts";
  */
 const MAX_FORGIVEN = 3;
 
-/** What the keep-alive does to its connection. */
+/** The connection, as keep-alive needs it. */
 export interface KeepAliveTarget {
   /** Sends a Ping. */
   sendKeepAlivePing(): void;
@@ -26,9 +26,9 @@ export class KeepAlive implements Waiting {
   readonly #options: KeepAliveOptions;
   readonly #delays: Delays;
   readonly #target: KeepAliveTarget;
-  /** What this waits in; undefined where it does not. */
+  /** The queue that this waits in, if it waits. */
   #queue: DelayQueue | undefined;
-  /** Whether a Ping was sent and this waits for what the peer sends, not for the next Ping. */
+  /** Whether a Ping was sent, and this waits for the peer; otherwise for the time of the next Ping. */
   #isCalling = false;
   /** Whether the time for the answer is over but for its last part. */
   #isLastPart = false;
@@ -42,7 +42,7 @@ export class KeepAlive implements Waiting {
     this.#startInterval(options.intervalMs);
   }
 
-  /** Notes that the peer sent something. */
+  /** The peer sent something. */
   heard(): void {
     this.#heard = true;
   }
@@ -82,8 +82,8 @@ export class KeepAlive implements Waiting {
     this.#queue = this.#delays.start(this, timeoutMs - this.#lastPartMs);
   }
 
-  // After a stall timers come first, and then what arrived meanwhile. So the last part of the time
-  // is a wait of its own, in which that is read.
+  // After a stall, timers fire before pending reads; the last part of the time, a wait of its own, lets those
+  // be read.
   get #lastPartMs(): number {
     return Math.floor(Math.min(this.#options.timeoutMs / 2, 1000));
   }

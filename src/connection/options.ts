@@ -149,7 +149,7 @@ export interface ConnectionOptions {
   /**
    * How long it may take to close, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`.
    * From `close()` on, what was accepted before is sent, and Close frames are exchanged; it is not
-   * extended by traffic, and past it the connection is dropped. Where the peer closes, the time is
+   * extended by traffic, and past it the connection is dropped. If the peer closes, the time is
    * first for the messages that are still to be handled and sent: past it what is left is given up, the
    * Close frame is answered, and the peer has the same time again to end TCP.
    *
@@ -217,8 +217,8 @@ export const CONNECTION_OPTIONS: Names<ConnectionOptions & ConnectionCallbacks<u
 /**
  * Checks the options, and fills in the defaults.
  *
- * @throws {RangeError} Where a number is out of its range.
- * @throws {TypeError} Where an option is of another type, or there is no such limit, rate or time.
+ * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If an option is of another type, or there is no such limit, rate or time.
  */
 export function resolveConnectionOptions(
   options: ConnectionOptions,
@@ -247,9 +247,9 @@ export function resolveConnectionOptions(
 }
 
 /**
- * Checks the callbacks among options; gives `undefined` where there is none.
+ * Checks the callbacks among options; gives `undefined` if there is none.
  *
- * @throws {TypeError} Where one is no function.
+ * @throws {TypeError} If one is no function.
  */
 export function resolveCallbacks<Data, Conn extends Connection<Data>>(
   options: ConnectionCallbacks<Data, Conn>,
@@ -281,7 +281,7 @@ function resolveKeepAlive(given: Optional<KeepAlive> | false): KeepAlive | undef
  * Fills in the defaults of an option that is an object.
  *
  * @param instead What it may be instead, for the message.
- * @throws {TypeError} Where it is none, or has a name that is none of the defaults': a limit that is
+ * @throws {TypeError} If it is none, or has a name that is none of the defaults': a limit that is
  * spelled wrong would be no limit.
  */
 export function withDefaults<T extends object>(

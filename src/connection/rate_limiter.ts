@@ -30,7 +30,7 @@ export class TokenBucket {
     this.#tokens -= count;
   }
 
-  /** How long it takes until there are so many, in milliseconds; 0 where there are. */
+  /** How long it takes until there are `count` tokens, in milliseconds; 0 if there are. */
   waitMs(now: number, count: number): number {
     this.#fill(now);
     const missing = count - this.#tokens;
@@ -86,7 +86,7 @@ export class RateLimiter {
   }
 
   /**
-   * How long not to read, in milliseconds; 0 where the peer may send more: another message and another control
+   * How long not to read, in milliseconds; 0 if the peer may send more: another message and another control
    * frame. With `"close"` the next one is let in, which is seen to be too much then.
    *
    * @param isWithin Whether a message was counted of which more is to come: that is none of its own.
@@ -102,7 +102,7 @@ export class RateLimiter {
     );
   }
 
-  /** @throws {ProtocolError} With 1008, where that is what becomes of a peer that is too fast. */
+  /** @throws {ProtocolError} With 1008, if that is what becomes of a peer that is too fast. */
   #take(bucket: TokenBucket, count: number, limit: string): void {
     const now = this.#clock.now();
     bucket.take(count, now);

@@ -48,7 +48,7 @@ export class ReceiveQueue {
   readonly #maxSize: number;
   readonly #closing: Closing;
   readonly #owner: ReceiveQueueOwner;
-  #messages: Fifo<ReceivedMessage | ReceivedPing> | undefined;
+  readonly #messages: Fifo<ReceivedMessage | ReceivedPing> = new Fifo();
   #size = 0;
   /** What whole messages take, and what streamed ones do that were not read. */
   readonly #memory: ReceivedMemory = new ReceivedMemory();
@@ -66,7 +66,7 @@ export class ReceiveQueue {
   #isCollecting = false;
   /** What read last, until it is returned. */
   #reader: QueueReader | undefined;
-  /** What reads where it is locked, though it may not have asked for a message yet. */
+  /** The stream's reader: it reads while the stream is locked, even if it has not asked for a message yet. */
   stream: QueueReader | undefined;
 
   constructor(limits: Limits, owner: ReceiveQueueOwner) {
@@ -78,7 +78,7 @@ export class ReceiveQueue {
 
   /** The number of messages in the queue. */
   get length(): number {
-    return this.#messages?.length ?? 0;
+    return this.#messages.length;
   }
 
   /** The bytes in the queue, and those of streamed messages that were not read. */
@@ -164,8 +164,8 @@ export class ReceiveQueue {
   /**
    * Has the messages read by one reader, until it is done: two at a time would each get some of them.
    *
-   * @returns The message that it gets before those of the queue, where the stream was left with one.
-   * @throws {TypeError} Where another is at it.
+   * @returns The message that it gets before those of the queue, if the stream was left with one.
+   * @throws {TypeError} If another is at it.
    */
   startReading(reader: QueueReader): Message | undefined {
     this.assertNotRead(reader);
@@ -182,7 +182,7 @@ export class ReceiveQueue {
    * Checks that nothing reads the messages.
    *
    * @param except What may.
-   * @throws {TypeError} Where something else does.
+   * @throws {TypeError} If something else does.
    */
   assertNotRead(except?: QueueReader): void {
     if (this.isEnded && this.length === 0 && !this.#isCollecting) return;
@@ -222,7 +222,7 @@ export class ReceiveQueue {
       this.#owner.readOn();
       this.#isTaking = false;
     }
-    const message = this.#messages?.shift() as ReceivedMessage | undefined;
+    const message = this.#messages.shift() as ReceivedMessage | undefined;
     if (message === undefined) return undefined;
     if (message instanceof StreamedMessage) {
       this.#streamedSize -= STREAM_COST;
@@ -236,7 +236,7 @@ export class ReceiveQueue {
 
   /** Takes the next whole message or Ping, if it is there, for a callback. */
   shift(): Message | ReceivedPing | undefined {
-    const message = this.#messages?.shift() as Message | ReceivedPing | undefined;
+    const message = this.#messages.shift() as Message | ReceivedPing | undefined;
     if (message === undefined) return undefined;
     this.#size -= message.length;
     this.#memory.release(message);
@@ -246,7 +246,7 @@ export class ReceiveQueue {
     return message;
   }
 
-  /** Waits for the next message, where `take` gave none. At the end, that is `undefined`. */
+  /** Calls back with the next message, as `take` gave none; with `undefined` at the end. */
   wait(taker: Taker): void {
     if (this.isEnded && !this.#isCollecting) taker(undefined);
     else (this.#takers ??= new Fifo()).push(taker);
@@ -254,7 +254,7 @@ export class ReceiveQueue {
 
   /**
    * Collects a message that was taken. What others wait for meanwhile comes behind it, so that all are
-   * answered in order: whoever has it says by `endCollecting` that it was passed on.
+   * answered in order: its taker calls `endCollecting` once it was passed on.
    */
   collect(message: StreamedMessage): Promise<Message> {
     this.#isCollecting = true;
@@ -262,8 +262,8 @@ export class ReceiveQueue {
   }
 
   /**
-   * Gives what the stream collected to who waits for it, where that reads now: the stream was unlocked
-   * meanwhile, so that nobody waits there. Returns whether it did.
+   * Gives a message that the stream collected to the reader that waits now: the stream was unlocked meanwhile,
+   * so that nothing waits there. Returns whether there was one.
    */
   passOn(reader: QueueReader, message: Message): boolean {
     if (reader !== this.stream || this.#reader === reader) return false;
@@ -272,7 +272,7 @@ export class ReceiveQueue {
     return taker !== undefined;
   }
 
-  /** Gives those that wait what has arrived since `collect`. */
+  /** Gives those that wait the messages that have arrived since `collect`. */
   endCollecting(): void {
     this.#isCollecting = false;
     while (this.length > 0) {
@@ -285,11 +285,11 @@ export class ReceiveQueue {
     else if ((this.#takers?.length ?? 0) > 0) this.#owner.readOn();
   }
 
-  /** Takes whoever is to have the next message. */
+  /** Takes the one that is to have the next message, if any waits. */
   #nextTaker(): Taker | undefined {
     const taker = this.#isCollecting ? undefined : this.#takers?.shift();
     if (taker === undefined || this.#reader !== this.stream || this.stream?.isReading) return taker;
-    // It was unlocked while it waited. The message stays here, where whoever reads next finds it.
+    // The stream was unlocked while it waited. The message stays here for the next reader.
     taker(undefined);
     return undefined;
   }
@@ -312,7 +312,7 @@ export class ReceiveQueue {
   /** Drops what is in the queue, and ends it. */
   clear(): void {
     const messages = this.#messages;
-    for (let message = messages?.shift(); message !== undefined; message = messages?.shift()) {
+    for (let message = messages.shift(); message !== undefined; message = messages.shift()) {
       if (message instanceof StreamedMessage) {
         this.#size -= message.pendingLength;
         this.#streamedSize -= message.heldLength + STREAM_COST;
@@ -328,11 +328,10 @@ export class ReceiveQueue {
     if (this.isEnded) return;
     const taker = this.#nextTaker();
     if (taker === undefined) {
-      this.#messages ??= new Fifo();
       this.#messages.push(message);
       this.#memory.hold(message);
     } else {
-      // Where messages are taken, Pings have no callback.
+      // Pings are queued for callbacks only, which take nothing.
       this.#handOver(message as Message);
       taker(message as Message);
     }
@@ -342,7 +341,6 @@ export class ReceiveQueue {
     if (this.isEnded) return;
     const taker = this.#nextTaker();
     if (taker === undefined) {
-      this.#messages ??= new Fifo();
       this.#messages.push(message);
       this.#streamedSize += STREAM_COST;
     } else {

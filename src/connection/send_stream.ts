@@ -14,7 +14,7 @@ import type { CloseStatus } from "../protocol/close_payload.ts";
 
 const EMPTY = new Uint8Array(0);
 
-/** @throws {TypeError} Where a program gives no `ReadableStream`, or one that is locked. */
+/** @throws {TypeError} If a program gives no `ReadableStream`, or one that is locked. */
 export function checkStream(stream: unknown): asserts stream is ReadableStream {
   if (isReadableStream(stream)) {
     if (!stream.locked) return;

@@ -23,8 +23,8 @@ export class StreamedMessage implements IncomingMessage, BodySource {
   #toldCapacity = 0;
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
   /** Set while a reader waits for bytes. */
-  #wakeReader: (() => void) | undefined;
-  /** What it has them put into, where they are not to be a piece of their own. */
+  #wake: (() => void) | undefined;
+  /** Whose memory the bytes go to, if they are not to be a piece of their own. */
   #into: ReadableByteStreamController | undefined;
   #ended = false;
   /** Whether anything of the body was asked for. */
@@ -131,24 +131,24 @@ export class StreamedMessage implements IncomingMessage, BodySource {
 
   forgetReader(): void {
     this.#into = undefined;
-    this.#settleRead();
+    this.#wakeReader();
   }
 
   #pull(): Promise<void> | void {
     this.#isUsed = true;
     if (this.pendingLength > 0) return this.#read();
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#wakeReader = resolve;
+    this.#wake = resolve;
     // The queue may have been full, and the socket not be read any more.
     this.#onChange(0, 0);
     return promise;
   }
 
   #deliver(): void {
-    if (this.#wakeReader === undefined) return;
+    if (this.#wake === undefined) return;
     // Whose reader was released does not wait any more; the next one may be of another kind.
     if (this.#into !== undefined || this.body.locked) this.#read();
-    this.#settleRead();
+    this.#wakeReader();
   }
 
   #read(): void {
@@ -188,7 +188,7 @@ export class StreamedMessage implements IncomingMessage, BodySource {
     this.#done = true;
     this.#pending.borrow();
     if (this.#restCapacity > 0) this.#keepRest(EMPTY);
-    this.#settleRead();
+    this.#wakeReader();
     this.#tellChange();
   }
 
@@ -200,9 +200,9 @@ export class StreamedMessage implements IncomingMessage, BodySource {
     this.#onChange(change, heldChange);
   }
 
-  #settleRead(): void {
-    const wake = this.#wakeReader;
-    this.#wakeReader = undefined;
+  #wakeReader(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
     wake?.();
   }
 }

@@ -56,7 +56,7 @@ export const FRAGMENT_COST = 256;
 
 /**
  * How many bytes may wait for turns, in all, before connections that brought much are read from again. What
- * one read of each brings may come on top, where all bring it at the same moment.
+ * one read of each brings may come on top, if all bring it at the same moment.
  */
 const MAX_WAITING_SIZE = 4 * 1024 * 1024;
 
@@ -159,7 +159,7 @@ export class Turns {
     this.#waitingSize += change;
   }
 
-  /** Whether so many bytes may be read, where they may have to wait for a turn. */
+  /** Whether so many bytes may be read, if they may have to wait for a turn. */
   mayRead(size: number): boolean {
     if (this.#waitingSize + this.#allowedSize > MAX_WAITING_SIZE) return false;
     if (this.#waitingSize > 0) this.#allowedSize += size;

@@ -6,7 +6,7 @@ import { ProtocolError } from "../errors.ts";
 
 /** What a Close frame says (RFC 6455, section 5.5.1). */
 export interface CloseStatus {
-  /** The status code; 1005 where the frame carried none (section 7.1.5). */
+  /** The status code; 1005 if the frame carried none (section 7.1.5). */
   closeCode: number;
   /** The reason, at most 123 bytes of UTF-8, or `""` (section 7.1.6). */
   reason: string;
@@ -21,8 +21,8 @@ const encoder = new TextEncoder();
 /**
  * Decodes the payload of a Close frame: `bytes` from `start` to `end` (exclusive).
  *
- * @throws {ProtocolError} With 1002 where the payload is one byte long, or its code may not be on the
- * wire; with 1007 where the reason is not UTF-8.
+ * @throws {ProtocolError} With 1002 if the payload is one byte long, or its code may not be on the
+ * wire; with 1007 if the reason is not UTF-8.
  */
 export function decodeClosePayload(bytes: Uint8Array, start: number, end: number): CloseStatus {
   if (start === end) return { closeCode: CloseCode.NoStatusReceived, reason: "" };
@@ -64,8 +64,8 @@ export function encodeClosePayload(status: CloseStatus): Uint8Array {
 /**
  * Checks a status that the caller wants to send.
  *
- * @throws {RangeError} Where the code may not be on the wire (section 7.4).
- * @throws {TypeError} Where the code is no number, or the reason no string or longer than 123 bytes of UTF-8.
+ * @throws {RangeError} If the code may not be on the wire (section 7.4).
+ * @throws {TypeError} If the code is no number, or the reason no string or longer than 123 bytes of UTF-8.
  */
 export function checkCloseStatus(status: CloseStatus): void {
   if (!isCloseCode(status.closeCode)) {

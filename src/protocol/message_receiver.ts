@@ -53,7 +53,7 @@ export interface MessageLimits {
   maxFragments: number;
 }
 
-// V8's longest string; reached only where `maxMessageSize` was raised that far.
+// V8's longest string; reached only if `maxMessageSize` was raised that far.
 const MAX_STRING_LENGTH = 2 ** 29 - 24;
 
 const EMPTY = new Uint8Array(0);
@@ -81,7 +81,7 @@ export class MessageReceiver implements FrameHandler {
   readonly #receiveControl: ControlHandler;
   readonly #limits: MessageLimits;
   #maxMessageSize: number;
-  /** Decompresses; undefined where no compression was agreed upon. */
+  /** Decompresses; undefined if no compression was agreed upon. */
   readonly #inflater: MessageInflation | undefined;
   readonly #payload = new ByteCollector(true);
   /** What has arrived of a control frame that came in pieces. */
@@ -378,7 +378,7 @@ export class MessageReceiver implements FrameHandler {
     this.#checkSize(size);
   }
 
-  /** Comes to the end of the compressed data; `false` where it was stopped before. */
+  /** Comes to the end of the compressed data; `false` if it was stopped before. */
   #finishInflating(): boolean {
     const inflater = this.#inflater!;
     if (!inflater.isPending && !this.#isTailFed) {

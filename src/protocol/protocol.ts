@@ -112,8 +112,8 @@ export class Protocol {
    * @param handler Takes what the peer sent.
    * @param options The limits: `maxMessageSize`, by default 1 MiB, and `maxFragments`, by default
    * 1,024; and a client's source of masking keys.
-   * @throws {RangeError} Where a limit is neither a safe integer in its range nor `Infinity`.
-   * @throws {TypeError} Where an option is unknown or of another type.
+   * @throws {RangeError} If a limit is neither a safe integer in its range nor `Infinity`.
+   * @throws {TypeError} If an option is unknown or of another type.
    */
   constructor(role: Role, handler: ProtocolHandler, options: ProtocolOptions = {}) {
     checkOptions("Protocol", options, OPTIONS);
@@ -198,7 +198,7 @@ export class Protocol {
   /**
    * The largest message from now on, in bytes: an integer from 0, or `Infinity`. Past it: 1009.
    *
-   * @throws {RangeError} Where it is neither.
+   * @throws {RangeError} If it is neither.
    */
   set maxMessageSize(maxMessageSize: number) {
     checkInteger("maxMessageSize", maxMessageSize, 0);
@@ -257,11 +257,11 @@ export class Protocol {
    * Sends a whole message: a string as text, bytes as binary (section 5.6).
    *
    * @param data The message.
-   * @param compress Whether to compress it, where compression was agreed upon. Default: from the
+   * @param compress Whether to compress it, if compression was agreed upon. Default: from the
    * threshold's size on, which is compared with a string's length.
    * @returns Whether the output refers to `data` itself, which must then not change until it has
    * been written out.
-   * @throws {TypeError} Where `data` is neither a string nor a `Uint8Array`.
+   * @throws {TypeError} If `data` is neither a string nor a `Uint8Array`.
    * @throws {DOMException} `InvalidStateError` after a Close frame was sent, or within a message
    * that `sendFragment` began.
    */
@@ -302,10 +302,10 @@ export class Protocol {
    * @param type The type of the message. The pieces of a text may be cut anywhere.
    * @param payload The fragment's payload.
    * @param fin Whether it is the last one.
-   * @param compress Whether to compress the message, where compression was agreed upon. Only the first
+   * @param compress Whether to compress the message, if compression was agreed upon. Only the first
    * fragment's counts. Default: `true`.
    * @returns Whether the output refers to `payload` itself; see {@linkcode Protocol.sendMessage}.
-   * @throws {TypeError} Where `payload` is no `Uint8Array`.
+   * @throws {TypeError} If `payload` is no `Uint8Array`.
    * @throws {DOMException} `InvalidStateError` after a Close frame was sent.
    */
   sendFragment(
@@ -334,7 +334,7 @@ export class Protocol {
    * Sends a Ping (section 5.5.2).
    *
    * @param payload At most 125 bytes.
-   * @throws {TypeError} Where the payload is longer.
+   * @throws {TypeError} If the payload is longer.
    * @throws {DOMException} `InvalidStateError` after a Close frame was sent.
    */
   sendPing(payload: Uint8Array): void {
@@ -344,8 +344,8 @@ export class Protocol {
   /**
    * Sends a Pong (section 5.5.3).
    *
-   * @param payload At most 125 bytes; where it answers a Ping, that of the Ping.
-   * @throws {TypeError} Where the payload is longer.
+   * @param payload At most 125 bytes; if it answers a Ping, that of the Ping.
+   * @throws {TypeError} If the payload is longer.
    * @throws {DOMException} `InvalidStateError` after a Close frame was sent.
    */
   sendPong(payload: Uint8Array): void {
@@ -357,9 +357,9 @@ export class Protocol {
    * Messages that arrive from now on are dropped.
    *
    * @param status What it says; 1005 sends a frame without a status, as the answer to one.
-   * @returns `false`, and nothing is sent, where a Close frame was sent before.
-   * @throws {RangeError} Where the code may not be on the wire (section 7.4).
-   * @throws {TypeError} Where the reason is longer than 123 bytes of UTF-8.
+   * @returns `false`, and nothing is sent, if a Close frame was sent before.
+   * @throws {RangeError} If the code may not be on the wire (section 7.4).
+   * @throws {TypeError} If the reason is longer than 123 bytes of UTF-8.
    */
   sendClose(status: CloseStatus): boolean {
     if (status.closeCode !== CloseCode.NoStatusReceived) checkCloseStatus(status);
@@ -372,7 +372,7 @@ export class Protocol {
   }
 
   /**
-   * Fails the connection: sends a Close frame with the error's code, where none was sent before, and
+   * Fails the connection: sends a Close frame with the error's code, if none was sent before, and
    * receives nothing any more (section 7.1.7).
    */
   fail(error: ProtocolError): void {
@@ -383,12 +383,12 @@ export class Protocol {
     if (this.#state !== "closed") this.#state = "failed";
   }
 
-  /** Goes on with what was left to be inflated; `false` where it was stopped again. */
+  /** Goes on with what was left to be inflated; `false` if it was stopped again. */
   #proceed(): boolean {
     const receiver = this.#receiver;
     if (!receiver.isPending) return true;
     receiver.proceed();
-    // Also where the last piece stopped it: decoding must not begin, as it would stop inflating only.
+    // Also if the last piece stopped it: decoding must not begin, as it would stop inflating only.
     return !receiver.isPending && !receiver.isStopped && this.#receiving;
   }
 
