@@ -98,14 +98,13 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   /** Has messages received as they are wanted: a layer may need them whole. */
   #setStreaming(): void {
-    const layer = this.#layer;
-    this.protocol.streaming = this.#wantsStreams && (layer?.mayStream ?? true);
+    this.protocol.streaming = this.#wantsStreams && (this.#layer?.mayStream ?? true);
   }
 
   /** The layer's handshake is done: the limits are those of messages. */
   layerReady(): void {
-    const layer = this.#layer;
-    this.protocol.maxMessageSize = layer?.maxMessageSize ?? this.#settings.limits.maxMessageSize;
+    const { limits } = this.#settings;
+    this.protocol.maxMessageSize = this.#layer?.maxMessageSize ?? limits.maxMessageSize;
     this.#setStreaming();
   }
 

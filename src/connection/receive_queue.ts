@@ -49,6 +49,7 @@ export class ReceiveQueue {
   readonly #closing: Closing;
   readonly #owner: ReceiveQueueOwner;
   readonly #messages: Fifo<ReceivedMessage | ReceivedPing> = new Fifo();
+  /** The bytes in the queue, and those of streamed messages that were not read. */
   #size = 0;
   /** What whole messages take, and what streamed ones do that were not read. */
   readonly #memory: ReceivedMemory = new ReceivedMemory();
@@ -79,11 +80,6 @@ export class ReceiveQueue {
   /** The number of messages in the queue. */
   get length(): number {
     return this.#messages.length;
-  }
-
-  /** The bytes in the queue, and those of streamed messages that were not read. */
-  get size(): number {
-    return this.#size;
   }
 
   /** The memory that all this takes, about, in bytes. */
