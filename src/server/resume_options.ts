@@ -4,23 +4,23 @@ import { callHook, checkDecision, refusePromise } from "../hooks.ts";
 import type { Broker } from "../topics/cluster/broker.ts";
 import type { ResumeSettings } from "../topics/retention/memory_store.ts";
 
-/** What is kept of published messages, for clients that come back. */
+/** The published messages that are retained for clients that come back. */
 export interface ResumeOptions {
   /**
-   * How long a message is kept, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`.
+   * How long a message is retained, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`.
    *
    * @default {120000}
    */
   windowMs: number;
   /**
-   * How many bytes are kept of a topic: 0 or more, or `Infinity`. Each message counts for 256 bytes more
+   * How many bytes of a topic are retained: 0 or more, or `Infinity`. Each message counts for 256 bytes more
    * than it has. Past it, the oldest are dropped.
    *
    * @default {1048576}
    */
   windowSize: number;
   /**
-   * How many bytes are kept of all topics together: 0 or more, or `Infinity`. Past it, the oldest are
+   * How many bytes of all topics together are retained: 0 or more, or `Infinity`. Past it, the oldest are
    * dropped.
    *
    * @default {67108864}
@@ -28,18 +28,18 @@ export interface ResumeOptions {
   totalSize: number;
   /**
    * How many bytes of missed messages all clients of one address together get in a minute: 0 or more, or
-   * `Infinity`. Each message counts for 256 bytes more than it has. They are there at once, and again as
-   * the minute goes by. Past it, a client gets the newest messages that there is room for, and is told that
-   * it lost those before. IPv6 addresses are one where their first 64 bits are. Behind a proxy all clients
-   * have the proxy's address: give what all of them need who may come back at once.
+   * `Infinity`. Each message counts for 256 bytes more than it has. All of them may be used at once, and are
+   * refilled over the minute. Past it, a client gets the newest messages that there is room for, and is told
+   * that it lost those before. IPv6 addresses with the same first 64 bits count as one. Behind a proxy all
+   * clients have the proxy's address: allow for all clients that may come back at once.
    *
    * @default {67108864}
    */
   replaySizePerMinute: number;
   /**
-   * Tells whether the messages of a topic are kept: always the same for a topic, and on all servers
+   * Tells whether the messages of a topic are retained: always the same for a topic, and on all servers
    * that have the same broker. By default those of all topics are. It answers at once, with true or
-   * false: where it throws, or gives anything else, they are not kept, and the error is reported to
+   * false: if it throws, or gives anything else, they are not retained, and the error is reported to
    * `onError`.
    */
   topics: (topic: string) => boolean;
@@ -48,10 +48,9 @@ export interface ResumeOptions {
 /**
  * Checks the option, and fills in the defaults.
  *
- * @param onError Takes what the function among them throws.
- * @throws {RangeError} Where a number is out of its range.
- * @throws {TypeError} Where an option is of another type, or there is no such option, or the broker does not
- * keep messages.
+ * @param onError Takes what `topics` throws.
+ * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If an option is of another type or unknown, or the broker can't retain messages.
  */
 export function resolveResume(
   given: Optional<ResumeOptions> | boolean | undefined,
@@ -77,14 +76,14 @@ export function resolveResume(
   return {
     ...options,
     topics: (topic) => {
-      let isKept = false;
+      let isRetained = false;
       callHook(() => {
         const answer = options.topics(topic);
         refusePromise("resume.topics", answer, onError);
         checkDecision("resume.topics", answer);
-        isKept = answer;
+        isRetained = answer;
       }, onError);
-      return isKept;
+      return isRetained;
     },
   };
 }
