@@ -7,7 +7,7 @@ import { iterateMessages, iterateStreams } from "./message_iterators.ts";
 import { createReadable, createWritable, type Readable } from "./message_streams.ts";
 import { WebSocketView } from "./web_socket_view.ts";
 
-/** The ways to receive, and to send, other than by callbacks and calls: created as they are asked for. */
+/** The iterators, streams and `WebSocket` of a connection, each created on first use. */
 export class ConnectionViews {
   readonly #core: ConnectionCore;
   #readable: Readable | undefined;
@@ -18,7 +18,7 @@ export class ConnectionViews {
     this.#core = core;
   }
 
-  /** Whether the messages go to a `WebSocket`. */
+  /** Whether a `WebSocket` receives the messages. */
   get hasWebSocket(): boolean {
     return this.#webSocket !== undefined;
   }
@@ -51,8 +51,8 @@ export class ConnectionViews {
   }
 
   /**
-   * Closes as the program cancels `readable`. A loop over it cancels it without a reason even if it
-   * throws: so that waits a turn, in which the handler may fail, or close otherwise.
+   * Closes the connection because the program cancelled `readable`. A loop cancels it without a reason even if
+   * its body throws: in that case, wait a turn, in which the handler may fail or close with another code.
    */
   #cancelReading(reason: unknown): void {
     const { end } = this.#core;
@@ -62,12 +62,12 @@ export class ConnectionViews {
     else setImmediate(() => end.close({ closeCode, reason: "" }));
   }
 
-  /** Ends `readable`, as nothing will be added to the receive queue. */
+  /** Called when nothing more will be added to the receive queue: ends `readable`. */
   queueEnded(): void {
     this.#readable?.end();
   }
 
-  /** Takes back the message that `readable` was given and nobody has read, if there is one. */
+  /** Takes back a message that was enqueued to `readable` and not read, if there is one. */
   takeBack(): Message | undefined {
     return this.#readable?.takeBack();
   }
@@ -102,7 +102,7 @@ export class ConnectionViews {
       this.#startReceiver(false);
       this.#webSocket = new WebSocketView(this.#core, iterateMessages(inbound.queue));
     }
-    // The `WebSocket` of Bun's types has methods that the standard's has not.
+    // The `WebSocket` of Bun's types has more methods than the standard's.
     return this.#webSocket as EventTarget as WebSocket;
   }
 
