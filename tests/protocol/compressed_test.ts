@@ -1,12 +1,13 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { constants, deflateRawSync } from "node:zlib";
 import { resolveCompressionOptions } from "../../src/extensions/compression_options.ts";
 import { DeflatePool } from "../../src/extensions/deflate_pool.ts";
 import { PerMessageDeflate } from "../../src/extensions/permessage_deflate.ts";
 import { loadDeflateStreams } from "../../src/extensions/zlib.ts";
 import { Protocol } from "../../src/protocol/mod.ts";
-import { concatBytes, encodeReferenceFrame } from "../support/reference_frames.ts";
+import { clientFrame } from "../support/raw_client.ts";
+import { deflateAlone } from "../support/reference_deflate.ts";
+import { concatBytes } from "../support/reference_frames.ts";
 import { EventLog } from "./support.ts";
 
 const pool = new DeflatePool(await loadDeflateStreams(), resolveCompressionOptions(true)!);
@@ -22,13 +23,7 @@ function open(): PerMessageDeflate {
 }
 
 function compressed(data: Uint8Array): Uint8Array {
-  const payload = new Uint8Array(deflateRawSync(data, { finishFlush: constants.Z_SYNC_FLUSH }));
-  return encodeReferenceFrame({
-    opcode: 2,
-    rsv: 4,
-    maskingKey: new Uint8Array(4),
-    payload: payload.slice(0, -4),
-  });
+  return clientFrame({ opcode: 2, rsv: 4, payload: deflateAlone(data) });
 }
 
 describe("a receiver that stops at every piece of a compressed message", () => {

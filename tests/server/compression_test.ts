@@ -1,14 +1,9 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { Buffer } from "node:buffer";
-import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import type { Connection, ServeOptions } from "../../src/server/mod.ts";
-import type { RawClient } from "../support/raw_client.ts";
-import {
-  concatBytes,
-  encodeReferenceFrame,
-  REFERENCE_OPCODES,
-} from "../support/reference_frames.ts";
+import { clientFrame, decodeUtf8, type RawClient, utf8 } from "../support/raw_client.ts";
+import { deflateAlone, ReferenceInflater } from "../support/reference_deflate.ts";
+import { concatBytes, REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { streamOf } from "../support/stream_of.ts";
 import {
@@ -27,43 +22,10 @@ const OFFER = "permessage-deflate; client_max_window_bits";
 /** What a server that keeps windows answers to it. */
 const WITH_TAKEOVER = "permessage-deflate; server_max_window_bits=13; client_max_window_bits=13";
 const { text, binary, continuation, ping } = REFERENCE_OPCODES;
-const utf8 = (string: string) => new TextEncoder().encode(string);
 
 /** Compresses a message without the window of others, and with the one that servers ask for. */
-function deflate(data: string | Uint8Array, level = 6): Uint8Array {
-  const options = { level, windowBits: 13, finishFlush: constants.Z_SYNC_FLUSH };
-  return new Uint8Array(deflateRawSync(typeof data === "string" ? utf8(data) : data, options))
-    .slice(0, -4);
-}
-
-/** Decompresses messages, with the window of those before. */
-class Inflater {
-  #dictionary: Uint8Array = new Uint8Array(0);
-  readonly #keepsWindow: boolean;
-
-  constructor(keepsWindow: boolean) {
-    this.#keepsWindow = keepsWindow;
-  }
-
-  inflate(payload: Uint8Array): Uint8Array {
-    // A stored block for each 65,535 bytes puts the window before the message, as on Deno a dictionary
-    // has no effect.
-    const blocks: Uint8Array[] = [];
-    for (let i = 0; i < this.#dictionary.length; i += 65_535) {
-      const block = this.#dictionary.subarray(i, i + 65_535);
-      const { length } = block;
-      const head = [0, length & 255, length >> 8, ~length & 255, (~length >> 8) & 255];
-      blocks.push(Uint8Array.from(head), block);
-    }
-    const input = concatBytes([...blocks, payload, Uint8Array.of(0, 0, 255, 255)]);
-    const output = new Uint8Array(
-      inflateRawSync(input, { finishFlush: constants.Z_SYNC_FLUSH }),
-    );
-    const message = output.slice(this.#dictionary.length);
-    if (this.#keepsWindow) this.#dictionary = output.slice(-32 * KiB);
-    return message;
-  }
-}
+const deflate = (data: string | Uint8Array, level = 6) =>
+  deflateAlone(typeof data === "string" ? utf8(data) : data, 13, { level });
 
 function sendCompressed(client: RawClient, data: string | Uint8Array, level?: number): void {
   const opcode = typeof data === "string" ? text : binary;
@@ -73,40 +35,20 @@ function sendCompressed(client: RawClient, data: string | Uint8Array, level?: nu
 /** Reads a message, compressed or not, of one frame or more. */
 async function readMessage(
   client: RawClient,
-  inflater: Inflater,
+  inflater: ReferenceInflater,
 ): Promise<{ data: string | Uint8Array; isCompressed: boolean; size: number }> {
-  const payloads: Uint8Array[] = [];
-  let first: { opcode: number; rsv: number } | undefined;
-  for (;;) {
-    const frame = await readAnyFrame(client);
-    if (first === undefined) first = frame;
-    else assertEquals([frame.opcode, frame.rsv], [continuation, 0]);
-    payloads.push(frame.payload);
-    if (frame.fin) break;
-  }
-  const payload = concatBytes(payloads);
-  const isCompressed = first.rsv === 4;
+  const { opcode, rsv, payload } = await client.readPayload();
+  const isCompressed = rsv === 4;
   const content = isCompressed ? inflater.inflate(payload) : payload;
-  const data = first.opcode === text ? new TextDecoder().decode(content) : content;
+  const data = opcode === text ? decodeUtf8(content) : content;
   return { data, isCompressed, size: payload.length };
 }
 
-/** Reads a frame that may have RSV1 set. */
-async function readAnyFrame(
-  client: RawClient,
-): Promise<{ opcode: number; rsv: number; fin: boolean; payload: Uint8Array }> {
-  const [first, second] = await client.readBytes(2);
-  let length = second;
-  if (second > 125) {
-    const bytes = await client.readBytes(second === 126 ? 2 : 8);
-    length = bytes.reduce((sum, byte) => sum * 256 + byte, 0);
-  }
-  const payload = await client.readBytes(length);
-  return { opcode: first & 15, rsv: (first >> 4) & 7, fin: first >= 128, payload };
+async function open(server: Harness, offer = OFFER) {
+  const pair = await server.openPair({ headers: { "Sec-WebSocket-Extensions": offer } });
+  pair.client.allowsRsv1 = true;
+  return pair;
 }
-
-const open = (server: Harness, offer = OFFER) =>
-  server.openPair({ headers: { "Sec-WebSocket-Extensions": offer } });
 
 const STYLES: [name: string, setup: Setup<unknown>][] = [
   ["callback", { message: (conn, data) => conn.send(data) }],
@@ -143,7 +85,7 @@ for (const { name, withServer } of TRANSPORTS) {
           { ...setup, compression: { contextTakeover, threshold: 0 } },
           async (server) => {
             const { client } = await open(server);
-            const inflater = new Inflater(contextTakeover);
+            const inflater = new ReferenceInflater(15, contextTakeover);
             for (const message of [...MESSAGES, ...MESSAGES]) {
               sendCompressed(client, message);
               const { data, isCompressed } = await readMessage(client, inflater);
@@ -242,7 +184,7 @@ describe("which messages are compressed", () => {
 
   it("those from 1 KiB on, unless it is said of one", () =>
     withOpen(true, async (client, conn) => {
-      const inflater = new Inflater(false);
+      const inflater = new ReferenceInflater(15, false);
       const rows: [string | Uint8Array, boolean | undefined, boolean][] = [
         ["x".repeat(1023), undefined, false],
         ["x".repeat(1024), undefined, true],
@@ -269,7 +211,7 @@ describe("which messages are compressed", () => {
       ) {
         const stream = streamOf(["Hello, ", "", "world"]);
         await conn.sendStream("text", stream, compress === undefined ? {} : { compress });
-        const { data, isCompressed } = await readMessage(client, new Inflater(false));
+        const { data, isCompressed } = await readMessage(client, new ReferenceInflater(15, false));
         assertEquals([data, isCompressed], ["Hello, world", expected]);
       }
     }));
@@ -292,7 +234,7 @@ describe("which messages are compressed", () => {
         conn.send("three"),
       ];
       await Promise.all(sent);
-      const inflater = new Inflater(true);
+      const inflater = new ReferenceInflater(15, true);
       const got = [];
       for (let i = 0; i < 5; i++) {
         const { data, isCompressed } = await readMessage(client, inflater);
@@ -309,7 +251,7 @@ describe("which messages are compressed", () => {
 
   it("a message that is like the one before is smaller with takeover", () =>
     withOpen({ contextTakeover: true }, async (client, conn) => {
-      const inflater = new Inflater(true);
+      const inflater = new ReferenceInflater(15, true);
       const message = JSON.stringify(Array.from({ length: 60 }, (_, i) => Math.sin(i)));
       const sizes = [];
       for (let i = 0; i < 2; i++) {
@@ -357,17 +299,17 @@ describe("what arrives compressed", () => {
     }));
 
   const RSV: [name: string, frames: Uint8Array[]][] = [
-    ["a Ping with RSV1", [frame({ opcode: ping, rsv: 4 })]],
+    ["a Ping with RSV1", [clientFrame({ opcode: ping, rsv: 4 })]],
     ["a continuation with RSV1", [
-      frame({ opcode: text, rsv: 4, fin: false, payload: Uint8Array.of(0xf2) }),
-      frame({ opcode: continuation, rsv: 4, payload: Uint8Array.of(0) }),
+      clientFrame({ opcode: text, rsv: 4, fin: false, payload: Uint8Array.of(0xf2) }),
+      clientFrame({ opcode: continuation, rsv: 4, payload: Uint8Array.of(0) }),
     ]],
     ["a continuation with RSV1 of a plain message", [
-      frame({ opcode: text, fin: false, payload: utf8("a") }),
-      frame({ opcode: continuation, rsv: 4, payload: Uint8Array.of(0) }),
+      clientFrame({ opcode: text, fin: false, payload: utf8("a") }),
+      clientFrame({ opcode: continuation, rsv: 4, payload: Uint8Array.of(0) }),
     ]],
-    ["RSV2", [frame({ opcode: text, rsv: 6, payload: deflate("a") })]],
-    ["RSV3", [frame({ opcode: text, rsv: 5, payload: deflate("a") })]],
+    ["RSV2", [clientFrame({ opcode: text, rsv: 6, payload: deflate("a") })]],
+    ["RSV3", [clientFrame({ opcode: text, rsv: 5, payload: deflate("a") })]],
   ];
   for (const [name, frames] of RSV) {
     it(`${name} fails with 1002`, () =>
@@ -394,7 +336,7 @@ describe("what arrives compressed", () => {
       for (const payload of payloads) {
         for (const size of [1, payload.length]) {
           const { client } = await open(server);
-          const bytes = frame({ opcode: text, rsv: 4, payload });
+          const bytes = clientFrame({ opcode: text, rsv: 4, payload });
           for (let i = 0; i < bytes.length; i += size) client.send(bytes.subarray(i, i + size));
           assertEquals((await client.readClose())[0], 1007);
         }
@@ -424,7 +366,7 @@ describe("what arrives compressed", () => {
 });
 
 describe("a bomb", () => {
-  const zeros = deflateRawSync(Buffer.alloc(64 * MiB), { finishFlush: constants.Z_SYNC_FLUSH });
+  const zeros = deflateAlone(new Uint8Array(64 * MiB));
 
   it("is stopped at the limit, whole and in fragments", () =>
     withMemoryServer({ compression: true, message() {} }, async (server) => {
@@ -436,7 +378,7 @@ describe("a bomb", () => {
             opcode: i === 0 ? binary : continuation,
             rsv: i === 0 ? 4 : 0,
             fin: i + size >= zeros.length,
-            payload: new Uint8Array(zeros.subarray(i, i + size)),
+            payload: zeros.subarray(i, i + size),
           });
           await turn();
         }
@@ -450,7 +392,7 @@ describe("a bomb", () => {
       async (server) => {
         const { client, conn } = await open(server);
         const messages = conn.messages();
-        client.sendFrame({ opcode: binary, rsv: 4, payload: new Uint8Array(zeros) });
+        client.sendFrame({ opcode: binary, rsv: 4, payload: zeros });
         client.sendText("behind it");
         const { value } = await messages.next();
         const reader = value!.body.getReader();
@@ -476,7 +418,7 @@ describe("a bomb", () => {
       async (server) => {
         const { client, conn } = await open(server);
         const messages = conn.messages();
-        client.sendFrame({ opcode: binary, rsv: 4, payload: new Uint8Array(zeros) });
+        client.sendFrame({ opcode: binary, rsv: 4, payload: zeros });
         client.sendText("behind it");
         await messages.next();
         assertEquals(await (await messages.next()).value!.text(), "behind it");
@@ -490,7 +432,7 @@ describe("a bomb", () => {
         for (const end of ["reset", "close", "abort"] as const) {
           const { client, conn } = await open(server);
           const messages = conn.messages();
-          client.sendFrame({ opcode: binary, rsv: 4, payload: new Uint8Array(zeros) });
+          client.sendFrame({ opcode: binary, rsv: 4, payload: zeros });
           const { value } = await messages.next();
           await value!.body.getReader().read();
           if (end === "reset") client.socket.reset();
@@ -509,7 +451,7 @@ describe("a bomb", () => {
 });
 
 describe("what fails with more to inflate, behind a message in hand", () => {
-  const zeros = deflateRawSync(Buffer.alloc(MiB), { finishFlush: constants.Z_SYNC_FLUSH });
+  const zeros = deflateAlone(new Uint8Array(MiB));
   const handlers: Record<string, Setup<unknown>["handler"]> = {
     iterate: async (conn) => {
       for await (const _ of conn) await settle();
@@ -527,11 +469,8 @@ describe("what fails with more to inflate, behind a message in hand", () => {
         { compression: true, limits: { maxMessageSize: 100_000 }, handler },
         async (server) => {
           const { client, conn } = await open(server);
-          const payload = new Uint8Array(zeros);
-          client.send(
-            frame({ opcode: text, payload: utf8("in hand") }),
-            frame({ opcode: binary, rsv: 4, payload }),
-          );
+          client.sendText("in hand");
+          client.sendFrame({ opcode: binary, rsv: 4, payload: zeros });
           assertEquals((await client.readClose())[0], 1009);
           assertEquals(conn.stats().heldSize, 0);
         },
@@ -550,7 +489,3 @@ describe("messages of the time after this side's Close frame", () => {
       assertEquals((await conn.closed).wasClean, true);
     }));
 });
-
-function frame(init: Parameters<typeof encodeReferenceFrame>[0]): Uint8Array {
-  return encodeReferenceFrame({ maskingKey: Uint8Array.of(1, 2, 3, 4), ...init });
-}

@@ -6,11 +6,11 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { constants, deflateRawSync } from "node:zlib";
 import type { PresenceOptions } from "../../src/server/mod.ts";
 import { envelope, FakeBroker } from "../brokers/fake_broker.ts";
 import { ResumingClient } from "../resume/resuming_client.ts";
 import { clientFrame, type RawClient, textFrame } from "../support/raw_client.ts";
+import { deflateAlone } from "../support/reference_deflate.ts";
 import type { FakeClock } from "../../src/testing/fake_clock.ts";
 import { concatBytes } from "../support/reference_frames.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
@@ -106,11 +106,6 @@ async function isReadOn(setup: Setup<unknown>, ...messages: Uint8Array[]): Promi
     isReadOn = !channel.isPaused;
   });
   return isReadOn;
-}
-
-/** The payload of a compressed message that inflates to so many bytes. */
-function compressed(size: number): Uint8Array {
-  return deflateRawSync(new Uint8Array(size), { finishFlush: constants.Z_SYNC_FLUSH }).slice(0, -4);
 }
 
 /** Whether all that is sent, piece by piece, is taken from the socket. */
@@ -460,7 +455,7 @@ export const LIMITS: readonly LimitRow[] = [
         const client = await server.open({
           headers: { "Sec-WebSocket-Extensions": "permessage-deflate" },
         });
-        client.send(clientFrame({ opcode: 2, rsv: 4, payload: compressed(size) }));
+        client.sendFrame({ opcode: 2, rsv: 4, payload: deflateAlone(new Uint8Array(size)) });
         await settle();
         isWithin = !server.channelOf(client).isPaused;
       });

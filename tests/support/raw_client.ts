@@ -231,18 +231,23 @@ export class RawClient<Socket extends RawSocket = RawSocket> implements RawSocke
 
   /** Reads a message of one frame or more: a string where it is text. */
   async readMessage(): Promise<string | Uint8Array> {
+    const { opcode, payload } = await this.readPayload();
+    return opcode === REFERENCE_OPCODES.text ? decodeUtf8(payload) : payload;
+  }
+
+  /** Reads the payload of a message of one frame or more: it is compressed where RSV1 is set. */
+  async readPayload(): Promise<Pick<ReferenceFrame, "opcode" | "rsv" | "payload">> {
     const first = await this.readFrame();
     const { text, binary, continuation } = REFERENCE_OPCODES;
     assert([text, binary].some((opcode) => opcode === first.opcode), describeFrame(first));
     const payloads = [first.payload];
     for (let { fin } = first; !fin;) {
       const next = await this.readFrame();
-      assertEquals(next.opcode, continuation, describeFrame(next));
+      assertEquals([next.opcode, next.rsv], [continuation, 0], describeFrame(next));
       payloads.push(next.payload);
       fin = next.fin;
     }
-    const payload = concatBytes(payloads);
-    return first.opcode === text ? decodeUtf8(payload) : payload;
+    return { ...first, payload: concatBytes(payloads) };
   }
 
   /** Reads a Ping, and gives its payload. */

@@ -49,6 +49,12 @@ export function deflateAlone(
   return withoutTail(deflated);
 }
 
+/** Gives a message that was compressed with an empty window. */
+export function inflateAlone(payload: Uint8Array): Uint8Array {
+  const input = concatBytes([payload, TAIL]);
+  return new Uint8Array(inflateRawSync(input, { finishFlush: constants.Z_SYNC_FLUSH }));
+}
+
 /** The options of a window. zlib has none of 256 bytes to compress with, but can do without. */
 function withWindow(windowBits: number): { windowBits: number; strategy?: number } {
   if (windowBits > 8) return { windowBits };

@@ -2,14 +2,12 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { ServerConnection } from "../../src/server/mod.ts";
 import { upgradeRequest } from "../support/requests.ts";
-import { inflateRawSync } from "node:zlib";
-import { concatBytes } from "../support/reference_frames.ts";
-import type { RawClient } from "../support/raw_client.ts";
+import { inflateAlone } from "../support/reference_deflate.ts";
+import { decodeUtf8, type RawClient } from "../support/raw_client.ts";
 import { type MemoryHarness, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 
 const TEXT = "the same and the same again; ".repeat(100);
-const TAIL = Uint8Array.of(0, 0, 0xff, 0xff);
 
 /** Opens a WebSocket that offers these extensions, subscribed to "x". */
 async function open(harness: MemoryHarness<unknown>, extensions?: string): Promise<RawClient> {
@@ -18,26 +16,19 @@ async function open(harness: MemoryHarness<unknown>, extensions?: string): Promi
     upgradeRequest({ headers: { "Sec-WebSocket-Extensions": extensions } }),
   );
   await client.readHead();
+  client.allowsRsv1 = extensions !== undefined;
   for (const conn of harness.server.connections) if (!before.has(conn)) conn.subscribe("x");
   return client;
 }
 
-/** Reads a frame; gives whether it is compressed, and its text. */
+/** Reads a text; gives whether it was compressed, with the window of none before. */
 async function read(
   client: RawClient,
 ): Promise<{ isCompressed: boolean; text: string; size: number }> {
-  const [first, second] = await client.readBytes(2);
-  let size = second;
-  if (size === 126) {
-    const [high, low] = await client.readBytes(2);
-    size = high * 256 + low;
-  }
-  const payload = await client.readBytes(size);
-  const isCompressed = (first & 0x40) !== 0;
-  const bytes = isCompressed
-    ? new Uint8Array(inflateRawSync(concatBytes([payload, TAIL]), { finishFlush: 2 }))
-    : payload;
-  return { isCompressed, text: new TextDecoder().decode(bytes), size };
+  const { rsv, payload } = await client.readPayload();
+  const isCompressed = rsv === 4;
+  const text = decodeUtf8(isCompressed ? inflateAlone(payload) : payload);
+  return { isCompressed, text, size: payload.length };
 }
 
 describe("what is published to connections with compression", () => {
@@ -85,9 +76,8 @@ describe("what is published to connections with compression", () => {
       const [kept, empty] = clients;
       assertEquals((await read(kept)).text, TEXT);
       // It refers to the message before, which only a window that was kept has.
-      const [first, size] = await kept.readBytes(2);
-      await kept.readBytes(size);
-      assertEquals(first, 0xc1);
+      const { rsv, payload: { length: size } } = await kept.readPayload();
+      assertEquals(rsv, 4);
       const [one, two] = [await read(empty), await read(empty)];
       assertEquals([one.text, two.text], [TEXT, TEXT]);
       assert(size < two.size, `${size} and ${two.size} bytes`);
