@@ -1,7 +1,6 @@
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { checkBoolean, checkOptions, type Names } from "../checks.ts";
 import { reportError } from "../hooks.ts";
-import type { ByteChannel } from "../transport/byte_channel.ts";
 import { IGNORE_EVENTS } from "../transport/ignore_events.ts";
 import { type ByteStreamPair, StreamChannel } from "../transport/stream_channel.ts";
 import type { ConnectionOwner } from "../connection/core.ts";
@@ -9,7 +8,7 @@ import { openConnection } from "../connection/open_connection.ts";
 import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { type HandshakeError, WebSocketError } from "../errors.ts";
 import type { AcceptedUpgrade, HandshakeOwner } from "./handshake_owner.ts";
-import { loadParts, type ServerParts } from "./load_parts.ts";
+import { loadParts } from "./load_parts.ts";
 import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
 import { OpeningHandshake } from "./opening_handshake.ts";
 import {
@@ -84,24 +83,14 @@ export async function accept<
     options as AcceptStreamOptions<AcceptedData<Data, Acceptance>>,
   );
   const channel = new StreamChannel(streams);
-  const { compression } = await loadWhilePaused(channel, settings);
+  channel.handler = IGNORE_EVENTS;
+  channel.pause();
+  const { compression } = await loadParts(settings, false);
+  if (channel.over) throw streamsEnded();
   const acceptor = new Acceptor(settings, compression);
   new OpeningHandshake(channel, options.secure ?? false, settings, acceptor);
   channel.resume();
   return await acceptor.accepted;
-}
-
-/** Loads what options ask for, while what arrives waits. */
-async function loadWhilePaused<Data>(
-  channel: ByteChannel,
-  settings: AcceptSettings<Data>,
-): Promise<ServerParts> {
-  let isClosed = false;
-  channel.handler = { ...IGNORE_EVENTS, receiveClosed: () => isClosed = true };
-  channel.pause();
-  const parts = await loadParts(settings, false);
-  if (isClosed) throw streamsEnded();
-  return parts;
 }
 
 function streamsEnded(): WebSocketError {
