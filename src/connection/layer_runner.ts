@@ -21,6 +21,9 @@ export class LayerRunner {
   /** How many bytes the rate limits have spared since the last message of its handshake. */
   #sparedSize = 0;
   #isClosed = false;
+  // Once for the connection, not for each message.
+  readonly #tellDelivered = (): unknown => this.#layer.delivered!();
+  readonly #fail = (error: unknown): void => this.#core.program.failWith(error);
 
   constructor(layer: MessageLayer, core: ConnectionCore) {
     this.#layer = layer;
@@ -54,7 +57,10 @@ export class LayerRunner {
   start(): void {
     const layer = this.#layer;
     if (layer.start === undefined) return;
-    this.#call(() => layer.start!(this.#connection()), () => this.#isReady = false);
+    callHook(() => layer.start!(this.#connection()), (error) => {
+      this.#isReady = false;
+      this.#fail(error);
+    });
   }
 
   #connection(): LayerConnection {
@@ -73,12 +79,11 @@ export class LayerRunner {
 
   opened(): void {
     const layer = this.#layer;
-    if (layer.opened !== undefined) this.#call(() => layer.opened!());
+    if (layer.opened !== undefined) callHook(() => layer.opened!(), this.#fail);
   }
 
   delivered(): void {
-    const layer = this.#layer;
-    if (layer.delivered !== undefined) this.#call(() => layer.delivered!());
+    if (this.#layer.delivered !== undefined) callHook(this.#tellDelivered, this.#fail);
   }
 
   close(): void {
@@ -100,7 +105,7 @@ export class LayerRunner {
   #isHandshakeDone(data: Message): boolean {
     try {
       const isDone: unknown = this.#layer.handshake!(data);
-      refusePromise("handshake", isDone, (error) => this.#core.program.failWith(error));
+      refusePromise("handshake", isDone, this.#fail);
       checkDecision("handshake", isDone);
       return isDone;
     } catch (error) {
@@ -129,16 +134,28 @@ export class LayerRunner {
 
   /** Gives what is sent for a message; `undefined` if the layer failed, which closes the connection. */
   encode(data: Sendable): Sendable | undefined {
-    const layer = this.#layer;
-    return layer.encode === undefined ? data : this.#encode("encode", () => layer.encode!(data));
+    if (this.#layer.encode === undefined) return data;
+    try {
+      const encoded: unknown = this.#layer.encode(data);
+      this.#checkMessage("encode", encoded);
+      return encoded;
+    } catch (error) {
+      this.#fail(error);
+      return undefined;
+    }
   }
 
   /** Gives what is sent before a stream; see {@linkcode LayerRunner.encode}. */
   encodeStart(type: MessageType): Sendable | undefined {
-    const layer = this.#layer;
-    return layer.encodeStart === undefined
-      ? ""
-      : this.#encode("encodeStart", () => layer.encodeStart!(type));
+    if (this.#layer.encodeStart === undefined) return "";
+    try {
+      const encoded: unknown = this.#layer.encodeStart(type);
+      this.#checkMessage("encodeStart", encoded);
+      return encoded;
+    } catch (error) {
+      this.#fail(error);
+      return undefined;
+    }
   }
 
   /** Gives the program's message; `undefined` if there is none. */
@@ -160,45 +177,30 @@ export class LayerRunner {
   }
 
   decodeStart(type: MessageType): void {
-    this.#decodePart(() => this.#layer.decodeStart!(type));
+    try {
+      this.#layer.decodeStart!(type);
+    } catch (error) {
+      this.#failDecoding(error);
+    }
   }
 
   decodeChunk(bytes: Uint8Array, start: number, end: number): void {
-    this.#decodePart(() => this.#layer.decodeChunk!(bytes, start, end));
+    try {
+      this.#layer.decodeChunk!(bytes, start, end);
+    } catch (error) {
+      this.#failDecoding(error);
+    }
   }
 
   decodeEnd(): void {
-    this.#decodePart(() => this.#layer.decodeEnd!());
-  }
-
-  #decodePart(decode: () => void): void {
     try {
-      decode();
+      this.#layer.decodeEnd!();
     } catch (error) {
       this.#failDecoding(error);
     }
   }
 
   // ---- Its errors ----
-
-  /** Calls a method from which nothing is needed. If it fails, the connection is closed. */
-  #call(call: () => unknown, onFailure?: () => void): void {
-    callHook(call, (error) => {
-      onFailure?.();
-      this.#core.program.failWith(error);
-    });
-  }
-
-  #encode(name: string, encode: () => Sendable): Sendable | undefined {
-    try {
-      const encoded: unknown = encode();
-      this.#checkMessage(name, encoded);
-      return encoded;
-    } catch (error) {
-      this.#core.program.failWith(error);
-      return undefined;
-    }
-  }
 
   /**
    * Closes the connection as the layer failed to take a message.
@@ -207,13 +209,13 @@ export class LayerRunner {
    */
   #failDecoding(error: unknown): void {
     if (error instanceof ProtocolError && isCloseCode(error.closeCode)) throw error;
-    this.#core.program.failWith(error);
+    this.#fail(error);
   }
 
   /** @throws {TypeError} If what a method gave is no message. */
   #checkMessage(name: string, data: unknown): asserts data is Sendable {
     if (typeof data === "string" || isUint8Array(data)) return;
-    refusePromise(name, data, (error) => this.#core.program.failWith(error));
+    refusePromise(name, data, this.#fail);
     throw new TypeError(`${name} must return a string or a Uint8Array, got ${show(data)}`);
   }
 }
