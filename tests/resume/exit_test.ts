@@ -1,24 +1,15 @@
-import { execFile } from "node:child_process";
-import process from "node:process";
 import { it } from "node:test";
-import { fileURLToPath } from "node:url";
 import { assertEquals } from "@std/assert";
+import { TestProcess } from "../support/child_process.ts";
 
 it("a process that lets its server go may end, though messages are kept", async () => {
-  const script = fileURLToPath(new URL("exit_process.ts", import.meta.url));
-  const flags = "Deno" in globalThis
-    ? ["run", "--allow-all", "--no-check"]
-    : "Bun" in globalThis
-    ? []
-    : ["--disable-warning=ExperimentalWarning"];
-  const ended = await new Promise((resolve) => {
+  const url = new URL("exit_process.ts", import.meta.url);
+  const program = new TestProcess({ url, env: { NO_COLOR: "1" } });
+  try {
     // It is waited for less than the messages are kept.
-    execFile(
-      process.execPath,
-      [...flags, script],
-      { timeout: 60_000, env: { ...process.env, NO_COLOR: "1" } },
-      (error, stdout, stderr) => resolve([error, stdout, stderr]),
-    );
-  });
-  assertEquals(ended, [null, "published\n", ""]);
+    assertEquals(await program.untilEnded(60_000), 0);
+    assertEquals([program.printed, program.errors], ["published\n", ""]);
+  } finally {
+    program.kill();
+  }
 });

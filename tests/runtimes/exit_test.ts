@@ -1,18 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import process from "node:process";
 import { after, before, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
-import { PeerProcess } from "./peer.ts";
 import type { Address } from "../../src/transport/byte_channel.ts";
+import { moduleCommand, TestProcess } from "../support/child_process.ts";
+import { PeerProcess } from "./peer.ts";
 
 /** A process of the runtime that the tests run on. */
-class ServerProcess {
-  readonly child: ChildProcess;
-  readonly exit: Promise<unknown[]>;
-  output = "";
-
+class ServerProcess extends TestProcess {
   /**
    * Starts `exit_process.ts`.
    *
@@ -21,33 +14,22 @@ class ServerProcess {
    * @param descriptors How many descriptors it may have. Default: as many as the test.
    */
   constructor(mode: string, transport: string, descriptors?: number) {
-    const script = fileURLToPath(new URL("exit_process.ts", import.meta.url));
-    const flags = "Deno" in globalThis
-      ? ["run", "--allow-all", "--no-check"]
-      : "Bun" in globalThis
-      ? []
-      : ["--disable-warning=ExperimentalWarning"];
-    const command = [process.execPath, ...flags, script, mode, transport];
+    const command = moduleCommand({ url: new URL("exit_process.ts", import.meta.url) });
     if (descriptors !== undefined) {
       command.unshift("sh", "-c", `ulimit -n ${descriptors} && exec "$@"`, "sh");
     }
     // Deno would look for a newer Deno, and panic where that finds no descriptor left.
-    const env = { ...process.env, DENO_NO_UPDATE_CHECK: "1" };
-    this.child = spawn(command[0], command.slice(1), { env, stdio: ["ignore", "pipe", "pipe"] });
-    this.child.stderr!.on("data", (text) => this.output += text);
-    this.exit = once(this.child, "exit");
+    super({ command, env: { DENO_NO_UPDATE_CHECK: "1" } }, mode, transport);
   }
 
   /** Where it listens. */
   async address(): Promise<Address> {
-    const [line] = await once(this.child.stdout!, "data");
-    return { transport: "tcp", hostname: "127.0.0.1", port: Number(line) };
+    return { transport: "tcp", hostname: "127.0.0.1", port: Number(await this.nextLine()) };
   }
 
-  /** Checks that it ends with status 0, and prints nothing. */
+  /** Checks that it ends with status 0, and prints nothing to its standard error. */
   async assertEnds(): Promise<void> {
-    const [code] = await this.exit;
-    assertEquals([code, this.output], [0, ""]);
+    assertEquals([await this.ended, this.errors], [0, ""]);
   }
 }
 
@@ -97,16 +79,16 @@ for (const transport of ["tcp", "tls"]) {
       }
       for (const peer of crowd) await peer.destroy();
       // The first ones may still be refused.
-      for (let served = false; !served && server.child.exitCode === null;) {
+      for (let served = false; !served && server.status === undefined;) {
         const peer = await peers.connect(address, { tls });
         await peer.write(100);
         served = (await peer.untilReceived(100)).received === 100;
         await peer.destroy();
       }
       assertEquals((await first.now()).closed, false);
-      server.child.kill();
-      await server.exit;
-      assertEquals(server.output, "");
+      server.end();
+      await server.ended;
+      assertEquals(server.errors, "");
     });
 
     it("ends where its listener is unref'd", async () => {
@@ -123,8 +105,8 @@ for (const transport of ["tcp", "tls"]) {
         await peer.end();
         await peer.untilClosed();
       }
-      server.child.kill();
-      await server.exit;
+      server.end();
+      await server.ended;
     });
   });
 }

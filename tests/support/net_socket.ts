@@ -64,6 +64,19 @@ export class NetSocket implements RawSocket {
     this.#socket.write(bytes);
   }
 
+  /** Sends bytes; resolves when the kernel has taken them, rejects if the connection is gone. */
+  write(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) return reject(new Error("The connection was closed"));
+      this.#socket.write(bytes, (error) => error ? reject(error) : resolve());
+    });
+  }
+
+  /** The port at this end. */
+  get port(): number {
+    return this.#socket.localPort!;
+  }
+
   get unsentSize(): number {
     return this.#socket.writableLength;
   }

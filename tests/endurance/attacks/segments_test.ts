@@ -84,7 +84,7 @@ describe("segments of one byte through one connection", () => {
       const nextAt = performance.now() + MIN_INTERVAL_MS;
       await client.write(bytes.subarray(i, i + 1));
       while (performance.now() < nextAt);
-      if (i === SEGMENTS - 2) progress(`${countSegments(client.port)} segments were sent`);
+      if (i === SEGMENTS - 2) progress(`${countSegments(client.socket.port)} segments were sent`);
       else if ((i + 1) % 50_000 === 0) progress(`${style}: ${i + 1} bytes`);
     }
     await client.closed;

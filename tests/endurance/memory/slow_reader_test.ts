@@ -38,7 +38,7 @@ class SlowReader {
   static async open(server: ServerProcess): Promise<SlowReader> {
     const slow = new SlowReader();
     slow.client = await server.open((bytes) => slow.#receive(bytes));
-    slow.client.pause();
+    slow.client.socket.pause();
     return slow;
   }
 
@@ -55,7 +55,7 @@ class SlowReader {
   async readUntil(size: number): Promise<void> {
     let isClosed = false;
     this.client.closed.then(() => isClosed = true);
-    this.client.resume();
+    this.client.socket.resume();
     while (this.#reader.totalSize < size) {
       if (this.#error !== undefined) throw this.#error;
       if (isClosed) throw new Error("The connection was closed");
@@ -121,7 +121,7 @@ describe("a client that does not read its echoes is read no more", () => {
     // Nothing is lost, and no connection was closed.
     await Promise.all(readers.map(async (reader, i) => {
       const stopped = floods[i].stop();
-      reader.client.resume();
+      reader.client.socket.resume();
       await stopped;
       await reader.readUntil(floods[i].count * MESSAGE_SIZE);
       reader.client.reset();
