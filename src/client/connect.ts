@@ -3,6 +3,7 @@ import { checkOptions } from "../checks.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
 import type { ClientCallbacks, ClientConnection } from "./client_connection.ts";
 import { ConnectError } from "../errors.ts";
+import { loadConnectionParts } from "../connection/load_parts.ts";
 import type { CompressionSettings } from "../extensions/compression_options.ts";
 import type { DeflateOffer } from "../extensions/deflate_offer.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
@@ -97,7 +98,11 @@ export function createConnect(
       signal,
     );
     try {
-      const offer = await loadOffer(compression);
+      const { callbacks, connection } = settings;
+      const [offer] = await Promise.all([
+        loadOffer(compression),
+        loadConnectionParts(connection, callbacks !== undefined, again?.resume !== undefined),
+      ]);
       address ??= parseWebSocketUrl(await valueOf("URL", url, deadline.signal));
       const headers = [...entries(await valueOf("headers", settings.headers, deadline.signal))];
       const attempt = new ConnectAttempt(

@@ -9,7 +9,8 @@ import type { CloseInfo, Connection, ConnectionCallbacks } from "./connection.ts
 import { Ending } from "./ending.ts";
 import { HeldMemory } from "./held_memory.ts";
 import { Inbound } from "./inbound.ts";
-import { LayerRunner } from "./layer_runner.ts";
+import type { LayerRunner } from "./layer_runner.ts";
+import { parts } from "./load_parts.ts";
 import type { MessageLayer } from "./message_layer.ts";
 import type { ConnectionSettings } from "./options.ts";
 import { Outbound } from "./outbound.ts";
@@ -77,7 +78,7 @@ export class ConnectionCore implements ByteChannelHandler {
     this.owner = owner;
     this.end = new Ending(this);
     this.closing = this.end.closing;
-    this.layer = info.layer && new LayerRunner(info.layer, this);
+    this.layer = info.layer && new parts.layers!.LayerRunner(info.layer, this);
     this.program = new Program(callbacks, this);
     this.callbacks = this.program.callbacks;
     this.inbound = new Inbound(this);

@@ -12,7 +12,8 @@ import type { Message } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
 import type { LayerRunner } from "./layer_runner.ts";
 import type { ConnectionSettings } from "./options.ts";
-import { RateLimiter } from "./rate_limiter.ts";
+import { parts } from "./load_parts.ts";
+import type { RateLimiter } from "./rate_limiter.ts";
 import { ReceivedPing } from "./received_memory.ts";
 import { ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
 import { FRAGMENT_COST, MESSAGE_COST } from "./turns.ts";
@@ -69,7 +70,9 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
     this.protocol = new Protocol(role, this, { maxMessageSize, maxFragments, compression });
     this.reader = new ChannelReader(channel, this.protocol, turns, this);
     this.queue = new ReceiveQueue(limits, this);
-    if (rateLimits !== undefined) this.#rate = new RateLimiter(rateLimits, clock);
+    if (rateLimits !== undefined) {
+      this.#rate = new parts.rateLimiter!.RateLimiter(rateLimits, clock);
+    }
   }
 
   /** Begins with what has arrived behind the opening handshake; see {@linkcode ChannelReader.prepend}. */

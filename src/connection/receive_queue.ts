@@ -4,7 +4,8 @@ import { Fifo } from "../fifo.ts";
 import type { Limits } from "./options.ts";
 import type { Closing } from "./closing.ts";
 import { ReceivedMemory, ReceivedPing } from "./received_memory.ts";
-import { StreamedMessage } from "./streamed_message.ts";
+import { parts } from "./load_parts.ts";
+import type { StreamedMessage } from "./streamed_message.ts";
 
 /** What a message that is received as a stream takes beside its bytes, in bytes: measured, 1,200 to 2,300. */
 const STREAM_COST = 1_600;
@@ -120,7 +121,7 @@ export class ReceiveQueue {
 
   /** Adds a message whose body follows. */
   pushStart(type: MessageType): void {
-    this.#arriving = new StreamedMessage(type, (change, heldChange) => {
+    this.#arriving = new parts.views!.StreamedMessage(type, (change, heldChange) => {
       this.#size += change;
       this.#streamedSize += heldChange;
       if (change <= 0) this.#owner.readOn();
@@ -220,7 +221,7 @@ export class ReceiveQueue {
     }
     const message = this.#messages.shift() as ReceivedMessage | undefined;
     if (message === undefined) return undefined;
-    if (message instanceof StreamedMessage) {
+    if (isStreamed(message)) {
       this.#streamedSize -= STREAM_COST;
       this.#handOverStream(message);
     } else {
@@ -309,7 +310,7 @@ export class ReceiveQueue {
   clear(): void {
     const messages = this.#messages;
     for (let message = messages.shift(); message !== undefined; message = messages.shift()) {
-      if (message instanceof StreamedMessage) {
+      if (isStreamed(message)) {
         this.#size -= message.pendingLength;
         this.#streamedSize -= message.heldLength + STREAM_COST;
       } else {
@@ -361,3 +362,7 @@ export class ReceiveQueue {
 
 /** Takes the message that is waited for. */
 type Taker = (message: ReceivedMessage | undefined) => void;
+
+function isStreamed(message: unknown): message is StreamedMessage {
+  return parts.views !== undefined && message instanceof parts.views.StreamedMessage;
+}

@@ -5,7 +5,7 @@ import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Sendable, SendableStream, SendStreamOptions } from "./connection.ts";
 import type { Breaker } from "./breaker.ts";
 import { concatBytes } from "../codec/concat_bytes.ts";
-import { MessageBody } from "./views/message_body.ts";
+import { parts } from "./load_parts.ts";
 import { abortable, RESOLVED } from "../promises.ts";
 import type { ConnectionCore } from "./core.ts";
 import { closeStatusOf } from "./give_up.ts";
@@ -81,10 +81,16 @@ export async function sendFragments(
     throw error;
   } finally {
     signal?.removeEventListener("abort", abort);
-    callHook(() => MessageBody.release(stream, reader), () => {});
+    callHook(() => release(stream, reader), () => {});
     // If it was given up before, its turn is over as soon as it comes.
     turn.then(() => outbound.endStream(), () => {});
   }
+}
+
+/** Only a body of a received message is more than a stream, and there is none before views are loaded. */
+function release(stream: object, reader: { releaseLock?: () => void }): void {
+  if (parts.views === undefined) reader.releaseLock?.();
+  else parts.views.MessageBody.release(stream, reader);
 }
 
 /** Closes the connection: a message that has begun can't be taken back. */

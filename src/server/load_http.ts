@@ -1,4 +1,4 @@
-/** All of plain HTTP, refusals and hooks: see `http/mod.ts`. */
+/** Plain HTTP, refusals and hooks: see `http/mod.ts`. */
 export type Http = typeof import("./http/mod.ts");
 
 /** The same, once it is loaded. */

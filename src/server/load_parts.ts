@@ -1,6 +1,6 @@
+import { loadConnectionParts } from "../connection/load_parts.ts";
 import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
 import type { ResumeNegotiator } from "../resume/resume_negotiator.ts";
-import { loadHttp } from "./load_http.ts";
 import type { AcceptSettings } from "./options.ts";
 
 /** The parts of a server that are loaded only if an option asks for them. */
@@ -22,7 +22,7 @@ export async function loadParts<Data>(
   const [compression, resume] = await Promise.all([
     loadCompression(settings),
     isResumable ? loadResume(settings) : undefined,
-    settings.upgrade === undefined && settings.fetch === undefined ? undefined : loadHttp(),
+    loadConnectionParts(settings.connection, settings.callbacks !== undefined, isResumable),
   ]);
   return { compression, resume };
 }

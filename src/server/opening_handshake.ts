@@ -509,8 +509,10 @@ export class OpeningHandshake<Data>
     this.#deadline?.delete(this);
     // Bytes left unread would make the system reset the connection, and the client lose the response.
     this.channel.resume();
-    const loaded = http ?? await loadHttp();
-    if (!this.#isClosed) await send(this.#openResponder(loaded));
+    const loaded = http ?? await loadHttp().catch(() => undefined);
+    if (this.#isClosed) return;
+    if (loaded === undefined) this.drop();
+    else await send(this.#openResponder(loaded));
   }
 
   #openResponder({ Responder }: Http): Responder {

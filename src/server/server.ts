@@ -69,12 +69,13 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
         (channel) => void server.startHandshake(channel, secure),
         (remote, drop) => server.startTlsHandshake(remote, drop),
       );
+      await server.loadRest(server.#listener.afterArrivals);
     } catch (error) {
+      await server.#listener?.close();
       await server.closeTopics();
       throw error;
     }
     server.#url = urlOf(server.addr, options.hostname, secure);
-    server.listenForTopics(server.#listener.afterArrivals);
     server.shutDownOn(settings.signal);
     return server;
   }

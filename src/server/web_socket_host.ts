@@ -36,6 +36,7 @@ import type { AcceptedUpgrade, HandshakeOwner } from "./handshake_owner.ts";
 import { HandshakeSlots } from "./handshake_slots.ts";
 import type { HostSettings } from "./host_settings.ts";
 import { MemoryBudget } from "./memory_budget.ts";
+import { loadHttp } from "./load_http.ts";
 import type { ServerParts } from "./load_parts.ts";
 import { OpeningHandshake } from "./opening_handshake.ts";
 import { type AcceptSettings, type Handler, largestPiece } from "./options.ts";
@@ -233,11 +234,7 @@ export abstract class WebSocketHost<Data>
 
   // ---- For those who bring channels ----
 
-  /**
-   * Starts what has to be there before the first connection: the broker, or what retains messages. Other topics
-   * are loaded while the server listens already, and its first handshakes wait for them: a server that is only
-   * starting need not, but `subscribe` is synchronous.
-   */
+  /** Starts what has to be there before the server listens: the broker, and what retains messages. */
   protected async startTopics(): Promise<void> {
     const { broker, resume } = this.#topicsSettings;
     if (broker === undefined && resume === undefined) return;
@@ -246,15 +243,19 @@ export abstract class WebSocketHost<Data>
   }
 
   /**
-   * Loads the topics unless they are there.
+   * Loads what any connection may need at any moment: topics, since `subscribe` is synchronous, and refusals,
+   * since there may be no file descriptor left when one is due. The server listens already, and the first
+   * handshakes wait.
    *
    * @param schedule Calls back when what has arrived by now has been delivered, if the runtime knows.
    */
-  protected listenForTopics(schedule: ((flush: () => void) => void) | undefined): void {
-    this.loading = this.#loadTopics().then((topics) => {
+  protected async loadRest(schedule: ((flush: () => void) => void) | undefined): Promise<void> {
+    const loading = Promise.all([this.#loadTopics(), loadHttp()]).then(([topics]) => {
       if (schedule !== undefined) topics.fanOut.schedule = schedule;
-      this.loading = undefined;
     });
+    this.loading = loading;
+    await loading;
+    this.loading = undefined;
   }
 
   async #loadTopics(): Promise<ServerTopics> {

@@ -281,3 +281,19 @@ export function findUnreachable(sources: Map<string, string>, entryPoints: strin
   }
   return [...sources.keys()].filter((file) => !reached.has(file));
 }
+
+/** Gives the files that run when one is imported: by its static imports, and theirs. */
+export function findStatic(sources: Map<string, string>, entry: string): string[] {
+  const found = new Set<string>();
+  const queue = [entry];
+  for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
+    if (found.has(file)) continue;
+    found.add(file);
+    for (const { specifier, kind } of findImports(tokenize(sources.get(file) ?? ""))) {
+      if (kind === "static" && specifier?.startsWith(".")) {
+        queue.push(resolveImport(file, specifier));
+      }
+    }
+  }
+  return [...found].sort();
+}

@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertGreater } from "@std/assert";
 import { readdir, readFile } from "node:fs/promises";
-import { checkFile, findCycles, findImports, findUnreachable } from "./imports.ts";
+import { checkFile, findCycles, findImports, findStatic, findUnreachable } from "./imports.ts";
 import { tokenize } from "./tokens.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -34,6 +34,28 @@ describe("the import graph", () => {
     const entryPoints = Object.values<string>(exports).map((path) => path.slice(2));
     assertEquals(findUnreachable(await readSources(), entryPoints), []);
   });
+});
+
+/** What servers load only when an option asks for it, or once they listen. */
+const LOADED_LATER = [
+  /^src\/topics\/(?!presence\/options\.ts)/,
+  /^src\/resume\//,
+  /^src\/extensions\/(?!compression_options\.ts|stream_sizes\.ts)/,
+  /^src\/server\/http\//,
+  /^src\/http1\/(?:encode_response|send_response|channel_writer|status_text|content_length)\.ts$/,
+  /^src\/connection\/(?:layer_runner|rate_limiter|streamed_message)\.ts$/,
+  /^src\/connection\/views\/(?!connection_views\.ts|message_writable\.ts)/,
+];
+
+describe("what servers import statically", () => {
+  for (const entry of ["mod.ts", "deno", "bun", "node"]) {
+    it(`leaves out what not all of them need: ${entry}`, async () => {
+      const file = entry === "mod.ts" ? entry : `src/runtimes/${entry}/mod.ts`;
+      const files = findStatic(await readSources(), file);
+      assertGreater(files.length, 20);
+      assertEquals(files.filter((path) => LOADED_LATER.some((rule) => rule.test(path))), []);
+    });
+  }
 });
 
 const ALLOWED: [file: string, source: string][] = [
@@ -163,6 +185,19 @@ describe("findCycles()", () => {
       ["src/d.ts", 'export * from "./c.ts";'],
     ]);
     assertEquals(findCycles(sources), [["src/c.ts", "src/d.ts", "src/c.ts"]]);
+  });
+});
+
+describe("findStatic()", () => {
+  it("finds what runs when a file is imported", () => {
+    const sources = new Map([
+      ["mod.ts", 'import "./src/a.ts"; import type { D } from "./src/d.ts";'],
+      ["src/a.ts", 'export * from "./b.ts"; await import("./c.ts");'],
+      ["src/b.ts", 'import "./a.ts";'],
+      ["src/c.ts", ""],
+      ["src/d.ts", ""],
+    ]);
+    assertEquals(findStatic(sources, "mod.ts"), ["mod.ts", "src/a.ts", "src/b.ts"]);
   });
 });
 

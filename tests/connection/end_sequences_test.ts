@@ -2,6 +2,7 @@ import { describe, it } from "node:test";
 import { readFileSync } from "node:fs";
 import { inflateRawSync } from "node:zlib";
 import { assertEquals } from "@std/assert";
+import { loadConnectionParts } from "../../src/connection/load_parts.ts";
 import { openConnection } from "../../src/connection/open_connection.ts";
 import { resolveConnectionOptions } from "../../src/connection/options.ts";
 import { giveTurnsBy } from "../../src/connection/turns.ts";
@@ -20,6 +21,7 @@ const indices = inflateRawSync(Uint8Array.from(atob(played.join("")), (c) => c.c
 /** How many are played side by side. */
 const BATCH = 4_000;
 
+await loadConnectionParts(resolveConnectionOptions({}), false, false);
 giveTurnsBy((callback) => void setImmediate(callback));
 
 const open: Open = ({ role, channel, clock, callbacks, handler }) =>

@@ -3,9 +3,10 @@ import { setImmediate } from "../../timers.ts";
 import type { IncomingMessage, Message, Sendable } from "../connection.ts";
 import type { ConnectionCore } from "../core.ts";
 import { closeStatusOf, isReasonless } from "../give_up.ts";
-import { iterateMessages, iterateStreams } from "./message_iterators.ts";
-import { createReadable, createWritable, type Readable } from "./message_streams.ts";
-import { WebSocketView } from "./web_socket_view.ts";
+import { parts } from "../load_parts.ts";
+import type { Readable } from "./message_readable.ts";
+import { createWritable } from "./message_writable.ts";
+import type { WebSocketView } from "./web_socket_view.ts";
 
 /** The iterators, streams and `WebSocket` of a connection, each created on first use. */
 export class ConnectionViews {
@@ -25,12 +26,12 @@ export class ConnectionViews {
 
   iterate(): AsyncIterableIterator<Message, undefined, void> {
     this.#startReceiver(false);
-    return iterateMessages(this.#core.inbound.queue);
+    return parts.views!.iterateMessages(this.#core.inbound.queue);
   }
 
   iterateStreams(): AsyncIterableIterator<IncomingMessage, undefined, void> {
     this.#startReceiver(true);
-    return iterateStreams(this.#core.inbound.queue);
+    return parts.views!.iterateStreams(this.#core.inbound.queue);
   }
 
   get readable(): ReadableStream<Message> {
@@ -39,6 +40,7 @@ export class ConnectionViews {
       queue.assertNotRead(queue.stream);
     } else {
       this.#startReceiver(false);
+      const { createReadable, iterateMessages } = parts.views!;
       const messages = iterateMessages(queue, () => this.#readable!.stream.locked);
       this.#readable = createReadable(
         messages,
@@ -100,6 +102,7 @@ export class ConnectionViews {
         );
       }
       this.#startReceiver(false);
+      const { iterateMessages, WebSocketView } = parts.views!;
       this.#webSocket = new WebSocketView(this.#core, iterateMessages(inbound.queue));
     }
     // The `WebSocket` of Bun's types has more methods than the standard's.

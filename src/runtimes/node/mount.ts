@@ -297,7 +297,7 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
     );
     await host.startTopics();
     // Deno delivers the bytes of several sockets in one turn.
-    host.listenForTopics("Deno" in globalThis ? undefined : afterArrivals);
+    await host.loadRest("Deno" in globalThis ? undefined : afterArrivals);
     host.shutDownOn(settings.signal);
     return host;
   }

@@ -1,6 +1,6 @@
 /**
- * All that a server needs for anything but a WebSocket that is accepted without a hook: plain HTTP,
- * refusals, and the program's hooks. Loaded at the start if there is a hook, otherwise when first needed.
+ * Plain HTTP, refusals and the program's hooks: everything but a WebSocket that is accepted without asking.
+ * Loaded while the server listens already.
  *
  * @module
  */

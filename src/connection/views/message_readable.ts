@@ -1,6 +1,5 @@
-import type { Message, Sendable } from "../connection.ts";
+import type { Message } from "../connection.ts";
 import type { MessageIterator } from "./message_iterators.ts";
-import { createDeferred, type Deferred, RESOLVED } from "../../promises.ts";
 import { isPromise } from "../../values.ts";
 
 /** The received messages as a stream. */
@@ -73,50 +72,4 @@ export function createReadable(
     return unread;
   };
   return { stream, end, takeBack };
-}
-
-/** The connection, as a writable stream needs it. */
-export interface WritableTarget {
-  send(message: Sendable): Promise<void>;
-  close(): Promise<unknown>;
-  /** Closes the connection because its writable stream was aborted. */
-  abortWriting(reason: unknown): void;
-}
-
-/**
- * Creates a writable stream on top of `send`; `fail` errors it, unless it is being closed. After an abort
- * or error, pending writes no longer wait for the peer: messages that were passed to `send` are sent anyway.
- */
-export function createWritable(
-  target: WritableTarget,
-): { stream: WritableStream<Sendable>; fail: (error: Error) => void } {
-  let controller!: WritableStreamDefaultController;
-  let pending: Deferred<void> | undefined;
-  let isClosing = false;
-  const unlessGivenUp = (promise: Promise<void>): Promise<void> => {
-    // The fast path: `send` returns this if the peer keeps up.
-    if (promise === RESOLVED) return promise;
-    pending = createDeferred();
-    promise.then(pending.resolve, pending.reject);
-    return pending.promise;
-  };
-  const stream = new WritableStream<Sendable>({
-    start(startController) {
-      controller = startController;
-      const { signal } = controller;
-      signal.addEventListener("abort", () => pending?.reject(signal.reason));
-    },
-    write: (message) => unlessGivenUp(target.send(message)),
-    close() {
-      isClosing = true;
-      return unlessGivenUp(target.close().then(() => {}));
-    },
-    abort: (reason) => target.abortWriting(reason),
-  });
-  const fail = (error: Error): void => {
-    if (isClosing) return;
-    controller.error(error);
-    pending?.reject(error);
-  };
-  return { stream, fail };
 }

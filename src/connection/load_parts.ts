@@ -1,0 +1,34 @@
+import type { ConnectionSettings } from "./options.ts";
+
+/** The parts of connections that are loaded only if something asks for them. */
+export interface ConnectionParts {
+  /** Iteration, streams and `asWebSocket`: for connections without callbacks. */
+  views?: typeof import("./views/mod.ts");
+  /** For connections with a message layer. */
+  layers?: typeof import("./layer_runner.ts");
+  /** For the option `rateLimits`. */
+  rateLimiter?: typeof import("./rate_limiter.ts");
+}
+
+/** The parts that are loaded. */
+export const parts: ConnectionParts = {};
+
+/**
+ * Loads the parts that connections with these settings may need, before the first of them is opened.
+ *
+ * @param hasCallbacks Whether callbacks receive the messages.
+ * @param hasOwnLayer Whether the library itself may add a message layer to those of the settings.
+ */
+export async function loadConnectionParts(
+  { layers, rateLimits }: ConnectionSettings,
+  hasCallbacks: boolean,
+  hasOwnLayer: boolean,
+): Promise<void> {
+  await Promise.all([
+    hasCallbacks || import("./views/mod.ts").then((views) => parts.views = views),
+    (layers.length === 0 && !hasOwnLayer) ||
+    import("./layer_runner.ts").then((runner) => parts.layers = runner),
+    rateLimits === undefined ||
+    import("./rate_limiter.ts").then((limiter) => parts.rateLimiter = limiter),
+  ]);
+}
