@@ -61,7 +61,7 @@ export class ConnectionCore implements ByteChannelHandler {
   readonly outbound: Outbound;
   readonly pings: Pings;
   readonly memory: HeldMemory;
-  readonly views: ConnectionViews;
+  #views: ConnectionViews | undefined;
 
   constructor(
     role: Role,
@@ -85,8 +85,17 @@ export class ConnectionCore implements ByteChannelHandler {
     this.outbound = new Outbound(this);
     this.pings = new Pings(this);
     this.memory = new HeldMemory(this);
-    this.views = new ConnectionViews(this);
     channel.handler = this;
+  }
+
+  /** The iterations and streams of the connection: created when the program asks for the first of them. */
+  get views(): ConnectionViews {
+    return this.#views ??= new ConnectionViews(this);
+  }
+
+  /** The same, if there are any. */
+  get usedViews(): ConnectionViews | undefined {
+    return this.#views;
   }
 
   // ---- The channel ----

@@ -138,8 +138,8 @@ export class Ending implements ClosingActions {
 
   /** Whether messages that wait can be received after the end, too: by iteration and streams. */
   #keepsUnread(): boolean {
-    const { callbacks, views } = this.#core;
-    return callbacks === undefined && !views.hasWebSocket;
+    const { callbacks, usedViews } = this.#core;
+    return callbacks === undefined && !usedViews?.hasWebSocket;
   }
 
   /**
@@ -152,7 +152,7 @@ export class Ending implements ClosingActions {
   }
 
   failWritable(): void {
-    this.#core.views.failWritable(this.reason.lazyClosedError());
+    this.#core.usedViews?.failWritable(this.reason.lazyClosedError());
   }
 
   finishOutbound(): void {
@@ -213,7 +213,7 @@ export class Ending implements ClosingActions {
     outbound.source?.close();
     core.info.compression?.close();
     core.memory.leave();
-    core.views.failWritable(getError);
+    core.usedViews?.failWritable(getError);
     this.#closed?.resolve(info);
     this.reason.abortSignal();
     // Before its callback, in which the program may look which connections are still there.

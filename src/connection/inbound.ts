@@ -366,11 +366,11 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   }
 
   queueEnded(): void {
-    this.#core.views.queueEnded();
+    this.#core.usedViews?.queueEnded();
   }
 
   takeBack(): Message | undefined {
-    return this.#core.views.takeBack();
+    return this.#core.usedViews?.takeBack();
   }
 
   /** Drops what waits to be decoded, and reads no more: the connection is closed. */
