@@ -6,7 +6,7 @@ export const PERMESSAGE_DEFLATE = "permessage-deflate";
 /** How messages are compressed (RFC 7692). */
 export interface CompressionOptions {
   /**
-   * Whether each direction keeps its window from message to message, where the client agrees. Small
+   * Whether each direction keeps its window from message to message, if the client agrees. Small
    * messages that resemble each other then become much smaller, and each connection holds memory from
    * its first compressed message on. To send: `2 ** (serverMaxWindowBits + 2)` and
    * `2 ** (memoryLevel + 8)` bytes, and a table of 64 KiB on Node, 128 KiB on Bun and Deno. To receive:
@@ -17,7 +17,7 @@ export interface CompressionOptions {
    */
   contextTakeover?: boolean | undefined;
   /**
-   * The most connections that keep a window: 0 or more, or `Infinity`. Those past it are agreed upon
+   * The most connections that keep a window: 0 or more, or `Infinity`. Those past it are negotiated
    * without `contextTakeover`.
    *
    * @default {Infinity}
@@ -76,11 +76,11 @@ export type CompressionSettings = {
 };
 
 /**
- * Checks the options, and fills in the defaults; gives `undefined` where nothing is compressed.
+ * Checks the options, and fills in the defaults; returns `undefined` if nothing is compressed.
  *
  * @param known Every option there is.
- * @throws {RangeError} Where a number is out of its range.
- * @throws {TypeError} Where an option is of another type.
+ * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If an option is of another type.
  */
 export function resolveCompressionOptions(
   given: CompressionOptions | boolean = false,

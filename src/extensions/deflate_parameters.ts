@@ -2,7 +2,7 @@ import { WebSocketError } from "../errors.ts";
 import type { ExtensionOffer } from "../http1/field_values.ts";
 import { PERMESSAGE_DEFLATE } from "./compression_options.ts";
 
-/** What both sides agree upon (RFC 7692, section 7.1). */
+/** The negotiated parameters (RFC 7692, section 7.1). */
 export interface DeflateParameters {
   /** Whether the server begins each message with an empty window (section 7.1.1.1). */
   serverNoContextTakeover: boolean;
@@ -35,7 +35,7 @@ interface Fields {
  * One with a parameter that is unknown, repeated, or malformed is declined, and so is a server
  * window of 256 bytes, which zlib does not have.
  *
- * @returns What is agreed upon, and the text to answer; `undefined` where nothing is.
+ * @returns The negotiated parameters, and the text of the response; `undefined` if no offer is acceptable.
  */
 export function acceptDeflateOffer(
   offers: readonly ExtensionOffer[],
@@ -56,7 +56,7 @@ function answerOffer(offer: Fields, policy: DeflatePolicy): Fields {
   if (!policy.contextTakeover || offer.server_no_context_takeover) {
     answer.server_no_context_takeover = true;
   }
-  // "the server MUST NOT include a 'client_max_window_bits' extension parameter" where the offer has
+  // "the server MUST NOT include a 'client_max_window_bits' extension parameter" if the offer has
   // none (section 7.1.2.2): the window that client keeps would be the largest one.
   const canBeTold = offer.client_max_window_bits !== undefined;
   const isWindowTooLarge = !canBeTold && policy.clientMaxWindowBits < 15;
@@ -90,7 +90,7 @@ export function encodeDeflateOffer(offer: Partial<DeflateParameters>): string {
  * Reads what a server answered to an offer of `encodeDeflateOffer`, and checks that it may (section
  * 7.1): the client must fail the connection otherwise.
  *
- * @throws {WebSocketError} Where a parameter is unknown, repeated, malformed, or does not go with the
+ * @throws {WebSocketError} If a parameter is unknown, repeated, malformed, or does not go with the
  * offer.
  */
 export function readDeflateResponse(
@@ -121,7 +121,7 @@ function unacceptable(what: string): WebSocketError {
   return new WebSocketError(`${PERMESSAGE_DEFLATE} has ${what}`);
 }
 
-/** Reads the parameters, each of which may come once; gives `undefined` where one is not as it must be. */
+/** Reads the parameters, each of which may come once; returns `undefined` if one is malformed. */
 function readFields(
   parameters: ExtensionOffer["parameters"],
   isOffer: boolean,

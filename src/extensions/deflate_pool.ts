@@ -10,7 +10,7 @@ const MAX_IDLE = 4;
 export const MAX_VIEW_LENGTH: number = 16 * 1024;
 
 /**
- * What the connections with the same settings share: streams that nobody uses at the moment, and the
+ * Shared by the connections with the same settings: streams that are idle, and the
  * message that was compressed last, since it may go out to many.
  */
 export class DeflatePool {

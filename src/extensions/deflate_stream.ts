@@ -32,7 +32,7 @@ export interface DeflateStream {
 /** Creates streams, by what a runtime has for them. */
 export interface DeflateStreams {
   /**
-   * Whether a stream goes on where its last step ended. Otherwise each message is compressed by itself, and
+   * Whether a stream goes on after its last step. Otherwise each message is compressed by itself, and
    * has to be whole before it is inflated.
    */
   readonly isContinuous: boolean;

@@ -74,7 +74,7 @@ export class MessageInflater {
     return this.#position < this.#end || (this.#stream?.isOutputFull ?? false);
   }
 
-  /** Where `read` puts its result. */
+  /** The memory that `read` puts its result into. */
   get output(): Uint8Array {
     return streamOutput;
   }

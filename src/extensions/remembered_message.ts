@@ -9,10 +9,10 @@ const EMPTY = new Uint8Array(0);
 export class RememberedMessage {
   readonly #maxViewLength: number;
   #text: string | undefined;
-  /** Where the message is, if it is binary, and its length; -1 if it is not. */
+  /** The message, if it is binary, and its length; -1 if it is not. */
   #bytes: Uint8Array = EMPTY;
   #length = -1;
-  /** Where what became of it is, if that is short. */
+  /** The memory of its compressed form, if that is short. */
   #buffer: Uint8Array = EMPTY;
   #deflated: Uint8Array = EMPTY;
 

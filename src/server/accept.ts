@@ -66,10 +66,10 @@ const OPTIONS: Names<AcceptStreamOptions> = { ...ACCEPT_OPTIONS, secure: true };
  * @param options See {@linkcode AcceptStreamOptions}. Without callbacks, the connection is received
  * from by iteration or streams. Callbacks begin, with `open`, a turn of the event loop after the promise
  * has resolved.
- * @throws {HandshakeError} Where the request was refused; the client has its answer then.
- * @throws {WebSocketError} Where the streams ended before there was a WebSocket.
- * @throws {RangeError} Where a number among the options is out of its range.
- * @throws {TypeError} Where an option is unknown or of another type, or a stream is locked.
+ * @throws {HandshakeError} If the request was refused; the client has its answer then.
+ * @throws {WebSocketError} If the streams ended before there was a WebSocket.
+ * @throws {RangeError} If a number among the options is out of its range.
+ * @throws {TypeError} If an option is unknown or of another type, or a stream is locked.
  */
 export async function accept<
   Data = undefined,

@@ -23,7 +23,7 @@ export interface ShutdownOptions {
   /**
    * Over how long to spread the closing, in milliseconds: an integer from 0 to 2,147,483,647. Each
    * connection is closed at a random moment of it, so that not all clients return in the same
-   * second: give it with the code 1012, "service restart", where another server takes over.
+   * second: give it with the code 1012, "service restart", if another server takes over.
    *
    * @default {0}
    */
@@ -82,12 +82,12 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
    * under way are refused with 503, and so is what comes from an HTTP server that this one is mounted on. A
    * response without an end can be told by {@linkcode RequestInfo.shutdownSignal}.
    *
-   * Calling it again with `timeoutMs` or `spreadMs` ends it sooner, where these come to an end sooner than those
+   * Calling it again with `timeoutMs` or `spreadMs` ends it sooner, if these come to an end sooner than those
    * before, and with `keepListening: false` stops listening now; all else of the first call stays.
    *
    * @returns The same promise as {@linkcode ConnectionHost.finished}.
-   * @throws {RangeError} Where the code or a time is out of its range.
-   * @throws {TypeError} Where the reason is too long, or an option is unknown or of another type.
+   * @throws {RangeError} If the code or a time is out of its range.
+   * @throws {TypeError} If the reason is too long, or an option is unknown or of another type.
    */
   shutdown(options?: ShutdownOptions): Promise<void>;
   /**
@@ -98,27 +98,27 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
    *
    * @param topic The topic's name.
    * @param data A string, sent as text, or bytes, sent as binary: they are copied.
-   * @throws {TypeError} Where the topic or the key is no string, the message neither a string nor a
-   * `Uint8Array`, or an option unknown; with a broker also where the topic or the key has half of a surrogate
+   * @throws {TypeError} If the topic or the key is no string, the message neither a string nor a
+   * `Uint8Array`, or an option unknown; with a broker also if the topic or the key has half of a surrogate
    * pair, or the topic begins with `$presence/`.
-   * @throws {RangeError} Where there is a broker, or the messages of the topic are kept
+   * @throws {RangeError} If there is a broker, or the messages of the topic are kept
    * ({@linkcode HostOptions.resume}), and the topic has more than 1,024 bytes of UTF-8.
    */
   publish(topic: string, data: Sendable, options?: PublishOptions): void;
   /** Counts the connections of this server that are subscribed to a topic. */
   subscriberCount(topic: string): number;
   /**
-   * Tells who is in a topic, in the order of their keys: see {@linkcode SubscribeOptions.presence}. Nobody
-   * here need be subscribed to it.
+   * Tells who is in a topic, in the order of their keys: see {@linkcode SubscribeOptions.presence}. No
+   * connection here needs to be subscribed to it.
    *
-   * Where a connection here watches the topic, and has for a second, it is known at once. Otherwise the
+   * If a connection here has watched the topic for a second, it is known at once. Otherwise the
    * other servers are asked: it takes until all that are known have answered, and a second at most; no time
    * while the broker is known to be out of reach.
    *
    * @param topic The topic's name.
-   * @throws {TypeError} Where the topic is no string; with a broker also where it has half of a surrogate
+   * @throws {TypeError} If the topic is no string; with a broker also if it has half of a surrogate
    * pair, or begins with `$presence/`.
-   * @throws {RangeError} Where there is a broker, and the topic has more than 1,008 bytes of UTF-8.
+   * @throws {RangeError} If there is a broker, and the topic has more than 1,008 bytes of UTF-8.
    */
   presence(topic: string): Promise<PresentMember[]>;
   /** Tells what the server has done so far, and how it stands. Takes time for each connection. */

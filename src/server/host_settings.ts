@@ -49,8 +49,8 @@ const BROKER_HINT = " (as redisBroker() of @sluice/websocket/brokers/redis retur
  *
  * @param name What they are for: `serve` or `mount`.
  * @param known Every option it has.
- * @throws {RangeError} Where a number is out of its range.
- * @throws {TypeError} Where an option is unknown, it or the handler is of another type, or there is not one
+ * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If an option is unknown, it or the handler is of another type, or there is not one
  * of handler and callbacks.
  */
 export function resolveHostOptions<Data>(

@@ -10,9 +10,9 @@ export interface MemoryBudgetOptions {
   /**
    * The bytes there are in any case: 1 or more, or `Infinity`.
    *
-   * @default {16777216}, or four times the largest message or request body where that is more: up to
+   * @default {16777216}, or four times the largest message or request body if that is more: up to
    * 268,435,456. It does not follow a limit of more than 64 MiB, nor one of `Infinity`: messages of that size
-   * are for streams, and whoever wants them whole says how much memory there is for them.
+   * are for streams; programs that want them whole say how much memory there is for them.
    */
   size: number;
   /**
@@ -25,9 +25,9 @@ export interface MemoryBudgetOptions {
 
 /** How long a member may hold more than its share while others need the memory, in milliseconds. */
 const PATIENCE_MS = 2_000;
-/** How often it is looked at who may go on, while somebody waits, in milliseconds. */
+/** While members wait, how often to check which of them may go on, in milliseconds. */
 const TICK_MS = 50;
-/** The most turns at once: who has one is looked at whenever somebody gives memory back. */
+/** The most turns at once: all members with a turn are checked whenever memory is given back. */
 const MAX_TURNS = 64;
 /** The range of the budget that is not given: what follows from `maxMessageSize` is bounded. */
 const MIN_DEFAULT_SIZE = 16 * 1024 * 1024;
@@ -45,8 +45,8 @@ interface Holder {
 /**
  * Keeps the bytes that connections and handshakes hold together within a budget:
  *
- * 1. While half of it is in use, nobody is hindered.
- * 2. Past half of it, whoever holds more than its share (that half, divided by all) is read from by
+ * 1. While half of it is in use, no member is hindered.
+ * 2. Past half of it, members that hold more than their share (that half, divided by all) are read from by
  *    turns: as many at once as the other half has room for whole messages, but 64 at most. Who asked
  *    first comes first. Who stays above its share for two seconds, in its turn or waiting for it, is closed.
  * 3. Past all of it, those that hold the most are closed at once. What several hold together, such as a
@@ -168,7 +168,7 @@ export class MemoryBudget implements Budget {
     for (const member of this.#turns.keys()) {
       if (!isShort || member.recountHeld() <= share) this.#turns.delete(member);
     }
-    // Not all at once where there is room again: each of them brings one read before it is asked.
+    // Not all at once when there is room again: each of them brings one read before it is asked.
     let room = isShort
       ? this.#maxTurns - this.#turns.size
       : Math.max(1, Math.floor((this.#half - this.#held) / READ_SIZE));
@@ -207,7 +207,7 @@ export class MemoryBudget implements Budget {
     if (this.#held > this.limit) this.#shedBy((member) => member.held + member.shared, left);
   }
 
-  /** Sheds the largest, until there is room, but nobody who holds no more than its share; gives the others. */
+  /** Sheds the largest until there is room, but none with no more than its share. Returns the others. */
   #shedBy(sizeOf: (holder: Holder) => number, holders: Holder[]): Holder[] {
     // Somewhat more than needed: the next look at all of them is not due at once.
     const enough = this.limit * 7 / 8;
@@ -225,8 +225,8 @@ export class MemoryBudget implements Budget {
 /**
  * Checks a budget, and fills in the defaults; gives `undefined` for none.
  *
- * @throws {RangeError} Where a number is out of its range.
- * @throws {TypeError} Where it is neither an object nor `false`.
+ * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If it is neither an object nor `false`.
  */
 export function resolveMemoryBudget(
   given: HostOptions["memoryBudget"] = {},

@@ -130,7 +130,7 @@ export class OpeningHandshake<Data>
   }
 
   /**
-   * Takes a request whose head was parsed, less strictly, by somebody else. Called before the channel brings
+   * Takes a request whose head was parsed, less strictly, by an HTTP server. Called before the channel brings
    * anything.
    *
    * @param parts The parts of the head.
@@ -148,7 +148,7 @@ export class OpeningHandshake<Data>
     void this.#serve(this.#head);
   }
 
-  /** Refuses a request that was received by somebody else. Called before the channel brings anything. */
+  /** Refuses a request that was received by an HTTP server. Called before the channel brings anything. */
   refuse(error: HandshakeError): void {
     this.#isParsed = true;
     void this.#refuse(error);
@@ -481,14 +481,14 @@ export class OpeningHandshake<Data>
   // ---- The response ----
 
   async respond(response: Response, isHead: boolean): Promise<void> {
-    // Nobody waits for it any more, but its body may hold a file.
+    // It can not be sent any more, but its body may hold a file.
     if (this.isOver) return http!.cancelBody(response, this.#signals?.reason);
     await this.#answer((responder) => responder.respond(response, isHead));
   }
 
   async #refuse(error: unknown): Promise<void> {
     if (this.isOver) {
-      // Nobody can be told any more.
+      // The client can not be told any more.
       const isExpected = isError(error, HandshakeError) || this.isGivenUp(error);
       if (!isExpected) reportError(this.settings.onError, error);
       return;

@@ -45,8 +45,8 @@ export interface RequestInfo {
    */
   readonly subprotocols: readonly string[];
   /**
-   * Aborts where the client leaves, by a reset or by the end of its side, while the hook is awaited or its
-   * response is sent; where the hook takes longer than `handshakeTimeoutMs`; and where the response is cut:
+   * Aborts if the client leaves, by a reset or by the end of its side, while the hook is awaited or its
+   * response is sent; if the hook takes longer than `handshakeTimeoutMs`; and if the response is cut:
    * because the client takes nothing of it for `responseTimeoutMs`, because memory is short, because it makes
    * room for a newcomer, or because its body fails. The reason says which. A hook that then throws the
    * reason, or an `AbortError`, is not reported to `onError`.
@@ -54,7 +54,7 @@ export interface RequestInfo {
    * A client that has only ended its side, and waits for the answer, can't be told from one that has left. It
    * gets what is sent without a pause of half a second, as long as it takes some of it within every 10 seconds;
    * then it is dropped, and the stream of a response cancelled. The end is seen behind what came before it:
-   * where 4 KiB or more have come behind the request and its body, not before the hook has returned.
+   * if 4 KiB or more have come behind the request and its body, not before the hook has returned.
    */
   readonly signal: AbortSignal;
   /**
@@ -82,10 +82,10 @@ export interface UpgradeAcceptance<Data> {
 export type UpgradeResult<Data> = UpgradeAcceptance<Data> | Response;
 
 /**
- * What `conn.data` is, by the type of what the `upgrade` hook accepts with. Where it accepts with one of
+ * What `conn.data` is, by the type of what the `upgrade` hook accepts with. If it accepts with one of
  * several, it is one of several: `{ data: User } | { data: Guest }` gives `User | Guest`.
  *
- * @typeParam Data What it is where the hook does not tell.
+ * @typeParam Data What it is if the hook does not tell.
  * @typeParam Acceptance The type of what the hook returns to accept.
  */
 export type AcceptedData<Data, Acceptance> = Acceptance extends { data: infer Given } ? Given
@@ -121,7 +121,7 @@ export interface AcceptOptions<
   /**
    * Decides about a WebSocket request that is valid: by default it is accepted. Returns `{}`, or an object
    * with some of `protocol`, `headers` and `data`, to accept it, and a `Response` to refuse it. The
-   * connection's bytes wait meanwhile. Where the hook throws, or returns anything else, `undefined` too,
+   * connection's bytes wait meanwhile. If the hook throws, or returns anything else, `undefined` too,
    * the client gets 500, and the error is reported to `onError`.
    */
   upgrade?:
@@ -133,23 +133,23 @@ export interface AcceptOptions<
   /**
    * Answers plain HTTP requests on the same port: one a connection, with a body of at most
    * `maxRequestBodySize` and a `Content-Length`. A response that sets `Content-Length` can be told from
-   * one cut short; any other ends with the connection. By default they get 426. Where the hook throws, or
+   * one cut short; any other ends with the connection. By default they get 426. If the hook throws, or
    * what it returns is no response, of whatever class, the client gets 500, and the error is reported to
    * `onError`.
    */
   fetch?: ((request: Request, info: RequestInfo) => Response | Promise<Response>) | undefined;
   /**
    * Which origins may connect. Browsers send the origin of the page, other clients may leave it out.
-   * `"same"`: where one is sent it must be that of the server itself. `"any"`: all. A list of serialized
+   * `"same"`: if one is sent it must be that of the server itself. `"any"`: all. A list of serialized
    * origins, or a function that returns whether one is allowed, or a promise of that, within
-   * `handshakeTimeoutMs`. Others get 403. Where the function throws, or gives neither `true` nor `false`, the
+   * `handshakeTimeoutMs`. Others get 403. If the function throws, or gives neither `true` nor `false`, the
    * client gets 500, and the error is reported to `onError`.
    *
    * @default {"same"}
    */
   origin?: OriginPolicy | OriginCheck | undefined;
   /**
-   * Whether messages are compressed where the client offers it (permessage-deflate, RFC 7692), and
+   * Whether messages are compressed if the client offers it (permessage-deflate, RFC 7692), and
    * how: `true` stands for the defaults.
    *
    * @default {false}
@@ -158,7 +158,7 @@ export interface AcceptOptions<
   /**
    * How long the opening handshake may take, from the first moment of the connection to the response,
    * hooks included, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`. It is not
-   * extended by traffic. Past it the connection is closed, with 408 where a request had begun.
+   * extended by traffic. Past it the connection is closed, with 408 if a request had begun.
    *
    * @default {10000}
    */
@@ -205,7 +205,7 @@ export interface AcceptOptions<
   /**
    * Takes the errors of the program's own code: hooks, handlers, callbacks and listeners, those among them
    * that say what to close with. What a peer does wrong is no error of the program, and is not reported, nor
-   * is what a handler or a callback fails with as its own connection ended. Where it fails itself, the
+   * is what a handler or a callback fails with as its own connection ended. If it fails itself, the
    * console gets both errors.
    *
    * @default {console.error}
@@ -235,7 +235,7 @@ export interface HostOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data
    * the moment before it is, is missed. With a broker a topic has at most 1,024 bytes of UTF-8, no half of
    * a surrogate pair, and does not begin with `$presence/`.
    *
-   * The server starts, and serves, whether the broker can be reached or not; `onEvent` is told. Where
+   * The server starts, and serves, whether the broker can be reached or not; `onEvent` is told. If
    * there is no `onEvent`, `onError` gets the errors. {@linkcode ConnectionHost.shutdown} closes the
    * broker; until then it keeps the process from ending.
    */
@@ -266,7 +266,7 @@ export interface HostOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data
   /**
    * Who is in a topic, on all servers that have the same broker: how long those of a server stay that is
    * gone, and what others are told of who comes and goes. Who is there, subscriptions say:
-   * {@linkcode SubscribeOptions.presence}. It costs nothing where none does.
+   * {@linkcode SubscribeOptions.presence}. It costs nothing if none does.
    */
   presence?: PresenceOptions | undefined;
   /**
@@ -303,10 +303,10 @@ export interface HostOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data
    * arriving, of messages that wait for the program, of the bodies of requests until their responses
    * are done, and of what waits to be sent. `false` for any number.
    *
-   * Up to half of it nobody is hindered. Past that, connections that hold more than their share (that
+   * Up to half of it no connection is hindered. Past that, connections that hold more than their share (that
    * half, divided by all of them) are read from by turns, and those that stay above it for two
    * seconds are closed. Past all of it, those that hold the most are closed at once. They are closed
-   * with 1013, or without a Close frame where they don't read, and requests with 503. The chunk of
+   * with 1013, or without a Close frame if they don't read, and requests with 503. The chunk of
    * a plain HTTP response that is being sent counts only once its client has taken nothing for two seconds:
    * it is cut then if memory is short, and `onError` and an event `"drop"` tell. A message that the program has in hand
    * is its own, and does not count.
@@ -398,8 +398,8 @@ export interface AcceptSettings<Data, Conn extends Connection<Data> = Connection
 /**
  * Checks the options, and fills in the defaults. That none is unknown is for the caller to check.
  *
- * @throws {RangeError} Where a number is out of its range.
- * @throws {TypeError} Where an option is of another type.
+ * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If an option is of another type.
  */
 export function resolveAcceptOptions<Data, Conn extends Connection<Data>>(
   options: AcceptOptions<Data, UpgradeAcceptance<Data>, Conn> & ConnectionCallbacks<Data, Conn>,
@@ -449,10 +449,10 @@ export function largestPiece<Data>(settings: AcceptSettings<Data, never>): numbe
 }
 
 /**
- * Checks where a server is to listen.
+ * Checks the address that a server is to listen on.
  *
- * @throws {RangeError} Where the port is out of its range.
- * @throws {TypeError} Where an option is of another type, or a path is given besides a port.
+ * @throws {RangeError} If the port is out of its range.
+ * @throws {TypeError} If an option is of another type, or a path is given besides a port.
  */
 export function resolveListenTarget(
   options: Pick<ServeOptions, "path" | "port" | "hostname">,
@@ -475,7 +475,7 @@ export function resolveListenTarget(
 /**
  * Checks a certificate's type; the adapter checks what it says.
  *
- * @throws {TypeError} Where the certificate or its key is no string.
+ * @throws {TypeError} If the certificate or its key is no string.
  */
 export function checkTls(tls: TlsCertificate | undefined): void {
   if (tls === undefined) return;

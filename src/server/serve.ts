@@ -43,10 +43,10 @@ export interface Serve {
    * @typeParam Acceptance What the hook accepts with; by it TypeScript finds `Data`.
    * @param options See {@linkcode ServeOptions}; without the callbacks.
    * @param handler Handles one connection.
-   * @throws {ListenError} Where the address is taken, not available or not permitted, or the
+   * @throws {ListenError} If the address is taken, not available or not permitted, or the
    * certificate or its key can't be used.
-   * @throws {RangeError} Where a number among the options is out of its range.
-   * @throws {TypeError} Where an option is unknown or of another type, or contradicts another.
+   * @throws {RangeError} If a number among the options is out of its range.
+   * @throws {TypeError} If an option is unknown or of another type, or contradicts another.
    */
   <Data = undefined, Acceptance extends AnyAcceptance<Acceptance> = UpgradeAcceptance<Data>>(
     options: ServeOptions<AcceptedData<Data, Acceptance>, Acceptance>,

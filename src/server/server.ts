@@ -13,7 +13,7 @@ import { loadParts } from "./load_parts.ts";
 import type { ServerCallbacks } from "./server_connection.ts";
 import { WebSocketHost } from "./web_socket_host.ts";
 
-/** What a client connects to where a server listens on all addresses. */
+/** The addresses that clients connect to if a server listens on all addresses. */
 const LOOPBACK: ReadonlyMap<string, string> = new Map([["0.0.0.0", "127.0.0.1"], ["::", "::1"]]);
 
 /**
@@ -22,14 +22,14 @@ const LOOPBACK: ReadonlyMap<string, string> = new Map([["0.0.0.0", "127.0.0.1"],
  * @typeParam Data What the `upgrade` hook attaches to connections.
  */
 export interface Server<Data = unknown> extends ConnectionHost<Data> {
-  /** The address the server listens on; the port is the real one where 0 was asked for. */
+  /** The address the server listens on; the port is the real one if 0 was asked for. */
   readonly addr: Address;
-  /** The port the server listens on, the real one where 0 was asked for; 0 where it listens on a `path`. */
+  /** The port the server listens on, the real one if 0 was asked for; 0 if it listens on a `path`. */
   readonly port: number;
   /**
-   * A URL to connect to the server by, from this machine: `ws:`, or `wss:` where it has a certificate, with
-   * the `hostname` that was given, and the path `/`. Where that stands for all addresses, as `0.0.0.0` does,
-   * it has the one of this machine, 127.0.0.1 or [::1]. Where the server listens on a `path`, the URL says
+   * A URL to connect to the server by, from this machine: `ws:`, or `wss:` if it has a certificate, with
+   * the `hostname` that was given, and the path `/`. If that stands for all addresses, as `0.0.0.0` does,
+   * it has the one of this machine, 127.0.0.1 or [::1]. If the server listens on a `path`, the URL says
    * `localhost`, and the client needs that path too: `connect(server.url, { path })`.
    */
   readonly url: string;
@@ -106,7 +106,7 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
   }
 }
 
-/** Gives a URL of a server; its certificate, where it has one, is most likely for the name that was given. */
+/** Gives a URL of a server; its certificate, if it has one, is most likely for the name that was given. */
 function urlOf(addr: Address, given: string | undefined, secure: boolean): string {
   const scheme = secure ? "wss" : "ws";
   if (addr.transport !== "tcp") return `${scheme}://localhost/`;

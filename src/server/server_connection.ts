@@ -76,7 +76,7 @@ export interface ServerConnection<Data = unknown> extends Connection<Data> {
 export interface ServerCallbacks<Data = unknown>
   extends ConnectionCallbacks<Data, ServerConnection<Data>> {}
 
-/** What the opening handshake of a server agreed upon. */
+/** The result of the opening handshake of a server. */
 export interface ServerConnectionInfo<Data> extends ConnectionInfo<Data> {
   /** What is known of a client that resumes. */
   readonly past?: ServerLayer | undefined;

@@ -45,10 +45,10 @@ export interface ServerStats {
   heldSize: number;
   /**
    * What the messages cost that are kept here for clients that come back, and the frames of the latest of
-   * them, in bytes, where any are kept.
+   * them, in bytes, if any are kept.
    */
   keptSize?: number | undefined;
-  /** What passed through the broker, where there is one. */
+  /** What passed through the broker, if there is one. */
   broker?: BrokerStats | undefined;
 }
 
@@ -82,7 +82,7 @@ export type ServerEvent<Data = unknown> =
   | {
     /**
      * A TCP connection was dropped. There were `maxHandshakes` in progress, and it made room for a
-     * newcomer, or is one for whom nobody did. Or memory was short, and it had not sent all of its
+     * newcomer, or is one that none made room for. Or memory was short, and it had not sent all of its
      * request head, or did not read its response. Or it took nothing of its response for
      * `responseTimeoutMs`, or for 10 seconds after it had ended its side.
      */

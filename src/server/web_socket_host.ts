@@ -148,7 +148,7 @@ export abstract class WebSocketHost<Data>
     assertMessage(data);
     const { compress, key = "" } = options ?? {};
     const except = subscriberOf(options?.except);
-    // Nobody can have subscribed before they are loaded.
+    // No connection can have subscribed before they are loaded.
     this.#topics?.publish(topic, data, compress, key, except);
   }
 
@@ -198,7 +198,7 @@ export abstract class WebSocketHost<Data>
     this.#dropIdle();
   }
 
-  /** Drops handshakes in which no request has begun: nobody waits for an answer. */
+  /** Drops handshakes in which no request has begun: no client waits for an answer. */
   #dropIdle(): void {
     for (const handshake of this.#handshakes) if (!handshake.hasBegun) handshake.drop();
   }
@@ -276,11 +276,11 @@ export abstract class WebSocketHost<Data>
   }
 
   /**
-   * Begins an opening handshake on a channel. Where there are as many as there may be, one that waits
+   * Begins an opening handshake on a channel. If there are as many as there may be, one that waits
    * for its peer is dropped for it.
    *
    * @param secure Whether the channel is a secured one.
-   * @returns The handshake; `undefined` where none made room, and the channel was dropped.
+   * @returns The handshake; `undefined` if none made room, and the channel was aborted.
    */
   protected startHandshake(
     channel: ByteChannel,
@@ -316,7 +316,7 @@ export abstract class WebSocketHost<Data>
     if (!isAnswered) this.tellDrop(remote);
   }
 
-  /** Shuts down when `signal` aborts, or at once where it has. */
+  /** Shuts down when `signal` aborts, or at once if it has. */
   protected shutDownOn(signal: AbortSignal | undefined): void {
     if (signal === undefined) return;
     const shutDown = () => void this.shutdown();
