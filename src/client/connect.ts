@@ -10,7 +10,6 @@ import type { ResumeState } from "../resume/resume_state.ts";
 import { entries } from "../http1/field_line.ts";
 import { abortable } from "../promises.ts";
 import { ConnectAttempt } from "./connect_attempt.ts";
-import { Deadline } from "./deadline.ts";
 import {
   CONNECT_OPTIONS,
   type ConnectOptions,
@@ -85,36 +84,37 @@ export function createConnect(
     let address = typeof url === "function" ? undefined : parseWebSocketUrl(url);
     const { signal, connectTimeoutMs, compression } = settings;
     signal?.throwIfAborted();
-    const deadline = new Deadline(
-      clock,
-      connectTimeoutMs,
-      () =>
-        new ConnectError(
-          "ETIMEDOUT",
-          `Cannot connect${
-            address ? ` to ${address.shown}` : ""
-          }: it took longer than ${connectTimeoutMs} ms`,
-        ),
-      signal,
-    );
+    // Not `AbortSignal.any` with a timeout: the time is that of `clock`.
+    const controller = new AbortController();
+    const onAbort = () => controller.abort(signal!.reason);
+    const onTimeout = () => {
+      const target = address === undefined ? "" : ` to ${address.shown}`;
+      const reason = `it took longer than ${connectTimeoutMs} ms`;
+      controller.abort(new ConnectError("ETIMEDOUT", `Cannot connect${target}: ${reason}`));
+    };
+    const timer = connectTimeoutMs === Infinity
+      ? undefined
+      : clock.setTimeout(onTimeout, connectTimeoutMs);
+    signal?.addEventListener("abort", onAbort, { once: true });
     try {
       const { callbacks, connection } = settings;
       const [offer] = await Promise.all([
         loadOffer(compression),
         loadConnectionParts(connection, callbacks !== undefined, again?.resume !== undefined),
       ]);
-      address ??= parseWebSocketUrl(await valueOf("URL", url, deadline.signal));
-      const headers = [...entries(await valueOf("headers", settings.headers, deadline.signal))];
+      address ??= parseWebSocketUrl(await valueOf("URL", url, controller.signal));
+      const headers = [...entries(await valueOf("headers", settings.headers, controller.signal))];
       const attempt = new ConnectAttempt(
         await loadDialer(),
         { ...settings, headers },
         offer,
-        deadline.signal,
+        controller.signal,
         again?.resume,
       );
       return await attempt.connect(address);
     } finally {
-      deadline.clear();
+      clock.clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
     }
   };
 }

@@ -1,9 +1,9 @@
 import { encodeBase64 } from "@std/encoding/base64";
 import { checkList, checkOptions, checkString, invalidType, type Names } from "../checks.ts";
-import { isToken } from "../http1/characters.ts";
 import type { HeaderFields } from "../http1/field_line.ts";
 import { RequestHead } from "../http1/request_head.ts";
 import { programFields } from "./program_fields.ts";
+import { checkSubprotocol } from "./subprotocol.ts";
 
 /** The contents of an upgrade request. */
 export interface UpgradeRequestOptions {
@@ -57,13 +57,7 @@ export function createUpgradeRequest(options: UpgradeRequestOptions): RequestHea
     ["Sec-WebSocket-Key", key],
     ["Sec-WebSocket-Version", "13"],
   ];
-  for (const subprotocol of subprotocols) {
-    if (typeof subprotocol !== "string" || !isToken(subprotocol)) {
-      throw new TypeError(
-        `Cannot offer the subprotocol ${JSON.stringify(subprotocol)}: it must be a token`,
-      );
-    }
-  }
+  for (const subprotocol of subprotocols) checkSubprotocol("offer", subprotocol);
   // "The elements that comprise this value [...] MUST all be unique strings."
   const twice = subprotocols.find((each, i) => subprotocols.indexOf(each) !== i);
   if (twice !== undefined) throw new TypeError(`Cannot offer the subprotocol ${twice} twice`);

@@ -1,8 +1,8 @@
-import { checkOptions, type Names, show } from "../checks.ts";
-import { isToken } from "../http1/characters.ts";
+import { checkOptions, type Names } from "../checks.ts";
 import { encodeField, type HeaderFields } from "../http1/field_line.ts";
 import { encodeLatin1 } from "../http1/latin1.ts";
 import { programFields } from "./program_fields.ts";
+import { checkSubprotocol } from "./subprotocol.ts";
 
 /** The contents of a 101 response. */
 export interface SwitchingProtocols {
@@ -36,9 +36,7 @@ export function encodeSwitchingProtocols(response: SwitchingProtocols): Uint8Arr
   let text = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
     encodeField("Sec-WebSocket-Accept", accept);
   if (protocol !== undefined) {
-    if (typeof protocol !== "string" || !isToken(protocol)) {
-      throw new TypeError(`Cannot send the subprotocol ${show(protocol)}: it must be a token`);
-    }
+    checkSubprotocol("send", protocol);
     text += encodeField("Sec-WebSocket-Protocol", protocol);
   }
   if (extensions !== undefined) text += encodeField("Sec-WebSocket-Extensions", extensions);

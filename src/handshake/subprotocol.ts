@@ -1,4 +1,16 @@
+import { show } from "../checks.ts";
 import { isToken } from "../http1/characters.ts";
+
+/**
+ * Checks that a subprotocol can be sent.
+ *
+ * @param verb The verb for the error message, such as `"offer"`.
+ * @throws {TypeError} If it is not a token.
+ */
+export function checkSubprotocol(verb: string, value: unknown): void {
+  if (typeof value === "string" && isToken(value)) return;
+  throw new TypeError(`Cannot ${verb} the subprotocol ${show(value)}: it must be a token`);
+}
 
 /**
  * Checks the subprotocol that the program selected against those that the client offered. None is selected
@@ -15,11 +27,7 @@ export function selectSubprotocol(
   offered: readonly string[],
 ): string | undefined {
   if (selected === undefined) return undefined;
-  if (typeof selected !== "string" || !isToken(selected)) {
-    throw new TypeError(
-      `Cannot select the subprotocol ${JSON.stringify(selected)}: it must be a token`,
-    );
-  }
+  checkSubprotocol("select", selected);
   // Subprotocols are compared case-sensitively (RFC 6455, section 4.1).
   if (!offered.includes(selected)) {
     const offers = offered.length === 0

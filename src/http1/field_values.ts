@@ -23,30 +23,14 @@ export interface ExtensionOffer {
  * @throws {HandshakeError} With status 400, if an element is not a token, or there is none.
  */
 export function parseTokenList(value: string, fieldName: string): string[] {
-  const tokens: string[] = [];
-  for (let start = 0; start <= value.length;) {
-    let end = value.indexOf(",", start);
-    if (end === -1) end = value.length;
-    const token = sliceTrimmed(value, start, end);
-    start = end + 1;
-    if (token === "") continue;
-    if (!isToken(token)) throw malformed(fieldName);
-    tokens.push(token);
-  }
-  if (tokens.length === 0) throw malformed(fieldName);
+  const tokens = splitList(value);
+  if (tokens.length === 0 || !tokens.every(isToken)) throw malformed(fieldName);
   return tokens;
 }
 
 /** Whether one of the comma-separated elements of `value` is `token`, which is in lower case. */
 export function includesToken(value: string, token: string): boolean {
-  const text = value.toLowerCase();
-  for (let start = 0; start <= text.length;) {
-    let end = text.indexOf(",", start);
-    if (end === -1) end = text.length;
-    if (sliceTrimmed(text, start, end) === token) return true;
-    start = end + 1;
-  }
-  return false;
+  return splitList(value.toLowerCase()).includes(token);
 }
 
 /**
@@ -54,12 +38,18 @@ export function includesToken(value: string, token: string): boolean {
  * with or without a version after a slash. Empty elements are ignored.
  */
 export function isProtocolList(value: string): boolean {
-  return value.split(",").every((element) => {
-    const protocol = sliceTrimmed(element, 0, element.length);
+  return splitList(value).every((protocol) => {
     const slash = protocol.indexOf("/");
-    if (slash === -1) return protocol === "" || isToken(protocol);
+    if (slash === -1) return isToken(protocol);
     return isToken(protocol.slice(0, slash)) && isToken(protocol.slice(slash + 1));
   });
+}
+
+/** Splits a comma-separated list into its elements, without the empty ones. */
+function splitList(value: string): string[] {
+  return value.split(",").map((element) => sliceTrimmed(element, 0, element.length)).filter(
+    Boolean,
+  );
 }
 
 /**
