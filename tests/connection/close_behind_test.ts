@@ -14,7 +14,11 @@ import {
 import { settle } from "../support/turn.ts";
 import { watch, type Watched } from "../support/watch.ts";
 import { Source } from "./source.ts";
-import { assertIsClosedError, assertRejectedAsClosed } from "./with_connection.ts";
+import {
+  assertIsClosedError,
+  assertRejectedAsClosed,
+  assertRejectsAsClosed,
+} from "./with_connection.ts";
 
 /** Sends a stream that goes on, and what has to wait for its end. */
 function sendMuch(conn: Connection): { source: Source; sent: Watched<void>[] } {
@@ -65,10 +69,7 @@ for (const { name, withConnection } of TRANSPORTS) {
             late.push(watch(conn.sendStream("text", new Source("late").stream)));
             assertEquals(conn.trySend("late"), "closed");
             server.server.publish("x", "late");
-            for (const each of late) {
-              await each.untilSettled();
-              assertRejectedAsClosed(each, closeCode);
-            }
+            for (const each of late) await assertRejectsAsClosed(each, closeCode);
             source.push("z").end();
             for (const message of [...MUCH, "published"]) {
               assertEquals(await client.readMessage(), message);
@@ -170,10 +171,7 @@ for (const { name, withConnection } of TRANSPORTS) {
         await closed.untilSettled();
         clearInterval(timer);
         assertEquals([closed.value?.closeCode, closed.value?.wasClean], [1000, false]);
-        for (const each of sent.slice(0, 2)) {
-          await each.untilSettled();
-          assertRejectedAsClosed(each, 1000);
-        }
+        for (const each of sent.slice(0, 2)) await assertRejectsAsClosed(each, 1000);
         assertIsClosedError(source.cancelled?.[0], 1000);
         client.socket.reset();
       }));
@@ -249,10 +247,7 @@ describe("a Close frame that waits for what was accepted", () => {
       source.fail(error);
       await sent[0].untilSettled();
       assertEquals(sent[0].reason, error);
-      for (const each of sent.slice(1)) {
-        await each.untilSettled();
-        assertRejectedAsClosed(each, 1011);
-      }
+      for (const each of sent.slice(1)) await assertRejectsAsClosed(each, 1011);
       assertEquals((await client.readFrame()).fin, false);
       await client.answerClose(1011);
       await assertEnd(conn, { closeCode: 1011, wasClean: false });

@@ -8,7 +8,7 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { type Connection, ConnectionClosedError } from "../../src/server/mod.ts";
-import { clientFrame, closeFrame, textFrame, utf8 } from "../support/raw_client.ts";
+import { clientFrame, closeFrame, type RawClient, textFrame, utf8 } from "../support/raw_client.ts";
 import { REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { TRANSPORTS } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
@@ -79,6 +79,13 @@ const read: Receive = async (conn, count) =>
 const received = (conn: Connection, count: number) =>
   eventually(`${count} messages to arrive`, () => conn.stats().messagesReceived === count);
 
+/** Has the beginning of a message arrive, as a stream. */
+async function begin(client: RawClient, conn: Connection): Promise<void> {
+  void conn.messages();
+  client.send(BEGINNING);
+  await received(conn, 1);
+}
+
 for (const { name, withConnection } of TRANSPORTS) {
   describe(`one reader behind the other over ${name}`, () => {
     for (const [next, receive] of Object.entries(READERS)) {
@@ -114,9 +121,7 @@ for (const { name, withConnection } of TRANSPORTS) {
       for (const when of ["before", "after"]) {
         it(`gives ${next} a message whose rest comes ${when} it begins, of which readable had the beginning`, () =>
           withConnection({}, async ({ client, conn }) => {
-            void conn.messages();
-            client.send(BEGINNING);
-            await received(conn, 1);
+            await begin(client, conn);
             await LEAVING["by a reader that waits"](conn.readable);
             if (when === "before") {
               client.send(REST, textFrame("2"));
@@ -149,9 +154,7 @@ for (const { name, withConnection } of TRANSPORTS) {
 
     it("has a stream's message wait for the stream where a loop is left again before its rest", () =>
       withConnection({}, async ({ client, conn }) => {
-        void conn.messages();
-        client.send(BEGINNING);
-        await received(conn, 1);
+        await begin(client, conn);
         await LEAVING["by a reader that waits"](conn.readable);
         const messages = conn[Symbol.asyncIterator]();
         const next = watch(messages.next());
@@ -187,9 +190,7 @@ for (const { name, withConnection } of TRANSPORTS) {
     for (const isSplit of [false, true]) {
       it(`give a message that arrives as a stream, and those behind it, ${isSplit ? "each" : "all"} in time`, () =>
         withConnection({}, async ({ client, conn }) => {
-          void conn.messages();
-          client.send(BEGINNING);
-          await received(conn, 1);
+          await begin(client, conn);
           const { settled } = await callWithin(conn, 4);
           const frames = [REST, textFrame("2"), BEGINNING, REST, textFrame("3")];
           if (!isSplit) client.send(...frames);
@@ -216,9 +217,7 @@ for (const { name, withConnection } of TRANSPORTS) {
 
     it("give what came before the end, and then the end", () =>
       withConnection({}, async ({ client, conn }) => {
-        void conn.messages();
-        client.send(BEGINNING);
-        await received(conn, 1);
+        await begin(client, conn);
         const { settled } = await callWithin(conn, 4);
         client.send(REST, textFrame("2"), closeFrame(1000));
         assertEquals(await settled(), ["one half", "2", "done", "done"]);
@@ -228,9 +227,7 @@ for (const { name, withConnection } of TRANSPORTS) {
     for (const how of ["end", "reset"] as const) {
       it(`fail for a message whose rest is lost by ${how}, and end`, () =>
         withConnection({}, async ({ client, conn }) => {
-          void conn.messages();
-          client.send(BEGINNING);
-          await received(conn, 1);
+          await begin(client, conn);
           const { settled } = await callWithin(conn, 2);
           client.socket[how]();
           assertEquals(await settled(), ["ConnectionClosedError", "done"]);
@@ -239,9 +236,7 @@ for (const { name, withConnection } of TRANSPORTS) {
 
     it("hear of a message before a pipe is given the next one", () =>
       withConnection({}, async ({ client, conn }) => {
-        void conn.messages();
-        client.send(BEGINNING);
-        await received(conn, 1);
+        await begin(client, conn);
         const messages = conn[Symbol.asyncIterator]();
         const order: unknown[] = [];
         void messages.next().then(({ value }) => order.push(value));
@@ -259,9 +254,7 @@ for (const { name, withConnection } of TRANSPORTS) {
     for (const [next, receive] of Object.entries(READERS)) {
       it(`keep the message that they wait for beside return(), and ${next} gets the next one`, () =>
         withConnection({}, async ({ client, conn }) => {
-          void conn.messages();
-          client.send(BEGINNING);
-          await received(conn, 1);
+          await begin(client, conn);
           const { messages, settled } = await callWithin(conn, 1);
           await messages.return!();
           const later = watch(receive(conn, 2));

@@ -5,7 +5,12 @@ import { assertEnd } from "../support/end.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
 import { type MemoryEnds, withConnection } from "../support/transports.ts";
-import { assertRejectedAsClosed, textOfFrameSize, withStalledClient } from "./with_connection.ts";
+import {
+  assertRejectedAsClosed,
+  assertRejectsAsClosed,
+  textOfFrameSize,
+  withStalledClient,
+} from "./with_connection.ts";
 
 const REASON = "The send queue is full: the peer reads too slowly";
 
@@ -62,8 +67,7 @@ describe("a send queue of 100 bytes that holds 10", () => {
     it(`has no room for ${name}`, async () => {
       await withPolicy("close", async ({ conn }) => {
         const sent = watch(conn.send(message));
-        await sent.untilSettled();
-        assertRejectedAsClosed(sent, 1013, REASON);
+        await assertRejectsAsClosed(sent, 1013, REASON);
       });
       await withPolicy("drop", async ({ conn }) => {
         assertEquals([conn.trySend(message), conn.bufferedAmount], ["dropped", 10]);

@@ -21,7 +21,7 @@ import { type MemoryEnds, withConnection } from "../support/transports.ts";
 import { Source } from "./source.ts";
 import {
   assertIsClosedError,
-  assertRejectedAsClosed,
+  assertRejectsAsClosed,
   withStalledClient,
 } from "./with_connection.ts";
 
@@ -38,8 +38,7 @@ async function assertBrokenOff({ conn, client }: MemoryEnds): Promise<void> {
   assertEquals([opcode, fin], [1, false]);
   assertEquals(await client.readClose(), [1011, ""]);
   const sent = watch(conn.send("after"));
-  await sent.untilSettled();
-  assertRejectedAsClosed(sent, 1011);
+  await assertRejectsAsClosed(sent, 1011);
 }
 
 const BAD: [name: string, chunk: unknown][] = [
@@ -79,10 +78,7 @@ describe("sendStream(), where the source fails", () => {
       source.fail(error);
       await sent.untilSettled();
       assertStrictEquals(sent.reason, error);
-      for (const other of [held, streamed]) {
-        await other.untilSettled();
-        assertRejectedAsClosed(other, 1011);
-      }
+      for (const other of [held, streamed]) await assertRejectsAsClosed(other, 1011);
       assertIsClosedError(next.cancelled?.[0], 1011);
       await assertBrokenOff(ends);
     }));
@@ -141,46 +137,36 @@ describe("sendStream(), where a chunk can't be sent", () => {
 describe("sendStream(), where the signal aborts", () => {
   const reason = new Error("enough");
 
+  /** Sends from a source for a while, and aborts. */
+  async function sendUntilAborted({ conn }: MemoryEnds, source: Source): Promise<void> {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const sent = watch(conn.sendStream("text", source.stream, { signal }));
+    await settle();
+    assertEquals(sent.state, "pending");
+    controller.abort(reason);
+    await sent.untilSettled();
+    assertStrictEquals(sent.reason, reason);
+    assertEquals(source.cancelled, [reason]);
+  }
+
   it("before the first fragment, rejects, and the connection goes on", () =>
     withConnection({}, async (ends) => {
-      const controller = new AbortController();
-      const source = new Source();
-      const { signal } = controller;
-      const sent = watch(ends.conn.sendStream("text", source.stream, { signal }));
-      await settle();
-      controller.abort(reason);
-      await sent.untilSettled();
-      assertStrictEquals(sent.reason, reason);
-      assertEquals(source.cancelled, [reason]);
+      await sendUntilAborted(ends, new Source());
       await assertGoesOn(ends);
     }));
 
   it("while the source is read, rejects, and closes with 1011", () =>
     withConnection({}, async (ends) => {
-      const controller = new AbortController();
-      const source = new Source("a");
-      const { signal } = controller;
-      const sent = watch(ends.conn.sendStream("text", source.stream, { signal }));
-      await settle();
-      controller.abort(reason);
-      await sent.untilSettled();
-      assertStrictEquals(sent.reason, reason);
-      assertEquals(source.cancelled, [reason]);
+      await sendUntilAborted(ends, new Source("a"));
       await assertBrokenOff(ends);
     }));
 
   it("while the peer reads nothing, rejects, and closes with 1011", () =>
     withStalledClient({ limits: { sendHighWaterMark: 20 } }, async (ends) => {
-      const controller = new AbortController();
       const source = new Source("x".repeat(30), "never read");
-      const { signal } = controller;
-      const sent = watch(ends.conn.sendStream("text", source.stream, { signal }));
-      await settle();
-      assertEquals([sent.state, source.pulls], ["pending", 1]);
-      controller.abort(reason);
-      await sent.untilSettled();
-      assertStrictEquals(sent.reason, reason);
-      assertEquals(source.cancelled, [reason]);
+      await sendUntilAborted(ends, source);
+      assertEquals(source.pulls, 1);
       ends.client.socket.resume();
       await ends.client.readMessage();
       await assertBrokenOff(ends);
@@ -308,8 +294,7 @@ describe("sendStream(), where it says what to close with", () => {
       const sent = watch(conn.sendStream("text", new Source("a").stream, options));
       await settle();
       client.sendClose(4000, "bye");
-      await sent.untilSettled();
-      assertRejectedAsClosed(sent, 4000, "bye");
+      await assertRejectsAsClosed(sent, 4000, "bye");
       await client.readFrame();
       assertEquals(await client.readClose(), [4000, ""]);
       await client.finish();
@@ -397,10 +382,7 @@ describe("sendStream(), where the connection ends", () => {
           void conn.send("held back too");
           await settle();
           await end(ends);
-          for (const each of [...sent, held]) {
-            await each.untilSettled();
-            assertRejectedAsClosed(each, closeCode);
-          }
+          for (const each of [...sent, held]) await assertRejectsAsClosed(each, closeCode);
           for (const source of [...sources, unwatched]) {
             assertIsClosedError(source.cancelled?.[0], closeCode);
           }
@@ -415,8 +397,7 @@ describe("sendStream(), where the connection ends", () => {
         const sent = watch(ends.conn.sendStream("text", source.stream));
         await settle();
         await end(ends);
-        await sent.untilSettled();
-        assertRejectedAsClosed(sent, closeCode);
+        await assertRejectsAsClosed(sent, closeCode);
         assertIsClosedError(source.cancelled?.[0], closeCode);
         await settle();
         assertEquals(source.pulls, 1);
@@ -429,8 +410,7 @@ describe("sendStream(), where the connection ends", () => {
         const source = new Source("a");
         void ends.conn.sendStream("text", new Source("a").stream);
         const sent = watch(ends.conn.sendStream("text", source.stream));
-        await sent.untilSettled();
-        assertRejectedAsClosed(sent, closeCode);
+        await assertRejectsAsClosed(sent, closeCode);
         assertIsClosedError(source.cancelled?.[0], closeCode);
         assertEquals(source.pulls, 0);
       }));
@@ -444,8 +424,7 @@ describe("sendStream(), where the connection ends", () => {
       const sent = watch(conn.sendStream("text", source.stream, { signal }));
       await settle();
       client.socket.reset();
-      await sent.untilSettled();
-      assertRejectedAsClosed(sent, 1006);
+      await assertRejectsAsClosed(sent, 1006);
       assertEquals(source.cancelled, [sent.reason]);
       controller.abort();
       await settle();
@@ -461,8 +440,7 @@ describe("sendStream(), where the connection ends", () => {
       const sent = watch(conn.sendStream("text", stream));
       await settle();
       conn.abort();
-      await sent.untilSettled();
-      assertRejectedAsClosed(sent, 1006);
+      await assertRejectsAsClosed(sent, 1006);
       await settle();
     }));
 
@@ -473,8 +451,7 @@ describe("sendStream(), where the connection ends", () => {
       await settle();
       conn.abort();
       source.fail(new Error("source broke"));
-      await sent.untilSettled();
-      assertRejectedAsClosed(sent, 1006);
+      await assertRejectsAsClosed(sent, 1006);
       await settle();
     }));
 });

@@ -4,7 +4,7 @@ import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
 import { withConnection } from "../support/transports.ts";
 import { Source } from "./source.ts";
-import { assertRejectedAsClosed, withStalledClient } from "./with_connection.ts";
+import { assertRejectsAsClosed, withStalledClient } from "./with_connection.ts";
 
 describe("while a message is sent as a stream", () => {
   it("messages are held back, and follow in their order", () =>
@@ -86,10 +86,7 @@ describe("while a message is sent as a stream", () => {
         await settle();
         const sent = watch(conn.send("y".repeat(60)));
         const reason = "The send queue is full: the peer reads too slowly";
-        for (const each of [streamed, held, sent]) {
-          await each.untilSettled();
-          assertRejectedAsClosed(each, 1013, reason);
-        }
+        for (const each of [streamed, held, sent]) await assertRejectsAsClosed(each, 1013, reason);
         assertEquals((await client.readFrame()).fin, false);
         assertEquals(await client.readClose(), [1013, reason]);
         assertEquals(source.cancelled?.length, 1);

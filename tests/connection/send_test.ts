@@ -6,6 +6,7 @@ import { TRANSPORTS, withConnection } from "../support/transports.ts";
 import { watch } from "../support/watch.ts";
 import {
   assertRejectedAsClosed,
+  assertRejectsAsClosed,
   NO_MESSAGES,
   textOfFrameSize,
   withStalledClient,
@@ -305,8 +306,7 @@ describe("send()", () => {
       withConnection({}, async ({ conn, client }) => {
         client.sendClose();
         const sent = watch(conn.send("a"));
-        await sent.untilSettled();
-        assertRejectedAsClosed(sent, 1005);
+        await assertRejectsAsClosed(sent, 1005);
       }));
 
     it("by the end of the peer's bytes", () =>
@@ -314,12 +314,10 @@ describe("send()", () => {
         client.socket.end();
         void conn.send("a");
         const sent = watch(conn.send("b"));
-        await sent.untilSettled();
-        assertRejectedAsClosed(sent, 1006);
+        await assertRejectsAsClosed(sent, 1006);
         await client.untilClosed();
         const late = watch(conn.send("c"));
-        await late.untilSettled();
-        assertRejectedAsClosed(late, 1006);
+        await assertRejectsAsClosed(late, 1006);
       }));
 
     it("by a protocol error", () =>
@@ -336,8 +334,7 @@ describe("send()", () => {
       withConnection({}, async ({ conn }) => {
         conn.abort();
         const sent = watch(conn.send("a"));
-        await sent.untilSettled();
-        assertRejectedAsClosed(sent, 1006);
+        await assertRejectsAsClosed(sent, 1006);
       }));
   });
 
@@ -356,8 +353,7 @@ describe("send()", () => {
       withStalledClient(MARK, async ({ conn }) => {
         const sent = watch(conn.send(textOfFrameSize(300)));
         conn.abort();
-        await sent.untilSettled();
-        assertRejectedAsClosed(sent, 1006);
+        await assertRejectsAsClosed(sent, 1006);
       }));
 
     it("still resolves where close() is called behind it", () =>

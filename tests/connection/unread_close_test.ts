@@ -16,7 +16,11 @@ import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { watch } from "../support/watch.ts";
 import { Source } from "./source.ts";
-import { assertIsClosedError, assertRejectedAsClosed } from "./with_connection.ts";
+import {
+  assertIsClosedError,
+  assertRejectedAsClosed,
+  assertRejectsAsClosed,
+} from "./with_connection.ts";
 
 interface Ends {
   server: Connection;
@@ -130,10 +134,8 @@ for (const [name, withPair] of Object.entries(NETWORKS)) {
           await server.send("unread");
           await untilReceived(client, 1);
           const closed = watch(server.close({ closeCode, reason: "no" }));
-          await streamed.untilSettled();
-          assertRejectedAsClosed(streamed, closeCode, "no");
-          await behind.untilSettled();
-          assertRejectedAsClosed(behind, closeCode, "no");
+          await assertRejectsAsClosed(streamed, closeCode, "no");
+          await assertRejectsAsClosed(behind, closeCode, "no");
           await eventually("the source to be cancelled", () => source.cancelled !== undefined);
           assertIsClosedError(await client.send("late").catch((error) => error), closeCode, "no");
           assertClosed((await closed.untilSettled()).value, closeCode, true);
@@ -147,8 +149,7 @@ for (const [name, withPair] of Object.entries(NETWORKS)) {
           const piped = watch(source.stream.pipeTo(client.writable));
           await settle();
           const closed = watch(server.close({ closeCode }));
-          await piped.untilSettled();
-          assertRejectedAsClosed(piped, closeCode);
+          await assertRejectsAsClosed(piped, closeCode);
           assertClosed((await closed.untilSettled()).value, closeCode, true);
         }));
     }
@@ -193,8 +194,7 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         assertEquals((await client.readFrame()).fin, false);
         client.sendText("unread");
         client.sendClose(1009, "too big");
-        await streamed.untilSettled();
-        assertRejectedAsClosed(streamed, 1009, "too big");
+        await assertRejectsAsClosed(streamed, 1009, "too big");
         assertEquals(await client.readClose(), [1009, ""]);
         await client.finish();
         assertEquals(await receiveMessage(conn), "unread");

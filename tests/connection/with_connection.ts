@@ -45,6 +45,15 @@ export function assertRejectedAsClosed(
   assertIsClosedError(error, closeCode, reason);
 }
 
+/** Waits for a promise to settle, and checks that it rejected because the connection ended. */
+export async function assertRejectsAsClosed(
+  watched: Watched<unknown>,
+  closeCode: number,
+  reason?: string,
+): Promise<void> {
+  assertRejectedAsClosed(await watched.untilSettled(), closeCode, reason);
+}
+
 /** Checks that an error says how the connection ended. */
 export function assertIsClosedError(error: unknown, closeCode: number, reason = ""): void {
   assertInstanceOf(error, ConnectionClosedError);

@@ -6,7 +6,11 @@ import { settle } from "../support/turn.ts";
 import { TRANSPORTS, withConnection } from "../support/transports.ts";
 import { watch } from "../support/watch.ts";
 import { Source } from "./source.ts";
-import { assertRejectedAsClosed, withStalledClient } from "./with_connection.ts";
+import {
+  assertRejectedAsClosed,
+  assertRejectsAsClosed,
+  withStalledClient,
+} from "./with_connection.ts";
 
 const MESSAGES: Message[] = ["a", Uint8Array.of(1), "", new Uint8Array(), "x".repeat(70_000)];
 
@@ -117,8 +121,7 @@ describe("writable", () => {
         const piped = watch(source.stream.pipeTo(conn.writable));
         assertEquals(await client.readMessage(), "a");
         client.socket.reset();
-        await piped.untilSettled();
-        assertRejectedAsClosed(piped, 1006);
+        await assertRejectsAsClosed(piped, 1006);
         assertEquals(source.cancelled, [piped.reason]);
       }));
 
@@ -129,11 +132,9 @@ describe("writable", () => {
         client.sendClose(4001, "bye");
         await client.readClose();
         await client.finish();
-        await closed.untilSettled();
-        assertRejectedAsClosed(closed, 4001, "bye");
+        await assertRejectsAsClosed(closed, 4001, "bye");
         const late = watch(writer.write("late"));
-        await late.untilSettled();
-        assertRejectedAsClosed(late, 4001, "bye");
+        await assertRejectsAsClosed(late, 4001, "bye");
       }));
 
     it("by close(), at the first write behind it", () =>
@@ -143,10 +144,8 @@ describe("writable", () => {
         void conn.close({ closeCode: 4002 });
         const late = watch(writer.write("late"));
         const closed = watch(writer.closed);
-        await late.untilSettled();
-        assertRejectedAsClosed(late, 4002);
-        await closed.untilSettled();
-        assertRejectedAsClosed(closed, 4002);
+        await assertRejectsAsClosed(late, 4002);
+        await assertRejectsAsClosed(closed, 4002);
       }));
 
     it("while a write waits", () =>
@@ -157,8 +156,7 @@ describe("writable", () => {
         await settle();
         client.socket.reset();
         for (const each of [written, next, watch(writer.ready), watch(writer.closed)]) {
-          await each.untilSettled();
-          assertRejectedAsClosed(each, 1006);
+          await assertRejectsAsClosed(each, 1006);
         }
       }));
 
@@ -173,8 +171,7 @@ describe("writable", () => {
         writer.releaseLock();
         const source = new Source("a");
         const piped = watch(source.stream.pipeTo(conn.writable));
-        await piped.untilSettled();
-        assertRejectedAsClosed(piped, 1006);
+        await assertRejectsAsClosed(piped, 1006);
         assertEquals(source.cancelled, [piped.reason]);
         assertStrictEquals(conn.writable, conn.writable);
       }));

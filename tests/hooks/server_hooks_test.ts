@@ -2,6 +2,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { accept, type ServerConnection } from "../../src/server/mod.ts";
 import { captureConsole, failsOnce, HOOK_FAULTS } from "../support/hook_faults.ts";
+import { Hook as CountedHook } from "../support/hook.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { StreamSocket } from "../support/stream_socket.ts";
@@ -246,17 +247,21 @@ describe("a decision of the program that is neither yes nor no", () => {
 });
 
 describe("an origin function that answers later", () => {
-  it("admits where the answer is true, and not before", async () => {
+  function answerLater() {
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    let upgrades = 0;
-    const setup: Setup<unknown> = { origin: () => promise, upgrade: () => (upgrades++, {}) };
+    const upgrade = new CountedHook(() => ({}));
+    return { setup: { origin: () => promise, upgrade: upgrade.call }, upgrade, resolve };
+  }
+
+  it("admits where the answer is true, and not before", async () => {
+    const { setup, upgrade, resolve } = answerLater();
     await withMemoryServer(setup, async (server) => {
       const client = await server.request(withOrigin);
       await settle();
-      assertEquals([upgrades, client.receivedSize, server.server.connections.size], [0, 0, 0]);
+      assertEquals([upgrade.calls, client.receivedSize, server.server.connections.size], [0, 0, 0]);
       resolve(true);
       assertEquals((await client.readHead()).status, 101);
-      assertEquals(upgrades, 1);
+      assertEquals(upgrade.calls, 1);
     });
   });
 
@@ -267,9 +272,7 @@ describe("an origin function that answers later", () => {
     }));
 
   it("refuses with 408 where it comes too late, and asks the upgrade hook nothing", () => {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    let upgrades = 0;
-    const setup: Setup<unknown> = { origin: () => promise, upgrade: () => (upgrades++, {}) };
+    const { setup, upgrade, resolve } = answerLater();
     return withMemoryServer(setup, async (server) => {
       const client = await server.request(withOrigin);
       await server.clock.advance(10_000);
@@ -277,14 +280,12 @@ describe("an origin function that answers later", () => {
       resolve(true);
       await settle();
       await client.finish();
-      assertEquals([upgrades, server.server.connections.size], [0, 0]);
+      assertEquals([upgrade.calls, server.server.connections.size], [0, 0]);
     });
   });
 
   it("opens nothing where the client has left", () => {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    let upgrades = 0;
-    const setup: Setup<unknown> = { origin: () => promise, upgrade: () => (upgrades++, {}) };
+    const { setup, upgrade, resolve } = answerLater();
     return withMemoryServer(setup, async (server) => {
       const client = await server.request(withOrigin);
       await settle();
@@ -292,7 +293,7 @@ describe("an origin function that answers later", () => {
       await settle();
       resolve(true);
       await settle();
-      assertEquals([upgrades, server.server.stats().handshakes], [0, 0]);
+      assertEquals([upgrade.calls, server.server.stats().handshakes], [0, 0]);
     });
   });
 });
