@@ -26,7 +26,7 @@ const OUTCOMES: Record<string, string[]> = {
   "deflater": ["window kept", "no window"],
   "deflate offers": ["accepted", "declined", "malformed"],
   "resume hello": ["accepted", "refused"],
-  "resume message": ["message", "note", "published", "refused"],
+  "resume message": ["message", "control", "published", "refused"],
   "server": ["closed 1002 by local", "closed 1006 by remote", "400", "403", "500", "wild"],
   "client": ["closed 1002 by local", "closed 1006 by remote", "refused 0", "refused 101"]
     .concat(["incomplete", "wild"]),
