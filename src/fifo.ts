@@ -19,6 +19,11 @@ export class Fifo<T> {
     return this.#items[this.#head];
   }
 
+  /** The item that is so many behind the first one. */
+  at(index: number): T | undefined {
+    return this.#items[this.#head + index];
+  }
+
   /** Adds an item at the end. */
   push(item: T): void {
     if (this.#items === NOTHING) this.#items = [item];

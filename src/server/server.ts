@@ -69,7 +69,7 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
         (channel) => void server.startHandshake(channel, secure),
         (remote, drop) => server.startTlsHandshake(remote, drop),
       );
-      await server.loadRest(server.#listener.afterArrivals);
+      await server.loadRest();
     } catch (error) {
       await server.#listener?.close();
       await server.closeTopics();
@@ -99,6 +99,13 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
 
   unref(): void {
     this.#listener.unref();
+  }
+
+  protected override afterArrivals(callback: () => void): void {
+    // A connection may be there before `listen` has resolved.
+    const listener: ByteListener | undefined = this.#listener;
+    if (listener?.afterArrivals === undefined) super.afterArrivals(callback);
+    else listener.afterArrivals(callback);
   }
 
   protected override stop(): Promise<void> {

@@ -6,7 +6,7 @@ import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import type { ServerLayer } from "../resume/server_layer.ts";
 import type { Subscriber } from "../topics/fan_out/subscriber.ts";
 import type { SubscribeOptions, Subscription } from "../topics/fan_out/subscription.ts";
-import type { Topics } from "../topics/fan_out/topics.ts";
+import type { Topics } from "../topics/topics.ts";
 
 /**
  * A connection of a server, which can subscribe to the server's topics.

@@ -1,5 +1,5 @@
 import type { Address } from "../transport/byte_channel.ts";
-import type { TopicsStats } from "../topics/server_topics.ts";
+import type { TopicsStats } from "../topics/topics.ts";
 import type { ServerConnection } from "./server_connection.ts";
 import type { BrokerEvent, BrokerStats } from "../topics/cluster/broker.ts";
 import type { CloseInfo, Connection, ConnectionStats } from "../connection/connection.ts";

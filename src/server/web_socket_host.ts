@@ -29,7 +29,8 @@ import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts
 import { assertMessage } from "../protocol/protocol.ts";
 import type { BrokerEvent } from "../topics/cluster/broker.ts";
 import type { PresentMember } from "../topics/presence/options.ts";
-import type { ServerTopics, ServerTopicsSettings } from "../topics/server_topics.ts";
+import { queueMicrotask } from "../timers.ts";
+import type { Topics, TopicsSettings } from "../topics/topics.ts";
 import type { ConnectionLimits } from "./connection_limits.ts";
 import type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
 import type { AcceptedUpgrade, HandshakeOwner } from "./handshake_owner.ts";
@@ -75,8 +76,8 @@ export abstract class WebSocketHost<Data>
   readonly budget: MemoryBudget | undefined;
   readonly compression: DeflateNegotiator | undefined;
   readonly resume: ResumeNegotiator | undefined;
-  readonly #topicsSettings: ServerTopicsSettings;
-  #topics: ServerTopics | undefined;
+  readonly #topicsSettings: TopicsSettings;
+  #topics: Topics | undefined;
   loading: Promise<void> | undefined;
   readonly #onEvent: HostSettings<Data>["onEvent"];
   readonly #counters: ServerCounters = new ServerCounters();
@@ -118,6 +119,7 @@ export abstract class WebSocketHost<Data>
       resume: settings.resume,
       clock: accept.connection.clock,
       turns: accept.connection.turns,
+      schedule: (flush) => this.afterArrivals(flush),
       onMemoryChange: (change) => this.budget?.count(change),
       onError: (error) => reportError(accept.onError, error),
       onBrokerEvent: (event) => this.#tellOfBroker(event),
@@ -126,6 +128,11 @@ export abstract class WebSocketHost<Data>
 
   /** Brings no more channels, but for those that are on their way already. Called once. */
   protected abstract stop(): Promise<void>;
+
+  /** Calls back when everything that has arrived by now has been delivered, as far as the runtime knows. */
+  protected afterArrivals(callback: () => void): void {
+    queueMicrotask(callback);
+  }
 
   get connections(): ReadonlySet<ServerConnection<Data>> {
     return this.#connections;
@@ -146,10 +153,9 @@ export abstract class WebSocketHost<Data>
       throw new TypeError(`Cannot publish to ${show(topic)}: a topic is a string`);
     }
     assertMessage(data);
-    const { compress, key = "" } = options ?? {};
-    const except = subscriberOf(options?.except);
+    const { compress, key, except } = options ?? {};
     // No connection can have subscribed before they are loaded.
-    this.#topics?.publish(topic, data, compress, key, except);
+    this.#topics?.publish({ topic, data, compress, key, except: subscriberOf(except) });
   }
 
   subscriberCount(topic: string): number {
@@ -246,22 +252,17 @@ export abstract class WebSocketHost<Data>
    * Loads what any connection may need at any moment: topics, since `subscribe` is synchronous, and refusals,
    * since there may be no file descriptor left when one is due. The server listens already, and the first
    * handshakes wait.
-   *
-   * @param schedule Calls back when what has arrived by now has been delivered, if the runtime knows.
    */
-  protected async loadRest(schedule: ((flush: () => void) => void) | undefined): Promise<void> {
-    const loading = Promise.all([this.#loadTopics(), loadHttp()]).then(([topics]) => {
-      if (schedule !== undefined) topics.fanOut.schedule = schedule;
-    });
-    this.loading = loading;
-    await loading;
+  protected async loadRest(): Promise<void> {
+    this.loading = Promise.all([this.#loadTopics(), loadHttp()]).then(() => {});
+    await this.loading;
     this.loading = undefined;
   }
 
-  async #loadTopics(): Promise<ServerTopics> {
+  async #loadTopics(): Promise<Topics> {
     if (this.#topics === undefined) {
-      const { ServerTopics } = await import("../topics/server_topics.ts");
-      this.#topics = await ServerTopics.create(this.#topicsSettings);
+      const { Topics } = await import("../topics/topics.ts");
+      this.#topics = await Topics.create(this.#topicsSettings);
     }
     return this.#topics;
   }
@@ -348,7 +349,7 @@ export abstract class WebSocketHost<Data>
       response,
       received,
       hasEnded,
-      createConnection: (core) => new ServerWebSocketConnection(core, info, this.#topics!.fanOut),
+      createConnection: (core) => new ServerWebSocketConnection(core, info, this.#topics!),
       start: this.#handler,
     });
   }

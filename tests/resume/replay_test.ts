@@ -148,7 +148,7 @@ describe("what one address draws of what is kept", () => {
 describe("the allowances of addresses", () => {
   const message = (number: number, size: number) => {
     const place = { topic: 1, position: { epoch: "e", number } };
-    return new PublishedMessage("x".repeat(size), undefined, "", undefined, undefined, place);
+    return new PublishedMessage({ data: "x".repeat(size) }, place);
   };
   const from = { epoch: "e", number: 0 };
   const missed = [message(1, 1_000 - COST), message(2, 1_000 - COST)];

@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
-import { KeptMessages, TopicLog } from "../../src/topics/retention/retained_messages.ts";
+import { RetainedMessages, TopicLog } from "../../src/topics/retention/retained_messages.ts";
 import { PublishedMessage } from "../../src/topics/fan_out/published_message.ts";
 import type { ResumeOptions } from "../../src/server/mod.ts";
 import { collect } from "../support/collect_garbage.ts";
@@ -180,12 +180,12 @@ describe("the memory that is kept", () => {
     const clock = new FakeClock();
     const forgotten: TopicLog[] = [];
     const all = { windowMs: 120_000, windowSize: 1e9, totalSize: 1e9, ...window };
-    const kept = new KeptMessages(all, clock, (log) => void forgotten.push(log));
+    const kept = new RetainedMessages(all, clock, (log) => void forgotten.push(log));
     let last = 0;
     const add = (topic: string, size: number) => {
       const log = kept.get(topic) ?? kept.open(new TopicLog(topic, 1, last));
       const data = new Uint8Array(size);
-      kept.add(log, new PublishedMessage(data, undefined, "", undefined), ++last);
+      kept.add(log, new PublishedMessage({ data }), ++last);
       return log;
     };
     return { clock, kept, forgotten, add };
@@ -257,7 +257,7 @@ describe("the memory that is kept", () => {
     const messages: WeakRef<PublishedMessage>[] = [];
     const add = () => {
       const data = new Uint8Array(9_000);
-      const message = new PublishedMessage(data, undefined, "", undefined);
+      const message = new PublishedMessage({ data });
       messages.push(new WeakRef(message));
       kept.add(log, message, messages.length);
     };

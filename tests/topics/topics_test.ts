@@ -2,12 +2,37 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { Sendable } from "../../src/connection/connection.ts";
 import type { FanOutSink } from "../../src/connection/fan_out.ts";
-import { Turns } from "../../src/connection/turns.ts";
+import { systemTurns, Turns } from "../../src/connection/turns.ts";
 import type { ConnectionCompression } from "../../src/protocol/message_compression.ts";
+import { systemClock } from "../../src/transport/clock.ts";
+import { resolvePresenceOptions } from "../../src/topics/presence/options.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 import { Subscriber } from "../../src/topics/fan_out/subscriber.ts";
-import { Topics } from "../../src/topics/fan_out/topics.ts";
+import { Topics } from "../../src/topics/topics.ts";
 import { TopicSubscription } from "../../src/topics/slow_consumers/topic_subscription.ts";
+
+/** Topics that are flushed when the test says so. */
+async function createTopics(turns: Turns = systemTurns) {
+  const due: (() => void)[] = [];
+  const table = await Topics.create({
+    presence: resolvePresenceOptions(),
+    broker: undefined,
+    brokerQueueSize: 0,
+    resume: undefined,
+    clock: systemClock,
+    turns,
+    schedule: (flush) => void due.push(flush),
+    onMemoryChange() {},
+    onError(error) {
+      throw error;
+    },
+    onBrokerEvent() {},
+  });
+  const flush = () => due.splice(0).forEach((flush) => flush());
+  const publish = (topic: string, data: string, except?: Subscriber) =>
+    table.publish({ topic, data, except });
+  return { table, publish, flush, due };
+}
 
 /** What the connection of a subscriber does, for tests. */
 interface FakeSink {
@@ -56,8 +81,8 @@ function subscriber(topics: Topics, received: number[], onSent: () => void = () 
 }
 
 for (const topics of [["a"], ["a", "b"]]) {
-  it(`a subscriber may leave while another gets what was published to ${topics}`, () => {
-    const table = new Topics();
+  it(`a subscriber may leave while another gets what was published to ${topics}`, async () => {
+    const { table, publish, flush } = await createTopics();
     const received: number[][] = [[], []];
     const second = subscriber(table, received[1]);
     const first = subscriber(table, received[0], () => table.leave(second));
@@ -65,15 +90,15 @@ for (const topics of [["a"], ["a", "b"]]) {
       table.subscribe(first, topic, {});
       table.subscribe(second, topic, {});
     }
-    for (const topic of topics) table.publish(topic, "x", undefined, "", undefined);
-    table.flush();
+    for (const topic of topics) publish(topic, "x");
+    flush();
     assertEquals(received, [[topics.length], []]);
     assertEquals(table.subscriberCount("a"), 1);
   });
 }
 
-it("many subscribers get what is published, one after another, but those that leave before", () => {
-  const table = new Topics();
+it("many subscribers get what is published, one after another, but those that leave before", async () => {
+  const { table, publish, flush } = await createTopics();
   const order: number[] = [];
   const all = Array.from({ length: 100 }, (_, number) =>
     subscriber(table, [], () => {
@@ -84,29 +109,28 @@ it("many subscribers get what is published, one after another, but those that le
     table.subscribe(one, "a", {});
     table.subscribe(one, "b", {});
   }
-  table.publish("a", "x", undefined, "", undefined);
-  table.flush();
+  publish("a", "x");
+  flush();
   assertEquals(order, all.map((_, number) => number).filter((number) => number % 10 !== 1));
   assertEquals(table.subscriberCount("a"), 90);
 });
 
-it("those who get all of what is published get it in one piece, also where others don't", () => {
-  const table = new Topics();
+it("those who get all of what is published get it in one piece, also where others don't", async () => {
+  const { table, publish, flush } = await createTopics();
   const received: number[][] = [[], [], []];
   const all = received.map((own) => subscriber(table, own));
   for (const one of all) table.subscribe(one, "a", {});
   for (const except of [undefined, all[1], all[1], all[2]]) {
-    table.publish("a", "x", undefined, "", except);
+    publish("a", "x", except);
   }
-  table.flush();
+  flush();
   assertEquals(received, [[4], [1, 1], [1, 1, 1]]);
 });
 
-it("what is much work is delivered at once, as a part of the turn of who publishes", () => {
+it("what is much work is delivered at once, as a part of the turn of who publishes", async () => {
   const clock = new FakeClock();
-  const table = new Topics();
-  table.turns = new Turns(clock);
-  table.schedule = () => {};
+  const turns = new Turns(clock);
+  const { table, publish: publishTo } = await createTopics(turns);
   const received: number[] = [];
   // As if each delivery took a hundredth of a millisecond.
   const all = Array.from(
@@ -114,32 +138,28 @@ it("what is much work is delivered at once, as a part of the turn of who publish
     () => subscriber(table, received, () => void clock.stall(0.01)),
   );
   for (const one of all) table.subscribe(one, "a", {});
-  const publish = () => table.publish("a", "x", undefined, "", undefined);
+  const publish = () => publishTo("a", "x");
 
   for (let i = 0; i < 15; i++) publish();
   assertEquals(received, []);
   publish();
   assertEquals(received, Array(300).fill(16));
   let count = 16;
-  for (; !table.turns.isOver && count < 1_000; count++) publish();
+  for (; !turns.isOver && count < 1_000; count++) publish();
   assert(count <= 80, `${count} messages in a turn of 10 ms, of 3 ms each 16`);
 });
 
 describe("what is published", () => {
   /** Topics whose turn ends when the test says so, with one subscriber. */
-  function createTopics() {
-    const table = new Topics();
-    const due: (() => void)[] = [];
-    table.schedule = (flush) => void due.push(flush);
+  async function createTopic() {
+    const { table, publish, flush, due } = await createTopics();
     const received: number[] = [];
     table.subscribe(subscriber(table, received), "a", {});
-    const publish = (data: string) => table.publish("a", data, undefined, "", undefined);
-    const endTurn = () => due.splice(0).forEach((flush) => flush());
-    return { received, publish, endTurn, due };
+    return { received, publish: (data: string) => publish("a", data), endTurn: flush, due };
   }
 
   it("is sent in one piece, when what has arrived by then was dealt with", async () => {
-    const { received, publish, endTurn, due } = createTopics();
+    const { received, publish, endTurn, due } = await createTopic();
     for (let i = 0; i < 3; i++) {
       publish("x");
       await Promise.resolve();
@@ -153,7 +173,7 @@ describe("what is published", () => {
   });
 
   it("is not held back where it is much", async () => {
-    const { received, publish, endTurn } = createTopics();
+    const { received, publish, endTurn } = await createTopic();
     publish("x".repeat(65_535));
     await Promise.resolve();
     assertEquals(received, []);
@@ -171,10 +191,10 @@ describe("what is published", () => {
   });
 });
 
-it("a subscriber that is behind with many topics gets what waits in order, and none looks through all", () => {
+it("a subscriber that is behind with many topics gets what waits in order, and none looks through all", async () => {
   const TOPICS = 4_000;
   const MESSAGES = 5;
-  const table = new Topics();
+  const { table, publish, flush } = await createTopics();
   const received: string[] = [];
   let room = -1;
   const slow = subscriberOf(table, {
@@ -188,10 +208,10 @@ it("a subscriber that is behind with many topics gets what waits in order, and n
   for (let k = 0; k < MESSAGES; k++) {
     for (let i = 0; i < TOPICS; i++) {
       const topic = (i * 7 + k) % TOPICS;
-      table.publish(`${topic}`, `${topic}:${k}`, undefined, "", undefined);
+      publish(`${topic}`, `${topic}:${k}`);
       if (topic % 5 !== 0 || k === MESSAGES - 1) expected.push(`${topic}:${k}`);
     }
-    table.flush();
+    flush();
   }
   room = 1;
   const { prototype } = TopicSubscription;
@@ -213,8 +233,8 @@ it("a subscriber that is behind with many topics gets what waits in order, and n
   assert(looks < 100 * expected.length, `${looks} looks for ${expected.length} messages`);
 });
 
-it("a subscriber that is behind may leave topics, and get more, while it is sent to", () => {
-  const table = new Topics();
+it("a subscriber that is behind may leave topics, and get more, while it is sent to", async () => {
+  const { table, publish, flush } = await createTopics();
   const received: string[] = [];
   let room = -1;
   const slow = subscriberOf(table, {
@@ -223,18 +243,72 @@ it("a subscriber that is behind may leave topics, and get more, while it is sent
       received.push(data as string);
       if (data === "a1") {
         table.unsubscribe(slow, "b");
-        table.publish("d", "d1", undefined, "", undefined);
-        table.flush();
+        publish("d", "d1");
+        flush();
       }
     },
   });
   for (const topic of ["a", "b", "c", "d"]) table.subscribe(slow, topic, { lag: "drop-oldest" });
   for (const text of ["a1", "b1", "c1", "a2", "b2"]) {
-    table.publish(text[0], text, undefined, "", undefined);
+    publish(text[0], text);
   }
-  table.flush();
+  flush();
   room = 1;
   table.continueSending(slow);
   assertEquals(received, ["a1", "c1", "a2", "d1"]);
   assertEquals(slow.isBehind, false);
+});
+
+describe("what is sent to one subscriber", () => {
+  it("comes behind what was published before, and the others still get that in one piece", async () => {
+    const { table, publish, flush } = await createTopics();
+    const received: number[][] = [[], [], []];
+    const [a, b, c] = received.map((own) => subscriber(table, own));
+    for (const one of [a, b, c]) table.subscribe(one, "x", {});
+    table.subscribe(b, "y", {});
+    publish("x", "1");
+    a.flush();
+    publish("x", "2", c);
+    publish("y", "3");
+    b.flush();
+    b.flush();
+    assertEquals(received, [[1], [1, 1, 1], []]);
+    publish("x", "4");
+    flush();
+    assertEquals(received, [[1, 1, 1], [1, 1, 1, 1], [1, 1]]);
+  });
+
+  it("comes behind what is being delivered to others", async () => {
+    const { table, publish, flush } = await createTopics();
+    const received: string[] = [];
+    const first = subscriberOf(table, {
+      onSent() {
+        if (received.length > 0) return;
+        publish("x", "later");
+        second.flush();
+        received.push("sent");
+      },
+    });
+    const second = subscriberOf(table, { onPost: (data) => void received.push(data as string) });
+    table.subscribe(first, "x", {});
+    table.subscribe(second, "x", {});
+    publish("x", "1");
+    publish("x", "2");
+    flush();
+    assertEquals(received, ["1", "2", "later", "sent"]);
+    flush();
+    assertEquals(received, ["1", "2", "later", "sent"]);
+  });
+
+  it("is not what was published before it subscribed, though others wait for that", async () => {
+    const { table, publish, flush } = await createTopics();
+    const received: number[][] = [[], []];
+    const [early, late] = received.map((own) => subscriber(table, own));
+    table.subscribe(early, "x", {});
+    publish("x", "1");
+    table.subscribe(late, "x", {});
+    publish("x", "2");
+    flush();
+    assertEquals(received, [[2], [1]]);
+  });
 });

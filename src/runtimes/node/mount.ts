@@ -296,14 +296,19 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
       await loadParts(settings.accept, settings.resume !== undefined),
     );
     await host.startTopics();
-    // Deno delivers the bytes of several sockets in one turn.
-    await host.loadRest("Deno" in globalThis ? undefined : afterArrivals);
+    await host.loadRest();
     host.shutDownOn(settings.signal);
     return host;
   }
 
   protected override stop(): Promise<void> {
     return Promise.resolve();
+  }
+
+  protected override afterArrivals(callback: () => void): void {
+    // Deno delivers what has arrived at several sockets in one turn.
+    if ("Deno" in globalThis) super.afterArrivals(callback);
+    else afterArrivals(callback);
   }
 
   #refuse(

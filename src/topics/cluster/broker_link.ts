@@ -1,34 +1,46 @@
 import type { Clock } from "../../transport/clock.ts";
-import type { Sendable } from "../../connection/connection.ts";
-import type { Subscriber } from "../fan_out/subscriber.ts";
-import { BrokerKeeper, type BrokerKeeperOwner } from "../retention/broker_store.ts";
+import { BrokerStore, type BrokerStoreOwner } from "../retention/broker_store.ts";
 import type { ResumeSettings } from "../retention/memory_store.ts";
 import type { Broker, BrokerEvent, BrokerHandler, BrokerStats, KeepingBroker } from "./broker.ts";
 import { decodeBrokerMessage, encodeBrokerMessage, ID_LENGTH } from "./broker_message.ts";
+import { checkBrokerTopic, checkWellFormed, PRESENCE_PREFIX } from "./broker_names.ts";
 import { BrokerOutbox } from "./broker_outbox.ts";
 import { BrokerSubscriptions } from "./broker_subscriptions.ts";
 import { DoublingTally } from "./doubling_tally.ts";
-import type { PresenceBrokerHandler, PresenceLink } from "../presence/group.ts";
-import { PRESENCE_PREFIX } from "../presence/message.ts";
-import { checkBrokerTopic, checkWellFormed } from "./broker_names.ts";
-import type { Topics, TopicsWatcher } from "../fan_out/topics.ts";
+import type { FanOut } from "../fan_out/fan_out.ts";
+import type { Publication } from "../fan_out/publication.ts";
+import { type PresenceBrokerHandler, PresenceGroup, type PresenceLink } from "../presence/group.ts";
+import type { Presence } from "../presence/presence.ts";
 
 /** How long what still waits may take when the server ends, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 1_000;
 /** The most bytes about presence that are on their way to the broker; what is more is lost, and made good later. */
 const PRESENCE_WINDOW = 1024 * 1024;
 
+/** The options of a server's part in a broker. */
+export interface BrokerLinkOptions {
+  readonly broker: Broker;
+  /** The most bytes that wait for the broker. */
+  readonly queueSize: number;
+  /** Which messages are retained, if any are. */
+  readonly resume: ResumeSettings | undefined;
+  readonly clock: Clock;
+  readonly tell: (event: BrokerEvent) => void;
+}
+
 /** A server's part in a broker: what it publishes goes there, and what others publish comes from there. */
-export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, BrokerKeeperOwner {
+export class BrokerLink implements BrokerHandler, PresenceLink, BrokerStoreOwner {
   readonly #broker: Broker;
-  readonly #topics: Topics;
+  readonly #fanOut: FanOut;
   readonly #clock: Clock;
   readonly #tell: (event: BrokerEvent) => void;
   readonly id: Uint8Array = crypto.getRandomValues(new Uint8Array(ID_LENGTH));
   readonly #outbox: BrokerOutbox;
   readonly #subscriptions: BrokerSubscriptions;
-  /** Keeps messages, where any are kept. */
-  readonly keeper: BrokerKeeper | undefined;
+  /** Retains messages, if any are to be. */
+  readonly store: BrokerStore | undefined;
+  /** Takes what other servers tell of presence. */
+  readonly #presence: PresenceBrokerHandler;
   readonly #drops: DoublingTally;
   readonly #malformed: DoublingTally;
   #state: "new" | "lost" | "connected" | "closed" = "new";
@@ -41,19 +53,11 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, B
   #malformedTopic = "";
   #malformedReason = "";
   #presenceInFlight = 0;
-  /** Takes what other servers tell of presence. */
-  presence: PresenceBrokerHandler | undefined;
 
-  constructor(
-    broker: Broker,
-    queueSize: number,
-    topics: Topics,
-    clock: Clock,
-    tell: (event: BrokerEvent) => void,
-    resume: ResumeSettings | undefined,
-  ) {
+  constructor(options: BrokerLinkOptions, fanOut: FanOut, presence: Presence) {
+    const { broker, queueSize, resume, clock, tell } = options;
     this.#broker = broker;
-    this.#topics = topics;
+    this.#fanOut = fanOut;
     this.#clock = clock;
     this.#tell = tell;
     this.#drops = new DoublingTally((messages) => {
@@ -75,18 +79,15 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, B
       (error) => this.receiveError(error),
       (topics) => {
         const own = topics.filter((topic) => topic.startsWith(PRESENCE_PREFIX));
-        if (own.length > 0) this.presence?.receiveSubscribed(own);
+        if (own.length > 0) this.#presence.receiveSubscribed(own);
       },
     );
+    this.#presence = presence.connect((id, ttlMs, tellChanges) =>
+      new PresenceGroup(this, clock, ttlMs, id, tellChanges)
+    );
     if (resume !== undefined) {
-      this.keeper = new BrokerKeeper(
-        broker as KeepingBroker,
-        resume,
-        queueSize,
-        topics,
-        clock,
-        this,
-      );
+      const keeping = broker as KeepingBroker;
+      this.store = new BrokerStore(keeping, resume, queueSize, fanOut, clock, this);
     }
   }
 
@@ -98,38 +99,33 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, B
   /**
    * Publishes a message, here and to other servers.
    *
-   * @throws {TypeError} If the broker can't take the topic or the key.
    * @throws {RangeError} If the topic is too long.
+   * @throws {TypeError} If the topic or the key can't be used with a broker.
    */
-  publish(
-    topic: string,
-    data: Sendable,
-    compress: boolean | undefined,
-    key: string,
-    except: Subscriber | undefined,
-  ): void {
+  publish(publication: Publication): void {
+    const { topic, data, compress, key = "" } = publication;
     checkBrokerTopic(topic);
     checkWellFormed("key", key);
     if (this.#state === "closed") return;
     this.#published++;
-    if (this.keeper?.isKept(topic)) {
-      this.keeper.publish(topic, data, compress, key, except);
+    if (this.store?.isRetained(topic)) {
+      this.store.publish(publication);
     } else {
       this.#outbox.publish(topic, encodeBrokerMessage(this.id, { data, compress, key }));
-      this.#topics.publish(topic, data, compress, key, except);
+      this.#fanOut.publish(publication);
     }
   }
 
   /** Subscribes to a topic, which has its first subscriber here. */
   addTopic(topic: string): void {
     checkBrokerTopic(topic);
-    if (this.keeper?.isKept(topic)) this.keeper.addTopic(topic);
+    if (this.store?.isRetained(topic)) this.store.addTopic(topic);
     else this.#subscriptions.add(topic);
   }
 
   /** Unsubscribes from a topic, which has no subscriber here any more. */
   deleteTopic(topic: string): void {
-    if (this.keeper?.isKept(topic)) this.keeper.deleteTopic(topic);
+    if (this.store?.isRetained(topic)) this.store.deleteTopic(topic);
     else this.#subscriptions.delete(topic);
   }
 
@@ -143,8 +139,7 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, B
 
   async sendPresence(brokerTopic: string, text: string): Promise<void> {
     if (this.#state !== "connected") throw new Error("The broker is away");
-    const message = { data: text, compress: undefined, key: "" };
-    const bytes = encodeBrokerMessage(this.id, message);
+    const bytes = encodeBrokerMessage(this.id, { data: text });
     if (this.#presenceInFlight > PRESENCE_WINDOW) throw new Error("The broker is too slow");
     this.#presenceInFlight += bytes.length;
     try {
@@ -156,17 +151,17 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, B
 
   /** Waits a moment for what still waits, and closes the broker. */
   async close(): Promise<void> {
-    const goodbye = this.presence?.close();
+    const goodbye = this.#presence.close();
     if (this.#state === "connected") {
       const timeout = Promise.withResolvers<void>();
       const timer = this.#clock.setTimeout(timeout.resolve, CLOSE_TIMEOUT_MS);
-      const sent = Promise.all([this.#outbox.whenEmpty(), this.keeper?.whenEmpty(), goodbye]);
+      const sent = Promise.all([this.#outbox.whenEmpty(), this.store?.whenEmpty(), goodbye]);
       await Promise.race([sent, timeout.promise]);
       this.#clock.clearTimeout(timer);
     }
     this.#state = "closed";
     this.#disconnect();
-    this.keeper?.close();
+    this.store?.close();
     await this.#broker.close();
   }
 
@@ -178,7 +173,7 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, B
       received: this.#received,
       dropped: this.#dropCount,
       malformed: this.#malformedCount,
-      waitingSize: this.#outbox.size + (this.keeper?.waitingSize ?? 0),
+      waitingSize: this.#outbox.size + (this.store?.waitingSize ?? 0),
     };
   }
 
@@ -194,14 +189,15 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, B
     }
     if (topic.startsWith(PRESENCE_PREFIX)) {
       try {
-        this.presence?.receiveMessage(topic, message.data);
+        this.#presence.receiveMessage(topic, message.data);
       } catch (error) {
         this.countMalformed(topic, (error as Error).message);
       }
       return;
     }
     this.#received++;
-    this.#topics.publish(topic, message.data, message.compress, message.key, undefined);
+    const { data, compress, key } = message;
+    this.#fanOut.publish({ topic, data, compress, key });
   }
 
   receiveConnected(): void {
@@ -211,8 +207,8 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, B
     this.#wasConnected = true;
     this.#subscriptions.connect();
     this.#outbox.connect();
-    this.keeper?.connect();
-    this.presence?.receiveConnected();
+    this.store?.connect();
+    this.#presence.receiveConnected();
     this.#tell({ type: "broker", status });
   }
 
@@ -220,7 +216,7 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, B
     if (this.#state === "lost" || this.#state === "closed") return;
     this.#state = "lost";
     this.#disconnect();
-    this.presence?.receiveLost();
+    this.#presence.receiveLost();
     this.#tell({ type: "broker", status: "lost", error });
   }
 
@@ -250,6 +246,6 @@ export class BrokerLink implements BrokerHandler, TopicsWatcher, PresenceLink, B
   #disconnect(): void {
     this.#outbox.disconnect();
     this.#subscriptions.disconnect();
-    this.keeper?.disconnect();
+    this.store?.disconnect();
   }
 }

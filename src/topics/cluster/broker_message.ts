@@ -37,16 +37,16 @@ const NO_BYTES = new Uint8Array(0);
 /** A message as it goes through a broker. */
 export interface BrokerMessage {
   readonly data: Sendable;
-  readonly compress: boolean | undefined;
-  readonly key: string;
-  /** The session that is not to get it. */
+  readonly compress?: boolean | undefined;
+  readonly key?: string;
+  /** The session that does not get it. */
   readonly except?: string | undefined;
 }
 
 /** Encodes a message of the server with that id. */
 export function encodeBrokerMessage(
   id: Uint8Array,
-  { data, compress, key, except }: BrokerMessage,
+  { data, compress, key = "", except }: BrokerMessage,
 ): Uint8Array {
   const keyBytes = key === "" ? NO_BYTES : encoder.encode(key);
   const payload = typeof data === "string" ? encoder.encode(data) : data;

@@ -1,5 +1,7 @@
 import { checkTopicLength } from "../fan_out/topic_length.ts";
-import { PRESENCE_PREFIX } from "../presence/message.ts";
+
+/** What topics of the broker begin with that servers use among themselves. */
+export const PRESENCE_PREFIX = "$presence/";
 
 /**
  * Checks a topic that is to go to a broker.

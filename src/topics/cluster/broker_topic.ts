@@ -3,69 +3,69 @@ import { createDeferred } from "../../promises.ts";
 import type { Subscriber } from "../fan_out/subscriber.ts";
 import { formatPosition, type Position } from "../../resume/position.ts";
 import type { KeepingBroker, KeptMessage, MissedMessages } from "./broker.ts";
-import type { KeptMessages, TopicLog } from "../retention/retained_messages.ts";
+import type { RetainedMessages, TopicLog } from "../retention/retained_messages.ts";
 import { MESSAGE_COST } from "../fan_out/message_cost.ts";
 import type { PublishedMessage } from "../fan_out/published_message.ts";
 import { noteOf, type Replay, type ReplayAllowance } from "../retention/replay_allowance.ts";
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
-import type { Topics } from "../fan_out/topics.ts";
+import type { FanOut } from "../fan_out/fan_out.ts";
 import type { FairTurns, FairTurnTaker } from "../fan_out/fair_turns.ts";
 
 /** How many messages wait while others before them are read. More are read, too. */
 const MAX_EARLY = 1_000;
 
-/** How long it may take until it is known where a topic is, in milliseconds: others wait for it. */
+/** How long to wait for the position of a topic, in milliseconds: what is published waits meanwhile. */
 const MAX_BEGINNING_MS = 1_000;
 
-/** How long it may take to read what subscribers missed, in milliseconds: others wait for the turn. */
+/** How long it may take to read what subscribers missed, in milliseconds: other topics wait for their turn. */
 const MAX_REPLAY_MS = 10_000;
 
 /** A subscriber that was away. */
 type Joining = readonly [Subscriber, TopicSubscription];
 
-/** What a topic needs of its keeper. */
+/** What a topic needs of its message store. */
 export interface BrokerTopicOwner {
   readonly broker: KeepingBroker;
   readonly clock: Clock;
-  readonly topics: Topics;
+  readonly fanOut: FanOut;
   /** The messages that came since the topic is subscribed to. */
-  readonly messages: KeptMessages;
-  /** What subscribers may get that were away. */
+  readonly messages: RetainedMessages;
+  /** What clients that were away may get. */
   readonly allowance: ReplayAllowance;
-  /** Whose turn it is to read what subscribers missed that were away. */
+  /** Gives topics their turns to read what clients missed. */
   readonly replays: FairTurns;
-  /** Decodes a message; `undefined` where it is none. */
-  decode(log: TopicLog, kept: KeptMessage): PublishedMessage | undefined;
-  /** Is told that a topic knows where it is. */
-  receivePlace(): void;
+  /** Decodes a message; `undefined` if it is malformed. */
+  decode(log: TopicLog, message: KeptMessage): PublishedMessage | undefined;
+  /** Publishes what waited until the position of a topic was known. */
+  continuePublishing(): void;
   /** Is told of an error after which nothing is tried again. */
   receiveError(error: unknown): void;
-  /** Is told that reading failed: `work` is to be called again. */
+  /** Is told that reading failed; calls `work` again later. */
   failRead(topic: BrokerTopic, error: unknown): void;
 }
 
 /**
- * A topic with subscribers here, whose messages a broker keeps. They come from the broker one after the
- * other; where one is missing, and for subscribers that were away, those before it are read first.
+ * A topic with subscribers here, whose messages a broker retains. They come from the broker one after the
+ * other. If one is missing, and for clients that were away, those before it are read first.
  */
 export class BrokerTopic implements FairTurnTaker {
   readonly log: TopicLog;
   readonly #owner: BrokerTopicOwner;
-  /** The place of the latest message that was published here. Not known until it was asked for. */
+  /** The position of the latest message that was published here; `undefined` until the broker was asked. */
   #position: Position | undefined;
-  /** Whether the broker sends what is published. */
+  /** Whether the broker sends new messages. */
   #isSubscribed = false;
-  /** Whether messages behind the position may have passed by. */
-  #hasHole = false;
-  /** What has come, and waits for what is read. */
+  /** Whether messages after the position may be missing. */
+  #hasGap = false;
+  /** The messages that came, and wait for what is read. */
   #early: KeptMessage[] = [];
-  /** The resumable subscribers that don't know yet where they are. */
+  /** The subscribers that resume, and were not told their position yet. */
   readonly #joining: Map<Subscriber, TopicSubscription> = new Map();
-  /** The addresses of those among them for whom a turn is waited for. */
+  /** The addresses for which the topic waits for a turn to read. */
   readonly #asked: Set<string> = new Set();
   #beganAt = 0;
   #isWorking = false;
-  /** Counts the connections to the broker: what one of them said is of no use with the next. */
+  /** Counts the connections to the broker: an answer of an earlier one is ignored. */
   #connectionCount = 0;
 
   constructor(log: TopicLog, owner: BrokerTopicOwner) {
@@ -74,37 +74,37 @@ export class BrokerTopic implements FairTurnTaker {
   }
 
   /** Whether nothing is being read, or has to be. */
-  get isSettled(): boolean {
-    return this.#isSubscribed && this.#position !== undefined && !this.#hasHole &&
+  get isUpToDate(): boolean {
+    return this.#isSubscribed && this.#position !== undefined && !this.#hasGap &&
       this.#joining.size === 0;
   }
 
-  /** Begins to find out where it is, or hopes to. */
+  /** Begins to wait for the position. */
   begin(now: number): void {
     this.#beganAt = now;
   }
 
   /**
-   * Whether it is about to be known where it is. What is published here meanwhile is for those who are
-   * subscribed already: the broker must not have it before.
+   * Whether the position is about to be known. What is published here meanwhile is for the subscribers that
+   * there are already: the broker must not have it before.
    */
   isBeginning(now: number): boolean {
     return this.#position === undefined && now - this.#beganAt < MAX_BEGINNING_MS;
   }
 
-  /** Takes a resumable subscriber. */
+  /** Takes a subscriber that resumes. */
   join(subscriber: Subscriber, subscription: TopicSubscription): void {
     const { resumeFrom } = subscription;
     // The server it comes from was ahead of this one.
-    if (this.#position !== undefined && isAhead(resumeFrom, this.#position)) this.#hasHole = true;
+    if (this.#position !== undefined && isAhead(resumeFrom, this.#position)) this.#hasGap = true;
     if (this.#position === undefined || !this.#isAtHand(resumeFrom)) {
-      // The place from before stays right as long as none is told.
+      // The client's own position stays right until it is told another.
       subscriber.sendNote({ topic: this.log.topic, number: this.log.number });
       this.#joining.set(subscriber, subscription);
       if (this.#isReady) this.#askFor(subscriber.address);
       else this.work();
     } else if (resumeFrom === undefined) {
-      this.#tellPlace(subscriber, this.#position);
+      this.#sendPosition(subscriber, this.#position);
     } else {
       const missed = this.log.since(resumeFrom.number);
       this.#resume(subscriber, subscription, { from: resumeFrom, isLost: false, missed });
@@ -116,32 +116,32 @@ export class BrokerTopic implements FairTurnTaker {
     if (this.#joining.delete(subscriber) && this.#joining.size === 0) this.#askNoMore();
   }
 
-  /** Notes that the broker sends what is published from now on. */
+  /** The broker sends new messages from now on. */
   connect(): void {
     this.#connectionCount++;
     this.#isSubscribed = true;
-    this.#hasHole = true;
+    this.#hasGap = true;
     this.work();
   }
 
-  /** Notes that the broker can't be reached, or that there is no subscription any more. */
+  /** The broker can't be reached, or the topic is not subscribed to any more. */
   disconnect(): void {
     this.#isSubscribed = false;
     this.#askNoMore();
   }
 
   /** Takes a message from the broker. */
-  receive(kept: KeptMessage): void {
+  receive(message: KeptMessage): void {
     const at = this.#position;
-    if (at === undefined || this.#hasHole || kept.position.epoch !== at.epoch) {
-      this.#wait(kept);
-    } else if (kept.position.number > at.number) {
-      if (kept.previous > at.number) this.#wait(kept);
-      else this.#publish(kept);
+    if (at === undefined || this.#hasGap || message.position.epoch !== at.epoch) {
+      this.#wait(message);
+    } else if (message.position.number > at.number) {
+      if (message.previous > at.number) this.#wait(message);
+      else this.#publish(message);
     }
   }
 
-  /** Takes a place up to which the broker has sent everything. */
+  /** Takes a position up to which the broker has sent everything. */
   advance({ epoch, number }: Position): void {
     const at = this.#position;
     if (at?.epoch === epoch && at.number < number) this.#position = { epoch, number };
@@ -155,13 +155,13 @@ export class BrokerTopic implements FairTurnTaker {
   async #work(): Promise<void> {
     this.#isWorking = true;
     let hasFailed = false;
-    while (this.#isSubscribed && (this.#position === undefined || this.#hasHole)) {
+    while (this.#isSubscribed && (this.#position === undefined || this.#hasGap)) {
       const connection = this.#connectionCount;
       try {
-        if (this.#position === undefined) await this.#findPlace();
-        else await this.#fillHole(this.#position);
+        if (this.#position === undefined) await this.#findPosition();
+        else await this.#fillGap(this.#position);
       } catch (error) {
-        // What was asked of a connection that is gone is asked of the one that is there.
+        // What failed on an earlier connection is tried again on this one.
         if (connection !== this.#connectionCount) continue;
         if (this.#isSubscribed) this.#owner.failRead(this, error);
         hasFailed = true;
@@ -175,7 +175,7 @@ export class BrokerTopic implements FairTurnTaker {
 
   /** Whether what subscribers missed can be read. */
   get #isReady(): boolean {
-    return this.#isSubscribed && this.#position !== undefined && !this.#hasHole && !this.#isWorking;
+    return this.#isSubscribed && this.#position !== undefined && !this.#hasGap && !this.#isWorking;
   }
 
   #askFor(address: string): void {
@@ -189,11 +189,11 @@ export class BrokerTopic implements FairTurnTaker {
     this.#asked.clear();
   }
 
-  /** Begins to read what subscribers missed that were away, and that are still there. */
+  /** Begins to read what subscribers missed while they were away. */
   takeTurn(): Promise<void> | "later" | undefined {
     const ready: Joining[] = [];
     let isLater = false;
-    // Where it is at something else, it asks again behind that.
+    // If it is reading something else, it asks again after that.
     for (const each of this.#isReady ? [...this.#joining] : []) {
       const may = this.#owner.allowance.mayRead(each[0].address);
       if (may === "yes") ready.push(each);
@@ -225,7 +225,7 @@ export class BrokerTopic implements FairTurnTaker {
     if (!hasFailed) this.work();
   }
 
-  /** Reads; gives `undefined` where the connection is not the same any more, and all begins anew. */
+  /** Reads; gives `undefined` if the connection is another one by then, with which all starts again. */
   async #read(
     after: Position | undefined,
     maxSize?: number,
@@ -235,8 +235,8 @@ export class BrokerTopic implements FairTurnTaker {
     return this.#isSubscribed && connection === this.#connectionCount ? missed : undefined;
   }
 
-  /** Finds where the topic is. */
-  async #findPlace(): Promise<void> {
+  /** Finds the position of the topic. */
+  async #findPosition(): Promise<void> {
     const missed = await this.#read(undefined);
     if (missed === undefined) return;
     const { position } = missed;
@@ -247,33 +247,33 @@ export class BrokerTopic implements FairTurnTaker {
     this.#begin(
       isBehind ? { epoch: first.position.epoch, number: first.previous } : position,
     );
-    this.#hasHole = isBehind;
+    this.#hasGap = isBehind;
     for (const [subscriber, { resumeFrom }] of this.#joining) {
-      if (resumeFrom === undefined) this.#tellPlace(subscriber, this.#position!);
+      if (resumeFrom === undefined) this.#sendPosition(subscriber, this.#position!);
     }
     for (const [subscriber, subscription] of [...this.#joining]) {
       if (subscription.resumeFrom === undefined) this.#joining.delete(subscriber);
     }
-    if (!isBehind) this.#takeEarly();
-    this.#owner.receivePlace();
+    if (!isBehind) this.#receiveEarly();
+    this.#owner.continuePublishing();
   }
 
-  /** Reads what passed by. */
-  async #fillHole(from: Position): Promise<void> {
+  /** Reads the messages that are missing. */
+  async #fillGap(from: Position): Promise<void> {
     const missed = await this.#read(from);
     if (missed === undefined) return;
-    this.#hasHole = false;
+    this.#hasGap = false;
     const { epoch } = missed.position;
     if (epoch !== from.epoch || !missed.isComplete) this.#tellLost();
     if (epoch !== from.epoch) this.#begin({ epoch, number: 0 });
-    for (const kept of missed.messages) {
-      if (kept.position.number > this.#position!.number) this.#publish(kept);
+    for (const message of missed.messages) {
+      if (message.position.number > this.#position!.number) this.#publish(message);
     }
     this.advance(missed.position);
-    this.#takeEarly();
+    this.#receiveEarly();
   }
 
-  /** Reads what subscribers missed that were away. */
+  /** Reads what subscribers missed while they were away. */
   async #readMissed(at: Position, joining: readonly Joining[], maxSize: number): Promise<void> {
     const firstOf = ({ resumeFrom }: TopicSubscription) =>
       resumeFrom?.epoch === at.epoch ? resumeFrom.number : 0;
@@ -285,9 +285,10 @@ export class BrokerTopic implements FairTurnTaker {
       for (const each of joining) this.#resumeWithout(each);
       return;
     }
-    const messages = missed.messages.map((kept) => {
-      const message = this.#owner.decode(this.log, kept);
-      return { number: kept.position.number, message, size: message?.size ?? kept.message.length };
+    const messages = missed.messages.map((encoded) => {
+      const message = this.#owner.decode(this.log, encoded);
+      const size = message?.size ?? encoded.message.length;
+      return { number: encoded.position.number, message, size };
     });
     const costs = new Map<string, number>();
     for (const [{ address }, subscription] of joining) {
@@ -296,13 +297,13 @@ export class BrokerTopic implements FairTurnTaker {
       costs.set(address, Math.max(cost, costs.get(address) ?? 0));
     }
     const isSame = missed.position.epoch === this.#position!.epoch;
-    if (!isSame) this.#hasHole = true;
+    if (!isSame) this.#hasGap = true;
     else this.#giveMissed(at, joining, missed, messages, after, costs);
-    // What was read, and nobody got, is drawn as well.
+    // What was read and not delivered is charged as well.
     for (const [address, cost] of costs) this.#owner.allowance.charge(address, cost);
   }
 
-  /** Gives subscribers what was read; takes what they get off the costs of their addresses. */
+  /** Gives subscribers what was read, and takes what they get off the costs of their addresses. */
   #giveMissed(
     at: Position,
     joining: readonly Joining[],
@@ -313,15 +314,15 @@ export class BrokerTopic implements FairTurnTaker {
   ): void {
     const known = messages.filter(({ number }) => number <= this.#position!.number);
     const rest = this.log.since(missed.position.number);
-    const firstKept = missed.isComplete
+    const firstRetained = missed.isComplete
       ? after.number
       : missed.messages[0]?.previous ?? missed.position.number;
     for (const [subscriber, subscription] of joining) {
       if (this.#joining.get(subscriber) !== subscription) continue;
       this.#joining.delete(subscriber);
       const from = subscription.resumeFrom;
-      const isLost = from?.epoch !== at.epoch || from.number < firstKept;
-      const number = isLost ? firstKept : from.number;
+      const isLost = from?.epoch !== at.epoch || from.number < firstRetained;
+      const number = isLost ? firstRetained : from.number;
       const behind = known.filter((each) => each.number > number)
         .flatMap(({ message }) => message ?? []);
       const all = { from: { epoch: at.epoch, number }, isLost, missed: [...behind, ...rest] };
@@ -332,7 +333,7 @@ export class BrokerTopic implements FairTurnTaker {
     }
   }
 
-  /** Reads; gives `"late"` where that takes too long. */
+  /** Reads; gives `"late"` if that takes too long. */
   async #readInTime(
     after: Position,
     maxSize: number,
@@ -351,7 +352,7 @@ export class BrokerTopic implements FairTurnTaker {
     }
   }
 
-  /** Has a subscriber go on without what it missed. */
+  /** Lets a subscriber go on without what it missed. */
   #resumeWithout([subscriber, subscription]: Joining): void {
     if (this.#joining.get(subscriber) !== subscription) return;
     this.#joining.delete(subscriber);
@@ -359,10 +360,10 @@ export class BrokerTopic implements FairTurnTaker {
     this.#resume(subscriber, subscription, nothing);
   }
 
-  /** Whether what comes behind a place is in memory. */
+  /** Whether the messages after a position are in memory. */
   #isAtHand(from: Position | undefined): boolean {
     return from === undefined ||
-      (from.epoch === this.#position!.epoch && from.number >= this.log.lost && !this.#hasHole);
+      (from.epoch === this.#position!.epoch && from.number >= this.log.lost && !this.#hasGap);
   }
 
   #begin(position: Position): void {
@@ -370,38 +371,39 @@ export class BrokerTopic implements FairTurnTaker {
     this.#owner.messages.restart(this.log, position.number);
   }
 
-  #publish(kept: KeptMessage): void {
-    this.#position = kept.position;
-    const message = this.#owner.decode(this.log, kept);
+  #publish(encoded: KeptMessage): void {
+    const { position } = encoded;
+    this.#position = position;
+    const message = this.#owner.decode(this.log, encoded);
     if (message === undefined) return;
-    this.#owner.messages.add(this.log, message, kept.position.number);
-    this.#owner.topics.publishMessage(this.log.topic, message);
+    this.#owner.messages.add(this.log, message, position.number);
+    this.#owner.fanOut.publishMessage(this.log.topic, message);
   }
 
-  #wait(kept: KeptMessage): void {
-    this.#hasHole = true;
-    // What does not wait is read.
-    if (this.#early.length < MAX_EARLY) this.#early.push(kept);
+  #wait(message: KeptMessage): void {
+    this.#hasGap = true;
+    // What does not fit is read later.
+    if (this.#early.length < MAX_EARLY) this.#early.push(message);
     this.work();
   }
 
-  #takeEarly(): void {
+  #receiveEarly(): void {
     const early = this.#early;
     this.#early = [];
-    if (early.length === MAX_EARLY) this.#hasHole = true;
-    for (const kept of early) this.receive(kept);
+    if (early.length === MAX_EARLY) this.#hasGap = true;
+    for (const message of early) this.receive(message);
   }
 
-  #tellPlace(subscriber: Subscriber, position: Position): void {
+  #sendPosition(subscriber: Subscriber, position: Position): void {
     const { topic, number } = this.log;
     subscriber.sendNote({ topic, number, position: formatPosition(position) });
   }
 
   #tellLost(): void {
-    const { topics } = this.#owner;
+    const { fanOut } = this.#owner;
     const { topic, number } = this.log;
-    topics.flush();
-    for (const subscriber of topics.subscribersOf(topic)) {
+    fanOut.flush();
+    for (const subscriber of fanOut.subscribersOf(topic)) {
       if (!subscriber.isResumable || this.#joining.has(subscriber)) continue;
       subscriber.sendNote({ topic, number, isLost: true });
     }
@@ -412,15 +414,15 @@ export class BrokerTopic implements FairTurnTaker {
     subscription: TopicSubscription,
     all: Replay,
   ): readonly PublishedMessage[] {
-    const { topics, allowance } = this.#owner;
+    const { fanOut, allowance } = this.#owner;
     const replay = allowance.take(subscriber, all);
     const note = noteOf(this.log.topic, this.log.number, replay);
-    topics.resume(subscriber, subscription, note, replay.missed);
+    fanOut.replay(subscriber, subscription, note, replay.missed);
     return replay.missed;
   }
 }
 
-/** Whether a place comes behind another of the same epoch. */
+/** Whether a position is after another of the same epoch. */
 function isAhead(from: Position | undefined, at: Position): boolean {
   return from?.epoch === at.epoch && from.number > at.number;
 }

@@ -16,10 +16,10 @@ export interface Entry {
   readonly sequence: number;
 }
 
-/** Messages that the same subscribers get, one after the other: put together once for all of them. */
+/** Messages that the same subscribers get one after another, put together once for all of them. */
 export class Batch {
   readonly entries: readonly Entry[];
-  /** Whether there are subscribers that don't get all of them. */
+  /** Whether some subscribers don't get all of them. */
   readonly #hasExceptions: boolean;
   readonly #frames: Map<number, PublishedFrames> = new Map();
 
@@ -39,7 +39,7 @@ export class Batch {
     return !this.#hasExceptions || this.entries.every(({ message }) => message.isFor(subscriber));
   }
 
-  /** Gives all frames in the form that a subscriber gets, which has that form in common with others. */
+  /** Gives all frames in the form that a subscriber shares with others. */
   encodeFor(subscriber: Subscriber, form: number): PublishedFrames {
     let frames = this.#frames.get(form);
     if (frames === undefined) {

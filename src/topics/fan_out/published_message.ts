@@ -6,6 +6,7 @@ import type { Position } from "../../resume/position.ts";
 import { ownString } from "../../own_string.ts";
 import { encodePublished, escapeMessage } from "../../resume/subprotocol.ts";
 import { textSize } from "../../text_size.ts";
+import type { Except, PublishedContent } from "./publication.ts";
 import { MESSAGE_COST } from "./message_cost.ts";
 import { PublishedFrames, SharedMemory, type SharedTally } from "./shared_memory.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -16,60 +17,47 @@ const encoder = new TextEncoder();
 /** How many bytes of a chunk's memory may be no part of it, such as the end of what was compressed. */
 const MAX_UNUSED = 64;
 
-/** Where a message that is kept stands in its topic. */
-export interface Place {
-  /** The topic's number, as resumable clients know it. */
+/** The topic's number, as clients that resume know it, and the position in it of a retained message. */
+export interface TopicPosition {
   readonly topic: number;
   readonly position: Position;
 }
 
-/** Who is not to get a message: a connection, or a session where the message outlives it. */
-export type Except = Subscriber | string | undefined;
-
-/** A message that was published: encoded once for all who get it in the same form. */
+/** A message that was published: encoded once for all subscribers that get it in the same form. */
 export class PublishedMessage {
-  /** What was published; replaced by a copy only where it is kept. */
+  /** What was published; replaced by a copy if it is held for some time. */
   data: Sendable;
   readonly compress: boolean | undefined;
   #key: string;
   readonly #except: Except;
   readonly #audience: ReadonlySet<Subscriber> | undefined;
-  /** Where it stands, where it is kept. */
-  readonly #place: Place | undefined;
+  readonly #retained: TopicPosition | undefined;
   /** The frames of it that there are, by their form. */
   #encoded: Map<number, PublishedFrames> | undefined;
   #size = -1;
   #isOwn = false;
-  /** What was published, as memory; there once it is to be counted. */
+  /** The memory of what was published; set once it is counted. */
   #memory: SharedMemory | undefined;
-  /** For how many subscribers it waits. */
+  /** The number of subscribers that it waits for. */
   #waiters = 0;
-  /** The latest frames of the window of kept messages that it is in, which counts it. */
+  /** The frames encoded last of the retained messages that it is among, which are counted together. */
   #window: RecentFrames | undefined;
 
-  /**
-   * @param key What it is about: see {@linkcode PublishedMessage.slot}.
-   * @param except Who is not to get it.
-   * @param audience Who is to get it, where it is a notice of presence; by default all.
-   */
+  /** @param retained Its position, if it is retained. */
   constructor(
-    data: Sendable,
-    compress: boolean | undefined,
-    key: string,
-    except: Except,
-    audience?: ReadonlySet<Subscriber>,
-    place?: Place,
+    { data, compress, key = "", except, audience }: PublishedContent,
+    retained?: TopicPosition,
   ) {
-    // The caller may change them as soon as it is published.
+    // The caller may change the bytes as soon as they are published.
     this.data = typeof data === "string" ? data : cloneBytes(data, 0, data.length);
     this.compress = compress;
     this.#key = key;
     this.#except = except;
     this.#audience = audience;
-    this.#place = place;
+    this.#retained = retained;
   }
 
-  /** Has strings of its own, where it is kept for some time: without what they may be slices of. */
+  /** Copies its strings, as it is held for some time: they may be slices of larger ones. */
   #own(): void {
     if (this.#isOwn) return;
     this.#isOwn = true;
@@ -77,17 +65,17 @@ export class PublishedMessage {
     if (typeof this.data === "string") this.data = ownString(this.data);
   }
 
-  /** Where it stands in its topic, where it is kept. */
+  /** Its position in its topic, if it is retained. */
   get position(): Position | undefined {
-    return this.#place?.position;
+    return this.#retained?.position;
   }
 
-  /** Whether all subscribers get it. */
+  /** Whether all subscribers of its topic get it. */
   get isForAll(): boolean {
     return this.#except === undefined && this.#audience === undefined;
   }
 
-  /** What stands for it where only the latest one is kept: messages and notices with one key are apart. */
+  /** Identifies it for subscribers that want the latest of each key only. Messages and notices are apart. */
   get slot(): string {
     return (this.#audience === undefined ? "message " : "notice ") + this.#key;
   }
@@ -112,9 +100,9 @@ export class PublishedMessage {
   }
 
   /**
-   * Notes that a window of kept messages has it, and counts it.
+   * Enters a window of retained messages, whose memory counts apart.
    *
-   * @param recent Has its frames for as long as they are among the latest, while nobody waits for it.
+   * @param recent Has its frames while they are among the latest, and it waits for no subscriber.
    */
   enterWindow(recent: RecentFrames): void {
     this.#window = recent;
@@ -122,7 +110,7 @@ export class PublishedMessage {
     if (this.#memory !== undefined) this.#memory.isCountedElsewhere = true;
   }
 
-  /** Notes that the window does not have it any more: it counts while anybody waits for it. */
+  /** Leaves the window: its memory counts while it waits for a subscriber. */
   leaveWindow(): void {
     const recent = this.#window;
     this.#window = undefined;
@@ -132,7 +120,7 @@ export class PublishedMessage {
     this.#encoded = undefined;
   }
 
-  /** Has it wait for a subscriber: its frames do, too, for all who wait for it. */
+  /** Counts one more subscriber that it waits for. */
   hold(tally: SharedTally): void {
     this.#own();
     const memory = this.#memoryFor(tally);
@@ -144,13 +132,13 @@ export class PublishedMessage {
     }
   }
 
-  /** Has it wait for one less. */
+  /** Counts one less. */
   release(): void {
     this.#memory!.release();
     if (--this.#waiters > 0) return;
     for (const [form, frames] of this.#encoded ?? []) {
       frames.release();
-      this.#keepRecent(form, frames);
+      this.#addRecent(form, frames);
     }
   }
 
@@ -168,7 +156,7 @@ export class PublishedMessage {
     return this.#memory;
   }
 
-  #keepRecent(form: number, frames: PublishedFrames): void {
+  #addRecent(form: number, frames: PublishedFrames): void {
     this.#window?.add(frames, () => {
       this.#encoded!.delete(form);
       if (this.#encoded!.size === 0) this.#encoded = undefined;
@@ -182,7 +170,7 @@ export class PublishedMessage {
     else subscriber.sendShared(this.encodeFor(subscriber, form), 1, false);
   }
 
-  /** Gives its frame in the form that a subscriber gets, which has that form in common with others. */
+  /** Gives its frame in the form that a subscriber shares with others. */
   encodeFor(subscriber: Subscriber, form: number): PublishedFrames {
     const known = this.#encoded?.get(form);
     if (known !== undefined) return known;
@@ -191,11 +179,11 @@ export class PublishedMessage {
     const frames = this.#share(encode(data, deflated), subscriber.tally);
     (this.#encoded ??= new Map()).set(form, frames);
     if (this.#isWaitedFor) frames.hold();
-    else this.#keepRecent(form, frames);
+    else this.#addRecent(form, frames);
     return frames;
   }
 
-  /** Has frames counted where they are held, but for those bytes that are the message itself. */
+  /** Counts frames where they are held, except for bytes that are the message itself. */
   #share(chunks: readonly Uint8Array[], tally: SharedTally): PublishedFrames {
     const { data } = this;
     let length = 0;
@@ -210,8 +198,8 @@ export class PublishedMessage {
 
   #dataFor(subscriber: Subscriber): Sendable {
     if (!subscriber.isResumable) return this.data;
-    if (this.#place === undefined) return escapeMessage(this.data);
-    return encodePublished(this.#place.topic, this.#place.position, this.data);
+    if (this.#retained === undefined) return escapeMessage(this.data);
+    return encodePublished(this.#retained.topic, this.#retained.position, this.data);
   }
 }
 
@@ -225,7 +213,7 @@ function encode(data: Sendable, deflated: Uint8Array | undefined): Uint8Array[] 
   } else {
     frames.encode(true, false, Opcode.Binary, data);
   }
-  // What is in the memory of others too would keep that from being freed, while it waits for someone.
+  // A view would keep the rest of its memory from being freed while the frame waits for a slow subscriber.
   return frames.take().map((chunk) =>
     chunk.buffer.byteLength - chunk.length > MAX_UNUSED ? cloneBytes(chunk, 0, chunk.length) : chunk
   );

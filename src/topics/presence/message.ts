@@ -14,14 +14,13 @@
  */
 
 import type { Sendable } from "../../connection/connection.ts";
+import { PRESENCE_PREFIX } from "../cluster/broker_names.ts";
 import type { PresenceShare, ShareEntry } from "./room.ts";
 
-/** What topics of the broker begin with that are none of the program. */
-export const PRESENCE_PREFIX = "$presence/";
 /** The topic of all servers. */
-export const SERVERS_TOPIC = "$presence/servers";
-const INBOX_PREFIX = "$presence/server/";
-const ROOM_PREFIX = "$presence/topic/";
+export const SERVERS_TOPIC: string = `${PRESENCE_PREFIX}servers`;
+const INBOX_PREFIX = `${PRESENCE_PREFIX}server/`;
+const ROOM_PREFIX = `${PRESENCE_PREFIX}topic/`;
 
 /** About how many characters a message has at most: brokers take a mebibyte or less. */
 const MAX_MESSAGE_LENGTH = 32 * 1024;

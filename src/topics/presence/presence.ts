@@ -1,26 +1,16 @@
-import type { Sendable } from "../../connection/connection.ts";
 import type { Subscriber } from "../fan_out/subscriber.ts";
 import { callHook, refusePromise } from "../../hooks.ts";
 import { assertMessage } from "../../protocol/protocol.ts";
+import type { FanOut } from "../fan_out/fan_out.ts";
 import { decodeInfo, type PresenceClaim } from "./claim.ts";
 import type { PresenceGroup, TellChanges } from "./group.ts";
 import type { PresenceSettings, PresentMember } from "./options.ts";
 import { PresenceRoom, type RoomChange } from "./room.ts";
-import type { TopicsPresence } from "../fan_out/topics.ts";
 
-/** Sends a notice to those who watch a topic. */
-export type SendNotice = (
-  topic: string,
-  data: Sendable,
-  key: string,
-  except: Subscriber | undefined,
-  audience: ReadonlySet<Subscriber>,
-) => void;
-
-/** Who is in the topics that are watched on this server, and what those who watch are told of it. */
-export class Presence implements TopicsPresence {
+/** The members of topics that subscribers of this server watch, and the notices that those get. */
+export class Presence {
   readonly #settings: PresenceSettings;
-  readonly #sendNotice: SendNotice;
+  readonly #fanOut: FanOut;
   readonly #onError: (error: unknown) => void;
   readonly #rooms: Map<string, PresenceRoom> = new Map();
   readonly #id: string = crypto.randomUUID().replaceAll("-", "");
@@ -30,34 +20,43 @@ export class Presence implements TopicsPresence {
   /** @param onError Takes what the program's code throws. */
   constructor(
     settings: PresenceSettings,
-    sendNotice: SendNotice,
+    fanOut: FanOut,
     onError: (error: unknown) => void,
   ) {
     this.#settings = settings;
-    this.#sendNotice = sendNotice;
+    this.#fanOut = fanOut;
     this.#onError = onError;
   }
 
   /**
-   * Has other servers take part.
+   * Shares presence with other servers.
    *
    * @param createGroup Creates the group of servers, given the id of this one.
    */
-  connect(createGroup: (id: string, tell: TellChanges) => PresenceGroup): PresenceGroup {
+  connect(
+    createGroup: (id: string, ttlMs: number, tell: TellChanges) => PresenceGroup,
+  ): PresenceGroup {
     const tell: TellChanges = (room, changes, isNews) => {
-      // Who was there before this server watched is no news, unless something else was told of them.
+      // A join from before this server watched is no news, unless the program was told something of the member.
       this.#tell(
         room,
         isNews ? changes : changes.filter(({ type, key }) => type !== "join" || room.told.has(key)),
       );
     };
-    return this.#group = createGroup(this.#id, tell);
+    return this.#group = createGroup(this.#id, this.#settings.ttlMs, tell);
   }
 
+  /**
+   * Checks a topic that is to be watched.
+   *
+   * @throws {RangeError} If it is too long for the broker.
+   * @throws {TypeError} If it can't be used with a broker.
+   */
   checkTopic(topic: string): void {
     this.#group?.checkTopic(topic);
   }
 
+  /** Takes a subscription that has come (`before` is undefined), has gone (`after` is), or changed. */
   change(
     topic: string,
     subscriber: Subscriber,
@@ -104,14 +103,12 @@ export class Presence implements TopicsPresence {
     this.#group?.deleteRoom(room);
   }
 
-  /** Sends the notices of changes to all who watch, except the one whose doing they are. */
+  /** Sends the notices of changes to all subscribers that watch, except the one that made them. */
   #tell(room: PresenceRoom, changes: readonly RoomChange[], except?: Subscriber): void {
     const { notice } = this.#settings;
     const { topic, watchers } = room;
     if (this.#group?.isSettled(room) === false) {
-      for (const { key } of changes) {
-        room.told.add(key);
-      }
+      for (const { key } of changes) room.told.add(key);
     } else room.told.clear();
     for (const { type, key, info } of notice === undefined ? [] : changes) {
       if (watchers.size === (except !== undefined && watchers.has(except) ? 1 : 0)) return;
@@ -120,7 +117,7 @@ export class Presence implements TopicsPresence {
         refusePromise("presence.notice", data, this.#onError);
         if (data === undefined) return;
         assertMessage(data);
-        this.#sendNotice(topic, data, key, except, watchers);
+        this.#fanOut.publish({ topic, data, key, except, audience: watchers });
       }, this.#onError);
     }
   }

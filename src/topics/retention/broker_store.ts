@@ -1,23 +1,20 @@
 import type { Clock } from "../../transport/clock.ts";
-import type { Sendable } from "../../connection/connection.ts";
 import type { Subscriber } from "../fan_out/subscriber.ts";
 import { formatPosition, type Position } from "../../resume/position.ts";
 import type { KeepingBroker, KeptMessage, KeptMessagesHandler } from "../cluster/broker.ts";
-import {
-  type BrokerMessage,
-  decodeBrokerMessage,
-  encodeBrokerMessage,
-} from "../cluster/broker_message.ts";
+import { decodeBrokerMessage, encodeBrokerMessage } from "../cluster/broker_message.ts";
 import { BrokerSubscriptions } from "../cluster/broker_subscriptions.ts";
 import { BrokerTopic, type BrokerTopicOwner } from "../cluster/broker_topic.ts";
 import { FairTurns } from "../fan_out/fair_turns.ts";
-import { KeptMessages, TopicLog } from "./retained_messages.ts";
-import { KeptOutbox } from "./retained_outbox.ts";
-import type { ResumeSettings } from "./memory_store.ts";
+import type { FanOut } from "../fan_out/fan_out.ts";
+import type { Publication } from "../fan_out/publication.ts";
 import { PublishedMessage } from "../fan_out/published_message.ts";
+import type { ResumeSettings } from "./memory_store.ts";
+import type { MessageStore } from "./message_store.ts";
+import { RetainedMessages, TopicLog } from "./retained_messages.ts";
+import { RetainedOutbox } from "./retained_outbox.ts";
 import { ReplayAllowance } from "./replay_allowance.ts";
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
-import type { TopicKeeper, Topics, TopicsWatcher } from "../fan_out/topics.ts";
 
 /** How long to wait after the broker failed, in milliseconds. */
 const RETRY_MS = 1_000;
@@ -25,38 +22,37 @@ const RETRY_MS = 1_000;
 /** The most topics of which the broker is asked at a time for what was missed. */
 const MAX_REPLAYS = 8;
 
-/** What the keeper tells. */
-export interface BrokerKeeperOwner {
+/** What a store with a broker needs of the server's part in the broker. */
+export interface BrokerStoreOwner {
   /** The id of this server. */
   readonly id: Uint8Array;
   /** Something failed, and is tried again. */
   receiveError(error: unknown): void;
   /** A message is lost. */
   countDrop(error: unknown): void;
-  /** All that was published is with the broker. */
+  /** The broker has all that was published. */
   endDrops(): void;
-  /** A message came that is none of this library. */
+  /** A message came that is not from a server of this library. */
   countMalformed(topic: string, reason: string): void;
 }
 
 /**
- * Keeps messages with a broker. What is published goes there, and comes back from there, in one order for
+ * Retains messages with a broker. What is published goes there, and comes back from there, in one order for
  * all servers.
  */
-export class BrokerKeeper
-  implements TopicKeeper, TopicsWatcher, KeptMessagesHandler, BrokerTopicOwner {
+export class BrokerStore implements MessageStore, KeptMessagesHandler, BrokerTopicOwner {
   readonly broker: KeepingBroker;
   readonly clock: Clock;
-  readonly topics: Topics;
-  readonly messages: KeptMessages;
+  readonly fanOut: FanOut;
+  readonly messages: RetainedMessages;
+  readonly isRetained: (topic: string) => boolean;
   readonly allowance: ReplayAllowance;
   readonly replays: FairTurns = new FairTurns(MAX_REPLAYS);
-  readonly #isKept: (topic: string) => boolean;
-  readonly #owner: BrokerKeeperOwner;
-  readonly #outbox: KeptOutbox;
+  readonly #owner: BrokerStoreOwner;
+  readonly #outbox: RetainedOutbox;
   readonly #subscriptions: BrokerSubscriptions;
   readonly #byTopic: Map<string, BrokerTopic> = new Map();
-  /** Those of which reading failed. */
+  /** The topics that could not be read. */
   readonly #failed: Set<BrokerTopic> = new Set();
   #retryTimer: unknown;
   #isConnected = false;
@@ -66,13 +62,13 @@ export class BrokerKeeper
     broker: KeepingBroker,
     settings: ResumeSettings,
     queueSize: number,
-    topics: Topics,
+    fanOut: FanOut,
     clock: Clock,
-    owner: BrokerKeeperOwner,
+    owner: BrokerStoreOwner,
   ) {
     this.broker = broker;
-    this.topics = topics;
-    this.#isKept = settings.topics;
+    this.fanOut = fanOut;
+    this.isRetained = settings.topics;
     this.clock = clock;
     this.#owner = owner;
     this.allowance = new ReplayAllowance(
@@ -80,8 +76,8 @@ export class BrokerKeeper
       clock,
       settings.windowSize,
     );
-    this.messages = new KeptMessages(settings, clock, () => {});
-    this.#outbox = new KeptOutbox(
+    this.messages = new RetainedMessages(settings, clock, () => {});
+    this.#outbox = new RetainedOutbox(
       broker,
       queueSize,
       clock,
@@ -102,23 +98,13 @@ export class BrokerKeeper
     broker.keep({ windowMs, windowSize, totalSize }, this);
   }
 
-  get keptSize(): number {
+  get size(): number {
     return this.messages.size;
   }
 
-  isKept(topic: string): boolean {
-    return this.#isKept(topic);
-  }
-
   /** Publishes a message: it comes back from the broker. */
-  publish(
-    topic: string,
-    data: Sendable,
-    compress: boolean | undefined,
-    key: string,
-    except: Subscriber | undefined,
-  ): void {
-    const message: BrokerMessage = { data, compress, key, except: except?.openSession() };
+  publish({ topic, data, compress, key, except }: Publication): void {
+    const message = { data, compress, key, except: except?.openSession() };
     this.#outbox.publish(topic, encodeBrokerMessage(this.#owner.id, message));
   }
 
@@ -152,7 +138,6 @@ export class BrokerKeeper
     for (const topic of this.#byTopic.values()) topic.disconnect();
   }
 
-  /** Forgets all messages. */
   close(): void {
     this.#byTopic.clear();
     this.messages.clear();
@@ -206,12 +191,12 @@ export class BrokerKeeper
   }
 
   receiveProgress(position: Position): void {
-    let isSettled = true;
+    let areUpToDate = true;
     for (const topic of this.#byTopic.values()) {
-      if (topic.isSettled) topic.advance(position);
-      else isSettled = false;
+      if (topic.isUpToDate) topic.advance(position);
+      else areUpToDate = false;
     }
-    if (isSettled) this.topics.tellUpToDate({ progress: formatPosition(position) });
+    if (areUpToDate) this.fanOut.tellUpToDate({ progress: formatPosition(position) });
   }
 
   // ---- For topics ----
@@ -223,12 +208,10 @@ export class BrokerKeeper
       this.#owner.countMalformed(log.topic, message.reason);
       return undefined;
     }
-    const { data, compress, key, except } = message;
-    const place = { topic: log.number, position };
-    return new PublishedMessage(data, compress, key, except, undefined, place);
+    return new PublishedMessage(message, { topic: log.number, position });
   }
 
-  receivePlace(): void {
+  continuePublishing(): void {
     this.#outbox.continue();
   }
 

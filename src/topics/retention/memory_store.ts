@@ -1,81 +1,65 @@
 import type { Clock } from "../../transport/clock.ts";
-import type { Sendable } from "../../connection/connection.ts";
 import type { Subscriber } from "../fan_out/subscriber.ts";
 import { formatPosition, type Position } from "../../resume/position.ts";
 import type { KeepWindow } from "../cluster/broker.ts";
-import { KeptMessages, TopicLog } from "./retained_messages.ts";
+import type { FanOut } from "../fan_out/fan_out.ts";
+import type { Publication } from "../fan_out/publication.ts";
 import { PublishedMessage } from "../fan_out/published_message.ts";
+import type { MessageStore } from "./message_store.ts";
+import { RetainedMessages, TopicLog } from "./retained_messages.ts";
 import { noteOf, ReplayAllowance } from "./replay_allowance.ts";
 import { checkTopicLength } from "../fan_out/topic_length.ts";
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
-import type { TopicKeeper, Topics, TopicsWatcher } from "../fan_out/topics.ts";
 
-/** What is kept, and of which topics. */
+/** Which messages are retained. */
 export interface ResumeSettings extends KeepWindow {
   readonly topics: (topic: string) => boolean;
-  /** How many bytes of missed messages all clients of one address get in a minute. */
+  /** The most bytes of missed messages that all clients of one address get in a minute. */
   readonly replaySizePerMinute: number;
 }
 
-/** Keeps messages in the memory of the server that they are published on. */
-export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
-  readonly #topics: Topics;
-  readonly #isKept: (topic: string) => boolean;
+/** Retains messages in the memory of the server that they are published on. */
+export class MemoryStore implements MessageStore {
+  readonly #fanOut: FanOut;
+  readonly isRetained: (topic: string) => boolean;
   readonly #epoch: string = crypto.randomUUID().slice(0, 8);
-  readonly #messages: KeptMessages;
+  readonly #messages: RetainedMessages;
   readonly #allowance: ReplayAllowance;
-  /** Counts the messages of all topics: numbers go on where a topic was forgotten, and comes again. */
+  /** Counts the messages of all topics, so that numbers go on if a topic was forgotten and comes again. */
   #messageCount = 0;
   #topicCount = 0;
-  /** The number of the latest message of any topic that nothing is known of any more. */
+  /** The number of the latest message of all topics that were forgotten. */
   #forgotten = 0;
   #isClosed = false;
 
-  constructor(settings: ResumeSettings, topics: Topics, clock: Clock) {
-    this.#topics = topics;
-    this.#isKept = settings.topics;
+  constructor(settings: ResumeSettings, fanOut: FanOut, clock: Clock) {
+    this.#fanOut = fanOut;
+    this.isRetained = settings.topics;
     this.#allowance = new ReplayAllowance(settings.replaySizePerMinute, clock);
-    this.#messages = new KeptMessages(settings, clock, ({ last }) => {
+    this.#messages = new RetainedMessages(settings, clock, ({ last }) => {
       this.#forgotten = Math.max(this.#forgotten, last);
     });
   }
 
-  get keptSize(): number {
+  get size(): number {
     return this.#messages.size;
   }
 
-  isKept(topic: string): boolean {
-    return this.#isKept(topic);
-  }
-
   /**
-   * Publishes a message, and keeps it.
+   * Publishes a message, and retains it.
    *
-   * @throws {RangeError} Where the topic is too long.
+   * @throws {RangeError} If the topic is too long.
    */
-  publish(
-    topic: string,
-    data: Sendable,
-    compress: boolean | undefined,
-    key: string,
-    except: Subscriber | undefined,
-  ): void {
+  publish({ topic, data, compress, key, except }: Publication): void {
     checkTopicLength(topic, "resume");
     if (this.#isClosed) return;
     const log = this.#open(topic);
     const position = { epoch: this.#epoch, number: ++this.#messageCount };
-    const place = { topic: log.number, position };
-    // The session is that of the connections which come after this one, too.
-    const message = new PublishedMessage(
-      data,
-      compress,
-      key,
-      except?.openSession(),
-      undefined,
-      place,
-    );
+    // Connections that come after this one have the same session.
+    const content = { data, compress, key, except: except?.openSession() };
+    const message = new PublishedMessage(content, { topic: log.number, position });
     this.#messages.add(log, message, position.number);
-    this.#topics.publishMessage(topic, message);
+    this.#fanOut.publishMessage(topic, message);
   }
 
   join(subscriber: Subscriber, subscription: TopicSubscription): void {
@@ -93,7 +77,7 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
     const from: Position = isLost ? { epoch: this.#epoch, number: log.lost } : resumeFrom;
     const all = { from, isLost, missed: log.since(from.number) };
     const replay = this.#allowance.take(subscriber, all);
-    this.#topics.resume(subscriber, subscription, noteOf(topic, number, replay), replay.missed);
+    this.#fanOut.replay(subscriber, subscription, noteOf(topic, number, replay), replay.missed);
   }
 
   lose(subscriber: Subscriber, topic: string): void {
@@ -111,7 +95,7 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
   }
 
   addTopic(topic: string): void {
-    if (!this.#isKept(topic)) return;
+    if (!this.isRetained(topic)) return;
     checkTopicLength(topic, "resume");
     this.#open(topic).isInUse = true;
   }
@@ -121,7 +105,6 @@ export class MemoryKeeper implements TopicKeeper, TopicsWatcher {
     if (log !== undefined) this.#messages.leave(log);
   }
 
-  /** Forgets all messages, and keeps no more. */
   close(): void {
     this.#isClosed = true;
     this.#messages.clear();

@@ -1,17 +1,17 @@
 import type { PublishedFrames } from "../fan_out/shared_memory.ts";
 import { queueMicrotask } from "../../timers.ts";
 
-/** How many bytes of frames there may be, and what part of the bound of all messages. */
+/** The most bytes of frames, also as a part of the limit of all messages. */
 const MAX_SIZE = 4 * 1024 * 1024;
 const MAX_SHARE = 1 / 4;
 
 /**
- * The frames of kept messages that were encoded last: for the next who missed the same messages. Those before
- * are dropped, as they take as much memory as the messages do.
+ * The frames of retained messages that were encoded last, for the next client that missed the same messages.
+ * Older ones are dropped, as they take as much memory as the messages do.
  */
 export class RecentFrames {
   readonly #maxSize: number;
-  /** In the order they came, with what drops them. */
+  /** In the order they came, with the callbacks that drop them. */
   readonly #frames: Map<PublishedFrames, () => void> = new Map();
   #size = 0;
   #isTrimDue = false;
@@ -21,12 +21,12 @@ export class RecentFrames {
     this.#maxSize = Math.min(MAX_SIZE, totalSize * MAX_SHARE);
   }
 
-  /** What they cost, in bytes. */
+  /** Their cost, in bytes. */
   get size(): number {
     return this.#size;
   }
 
-  /** Keeps frames for some time: until all have them that get them now, and as long as there is room. */
+  /** Adds frames: they stay until all subscribers that get them now have them, and then while there is room. */
   add(frames: PublishedFrames, drop: () => void): void {
     this.#frames.set(frames, drop);
     this.#size += frames.size;
@@ -35,7 +35,7 @@ export class RecentFrames {
     queueMicrotask(() => this.#trim());
   }
 
-  /** Forgets frames, where they are among these. */
+  /** Removes frames, if they are among these. */
   delete(frames: PublishedFrames): void {
     if (this.#frames.delete(frames)) this.#size -= frames.size;
   }

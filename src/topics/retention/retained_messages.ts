@@ -1,5 +1,6 @@
 import { MAX_DURATION_MS } from "../../checks.ts";
 import type { Clock } from "../../transport/clock.ts";
+import { Fifo } from "../../fifo.ts";
 import { ownString } from "../../own_string.ts";
 import type { KeepWindow } from "../cluster/broker.ts";
 import type { PublishedMessage } from "../fan_out/published_message.ts";
@@ -9,10 +10,10 @@ import { RecentFrames } from "./recent_frames.ts";
 /** The shortest time between two looks at what is too old, in milliseconds. */
 const MIN_SWEEP_MS = 1_000;
 
-/** A message that is kept, or the end of a topic's last subscription: in the order they came. */
+/** A retained message, or the end of a topic's last subscription, in the order they came. */
 interface Entry {
   readonly log: TopicLog;
-  /** There is none where the entry stands for the end of the subscriptions. */
+  /** `undefined` if the entry is the end of the subscriptions. */
   readonly message: PublishedMessage | undefined;
   readonly number: number;
   readonly size: number;
@@ -21,24 +22,21 @@ interface Entry {
   newer: Entry | undefined;
 }
 
-/** The messages of one topic that are kept. */
+/** The retained messages of one topic. */
 export class TopicLog {
   /** The topic's name. */
   readonly topic: string;
-  /** What stands for it with resumable clients. */
+  /** Its number, by which clients that resume know it. */
   readonly number: number;
-  /** The number of the latest message that is kept no more: all behind it are. */
+  /** The number of the latest message that is no longer retained; all after it are. */
   lost: number;
   /** The number of its latest message. */
   last: number;
   /** Whether it has subscribers. */
   isInUse = false;
-  /** Stands for the end of its last subscription, as long as those who had it may come back. */
+  /** The end of its last subscription, while clients that had it may come back. */
   leaving: Entry | undefined;
-  /** Those that were dropped have left a gap, where they would be held. */
-  #entries: (Entry | undefined)[] = [];
-  /** The index of the first entry. */
-  #start = 0;
+  readonly #entries: Fifo<Entry> = new Fifo();
   #size = 0;
 
   /** @param last The number of the latest message there has been. */
@@ -51,24 +49,25 @@ export class TopicLog {
 
   /** The number of messages. */
   get length(): number {
-    return this.#entries.length - this.#start;
+    return this.#entries.length;
   }
 
-  /** What the messages cost, in bytes. */
+  /** The cost of the messages, in bytes. */
   get size(): number {
     return this.#size;
   }
 
   /** Gives the messages behind a number, in their order. */
   since(number: number): PublishedMessage[] {
-    let index = this.#entries.length;
-    while (index > this.#start && this.#entries[index - 1]!.number > number) index--;
-    return this.#entries.slice(index).map((entry) => entry!.message!);
+    const { length } = this.#entries;
+    let index = length;
+    while (index > 0 && this.#entries.at(index - 1)!.number > number) index--;
+    return Array.from({ length: length - index }, (_, i) => this.#entries.at(index + i)!.message!);
   }
 
   /** The oldest message. */
   get first(): Entry | undefined {
-    return this.#entries[this.#start];
+    return this.#entries.peek();
   }
 
   /** Adds a message. */
@@ -78,30 +77,25 @@ export class TopicLog {
     this.last = entry.number;
   }
 
-  /** Begins anew behind a number. */
+  /** Starts again after a number. */
   restart(number: number): void {
     this.lost = this.last = number;
   }
 
   /** Drops the oldest message. */
   shift(): Entry {
-    const entry = this.#entries[this.#start]!;
-    this.#entries[this.#start++] = undefined;
+    const entry = this.#entries.shift()!;
     this.#size -= entry.size;
     this.lost = entry.number;
-    if (this.#start * 2 > this.#entries.length) {
-      this.#entries = this.#entries.slice(this.#start);
-      this.#start = 0;
-    }
     return entry;
   }
 }
 
 /**
- * The messages that are kept in memory, of all topics: for so long, of each topic so many bytes, and so
- * many bytes of all together, whichever is reached first. The oldest go first.
+ * The messages of all topics that are retained in memory, within three limits: their age, the bytes of a topic,
+ * and the bytes of all together. The oldest are dropped first.
  */
-export class KeptMessages {
+export class RetainedMessages {
   readonly #window: KeepWindow;
   readonly #clock: Clock;
   readonly #onForgotten: (log: TopicLog) => void;
@@ -112,7 +106,7 @@ export class KeptMessages {
   #size = 0;
   #timer: unknown;
 
-  /** @param onForgotten Is told of a topic that nothing is known of any more. */
+  /** @param onForgotten Is told of each topic that is forgotten. */
   constructor(window: KeepWindow, clock: Clock, onForgotten: (log: TopicLog) => void) {
     this.#window = window;
     this.#clock = clock;
@@ -120,17 +114,17 @@ export class KeptMessages {
     this.#onForgotten = onForgotten;
   }
 
-  /** What they cost, in bytes, with those of their frames that were encoded last. */
+  /** Their cost in bytes, with those of their frames that were encoded last. */
   get size(): number {
     return this.#size + this.#recent.size;
   }
 
-  /** The number of topics of which anything is known. */
+  /** The number of topics that are not forgotten. */
   get topicCount(): number {
     return this.#logs.size;
   }
 
-  /** Gives the log of a topic, where there is one. */
+  /** Gives the log of a topic, if there is one. */
   get(topic: string): TopicLog | undefined {
     return this.#logs.get(topic);
   }
@@ -148,13 +142,13 @@ export class KeptMessages {
     if (this.#logs.get(log.topic) === log) this.#logs.delete(log.topic);
   }
 
-  /** Drops the messages of a topic, which goes on behind a number. */
+  /** Drops the messages of a topic, which goes on after a number. */
   restart(log: TopicLog, number: number): void {
     while (log.length > 0) this.#unlink(log.shift());
     log.restart(number);
   }
 
-  /** Keeps a message. */
+  /** Adds a message. */
   add(log: TopicLog, message: PublishedMessage, number: number): void {
     const entry = this.#link(log, message, number, message.size + MESSAGE_COST);
     message.enterWindow(this.#recent);
@@ -164,7 +158,7 @@ export class KeptMessages {
     this.#forgetUnused(log);
   }
 
-  /** Notes that a topic has no subscribers any more: it is forgotten when those won't come back. */
+  /** Takes the end of a topic's last subscription: the topic is forgotten once no client may come back. */
   leave(log: TopicLog): void {
     log.isInUse = false;
     if (log.leaving !== undefined) this.#unlink(log.leaving);

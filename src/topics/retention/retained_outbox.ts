@@ -1,4 +1,5 @@
 import type { Clock } from "../../transport/clock.ts";
+import { Fifo } from "../../fifo.ts";
 import { ownString } from "../../own_string.ts";
 import type { KeepingBroker } from "../cluster/broker.ts";
 import { MESSAGE_COST } from "../fan_out/message_cost.ts";
@@ -7,12 +8,10 @@ import { MESSAGE_COST } from "../fan_out/message_cost.ts";
 const WINDOW = 1024 * 1024;
 /** How long to wait after the broker failed, in milliseconds. */
 const RETRY_MS = 1_000;
-/** How often it is looked whether a message still has to be held, in milliseconds. */
+/** How long to wait before checking again whether a message must be held, in milliseconds. */
 const WAIT_MS = 100;
-/** Only a queue that was long at some time is worth compacting. */
-const MIN_COMPACTED = 32;
 
-/** A message that the broker does not surely have. */
+/** A message that the broker has not confirmed. */
 interface Held {
   readonly topic: string;
   readonly id: string;
@@ -22,11 +21,11 @@ interface Held {
 }
 
 /**
- * What is to be published to a broker that keeps it: each message is held until the broker has it. Where
- * that became unknown, the broker is given all that it may not have once more, in the same order; by
- * their ids it knows those it has. Past a bound, what comes is dropped.
+ * Messages on their way to a broker that retains them: each is held until the broker confirms it. After a
+ * failure, all unconfirmed messages are sent again in the same order; the broker ignores those that it has, by
+ * their ids. Past the limit, new messages are dropped.
  */
-export class KeptOutbox {
+export class RetainedOutbox {
   readonly #broker: KeepingBroker;
   readonly #queueSize: number;
   readonly #clock: Clock;
@@ -35,25 +34,24 @@ export class KeptOutbox {
   readonly #onEmpty: () => void;
   readonly #server: string = crypto.randomUUID();
   #count = 0;
-  #queue: Held[] = [];
-  /** The index of the oldest message that is held, and of the next that the broker is to be given. */
-  #start = 0;
+  readonly #queue: Fifo<Held> = new Fifo();
+  /** The index in the queue of the next message that the broker is given. */
   #next = 0;
   #size = 0;
-  /** What the broker was given since it was connected, or failed, and has not answered. */
+  /** The messages sent since the last connection or failure, and not answered. */
   #flight = { size: 0, count: 0 };
   #isConnected = false;
-  /** Whether something failed: nothing more is given until all of the flight is answered. */
+  /** Whether one of them failed: nothing more is sent until all are answered. */
   #hasFailed = false;
   #retryTimer: unknown;
-  /** Set while a message is held that the broker could be given. */
+  /** Set while a message is held although the broker could take it. */
   #waitTimer: unknown;
   #empty: PromiseWithResolvers<void> | undefined;
 
   /**
    * @param queueSize The most bytes that are held.
-   * @param mustWait Whether a message to this topic, and all behind it, are to be held for a moment.
-   * @param onDrop Is told of each message that is lost, with the error where there is one.
+   * @param mustWait Whether messages to a topic, and all behind them, must wait for a moment.
+   * @param onDrop Is told of each message that is lost, with the error if there is one.
    * @param onEmpty Is told when nothing is held any more.
    */
   constructor(
@@ -77,7 +75,7 @@ export class KeptOutbox {
     return this.#size;
   }
 
-  /** Publishes a message, or has it wait. */
+  /** Publishes a message, now or later. */
   publish(topic: string, message: Uint8Array): void {
     const size = message.length + MESSAGE_COST;
     if (this.#size + size > this.#queueSize) {
@@ -104,7 +102,7 @@ export class KeptOutbox {
     this.#waitTimer = undefined;
   }
 
-  /** Goes on where a message may not have to be held any more. */
+  /** Goes on, as messages may not have to wait any more. */
   continue(): void {
     this.#clock.clearTimeout(this.#waitTimer);
     this.#waitTimer = undefined;
@@ -118,17 +116,17 @@ export class KeptOutbox {
     return this.#empty.promise;
   }
 
-  /** Gives the broker all once more that it may not have. */
+  /** Sends all unconfirmed messages again. */
   #restart(): void {
     this.#hasFailed = false;
     this.#flight = { size: 0, count: 0 };
-    this.#next = this.#start;
+    this.#next = 0;
     this.#give();
   }
 
   #give(): void {
     while (this.#isConnected && !this.#hasFailed && this.#flight.size < WINDOW) {
-      const held = this.#queue[this.#next];
+      const held = this.#queue.at(this.#next);
       if (held === undefined) return;
       if (this.#mustWait(held.topic)) {
         this.#waitTimer ??= this.#clock.setTimeout(() => this.continue(), WAIT_MS);
@@ -165,11 +163,10 @@ export class KeptOutbox {
     if (held.isDone) return;
     held.isDone = true;
     this.#size -= held.size;
-    while (this.#queue[this.#start]?.isDone) this.#start++;
-    if (this.#start > MIN_COMPACTED && this.#start * 2 > this.#queue.length) {
-      this.#queue = this.#queue.slice(this.#start);
-      this.#next -= this.#start;
-      this.#start = 0;
+    while (this.#queue.peek()?.isDone) {
+      this.#queue.shift();
+      // After a restart, an answer to an earlier attempt may come for a message that is to be given again.
+      if (this.#next > 0) this.#next--;
     }
     if (this.#size > 0) return;
     this.#onEmpty();
@@ -177,13 +174,13 @@ export class KeptOutbox {
   }
 
   #retry(): void {
-    // Where the broker is gone, it is given them when it is back.
+    // If the broker is gone, they are sent when it is back.
     if (!this.#isConnected) return;
     this.#retryTimer = this.#clock.setTimeout(() => this.#restart(), RETRY_MS);
   }
 }
 
-/** Whether a broker says of an error that another attempt can't help. */
+/** Whether a broker says of an error that trying again can't help. */
 function isRefused(error: unknown): boolean {
   try {
     return (error as { isRefused?: unknown } | null)?.isRefused === true;

@@ -1,57 +1,23 @@
 import type { Turns } from "../../connection/turns.ts";
-import type { Sendable } from "../../connection/connection.ts";
 import { ownString } from "../../own_string.ts";
 import type { ControlMessage } from "../../resume/subprotocol.ts";
-import { Batch, type Entry } from "./batch.ts";
-import { memberSize, type PresenceClaim } from "../presence/claim.ts";
-import { type Except, PublishedMessage } from "./published_message.ts";
-import { SharedTally } from "./shared_memory.ts";
-import { Subscriber, type SubscriberAgreement, type SubscriberTopics } from "./subscriber.ts";
-import type { FanOutSink } from "../../connection/fan_out.ts";
-import type { SubscribeOptions, Subscription } from "./subscription.ts";
-import { resolveSubscription, TopicSubscription } from "../slow_consumers/topic_subscription.ts";
-import { WaitingOrder } from "./waiting_order.ts";
 import { queueMicrotask } from "../../timers.ts";
+import {
+  type SubscriptionSettings,
+  TopicSubscription,
+} from "../slow_consumers/topic_subscription.ts";
+import { Batch, type Entry } from "./batch.ts";
+import type { Publication } from "./publication.ts";
+import { PublishedMessage } from "./published_message.ts";
+import type { SharedTally } from "./shared_memory.ts";
+import type { Subscriber } from "./subscriber.ts";
+import { WaitingOrder } from "./waiting_order.ts";
 
-/** Keeps the messages of topics, for subscribers that come back. */
-export interface TopicKeeper {
-  /** What the messages cost that are kept in memory, in bytes. */
-  readonly keptSize: number;
-  /** Whether the messages of a topic are kept. */
-  isKept(topic: string): boolean;
-  /** Is told of a subscription to a topic whose messages are kept. */
-  join(subscriber: Subscriber, subscription: TopicSubscription): void;
-  /** Is told that a subscriber does not get all of a topic whose messages are kept: it may ask for it anew. */
-  lose(subscriber: Subscriber, topic: string): void;
-  /** Is told of its end. */
-  part(subscriber: Subscriber, topic: string): void;
-}
+/** Calls back when everything that has arrived by now has been delivered, as far as the runtime knows. */
+export type Schedule = (flush: () => void) => void;
 
-/** Is told which topics have subscribers. */
-export interface TopicsWatcher {
-  /**
-   * Is told of a topic before it gets its first subscriber. There is none where it throws.
-   */
-  addTopic(topic: string): void;
-  /** Is told of a topic that has lost its last subscriber. */
-  deleteTopic(topic: string): void;
-}
-
-/** How many bytes or characters are gathered for longer than this turn: more would win nothing. */
+/** How many bytes or characters are gathered for longer than this turn: more would gain nothing. */
 const MAX_GATHERED = 64 * 1024;
-
-/** Is told of subscriptions that have to do with presence. */
-export interface TopicsPresence {
-  /** Checks a topic that somebody is to watch. There is no such subscription where it throws. */
-  checkTopic(topic: string): void;
-  /** Is told that a subscription has come (`before` is undefined), has gone (`after` is), or changed. */
-  change(
-    topic: string,
-    subscriber: Subscriber,
-    before: PresenceClaim | undefined,
-    after: PresenceClaim | undefined,
-  ): void;
-}
 
 /**
  * How many subscribers are looked at before the first of them is sent to. Of thousands, none is in the
@@ -65,19 +31,25 @@ const GROUP_SIZE = 16;
  */
 const MIN_TOGETHER = 16;
 const MAX_DELIVERIES = 4096;
-/** What one costs, as {@linkcode Turns.spend} counts. */
+/** The cost of a delivery, as {@linkcode Turns.spend} counts it. */
 const DELIVERY_COST = 256;
 
 const NO_ENTRIES: Entry[] = [];
 
 /**
- * The topics of a server: who is subscribed to which, and what was published lately. That is sent
- * when what has arrived by now has been dealt with, with all that a connection gets in one piece,
- * which is put together once for all connections that get the same.
+ * Sends messages to the subscribers of topics. What is published is gathered until everything that has arrived
+ * by then was dealt with; it is put together once for all subscribers that get the same.
+ *
+ * All messages have a sequence number, and every subscriber a position up to which it was given them. So what
+ * else is sent to one subscriber can come behind what was published before, while the others still wait for
+ * the flush; and none gets a message twice.
  */
-export class Topics implements SubscriberTopics {
+export class FanOut {
+  readonly tally: SharedTally;
+  readonly #turns: Turns;
+  readonly #schedule: Schedule;
   readonly #subscribers: Map<string, Set<Subscriber>> = new Map();
-  /** The names of the topics with subscribers: strings of their own, one for all that is kept. */
+  /** The names of the topics with subscribers: strings of their own, shared by all that refers to them. */
   readonly #names: Map<string, string> = new Map();
   /** The subscribers of clients that resume. */
   readonly #resumable: Set<Subscriber> = new Set();
@@ -85,7 +57,7 @@ export class Topics implements SubscriberTopics {
   #published: Entry[] = NO_ENTRIES;
   #delivering: Entry[] = NO_ENTRIES;
   #publishedSize = 0;
-  /** How many times messages are to be sent, for the subscribers that there were. */
+  /** How many deliveries `#published` takes, for the subscribers that there were. */
   #deliveries = 0;
   /** The sequence number of the next message. */
   #next = 0;
@@ -94,25 +66,15 @@ export class Topics implements SubscriberTopics {
   #dropped = 0;
   readonly #flush = (): void => this.flush(true);
   readonly #countDrop = (): void => void this.#dropped++;
-  readonly tally: SharedTally;
-  /** Is told which topics have subscribers, where somebody wants to know. */
-  watcher: TopicsWatcher | undefined;
-  /** Calls back when what has arrived by now has been delivered, as far as the runtime knows. */
-  schedule: (flush: () => void) => void = queueMicrotask;
-  /** Shares out the event loop, to which deliveries count. */
-  turns: Turns | undefined;
-  /** Is told who watches, and is in, a topic. */
-  presence: TopicsPresence | undefined;
-  /** Keeps messages, where any are kept. */
-  keeper: TopicKeeper | undefined;
 
-  constructor(tally: SharedTally = new SharedTally()) {
+  /**
+   * @param tally Counts the memory that subscribers share.
+   * @param turns Share out the event loop, to which deliveries count.
+   */
+  constructor(tally: SharedTally, turns: Turns, schedule: Schedule) {
     this.tally = tally;
-  }
-
-  /** Creates the subscriber that a connection is. */
-  createSubscriber(sink: FanOutSink, agreed: SubscriberAgreement): Subscriber {
-    return new Subscriber(sink, this, agreed);
+    this.#turns = turns;
+    this.#schedule = schedule;
   }
 
   /** The number of topics with subscribers. */
@@ -125,7 +87,7 @@ export class Topics implements SubscriberTopics {
     return this.#subscriptionCount;
   }
 
-  /** The number of messages that were dropped, as subscribers were too slow for them. */
+  /** The number of messages that subscribers were too slow for. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -135,55 +97,20 @@ export class Topics implements SubscriberTopics {
     return this.#subscribers.get(topic)?.size ?? 0;
   }
 
-  /** Publishes a message to whoever is subscribed at this moment, and among the audience if there is one. */
-  publish(
-    topic: string,
-    data: Sendable,
-    compress: boolean | undefined,
-    key: string,
-    except: Except,
-    audience?: ReadonlySet<Subscriber>,
-  ): void {
-    if (!this.#subscribers.has(topic)) return;
-    this.publishMessage(topic, new PublishedMessage(data, compress, key, except, audience));
+  /** Gives the subscribers of a topic. */
+  subscribersOf(topic: string): Iterable<Subscriber> {
+    return this.#subscribers.get(topic) ?? [];
   }
 
-  /** Publishes a message as it is. */
-  publishMessage(topic: string, message: PublishedMessage): void {
-    if (!this.#subscribers.has(topic)) return;
-    const entry: Entry = { topic, message, sequence: this.#next++ };
-    if (this.#published === NO_ENTRIES) this.#published = [];
-    const count = this.#published.push(entry);
-    if (count === 1) this.schedule(this.#flush);
-    const deliveries = this.#deliveries += this.subscriberCount(topic);
-    if (count >= MIN_TOGETHER && deliveries >= MAX_DELIVERIES && this.#delivering === NO_ENTRIES) {
-      // Now, so that it is a part of the turn of whoever had them published.
-      this.flush(true);
-      this.turns?.spend(deliveries * DELIVERY_COST);
-      return;
-    }
-    if (this.#publishedSize < MAX_GATHERED) {
-      this.#publishedSize += message.data.length;
-      if (this.#publishedSize >= MAX_GATHERED) queueMicrotask(this.#flush);
-    }
+  /** Gives a topic's name as a string that is no slice of another. */
+  nameOf(topic: string): string {
+    return this.#names.get(topic) ?? ownString(topic);
   }
 
-  subscribe(subscriber: Subscriber, name: string, options: SubscribeOptions): Subscription {
-    const topic = this.#names.get(name) ?? ownString(name);
-    const settings = resolveSubscription(options);
-    if (settings.presence !== undefined) this.presence?.checkTopic(topic);
-    // What was published before is not for it, or comes under the settings before.
-    this.flushTo(subscriber);
-    const before = subscriber.byTopic.get(topic);
-    if (before !== undefined) {
-      const { presence } = before;
-      this.#update(subscriber, before, () => before.update(settings));
-      this.#tellPresence(topic, subscriber, presence, settings.presence);
-      return before;
-    }
+  /** Adds a subscription, for what is published from now on. */
+  add(topic: string, subscriber: Subscriber, settings: SubscriptionSettings): TopicSubscription {
     let subscribers = this.#subscribers.get(topic);
     if (subscribers === undefined) {
-      this.watcher?.addTopic(topic);
       this.#subscribers.set(topic, subscribers = new Set());
       this.#names.set(topic, topic);
     }
@@ -192,56 +119,47 @@ export class Topics implements SubscriberTopics {
     const subscription = new TopicSubscription(topic, subscriber, settings, this.#countDrop);
     this.#subscriptionCount++;
     subscriber.byTopic.set(topic, subscription);
-    if (this.keeper?.isKept(topic)) {
-      if (subscriber.isGreeted) this.#join(subscriber, subscription);
-      else subscriber.addResuming(subscription);
-    }
-    this.#tellPresence(topic, subscriber, undefined, settings.presence);
     return subscription;
   }
 
-  /** Changes what waits for a subscriber, whose client is told if it gets less of it. */
-  #update(subscriber: Subscriber, subscription: TopicSubscription, change: () => void): void {
-    const { dropped, topic } = subscription;
-    change();
-    if (subscription.firstSequence === Infinity) subscriber.deleteWaiting(subscription);
-    if (subscription.dropped > dropped) this.#lose(subscriber, topic);
-  }
-
-  #lose(subscriber: Subscriber, topic: string): void {
-    if (subscriber.isGreeted && this.keeper?.isKept(topic)) this.keeper.lose(subscriber, topic);
-  }
-
-  /** Goes on with a subscriber whose client has said how far it got. */
-  greet(subscriber: Subscriber): void {
-    for (const subscription of [...subscriber.resuming]) {
-      subscriber.deleteResuming(subscription);
-      this.#join(subscriber, subscription);
-    }
-  }
-
-  /** Begins with a topic whose messages are kept, once it is known how far the client got. */
-  #join(subscriber: Subscriber, subscription: TopicSubscription): void {
-    subscription.resumeFrom ??= subscriber.takePosition(subscription.topic);
-    if (subscription.resumeFrom !== undefined) subscriber.addResuming(subscription);
-    this.keeper!.join(subscriber, subscription);
-  }
-
-  unsubscribe(subscriber: Subscriber, topic: string): boolean {
-    // What was published before is for it still.
-    this.flushTo(subscriber, topic);
-    const subscription = subscriber.byTopic.get(topic);
-    if (subscription === undefined) return false;
-    this.#update(subscriber, subscription, () => subscription.dropAll());
-    // What it missed before it came back is not known yet, and not to be had any more.
-    if (subscription.resumeFrom !== undefined) this.#lose(subscriber, topic);
-    this.#remove(subscriber, subscription);
+  /** Ends a subscription; tells whether it was the last one of its topic. */
+  remove(subscriber: Subscriber, subscription: TopicSubscription): boolean {
+    const { topic } = subscription;
+    subscriber.delete(subscription);
+    if (subscriber.byTopic.size === 0) this.#resumable.delete(subscriber);
+    this.#subscriptionCount--;
+    const subscribers = this.#subscribers.get(topic)!;
+    subscribers.delete(subscriber);
+    if (subscribers.size > 0) return false;
+    this.#subscribers.delete(topic);
+    this.#names.delete(topic);
     return true;
   }
 
-  /** Gives the subscribers of a topic. */
-  subscribersOf(topic: string): Iterable<Subscriber> {
-    return this.#subscribers.get(topic) ?? [];
+  /** Publishes a message to the subscribers that there are at this moment. */
+  publish(publication: Publication): void {
+    const { topic } = publication;
+    if (this.#subscribers.has(topic)) this.publishMessage(topic, new PublishedMessage(publication));
+  }
+
+  /** Publishes a message as it is. */
+  publishMessage(topic: string, message: PublishedMessage): void {
+    const subscribers = this.#subscribers.get(topic);
+    if (subscribers === undefined) return;
+    if (this.#published === NO_ENTRIES) this.#published = [];
+    const count = this.#published.push({ topic, message, sequence: this.#next++ });
+    if (count === 1) this.#schedule(this.#flush);
+    const deliveries = this.#deliveries += subscribers.size;
+    if (count >= MIN_TOGETHER && deliveries >= MAX_DELIVERIES && this.#delivering === NO_ENTRIES) {
+      // Now, so that it is a part of the publisher's turn.
+      this.flush(true);
+      this.#turns.spend(deliveries * DELIVERY_COST);
+      return;
+    }
+    if (this.#publishedSize < MAX_GATHERED) {
+      this.#publishedSize += message.data.length;
+      if (this.#publishedSize >= MAX_GATHERED) queueMicrotask(this.#flush);
+    }
   }
 
   /**
@@ -249,7 +167,7 @@ export class Topics implements SubscriberTopics {
    *
    * @param note Is sent before it.
    */
-  resume(
+  replay(
     subscriber: Subscriber,
     subscription: TopicSubscription,
     note: ControlMessage,
@@ -274,11 +192,6 @@ export class Topics implements SubscriberTopics {
       this.flushTo(subscriber);
       if (!subscriber.isBehind) subscriber.sendNote(note);
     }
-  }
-
-  leave(subscriber: Subscriber): void {
-    subscriber.position = Infinity;
-    for (const subscription of subscriber.byTopic.values()) this.#remove(subscriber, subscription);
   }
 
   /** Sends what was published by now to all whom it is for. */
@@ -437,35 +350,5 @@ export class Topics implements SubscriberTopics {
       isDue = outcome === "send";
     }
     if (isDue) message.sendTo(subscriber);
-  }
-
-  #tellPresence(
-    topic: string,
-    subscriber: Subscriber,
-    before: PresenceClaim | undefined,
-    after: PresenceClaim | undefined,
-  ): void {
-    if (before === undefined && after === undefined) return;
-    const change = memberSize(after) - memberSize(before);
-    subscriber.tally.count(change);
-    subscriber.heldSize += change;
-    this.presence?.change(topic, subscriber, before, after);
-  }
-
-  #remove(subscriber: Subscriber, subscription: TopicSubscription): void {
-    const { topic } = subscription;
-    subscriber.delete(subscription);
-    if (subscriber.byTopic.size === 0) this.#resumable.delete(subscriber);
-    // Before it is greeted, it has not joined.
-    if (subscriber.isGreeted && this.keeper?.isKept(topic)) this.keeper.part(subscriber, topic);
-    this.#subscriptionCount--;
-    const subscribers = this.#subscribers.get(topic)!;
-    subscribers.delete(subscriber);
-    if (subscribers.size === 0) {
-      this.#subscribers.delete(topic);
-      this.#names.delete(topic);
-      this.watcher?.deleteTopic(topic);
-    }
-    this.#tellPresence(topic, subscriber, subscription.presence, undefined);
   }
 }

@@ -1,0 +1,254 @@
+import type { FanOutSink } from "../connection/fan_out.ts";
+import type { Turns } from "../connection/turns.ts";
+import type { Clock } from "../transport/clock.ts";
+import type { Broker, BrokerEvent, BrokerStats } from "./cluster/broker.ts";
+import type { BrokerLink } from "./cluster/broker_link.ts";
+import { FanOut, type Schedule } from "./fan_out/fan_out.ts";
+import type { Publication } from "./fan_out/publication.ts";
+import { SharedTally } from "./fan_out/shared_memory.ts";
+import {
+  Subscriber,
+  type SubscriberAgreement,
+  type SubscriberTopics,
+} from "./fan_out/subscriber.ts";
+import type { SubscribeOptions, Subscription } from "./fan_out/subscription.ts";
+import { memberSize, type PresenceClaim } from "./presence/claim.ts";
+import type { PresenceSettings, PresentMember } from "./presence/options.ts";
+import { Presence } from "./presence/presence.ts";
+import type { MemoryStore, ResumeSettings } from "./retention/memory_store.ts";
+import type { MessageStore } from "./retention/message_store.ts";
+import {
+  resolveSubscription,
+  type TopicSubscription,
+} from "./slow_consumers/topic_subscription.ts";
+
+/** What the topics of a server are created with. */
+export interface TopicsSettings {
+  readonly presence: PresenceSettings;
+  readonly broker: Broker | undefined;
+  readonly brokerQueueSize: number;
+  readonly resume: ResumeSettings | undefined;
+  readonly clock: Clock;
+  /** Shares out the event loop. */
+  readonly turns: Turns;
+  readonly schedule: Schedule;
+  /** Takes changes of the memory that subscribers share, in bytes. */
+  onMemoryChange(change: number): void;
+  /** Takes what the program's code throws. */
+  onError(error: unknown): void;
+  onBrokerEvent(event: BrokerEvent): void;
+}
+
+/** The figures of the topics of a server. */
+export interface TopicsStats {
+  readonly topics: number;
+  readonly subscriptions: number;
+  readonly messagesDropped: number;
+  /** The bytes that subscribers share. */
+  readonly sharedSize: number;
+  /** The bytes of retained messages, if any are retained. */
+  readonly keptSize: number | undefined;
+  readonly broker: BrokerStats | undefined;
+}
+
+/** The classes that are loaded if an option asks for them. */
+interface Parts {
+  readonly BrokerLink?: typeof BrokerLink;
+  readonly MemoryStore?: typeof MemoryStore;
+}
+
+/**
+ * All topics of a server: who is subscribed to which, and what is published, to this server and to others. A
+ * broker and the retention of messages are loaded if options ask for them.
+ */
+export class Topics implements SubscriberTopics {
+  readonly #fanOut: FanOut;
+  readonly #presence: Presence;
+  readonly #broker: BrokerLink | undefined;
+  /** Retains messages for clients that resume, with the broker if there is one. */
+  readonly #store: MessageStore | undefined;
+
+  /** Creates the topics, and loads what options ask for. */
+  static async create(settings: TopicsSettings): Promise<Topics> {
+    if (settings.broker !== undefined) {
+      return new Topics(settings, await import("./cluster/broker_link.ts"));
+    }
+    if (settings.resume !== undefined) {
+      return new Topics(settings, await import("./retention/memory_store.ts"));
+    }
+    return new Topics(settings, {});
+  }
+
+  private constructor(settings: TopicsSettings, { BrokerLink, MemoryStore }: Parts) {
+    const { presence, broker, brokerQueueSize: queueSize, resume, clock } = settings;
+    const tally = new SharedTally((change) => settings.onMemoryChange(change));
+    const fanOut = this.#fanOut = new FanOut(tally, settings.turns, settings.schedule);
+    this.#presence = new Presence(presence, fanOut, (error) => settings.onError(error));
+    if (BrokerLink !== undefined) {
+      const tell = (event: BrokerEvent) => settings.onBrokerEvent(event);
+      const options = { broker: broker!, queueSize, resume, clock, tell };
+      this.#broker = new BrokerLink(options, fanOut, this.#presence);
+      this.#store = this.#broker.store;
+    } else if (MemoryStore !== undefined) {
+      this.#store = new MemoryStore(resume!, fanOut, clock);
+    }
+  }
+
+  /** Counts the memory that subscribers share. */
+  get tally(): SharedTally {
+    return this.#fanOut.tally;
+  }
+
+  /** Begins to connect to the broker, if there is one. */
+  async start(): Promise<void> {
+    await this.#broker?.start();
+  }
+
+  /** Forgets what is retained, and closes the broker. */
+  async close(): Promise<void> {
+    if (this.#broker === undefined) this.#store?.close();
+    else await this.#broker.close();
+  }
+
+  /**
+   * Publishes a message, here and to other servers.
+   *
+   * @throws {RangeError} If the topic is too long for the broker, or to be retained.
+   * @throws {TypeError} If the broker can't take the topic or the key.
+   */
+  publish(publication: Publication): void {
+    if (this.#broker !== undefined) this.#broker.publish(publication);
+    else if (this.#store?.isRetained(publication.topic)) this.#store.publish(publication);
+    else this.#fanOut.publish(publication);
+  }
+
+  /** Counts the subscribers of a topic. */
+  subscriberCount(topic: string): number {
+    return this.#fanOut.subscriberCount(topic);
+  }
+
+  /** Lists the members of a topic, on all servers. */
+  listMembers(topic: string): Promise<PresentMember[]> {
+    return this.#presence.list(topic);
+  }
+
+  /** Returns the figures. */
+  stats(): TopicsStats {
+    const { topicCount, subscriptionCount, dropped, tally } = this.#fanOut;
+    return {
+      topics: topicCount,
+      subscriptions: subscriptionCount,
+      messagesDropped: dropped,
+      sharedSize: tally.size,
+      keptSize: this.#store?.size,
+      broker: this.#broker?.stats(),
+    };
+  }
+
+  // ---- Subscribers ----
+
+  /** Creates the subscriber that a connection is. */
+  createSubscriber(sink: FanOutSink, agreed: SubscriberAgreement): Subscriber {
+    return new Subscriber(sink, this, agreed);
+  }
+
+  /** See `ServerConnection.subscribe`. */
+  subscribe(subscriber: Subscriber, name: string, options: SubscribeOptions): Subscription {
+    const topic = this.#fanOut.nameOf(name);
+    const settings = resolveSubscription(options);
+    if (settings.presence !== undefined) this.#presence.checkTopic(topic);
+    // What was published before is not for it, or comes under the settings before.
+    this.flushTo(subscriber);
+    const before = subscriber.byTopic.get(topic);
+    if (before !== undefined) {
+      const { presence } = before;
+      this.#update(subscriber, before, () => before.update(settings));
+      this.#tellPresence(topic, subscriber, presence, settings.presence);
+      return before;
+    }
+    // If that throws, there is no subscription.
+    if (this.subscriberCount(topic) === 0) (this.#broker ?? this.#store)?.addTopic(topic);
+    const subscription = this.#fanOut.add(topic, subscriber, settings);
+    if (this.#store?.isRetained(topic)) {
+      if (subscriber.isGreeted) this.#join(this.#store, subscriber, subscription);
+      else subscriber.addResuming(subscription);
+    }
+    this.#tellPresence(topic, subscriber, undefined, settings.presence);
+    return subscription;
+  }
+
+  /** See `ServerConnection.unsubscribe`. */
+  unsubscribe(subscriber: Subscriber, topic: string): boolean {
+    // What was published before is for it still.
+    this.#fanOut.flushTo(subscriber, topic);
+    const subscription = subscriber.byTopic.get(topic);
+    if (subscription === undefined) return false;
+    this.#update(subscriber, subscription, () => subscription.dropAll());
+    // What it missed before it came back is not known yet, and not to be had any more.
+    if (subscription.resumeFrom !== undefined) this.#lose(subscriber, topic);
+    this.#remove(subscriber, subscription);
+    return true;
+  }
+
+  /** Goes on with a subscriber whose client has said how far it got. */
+  greet(subscriber: Subscriber): void {
+    for (const subscription of [...subscriber.resuming]) {
+      subscriber.deleteResuming(subscription);
+      this.#join(this.#store!, subscriber, subscription);
+    }
+  }
+
+  flushTo(subscriber: Subscriber): void {
+    this.#fanOut.flushTo(subscriber);
+  }
+
+  continueSending(subscriber: Subscriber): void {
+    this.#fanOut.continueSending(subscriber);
+  }
+
+  leave(subscriber: Subscriber): void {
+    subscriber.position = Infinity;
+    for (const subscription of subscriber.byTopic.values()) this.#remove(subscriber, subscription);
+  }
+
+  /** Changes what waits for a subscriber, whose client is told if it gets less of it. */
+  #update(subscriber: Subscriber, subscription: TopicSubscription, change: () => void): void {
+    const { dropped, topic } = subscription;
+    change();
+    if (subscription.firstSequence === Infinity) subscriber.deleteWaiting(subscription);
+    if (subscription.dropped > dropped) this.#lose(subscriber, topic);
+  }
+
+  #lose(subscriber: Subscriber, topic: string): void {
+    if (subscriber.isGreeted && this.#store?.isRetained(topic)) this.#store.lose(subscriber, topic);
+  }
+
+  /** Begins with a topic whose messages are retained, once it is known how far the client got. */
+  #join(store: MessageStore, subscriber: Subscriber, subscription: TopicSubscription): void {
+    subscription.resumeFrom ??= subscriber.takePosition(subscription.topic);
+    if (subscription.resumeFrom !== undefined) subscriber.addResuming(subscription);
+    store.join(subscriber, subscription);
+  }
+
+  #remove(subscriber: Subscriber, subscription: TopicSubscription): void {
+    const { topic, presence } = subscription;
+    const isLast = this.#fanOut.remove(subscriber, subscription);
+    // Before it is greeted, it has not joined.
+    if (subscriber.isGreeted && this.#store?.isRetained(topic)) this.#store.part(subscriber, topic);
+    if (isLast) (this.#broker ?? this.#store)?.deleteTopic(topic);
+    this.#tellPresence(topic, subscriber, presence, undefined);
+  }
+
+  #tellPresence(
+    topic: string,
+    subscriber: Subscriber,
+    before: PresenceClaim | undefined,
+    after: PresenceClaim | undefined,
+  ): void {
+    if (before === undefined && after === undefined) return;
+    const change = memberSize(after) - memberSize(before);
+    subscriber.tally.count(change);
+    subscriber.heldSize += change;
+    this.#presence.change(topic, subscriber, before, after);
+  }
+}
