@@ -104,12 +104,12 @@ export class BrokerSubscriptions {
   #reconcile(topics: Iterable<string>): void {
     const added: string[] = [];
     const removed: string[] = [];
-    const kept: string[] = [];
+    const unchanged: string[] = [];
     for (const topic of topics) {
       const standing = this.#standings.get(topic);
       if (standing === "subscribing" || standing === "unsubscribing") continue;
       if (this.#wanted.has(topic)) {
-        if (standing === "subscribed") kept.push(topic);
+        if (standing === "subscribed") unchanged.push(topic);
         else added.push(topic);
       } else if (standing !== undefined) {
         removed.push(topic);
@@ -117,7 +117,7 @@ export class BrokerSubscriptions {
     }
     if (removed.length > 0) void this.#unsubscribe(removed);
     if (added.length > 0) void this.#subscribe(added);
-    if (kept.length > 0) this.#onSubscribed(kept);
+    if (unchanged.length > 0) this.#onSubscribed(unchanged);
   }
 
   async #subscribe(topics: readonly string[]): Promise<void> {

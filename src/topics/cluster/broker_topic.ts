@@ -6,7 +6,7 @@ import type { KeepingBroker, KeptMessage, MissedMessages } from "./broker.ts";
 import type { RetainedMessages, TopicLog } from "../retention/retained_messages.ts";
 import { MESSAGE_COST } from "../fan_out/message_cost.ts";
 import type { PublishedMessage } from "../fan_out/published_message.ts";
-import { noteOf, type Replay, type ReplayAllowance } from "../retention/replay_allowance.ts";
+import { controlOf, type Replay, type ReplayAllowance } from "../retention/replay_allowance.ts";
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
 import type { FanOut } from "../fan_out/fan_out.ts";
 import type { FairTurns, FairTurnTaker } from "../fan_out/fair_turns.ts";
@@ -99,7 +99,7 @@ export class BrokerTopic implements FairTurnTaker {
     if (this.#position !== undefined && isAhead(resumeFrom, this.#position)) this.#hasGap = true;
     if (this.#position === undefined || !this.#isAtHand(resumeFrom)) {
       // The client's own position stays right until it is told another.
-      subscriber.sendNote({ topic: this.log.topic, number: this.log.number });
+      subscriber.sendControl({ topic: this.log.topic, number: this.log.number });
       this.#joining.set(subscriber, subscription);
       if (this.#isReady) this.#askFor(subscriber.address);
       else this.work();
@@ -396,7 +396,7 @@ export class BrokerTopic implements FairTurnTaker {
 
   #sendPosition(subscriber: Subscriber, position: Position): void {
     const { topic, number } = this.log;
-    subscriber.sendNote({ topic, number, position: formatPosition(position) });
+    subscriber.sendControl({ topic, number, position: formatPosition(position) });
   }
 
   #tellLost(): void {
@@ -405,7 +405,7 @@ export class BrokerTopic implements FairTurnTaker {
     fanOut.flush();
     for (const subscriber of fanOut.subscribersOf(topic)) {
       if (!subscriber.isResumable || this.#joining.has(subscriber)) continue;
-      subscriber.sendNote({ topic, number, isLost: true });
+      subscriber.sendControl({ topic, number, isLost: true });
     }
   }
 
@@ -416,8 +416,8 @@ export class BrokerTopic implements FairTurnTaker {
   ): readonly PublishedMessage[] {
     const { fanOut, allowance } = this.#owner;
     const replay = allowance.take(subscriber, all);
-    const note = noteOf(this.log.topic, this.log.number, replay);
-    fanOut.replay(subscriber, subscription, note, replay.missed);
+    const control = controlOf(this.log.topic, this.log.number, replay);
+    fanOut.replay(subscriber, subscription, control, replay.missed);
     return replay.missed;
   }
 }

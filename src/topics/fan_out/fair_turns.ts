@@ -1,20 +1,20 @@
-/** Waits for a turn. */
+/** Something that waits for turns. */
 export interface FairTurnTaker {
   /**
    * Takes the turn.
    *
-   * @returns A promise that resolves when the turn is over; `undefined` where there is nothing to do any
-   * more, and `"later"` where others of the address have to be through first.
+   * @returns A promise that resolves when the turn is over; `undefined` if there is nothing to do any more, and
+   * `"later"` if others of the address have to finish first.
    */
   takeTurn(): Promise<void> | "later" | undefined;
 }
 
 /**
- * Lets no more than so many have a turn at a time. The addresses are served one after the other, whatever
- * the number is of those that wait for each: an address that asks for much makes itself wait.
+ * Gives out a limited number of turns at a time. Addresses are served round-robin, however many wait for each: an
+ * address that asks for much makes itself wait.
  */
 export class FairTurns {
-  /** By address: first the one that is next. */
+  /** By address; the next one comes first. */
   readonly #waiting: Map<string, Set<FairTurnTaker>> = new Map();
   #free: number;
   #isServing = false;
@@ -23,7 +23,7 @@ export class FairTurns {
     this.#free = count;
   }
 
-  /** Has somebody wait for a turn of an address, once. */
+  /** Adds one that waits for a turn of an address. */
   wait(address: string, taker: FairTurnTaker): void {
     let own = this.#waiting.get(address);
     if (own === undefined) this.#waiting.set(address, own = new Set());
@@ -31,14 +31,14 @@ export class FairTurns {
     this.#serve();
   }
 
-  /** Has somebody wait no longer. */
+  /** Removes one that waits. */
   leave(address: string, taker: FairTurnTaker): void {
     const own = this.#waiting.get(address);
     if (own?.delete(taker) && own.size === 0) this.#waiting.delete(address);
   }
 
   #serve(): void {
-    // Who takes a turn may have others wait.
+    // One that takes a turn may add others.
     if (this.#isServing) return;
     this.#isServing = true;
     let passed = 0;
@@ -53,7 +53,7 @@ export class FairTurns {
     this.#isServing = false;
   }
 
-  /** Gives a turn to the first that has something to do; tells whether there is one. */
+  /** Gives a turn to the first that has something to do; tells whether there was one. */
   #give(address: string, takers: ReadonlySet<FairTurnTaker>): boolean {
     for (const taker of takers) {
       const turn = taker.takeTurn();

@@ -165,12 +165,12 @@ export class FanOut {
   /**
    * Sends what a subscriber missed of a topic; what is published from now on comes behind it.
    *
-   * @param note Is sent before it.
+   * @param control Is sent before it.
    */
   replay(
     subscriber: Subscriber,
     subscription: TopicSubscription,
-    note: ControlMessage,
+    control: ControlMessage,
     missed: Iterable<PublishedMessage>,
   ): void {
     // What waits to be sent is not for it: that is in what it missed.
@@ -178,7 +178,7 @@ export class FanOut {
     if (subscriber.byTopic.get(subscription.topic) !== subscription) return;
     subscriber.deleteResuming(subscription);
     subscription.resumeFrom = undefined;
-    subscriber.sendNote(note);
+    subscriber.sendControl(control);
     for (const message of missed) {
       this.#send(subscriber, subscription, message, this.#next++, true);
       if (!subscriber.isSendable) return;
@@ -186,11 +186,11 @@ export class FanOut {
   }
 
   /** Tells all clients something that resume, and for whom nothing waits. */
-  tellUpToDate(note: ControlMessage): void {
+  tellUpToDate(control: ControlMessage): void {
     this.flush();
     for (const subscriber of this.#resumable) {
       this.flushTo(subscriber);
-      if (!subscriber.isBehind) subscriber.sendNote(note);
+      if (!subscriber.isBehind) subscriber.sendControl(control);
     }
   }
 

@@ -1,11 +1,11 @@
 import type { SharedFrames } from "../../connection/fan_out.ts";
 
-/** Counts the memory that the connections of a server hold in common. */
+/** Counts the memory that the connections of a server share. */
 export class SharedTally {
   readonly #onChange: ((change: number) => void) | undefined;
   #size = 0;
 
-  /** @param onChange Is told by how many bytes it has changed. */
+  /** @param onChange Is called with each change, in bytes. */
   constructor(onChange?: (change: number) => void) {
     this.#onChange = onChange;
   }
@@ -22,9 +22,9 @@ export class SharedTally {
   }
 }
 
-/** Memory that several hold. It counts once, from the first that holds it until the last lets go of it. */
+/** Memory with several holders. It counts once, from the first `hold` to the last `release`. */
 export class SharedMemory {
-  /** How many bytes it takes, without its parts. */
+  /** Its size in bytes, without its parts. */
   readonly size: number;
   readonly #tally: SharedTally;
   readonly #parts: readonly SharedMemory[] | undefined;
@@ -33,7 +33,7 @@ export class SharedMemory {
 
   /**
    * @param size See {@linkcode SharedMemory.size}.
-   * @param parts What it refers to, and others may hold too.
+   * @param parts Memory that it refers to, which may have other holders.
    */
   constructor(size: number, tally: SharedTally, parts?: readonly SharedMemory[]) {
     this.size = size;
@@ -41,26 +41,26 @@ export class SharedMemory {
     this.#parts = parts;
   }
 
-  /** Whether anybody holds it. */
+  /** Whether it has holders. */
   get isHeld(): boolean {
     return this.#holders > 0;
   }
 
-  /** Holds it, once more for each call. */
+  /** Adds a holder. */
   hold(): void {
     if (this.#holders++ > 0) return;
     if (!this.#isCountedElsewhere) this.#tally.count(this.size);
     this.#parts?.forEach((part) => part.hold());
   }
 
-  /** Lets go of it. */
+  /** Removes a holder. */
   release(): void {
     if (--this.#holders > 0) return;
     if (!this.#isCountedElsewhere) this.#tally.count(-this.size);
     this.#parts?.forEach((part) => part.release());
   }
 
-  /** Notes whether something else counts it, whoever holds it. */
+  /** Sets whether it is counted elsewhere, whatever its holders. */
   set isCountedElsewhere(is: boolean) {
     if (this.isHeld && is !== this.#isCountedElsewhere) {
       this.#tally.count(is ? -this.size : this.size);
@@ -69,7 +69,7 @@ export class SharedMemory {
   }
 }
 
-/** What frames cost besides their bytes: measured, 250 to 500 bytes. */
+/** The cost of frames besides their bytes: measured, 250 to 500 bytes. */
 const FRAMES_COST = 320;
 
 /** The frames of one or more published messages, and the memory that they take. */
@@ -78,8 +78,8 @@ export class PublishedFrames extends SharedMemory implements SharedFrames {
   readonly length: number;
 
   /**
-   * @param ownLength How many of the bytes are in no part.
-   * @param parts What the other bytes are in.
+   * @param ownLength The number of bytes that are in no part.
+   * @param parts The memory of the other bytes.
    */
   constructor(
     chunks: readonly Uint8Array[],

@@ -156,7 +156,7 @@ export class Subscriber implements FanOutSource {
 
   // ---- A client that resumes ----
 
-  /** Whether the peer speaks `sluice.resume.v1`: messages may begin with a header, and there are notes. */
+  /** Whether the peer speaks `sluice.resume.v1`: messages may begin with a header, and there are control messages. */
   get isResumable(): boolean {
     return this.#resumable !== undefined;
   }
@@ -181,9 +181,9 @@ export class Subscriber implements FanOutSource {
     return this.#resumable?.takePosition(topic);
   }
 
-  /** Tells a peer that resumes something, in the order of all that is sent. */
-  sendNote(note: ControlMessage): void {
-    if (this.isSendable) this.#sink.post(encodeControl(note));
+  /** Sends a control message to a client that resumes, in the order of all that is sent. */
+  sendControl(message: ControlMessage): void {
+    if (this.isSendable) this.#sink.post(encodeControl(message));
   }
 
   // ---- What it is behind with ----

@@ -5,9 +5,9 @@ const encoder = new TextEncoder();
 /**
  * Checks the length of a topic.
  *
- * @param use What it is to be used with.
- * @param more How many bytes servers need besides.
- * @throws {RangeError} Where it is too long.
+ * @param use The feature that limits it, for the error.
+ * @param more The number of bytes that servers add to it.
+ * @throws {RangeError} If it is too long.
  */
 export function checkTopicLength(topic: string, use: string, more: number = 0): void {
   const max = MAX_TOPIC_LENGTH - more;

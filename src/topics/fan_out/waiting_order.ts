@@ -12,17 +12,17 @@ export class WaitingOrder {
     for (let index = this.#heap.length >> 1; index-- > 0;) this.#sink(index);
   }
 
-  /** The one with the message that waits for longest; `undefined` where there is none. */
+  /** The one whose message waits for longest; `undefined` if there is none. */
   get first(): TopicSubscription | undefined {
     return this.#heap[0];
   }
 
-  /** Puts the first one where it belongs now, when its first message has gone. */
+  /** Moves the first one to its place, after its first message was taken. */
   update(): void {
     this.#sink(0);
   }
 
-  /** Takes the first one out. */
+  /** Removes the first one. */
   shift(): void {
     const last = this.#heap.pop()!;
     if (this.#heap.length === 0) return;

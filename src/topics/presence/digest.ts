@@ -1,4 +1,4 @@
-/** The most characters of topics that a beat names, about. */
+/** The most characters of topics that a heartbeat names, about. */
 const MAX_LENGTH = 8 * 1024;
 
 /** Names some of the topics each time, and all of them by turns. */

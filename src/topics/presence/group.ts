@@ -1,36 +1,36 @@
 import { checkBrokerTopic } from "../cluster/broker_names.ts";
 import type { Clock } from "../../transport/clock.ts";
 import type { Sendable } from "../../connection/connection.ts";
-import { PresenceAsks } from "./asked_queries.ts";
+import { SentQueries } from "./sent_queries.ts";
 import { TopicRotation } from "./digest.ts";
 import {
-  type Ask,
-  type Beat,
   encodePresenceMessage,
+  type Heartbeat,
   inboxTopic,
   lengthOfEntry,
   lengthOfText,
   parsePresenceMessage,
   type PresenceMessage,
+  type Query,
   roomTopic,
   SERVERS_TOPIC,
+  type Snapshot,
   splitUp,
-  type State,
   topicOfRoom,
-  type TopicState,
+  type TopicSnapshot,
   type Update,
 } from "./message.ts";
-import { PresenceQueries } from "./queries.ts";
+import { PresenceLookups } from "./lookups.ts";
 import { type PeerStanding, PresenceRoom, type RoomChange, type ShareEntry } from "./room.ts";
 import { PresenceSender, type PresenceVersions } from "./sender.ts";
 
 /** How long others may take to answer, in milliseconds. */
 const ANSWER_MS = 1_000;
-/** The longest time between two beats, in milliseconds. */
-const MAX_BEAT_MS = 60_000;
-/** After how many beats a server takes leave that has nothing to watch: it may be about to, again. */
-const IDLE_BEATS = 3;
-/** How many topics are asked for one by one, rather than of all servers at once. */
+/** The longest time between two heartbeats, in milliseconds. */
+const MAX_HEARTBEAT_MS = 60_000;
+/** The number of heartbeats after which a server leaves that watches nothing; it may watch again before. */
+const IDLE_HEARTBEATS = 3;
+/** The most topics that are queried one by one, instead of sending all servers one query. */
 const FEW_TOPICS = 16;
 
 /** A server's part in a broker, for presence. */
@@ -43,19 +43,19 @@ export interface PresenceLink {
   sendPresence(brokerTopic: string, text: string): Promise<void>;
 }
 
-/** Tells those who watch of changes, or, where those that came are no news, of the others. */
+/** Tells those who watch of changes. `isNews` is false for members that were there before this server watched. */
 export type TellChanges = (
   room: PresenceRoom,
   changes: readonly RoomChange[],
   isNews: boolean,
 ) => void;
 
-/** Takes what a broker has to tell of presence. */
+/** Takes what the broker brings about presence. */
 export interface PresenceBrokerHandler {
   /**
    * Takes a message.
    *
-   * @throws {Error} Where it is none. It says what is wrong.
+   * @throws {Error} If it is malformed. It says what is wrong.
    */
   receiveMessage(brokerTopic: string, data: Sendable): void;
   /** Is told that the broker can be reached, and is subscribed again to what it was. */
@@ -64,7 +64,7 @@ export interface PresenceBrokerHandler {
   receiveLost(): void;
   /** Is told of topics that the broker is subscribed to from now on. */
   receiveSubscribed(brokerTopics: readonly string[]): void;
-  /** Says goodbye; resolves when that has been said. */
+  /** Leaves; resolves when the other servers were told. */
   close(): Promise<void>;
 }
 
@@ -79,35 +79,35 @@ interface Peer {
 
 /**
  * The servers that have presence in common: what each of them has in the topics that are watched here, and
- * which of them are alive. See `presence_message.ts` for what they tell one another.
+ * which of them are alive. See `message.ts` for what they send one another.
  */
 export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
   readonly #link: PresenceLink;
   readonly #clock: Clock;
   readonly #ttlMs: number;
-  readonly #beatMs: number;
+  readonly #heartbeatMs: number;
   readonly #id: string;
   readonly #tell: TellChanges;
   readonly #rooms: Map<string, PresenceRoom> = new Map();
-  readonly #queries: PresenceQueries;
+  readonly #lookups: PresenceLookups;
   readonly #peers: Map<string, Peer> = new Map();
   readonly #sender: PresenceSender = new PresenceSender(this);
-  readonly #asks: PresenceAsks = new PresenceAsks();
+  readonly #sentQueries: SentQueries = new SentQueries();
   readonly #rotation: TopicRotation = new TopicRotation();
   /** The topics of the broker that it has confirmed. */
   readonly #subscribed: Set<string> = new Set();
   #state: "idle" | "active" | "closed" = "idle";
   #isConnected = false;
-  /** Whether it is known that the broker can't be reached. */
+  /** Whether the broker can't be reached, and said so. */
   #isLost = false;
   /** Whether others can be asked, and told. */
   #isReady = false;
-  /** From when on all servers are known. */
+  /** The time from which all servers are known. */
   #acquaintedAt = Infinity;
   #lastNumber = 0;
-  #nextBeatAt = 0;
-  #idleBeats = 0;
-  #isBeating = false;
+  #nextHeartbeatAt = 0;
+  #idleHeartbeats = 0;
+  #isSendingHeartbeat = false;
   #timer: unknown;
   #timerAt = 0;
 
@@ -124,9 +124,9 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
   ) {
     this.#link = link;
     this.#clock = clock;
-    this.#queries = new PresenceQueries(clock, ANSWER_MS);
+    this.#lookups = new PresenceLookups(clock, ANSWER_MS);
     this.#ttlMs = ttlMs;
-    this.#beatMs = Math.max(1, Math.floor(Math.min(ttlMs / 3, MAX_BEAT_MS)));
+    this.#heartbeatMs = Math.max(1, Math.floor(Math.min(ttlMs / 3, MAX_HEARTBEAT_MS)));
     this.#id = id;
     this.#tell = tell;
   }
@@ -148,7 +148,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
   /** Watches a topic no more. Its own members have left. */
   deleteRoom({ topic }: PresenceRoom): void {
     this.#rooms.delete(topic);
-    this.#idleBeats = 0;
+    this.#idleHeartbeats = 0;
     this.#subscribed.delete(roomTopic(topic));
     this.#link.deletePresenceTopic(roomTopic(topic));
   }
@@ -158,23 +158,23 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     this.#sender.change(room.topic, key);
   }
 
-  /** Whether what there is to be known of a room is known. */
-  isSettled(room: PresenceRoom): boolean {
-    return room.settledAt <= this.#clock.now();
+  /** Whether the members of a room are known, as far as they can be. */
+  isKnown(room: PresenceRoom): boolean {
+    return room.knownAt <= this.#clock.now();
   }
 
-  /** Asks all servers who is in a topic; resolves, with or without their answers, with what is known. */
-  async query(topic: string): Promise<PresenceRoom> {
+  /** Asks all servers who is in a topic; resolves with what is known after their answers, or without them. */
+  async lookUp(topic: string): Promise<PresenceRoom> {
     const before = this.#rooms.get(topic);
     if (this.#state === "closed") return before ?? new PresenceRoom(topic);
     this.#activate();
-    const isAsked = this.#queries.has(topic);
-    const answer = this.#queries.add(topic);
-    if (this.#isLost) this.#queries.end(topic);
-    else if (!isAsked && this.#isReady) this.#askQuery(topic);
+    const isAsked = this.#lookups.has(topic);
+    const answer = this.#lookups.add(topic);
+    if (this.#isLost) this.#lookups.end(topic);
+    else if (!isAsked && this.#isReady) this.#sendLookup(topic);
     const found = await answer;
     const room = this.#rooms.get(topic);
-    if (room !== undefined && (room === before || this.isSettled(room))) return room;
+    if (room !== undefined && (room === before || this.isKnown(room))) return room;
     found.replace(this.#id, this.ownShares(topic));
     return found;
   }
@@ -199,8 +199,12 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     return this.#post(roomTopic(topic), { type: "update", from: this.#id, ...update });
   }
 
-  async sendState(topic: string, version: number): Promise<void> {
-    await this.#sendStates(roomTopic(topic), -version, [[topic, version, this.ownShares(topic)]]);
+  async sendSnapshot(topic: string, version: number): Promise<void> {
+    await this.#sendSnapshots(roomTopic(topic), -version, [[
+      topic,
+      version,
+      this.ownShares(topic),
+    ]]);
   }
 
   // ---- What the broker tells ----
@@ -218,7 +222,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     this.#acquaintedAt = Infinity;
     this.#sender.disconnect();
     // Nobody can be asked.
-    for (const topic of this.#queries.topics) this.#queries.end(topic);
+    for (const topic of this.#lookups.topics) this.#lookups.end(topic);
   }
 
   receiveSubscribed(brokerTopics: readonly string[]): void {
@@ -231,7 +235,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     const topics = brokerTopics.map(topicOfRoom).filter((topic) =>
       topic !== undefined && this.#rooms.has(topic)
     ) as string[];
-    this.#askForRooms(topics, false);
+    this.#queryRooms(topics, false);
   }
 
   receiveMessage(brokerTopic: string, data: Sendable): void {
@@ -244,51 +248,51 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     const peer = this.#hear(message.from);
     switch (message.type) {
       case "beat":
-        return this.#receiveBeat(peer, message);
+        return this.#receiveHeartbeat(peer, message);
       case "update":
         return this.#receiveUpdate(brokerTopic, message);
       case "ask":
         return this.#answer(brokerTopic, message);
       case "state":
-        return this.#receiveState(message);
+        return this.#receiveSnapshot(message);
     }
   }
 
   // ---- Being there ----
 
   #activate(): void {
-    this.#idleBeats = 0;
+    this.#idleHeartbeats = 0;
     if (this.#state !== "idle") return;
     this.#state = "active";
     this.#link.addPresenceTopic(SERVERS_TOPIC);
     this.#link.addPresenceTopic(inboxTopic(this.#id));
-    this.#nextBeatAt = this.#clock.now() + this.#beatMs;
+    this.#nextHeartbeatAt = this.#clock.now() + this.#heartbeatMs;
     this.#schedule();
   }
 
-  /** Says hello, where it can be answered. */
+  /** Introduces this server, once it can be answered. */
   #begin(): void {
     if (this.#isReady || !this.#isConnected || this.#state !== "active") return;
     if (!this.#subscribed.has(SERVERS_TOPIC) || !this.#subscribed.has(inboxTopic(this.#id))) return;
     this.#isReady = true;
     this.#acquaintedAt = this.#clock.now() + ANSWER_MS;
-    this.#beat(SERVERS_TOPIC, true, false);
+    this.#sendHeartbeat(SERVERS_TOPIC, true, false);
     this.#sender.connect();
     const topics = [...this.#rooms.keys()].filter((topic) =>
       this.#subscribed.has(roomTopic(topic))
     );
     // Those that are known must say what they have no more, too.
-    this.#askForRooms(topics, this.#peers.size > 0);
-    for (const topic of this.#queries.topics) this.#askQuery(topic);
+    this.#queryRooms(topics, this.#peers.size > 0);
+    for (const topic of this.#lookups.topics) this.#sendLookup(topic);
   }
 
   /** Says goodbye. */
   #stop(): Promise<void> {
     if (this.#state !== "active") return Promise.resolve();
-    const bye: PresenceMessage = { type: "bye", from: this.#id };
-    const said = this.#isReady ? this.#send(SERVERS_TOPIC, bye) : Promise.resolve();
+    const leave: PresenceMessage = { type: "bye", from: this.#id };
+    const said = this.#isReady ? this.#send(SERVERS_TOPIC, leave) : Promise.resolve();
     this.#state = "idle";
-    for (const topic of this.#queries.topics) this.#queries.end(topic);
+    for (const topic of this.#lookups.topics) this.#lookups.end(topic);
     this.#isReady = false;
     this.#acquaintedAt = Infinity;
     this.#clock.clearTimeout(this.#timer);
@@ -303,7 +307,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
 
   #schedule(): void {
     const now = this.#clock.now();
-    let dueAt = this.#nextBeatAt;
+    let dueAt = this.#nextHeartbeatAt;
     for (const { heardAt } of this.#peers.values()) dueAt = Math.min(dueAt, heardAt + this.#ttlMs);
     this.#timerAt = Math.max(dueAt, now);
     this.#timer = this.#clock.setTimeout(() => this.#tick(), Math.ceil(this.#timerAt - now));
@@ -311,28 +315,32 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
 
   #tick(): void {
     const now = this.#clock.now();
-    // Where this process stood still, what others said meanwhile has not been read yet.
+    // If this process stalled, what others sent meanwhile has not been read yet.
     const lateMs = now - this.#timerAt;
-    if (lateMs > this.#beatMs) { for (const peer of this.#peers.values()) peer.heardAt += lateMs; }
+    if (lateMs > this.#heartbeatMs) {
+      for (const peer of this.#peers.values()) peer.heardAt += lateMs;
+    }
     for (const [server, { heardAt }] of this.#peers) {
       if (now - heardAt >= this.#ttlMs) this.#deletePeer(server);
     }
-    if (now >= this.#nextBeatAt) {
-      this.#nextBeatAt = now + this.#beatMs;
-      this.#asks.forget(now - Math.max(this.#beatMs, ANSWER_MS));
-      const isIdle = this.#rooms.size === 0 && this.#queries.size === 0;
-      if (isIdle && this.#idleBeats++ === IDLE_BEATS) {
+    if (now >= this.#nextHeartbeatAt) {
+      this.#nextHeartbeatAt = now + this.#heartbeatMs;
+      this.#sentQueries.forget(now - Math.max(this.#heartbeatMs, ANSWER_MS));
+      const isIdle = this.#rooms.size === 0 && this.#lookups.size === 0;
+      if (isIdle && this.#idleHeartbeats++ === IDLE_HEARTBEATS) {
         void this.#stop();
         return;
       }
       this.#sender.retry();
-      if (this.#isReady && !this.#isBeating) this.#beat(SERVERS_TOPIC, false, false);
+      if (this.#isReady && !this.#isSendingHeartbeat) {
+        this.#sendHeartbeat(SERVERS_TOPIC, false, false);
+      }
     }
     this.#schedule();
   }
 
   /** Tells that this server is there. */
-  #beat(brokerTopic: string, isHello: boolean, isReply: boolean): void {
+  #sendHeartbeat(brokerTopic: string, isHello: boolean, isReply: boolean): void {
     const { topics, isEnd } = isReply
       ? { topics: [], isEnd: false }
       : this.#rotation.next(this.#sender.topics);
@@ -343,11 +351,19 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     }
     const { size } = this.#sender;
     const from = this.#id;
-    const beat: Beat = { type: "beat", from, isHello, isReply, topics: size, digest, isEnd };
-    const sent = this.#send(brokerTopic, beat);
+    const heartbeat: Heartbeat = {
+      type: "beat",
+      from,
+      isHello,
+      isReply,
+      topics: size,
+      digest,
+      isEnd,
+    };
+    const sent = this.#send(brokerTopic, heartbeat);
     if (isReply) return;
-    this.#isBeating = true;
-    void sent.then(() => this.#isBeating = false);
+    this.#isSendingHeartbeat = true;
+    void sent.then(() => this.#isSendingHeartbeat = false);
   }
 
   // ---- The other servers ----
@@ -363,21 +379,24 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     return peer;
   }
 
-  /** Has a server be gone, and its members with it. */
+  /** Removes a server, and its members with it. */
   #deletePeer(server: string): void {
     if (!this.#peers.delete(server)) return;
     for (const room of this.#rooms.values()) {
       room.peers.delete(server);
       this.#tell(room, room.replace(server, []), true);
     }
-    for (const topic of this.#queries.topics) {
-      this.#queries.receive(topic, server, []);
+    for (const topic of this.#lookups.topics) {
+      this.#lookups.receive(topic, server, []);
       this.#receiveAnswer(topic, server);
     }
   }
 
-  #receiveBeat(peer: Peer, { from, isHello, isReply, topics, digest, isEnd }: Beat): void {
-    if (isHello) this.#beat(inboxTopic(from), false, true);
+  #receiveHeartbeat(
+    peer: Peer,
+    { from, isHello, isReply, topics, digest, isEnd }: Heartbeat,
+  ): void {
+    if (isHello) this.#sendHeartbeat(inboxTopic(from), false, true);
     if (isReply) {
       peer.isIntroduced = true;
       return;
@@ -392,17 +411,17 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
         behind.push(topic);
       }
     }
-    if (!peer.isIntroduced && !isWhole) this.#askServer(from, [...this.#rooms.keys()]);
-    else this.#askServer(from, behind);
+    if (!peer.isIntroduced && !isWhole) this.#queryServer(from, [...this.#rooms.keys()]);
+    else this.#queryServer(from, behind);
     peer.isIntroduced = true;
     if (!isEnd) return;
-    // What it has no more it does not name.
+    // It does not name the topics in which it has members no more.
     const named = isWhole ? new Set(digest.map(([topic]) => topic)) : peer.named;
     const forgotten: string[] = [];
     for (const [topic, room] of this.#rooms) {
       if (named !== undefined && !named.has(topic) && room.has(from)) forgotten.push(topic);
     }
-    this.#askServer(from, forgotten);
+    this.#queryServer(from, forgotten);
     peer.named = new Set();
   }
 
@@ -414,7 +433,9 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     const standing = this.#noteVersion(room, from, version);
     if (version <= standing.version) return;
     if (after !== 0 && after !== standing.version) {
-      if (this.#clock.now() - standing.askedAt >= ANSWER_MS) this.#askServer(from, [room.topic]);
+      if (this.#clock.now() - standing.queriedAt >= ANSWER_MS) {
+        this.#queryServer(from, [room.topic]);
+      }
       return;
     }
     standing.version = version;
@@ -429,14 +450,14 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     this.#tell(room, changes.filter((change) => change !== undefined), true);
   }
 
-  #receiveState(state: State): void {
-    const { from } = state;
-    const whole = this.#asks.receiveState(state, this.#clock.now());
+  #receiveSnapshot(snapshot: Snapshot): void {
+    const { from } = snapshot;
+    const whole = this.#sentQueries.receiveSnapshot(snapshot, this.#clock.now());
     if (whole === undefined) return;
-    this.#seeNumber(state.version);
+    this.#seeNumber(snapshot.version);
     const behind: string[] = [];
     for (const [topic, { version, members }] of whole.topics) {
-      this.#queries.receive(topic, from, members);
+      this.#lookups.receive(topic, from, members);
       const room = this.#rooms.get(topic);
       if (room === undefined) continue;
       const standing = this.#noteVersion(room, from, version);
@@ -444,24 +465,24 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
       if (standing.seen > version) behind.push(topic);
       if (version < standing.version) continue;
       standing.version = version;
-      const isNews = !whole.isAnswer || this.isSettled(room);
+      const isNews = !whole.isAnswer || this.isKnown(room);
       this.#tell(room, room.replace(from, members), isNews);
     }
-    this.#askServer(from, behind);
+    this.#queryServer(from, behind);
     whole.onAnswer?.(from);
   }
 
   #noteVersion(room: PresenceRoom, server: string, version: number): PeerStanding {
     let standing = room.peers.get(server);
     if (standing === undefined) {
-      standing = { version: 0, seen: 0, askedAt: -Infinity };
+      standing = { version: 0, seen: 0, queriedAt: -Infinity };
       room.peers.set(server, standing);
     }
     standing.seen = Math.max(standing.seen, version);
     return standing;
   }
 
-  /** Has versions and stamps of this server be greater than those of others that it knows. */
+  /** Makes the next versions and stamps of this server greater than those of others that it knows. */
   #seeNumber(version: number): void {
     this.#lastNumber = Math.max(this.#lastNumber, version);
   }
@@ -469,59 +490,65 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
   // ---- Asking, and answering ----
 
   /** Asks who is in topics that are watched here. */
-  #askForRooms(topics: readonly string[], ofAll: boolean): void {
+  #queryRooms(topics: readonly string[], ofAll: boolean): void {
     const now = this.#clock.now();
     for (const topic of topics) {
       const room = this.#rooms.get(topic)!;
-      if (room.settledAt === Infinity) room.settledAt = now + ANSWER_MS;
+      if (room.knownAt === Infinity) room.knownAt = now + ANSWER_MS;
     }
-    if (ofAll || topics.length > FEW_TOPICS) this.#ask(SERVERS_TOPIC, topics);
-    else for (const topic of topics) this.#ask(roomTopic(topic), [topic]);
+    if (ofAll || topics.length > FEW_TOPICS) this.#query(SERVERS_TOPIC, topics);
+    else for (const topic of topics) this.#query(roomTopic(topic), [topic]);
   }
 
-  #askServer(server: string, topics: readonly string[]): void {
+  #queryServer(server: string, topics: readonly string[]): void {
     const now = this.#clock.now();
-    for (const topic of topics) this.#noteVersion(this.#rooms.get(topic)!, server, 0).askedAt = now;
-    this.#ask(inboxTopic(server), topics);
+    for (const topic of topics) {
+      this.#noteVersion(this.#rooms.get(topic)!, server, 0).queriedAt = now;
+    }
+    this.#query(inboxTopic(server), topics);
   }
 
-  #ask(brokerTopic: string, topics: readonly string[]): void {
+  #query(brokerTopic: string, topics: readonly string[]): void {
     if (!this.#isReady) return;
     for (const some of splitUp(topics, lengthOfText)) {
-      const id = this.#asks.add(some, this.#clock.now());
+      const id = this.#sentQueries.add(some, this.#clock.now());
       void this.#send(brokerTopic, { type: "ask", from: this.#id, id, topics: some });
     }
   }
 
-  #askQuery(topic: string): void {
+  #sendLookup(topic: string): void {
     const onAnswer = (server: string) => this.#receiveAnswer(topic, server);
-    const id = this.#asks.add([topic], this.#clock.now(), onAnswer);
+    const id = this.#sentQueries.add([topic], this.#clock.now(), onAnswer);
     void this.#send(SERVERS_TOPIC, { type: "ask", from: this.#id, id, topics: [topic] });
-    this.#queries.wait(topic, this.#peers.keys());
+    this.#lookups.wait(topic, this.#peers.keys());
     // There may be nobody to wait for.
     this.#receiveAnswer(topic, this.#id);
   }
 
-  #answer(brokerTopic: string, { from, id, topics }: Ask): void {
-    const states: TopicState[] = [];
+  #answer(brokerTopic: string, { from, id, topics }: Query): void {
+    const snapshots: TopicSnapshot[] = [];
     for (const topic of topics) {
       const shares = this.ownShares(topic);
       const version = this.#sender.versionOf(topic);
-      if (shares.length > 0 || version !== undefined) states.push([topic, version ?? 0, shares]);
+      if (shares.length > 0 || version !== undefined) snapshots.push([topic, version ?? 0, shares]);
     }
-    // Where it was asked of those who have something to say, nothing is no answer.
-    if (states.length === 0 && topicOfRoom(brokerTopic) !== undefined) return;
-    this.#sendStates(inboxTopic(from), id, states).catch(() => {});
+    // A query through a topic asks only servers that have members there.
+    if (snapshots.length === 0 && topicOfRoom(brokerTopic) !== undefined) return;
+    this.#sendSnapshots(inboxTopic(from), id, snapshots).catch(() => {});
   }
 
   /** Sends what this server has in topics, in as many parts as it needs. */
-  async #sendStates(brokerTopic: string, id: number, states: readonly TopicState[]): Promise<void> {
-    const pieces: TopicState[] = [];
-    for (const [topic, version, shares] of states) {
+  async #sendSnapshots(
+    brokerTopic: string,
+    id: number,
+    snapshots: readonly TopicSnapshot[],
+  ): Promise<void> {
+    const pieces: TopicSnapshot[] = [];
+    for (const [topic, version, shares] of snapshots) {
       if (shares.length === 0) pieces.push([topic, version, []]);
       for (const some of splitUp(shares, lengthOfEntry)) pieces.push([topic, version, some]);
     }
-    const parts = [...splitUp(pieces, lengthOfState)];
+    const parts = [...splitUp(pieces, lengthOfSnapshot)];
     if (parts.length === 0) parts.push([]);
     const version = this.#lastNumber;
     const from = this.#id;
@@ -533,10 +560,10 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
 
   #receiveAnswer(topic: string, server: string): void {
     const now = this.#clock.now();
-    if (!this.#queries.receiveAnswer(topic, server) || now < this.#acquaintedAt) return;
+    if (!this.#lookups.receiveAnswer(topic, server) || now < this.#acquaintedAt) return;
     const room = this.#rooms.get(topic);
-    if (room !== undefined) room.settledAt = Math.min(room.settledAt, now);
-    this.#queries.end(topic);
+    if (room !== undefined) room.knownAt = Math.min(room.knownAt, now);
+    this.#lookups.end(topic);
   }
 
   /** Sends what may be lost. */
@@ -549,7 +576,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
   }
 }
 
-function lengthOfState([topic, , shares]: TopicState): number {
+function lengthOfSnapshot([topic, , shares]: TopicSnapshot): number {
   let length = 32 + lengthOfText(topic);
   for (const share of shares) length += lengthOfEntry(share);
   return length;

@@ -10,7 +10,7 @@
  *
  * What each server has in a topic has a version. An `update` says which one it changes; a server that does
  * not have that one asks for the whole `state`. The digest in each `beat` names the versions of some topics,
- * all of them by turns, so that a loss is found out that no later update tells of.
+ * all of them by turns, so that a lost update is noticed without a later one.
  */
 
 import type { Sendable } from "../../connection/connection.ts";
@@ -28,12 +28,12 @@ const MAX_MESSAGE_LENGTH = 32 * 1024;
 const MAX_NUMBER = 2 ** 50;
 
 /** A server is there. */
-export interface Beat {
+export interface Heartbeat {
   readonly type: "beat";
   readonly from: string;
-  /** Whether the others are to say that they are there, too. */
+  /** Whether the others are to answer with a heartbeat of their own. */
   readonly isHello: boolean;
-  /** Whether it is said because another one wanted to know. */
+  /** Whether it is such an answer. */
   readonly isReply: boolean;
   /** The number of topics where it has members. */
   readonly topics: number;
@@ -44,12 +44,12 @@ export interface Beat {
 }
 
 /** A server has no members any more. */
-export interface Bye {
+export interface Leave {
   readonly type: "bye";
   readonly from: string;
 }
 
-/** What has changed in the topic that it comes through. */
+/** Changes of the topic that it comes through. */
 export interface Update {
   readonly type: "update";
   readonly from: string;
@@ -62,48 +62,48 @@ export interface Update {
   readonly gone: readonly string[];
 }
 
-/** A server wants to know who is in topics. */
-export interface Ask {
+/** Asks who is in topics. */
+export interface Query {
   readonly type: "ask";
   readonly from: string;
   readonly id: number;
   readonly topics: readonly string[];
 }
 
-/** Who a server has in topics: one of the parts of it. */
-export interface State {
+/** The members that a server has in topics, or a part of them. */
+export interface Snapshot {
   readonly type: "state";
   readonly from: string;
-  /** What was asked; for what was not, less than 0, and another one each time. */
+  /** The id of the query that this answers; a unique negative number if it is unsolicited. */
   readonly id: number;
   readonly part: number;
   readonly isEnd: boolean;
-  /** A version that is later than all of before. */
+  /** A version that is later than all before. */
   readonly version: number;
-  readonly topics: readonly TopicState[];
+  readonly topics: readonly TopicSnapshot[];
 }
 
-/** Who a server has in a topic, or some of them, where others are in the parts before or after. */
-export type TopicState = readonly [
+/** The members that a server has in a topic; others may be in the parts before or after. */
+export type TopicSnapshot = readonly [
   topic: string,
   version: number,
   members: readonly ShareEntry[],
 ];
 
-/** What servers tell one another. */
-export type PresenceMessage = Beat | Bye | Update | Ask | State;
+/** What servers send one another. The types on the wire are older than the names here. */
+export type PresenceMessage = Heartbeat | Leave | Update | Query | Snapshot;
 
-/** The topic of the broker where a server is told what is for it alone. */
+/** The topic of the broker for messages to one server. */
 export function inboxTopic(server: string): string {
   return INBOX_PREFIX + server;
 }
 
-/** The topic of the broker for what happens in a topic. */
+/** The topic of the broker for messages about a topic. */
 export function roomTopic(topic: string): string {
   return ROOM_PREFIX + topic;
 }
 
-/** The topic that a topic of the broker is for, if it is. */
+/** The topic that a topic of the broker is about, if it is about one. */
 export function topicOfRoom(brokerTopic: string): string | undefined {
   return brokerTopic.startsWith(ROOM_PREFIX) ? brokerTopic.slice(ROOM_PREFIX.length) : undefined;
 }
@@ -127,7 +127,7 @@ export function encodePresenceMessage(message: PresenceMessage): string {
 /**
  * Parses what came through a broker.
  *
- * @throws {TypeError} Where it is no message. It says what is wrong.
+ * @throws {TypeError} If it is malformed. It says what is wrong.
  */
 export function parsePresenceMessage(data: Sendable): PresenceMessage {
   if (typeof data !== "string") throw new TypeError("It is about presence, and no text");
@@ -178,14 +178,14 @@ export function parsePresenceMessage(data: Sendable): PresenceMessage {
         part: number("part"),
         isEnd: flag("isEnd"),
         version: number("version"),
-        topics: list("topics", parseTopicState),
+        topics: list("topics", parseTopicSnapshot),
       };
     default:
       throw invalid("type");
   }
 }
 
-/** Puts items into as many messages as they need. */
+/** Splits items among as many messages as they need. */
 export function* splitUp<T>(items: Iterable<T>, lengthOf: (item: T) => number): Generator<T[]> {
   let some: T[] = [];
   let length = 0;
@@ -263,7 +263,7 @@ function parseEntry(value: unknown): ShareEntry | undefined {
   return [key, share];
 }
 
-function parseTopicState(value: unknown): TopicState | undefined {
+function parseTopicSnapshot(value: unknown): TopicSnapshot | undefined {
   const head = parseVersion(value);
   const members = (value as unknown[])[2];
   if (head === undefined || !Array.isArray(members)) return undefined;

@@ -85,10 +85,10 @@ export class Presence {
     this.checkTopic(topic);
     const room = this.#rooms.get(topic);
     const group = this.#group;
-    if (group === undefined || (room !== undefined && group.isSettled(room))) {
+    if (group === undefined || (room !== undefined && group.isKnown(room))) {
       return room?.list() ?? [];
     }
-    return (await group.query(topic)).list();
+    return (await group.lookUp(topic)).list();
   }
 
   #addRoom(topic: string): PresenceRoom {
@@ -107,7 +107,7 @@ export class Presence {
   #tell(room: PresenceRoom, changes: readonly RoomChange[], except?: Subscriber): void {
     const { notice } = this.#settings;
     const { topic, watchers } = room;
-    if (this.#group?.isSettled(room) === false) {
+    if (this.#group?.isKnown(room) === false) {
       for (const { key } of changes) room.told.add(key);
     } else room.told.clear();
     for (const { type, key, info } of notice === undefined ? [] : changes) {

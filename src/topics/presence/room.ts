@@ -28,8 +28,8 @@ export interface PeerStanding {
   version: number;
   /** The latest version that was heard of. */
   seen: number;
-  /** When it was asked for more. */
-  askedAt: number;
+  /** When it was queried last. */
+  queriedAt: number;
 }
 
 /** Who is in a topic: what each server says, and what comes of it. */
@@ -39,8 +39,8 @@ export class PresenceRoom {
   readonly watchers: Set<Subscriber> = new Set();
   /** How what is known of other servers stands, by their ids. */
   readonly peers: Map<string, PeerStanding> = new Map();
-  /** From when on all that there is is known, as far as it can be. */
-  settledAt: number = Infinity;
+  /** The time from which all members are known, as far as they can be. */
+  knownAt: number = Infinity;
   /** The members that something was told of before that. */
   readonly told: Set<string> = new Set();
   /** The connections here that are there, by their keys, the last one to say so last. */

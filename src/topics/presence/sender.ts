@@ -24,7 +24,7 @@ export interface PresenceVersions {
   /** Tells the others of changes; rejects where they may not get it. */
   sendUpdate(topic: string, update: Omit<Update, "type" | "from">): Promise<void>;
   /** Tells the others all there is; rejects where they may not get it. */
-  sendState(topic: string, version: number): Promise<void>;
+  sendSnapshot(topic: string, version: number): Promise<void>;
 }
 
 /**
@@ -115,7 +115,7 @@ export class PresenceSender {
     try {
       await Promise.all(sent);
     } catch {
-      // Nobody is told: it is made good when the broker is back, or with the next beat.
+      // Nobody is told: it is made good when the broker is back, or with the next heartbeat.
       told.isLost = true;
     }
     told.isSending = false;
@@ -128,7 +128,7 @@ export class PresenceSender {
     told.isEmpty = this.#versions.ownShares(topic).length === 0;
     told.isLost = false;
     told.changed.clear();
-    return [this.#versions.sendState(topic, told.version)];
+    return [this.#versions.sendSnapshot(topic, told.version)];
   }
 
   #sendUpdates(topic: string, told: Told): Promise<void>[] {

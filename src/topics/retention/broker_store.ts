@@ -173,7 +173,7 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler, BrokerTop
   lose(subscriber: Subscriber, topic: string): void {
     const own = this.#byTopic.get(topic);
     if (subscriber.isResumable && own !== undefined) {
-      subscriber.sendNote({ topic, number: own.log.number, isLost: true });
+      subscriber.sendControl({ topic, number: own.log.number, isLost: true });
     }
   }
 
@@ -181,7 +181,7 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler, BrokerTop
     const own = this.#byTopic.get(topic);
     if (!subscriber.isResumable || own === undefined) return;
     own.part(subscriber);
-    subscriber.sendNote({ unsubscribed: own.log.number });
+    subscriber.sendControl({ unsubscribed: own.log.number });
   }
 
   // ---- What the broker tells ----

@@ -7,7 +7,7 @@ import type { Publication } from "../fan_out/publication.ts";
 import { PublishedMessage } from "../fan_out/published_message.ts";
 import type { MessageStore } from "./message_store.ts";
 import { RetainedMessages, TopicLog } from "./retained_messages.ts";
-import { noteOf, ReplayAllowance } from "./replay_allowance.ts";
+import { controlOf, ReplayAllowance } from "./replay_allowance.ts";
 import { checkTopicLength } from "../fan_out/topic_length.ts";
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
 
@@ -69,7 +69,7 @@ export class MemoryStore implements MessageStore {
     const { number } = log;
     if (resumeFrom === undefined) {
       const position = formatPosition({ epoch: this.#epoch, number: this.#messageCount });
-      subscriber.sendNote({ topic, number, position });
+      subscriber.sendControl({ topic, number, position });
       return;
     }
     const isKnown = resumeFrom.epoch === this.#epoch && resumeFrom.number <= this.#messageCount;
@@ -77,20 +77,20 @@ export class MemoryStore implements MessageStore {
     const from: Position = isLost ? { epoch: this.#epoch, number: log.lost } : resumeFrom;
     const all = { from, isLost, missed: log.since(from.number) };
     const replay = this.#allowance.take(subscriber, all);
-    this.#fanOut.replay(subscriber, subscription, noteOf(topic, number, replay), replay.missed);
+    this.#fanOut.replay(subscriber, subscription, controlOf(topic, number, replay), replay.missed);
   }
 
   lose(subscriber: Subscriber, topic: string): void {
     const log = this.#messages.get(topic);
     if (subscriber.isResumable && log !== undefined) {
-      subscriber.sendNote({ topic, number: log.number, isLost: true });
+      subscriber.sendControl({ topic, number: log.number, isLost: true });
     }
   }
 
   part(subscriber: Subscriber, topic: string): void {
     const log = this.#messages.get(topic);
     if (subscriber.isResumable && log !== undefined) {
-      subscriber.sendNote({ unsubscribed: log.number });
+      subscriber.sendControl({ unsubscribed: log.number });
     }
   }
 

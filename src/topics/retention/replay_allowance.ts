@@ -4,12 +4,12 @@ import { formatPosition, type Position } from "../../resume/position.ts";
 import { MESSAGE_COST } from "../fan_out/message_cost.ts";
 import type { PublishedMessage } from "../fan_out/published_message.ts";
 
-/** In what time an allowance that is used up is whole again, in milliseconds. */
+/** The time in which a used-up allowance is whole again, in milliseconds. */
 const REFILL_MS = 60_000;
-/** The most addresses that are kept in mind: past it, that which came back the longest time ago is not. */
+/** The most addresses with an allowance of their own: past it, the one that came back longest ago is forgotten. */
 const MAX_ADDRESSES = 10_000;
 
-/** What is left to an address. */
+/** The bytes that are left to an address. */
 interface Allowance {
   readonly left: number;
   readonly at: number;
@@ -17,31 +17,31 @@ interface Allowance {
 
 /** What a subscriber gets of a topic that it comes back to. */
 export interface Replay {
-  /** The place that the messages come behind. */
+  /** The position that the messages come behind. */
   readonly from: Position;
-  /** Whether it does not get all. */
+  /** Whether it does not get all that it missed. */
   readonly isLost: boolean;
   readonly missed: readonly PublishedMessage[];
 }
 
 /**
- * What clients that come back may get of messages that they missed: so many bytes in a minute for all of
- * one address together, which are there at once, and again as time goes by. A client says by itself how
- * far it got, so one that always says the same would get the same again and again.
+ * Limits the missed messages that clients get when they come back: to a number of bytes a minute for all clients
+ * of one address. A client says itself how far it got, so one that always says the same would get the same
+ * messages again and again.
  */
 export class ReplayAllowance {
   readonly #size: number;
   readonly #clock: Clock;
-  /** Those of which something is used up: first those that came back the longest time ago. */
+  /** The allowances that are not whole; those of clients that came back longest ago come first. */
   readonly #allowances: Map<string, Allowance> = new Map();
 
-  /** How many reads are under way for each address. */
+  /** The number of reads under way for each address. */
   readonly #reads: Map<string, number> = new Map();
   readonly #readSize: number;
 
   /**
    * @param size The bytes in a minute.
-   * @param readSize The bytes that are read at once at most, where they are read from elsewhere.
+   * @param readSize The most bytes that one read brings, if messages are read from elsewhere.
    */
   constructor(size: number, clock: Clock, readSize = 0) {
     this.#size = size;
@@ -49,14 +49,14 @@ export class ReplayAllowance {
     this.#readSize = Math.min(readSize, size);
   }
 
-  /** The addresses that are kept in mind. */
+  /** The number of addresses whose allowance is not whole. */
   get addressCount(): number {
     return this.#allowances.size;
   }
 
   /**
-   * Whether something may be read for an address at the moment; `"later"` where it has to be known first
-   * what those reads bring that are under way.
+   * Whether something may be read for an address at the moment; `"later"` if that depends on what the reads
+   * under way bring.
    */
   mayRead(address: string): "yes" | "later" | "no" {
     if (this.#roomOf(address) >= MESSAGE_COST) return "yes";
@@ -82,19 +82,19 @@ export class ReplayAllowance {
     }
   }
 
-  /** Takes from the allowance what was read and not given; what is more than there was is owed. */
+  /** Charges what was read and not delivered; it may exceed what is left, and is owed then. */
   charge(address: string, cost: number): void {
     if (this.#size === Infinity || cost === 0) return;
     this.#set(address, this.#leftOf(address) - cost);
   }
 
-  /** What is left for one more read, where all that are under way bring as much as they can. */
+  /** The bytes left for one more read if all reads under way bring as much as they can. */
   #roomOf(address: string): number {
     if (this.#size === Infinity) return Infinity;
     return this.#leftOf(address) - (this.#reads.get(address) ?? 0) * this.#readSize;
   }
 
-  /** Takes from the allowance what a subscriber missed, or of it as many of the newest as there is room for. */
+  /** Charges what a subscriber missed; of that, gives the newest messages that the allowance has room for. */
   take(subscriber: Subscriber, replay: Replay): Replay {
     const { missed } = replay;
     if (this.#size === Infinity || missed.length === 0) return replay;
@@ -123,7 +123,7 @@ export class ReplayAllowance {
     this.#allowances.delete(address);
     this.#allowances.set(address, { left, at: now });
     for (const [oldest, { at }] of this.#allowances) {
-      // By now it is whole again, unless something was owed.
+      // It is whole by now, unless something was owed.
       const isOver = now - at >= REFILL_MS && this.#leftOf(oldest) >= this.#size;
       if (!isOver && this.#allowances.size <= MAX_ADDRESSES) return;
       this.#allowances.delete(oldest);
@@ -131,8 +131,8 @@ export class ReplayAllowance {
   }
 }
 
-/** Gives the note that goes before what a subscriber gets of a topic. */
-export function noteOf(topic: string, number: number, { from, isLost }: Replay): {
+/** Gives the control message that goes before what a subscriber gets of a topic. */
+export function controlOf(topic: string, number: number, { from, isLost }: Replay): {
   readonly topic: string;
   readonly number: number;
   readonly position: string;

@@ -10,7 +10,7 @@ import type { LagPolicy, SubscribeOptions, Subscription } from "../fan_out/subsc
 
 const POLICIES: readonly LagPolicy[] = ["close", "drop-oldest", "drop-newest", "latest"];
 
-/** What the object costs by which a message waits, in bytes. */
+/** The cost of a waiting message besides the message, in bytes. */
 const WAITING_COST = 64;
 
 /** A message that waits for a slow peer. */
@@ -19,7 +19,7 @@ interface Waiting {
   /** Its sequence number, by which messages of several topics are in order. */
   readonly sequence: number;
   readonly size: number;
-  /** Whether the subscriber missed it while it was away. */
+  /** Whether the client missed it while it was away. */
   readonly isMissed: boolean;
 }
 
@@ -28,15 +28,15 @@ export interface SubscriptionSettings {
   readonly lag: LagPolicy;
   readonly queueSize: number;
   readonly closeCode: number;
-  /** What it has to do with presence, if anything. */
+  /** Who is present by it, or that it watches; `undefined` if it has no part in presence. */
   readonly presence: PresenceClaim | undefined;
 }
 
 /**
  * Checks the options of a subscription.
  *
- * @throws {RangeError} Where a number among them is out of its range, or a key or information too long.
- * @throws {TypeError} Where there is no such policy, or `presence` is none.
+ * @throws {RangeError} If a number among them is out of its range, or a key or info is too long.
+ * @throws {TypeError} If there is no such policy, or `presence` is of another type.
  */
 export function resolveSubscription(options: SubscribeOptions): SubscriptionSettings {
   const { lag = "close", queueSize = 1024 * 1024, closeCode = CloseCode.TryAgainLater } = options;
@@ -46,12 +46,12 @@ export function resolveSubscription(options: SubscribeOptions): SubscriptionSett
   return { lag, queueSize, closeCode, presence: resolvePresenceClaim(options.presence) };
 }
 
-/** One connection's subscription to one topic, and what waits for the connection. */
+/** One connection's subscription to one topic, and the messages that wait for the connection to have room. */
 export class TopicSubscription implements Subscription {
   readonly topic: string;
   readonly #subscriber: Subscriber;
   readonly #onDrop: () => void;
-  /** What it has to do with presence, if anything. */
+  /** Who is present by it, or that it watches; `undefined` if it has no part in presence. */
   presence: PresenceClaim | undefined;
   #lag: LagPolicy;
   #queueSize: number;
@@ -60,16 +60,16 @@ export class TopicSubscription implements Subscription {
   /** The latest message of each slot, in the order they came. */
   #latest: Map<string, Waiting> | undefined;
   #size = 0;
-  /** How many bytes wait that were missed: there is a bound to them already. */
+  /** The waiting bytes that were missed: they have a limit of their own already. */
   #missedSize = 0;
   #dropped = 0;
   /**
-   * Where the subscriber got to before it connected, until it is known what it missed: what is published
-   * meanwhile comes behind that.
+   * The client's position before it connected, until it is known what it missed: messages that are published
+   * meanwhile come behind that.
    */
   resumeFrom: Position | undefined;
 
-  /** @param onDrop Is told of each message that is dropped. */
+  /** @param onDrop Is called for each message that is dropped. */
   constructor(
     topic: string,
     subscriber: Subscriber,
@@ -96,24 +96,24 @@ export class TopicSubscription implements Subscription {
     return this.#latest.values().next().value!.sequence;
   }
 
-  /** Goes on with other settings: what waits, and may not wait with them, is dropped, and counted. */
+  /** Goes on with other settings: messages that may not wait with them are dropped and counted. */
   update({ lag, queueSize, closeCode, presence }: SubscriptionSettings): void {
     const isSame = lag === this.#lag && queueSize === this.#queueSize;
     this.presence = presence;
     this.#lag = lag;
     this.#queueSize = queueSize;
     this.#closeCode = closeCode;
-    // What waits for a connection that closes was accepted before.
+    // On a connection that closes, messages that wait were accepted before.
     if (isSame || this.firstSequence === Infinity || !this.#subscriber.isSendable) return;
     for (const each of this.#takeAll()) {
-      // It is held once more before it is released: what goes on waiting is not let go of.
+      // Held again before it is released, so that its memory stays counted.
       if (this.#subscriber.isSendable) this.#admit(each);
       else this.#drop();
       this.#release(each);
     }
   }
 
-  /** Drops all that waits, and counts it. */
+  /** Drops all waiting messages, and counts them. */
   dropAll(): void {
     for (const waiting of this.#takeAll()) {
       this.#release(waiting);
@@ -121,12 +121,12 @@ export class TopicSubscription implements Subscription {
     }
   }
 
-  /** Holds no message any more, as the connection has ended. */
+  /** Releases all messages, as the subscription or the connection has ended. */
   clear(): void {
     for (const waiting of this.#takeAll()) this.#release(waiting);
   }
 
-  /** Gives what waits, in order, and forgets it; it still counts as held. */
+  /** Removes all waiting messages and gives them in order; they still count as held. */
   #takeAll(): Waiting[] {
     const all: Waiting[] = [...this.#latest?.values() ?? []];
     while (this.#waiting !== undefined && this.#waiting.length > 0) {
@@ -144,7 +144,7 @@ export class TopicSubscription implements Subscription {
    */
   wait(message: PublishedMessage, sequence: number, isMissed: boolean): "send" | "waits" | "none" {
     const { size } = message;
-    // What was missed waits, however much it is, and what comes behind it has to.
+    // Missed messages wait however many they are, and so must those behind them.
     if (this.#lag === "close" && !isMissed && this.firstSequence === Infinity) {
       if (this.#subscriber.hasRoomForLength(size)) return "send";
       this.#closeSlow();
@@ -153,7 +153,7 @@ export class TopicSubscription implements Subscription {
     return this.#admit({ message, sequence, size, isMissed }) ? "waits" : "none";
   }
 
-  /** Has a message wait as the policy says; tells whether any wait. */
+  /** Queues a message as the policy says; tells whether any wait. */
   #admit(waiting: Waiting): boolean {
     switch (this.#lag) {
       case "close":
@@ -161,7 +161,7 @@ export class TopicSubscription implements Subscription {
         this.#closeSlow();
         return false;
       case "latest": {
-        // First: from then on, the slot is a part of nothing larger.
+        // First, since it copies the slot's text, which may be a slice of a larger one.
         this.#hold(waiting);
         const latest = this.#latest ??= new Map();
         const { slot } = waiting.message;
@@ -185,11 +185,11 @@ export class TopicSubscription implements Subscription {
       reason: "The peer reads too slowly for a topic",
     });
     this.#drop();
-    // It goes with the connection.
+    // They go with the connection.
     this.clear();
   }
 
-  /** Has a message wait with others, and drops what is too much; tells whether any wait. */
+  /** Queues a message behind others, and drops what is too much; tells whether any wait. */
   #queue(waiting: Waiting): boolean {
     const queue = this.#waiting ??= new Fifo();
     if (this.#lag === "drop-newest" && !this.#hasRoomFor(waiting)) {
@@ -237,7 +237,7 @@ export class TopicSubscription implements Subscription {
     this.#onDrop();
   }
 
-  /** Gives the message that waits for longest. */
+  /** Removes the message that waits for longest, and gives it. */
   shift(): PublishedMessage {
     if (this.#waiting !== undefined) {
       const waiting = this.#waiting.shift()!;

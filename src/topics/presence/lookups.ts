@@ -1,21 +1,21 @@
 import type { Clock } from "../../transport/clock.ts";
 import { PresenceRoom, type ShareEntry } from "./room.ts";
 
-/** A question to all servers, who is in a topic. */
-interface Query {
-  /** What the answers say. */
+/** A question to all servers about the members of a topic. */
+interface Lookup {
+  /** The members that the answers name. */
   readonly found: PresenceRoom;
   readonly done: PromiseWithResolvers<PresenceRoom>;
-  /** Those that are to answer; `undefined` before they were asked. */
+  /** The servers that have yet to answer; `undefined` before they were asked. */
   waiting: Set<string> | undefined;
   readonly timer: unknown;
 }
 
 /** The questions to all servers that wait for answers. */
-export class PresenceQueries {
+export class PresenceLookups {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
-  readonly #queries: Map<string, Query> = new Map();
+  readonly #lookups: Map<string, Lookup> = new Map();
 
   /** @param timeoutMs How long to wait for answers, in milliseconds. */
   constructor(clock: Clock, timeoutMs: number) {
@@ -25,56 +25,56 @@ export class PresenceQueries {
 
   /** The number of them. */
   get size(): number {
-    return this.#queries.size;
+    return this.#lookups.size;
   }
 
   /** The topics that they are about. */
   get topics(): string[] {
-    return [...this.#queries.keys()];
+    return [...this.#lookups.keys()];
   }
 
-  /** Whether somebody waits to know of a topic. */
+  /** Whether there is one about a topic. */
   has(topic: string): boolean {
-    return this.#queries.has(topic);
+    return this.#lookups.has(topic);
   }
 
-  /** Waits for what is answered of a topic, with others who do, until it is known or the time is over. */
+  /** Waits for the answers about a topic until they are complete or the time is over; shared by all callers. */
   add(topic: string): Promise<PresenceRoom> {
-    let query = this.#queries.get(topic);
-    if (query === undefined) {
-      query = {
+    let lookup = this.#lookups.get(topic);
+    if (lookup === undefined) {
+      lookup = {
         found: new PresenceRoom(topic),
         done: Promise.withResolvers(),
         waiting: undefined,
         timer: this.#clock.setTimeout(() => this.end(topic), this.#timeoutMs),
       };
-      this.#queries.set(topic, query);
+      this.#lookups.set(topic, lookup);
     }
-    return query.done.promise;
+    return lookup.done.promise;
   }
 
-  /** Is told who was asked. */
+  /** Sets which servers were asked. */
   wait(topic: string, servers: Iterable<string>): void {
-    this.#queries.get(topic)!.waiting = new Set(servers);
+    this.#lookups.get(topic)!.waiting = new Set(servers);
   }
 
-  /** Takes what a server has in a topic. */
+  /** Takes the members that a server has in a topic. */
   receive(topic: string, server: string, members: readonly ShareEntry[]): void {
-    this.#queries.get(topic)?.found.replace(server, members);
+    this.#lookups.get(topic)?.found.replace(server, members);
   }
 
-  /** Whether all have answered who were asked, now that this one has. */
+  /** Takes that a server has answered; tells whether all have by now. */
   receiveAnswer(topic: string, server: string): boolean {
-    const waiting = this.#queries.get(topic)?.waiting;
+    const waiting = this.#lookups.get(topic)?.waiting;
     waiting?.delete(server);
     return waiting?.size === 0;
   }
 
-  /** Ends to wait. */
+  /** Ends the wait for a topic. */
   end(topic: string): void {
-    const query = this.#queries.get(topic)!;
-    this.#queries.delete(topic);
-    this.#clock.clearTimeout(query.timer);
-    query.done.resolve(query.found);
+    const lookup = this.#lookups.get(topic)!;
+    this.#lookups.delete(topic);
+    this.#clock.clearTimeout(lookup.timer);
+    lookup.done.resolve(lookup.found);
   }
 }

@@ -1,0 +1,82 @@
+import type { ShareEntry } from "./room.ts";
+import type { Snapshot } from "./message.ts";
+
+/** A query that was sent to other servers. */
+interface SentQuery {
+  readonly topics: readonly string[];
+  readonly sentAt: number;
+  readonly onAnswer: ((server: string) => void) | undefined;
+}
+
+/** The parts of a snapshot that have come. */
+interface Parts {
+  readonly topics: Map<string, { version: number; members: ShareEntry[] }>;
+  next: number;
+  readonly beganAt: number;
+}
+
+/** All members that a server has in topics. */
+export interface WholeSnapshot {
+  readonly topics: Map<string, { version: number; members: readonly ShareEntry[] }>;
+  /** Whether it answers a query. */
+  readonly isAnswer: boolean;
+  /** Is called with the server that has answered. */
+  readonly onAnswer: ((server: string) => void) | undefined;
+}
+
+/** Matches snapshots of other servers with queries, and joins their parts. */
+export class SentQueries {
+  readonly #queries: Map<number, SentQuery> = new Map();
+  readonly #parts: Map<string, Parts> = new Map();
+  #lastId = 0;
+
+  /**
+   * Adds a query.
+   *
+   * @param onAnswer Is called with each server that has answered.
+   * @returns The id of the query.
+   */
+  add(topics: readonly string[], now: number, onAnswer?: (server: string) => void): number {
+    const id = ++this.#lastId;
+    this.#queries.set(id, { topics, sentAt: now, onAnswer });
+    return id;
+  }
+
+  /**
+   * Takes a part of a server's snapshot.
+   *
+   * @returns The whole snapshot if this was the last part, and none is missing. Topics of the query that it
+   * does not name are empty.
+   */
+  receiveSnapshot(snapshot: Snapshot, now: number): WholeSnapshot | undefined {
+    const { from, id, part, isEnd, version } = snapshot;
+    const name = `${from} ${id}`;
+    if (part === 0) this.#parts.set(name, { topics: new Map(), next: 0, beganAt: now });
+    const parts = this.#parts.get(name);
+    if (parts === undefined) return undefined;
+    if (parts.next++ !== part) {
+      this.#parts.delete(name);
+      return undefined;
+    }
+    for (const [topic, topicVersion, members] of snapshot.topics) {
+      const before = parts.topics.get(topic);
+      if (before === undefined) {
+        parts.topics.set(topic, { version: topicVersion, members: [...members] });
+      } else before.members.push(...members);
+    }
+    if (!isEnd) return undefined;
+    this.#parts.delete(name);
+    const query = this.#queries.get(id);
+    const topics: Map<string, { version: number; members: readonly ShareEntry[] }> = parts.topics;
+    for (const topic of query?.topics ?? []) {
+      if (!topics.has(topic)) topics.set(topic, { version, members: [] });
+    }
+    return { topics, isAnswer: query !== undefined, onAnswer: query?.onAnswer };
+  }
+
+  /** Forgets all that is older than a time. */
+  forget(before: number): void {
+    for (const [id, { sentAt }] of this.#queries) if (sentAt < before) this.#queries.delete(id);
+    for (const [name, { beganAt }] of this.#parts) if (beganAt < before) this.#parts.delete(name);
+  }
+}
