@@ -38,7 +38,7 @@ const NO_BYTES = new Uint8Array(0);
 export interface BrokerMessage {
   readonly data: Sendable;
   readonly compress?: boolean | undefined;
-  readonly key?: string;
+  readonly key?: string | undefined;
   /** The session that does not get it. */
   readonly except?: string | undefined;
 }
