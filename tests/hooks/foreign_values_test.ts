@@ -8,6 +8,7 @@ import { FrameDecoderStream, FrameEncoderStream } from "../../src/codec/mod.ts";
 import { computeAccept, encodeResponseHead } from "../../src/handshake/mod.ts";
 import { accept, type ByteStreamPair, type Connection } from "../../src/server/mod.ts";
 import { connectedPair, MemoryNetwork, receiveMessage } from "../../src/testing/mod.ts";
+import { foreignStream } from "../support/foreign_stream.ts";
 import { RawClient } from "../support/raw_client.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { StreamSocket } from "../support/stream_socket.ts";
@@ -20,23 +21,6 @@ function foreignBytes(length: number): Uint8Array {
 
 function bytes(length: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length }, (_, i) => i + 1);
-}
-
-/** A stream of another class, of chunks of another realm. */
-function foreignStream(): ReadableStream<Uint8Array> {
-  return runInNewContext(`({
-    locked: false,
-    chunks: [new Uint8Array([1, 2]), new Uint8Array([3])],
-    async cancel() {},
-    getReader() {
-      this.locked = true;
-      const { chunks } = this;
-      return {
-        read: async () => ({ done: chunks.length === 0, value: chunks.shift() }),
-        cancel: async () => {},
-      };
-    },
-  })`);
 }
 
 /** What pretends to be bytes, and is none. */
@@ -143,10 +127,10 @@ describe("values of another realm", () => {
 
   it("a stream can be sent, and its chunks", async () => {
     const { server, client } = await connectedPair();
-    await client.sendStream("binary", foreignStream());
+    await client.sendStream("binary", foreignStream([1, 2], [3]));
     assertEquals(await receiveMessage(server as Connection<unknown>), bytes(3));
     await client.close();
-    await assertRejects(() => client.sendStream("binary", foreignStream()));
+    await assertRejects(() => client.sendStream("binary", foreignStream([1, 2], [3])));
   });
 
   it("an ArrayBuffer, a view and a Blob can be sent by a WebSocket", async () => {
@@ -160,7 +144,7 @@ describe("values of another realm", () => {
         return "Blob";
       }
       stream(): ReadableStream<Uint8Array> {
-        return foreignStream();
+        return foreignStream([1, 2], [3]);
       }
     }
     socket.send(new Blob() as unknown as globalThis.Blob);

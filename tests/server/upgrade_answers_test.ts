@@ -4,6 +4,7 @@ import { runInNewContext } from "node:vm";
 import { assert, assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
 import * as undici from "undici";
 import { serve, type UpgradeAcceptance } from "../../mod.ts";
+import { foreignStream } from "../support/foreign_stream.ts";
 import type { RawClient } from "../support/raw_client.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
 import { type Harness, TRANSPORTS, withMemoryServer } from "../support/transports.ts";
@@ -40,22 +41,6 @@ class OtherResponse {
   }
 }
 
-/** A stream as plain as one can be, which gives bytes of another realm. */
-function foreignStream(): object {
-  return runInNewContext(`({
-    locked: false,
-    chunks: [new Uint8Array([110]), new Uint8Array([111])],
-    getReader() {
-      this.locked = true;
-      const { chunks } = this;
-      return {
-        read: async () => ({ done: chunks.length === 0, value: chunks.shift() }),
-        cancel: async () => {},
-      };
-    },
-  })`);
-}
-
 /** Each a response, whose body is "no", if it has one. */
 const RESPONSES: [name: string, create: () => unknown][] = [
   ["the global Response", () => new Response("no", { status: 401, headers: { "X-A": "b" } })],
@@ -66,7 +51,7 @@ const RESPONSES: [name: string, create: () => unknown][] = [
   ],
   ["one without a body", () => new OtherResponse(null)],
   ["one whose body is undefined", () => new OtherResponse(undefined)],
-  ["one with a stream of another realm", () => new OtherResponse(foreignStream())],
+  ["one with a stream of another realm", () => new OtherResponse(foreignStream([110], [111]))],
   [
     "one with a stream of Node's",
     () => new OtherResponse(Readable.from([new Uint8Array([110, 111])])),
@@ -82,7 +67,7 @@ const RESPONSES: [name: string, create: () => unknown][] = [
     const create = runInNewContext(`(body) => ({
       status: 401, statusText: "Go", headers: new Map([["x-a", "b"]]), body,
     })`);
-    return create(foreignStream());
+    return create(foreignStream([110], [111]));
   }],
   ["a proxy of one", () =>
     new Proxy(new OtherResponse(null), {

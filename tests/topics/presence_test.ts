@@ -7,6 +7,13 @@ import { NOTICE, watchOn, whoIsIn } from "./hub.ts";
 
 const presence = { notice: NOTICE };
 
+/** Has more wait for a client than its connection sends at once. */
+async function holdUp({ client, conn }: Awaited<ReturnType<typeof watchOn>>): Promise<void> {
+  client.socket.pause();
+  conn.trySend("".padEnd(300, "."));
+  await settle();
+}
+
 describe("who is in a topic, on one server,", () => {
   it("is who subscribed as somebody, until the end", () =>
     withMemoryServer({ presence, keepAlive: false }, async (harness) => {
@@ -104,9 +111,7 @@ describe("who is in a topic, on one server,", () => {
     withMemoryServer({ presence, limits: { sendHighWaterMark: 100 } }, async (harness) => {
       const [a, b] = [await watchOn(harness), await watchOn(harness)];
       a.conn.subscribe("x", { presence: true, lag: "latest" });
-      a.client.socket.pause();
-      a.conn.trySend("".padEnd(300, "."));
-      await settle();
+      await holdUp(a);
       for (const key of ["ann", "bob", "ann"]) b.conn.subscribe("x", { presence: { key } });
       await settle();
       harness.server.publish("x", "other");
@@ -119,9 +124,7 @@ describe("who is in a topic, on one server,", () => {
     withMemoryServer({ presence, limits: { sendHighWaterMark: 100 } }, async (harness) => {
       const [a, b] = [await watchOn(harness), await watchOn(harness)];
       a.conn.subscribe("x", { presence: true, lag: "latest" });
-      a.client.socket.pause();
-      a.conn.trySend("".padEnd(300, "."));
-      await settle();
+      await holdUp(a);
       b.conn.subscribe("x", { presence: { key: "bob" } });
       await settle();
       const keys = ["bob", "$presence/bob", "notice bob", "message bob", "notice", ""];
