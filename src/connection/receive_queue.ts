@@ -363,6 +363,8 @@ export class ReceiveQueue {
 /** Takes the message that is waited for. */
 type Taker = (message: ReceivedMessage | undefined) => void;
 
-function isStreamed(message: unknown): message is StreamedMessage {
-  return parts.views !== undefined && message instanceof parts.views.StreamedMessage;
+/** Whether a message is streamed: others are strings, or have a place in memory. */
+function isStreamed(message: ReceivedMessage | ReceivedPing): message is StreamedMessage {
+  return typeof message !== "string" &&
+    (message as { byteOffset?: number }).byteOffset === undefined;
 }
