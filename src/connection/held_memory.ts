@@ -1,10 +1,23 @@
 import { CloseCode } from "../codec/close_code.ts";
 import type { Budget, BudgetMember } from "./budget.ts";
+import type { Protocol } from "../protocol/protocol.ts";
+import type { ChannelReader } from "./channel_reader.ts";
 import type { ConnectionCore } from "./core.ts";
+import type { LayerRunner } from "./layer_runner.ts";
+import type { Outbound } from "./outbound.ts";
+import type { Pings } from "./pings.ts";
+import type { ReceiveQueue } from "./receive_queue.ts";
 
 /** The memory that a connection holds, as a member of its server's budget. */
 export class HeldMemory implements BudgetMember {
   readonly #core: ConnectionCore;
+  // Each read asks them: not by way of the core, which would be some more memory to look at.
+  readonly #reader: ChannelReader;
+  readonly #protocol: Protocol;
+  readonly #queue: ReceiveQueue;
+  readonly #outbound: Outbound;
+  readonly #pings: Pings;
+  readonly #layer: LayerRunner | undefined;
   readonly #budget: Budget | undefined;
   /** The memory of the request: here, since it is asked for with each read, when the request is in no cache. */
   requestSize: number;
@@ -13,21 +26,26 @@ export class HeldMemory implements BudgetMember {
 
   constructor(core: ConnectionCore) {
     this.#core = core;
+    this.#reader = core.inbound.reader;
+    this.#protocol = core.inbound.protocol;
+    this.#queue = core.inbound.queue;
+    this.#outbound = core.outbound;
+    this.#pings = core.pings;
+    this.#layer = core.layer;
     this.#budget = core.owner.budget;
     this.requestSize = core.info.request.heldSize;
   }
 
   /** The bytes held on the way to the program and to the peer. */
   get size(): number {
-    const { inbound, outbound, pings, layer } = this.#core;
-    return inbound.reader.heldLength + inbound.protocol.heldLength + inbound.queue.heldSize +
-      outbound.heldSize + this.requestSize + pings.heldSize +
-      (layer === undefined ? 0 : layer.heldSize);
+    return this.#reader.heldLength + this.#protocol.heldLength + this.#queue.heldSize +
+      this.#outbound.heldSize + this.requestSize + this.#pings.heldSize +
+      (this.#layer === undefined ? 0 : this.#layer.heldSize);
   }
 
   /** The same, without the part of a read that waits for its turn: nobody is closed for that. */
   #budgetedSize(): number {
-    return this.size - this.#core.inbound.reader.waitingLength;
+    return this.size - this.#reader.waitingLength;
   }
 
   /** Whether memory is short, and other connections may take theirs first. */
@@ -53,8 +71,8 @@ export class HeldMemory implements BudgetMember {
   }
 
   get retainedSize(): number {
-    const { outbound } = this.#core;
-    return this.#budgetedSize() + outbound.sharedLength + (outbound.source?.heldSize ?? 0);
+    const { sharedLength, source } = this.#outbound;
+    return this.#budgetedSize() + sharedLength + (source?.heldSize ?? 0);
   }
 
   continueReceiving(): void {

@@ -142,20 +142,22 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   readOn(): void {
     const { reader } = this;
     if (reader.isDecoding || this.closing.isClosed) return;
-    if (reader.hasWork) {
-      const { writer } = this.#core.outbound;
+    const { outbound: { writer }, memory, end } = this.#core;
+    const { hasWork } = reader;
+    if (hasWork) {
       writer.cork();
       this.queue.startRead();
       reader.proceed();
       writer.uncork();
     }
-    if (this.isHandled) this.#core.outbound.writer.flush();
-    if (this.closing.isAnswerDue) this.#core.end.answerIfHandled();
+    if (this.isHandled) writer.flush();
+    if (this.closing.isAnswerDue) end.answerIfHandled();
     // The answer may have closed it.
     if (this.closing.isClosed) return;
     reader.resume();
     if (this.#rate !== undefined) this.#waitForRate();
-    this.#core.memory.recountHeld();
+    // Otherwise nothing was held, and nothing came.
+    if (hasWork || memory.isCounted) memory.recountHeld();
   }
 
   /** Whether the program has handled everything that was received. */

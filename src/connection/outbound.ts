@@ -95,8 +95,9 @@ export class Outbound implements FanOutSink {
 
   /** About the memory that they take, in bytes, without those that other connections send too. */
   get heldSize(): number {
-    const own = this.length - this.sharedLength;
-    if (this.#held === undefined && this.#waiters === undefined) return own;
+    const { ownLength } = this.writer;
+    if (this.#held === undefined && this.#waiters === undefined) return ownLength;
+    const own = ownLength + this.#heldLength() - (this.#held?.sharedSize ?? 0);
     const waiters = Math.max(0, (this.#waiters?.length ?? 0) - MAX_FREE_WAITERS);
     return own + (waiters + (this.#held?.length ?? 0)) * WAITING_COST;
   }

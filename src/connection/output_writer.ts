@@ -59,6 +59,11 @@ export class OutputWriter {
     return this.#inFlight + this.#outputLength();
   }
 
+  /** The same, without those that other connections send too. */
+  get ownLength(): number {
+    return this.length - this.#sharedOutput - this.#sharedInFlight;
+  }
+
   /** How many of these bytes are also those of other connections. */
   get sharedLength(): number {
     return this.#sharedOutput + this.#sharedInFlight;
