@@ -11,6 +11,7 @@ import { HeldMemory } from "./held_memory.ts";
 import { Inbound } from "./inbound.ts";
 import type { LayerRunner } from "./layer_runner.ts";
 import { parts } from "./load_parts.ts";
+import type { KeepAlive } from "./keep_alive.ts";
 import type { MessageLayer } from "./message_layer.ts";
 import type { ConnectionSettings } from "./options.ts";
 import { Outbound } from "./outbound.ts";
@@ -60,6 +61,7 @@ export class ConnectionCore implements ByteChannelHandler {
   readonly inbound: Inbound;
   readonly outbound: Outbound;
   readonly pings: Pings;
+  readonly #keepAlive: KeepAlive | undefined;
   readonly memory: HeldMemory;
   #views: ConnectionViews | undefined;
 
@@ -84,6 +86,7 @@ export class ConnectionCore implements ByteChannelHandler {
     this.inbound = new Inbound(this);
     this.outbound = new Outbound(this);
     this.pings = new Pings(this);
+    this.#keepAlive = this.pings.keepAlive;
     this.memory = new HeldMemory(this);
     channel.handler = this;
   }
@@ -101,7 +104,7 @@ export class ConnectionCore implements ByteChannelHandler {
   // ---- The channel ----
 
   receive(bytes: Uint8Array, lent: boolean): void {
-    this.pings.heard();
+    if (this.#keepAlive !== undefined) this.#keepAlive.heard();
     this.inbound.receive(bytes, lent);
   }
 

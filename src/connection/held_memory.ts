@@ -5,7 +5,6 @@ import type { ChannelReader } from "./channel_reader.ts";
 import type { ConnectionCore } from "./core.ts";
 import type { LayerRunner } from "./layer_runner.ts";
 import type { Outbound } from "./outbound.ts";
-import type { Pings } from "./pings.ts";
 import type { ReceiveQueue } from "./receive_queue.ts";
 
 /** The memory that a connection holds, as a member of its server's budget. */
@@ -16,11 +15,12 @@ export class HeldMemory implements BudgetMember {
   readonly #protocol: Protocol;
   readonly #queue: ReceiveQueue;
   readonly #outbound: Outbound;
-  readonly #pings: Pings;
   readonly #layer: LayerRunner | undefined;
   readonly #budget: Budget | undefined;
   /** The memory of the request: here, since it is asked for with each read, when the request is in no cache. */
   requestSize: number;
+  /** The memory of Pings without their Pongs: set when it changes. */
+  pingsSize = 0;
   /** The bytes that the budget was told last. */
   #counted = 0;
 
@@ -30,7 +30,6 @@ export class HeldMemory implements BudgetMember {
     this.#protocol = core.inbound.protocol;
     this.#queue = core.inbound.queue;
     this.#outbound = core.outbound;
-    this.#pings = core.pings;
     this.#layer = core.layer;
     this.#budget = core.owner.budget;
     this.requestSize = core.info.request.heldSize;
@@ -39,7 +38,7 @@ export class HeldMemory implements BudgetMember {
   /** The bytes held on the way to the program and to the peer. */
   get size(): number {
     return this.#reader.heldLength + this.#protocol.heldLength + this.#queue.heldSize +
-      this.#outbound.heldSize + this.requestSize + this.#pings.heldSize +
+      this.#outbound.heldSize + this.requestSize + this.pingsSize +
       (this.#layer === undefined ? 0 : this.#layer.heldSize);
   }
 

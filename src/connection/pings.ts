@@ -8,7 +8,7 @@ const EMPTY = new Uint8Array(0);
 /** The Pings and Pongs of a connection, both ways (RFC 6455, sections 5.5.2 and 5.5.3). */
 export class Pings implements KeepAliveTarget {
   readonly #core: ConnectionCore;
-  readonly #keepAlive: KeepAlive | undefined;
+  readonly keepAlive: KeepAlive | undefined;
   #tracker: PingTracker | undefined;
   /** The payload of the latest Ping that could not be answered yet: a flood of them is one. */
   #pending: Uint8Array | undefined;
@@ -17,32 +17,26 @@ export class Pings implements KeepAliveTarget {
   constructor(core: ConnectionCore) {
     const { keepAlive, delays } = core.settings;
     this.#core = core;
-    if (keepAlive !== undefined) this.#keepAlive = new KeepAlive(keepAlive, delays, this);
-  }
-
-  get heldSize(): number {
-    return this.#tracker === undefined ? 0 : this.#tracker.heldSize;
+    if (keepAlive !== undefined) this.keepAlive = new KeepAlive(keepAlive, delays, this);
   }
 
   get roundTripTimeMs(): number | undefined {
     return this.#tracker?.roundTripTimeMs;
   }
 
-  /** Notes that the peer sent something. */
-  heard(): void {
-    if (this.#keepAlive !== undefined) this.#keepAlive.heard();
-  }
-
   /** Sends a Ping, and resolves with the time until its Pong. */
   ping(): Promise<number> {
     this.#tracker ??= new PingTracker(this.#core.settings.clock);
     const { payload, roundTripTime } = this.#tracker.start();
+    this.#core.memory.pingsSize = this.#tracker.heldSize;
     this.#core.outbound.sendPing(payload);
     return roundTripTime;
   }
 
   receivePong(payload: Uint8Array<ArrayBuffer>): void {
-    this.#tracker?.receivePong(payload);
+    if (this.#tracker === undefined) return;
+    this.#tracker.receivePong(payload);
+    this.#core.memory.pingsSize = this.#tracker.heldSize;
   }
 
   receivePing(payload: Uint8Array): void {
@@ -82,7 +76,7 @@ export class Pings implements KeepAliveTarget {
   }
 
   stop(): void {
-    this.#keepAlive?.stop();
+    this.keepAlive?.stop();
   }
 
   /** Rejects all that wait for a Pong. */

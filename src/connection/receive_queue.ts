@@ -49,11 +49,12 @@ export class ReceiveQueue {
   readonly #maxSize: number;
   readonly #closing: Closing;
   readonly #owner: ReceiveQueueOwner;
-  readonly #messages: Fifo<ReceivedMessage | ReceivedPing> = new Fifo();
+  // These are created when a message has to wait: mostly none has, and then there is less memory to look at.
+  #messages: Fifo<ReceivedMessage | ReceivedPing> | undefined;
   /** The bytes in the queue, and those of streamed messages that were not read. */
   #size = 0;
-  /** What whole messages take, and what streamed ones do that were not read. */
-  readonly #memory: ReceivedMemory = new ReceivedMemory();
+  /** The memory of whole messages, and that of streamed ones that were not read. */
+  #memory: ReceivedMemory | undefined;
   #streamedSize = 0;
   /** The streamed message that is still arriving. */
   #arriving: StreamedMessage | undefined;
@@ -80,12 +81,12 @@ export class ReceiveQueue {
 
   /** The number of messages in the queue. */
   get length(): number {
-    return this.#messages.length;
+    return this.#messages === undefined ? 0 : this.#messages.length;
   }
 
   /** The memory that all this takes, about, in bytes. */
   get heldSize(): number {
-    return this.#memory.size + this.#streamedSize;
+    return this.#memory === undefined ? this.#streamedSize : this.#memory.size + this.#streamedSize;
   }
 
   /** Whether the program has handled everything that was received, or waits for more. */
@@ -110,7 +111,7 @@ export class ReceiveQueue {
 
   /** Says that what is added from now on was read later than what was added before. */
   startRead(): void {
-    this.#memory.startRead();
+    if (this.#memory !== undefined) this.#memory.startRead();
   }
 
   /** Adds a whole message, or a Ping: of that, only `shift` may be called. */
@@ -219,13 +220,13 @@ export class ReceiveQueue {
       this.#owner.readOn();
       this.#isTaking = false;
     }
-    const message = this.#messages.shift() as ReceivedMessage | undefined;
+    const message = this.#messages?.shift() as ReceivedMessage | undefined;
     if (message === undefined) return undefined;
     if (isStreamed(message)) {
       this.#streamedSize -= STREAM_COST;
       this.#handOverStream(message);
     } else {
-      this.#memory.release(message);
+      this.#memory!.release(message);
       this.#handOver(message);
     }
     return message;
@@ -233,10 +234,10 @@ export class ReceiveQueue {
 
   /** Takes the next whole message or Ping, if it is there, for a callback. */
   shift(): Message | ReceivedPing | undefined {
-    const message = this.#messages.shift() as Message | ReceivedPing | undefined;
+    const message = this.#messages?.shift() as Message | ReceivedPing | undefined;
     if (message === undefined) return undefined;
     this.#size -= message.length;
-    this.#memory.release(message);
+    this.#memory!.release(message);
     if (message instanceof ReceivedPing) return message;
     this.#owner.messageTaken();
     if (message.length > MAX_SMALL) this.#owner.handOut(message.length);
@@ -309,13 +310,13 @@ export class ReceiveQueue {
   /** Drops what is in the queue, and ends it. */
   clear(): void {
     const messages = this.#messages;
-    for (let message = messages.shift(); message !== undefined; message = messages.shift()) {
+    for (let message = messages?.shift(); message !== undefined; message = messages?.shift()) {
       if (isStreamed(message)) {
         this.#size -= message.pendingLength;
         this.#streamedSize -= message.heldLength + STREAM_COST;
       } else {
         this.#size -= message.length;
-        this.#memory.release(message);
+        this.#memory!.release(message);
       }
     }
     this.end();
@@ -325,8 +326,8 @@ export class ReceiveQueue {
     if (this.isEnded) return;
     const taker = this.#nextTaker();
     if (taker === undefined) {
-      this.#messages.push(message);
-      this.#memory.hold(message);
+      (this.#messages ??= new Fifo()).push(message);
+      (this.#memory ??= new ReceivedMemory()).hold(message);
     } else {
       // Pings are queued for callbacks only, which take nothing.
       this.#handOver(message as Message);
@@ -338,7 +339,7 @@ export class ReceiveQueue {
     if (this.isEnded) return;
     const taker = this.#nextTaker();
     if (taker === undefined) {
-      this.#messages.push(message);
+      (this.#messages ??= new Fifo()).push(message);
       this.#streamedSize += STREAM_COST;
     } else {
       this.#handOverStream(message);
