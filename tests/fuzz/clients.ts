@@ -247,7 +247,14 @@ class Play {
     await until("the connection to be closed", () => peer.isClosed);
     await this.#end();
 
-    return checkConversation(expected, output, this.#closed!.value!, this.#lines, isSlow);
+    return checkConversation(
+      expected,
+      output,
+      this.#closed!.value!,
+      this.#lines,
+      isSlow,
+      this.way === "messages",
+    );
   }
 
   // ---- Where it is not ----

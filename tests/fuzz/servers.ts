@@ -377,7 +377,14 @@ class Exchange {
     const output = readOutput(await client.readToEnd(), "server");
     await this.#end();
 
-    return checkConversation(expected, output, record.closed!.value!, record.lines, isSlow);
+    return checkConversation(
+      expected,
+      output,
+      record.closed!.value!,
+      record.lines,
+      isSlow,
+      record.way === "messages",
+    );
   }
 
   async #untilEnd(): Promise<void> {
