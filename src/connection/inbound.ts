@@ -101,7 +101,12 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   /** Has messages received as they are wanted: a layer may need them whole. */
   #setStreaming(): void {
-    this.protocol.streaming = this.#wantsStreams && (this.#layer?.mayStream ?? true);
+    try {
+      this.protocol.streaming = this.#wantsStreams && (this.#layer?.mayStream ?? true);
+    } catch (error) {
+      // A part of a message that has arrived was handed on, and passed a limit.
+      this.#failBefore(error);
+    }
   }
 
   /** The layer's handshake is done: the limits are those of messages. */
@@ -203,17 +208,24 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
     return mustStop ? STOP : undefined;
   }
 
-  /** Returns whether the bytes are to be taken. Behind this side's Close frame none are too many. */
+  /** Returns whether the bytes are to be taken. Bytes that are dropped in any case are never too many. */
   #countBytes(count: number): boolean {
-    if (!this.closing.accepts) return true;
+    const { closing } = this;
+    if (!closing.accepts || closing.isAnswerDue) return true;
     const layer = this.#layer;
     try {
       this.#rate!.countBytes(layer === undefined ? count : count - layer.spare(count));
       return true;
     } catch (error) {
-      this.failDecoding(error);
+      this.#failBefore(error);
       return false;
     }
+  }
+
+  /** Takes an error outside of decoding: nothing may be decoded behind it. */
+  #failBefore(error: unknown): void {
+    this.protocol.receiveEnd();
+    this.failDecoding(error);
   }
 
   /** Reads on when the peer, which sent too much, has waited long enough. */

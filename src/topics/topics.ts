@@ -159,6 +159,8 @@ export class Topics implements SubscriberTopics {
     if (settings.presence !== undefined) this.#presence.checkTopic(topic);
     // What was published before is not for it, or comes under the settings before.
     this.flushTo(subscriber);
+    // The program's code that this has called may have ended the connection.
+    subscriber.throwIfClosed();
     const before = subscriber.byTopic.get(topic);
     if (before !== undefined) {
       const { presence } = before;

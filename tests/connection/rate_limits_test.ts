@@ -204,6 +204,47 @@ describe("rateLimits", () => {
     });
   }
 
+  it("decode nothing behind the bytes that were too many", async () => {
+    const { received, message } = collect();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const rateLimits = { bytesPerSecond: 50, onExceeded: "close" } as const;
+    const callback = (conn: unknown, data: Message) => (message(conn, data), promise);
+    await withConnection({ rateLimits, message: callback }, async (ends) => {
+      await sendTexts(ends, "first", "x".repeat(100));
+      await ends.clock.advance(3000);
+      await sendTexts(ends, "behind the gap");
+      resolve();
+      assertEquals((await ends.client.readClose())[0], 1008);
+      assertEquals(received, ["first"]);
+    });
+  });
+
+  it("close if the message passes them that had begun before streams were asked for", () => {
+    const rateLimits = { messagesPerSecond: 1, onExceeded: "close" } as const;
+    const errors: unknown[] = [];
+    let thrown: unknown;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    return withConnection({
+      rateLimits,
+      onError: (error) => errors.push(error),
+      async handler(conn) {
+        await promise;
+        try {
+          conn.messages();
+        } catch (error) {
+          thrown = error;
+        }
+      },
+    }, async ({ client }) => {
+      client.sendText("a");
+      client.sendFrame({ opcode: 1, fin: false, payload: utf8("b") });
+      await settle();
+      resolve();
+      assertEquals((await client.readClose())[0], 1008);
+      assertEquals([thrown, errors], [undefined, []]);
+    });
+  });
+
   it("leave no timer behind", () =>
     withConnection({
       rateLimits: { messagesPerSecond: 1 },

@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { accept, type Connection, ConnectionClosedError, WebSocketError } from "../../mod.ts";
 import type { LayerConnection, MessageLayer } from "../../src/connection/layer.ts";
 import { ProtocolError } from "../../src/connection/layer.ts";
@@ -26,6 +26,24 @@ function withLayer(layer: MessageLayer, more: Setup<unknown> = {}): Setup<unknow
 function fail(): never {
   throw new RangeError("a fault of the layer");
 }
+
+describe("a connection that its layer ends while it subscribes", () => {
+  it("is subscribed to nothing", async () => {
+    let ended: Connection | undefined;
+    const layer: MessageLayer = { encode: (data) => data === "bad" ? fail() : data };
+    const setup = withLayer(layer, { onError: () => ended?.abort() });
+    await withMemoryServer(setup, async (harness) => {
+      await harness.open(OFFER);
+      const [conn] = harness.server.connections;
+      ended = conn;
+      conn.subscribe("a");
+      harness.server.publish("a", "bad");
+      assertThrows(() => conn.subscribe("b"), ConnectionClosedError);
+      assertEquals(harness.server.subscriberCount("b"), 0);
+      assertEquals(harness.takeErrors().length, 1);
+    });
+  });
+});
 
 for (const { name, withServer } of TRANSPORTS) {
   describe(`a message layer of a server over ${name}`, () => {

@@ -18,7 +18,7 @@ const CLOSE_TIMEOUT_MS = 1_000;
 const PRESENCE_WINDOW = 1024 * 1024;
 
 /** The options of a server's part in a broker. */
-export interface BrokerLinkOptions {
+export interface BrokerLinkSettings {
   readonly broker: Broker;
   /** The most bytes that wait for the broker. */
   readonly queueSize: number;
@@ -54,7 +54,7 @@ export class BrokerLink implements BrokerHandler, PresenceLink, BrokerStoreOwner
   #malformedReason = "";
   #presenceInFlight = 0;
 
-  constructor(options: BrokerLinkOptions, fanOut: FanOut, presence: Presence) {
+  constructor(options: BrokerLinkSettings, fanOut: FanOut, presence: Presence) {
     const { broker, queueSize, resume, clock, tell } = options;
     this.#broker = broker;
     this.#fanOut = fanOut;

@@ -97,6 +97,11 @@ export class Subscriber implements FanOutSource {
     return this.#sink.isFinished;
   }
 
+  /** @throws {ConnectionClosedError} If the connection has ended. */
+  throwIfClosed(): void {
+    this.#sink.throwIfClosed();
+  }
+
   /** How many bytes may be sent before it counts as slow; less than 0 if it does. */
   get room(): number {
     return this.#sink.room;
