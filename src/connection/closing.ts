@@ -398,7 +398,7 @@ export class Closing {
   handle(event: ClosingEvent): void {
     const next = TABLE[this.#state].on[event]?.[0];
     if (next === undefined) return;
-    // It may end this connection, for its slow peer: then it has another state.
+    // `sendPublished` may close this connection, if its peer is slow: look the transition up again.
     if (this.#accepts && next !== "closed" && !TABLE[next].accepts) this.#actions.sendPublished();
     const transition = TABLE[this.#state].on[event];
     if (transition === undefined) return;

@@ -143,8 +143,8 @@ export class Ending implements ClosingActions {
   }
 
   /**
-   * Whether a server has closed and its client reads nothing of what came before: it is not to wait for that.
-   * A server's program may be about to answer what a client sent, and closed behind.
+   * On a client: whether the server's Close frame has come, and no reader is at work on the messages before it.
+   * The answer does not wait for one. A server's does: its program may still answer them.
    */
   #mayBeUnread(): boolean {
     return this.#core.role === "client" && this.reason.receivedStatus !== undefined &&

@@ -19,8 +19,8 @@ import { ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
 import { FRAGMENT_COST, MESSAGE_COST } from "./turns.ts";
 
 /**
- * How soon there is read on once a slow program has made room, in milliseconds: not with each message, as
- * the quick ones would pay for it.
+ * After a message is taken, reading goes on after this delay, in milliseconds, and not at once: quick programs
+ * take several messages in that time, and read on then.
  */
 const READ_ON_MS = 10;
 
@@ -250,7 +250,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
       this.#countMessage();
       data = layer.decode(received);
       if (data === undefined) return this.#stopIfFull();
-      // It may be in memory of its own.
+      // The decoded message need not be a view of the same read.
       if (data !== received) this.queue.startRead();
     } else {
       this.#countMessage();

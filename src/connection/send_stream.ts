@@ -99,7 +99,7 @@ function endForBroken(
   error: unknown,
   options: SendStreamOptions,
 ): void {
-  // Its end was the reason.
+  // The connection's own end broke the stream: it is closing already.
   if (closing.isFlushed) return;
   const { info } = end.reason;
   // If it was given up for the end, that has its code already; but 1000 would say that all was sent.

@@ -203,7 +203,7 @@ export class MemoryBudget implements Budget {
     const allShared = this.#held - sum(members.map(({ held }) => held));
     const part = allShared / Math.max(1, sum(members.map(({ shared }) => shared)));
     const left = this.#shedBy((member) => member.held + member.shared * Math.min(1, part), members);
-    // Those who hold it are many, with little each: it is let go of once all of them are gone.
+    // Still too much: a shared byte is freed only with its last holder, so all of it counts for each of them now.
     if (this.#held > this.limit) this.#shedBy((member) => member.held + member.shared, left);
   }
 

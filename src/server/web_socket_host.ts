@@ -182,8 +182,9 @@ export abstract class WebSocketHost<Data>
     checkFiniteDuration("spreadMs", spreadMs, 0);
     checkDuration("timeoutMs", timeoutMs);
     checkBoolean("keepListening", options.keepListening);
+    // The first call stops listening by default; later ones leave it as it is.
     const { keepListening = this.#isShuttingDown } = options;
-    // First, so that who comes from now on can come to another server.
+    // First, so that clients that come from now on can come to another server.
     if (!keepListening) this.#stopListening();
     if (!this.#isShuttingDown) {
       this.#startShutdown({ closeCode, reason });
