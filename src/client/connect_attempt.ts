@@ -184,7 +184,7 @@ export class ConnectAttempt<Data> {
     accept: string,
     { head, received }: HttpResponse,
   ): ClientConnection<Data> {
-    const { subprotocols, connection, callbacks, data, onError } = this.#settings;
+    const { subprotocols, connection, connectTimeoutMs, callbacks, data, onError } = this.#settings;
     const names = this.#offer === undefined ? [] : [PERMESSAGE_DEFLATE];
     const expected = {
       accept,
@@ -204,6 +204,7 @@ export class ConnectAttempt<Data> {
       protocol: resumed ?? (this.#resume !== undefined && protocol === RESUME ? "" : protocol),
       extensions,
       layer: past ?? createLayer(connection.layers, protocol, "client"),
+      layerTimeoutMs: connectTimeoutMs,
       compression: this.#openCompression(head, accepted),
       data,
     };

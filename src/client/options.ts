@@ -79,7 +79,8 @@ export interface ConnectOptions<Data = undefined> extends ConnectionOptions {
   signal?: AbortSignal | undefined;
   /**
    * The timeout for connecting, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`. It includes
-   * the functions for the URL and the headers, the look-up of the host name, redirects, and the response.
+   * the functions for the URL and the headers, the look-up of the host name, redirects, and the response. The
+   * handshake of a message layer (`layers`), if there is one, has the same time again.
    *
    * @default {10000}
    */

@@ -28,6 +28,8 @@ export interface ConnectionInfo<Data = unknown> {
   readonly data: Data;
   /** What encodes and decodes messages, if both sides agreed to a subprotocol that does. */
   readonly layer?: MessageLayer | undefined;
+  /** How long the layer's handshake may take, in milliseconds. Default: `Infinity`. */
+  readonly layerTimeoutMs?: number;
 }
 
 /** What a connection tells those that opened it. */

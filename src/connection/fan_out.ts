@@ -37,14 +37,14 @@ export interface FanOutSink {
    * @param isLast Whether nothing else is expected for this connection in this turn.
    */
   sendShared(frames: SharedFrames, isLast: boolean): void;
-  /**
-   * Encodes a message as the connection's message layer does with those of its program.
-   *
-   * @returns `undefined` if that failed, which closes the connection.
-   */
-  encode(data: Sendable): Sendable | undefined;
   /** Sends a message that only this connection gets, and that nobody changes or waits for. */
   post(data: Sendable, compress?: boolean): void;
+  /**
+   * Does the same with a message that the connection's message layer encodes as those of its program.
+   *
+   * @returns Whether it was sent: if encoding failed, the connection is closed.
+   */
+  postEncoded(data: Sendable, compress?: boolean): boolean;
   /** Closes the connection with a status, and drops what waits. */
   closeAtOnce(status: CloseStatus): void;
   /**

@@ -7,8 +7,11 @@ import type { Breaker } from "./breaker.ts";
 import type { Sendable } from "./connection.ts";
 import type { SharedFrames } from "./fan_out.ts";
 
-interface HeldMessage {
+/** A message that waits. */
+export interface HeldMessage {
   readonly data: Sendable;
+  /** Whether it is sent as it is: others are encoded by the message layer when their turn comes. */
+  readonly isRaw: boolean;
   readonly compress: boolean | undefined;
   readonly size: number;
   readonly deferred: Deferred<void>;
@@ -45,13 +48,13 @@ export class HeldBack {
     return this.#sharedSize;
   }
 
-  pushMessage(data: Sendable, compress: boolean | undefined): Promise<void> {
+  pushMessage(data: Sendable, compress: boolean | undefined, isRaw: boolean): Promise<void> {
     assertMessage(data);
     const size = typeof data === "string" ? encoder.encode(data).length : data.length;
     const deferred = createDeferred<void>();
     // The caller may change them as soon as it may change those that are sent at once, which are copied too.
     const own = typeof data === "string" ? ownString(data) : cloneBytes(data, 0, size);
-    this.#items.push({ data: own, compress, size, deferred });
+    this.#items.push({ data: own, isRaw, compress, size, deferred });
     this.#size += size;
     return deferred.promise;
   }

@@ -1,19 +1,23 @@
-import { isCloseCode } from "../codec/close_code.ts";
+import { CloseCode, isCloseCode } from "../codec/close_code.ts";
 import { ProtocolError } from "../errors.ts";
 import { show } from "../checks.ts";
-import { callHook, checkDecision, refusePromise } from "../hooks.ts";
+import { decodeUtf8 } from "../codec/utf8.ts";
+import { checkDecision, refusePromise } from "../hooks.ts";
+import { RESOLVED } from "../promises.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { textSize } from "../text_size.ts";
+import type { DelayQueue, Waiting } from "../transport/delays.ts";
 import { isUint8Array } from "../values.ts";
 import type { Message, Sendable } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
+import { checkMaxMessageSize } from "./layer_definition.ts";
 import type { LayerConnection, MessageLayer } from "./message_layer.ts";
 
 /** The longest header of a frame, in bytes. */
 const MAX_HEADER_LENGTH = 14;
 
 /** Calls a message layer, and checks what it answers: an error of it ends its connection, and no other. */
-export class LayerRunner {
+export class LayerRunner implements Waiting {
   readonly #layer: MessageLayer;
   readonly #core: ConnectionCore;
   /** Whether its handshake is done. Until then it gets every message, and the program does not begin. */
@@ -21,8 +25,11 @@ export class LayerRunner {
   /** How many bytes the rate limits have spared since the last message of its handshake. */
   #sparedSize = 0;
   #isClosed = false;
-  // Once for the connection, not for each message.
-  readonly #tellDelivered = (): unknown => this.#layer.delivered!();
+  /** Whether a getter of it threw: it is asked no more. */
+  #isUnreadable = false;
+  dueAt = 0;
+  /** The queue that holds the deadline of its handshake, if there is one. */
+  #deadline: DelayQueue | undefined;
   readonly #fail = (error: unknown): void => this.#core.program.failWith(error);
 
   constructor(layer: MessageLayer, core: ConnectionCore) {
@@ -36,16 +43,42 @@ export class LayerRunner {
   }
 
   get isFull(): boolean {
-    return this.#layer.isFull ?? false;
+    try {
+      return !this.#isUnreadable && (this.#layer.isFull ?? false);
+    } catch (error) {
+      this.#failReading(error);
+      return false;
+    }
   }
 
   get maxMessageSize(): number {
-    return this.#layer.maxMessageSize ?? this.#core.settings.limits.maxMessageSize;
+    const { maxMessageSize } = this.#core.settings.limits;
+    if (this.#isUnreadable) return maxMessageSize;
+    try {
+      const size = this.#layer.maxMessageSize;
+      checkMaxMessageSize("maxMessageSize", size);
+      return size ?? maxMessageSize;
+    } catch (error) {
+      this.#failReading(error);
+      return maxMessageSize;
+    }
   }
 
   get heldSize(): number {
-    const size = this.#layer.heldSize ?? 0;
-    return Number.isSafeInteger(size) ? Math.max(0, size) : 0;
+    if (this.#isUnreadable) return 0;
+    try {
+      const size = this.#layer.heldSize ?? 0;
+      return Number.isSafeInteger(size) ? Math.max(0, size) : 0;
+    } catch (error) {
+      this.#failReading(error);
+      return 0;
+    }
+  }
+
+  /** Closes the connection for what a getter threw, once, and not within whatever asked for it. */
+  #failReading(error: unknown): void {
+    this.#isUnreadable = true;
+    void RESOLVED.then(() => this.#fail(error));
   }
 
   /** Whether messages may be received as streams now. */
@@ -54,13 +87,23 @@ export class LayerRunner {
     return this.#isReady && (decode === undefined || decodeStart !== undefined);
   }
 
+  /** Whether messages may be sent as streams: they would go past an `encode` for whole messages. */
+  get encodesStreams(): boolean {
+    return this.#layer.encode === undefined || this.#layer.encodeStart !== undefined;
+  }
+
   start(): void {
-    const layer = this.#layer;
-    if (layer.start === undefined) return;
-    callHook(() => layer.start!(this.#connection()), (error) => {
+    const { info: { layerTimeoutMs = Infinity }, settings } = this.#core;
+    if (!this.#isReady && layerTimeoutMs !== Infinity) {
+      this.#deadline = settings.delays.start(this, layerTimeoutMs);
+    }
+    if (this.#layer.start === undefined) return;
+    try {
+      refusePromise("start", this.#layer.start(this.#connection()), this.#fail);
+    } catch (error) {
       this.#isReady = false;
       this.#fail(error);
-    });
+    }
   }
 
   #connection(): LayerConnection {
@@ -78,25 +121,39 @@ export class LayerRunner {
   }
 
   opened(): void {
-    const layer = this.#layer;
-    if (layer.opened !== undefined) callHook(() => layer.opened!(), this.#fail);
+    if (this.#layer.opened !== undefined) this.#tell("opened", this.#fail);
   }
 
   delivered(): void {
-    if (this.#layer.delivered !== undefined) callHook(this.#tellDelivered, this.#fail);
+    if (this.#layer.delivered !== undefined) this.#tell("delivered", this.#fail);
   }
 
   close(): void {
-    const layer = this.#layer;
-    if (layer.close === undefined || this.#isClosed) return;
+    this.#deadline?.delete(this);
+    if (this.#layer.close === undefined || this.#isClosed) return;
     this.#isClosed = true;
-    callHook(() => layer.close!(), (error) => this.#core.reportError(error));
+    this.#tell("close", (error) => this.#core.reportError(error));
+  }
+
+  #tell(method: "opened" | "delivered" | "close", fail: (error: unknown) => void): void {
+    try {
+      refusePromise(method, this.#layer[method]!(), fail);
+    } catch (error) {
+      fail(error);
+    }
   }
 
   // ---- Its handshake ----
 
+  /** Its handshake is not done in time. */
+  expire(): void {
+    const reason = "No first message in time";
+    void this.#core.conn.close({ closeCode: CloseCode.TryAgainLater, reason });
+  }
+
   receiveHandshake(data: Message): void {
     if (!this.#isHandshakeDone(data)) return;
+    this.#deadline?.delete(this);
     this.#isReady = true;
     this.#core.inbound.layerReady();
     this.#core.program.begin();
@@ -151,6 +208,9 @@ export class LayerRunner {
     try {
       const encoded: unknown = this.#layer.encodeStart(type);
       this.#checkMessage("encodeStart", encoded);
+      if (type === "text" && typeof encoded !== "string" && decodeUtf8(encoded) === undefined) {
+        throw new TypeError("encodeStart must return UTF-8 for a text");
+      }
       return encoded;
     } catch (error) {
       this.#fail(error);
@@ -178,7 +238,7 @@ export class LayerRunner {
 
   decodeStart(type: MessageType): void {
     try {
-      this.#layer.decodeStart!(type);
+      refusePromise("decodeStart", this.#layer.decodeStart!(type), this.#fail);
     } catch (error) {
       this.#failDecoding(error);
     }
@@ -186,7 +246,7 @@ export class LayerRunner {
 
   decodeChunk(bytes: Uint8Array, start: number, end: number): void {
     try {
-      this.#layer.decodeChunk!(bytes, start, end);
+      refusePromise("decodeChunk", this.#layer.decodeChunk!(bytes, start, end), this.#fail);
     } catch (error) {
       this.#failDecoding(error);
     }
@@ -194,7 +254,7 @@ export class LayerRunner {
 
   decodeEnd(): void {
     try {
-      this.#layer.decodeEnd!();
+      refusePromise("decodeEnd", this.#layer.decodeEnd!(), this.#fail);
     } catch (error) {
       this.#failDecoding(error);
     }

@@ -5,8 +5,8 @@ import type { Message, Sendable } from "./connection.ts";
 /** A connection, as its {@linkcode MessageLayer} sees it. */
 export interface LayerConnection {
   /**
-   * Sends a message of the layer itself, as it is, in the order of all that is sent. Does nothing once the
-   * connection is closing.
+   * Sends a message of the layer itself, as it is, in the order of all that is sent; in `encode` or
+   * `encodeStart`, before what they encode. Does nothing once the connection is closing.
    */
   send(data: Sendable): void;
   /** Begins a message that the program receives as a stream: see {@linkcode MessageLayer.decodeStart}. */
@@ -25,7 +25,7 @@ export interface LayerConnection {
  * Stands between the protocol and the program: encodes the messages that the program sends, and decodes
  * those that it receives. Both sides agree to it by a subprotocol (RFC 6455, section 1.9).
  *
- * Every method answers at once, and may throw. A `ProtocolError` says that the peer broke the rules of the
+ * Every method answers at once, and may throw: a promise is an error. A getter that throws is one, too. A `ProtocolError` says that the peer broke the rules of the
  * layer: the connection is closed with its code. Any other error is reported to `onError`, and the connection
  * closed with the code of a `WebSocketError` that has one, otherwise with 1011.
  */
@@ -53,16 +53,23 @@ export interface MessageLayer {
   start?(conn: LayerConnection): void;
   /**
    * Takes messages before the program begins: its handler, or `open`, waits until this returns `true`.
-   * Without it the program begins at once. Each message is spared the rate limits, up to `maxMessageSize`.
+   * Without it the program begins at once. It has `handshakeTimeoutMs` of the server, or `connectTimeoutMs` of
+   * the client, from the beginning of the connection: past it the connection is closed with 1013. Each message is spared the rate limits, up to `maxMessageSize`.
    */
   handshake?(data: Message): boolean;
   /** Is told that the program has begun: behind `open`, or the first synchronous part of its handler. */
   opened?(): void;
-  /** Gives what is sent for a message of the program. Without it, messages are sent as they are. */
+  /**
+   * Gives what is sent for a message of the program. Without it, messages are sent as they are. It is called in
+   * the order of the wire: for what waits behind a message that is sent as a stream, when that has ended. It
+   * may therefore be called behind `close`, for messages that were accepted before. If it fails, what waits
+   * behind the message is dropped.
+   */
   encode?(data: Sendable): Sendable;
   /**
-   * Gives what is sent before the body of a message that the program sends as a stream. Without it, nothing
-   * is.
+   * Gives what is sent before the body of a message that the program sends as a stream, when its first fragment
+   * is sent: it is not called for a stream that is given up before. Without it, nothing is; but with `encode`,
+   * `sendStream` rejects with a `TypeError`.
    */
   encodeStart?(type: MessageType): Sendable;
   /**

@@ -9,7 +9,7 @@ import type { Closing } from "./closing.ts";
 import type { Sendable } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
 import type { FanOutSink, FanOutSource, SharedFrames } from "./fan_out.ts";
-import { HeldBack } from "./held_back.ts";
+import { HeldBack, type HeldMessage } from "./held_back.ts";
 import { OutputWriter } from "./output_writer.ts";
 
 /**
@@ -56,6 +56,8 @@ export class Outbound implements FanOutSink {
   #lastMessageEnd = Infinity;
   /** Whether all that was accepted has been encoded, or still may be. */
   #isWhole = true;
+  /** Whether the layer encodes what was held back: what it sends meanwhile goes before that. */
+  #isEncodingHeld = false;
 
   constructor(core: ConnectionCore) {
     const { sendHighWaterMark, sendQueueSize } = core.settings.limits;
@@ -130,23 +132,45 @@ export class Outbound implements FanOutSink {
       length + encoder.encode(data).length <= this.#maxSize;
   }
 
-  /** Has the message layer encode; gives nothing if it failed, which closes the connection. */
-  encode(data: Sendable): Sendable | undefined {
+  /**
+   * Sends a message of the program. The message layer encodes it when its turn comes, so in the order of the wire.
+   *
+   * @returns See {@linkcode Outbound.send}; `undefined` if the layer failed, which closes the connection.
+   */
+  sendMessage(data: Sendable, compress?: boolean): Promise<void> | undefined {
     const { layer } = this.#core;
-    return layer === undefined ? data : layer.encode(data);
+    if (layer !== undefined) {
+      if (this.#held !== undefined) {
+        this.messagesSent++;
+        return this.#hold(this.#held, data, compress, false);
+      }
+      const encoded = layer.encode(data);
+      if (encoded === undefined) return undefined;
+      data = encoded;
+    }
+    // First, since `drain` may be called in between, and end the connection.
+    this.messagesSent++;
+    return this.send(data, compress);
   }
 
   /**
-   * Sends a message, and gives a promise that resolves when the queue is below the high-water mark
+   * Sends a message as it is, and gives a promise that resolves when the queue is below the high-water mark
    * behind it and its bytes are no longer needed.
    */
   send(data: Sendable, compress?: boolean): Promise<void> {
-    if (this.#held !== undefined) return this.#hold(this.#held, data, compress);
+    if (this.#held !== undefined && !this.#isEncodingHeld) {
+      return this.#hold(this.#held, data, compress, true);
+    }
     return this.#wait(this.#protocol.sendMessage(data, compress));
   }
 
-  #hold(held: HeldBack, data: Sendable, compress: boolean | undefined): Promise<void> {
-    const sent = held.pushMessage(data, compress);
+  #hold(
+    held: HeldBack,
+    data: Sendable,
+    compress: boolean | undefined,
+    isRaw: boolean,
+  ): Promise<void> {
+    const sent = held.pushMessage(data, compress, isRaw);
     if (this.isAboveHighWater) this.#isAboveHighWater = true;
     return sent;
   }
@@ -207,6 +231,28 @@ export class Outbound implements FanOutSink {
     return deferred.promise;
   }
 
+  /**
+   * Gives what goes before the message that is sent as a stream, whose first fragment comes next.
+   *
+   * @returns `undefined` if the layer failed: the stream is broken off.
+   */
+  encodeStart(type: MessageType): Sendable | undefined {
+    const { layer } = this.#core;
+    return layer === undefined ? "" : this.#encodeHeld(() => layer.encodeStart(type));
+  }
+
+  /** Encodes what was held back until now. If that fails, what comes behind it must not arrive without it. */
+  #encodeHeld(encode: () => Sendable | undefined): Sendable | undefined {
+    this.#isEncodingHeld = true;
+    const encoded = encode();
+    this.#isEncodingHeld = false;
+    if (encoded === undefined) {
+      this.#isWhole = false;
+      this.cut(this.#core.end.reason.lazyClosedError());
+    }
+    return encoded;
+  }
+
   /** Sends a fragment; see `send`. */
   sendFragment(
     type: MessageType,
@@ -238,12 +284,25 @@ export class Outbound implements FanOutSink {
         this.#startStream(next.deferred);
         return;
       } else {
-        const { resolve, reject } = next.deferred;
-        this.#wait(this.#protocol.sendMessage(next.data, next.compress)).then(resolve, reject);
+        this.#sendHeld(next);
       }
     }
     this.#held = undefined;
     this.finishIfDue();
+  }
+
+  #sendHeld({ data, isRaw, compress, size, deferred }: HeldMessage): void {
+    const { end, layer } = this.#core;
+    const { resolve, reject } = deferred;
+    const encoded = isRaw || layer === undefined
+      ? data
+      : this.#encodeHeld(() => layer.encode(data));
+    if (encoded === undefined) {
+      this.#dropped += size;
+      reject(end.reason.closedError());
+    } else {
+      this.#wait(this.#protocol.sendMessage(encoded, compress)).then(resolve, reject);
+    }
   }
 
   #startStream(deferred: Deferred<Breaker>): void {
@@ -333,10 +392,21 @@ export class Outbound implements FanOutSink {
   }
 
   post(data: Sendable, compress?: boolean): void {
-    if (this.#held !== undefined) return void this.#hold(this.#held, data, compress);
+    if (this.#held !== undefined) return void this.#hold(this.#held, data, compress, true);
     this.#protocol.sendMessage(data, compress);
     this.writer.requestFlush();
     if (this.isAboveHighWater) this.#isAboveHighWater = true;
+  }
+
+  postEncoded(data: Sendable, compress?: boolean): boolean {
+    const { layer } = this.#core;
+    if (layer !== undefined && this.#held !== undefined) {
+      void this.#hold(this.#held, data, compress, false);
+      return true;
+    }
+    const encoded = layer === undefined ? data : layer.encode(data);
+    if (encoded !== undefined) this.post(encoded, compress);
+    return encoded !== undefined;
   }
 
   closeAtOnce(status: CloseStatus): void {

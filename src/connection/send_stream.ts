@@ -36,17 +36,12 @@ export function statusOfBroken(
   return { closeCode, reason };
 }
 
-/**
- * Sends a stream as one message, a fragment for each chunk (RFC 6455, section 5.4), and unlocks it.
- *
- * @param prefix What goes before the stream.
- */
+/** Sends a stream as one message, a fragment for each chunk (RFC 6455, section 5.4), and unlocks it. */
 export async function sendFragments(
   core: ConnectionCore,
   type: MessageType,
   stream: SendableStream,
   options: SendStreamOptions,
-  prefix: Sendable,
 ): Promise<void> {
   const { outbound } = core;
   const { signal, compress } = options;
@@ -59,14 +54,19 @@ export async function sendFragments(
     breaker = await abortable(turn, signal);
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) abort();
-    const fragments = new FragmentEncoder(type, prefix);
+    const fragments = new FragmentEncoder(type);
     for (;;) {
       const { done, value } = await breaker.wait(reader.read());
-      const payload = done ? fragments.finish() : fragments.encode(value);
+      let payload = done ? fragments.finish() : fragments.encode(value);
       if (done || payload.length > 0) {
         breaker.throwIfBroken();
-        if (!hasBegun) outbound.messagesSent++;
-        hasBegun = true;
+        if (!hasBegun) {
+          payload = prepend(outbound.encodeStart(type) ?? "", payload);
+          // If the layer failed it is.
+          breaker.throwIfBroken();
+          outbound.messagesSent++;
+          hasBegun = true;
+        }
         const sent = outbound.sendFragment(type, payload, done, compress);
         if (sent !== RESOLVED) await breaker.wait(sent);
       }
@@ -113,14 +113,11 @@ function endForBroken(
 class FragmentEncoder {
   readonly #type: MessageType;
   readonly #utf8 = new Utf8Validator();
-  /** What goes before the first chunk. */
-  #prefix: Uint8Array;
   /** Half of a surrogate pair whose other half may be in the next chunk. */
   #half = "";
 
-  constructor(type: MessageType, prefix: Sendable) {
+  constructor(type: MessageType) {
     this.#type = type;
-    this.#prefix = typeof prefix === "string" ? new TextEncoder().encode(prefix) : prefix;
   }
 
   encode(chunk: Sendable): Uint8Array {
@@ -130,9 +127,9 @@ class FragmentEncoder {
       const last = text.charCodeAt(text.length - 1);
       const isHalf = last >= 0xd800 && last < 0xdc00;
       this.#half = isHalf ? text.slice(-1) : "";
-      payload = this.#prepend(new TextEncoder().encode(isHalf ? text.slice(0, -1) : text));
+      payload = new TextEncoder().encode(isHalf ? text.slice(0, -1) : text);
     } else if (isUint8Array(chunk)) {
-      payload = chunk.length === 0 ? EMPTY : this.#prepend(this.#endHalf(chunk));
+      payload = chunk.length === 0 ? EMPTY : this.#endHalf(chunk);
     } else {
       throw new TypeError("Cannot send the stream: its chunks are strings or Uint8Arrays");
     }
@@ -142,7 +139,7 @@ class FragmentEncoder {
 
   /** The payload of the last fragment. */
   finish(): Uint8Array {
-    const payload = this.#prepend(this.#endHalf(EMPTY));
+    const payload = this.#endHalf(EMPTY);
     if (this.#type === "text" && !(this.#utf8.validate(payload) && this.#utf8.complete)) failUtf8();
     return payload;
   }
@@ -154,14 +151,12 @@ class FragmentEncoder {
     this.#half = "";
     return concatBytes([half, bytes], half.length + bytes.length);
   }
+}
 
-  /** Puts the prefix before the first payload. */
-  #prepend(bytes: Uint8Array): Uint8Array {
-    const prefix = this.#prefix;
-    if (prefix.length === 0) return bytes;
-    this.#prefix = EMPTY;
-    return concatBytes([prefix, bytes], prefix.length + bytes.length);
-  }
+function prepend(prefix: Sendable, bytes: Uint8Array): Uint8Array {
+  if (prefix.length === 0) return bytes;
+  const start = typeof prefix === "string" ? new TextEncoder().encode(prefix) : prefix;
+  return concatBytes([start, bytes], start.length + bytes.length);
 }
 
 function failUtf8(): never {

@@ -146,11 +146,8 @@ export class WebSocketConnection<Data> implements Connection<Data> {
         return rejected(end.reason.closedError());
       }
     }
-    const encoded = outbound.encode(data);
-    if (encoded === undefined) return rejected(end.reason.closedError());
-    // First, since `drain` may be called in between, and end the connection.
-    outbound.messagesSent++;
-    const sent = outbound.send(encoded, options?.compress);
+    const sent = outbound.sendMessage(data, options?.compress);
+    if (sent === undefined) return rejected(end.reason.closedError());
     return options === undefined ? sent : abortable(sent, options.signal);
   }
 
@@ -160,10 +157,7 @@ export class WebSocketConnection<Data> implements Connection<Data> {
     outbound.source?.flush();
     if (!closing.accepts) return "closed";
     if (!outbound.hasRoomFor(data)) return "dropped";
-    const encoded = outbound.encode(data);
-    if (encoded === undefined) return "closed";
-    outbound.messagesSent++;
-    outbound.send(encoded);
+    if (outbound.sendMessage(data) === undefined) return "closed";
     return outbound.isAboveHighWater ? "queued" : "sent";
   }
 
@@ -186,13 +180,18 @@ export class WebSocketConnection<Data> implements Connection<Data> {
     }
     const { closing, end, layer, outbound } = this.#core;
     outbound.source?.flush();
-    const prefix = closing.accepts ? layer === undefined ? "" : layer.encodeStart(type) : undefined;
-    if (prefix === undefined) {
-      const error = end.reason.closedError();
+    let error: Error | undefined;
+    if (!closing.accepts) error = end.reason.closedError();
+    else if (layer !== undefined && !layer.encodesStreams) {
+      error = new TypeError(
+        "Cannot send the stream: the connection's message layer has encode, but no encodeStart",
+      );
+    }
+    if (error !== undefined) {
       callHook(() => stream.cancel(error), () => {});
       return rejected(error);
     }
-    const sent = sendFragments(this.#core, type, stream, options ?? {}, prefix);
+    const sent = sendFragments(this.#core, type, stream, options ?? {});
     sent.catch(() => {});
     return sent;
   }

@@ -1,6 +1,9 @@
 import { show } from "../checks.ts";
 import { isToken } from "../http1/characters.ts";
 
+/** The subprotocol that is the library's own: no layer of a program may have it. */
+export const OWN_SUBPROTOCOL = "sluice.resume.v1";
+
 /**
  * Checks that a subprotocol can be sent.
  *

@@ -1,5 +1,4 @@
 import { entries, type HeaderFields } from "../http1/field_line.ts";
-import type { Clock } from "../transport/clock.ts";
 import { ServerLayer } from "./server_layer.ts";
 import { RESUME, RESUME_FIELD } from "./subprotocol.ts";
 
@@ -7,14 +6,6 @@ import { RESUME, RESUME_FIELD } from "./subprotocol.ts";
 export class ResumeNegotiator {
   /** The subprotocol that a client offers for it, beside those of the program. */
   readonly subprotocol: string = RESUME;
-  readonly #timeoutMs: number;
-  readonly #clock: Clock;
-
-  /** @param timeoutMs How long to wait for the resume request of a client, or `Infinity`. */
-  constructor(timeoutMs: number, clock: Clock) {
-    this.#timeoutMs = timeoutMs;
-    this.#clock = clock;
-  }
 
   /** Adds the program's subprotocol, of which a response can name only one, to the header fields. */
   addField(fields: HeaderFields | undefined, protocol: string): HeaderFields {
@@ -23,6 +14,6 @@ export class ResumeNegotiator {
 
   /** Creates the layer of a connection. */
   createLayer(protocol: string): ServerLayer {
-    return new ServerLayer(protocol, this.#timeoutMs, this.#clock);
+    return new ServerLayer(protocol);
   }
 }

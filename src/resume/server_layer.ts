@@ -1,8 +1,6 @@
-import { CloseCode } from "../codec/close_code.ts";
 import type { Message, Sendable } from "../connection/connection.ts";
 import type { LayerConnection, MessageLayer } from "../connection/message_layer.ts";
 import { textSize } from "../text_size.ts";
-import type { Clock } from "../transport/clock.ts";
 import type { Position } from "./position.ts";
 import {
   encodeControl,
@@ -18,25 +16,17 @@ const POSITION_COST = 128;
 
 /** A server's side of `sluice.resume.v1`: the session of the client, and its positions when it connected. */
 export class ServerLayer implements MessageLayer {
-  readonly #clock: Clock;
   readonly #protocol: string;
-  readonly #timeoutMs: number;
   #conn: LayerConnection | undefined;
   #request: ResumeRequest | undefined;
   #session: string | undefined;
   #isReturning = false;
   #heldSize = 0;
-  #timer: unknown;
   #onRequest: (() => void) | undefined;
 
-  /**
-   * @param protocol The subprotocol of the program; `""` for none.
-   * @param timeoutMs How long to wait for the resume request, or `Infinity`.
-   */
-  constructor(protocol: string, timeoutMs: number, clock: Clock) {
+  /** @param protocol The subprotocol of the program; `""` for none. */
+  constructor(protocol: string) {
     this.#protocol = protocol;
-    this.#timeoutMs = timeoutMs;
-    this.#clock = clock;
   }
 
   /** Whether the client has sent its resume request. */
@@ -74,16 +64,11 @@ export class ServerLayer implements MessageLayer {
 
   start(conn: LayerConnection): void {
     this.#conn = conn;
-    if (this.#timeoutMs === Infinity) return;
-    this.#timer = this.#clock.setTimeout(() => {
-      conn.close({ closeCode: CloseCode.TryAgainLater, reason: "No first message in time" });
-    }, this.#timeoutMs);
   }
 
   /** @throws {ProtocolError} If the resume request is malformed. */
   handshake(data: Message): boolean {
     const { session, positions } = this.#request = parseResumeRequest(data);
-    this.#clock.clearTimeout(this.#timer);
     this.#isReturning = session !== undefined || positions.size > 0;
     for (const topic of positions.keys()) this.#heldSize += costOf(topic);
     this.#session = session ?? this.#session;
@@ -108,7 +93,6 @@ export class ServerLayer implements MessageLayer {
   }
 
   close(): void {
-    this.#clock.clearTimeout(this.#timer);
     this.#request?.positions.clear();
     this.#heldSize = 0;
   }

@@ -13,11 +13,12 @@
 
 import { copyBytes } from "../codec/byte_collector.ts";
 import { CloseCode } from "../codec/close_code.ts";
+import { OWN_SUBPROTOCOL } from "../handshake/subprotocol.ts";
 import { ProtocolError } from "../errors.ts";
 import { formatPosition, MAX_POSITION_LENGTH, parsePosition, type Position } from "./position.ts";
 
 /** The name of the subprotocol. */
-export const RESUME = "sluice.resume.v1";
+export const RESUME: string = OWN_SUBPROTOCOL;
 /**
  * The header field of a 101 response by which a server says that it speaks the subprotocol, and does not just
  * echo its name. Its value is the program's subprotocol, in quotes.

@@ -21,7 +21,7 @@ export async function loadParts<Data>(
 ): Promise<ServerParts> {
   const [compression, resume] = await Promise.all([
     loadCompression(settings),
-    isResumable ? loadResume(settings) : undefined,
+    isResumable ? loadResume() : undefined,
     loadConnectionParts(settings.connection, settings.callbacks !== undefined, isResumable),
   ]);
   return { compression, resume };
@@ -35,9 +35,7 @@ async function loadCompression<Data>(
   return await DeflateNegotiator.create(compression);
 }
 
-async function loadResume<Data>(
-  { handshakeTimeoutMs, connection }: AcceptSettings<Data, never>,
-): Promise<ResumeNegotiator> {
+async function loadResume(): Promise<ResumeNegotiator> {
   const { ResumeNegotiator } = await import("../resume/resume_negotiator.ts");
-  return new ResumeNegotiator(handshakeTimeoutMs, connection.clock);
+  return new ResumeNegotiator();
 }

@@ -417,6 +417,7 @@ export class OpeningHandshake<Data>
         compression: deflate?.open(),
         data: acceptance.data as Data,
         layer: layer ?? past,
+        layerTimeoutMs: this.settings.handshakeTimeoutMs,
         past,
       },
       response,

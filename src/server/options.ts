@@ -160,6 +160,9 @@ export interface AcceptOptions<
    * hooks included, in milliseconds: an integer from 1 to 2,147,483,647, or `Infinity`. It is not
    * extended by traffic. Past it the connection is closed, with 408 if a request had begun.
    *
+   * The handshake of a message layer (`layers`), or the resume request of a client, has the same time again,
+   * from the response on: past it the connection is closed with 1013.
+   *
    * @default {10000}
    */
   handshakeTimeoutMs?: number | undefined;

@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { accept, type Connection, ConnectionClosedError, WebSocketError } from "../../mod.ts";
-import type { LayerConnection, MessageLayer } from "../../src/connection/layer.ts";
+import type { LayerConnection, Message, MessageLayer } from "../../src/connection/layer.ts";
 import { ProtocolError } from "../../src/connection/layer.ts";
 import { STAGES } from "../mounting/harness.ts";
 import { RawClient, textFrame } from "../support/raw_client.ts";
@@ -86,7 +86,10 @@ for (const { name, withServer } of TRANSPORTS) {
             assertEquals(await client.readClose(), [1011, ""]);
             client.sendClose(1011);
             await client.finish();
-            assertEquals(harness.takeErrors().map(String), ["RangeError: a fault of the layer"]);
+            await settle();
+            const promise = `TypeError: ${hook} must return synchronously, but returned a promise`;
+            const fault = "RangeError: a fault of the layer";
+            assertEquals(harness.takeErrors().map(String), isAsync ? [promise, fault] : [fault]);
           });
         });
       }
@@ -187,6 +190,7 @@ for (const { name, withServer } of TRANSPORTS) {
         const { client, conn } = await harness.openPair(OFFER);
         const reasons: unknown[] = [];
         const stream = new ReadableStream<string>({
+          start: (controller) => controller.enqueue("x"),
           cancel: (reason) => void reasons.push(reason),
         });
         await assertRejects(() => conn.sendStream("text", stream), ConnectionClosedError);
@@ -265,7 +269,22 @@ for (const { name, withServer } of TRANSPORTS) {
     });
 
     it("answers 500 if it can't be created", async () => {
-      const errors = [fail, () => undefined, () => ({ encode: "x" }), () => ({ decodeStart() {} })];
+      const decode = (data: Message) => data;
+      const errors: (() => unknown)[] = [
+        fail,
+        () => undefined,
+        () => ({ encode: "x" }),
+        () => ({ decodeStart() {} }),
+        () => Promise.resolve({ decode }),
+        () => Promise.reject(new Error("no")),
+        () => () => {},
+        () => [],
+        () => ({}),
+        () => ({ encoed: decode }),
+        () => ({ decode, heldSize: "1" }),
+        () => ({ decode, isFull: 1 }),
+        () => ({ decode, maxMessageSize: -1 }),
+      ];
       for (const create of errors) {
         const setup = { layers: [layerOf(create as () => MessageLayer)], message() {} };
         await withServer(setup, async (harness) => {
@@ -279,7 +298,9 @@ for (const { name, withServer } of TRANSPORTS) {
 
     it("is the first that the client offers, or the one that `upgrade` names", async () => {
       const made: string[] = [];
-      const layers = ["a.v1", "b.v1"].map((name) => layerOf(() => (made.push(name), {}), name));
+      const layers = ["a.v1", "b.v1"].map((name) =>
+        layerOf(() => (made.push(name), { opened() {} }), name)
+      );
       const upgrade = (request: Request) =>
         request.url.endsWith("c")
           ? { protocol: "c" }
@@ -364,7 +385,13 @@ describe("the memory that a message layer holds", () => {
 
   it("counts as none if it is no number of bytes", async () => {
     for (const heldSize of [NaN, -1, Infinity, "x" as unknown as number]) {
-      const setup = withLayer({ heldSize }, { memoryBudget: { size: 10_000_000 }, message() {} });
+      const layer = {
+        get heldSize() {
+          return heldSize;
+        },
+        decode: (data: Message) => data,
+      };
+      const setup = withLayer(layer, { memoryBudget: { size: 10_000_000 }, message() {} });
       await withMemoryServer(setup, async (harness) => {
         const { client, conn } = await harness.openPair(OFFER);
         client.sendText("x");
@@ -462,6 +489,7 @@ describe("the option layers", () => {
     ["no create", [{ subprotocol: "a" }]],
     ["an unknown name", [{ subprotocol: "a", create: () => ({}), decode() {} }]],
     ["two of one subprotocol", [NUMBERED, NUMBERED]],
+    ["that of resume", [{ subprotocol: "sluice.resume.v1", create: () => NUMBERED }]],
   ];
   for (const [what, layers] of refused) {
     it(`is refused with ${what}`, async () => {

@@ -58,7 +58,7 @@ function subscriberOf(topics: Topics, { onSent, onPost, room }: FakeSink = {}): 
       before = subscriber.messagesSent;
       onSent?.(sent);
     },
-    encode: (data) => data,
+    postEncoded: () => true,
     post: (data) => onPost?.(data),
     closeAtOnce() {},
     throwIfClosed() {},

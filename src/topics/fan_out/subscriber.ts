@@ -136,10 +136,12 @@ export class Subscriber implements FanOutSource {
 
   /** Sends a message in a form that no other subscriber gets. */
   sendAlone(data: Sendable, compress: boolean | undefined): void {
-    const encoded = this.#isEncoded ? this.#sink.encode(data) : data;
-    if (encoded === undefined) return;
+    if (this.#isEncoded) {
+      if (this.#sink.postEncoded(data, compress)) this.messagesSent++;
+      return;
+    }
     this.messagesSent++;
-    this.#sink.post(encoded, compress);
+    this.#sink.post(data, compress);
   }
 
   /** Closes the connection of a peer that reads too slowly. */
