@@ -252,13 +252,11 @@ describe("the layer of a client", () => {
   it("is refused if it is none", async () => {
     const decode = (data: Message) => data;
     for (const created of [{}, { encoed: decode }, Promise.resolve({ decode }), 1]) {
-      const pair = connectedPair(
-        {
-          server: { layers: [layerOf(() => ({ decode }))], handler: undefined },
-          client: { layers: [layerOf(() => created as MessageLayer)] },
-        } as Parameters<typeof connectedPair>[0],
-      );
-      await assertRejects(() => pair, TypeError);
+      const pair = connectedPair({
+        server: { layers: [layerOf(() => ({ decode }))], message() {} },
+        client: { layers: [layerOf(() => created as MessageLayer)] },
+      });
+      await assertRejects(() => pair, TypeError, "the layer of layer.v1");
     }
   });
 
