@@ -249,6 +249,7 @@ describe("the end of a server's connection at a client", () => {
     assertEquals((await next.untilSettled()).value?.value, "next");
     assertIsClosedError(errors[0], 1006);
     assert(client.state === "open");
-    await client.close();
+    // The server has a message in hand, and would not answer a Close frame for as long.
+    client.abort();
   });
 });
