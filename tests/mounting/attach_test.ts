@@ -1,3 +1,5 @@
+// @waits
+
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { EventEmitter, once } from "node:events";
