@@ -135,26 +135,28 @@ export class ChannelReader implements TurnTaker {
     this.#isEndHeld = hasEnded;
   }
 
-  /** Takes bytes of the channel; `lent` as in `ByteChannelHandler.receive`. */
-  receive(bytes: Uint8Array, lent: boolean): void {
+  /** Takes bytes of the channel; `borrowed` as in `ByteChannelHandler.receive`. */
+  receive(bytes: Uint8Array, borrowed: boolean): void {
     this.#readSize = bytes.length;
     if (this.#turns.isOver || this.#waitsForTurn) {
-      this.#postpone(bytes, lent);
+      this.#postpone(bytes, borrowed);
       return;
     }
-    const consumed = this.#decode(bytes, lent);
+    const consumed = this.#decode(bytes, borrowed);
     if (consumed < bytes.length) {
-      this.#hold(lent ? cloneBytes(bytes, consumed, bytes.length) : this.#restOf(bytes, consumed));
+      this.#hold(
+        borrowed ? cloneBytes(bytes, consumed, bytes.length) : this.#restOf(bytes, consumed),
+      );
     }
     if (this.#hasUndecoded() || !this.#owner.mayTakeMore) this.#pause();
   }
 
   /** Holds bytes for this connection's turn. */
-  #postpone(bytes: Uint8Array, lent: boolean): void {
+  #postpone(bytes: Uint8Array, borrowed: boolean): void {
     this.#stopForOthers();
     const size = this.#undecoded.length + bytes.length;
     if (size > bytes.length) this.#hold(concatBytes([this.#undecoded, bytes], size));
-    else this.#hold(lent ? cloneBytes(bytes, 0, size) : bytes);
+    else this.#hold(borrowed ? cloneBytes(bytes, 0, size) : bytes);
     // To pause costs more than a small message, behind which mostly nothing else comes.
     if (size > MAX_SMALL) this.#pause();
   }
@@ -235,7 +237,7 @@ export class ChannelReader implements TurnTaker {
   }
 
   /** Decodes until nothing more may be taken; returns the position at which it stopped. */
-  #decode(bytes: Uint8Array, lent: boolean): number {
+  #decode(bytes: Uint8Array, borrowed: boolean): number {
     let position = 0;
     this.#isDecoding = true;
     try {
@@ -244,7 +246,7 @@ export class ChannelReader implements TurnTaker {
         this.#owner.mayTakeMore
       ) {
         const start = position;
-        position = this.#protocol.receive(bytes, start, bytes.length, lent);
+        position = this.#protocol.receive(bytes, start, bytes.length, borrowed);
         this.countWork(position - start);
       }
     } catch (error) {

@@ -105,9 +105,9 @@ export class ConnectionCore implements ByteChannelHandler {
 
   // ---- The channel ----
 
-  receive(bytes: Uint8Array, lent: boolean): void {
+  receive(bytes: Uint8Array, borrowed: boolean): void {
     if (this.#keepAlive !== undefined) this.#keepAlive.heard();
-    this.inbound.receive(bytes, lent);
+    this.inbound.receive(bytes, borrowed);
   }
 
   receiveEnd(): void {

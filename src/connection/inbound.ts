@@ -119,13 +119,13 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   // ---- The channel's bytes ----
 
   /** Takes bytes of the channel; see `ByteChannelHandler.receive`. */
-  receive(bytes: Uint8Array, lent: boolean): void {
+  receive(bytes: Uint8Array, borrowed: boolean): void {
     this.bytesReceived += bytes.length;
     if (this.#rate !== undefined && !this.#countBytes(bytes.length)) return;
     const { writer } = this.#core.outbound;
     writer.cork();
     this.queue.startRead();
-    this.reader.receive(bytes, lent);
+    this.reader.receive(bytes, borrowed);
     writer.uncork();
     if (this.#rate !== undefined) this.#waitForRate();
     this.#core.memory.recountHeld();

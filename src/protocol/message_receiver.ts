@@ -112,7 +112,7 @@ export class MessageReceiver implements FrameHandler {
   #payloadLength = 0;
 
   /** Whether the memory of the frames is used again: no message may refer to it. */
-  #isInputLent = true;
+  #isInputBorrowed = true;
 
   constructor(
     limits: MessageLimits,
@@ -142,9 +142,9 @@ export class MessageReceiver implements FrameHandler {
     this.#isStopped = true;
   }
 
-  /** Begins to receive, as the handler takes more again; `lent` as in {@linkcode Protocol.receive}. */
-  begin(lent: boolean): void {
-    this.#isInputLent = lent;
+  /** Begins to receive, as the handler takes more again; `borrowed` as in {@linkcode Protocol.receive}. */
+  begin(borrowed: boolean): void {
+    this.#isInputBorrowed = borrowed;
     this.#isStopped = false;
   }
 
@@ -212,7 +212,7 @@ export class MessageReceiver implements FrameHandler {
       return this.#handler.receiveMessage(
         opcode === Opcode.Text
           ? decodeText(bytes, start, end)
-          : this.#isInputLent
+          : this.#isInputBorrowed
           ? cloneBytes(bytes, start, end)
           : retainBytes(bytes, start, end),
       );

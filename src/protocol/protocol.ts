@@ -211,7 +211,7 @@ export class Protocol {
    * @param bytes The array that holds the bytes.
    * @param start Where they begin. Default: 0.
    * @param end Where they end (exclusive). Default: `bytes.length`.
-   * @param lent Whether the caller uses their memory again. Otherwise a message may be a view of
+   * @param borrowed Whether the caller uses their memory again. Otherwise a message may be a view of
    * it, which saves a copy. Default: `true`.
    * @returns The position at which decoding ended: `end`, or less if the handler stopped it. The rest must
    * be given again, unchanged.
@@ -219,9 +219,9 @@ export class Protocol {
    * any more; what was sent before may be finished, then {@linkcode Protocol.fail} is due (section
    * 7.1.7).
    */
-  receive(bytes: Uint8Array, start = 0, end: number = bytes.length, lent = true): number {
+  receive(bytes: Uint8Array, start = 0, end: number = bytes.length, borrowed = true): number {
     if (!this.#receiving) return end;
-    this.#receiver.begin(lent);
+    this.#receiver.begin(borrowed);
     let consumed = start;
     try {
       if (this.#compression === undefined || this.#proceed()) {

@@ -116,19 +116,15 @@ class Acceptor<Data> implements HandshakeOwner<Data>, ConnectionOwner {
 
   acceptUpgrade(
     _handshake: OpeningHandshake<Data>,
-    { channel, info, response, received, hasEnded }: AcceptedUpgrade<Data>,
+    accepted: AcceptedUpgrade<Data>,
   ): void {
     const { connection, callbacks } = this.#settings;
     const conn = openConnection({
+      ...accepted,
       role: "server",
-      channel,
-      info,
       settings: connection,
       callbacks,
       owner: this,
-      response,
-      received,
-      hasEnded,
       createConnection: (core) => new WebSocketConnection<Data>(core),
       start: "later",
     });

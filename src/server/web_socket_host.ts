@@ -334,23 +334,16 @@ export abstract class WebSocketHost<Data>
     return isUpgrade ? this.#connectionLimits.refusal(remote) : undefined;
   }
 
-  acceptUpgrade(
-    handshake: OpeningHandshake<Data>,
-    { channel, info, response, received, hasEnded }: AcceptedUpgrade<Data>,
-  ): void {
+  acceptUpgrade(handshake: OpeningHandshake<Data>, accepted: AcceptedUpgrade<Data>): void {
     const { connection, callbacks } = this.#settings;
     this.#handshakes.delete(handshake);
     openConnection({
+      ...accepted,
       role: "server",
-      channel,
-      info,
       settings: connection,
       callbacks,
       owner: this,
-      response,
-      received,
-      hasEnded,
-      createConnection: (core) => new ServerWebSocketConnection(core, info, this.#topics!),
+      createConnection: (core) => new ServerWebSocketConnection(core, accepted.info, this.#topics!),
       start: this.#handler,
     });
   }

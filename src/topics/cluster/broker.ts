@@ -54,7 +54,7 @@ export interface KeepWindow {
   readonly windowMs: number;
   /** How many bytes of a topic; each message counts for 256 more than it has. */
   readonly windowSize: number;
-  /** How many bytes of all topics together, where the broker has no bound of its own. */
+  /** How many bytes of all topics together, if the broker has no bound of its own. */
   readonly totalSize: number;
 }
 
@@ -64,8 +64,8 @@ export interface KeptMessage {
   readonly position: Position;
   /**
    * A lower number, with no message of the topic between the two: that of the message before it, or one
-   * behind that. Of the first that is read it is the place asked for, where none is missing; where that
-   * is not known it may be the number just below its own, and it is 0 where nothing before it is kept.
+   * behind that. Of the first that is read it is the place asked for, if none is missing; if that
+   * is not known it may be the number just below its own, and it is 0 if nothing before it is retained.
    */
   readonly previous: number;
   /** What was appended. */
@@ -78,7 +78,7 @@ export interface MissedMessages {
   readonly messages: readonly KeptMessage[];
   /** Whether these are all: no message behind that place is kept no more. */
   readonly isComplete: boolean;
-  /** The place of the last of them; where there are none, the place up to which there are none. */
+  /** The place of the last of them; if there are none, the place up to which there are none. */
   readonly position: Position;
 }
 
@@ -91,7 +91,7 @@ export interface KeptMessagesHandler {
   receiveKept(topic: string, message: KeptMessage): void;
   /**
    * Is told, now and then, of a place up to which it was given all messages of all topics that it is
-   * subscribed to. A broker does so where the numbers of a topic depend on other topics.
+   * subscribed to. A broker does so if the numbers of a topic depend on other topics.
    */
   receiveProgress(position: Position): void;
 }
@@ -102,23 +102,23 @@ export interface KeptMessagesHandler {
  * servers.
  */
 export interface KeepingBroker extends Broker {
-  /** Is called once, before `start`, where messages are to be kept. */
+  /** Is called once, before `start`, if messages are to be retained. */
   keep(window: KeepWindow, handler: KeptMessagesHandler): void;
   /**
    * Publishes a message, and keeps it. With an id that was used before it changes nothing, so that it can
-   * be called again where it is unknown whether the broker has it.
+   * be called again if it is unknown whether the broker has it.
    *
    * @param id At most 64 characters of `A-Z a-z 0-9 _ -` and `:`. Up to the last `:` it stands for a server;
    * behind it is a number that counts up with all that the server appends, also to other topics.
-   * @returns A promise that resolves when the broker has it; rejects where that is unknown, or it was refused:
-   * `isRefused` of the error is true where another attempt can't help.
+   * @returns A promise that resolves when the broker has it; rejects if that is unknown, or it was refused:
+   * `isRefused` of the error is true if another attempt can't help.
    */
   append(topic: string, id: string, message: Uint8Array): Promise<void>;
   /**
    * Reads the messages behind a place.
    *
-   * @param after `undefined` where only the place is wanted that the topic is at; there are no messages then.
-   * @param maxSize The most bytes that are wanted, where a message counts for 256 more than it has: those that
+   * @param after `undefined` if only the topic's present place is wanted; there are no messages then.
+   * @param maxSize The most bytes that are wanted, with 256 more for each message than it has: those that
    * come last. A broker may give more, which count for who asked.
    */
   read(topic: string, after: Position | undefined, maxSize?: number): Promise<MissedMessages>;
@@ -157,7 +157,7 @@ export type BrokerEvent =
      * doubled, and when the broker takes messages again.
      */
     messages: number;
-    /** Why the last one of them was lost; `undefined` where too much waited. */
+    /** Why the last one of them was lost; `undefined` if too much waited. */
     error?: unknown;
   }
   | {
