@@ -41,6 +41,8 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   readonly #callbacks: CallbackRunner | undefined;
   readonly #settings: ConnectionSettings;
   readonly #rate: RateLimiter | undefined;
+  /** Whether decoding was refused because the peer sent too much, since `#rateTimer` was set last. */
+  #wasTooFast = false;
   /** Set while the peer has to wait, because it sent too much. */
   #rateTimer: unknown;
   /** Set while there is to be read on soon, since a message was taken. */
@@ -195,7 +197,8 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   // A method, as everything that is asked for each message: V8 calls its runtime for each use of a private getter.
   #isTooFast(): boolean {
-    return this.#rate !== undefined && this.#rate.waitMs(this.#isArriving) > 0;
+    if (this.#rate === undefined || this.#rate.waitMs(this.#isArriving) === 0) return false;
+    return this.#wasTooFast = true;
   }
 
   #stopIfFull(): HandlerResult {
@@ -228,11 +231,14 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
     this.failDecoding(error);
   }
 
-  /** Reads on when the peer, which sent too much, has waited long enough. */
+  /**
+   * Reads on when the peer, which sent too much, has waited long enough. Its wait may be over by now: even so,
+   * what was refused is to be decoded.
+   */
   #waitForRate(): void {
-    if (this.#rateTimer !== undefined || this.closing.isClosed) return;
+    if (!this.#wasTooFast || this.#rateTimer !== undefined || this.closing.isClosed) return;
+    this.#wasTooFast = false;
     const waitMs = this.#rate!.waitMs(this.#isArriving);
-    if (waitMs === 0) return;
     this.#rateTimer = this.#settings.clock.setTimeout(() => {
       this.#rateTimer = undefined;
       this.readOn();

@@ -135,6 +135,24 @@ describe("rateLimits", () => {
     }
   }
 
+  it("go on if the wait is over at any later look at the clock", async () => {
+    // As in a busy process: the peer has to wait, and need not any more when the timer is to be set.
+    for (let jumpAt = 1; jumpAt <= 100; jumpAt++) {
+      const { received, message } = collect();
+      await withConnection({ rateLimits: { messagesPerSecond: 10 }, message }, async (ends) => {
+        const { client, clock } = ends;
+        const readClock = clock.now.bind(clock);
+        let looks = 0;
+        clock.now = () => readClock() + (++looks >= jumpAt ? 150 : 0);
+        const texts = Array.from({ length: 12 }, (_, i) => `${i}`);
+        client.send(...texts.map(textFrame));
+        await settle();
+        await clock.advance(1000);
+        assertEquals(received, texts, `a jump at look ${jumpAt}`);
+      });
+    }
+  });
+
   it("do not concern who keeps to them", () => {
     const { received, message } = collect();
     const rateLimits = { messagesPerSecond: 10, bytesPerSecond: 80, onExceeded: "close" } as const;

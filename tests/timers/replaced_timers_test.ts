@@ -120,7 +120,7 @@ for (const [name, create] of NETWORKS) {
       withReplacedTimers(async () => {
         const network = create();
         const closed = Promise.withResolvers<number>();
-        const server = await network.serve({
+        const strict = await network.serve({
           ...LOCAL,
           keepAlive: { intervalMs: 20, timeoutMs: 20 },
           closeTimeoutMs: 50,
@@ -129,12 +129,14 @@ for (const [name, create] of NETWORKS) {
           close: (_, { closeCode }) => closed.resolve(closeCode),
         });
         // One that is not iterated over reads no more, and so answers no Ping, nor the Close frame.
-        const silent = await network.connect(urlOf(server), {
+        const silent = await network.connect(urlOf(strict), {
           limits: { receiveQueueMessages: 1 },
         });
         for (let i = 0; i < 15; i++) await silent.send("a");
         assertEquals(await closed.promise, 1006);
         silent.abort();
+        await strict.shutdown();
+        const server = await network.serve({ ...LOCAL, message() {} });
         const conn = await network.connect(urlOf(server));
         void conn.closed.then(() => {});
         await server.shutdown({ timeoutMs: 50, spreadMs: 20 });
