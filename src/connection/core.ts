@@ -17,7 +17,7 @@ import type { ConnectionSettings } from "./options.ts";
 import { Outbound } from "./outbound.ts";
 import { Pings } from "./pings.ts";
 import { Program } from "./program.ts";
-import { ConnectionViews } from "./views/connection_views.ts";
+import type { ConnectionViews } from "./views/connection_views.ts";
 
 /** What the opening handshake agreed upon. */
 export interface ConnectionInfo<Data = unknown> {
@@ -95,7 +95,7 @@ export class ConnectionCore implements ByteChannelHandler {
 
   /** The iterations and streams of the connection: created when the program asks for the first of them. */
   get views(): ConnectionViews {
-    return this.#views ??= new ConnectionViews(this);
+    return this.#views ??= new parts.rest!.ConnectionViews(this);
   }
 
   /** The same, if there are any. */

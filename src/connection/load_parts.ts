@@ -1,7 +1,9 @@
 import type { ConnectionSettings } from "./options.ts";
 
-/** The parts of connections that are loaded only if something asks for them. */
+/** The parts of connections that are loaded beside what every connection runs. */
 export interface ConnectionParts {
+  /** For some calls of the program, on any connection. */
+  rest?: typeof import("./rest.ts");
   /** Iteration, streams and `asWebSocket`: for connections without callbacks. */
   views?: typeof import("./views/mod.ts");
   /** For connections with a message layer. */
@@ -25,6 +27,7 @@ export async function loadConnectionParts(
   hasOwnLayer: boolean,
 ): Promise<void> {
   await Promise.all([
+    import("./rest.ts").then((rest) => parts.rest = rest),
     hasCallbacks || import("./views/mod.ts").then((views) => parts.views = views),
     (layers.length === 0 && !hasOwnLayer) ||
     import("./layer_runner.ts").then((runner) => parts.layers = runner),

@@ -4,12 +4,13 @@ import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { assertMessage, type Protocol } from "../protocol/protocol.ts";
 import type { Address } from "../transport/byte_channel.ts";
-import { Breaker } from "./breaker.ts";
+import type { Breaker } from "./breaker.ts";
 import type { Closing } from "./closing.ts";
 import type { Sendable } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
 import type { FanOutSink, FanOutSource, SharedFrames } from "./fan_out.ts";
-import { HeldBack, type HeldMessage } from "./held_back.ts";
+import type { HeldBack, HeldMessage } from "./held_back.ts";
+import { parts } from "./load_parts.ts";
 import { OutputWriter } from "./output_writer.ts";
 
 /**
@@ -305,8 +306,8 @@ export class Outbound implements FanOutSink {
   }
 
   #startStream(deferred: Deferred<Breaker>): void {
-    this.#held ??= new HeldBack();
-    this.#streaming = new Breaker();
+    this.#held ??= new parts.rest!.HeldBack();
+    this.#streaming = new parts.rest!.Breaker();
     deferred.resolve(this.#streaming);
   }
 

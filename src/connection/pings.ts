@@ -1,7 +1,8 @@
 import { MAX_CONTROL_PAYLOAD_LENGTH } from "../codec/frame.ts";
 import type { ConnectionCore } from "./core.ts";
+import { parts } from "./load_parts.ts";
 import { KeepAlive, type KeepAliveTarget } from "./keep_alive.ts";
-import { PingTracker } from "./ping_tracker.ts";
+import type { PingTracker } from "./ping_tracker.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -26,7 +27,7 @@ export class Pings implements KeepAliveTarget {
 
   /** Sends a Ping, and resolves with the time until its Pong. */
   ping(): Promise<number> {
-    this.#tracker ??= new PingTracker(this.#core.settings.clock);
+    this.#tracker ??= new parts.rest!.PingTracker(this.#core.settings.clock);
     const { payload, roundTripTime } = this.#tracker.start();
     this.#core.memory.pingsSize = this.#tracker.heldSize;
     this.#core.outbound.sendPing(payload);

@@ -1,3 +1,4 @@
+import { checkBoolean, checkOptions, checkSignal, type Names, show } from "../checks.ts";
 import { Utf8Validator } from "../codec/utf8.ts";
 import { callHook } from "../hooks.ts";
 import { hasMethod, isReadableStream, isUint8Array } from "../values.ts";
@@ -6,16 +7,59 @@ import type { Sendable, SendableStream, SendStreamOptions } from "./connection.t
 import type { Breaker } from "./breaker.ts";
 import { concatBytes } from "../codec/concat_bytes.ts";
 import { parts } from "./load_parts.ts";
-import { abortable, RESOLVED } from "../promises.ts";
+import { abortable, rejected, RESOLVED } from "../promises.ts";
 import type { ConnectionCore } from "./core.ts";
 import { closeStatusOf } from "./give_up.ts";
 import { CloseCode } from "../codec/close_code.ts";
-import type { CloseStatus } from "../protocol/close_payload.ts";
+import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 
 const EMPTY = new Uint8Array(0);
 
+const OPTIONS: Names<SendStreamOptions> = {
+  signal: true,
+  compress: true,
+  closeCode: true,
+  reason: true,
+};
+
+/**
+ * Sends a stream as one message of the program, and checks what it gives; see {@linkcode Connection.sendStream}.
+ */
+export function sendStream(
+  core: ConnectionCore,
+  type: MessageType,
+  stream: SendableStream,
+  options: SendStreamOptions = {},
+): Promise<void> {
+  if (type !== "text" && type !== "binary") {
+    throw new TypeError(`Cannot send a message of type ${show(type)}: it is "text" or "binary"`);
+  }
+  checkStream(stream);
+  checkOptions("sendStream", options, OPTIONS);
+  checkSignal(options.signal);
+  checkBoolean("compress", options.compress);
+  // Now, since later it is only seen if something else has failed.
+  checkCloseStatus(statusOfBroken(options));
+  const { closing, end, layer, outbound } = core;
+  outbound.source?.flush();
+  let error: Error | undefined;
+  if (!closing.accepts) error = end.reason.closedError();
+  else if (layer !== undefined && !layer.encodesStreams) {
+    error = new TypeError(
+      "Cannot send the stream: the connection's message layer has encode, but no encodeStart",
+    );
+  }
+  if (error !== undefined) {
+    callHook(() => stream.cancel(error), () => {});
+    return rejected(error);
+  }
+  const sent = sendFragments(core, type, stream, options);
+  sent.catch(() => {});
+  return sent;
+}
+
 /** @throws {TypeError} If a program gives no `ReadableStream`, or one that is locked. */
-export function checkStream(stream: unknown): asserts stream is ReadableStream {
+function checkStream(stream: unknown): asserts stream is ReadableStream {
   if (isReadableStream(stream)) {
     if (!stream.locked) return;
     throw new TypeError("Cannot send the stream: it is locked, as another reader has it");
@@ -30,14 +74,14 @@ export function checkStream(stream: unknown): asserts stream is ReadableStream {
 }
 
 /** What a connection is closed with if a message sent as a stream can't be finished. */
-export function statusOfBroken(
+function statusOfBroken(
   { closeCode = CloseCode.InternalError, reason = "" }: SendStreamOptions,
 ): CloseStatus {
   return { closeCode, reason };
 }
 
 /** Sends a stream as one message, a fragment for each chunk (RFC 6455, section 5.4), and unlocks it. */
-export async function sendFragments(
+async function sendFragments(
   core: ConnectionCore,
   type: MessageType,
   stream: SendableStream,

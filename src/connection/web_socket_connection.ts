@@ -1,13 +1,5 @@
-import {
-  checkBoolean,
-  checkOptions,
-  checkSignal,
-  type Names,
-  type Optional,
-  show,
-} from "../checks.ts";
+import { checkBoolean, checkOptions, checkSignal, type Names, type Optional } from "../checks.ts";
 import { CloseCode } from "../codec/close_code.ts";
-import { callHook } from "../hooks.ts";
 import { abortable, rejected, RESOLVED } from "../promises.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
@@ -27,21 +19,11 @@ import type {
   WaitOptions,
 } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
-import { checkStream, sendFragments, statusOfBroken } from "./send_stream.ts";
+import { parts } from "./load_parts.ts";
 
 const WAIT_OPTIONS: Names<WaitOptions> = { signal: true };
 const SEND_OPTIONS: Names<SendOptions> = { ...WAIT_OPTIONS, compress: true };
-const SEND_STREAM_OPTIONS: Names<SendStreamOptions> = {
-  ...SEND_OPTIONS,
-  closeCode: true,
-  reason: true,
-};
 const CLOSE_OPTIONS: Names<CloseStatus> = { closeCode: true, reason: true };
-
-function checkSendOptions(options: SendOptions): void {
-  checkSignal(options.signal);
-  checkBoolean("compress", options.compress);
-}
 
 /** Gives the inside of a connection; `undefined` for what is no connection. */
 export let coreOf: (conn: unknown) => ConnectionCore | undefined;
@@ -128,7 +110,8 @@ export class WebSocketConnection<Data> implements Connection<Data> {
     assertMessage(data);
     if (options !== undefined) {
       checkOptions("send", options, SEND_OPTIONS);
-      checkSendOptions(options);
+      checkSignal(options.signal);
+      checkBoolean("compress", options.compress);
     }
     const { closing, end, outbound } = this.#core;
     // First, since that may close this connection, too.
@@ -166,34 +149,7 @@ export class WebSocketConnection<Data> implements Connection<Data> {
     stream: SendableStream,
     options?: SendStreamOptions,
   ): Promise<void> {
-    if (type !== "text" && type !== "binary") {
-      throw new TypeError(
-        `Cannot send a message of type ${show(type)}: it is "text" or "binary"`,
-      );
-    }
-    checkStream(stream);
-    if (options !== undefined) {
-      checkOptions("sendStream", options, SEND_STREAM_OPTIONS);
-      checkSendOptions(options);
-      // Now, since later it is only seen if something else has failed.
-      checkCloseStatus(statusOfBroken(options));
-    }
-    const { closing, end, layer, outbound } = this.#core;
-    outbound.source?.flush();
-    let error: Error | undefined;
-    if (!closing.accepts) error = end.reason.closedError();
-    else if (layer !== undefined && !layer.encodesStreams) {
-      error = new TypeError(
-        "Cannot send the stream: the connection's message layer has encode, but no encodeStart",
-      );
-    }
-    if (error !== undefined) {
-      callHook(() => stream.cancel(error), () => {});
-      return rejected(error);
-    }
-    const sent = sendFragments(this.#core, type, stream, options ?? {});
-    sent.catch(() => {});
-    return sent;
+    return parts.rest!.sendStream(this.#core, type, stream, options);
   }
 
   get writable(): WritableStream<Sendable> {

@@ -1,0 +1,12 @@
+/**
+ * What a connection comes to only by some calls of its program: streams, iteration, `ping`. Loaded before a
+ * connection is opened, as these calls do not wait for it, but apart from what every connection runs.
+ *
+ * @module
+ */
+
+export { Breaker } from "./breaker.ts";
+export { HeldBack } from "./held_back.ts";
+export { PingTracker } from "./ping_tracker.ts";
+export { sendStream } from "./send_stream.ts";
+export { ConnectionViews } from "./views/connection_views.ts";
