@@ -3,7 +3,7 @@ import { readSubject } from "./nats_consumer.ts";
 import type { NatsStream, StreamState } from "./nats_stream.ts";
 import { SharedAnswer } from "./shared_answer.ts";
 import { StreamTail } from "./stream_tail.ts";
-import { Semaphore } from "../topics/cluster/semaphore.ts";
+import { Semaphore } from "./semaphore.ts";
 
 /** How many topics are read concurrently. */
 const MAX_READS = 64;

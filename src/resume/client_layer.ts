@@ -3,6 +3,7 @@ import type { Message } from "../connection/connection.ts";
 import type { LayerConnection, MessageLayer } from "../connection/message_layer.ts";
 import { MessageTooBigError } from "../errors.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
+import { utf8LengthAbove } from "../text_size.ts";
 import type { ResumeState } from "./resume_state.ts";
 import { MAX_HEADER_SIZE, parseServerMessage, type ServerMessage } from "./subprotocol.ts";
 
@@ -10,7 +11,6 @@ import { MAX_HEADER_SIZE, parseServerMessage, type ServerMessage } from "./subpr
 const MAX_WAITING_CONTROLS = 100;
 
 const EMPTY = new Uint8Array(0);
-const encoder = new TextEncoder();
 
 /** A message that was received, in the order of arrival. */
 interface Received {
@@ -78,9 +78,9 @@ export class ClientLayer implements MessageLayer {
       return undefined;
     }
     const body = message.start === 0 ? data : data.slice(message.start);
-    if (typeof body !== "string") this.#checkSize(body.length);
-    // A UTF-16 code unit takes at most three bytes of UTF-8.
-    else if (body.length * 3 > this.#maxBodySize) this.#checkSize(encoder.encode(body).length);
+    this.#checkSize(
+      typeof body === "string" ? utf8LengthAbove(body, this.#maxBodySize) ?? 0 : body.length,
+    );
     this.#add(message, true);
     return body;
   }

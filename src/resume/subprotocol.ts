@@ -15,6 +15,7 @@ import { copyBytes } from "../codec/byte_collector.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { OWN_SUBPROTOCOL } from "../handshake/subprotocol.ts";
 import { ProtocolError } from "../errors.ts";
+import { utf8LengthAbove } from "../text_size.ts";
 import { formatPosition, MAX_POSITION_LENGTH, parsePosition, type Position } from "./position.ts";
 
 /** The name of the subprotocol. */
@@ -126,13 +127,6 @@ export function encodePublished(number: number, position: Position, data: Messag
   return mark(`${number} ${formatPosition(position)}`, data);
 }
 
-/** Tells whether a topic is too long for its messages to be retained. */
-export function isTopicTooLong(topic: string): boolean {
-  // A UTF-16 code unit takes one to three bytes of UTF-8.
-  if (topic.length * 3 <= MAX_TOPIC_LENGTH) return false;
-  return topic.length > MAX_TOPIC_LENGTH || encoder.encode(topic).length > MAX_TOPIC_LENGTH;
-}
-
 /** The most bytes that a topic and its position take in a resume request. */
 export function sizeInRequest(topic: string): number {
   return encoder.encode(JSON.stringify(topic)).length + MAX_POSITION_LENGTH + ENTRY_LENGTH;
@@ -176,7 +170,7 @@ export function parseResumeRequest(data: Message): ResumeRequest {
   const parsed = new Map<string, Position>();
   let epoch = "";
   for (const [topic, text] of entries) {
-    if (isTopicTooLong(topic)) {
+    if (isTooLong(topic)) {
       throw requestError(`a topic has more than ${MAX_TOPIC_LENGTH} bytes`);
     }
     const position = parsePosition(text);
@@ -253,6 +247,10 @@ export function parseServerMessage(data: Message, isWhole: boolean): ServerMessa
   return { kind: "published", number, position, start: end + 1 };
 }
 
+function isTooLong(topic: string): boolean {
+  return utf8LengthAbove(topic, MAX_TOPIC_LENGTH) !== undefined;
+}
+
 function parsePublished(header: string): [number: number, position: Position] {
   const [, digits, text] = PUBLISHED.exec(header) ?? [];
   const number = parseNumber(Number(digits));
@@ -272,7 +270,7 @@ function parseControl(text: string): ControlMessage {
     }
     const topicNumber = parseNumber(number);
     const isPosition = position === undefined || parsePosition(position) !== undefined;
-    const isTopic = typeof topic === "string" && !isTopicTooLong(topic);
+    const isTopic = typeof topic === "string" && !isTooLong(topic);
     if (isTopic && topicNumber !== undefined && isPosition) {
       return {
         topic,

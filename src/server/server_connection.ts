@@ -138,7 +138,7 @@ export class ServerWebSocketConnection<Data> extends WebSocketConnection<Data>
   #getSubscriber(): Subscriber {
     if (this.#subscriber !== undefined) return this.#subscriber;
     const subscriber = this.#topics.createSubscriber(this.#sink, this.#info);
-    this.#info.past?.whenRequested(() => this.#topics.greet(subscriber));
+    this.#info.past?.whenRequested(() => this.#topics.resume(subscriber));
     return this.#subscriber = subscriber;
   }
 }

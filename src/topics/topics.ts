@@ -6,11 +6,7 @@ import type { BrokerLink } from "./cluster/broker_link.ts";
 import { FanOut, type Schedule } from "./fan_out/fan_out.ts";
 import type { Publication } from "./fan_out/publication.ts";
 import { SharedTally } from "./fan_out/shared_memory.ts";
-import {
-  Subscriber,
-  type SubscriberAgreement,
-  type SubscriberTopics,
-} from "./fan_out/subscriber.ts";
+import { Subscriber, type SubscriberAgreement } from "./fan_out/subscriber.ts";
 import type { SubscribeOptions, Subscription } from "./fan_out/subscription.ts";
 import { memberSize, type PresenceClaim } from "./presence/claim.ts";
 import type { PresenceSettings, PresentMember } from "./presence/options.ts";
@@ -61,9 +57,14 @@ interface Parts {
  * All topics of a server: who is subscribed to which, and what is published, to this server and to others. A
  * broker and the retention of messages are loaded if options ask for them.
  */
-export class Topics implements SubscriberTopics {
+export class Topics {
   readonly #fanOut: FanOut;
   readonly #presence: Presence;
+  /** Ends all subscriptions of a connection that has ended. */
+  readonly #leave = (subscriber: Subscriber): void => {
+    subscriber.position = Infinity;
+    for (const subscription of subscriber.byTopic.values()) this.#remove(subscriber, subscription);
+  };
   readonly #broker: BrokerLink | undefined;
   /** Retains messages for clients that resume, with the broker if there is one. */
   readonly #store: MessageStore | undefined;
@@ -80,23 +81,16 @@ export class Topics implements SubscriberTopics {
   }
 
   private constructor(settings: TopicsSettings, { BrokerLink, MemoryStore }: Parts) {
-    const { presence, broker, brokerQueueSize: queueSize, resume, clock } = settings;
+    const { presence, broker, resume, clock } = settings;
     const tally = new SharedTally((change) => settings.onMemoryChange(change));
     const fanOut = this.#fanOut = new FanOut(tally, settings.turns, settings.schedule);
     this.#presence = new Presence(presence, fanOut, (error) => settings.onError(error));
     if (BrokerLink !== undefined) {
-      const tell = (event: BrokerEvent) => settings.onBrokerEvent(event);
-      const options = { broker: broker!, queueSize, resume, clock, tell };
-      this.#broker = new BrokerLink(options, fanOut, this.#presence);
+      this.#broker = new BrokerLink(broker!, settings, fanOut, this.#presence);
       this.#store = this.#broker.store;
     } else if (MemoryStore !== undefined) {
       this.#store = new MemoryStore(resume!, fanOut, clock);
     }
-  }
-
-  /** Counts the memory that subscribers share. */
-  get tally(): SharedTally {
-    return this.#fanOut.tally;
   }
 
   /** Begins to connect to the broker, if there is one. */
@@ -149,7 +143,7 @@ export class Topics implements SubscriberTopics {
 
   /** Creates the subscriber that a connection is. */
   createSubscriber(sink: FanOutSink, agreed: SubscriberAgreement): Subscriber {
-    return new Subscriber(sink, this, agreed);
+    return new Subscriber(sink, this.#fanOut, agreed, this.#leave);
   }
 
   /** See `ServerConnection.subscribe`. */
@@ -157,10 +151,10 @@ export class Topics implements SubscriberTopics {
     const topic = this.#fanOut.nameOf(name);
     const settings = resolveSubscription(options);
     if (settings.presence !== undefined) this.#presence.checkTopic(topic);
-    // What was published before is not for it, or comes under the settings before.
-    this.flushTo(subscriber);
-    // The program's code that this has called may have ended the connection.
-    subscriber.throwIfClosed();
+    // Messages published before are not for the subscription, or are sent under its earlier settings.
+    subscriber.flush();
+    // That may have run code of the program, which ended the connection.
+    subscriber.sink.throwIfClosed();
     const before = subscriber.byTopic.get(topic);
     if (before !== undefined) {
       const { presence } = before;
@@ -168,11 +162,11 @@ export class Topics implements SubscriberTopics {
       this.#tellPresence(topic, subscriber, presence, settings.presence);
       return before;
     }
-    // If that throws, there is no subscription.
+    // If this throws, there is no subscription.
     if (this.subscriberCount(topic) === 0) (this.#broker ?? this.#store)?.addTopic(topic);
     const subscription = this.#fanOut.add(topic, subscriber, settings);
-    if (this.#store?.isRetained(topic)) {
-      if (subscriber.isGreeted) this.#join(this.#store, subscriber, subscription);
+    if (subscriber.isResumable && this.#store?.isRetained(topic)) {
+      if (subscriber.hasRequest) this.#join(this.#store, subscriber, subscription);
       else subscriber.addResuming(subscription);
     }
     this.#tellPresence(topic, subscriber, undefined, settings.presence);
@@ -181,39 +175,26 @@ export class Topics implements SubscriberTopics {
 
   /** See `ServerConnection.unsubscribe`. */
   unsubscribe(subscriber: Subscriber, topic: string): boolean {
-    // What was published before is for it still.
+    // Messages published before are still sent.
     this.#fanOut.flushTo(subscriber, topic);
     const subscription = subscriber.byTopic.get(topic);
     if (subscription === undefined) return false;
     this.#update(subscriber, subscription, () => subscription.dropAll());
-    // What it missed before it came back is not known yet, and not to be had any more.
+    // It is not known yet what it missed while it was away, and it will not get that any more.
     if (subscription.resumeFrom !== undefined) this.#lose(subscriber, topic);
     this.#remove(subscriber, subscription);
     return true;
   }
 
-  /** Goes on with a subscriber whose client has said how far it got. */
-  greet(subscriber: Subscriber): void {
+  /** Continues the subscriptions of a client whose resume request has come. */
+  resume(subscriber: Subscriber): void {
     for (const subscription of [...subscriber.resuming]) {
       subscriber.deleteResuming(subscription);
       this.#join(this.#store!, subscriber, subscription);
     }
   }
 
-  flushTo(subscriber: Subscriber): void {
-    this.#fanOut.flushTo(subscriber);
-  }
-
-  continueSending(subscriber: Subscriber): void {
-    this.#fanOut.continueSending(subscriber);
-  }
-
-  leave(subscriber: Subscriber): void {
-    subscriber.position = Infinity;
-    for (const subscription of subscriber.byTopic.values()) this.#remove(subscriber, subscription);
-  }
-
-  /** Changes what waits for a subscriber, whose client is told if it gets less of it. */
+  /** Changes the waiting messages of a subscription, and tells the client if some are dropped. */
   #update(subscriber: Subscriber, subscription: TopicSubscription, change: () => void): void {
     const { dropped, topic } = subscription;
     change();
@@ -221,11 +202,19 @@ export class Topics implements SubscriberTopics {
     if (subscription.dropped > dropped) this.#lose(subscriber, topic);
   }
 
+  /** Tells a client that resumes that it does not get all messages of a topic. */
   #lose(subscriber: Subscriber, topic: string): void {
-    if (subscriber.isGreeted && this.#store?.isRetained(topic)) this.#store.lose(subscriber, topic);
+    const number = this.#numberOf(subscriber, topic);
+    if (number !== undefined) subscriber.sendControl({ topic, number, isLost: true });
   }
 
-  /** Begins with a topic whose messages are retained, once it is known how far the client got. */
+  /** The number by which a client that resumes knows a topic, once it was told that. */
+  #numberOf(subscriber: Subscriber, topic: string): number | undefined {
+    if (!subscriber.hasRequest || !this.#store?.isRetained(topic)) return undefined;
+    return this.#store.numberOf(topic);
+  }
+
+  /** Begins a subscription of a client that resumes, whose positions are known, to a retained topic. */
   #join(store: MessageStore, subscriber: Subscriber, subscription: TopicSubscription): void {
     subscription.resumeFrom ??= subscriber.takePosition(subscription.topic);
     if (subscription.resumeFrom !== undefined) subscriber.addResuming(subscription);
@@ -235,8 +224,11 @@ export class Topics implements SubscriberTopics {
   #remove(subscriber: Subscriber, subscription: TopicSubscription): void {
     const { topic, presence } = subscription;
     const isLast = this.#fanOut.remove(subscriber, subscription);
-    // Before it is greeted, it has not joined.
-    if (subscriber.isGreeted && this.#store?.isRetained(topic)) this.#store.part(subscriber, topic);
+    const number = this.#numberOf(subscriber, topic);
+    if (number !== undefined) {
+      this.#store!.part(subscriber, topic);
+      subscriber.sendControl({ unsubscribed: number });
+    }
     if (isLast) (this.#broker ?? this.#store)?.deleteTopic(topic);
     this.#tellPresence(topic, subscriber, presence, undefined);
   }

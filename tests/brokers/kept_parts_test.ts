@@ -3,7 +3,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { SharedAnswer } from "../../src/brokers/shared_answer.ts";
 import { StreamTail } from "../../src/brokers/stream_tail.ts";
 import { TopicOrder } from "../../src/brokers/topic_order.ts";
-import { Semaphore } from "../../src/topics/cluster/semaphore.ts";
+import { Semaphore } from "../../src/brokers/semaphore.ts";
 import { settle } from "../support/turn.ts";
 import { Waiter } from "../support/waiter.ts";
 

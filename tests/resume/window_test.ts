@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
-import { RetainedMessages, TopicLog } from "../../src/topics/retention/retained_messages.ts";
+import { RetainedMessages, type TopicLog } from "../../src/topics/retention/retained_messages.ts";
 import { PublishedMessage } from "../../src/topics/fan_out/published_message.ts";
 import type { ResumeOptions } from "../../src/server/mod.ts";
 import { collect } from "../support/collect_garbage.ts";
@@ -183,7 +183,7 @@ describe("the memory that is kept", () => {
     const kept = new RetainedMessages(all, clock, (log) => void forgotten.push(log));
     let last = 0;
     const add = (topic: string, size: number) => {
-      const log = kept.get(topic) ?? kept.open(new TopicLog(topic, 1, last));
+      const log = kept.get(topic) ?? kept.open(topic, last);
       const data = new Uint8Array(size);
       kept.add(log, new PublishedMessage({ data }), ++last);
       return log;
@@ -203,7 +203,7 @@ describe("the memory that is kept", () => {
   it("is bounded, however many topics were subscribed to for a moment", () => {
     const { kept } = keep({ totalSize: 100_000 });
     for (let i = 0; i < 10_000; i++) {
-      const log = kept.open(new TopicLog(`topic ${i}`, i, 0));
+      const log = kept.open(`topic ${i}`);
       log.isInUse = true;
       kept.leave(log);
       kept.leave(log);
@@ -253,7 +253,7 @@ describe("the memory that is kept", () => {
 
   it("is that of the messages that there are: what is dropped is held by nobody", async () => {
     const { kept } = keep({ windowSize: 100_000 });
-    const log = kept.open(new TopicLog("x", 1, 0));
+    const log = kept.open("x");
     const messages: WeakRef<PublishedMessage>[] = [];
     const add = () => {
       const data = new Uint8Array(9_000);

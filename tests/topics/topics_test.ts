@@ -7,7 +7,7 @@ import type { ConnectionCompression } from "../../src/protocol/message_compressi
 import { systemClock } from "../../src/transport/clock.ts";
 import { resolvePresenceOptions } from "../../src/topics/presence/options.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
-import { Subscriber } from "../../src/topics/fan_out/subscriber.ts";
+import type { Subscriber } from "../../src/topics/fan_out/subscriber.ts";
 import { Topics } from "../../src/topics/topics.ts";
 import { TopicSubscription } from "../../src/topics/slow_consumers/topic_subscription.ts";
 
@@ -66,7 +66,7 @@ function subscriberOf(topics: Topics, { onSent, onPost, room }: FakeSink = {}): 
   };
   let before = 0;
   const compression = onPost && { sharedWindowBits: undefined } as ConnectionCompression;
-  const subscriber = new Subscriber(sink, topics, { compression });
+  const subscriber = topics.createSubscriber(sink, { compression });
   return subscriber;
 }
 
@@ -85,7 +85,7 @@ for (const topics of [["a"], ["a", "b"]]) {
     const { table, publish, flush } = await createTopics();
     const received: number[][] = [[], []];
     const second = subscriber(table, received[1]);
-    const first = subscriber(table, received[0], () => table.leave(second));
+    const first = subscriber(table, received[0], () => second.close());
     for (const topic of topics) {
       table.subscribe(first, topic, {});
       table.subscribe(second, topic, {});
@@ -224,7 +224,7 @@ it("a subscriber that is behind with many topics gets what waits in order, and n
       return property.get!.call(this);
     },
   });
-  table.continueSending(slow);
+  slow.drain();
   Object.defineProperty(prototype, "firstSequence", property);
   assertEquals(received.length, expected.length);
   assertEquals(received.findIndex((text, index) => text !== expected[index]), -1);
@@ -254,7 +254,7 @@ it("a subscriber that is behind may leave topics, and get more, while it is sent
   }
   flush();
   room = 1;
-  table.continueSending(slow);
+  slow.drain();
   assertEquals(received, ["a1", "c1", "a2", "d1"]);
   assertEquals(slow.isBehind, false);
 });

@@ -1,6 +1,5 @@
 import type { Clock } from "../../transport/clock.ts";
-import { BrokerStore, type BrokerStoreOwner } from "../retention/broker_store.ts";
-import type { ResumeSettings } from "../retention/memory_store.ts";
+import { BrokerStore } from "../retention/broker_store.ts";
 import type { Broker, BrokerEvent, BrokerHandler, BrokerStats, KeepingBroker } from "./broker.ts";
 import { decodeBrokerMessage, encodeBrokerMessage, ID_LENGTH } from "./broker_message.ts";
 import { checkBrokerTopic, checkWellFormed, PRESENCE_PREFIX } from "./broker_names.ts";
@@ -9,89 +8,69 @@ import { BrokerSubscriptions } from "./broker_subscriptions.ts";
 import { DoublingTally } from "./doubling_tally.ts";
 import type { FanOut } from "../fan_out/fan_out.ts";
 import type { Publication } from "../fan_out/publication.ts";
-import { type PresenceBrokerHandler, PresenceGroup, type PresenceLink } from "../presence/group.ts";
+import { PresenceGroup } from "../presence/group.ts";
 import type { Presence } from "../presence/presence.ts";
+import type { TopicsSettings } from "../topics.ts";
 
-/** How long what still waits may take when the server ends, in milliseconds. */
+/** How long a closing server waits until the broker has what was published, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 1_000;
-/** The most bytes about presence that are on their way to the broker; what is more is lost, and made good later. */
+/** How many bytes about presence may be on their way to the broker. More are dropped, and repaired later. */
 const PRESENCE_WINDOW = 1024 * 1024;
 
-/** The options of a server's part in a broker. */
-export interface BrokerLinkSettings {
-  readonly broker: Broker;
-  /** The most bytes that wait for the broker. */
-  readonly queueSize: number;
-  /** Which messages are retained, if any are. */
-  readonly resume: ResumeSettings | undefined;
-  readonly clock: Clock;
-  readonly tell: (event: BrokerEvent) => void;
-}
-
-/** A server's part in a broker: what it publishes goes there, and what others publish comes from there. */
-export class BrokerLink implements BrokerHandler, PresenceLink, BrokerStoreOwner {
+/** Connects a server to its broker: passes on what this server publishes, and receives what others publish. */
+export class BrokerLink implements BrokerHandler {
   readonly #broker: Broker;
   readonly #fanOut: FanOut;
   readonly #clock: Clock;
   readonly #tell: (event: BrokerEvent) => void;
+  /** Identifies this server in its messages. */
   readonly id: Uint8Array = crypto.getRandomValues(new Uint8Array(ID_LENGTH));
+  /** Counts the messages that other servers don't get, each with the error if there is one. */
+  readonly drops: DoublingTally<unknown>;
+  /** Counts the messages that are not from a server of this library. */
+  readonly malformed: DoublingTally<{ readonly topic: string; readonly reason: string }>;
   readonly #outbox: BrokerOutbox;
   readonly #subscriptions: BrokerSubscriptions;
-  /** Retains messages, if any are to be. */
+  /** Retains messages, if any are to be retained. */
   readonly store: BrokerStore | undefined;
-  /** Takes what other servers tell of presence. */
-  readonly #presence: PresenceBrokerHandler;
-  readonly #drops: DoublingTally;
-  readonly #malformed: DoublingTally;
+  readonly #presence: PresenceGroup;
   #state: "new" | "lost" | "connected" | "closed" = "new";
   #wasConnected = false;
   #published = 0;
   #received = 0;
-  #dropCount = 0;
-  #dropError: unknown;
-  #malformedCount = 0;
-  #malformedTopic = "";
-  #malformedReason = "";
   #presenceInFlight = 0;
 
-  constructor(options: BrokerLinkSettings, fanOut: FanOut, presence: Presence) {
-    const { broker, queueSize, resume, clock, tell } = options;
+  constructor(broker: Broker, settings: TopicsSettings, fanOut: FanOut, presence: Presence) {
+    const { brokerQueueSize, resume, clock } = settings;
+    const tell = this.#tell = (event) => settings.onBrokerEvent(event);
     this.#broker = broker;
     this.#fanOut = fanOut;
     this.#clock = clock;
-    this.#tell = tell;
-    this.#drops = new DoublingTally((messages) => {
-      this.#tell({ type: "broker", status: "dropped", messages, error: this.#dropError });
-    });
-    this.#malformed = new DoublingTally((messages) => {
-      const [topic, reason] = [this.#malformedTopic, this.#malformedReason];
-      this.#tell({ type: "broker", status: "malformed", messages, topic, reason });
-    });
-    this.#outbox = new BrokerOutbox(
-      broker,
-      queueSize,
-      (error) => this.countDrop(error),
-      () => this.endDrops(),
+    this.drops = new DoublingTally((messages, error) =>
+      tell({ type: "broker", status: "dropped", messages, error })
     );
+    this.malformed = new DoublingTally((messages, last) =>
+      tell({ type: "broker", status: "malformed", messages, ...last })
+    );
+    this.#outbox = new BrokerOutbox(broker, brokerQueueSize, this.drops);
     this.#subscriptions = new BrokerSubscriptions(
       broker,
       clock,
       (error) => this.receiveError(error),
-      (topics) => {
-        const own = topics.filter((topic) => topic.startsWith(PRESENCE_PREFIX));
-        if (own.length > 0) this.#presence.receiveSubscribed(own);
-      },
+      (topics) =>
+        this.#presence.receiveSubscribed(
+          topics.filter((topic) => topic.startsWith(PRESENCE_PREFIX)),
+        ),
     );
-    this.#presence = presence.connect((id, ttlMs, tellChanges) =>
-      new PresenceGroup(this, clock, ttlMs, id, tellChanges)
-    );
+    this.#presence = new PresenceGroup(this, clock, presence);
+    presence.connect(this.#presence);
     if (resume !== undefined) {
       const keeping = broker as KeepingBroker;
-      this.store = new BrokerStore(keeping, resume, queueSize, fanOut, clock, this);
+      this.store = new BrokerStore(this, keeping, resume, brokerQueueSize, fanOut, clock);
     }
   }
 
-  /** Begins to connect. */
+  /** Starts to connect. */
   start(): Promise<void> {
     return this.#broker.start(this);
   }
@@ -116,19 +95,20 @@ export class BrokerLink implements BrokerHandler, PresenceLink, BrokerStoreOwner
     }
   }
 
-  /** Subscribes to a topic, which has its first subscriber here. */
+  /** Subscribes to a topic that gets its first subscriber on this server. */
   addTopic(topic: string): void {
     checkBrokerTopic(topic);
     if (this.store?.isRetained(topic)) this.store.addTopic(topic);
     else this.#subscriptions.add(topic);
   }
 
-  /** Unsubscribes from a topic, which has no subscriber here any more. */
+  /** Unsubscribes from a topic that has lost its last subscriber on this server. */
   deleteTopic(topic: string): void {
     if (this.store?.isRetained(topic)) this.store.deleteTopic(topic);
     else this.#subscriptions.delete(topic);
   }
 
+  /** Subscribes to a topic that servers use among themselves. */
   addPresenceTopic(brokerTopic: string): void {
     this.#subscriptions.add(brokerTopic);
   }
@@ -137,6 +117,7 @@ export class BrokerLink implements BrokerHandler, PresenceLink, BrokerStoreOwner
     this.#subscriptions.delete(brokerTopic);
   }
 
+  /** Publishes a text about presence; rejects if it is lost, or the broker is away. */
   async sendPresence(brokerTopic: string, text: string): Promise<void> {
     if (this.#state !== "connected") throw new Error("The broker is away");
     const bytes = encodeBrokerMessage(this.id, { data: text });
@@ -149,13 +130,13 @@ export class BrokerLink implements BrokerHandler, PresenceLink, BrokerStoreOwner
     }
   }
 
-  /** Waits a moment for what still waits, and closes the broker. */
+  /** Waits a moment until the broker has everything, and closes it. */
   async close(): Promise<void> {
-    const goodbye = this.#presence.close();
+    const left = this.#presence.close();
     if (this.#state === "connected") {
       const timeout = Promise.withResolvers<void>();
       const timer = this.#clock.setTimeout(timeout.resolve, CLOSE_TIMEOUT_MS);
-      const sent = Promise.all([this.#outbox.whenEmpty(), this.store?.whenEmpty(), goodbye]);
+      const sent = Promise.all([this.#outbox.whenEmpty(), this.store?.whenEmpty(), left]);
       await Promise.race([sent, timeout.promise]);
       this.#clock.clearTimeout(timer);
     }
@@ -165,33 +146,32 @@ export class BrokerLink implements BrokerHandler, PresenceLink, BrokerStoreOwner
     await this.#broker.close();
   }
 
-  /** Tells what passed through the broker. */
   stats(): BrokerStats {
     return {
       connected: this.#state === "connected",
       published: this.#published,
       received: this.#received,
-      dropped: this.#dropCount,
-      malformed: this.#malformedCount,
+      dropped: this.drops.total,
+      malformed: this.malformed.total,
       waitingSize: this.#outbox.size + (this.store?.waitingSize ?? 0),
     };
   }
 
-  // ---- What the broker tells ----
+  // ---- Called by the broker ----
 
   receiveMessage(topic: string, bytes: Uint8Array): void {
     if (this.#state === "closed") return;
     const message = decodeBrokerMessage(this.id, bytes);
     if (message === undefined) return;
     if ("reason" in message) {
-      this.countMalformed(topic, message.reason);
+      this.malformed.add({ topic, reason: message.reason });
       return;
     }
     if (topic.startsWith(PRESENCE_PREFIX)) {
       try {
         this.#presence.receiveMessage(topic, message.data);
       } catch (error) {
-        this.countMalformed(topic, (error as Error).message);
+        this.malformed.add({ topic, reason: (error as Error).message });
       }
       return;
     }
@@ -222,25 +202,6 @@ export class BrokerLink implements BrokerHandler, PresenceLink, BrokerStoreOwner
 
   receiveError(error: unknown): void {
     if (this.#state !== "closed") this.#tell({ type: "broker", status: "error", error });
-  }
-
-  // ---- What is counted ----
-
-  countDrop(error: unknown): void {
-    this.#dropCount++;
-    this.#dropError = error;
-    this.#drops.add();
-  }
-
-  endDrops(): void {
-    this.#drops.end();
-  }
-
-  countMalformed(topic: string, reason: string): void {
-    this.#malformedCount++;
-    this.#malformedTopic = topic;
-    this.#malformedReason = reason;
-    this.#malformed.add();
   }
 
   #disconnect(): void {

@@ -1,15 +1,15 @@
 /**
- * What servers send one another through a broker, one message each:
+ * The format of a message that servers send through a broker:
  *
- * | Bytes  | What they are                                                                      |
+ * | Bytes  | Content                                                                            |
  * | ------ | ---------------------------------------------------------------------------------- |
  * | 2      | `S`, `L`                                                                           |
  * | 1      | the version: 1                                                                     |
- * | 1      | flags: 1 text, 2 `compress` is given, 4 `compress` is true, 8 there is a session   |
- * | 16     | the id of the server that published it, drawn at random when it started            |
- * | 4      | the length of the key in bytes, its highest byte first                             |
+ * | 1      | flags: 1 text, 2 `compress` is given, 4 `compress` is true, 8 a session is excluded |
+ * | 16     | the id of the publishing server: random bytes, new each time it starts             |
+ * | 4      | the length of the key in bytes, big-endian                                         |
  * | length | the key, in UTF-8                                                                  |
- * | 1      | with flag 8: the length of the session that is not to get it                       |
+ * | 1      | with flag 8: the length of the session that must not get the message               |
  * | length | with flag 8: that session, in ASCII                                                |
  * | rest   | the message: its bytes, or its text in UTF-8                                       |
  */
@@ -34,16 +34,16 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const NO_BYTES = new Uint8Array(0);
 
-/** A message as it goes through a broker. */
+/** The content of a message that goes through a broker. */
 export interface BrokerMessage {
   readonly data: Sendable;
   readonly compress?: boolean | undefined;
   readonly key?: string | undefined;
-  /** The session that does not get it. */
+  /** The session that does not get the message. */
   readonly except?: string | undefined;
 }
 
-/** Encodes a message of the server with that id. */
+/** @param id The id of the publishing server. */
 export function encodeBrokerMessage(
   id: Uint8Array,
   { data, compress, key = "", except }: BrokerMessage,
@@ -72,11 +72,10 @@ export function encodeBrokerMessage(
 }
 
 /**
- * Decodes what came through a broker.
+ * Decodes a message that came through a broker.
  *
- * @param id The id of this server; `undefined` where its own messages are wanted too.
- * @returns The message; `undefined` where it is one of this server itself; what is wrong with it,
- * where it is no message.
+ * @param id The id of this server, whose own messages are ignored; `undefined` to decode them too.
+ * @returns The message; `undefined` if this server published it; or the reason why it is malformed.
  */
 export function decodeBrokerMessage(
   id: Uint8Array | undefined,
@@ -90,9 +89,7 @@ export function decodeBrokerMessage(
   }
   if (bytes[2] !== VERSION) return { reason: `It has version ${bytes[2]}, and not ${VERSION}` };
   const flags = bytes[3]!;
-  if (
-    flags > ALL_FLAGS || (flags & (HAS_COMPRESS | COMPRESS)) === COMPRESS
-  ) {
+  if (flags > ALL_FLAGS || (flags & (HAS_COMPRESS | COMPRESS)) === COMPRESS) {
     return { reason: `It has the flags ${flags}, which mean nothing` };
   }
   if (id !== undefined && isOf(id, bytes)) return undefined;
@@ -104,7 +101,7 @@ export function decodeBrokerMessage(
   }
   const hasExcept = (flags & HAS_EXCEPT) !== 0;
   const payloadStart = hasExcept ? keyEnd + 1 + bytes[keyEnd]! : keyEnd;
-  // NaN, where not even the length is there.
+  // NaN if the length is missing.
   if (!(payloadStart <= bytes.length)) return { reason: "It ends within a session" };
   let key = "";
   let except: string | undefined;

@@ -1,9 +1,10 @@
 import { Fifo } from "../../fifo.ts";
 import { ownString } from "../../own_string.ts";
 import type { Broker } from "./broker.ts";
+import type { DoublingTally } from "./doubling_tally.ts";
 import { MESSAGE_COST } from "../fan_out/message_cost.ts";
 
-/** How many bytes the broker may be given before it says that it has them. */
+/** How many bytes may be on their way to the broker, without its confirmation. */
 const WINDOW = 1024 * 1024;
 
 /** A message that waits for the broker. */
@@ -13,14 +14,13 @@ interface Waiting {
 }
 
 /**
- * What is to be published to a broker. While it is away, or slower than what is published, messages wait,
- * up to a bound: those that have waited longest are dropped beyond it.
+ * Publishes messages to a broker. While the broker is away or too slow, messages wait, up to a limit; past it, those
+ * that have waited longest are dropped.
  */
 export class BrokerOutbox {
   readonly #broker: Broker;
   readonly #queueSize: number;
-  readonly #onDrop: (error: unknown) => void;
-  readonly #onEmpty: () => void;
+  readonly #drops: DoublingTally<unknown>;
   readonly #waiting: Fifo<Waiting> = new Fifo();
   #waitingSize = 0;
   #inFlight = 0;
@@ -29,27 +29,20 @@ export class BrokerOutbox {
 
   /**
    * @param queueSize The most bytes that wait.
-   * @param onDrop Is told of each message that is lost, with the error where there is one.
-   * @param onEmpty Is told when nothing waits any more.
+   * @param drops Counts lost messages; it is ended when no message waits any more.
    */
-  constructor(
-    broker: Broker,
-    queueSize: number,
-    onDrop: (error: unknown) => void,
-    onEmpty: () => void,
-  ) {
+  constructor(broker: Broker, queueSize: number, drops: DoublingTally<unknown>) {
     this.#broker = broker;
     this.#queueSize = queueSize;
-    this.#onDrop = onDrop;
-    this.#onEmpty = onEmpty;
+    this.#drops = drops;
   }
 
-  /** The bytes that are held. */
+  /** The bytes that wait or are on their way. */
   get size(): number {
     return this.#waitingSize + this.#inFlight;
   }
 
-  /** Publishes a message, or has it wait. */
+  /** Publishes a message, now or later. */
   publish(topic: string, message: Uint8Array): void {
     if (this.#isOpen && this.#waiting.length === 0) {
       void this.#send(topic, message);
@@ -59,17 +52,15 @@ export class BrokerOutbox {
     this.#waitingSize += message.length + MESSAGE_COST;
     while (this.#waitingSize > this.#queueSize) {
       this.#shift();
-      this.#onDrop(undefined);
+      this.#drops.add(undefined);
     }
   }
 
-  /** Begins to publish. */
   connect(): void {
     this.#isConnected = true;
     this.#continue();
   }
 
-  /** Stops to publish. */
   disconnect(): void {
     this.#isConnected = false;
   }
@@ -91,7 +82,7 @@ export class BrokerOutbox {
         const { topic, message } = this.#shift();
         void this.#send(topic, message);
       }
-      if (this.#waiting.length === 0) this.#onEmpty();
+      if (this.#waiting.length === 0) this.#drops.end();
     }
     if (this.size === 0) this.#empty?.resolve();
   }
@@ -108,7 +99,7 @@ export class BrokerOutbox {
     try {
       await this.#broker.publish(topic, message);
     } catch (error) {
-      this.#onDrop(error);
+      this.#drops.add(error);
     }
     this.#inFlight -= size;
     this.#continue();

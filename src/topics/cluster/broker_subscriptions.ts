@@ -1,46 +1,38 @@
 import type { Clock } from "../../transport/clock.ts";
 import { queueMicrotask } from "../../timers.ts";
+import type { Broker } from "./broker.ts";
 
-/** How long to wait after the broker refused something, in milliseconds. */
+/** How long to wait before a failed request is tried again, in milliseconds. */
 const RETRY_MS = 1_000;
 
-/** What subscribes to topics. */
-export interface SubscribingBroker {
-  subscribe(topics: readonly string[]): Promise<void>;
-  unsubscribe(topics: readonly string[]): Promise<void>;
-}
+/** The state of a topic: `"asked"` during a request, `"unknown"` after one that failed. */
+type State = "subscribed" | "asked" | "unknown";
 
 /**
- * How a topic stands with the broker. There is nothing to be known of one that it was asked about in
- * vain: it may have done what it was asked.
- */
-type Standing = "subscribed" | "subscribing" | "unsubscribing" | "unknown";
-
-/**
- * Keeps a broker subscribed to the topics that someone here listens to, and to no others. Of one topic
- * the broker is asked one thing at a time; what has changed meanwhile is put right when it has answered.
+ * Keeps the broker subscribed to the topics that have subscribers on this server, and to no others. There is one
+ * request at a time about a topic; changes during a request are made after it.
  */
 export class BrokerSubscriptions {
-  readonly #broker: SubscribingBroker;
+  readonly #broker: Pick<Broker, "subscribe" | "unsubscribe">;
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
   readonly #onSubscribed: (topics: readonly string[]) => void;
   readonly #wanted: Set<string> = new Set();
-  /** Those that have no standing are not subscribed. */
-  readonly #standings: Map<string, Standing> = new Map();
+  /** Topics without a state are not subscribed. */
+  readonly #states: Map<string, State> = new Map();
   #changed: Set<string> = new Set();
-  /** Those that are asked for again, each by itself: one that is not permitted holds up no other. */
-  #refused: Set<string> = new Set();
+  /** Topics to try again, each by itself, so that one that is not permitted does not hold up others. */
+  #failed: Set<string> = new Set();
   #isConnected = false;
   #isScheduled = false;
   #retryTimer: unknown;
 
   /**
-   * @param onError Is told what the broker refuses; it is asked again.
+   * @param onError Is told of failed requests, which are tried again.
    * @param onSubscribed Is told of topics that were added, once the broker is subscribed to them.
    */
   constructor(
-    broker: SubscribingBroker,
+    broker: Pick<Broker, "subscribe" | "unsubscribe">,
     clock: Clock,
     onError: (error: unknown) => void,
     onSubscribed: (topics: readonly string[]) => void,
@@ -51,13 +43,11 @@ export class BrokerSubscriptions {
     this.#onSubscribed = onSubscribed;
   }
 
-  /** Subscribes to a topic. */
   add(topic: string): void {
     this.#wanted.add(topic);
     this.#change(topic);
   }
 
-  /** Unsubscribes from a topic. */
   delete(topic: string): void {
     this.#wanted.delete(topic);
     this.#change(topic);
@@ -65,22 +55,22 @@ export class BrokerSubscriptions {
 
   /** The topics that the broker is subscribed to. */
   get subscribed(): string[] {
-    return [...this.#wanted].filter((topic) => this.#standings.get(topic) === "subscribed");
+    return [...this.#wanted].filter((topic) => this.#states.get(topic) === "subscribed");
   }
 
-  /** Begins to ask the broker. */
+  /** Starts to send requests. */
   connect(): void {
     this.#isConnected = true;
     this.#schedule();
   }
 
-  /** Stops to ask the broker. */
+  /** Stops sending requests. */
   disconnect(): void {
     this.#isConnected = false;
     this.#clock.clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
-    for (const topic of this.#refused) this.#changed.add(topic);
-    this.#refused.clear();
+    for (const topic of this.#failed) this.#changed.add(topic);
+    this.#failed.clear();
   }
 
   #change(topic: string): void {
@@ -88,7 +78,7 @@ export class BrokerSubscriptions {
     this.#schedule();
   }
 
-  /** What changes in one turn is asked for together. */
+  /** Sends the changes of one turn together. */
   #schedule(): void {
     if (this.#isScheduled || !this.#isConnected || this.#changed.size === 0) return;
     this.#isScheduled = true;
@@ -106,61 +96,51 @@ export class BrokerSubscriptions {
     const removed: string[] = [];
     const unchanged: string[] = [];
     for (const topic of topics) {
-      const standing = this.#standings.get(topic);
-      if (standing === "subscribing" || standing === "unsubscribing") continue;
-      if (this.#wanted.has(topic)) {
-        if (standing === "subscribed") unchanged.push(topic);
-        else added.push(topic);
-      } else if (standing !== undefined) {
-        removed.push(topic);
+      const state = this.#states.get(topic);
+      if (state === "asked") continue;
+      if (!this.#wanted.has(topic)) {
+        if (state !== undefined) removed.push(topic);
+      } else if (state === "subscribed") {
+        unchanged.push(topic);
+      } else {
+        added.push(topic);
       }
     }
-    if (removed.length > 0) void this.#unsubscribe(removed);
-    if (added.length > 0) void this.#subscribe(added);
+    if (removed.length > 0) void this.#request("unsubscribe", removed);
+    if (added.length > 0) void this.#request("subscribe", added);
     if (unchanged.length > 0) this.#onSubscribed(unchanged);
   }
 
-  async #subscribe(topics: readonly string[]): Promise<void> {
-    for (const topic of topics) this.#standings.set(topic, "subscribing");
+  async #request(what: "subscribe" | "unsubscribe", topics: readonly string[]): Promise<void> {
+    const isSubscribe = what === "subscribe";
+    for (const topic of topics) this.#states.set(topic, "asked");
     try {
-      await this.#broker.subscribe(topics);
-      for (const topic of topics) {
-        this.#standings.set(topic, "subscribed");
-        if (!this.#wanted.has(topic)) this.#changed.add(topic);
-      }
-      this.#schedule();
-      this.#onSubscribed(topics.filter((topic) => this.#wanted.has(topic)));
+      await this.#broker[what](topics);
     } catch (error) {
       this.#fail(topics, error);
+      return;
     }
-  }
-
-  async #unsubscribe(topics: readonly string[]): Promise<void> {
-    for (const topic of topics) this.#standings.set(topic, "unsubscribing");
-    try {
-      await this.#broker.unsubscribe(topics);
-      for (const topic of topics) {
-        this.#standings.delete(topic);
-        if (this.#wanted.has(topic)) this.#changed.add(topic);
-      }
-      this.#schedule();
-    } catch (error) {
-      this.#fail(topics, error);
+    for (const topic of topics) {
+      if (isSubscribe) this.#states.set(topic, "subscribed");
+      else this.#states.delete(topic);
+      if (this.#wanted.has(topic) !== isSubscribe) this.#changed.add(topic);
     }
+    this.#schedule();
+    if (isSubscribe) this.#onSubscribed(topics.filter((topic) => this.#wanted.has(topic)));
   }
 
   #fail(topics: readonly string[], error: unknown): void {
-    for (const topic of topics) this.#standings.set(topic, "unknown");
+    for (const topic of topics) this.#states.set(topic, "unknown");
     if (this.#isConnected) this.#onError(error);
-    // Where the broker is gone, they are asked for when it is back.
-    const again = this.#isConnected ? this.#refused : this.#changed;
+    // If the broker is away, they are sent when it is back.
+    const again = this.#isConnected ? this.#failed : this.#changed;
     for (const topic of topics) again.add(topic);
     if (!this.#isConnected || this.#retryTimer !== undefined) return;
     this.#retryTimer = this.#clock.setTimeout(() => {
       this.#retryTimer = undefined;
-      const refused = this.#refused;
-      this.#refused = new Set();
-      for (const topic of refused) this.#reconcile([topic]);
+      const failed = this.#failed;
+      this.#failed = new Set();
+      for (const topic of failed) this.#reconcile([topic]);
     }, RETRY_MS);
   }
 }

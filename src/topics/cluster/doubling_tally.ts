@@ -1,33 +1,40 @@
 /**
- * Counts something that may happen very often, and tells of it seldom: the first time, and each time the
- * number has doubled.
+ * Counts something that may happen very often, and reports it seldom: the first time, and each time the number
+ * has doubled.
+ *
+ * @typeParam Detail What is known of each time.
  */
-export class DoublingTally {
-  readonly #tell: (count: number) => void;
+export class DoublingTally<Detail> {
+  readonly #report: (count: number, last: Detail) => void;
+  /** How often it has happened in all. */
+  total = 0;
+  /** How often since the last `end`, and the part of that which was reported. */
   #count = 0;
-  #told = 0;
+  #reported = 0;
+  #last!: Detail;
 
-  /** @param tell Is given how many there were since it was called last. */
-  constructor(tell: (count: number) => void) {
-    this.#tell = tell;
+  /** @param report Is given the number since its last call, and the detail of the last time. */
+  constructor(report: (count: number, last: Detail) => void) {
+    this.#report = report;
   }
 
-  /** Counts one. */
-  add(): void {
+  add(detail: Detail): void {
+    this.total++;
     this.#count++;
-    if (this.#count >= 2 * this.#told) this.#tellRest();
+    this.#last = detail;
+    if (this.#count >= 2 * this.#reported) this.#reportRest();
   }
 
-  /** Tells of those that were not told of, and begins anew. */
+  /** Reports the rest, and starts again. */
   end(): void {
-    if (this.#count > this.#told) this.#tellRest();
+    if (this.#count > this.#reported) this.#reportRest();
     this.#count = 0;
-    this.#told = 0;
+    this.#reported = 0;
   }
 
-  #tellRest(): void {
-    const count = this.#count - this.#told;
-    this.#told = this.#count;
-    this.#tell(count);
+  #reportRest(): void {
+    const count = this.#count - this.#reported;
+    this.#reported = this.#count;
+    this.#report(count, this.#last);
   }
 }

@@ -3,29 +3,28 @@ import type { PublishedMessage } from "./published_message.ts";
 import { PublishedFrames, type SharedTally } from "./shared_memory.ts";
 import type { Subscriber } from "./subscriber.ts";
 
-/** What is longer stays a chunk of its own: to copy it would cost more than to write it by itself. */
+/** Longer chunks are not copied: that would cost more than to write them separately. */
 const MAX_COPIED_LENGTH = 16 * 1024;
-/** How long a chunk becomes that others are copied to. */
+/** The longest chunk that others are copied to. */
 const MAX_CHUNK_LENGTH = 64 * 1024;
 
-/** A message, and the topic it was published to. */
+/** A message, and the topic that it was published to. */
 export interface Entry {
   readonly topic: string;
   readonly message: PublishedMessage;
-  /** Its sequence number, among all that were ever published. */
+  /** Its number among all published messages. */
   readonly sequence: number;
 }
 
-/** Messages that the same subscribers get one after another, put together once for all of them. */
+/** Messages that the same subscribers get one after another, joined once for all of these subscribers. */
 export class Batch {
   readonly entries: readonly Entry[];
-  /** Whether some subscribers don't get all of them. */
-  readonly #hasExceptions: boolean;
-  readonly #frames: Map<number, PublishedFrames> = new Map();
-
-  /** The sequence number of the first of them, and the one behind the last. */
+  /** The sequence number of the first message, and that of the last plus 1. */
   readonly first: number;
   readonly end: number;
+  /** Whether some subscribers don't get all messages. */
+  readonly #hasExceptions: boolean;
+  readonly #frames: Map<number, PublishedFrames> = new Map();
 
   constructor(entries: readonly Entry[]) {
     this.entries = entries;
@@ -34,12 +33,12 @@ export class Batch {
     this.#hasExceptions = entries.some(({ message }) => !message.isForAll);
   }
 
-  /** Whether a subscriber gets all of them. */
+  /** Whether a subscriber gets all messages. */
   isFor(subscriber: Subscriber): boolean {
     return !this.#hasExceptions || this.entries.every(({ message }) => message.isFor(subscriber));
   }
 
-  /** Gives all frames in the form that a subscriber shares with others. */
+  /** Returns all frames, in the form that a subscriber shares with others. */
   encodeFor(subscriber: Subscriber, form: number): PublishedFrames {
     let frames = this.#frames.get(form);
     if (frames === undefined) {
@@ -51,7 +50,7 @@ export class Batch {
   }
 }
 
-/** Puts frames behind one another, in as few chunks as makes sense. */
+/** Joins frames into few chunks. */
 function join(all: readonly PublishedFrames[], tally: SharedTally): PublishedFrames {
   if (all.length === 1) return all[0]!;
   const chunks: Uint8Array[] = [];

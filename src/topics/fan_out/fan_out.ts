@@ -11,7 +11,6 @@ import type { Publication } from "./publication.ts";
 import { PublishedMessage } from "./published_message.ts";
 import type { SharedTally } from "./shared_memory.ts";
 import type { Subscriber } from "./subscriber.ts";
-import { WaitingOrder } from "./waiting_order.ts";
 
 /** Calls back when everything that has arrived by now has been delivered, as far as the runtime knows. */
 export type Schedule = (flush: () => void) => void;
@@ -26,25 +25,26 @@ const MAX_GATHERED = 64 * 1024;
 const GROUP_SIZE = 16;
 
 /**
- * So many messages are delivered together at least, and no more once they are for so many subscribers in
- * all: some milliseconds of work, which one client may cause by some messages.
+ * A turn delivers at least so many messages together, and more until they make so many deliveries in all. That
+ * is some milliseconds of work, which one client may cause with a few messages.
  */
 const MIN_TOGETHER = 16;
 const MAX_DELIVERIES = 4096;
 /** The cost of a delivery, as {@linkcode Turns.spend} counts it. */
 const DELIVERY_COST = 256;
 
-const NO_ENTRIES: Entry[] = [];
+const NONE: readonly Entry[] = [];
 
 /**
- * Sends messages to the subscribers of topics. What is published is gathered until everything that has arrived
- * by then was dealt with; it is put together once for all subscribers that get the same.
+ * Sends messages to the subscribers of topics. Published messages are gathered until all that has arrived by then
+ * was handled, and are encoded once for all subscribers that get the same.
  *
- * All messages have a sequence number, and every subscriber a position up to which it was given them. So what
- * else is sent to one subscriber can come behind what was published before, while the others still wait for
- * the flush; and none gets a message twice.
+ * Messages have sequence numbers, and each subscriber has a position: the number before which it was given all.
+ * So something else can be sent to one subscriber behind what was published before, while the others still wait for
+ * the flush; and no subscriber gets a message twice.
  */
 export class FanOut {
+  /** Counts the memory that subscribers share. */
   readonly tally: SharedTally;
   readonly #turns: Turns;
   readonly #schedule: Schedule;
@@ -53,24 +53,21 @@ export class FanOut {
   readonly #names: Map<string, string> = new Map();
   /** The subscribers of clients that resume. */
   readonly #resumable: Set<Subscriber> = new Set();
-  /** What was published since the last flush, and what is being delivered by one. */
-  #published: Entry[] = NO_ENTRIES;
-  #delivering: Entry[] = NO_ENTRIES;
+  /** The messages published since the last flush. */
+  #published: Entry[] = [];
+  /** The messages that a flush is delivering. */
+  #delivering: readonly Entry[] = NONE;
   #publishedSize = 0;
-  /** How many deliveries `#published` takes, for the subscribers that there were. */
+  /** How many deliveries `#published` needs, counted when each message was published. */
   #deliveries = 0;
-  /** The sequence number of the next message. */
-  #next = 0;
+  #nextSequence = 0;
   #leastRoom = Infinity;
   #subscriptionCount = 0;
   #dropped = 0;
   readonly #flush = (): void => this.flush(true);
   readonly #countDrop = (): void => void this.#dropped++;
 
-  /**
-   * @param tally Counts the memory that subscribers share.
-   * @param turns Share out the event loop, to which deliveries count.
-   */
+  /** @param turns Share out the event loop, to which deliveries count. */
   constructor(tally: SharedTally, turns: Turns, schedule: Schedule) {
     this.tally = tally;
     this.#turns = turns;
@@ -82,32 +79,29 @@ export class FanOut {
     return this.#subscribers.size;
   }
 
-  /** The number of subscriptions. */
   get subscriptionCount(): number {
     return this.#subscriptionCount;
   }
 
-  /** The number of messages that subscribers were too slow for. */
+  /** The number of messages dropped for subscribers that were too slow. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** Counts the subscribers of a topic. */
   subscriberCount(topic: string): number {
     return this.#subscribers.get(topic)?.size ?? 0;
   }
 
-  /** Gives the subscribers of a topic. */
   subscribersOf(topic: string): Iterable<Subscriber> {
     return this.#subscribers.get(topic) ?? [];
   }
 
-  /** Gives a topic's name as a string that is no slice of another. */
+  /** Returns a topic's name as a string that is no slice of another. */
   nameOf(topic: string): string {
     return this.#names.get(topic) ?? ownString(topic);
   }
 
-  /** Adds a subscription, for what is published from now on. */
+  /** Adds a subscription, for messages published from now on. */
   add(topic: string, subscriber: Subscriber, settings: SubscriptionSettings): TopicSubscription {
     let subscribers = this.#subscribers.get(topic);
     if (subscribers === undefined) {
@@ -122,7 +116,7 @@ export class FanOut {
     return subscription;
   }
 
-  /** Ends a subscription; tells whether it was the last one of its topic. */
+  /** Ends a subscription; returns whether it was the last one of its topic. */
   remove(subscriber: Subscriber, subscription: TopicSubscription): boolean {
     const { topic } = subscription;
     subscriber.delete(subscription);
@@ -136,21 +130,20 @@ export class FanOut {
     return true;
   }
 
-  /** Publishes a message to the subscribers that there are at this moment. */
+  /** Publishes a message to the topic's present subscribers. */
   publish(publication: Publication): void {
     const { topic } = publication;
     if (this.#subscribers.has(topic)) this.publishMessage(topic, new PublishedMessage(publication));
   }
 
-  /** Publishes a message as it is. */
   publishMessage(topic: string, message: PublishedMessage): void {
     const subscribers = this.#subscribers.get(topic);
     if (subscribers === undefined) return;
-    if (this.#published === NO_ENTRIES) this.#published = [];
-    const count = this.#published.push({ topic, message, sequence: this.#next++ });
+    const count = this.#published.push({ topic, message, sequence: this.#nextSequence++ });
     if (count === 1) this.#schedule(this.#flush);
     const deliveries = this.#deliveries += subscribers.size;
-    if (count >= MIN_TOGETHER && deliveries >= MAX_DELIVERIES && this.#delivering === NO_ENTRIES) {
+    const isFlushing = this.#delivering.length > 0;
+    if (count >= MIN_TOGETHER && deliveries >= MAX_DELIVERIES && !isFlushing) {
       // Now, so that it is a part of the publisher's turn.
       this.flush(true);
       this.#turns.spend(deliveries * DELIVERY_COST);
@@ -163,7 +156,7 @@ export class FanOut {
   }
 
   /**
-   * Sends what a subscriber missed of a topic; what is published from now on comes behind it.
+   * Sends what a subscriber missed of a topic; messages published from now on come after that.
    *
    * @param control Is sent before it.
    */
@@ -173,19 +166,19 @@ export class FanOut {
     control: ControlMessage,
     missed: Iterable<PublishedMessage>,
   ): void {
-    // What waits to be sent is not for it: that is in what it missed.
+    // Pending messages of the topic are among those that it missed.
     this.flushTo(subscriber);
     if (subscriber.byTopic.get(subscription.topic) !== subscription) return;
     subscriber.deleteResuming(subscription);
     subscription.resumeFrom = undefined;
     subscriber.sendControl(control);
     for (const message of missed) {
-      this.#send(subscriber, subscription, message, this.#next++, true);
-      if (!subscriber.isSendable) return;
+      this.#send(subscriber, subscription, message, this.#nextSequence++, true);
+      if (!subscriber.sink.isOpen) return;
     }
   }
 
-  /** Tells all clients something that resume, and for whom nothing waits. */
+  /** Sends a control message to all clients that resume and have got everything published by now. */
   tellUpToDate(control: ControlMessage): void {
     this.flush();
     for (const subscriber of this.#resumable) {
@@ -194,29 +187,29 @@ export class FanOut {
     }
   }
 
-  /** Sends what was published by now to all whom it is for. */
+  /** Sends all published messages to their subscribers. */
   flush(isLast = false): void {
     const entries = this.#published;
-    // Within a flush, program code may publish: that is delivered by the next one, behind what this one delivers.
-    if (entries.length === 0 || this.#delivering !== NO_ENTRIES) return;
+    // During a flush, code of the program may publish: the next flush delivers that.
+    if (entries.length === 0 || this.#delivering.length > 0) return;
     this.#delivering = entries;
-    this.#published = NO_ENTRIES;
+    this.#published = [];
     this.#publishedSize = this.#deliveries = 0;
     try {
       this.#deliverAll(entries, isLast);
     } finally {
-      this.#delivering = NO_ENTRIES;
+      this.#delivering = NONE;
     }
   }
 
   /**
-   * Sends one subscriber what was published by now, since something else comes behind that.
+   * Sends one subscriber all messages published by now, since something else is to come after them.
    *
-   * @param left A topic that it leaves: what is being delivered of it by a flush is not sent any more.
+   * @param left A topic that it leaves: of this one, messages that a flush is delivering are skipped.
    */
   flushTo(subscriber: Subscriber, left?: string): void {
     if (subscriber.byTopic.size === 0) {
-      subscriber.position = this.#next;
+      subscriber.position = this.#nextSequence;
     } else {
       this.#giveAll(subscriber, this.#delivering, left);
       this.#giveAll(subscriber, this.#published);
@@ -226,7 +219,7 @@ export class FanOut {
   #giveAll(subscriber: Subscriber, entries: readonly Entry[], left?: string): void {
     let index = entries.length;
     while (index > 0 && entries[index - 1]!.sequence >= subscriber.position) index--;
-    // Program code may run meanwhile, and publish more.
+    // Code of the program may run meanwhile, and publish more.
     for (; index < entries.length; index++) {
       const entry = entries[index]!;
       if (entry.topic === left) subscriber.position = entry.sequence + 1;
@@ -258,34 +251,11 @@ export class FanOut {
     }
   }
 
-  continueSending(subscriber: Subscriber): void {
-    // Also if the connection is to be closed: what waits was accepted before.
-    let order = new WaitingOrder(subscriber.waiting);
-    while (subscriber.hasWaiting && !subscriber.isFinished && subscriber.room >= 0) {
-      const { first } = order;
-      // The program's code may run while it is sent to, end subscriptions, and publish.
-      if (first === undefined) {
-        order = new WaitingOrder(subscriber.waiting);
-      } else if (!subscriber.waiting.has(first)) {
-        order.shift();
-      } else {
-        const message = first.shift();
-        if (first.firstSequence === Infinity) {
-          subscriber.deleteWaiting(first);
-          order.shift();
-        } else {
-          order.update();
-        }
-        message.sendTo(subscriber);
-      }
-    }
-  }
-
-  /** Gives each subscriber of the topics, with those it is subscribed to, in the same order for all. */
+  /** Finds the subscribers of topics, with the topics of each, in the same order for all. */
   #findSubscribers(topics: ReadonlySet<string>): Map<Subscriber, string[]> {
     const found = new Map<Subscriber, string[]>();
     for (const topic of topics) {
-      for (const subscriber of this.#subscribers.get(topic) ?? []) {
+      for (const subscriber of this.subscribersOf(topic)) {
         const names = found.get(subscriber);
         if (names === undefined) found.set(subscriber, [topic]);
         else names.push(topic);
@@ -301,17 +271,18 @@ export class FanOut {
       group.length = 0;
     };
     for (const subscriber of subscribers) {
-      // Looked at right after one another, the processor fetches them from memory at the same time. What
-      // is seen has to be used, or the compiler would not look.
-      this.#leastRoom = Math.min(this.#leastRoom, subscriber.room);
+      // Looked at right after one another, the processor fetches them from memory at the same time. The result
+      // has to be used, or the compiler would not look.
+      this.#leastRoom = Math.min(this.#leastRoom, subscriber.sink.room);
       if (group.push(subscriber) === GROUP_SIZE) deliver();
     }
     deliver();
   }
 
   #deliver(subscriber: Subscriber, batch: Batch, isLast: boolean): void {
-    if (!subscriber.isSendable) return;
-    const { form, room } = subscriber;
+    const { form, sink } = subscriber;
+    if (!sink.isOpen) return;
+    const { room } = sink;
     const isWhole = !subscriber.isBehind && subscriber.position <= batch.first;
     if (isWhole && room >= 0 && form !== undefined && batch.isFor(subscriber)) {
       const frames = batch.encodeFor(subscriber, form);
@@ -324,16 +295,16 @@ export class FanOut {
     for (const entry of batch.entries) this.#give(subscriber, entry);
   }
 
-  /** Gives a subscriber a message that was published, unless it has it already. */
+  /** Gives a subscriber a published message, unless it has it already. */
   #give(subscriber: Subscriber, { topic, message, sequence }: Entry): void {
-    if (sequence < subscriber.position || !subscriber.isSendable) return;
+    if (sequence < subscriber.position || !subscriber.sink.isOpen) return;
     subscriber.position = sequence + 1;
     const subscription = subscriber.byTopic.get(topic);
     if (subscription === undefined || subscriber.resuming.has(subscription)) return;
     this.#send(subscriber, subscription, message, sequence, false);
   }
 
-  /** Sends one message, or has it wait. */
+  /** Sends one message, or lets it wait for room. */
   #send(
     subscriber: Subscriber,
     subscription: TopicSubscription,
@@ -342,7 +313,7 @@ export class FanOut {
     isMissed: boolean,
   ): void {
     if (!message.isFor(subscriber)) return;
-    let isDue = !subscriber.hasWaiting && subscriber.room >= 0;
+    let isDue = !subscriber.hasWaiting && subscriber.sink.room >= 0;
     if (!isDue) {
       const outcome = subscription.wait(message, sequence, isMissed);
       if (outcome === "waits") subscriber.addWaiting(subscription);

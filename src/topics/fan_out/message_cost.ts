@@ -1,2 +1,2 @@
-/** What a message costs besides its bytes, in bytes, so that short ones are bounded too. */
+/** How many bytes a message counts for besides its own, so that limits bound the number of short messages, too. */
 export const MESSAGE_COST = 256;

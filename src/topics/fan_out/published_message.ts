@@ -14,33 +14,33 @@ import type { RecentFrames } from "../retention/recent_frames.ts";
 
 const encoder = new TextEncoder();
 
-/** How many bytes of a chunk's memory may be no part of it, such as the end of what was compressed. */
+/** How many unused bytes a chunk's memory may have; past that, the chunk is copied. */
 const MAX_UNUSED = 64;
 
-/** The topic's number, as clients that resume know it, and the position in it of a retained message. */
+/** The position of a retained message, and the number by which clients that resume know its topic. */
 export interface TopicPosition {
   readonly topic: number;
   readonly position: Position;
 }
 
-/** A message that was published: encoded once for all subscribers that get it in the same form. */
+/** A published message, encoded once for all subscribers that get it in the same form. */
 export class PublishedMessage {
-  /** What was published; replaced by a copy if it is held for some time. */
+  /** The content; replaced by a copy if it is held for longer. */
   data: Sendable;
   readonly compress: boolean | undefined;
   #key: string;
   readonly #except: Except;
   readonly #audience: ReadonlySet<Subscriber> | undefined;
   readonly #retained: TopicPosition | undefined;
-  /** The frames of it that there are, by their form. */
+  /** Its frames, by form. */
   #encoded: Map<number, PublishedFrames> | undefined;
   #size = -1;
   #isOwn = false;
-  /** The memory of what was published; set once it is counted. */
+  /** The memory of the content, once it is counted. */
   #memory: SharedMemory | undefined;
-  /** The number of subscribers that it waits for. */
+  /** The number of slow subscribers for which it waits. */
   #waiters = 0;
-  /** The frames encoded last of the retained messages that it is among, which are counted together. */
+  /** If it is retained, the cache of frames that its frames may be in. */
   #window: RecentFrames | undefined;
 
   /** @param retained Its position, if it is retained. */
@@ -57,7 +57,7 @@ export class PublishedMessage {
     this.#retained = retained;
   }
 
-  /** Copies its strings, as it is held for some time: they may be slices of larger ones. */
+  /** Copies its strings, since it is held for longer: they may be slices of larger ones. */
   #own(): void {
     if (this.#isOwn) return;
     this.#isOwn = true;
@@ -75,7 +75,7 @@ export class PublishedMessage {
     return this.#except === undefined && this.#audience === undefined;
   }
 
-  /** Identifies it for subscribers that want the latest of each key only. Messages and notices are apart. */
+  /** Its key for `lag: "latest"`: messages and notices of presence are apart. */
   get slot(): string {
     return (this.#audience === undefined ? "message " : "notice ") + this.#key;
   }
@@ -100,9 +100,9 @@ export class PublishedMessage {
   }
 
   /**
-   * Enters a window of retained messages, whose memory counts apart.
+   * Called when it is retained: its memory is counted there.
    *
-   * @param recent Has its frames while they are among the latest, and it waits for no subscriber.
+   * @param recent The cache for its frames while it waits for no subscriber.
    */
   enterWindow(recent: RecentFrames): void {
     this.#window = recent;
@@ -110,21 +110,20 @@ export class PublishedMessage {
     if (this.#memory !== undefined) this.#memory.isCountedElsewhere = true;
   }
 
-  /** Leaves the window: its memory counts while it waits for a subscriber. */
+  /** Called when it is no longer retained: its memory is counted while it waits for a subscriber. */
   leaveWindow(): void {
     const recent = this.#window;
     this.#window = undefined;
     if (this.#memory !== undefined) this.#memory.isCountedElsewhere = false;
-    if (recent === undefined || this.#isWaitedFor) return;
+    if (recent === undefined || this.#waiters > 0) return;
     for (const frames of this.#encoded?.values() ?? []) recent.delete(frames);
     this.#encoded = undefined;
   }
 
-  /** Counts one more subscriber that it waits for. */
+  /** Adds a subscriber that it waits for. */
   hold(tally: SharedTally): void {
     this.#own();
-    const memory = this.#memoryFor(tally);
-    memory.hold();
+    this.#memoryFor(tally).hold();
     if (this.#waiters++ > 0) return;
     for (const frames of this.#encoded?.values() ?? []) {
       frames.hold();
@@ -132,7 +131,7 @@ export class PublishedMessage {
     }
   }
 
-  /** Counts one less. */
+  /** Removes a subscriber that it waits for. */
   release(): void {
     this.#memory!.release();
     if (--this.#waiters > 0) return;
@@ -140,10 +139,6 @@ export class PublishedMessage {
       frames.release();
       this.#addRecent(form, frames);
     }
-  }
-
-  get #isWaitedFor(): boolean {
-    return this.#waiters > 0;
   }
 
   #memoryFor(tally: SharedTally): SharedMemory {
@@ -163,14 +158,13 @@ export class PublishedMessage {
     });
   }
 
-  /** Sends it. */
   sendTo(subscriber: Subscriber): void {
     const { form } = subscriber;
     if (form === undefined) subscriber.sendAlone(this.#dataFor(subscriber), this.compress);
     else subscriber.sendShared(this.encodeFor(subscriber, form), 1, false);
   }
 
-  /** Gives its frame in the form that a subscriber shares with others. */
+  /** Returns its frames, in the form that a subscriber shares with others. */
   encodeFor(subscriber: Subscriber, form: number): PublishedFrames {
     const known = this.#encoded?.get(form);
     if (known !== undefined) return known;
@@ -178,12 +172,12 @@ export class PublishedMessage {
     const deflated = subscriber.deflateShared(data, this.compress);
     const frames = this.#share(encode(data, deflated), subscriber.tally);
     (this.#encoded ??= new Map()).set(form, frames);
-    if (this.#isWaitedFor) frames.hold();
+    if (this.#waiters > 0) frames.hold();
     else this.#addRecent(form, frames);
     return frames;
   }
 
-  /** Counts frames where they are held, except for bytes that are the message itself. */
+  /** Creates the frames of chunks. Chunks that are views of the content share its memory. */
   #share(chunks: readonly Uint8Array[], tally: SharedTally): PublishedFrames {
     const { data } = this;
     let length = 0;
@@ -213,7 +207,7 @@ function encode(data: Sendable, deflated: Uint8Array | undefined): Uint8Array[] 
   } else {
     frames.encode(true, false, Opcode.Binary, data);
   }
-  // A view would keep the rest of its memory from being freed while the frame waits for a slow subscriber.
+  // A view would keep all of its memory alive while the frame waits for a slow subscriber.
   return frames.take().map((chunk) =>
     chunk.buffer.byteLength - chunk.length > MAX_UNUSED ? cloneBytes(chunk, 0, chunk.length) : chunk
   );

@@ -5,24 +5,23 @@ export class SharedTally {
   readonly #onChange: ((change: number) => void) | undefined;
   #size = 0;
 
-  /** @param onChange Is called with each change, in bytes. */
+  /** @param onChange Called with each change, in bytes. */
   constructor(onChange?: (change: number) => void) {
     this.#onChange = onChange;
   }
 
-  /** The bytes that are held. */
+  /** The bytes held. */
   get size(): number {
     return this.#size;
   }
 
-  /** Counts bytes. */
   count(change: number): void {
     this.#size += change;
     this.#onChange?.(change);
   }
 }
 
-/** Memory with several holders. It counts once, from the first `hold` to the last `release`. */
+/** Memory with several holders, which is counted once, from the first `hold` to the last `release`. */
 export class SharedMemory {
   /** Its size in bytes, without its parts. */
   readonly size: number;
@@ -31,19 +30,11 @@ export class SharedMemory {
   #holders = 0;
   #isCountedElsewhere = false;
 
-  /**
-   * @param size See {@linkcode SharedMemory.size}.
-   * @param parts Memory that it refers to, which may have other holders.
-   */
+  /** @param parts Memory that it refers to, which may have other holders. */
   constructor(size: number, tally: SharedTally, parts?: readonly SharedMemory[]) {
     this.size = size;
     this.#tally = tally;
     this.#parts = parts;
-  }
-
-  /** Whether it has holders. */
-  get isHeld(): boolean {
-    return this.#holders > 0;
   }
 
   /** Adds a holder. */
@@ -60,25 +51,25 @@ export class SharedMemory {
     this.#parts?.forEach((part) => part.release());
   }
 
-  /** Sets whether it is counted elsewhere, whatever its holders. */
+  /** Whether it is counted elsewhere, so that its holders do not count it here. */
   set isCountedElsewhere(is: boolean) {
-    if (this.isHeld && is !== this.#isCountedElsewhere) {
+    if (this.#holders > 0 && is !== this.#isCountedElsewhere) {
       this.#tally.count(is ? -this.size : this.size);
     }
     this.#isCountedElsewhere = is;
   }
 }
 
-/** The cost of frames besides their bytes: measured, 250 to 500 bytes. */
+/** The cost of frames besides their bytes, in bytes: measured, 250 to 500. */
 const FRAMES_COST = 320;
 
-/** The frames of one or more published messages, and the memory that they take. */
+/** The frames of one or more published messages, and their memory. */
 export class PublishedFrames extends SharedMemory implements SharedFrames {
   readonly chunks: readonly Uint8Array[];
   readonly length: number;
 
   /**
-   * @param ownLength The number of bytes that are in no part.
+   * @param ownLength How many bytes are not in the memory of a part.
    * @param parts The memory of the other bytes.
    */
   constructor(

@@ -2,53 +2,44 @@ import type { Sendable } from "../../connection/connection.ts";
 import type { FanOutSink, FanOutSource, SharedFrames } from "../../connection/fan_out.ts";
 import type { MessageLayer } from "../../connection/message_layer.ts";
 import type { ConnectionCompression } from "../../protocol/message_compression.ts";
-import type { CloseStatus } from "../../protocol/close_payload.ts";
 import type { Position } from "../../resume/position.ts";
 import type { ServerLayer } from "../../resume/server_layer.ts";
 import { type ControlMessage, encodeControl } from "../../resume/subprotocol.ts";
 import { addressGroup } from "../../transport/address_group.ts";
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
+import { WaitingOrder } from "../slow_consumers/waiting_order.ts";
+import type { FanOut } from "./fan_out.ts";
 import type { SharedTally } from "./shared_memory.ts";
 
-/** What a subscriber needs of the topics. */
-export interface SubscriberTopics {
-  /** Counts the memory that subscribers share. */
-  readonly tally: SharedTally;
-  /** Sends one subscriber what was published by now. */
-  flushTo(subscriber: Subscriber): void;
-  /** Goes on sending to a subscriber that was too slow. */
-  continueSending(subscriber: Subscriber): void;
-  /** Ends all of a subscriber's subscriptions, as its connection has ended. */
-  leave(subscriber: Subscriber): void;
-}
-
-/** What a connection agreed on with its peer, as far as it tells the form of messages. */
+/** What the connection agreed on with its peer, as far as it decides how messages are encoded. */
 export interface SubscriberAgreement {
   readonly compression?: ConnectionCompression | undefined;
   readonly layer?: MessageLayer | undefined;
-  /** The layer of a client that resumes: what is known of its connections before. */
+  /** The layer of a client that resumes: it knows the client's earlier connections. */
   readonly past?: ServerLayer | undefined;
 }
 
-/** The empty set of most subscribers, one for all: two of their own would cost each memory. */
+/** The empty set that most subscribers share: two sets for each would cost memory. */
 const NONE: Set<TopicSubscription> = new Set();
 
-/** A connection of a server as a subscriber of topics: its subscriptions, and what of them it is behind with. */
+/** A connection of a server as a subscriber of topics: its subscriptions, and what it is behind with. */
 export class Subscriber implements FanOutSource {
   // Fields read on every delivery come first, to share a cache line.
-  readonly #sink: FanOutSink;
+  /** The connection. */
+  readonly sink: FanOutSink;
   /**
    * The form in which it gets messages: all subscribers with the same number get the same bytes. `undefined`
-   * if its messages are compressed or encoded for it alone.
+   * if messages are compressed or encoded for this subscriber alone.
    */
   readonly form: number | undefined;
-  /** Whether something else has to be sent, or to become known, before what is published. */
+  /** Whether published messages have to wait: for room, or until it is known what the peer missed. */
   isBehind = false;
-  /** The sequence number up to which it was given what was published. */
+  /** The sequence number before which it was given all published messages. */
   position = 0;
   messagesSent = 0;
   heldSize = 0;
-  readonly #topics: SubscriberTopics;
+  readonly #fanOut: FanOut;
+  readonly #onClose: (subscriber: Subscriber) => void;
   readonly #compression: ConnectionCompression | undefined;
   readonly #resumable: ServerLayer | undefined;
   /** Whether a message layer of the program encodes messages for this connection alone. */
@@ -59,13 +50,16 @@ export class Subscriber implements FanOutSource {
   #waiting: Set<TopicSubscription> = NONE;
   #resuming: Set<TopicSubscription> = NONE;
 
-  /**
-   * @param agreed What the connection agreed on with its peer.
-   */
-  constructor(sink: FanOutSink, topics: SubscriberTopics, agreed: SubscriberAgreement = {}) {
-    const { compression, layer, past } = agreed;
-    this.#sink = sink;
-    this.#topics = topics;
+  /** @param onClose Called when the connection has ended. */
+  constructor(
+    sink: FanOutSink,
+    fanOut: FanOut,
+    { compression, layer, past }: SubscriberAgreement,
+    onClose: (subscriber: Subscriber) => void,
+  ) {
+    this.sink = sink;
+    this.#fanOut = fanOut;
+    this.#onClose = onClose;
     this.#compression = compression;
     this.#resumable = past;
     this.#isEncoded = past === undefined && layer?.encode !== undefined;
@@ -75,41 +69,14 @@ export class Subscriber implements FanOutSource {
     sink.attach(this);
   }
 
-  // ---- The connection ----
-
   /** Counts the memory that subscribers share. */
   get tally(): SharedTally {
-    return this.#topics.tally;
+    return this.#fanOut.tally;
   }
 
-  /** Stands for all clients that have the peer's address. */
+  /** Identifies the peer's address group, which shares one replay allowance. */
   get address(): string {
-    return addressGroup(this.#sink.remoteAddress);
-  }
-
-  /** Whether messages are accepted. */
-  get isSendable(): boolean {
-    return this.#sink.isOpen;
-  }
-
-  /** Whether nothing is sent any more, not even what was accepted before. */
-  get isFinished(): boolean {
-    return this.#sink.isFinished;
-  }
-
-  /** @throws {ConnectionClosedError} If the connection has ended. */
-  throwIfClosed(): void {
-    this.#sink.throwIfClosed();
-  }
-
-  /** How many bytes may be sent before it counts as slow; less than 0 if it does. */
-  get room(): number {
-    return this.#sink.room;
-  }
-
-  /** Whether so many bytes more are within `limits.sendQueueSize`. */
-  hasRoomForLength(length: number): boolean {
-    return this.#sink.hasRoomForLength(length);
+    return addressGroup(this.sink.remoteAddress);
   }
 
   /**
@@ -127,78 +94,87 @@ export class Subscriber implements FanOutSource {
    * Sends frames.
    *
    * @param messages The number of messages in them.
-   * @param isLast Whether nothing else is expected for it in this turn.
+   * @param isLast Whether nothing else is expected for this subscriber in this turn.
    */
   sendShared(frames: SharedFrames, messages: number, isLast: boolean): void {
     this.messagesSent += messages;
-    this.#sink.sendShared(frames, isLast);
+    this.sink.sendShared(frames, isLast);
   }
 
   /** Sends a message in a form that no other subscriber gets. */
   sendAlone(data: Sendable, compress: boolean | undefined): void {
     if (this.#isEncoded) {
-      if (this.#sink.postEncoded(data, compress)) this.messagesSent++;
+      if (this.sink.postEncoded(data, compress)) this.messagesSent++;
       return;
     }
     this.messagesSent++;
-    this.#sink.post(data, compress);
-  }
-
-  /** Closes the connection of a peer that reads too slowly. */
-  closeSlow(status: CloseStatus): void {
-    this.#sink.closeAtOnce(status);
+    this.sink.post(data, compress);
   }
 
   flush(): void {
-    this.#topics.flushTo(this);
+    this.#fanOut.flushTo(this);
   }
 
   drain(): void {
-    this.#topics.continueSending(this);
+    // Also on a connection that is closing: the waiting messages were accepted before.
+    let order = new WaitingOrder(this.#waiting);
+    while (this.hasWaiting && !this.sink.isFinished && this.sink.room >= 0) {
+      const { first } = order;
+      // Sending may run code of the program, which ends subscriptions and publishes.
+      if (first === undefined) {
+        order = new WaitingOrder(this.#waiting);
+      } else if (!this.#waiting.has(first)) {
+        order.shift();
+      } else {
+        const message = first.shift();
+        if (first.firstSequence === Infinity) {
+          this.deleteWaiting(first);
+          order.shift();
+        } else {
+          order.update();
+        }
+        message.sendTo(this);
+      }
+    }
   }
 
   close(): void {
-    this.#topics.leave(this);
+    this.#onClose(this);
   }
 
   // ---- A client that resumes ----
 
-  /** Whether the peer speaks `sluice.resume.v1`: messages may begin with a header, and there are control messages. */
+  /** Whether the peer speaks `sluice.resume.v1`: messages may have a header, and there are control messages. */
   get isResumable(): boolean {
     return this.#resumable !== undefined;
   }
 
-  /** Whether it is known how far the peer got, if it is one that says so. */
-  get isGreeted(): boolean {
+  /** Whether the resume request has come, if the peer is to send one. */
+  get hasRequest(): boolean {
     return this.#resumable?.hasRequest ?? true;
   }
 
-  /** Who the peer is, over several connections if it resumes; `undefined` if it has not been needed yet. */
+  /** Identifies the client, over several connections if it resumes; `undefined` until it is needed. */
   get session(): string | undefined {
     return this.#resumable === undefined ? this.#session : this.#resumable.session;
   }
 
-  /** Gives the session, which there is from now on. */
+  /** Returns the session, and begins one if there is none. */
   openSession(): string {
     return this.#resumable?.openSession() ?? (this.#session ??= crypto.randomUUID());
   }
 
-  /** Gives how far the peer got in a topic before it connected, once. */
+  /** Returns the client's position in a topic from its earlier connections, once. */
   takePosition(topic: string): Position | undefined {
     return this.#resumable?.takePosition(topic);
   }
 
   /** Sends a control message to a client that resumes, in the order of all that is sent. */
   sendControl(message: ControlMessage): void {
-    if (this.isSendable) this.#sink.post(encodeControl(message));
+    if (this.sink.isOpen) this.sink.post(encodeControl(message));
   }
 
   // ---- What it is behind with ----
-
-  /** The subscriptions with messages that wait for room. */
-  get waiting(): ReadonlySet<TopicSubscription> {
-    return this.#waiting;
-  }
 
   get hasWaiting(): boolean {
     return this.#waiting.size > 0;
@@ -209,6 +185,7 @@ export class Subscriber implements FanOutSource {
     return this.#resuming;
   }
 
+  /** Adds a subscription with messages that wait for room. */
   addWaiting(subscription: TopicSubscription): void {
     if (this.#waiting === NONE) this.#waiting = new Set();
     this.#waiting.add(subscription);

@@ -1,24 +1,24 @@
-/** What happens to the messages of a topic that a subscriber is too slow for. */
+/** What happens to messages of a topic that a subscriber is too slow for. */
 export type LagPolicy =
   /** They are queued, and past `limits.sendQueueSize` the connection is closed. */
   | "close"
-  /** As many as fit `queueSize` wait; past that, those that have waited longest are dropped. */
+  /** Messages wait, up to `queueSize`; past that, the oldest are dropped. */
   | "drop-oldest"
-  /** As many as fit `queueSize` wait; past that, those that come are dropped. */
+  /** Messages wait, up to `queueSize`; past that, new ones are dropped. */
   | "drop-newest"
-  /** Only the last one of each key waits: a price, the position of a cursor. */
+  /** Only the last message of each key waits, such as a price or the position of a cursor. */
   | "latest";
 
-/** Who a connection is in a topic: see {@linkcode SubscribeOptions.presence}. */
+/** The member of a topic that a connection belongs to: see {@linkcode SubscribeOptions.presence}. */
 export interface PresenceEntry {
   /**
-   * Who it is: at most 256 bytes of UTF-8. Connections with the same key, also of other servers, are one
-   * member: it joins with the first of them, and leaves with the last.
+   * Identifies the member: at most 256 bytes of UTF-8. Connections with the same key, also to other servers, are
+   * one member, which joins with the first of them and leaves with the last.
    */
   key: string;
   /**
-   * What others are to know, such as a name: anything that has a form in JSON, of at most 1,024 bytes. Of
-   * several connections, the last one's is taken.
+   * Information for others, such as a name: a value that JSON can encode, in at most 1,024 bytes. Of several
+   * connections, that of the last one counts.
    *
    * @default {undefined}
    */
@@ -28,24 +28,24 @@ export interface PresenceEntry {
 /** Options of a subscription. */
 export interface SubscribeOptions {
   /**
-   * Whether the connection is in the topic for others to see: as who. `true`: it is not, but is told who
-   * comes and goes, as those that are: see {@linkcode HostOptions.presence}. Whoever subscribes again changes
-   * it; who unsubscribes, or ends, leaves. With a broker, such a topic has at most 1,008 bytes of UTF-8.
+   * The member of the topic that the connection belongs to, for others to see. `true`: it is no member, but gets
+   * notices about members, as members do: see {@linkcode HostOptions.presence}. Another `subscribe` changes this;
+   * `unsubscribe`, or the end of the connection, leaves. With a broker, such a topic has at most 1,008 bytes of UTF-8.
    *
    * @default {false}
    */
   presence?: boolean | PresenceEntry | undefined;
   /**
-   * What happens to messages while the peer reads too slowly: while more than
-   * `limits.sendHighWaterMark` bytes wait for it here. What the systems of both sides have taken, often some
-   * MiB, does not count, and is sent in any case.
+   * What happens to messages while the peer reads too slowly, which means that more than
+   * `limits.sendHighWaterMark` bytes wait here. Bytes in the operating systems of both sides, often some MiB, do not
+   * count, and are sent in any case.
    *
    * @default {"close"}
    */
   lag?: LagPolicy | undefined;
   /**
-   * The most bytes of messages that wait for a slow peer with `"drop-oldest"` and `"drop-newest"`: 0 or
-   * more, or `Infinity`. They are the same bytes for all subscribers of a topic.
+   * How many bytes of messages may wait for a slow peer with `"drop-oldest"` and `"drop-newest"`: 0 or more, or
+   * `Infinity`. All subscribers of a topic share the memory of the messages.
    *
    * @default {1048576}
    */
@@ -63,8 +63,8 @@ export interface Subscription {
   /** The topic's name. */
   readonly topic: string;
   /**
-   * The number of its messages that were dropped, as the peer was too slow for them: also when its options
-   * changed, and when it ended by `unsubscribe`.
+   * The number of messages that were dropped, since the peer was too slow for them, the options changed, or
+   * `unsubscribe` ended the subscription.
    */
   readonly dropped: number;
 }

@@ -1,19 +1,16 @@
 import { MAX_TOPIC_LENGTH } from "../../resume/subprotocol.ts";
-
-const encoder = new TextEncoder();
+import { utf8LengthAbove } from "../../text_size.ts";
 
 /**
  * Checks the length of a topic.
  *
  * @param use The feature that limits it, for the error.
- * @param more The number of bytes that servers add to it.
- * @throws {RangeError} If it is too long.
+ * @param prefixLength How many bytes servers put before the topic.
+ * @throws {RangeError} If the topic is too long.
  */
-export function checkTopicLength(topic: string, use: string, more: number = 0): void {
-  const max = MAX_TOPIC_LENGTH - more;
-  // A UTF-16 code unit has three bytes of UTF-8 at most.
-  if (topic.length * 3 <= max) return;
-  const { length } = encoder.encode(topic);
-  if (length <= max) return;
+export function checkTopicLength(topic: string, use: string, prefixLength: number = 0): void {
+  const max = MAX_TOPIC_LENGTH - prefixLength;
+  const length = utf8LengthAbove(topic, max);
+  if (length === undefined) return;
   throw new RangeError(`A topic must have at most ${max} bytes with ${use}, got ${length}`);
 }

@@ -1,7 +1,7 @@
 import { checkNames, invalidType, type Names, show } from "../../checks.ts";
 import type { PresenceEntry, SubscribeOptions } from "../fan_out/subscription.ts";
 import { ownString } from "../../own_string.ts";
-import { textSize } from "../../text_size.ts";
+import { textSize, utf8LengthAbove } from "../../text_size.ts";
 import { isErrorObject } from "../../values.ts";
 
 /** The longest key of a member, in bytes of UTF-8. */
@@ -12,13 +12,11 @@ const MAX_INFO_LENGTH = 1024;
 /** What it costs to have a member, besides its key and information, in bytes. */
 const MEMBER_COST = 1024;
 
-const encoder = new TextEncoder();
-
-/** What a subscription has to do with presence: it watches, and may be there as a member. */
+/** The part of a subscription in presence: it watches the topic, and may be a member of it. */
 export interface PresenceClaim {
-  /** Who is there; `undefined` for one that only watches. */
+  /** The member's key; `undefined` if the subscription only watches. */
   readonly key: string | undefined;
-  /** What is known of it, as JSON; empty for nothing. */
+  /** The information about the member, as JSON; empty for none. */
   readonly info: string;
 }
 
@@ -27,10 +25,10 @@ const ENTRY: Names<PresenceEntry> = { key: true, info: true };
 const WATCHES: PresenceClaim = { key: undefined, info: "" };
 
 /**
- * Checks the option `presence` of a subscription, and keeps what it says at this moment.
+ * Checks the option `presence` of a subscription, and copies it.
  *
- * @throws {TypeError} Where it is none, or its information has no form in JSON.
- * @throws {RangeError} Where the key or the information is too long.
+ * @throws {TypeError} If it is of another type, or its information can't be encoded as JSON.
+ * @throws {RangeError} If the key or the information is too long.
  */
 export function resolvePresenceClaim(
   presence: SubscribeOptions["presence"],
@@ -42,19 +40,19 @@ export function resolvePresenceClaim(
     throw invalidType("presence", "a boolean, or { key, info } with a string as key", presence);
   }
   checkNames("presence", presence!, ENTRY);
-  checkLength("presence.key", encoder.encode(key).length, MAX_KEY_LENGTH);
+  checkLength("presence.key", key, MAX_KEY_LENGTH);
   const info = encodeInfo(presence!.info);
-  checkLength("presence.info", encoder.encode(info).length, MAX_INFO_LENGTH);
+  checkLength("presence.info", info, MAX_INFO_LENGTH);
   return { key: ownString(key), info };
 }
 
-/** The memory that a member takes on its server, about, in bytes: none where a claim is none, or only to watch. */
+/** The memory that a member takes on its server, about, in bytes: 0 if there is none. */
 export function memberSize(claim: PresenceClaim | undefined): number {
   if (claim?.key === undefined) return 0;
   return MEMBER_COST + textSize(claim.key) + textSize(claim.info);
 }
 
-/** Gives what was known of a member: a copy. */
+/** Returns the information about a member: a copy. */
 export function decodeInfo(info: string): unknown {
   return info === "" ? undefined : JSON.parse(info);
 }
@@ -69,7 +67,7 @@ function encodeInfo(info: unknown): string {
     cause = error;
   }
   if (text !== undefined) return text;
-  // The first line: V8 draws a circle of an object's names.
+  // The first line: for a circular structure, V8 draws the circle in the next lines.
   const [why] = isErrorObject(cause) ? cause.message.split("\n") : ["it gives undefined for it"];
   throw new TypeError(
     `presence.info must be serializable by JSON.stringify, got ${show(info)} (${why})`,
@@ -77,7 +75,8 @@ function encodeInfo(info: unknown): string {
   );
 }
 
-function checkLength(name: string, length: number, max: number): void {
-  if (length <= max) return;
+function checkLength(name: string, text: string, max: number): void {
+  const length = utf8LengthAbove(text, max);
+  if (length === undefined) return;
   throw new RangeError(`${name} must have at most ${max} bytes, got ${length}`);
 }

@@ -1,8 +1,8 @@
+import type { BrokerLink } from "../cluster/broker_link.ts";
 import { checkBrokerTopic } from "../cluster/broker_names.ts";
 import type { Clock } from "../../transport/clock.ts";
 import type { Sendable } from "../../connection/connection.ts";
 import { SentQueries } from "./sent_queries.ts";
-import { TopicRotation } from "./digest.ts";
 import {
   encodePresenceMessage,
   type Heartbeat,
@@ -22,87 +22,53 @@ import {
 } from "./message.ts";
 import { PresenceLookups } from "./lookups.ts";
 import { type PeerStanding, PresenceRoom, type RoomChange, type ShareEntry } from "./room.ts";
-import { PresenceSender, type PresenceVersions } from "./sender.ts";
+import type { Presence } from "./presence.ts";
+import { PresenceSender } from "./sender.ts";
 
-/** How long others may take to answer, in milliseconds. */
+/** How long other servers may take to answer, in milliseconds. */
 const ANSWER_MS = 1_000;
 /** The longest time between two heartbeats, in milliseconds. */
 const MAX_HEARTBEAT_MS = 60_000;
-/** The number of heartbeats after which a server leaves that watches nothing; it may watch again before. */
+/** After how many heartbeats without a watched topic a server leaves; it may soon watch one again. */
 const IDLE_HEARTBEATS = 3;
-/** The most topics that are queried one by one, instead of sending all servers one query. */
+/** The most topics that are queried one by one. For more, one query is sent to all servers. */
 const FEW_TOPICS = 16;
-
-/** A server's part in a broker, for presence. */
-export interface PresenceLink {
-  /** Subscribes to a topic of the broker. */
-  addPresenceTopic(brokerTopic: string): void;
-  /** Unsubscribes from a topic of the broker. */
-  deletePresenceTopic(brokerTopic: string): void;
-  /** Publishes a text; rejects where it is lost, and where the broker is away. */
-  sendPresence(brokerTopic: string, text: string): Promise<void>;
-}
-
-/** Tells those who watch of changes. `isNews` is false for members that were there before this server watched. */
-export type TellChanges = (
-  room: PresenceRoom,
-  changes: readonly RoomChange[],
-  isNews: boolean,
-) => void;
-
-/** Takes what the broker brings about presence. */
-export interface PresenceBrokerHandler {
-  /**
-   * Takes a message.
-   *
-   * @throws {Error} If it is malformed. It says what is wrong.
-   */
-  receiveMessage(brokerTopic: string, data: Sendable): void;
-  /** Is told that the broker can be reached, and is subscribed again to what it was. */
-  receiveConnected(): void;
-  /** Is told that the broker can't be reached. */
-  receiveLost(): void;
-  /** Is told of topics that the broker is subscribed to from now on. */
-  receiveSubscribed(brokerTopics: readonly string[]): void;
-  /** Leaves; resolves when the other servers were told. */
-  close(): Promise<void>;
-}
 
 /** Another server. */
 interface Peer {
   heardAt: number;
-  /** Whether it has been asked for all that concerns this server. */
+  /** Whether it was queried for all topics that are watched here. */
   isIntroduced: boolean;
-  /** The topics that its digests have named in this turn; `undefined` in one whose beginning was missed. */
+  /**
+   * The topics that its digests have named in the current round; `undefined` in a round whose beginning was
+   * missed.
+   */
   named: Set<string> | undefined;
 }
 
 /**
- * The servers that have presence in common: what each of them has in the topics that are watched here, and
- * which of them are alive. See `message.ts` for what they send one another.
+ * The servers that share presence: which of them are alive, and what members each has in the topics that are watched
+ * here. `message.ts` describes their messages.
  */
-export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
-  readonly #link: PresenceLink;
+export class PresenceGroup {
+  readonly #link: BrokerLink;
   readonly #clock: Clock;
-  readonly #ttlMs: number;
+  readonly #presence: Presence;
   readonly #heartbeatMs: number;
-  readonly #id: string;
-  readonly #tell: TellChanges;
   readonly #rooms: Map<string, PresenceRoom> = new Map();
   readonly #lookups: PresenceLookups;
   readonly #peers: Map<string, Peer> = new Map();
   readonly #sender: PresenceSender = new PresenceSender(this);
   readonly #sentQueries: SentQueries = new SentQueries();
-  readonly #rotation: TopicRotation = new TopicRotation();
-  /** The topics of the broker that it has confirmed. */
+  /** The broker's topics to which it has confirmed the subscription. */
   readonly #subscribed: Set<string> = new Set();
   #state: "idle" | "active" | "closed" = "idle";
   #isConnected = false;
-  /** Whether the broker can't be reached, and said so. */
+  /** Whether the broker has reported that it can't be reached. */
   #isLost = false;
-  /** Whether others can be asked, and told. */
+  /** Whether messages can be sent to the other servers, and their answers arrive. */
   #isReady = false;
-  /** The time from which all servers are known. */
+  /** The time from which all other servers are known. */
   #acquaintedAt = Infinity;
   #lastNumber = 0;
   #nextHeartbeatAt = 0;
@@ -111,41 +77,35 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
   #timer: unknown;
   #timerAt = 0;
 
-  /**
-   * @param id What stands for this server.
-   * @param tell Is told what changes in rooms by other servers.
-   */
-  constructor(
-    link: PresenceLink,
-    clock: Clock,
-    ttlMs: number,
-    id: string,
-    tell: TellChanges,
-  ) {
+  constructor(link: BrokerLink, clock: Clock, presence: Presence) {
     this.#link = link;
     this.#clock = clock;
+    this.#presence = presence;
     this.#lookups = new PresenceLookups(clock, ANSWER_MS);
-    this.#ttlMs = ttlMs;
-    this.#heartbeatMs = Math.max(1, Math.floor(Math.min(ttlMs / 3, MAX_HEARTBEAT_MS)));
-    this.#id = id;
-    this.#tell = tell;
+    const heartbeatMs = Math.floor(Math.min(presence.ttlMs / 3, MAX_HEARTBEAT_MS));
+    this.#heartbeatMs = Math.max(1, heartbeatMs);
   }
 
-  // ---- For the rooms of this server ----
+  // ---- Called by `Presence` ----
 
-  /** Checks a topic that is to be watched. */
+  /**
+   * Checks a topic that is to be watched.
+   *
+   * @throws {RangeError} If it is too long for the broker.
+   * @throws {TypeError} If it can't be used with a broker.
+   */
   checkTopic(topic: string): void {
     checkBrokerTopic(topic, roomTopic("").length);
   }
 
-  /** Begins to watch a topic. */
+  /** Starts to watch a topic. */
   addRoom(room: PresenceRoom): void {
     this.#activate();
     this.#rooms.set(room.topic, room);
     this.#link.addPresenceTopic(roomTopic(room.topic));
   }
 
-  /** Watches a topic no more. Its own members have left. */
+  /** Stops watching a topic. This server's members have left it. */
   deleteRoom({ topic }: PresenceRoom): void {
     this.#rooms.delete(topic);
     this.#idleHeartbeats = 0;
@@ -153,17 +113,17 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     this.#link.deletePresenceTopic(roomTopic(topic));
   }
 
-  /** Tells the others of a change of this server's own. */
+  /** Tells the other servers of a change of a member here. */
   change(room: PresenceRoom, key: string): void {
     this.#sender.change(room.topic, key);
   }
 
-  /** Whether the members of a room are known, as far as they can be. */
+  /** Whether the members of a room are known: the other servers have answered, or their time is over. */
   isKnown(room: PresenceRoom): boolean {
     return room.knownAt <= this.#clock.now();
   }
 
-  /** Asks all servers who is in a topic; resolves with what is known after their answers, or without them. */
+  /** Asks all servers for the members of a topic; resolves with those known after their answers, or a timeout. */
   async lookUp(topic: string): Promise<PresenceRoom> {
     const before = this.#rooms.get(topic);
     if (this.#state === "closed") return before ?? new PresenceRoom(topic);
@@ -175,56 +135,61 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     const found = await answer;
     const room = this.#rooms.get(topic);
     if (room !== undefined && (room === before || this.isKnown(room))) return room;
-    found.replace(this.#id, this.ownShares(topic));
+    found.replace(this.#presence.id, this.ownShares(topic));
     return found;
   }
 
+  /** Leaves; resolves when the other servers were told. */
   async close(): Promise<void> {
-    const said = this.#stop();
+    const left = this.#stop();
     this.#state = "closed";
-    await said;
+    await left;
   }
 
-  // ---- For what tells the others ----
+  // ---- Called by the sender ----
 
+  /** Returns a number that is greater than all before. */
   nextVersion(): number {
     return ++this.#lastNumber;
   }
 
+  /** The members of a topic on this server. */
   ownShares(topic: string): ShareEntry[] {
-    return this.#rooms.get(topic)?.sharesOf(this.#id) ?? [];
+    return this.#rooms.get(topic)?.sharesOf(this.#presence.id) ?? [];
   }
 
+  /** Tells the other servers of changes; rejects if they may not get it. */
   sendUpdate(topic: string, update: Omit<Update, "type" | "from">): Promise<void> {
-    return this.#post(roomTopic(topic), { type: "update", from: this.#id, ...update });
+    return this.#post(roomTopic(topic), { type: "update", from: this.#presence.id, ...update });
   }
 
+  /** Tells the other servers all members of a topic here; rejects if they may not get it. */
   async sendSnapshot(topic: string, version: number): Promise<void> {
-    await this.#sendSnapshots(roomTopic(topic), -version, [[
-      topic,
-      version,
-      this.ownShares(topic),
-    ]]);
+    const snapshot: TopicSnapshot = [topic, version, this.ownShares(topic)];
+    await this.#sendSnapshots(roomTopic(topic), -version, [snapshot]);
   }
 
-  // ---- What the broker tells ----
+  // ---- Called by the broker link ----
 
+  /** The broker can be reached, and is subscribed again to its topics. */
   receiveConnected(): void {
     this.#isConnected = true;
     this.#isLost = false;
     this.#begin();
   }
 
+  /** The broker can't be reached. */
   receiveLost(): void {
     this.#isConnected = false;
     this.#isLost = true;
     this.#isReady = false;
     this.#acquaintedAt = Infinity;
     this.#sender.disconnect();
-    // Nobody can be asked.
+    // No server can be asked.
     for (const topic of this.#lookups.topics) this.#lookups.end(topic);
   }
 
+  /** The broker is subscribed to topics. */
   receiveSubscribed(brokerTopics: readonly string[]): void {
     if (this.#state !== "active") return;
     for (const brokerTopic of brokerTopics) this.#subscribed.add(brokerTopic);
@@ -238,9 +203,10 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     this.#queryRooms(topics, false);
   }
 
+  /** @throws {TypeError} If the message is malformed. */
   receiveMessage(brokerTopic: string, data: Sendable): void {
     const message = parsePresenceMessage(data);
-    if (this.#state !== "active" || message.from === this.#id) return;
+    if (this.#state !== "active" || message.from === this.#presence.id) return;
     if (message.type === "bye") {
       this.#deletePeer(message.from);
       return;
@@ -258,22 +224,24 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     }
   }
 
-  // ---- Being there ----
+  // ---- Joining and leaving the group ----
 
   #activate(): void {
     this.#idleHeartbeats = 0;
     if (this.#state !== "idle") return;
     this.#state = "active";
     this.#link.addPresenceTopic(SERVERS_TOPIC);
-    this.#link.addPresenceTopic(inboxTopic(this.#id));
+    this.#link.addPresenceTopic(inboxTopic(this.#presence.id));
     this.#nextHeartbeatAt = this.#clock.now() + this.#heartbeatMs;
     this.#schedule();
   }
 
-  /** Introduces this server, once it can be answered. */
+  /** Introduces this server, once answers to it can arrive. */
   #begin(): void {
     if (this.#isReady || !this.#isConnected || this.#state !== "active") return;
-    if (!this.#subscribed.has(SERVERS_TOPIC) || !this.#subscribed.has(inboxTopic(this.#id))) return;
+    if (
+      !this.#subscribed.has(SERVERS_TOPIC) || !this.#subscribed.has(inboxTopic(this.#presence.id))
+    ) return;
     this.#isReady = true;
     this.#acquaintedAt = this.#clock.now() + ANSWER_MS;
     this.#sendHeartbeat(SERVERS_TOPIC, true, false);
@@ -281,16 +249,16 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     const topics = [...this.#rooms.keys()].filter((topic) =>
       this.#subscribed.has(roomTopic(topic))
     );
-    // Those that are known must say what they have no more, too.
+    // Known servers must answer for topics in which they have no members any more, too.
     this.#queryRooms(topics, this.#peers.size > 0);
     for (const topic of this.#lookups.topics) this.#sendLookup(topic);
   }
 
-  /** Says goodbye. */
+  /** Leaves the group; resolves when the other servers were told. */
   #stop(): Promise<void> {
     if (this.#state !== "active") return Promise.resolve();
-    const leave: PresenceMessage = { type: "bye", from: this.#id };
-    const said = this.#isReady ? this.#send(SERVERS_TOPIC, leave) : Promise.resolve();
+    const leave: PresenceMessage = { type: "bye", from: this.#presence.id };
+    const left = this.#isReady ? this.#send(SERVERS_TOPIC, leave) : Promise.resolve();
     this.#state = "idle";
     for (const topic of this.#lookups.topics) this.#lookups.end(topic);
     this.#isReady = false;
@@ -298,17 +266,19 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     this.#clock.clearTimeout(this.#timer);
     this.#sender.clear();
     this.#peers.clear();
-    for (const brokerTopic of [SERVERS_TOPIC, inboxTopic(this.#id)]) {
+    for (const brokerTopic of [SERVERS_TOPIC, inboxTopic(this.#presence.id)]) {
       this.#subscribed.delete(brokerTopic);
       this.#link.deletePresenceTopic(brokerTopic);
     }
-    return said;
+    return left;
   }
 
   #schedule(): void {
     const now = this.#clock.now();
     let dueAt = this.#nextHeartbeatAt;
-    for (const { heardAt } of this.#peers.values()) dueAt = Math.min(dueAt, heardAt + this.#ttlMs);
+    for (const { heardAt } of this.#peers.values()) {
+      dueAt = Math.min(dueAt, heardAt + this.#presence.ttlMs);
+    }
     this.#timerAt = Math.max(dueAt, now);
     this.#timer = this.#clock.setTimeout(() => this.#tick(), Math.ceil(this.#timerAt - now));
   }
@@ -321,7 +291,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
       for (const peer of this.#peers.values()) peer.heardAt += lateMs;
     }
     for (const [server, { heardAt }] of this.#peers) {
-      if (now - heardAt >= this.#ttlMs) this.#deletePeer(server);
+      if (now - heardAt >= this.#presence.ttlMs) this.#deletePeer(server);
     }
     if (now >= this.#nextHeartbeatAt) {
       this.#nextHeartbeatAt = now + this.#heartbeatMs;
@@ -339,28 +309,19 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     this.#schedule();
   }
 
-  /** Tells that this server is there. */
   #sendHeartbeat(brokerTopic: string, isHello: boolean, isReply: boolean): void {
-    const { topics, isEnd } = isReply
-      ? { topics: [], isEnd: false }
-      : this.#rotation.next(this.#sender.topics);
-    const digest: [string, number][] = [];
-    for (const topic of topics) {
-      const version = this.#sender.versionOf(topic);
-      if (version !== undefined) digest.push([topic, version]);
-    }
-    const { size } = this.#sender;
-    const from = this.#id;
-    const heartbeat: Heartbeat = {
+    const { size: topics } = this.#sender;
+    const { digest, isEnd } = isReply ? { digest: [], isEnd: false } : this.#sender.nextDigest();
+    const from = this.#presence.id;
+    const sent = this.#send(brokerTopic, {
       type: "beat",
       from,
       isHello,
       isReply,
-      topics: size,
+      topics,
       digest,
       isEnd,
-    };
-    const sent = this.#send(brokerTopic, heartbeat);
+    });
     if (isReply) return;
     this.#isSendingHeartbeat = true;
     void sent.then(() => this.#isSendingHeartbeat = false);
@@ -384,7 +345,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     if (!this.#peers.delete(server)) return;
     for (const room of this.#rooms.values()) {
       room.peers.delete(server);
-      this.#tell(room, room.replace(server, []), true);
+      this.#presence.receiveChanges(room, room.replace(server, []), true);
     }
     for (const topic of this.#lookups.topics) {
       this.#lookups.receive(topic, server, []);
@@ -407,7 +368,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
       peer.named?.add(topic);
       const room = this.#rooms.get(topic);
       if (room !== undefined && (room.peers.get(from)?.version ?? 0) < version) {
-        this.#noteVersion(room, from, version);
+        this.#seeVersion(room, from, version);
         behind.push(topic);
       }
     }
@@ -415,7 +376,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     else this.#queryServer(from, behind);
     peer.isIntroduced = true;
     if (!isEnd) return;
-    // It does not name the topics in which it has members no more.
+    // The digests of a round name all topics in which the server has members.
     const named = isWhole ? new Set(digest.map(([topic]) => topic)) : peer.named;
     const forgotten: string[] = [];
     for (const [topic, room] of this.#rooms) {
@@ -430,7 +391,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     const room = topic === undefined ? undefined : this.#rooms.get(topic);
     if (room === undefined) return;
     this.#seeNumber(version);
-    const standing = this.#noteVersion(room, from, version);
+    const standing = this.#seeVersion(room, from, version);
     if (version <= standing.version) return;
     if (after !== 0 && after !== standing.version) {
       if (this.#clock.now() - standing.queriedAt >= ANSWER_MS) {
@@ -441,13 +402,13 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     standing.version = version;
     this.#peers.get(from)?.named?.add(room.topic);
     if (after === 0) {
-      this.#tell(room, room.replace(from, set), true);
+      this.#presence.receiveChanges(room, room.replace(from, set), true);
       return;
     }
     const changes: (RoomChange | undefined)[] = [];
     for (const key of gone) changes.push(room.set(from, key, undefined));
     for (const [key, share] of set) changes.push(room.set(from, key, share));
-    this.#tell(room, changes.filter((change) => change !== undefined), true);
+    this.#presence.receiveChanges(room, changes.filter((change) => change !== undefined), true);
   }
 
   #receiveSnapshot(snapshot: Snapshot): void {
@@ -460,19 +421,20 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
       this.#lookups.receive(topic, from, members);
       const room = this.#rooms.get(topic);
       if (room === undefined) continue;
-      const standing = this.#noteVersion(room, from, version);
+      const standing = this.#seeVersion(room, from, version);
       this.#peers.get(from)?.named?.add(topic);
       if (standing.seen > version) behind.push(topic);
       if (version < standing.version) continue;
       standing.version = version;
       const isNews = !whole.isAnswer || this.isKnown(room);
-      this.#tell(room, room.replace(from, members), isNews);
+      this.#presence.receiveChanges(room, room.replace(from, members), isNews);
     }
     this.#queryServer(from, behind);
     whole.onAnswer?.(from);
   }
 
-  #noteVersion(room: PresenceRoom, server: string, version: number): PeerStanding {
+  /** Records that a server has a version of a topic. */
+  #seeVersion(room: PresenceRoom, server: string, version: number): PeerStanding {
     let standing = room.peers.get(server);
     if (standing === undefined) {
       standing = { version: 0, seen: 0, queriedAt: -Infinity };
@@ -482,14 +444,14 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     return standing;
   }
 
-  /** Makes the next versions and stamps of this server greater than those of others that it knows. */
+  /** Makes the next versions and stamps of this server greater than those that it has seen. */
   #seeNumber(version: number): void {
     this.#lastNumber = Math.max(this.#lastNumber, version);
   }
 
-  // ---- Asking, and answering ----
+  // ---- Queries and answers ----
 
-  /** Asks who is in topics that are watched here. */
+  /** Queries topics that are watched here. */
   #queryRooms(topics: readonly string[], ofAll: boolean): void {
     const now = this.#clock.now();
     for (const topic of topics) {
@@ -503,7 +465,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
   #queryServer(server: string, topics: readonly string[]): void {
     const now = this.#clock.now();
     for (const topic of topics) {
-      this.#noteVersion(this.#rooms.get(topic)!, server, 0).queriedAt = now;
+      this.#seeVersion(this.#rooms.get(topic)!, server, 0).queriedAt = now;
     }
     this.#query(inboxTopic(server), topics);
   }
@@ -512,17 +474,17 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     if (!this.#isReady) return;
     for (const some of splitUp(topics, lengthOfText)) {
       const id = this.#sentQueries.add(some, this.#clock.now());
-      void this.#send(brokerTopic, { type: "ask", from: this.#id, id, topics: some });
+      void this.#send(brokerTopic, { type: "ask", from: this.#presence.id, id, topics: some });
     }
   }
 
   #sendLookup(topic: string): void {
     const onAnswer = (server: string) => this.#receiveAnswer(topic, server);
     const id = this.#sentQueries.add([topic], this.#clock.now(), onAnswer);
-    void this.#send(SERVERS_TOPIC, { type: "ask", from: this.#id, id, topics: [topic] });
+    void this.#send(SERVERS_TOPIC, { type: "ask", from: this.#presence.id, id, topics: [topic] });
     this.#lookups.wait(topic, this.#peers.keys());
-    // There may be nobody to wait for.
-    this.#receiveAnswer(topic, this.#id);
+    // There may be no server to wait for.
+    this.#receiveAnswer(topic, this.#presence.id);
   }
 
   #answer(brokerTopic: string, { from, id, topics }: Query): void {
@@ -537,7 +499,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     this.#sendSnapshots(inboxTopic(from), id, snapshots).catch(() => {});
   }
 
-  /** Sends what this server has in topics, in as many parts as it needs. */
+  /** Sends the members of topics on this server, in as many messages as necessary. */
   async #sendSnapshots(
     brokerTopic: string,
     id: number,
@@ -551,7 +513,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     const parts = [...splitUp(pieces, lengthOfSnapshot)];
     if (parts.length === 0) parts.push([]);
     const version = this.#lastNumber;
-    const from = this.#id;
+    const from = this.#presence.id;
     await Promise.all(parts.map((topics, part) => {
       const isEnd = part === parts.length - 1;
       return this.#post(brokerTopic, { type: "state", from, id, part, isEnd, version, topics });
@@ -566,7 +528,7 @@ export class PresenceGroup implements PresenceBrokerHandler, PresenceVersions {
     this.#lookups.end(topic);
   }
 
-  /** Sends what may be lost. */
+  /** Sends a message that may be lost. */
   #send(brokerTopic: string, message: PresenceMessage): Promise<void> {
     return this.#post(brokerTopic, message).catch(() => {});
   }

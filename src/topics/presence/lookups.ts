@@ -1,17 +1,17 @@
 import type { Clock } from "../../transport/clock.ts";
 import { PresenceRoom, type ShareEntry } from "./room.ts";
 
-/** A question to all servers about the members of a topic. */
+/** A query to all servers for the members of a topic. */
 interface Lookup {
-  /** The members that the answers name. */
+  /** The members in the answers so far. */
   readonly found: PresenceRoom;
   readonly done: PromiseWithResolvers<PresenceRoom>;
-  /** The servers that have yet to answer; `undefined` before they were asked. */
+  /** The servers that have not answered yet; `undefined` before the query was sent. */
   waiting: Set<string> | undefined;
   readonly timer: unknown;
 }
 
-/** The questions to all servers that wait for answers. */
+/** The queries to all servers that wait for answers. */
 export class PresenceLookups {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
@@ -23,22 +23,19 @@ export class PresenceLookups {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** The number of them. */
   get size(): number {
     return this.#lookups.size;
   }
 
-  /** The topics that they are about. */
   get topics(): string[] {
     return [...this.#lookups.keys()];
   }
 
-  /** Whether there is one about a topic. */
   has(topic: string): boolean {
     return this.#lookups.has(topic);
   }
 
-  /** Waits for the answers about a topic until they are complete or the time is over; shared by all callers. */
+  /** Waits until all servers have answered about a topic, or the time is over; callers share one wait. */
   add(topic: string): Promise<PresenceRoom> {
     let lookup = this.#lookups.get(topic);
     if (lookup === undefined) {
@@ -53,17 +50,17 @@ export class PresenceLookups {
     return lookup.done.promise;
   }
 
-  /** Sets which servers were asked. */
+  /** Sets which servers are to answer. */
   wait(topic: string, servers: Iterable<string>): void {
     this.#lookups.get(topic)!.waiting = new Set(servers);
   }
 
-  /** Takes the members that a server has in a topic. */
+  /** Takes the members of a topic on a server. */
   receive(topic: string, server: string, members: readonly ShareEntry[]): void {
     this.#lookups.get(topic)?.found.replace(server, members);
   }
 
-  /** Takes that a server has answered; tells whether all have by now. */
+  /** Records that a server has answered; returns whether all have by now. */
   receiveAnswer(topic: string, server: string): boolean {
     const waiting = this.#lookups.get(topic)?.waiting;
     waiting?.delete(server);

@@ -1,21 +1,21 @@
 /**
- * What servers tell one another of who is in their topics: JSON, through topics of the broker that begin
- * with `$presence/`.
+ * The messages by which servers tell one another the members of their topics: JSON, through topics of the broker that
+ * begin with `$presence/`.
  *
- * | Topic                     | Who is subscribed                    | What comes there                    |
- * | ------------------------- | ------------------------------------ | ----------------------------------- |
- * | `$presence/servers`       | every server that has presence       | `beat`, `bye`, `ask`                |
- * | `$presence/server/ID`     | that server                          | `beat`, `ask` and `state` for it    |
- * | `$presence/topic/TOPIC`   | those where a connection watches it  | `update`, `state`, `ask`            |
+ * | Topic                   | Subscribers                             | Messages                          |
+ * | ----------------------- | --------------------------------------- | --------------------------------- |
+ * | `$presence/servers`     | all servers that use presence           | `beat`, `bye`, `ask`              |
+ * | `$presence/server/ID`   | the server with that id                 | `beat`, `ask` and `state` for it  |
+ * | `$presence/topic/TOPIC` | servers where a connection watches TOPIC | `update`, `state`, `ask`         |
  *
- * What each server has in a topic has a version. An `update` says which one it changes; a server that does
- * not have that one asks for the whole `state`. The digest in each `beat` names the versions of some topics,
- * all of them by turns, so that a lost update is noticed without a later one.
+ * The members of a topic on a server have a version. An `update` names the version that it changes; a server that does
+ * not have that version asks for the whole `state`. Each `beat` has a digest with the versions of some topics, of all
+ * topics in turn, so that a server notices a lost update even if no other follows.
  */
 
 import type { Sendable } from "../../connection/connection.ts";
 import { PRESENCE_PREFIX } from "../cluster/broker_names.ts";
-import type { PresenceShare, ShareEntry } from "./room.ts";
+import type { ShareEntry } from "./room.ts";
 
 /** The topic of all servers. */
 export const SERVERS_TOPIC: string = `${PRESENCE_PREFIX}servers`;
@@ -24,45 +24,45 @@ const ROOM_PREFIX = `${PRESENCE_PREFIX}topic/`;
 
 /** About how many characters a message has at most: brokers take a mebibyte or less. */
 const MAX_MESSAGE_LENGTH = 32 * 1024;
-/** The greatest version or stamp: it can still be counted on from there. */
+/** The greatest version or stamp of another server: this one continues counting from there. */
 const MAX_NUMBER = 2 ** 50;
 
-/** A server is there. */
+/** A heartbeat: the server is alive. */
 export interface Heartbeat {
   readonly type: "beat";
   readonly from: string;
-  /** Whether the others are to answer with a heartbeat of their own. */
+  /** Whether the other servers must answer with a heartbeat. */
   readonly isHello: boolean;
   /** Whether it is such an answer. */
   readonly isReply: boolean;
-  /** The number of topics where it has members. */
+  /** The number of topics in which it has members. */
   readonly topics: number;
-  /** Some of them, with the versions. */
+  /** Some of these topics, with their versions. */
   readonly digest: readonly (readonly [topic: string, version: number])[];
-  /** Whether all of them have been named by now. */
+  /** Whether the digests have named all of these topics by now. */
   readonly isEnd: boolean;
 }
 
-/** A server has no members any more. */
+/** The server leaves, and has no members any more. */
 export interface Leave {
   readonly type: "bye";
   readonly from: string;
 }
 
-/** Changes of the topic that it comes through. */
+/** Changes in the topic that the message comes through. */
 export interface Update {
   readonly type: "update";
   readonly from: string;
-  /** The version that is changed; 0 where there were no members. */
+  /** The version that is changed; 0 if there were no members. */
   readonly after: number;
   readonly version: number;
-  /** The members that came or are different now. */
+  /** The members that are new or have changed. */
   readonly set: readonly ShareEntry[];
-  /** The keys of those that went. */
+  /** The keys of the members that have left. */
   readonly gone: readonly string[];
 }
 
-/** Asks who is in topics. */
+/** Asks for the members of topics. */
 export interface Query {
   readonly type: "ask";
   readonly from: string;
@@ -70,7 +70,7 @@ export interface Query {
   readonly topics: readonly string[];
 }
 
-/** The members that a server has in topics, or a part of them. */
+/** The members of topics on the server, or a part of them. */
 export interface Snapshot {
   readonly type: "state";
   readonly from: string;
@@ -83,14 +83,14 @@ export interface Snapshot {
   readonly topics: readonly TopicSnapshot[];
 }
 
-/** The members that a server has in a topic; others may be in the parts before or after. */
+/** The members of a topic on the server; others may be in the parts before or after. */
 export type TopicSnapshot = readonly [
   topic: string,
   version: number,
   members: readonly ShareEntry[],
 ];
 
-/** What servers send one another. The types on the wire are older than the names here. */
+/** A message between servers. The types on the wire are older than the names here. */
 export type PresenceMessage = Heartbeat | Leave | Update | Query | Snapshot;
 
 /** The topic of the broker for messages to one server. */
@@ -103,20 +103,21 @@ export function roomTopic(topic: string): string {
   return ROOM_PREFIX + topic;
 }
 
-/** The topic that a topic of the broker is about, if it is about one. */
+/** Returns TOPIC of `$presence/topic/TOPIC`; `undefined` for other topics of the broker. */
 export function topicOfRoom(brokerTopic: string): string | undefined {
   return brokerTopic.startsWith(ROOM_PREFIX) ? brokerTopic.slice(ROOM_PREFIX.length) : undefined;
 }
 
-/** Encodes a message. */
 export function encodePresenceMessage(message: PresenceMessage): string {
   switch (message.type) {
     case "update":
       return JSON.stringify({ ...message, set: message.set.map(encodeEntry) });
     case "state": {
-      const topics = message.topics.map((
-        [topic, version, members],
-      ) => [topic, version, members.map(encodeEntry)]);
+      const topics = message.topics.map(([topic, version, members]) => [
+        topic,
+        version,
+        members.map(encodeEntry),
+      ]);
       return JSON.stringify({ ...message, topics });
     }
     default:
@@ -125,9 +126,9 @@ export function encodePresenceMessage(message: PresenceMessage): string {
 }
 
 /**
- * Parses what came through a broker.
+ * Parses a message that came through a broker.
  *
- * @throws {TypeError} If it is malformed. It says what is wrong.
+ * @throws {TypeError} If it is malformed; the error says why.
  */
 export function parsePresenceMessage(data: Sendable): PresenceMessage {
   if (typeof data !== "string") throw new TypeError("It is about presence, and no text");
@@ -185,7 +186,7 @@ export function parsePresenceMessage(data: Sendable): PresenceMessage {
   }
 }
 
-/** Splits items among as many messages as they need. */
+/** Splits items into as many messages as they need. */
 export function* splitUp<T>(items: Iterable<T>, lengthOf: (item: T) => number): Generator<T[]> {
   let some: T[] = [];
   let length = 0;
@@ -255,12 +256,7 @@ function parseEntry(value: unknown): ShareEntry | undefined {
   if (typeof key !== "string" || !isNumber(connections) || connections === 0 || !isNumber(stamp)) {
     return undefined;
   }
-  const share: PresenceShare = {
-    connections,
-    stamp,
-    info: value.length < 4 ? "" : JSON.stringify(info),
-  };
-  return [key, share];
+  return [key, { connections, stamp, info: value.length < 4 ? "" : JSON.stringify(info) }];
 }
 
 function parseTopicSnapshot(value: unknown): TopicSnapshot | undefined {

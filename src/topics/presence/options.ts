@@ -1,49 +1,48 @@
 import { checkDuration, checkFunction, checkNames, type Names } from "../../checks.ts";
 import type { Sendable } from "../../connection/connection.ts";
 
-/** Somebody who is in a topic: see `SubscribeOptions.presence`. */
+/** A member of a topic: see `SubscribeOptions.presence`. */
 export interface PresentMember {
-  /** Who it is. */
+  /** The key that identifies the member. */
   key: string;
-  /** What was given along, a copy; `undefined` where nothing was. Of several connections, the last one's. */
+  /** The member's information, a copy; `undefined` if there is none. Of several connections, the last one's. */
   info: unknown;
-  /** The number of connections, on all servers, that are there as this member. */
+  /** The number of the member's connections, to all servers. */
   connections: number;
 }
 
-/** A change of who is in a topic. */
+/** A change of the members of a topic. */
 export interface PresenceChange {
   /**
-   * `"join"`: the first connection of a member came. `"leave"`: its last one went. `"update"`: what was
-   * given along is another.
+   * `"join"`: the member's first connection has joined. `"leave"`: its last connection has left. `"update"`: its
+   * information has changed.
    */
   type: "join" | "leave" | "update";
   /** The topic. */
   topic: string;
-  /** Who it is. */
+  /** The key that identifies the member. */
   key: string;
-  /** What was given along, a copy; with `"leave"` what was last. */
+  /** The member's information, a copy; with `"leave"`, the last one. */
   info: unknown;
 }
 
-/** Options of presence: who is in a topic, on all servers. */
+/** Options of presence: the members of a topic, on all servers. */
 export interface PresenceOptions {
   /**
-   * How long the members of another server stay while nothing is heard of it, in milliseconds: an integer
-   * from 1 to 2,147,483,647, or `Infinity`. Without a broker there is no other server. With one, each server
-   * that has such topics says every third of it, and at least once a minute, that it is there; they have to
-   * agree about it.
+   * After how long without a message from another server its members leave, in milliseconds: an integer from 1 to
+   * 2,147,483,647, or `Infinity`. It matters only with a broker: each server with such topics then sends a heartbeat
+   * every third of this time, and at least once a minute. It must be the same on all servers.
    *
    * @default {30000}
    */
   ttlMs?: number | undefined;
   /**
-   * Says what the connections of this server that watch the topic are told of a change: those that are
-   * subscribed to it with `presence`, except the one whose `subscribe` it was. It is sent to them as what is
-   * published to the topic is, in the same order; those that keep the `"latest"` keep it for each member.
-   * Nothing is told for `undefined`. What it throws is reported to `onError`. By default nothing is told.
+   * Returns the message that is sent about a change, or `undefined` for none. The connections of this server that
+   * watch the topic get it: those subscribed to it with `presence`, except the one whose `subscribe` made the change.
+   * It comes in order with messages published to the topic; with `lag: "latest"`, the last notice of each member is
+   * kept. Errors are reported to `onError`. By default, no message is sent.
    *
-   * It is called on each server that watches the topic, and returns at once.
+   * It is called on each server that watches the topic, and must return synchronously.
    */
   notice?: ((change: PresenceChange) => Sendable | undefined) | undefined;
 }
@@ -51,16 +50,13 @@ export interface PresenceOptions {
 const OPTIONS: Names<PresenceOptions> = { ttlMs: true, notice: true };
 
 /** Options of presence, checked and complete. */
-export interface PresenceSettings {
-  readonly ttlMs: number;
-  readonly notice: PresenceOptions["notice"];
-}
+export type PresenceSettings = Readonly<PresenceOptions> & { readonly ttlMs: number };
 
 /**
  * Checks the options, and fills in the defaults.
  *
- * @throws {RangeError} Where `ttlMs` is out of its range.
- * @throws {TypeError} Where an option is of another type.
+ * @throws {RangeError} If `ttlMs` is out of its range.
+ * @throws {TypeError} If an option is of another type.
  */
 export function resolvePresenceOptions(options: PresenceOptions = {}): PresenceSettings {
   checkNames("presence", options, OPTIONS);

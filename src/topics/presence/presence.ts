@@ -3,60 +3,57 @@ import { callHook, refusePromise } from "../../hooks.ts";
 import { assertMessage } from "../../protocol/protocol.ts";
 import type { FanOut } from "../fan_out/fan_out.ts";
 import { decodeInfo, type PresenceClaim } from "./claim.ts";
-import type { PresenceGroup, TellChanges } from "./group.ts";
+import type { PresenceGroup } from "./group.ts";
 import type { PresenceSettings, PresentMember } from "./options.ts";
 import { PresenceRoom, type RoomChange } from "./room.ts";
 
-/** The members of topics that subscribers of this server watch, and the notices that those get. */
+/** The members of the topics that subscribers of this server watch, and the notices that those subscribers get. */
 export class Presence {
   readonly #settings: PresenceSettings;
   readonly #fanOut: FanOut;
   readonly #onError: (error: unknown) => void;
   readonly #rooms: Map<string, PresenceRoom> = new Map();
-  readonly #id: string = crypto.randomUUID().replaceAll("-", "");
+  /** Identifies this server among those that share presence. */
+  readonly id: string = crypto.randomUUID().replaceAll("-", "");
+  /** The servers that share presence, if there is a broker. */
   #group: PresenceGroup | undefined;
   #lastStamp = 0;
 
-  /** @param onError Takes what the program's code throws. */
-  constructor(
-    settings: PresenceSettings,
-    fanOut: FanOut,
-    onError: (error: unknown) => void,
-  ) {
+  /** @param onError Is told of errors of the program's code. */
+  constructor(settings: PresenceSettings, fanOut: FanOut, onError: (error: unknown) => void) {
     this.#settings = settings;
     this.#fanOut = fanOut;
     this.#onError = onError;
   }
 
-  /**
-   * Shares presence with other servers.
-   *
-   * @param createGroup Creates the group of servers, given the id of this one.
-   */
-  connect(
-    createGroup: (id: string, ttlMs: number, tell: TellChanges) => PresenceGroup,
-  ): PresenceGroup {
-    const tell: TellChanges = (room, changes, isNews) => {
-      // A join from before this server watched is no news, unless the program was told something of the member.
-      this.#tell(
-        room,
-        isNews ? changes : changes.filter(({ type, key }) => type !== "join" || room.told.has(key)),
-      );
-    };
-    return this.#group = createGroup(this.#id, this.#settings.ttlMs, tell);
+  get ttlMs(): number {
+    return this.#settings.ttlMs;
+  }
+
+  /** Shares presence with other servers. */
+  connect(group: PresenceGroup): void {
+    this.#group = group;
   }
 
   /**
-   * Checks a topic that is to be watched.
+   * Takes changes of the members of other servers.
    *
-   * @throws {RangeError} If it is too long for the broker.
-   * @throws {TypeError} If it can't be used with a broker.
+   * @param isNews Whether they happened just now. If not, members may have joined before this server watched: no
+   * notice is sent of that, unless the program got another notice of the member.
    */
+  receiveChanges(room: PresenceRoom, changes: readonly RoomChange[], isNews: boolean): void {
+    this.#notify(
+      room,
+      isNews ? changes : changes.filter(({ type, key }) => type !== "join" || room.told.has(key)),
+    );
+  }
+
+  /** See {@linkcode PresenceGroup.checkTopic}. */
   checkTopic(topic: string): void {
     this.#group?.checkTopic(topic);
   }
 
-  /** Takes a subscription that has come (`before` is undefined), has gone (`after` is), or changed. */
+  /** Takes the part in presence of a subscription that has begun (`before` is undefined), ended, or changed. */
   change(
     topic: string,
     subscriber: Subscriber,
@@ -66,21 +63,24 @@ export class Presence {
     const room = this.#rooms.get(topic) ?? this.#addRoom(topic);
     const changes: (RoomChange | undefined)[] = [];
     if (before?.key !== undefined && before.key !== after?.key) {
-      changes.push(room.exit(this.#id, subscriber, before.key));
+      changes.push(room.exit(this.id, subscriber, before.key));
       this.#group?.change(room, before.key);
     }
     if (after?.key !== undefined) {
       const stamp = this.#group?.nextVersion() ?? ++this.#lastStamp;
-      changes.push(room.enter(this.#id, subscriber, after.key, after.info, stamp));
+      changes.push(room.enter(this.id, subscriber, after.key, after.info, stamp));
       this.#group?.change(room, after.key);
     }
     if (after === undefined) room.watchers.delete(subscriber);
     else room.watchers.add(subscriber);
-    if (room.watchers.size === 0) this.#deleteRoom(room);
-    this.#tell(room, changes.filter((change) => change !== undefined), subscriber);
+    if (room.watchers.size === 0) {
+      this.#rooms.delete(topic);
+      this.#group?.deleteRoom(room);
+    }
+    this.#notify(room, changes.filter((change) => change !== undefined), subscriber);
   }
 
-  /** Lists who is in a topic, on all servers. */
+  /** Lists the members of a topic, on all servers. */
   async list(topic: string): Promise<PresentMember[]> {
     this.checkTopic(topic);
     const room = this.#rooms.get(topic);
@@ -98,13 +98,8 @@ export class Presence {
     return room;
   }
 
-  #deleteRoom(room: PresenceRoom): void {
-    this.#rooms.delete(room.topic);
-    this.#group?.deleteRoom(room);
-  }
-
-  /** Sends the notices of changes to all subscribers that watch, except the one that made them. */
-  #tell(room: PresenceRoom, changes: readonly RoomChange[], except?: Subscriber): void {
+  /** Sends the notices of changes to all subscribers that watch, except the one that made the changes. */
+  #notify(room: PresenceRoom, changes: readonly RoomChange[], except?: Subscriber): void {
     const { notice } = this.#settings;
     const { topic, watchers } = room;
     if (this.#group?.isKnown(room) === false) {

@@ -2,48 +2,48 @@ import type { Subscriber } from "../fan_out/subscriber.ts";
 import { decodeInfo } from "./claim.ts";
 import type { PresentMember } from "./options.ts";
 
-/** What one server has of a member. */
+/** A member as one server knows it. */
 export interface PresenceShare {
-  /** Its connections there. */
+  /** The number of its connections to that server. */
   readonly connections: number;
-  /** When its information was given, by a counter that all servers keep going together. */
+  /** When its information was given: a number of a counter that the servers synchronize. */
   readonly stamp: number;
-  /** What is known of it, as JSON. */
+  /** The information, as JSON. */
   readonly info: string;
 }
 
-/** A member of one server. */
+/** A member's key, and the member as one server knows it. */
 export type ShareEntry = readonly [key: string, share: PresenceShare];
 
-/** What changed for those who watch. */
+/** A change that watchers see. */
 export interface RoomChange {
   readonly type: "join" | "leave" | "update";
   readonly key: string;
   readonly info: string;
 }
 
-/** What is known of another server's members in a topic. */
+/** How far another server's members of a topic are known. */
 export interface PeerStanding {
-  /** The version of what is known. */
+  /** The version that is known. */
   version: number;
-  /** The latest version that was heard of. */
+  /** The latest version that a message has named. */
   seen: number;
-  /** When it was queried last. */
+  /** When the server was queried last. */
   queriedAt: number;
 }
 
-/** Who is in a topic: what each server says, and what comes of it. */
+/** The members of a topic: a share for each server and member, and their union. */
 export class PresenceRoom {
   readonly topic: string;
-  /** The connections here that watch. */
+  /** The connections of this server that watch the topic. */
   readonly watchers: Set<Subscriber> = new Set();
-  /** How what is known of other servers stands, by their ids. */
+  /** The standings of other servers, by their ids. */
   readonly peers: Map<string, PeerStanding> = new Map();
-  /** The time from which all members are known, as far as they can be. */
+  /** The time from which the members count as known. */
   knownAt: number = Infinity;
-  /** The members that something was told of before that. */
+  /** The members of which there were notices before that. */
   readonly told: Set<string> = new Set();
-  /** The connections here that are there, by their keys, the last one to say so last. */
+  /** The member connections of this server, by key, the one that gave its information last at the end. */
   readonly #own: Map<string, Map<Subscriber, Omit<PresenceShare, "connections">>> = new Map();
   /** The shares of each member, by the servers' ids. */
   readonly #members: Map<string, Map<string, PresenceShare>> = new Map();
@@ -53,7 +53,7 @@ export class PresenceRoom {
     this.topic = topic;
   }
 
-  /** Has a connection of this server be there. */
+  /** Adds a connection of this server to a member, or changes its information. */
   enter(
     server: string,
     subscriber: Subscriber,
@@ -68,7 +68,7 @@ export class PresenceRoom {
     return this.#setOwn(server, key, own);
   }
 
-  /** Has a connection of this server be gone. */
+  /** Removes a connection of this server from a member. */
   exit(server: string, subscriber: Subscriber, key: string): RoomChange | undefined {
     const own = this.#own.get(key)!;
     own.delete(subscriber);
@@ -76,7 +76,7 @@ export class PresenceRoom {
     return this.#setOwn(server, key, own);
   }
 
-  /** Sets what a server has of a member; gives what changed for those who watch. */
+  /** Sets a server's share of a member; returns the change that watchers see. */
   set(server: string, key: string, share: PresenceShare | undefined): RoomChange | undefined {
     let shares = this.#members.get(key);
     const before = shares && latestOf(shares);
@@ -98,7 +98,7 @@ export class PresenceRoom {
     return before.info === after.info ? undefined : { type: "update", key, info: after.info };
   }
 
-  /** Replaces all that a server has; gives what changed, those who left first. */
+  /** Replaces all shares of a server; returns the changes, those who left first. */
   replace(server: string, entries: readonly ShareEntry[]): RoomChange[] {
     const stay = new Set(entries.map(([key]) => key));
     const changes: (RoomChange | undefined)[] = [];
@@ -109,19 +109,15 @@ export class PresenceRoom {
     return changes.filter((change) => change !== undefined);
   }
 
-  /** Whether a server has members. */
+  /** Whether a server has members here. */
   has(server: string): boolean {
     return this.#keys.has(server);
   }
 
-  /** What a server has of a member. */
-  shareOf(server: string, key: string): PresenceShare | undefined {
-    return this.#members.get(key)?.get(server);
-  }
-
-  /** All that a server has. */
+  /** Returns all shares of a server. */
   sharesOf(server: string): ShareEntry[] {
-    return Array.from(this.#keys.get(server) ?? [], (key) => [key, this.shareOf(server, key)!]);
+    const keys = this.#keys.get(server) ?? [];
+    return Array.from(keys, (key) => [key, this.#members.get(key)!.get(server)!]);
   }
 
   /** Lists the members of all servers, in the order of their keys. */
@@ -147,7 +143,7 @@ export class PresenceRoom {
   }
 }
 
-/** The share whose information was given last: the same one on all servers. */
+/** Returns the share whose information was given last: the same one on all servers. */
 function latestOf(shares: ReadonlyMap<string, PresenceShare>): PresenceShare | undefined {
   let latest: PresenceShare | undefined;
   let latestServer = "";

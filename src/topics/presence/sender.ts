@@ -1,62 +1,68 @@
-import { lengthOfEntry, lengthOfText, splitUp, type Update } from "./message.ts";
+import { lengthOfEntry, lengthOfText, splitUp } from "./message.ts";
+import type { PresenceGroup } from "./group.ts";
 import type { ShareEntry } from "./room.ts";
 import { queueMicrotask } from "../../timers.ts";
 
-/** What the other servers were told of a topic, and what is still to be told. */
+/** What the other servers were told of a topic. */
 interface Told {
-  /** The version that they have, as far as nothing was lost; 0 before the first one. */
+  /** The version that they have if no message was lost; 0 before the first one. */
   version: number;
-  /** Whether nobody is there in that version. */
+  /** Whether that version has no members. */
   isEmpty: boolean;
   /** The keys of members that have changed since. */
   changed: Set<string>;
-  /** Whether it is not known what they have. */
+  /** Whether a message may have been lost, so that it is unknown what they have. */
   isLost: boolean;
   isSending: boolean;
 }
 
-/** What a {@linkcode PresenceSender} tells. */
-export interface PresenceVersions {
-  /** Gives a number that is greater than all before. */
-  nextVersion(): number;
-  /** Who is in a topic on this server. */
-  ownShares(topic: string): ShareEntry[];
-  /** Tells the others of changes; rejects where they may not get it. */
-  sendUpdate(topic: string, update: Omit<Update, "type" | "from">): Promise<void>;
-  /** Tells the others all there is; rejects where they may not get it. */
-  sendSnapshot(topic: string, version: number): Promise<void>;
-}
+/** How many characters of topics a heartbeat names, about. */
+const MAX_DIGEST_LENGTH = 8 * 1024;
 
 /**
- * Tells the other servers what changes in this server's topics. Of each topic one thing is told at a time:
- * what changes meanwhile, or while the broker is away, is put together.
+ * Tells the other servers what changes in the topics of this server. There is one message at a time about a topic:
+ * changes during that, or while the broker is away, are sent together afterwards.
  */
 export class PresenceSender {
-  readonly #versions: PresenceVersions;
+  readonly #group: PresenceGroup;
   readonly #told: Map<string, Told> = new Map();
   #scheduled: Set<string> = new Set();
+  /** The topics that the current round of digests has not named yet. */
+  #unnamed: string[] = [];
   #isConnected = false;
 
-  constructor(versions: PresenceVersions) {
-    this.#versions = versions;
+  constructor(group: PresenceGroup) {
+    this.#group = group;
   }
 
-  /** The topics that the others know of. */
-  get topics(): IterableIterator<string> {
-    return this.#told.keys();
-  }
-
-  /** The number of topics that the others know of. */
+  /** The number of topics that the other servers were told of. */
   get size(): number {
     return this.#told.size;
   }
 
-  /** The version that the others were told last; `undefined` where nothing is to be known. */
+  /**
+   * Returns some of these topics with their versions: the next ones each time, as in a round.
+   *
+   * @returns Whether the round has ended, too: all topics that there were at its beginning have been named.
+   */
+  nextDigest(): { digest: [topic: string, version: number][]; isEnd: boolean } {
+    if (this.#unnamed.length === 0) this.#unnamed = [...this.#told.keys()].reverse();
+    const digest: [topic: string, version: number][] = [];
+    for (let length = 0; length < MAX_DIGEST_LENGTH && this.#unnamed.length > 0;) {
+      const topic = this.#unnamed.pop()!;
+      length += 16 + topic.length;
+      const version = this.versionOf(topic);
+      if (version !== undefined) digest.push([topic, version]);
+    }
+    return { digest, isEnd: this.#unnamed.length === 0 };
+  }
+
+  /** The version that the other servers were told last; `undefined` if they were told of none. */
   versionOf(topic: string): number | undefined {
     return this.#told.get(topic)?.version;
   }
 
-  /** Has a change of a member told at the end of this turn. */
+  /** Tells of a change of a member at the end of this turn. */
   change(topic: string, key: string): void {
     let told = this.#told.get(topic);
     if (told === undefined) {
@@ -69,24 +75,22 @@ export class PresenceSender {
     this.#scheduled.add(topic);
   }
 
-  /** Begins to tell. */
   connect(): void {
     this.#isConnected = true;
     this.retry();
   }
 
-  /** Stops to tell. */
   disconnect(): void {
     this.#isConnected = false;
   }
 
-  /** Stops to tell, and forgets what the others know. */
+  /** Disconnects, and forgets what the other servers were told. */
   clear(): void {
     this.#isConnected = false;
     this.#told.clear();
   }
 
-  /** Tells what could not be told before. */
+  /** Sends changes that could not be sent before. */
   retry(): void {
     for (const [topic, told] of this.#told) this.#send(topic, told);
   }
@@ -115,40 +119,40 @@ export class PresenceSender {
     try {
       await Promise.all(sent);
     } catch {
-      // Nobody is told: it is made good when the broker is back, or with the next heartbeat.
+      // All members are sent again when the broker is back, or with the next heartbeat.
       told.isLost = true;
     }
     told.isSending = false;
-    // It may have been forgotten, and begun anew, meanwhile.
+    // Meanwhile, `clear` may have been called, and the topic may have been added again.
     if (!told.isLost && this.#told.get(topic) === told) this.#send(topic, told);
   }
 
   #sendAll(topic: string, told: Told): Promise<void>[] {
-    told.version = this.#versions.nextVersion();
-    told.isEmpty = this.#versions.ownShares(topic).length === 0;
+    told.version = this.#group.nextVersion();
+    told.isEmpty = this.#group.ownShares(topic).length === 0;
     told.isLost = false;
     told.changed.clear();
-    return [this.#versions.sendSnapshot(topic, told.version)];
+    return [this.#group.sendSnapshot(topic, told.version)];
   }
 
   #sendUpdates(topic: string, told: Told): Promise<void>[] {
-    const shares = new Map(this.#versions.ownShares(topic));
+    const shares = new Map(this.#group.ownShares(topic));
     const changes: [key: string, entry: ShareEntry | undefined][] = [];
     for (const key of told.changed) {
       const share = shares.get(key);
       if (share !== undefined) changes.push([key, [key, share]]);
-      // Who came and went meanwhile was never told of.
+      // The other servers were not told of a member that came and went meanwhile.
       else if (!told.isEmpty) changes.push([key, undefined]);
     }
     told.changed.clear();
     const sent: Promise<void>[] = [];
     for (const some of splitUp(changes, lengthOfChange)) {
       const after = told.isEmpty ? 0 : told.version;
-      told.version = this.#versions.nextVersion();
+      told.version = this.#group.nextVersion();
       const set = some.map(([, entry]) => entry).filter((entry) => entry !== undefined);
       const gone = some.filter(([, entry]) => entry === undefined).map(([key]) => key);
       if (set.length > 0) told.isEmpty = false;
-      sent.push(this.#versions.sendUpdate(topic, { after, version: told.version, set, gone }));
+      sent.push(this.#group.sendUpdate(topic, { after, version: told.version, set, gone }));
     }
     told.isEmpty = shares.size === 0;
     return sent;

@@ -8,19 +8,22 @@ interface SentQuery {
   readonly onAnswer: ((server: string) => void) | undefined;
 }
 
+/** The members of topics on a server. */
+type Topics = Map<string, { version: number; members: ShareEntry[] }>;
+
 /** The parts of a snapshot that have come. */
 interface Parts {
-  readonly topics: Map<string, { version: number; members: ShareEntry[] }>;
+  readonly topics: Topics;
   next: number;
   readonly beganAt: number;
 }
 
-/** All members that a server has in topics. */
+/** A snapshot of which all parts have come. */
 export interface WholeSnapshot {
-  readonly topics: Map<string, { version: number; members: readonly ShareEntry[] }>;
+  readonly topics: Topics;
   /** Whether it answers a query. */
   readonly isAnswer: boolean;
-  /** Is called with the server that has answered. */
+  /** To be called with the server that has answered. */
   readonly onAnswer: ((server: string) => void) | undefined;
 }
 
@@ -33,7 +36,7 @@ export class SentQueries {
   /**
    * Adds a query.
    *
-   * @param onAnswer Is called with each server that has answered.
+   * @param onAnswer Called with each server that has answered.
    * @returns The id of the query.
    */
   add(topics: readonly string[], now: number, onAnswer?: (server: string) => void): number {
@@ -45,8 +48,8 @@ export class SentQueries {
   /**
    * Takes a part of a server's snapshot.
    *
-   * @returns The whole snapshot if this was the last part, and none is missing. Topics of the query that it
-   * does not name are empty.
+   * @returns The whole snapshot if this was the last part, and none is missing. It has the other topics of the
+   * query, too, without members.
    */
   receiveSnapshot(snapshot: Snapshot, now: number): WholeSnapshot | undefined {
     const { from, id, part, isEnd, version } = snapshot;
@@ -67,14 +70,14 @@ export class SentQueries {
     if (!isEnd) return undefined;
     this.#parts.delete(name);
     const query = this.#queries.get(id);
-    const topics: Map<string, { version: number; members: readonly ShareEntry[] }> = parts.topics;
+    const { topics } = parts;
     for (const topic of query?.topics ?? []) {
       if (!topics.has(topic)) topics.set(topic, { version, members: [] });
     }
     return { topics, isAnswer: query !== undefined, onAnswer: query?.onAnswer };
   }
 
-  /** Forgets all that is older than a time. */
+  /** Forgets queries and parts from before a time. */
   forget(before: number): void {
     for (const [id, { sentAt }] of this.#queries) if (sentAt < before) this.#queries.delete(id);
     for (const [name, { beganAt }] of this.#parts) if (beganAt < before) this.#parts.delete(name);

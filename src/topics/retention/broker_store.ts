@@ -2,53 +2,43 @@ import type { Clock } from "../../transport/clock.ts";
 import type { Subscriber } from "../fan_out/subscriber.ts";
 import { formatPosition, type Position } from "../../resume/position.ts";
 import type { KeepingBroker, KeptMessage, KeptMessagesHandler } from "../cluster/broker.ts";
+import type { BrokerLink } from "../cluster/broker_link.ts";
 import { decodeBrokerMessage, encodeBrokerMessage } from "../cluster/broker_message.ts";
 import { BrokerSubscriptions } from "../cluster/broker_subscriptions.ts";
-import { BrokerTopic, type BrokerTopicOwner } from "../cluster/broker_topic.ts";
-import { FairTurns } from "../fan_out/fair_turns.ts";
 import type { FanOut } from "../fan_out/fan_out.ts";
 import type { Publication } from "../fan_out/publication.ts";
 import { PublishedMessage } from "../fan_out/published_message.ts";
+import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
+import { BrokerTopic } from "./broker_topic.ts";
+import { FairTurns } from "./fair_turns.ts";
 import type { ResumeSettings } from "./memory_store.ts";
 import type { MessageStore } from "./message_store.ts";
-import { RetainedMessages, TopicLog } from "./retained_messages.ts";
-import { RetainedOutbox } from "./retained_outbox.ts";
 import { ReplayAllowance } from "./replay_allowance.ts";
-import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
+import { RetainedMessages, type TopicLog } from "./retained_messages.ts";
+import { RetainedOutbox } from "./retained_outbox.ts";
 
-/** How long to wait after the broker failed, in milliseconds. */
+/** How long to wait before a failed read is tried again, in milliseconds. */
 const RETRY_MS = 1_000;
 
-/** The most topics of which the broker is asked at a time for what was missed. */
+/** How many topics are read at a time for clients that missed messages. */
 const MAX_REPLAYS = 8;
 
-/** What a store with a broker needs of the server's part in the broker. */
-export interface BrokerStoreOwner {
-  /** The id of this server. */
-  readonly id: Uint8Array;
-  /** Something failed, and is tried again. */
-  receiveError(error: unknown): void;
-  /** A message is lost. */
-  countDrop(error: unknown): void;
-  /** The broker has all that was published. */
-  endDrops(): void;
-  /** A message came that is not from a server of this library. */
-  countMalformed(topic: string, reason: string): void;
-}
-
 /**
- * Retains messages with a broker. What is published goes there, and comes back from there, in one order for
- * all servers.
+ * Retains messages with a broker. Published messages go to the broker and come back from there, in one order for all
+ * servers.
  */
-export class BrokerStore implements MessageStore, KeptMessagesHandler, BrokerTopicOwner {
+export class BrokerStore implements MessageStore, KeptMessagesHandler {
   readonly broker: KeepingBroker;
   readonly clock: Clock;
   readonly fanOut: FanOut;
+  /** The messages that came since their topics have been subscribed to. */
   readonly messages: RetainedMessages;
   readonly isRetained: (topic: string) => boolean;
+  /** Limits what clients that were away get. */
   readonly allowance: ReplayAllowance;
+  /** Gives topics their turns to read what clients missed. */
   readonly replays: FairTurns = new FairTurns(MAX_REPLAYS);
-  readonly #owner: BrokerStoreOwner;
+  readonly #link: BrokerLink;
   readonly #outbox: RetainedOutbox;
   readonly #subscriptions: BrokerSubscriptions;
   readonly #byTopic: Map<string, BrokerTopic> = new Map();
@@ -56,34 +46,29 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler, BrokerTop
   readonly #failed: Set<BrokerTopic> = new Set();
   #retryTimer: unknown;
   #isConnected = false;
-  #topicCount = 0;
 
   constructor(
+    link: BrokerLink,
     broker: KeepingBroker,
     settings: ResumeSettings,
     queueSize: number,
     fanOut: FanOut,
     clock: Clock,
-    owner: BrokerStoreOwner,
   ) {
+    this.#link = link;
     this.broker = broker;
     this.fanOut = fanOut;
     this.isRetained = settings.topics;
     this.clock = clock;
-    this.#owner = owner;
-    this.allowance = new ReplayAllowance(
-      settings.replaySizePerMinute,
-      clock,
-      settings.windowSize,
-    );
+    const { windowMs, windowSize, totalSize, replaySizePerMinute } = settings;
+    this.allowance = new ReplayAllowance(replaySizePerMinute, clock, windowSize);
     this.messages = new RetainedMessages(settings, clock, () => {});
     this.#outbox = new RetainedOutbox(
       broker,
       queueSize,
       clock,
-      (topic) => this.#byTopic.get(topic)?.isBeginning(clock.now()) ?? false,
-      (error) => owner.countDrop(error),
-      () => owner.endDrops(),
+      (topic) => this.#byTopic.get(topic)?.isBeginning ?? false,
+      link.drops,
     );
     this.#subscriptions = new BrokerSubscriptions(
       {
@@ -91,10 +76,9 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler, BrokerTop
         unsubscribe: (names) => broker.unsubscribe(names, true),
       },
       clock,
-      (error) => owner.receiveError(error),
+      (error) => link.receiveError(error),
       (names) => this.#connectTopics(names),
     );
-    const { windowMs, windowSize, totalSize } = settings;
     broker.keep({ windowMs, windowSize, totalSize }, this);
   }
 
@@ -102,13 +86,12 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler, BrokerTop
     return this.messages.size;
   }
 
-  /** Publishes a message: it comes back from the broker. */
   publish({ topic, data, compress, key, except }: Publication): void {
     const message = { data, compress, key, except: except?.openSession() };
-    this.#outbox.publish(topic, encodeBrokerMessage(this.#owner.id, message));
+    this.#outbox.publish(topic, encodeBrokerMessage(this.#link.id, message));
   }
 
-  /** The bytes that wait for the broker. */
+  /** The bytes that the broker has not confirmed. */
   get waitingSize(): number {
     return this.#outbox.size;
   }
@@ -118,16 +101,16 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler, BrokerTop
     return this.#outbox.whenEmpty();
   }
 
-  /** Begins to ask the broker. */
+  /** The broker can be reached. */
   connect(): void {
     this.#isConnected = true;
-    for (const topic of this.#byTopic.values()) topic.begin(this.clock.now());
+    for (const topic of this.#byTopic.values()) topic.begin();
     this.#subscriptions.connect();
     this.#connectTopics(this.#subscriptions.subscribed);
     this.#outbox.connect();
   }
 
-  /** Stops to ask the broker. */
+  /** The broker can't be reached any more. */
   disconnect(): void {
     this.#isConnected = false;
     this.#subscriptions.disconnect();
@@ -143,14 +126,12 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler, BrokerTop
     this.messages.clear();
   }
 
-  // ---- What topics tell ----
+  // ---- Called by `Topics` ----
 
   addTopic(topic: string): void {
-    const log = this.messages.open(new TopicLog(topic, ++this.#topicCount, 0));
+    const log = this.messages.open(topic);
     log.isInUse = true;
-    const own = new BrokerTopic(log, this);
-    own.begin(this.clock.now());
-    this.#byTopic.set(topic, own);
+    this.#byTopic.set(topic, new BrokerTopic(log, this));
     this.#subscriptions.add(topic);
   }
 
@@ -164,27 +145,19 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler, BrokerTop
     this.#subscriptions.delete(topic);
   }
 
-  join(subscriber: Subscriber, subscription: TopicSubscription): void {
-    if (subscriber.isResumable) {
-      this.#byTopic.get(subscription.topic)?.join(subscriber, subscription);
-    }
+  numberOf(topic: string): number | undefined {
+    return this.#byTopic.get(topic)?.log.number;
   }
 
-  lose(subscriber: Subscriber, topic: string): void {
-    const own = this.#byTopic.get(topic);
-    if (subscriber.isResumable && own !== undefined) {
-      subscriber.sendControl({ topic, number: own.log.number, isLost: true });
-    }
+  join(subscriber: Subscriber, subscription: TopicSubscription): void {
+    this.#byTopic.get(subscription.topic)?.join(subscriber, subscription);
   }
 
   part(subscriber: Subscriber, topic: string): void {
-    const own = this.#byTopic.get(topic);
-    if (!subscriber.isResumable || own === undefined) return;
-    own.part(subscriber);
-    subscriber.sendControl({ unsubscribed: own.log.number });
+    this.#byTopic.get(topic)?.part(subscriber);
   }
 
-  // ---- What the broker tells ----
+  // ---- Called by the broker ----
 
   receiveKept(topic: string, message: KeptMessage): void {
     this.#byTopic.get(topic)?.receive(message);
@@ -199,28 +172,32 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler, BrokerTop
     if (areUpToDate) this.fanOut.tellUpToDate({ progress: formatPosition(position) });
   }
 
-  // ---- For topics ----
+  // ---- Called by topics ----
 
+  /** Decodes a message; returns `undefined` if it is malformed, and counts it. */
   decode(log: TopicLog, { position, message: bytes }: KeptMessage): PublishedMessage | undefined {
     const message = decodeBrokerMessage(undefined, bytes);
     if (message === undefined) return undefined;
     if ("reason" in message) {
-      this.#owner.countMalformed(log.topic, message.reason);
+      this.#link.malformed.add({ topic: log.topic, reason: message.reason });
       return undefined;
     }
     return new PublishedMessage(message, { topic: log.number, position });
   }
 
+  /** Publishes the messages that waited until the position of a topic was known. */
   continuePublishing(): void {
     this.#outbox.continue();
   }
 
+  /** Reports an error. */
   receiveError(error: unknown): void {
-    this.#owner.receiveError(error);
+    this.#link.receiveError(error);
   }
 
+  /** Reports that a topic could not be read, and calls its `work` later. */
   failRead(topic: BrokerTopic, error: unknown): void {
-    this.#owner.receiveError(error);
+    this.receiveError(error);
     this.#failed.add(topic);
     this.#retryTimer ??= this.clock.setTimeout(() => {
       this.#retryTimer = undefined;

@@ -6,7 +6,7 @@ import type { FanOut } from "../fan_out/fan_out.ts";
 import type { Publication } from "../fan_out/publication.ts";
 import { PublishedMessage } from "../fan_out/published_message.ts";
 import type { MessageStore } from "./message_store.ts";
-import { RetainedMessages, TopicLog } from "./retained_messages.ts";
+import { RetainedMessages, type TopicLog } from "./retained_messages.ts";
 import { controlOf, ReplayAllowance } from "./replay_allowance.ts";
 import { checkTopicLength } from "../fan_out/topic_length.ts";
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
@@ -25,10 +25,9 @@ export class MemoryStore implements MessageStore {
   readonly #epoch: string = crypto.randomUUID().slice(0, 8);
   readonly #messages: RetainedMessages;
   readonly #allowance: ReplayAllowance;
-  /** Counts the messages of all topics, so that numbers go on if a topic was forgotten and comes again. */
+  /** Counts the messages of all topics, so that the numbers of a topic go on after it was forgotten. */
   #messageCount = 0;
-  #topicCount = 0;
-  /** The number of the latest message of all topics that were forgotten. */
+  /** The number of the last message of all forgotten topics. */
   #forgotten = 0;
   #isClosed = false;
 
@@ -45,25 +44,24 @@ export class MemoryStore implements MessageStore {
     return this.#messages.size;
   }
 
-  /**
-   * Publishes a message, and retains it.
-   *
-   * @throws {RangeError} If the topic is too long.
-   */
+  /** @throws {RangeError} If the topic is too long. */
   publish({ topic, data, compress, key, except }: Publication): void {
     checkTopicLength(topic, "resume");
     if (this.#isClosed) return;
     const log = this.#open(topic);
     const position = { epoch: this.#epoch, number: ++this.#messageCount };
-    // Connections that come after this one have the same session.
+    // Later connections of the client have the same session.
     const content = { data, compress, key, except: except?.openSession() };
     const message = new PublishedMessage(content, { topic: log.number, position });
     this.#messages.add(log, message, position.number);
     this.#fanOut.publishMessage(topic, message);
   }
 
+  numberOf(topic: string): number | undefined {
+    return this.#messages.get(topic)?.number;
+  }
+
   join(subscriber: Subscriber, subscription: TopicSubscription): void {
-    if (!subscriber.isResumable) return;
     const { topic, resumeFrom } = subscription;
     const log = this.#open(topic);
     const { number } = log;
@@ -77,22 +75,10 @@ export class MemoryStore implements MessageStore {
     const from: Position = isLost ? { epoch: this.#epoch, number: log.lost } : resumeFrom;
     const all = { from, isLost, missed: log.since(from.number) };
     const replay = this.#allowance.take(subscriber, all);
-    this.#fanOut.replay(subscriber, subscription, controlOf(topic, number, replay), replay.missed);
+    this.#fanOut.replay(subscriber, subscription, controlOf(log, replay), replay.missed);
   }
 
-  lose(subscriber: Subscriber, topic: string): void {
-    const log = this.#messages.get(topic);
-    if (subscriber.isResumable && log !== undefined) {
-      subscriber.sendControl({ topic, number: log.number, isLost: true });
-    }
-  }
-
-  part(subscriber: Subscriber, topic: string): void {
-    const log = this.#messages.get(topic);
-    if (subscriber.isResumable && log !== undefined) {
-      subscriber.sendControl({ unsubscribed: log.number });
-    }
-  }
+  part(): void {}
 
   addTopic(topic: string): void {
     if (!this.isRetained(topic)) return;
@@ -111,7 +97,6 @@ export class MemoryStore implements MessageStore {
   }
 
   #open(topic: string): TopicLog {
-    return this.#messages.get(topic) ??
-      this.#messages.open(new TopicLog(topic, ++this.#topicCount, this.#forgotten));
+    return this.#messages.get(topic) ?? this.#messages.open(topic, this.#forgotten);
   }
 }

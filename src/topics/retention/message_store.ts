@@ -11,18 +11,18 @@ export interface MessageStore {
   /** Publishes a message, and retains it. */
   publish(publication: Publication): void;
   /**
-   * Is told of a topic before it gets its first subscriber.
+   * Called before a topic gets its first subscriber.
    *
    * @throws {RangeError} If the topic is too long; there is no subscription then.
    */
   addTopic(topic: string): void;
-  /** Is told of a topic that has lost its last subscriber. */
+  /** Called when a topic has lost its last subscriber. */
   deleteTopic(topic: string): void;
-  /** Is told of a subscription to a topic whose messages are retained. */
+  /** Returns the number by which clients know a topic; `undefined` if nothing is known of the topic. */
+  numberOf(topic: string): number | undefined;
+  /** Tells a client that resumes its position in a topic, and sends it what it missed. */
   join(subscriber: Subscriber, subscription: TopicSubscription): void;
-  /** Is told that a subscriber does not get all messages of a topic: its client may ask for them again. */
-  lose(subscriber: Subscriber, topic: string): void;
-  /** Is told that a subscription has ended. */
+  /** Forgets a subscriber of a topic that it has joined. */
   part(subscriber: Subscriber, topic: string): void;
   /** Forgets all messages, and retains no more. */
   close(): void;

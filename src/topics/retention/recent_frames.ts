@@ -1,17 +1,17 @@
 import type { PublishedFrames } from "../fan_out/shared_memory.ts";
 import { queueMicrotask } from "../../timers.ts";
 
-/** The most bytes of frames, also as a part of the limit of all messages. */
+/** The most bytes of frames, and the largest part of the limit for the messages themselves. */
 const MAX_SIZE = 4 * 1024 * 1024;
 const MAX_SHARE = 1 / 4;
 
 /**
- * The frames of retained messages that were encoded last, for the next client that missed the same messages.
- * Older ones are dropped, as they take as much memory as the messages do.
+ * A cache of the frames of retained messages that were encoded last, for other clients that missed the same messages.
+ * It is limited, since frames take as much memory as the messages.
  */
 export class RecentFrames {
   readonly #maxSize: number;
-  /** In the order they came, with the callbacks that drop them. */
+  /** In the order they were added, with callbacks that drop them. */
   readonly #frames: Map<PublishedFrames, () => void> = new Map();
   #size = 0;
   #isTrimDue = false;
@@ -21,12 +21,11 @@ export class RecentFrames {
     this.#maxSize = Math.min(MAX_SIZE, totalSize * MAX_SHARE);
   }
 
-  /** Their cost, in bytes. */
   get size(): number {
     return this.#size;
   }
 
-  /** Adds frames: they stay until all subscribers that get them now have them, and then while there is room. */
+  /** Adds frames. They stay at least for this turn, so that all its subscribers get them, and then while there is room. */
   add(frames: PublishedFrames, drop: () => void): void {
     this.#frames.set(frames, drop);
     this.#size += frames.size;
@@ -35,7 +34,6 @@ export class RecentFrames {
     queueMicrotask(() => this.#trim());
   }
 
-  /** Removes frames, if they are among these. */
   delete(frames: PublishedFrames): void {
     if (this.#frames.delete(frames)) this.#size -= frames.size;
   }

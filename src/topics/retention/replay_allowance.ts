@@ -3,21 +3,23 @@ import type { Subscriber } from "../fan_out/subscriber.ts";
 import { formatPosition, type Position } from "../../resume/position.ts";
 import { MESSAGE_COST } from "../fan_out/message_cost.ts";
 import type { PublishedMessage } from "../fan_out/published_message.ts";
+import type { ControlMessage } from "../../resume/subprotocol.ts";
+import type { TopicLog } from "./retained_messages.ts";
 
-/** The time in which a used-up allowance is whole again, in milliseconds. */
+/** How long it takes until a used-up allowance is full again, in milliseconds. */
 const REFILL_MS = 60_000;
-/** The most addresses with an allowance of their own: past it, the one that came back longest ago is forgotten. */
+/** The most addresses whose allowance is remembered: past it, the one that was charged longest ago is forgotten. */
 const MAX_ADDRESSES = 10_000;
 
-/** The bytes that are left to an address. */
+/** The bytes that an address had left at a time. */
 interface Allowance {
   readonly left: number;
   readonly at: number;
 }
 
-/** What a subscriber gets of a topic that it comes back to. */
+/** The missed messages of a topic that a subscriber gets. */
 export interface Replay {
-  /** The position that the messages come behind. */
+  /** The position before the messages. */
   readonly from: Position;
   /** Whether it does not get all that it missed. */
   readonly isLost: boolean;
@@ -25,23 +27,21 @@ export interface Replay {
 }
 
 /**
- * Limits the missed messages that clients get when they come back: to a number of bytes a minute for all clients
- * of one address. A client says itself how far it got, so one that always says the same would get the same
- * messages again and again.
+ * Limits replay to a number of bytes per minute for all clients of one address. A client chooses the position that it
+ * resumes from, so without a limit it could have the same messages sent again and again.
  */
 export class ReplayAllowance {
   readonly #size: number;
   readonly #clock: Clock;
-  /** The allowances that are not whole; those of clients that came back longest ago come first. */
+  /** The allowances that are not full, the one that was charged longest ago first. */
   readonly #allowances: Map<string, Allowance> = new Map();
-
-  /** The number of reads under way for each address. */
+  /** The number of reads in progress for each address. */
   readonly #reads: Map<string, number> = new Map();
   readonly #readSize: number;
 
   /**
-   * @param size The bytes in a minute.
-   * @param readSize The most bytes that one read brings, if messages are read from elsewhere.
+   * @param size The bytes per minute.
+   * @param readSize The most bytes that one read returns, if messages are read from a broker.
    */
   constructor(size: number, clock: Clock, readSize = 0) {
     this.#size = size;
@@ -49,21 +49,21 @@ export class ReplayAllowance {
     this.#readSize = Math.min(readSize, size);
   }
 
-  /** The number of addresses whose allowance is not whole. */
+  /** The number of addresses whose allowance is not full. */
   get addressCount(): number {
     return this.#allowances.size;
   }
 
   /**
-   * Whether something may be read for an address at the moment; `"later"` if that depends on what the reads
-   * under way bring.
+   * Whether messages may be read for an address now; `"later"` if that depends on the size of the reads in
+   * progress.
    */
   mayRead(address: string): "yes" | "later" | "no" {
     if (this.#roomOf(address) >= MESSAGE_COST) return "yes";
     return this.#reads.has(address) ? "later" : "no";
   }
 
-  /** Begins a read for some addresses; gives how many bytes it may bring. */
+  /** Begins a read for some addresses; returns how many bytes it may return. */
   beginRead(addresses: ReadonlySet<string>): number {
     let room = 0;
     for (const address of addresses) {
@@ -73,7 +73,6 @@ export class ReplayAllowance {
     return room;
   }
 
-  /** Ends a read. */
   endRead(addresses: ReadonlySet<string>): void {
     for (const address of addresses) {
       const count = this.#reads.get(address)! - 1;
@@ -82,19 +81,19 @@ export class ReplayAllowance {
     }
   }
 
-  /** Charges what was read and not delivered; it may exceed what is left, and is owed then. */
+  /** Charges bytes that were read and not delivered. If they exceed what is left, the rest is owed. */
   charge(address: string, cost: number): void {
     if (this.#size === Infinity || cost === 0) return;
     this.#set(address, this.#leftOf(address) - cost);
   }
 
-  /** The bytes left for one more read if all reads under way bring as much as they can. */
+  /** The bytes left for one more read if all reads in progress return as much as they can. */
   #roomOf(address: string): number {
     if (this.#size === Infinity) return Infinity;
     return this.#leftOf(address) - (this.#reads.get(address) ?? 0) * this.#readSize;
   }
 
-  /** Charges what a subscriber missed; of that, gives the newest messages that the allowance has room for. */
+  /** Returns the newest of the missed messages that the allowance has room for, and charges them. */
   take(subscriber: Subscriber, replay: Replay): Replay {
     const { missed } = replay;
     if (this.#size === Infinity || missed.length === 0) return replay;
@@ -123,7 +122,7 @@ export class ReplayAllowance {
     this.#allowances.delete(address);
     this.#allowances.set(address, { left, at: now });
     for (const [oldest, { at }] of this.#allowances) {
-      // It is whole by now, unless something was owed.
+      // It is full by now, unless bytes were owed.
       const isOver = now - at >= REFILL_MS && this.#leftOf(oldest) >= this.#size;
       if (!isOver && this.#allowances.size <= MAX_ADDRESSES) return;
       this.#allowances.delete(oldest);
@@ -131,12 +130,10 @@ export class ReplayAllowance {
   }
 }
 
-/** Gives the control message that goes before what a subscriber gets of a topic. */
-export function controlOf(topic: string, number: number, { from, isLost }: Replay): {
-  readonly topic: string;
-  readonly number: number;
-  readonly position: string;
-  readonly isLost?: boolean | undefined;
-} {
+/** Creates the control message that is sent before the missed messages of a topic. */
+export function controlOf(
+  { topic, number }: TopicLog,
+  { from, isLost }: Replay,
+): ControlMessage {
   return { topic, number, position: formatPosition(from), isLost: isLost || undefined };
 }

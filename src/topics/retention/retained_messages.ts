@@ -7,7 +7,7 @@ import type { PublishedMessage } from "../fan_out/published_message.ts";
 import { MESSAGE_COST } from "../fan_out/message_cost.ts";
 import { RecentFrames } from "./recent_frames.ts";
 
-/** The shortest time between two looks at what is too old, in milliseconds. */
+/** The shortest time between two searches for messages that are too old, in milliseconds. */
 const MIN_SWEEP_MS = 1_000;
 
 /** A retained message, or the end of a topic's last subscription, in the order they came. */
@@ -24,13 +24,12 @@ interface Entry {
 
 /** The retained messages of one topic. */
 export class TopicLog {
-  /** The topic's name. */
   readonly topic: string;
-  /** Its number, by which clients that resume know it. */
+  /** The number by which clients that resume know the topic. */
   readonly number: number;
-  /** The number of the latest message that is no longer retained; all after it are. */
+  /** The number of the last message that is no longer retained; all after it are. */
   lost: number;
-  /** The number of its latest message. */
+  /** The number of the last message. */
   last: number;
   /** Whether it has subscribers. */
   isInUse = false;
@@ -39,7 +38,7 @@ export class TopicLog {
   readonly #entries: Fifo<Entry> = new Fifo();
   #size = 0;
 
-  /** @param last The number of the latest message there has been. */
+  /** @param last The number of the last message there has been. */
   constructor(topic: string, number: number, last: number) {
     this.topic = ownString(topic);
     this.number = number;
@@ -47,17 +46,15 @@ export class TopicLog {
     this.lost = last;
   }
 
-  /** The number of messages. */
   get length(): number {
     return this.#entries.length;
   }
 
-  /** The cost of the messages, in bytes. */
   get size(): number {
     return this.#size;
   }
 
-  /** Gives the messages behind a number, in their order. */
+  /** Returns the messages after a number. */
   since(number: number): PublishedMessage[] {
     const { length } = this.#entries;
     let index = length;
@@ -65,24 +62,16 @@ export class TopicLog {
     return Array.from({ length: length - index }, (_, i) => this.#entries.at(index + i)!.message!);
   }
 
-  /** The oldest message. */
   get first(): Entry | undefined {
     return this.#entries.peek();
   }
 
-  /** Adds a message. */
   push(entry: Entry): void {
     this.#entries.push(entry);
     this.#size += entry.size;
     this.last = entry.number;
   }
 
-  /** Starts again after a number. */
-  restart(number: number): void {
-    this.lost = this.last = number;
-  }
-
-  /** Drops the oldest message. */
   shift(): Entry {
     const entry = this.#entries.shift()!;
     this.#size -= entry.size;
@@ -105,6 +94,7 @@ export class RetainedMessages {
   #newest: Entry | undefined;
   #size = 0;
   #timer: unknown;
+  #lastTopicNumber = 0;
 
   /** @param onForgotten Is told of each topic that is forgotten. */
   constructor(window: KeepWindow, clock: Clock, onForgotten: (log: TopicLog) => void) {
@@ -114,7 +104,7 @@ export class RetainedMessages {
     this.#onForgotten = onForgotten;
   }
 
-  /** Their cost in bytes, with those of their frames that were encoded last. */
+  /** The cost of all messages and of the cached frames, in bytes. */
   get size(): number {
     return this.#size + this.#recent.size;
   }
@@ -124,31 +114,34 @@ export class RetainedMessages {
     return this.#logs.size;
   }
 
-  /** Gives the log of a topic, if there is one. */
   get(topic: string): TopicLog | undefined {
     return this.#logs.get(topic);
   }
 
-  /** Begins the log of a topic. */
-  open(log: TopicLog): TopicLog {
+  /**
+   * Creates the log of a topic.
+   *
+   * @param last The number of the last message there has been.
+   */
+  open(topic: string, last: number = 0): TopicLog {
+    const log = new TopicLog(topic, ++this.#lastTopicNumber, last);
     this.#logs.set(log.topic, log);
     return log;
   }
 
   /** Forgets a topic, and its messages. */
   delete(log: TopicLog): void {
-    while (log.length > 0) this.#unlink(log.shift());
+    this.restart(log, log.last);
     if (log.leaving !== undefined) this.#unlink(log.leaving);
     if (this.#logs.get(log.topic) === log) this.#logs.delete(log.topic);
   }
 
-  /** Drops the messages of a topic, which goes on after a number. */
+  /** Drops the messages of a topic, whose next message comes after a number. */
   restart(log: TopicLog, number: number): void {
     while (log.length > 0) this.#unlink(log.shift());
-    log.restart(number);
+    log.lost = log.last = number;
   }
 
-  /** Adds a message. */
   add(log: TopicLog, message: PublishedMessage, number: number): void {
     const entry = this.#link(log, message, number, message.size + MESSAGE_COST);
     message.enterWindow(this.#recent);
@@ -158,7 +151,7 @@ export class RetainedMessages {
     this.#forgetUnused(log);
   }
 
-  /** Takes the end of a topic's last subscription: the topic is forgotten once no client may come back. */
+  /** Called when a topic's last subscription has ended: it is forgotten once no client can resume. */
   leave(log: TopicLog): void {
     log.isInUse = false;
     if (log.leaving !== undefined) this.#unlink(log.leaving);
@@ -166,7 +159,6 @@ export class RetainedMessages {
     this.#trim();
   }
 
-  /** Forgets all. */
   clear(): void {
     this.#clock.clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -203,7 +195,7 @@ export class RetainedMessages {
     entry.message?.leaveWindow();
   }
 
-  /** Drops what is too old, or too much. */
+  /** Drops messages that are too old, or too many. */
   #trim(): void {
     const { windowMs, totalSize } = this.#window;
     const isTooOld = ({ at }: Entry) => this.#clock.now() - at >= windowMs;
@@ -233,7 +225,7 @@ export class RetainedMessages {
       this.#timer = undefined;
       this.#trim();
     }, Math.min(Math.max(Math.ceil(dueMs), MIN_SWEEP_MS), MAX_DURATION_MS));
-    // Nobody waits for it: the process may end before.
+    // The process may end without waiting for it.
     (this.#timer as { unref?(): void }).unref?.();
   }
 }

@@ -2,11 +2,12 @@ import type { Clock } from "../../transport/clock.ts";
 import { Fifo } from "../../fifo.ts";
 import { ownString } from "../../own_string.ts";
 import type { KeepingBroker } from "../cluster/broker.ts";
+import type { DoublingTally } from "../cluster/doubling_tally.ts";
 import { MESSAGE_COST } from "../fan_out/message_cost.ts";
 
-/** How many bytes the broker may be given before it says that it has them. */
+/** How many bytes may be on their way to the broker, without its confirmation. */
 const WINDOW = 1024 * 1024;
-/** How long to wait after the broker failed, in milliseconds. */
+/** How long to wait before messages are sent again after a failure, in milliseconds. */
 const RETRY_MS = 1_000;
 /** How long to wait before checking again whether a message must be held, in milliseconds. */
 const WAIT_MS = 100;
@@ -30,18 +31,17 @@ export class RetainedOutbox {
   readonly #queueSize: number;
   readonly #clock: Clock;
   readonly #mustWait: (topic: string) => boolean;
-  readonly #onDrop: (error: unknown) => void;
-  readonly #onEmpty: () => void;
+  readonly #drops: DoublingTally<unknown>;
   readonly #server: string = crypto.randomUUID();
   #count = 0;
   readonly #queue: Fifo<Held> = new Fifo();
-  /** The index in the queue of the next message that the broker is given. */
+  /** The index in the queue of the next message to send. */
   #next = 0;
   #size = 0;
-  /** The messages sent since the last connection or failure, and not answered. */
+  /** The unanswered messages among those sent since the last connect or failure. */
   #flight = { size: 0, count: 0 };
   #isConnected = false;
-  /** Whether one of them failed: nothing more is sent until all are answered. */
+  /** Whether one of them failed: no more are sent until all are answered. */
   #hasFailed = false;
   #retryTimer: unknown;
   /** Set while a message is held although the broker could take it. */
@@ -51,26 +51,22 @@ export class RetainedOutbox {
   /**
    * @param queueSize The most bytes that are held.
    * @param mustWait Whether messages to a topic, and all behind them, must wait for a moment.
-   * @param onDrop Is told of each message that is lost, with the error if there is one.
-   * @param onEmpty Is told when nothing is held any more.
+   * @param drops Counts lost messages; it is ended when nothing is held any more.
    */
   constructor(
     broker: KeepingBroker,
     queueSize: number,
     clock: Clock,
     mustWait: (topic: string) => boolean,
-    onDrop: (error: unknown) => void,
-    onEmpty: () => void,
+    drops: DoublingTally<unknown>,
   ) {
     this.#broker = broker;
     this.#queueSize = queueSize;
     this.#clock = clock;
     this.#mustWait = mustWait;
-    this.#onDrop = onDrop;
-    this.#onEmpty = onEmpty;
+    this.#drops = drops;
   }
 
-  /** The bytes that are held. */
   get size(): number {
     return this.#size;
   }
@@ -79,22 +75,20 @@ export class RetainedOutbox {
   publish(topic: string, message: Uint8Array): void {
     const size = message.length + MESSAGE_COST;
     if (this.#size + size > this.#queueSize) {
-      this.#onDrop(undefined);
+      this.#drops.add(undefined);
       return;
     }
     this.#size += size;
     const id = `${this.#server}:${++this.#count}`;
     this.#queue.push({ topic: ownString(topic), id, message, size, isDone: false });
-    this.#give();
+    this.#sendNext();
   }
 
-  /** Begins to publish. */
   connect(): void {
     this.#isConnected = true;
     this.#restart();
   }
 
-  /** Stops to publish. */
   disconnect(): void {
     this.#isConnected = false;
     this.#clock.clearTimeout(this.#retryTimer);
@@ -102,11 +96,11 @@ export class RetainedOutbox {
     this.#waitTimer = undefined;
   }
 
-  /** Goes on, as messages may not have to wait any more. */
+  /** Tries again to send the messages that had to wait. */
   continue(): void {
     this.#clock.clearTimeout(this.#waitTimer);
     this.#waitTimer = undefined;
-    this.#give();
+    this.#sendNext();
   }
 
   /** Resolves when the broker has everything. */
@@ -121,10 +115,10 @@ export class RetainedOutbox {
     this.#hasFailed = false;
     this.#flight = { size: 0, count: 0 };
     this.#next = 0;
-    this.#give();
+    this.#sendNext();
   }
 
-  #give(): void {
+  #sendNext(): void {
     while (this.#isConnected && !this.#hasFailed && this.#flight.size < WINDOW) {
       const held = this.#queue.at(this.#next);
       if (held === undefined) return;
@@ -146,7 +140,7 @@ export class RetainedOutbox {
       this.#finish(held);
     } catch (error) {
       if (isRefused(error)) {
-        if (!held.isDone) this.#onDrop(error);
+        if (!held.isDone) this.#drops.add(error);
         this.#finish(held);
       } else if (flight === this.#flight) {
         this.#hasFailed = true;
@@ -156,7 +150,7 @@ export class RetainedOutbox {
     flight.count--;
     if (flight !== this.#flight) return;
     if (this.#hasFailed && flight.count === 0) this.#retry();
-    else this.#give();
+    else this.#sendNext();
   }
 
   #finish(held: Held): void {
@@ -165,22 +159,22 @@ export class RetainedOutbox {
     this.#size -= held.size;
     while (this.#queue.peek()?.isDone) {
       this.#queue.shift();
-      // After a restart, an answer to an earlier attempt may come for a message that is to be given again.
+      // After a restart, the answer to an earlier attempt may come for a message that is to be sent again.
       if (this.#next > 0) this.#next--;
     }
     if (this.#size > 0) return;
-    this.#onEmpty();
+    this.#drops.end();
     this.#empty?.resolve();
   }
 
   #retry(): void {
-    // If the broker is gone, they are sent when it is back.
+    // If the broker is away, they are sent when it is back.
     if (!this.#isConnected) return;
     this.#retryTimer = this.#clock.setTimeout(() => this.#restart(), RETRY_MS);
   }
 }
 
-/** Whether a broker says of an error that trying again can't help. */
+/** Whether the broker refused a message, so that another attempt can't help. */
 function isRefused(error: unknown): boolean {
   try {
     return (error as { isRefused?: unknown } | null)?.isRefused === true;

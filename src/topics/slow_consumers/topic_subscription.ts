@@ -16,19 +16,18 @@ const WAITING_COST = 64;
 /** A message that waits for a slow peer. */
 interface Waiting {
   readonly message: PublishedMessage;
-  /** Its sequence number, by which messages of several topics are in order. */
   readonly sequence: number;
   readonly size: number;
   /** Whether the client missed it while it was away. */
   readonly isMissed: boolean;
 }
 
-/** The options of a subscription, once they are checked. */
+/** The options of a subscription, checked and complete. */
 export interface SubscriptionSettings {
   readonly lag: LagPolicy;
   readonly queueSize: number;
   readonly closeCode: number;
-  /** Who is present by it, or that it watches; `undefined` if it has no part in presence. */
+  /** Its part in presence: as a member, or to watch; `undefined` if it has none. */
   readonly presence: PresenceClaim | undefined;
 }
 
@@ -46,30 +45,27 @@ export function resolveSubscription(options: SubscribeOptions): SubscriptionSett
   return { lag, queueSize, closeCode, presence: resolvePresenceClaim(options.presence) };
 }
 
-/** One connection's subscription to one topic, and the messages that wait for the connection to have room. */
+/** One connection's subscription to one topic, and its messages that wait until the connection has room. */
 export class TopicSubscription implements Subscription {
   readonly topic: string;
   readonly #subscriber: Subscriber;
   readonly #onDrop: () => void;
-  /** Who is present by it, or that it watches; `undefined` if it has no part in presence. */
-  presence: PresenceClaim | undefined;
-  #lag: LagPolicy;
-  #queueSize: number;
-  #closeCode: number;
+  #settings: SubscriptionSettings;
+  /** The waiting messages, with all policies but `"latest"`. */
   #waiting: Fifo<Waiting> | undefined;
-  /** The latest message of each slot, in the order they came. */
+  /** With `"latest"`, the last message of each slot, in the order they came. */
   #latest: Map<string, Waiting> | undefined;
   #size = 0;
-  /** The waiting bytes that were missed: they have a limit of their own already. */
+  /** The part of `#size` that was missed: `queueSize` does not limit it, but the replay allowance does. */
   #missedSize = 0;
   #dropped = 0;
   /**
-   * The client's position before it connected, until it is known what it missed: messages that are published
-   * meanwhile come behind that.
+   * The client's position from earlier connections, until it is known what it missed: messages that are
+   * published meanwhile come after that.
    */
   resumeFrom: Position | undefined;
 
-  /** @param onDrop Is called for each message that is dropped. */
+  /** @param onDrop Called for each message that is dropped. */
   constructor(
     topic: string,
     subscriber: Subscriber,
@@ -79,35 +75,35 @@ export class TopicSubscription implements Subscription {
     this.topic = topic;
     this.#subscriber = subscriber;
     this.#onDrop = onDrop;
-    this.presence = settings.presence;
-    this.#lag = settings.lag;
-    this.#queueSize = settings.queueSize;
-    this.#closeCode = settings.closeCode;
+    this.#settings = settings;
   }
 
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** The sequence number of the message that waits for longest; `Infinity` if none does. */
+  get presence(): PresenceClaim | undefined {
+    return this.#settings.presence;
+  }
+
+  /** The sequence number of the message that has waited longest; `Infinity` if none waits. */
   get firstSequence(): number {
     if (this.#waiting !== undefined) return this.#waiting.peek()?.sequence ?? Infinity;
     if (this.#latest === undefined || this.#latest.size === 0) return Infinity;
     return this.#latest.values().next().value!.sequence;
   }
 
-  /** Goes on with other settings: messages that may not wait with them are dropped and counted. */
-  update({ lag, queueSize, closeCode, presence }: SubscriptionSettings): void {
-    const isSame = lag === this.#lag && queueSize === this.#queueSize;
-    this.presence = presence;
-    this.#lag = lag;
-    this.#queueSize = queueSize;
-    this.#closeCode = closeCode;
-    // On a connection that closes, messages that wait were accepted before.
-    if (isSame || this.firstSequence === Infinity || !this.#subscriber.isSendable) return;
+  /** Changes the settings; messages that may not wait any longer are dropped and counted. */
+  update(settings: SubscriptionSettings): void {
+    const { lag, queueSize } = this.#settings;
+    this.#settings = settings;
+    const isSame = lag === settings.lag && queueSize === settings.queueSize;
+    const { sink } = this.#subscriber;
+    // On a closing connection, waiting messages were accepted before.
+    if (isSame || this.firstSequence === Infinity || !sink.isOpen) return;
     for (const each of this.#takeAll()) {
       // Held again before it is released, so that its memory stays counted.
-      if (this.#subscriber.isSendable) this.#admit(each);
+      if (sink.isOpen) this.#admit(each);
       else this.#drop();
       this.#release(each);
     }
@@ -121,17 +117,15 @@ export class TopicSubscription implements Subscription {
     }
   }
 
-  /** Releases all messages, as the subscription or the connection has ended. */
+  /** Releases all messages without counting them, when the subscription or the connection has ended. */
   clear(): void {
     for (const waiting of this.#takeAll()) this.#release(waiting);
   }
 
-  /** Removes all waiting messages and gives them in order; they still count as held. */
+  /** Removes and returns all waiting messages in order; they still count as held. */
   #takeAll(): Waiting[] {
     const all: Waiting[] = [...this.#latest?.values() ?? []];
-    while (this.#waiting !== undefined && this.#waiting.length > 0) {
-      all.push(this.#waiting.shift()!);
-    }
+    for (let next; (next = this.#waiting?.shift()) !== undefined;) all.push(next);
     this.#waiting = this.#latest = undefined;
     this.#size = this.#missedSize = 0;
     return all;
@@ -141,12 +135,13 @@ export class TopicSubscription implements Subscription {
    * Takes a message that the subscriber is too slow for at the moment.
    *
    * @param isMissed Whether the subscriber missed it while it was away.
+   * @returns Whether to send it nevertheless; otherwise, whether any messages wait now.
    */
   wait(message: PublishedMessage, sequence: number, isMissed: boolean): "send" | "waits" | "none" {
     const { size } = message;
     // Missed messages wait however many they are, and so must those behind them.
-    if (this.#lag === "close" && !isMissed && this.firstSequence === Infinity) {
-      if (this.#subscriber.hasRoomForLength(size)) return "send";
+    if (this.#settings.lag === "close" && !isMissed && this.firstSequence === Infinity) {
+      if (this.#subscriber.sink.hasRoomForLength(size)) return "send";
       this.#closeSlow();
       return "none";
     }
@@ -155,7 +150,7 @@ export class TopicSubscription implements Subscription {
 
   /** Queues a message as the policy says; tells whether any wait. */
   #admit(waiting: Waiting): boolean {
-    switch (this.#lag) {
+    switch (this.#settings.lag) {
       case "close":
         if (this.#hasRoomFor(waiting)) return this.#queue(waiting);
         this.#closeSlow();
@@ -180,25 +175,25 @@ export class TopicSubscription implements Subscription {
   }
 
   #closeSlow(): void {
-    this.#subscriber.closeSlow({
-      closeCode: this.#closeCode,
+    this.#subscriber.sink.closeAtOnce({
+      closeCode: this.#settings.closeCode,
       reason: "The peer reads too slowly for a topic",
     });
     this.#drop();
-    // They go with the connection.
+    // They are lost with the connection.
     this.clear();
   }
 
   /** Queues a message behind others, and drops what is too much; tells whether any wait. */
   #queue(waiting: Waiting): boolean {
     const queue = this.#waiting ??= new Fifo();
-    if (this.#lag === "drop-newest" && !this.#hasRoomFor(waiting)) {
+    if (this.#settings.lag === "drop-newest" && !this.#hasRoomFor(waiting)) {
       this.#drop();
     } else {
       queue.push(waiting);
       this.#count(waiting, 1);
     }
-    while (this.#size - this.#missedSize > this.#queueSize) {
+    while (this.#size - this.#missedSize > this.#settings.queueSize) {
       this.#count(queue.shift()!, -1);
       this.#drop();
     }
@@ -206,7 +201,7 @@ export class TopicSubscription implements Subscription {
   }
 
   #hasRoomFor({ size, isMissed }: Waiting): boolean {
-    return isMissed || this.#size - this.#missedSize + size <= this.#queueSize;
+    return isMissed || this.#size - this.#missedSize + size <= this.#settings.queueSize;
   }
 
   #count(waiting: Waiting, sign: 1 | -1): void {
@@ -219,17 +214,17 @@ export class TopicSubscription implements Subscription {
 
   #hold({ message, size }: Waiting): void {
     message.hold(this.#subscriber.tally);
-    this.#countWaiting(WAITING_COST + size, WAITING_COST);
+    this.#countWaiting(1, size);
   }
 
   #release({ message, size }: Waiting): void {
     message.release();
-    this.#countWaiting(-WAITING_COST - size, -WAITING_COST);
+    this.#countWaiting(-1, size);
   }
 
-  #countWaiting(change: number, ownChange: number): void {
-    this.#subscriber.heldSize += change;
-    this.#subscriber.tally.count(ownChange);
+  #countWaiting(sign: 1 | -1, size: number): void {
+    this.#subscriber.heldSize += sign * (WAITING_COST + size);
+    this.#subscriber.tally.count(sign * WAITING_COST);
   }
 
   #drop(): void {
@@ -237,7 +232,7 @@ export class TopicSubscription implements Subscription {
     this.#onDrop();
   }
 
-  /** Removes the message that waits for longest, and gives it. */
+  /** Removes and returns the message that has waited longest. */
   shift(): PublishedMessage {
     if (this.#waiting !== undefined) {
       const waiting = this.#waiting.shift()!;

@@ -1,122 +1,105 @@
-import type { Clock } from "../../transport/clock.ts";
 import { createDeferred } from "../../promises.ts";
 import type { Subscriber } from "../fan_out/subscriber.ts";
 import { formatPosition, type Position } from "../../resume/position.ts";
-import type { KeepingBroker, KeptMessage, MissedMessages } from "./broker.ts";
-import type { RetainedMessages, TopicLog } from "../retention/retained_messages.ts";
+import type { KeptMessage, MissedMessages } from "../cluster/broker.ts";
+import type { BrokerStore } from "./broker_store.ts";
+import type { TopicLog } from "./retained_messages.ts";
 import { MESSAGE_COST } from "../fan_out/message_cost.ts";
 import type { PublishedMessage } from "../fan_out/published_message.ts";
-import { controlOf, type Replay, type ReplayAllowance } from "../retention/replay_allowance.ts";
+import { controlOf, type Replay } from "./replay_allowance.ts";
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
-import type { FanOut } from "../fan_out/fan_out.ts";
-import type { FairTurns, FairTurnTaker } from "../fan_out/fair_turns.ts";
+import type { FairTurnTaker } from "./fair_turns.ts";
 
-/** How many messages wait while others before them are read. More are read, too. */
+/** How many new messages wait while a gap before them is read. Past that, they are read with it. */
 const MAX_EARLY = 1_000;
 
-/** How long to wait for the position of a topic, in milliseconds: what is published waits meanwhile. */
+/** How long publishing waits for the position of a new topic, in milliseconds. */
 const MAX_BEGINNING_MS = 1_000;
 
-/** How long it may take to read what subscribers missed, in milliseconds: other topics wait for their turn. */
+/** How long reading missed messages may take, in milliseconds: other topics wait for their turn. */
 const MAX_REPLAY_MS = 10_000;
 
-/** A subscriber that was away. */
+/** A subscriber that resumes, and its subscription. */
 type Joining = readonly [Subscriber, TopicSubscription];
 
-/** What a topic needs of its message store. */
-export interface BrokerTopicOwner {
-  readonly broker: KeepingBroker;
-  readonly clock: Clock;
-  readonly fanOut: FanOut;
-  /** The messages that came since the topic is subscribed to. */
-  readonly messages: RetainedMessages;
-  /** What clients that were away may get. */
-  readonly allowance: ReplayAllowance;
-  /** Gives topics their turns to read what clients missed. */
-  readonly replays: FairTurns;
-  /** Decodes a message; `undefined` if it is malformed. */
-  decode(log: TopicLog, message: KeptMessage): PublishedMessage | undefined;
-  /** Publishes what waited until the position of a topic was known. */
-  continuePublishing(): void;
-  /** Is told of an error after which nothing is tried again. */
-  receiveError(error: unknown): void;
-  /** Is told that reading failed; calls `work` again later. */
-  failRead(topic: BrokerTopic, error: unknown): void;
-}
-
 /**
- * A topic with subscribers here, whose messages a broker retains. They come from the broker one after the
- * other. If one is missing, and for clients that were away, those before it are read first.
+ * A retained topic with subscribers on this server. New messages come from the broker in order. The topic reads
+ * messages from the broker if some are missing (a gap), and for clients that resume.
  */
 export class BrokerTopic implements FairTurnTaker {
   readonly log: TopicLog;
-  readonly #owner: BrokerTopicOwner;
-  /** The position of the latest message that was published here; `undefined` until the broker was asked. */
+  readonly #store: BrokerStore;
+  /** The position of the last message published to subscribers here; `undefined` until the broker told it. */
   #position: Position | undefined;
   /** Whether the broker sends new messages. */
   #isSubscribed = false;
   /** Whether messages after the position may be missing. */
   #hasGap = false;
-  /** The messages that came, and wait for what is read. */
+  /** The new messages that wait until a gap before them is read. */
   #early: KeptMessage[] = [];
-  /** The subscribers that resume, and were not told their position yet. */
+  /** The subscribers that resume and were not told their position yet. */
   readonly #joining: Map<Subscriber, TopicSubscription> = new Map();
   /** The addresses for which the topic waits for a turn to read. */
-  readonly #asked: Set<string> = new Set();
-  #beganAt = 0;
+  readonly #waitsFor: Set<string> = new Set();
+  #beganAt: number;
   #isWorking = false;
-  /** Counts the connections to the broker: an answer of an earlier one is ignored. */
+  /** Counts connects to the broker: answers from an earlier connection are ignored. */
   #connectionCount = 0;
 
-  constructor(log: TopicLog, owner: BrokerTopicOwner) {
+  constructor(log: TopicLog, store: BrokerStore) {
     this.log = log;
-    this.#owner = owner;
+    this.#store = store;
+    this.#beganAt = store.clock.now();
   }
 
-  /** Whether nothing is being read, or has to be. */
+  /** Whether subscribers have got all messages, and nothing has to be read. */
   get isUpToDate(): boolean {
     return this.#isSubscribed && this.#position !== undefined && !this.#hasGap &&
       this.#joining.size === 0;
   }
 
-  /** Begins to wait for the position. */
-  begin(now: number): void {
-    this.#beganAt = now;
+  /** Starts to wait for the position. */
+  begin(): void {
+    this.#beganAt = this.#store.clock.now();
   }
 
   /**
-   * Whether the position is about to be known. What is published here meanwhile is for the subscribers that
-   * there are already: the broker must not have it before.
+   * Whether the position is about to be known. Messages that this server publishes wait meanwhile: if the broker got
+   * one before it tells the position, present subscribers would miss it.
    */
-  isBeginning(now: number): boolean {
-    return this.#position === undefined && now - this.#beganAt < MAX_BEGINNING_MS;
+  get isBeginning(): boolean {
+    const waitedMs = this.#store.clock.now() - this.#beganAt;
+    return this.#position === undefined && waitedMs < MAX_BEGINNING_MS;
   }
 
-  /** Takes a subscriber that resumes. */
+  /** Adds a subscriber that resumes. */
   join(subscriber: Subscriber, subscription: TopicSubscription): void {
     const { resumeFrom } = subscription;
-    // The server it comes from was ahead of this one.
-    if (this.#position !== undefined && isAhead(resumeFrom, this.#position)) this.#hasGap = true;
-    if (this.#position === undefined || !this.#isAtHand(resumeFrom)) {
-      // The client's own position stays right until it is told another.
+    const at = this.#position;
+    // The server of its last connection was ahead of this one.
+    if (at !== undefined && at.epoch === resumeFrom?.epoch && resumeFrom.number > at.number) {
+      this.#hasGap = true;
+    }
+    if (at === undefined || !this.#isInMemory(resumeFrom)) {
+      // The client keeps its position until it is told another.
       subscriber.sendControl({ topic: this.log.topic, number: this.log.number });
       this.#joining.set(subscriber, subscription);
-      if (this.#isReady) this.#askFor(subscriber.address);
+      if (this.#isReady) this.#waitFor(subscriber.address);
       else this.work();
     } else if (resumeFrom === undefined) {
-      this.#sendPosition(subscriber, this.#position);
+      this.#sendPosition(subscriber, at);
     } else {
       const missed = this.log.since(resumeFrom.number);
       this.#resume(subscriber, subscription, { from: resumeFrom, isLost: false, missed });
     }
   }
 
-  /** Forgets a subscriber. */
+  /** Removes a subscriber. */
   part(subscriber: Subscriber): void {
-    if (this.#joining.delete(subscriber) && this.#joining.size === 0) this.#askNoMore();
+    if (this.#joining.delete(subscriber) && this.#joining.size === 0) this.#stopWaiting();
   }
 
-  /** The broker sends new messages from now on. */
+  /** The broker is subscribed to the topic, and sends new messages from now on. */
   connect(): void {
     this.#connectionCount++;
     this.#isSubscribed = true;
@@ -124,13 +107,13 @@ export class BrokerTopic implements FairTurnTaker {
     this.work();
   }
 
-  /** The broker can't be reached, or the topic is not subscribed to any more. */
+  /** The broker can't be reached, or is no longer subscribed to the topic. */
   disconnect(): void {
     this.#isSubscribed = false;
-    this.#askNoMore();
+    this.#stopWaiting();
   }
 
-  /** Takes a message from the broker. */
+  /** Takes a new message from the broker. */
   receive(message: KeptMessage): void {
     const at = this.#position;
     if (at === undefined || this.#hasGap || message.position.epoch !== at.epoch) {
@@ -141,13 +124,13 @@ export class BrokerTopic implements FairTurnTaker {
     }
   }
 
-  /** Takes a position up to which the broker has sent everything. */
+  /** Takes a position up to which the broker has sent all messages. */
   advance({ epoch, number }: Position): void {
     const at = this.#position;
     if (at?.epoch === epoch && at.number < number) this.#position = { epoch, number };
   }
 
-  /** Reads what has to be read. */
+  /** Finds the position and reads gaps, if necessary. */
   work(): void {
     if (!this.#isWorking) void this.#work();
   }
@@ -161,54 +144,54 @@ export class BrokerTopic implements FairTurnTaker {
         if (this.#position === undefined) await this.#findPosition();
         else await this.#fillGap(this.#position);
       } catch (error) {
-        // What failed on an earlier connection is tried again on this one.
+        // The connection is a new one: try again on that.
         if (connection !== this.#connectionCount) continue;
-        if (this.#isSubscribed) this.#owner.failRead(this, error);
+        if (this.#isSubscribed) this.#store.failRead(this, error);
         hasFailed = true;
         break;
       }
     }
     this.#isWorking = false;
     if (hasFailed || !this.#isReady) return;
-    for (const { address } of [...this.#joining.keys()]) this.#askFor(address);
+    for (const { address } of [...this.#joining.keys()]) this.#waitFor(address);
   }
 
-  /** Whether what subscribers missed can be read. */
+  /** Whether missed messages can be read. */
   get #isReady(): boolean {
     return this.#isSubscribed && this.#position !== undefined && !this.#hasGap && !this.#isWorking;
   }
 
-  #askFor(address: string): void {
-    if (this.#asked.has(address)) return;
-    this.#asked.add(address);
-    this.#owner.replays.wait(address, this);
+  #waitFor(address: string): void {
+    if (this.#waitsFor.has(address)) return;
+    this.#waitsFor.add(address);
+    this.#store.replays.wait(address, this);
   }
 
-  #askNoMore(): void {
-    for (const address of this.#asked) this.#owner.replays.leave(address, this);
-    this.#asked.clear();
+  #stopWaiting(): void {
+    for (const address of this.#waitsFor) this.#store.replays.leave(address, this);
+    this.#waitsFor.clear();
   }
 
-  /** Begins to read what subscribers missed while they were away. */
+  /** Starts to read what subscribers missed. */
   takeTurn(): Promise<void> | "later" | undefined {
     const ready: Joining[] = [];
     let isLater = false;
-    // If it is reading something else, it asks again after that.
+    // If it is reading something else, it waits for a turn again after that.
     for (const each of this.#isReady ? [...this.#joining] : []) {
-      const may = this.#owner.allowance.mayRead(each[0].address);
+      const may = this.#store.allowance.mayRead(each[0].address);
       if (may === "yes") ready.push(each);
       else if (may === "later") isLater = true;
       else this.#resumeWithout(each);
     }
     if (ready.length === 0 && isLater) return "later";
-    this.#askNoMore();
+    this.#stopWaiting();
     return ready.length === 0 ? undefined : this.#replay(ready);
   }
 
   async #replay(joining: readonly Joining[]): Promise<void> {
     this.#isWorking = true;
     const connection = this.#connectionCount;
-    const { allowance } = this.#owner;
+    const { allowance } = this.#store;
     const addresses = new Set(joining.map(([{ address }]) => address));
     const maxSize = allowance.beginRead(addresses);
     let hasFailed = false;
@@ -216,7 +199,7 @@ export class BrokerTopic implements FairTurnTaker {
       await this.#readMissed(this.#position!, joining, maxSize);
     } catch (error) {
       if (this.#isSubscribed && connection === this.#connectionCount) {
-        this.#owner.failRead(this, error);
+        this.#store.failRead(this, error);
         hasFailed = true;
       }
     }
@@ -225,22 +208,22 @@ export class BrokerTopic implements FairTurnTaker {
     if (!hasFailed) this.work();
   }
 
-  /** Reads; gives `undefined` if the connection is another one by then, with which all starts again. */
+  /** Reads from the broker; returns `undefined` if the connection was lost, after which reading starts again. */
   async #read(
     after: Position | undefined,
     maxSize?: number,
   ): Promise<MissedMessages | undefined> {
     const connection = this.#connectionCount;
-    const missed = await this.#owner.broker.read(this.log.topic, after, maxSize);
+    const missed = await this.#store.broker.read(this.log.topic, after, maxSize);
     return this.#isSubscribed && connection === this.#connectionCount ? missed : undefined;
   }
 
-  /** Finds the position of the topic. */
+  /** Asks the broker for the position of the topic. */
   async #findPosition(): Promise<void> {
     const missed = await this.#read(undefined);
     if (missed === undefined) return;
     const { position } = missed;
-    // What came meanwhile was published after the topic was subscribed to. Not all of it may have come.
+    // Early messages were published after the broker subscribed to the topic; some may be missing.
     const [first] = this.#early;
     const isBehind = first !== undefined &&
       (first.position.epoch !== position.epoch || first.previous < position.number);
@@ -248,17 +231,16 @@ export class BrokerTopic implements FairTurnTaker {
       isBehind ? { epoch: first.position.epoch, number: first.previous } : position,
     );
     this.#hasGap = isBehind;
-    for (const [subscriber, { resumeFrom }] of this.#joining) {
-      if (resumeFrom === undefined) this.#sendPosition(subscriber, this.#position!);
-    }
-    for (const [subscriber, subscription] of [...this.#joining]) {
-      if (subscription.resumeFrom === undefined) this.#joining.delete(subscriber);
+    for (const [subscriber, { resumeFrom }] of [...this.#joining]) {
+      if (resumeFrom !== undefined) continue;
+      this.#joining.delete(subscriber);
+      this.#sendPosition(subscriber, this.#position!);
     }
     if (!isBehind) this.#receiveEarly();
-    this.#owner.continuePublishing();
+    this.#store.continuePublishing();
   }
 
-  /** Reads the messages that are missing. */
+  /** Reads the messages of a gap. */
   async #fillGap(from: Position): Promise<void> {
     const missed = await this.#read(from);
     if (missed === undefined) return;
@@ -273,7 +255,7 @@ export class BrokerTopic implements FairTurnTaker {
     this.#receiveEarly();
   }
 
-  /** Reads what subscribers missed while they were away. */
+  /** Reads what subscribers missed, and sends it to them. */
   async #readMissed(at: Position, joining: readonly Joining[], maxSize: number): Promise<void> {
     const firstOf = ({ resumeFrom }: TopicSubscription) =>
       resumeFrom?.epoch === at.epoch ? resumeFrom.number : 0;
@@ -286,7 +268,7 @@ export class BrokerTopic implements FairTurnTaker {
       return;
     }
     const messages = missed.messages.map((encoded) => {
-      const message = this.#owner.decode(this.log, encoded);
+      const message = this.#store.decode(this.log, encoded);
       const size = message?.size ?? encoded.message.length;
       return { number: encoded.position.number, message, size };
     });
@@ -299,11 +281,11 @@ export class BrokerTopic implements FairTurnTaker {
     const isSame = missed.position.epoch === this.#position!.epoch;
     if (!isSame) this.#hasGap = true;
     else this.#giveMissed(at, joining, missed, messages, after, costs);
-    // What was read and not delivered is charged as well.
-    for (const [address, cost] of costs) this.#owner.allowance.charge(address, cost);
+    // Messages that were read and not delivered are charged, too.
+    for (const [address, cost] of costs) this.#store.allowance.charge(address, cost);
   }
 
-  /** Gives subscribers what was read, and takes what they get off the costs of their addresses. */
+  /** Sends subscribers what was read, and subtracts that from the costs of their addresses. */
   #giveMissed(
     at: Position,
     joining: readonly Joining[],
@@ -333,16 +315,16 @@ export class BrokerTopic implements FairTurnTaker {
     }
   }
 
-  /** Reads; gives `"late"` if that takes too long. */
+  /** Reads from the broker; returns `"late"` if that takes too long. */
   async #readInTime(
     after: Position,
     maxSize: number,
   ): Promise<MissedMessages | "late" | undefined> {
-    const { clock } = this.#owner;
+    const { clock } = this.#store;
     const { promise, resolve } = createDeferred<"late">();
     const timer = clock.setTimeout(() => {
       const what = `what was missed of the topic ${JSON.stringify(this.log.topic)}`;
-      this.#owner.receiveError(new Error(`Cannot read ${what}: the broker took more than 10 s`));
+      this.#store.receiveError(new Error(`Cannot read ${what}: the broker took more than 10 s`));
       resolve("late");
     }, MAX_REPLAY_MS);
     try {
@@ -352,7 +334,7 @@ export class BrokerTopic implements FairTurnTaker {
     }
   }
 
-  /** Lets a subscriber go on without what it missed. */
+  /** Lets a subscriber continue without the messages that it missed. */
   #resumeWithout([subscriber, subscription]: Joining): void {
     if (this.#joining.get(subscriber) !== subscription) return;
     this.#joining.delete(subscriber);
@@ -360,29 +342,29 @@ export class BrokerTopic implements FairTurnTaker {
     this.#resume(subscriber, subscription, nothing);
   }
 
-  /** Whether the messages after a position are in memory. */
-  #isAtHand(from: Position | undefined): boolean {
+  /** Whether all messages after a position are in memory. */
+  #isInMemory(from: Position | undefined): boolean {
     return from === undefined ||
       (from.epoch === this.#position!.epoch && from.number >= this.log.lost && !this.#hasGap);
   }
 
   #begin(position: Position): void {
     this.#position = position;
-    this.#owner.messages.restart(this.log, position.number);
+    this.#store.messages.restart(this.log, position.number);
   }
 
   #publish(encoded: KeptMessage): void {
     const { position } = encoded;
     this.#position = position;
-    const message = this.#owner.decode(this.log, encoded);
+    const message = this.#store.decode(this.log, encoded);
     if (message === undefined) return;
-    this.#owner.messages.add(this.log, message, position.number);
-    this.#owner.fanOut.publishMessage(this.log.topic, message);
+    this.#store.messages.add(this.log, message, position.number);
+    this.#store.fanOut.publishMessage(this.log.topic, message);
   }
 
   #wait(message: KeptMessage): void {
     this.#hasGap = true;
-    // What does not fit is read later.
+    // Messages past the limit are read later.
     if (this.#early.length < MAX_EARLY) this.#early.push(message);
     this.work();
   }
@@ -400,7 +382,7 @@ export class BrokerTopic implements FairTurnTaker {
   }
 
   #tellLost(): void {
-    const { fanOut } = this.#owner;
+    const { fanOut } = this.#store;
     const { topic, number } = this.log;
     fanOut.flush();
     for (const subscriber of fanOut.subscribersOf(topic)) {
@@ -414,15 +396,10 @@ export class BrokerTopic implements FairTurnTaker {
     subscription: TopicSubscription,
     all: Replay,
   ): readonly PublishedMessage[] {
-    const { fanOut, allowance } = this.#owner;
+    const { fanOut, allowance } = this.#store;
     const replay = allowance.take(subscriber, all);
-    const control = controlOf(this.log.topic, this.log.number, replay);
+    const control = controlOf(this.log, replay);
     fanOut.replay(subscriber, subscription, control, replay.missed);
     return replay.missed;
   }
-}
-
-/** Whether a position is after another of the same epoch. */
-function isAhead(from: Position | undefined, at: Position): boolean {
-  return from?.epoch === at.epoch && from.number > at.number;
 }

@@ -1,8 +1,8 @@
-import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
+import type { TopicSubscription } from "./topic_subscription.ts";
 
 /**
- * Subscriptions with messages that wait, in the order of their sequence numbers: a heap, so that a subscriber which is
- * behind with thousands of topics does not have all of them looked through for each message.
+ * Subscriptions with waiting messages, in the order of their first sequence numbers. A heap, so that a subscriber
+ * that is behind with thousands of topics does not search all of them for each message.
  */
 export class WaitingOrder {
   readonly #heap: TopicSubscription[];
@@ -12,17 +12,17 @@ export class WaitingOrder {
     for (let index = this.#heap.length >> 1; index-- > 0;) this.#sink(index);
   }
 
-  /** The one whose message waits for longest; `undefined` if there is none. */
+  /** The subscription whose message has waited longest; `undefined` if there is none. */
   get first(): TopicSubscription | undefined {
     return this.#heap[0];
   }
 
-  /** Moves the first one to its place, after its first message was taken. */
+  /** Restores the order after the first message of the first subscription was taken. */
   update(): void {
     this.#sink(0);
   }
 
-  /** Removes the first one. */
+  /** Removes the first subscription. */
   shift(): void {
     const last = this.#heap.pop()!;
     if (this.#heap.length === 0) return;

@@ -1,6 +1,6 @@
-import { Fifo } from "../../fifo.ts";
+import { Fifo } from "../fifo.ts";
 
-/** Has no more than so many things done at a time; the others wait, and begin in their order. */
+/** Limits how many tasks run at a time; the others wait, and start in their order. */
 export class Semaphore {
   readonly #waiting: Fifo<() => void> = new Fifo();
   #free: number;
@@ -9,7 +9,7 @@ export class Semaphore {
     this.#free = count;
   }
 
-  /** Does something when its turn has come. */
+  /** Runs a task when its turn has come. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -1,20 +1,20 @@
-/** Something that waits for turns. */
+/** Something that waits for a turn. */
 export interface FairTurnTaker {
   /**
-   * Takes the turn.
+   * Takes its turn.
    *
-   * @returns A promise that resolves when the turn is over; `undefined` if there is nothing to do any more, and
-   * `"later"` if others of the address have to finish first.
+   * @returns A promise that resolves when the turn is over; `undefined` if there is nothing left to do; `"later"` if
+   * others of the address have to finish first.
    */
   takeTurn(): Promise<void> | "later" | undefined;
 }
 
 /**
- * Gives out a limited number of turns at a time. Addresses are served round-robin, however many wait for each: an
- * address that asks for much makes itself wait.
+ * Gives out a limited number of turns at a time, round-robin among addresses, however many wait for each: an address
+ * that wants many turns delays only itself.
  */
 export class FairTurns {
-  /** By address; the next one comes first. */
+  /** By address, the next one first. */
   readonly #waiting: Map<string, Set<FairTurnTaker>> = new Map();
   #free: number;
   #isServing = false;
@@ -23,7 +23,6 @@ export class FairTurns {
     this.#free = count;
   }
 
-  /** Adds one that waits for a turn of an address. */
   wait(address: string, taker: FairTurnTaker): void {
     let own = this.#waiting.get(address);
     if (own === undefined) this.#waiting.set(address, own = new Set());
@@ -31,14 +30,13 @@ export class FairTurns {
     this.#serve();
   }
 
-  /** Removes one that waits. */
   leave(address: string, taker: FairTurnTaker): void {
     const own = this.#waiting.get(address);
     if (own?.delete(taker) && own.size === 0) this.#waiting.delete(address);
   }
 
   #serve(): void {
-    // One that takes a turn may add others.
+    // Taking a turn may make others wait for one.
     if (this.#isServing) return;
     this.#isServing = true;
     let passed = 0;
@@ -53,7 +51,7 @@ export class FairTurns {
     this.#isServing = false;
   }
 
-  /** Gives a turn to the first that has something to do; tells whether there was one. */
+  /** Gives a turn to the first taker that has something to do; returns whether there was one. */
   #give(address: string, takers: ReadonlySet<FairTurnTaker>): boolean {
     for (const taker of takers) {
       const turn = taker.takeTurn();
