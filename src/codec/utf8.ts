@@ -1,3 +1,8 @@
+import { native } from "./native.ts";
+
+// From this many bytes on, the runtime's own validation is faster in spite of the view that it needs.
+const MIN_NATIVE_LENGTH = 256;
+
 // Below this many bytes, a loop over octets is faster than creating a view over words.
 const MIN_WORDS_LENGTH = 64;
 
@@ -53,6 +58,11 @@ export class Utf8Validator {
     if (this.#needed > 0) {
       i = this.#continue(bytes, i, end);
       if (i < 0) return false;
+    }
+    if (end - i >= MIN_NATIVE_LENGTH && native.isUtf8 !== undefined) {
+      const wholeEnd = findWholeEnd(bytes, end);
+      if (!native.isUtf8(bytes.subarray(i, wholeEnd))) return false;
+      i = wholeEnd;
     }
     // A code point that is complete in the piece is checked at once, by the table of well-formed sequences
     // of RFC 3629, section 4: that is twice as fast as octet by octet.
@@ -113,6 +123,18 @@ export class Utf8Validator {
     }
     return i;
   }
+}
+
+/** Returns the index of the code point that `bytes` has only the beginning of before `end`; `end` if there is none. */
+function findWholeEnd(bytes: Uint8Array, end: number): number {
+  for (let length = 1; length <= 3; length++) {
+    const octet = bytes[end - length]!;
+    if (octet >= 0xc0) {
+      return length < (octet < 0xe0 ? 2 : octet < 0xf0 ? 3 : 4) ? end - length : end;
+    }
+    if (octet < 0x80) break;
+  }
+  return end;
 }
 
 function isContinuation(octet: number): boolean {

@@ -1,7 +1,8 @@
-import { Buffer } from "node:buffer";
-import { describe, it } from "node:test";
+import { Buffer, isUtf8 } from "node:buffer";
+import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { Utf8Validator } from "../../src/codec/mod.ts";
+import { useNative } from "../../src/codec/native.ts";
 import { decodeUtf8 } from "../../src/codec/utf8.ts";
 import { concatBytes, isReferenceUtf8 } from "../support/reference_frames.ts";
 import { fromHex, Random, singly, toHex, utf8 } from "./support.ts";
@@ -190,6 +191,54 @@ describe("Utf8Validator", () => {
     validator.reset();
     assert(validator.validate(fromHex("c3 bf")));
     assert(validator.complete);
+  });
+});
+
+describe("Utf8Validator, with the runtime's own validation of long pieces", () => {
+  const ASCII = utf8("a".repeat(300));
+  before(() => useNative({ isUtf8 }));
+  after(() => useNative({}));
+
+  /** Checks a sequence between long texts, cut before it, within it and behind it. */
+  const checkBetween = (sequence: Uint8Array) => {
+    const text = concatBytes([ASCII, sequence, ASCII]);
+    const followed = readUtf8(concatBytes([sequence, ASCII.subarray(0, 1)]));
+    const impossibleAt = ASCII.length + (followed.impossibleAt ?? Infinity);
+    for (let cut = ASCII.length; cut <= ASCII.length + sequence.length; cut++) {
+      const validator = new Utf8Validator();
+      const isFirstPossible = validator.validate(text, 0, cut);
+      if (isFirstPossible !== impossibleAt >= cut) {
+        throw new Error(`${toHex(sequence)} cut at ${cut}: ${isFirstPossible}`);
+      }
+      if (!isFirstPossible) continue;
+      const isComplete = readUtf8(sequence.subarray(0, cut - ASCII.length)).complete;
+      assertEquals(validator.complete, isComplete, toHex(sequence));
+      assertEquals(validator.validate(text, cut), impossibleAt === Infinity, toHex(sequence));
+      if (impossibleAt === Infinity) assert(validator.complete);
+    }
+  };
+
+  it("fails in the piece that has the impossible octet, wherever a sequence is cut", () => {
+    for (const sequence of sequences(ALL)) checkBetween(Uint8Array.from(sequence));
+    for (const sequence of sequences(ALL.subarray(0x80), BOUNDARIES)) {
+      checkBetween(Uint8Array.from(sequence));
+    }
+    const leads = fromHex("80 c1 c2 df e0 e1 ed ef f0 f1 f4 f5 ff");
+    const tails = fromHex("41 7f 80 8f 90 9f a0 bf c0 e2");
+    for (const sequence of sequences(leads, tails, tails)) checkBetween(Uint8Array.from(sequence));
+    for (const sequence of sequences(leads, tails, tails, tails)) {
+      checkBetween(Uint8Array.from(sequence));
+    }
+  });
+
+  it("goes on at any place a long text is cut", () => {
+    const text = utf8("aé€😀\ufeff\u{10ffff}\ud7ffz".repeat(60));
+    for (let cut = 256; cut <= text.length - 256; cut++) {
+      const validator = new Utf8Validator();
+      assert(validator.validate(text, 0, cut));
+      assertEquals(validator.complete, readUtf8(text.subarray(0, cut)).complete);
+      assert(validator.validate(text, cut) && validator.complete, `cut at ${cut}`);
+    }
   });
 });
 

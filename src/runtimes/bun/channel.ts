@@ -7,6 +7,7 @@
 import { queueMicrotask } from "../../timers.ts";
 import type { Address } from "../../transport/byte_channel.ts";
 import { lostError, OrderedChannel } from "../../transport/ordered_channel.ts";
+import "../shared/native.ts";
 import type { BunSocket } from "./api.ts";
 
 /**

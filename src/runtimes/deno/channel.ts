@@ -7,6 +7,7 @@
 import { systemTurns } from "../../connection/turns.ts";
 import type { Address } from "../../transport/byte_channel.ts";
 import { OrderedChannel } from "../../transport/ordered_channel.ts";
+import "../shared/native.ts";
 import {
   borrowBuffer,
   type BufferSize,

@@ -8,6 +8,7 @@ import type { Socket } from "node:net";
 import { setImmediate } from "../../timers.ts";
 import type { Address } from "../../transport/byte_channel.ts";
 import { lostError, OrderedChannel } from "../../transport/ordered_channel.ts";
+import "../shared/native.ts";
 
 /** The property by which the listeners, which all sockets share, find the channel of a socket. */
 const channelOf = Symbol("channel");
