@@ -29,6 +29,9 @@ export function usageOf({ task, file, minutes }: UsageInit): string {
   --seconds S    how long each is measured: 0.1 to 60 (default: 1.5; with --quick, 0.5)
   --out FOLDER   where ${file}.md, ${file}.json and ${file}.svg go (default: bench/results, or
                  .tmp/bench for part of the whole: with --quick or --only)
+  --generator COMMAND
+                 another load generator: it gets the task as JSON behind its own arguments, and prints
+                 the report as JSON (bench/servers/load/result.ts)
   --help         show this text
 `;
 }
@@ -41,8 +44,15 @@ export interface Arguments {
   rounds: number;
   seconds: number;
   out: string;
+  /** The command of another load generator, and its arguments. */
+  generator: string[] | undefined;
   help: boolean;
 }
+
+/** Where results are published: those that the repository keeps. */
+export const PUBLISHED = "bench/results";
+/** Where all others go. */
+export const UNPUBLISHED = ".tmp/bench";
 
 /** What is wrong with the command line. */
 export class UsageError extends Error {}
@@ -69,7 +79,8 @@ export function parseArguments(args: string[]): Arguments {
       60,
       /^\d*\.?\d+$/,
     ),
-    out: flags.out ?? (isPart ? ".tmp/bench" : "bench/results"),
+    out: flags.out ?? (isPart ? UNPUBLISHED : PUBLISHED),
+    generator: parseCommand(flags.generator),
   };
 }
 
@@ -84,12 +95,21 @@ function parseFlags(args: string[]) {
         rounds: { type: "string" },
         seconds: { type: "string" },
         out: { type: "string" },
+        generator: { type: "string" },
         help: { type: "boolean", default: false },
       },
     }).values;
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+}
+
+/** Splits a command at its spaces. */
+function parseCommand(command: string | undefined): string[] | undefined {
+  if (command === undefined) return undefined;
+  const words = command.split(" ").filter((word) => word !== "");
+  if (words.length > 0) return words;
+  throw new UsageError(`--generator is a command, not ${JSON.stringify(command)}`);
 }
 
 function parseNumber(name: string, value: string, min: number, max: number, form: RegExp): number {

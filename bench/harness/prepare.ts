@@ -60,7 +60,7 @@ async function readVersion(name: string): Promise<string> {
 }
 
 /** Gets ready. */
-export async function prepare({ rounds, seconds, quick }: Arguments): Promise<Prepared> {
+export async function prepare({ rounds, seconds, quick, generator }: Arguments): Promise<Prepared> {
   const [node26, bun, deno] = await Promise.all(["node26", "bun", "deno"].map(findRuntime));
   const [ws, bufferutil, crossws] = await Promise.all(
     ["ws", "bufferutil", "crossws"].map(readVersion),
@@ -72,6 +72,7 @@ export async function prepare({ rounds, seconds, quick }: Arguments): Promise<Pr
       executables: { node26: node26.executable, bun: bun.executable, deno: deno.executable },
       warmUpMs: quick ? 400 : 1000,
       measureMs: seconds * 1000,
+      generator,
     },
     facts: {
       date: new Date().toISOString().slice(0, 10),

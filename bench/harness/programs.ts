@@ -17,6 +17,8 @@ export interface Bench {
   executables: Record<RuntimeId, string>;
   warmUpMs: number;
   measureMs: number;
+  /** The command of a load generator to use instead of a benchmark's own. */
+  generator?: string[] | undefined;
 }
 
 const START_DEADLINE_MS = 20_000;
@@ -89,15 +91,18 @@ async function readAnnouncement(
   return { port: Number(match[1]), detail: match[2] };
 }
 
-/** Runs a load generator, a program for Bun, on its core: it is given a task, and prints its report. */
+/**
+ * Runs a load generator on its core: it is given a task, and prints its report. `program` is one for Bun, and
+ * runs unless another one is to be used.
+ */
 export async function runLoad<Report>(
-  { cores, executables }: Pick<Bench, "cores" | "executables">,
+  { cores, executables, generator }: Pick<Bench, "cores" | "executables" | "generator">,
   program: URL,
   task: unknown,
   deadlineMs: number,
 ): Promise<Report> {
-  const command = [executables.bun, "run", pathOf(program), JSON.stringify(task)];
-  const child = start(cores.generator(command));
+  const command = generator ?? [executables.bun, "run", pathOf(program)];
+  const child = start(cores.generator([...command, JSON.stringify(task)]));
   const timer = setTimeout(() => child.kill("SIGKILL"), deadlineMs);
   try {
     const { stdout, code } = await child.output();

@@ -9,7 +9,7 @@ import { describeFacts } from "../harness/prepare.ts";
 import { runBenchmark } from "../harness/run_benchmark.ts";
 import { leaveOutTooMany } from "./descriptors.ts";
 import { expectedSeconds } from "./expected_duration.ts";
-import type { LoadReport } from "./load/result.ts";
+import { isDisturbed, type LoadReport } from "./load/result.ts";
 import { measure } from "./measure.ts";
 import { listGroups, listWords } from "./plan.ts";
 import { chooseChartRows } from "./report/chart_rows.ts";
@@ -19,6 +19,7 @@ import { encodeCosts, encodeMarkdown } from "./report/markdown.ts";
 import type { Results, Row } from "./results.ts";
 import { idOf } from "./servers.ts";
 import type { Suite } from "./suite.ts";
+import { isAboutMemory } from "./workloads.ts";
 
 /** Does what the command line asks for, and ends the process if that can't be done. */
 export async function runSuite(suite: Suite): Promise<void> {
@@ -39,6 +40,8 @@ export async function runSuite(suite: Suite): Promise<void> {
       return report;
     },
     describe: ({ workload }, report) => describeReport(workload, report),
+    isDisturbed: ({ workload }, report) =>
+      "result" in report && !isAboutMemory(workload) && isDisturbed(report.result),
     sumUp: (rows, facts) => ({ ...facts, rows }),
     encodeJson,
     encodeMarkdown: (results) => encodeMarkdown(results, suite),

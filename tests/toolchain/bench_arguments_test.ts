@@ -15,6 +15,7 @@ describe("parseArguments()", () => {
       rounds: 3,
       seconds: 1.5,
       out: "bench/results",
+      generator: undefined,
     });
   });
 
@@ -22,6 +23,15 @@ describe("parseArguments()", () => {
     assertEquals(parseArguments(["--quick"]).out, ".tmp/bench");
     assertEquals(parseArguments(["--only", "ws"]).out, ".tmp/bench");
     assertEquals(parseArguments(["--only", "ws", "--out", "here"]).out, "here");
+  });
+
+  it("splits the command of another load generator", () => {
+    assertEquals(parseArguments(["--generator", "./load  --tcp"]).generator, ["./load", "--tcp"]);
+    assertThrows(
+      () => parseArguments(["--generator", " "]),
+      UsageError,
+      "--generator is a command",
+    );
   });
 
   it("takes --only any number of times", () => {
