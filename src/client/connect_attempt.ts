@@ -15,7 +15,7 @@ import { HttpExchange, type HttpResponse } from "../http1/http_exchange.ts";
 import { responseError, type ResponseHead } from "../http1/response_head.ts";
 import { createKey, createUpgradeRequest } from "../handshake/create_request.ts";
 import { validateUpgradeResponse } from "../handshake/validate_response.ts";
-import { createLayer } from "../connection/layer_definition.ts";
+import { createLayer } from "../connection/create_layer.ts";
 import { ClientLayer } from "../resume/client_layer.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
 import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";

@@ -10,7 +10,7 @@ import type { DelayQueue, Waiting } from "../transport/delays.ts";
 import { isUint8Array } from "../values.ts";
 import type { Message, Sendable } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
-import { checkMaxMessageSize } from "./layer_definition.ts";
+import { checkMaxMessageSize } from "./create_layer.ts";
 import type { LayerConnection, MessageLayer } from "./message_layer.ts";
 
 /** The longest header of a frame, in bytes. */

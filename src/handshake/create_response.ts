@@ -1,6 +1,7 @@
 import { checkOptions, type Names } from "../checks.ts";
 import { encodeField, type HeaderFields } from "../http1/field_line.ts";
 import { encodeLatin1 } from "../http1/latin1.ts";
+import { SWITCHING_PROTOCOLS } from "./encode_accept.ts";
 import { programFields } from "./program_fields.ts";
 import { checkSubprotocol } from "./subprotocol.ts";
 
@@ -33,8 +34,7 @@ const NAMES: Names<SwitchingProtocols> = {
 export function encodeSwitchingProtocols(response: SwitchingProtocols): Uint8Array<ArrayBuffer> {
   checkOptions("encodeSwitchingProtocols", response, NAMES);
   const { accept, protocol, extensions, headers } = response;
-  let text = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-    encodeField("Sec-WebSocket-Accept", accept);
+  let text = SWITCHING_PROTOCOLS + encodeField("Sec-WebSocket-Accept", accept);
   if (protocol !== undefined) {
     checkSubprotocol("send", protocol);
     text += encodeField("Sec-WebSocket-Protocol", protocol);

@@ -52,14 +52,9 @@ export type { HeaderFields } from "../http1/field_line.ts";
 export { HeaderFieldList } from "../http1/header_field_list.ts";
 export { parseContentLength } from "../http1/content_length.ts";
 export { type ExtensionOffer, parseExtensions, parseTokenList } from "../http1/field_values.ts";
-export {
-  isUpgrade,
-  type UpgradeRequest,
-  upgradeRequired,
-  validateUpgrade,
-  type ValidateUpgradeOptions,
-} from "./validate_request.ts";
-export { type OriginCheck, type OriginPolicy, validateOriginPolicy } from "./origin.ts";
+export { isUpgrade, type UpgradeRequest, upgradeRequired } from "./parse_upgrade.ts";
+export { validateUpgrade, type ValidateUpgradeOptions } from "./validate_request.ts";
+export { type OriginCheck, type OriginPolicy, validateOriginPolicy } from "./origin_policy.ts";
 export { toRequest } from "../http1/request.ts";
 export { RequestHead } from "../http1/request_head.ts";
 export type { RequestHeadLimits } from "../http1/head_limits.ts";

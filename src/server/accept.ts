@@ -8,7 +8,6 @@ import { openConnection } from "../connection/open_connection.ts";
 import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { type HandshakeError, WebSocketError } from "../errors.ts";
 import type { AcceptedUpgrade, HandshakeOwner } from "./handshake_owner.ts";
-import { loadHttp } from "./load_http.ts";
 import { loadParts } from "./load_parts.ts";
 import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
 import { OpeningHandshake } from "./opening_handshake.ts";
@@ -86,7 +85,7 @@ export async function accept<
   const channel = new StreamChannel(streams);
   channel.handler = IGNORE_EVENTS;
   channel.pause();
-  const [{ compression }] = await Promise.all([loadParts(settings, false), loadHttp()]);
+  const { compression } = await loadParts(settings, false);
   if (channel.over) throw streamsEnded();
   const acceptor = new Acceptor(settings, compression);
   new OpeningHandshake(channel, options.secure ?? false, settings, acceptor);

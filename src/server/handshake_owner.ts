@@ -26,8 +26,6 @@ export interface HandshakeOwner<Data> {
   readonly resume?: ResumeNegotiator | undefined;
   /** The memory shared with others, if it is limited. */
   readonly budget?: Budget | undefined;
-  /** Resolves when what connections need is loaded; `undefined` once it is. */
-  readonly loading?: Promise<void> | undefined;
   /** Returns why requests of this peer are refused at the moment, if they are. */
   refusal(isUpgrade: boolean, remote: Address): HandshakeError | undefined;
   /** Is told of a channel that was aborted before its whole response was sent. */

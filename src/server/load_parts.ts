@@ -9,8 +9,11 @@ export interface ServerParts {
   readonly resume: ResumeNegotiator | undefined;
 }
 
+/** What handshakes and servers come to only sometimes. Set once it is loaded. */
+export let rest: typeof import("./rest.ts");
+
 /**
- * Loads the parts that options ask for, before anything is accepted.
+ * Loads what is not loaded from the beginning, before anything is accepted: what options ask for, and the rest.
  *
  * @param isResumable Whether the option `resume` is given.
  * @throws {Error} If there is to be compression, and the runtime has none.
@@ -23,8 +26,14 @@ export async function loadParts<Data>(
     loadCompression(settings),
     isResumable ? loadResume() : undefined,
     loadConnectionParts(settings.connection, settings.callbacks !== undefined, isResumable),
+    loadRest(),
   ]);
   return { compression, resume };
+}
+
+/** Loads {@linkcode rest}. */
+export async function loadRest(): Promise<void> {
+  rest = await import("./rest.ts");
 }
 
 async function loadCompression<Data>(

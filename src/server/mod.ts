@@ -3,7 +3,7 @@
 export * from "../connection/mod.ts";
 export { HandshakeError, ListenError } from "../errors.ts";
 export type { CompressionOptions } from "../extensions/compression_options.ts";
-export type { OriginCheck, OriginPolicy } from "../handshake/origin.ts";
+export type { OriginCheck, OriginPolicy } from "../handshake/origin_policy.ts";
 export type { ByteStreamPair } from "../transport/stream_channel.ts";
 export type { TlsCertificate } from "../transport/byte_channel.ts";
 export type * from "../topics/cluster/broker.ts";

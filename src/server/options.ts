@@ -13,7 +13,11 @@ import {
   type CompressionSettings,
   resolveCompressionOptions,
 } from "../extensions/compression_options.ts";
-import { type OriginCheck, type OriginPolicy, validateOriginPolicy } from "../handshake/origin.ts";
+import {
+  type OriginCheck,
+  type OriginPolicy,
+  validateOriginPolicy,
+} from "../handshake/origin_policy.ts";
 import type { HeaderFields } from "../http1/field_line.ts";
 import {
   checkDuration,
@@ -355,7 +359,7 @@ export const ACCEPT_OPTIONS: Names<AcceptOptions & ConnectionCallbacks<unknown>>
 };
 
 /** Every option of {@linkcode HostOptions}, and the callbacks. */
-export const HOST_OPTIONS: Names<HostOptions & ServerCallbacks> = {
+export const SERVER_OPTIONS: Names<HostOptions & ServerCallbacks> = {
   ...ACCEPT_OPTIONS,
   signal: true,
   onEvent: true,
@@ -375,7 +379,7 @@ export const SERVE_OPTIONS: Names<ServeOptions & ServerCallbacks> = {
   hostname: true,
   path: true,
   tls: true,
-  ...HOST_OPTIONS,
+  ...SERVER_OPTIONS,
 };
 
 const TLS_OPTIONS: Names<TlsCertificate> = { cert: true, key: true };

@@ -1,7 +1,7 @@
 import type { Address, ByteListener, Listen } from "../transport/byte_channel.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { ConnectionHost } from "./connection_host.ts";
-import { resolveHostOptions } from "./host_settings.ts";
+import { resolveServerOptions } from "./server_settings.ts";
 import {
   checkTls,
   type Handler,
@@ -11,7 +11,7 @@ import {
 } from "./options.ts";
 import { loadParts } from "./load_parts.ts";
 import type { ServerCallbacks } from "./server_connection.ts";
-import { WebSocketHost } from "./web_socket_host.ts";
+import { ServerBase } from "./server_base.ts";
 
 /** The addresses that clients connect to if a server listens on all addresses. */
 const LOOPBACK: ReadonlyMap<string, string> = new Map([["0.0.0.0", "127.0.0.1"], ["::", "::1"]]);
@@ -40,7 +40,7 @@ export interface Server<Data = unknown> extends ConnectionHost<Data> {
 }
 
 /** The implementation of {@linkcode Server}, over the `listen` of an adapter. */
-export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server<Data> {
+export class WebSocketServer<Data> extends ServerBase<Data> implements Server<Data> {
   #listener!: ByteListener;
   #url = "";
 
@@ -51,7 +51,7 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
     handler: Handler<Data> | undefined,
     clock?: Clock,
   ): Promise<WebSocketServer<Data>> {
-    const settings = resolveHostOptions("serve", SERVE_OPTIONS, options, handler, clock);
+    const settings = resolveServerOptions("serve", SERVE_OPTIONS, options, handler, clock);
     const { tls } = options;
     checkTls(tls);
     const target = resolveListenTarget(options);
@@ -61,7 +61,7 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
       await loadParts(settings.accept, settings.resume !== undefined),
     );
     const secure = tls !== undefined;
-    await server.startTopics();
+    await server.start();
     try {
       server.#listener = await listen(
         target,
@@ -69,14 +69,12 @@ export class WebSocketServer<Data> extends WebSocketHost<Data> implements Server
         (channel) => void server.startHandshake(channel, secure),
         (remote, drop) => server.startTlsHandshake(remote, drop),
       );
-      await server.loadRest();
     } catch (error) {
-      await server.#listener?.close();
       await server.closeTopics();
       throw error;
     }
     server.#url = urlOf(server.addr, options.hostname, secure);
-    server.shutDownOn(settings.signal);
+    server.watchSignal();
     return server;
   }
 

@@ -2,7 +2,8 @@ import type { Address } from "../transport/byte_channel.ts";
 import type { TopicsStats } from "../topics/topics.ts";
 import type { ServerConnection } from "./server_connection.ts";
 import type { BrokerEvent, BrokerStats } from "../topics/cluster/broker.ts";
-import type { CloseInfo, Connection, ConnectionStats } from "../connection/connection.ts";
+import type { CloseInfo, Connection } from "../connection/connection.ts";
+import { addTraffic, type ServerCounters } from "./server_counters.ts";
 
 /** What a server has done so far, and how it stands. */
 export interface ServerStats {
@@ -91,77 +92,30 @@ export type ServerEvent<Data = unknown> =
     remoteAddress: Address;
   };
 
-/** Counts what happens on a server. */
-export class ServerCounters {
-  #accepted = 0;
-  #dropped = 0;
-  readonly #refused: Record<number, number> = {};
-  readonly #closed: Record<number, number> = {};
-  /** The sums of the connections that have ended. */
-  readonly #ended = { bytesReceived: 0, bytesSent: 0, messagesReceived: 0, messagesSent: 0 };
-
-  /** Counts a connection. */
-  countOpen(): void {
-    this.#accepted++;
-  }
-
-  /** Counts the end of a connection. */
-  countClose(conn: Connection, { closeCode }: CloseInfo): void {
-    this.#closed[closeCode] = (this.#closed[closeCode] ?? 0) + 1;
-    add(this.#ended, conn);
-  }
-
-  /** Counts a request that was refused. */
-  countRefusal(status: number): void {
-    this.#refused[status] = (this.#refused[status] ?? 0) + 1;
-  }
-
-  /** Counts a TCP connection that was dropped. */
-  countDrop(): void {
-    this.#dropped++;
-  }
-
-  /** Sums up. */
-  stats(
-    connections: ReadonlySet<Connection>,
-    handshakes: readonly { readonly heldSize: number }[],
-    handshakeCount: number,
-    topics: TopicsStats | undefined,
-  ): ServerStats {
-    const sums = { ...this.#ended, heldSize: topics?.sharedSize ?? 0 };
-    for (const conn of connections) sums.heldSize += add(sums, conn).heldSize;
-    for (const { heldSize } of handshakes) sums.heldSize += heldSize;
-    return {
-      connections: connections.size,
-      handshakes: handshakeCount,
-      accepted: this.#accepted,
-      refused: { ...this.#refused },
-      dropped: this.#dropped,
-      closed: { ...this.#closed },
-      topics: topics?.topics ?? 0,
-      subscriptions: topics?.subscriptions ?? 0,
-      messagesDropped: topics?.messagesDropped ?? 0,
-      ...sums,
-      ...topics?.keptSize !== undefined && { keptSize: topics.keptSize },
-      ...topics?.broker && { broker: topics.broker },
-    };
-  }
-}
-
-/** Adds what a connection has done, and gives its figures. */
-function add(
-  sums: {
-    bytesReceived: number;
-    bytesSent: number;
-    messagesReceived: number;
-    messagesSent: number;
-  },
-  conn: Connection,
-): ConnectionStats {
-  const stats = conn.stats();
-  sums.bytesReceived += stats.bytesReceived;
-  sums.bytesSent += stats.bytesSent;
-  sums.messagesReceived += stats.messagesReceived;
-  sums.messagesSent += stats.messagesSent;
-  return stats;
+/** Sums up the figures of a server. */
+export function sumUp(
+  counters: ServerCounters,
+  connections: ReadonlySet<Connection>,
+  handshakes: readonly { readonly heldSize: number }[],
+  handshakeCount: number,
+  topics: TopicsStats,
+): ServerStats {
+  const { accepted, dropped, refused, closed, ended } = counters;
+  const sums = { ...ended, heldSize: topics.sharedSize };
+  for (const conn of connections) sums.heldSize += addTraffic(sums, conn).heldSize;
+  for (const { heldSize } of handshakes) sums.heldSize += heldSize;
+  return {
+    connections: connections.size,
+    handshakes: handshakeCount,
+    accepted,
+    refused: { ...refused },
+    dropped,
+    closed: { ...closed },
+    topics: topics.topics,
+    subscriptions: topics.subscriptions,
+    messagesDropped: topics.messagesDropped,
+    ...sums,
+    ...topics.keptSize !== undefined && { keptSize: topics.keptSize },
+    ...topics.broker && { broker: topics.broker },
+  };
 }

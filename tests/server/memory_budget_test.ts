@@ -2,6 +2,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { BudgetMember } from "../../src/connection/budget.ts";
 import type { Connection } from "../../src/server/mod.ts";
+import { loadRest } from "../../src/server/load_parts.ts";
 import { MemoryBudget, resolveMemoryBudget } from "../../src/server/memory_budget.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 import type { RawClient } from "../support/raw_client.ts";
@@ -11,6 +12,8 @@ import { settle, turn } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 
 const KiB = 1024;
+
+await loadRest();
 
 /** Some members of a budget of 1,600 bytes: half of it is 800, the share of each of the four 200. */
 class Setting {

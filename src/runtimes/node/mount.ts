@@ -26,21 +26,22 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { ConnectionHost } from "../../server/connection_host.ts";
-import { resolveHostOptions } from "../../server/host_settings.ts";
+import { resolveServerOptions } from "../../server/server_settings.ts";
 import {
   type AcceptedData,
   type AnyAcceptance,
   type Handler,
-  HOST_OPTIONS,
   type HostOptions,
+  SERVER_OPTIONS,
   type UpgradeAcceptance,
 } from "../../server/options.ts";
 import { HandshakeError } from "../../errors.ts";
+import { checkRequestParts } from "../../http1/request_parts.ts";
 import { statusText } from "../../http1/status_text.ts";
 import type { OpeningHandshake } from "../../server/opening_handshake.ts";
 import { loadParts } from "../../server/load_parts.ts";
 import type { ServerCallbacks } from "../../server/server_connection.ts";
-import { WebSocketHost } from "../../server/web_socket_host.ts";
+import { ServerBase } from "../../server/server_base.ts";
 import { afterArrivals } from "../shared/event_loop.ts";
 import { afterResponses, NodeHttpChannel } from "./http_channel.ts";
 import { type AttachOptions, attachTo, type UpgradeServer } from "./attach.ts";
@@ -80,7 +81,7 @@ const {
   maxHeadLineSize: _l,
   maxRequestBodySize: _b,
   ...MOUNT_OPTIONS
-} = HOST_OPTIONS;
+} = SERVER_OPTIONS;
 
 /**
  * A WebSocket server that does not listen itself. An HTTP server hands upgrades to it.
@@ -249,7 +250,7 @@ const REFUSAL = "Cannot accept the upgrade";
 const taken: WeakSet<Duplex> = new WeakSet();
 
 /** The implementation of {@linkcode MountedServer}. */
-class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Data> {
+class MountedHost<Data> extends ServerBase<Data> implements MountedServer<Data> {
   readonly attach = (server: UpgradeServer, options: AttachOptions): () => void =>
     attachTo(server, options, {
       // A listener of the program may have taken it before.
@@ -262,7 +263,17 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
     this.#take(request, socket, head, (handshake) => {
       const { method = "", url: target = "", httpVersion: version } = request;
       const fields = toPairs(request.rawHeaders);
-      handshake.receiveRequest({ method, target, version, fields }, head);
+      let checked;
+      try {
+        checked = checkRequestParts(
+          { method, target, version, fields },
+          handshake.settings.headLimits.maxFields,
+        );
+      } catch (error) {
+        handshake.refuse(error);
+        return;
+      }
+      handshake.receiveRequest(checked, head);
     });
 
   readonly refuseUpgrade = (
@@ -289,15 +300,14 @@ class MountedHost<Data> extends WebSocketHost<Data> implements MountedServer<Dat
         `mount takes no option ${name}: set it on the HTTP server`,
       );
     }
-    const settings = resolveHostOptions("mount", MOUNT_OPTIONS, options, handler);
+    const settings = resolveServerOptions("mount", MOUNT_OPTIONS, options, handler);
     settings.signal?.throwIfAborted();
     const host = new MountedHost(
       settings,
       await loadParts(settings.accept, settings.resume !== undefined),
     );
-    await host.startTopics();
-    await host.loadRest();
-    host.shutDownOn(settings.signal);
+    await host.start();
+    host.watchSignal();
     return host;
   }
 

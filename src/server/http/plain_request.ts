@@ -1,4 +1,4 @@
-import { upgradeRequired } from "../../handshake/validate_request.ts";
+import { upgradeRequired } from "../../handshake/parse_upgrade.ts";
 import { parseContentLength } from "../../http1/content_length.ts";
 import { toRequest } from "../../http1/request.ts";
 import { requestError } from "../../http1/request_error.ts";

@@ -25,8 +25,8 @@ import { type PresenceSettings, resolvePresenceOptions } from "../topics/presenc
 import type { ServerCallbacks, ServerConnection } from "./server_connection.ts";
 import type { ServerEvent } from "./stats.ts";
 
-/** The options and the handler of whatever keeps connections, checked and complete. */
-export interface HostSettings<Data> {
+/** The options and the handler of a server, whether it listens or is mounted, checked and complete. */
+export interface ServerSettings<Data> {
   readonly accept: AcceptSettings<Data, ServerConnection<Data>>;
   readonly handler: Handler<Data> | undefined;
   readonly connectionLimits: ConnectionLimits;
@@ -53,13 +53,13 @@ const BROKER_HINT = " (as redisBroker() of @sluice/websocket/brokers/redis retur
  * @throws {TypeError} If an option is unknown, it or the handler is of another type, or there is not one
  * of handler and callbacks.
  */
-export function resolveHostOptions<Data>(
+export function resolveServerOptions<Data>(
   name: string,
   known: Readonly<Record<string, unknown>>,
   options: HostOptions<Data> & ServerCallbacks<Data>,
   handler: Handler<Data> | undefined,
   clock?: Clock,
-): HostSettings<Data> {
+): ServerSettings<Data> {
   checkNames(name, options, known, `the options of ${name}`);
   const accept = resolveAcceptOptions(options, clock);
   const { onEvent, signal, maxHandshakes = 10_000, broker, brokerQueueSize = 16 * 1024 * 1024 } =

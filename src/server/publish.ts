@@ -1,0 +1,48 @@
+import {
+  checkBoolean,
+  checkOptions,
+  checkString,
+  invalidType,
+  type Names,
+  show,
+} from "../checks.ts";
+import type { Sendable } from "../connection/connection.ts";
+import { coreOf } from "../connection/web_socket_connection.ts";
+import { assertMessage } from "../protocol/protocol.ts";
+import type { PresentMember } from "../topics/presence/options.ts";
+import type { Topics } from "../topics/topics.ts";
+import type { PublishOptions } from "./connection_host.ts";
+import { subscriberOf } from "./server_connection.ts";
+
+const OPTIONS: Names<PublishOptions> = { except: true, compress: true, key: true };
+
+/** Publishes a message of the program; see {@linkcode ConnectionHost.publish}. */
+export function publish(
+  topics: Topics,
+  topic: string,
+  data: Sendable,
+  options?: PublishOptions,
+): void {
+  if (options !== undefined) {
+    checkOptions("publish", options, OPTIONS);
+    checkBoolean("compress", options.compress);
+    checkString("key", options.key);
+    if (options.except !== undefined && coreOf(options.except) === undefined) {
+      throw invalidType("except", "a Connection", options.except);
+    }
+  }
+  if (typeof topic !== "string") {
+    throw new TypeError(`Cannot publish to ${show(topic)}: a topic is a string`);
+  }
+  assertMessage(data);
+  const { compress, key, except } = options ?? {};
+  topics.publish({ topic, data, compress, key, except: subscriberOf(except) });
+}
+
+/** Tells the program who is in a topic; see {@linkcode ConnectionHost.presence}. */
+export async function listMembers(topics: Topics, topic: string): Promise<PresentMember[]> {
+  if (typeof topic !== "string") {
+    throw new TypeError(`Cannot tell who is in ${show(topic)}: a topic is a string`);
+  }
+  return await topics.listMembers(topic);
+}

@@ -1,0 +1,16 @@
+/**
+ * What a server comes to besides messages and handshakes that are accepted without asking: plain HTTP, hooks,
+ * refusals, topics, figures, a shortage of memory, the shutdown. Loaded before the server listens, since some of
+ * it can't wait, and there may be no file descriptor left when it is due.
+ *
+ * @module
+ */
+
+export { Topics } from "../topics/topics.ts";
+export { negotiate } from "./http/negotiate.ts";
+export { servePlainRequest } from "./http/plain_request.ts";
+export { ServedRequest } from "./http/served_request.ts";
+export { MemoryShortage } from "./memory_shortage.ts";
+export { listMembers, publish } from "./publish.ts";
+export { checkShutdown, Shutdown } from "./shutdown.ts";
+export { sumUp } from "./stats.ts";
