@@ -163,7 +163,9 @@ describe("ByteCollector", () => {
     collector.append(bytes, 0, 20_000, Infinity);
     const empty = new ByteCollector(true);
     for (const each of [collector, empty]) {
-      assertThrows(() => each.append(bytes, 0, 2 ** 52, Infinity), MessageTooBigError);
+      const append = () => each.append(bytes, 0, 2 ** 52, Infinity);
+      const { size, closeCode } = assertThrows(append, MessageTooBigError);
+      assertEquals([size, closeCode], [2 ** 52 + each.length, 1009]);
     }
     assertEquals([empty.length, empty.capacity], [0, 0]);
     const other = occupyShared();
@@ -189,23 +191,6 @@ describe("ByteCollector", () => {
       SHARED_START - 1,
     ]);
     assertEquals(user.borrow().buffer.byteLength, 1_048_576);
-  });
-
-  it("takes more than was expected", () => {
-    const collector = new ByteCollector(true);
-    for (let i = 0; i < 10; i++) collector.append(Uint8Array.of(i), 0, 1, 3);
-    assertSameBytes(collector.take(), Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
-  });
-
-  it("refuses more than the runtime has arrays for", () => {
-    const collector = new ByteCollector(true);
-    collector.append(new Uint8Array(10), 0, 10, Infinity);
-    const error = assertThrows(
-      () => collector.append(new Uint8Array(10), 0, 2 ** 52, Infinity),
-      MessageTooBigError,
-    );
-    assertEquals(error.size, 2 ** 52 + 10);
-    assertEquals(error.closeCode, 1009);
   });
 });
 

@@ -7,16 +7,8 @@ import {
   type LengthForm,
   shortestLengthForm,
 } from "../support/reference_frames.ts";
-import {
-  assertFrames,
-  decodePieces,
-  frameOf,
-  FrameRecorder,
-  fromHex,
-  KEY,
-  ROLES,
-  singly,
-} from "./support.ts";
+import { readStream } from "./reference_stream.ts";
+import { decodePieces, FrameRecorder, fromHex, KEY, ROLES, singly } from "./support.ts";
 
 /** The header of a binary frame with a length in any form, for `role` to decode. */
 function headerOf(role: string, declaredLength: bigint, lengthForm?: LengthForm): Uint8Array {
@@ -24,53 +16,30 @@ function headerOf(role: string, declaredLength: bigint, lengthForm?: LengthForm)
   return encodeReferenceFrame({ opcode: 2, maskingKey, declaredLength, lengthForm });
 }
 
-const LENGTHS = [0, 1, 125, 126, 127, 128, 255, 256, 257, 65534, 65535, 65536, 65537, 70000];
+/** Every power of 2 and its neighbours, and the first lengths. */
+const LENGTHS = [
+  ...Array.from({ length: 131 }, (_, length) => BigInt(length)),
+  ...Array.from({ length: 57 }, (_, i) => [-1n, 0n, 1n].map((more) => (128n << BigInt(i)) + more)),
+].flat();
 
 for (const role of ROLES) {
   describe(`a payload length, decoded by a ${role}`, () => {
-    for (const length of LENGTHS) {
-      it(`of ${length} in its shortest form`, () => {
-        const payload = new Uint8Array(length).fill(0x5a);
-        const maskingKey = role === "server" ? KEY : undefined;
-        const bytes = encodeReferenceFrame({ opcode: 2, maskingKey, payload });
-        for (const pieces of [[bytes], [bytes.subarray(0, 3), bytes.subarray(3)], singly(bytes)]) {
-          assertFrames(decodePieces(role, pieces).frames, [frameOf(2, payload)]);
-        }
-      });
-    }
-
-    it("in 16 bits fails at its second octet where 7 bits suffice", () => {
-      for (let length = 0; length <= 130; length++) {
-        const { failedAt, declaredLength } = decodePieces(
-          role,
-          singly(headerOf(role, BigInt(length), 16)),
-        );
-        assertEquals(failedAt, length < 126 ? 4 : undefined, `${length}`);
-        assertEquals(declaredLength, length < 126 ? undefined : length);
-      }
-    });
-
-    it("in 64 bits fails at its sixth octet where 16 bits suffice", () => {
-      for (const length of [0, 1, 125, 126, 127, 255, 256, 32768, 65534, 65535]) {
-        const header = headerOf(role, BigInt(length), 64);
-        assertEquals(decodePieces(role, singly(header)).failedAt, 8, `${length}`);
-        assertEquals(decodePieces(role, [header]).closeCode, 1002, `${length}`);
-      }
-    });
-
-    it("in 64 bits fails at its first octet where the top bit is set", () => {
-      for (let octet = 0x80; octet <= 0xff; octet++) {
-        const header = headerOf(role, BigInt(octet) << 56n, 64);
-        assertEquals(decodePieces(role, singly(header)).failedAt, 3);
-      }
-    });
-
-    it("in 64 bits is known at its last octet, and not before", () => {
-      for (let bit = 16n; bit < 63n; bit++) {
-        for (const length of [1n << bit, (1n << bit) + 1n, (1n << (bit + 1n)) - 1n]) {
-          const octets = singly(headerOf(role, length)).slice(0, 10);
-          assertEquals(decodePieces(role, octets.slice(0, -1)).declaredLength, undefined);
-          assertEquals(decodePieces(role, octets).declaredLength, Number(length));
+    it("is known at its last octet in its shortest form, and refused at once in others", () => {
+      for (const length of LENGTHS) {
+        for (const form of [7, 16, 64] as const) {
+          if (length >= (form === 7 ? 126n : 1n << BigInt(form))) continue;
+          const header = headerOf(role, length, form);
+          const { frames, failedAt } = readStream(header, { masked: role === "server" });
+          const isShortest = form === shortestLengthForm(length) && length < 1n << 63n;
+          assertEquals(failedAt === undefined, isShortest, `${length} in ${form} bits`);
+          const decoded = decodePieces(role, singly(header));
+          assertEquals(decoded.failedAt, failedAt, `${length} in ${form} bits`);
+          if (length === 0n) continue;
+          assertEquals(decoded.declaredLength, isShortest ? Number(length) : undefined);
+          const lengthEnd = frames[0]?.lengthEnd ?? header.length;
+          const before = decodePieces(role, singly(header).slice(0, lengthEnd - 1));
+          assertEquals(before.declaredLength, undefined);
+          assertEquals(decodePieces(role, [header]).closeCode, isShortest ? undefined : 1002);
         }
       }
     });
@@ -85,26 +54,22 @@ for (const role of ROLES) {
         receiveFrameStart: recorder.receiveFrameStart.bind(recorder),
         receiveFramePayload: (bytes, start, end) => found.push(...bytes.subarray(start, end)),
       });
-      const header = headerOf(role, (1n << 63n) - 1n);
-      decoder.decode(header);
       const key = role === "server" ? KEY : fromHex("00 00 00 00");
       const masked = payload.map((byte, i) => byte ^ key[i % 4]);
-      for (const piece of [masked.subarray(0, 333), masked.subarray(333)]) decoder.decode(piece);
-      assertEquals(found, [...payload]);
-      assertEquals(recorder.declaredLength, 2 ** 63);
+      const pieces = [masked.subarray(0, 333), masked.subarray(333)];
+      for (const piece of [headerOf(role, (1n << 63n) - 1n), ...pieces]) decoder.decode(piece);
+      assertEquals([found, recorder.declaredLength], [[...payload], 2 ** 63]);
     });
   });
 
-  describe(`a payload length, encoded by a ${role}`, () => {
-    it("has its shortest form", () => {
-      for (const length of LENGTHS) {
-        const encoder = new FrameEncoder(role);
-        encoder.encode(true, false, Opcode.Binary, new Uint8Array(length));
-        const bytes = concatBytes(encoder.take());
-        const form = shortestLengthForm(BigInt(length));
-        const shortLength = form === 7 ? length : form === 16 ? 126 : 127;
-        assertEquals(bytes[1], (role === "client" ? 0x80 : 0) + shortLength);
-      }
-    });
+  it(`a payload length, encoded by a ${role}, has its shortest form`, () => {
+    for (const length of [0, 125, 126, 127, 128, 255, 256, 65534, 65535, 65536, 65537, 70000]) {
+      const encoder = new FrameEncoder(role);
+      encoder.encode(true, false, Opcode.Binary, new Uint8Array(length));
+      const form = shortestLengthForm(BigInt(length));
+      const shortLength = form === 7 ? length : form === 16 ? 126 : 127;
+      const [, second] = concatBytes(encoder.take());
+      assertEquals(second, (role === "client" ? 0x80 : 0) + shortLength);
+    }
   });
 }

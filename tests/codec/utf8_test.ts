@@ -5,7 +5,7 @@ import { Utf8Validator } from "../../src/codec/mod.ts";
 import { useNative } from "../../src/codec/native.ts";
 import { decodeUtf8 } from "../../src/codec/utf8.ts";
 import { concatBytes, isReferenceUtf8 } from "../support/reference_frames.ts";
-import { fromHex, Random, singly, toHex, utf8 } from "./support.ts";
+import { fromHex, singly, toHex, utf8 } from "./support.ts";
 import { readUtf8 } from "./utf8_oracle.ts";
 
 /** Both ends of every range of the grammar, and their neighbours. */
@@ -103,51 +103,6 @@ describe("Utf8Validator", () => {
     }
   });
 
-  const REFUSED: [what: string, hex: string, impossibleAt: number][] = [
-    ["an overlong NUL", "c0 80", 0],
-    ["an overlong slash", "c0 af", 0],
-    ["an overlong slash of three octets", "e0 80 af", 1],
-    ["an overlong slash of four octets", "f0 80 80 af", 1],
-    ["the last overlong of three octets", "e0 9f bf", 1],
-    ["the last overlong of four octets", "f0 8f bf bf", 1],
-    ["the first surrogate", "ed a0 80", 1],
-    ["the last surrogate", "ed bf bf", 1],
-    ["a pair of surrogates (CESU-8)", "ed a0 bd ed b8 80", 1],
-    ["the code point after U+10FFFF", "f4 90 80 80", 1],
-    ["a first octet past F4", "f5 80 80 80", 0],
-    ["five octets", "f8 88 80 80 80", 0],
-    ["a continuation octet first", "80", 0],
-    ["one continuation octet too many", "c3 a9 a9", 2],
-    ["a character within a character", "e2 82 41", 2],
-    [
-      "a code point past the last one, behind valid text",
-      "ce ba e1 bd b9 cf 83 ce bc ce b5 f4 90 80 80 65",
-      12,
-    ],
-  ];
-  for (const [what, hex, impossibleAt] of REFUSED) {
-    it(`refuses ${what} at octet ${impossibleAt}`, () => {
-      assertEquals(readUtf8(fromHex(hex)).impossibleAt, impossibleAt);
-      check(fromHex(hex));
-    });
-  }
-
-  it("goes on at any place a text is cut", () => {
-    const text = utf8("a\u007f\u0080é\u07ff\u0800€\ud7ff\ue000\uffff\u{10000}😀\u{10ffff}\ufeffz");
-    for (let first = 0; first <= text.length; first++) {
-      for (let second = first; second <= text.length; second++) {
-        const validator = new Utf8Validator();
-        let end = 0;
-        for (const next of [first, second, text.length]) {
-          assert(validator.validate(text, end, next));
-          end = next;
-          assertEquals(validator.complete, readUtf8(text.subarray(0, end)).complete);
-        }
-        assert(validator.complete);
-      }
-    }
-  });
-
   // Long runs of ASCII are skipped by words, which begin where the memory is aligned.
   for (let arrayOffset = 0; arrayOffset < 4; arrayOffset++) {
     it(`sees what is not ASCII at each place of a long text, at array offset ${arrayOffset}`, () => {
@@ -169,29 +124,6 @@ describe("Utf8Validator", () => {
       }
     });
   }
-
-  it("agrees with the grammar about random changes of valid texts", () => {
-    const random = new Random(3);
-    const words = ["hello, world ".repeat(12), "é", "€", "😀", "\u07ff", "\uffff", "\u{10ffff}"];
-    for (let i = 0; i < 3000; i++) {
-      const text = utf8(Array.from({ length: 12 }, () => random.pick(words)).join(""));
-      if (random.below(4) > 0) text[random.below(text.length)] = random.pick(BOUNDARIES);
-      check(text.slice(0, random.below(text.length)));
-    }
-  });
-
-  it("begins anew after reset, also after an error", () => {
-    const validator = new Utf8Validator();
-    assert(validator.validate(fromHex("f0")));
-    validator.reset();
-    assert(validator.complete);
-    assert(!validator.validate(fromHex("90")));
-    validator.reset();
-    assert(validator.validate(fromHex("ed")));
-    validator.reset();
-    assert(validator.validate(fromHex("c3 bf")));
-    assert(validator.complete);
-  });
 });
 
 describe("Utf8Validator, with the runtime's own validation of long pieces", () => {

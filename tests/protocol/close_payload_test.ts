@@ -37,22 +37,13 @@ describe("decodeClosePayload", () => {
     }
   });
 
-  const REASONS: [what: string, hex: string][] = [
-    ["a continuation octet", "80"],
-    ["an octet that is never UTF-8", "ff"],
-    ["an overlong form", "c0 af"],
-    ["a surrogate", "ed a0 80"],
-    ["a code point past U+10FFFF", "f4 90 80 80"],
-    ["an unfinished code point", "61 e2 82"],
-    ["an unfinished code point of four octets", "f0 9f 98"],
-  ];
-  for (const [what, hex] of REASONS) {
-    it(`refuses a reason with ${what} with 1007, wherever it is`, () => {
+  it("refuses a reason that is not UTF-8 with 1007, wherever it is not", () => {
+    for (const hex of ["80", "ff", "c0 af", "ed a0 80", "f4 90 80 80", "61 e2 82", "f0 9f 98"]) {
       for (const text of ["", "a", "é", "x".repeat(100)]) {
         assertRefused(closePayload(1000, Uint8Array.from([...utf8(text), ...fromHex(hex)])), 1007);
       }
-    });
-  }
+    }
+  });
 
   it("refuses a bad code with 1002 also where the reason is bad", () => {
     assertRefused(closePayload(1005, fromHex("ff")), 1002);
@@ -71,8 +62,8 @@ describe("decodeClosePayload", () => {
 });
 
 describe("encodeClosePayload", () => {
-  it("encodes each code, with a reason and without", () => {
-    for (let code = 0; code < 65536; code++) {
+  it("encodes each code, with a reason and without; 1005 as nothing", () => {
+    for (const code of Array(65536).keys()) {
       if (!isReferenceCloseCode(code)) continue;
       assertSameBytes(encodeClosePayload({ closeCode: code, reason: "" }), closePayload(code));
     }
@@ -80,9 +71,6 @@ describe("encodeClosePayload", () => {
       const expected = closePayload(4999, reason);
       assertSameBytes(encodeClosePayload({ closeCode: 4999, reason }), expected);
     }
-  });
-
-  it("gives an empty payload for 1005", () => {
     assertEquals(encodeClosePayload({ closeCode: 1005, reason: "" }).length, 0);
   });
 });
@@ -122,12 +110,6 @@ describe("truncateReason", () => {
       .replaceAll("_", "\ufffd");
     assertEquals(utf8(truncateReason(text)).length, 123);
     assertEquals(truncateReason(text), text.slice(0, -1));
-  });
-
-  it("leaves what fits as it is", () => {
-    for (const reason of ["", "bye", "x".repeat(123), "é".repeat(61)]) {
-      assertEquals(truncateReason(reason), reason);
-    }
   });
 
   it("cuts at the end of a code point", () => {

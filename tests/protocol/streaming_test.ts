@@ -66,15 +66,6 @@ for (const role of ROLES) {
       side.protocol.receive(bytes);
       assertEquals(side.takeEvents(), ["start binary", "end"]);
     });
-
-    it("leaves out the end where a text is not whole", () => {
-      const side = create();
-      side.protocol.streaming = true;
-      side.receive(frameOf(1, fromHex("61 e2"), { fin: false }));
-      const error = side.receiveBad(encodeFrames(sender, [frameOf(0)]));
-      assertEquals(error.closeCode, 1007);
-      assertEquals(side.takeEvents(), ["start text", "chunk 61 e2"]);
-    });
   });
 
   describe(`a ${role} that begins to stream`, () => {
@@ -118,15 +109,6 @@ for (const role of ROLES) {
       side.protocol.streaming = true;
       assertEquals(side.takeEvents(), []);
     });
-
-    it("still refuses what breaks the text it collected", () => {
-      const side = create();
-      side.receive(frameOf(1, fromHex("e2 82"), { fin: false }));
-      side.protocol.streaming = true;
-      side.receive(frameOf(0, fromHex("ac f0"), { fin: false }));
-      assertEquals(side.receiveBad(encodeFrames(sender, [frameOf(0, "a")])).closeCode, 1007);
-      assertEquals(side.takeEvents(), ["start text", "chunk e2 82", "chunk ac f0"]);
-    });
   });
 
   describe(`a ${role} that no longer streams`, () => {
@@ -140,19 +122,6 @@ for (const role of ROLES) {
       assertEquals(side.takeEvents(), [
         ...["start binary", "chunk 61", "chunk 62", "chunk 63", "end"],
         ...["whole d", "whole ef"],
-      ]);
-    });
-
-    it("may change its mind within a message", () => {
-      const side = create();
-      side.protocol.streaming = true;
-      side.receive(frameOf(2, "a", { fin: false }));
-      side.protocol.streaming = false;
-      side.protocol.streaming = true;
-      side.receive(frameOf(0, "b"), frameOf(2, "c"));
-      assertEquals(side.takeEvents(), [
-        ...["start binary", "chunk 61", "chunk 62", "end"],
-        ...["start binary", "chunk 63", "end"],
       ]);
     });
   });
