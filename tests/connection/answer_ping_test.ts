@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { clientFrame, textFrame, utf8 } from "../support/raw_client.ts";
 import { REFERENCE_OPCODES } from "../support/reference_frames.ts";
 import { settle } from "../support/turn.ts";
-import { type Setup, TRANSPORTS, withConnection, withMemoryServer } from "../support/transports.ts";
+import { type Setup, withConnection, withMemoryServer } from "../support/transports.ts";
 import { eventually } from "../support/waiter.ts";
 import { withStalledClient } from "./with_connection.ts";
 
@@ -12,19 +12,6 @@ function pingFrame(payload: string): Uint8Array {
 }
 
 describe("the Pings of a client that keeps up", () => {
-  for (const { name, withServer } of TRANSPORTS) {
-    it(`are answered each, with their payload, over ${name}`, () =>
-      withServer({}, async (server) => {
-        const client = await server.open();
-        for (const payload of ["", "a", "x".repeat(125)]) {
-          client.sendPing(payload);
-          assertEquals(await client.readPong(), payload);
-        }
-        client.send(pingFrame("1"), pingFrame("2"), pingFrame("3"));
-        for (const payload of ["1", "2", "3"]) assertEquals(await client.readPong(), payload);
-      }));
-  }
-
   it("are answered before receiving ends its turn", () =>
     withConnection({}, ({ client }) => {
       client.sendPing("now");
@@ -40,13 +27,6 @@ describe("the Pings of a client that keeps up", () => {
       assertEquals(await client.readMessage(), "before");
       assertEquals(await client.readPong(), "p");
       assertEquals(await client.readMessage(), "behind");
-    }));
-
-  it("are answered within a fragmented message of the client", () =>
-    withConnection({}, async ({ client }) => {
-      client.sendFrame({ opcode: 1, fin: false, payload: utf8("a") });
-      client.sendPing("p");
-      assertEquals(await client.readPong(), "p");
     }));
 
   it("are not answered behind a Close frame", () =>
@@ -144,21 +124,6 @@ describe("the ping callback", () => {
       assertEquals(calls, []);
       gate.resolve();
       await eventually("the message", () => calls.length === 1);
-    });
-  });
-
-  it("closes the connection with 1011 where it throws", () => {
-    const setup: Setup<unknown> = {
-      ping() {
-        throw new Error("no");
-      },
-    };
-    return withMemoryServer(setup, async (server) => {
-      const client = await server.open();
-      client.sendPing("1");
-      assertEquals(await client.readPong(), "1");
-      assertEquals((await client.readClose())[0], 1011);
-      assertEquals(server.takeErrors().map(String), ["Error: no"]);
     });
   });
 });

@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { clientFrame, closeFrame, textFrame } from "../support/raw_client.ts";
 import { TRANSPORTS } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
@@ -65,40 +65,6 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         }
         socket.binaryType = "blob";
         assertEquals(socket.binaryType, "blob");
-      }));
-  });
-
-  describe(`asWebSocket() over ${name}: who receives`, () => {
-    it("leaves no other way to receive", () =>
-      withConnection({}, ({ conn }) => {
-        conn.asWebSocket();
-        for (
-          const receive of [
-            () => conn[Symbol.asyncIterator](),
-            () => conn.messages(),
-            () => conn.readable,
-          ]
-        ) {
-          const error = assertThrows(receive, DOMException, "go to asWebSocket()");
-          assertEquals(error.name, "InvalidStateError");
-        }
-      }));
-
-    for (const way of ["iteration", "messages", "readable"] as const) {
-      it(`is refused after ${way}`, () =>
-        withConnection({}, ({ conn }) => {
-          if (way === "iteration") void conn[Symbol.asyncIterator]();
-          else if (way === "messages") void conn.messages();
-          else void conn.readable;
-          const error = assertThrows(() => conn.asWebSocket(), DOMException, "an iteration or");
-          assertEquals(error.name, "InvalidStateError");
-        }));
-    }
-
-    it("is refused beside callbacks", () =>
-      withConnection({ close: () => {} }, ({ conn }) => {
-        const error = assertThrows(() => conn.asWebSocket(), DOMException, "go to callbacks");
-        assertEquals(error.name, "InvalidStateError");
       }));
   });
 
@@ -232,27 +198,5 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         await eventually("both", () => received.length === 2);
         assertEquals(received, [WebSocket.OPEN, "a"]);
       }));
-
-    it("that throw or reject end the connection with 1011, and are reported", async () => {
-      for (const isAsync of [false, true]) {
-        await withConnection({}, async ({ server, client, conn }) => {
-          const socket = conn.asWebSocket();
-          const error = new Error("a listener's");
-          const calls: string[] = [];
-          socket.addEventListener("message", {
-            handleEvent() {
-              calls.push("throws");
-              if (isAsync) return Promise.reject(error) as unknown as void;
-              throw error;
-            },
-          });
-          socket.addEventListener("message", () => calls.push("after it"));
-          client.sendText("a");
-          assertEquals(await client.readClose(), [1011, ""]);
-          assertEquals(server.takeErrors(), [error]);
-          assertEquals(calls, ["throws", "after it"]);
-        });
-      }
-    });
   });
 }

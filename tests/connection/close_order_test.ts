@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import type { Connection, Message } from "../../src/server/mod.ts";
-import { closeFrame, textFrame } from "../support/raw_client.ts";
+import { closeFrame, type RawClient, textFrame } from "../support/raw_client.ts";
 import { type Setup, TRANSPORTS, withConnection, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
@@ -46,37 +46,30 @@ const ECHOES: Record<string, Setup<unknown>> = {
   },
 };
 
+/** How the client ends, and what it is answered. */
+const ENDS: [end: string, cause: (client: RawClient) => void, code?: number][] = [
+  ["a Close frame", (client) => client.sendClose(4000), 4000],
+  ["an error", (client) => client.send(Uint8Array.of(0xff, 0xff)), 1002],
+  ["the end of its direction", (client) => client.socket.end()],
+];
+
 for (const { name, withServer, withConnection } of TRANSPORTS) {
   describe(`the answer to a Close frame over ${name}`, () => {
     for (const [how, setup] of Object.entries(ECHOES)) {
-      it(`comes behind the echo of the messages before it: ${how}`, () =>
-        withServer(setup, async (server) => {
-          const client = await server.open();
-          client.send(textFrame("a"), textFrame("b"), textFrame("c"), closeFrame(4000));
-          for (const text of "abc") assertEquals(await client.readMessage(), text);
-          assertEquals(await client.readClose(), [4000, ""]);
-          await client.finish();
-        }));
-
-      it(`comes behind the echo where the client broke the protocol: ${how}`, () =>
-        withServer(setup, async (server) => {
-          const client = await server.open();
-          client.send(textFrame("a"), textFrame("b"), Uint8Array.of(0xff, 0xff));
-          for (const text of "ab") assertEquals(await client.readMessage(), text);
-          assertEquals((await client.readClose())[0], 1002);
-          await client.finish();
-        }));
-
-      it(`comes behind the echo where the client has ended its direction: ${how}`, () =>
-        withServer(setup, async (server) => {
-          const client = await server.open();
-          client.send(textFrame("a"), textFrame("b"));
-          client.socket.end();
-          for (const text of "ab") assertEquals(await client.readMessage(), text);
-          assertEquals((await client.readToEnd()).length, 0);
-          await client.untilClosed();
-          assertEquals(client.error, undefined);
-        }));
+      for (const [end, cause, code] of ENDS) {
+        it(`comes behind the echo of the messages before it, at ${end}: ${how}`, () =>
+          withServer(setup, async (server) => {
+            const client = await server.open();
+            client.send(textFrame("a"), textFrame("b"), textFrame("c"));
+            cause(client);
+            for (const text of "abc") assertEquals(await client.readMessage(), text);
+            if (code !== undefined) assertEquals((await client.readClose())[0], code);
+            assertEquals((await client.readToEnd()).length, 0);
+            if (!client.hasSentEnd) client.socket.end();
+            await client.untilClosed();
+            assertEquals(client.error, undefined);
+          }));
+      }
     }
 
     it("comes at once where the program waits for the next message", () =>
@@ -88,12 +81,6 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         client.sendClose(1000);
         assertEquals(await client.readClose(), [1000, ""]);
         assertEquals((await last.untilSettled()).value?.done, true);
-      }));
-
-    it("comes at once where no message came", () =>
-      withConnection({}, async ({ client }) => {
-        client.sendClose(1000);
-        assertEquals(await client.readClose(), [1000, ""]);
       }));
   });
 }

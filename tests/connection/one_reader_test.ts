@@ -164,16 +164,31 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         }
       }));
 
-    it("has asWebSocket() throw beside an iteration, and the other way round", () =>
-      withServer({}, async (server) => {
-        const iterating = await server.openPair();
-        void iterating.conn[Symbol.asyncIterator]().next();
-        assertThrows(() => iterating.conn.asWebSocket(), DOMException);
-        const viewed = await server.openPair();
-        viewed.conn.asWebSocket().onmessage = () => {};
-        assertThrows(() => viewed.conn[Symbol.asyncIterator](), DOMException);
-        assertThrows(() => viewed.conn.readable, DOMException);
-      }));
+    const WAYS: Record<string, (conn: Connection) => unknown> = {
+      iteration: (conn) => conn[Symbol.asyncIterator](),
+      "messages()": (conn) => conn.messages(),
+      readable: (conn) => conn.readable,
+      "asWebSocket()": (conn) => conn.asWebSocket(),
+    };
+    for (const [way, receive] of Object.entries(WAYS)) {
+      it(`has ${way} throw where the program receives by callbacks, or in a way of another kind`, () =>
+        withServer({}, async (server) => {
+          const isSocket = way === "asWebSocket()";
+          for (const [other, begin] of Object.entries(WAYS)) {
+            if (isSocket === (other === "asWebSocket()")) continue;
+            const { conn } = await server.openPair();
+            begin(conn);
+            const message = isSocket ? "an iteration or" : "go to asWebSocket()";
+            const { name } = assertThrows(() => receive(conn), DOMException, message);
+            assertEquals(name, "InvalidStateError");
+          }
+        }).then(() =>
+          withConnection({ message() {} }, ({ conn }) => {
+            const { name } = assertThrows(() => receive(conn), DOMException, "callback");
+            assertEquals(name, "InvalidStateError");
+          })
+        ));
+    }
   });
 }
 

@@ -38,20 +38,6 @@ for (const { name, withConnection } of TRANSPORTS) {
       }
     });
 
-    it("rejects where the connection is closing or closed", () =>
-      withConnection({}, async ({ client, conn }) => {
-        void conn.close({ closeCode: 4000, reason: "bye" });
-        // Nobody handles this one.
-        void conn.ping();
-        const closing = await watch(conn.ping()).untilSettled();
-        assertInstanceOf(closing.reason, ConnectionClosedError);
-        assertEquals([closing.reason.closeCode, closing.reason.reason], [4000, "bye"]);
-        await client.answerClose(4000, "bye");
-        await conn.closed;
-        const closed = await watch(conn.ping()).untilSettled();
-        assertInstanceOf(closed.reason, ConnectionClosedError);
-      }));
-
     it("gives up with its signal, and the next one works", () =>
       withConnection({}, async ({ client, conn }) => {
         const reason = new Error("enough");
@@ -142,21 +128,6 @@ describe("ping() in memory", () => {
       client.sendPong(await client.readPing());
       await ping.untilSettled();
       assertEquals(ping.state, "resolved");
-    }));
-
-  it("goes between the fragments of a message sent as a stream", () =>
-    withConnection({}, async ({ client, conn }) => {
-      const { readable, writable } = new TransformStream<string, string>();
-      const writer = writable.getWriter();
-      const sent = watch(conn.sendStream("text", readable));
-      void writer.write("one");
-      assertEquals((await client.readFrame()).fin, false);
-      const ping = watch(conn.ping());
-      client.sendPong(await client.readPing());
-      await ping.untilSettled();
-      void writer.close();
-      assertEquals((await client.readFrame()).fin, true);
-      await sent.untilSettled();
     }));
 
   it("leaves a Pong in the middle of a message alone", () =>

@@ -56,20 +56,10 @@ function reachableOn(conn: object): string[] {
 const namesOf = (names: object) => Reflect.ownKeys(names).map(String).sort();
 
 describe("what programs can reach on a connection", () => {
-  it("is the public interface, for a server's", async () => {
+  it("is the public interface, before and after anything is used", async () => {
     const { server, client } = await connectedPair();
     assertEquals(reachableOn(server), namesOf(SERVER_CONNECTION));
-    await client.close();
-  });
-
-  it("is the public interface, for a client's, which has no topics", async () => {
-    const { client } = await connectedPair();
     assertEquals(reachableOn(client), namesOf(CLIENT_CONNECTION));
-    await client.close();
-  });
-
-  it("is the public interface, whatever the connection does", async () => {
-    const { server, client } = await connectedPair();
     void client.send("a");
     for await (const _message of server) break;
     void server.readable;

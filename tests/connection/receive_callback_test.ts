@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { CloseInfo, Connection, Message } from "../../src/server/mod.ts";
-import { textFrame, utf8 } from "../support/raw_client.ts";
+import { textFrame } from "../support/raw_client.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { type Setup, TRANSPORTS } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
@@ -63,38 +63,6 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
       });
     });
 
-    it("get nothing more where they drop the connection", () => {
-      const calls: unknown[] = [];
-      return withServer({
-        message(conn, data) {
-          calls.push(data);
-          if (data === "b") conn.abort();
-        },
-        close: () => void calls.push("close"),
-      }, async (server) => {
-        const client = await server.open();
-        client.send(textFrame("a"), textFrame("b"), textFrame("c"));
-        await eventually("the close callback", () => calls.includes("close"));
-        await settle();
-        assertEquals(calls, ["a", "b", "close"]);
-      });
-    });
-
-    it("get the next message when the promise of the one before is settled", () => {
-      const gates: (() => void)[] = [];
-      const message = () => new Promise<void>((resolve) => void gates.push(resolve));
-      return withServer({ message }, async (server) => {
-        const client = await server.open();
-        client.send(textFrame("a"), textFrame("b"), textFrame("c"));
-        for (let i = 1; i <= 3; i++) {
-          await eventually(`message ${i}`, () => gates.length >= i);
-          await settle();
-          assertEquals(gates.length, i, "the next message came too soon");
-          gates[i - 1]();
-        }
-      });
-    });
-
     it("of other connections do not wait for each other", () => {
       const received: Message[] = [];
       const message = (_: unknown, data: Message) => {
@@ -136,60 +104,6 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         client.sendPing("still there?");
         assertEquals(await client.readPong(), "still there?");
       }));
-
-    it("keep the program from receiving in another way", () =>
-      withConnection({ message() {} }, ({ conn }) => {
-        const ways = [
-          () => conn[Symbol.asyncIterator](),
-          () => conn.messages(),
-          () => conn.readable,
-        ];
-        for (const way of ways) {
-          const error = assertThrows(way, DOMException, "message callback");
-          assertEquals(error.name, "InvalidStateError");
-        }
-      }));
-
-    for (const callback of ["open", "message"] as const) {
-      for (const how of ["throws", "rejects"] as const) {
-        it(`close with 1011, and report, where ${callback} ${how}`, () => {
-          const broken = new Error("broken");
-          const ends: CloseInfo[] = [];
-          const setup = {
-            [callback]: () => {
-              if (how === "rejects") return Promise.reject(broken);
-              throw broken;
-            },
-            close: (_: unknown, info: CloseInfo) => void ends.push(info),
-          };
-          return withServer(setup, async (server) => {
-            const other = callback === "message" ? await server.open() : undefined;
-            const client = await server.open();
-            client.send(textFrame("a"), textFrame("b"));
-            await client.answerClose(1011);
-            await eventually("the close callback", () => ends.length === 1);
-            assertEquals(ends[0], { ...CLEAN, closeCode: 1011, initiator: "local" });
-            assertEquals(server.takeErrors(), [broken]);
-            // The server goes on.
-            other?.sendPing("?");
-            assertEquals(await other?.readPong(), other && "?");
-          });
-        });
-      }
-    }
-
-    it("report what close throws, which changes nothing else", () => {
-      const broken = new Error("broken");
-      const close = () => {
-        throw broken;
-      };
-      return withServer({ close }, async (server) => {
-        const client = await server.open();
-        await client.close();
-        await eventually("the end", () => server.server.connections.size === 0);
-        assertEquals(server.takeErrors(), [broken]);
-      });
-    });
 
     it("get no message after they closed the connection", () => {
       const received: Message[] = [];
@@ -325,15 +239,5 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         assertEquals(calls, ["a", "then", "b", "then"]);
       });
     });
-
-    it("echo, in order and whole", () =>
-      withServer({ message: (conn, data) => conn.send(data) }, async (server) => {
-        const client = await server.open();
-        const texts = Array.from({ length: 500 }, (_, i) => `${i} `.repeat(i));
-        for (const text of texts) client.sendText(text);
-        for (const text of texts) assertEquals(await client.readMessage(), text);
-        client.sendBinary(utf8("bytes"));
-        assertEquals(await client.readMessage(), utf8("bytes"));
-      }));
   });
 }

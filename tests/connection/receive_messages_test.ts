@@ -1,7 +1,6 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import {
-  type Connection,
   ConnectionClosedError,
   type IncomingMessage,
   MessageTooBigError,
@@ -37,7 +36,7 @@ async function readToEnd(reader: ReadableStreamDefaultReader<Uint8Array>): Promi
   while (!(await reader.read()).done);
 }
 
-for (const { name, withServer, withConnection } of TRANSPORTS) {
+for (const { name, withConnection } of TRANSPORTS) {
   describe(`conn.messages() over ${name}`, () => {
     it("gives each message with its type and body, and ends with the connection", () =>
       withConnection({}, async ({ client, conn }) => {
@@ -175,18 +174,6 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         assertEquals(await (await next(conn.messages())).text(), "next");
         assertEquals(conn.state, "open");
       }));
-
-    it("echoes bodies as streams, in order and whole", () => {
-      const handler = async (conn: Connection) => {
-        for await (const { type, body } of conn.messages()) await conn.sendStream(type, body);
-      };
-      return withServer({ handler }, async (server) => {
-        const client = await server.open();
-        const texts = Array.from({ length: 100 }, (_, i) => `${i} `.repeat(i * 10));
-        for (const each of texts) client.sendText(each);
-        for (const each of texts) assertEquals(await client.readMessage(), each);
-      });
-    });
   });
 
   describe(`a body that fails over ${name}`, () => {

@@ -2,7 +2,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { ConnectionClosedError, MessageTooBigError, ProtocolError } from "../../src/server/mod.ts";
 import { closeFrame, textFrame } from "../support/raw_client.ts";
-import { TRANSPORTS } from "../support/transports.ts";
+import { type Ends, TRANSPORTS } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { watch } from "../support/watch.ts";
@@ -27,28 +27,6 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         await client.readClose();
       }));
 
-    it("closes with close()", () =>
-      withConnection({}, async ({ client, conn }) => {
-        const last = watch(conn.readable.getReader().read());
-        void conn.close();
-        await last.untilSettled();
-        assertEquals(last.value, CLOSED);
-        await client.readClose();
-      }));
-
-    for (const how of ["end", "reset"] as const) {
-      it(`errors where the client's connection is ${how} without a Close frame`, () =>
-        withConnection({}, async ({ client, conn }) => {
-          const reader = conn.readable.getReader();
-          const last = watch(reader.read());
-          client.socket[how]();
-          await last.untilSettled();
-          assertInstanceOf(last.reason, ConnectionClosedError);
-          assertEquals(last.reason.closeCode, 1006);
-          assertEquals((await watch(reader.closed).untilSettled()).reason, last.reason);
-        }));
-    }
-
     it("errors with what the client did wrong, behind the messages before it", () =>
       withConnection({ limits: { maxMessageSize: 10 } }, async ({ client, conn }) => {
         client.send(textFrame("a"), textFrame("x".repeat(11)));
@@ -62,50 +40,40 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
       }));
 
     describe("tells by a reader's closed, though nobody reads,", () => {
-      it("that the client closed", () =>
-        withConnection({}, async ({ client, conn }) => {
-          const closed = watch(conn.readable.getReader().closed);
-          client.sendClose(4000, "bye");
-          await client.readClose();
-          assertEquals((await closed.untilSettled()).state, "resolved");
-        }));
-
-      it("that the program closed", () =>
-        withConnection({}, async ({ client, conn }) => {
-          const closed = watch(conn.readable.getReader().closed);
-          client.sendText("a");
-          await client.sendPing();
-          await client.readPong();
-          void conn.close();
-          assertEquals((await closed.untilSettled()).state, "resolved");
-          await client.readClose();
-        }));
-
-      for (const how of ["end", "reset"] as const) {
-        it(`that the client's connection is ${how} without a Close frame`, () =>
-          withConnection({}, async ({ client, conn }) => {
-            const closed = watch(conn.readable.getReader().closed);
-            client.socket[how]();
-            const { reason } = await closed.untilSettled();
-            assertInstanceOf(reason, ConnectionClosedError);
-            assertEquals(reason.closeCode, 1006);
-          }));
+      const ENDS: [
+        what: string,
+        end: (ends: Ends) => unknown,
+        error?: [typeof ConnectionClosedError | typeof ProtocolError, number],
+      ][] = [
+        ["the client closed", ({ client }) => client.sendClose(4000, "bye")],
+        ["the program closed", ({ conn }) => void conn.close()],
+        ["the client sent FIN", ({ client }) => client.socket.end(), [ConnectionClosedError, 1006]],
+        ["the client reset", ({ client }) => client.socket.reset(), [ConnectionClosedError, 1006]],
+        ["the program dropped it", ({ conn }) => conn.abort(), [ConnectionClosedError, 1006]],
+        [
+          "the client broke the protocol",
+          ({ client }) => client.send(Uint8Array.of(0x81, 0x00)),
+          [ProtocolError, 1002],
+        ],
+      ];
+      for (const [what, end, error] of ENDS) {
+        for (const reads of [false, true]) {
+          it(`that ${what}${reads ? ", and so does a read that waits" : ""}`, () =>
+            withConnection({}, async (ends) => {
+              const reader = ends.conn.readable.getReader();
+              const read = reads ? watch(reader.read()) : undefined;
+              const closed = watch(reader.closed);
+              await end(ends);
+              const { state, reason } = await closed.untilSettled();
+              if (error === undefined) assertEquals(state, "resolved");
+              else assertInstanceOf(reason, error[0]);
+              assertEquals((reason as ConnectionClosedError)?.closeCode, error?.[1]);
+              if (read === undefined) return;
+              await read.untilSettled();
+              assertEquals([read.value, read.reason], [error ? undefined : CLOSED, reason]);
+            }));
+        }
       }
-
-      it("that the client broke the protocol", () =>
-        withConnection({}, async ({ client, conn }) => {
-          const closed = watch(conn.readable.getReader().closed);
-          client.send(Uint8Array.of(0x81, 0x00));
-          assertEquals((await client.readClose())[0], 1002);
-          assertInstanceOf((await closed.untilSettled()).reason, ProtocolError);
-        }));
-
-      it("that the program dropped the connection", () =>
-        withConnection({}, async ({ conn }) => {
-          const closed = watch(conn.readable.getReader().closed);
-          conn.abort();
-          assertInstanceOf((await closed.untilSettled()).reason, ConnectionClosedError);
-        }));
 
       it("that it was over before the stream was asked for", () =>
         withConnection({}, async ({ client, conn }) => {
@@ -188,22 +156,6 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         assertEquals(await watch(reader.read()).untilSettled().then(({ value }) => value), CLOSED);
       }));
 
-    it("pipes to conn.writable: an echo, to the end", () => {
-      let piped = 0;
-      const handler = async (conn: { readable: ReadableStream; writable: WritableStream }) => {
-        await conn.readable.pipeTo(conn.writable);
-        piped++;
-      };
-      return withServer({ handler }, async (server) => {
-        const client = await server.open();
-        const texts = Array.from({ length: 200 }, (_, i) => `${i} `.repeat(i));
-        for (const text of texts) client.sendText(text);
-        for (const text of texts) assertEquals(await client.readMessage(), text);
-        await client.close();
-        await eventually("the pipe to end", () => piped === 1);
-      });
-    });
-
     for (const how of ["end", "reset"] as const) {
       it(`pipes to conn.writable: no error to report where the client's is ${how}`, () => {
         const handler = (conn: { readable: ReadableStream; writable: WritableStream }) =>
@@ -217,32 +169,5 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         });
       });
     }
-
-    it("pipes through to another stream", () =>
-      withConnection({}, async ({ client, conn }) => {
-        const written: unknown[] = [];
-        const piped = watch(conn.readable.pipeTo(
-          new WritableStream({
-            write: (message) => void written.push(message),
-          }),
-        ));
-        client.send(textFrame("a"), textFrame("b"), closeFrame(1000));
-        await piped.untilSettled();
-        assertEquals([piped.state, written], ["resolved", ["a", "b"]]);
-        await client.readClose();
-      }));
-
-    it("ends with 1011 where what it is piped to fails", () =>
-      withConnection({}, async ({ client, conn }) => {
-        const piped = watch(conn.readable.pipeTo(
-          new WritableStream({
-            write: () => Promise.reject(new Error("the disk is full")),
-          }),
-        ));
-        client.send(textFrame("a"), textFrame("b"));
-        await client.answerClose(1011);
-        await piped.untilSettled();
-        assertEquals(String(piped.reason), "Error: the disk is full");
-      }));
   });
 }

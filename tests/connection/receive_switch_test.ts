@@ -27,24 +27,6 @@ async function nextStream(conn: Connection): Promise<IncomingMessage> {
 
 for (const { name, withConnection } of TRANSPORTS) {
   describe(`switching between iteration and messages() over ${name}`, () => {
-    it("gives every message once, in order, and of the right type", () =>
-      withConnection({}, async ({ client, conn }) => {
-        for (let i = 0; i < 40; i++) {
-          if (i % 4 < 2) client.sendText(String(i));
-          else client.sendBinary(utf8(String(i)));
-        }
-        for (let i = 0; i < 40; i++) {
-          const isText = i % 4 < 2;
-          if (i % 3 === 0) {
-            const message = await nextStream(conn);
-            assertEquals(message.type, isText ? "text" : "binary");
-            assertEquals(await message.text(), String(i));
-          } else {
-            assertEquals(await nextWhole(conn), isText ? String(i) : utf8(String(i)));
-          }
-        }
-      }));
-
     it("turns what was queued whole into a stream", () =>
       withConnection({}, async ({ client, conn }) => {
         client.send(textFrame("a"), textFrame("b"));

@@ -241,22 +241,14 @@ describe("sendStream()", () => {
       assertEquals(await readFragments(client), [[CONTINUATION, true, ""]]);
     }));
 
-  it("throws a TypeError for another type, a locked stream, and what is no stream", () =>
-    withConnection({}, async ({ conn }) => {
+  it("throws a TypeError for another type", () =>
+    withConnection({}, ({ conn }) => {
       const untouched = new Source("a");
       for (const type of ["blob", "", "TEXT", undefined, 1]) {
         const send = () => void conn.sendStream(type as "text", untouched.stream);
         assertThrows(send, TypeError, '"text" or "binary"');
       }
       assertEquals([untouched.stream.locked, untouched.cancelled], [false, undefined]);
-      const locked = new Source("a").stream;
-      const reader = locked.getReader();
-      for (const stream of [locked, undefined, null, "text", new Uint8Array(), [], {}]) {
-        const send = () => void conn.sendStream("text", stream as ReadableStream<string>);
-        assertThrows(send, TypeError, "Cannot send the stream");
-      }
-      reader.releaseLock();
-      await conn.sendStream("text", new Source("a").end().stream);
       void conn.close();
       const send = () => void conn.sendStream("blob" as "text", untouched.stream);
       assertThrows(send, TypeError, '"text" or "binary"');

@@ -2,7 +2,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
-import { TRANSPORTS, withConnection } from "../support/transports.ts";
+import { type MemoryEnds, TRANSPORTS, withConnection } from "../support/transports.ts";
 import { watch } from "../support/watch.ts";
 import {
   assertRejectedAsClosed,
@@ -30,12 +30,6 @@ describe("send()", () => {
       await conn.send(Uint8Array.of(1, 2, 3, 4).subarray(1, 3));
       assertEquals(await client.readMessage(), Uint8Array.of(1, 2));
       assertEquals(await client.readMessage(), Uint8Array.of(2, 3));
-    }));
-
-  it("sends U+FFFD for a lone surrogate", () =>
-    withConnection({}, async ({ conn, client }) => {
-      await conn.send("a\ud800b");
-      assertEquals(await client.readMessage(), "a\ufffdb");
     }));
 
   for (const { name, withConnection } of TRANSPORTS) {
@@ -276,66 +270,43 @@ describe("send()", () => {
     }
   });
 
-  describe("after the end has begun, rejects with how it ended", () => {
-    // None of the promises is handled, but for the one that is looked at: that must not matter.
-    it("by close()", () =>
-      withConnection({}, async ({ conn, client }) => {
-        void conn.close({ closeCode: 4001, reason: "bye" });
-        void conn.send("a");
-        const sent = watch(conn.send("b"));
-        await settle();
-        assertRejectedAsClosed(sent, 4001, "bye");
-        await client.answerClose(4001, "bye");
-        void conn.send("c");
-        const late = watch(conn.send("d"));
-        await settle();
-        assertRejectedAsClosed(late, 4001, "bye");
-      }));
-
-    it("by the peer's Close frame", () =>
-      withConnection({}, async ({ conn, client }) => {
-        client.sendClose(4002, "ciao");
-        void conn.send("a");
-        const sent = watch(conn.send("b"));
-        await settle();
-        assertRejectedAsClosed(sent, 4002, "ciao");
-        assertEquals(await client.readClose(), [4002, ""]);
-      }));
-
-    it("by the peer's Close frame without a status", () =>
-      withConnection({}, async ({ conn, client }) => {
-        client.sendClose();
-        const sent = watch(conn.send("a"));
-        await assertRejectsAsClosed(sent, 1005);
-      }));
-
-    it("by the end of the peer's bytes", () =>
-      withConnection({}, async ({ conn, client }) => {
-        client.socket.end();
-        void conn.send("a");
-        const sent = watch(conn.send("b"));
-        await assertRejectsAsClosed(sent, 1006);
-        await client.untilClosed();
-        const late = watch(conn.send("c"));
-        await assertRejectsAsClosed(late, 1006);
-      }));
-
-    it("by a protocol error", () =>
-      withConnection({}, async ({ conn, client }) => {
-        client.sendFrame({ opcode: 3 });
-        const sent = watch(conn.send("a"));
-        await sent.untilSettled();
-        const [closeCode, reason] = await client.readClose();
-        assertEquals(closeCode, 1002);
-        assertRejectedAsClosed(sent, 1002, reason);
-      }));
-
-    it("by abort()", () =>
-      withConnection({}, async ({ conn }) => {
-        conn.abort();
-        const sent = watch(conn.send("a"));
-        await assertRejectsAsClosed(sent, 1006);
-      }));
+  describe("after the end has begun", () => {
+    const ENDS: [how: string, end: (ends: MemoryEnds) => unknown, code: number, reason?: string][] =
+      [
+        ["close()", ({ conn }) => void conn.close({ closeCode: 4001, reason: "bye" }), 4001, "bye"],
+        ["the peer's Close frame", ({ client }) => client.sendClose(4002, "ciao"), 4002, "ciao"],
+        ["a Close frame without a status", ({ client }) => client.sendClose(), 1005],
+        ["the end of the peer's bytes", ({ client }) => client.socket.end(), 1006],
+        ["a reset", ({ client }) => client.socket.reset(), 1006],
+        ["abort()", ({ conn }) => conn.abort(), 1006],
+        [
+          "a protocol error",
+          ({ client }) => client.sendFrame({ opcode: 3 }),
+          1002,
+          "Cannot receive a frame with the reserved opcode 3",
+        ],
+      ];
+    for (const [how, end, code, reason] of ENDS) {
+      for (const isOver of [false, true]) {
+        it(`rejects with how it ended, by ${how}, ${isOver ? "and is over" : "at once"}`, () =>
+          withConnection({}, async (ends) => {
+            const { conn, client } = ends;
+            await end(ends);
+            if (isOver && !client.isClosed) {
+              await settle();
+              client.socket.reset();
+              await conn.closed;
+            }
+            // None of the promises is handled, but for those that are looked at: that must not matter.
+            void conn.send("a");
+            void conn.ping();
+            for (const promise of [conn.send("b"), conn.ping()]) {
+              await assertRejectsAsClosed(watch<unknown>(promise), code, reason);
+            }
+            assertEquals(conn.trySend("c"), "closed");
+          }));
+      }
+    }
   });
 
   describe("while it waits", () => {

@@ -412,33 +412,4 @@ describe("how far the peer's Close frame is looked for", () => {
       assert(heldSize > 4 * 100, `${heldSize} bytes are counted`);
     });
   });
-
-  it("is not past closeTimeoutMs for what a callback does not finish", () => {
-    const sent: Promise<void>[] = [];
-    const calls: string[] = [];
-    const setup: Setup<unknown> = {
-      message(conn, data) {
-        calls.push(String(data));
-        sent.push(conn.send("before"));
-        return new Promise(() => {});
-      },
-      close: (_: Connection, info: CloseInfo) => void calls.push(`close ${info.wasClean}`),
-      closeTimeoutMs: 700,
-      keepAlive: false,
-    };
-    return withConnection(setup, async ({ client, conn, clock }) => {
-      client.send(textFrame("a"), textFrame("b"));
-      client.sendClose(4000);
-      assertEquals(await client.readMessage(), "before");
-      await clock.advance(699);
-      assertEquals([client.unreadSize, conn.state], [0, "closing"]);
-      await conn.send("still");
-      assertEquals(await client.readMessage(), "still");
-      await clock.advance(1);
-      assertEquals(await client.readClose(), [4000, ""]);
-      assertIsClosedError(await conn.send("late").catch((error: unknown) => error), 4000);
-      await client.finish();
-      assertEquals(calls, ["a", "close true"]);
-    });
-  });
 });

@@ -47,37 +47,6 @@ describe("trySend()", () => {
       },
     ));
 
-  it('gives "closed" from the begin of the end on', () =>
-    withConnection({}, async ({ conn, client }) => {
-      void conn.close();
-      assertEquals(conn.trySend("a"), "closed");
-      await client.answerClose(1000);
-      assertEquals([conn.state, conn.trySend("a")], ["closed", "closed"]);
-    }));
-
-  it('gives "closed" after the peer\'s end, however it was', async () => {
-    await withConnection({}, async ({ conn, client }) => {
-      client.sendClose();
-      assertEquals(conn.trySend("a"), "closed");
-      assertEquals(await client.readClose(), [undefined, ""]);
-    });
-    await withConnection({}, async ({ conn, client }) => {
-      client.socket.end();
-      assertEquals(conn.trySend("a"), "closed");
-      await client.untilClosed();
-    });
-    await withStalledClient({}, async ({ conn, client }) => {
-      client.socket.end();
-      assertEquals(conn.trySend("a"), "closed");
-      await settle();
-    });
-    await withConnection({}, async ({ conn, client }) => {
-      client.socket.reset();
-      assertEquals(conn.trySend("a"), "closed");
-      await settle();
-    });
-  });
-
   it("takes bytes of up to 16 KiB by value", () =>
     withStalledClient({}, async ({ conn, client }) => {
       const bytes = new Uint8Array(16_384).fill(1);
