@@ -268,40 +268,6 @@ describe("listeners of asWebSocket()", () => {
       await body(conn.asWebSocket(), client as RawClient, conn);
     });
 
-  it("are called in the order they were added, a property in its place", () =>
-    withSocket(async (socket, client) => {
-      const calls: string[] = [];
-      const add = (name: string) => socket.addEventListener("message", () => calls.push(name));
-      add("a");
-      socket.onmessage = () => calls.push("property");
-      add("b");
-      socket.onmessage = () => calls.push("replaced");
-      add("c");
-      await deliver(client);
-      socket.onmessage = null;
-      socket.onmessage = () => calls.push("again");
-      await deliver(client);
-      assertEquals(calls, ["a", "replaced", "b", "c", "a", "b", "c", "again"]);
-    }));
-
-  it("are added once, and removed by what they were added by", () =>
-    withSocket(async (socket, client) => {
-      const calls: string[] = [];
-      const listener = () => calls.push("called");
-      const object = { handleEvent: () => void calls.push("object") };
-      for (let i = 0; i < 2; i++) {
-        socket.addEventListener("message", listener);
-        socket.addEventListener("message", object);
-      }
-      await deliver(client);
-      socket.removeEventListener("message", listener, true);
-      await deliver(client);
-      socket.removeEventListener("message", listener);
-      socket.removeEventListener("message", object);
-      await deliver(client);
-      assertEquals(calls, ["called", "object", "called", "object"]);
-    }));
-
   it("may be those of another socket too", () =>
     withMemoryServer({}, async (server) => {
       const seen: unknown[] = [];
@@ -315,48 +281,6 @@ describe("listeners of asWebSocket()", () => {
       sockets[0].removeEventListener("message", listener);
       for (const { client } of pairs) await deliver(client as RawClient);
       assert(seen.length === 1 && seen[0] === sockets[1]);
-    }));
-
-  it("that are removed meanwhile are not called, those added meanwhile only next time", () =>
-    withSocket(async (socket, client) => {
-      const calls: string[] = [];
-      const removed = () => calls.push("removed");
-      const added = () => calls.push("added");
-      socket.addEventListener("message", () => {
-        socket.removeEventListener("message", removed);
-        socket.addEventListener("message", added);
-      });
-      socket.addEventListener("message", removed);
-      await deliver(client);
-      assertEquals(calls, []);
-      await deliver(client);
-      assertEquals(calls, ["added"]);
-    }));
-
-  it("may stop those behind them, also as the second", () =>
-    withSocket(async (socket, client) => {
-      const calls: string[] = [];
-      socket.addEventListener("message", () => calls.push("first"));
-      socket.addEventListener("message", (event) => {
-        calls.push("second");
-        event.stopImmediatePropagation();
-      });
-      socket.addEventListener("message", () => calls.push("third"));
-      await deliver(client);
-      assertEquals(calls, ["first", "second"]);
-    }));
-
-  it("are gone with their signal", () =>
-    withSocket(async (socket, client) => {
-      const calls: string[] = [];
-      const controller = new AbortController();
-      const { signal } = controller;
-      socket.addEventListener("message", () => calls.push("stays"));
-      socket.addEventListener("message", () => calls.push("goes"), { signal });
-      await deliver(client);
-      controller.abort();
-      await deliver(client);
-      assertEquals(calls, ["stays", "goes", "stays"]);
     }));
 
   it("whose signal has aborted take no messages", () =>

@@ -130,9 +130,45 @@ const SCRIPTS: Script[] = [
     expected: ["once", "signal", "object", "object"],
   },
   {
-    name: "a listener can stop those behind it",
+    name: "a listener is removed by what it was added by",
     run(socket) {
       const calls: string[] = [];
+      const listener = () => calls.push("function");
+      const object = { handleEvent: () => void calls.push("object") };
+      for (const each of [listener, listener, object, object]) {
+        socket.addEventListener("error", each);
+      }
+      socket.removeEventListener("error", listener, true);
+      fire(socket, "error");
+      for (const each of [listener, object]) socket.removeEventListener("error", each);
+      fire(socket, "error");
+      return calls;
+    },
+    expected: ["function", "object"],
+  },
+  {
+    name: "a listener removed meanwhile is not called, one added meanwhile only next time",
+    run(socket) {
+      const calls: string[] = [];
+      const removed = () => calls.push("removed");
+      const added = () => calls.push("added");
+      socket.addEventListener("error", () => {
+        socket.removeEventListener("error", removed);
+        socket.addEventListener("error", added);
+      });
+      socket.addEventListener("error", removed);
+      fire(socket, "error");
+      calls.push("next");
+      fire(socket, "error");
+      return calls;
+    },
+    expected: ["next", "added"],
+  },
+  {
+    name: "a listener can stop those behind it, also as the second",
+    run(socket) {
+      const calls: string[] = [];
+      socket.addEventListener("error", () => calls.push("first"));
       socket.onerror = (event) => {
         calls.push("handler");
         event.stopImmediatePropagation();
@@ -141,7 +177,7 @@ const SCRIPTS: Script[] = [
       fire(socket, "error");
       return calls;
     },
-    expected: ["handler"],
+    expected: ["first", "handler"],
   },
   {
     name: "close() refuses codes that nobody may send, and reasons that are too long",

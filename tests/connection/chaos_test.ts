@@ -122,6 +122,7 @@ const CLIENT_ENDS: ((chaos: Chaos) => void)[] = [
   ({ client }) => client.send(closeFrame(4000).slice(0, 5)),
   ({ client }) => client.send(new Uint8Array(9).fill(0xff)),
   ({ client }) => client.socket.end(),
+  ({ client }) => void [client.socket.pause(), client.socket.end()],
   ({ client }) => client.socket.reset(),
 ];
 const PROGRAM_DEEDS: ((chaos: Chaos) => void)[] = [
@@ -174,11 +175,11 @@ const PROGRAM_ENDS: ((chaos: Chaos) => void)[] = [
 ];
 
 /** Programs that receive, each in another way, and get stuck sometimes. */
-function createReceiver(pick: Pick): Setup<unknown> {
+function createReceiver(pick: Pick, close: () => void): Setup<unknown> {
   const dawdle = () => pick(10) === 0 ? new Promise<void>(() => {}) : settle(pick(3));
   const receivers: Setup<unknown>[] = [
-    { message: dawdle },
-    { message: (conn, data) => conn.send(data) },
+    { message: dawdle, close },
+    { message: (conn, data) => conn.send(data), close },
     {
       async handler(conn) {
         for await (const _ of conn) if (pick(3) === 0) await dawdle();
@@ -267,7 +268,8 @@ async function run(seed: number, hasCompression: boolean): Promise<void> {
   const compression = hasCompression && createCompression(pick);
   const headers = hasCompression ? { "Sec-WebSocket-Extensions": OFFERS[pick(OFFERS.length)] } : {};
   const clientDeeds = hasCompression ? [...CLIENT_DEEDS, ...COMPRESSED_DEEDS] : CLIENT_DEEDS;
-  const setup = { ...createReceiver(pick), limits, keepAlive, compression };
+  let ends = 0;
+  const setup = { ...createReceiver(pick, () => void ends++), limits, keepAlive, compression };
   await withMemoryServer(setup, async (server) => {
     const client = await server.connect();
     client.send(upgradeRequest({ headers }));
@@ -295,6 +297,8 @@ async function run(seed: number, hasCompression: boolean): Promise<void> {
     assertEquals(server.clock.pending, []);
     assertEquals(server.server.connections.size, 0);
     assertEquals(conn.bufferedAmount, 0);
+    assertEquals(ends, "close" in setup ? 1 : 0, "calls of the callback close");
+    assertEquals(server.channelOf(client).outgoingSize, 0, "bytes are left");
     assertEquals(chaos.sources.size, 0, "sources are left");
     assert(chaos.promises.every(({ state }) => state !== "pending"), "promises are left");
     checkFrames(await client.readToEnd(), extensions);

@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { CloseInfo, Message, ServerConnection } from "../../src/server/mod.ts";
 import type { MemorySocket } from "../support/memory_channel.ts";
-import { decodeUtf8, type RawClient } from "../support/raw_client.ts";
+import { decodeUtf8, type RawClient, utf8 } from "../support/raw_client.ts";
 import { concatBytes, decodeReferenceFrame } from "../support/reference_frames.ts";
 import { type MemoryHarness, withConnection } from "../support/transports.ts";
 import { settle, turn } from "../support/turn.ts";
@@ -87,7 +87,12 @@ class Program {
   act({ do: act, size }: { do: Act; size: number }): void {
     if (act === "send") {
       const text = this.#create(size);
-      this.#accept(text, (accepted) => accepted.sent = watch(this.#conn.send(text)));
+      const message = size % 2 === 0 ? text : utf8(text);
+      const { sent } = this.#accept(text, (accepted) => {
+        accepted.sent = watch(this.#conn.send(message));
+      });
+      // From then on the bytes are free to be used again.
+      if (typeof message !== "string") sent!.promise.then(() => message.fill(0xee), () => {});
     } else if (act === "trySend") {
       const text = this.#create(size);
       const accepted = this.#accept(text, () => {});
