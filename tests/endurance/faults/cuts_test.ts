@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { CloseInfo, Connection } from "../../../src/server/mod.ts";
-import { createPrograms } from "../../connection/session.ts";
+import { createPrograms } from "../../connection/programs.ts";
 import type { MemorySocket } from "../../support/memory_channel.ts";
 import {
   clientFrame,

@@ -2,7 +2,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { CloseInfo, ServerConnection } from "../../../src/server/mod.ts";
 import { canCount, countSettledSockets, untilSockets } from "../../runtimes/descriptors.ts";
-import { createPrograms } from "../../connection/session.ts";
+import { createPrograms } from "../../connection/programs.ts";
 import {
   clientFrame,
   closeFrame,
