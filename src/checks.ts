@@ -132,7 +132,6 @@ export function checkMethods(
  * Checks that a value is an integer in a range: a limit of another type, or NaN, would never be exceeded.
  *
  * @param max The largest value. Default: `Infinity`, which is then allowed itself.
- * @param expected The range, for the error.
  * @throws {RangeError} If the number is not in the range.
  * @throws {TypeError} If the value is no number.
  */
@@ -141,14 +140,22 @@ export function checkInteger(
   value: unknown,
   min: number,
   max: number = Infinity,
-  expected: string = max === Infinity
-    ? `an integer of at least ${min}, or Infinity`
-    : `an integer from ${min} to ${grouped(max)}`,
 ): void {
-  const isInRange = typeof value === "number" && value >= min && value <= max;
-  if (isInRange && (Number.isSafeInteger(value) || value === Infinity)) return;
+  if (isInteger(value, min, max)) return;
+  const expected = max === Infinity
+    ? `an integer of at least ${min}, or Infinity`
+    : `an integer from ${min} to ${grouped(max)}`;
+  throw invalidNumber(name, expected, value);
+}
+
+function isInteger(value: unknown, min: number, max: number): boolean {
+  return typeof value === "number" && value >= min && value <= max &&
+    (Number.isSafeInteger(value) || value === Infinity);
+}
+
+function invalidNumber(name: string, expected: string, value: unknown): Error {
   const ErrorClass = typeof value === "number" ? RangeError : TypeError;
-  throw new ErrorClass(describeInvalid(name, expected, value));
+  return new ErrorClass(describeInvalid(name, expected, value));
 }
 
 /** The longest duration: past it, every runtime's timers fire at once. */
@@ -165,12 +172,12 @@ export function checkFiniteDuration(name: string, value: unknown, min: number): 
 }
 
 function checkMilliseconds(name: string, value: unknown, min: number, alternative: string): void {
+  if (isInteger(value, min, MAX_DURATION_MS)) return;
   const range = `from ${min} to ${grouped(MAX_DURATION_MS)}`;
-  const expected = `an integer number of milliseconds ${range}${alternative}`;
-  checkInteger(name, value, min, MAX_DURATION_MS, expected);
+  throw invalidNumber(name, `an integer number of milliseconds ${range}${alternative}`, value);
 }
 
-/** Groups the digits of an integer: 65535 becomes `"65,535"`. */
+/** Groups the digits of an integer: 65535 becomes `"65,535"`. It is slow: for errors only. */
 function grouped(value: number): string {
   return value.toLocaleString("en");
 }
