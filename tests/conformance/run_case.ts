@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { concatBytes } from "../support/reference_frames.ts";
 import type { Negotiation } from "./agreement.ts";
 import type { ConformanceCase, Expected, Section, Step } from "./case.ts";
@@ -205,11 +206,8 @@ function isSame(received: Received, expected: Expected): boolean {
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) {
-    if (a[i] !== b[i]) return false;
-  }
-  return true;
+  // A loop of one's own takes a third of the time of the cases with large messages.
+  return Buffer.compare(a, b) === 0;
 }
 
 function describe(received: Received | Expected): string {
