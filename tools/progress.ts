@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { RuntimeTally } from "./tally.ts";
+import { type RuntimeTally, seconds } from "./tally.ts";
 
 const LOG_INTERVAL_MS = 15_000;
 const CLEAR_LINE = "\r\x1b[K";
@@ -13,14 +13,24 @@ const CLEAR_LINE = "\r\x1b[K";
 /** Prints lines, and one more that tells how far things are. */
 export class Progress {
   readonly #isTerminal = Deno.stdout.isTerminal();
+  readonly #startedAt = performance.now();
   #lastLogged = performance.now();
 
-  /** Shows how far a runtime is. */
+  /** How long it has been, in milliseconds. */
+  get elapsedMs(): number {
+    return performance.now() - this.#startedAt;
+  }
+
+  /** Shows how far a runtime is; if it is complete, by a line that stays. */
   show(tally: RuntimeTally): void {
-    if (this.#isTerminal) {
-      Deno.stdout.writeSync(new TextEncoder().encode(CLEAR_LINE + tally.line()));
-    } else if (performance.now() - this.#lastLogged > LOG_INTERVAL_MS) {
-      this.print(tally.line());
+    const line = `${seconds(this.elapsedMs)}: ${tally.line()}`;
+    if (
+      tally.isComplete ||
+      (!this.#isTerminal && performance.now() - this.#lastLogged > LOG_INTERVAL_MS)
+    ) {
+      this.print(line);
+    } else if (this.#isTerminal) {
+      Deno.stdout.writeSync(new TextEncoder().encode(CLEAR_LINE + line));
     }
   }
 

@@ -24,9 +24,9 @@ export class RuntimeTally {
   failed = 0;
   /** How many tests were skipped. */
   skipped = 0;
+  /** How long its files took, in all, in milliseconds; some of them ran side by side. */
+  tookMs = 0;
   readonly #files: number;
-  #startedAt: number | undefined;
-  #endedAt: number | undefined;
 
   /** Creates the tally of a runtime that is to run so many files. */
   constructor(label: string, files: number) {
@@ -34,16 +34,11 @@ export class RuntimeTally {
     this.#files = files;
   }
 
-  /** Starts the clock. */
-  start(): void {
-    this.#startedAt = performance.now();
-  }
-
   /** Adds the results of a file. */
   add(result: FileResult): void {
     this.results.push(result);
     for (const { outcome } of result.tests) this[outcome]++;
-    this.#endedAt = performance.now();
+    this.tookMs += result.tookMs;
   }
 
   /** Whether every file has its results. */
@@ -51,21 +46,15 @@ export class RuntimeTally {
     return this.results.length === this.#files;
   }
 
-  /** The time from the first file's start to now, or to the end of the last, in milliseconds. */
-  get elapsedMs(): number {
-    const end = this.isComplete ? this.#endedAt : undefined;
-    return (end ?? performance.now()) - (this.#startedAt ?? performance.now());
-  }
-
   /** Tells on one line how far it is. */
   line(): string {
-    const files = this.isComplete ? "" : ` (${this.results.length} of ${this.#files} files)`;
     const counts = `${this.passed} passed, ${this.failed} failed, ${this.skipped} skipped`;
-    return `${this.label}: ${counts} in ${seconds(this.elapsedMs)}${files}`;
+    return `${this.label}: ${counts} (${this.results.length} of ${this.#files} files)`;
   }
 }
 
-function seconds(ms: number): string {
+/** Writes a time for people. */
+export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
@@ -115,18 +104,18 @@ function slowestLine(tallies: RuntimeTally[]): string {
 }
 
 /**
- * Gives the skipped and the failed tests by name, the slowest files, a table of the runtimes, and what really
- * ran in all.
+ * Gives the skipped and the failed tests by name, the slowest files, a table of the runtimes, how long all
+ * took, and what really ran in all.
  */
-export function summaryTable(tallies: RuntimeTally[]): string {
+export function summaryTable(tallies: RuntimeTally[], tookMs: number): string {
   const rows = [
-    ["runtime", "passed", "failed", "skipped", "time"],
+    ["runtime", "passed", "failed", "skipped", "time in files"],
     ...tallies.map((tally) => [
       tally.label,
       `${tally.passed}`,
       `${tally.failed}`,
       `${tally.skipped}`,
-      seconds(tally.elapsedMs),
+      seconds(tally.tookMs),
     ]),
   ];
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
@@ -139,5 +128,5 @@ export function summaryTable(tallies: RuntimeTally[]): string {
   const failed = tallies.reduce((sum, tally) => sum + tally.failed, 0);
   const sum = `${passed} passed, ${failed} failed`;
   const lines = [...skippedLines(tallies), ...failedLines(tallies), slowestLine(tallies)];
-  return ["", ...lines, "", ...table, "", sum].join("\n");
+  return ["", ...lines, "", ...table, "", `took ${seconds(tookMs)}`, sum].join("\n");
 }

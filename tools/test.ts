@@ -1,8 +1,12 @@
 /**
  * Runs the tests on the runtimes: `deno task test [OPTION]... [WORD]...`, where WORDs pick the files
  * whose path holds one of them. Each file runs in a process of its own on each runtime, whose JUnit
- * report is read. A file that says `@waits` spends most of its time on waiting: one of those runs
- * beside the others. A file that says `@measures` measures time: only one that waits runs beside it.
+ * report is read. A line of a file that begins with one of these marks says how it is run:
+ *
+ * - `// @once: REASON`: on the first of the runtimes alone, since what it asserts is the same on all.
+ * - `// @waits`: it spends most of its time on waiting: two of those run beside the others.
+ * - `// @measures`: it measures time: only those that wait run beside it.
+ *
  * The last line is `N passed, N failed`. The options:
  *
  * - `--runtime NAME`: one of deno, bun, node22 and node26; may be given more than once. Default: all.
@@ -21,20 +25,39 @@ import { setup } from "./setup.ts";
 import { RuntimeTally, summaryTable } from "./tally.ts";
 import { Progress } from "./progress.ts";
 
+/** How long the tests may take, for each runtime. */
 const RUNTIME_DEADLINE_MS = 15 * 60_000;
-/** What the text of a test file has that mostly waits, and of one that measures time. */
-const MARKS = ["@waits", "@measures"] as const;
-type Mark = typeof MARKS[number];
+/** How many files that wait run at once. */
+const WAITING_JOBS = 2;
 
-/** Lists the test files under `folder`, sorted. */
-async function findTestFiles(folder: string): Promise<string[]> {
-  const files: string[] = [];
+/** A test file, and how it says that it is run. */
+interface TestFile {
+  path: string;
+  once: boolean;
+  waits: boolean;
+  measures: boolean;
+}
+
+/** A file that is to run on a runtime. */
+interface Task {
+  file: TestFile;
+  runtime: Runtime;
+  tally: RuntimeTally;
+}
+
+/** Reads the test files under `folder`, sorted by their paths. */
+async function readTestFiles(folder: string): Promise<TestFile[]> {
+  const files: TestFile[] = [];
   for await (const entry of Deno.readDir(folder)) {
     const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory) files.push(...await findTestFiles(path));
-    else if (entry.name.endsWith("_test.ts")) files.push(path);
+    if (entry.isDirectory) files.push(...await readTestFiles(path));
+    else if (entry.name.endsWith("_test.ts")) {
+      const text = await Deno.readTextFile(path);
+      const has = (mark: string) => RegExp(`^// @${mark}\\b`, "m").test(text);
+      files.push({ path, once: has("once"), waits: has("waits"), measures: has("measures") });
+    }
   }
-  return files.sort();
+  return files.sort((a, b) => a.path < b.path ? -1 : 1);
 }
 
 interface Options {
@@ -75,42 +98,44 @@ async function main(): Promise<boolean> {
   await setup();
   const runtimes: Runtime[] = [];
   for (const id of ids) runtimes.push(await findRuntime(id));
-  const files = (await findTestFiles(folder))
-    .filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
+  const files = (await readTestFiles(folder))
+    .filter(({ path }) => words.length === 0 || words.some((word) => path.includes(word)));
   if (files.length === 0) throw new Error(`Cannot test: no test file in ${folder} matches`);
 
-  const marks = new Map<string, Mark | undefined>();
-  for (const file of files) {
-    const text = await Deno.readTextFile(file);
-    marks.set(file, MARKS.find((mark) => text.includes(mark)));
+  const tallies: RuntimeTally[] = [];
+  const tasks: Task[] = [];
+  for (const runtime of runtimes) {
+    const here = files.filter(({ once }) => !once || runtime === runtimes[0]);
+    const tally = new RuntimeTally(runtime.label, here.length);
+    tallies.push(tally);
+    tasks.push(...here.map((file) => ({ file, runtime, tally })));
   }
 
-  const tallies = runtimes.map((runtime) => new RuntimeTally(runtime.label, files.length));
   const progress = new Progress();
-  for (const [index, runtime] of runtimes.entries()) {
-    const tally = tallies[index];
-    const [busy, waiting, measuring] = [undefined, ...MARKS]
-      .map((mark) => files.filter((file) => marks.get(file) === mark));
-    const work = async (next: () => string | undefined) => {
-      for (let file = next(); file !== undefined; file = next()) {
-        progress.show(tally);
-        const remainingMs = RUNTIME_DEADLINE_MS - tally.elapsedMs;
-        const result = await runFile(runtime, file, Math.min(deadlineMs, remainingMs));
-        tally.add(result);
-        if (result.report !== "") progress.print(result.report);
-        if (tally.isComplete) progress.print(tally.line());
-        else progress.show(tally);
-      }
-    };
-    tally.start();
-    progress.print(`${tally.label}: ${files.length} files ...`);
-    const waitingWorker = work(() => waiting.shift());
-    await work(() => measuring.shift());
-    const workers = Array.from({ length: jobs }, () => work(() => busy.shift() ?? waiting.shift()));
-    await Promise.all([waitingWorker, ...workers]);
-  }
+  const deadlineForAllMs = RUNTIME_DEADLINE_MS * runtimes.length;
+  const run = async ({ file, runtime, tally }: Task) => {
+    const remainingMs = deadlineForAllMs - progress.elapsedMs;
+    const result = await runFile(runtime, file.path, Math.min(deadlineMs, remainingMs));
+    tally.add(result);
+    if (result.report !== "") progress.print(result.report);
+    progress.show(tally);
+  };
+  const work = async (next: () => Task | undefined) => {
+    for (let task = next(); task !== undefined; task = next()) await run(task);
+  };
+  const workers = (count: number, next: () => Task | undefined) =>
+    Promise.all(Array.from({ length: count }, () => work(next)));
+
+  // The runtimes share the queues, so that no core is idle while the last files of one run.
+  const measuring = tasks.filter(({ file }) => file.measures);
+  const waiting = tasks.filter(({ file }) => file.waits && !file.measures);
+  const busy = tasks.filter(({ file }) => !file.waits && !file.measures);
+  const waited = workers(WAITING_JOBS, () => waiting.shift());
+  await work(() => measuring.shift());
+  await workers(jobs, () => busy.shift() ?? waiting.shift());
+  await waited;
   progress.end();
-  console.log(summaryTable(tallies));
+  console.log(summaryTable(tallies, progress.elapsedMs));
   return tallies.every((tally) => tally.failed === 0);
 }
 

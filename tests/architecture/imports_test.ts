@@ -1,3 +1,5 @@
+// @once: it only reads files.
+
 import { describe, it } from "node:test";
 import { assertEquals, assertGreater } from "@std/assert";
 import { readdir, readFile } from "node:fs/promises";

@@ -1,3 +1,5 @@
+// @once: it plays the cases against servers that are not of this library.
+
 /**
  * Tests of what plays the conformance cases: it finds whatever a server says wrong.
  *

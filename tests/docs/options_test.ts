@@ -1,3 +1,5 @@
+// @once: it only reads files.
+
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { readdirSync, readFileSync } from "node:fs";

@@ -1,3 +1,5 @@
+// @once: the bundler is Bun's, on every runtime.
+
 import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";

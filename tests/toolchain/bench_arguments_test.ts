@@ -1,3 +1,5 @@
+// @once: the tools run on Deno and Node, whatever is tested.
+
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { parseArguments, UsageError } from "../../bench/harness/arguments.ts";

@@ -1,3 +1,5 @@
+// @once: the tools run on Deno and Node, whatever is tested.
+
 import { describe, it } from "node:test";
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { replacePorts } from "../../tools/example_ports.ts";

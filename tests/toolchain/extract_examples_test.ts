@@ -1,3 +1,5 @@
+// @once: the tools run on Deno and Node, whatever is tested.
+
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
 import { extractExamples } from "../../tools/extract_examples.ts";

@@ -1,3 +1,5 @@
+// @once: the tools run on Deno and Node, whatever is tested.
+
 import { describe, it } from "node:test";
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { readFileSync } from "node:fs";

@@ -1,3 +1,5 @@
+// @once: it only reads files.
+
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertNotMatch } from "@std/assert";
 import { readFile, stat } from "node:fs/promises";

@@ -1,5 +1,7 @@
+// @once: it starts the runner, which runs all the runtimes.
+
 import { after, before, describe, it } from "node:test";
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { TestProcess } from "../support/child_process.ts";
@@ -14,6 +16,9 @@ const FILES: Record<string, string> = {
   "throw_test.ts": `${IMPORT} throw new Error("outside of any test"); it("c", () => {});`,
   "hang_test.ts": `${IMPORT} it("hangs", () => new Promise((f) => setTimeout(f, 1e6)));`,
   "none_test.ts": "",
+  "once_test.ts": `// @once: why\n${IMPORT} it("passes", () => {});`,
+  "measures_test.ts": `// @measures\n${IMPORT} it("passes", () => {});`,
+  "waits_test.ts": `// @waits\n${IMPORT} it("passes", () => {});`,
 };
 
 /** Runs the runner on the folder; gives its status and what it printed. */
@@ -41,6 +46,14 @@ describe("tools/test.ts", () => {
     const [status, output] = await runTests(folder, ["pass_test"]);
     assertEquals(output.trimEnd().split("\n").at(-1), "4 passed, 0 failed");
     assertStringIncludes(output, "pass_test.ts > waits: no time (Deno");
+    assertEquals(status, 0);
+  });
+
+  it("runs a file that measures or waits on every runtime, and what is to run once on the first", async () => {
+    const [status, output] = await runTests(folder, ["once_test", "measures_test", "waits_test"]);
+    assertEquals(output.trimEnd().split("\n").at(-1), "9 passed, 0 failed");
+    assertMatch(output, /^Deno \S+ +3 /m);
+    assertMatch(output, /^Node \S+ +2 /m);
     assertEquals(status, 0);
   });
 

@@ -1,3 +1,5 @@
+// @once: it only reads files.
+
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { readFile } from "node:fs/promises";

@@ -1,3 +1,5 @@
+// @once: TypeScript runs on Node, and says the same whatever is tested.
+
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -6,6 +8,7 @@ import { tmpdir } from "node:os";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { buildPackage } from "../../tools/npm.ts";
+import { findInstalled } from "../support/installed_runtimes.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -22,11 +25,6 @@ const COMBINATIONS: [age: keyof typeof COMPILERS, node: keyof typeof NODE_TYPES,
   ["newest", 24, true],
   ["newest", 26, false],
 ];
-
-const isNode = !("Deno" in globalThis) && !("Bun" in globalThis);
-const [major] = process.versions.node.split(".");
-/** TypeScript says the same on all runtimes, and takes its time. */
-const runsTypeScript = isNode && Number(major) >= 26;
 
 /** Runs a program; gives what it printed if it failed, or `""`. */
 function run(file: string, args: string[], cwd: string): Promise<string> {
@@ -90,55 +88,50 @@ describe("the types of the npm package", { concurrency: 2 }, () => {
     const files = ["program.ts", "entry_points.ts"];
     await writeFile(`${folder}/tsconfig.json`, JSON.stringify({ compilerOptions, files }));
     const tsc = `${root}node_modules/${COMPILERS[age]}/bin/tsc`;
-    assertEquals(await run(process.execPath, [tsc], folder), "");
+    assertEquals(await run(findInstalled("node26"), [tsc], folder), "");
   }
 
-  if (runsTypeScript) {
-    for (const [age, node, dom] of COMBINATIONS) {
-      const title = `satisfy the ${age} TypeScript with the types of Node ${node}, ` +
-        `and ${dom ? "" : "not "}those of the DOM`;
-      it(title, async () => {
-        const strictest = dom || node === 24;
-        // The types of NATS themselves don't satisfy these settings.
-        const leftOut = strictest ? /nats/ : undefined;
-        const folder = await createProject({ "@types/node": NODE_TYPES[node] }, leftOut);
-        await check(folder, age, {
-          lib: dom ? ["es2024", "dom", "dom.asynciterable"] : ["es2024"],
-          types: ["node"],
-          exactOptionalPropertyTypes: strictest,
-          noUncheckedIndexedAccess: strictest,
-        });
-      });
-    }
-
-    it("need no types but those of the DOM, where a program needs none", async () => {
-      const folder = await createProject({}, /node|brokers/);
-      const lib = ["es2022", "dom", "dom.asynciterable"];
-      await check(folder, "newest", { lib, types: [] });
-    });
-
-    it("satisfy the settings that Bun begins a project with", async () => {
-      const folder = await createProject({ "@types/bun": "@types/bun" });
-      await check(folder, "newest", {
-        ...{ lib: ["esnext"], target: "esnext", module: "preserve", moduleDetection: "force" },
-        ...{ allowJs: true, moduleResolution: "bundler", allowImportingTsExtensions: true },
-        ...{ verbatimModuleSyntax: true, skipLibCheck: true, noFallthroughCasesInSwitch: true },
-        ...{ noUncheckedIndexedAccess: true, noImplicitOverride: true, types: ["bun"] },
+  for (const [age, node, dom] of COMBINATIONS) {
+    const title = `satisfy the ${age} TypeScript with the types of Node ${node}, ` +
+      `and ${dom ? "" : "not "}those of the DOM`;
+    it(title, async () => {
+      const strictest = dom || node === 24;
+      // The types of NATS themselves don't satisfy these settings.
+      const leftOut = strictest ? /nats/ : undefined;
+      const folder = await createProject({ "@types/node": NODE_TYPES[node] }, leftOut);
+      await check(folder, age, {
+        lib: dom ? ["es2024", "dom", "dom.asynciterable"] : ["es2024"],
+        types: ["node"],
+        exactOptionalPropertyTypes: strictest,
+        noUncheckedIndexedAccess: strictest,
       });
     });
   }
 
-  if ("Deno" in globalThis) {
-    it("satisfy Deno's own settings", async () => {
-      const folder = await createProject({ "@types/node": "@types/node" }, /brokers/);
-      const args = ["check", "--quiet", "program.ts", "entry_points.ts"];
-      assertEquals(await run(process.execPath, args, folder), "");
+  it("need no types but those of the DOM, where a program needs none", async () => {
+    const folder = await createProject({}, /node|brokers/);
+    const lib = ["es2022", "dom", "dom.asynciterable"];
+    await check(folder, "newest", { lib, types: [] });
+  });
+
+  it("satisfy the settings that Bun begins a project with", async () => {
+    const folder = await createProject({ "@types/bun": "@types/bun" });
+    await check(folder, "newest", {
+      ...{ lib: ["esnext"], target: "esnext", module: "preserve", moduleDetection: "force" },
+      ...{ allowJs: true, moduleResolution: "bundler", allowImportingTsExtensions: true },
+      ...{ verbatimModuleSyntax: true, skipLibCheck: true, noFallthroughCasesInSwitch: true },
+      ...{ noUncheckedIndexedAccess: true, noImplicitOverride: true, types: ["bun"] },
     });
-  }
+  });
+
+  it("satisfy Deno's own settings", async () => {
+    const folder = await createProject({ "@types/node": "@types/node" }, /brokers/);
+    const args = ["check", "--quiet", "program.ts", "entry_points.ts"];
+    assertEquals(await run(findInstalled("deno"), args, folder), "");
+  });
 });
 
 describe("the types of the sources", () => {
-  if (!runsTypeScript) return;
   it("satisfy the strictest settings", async () => {
     const folder = await mkdtemp(`${tmpdir()}/sluice-types-`);
     try {
@@ -153,7 +146,7 @@ describe("the types of the sources", () => {
       const files = Object.values(await readEntryPoints()).map((path) => root + path);
       await writeFile(`${folder}/tsconfig.json`, JSON.stringify({ compilerOptions, files }));
       const tsc = `${root}node_modules/${COMPILERS.newest}/bin/tsc`;
-      assertEquals(await run(process.execPath, [tsc, "-p", folder], root), "");
+      assertEquals(await run(findInstalled("node26"), [tsc, "-p", folder], root), "");
     } finally {
       await rm(folder, { recursive: true });
     }
