@@ -44,7 +44,7 @@ export function openConnection<Conn extends Connection>(opening: Opening<Conn>):
   core.conn = conn;
   owner.addConnection?.(core, conn);
   // Before the program's code, which may send and receive at once.
-  if (response !== undefined) core.outbound.writer.sendHandshake(response);
+  if (response !== undefined) core.outbound.sendHandshake(response);
   core.inbound.prepend(received, opening.hasEnded);
   owner.connectionOpened?.(conn);
   if (start === "later") core.program.start(undefined, true);

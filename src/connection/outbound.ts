@@ -41,6 +41,7 @@ export class Outbound implements FanOutSink {
   readonly #maxSize: number;
   /** Set while a message is sent as a stream, or others wait for the end of one. */
   #held: HeldBack | undefined;
+  /** Whether those that wait for room are to be told of it. */
   #isAboveHighWater = false;
   /** What sends through the connection besides its program, if anything does. */
   source: FanOutSource | undefined;
@@ -172,7 +173,7 @@ export class Outbound implements FanOutSink {
     isRaw: boolean,
   ): Promise<void> {
     const sent = held.pushMessage(data, compress, isRaw);
-    if (this.isAboveHighWater) this.#isAboveHighWater = true;
+    this.#noteLength();
     return sent;
   }
 
@@ -189,14 +190,27 @@ export class Outbound implements FanOutSink {
     return deferred.promise;
   }
 
+  /** Sends what comes before the first frame. */
+  sendHandshake(bytes: Uint8Array): void {
+    this.writer.sendHandshake(bytes);
+    this.#noteLength();
+  }
+
   sendPing(payload: Uint8Array): void {
     this.#protocol.sendPing(payload);
     this.writer.requestFlush();
+    this.#noteLength();
   }
 
   sendPong(payload: Uint8Array): void {
     this.#protocol.sendPong(payload);
     this.writer.requestFlush();
+    this.#noteLength();
+  }
+
+  /** Notes that the queue is above its high-water mark, whatever it holds: those that wait are told of its end. */
+  #noteLength(): void {
+    if (this.isAboveHighWater) this.#isAboveHighWater = true;
   }
 
   /** Resolves promises of `send`, and tells that there is room: the channel has taken output. */
@@ -388,14 +402,14 @@ export class Outbound implements FanOutSink {
       // Whether the channel takes them is all that can put the queue above its high-water mark.
       if (this.writer.writeFrames(frames)) return;
     } else this.writer.addFrames(frames);
-    if (this.isAboveHighWater) this.#isAboveHighWater = true;
+    this.#noteLength();
   }
 
   post(data: Sendable, compress?: boolean): void {
     if (this.#held !== undefined) return void this.#hold(this.#held, data, compress, true);
     this.#protocol.sendMessage(data, compress);
     this.writer.requestFlush();
-    if (this.isAboveHighWater) this.#isAboveHighWater = true;
+    this.#noteLength();
   }
 
   postEncoded(data: Sendable, compress?: boolean): boolean {

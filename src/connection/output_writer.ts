@@ -83,7 +83,7 @@ export class OutputWriter {
     return this.#mayHaveOutput ? this.#protocol.outputLength : 0;
   }
 
-  /** Sends what comes before the first frame. */
+  /** See {@linkcode Outbound.sendHandshake}. */
   sendHandshake(bytes: Uint8Array): void {
     if (bytes.length > 0) this.#write([bytes], bytes.length);
   }
@@ -189,8 +189,6 @@ export class OutputWriter {
 
   /** Goes on after the channel has taken what was in flight. */
   drain(): void {
-    // A Pong may have waited for it.
-    this.#mayHaveOutput = true;
     this.#taken += this.#inFlight;
     this.#inFlight = 0;
     this.#releaseInFlight();

@@ -59,7 +59,7 @@ export class Pings implements KeepAliveTarget {
     if (length < 0) return;
     this.#pendingLength = -1;
     if (this.#core.end.closing.isFlushed) return;
-    this.#core.inbound.protocol.sendPong(this.#pending!.subarray(0, length));
+    this.#core.outbound.sendPong(this.#pending!.subarray(0, length));
   }
 
   takePause(): boolean {

@@ -75,7 +75,7 @@ export class Program {
 
   /** There is room to send again. */
   drain(): void {
-    if (this.callbacks === undefined) return;
+    if (this.callbacks === undefined || !this.#isStarted) return;
     // Behind those that begin in the next turn.
     if (this.#isOpenDue) void this.#core.settings.turns.next().then(() => this.#callDrain());
     else this.#callDrain();

@@ -47,6 +47,22 @@ describe("trySend()", () => {
       },
     ));
 
+  it('gives "dropped" behind Pings, and "drain" is called when there is room again', async () => {
+    let drains = 0;
+    const limits = { sendHighWaterMark: 5, sendQueueSize: 5 };
+    const setup = { limits, message() {}, drain: () => void drains++ };
+    await withConnection(setup, async ({ conn, client }) => {
+      client.socket.pause();
+      for (let i = 0; i < 2; i++) void conn.ping();
+      assertEquals(conn.trySend("a"), "dropped");
+      client.socket.resume();
+      for (let i = 0; i < 2; i++) await client.readPing();
+      await settle();
+      assertEquals([drains, conn.trySend("a")], [1, "sent"]);
+      await client.readMessage();
+    });
+  });
+
   it("takes bytes of up to 16 KiB by value", () =>
     withStalledClient({}, async ({ conn, client }) => {
       const bytes = new Uint8Array(16_384).fill(1);

@@ -1,9 +1,15 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { ServerConnection, SubscribeOptions, Subscription } from "../../src/server/mod.ts";
-import type { MemorySocket } from "../support/memory_channel.ts";
-import type { RawClient } from "../support/raw_client.ts";
-import { type MemoryHarness, type Setup, withConnection } from "../support/transports.ts";
+import type { MemoryChannel, MemorySocket } from "../support/memory_channel.ts";
+import { type RawClient, utf8 } from "../support/raw_client.ts";
+import { upgradeRequest } from "../support/requests.ts";
+import {
+  type MemoryHarness,
+  type Setup,
+  withConnection,
+  withMemoryServer,
+} from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 
 const SIZE = 1_000;
@@ -342,6 +348,69 @@ describe("a subscriber to whom a message is streamed", () => {
       assertEquals(await client.readMessage(), "1");
       assertEquals(await client.readMessage(), "2");
       assertEquals(conn.bufferedAmount, 0);
+    });
+  });
+});
+
+describe("a subscriber that has to read something else first", () => {
+  const setup: Setup<unknown> = { limits: { sendHighWaterMark: 0 }, message() {} };
+  const reasons: Record<string, (ends: Slow & { channel: MemoryChannel }) => Promise<void>> = {
+    "a Ping of the program": async ({ conn }) => {
+      void conn.ping();
+      await settle();
+    },
+    "a Pong": async ({ client }) => {
+      client.sendPing("?");
+      await settle();
+    },
+    "a Pong that waited": async ({ client, conn, channel }) => {
+      void conn.ping();
+      await settle();
+      client.sendPing("?");
+      await settle();
+      client.socket.take(channel.outgoingSize);
+      await settle();
+    },
+  };
+  for (const [reason, cause] of Object.entries(reasons)) {
+    it(`gets behind ${reason} what waits, and the Close frame`, async () => {
+      await withConnection(setup, async ({ server: { server }, client, conn, channel }) => {
+        const subscription = conn.subscribe("x", { lag: "drop-oldest" });
+        client.socket.pause();
+        await cause({ client, conn, channel, subscription });
+        assert(channel.isBlocked);
+        server.publish("x", "first");
+        await settle();
+        void conn.close();
+        client.socket.resume();
+        let frame = await client.readFrame();
+        while (frame.opcode > 8) frame = await client.readFrame();
+        assertEquals(frame.payload, utf8("first"));
+        await client.answerClose(1000);
+      });
+    });
+  }
+
+  it("gets behind the opening handshake what waits", async () => {
+    const events: string[] = [];
+    await withMemoryServer({
+      ...setup,
+      open: (conn) => {
+        events.push("open");
+        conn.subscribe("x", { lag: "drop-oldest" });
+      },
+      drain: () => void events.push("drain"),
+    }, async (server) => {
+      const client = await server.connect();
+      client.socket.pause();
+      client.send(upgradeRequest());
+      while (server.server.connections.size === 0) await settle();
+      server.server.publish("x", "first");
+      await settle();
+      client.socket.resume();
+      await client.readHead();
+      assertEquals(await client.readMessage(), "first");
+      assertEquals(events.slice(0, 2), ["open", "drain"]);
     });
   });
 });
