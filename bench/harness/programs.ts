@@ -101,12 +101,28 @@ export async function runLoad<Report>(
   task: unknown,
   deadlineMs: number,
 ): Promise<Report> {
-  const command = generator ?? [executables.bun, "run", pathOf(program)];
-  const child = start(cores.generator([...command, JSON.stringify(task)]));
+  const command = generator ?? [executables.bun, ...RUN.bun, pathOf(program)];
+  return await readReport(start(cores.generator([...command, JSON.stringify(task)])), deadlineMs);
+}
+
+/** Runs a program of a runtime on a core: it is given a task, and prints its report. */
+export async function runProgram<Report>(
+  onCore: (command: string[]) => string[],
+  executables: Bench["executables"],
+  runtime: RuntimeId,
+  program: URL,
+  task: unknown,
+  deadlineMs: number,
+): Promise<Report> {
+  const command = [executables[runtime], ...RUN[runtime], pathOf(program), JSON.stringify(task)];
+  return await readReport(start(onCore(command)), deadlineMs);
+}
+
+async function readReport<Report>(child: Deno.ChildProcess, deadlineMs: number): Promise<Report> {
   const timer = setTimeout(() => child.kill("SIGKILL"), deadlineMs);
   try {
     const { stdout, code } = await child.output();
-    if (code !== 0) throw new Error(`the load generator ended with status ${code}`);
+    if (code !== 0) throw new Error(`the program ended with status ${code}`);
     return JSON.parse(new TextDecoder().decode(stdout));
   } finally {
     clearTimeout(timer);
