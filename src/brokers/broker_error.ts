@@ -33,3 +33,13 @@ function reasonOf(error: unknown): string {
   if (Array.isArray(errors) && errors.length > 0) return errors.map(reasonOf).join(", ");
   return typeof code === "string" ? code : error.name;
 }
+
+/** The broker refused a message for good: see {@linkcode KeepingBroker.append}. */
+export class RefusedError extends Error {
+  override readonly name: string = "RefusedError";
+  readonly isRefused: true = true;
+
+  constructor(topic: string, reason: string, cause?: unknown) {
+    super(`Cannot retain a message of ${JSON.stringify(topic)}: ${reason}`, { cause });
+  }
+}

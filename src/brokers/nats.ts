@@ -25,8 +25,6 @@ import type { NatsConnection, NodeConnectionOptions } from "@nats-io/transport-n
 import type {
   BrokerHandler,
   KeepingBroker,
-  KeepWindow,
-  KeptMessagesHandler,
   MissedMessages,
   Position,
 } from "../topics/cluster/broker.ts";
@@ -34,6 +32,7 @@ import { toBrokerError, toLostError, withoutUser } from "./broker_error.ts";
 import { NatsLog } from "./nats_log.ts";
 import { NatsNames } from "./nats_names.ts";
 import { NatsSubscriptions } from "./nats_subscriptions.ts";
+import { RetainingBroker } from "./retaining_broker.ts";
 import { SharedAnswer } from "./shared_answer.ts";
 import { clearTimeout, setTimeout } from "../timers.ts";
 
@@ -141,26 +140,23 @@ export function natsBroker(options: NatsBrokerOptions = {}): KeepingBroker {
 }
 
 /** The implementation of {@linkcode natsBroker}. */
-class NatsBroker implements KeepingBroker {
+class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
   readonly #options: NodeConnectionOptions;
   readonly #names: NatsNames;
   /** The address of NATS, for error messages. */
   readonly #server: string;
   readonly #replicas: number | undefined;
   readonly #subscriptions: NatsSubscriptions;
-  #keeping: { window: KeepWindow; handler: KeptMessagesHandler } | undefined;
-  #log: NatsLog | undefined;
   /** Counts connects and disconnects, to recognize work for an earlier connection, which is dropped. */
   #turn = 0;
-  #handler: BrokerHandler | undefined;
   #connection: NatsConnection | undefined;
-  #isClosed = false;
   /** Resolves when the broker is closed, which ends a wait for the next connect attempt. */
   readonly #closing: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Resolves when NATS has processed everything that was written so far. */
   readonly #flush: SharedAnswer<void> = new SharedAnswer(() => this.#connected.flush());
 
   constructor(options: NatsBrokerOptions) {
+    super();
     checkOptions("natsBroker", options, OPTIONS);
     const { servers = "127.0.0.1:4222", prefix = "sluice", replicas, client = {} } = options;
     const names = Array.isArray(servers) ? servers : [servers];
@@ -185,7 +181,7 @@ class NatsBroker implements KeepingBroker {
     this.#replicas = replicas;
     this.#subscriptions = new NatsSubscriptions(
       (topic) => this.#names.toSubject(topic),
-      (topic, message) => this.#handler!.receiveMessage(topic, message.data),
+      (topic, message) => this.handler!.receiveMessage(topic, message.data),
       (error) => this.#tellError(error),
     );
     this.#options = {
@@ -204,33 +200,20 @@ class NatsBroker implements KeepingBroker {
     };
   }
 
-  keep(window: KeepWindow, handler: KeptMessagesHandler): void {
-    if (this.#handler !== undefined || this.#keeping !== undefined) {
-      throw new TypeError("Cannot retain messages: keep() must be called once, before start()");
-    }
-    this.#keeping = { window, handler };
-  }
-
   async start(handler: BrokerHandler): Promise<void> {
-    if (this.#handler !== undefined) {
-      throw new TypeError("Cannot start the broker again: each server needs a broker of its own");
-    }
-    this.#handler = handler;
+    this.begin(handler);
     const natsPackage = await import("@nats-io/transport-node");
-    if (this.#keeping !== undefined) {
-      this.#log = new NatsLog(
-        this.#names,
-        await this.#names.toStream(),
-        this.#replicas,
-        this.#options.inboxPrefix,
+    if (this.keeping !== undefined) {
+      this.log = new NatsLog({
+        ...this.keeping,
+        names: this.#names,
+        stream: await this.#names.toStream(),
+        replicas: this.#replicas,
+        inboxPrefix: this.#options.inboxPrefix,
         natsPackage,
-        this.#keeping.window,
-        this.#keeping.handler,
-        {
-          receiveGone: (error) => this.#reopen(error),
-          receiveError: (error) => this.#tellError(error),
-        },
-      );
+        onGone: (error) => this.#reopen(error),
+        onError: (error) => this.#tellError(error),
+      });
     }
     void this.#keepConnected(() => natsPackage.connect(this.#options), handler);
   }
@@ -241,28 +224,28 @@ class NatsBroker implements KeepingBroker {
   }
 
   append(topic: string, id: string, message: Uint8Array): Promise<void> {
-    return this.#kept.append(this.#connected, topic, id, message);
+    return this.kept.append(this.#connected, topic, id, message);
   }
 
   read(topic: string, after: Position | undefined): Promise<MissedMessages> {
-    return this.#kept.read(topic, after);
+    return this.kept.read(topic, after);
   }
 
   async subscribe(topics: readonly string[], isKept: boolean = false): Promise<void> {
-    if (isKept) this.#kept.subscribe(this.#connected, topics);
+    if (isKept) this.kept.subscribe(this.#connected, topics);
     else this.#subscriptions.add(this.#connected, topics);
     await this.#flush.get();
   }
 
   async unsubscribe(topics: readonly string[], isKept: boolean = false): Promise<void> {
-    if (isKept) this.#kept.unsubscribe(topics);
+    if (isKept) this.kept.unsubscribe(topics);
     else this.#subscriptions.delete(topics);
     await this.#flush.get();
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
-    this.#log?.close();
+    this.isClosed = true;
+    this.log?.close();
     this.#closing.resolve();
     await this.#connection?.close();
   }
@@ -272,15 +255,8 @@ class NatsBroker implements KeepingBroker {
     return this.#connection;
   }
 
-  get #kept(): NatsLog {
-    if (this.#log === undefined) {
-      throw new TypeError("Cannot retain messages: keep() was not called before start()");
-    }
-    return this.#log;
-  }
-
   #tellError(error: unknown): void {
-    if (!this.#isClosed) this.#handler!.receiveError(toBrokerError(`use ${this.#server}`, error));
+    if (!this.isClosed) this.handler!.receiveError(toBrokerError(`use ${this.#server}`, error));
   }
 
   /** Connects until the broker is closed: the client gives up if its first attempt fails, and on some errors. */
@@ -288,23 +264,23 @@ class NatsBroker implements KeepingBroker {
     connect: () => Promise<NatsConnection>,
     handler: BrokerHandler,
   ): Promise<void> {
-    while (!this.#isClosed) {
+    while (!this.isClosed) {
       try {
         const connection = await connect();
-        if (this.#isClosed) return await connection.close();
+        if (this.isClosed) return await connection.close();
         this.#connection = connection;
         this.#subscriptions.renew(connection);
-        this.#log?.renew(connection);
+        this.log?.renew(connection);
         void this.#open(connection, handler);
         await this.#watch(connection, handler);
       } catch (error) {
-        if (!this.#isClosed) {
+        if (!this.isClosed) {
           handler.receiveLost(toBrokerError(`connect to ${this.#server}`, error));
         }
       }
       this.#suspend();
       this.#connection = undefined;
-      if (!this.#isClosed) await this.#wait(RECONNECT_MS + Math.random() * RECONNECT_JITTER_MS);
+      if (!this.isClosed) await this.#wait(RECONNECT_MS + Math.random() * RECONNECT_JITTER_MS);
     }
   }
 
@@ -312,7 +288,7 @@ class NatsBroker implements KeepingBroker {
   async #watch(connection: NatsConnection, handler: BrokerHandler): Promise<void> {
     let lastError: unknown;
     for await (const status of connection.status()) {
-      if (this.#isClosed) return;
+      if (this.isClosed) return;
       if (status.type === "error") {
         lastError = status.error;
         this.#tellError(status.error);
@@ -326,7 +302,7 @@ class NatsBroker implements KeepingBroker {
       }
     }
     const error = await connection.closed();
-    if (!this.#isClosed) {
+    if (!this.isClosed) {
       const reason = error ?? new Error("it was closed");
       handler.receiveLost(toLostError(this.#server, reason));
     }
@@ -335,29 +311,29 @@ class NatsBroker implements KeepingBroker {
   /** Opens the message store, if there is one, in as many attempts as it takes; then reports the connection. */
   async #open(connection: NatsConnection, handler: BrokerHandler): Promise<void> {
     const turn = ++this.#turn;
-    while (this.#log !== undefined) {
+    while (this.log !== undefined) {
       try {
-        await this.#log.open(connection);
+        await this.log.open(connection);
         break;
       } catch (error) {
-        if (turn !== this.#turn || this.#isClosed) return;
+        if (turn !== this.#turn || this.isClosed) return;
         handler.receiveLost(toBrokerError(`use ${this.#server}`, error));
         await this.#wait(OPEN_MS);
         if (turn !== this.#turn) return;
       }
     }
-    if (turn === this.#turn && !this.#isClosed) handler.receiveConnected();
+    if (turn === this.#turn && !this.isClosed) handler.receiveConnected();
   }
 
   #suspend(): void {
     this.#turn++;
-    this.#log?.suspend();
+    this.log?.suspend();
   }
 
   /** Opens the message store again after its stream was deleted or replaced. */
   #reopen(error: Error): void {
-    const [connection, handler] = [this.#connection, this.#handler];
-    if (connection === undefined || handler === undefined || this.#isClosed) return;
+    const [connection, handler] = [this.#connection, this.handler];
+    if (connection === undefined || handler === undefined || this.isClosed) return;
     handler.receiveLost(toBrokerError(`use ${this.#server}`, error));
     void this.#open(connection, handler);
   }

@@ -11,6 +11,7 @@ import type {
   MissedMessages,
   Position,
 } from "../topics/cluster/broker.ts";
+import { RefusedError } from "./broker_error.ts";
 import type { NatsNames } from "./nats_names.ts";
 import { NatsReader } from "./nats_reader.ts";
 import {
@@ -21,8 +22,7 @@ import {
   type StreamState,
 } from "./nats_stream.ts";
 import { NatsSubscriptions } from "./nats_subscriptions.ts";
-import { NatsTicks, type NatsTicksOwner } from "./nats_ticks.ts";
-import { RefusedError } from "./refused_error.ts";
+import { NatsTicks } from "./nats_ticks.ts";
 import type { StreamMessage } from "./stream_tail.ts";
 import { TopicOrder } from "./topic_order.ts";
 import { isErrorObject } from "../values.ts";
@@ -37,22 +37,25 @@ export interface NatsPackage {
   readonly createInbox: typeof CreateInbox;
 }
 
-/** The broker that a log belongs to. */
-export interface NatsLogOwner {
+/** What a {@linkcode NatsLog} is created with. */
+export interface NatsLogSettings {
+  readonly names: NatsNames;
+  /** The name of the stream. */
+  readonly stream: string;
+  readonly replicas: number | undefined;
+  readonly inboxPrefix: string | undefined;
+  readonly natsPackage: NatsPackage;
+  readonly window: KeepWindow;
+  readonly handler: KeptMessagesHandler;
   /** Called when the stream was deleted or replaced, so that the log has to be opened again. */
-  receiveGone(error: Error): void;
+  onGone(error: Error): void;
   /** Called with an error after which the log stays open. */
-  receiveError(error: unknown): void;
+  onError(error: unknown): void;
 }
 
 /** The message store of NATS: one stream of JetStream. */
-export class NatsLog implements NatsTicksOwner {
-  readonly #window: KeepWindow;
-  readonly #handler: KeptMessagesHandler;
-  readonly #owner: NatsLogOwner;
-  readonly #package: NatsPackage;
-  readonly #inboxPrefix: string | undefined;
-  readonly #names: NatsNames;
+export class NatsLog {
+  readonly #settings: NatsLogSettings;
   readonly #stream: NatsStream;
   readonly #topics: NatsSubscriptions;
   readonly #tickSubscription: NatsSubscriptions;
@@ -67,24 +70,11 @@ export class NatsLog implements NatsTicksOwner {
   #known = 0;
   readonly #orders: Map<string, TopicOrder> = new Map();
 
-  constructor(
-    names: NatsNames,
-    stream: string,
-    replicas: number | undefined,
-    inboxPrefix: string | undefined,
-    natsPackage: NatsPackage,
-    window: KeepWindow,
-    handler: KeptMessagesHandler,
-    owner: NatsLogOwner,
-  ) {
-    this.#window = window;
-    this.#handler = handler;
-    this.#owner = owner;
-    this.#package = natsPackage;
-    this.#inboxPrefix = inboxPrefix;
-    this.#names = names;
+  constructor(settings: NatsLogSettings) {
+    const { names, stream, replicas, window } = settings;
+    this.#settings = settings;
     this.#stream = new NatsStream(stream, names.kept, names.live, window, replicas);
-    const onError = (error: unknown) => owner.receiveError(error);
+    const onError = (error: unknown) => settings.onError(error);
     this.#topics = new NatsSubscriptions(
       (topic) => names.toLiveSubject(topic),
       (topic, message) => this.#receive(topic, message),
@@ -101,8 +91,8 @@ export class NatsLog implements NatsTicksOwner {
   /** Creates or updates the stream, after each connect. */
   async open(connection: NatsConnection): Promise<void> {
     const { epoch, last } = await this.#stream.open(connection);
-    const { createInbox } = this.#package;
-    const toInbox = () => createInbox(this.#inboxPrefix);
+    const { natsPackage, inboxPrefix } = this.#settings;
+    const toInbox = () => natsPackage.createInbox(inboxPrefix);
     this.#reader = new NatsReader(connection, this.#stream, toInbox);
     this.#epoch = epoch;
     this.#known = last;
@@ -163,12 +153,16 @@ export class NatsLog implements NatsTicksOwner {
     id: string,
     message: Uint8Array,
   ): Promise<void> {
-    const headers = this.#package.headers();
+    const headers = this.#settings.natsPackage.headers();
     headers.set("Nats-Msg-Id", id);
     const options = { headers, timeout: ANSWER_TIMEOUT_MS };
     let answer: Msg;
     try {
-      answer = await connection.request(this.#names.toKeptSubject(topic), message, options);
+      answer = await connection.request(
+        this.#settings.names.toKeptSubject(topic),
+        message,
+        options,
+      );
     } catch (error) {
       if (isNoResponder(error)) this.#leave("the stream is gone", error);
       throw isRefusal(error) ? new RefusedError(topic, String(error), error) : error;
@@ -188,8 +182,8 @@ export class NatsLog implements NatsTicksOwner {
       this.#check(state.epoch);
       return { messages: [], isComplete: true, position: { epoch, number: state.last } };
     }
-    const subject = this.#names.toKeptSubject(topic);
-    const { windowSize } = this.#window;
+    const subject = this.#settings.names.toKeptSubject(topic);
+    const { windowSize } = this.#settings.window;
     let start = after.epoch === epoch ? after.number + 1 : 1;
     let tail = await reader.read(subject, start, windowSize);
     // Messages may have expired during the read: the state after it tells whether any is missing.
@@ -216,7 +210,7 @@ export class NatsLog implements NatsTicksOwner {
     let order = this.#orders.get(topic);
     if (order === undefined) {
       order = new TopicOrder(
-        (kept) => this.#handler.receiveKept(topic, kept),
+        (kept) => this.#settings.handler.receiveKept(topic, kept),
         () => void this.inspect().catch(() => {}),
       );
       this.#orders.set(topic, order);
@@ -230,7 +224,7 @@ export class NatsLog implements NatsTicksOwner {
     this.#ticks.receive(position.number);
     await this.#ticks.flush();
     // The reader was replaced if the connection was.
-    if (this.#isOpen && reader === this.#reader) this.#handler.receiveProgress(position);
+    if (this.#isOpen && reader === this.#reader) this.#settings.handler.receiveProgress(position);
   }
 
   /** Returns the position of a republished message; `undefined` if the log is not open, or it has none. */
@@ -238,7 +232,7 @@ export class NatsLog implements NatsTicksOwner {
     if (!this.#isOpen) return undefined;
     const number = Number(headers?.get("Nats-Sequence"));
     if (!Number.isSafeInteger(number) || number < 1) {
-      this.#owner.receiveError(
+      this.#settings.onError(
         new Error(`Cannot read a message of ${subject}: it is not from JetStream`),
       );
       return undefined;
@@ -262,7 +256,7 @@ export class NatsLog implements NatsTicksOwner {
   #leave(reason: string, cause?: unknown): void {
     if (!this.#isOpen) return;
     this.suspend();
-    this.#owner.receiveGone(this.#stream.toError(reason, cause));
+    this.#settings.onGone(this.#stream.toError(reason, cause));
   }
 }
 

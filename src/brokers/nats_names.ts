@@ -1,5 +1,4 @@
 import { encodeHex } from "@std/encoding/hex";
-import { encodeSubject } from "./nats_subject.ts";
 
 /** The token of ticks, which no topic is encoded as: see {@linkcode NatsTicks}. */
 const TICK = "!";
@@ -7,6 +6,9 @@ const TICK = "!";
 const MAX_STREAM_NAME_LENGTH = 255;
 /** The length that a longer name is cut to, before its hash. */
 const CUT_LENGTH = 128;
+
+/** A character that is not escaped in a subject. */
+const PLAIN = /[\w/:@+~-]/;
 
 const encoder = new TextEncoder();
 
@@ -73,4 +75,26 @@ export class NatsNames {
   get liveTick(): string {
     return `${this.live}.${TICK}`;
   }
+}
+
+/**
+ * Encodes a topic as the end of a NATS subject. Letters, digits and `_ - / : @ + ~` stay, and so does a dot
+ * between two characters, which separates tokens. Any other character becomes `%` and two hexadecimal digits
+ * for each byte of UTF-8; the empty topic becomes `%`. No two topics have the same subject.
+ */
+export function encodeSubject(topic: string): string {
+  if (topic === "") return "%";
+  let subject = "";
+  let wasDot = true;
+  const characters = [...topic];
+  for (const [index, character] of characters.entries()) {
+    const isDot: boolean = character === "." && !wasDot && index < characters.length - 1;
+    subject += isDot || PLAIN.test(character) ? character : escape(character);
+    wasDot = isDot;
+  }
+  return subject;
+}
+
+function escape(character: string): string {
+  return encodeHex(encoder.encode(character)).toUpperCase().replace(/../g, "%$&");
 }

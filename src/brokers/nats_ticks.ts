@@ -1,5 +1,4 @@
-import type { NatsConnection } from "@nats-io/transport-node";
-import type { StreamState } from "./nats_stream.ts";
+import type { NatsLog } from "./nats_log.ts";
 import { clearTimeout, monotonicNow, setTimeout } from "../timers.ts";
 
 /** The least number of ticks among the messages of a stream. */
@@ -9,13 +8,6 @@ const CHECK_MS = 2_000;
 /** How much later than a newer tick a message may arrive at most, in milliseconds. */
 const MAX_FLUSH_MS = 1_000;
 
-/** The message store that ticks are published to. */
-export interface NatsTicksOwner {
-  readonly connection: NatsConnection | undefined;
-  /** Returns the state of the stream. */
-  inspect(): Promise<StreamState>;
-}
-
 /**
  * Publishes ticks to a stream: empty messages that only take a sequence number. After one, servers know that
  * quiet topics have no message before it; otherwise, busy topics would push the last known number of a quiet
@@ -24,7 +16,7 @@ export interface NatsTicksOwner {
 export class NatsTicks {
   readonly #subject: string;
   readonly #intervalMs: number;
-  readonly #owner: NatsTicksOwner;
+  readonly #log: NatsLog;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #flushTimers: Set<ReturnType<typeof setTimeout>> = new Set();
   /** The sequence number of the last tick received. */
@@ -32,10 +24,10 @@ export class NatsTicks {
   /** The time at which it was received. */
   #lastMs = 0;
 
-  constructor(subject: string, windowMs: number, owner: NatsTicksOwner) {
+  constructor(subject: string, windowMs: number, log: NatsLog) {
     this.#subject = subject;
     this.#intervalMs = windowMs / TICKS;
-    this.#owner = owner;
+    this.#log = log;
   }
 
   /** Starts the checks, unless they are running. */
@@ -72,7 +64,7 @@ export class NatsTicks {
       this.#flushTimers.add(timer);
     });
     try {
-      await this.#owner.connection?.flush();
+      await this.#log.connection?.flush();
     } catch {
       // The connection is closed.
     }
@@ -87,10 +79,10 @@ export class NatsTicks {
   }
 
   async #check(): Promise<void> {
-    const { connection } = this.#owner;
+    const { connection } = this.#log;
     if (connection === undefined || connection.isClosed()) return;
     try {
-      const { first, last } = await this.#owner.inspect();
+      const { first, last } = await this.#log.inspect();
       const isOld = monotonicNow() - this.#lastMs >= this.#intervalMs;
       // With much traffic, the stream may be limited by size rather than by time.
       const isFar = (last - this.#last) * TICKS > last - first;

@@ -27,14 +27,13 @@ import { checkBoolean, checkObject, checkOptions, invalidType, type Names } from
 import type {
   BrokerHandler,
   KeepingBroker,
-  KeepWindow,
-  KeptMessagesHandler,
   MissedMessages,
   Position,
 } from "../topics/cluster/broker.ts";
 import { toBrokerError, toLostError, withoutUser } from "./broker_error.ts";
 import { RedisLog, type SendCommand } from "./redis_log.ts";
 import { RedisNames } from "./redis_names.ts";
+import { RetainingBroker } from "./retaining_broker.ts";
 import { clearTimeout, setTimeout } from "../timers.ts";
 
 export type * from "../topics/cluster/broker.ts";
@@ -153,34 +152,31 @@ async function createClient(url: string, options: RedisClientOptions) {
 }
 
 /** The implementation of {@linkcode redisBroker}. */
-class RedisBroker implements KeepingBroker {
+class RedisBroker extends RetainingBroker<RedisLog> implements KeepingBroker {
   readonly #url: string;
   /** The address of Redis, for error messages. */
   readonly #server: string;
   readonly #names: RedisNames;
   readonly #sharded: boolean;
   readonly #options: RedisClientOptions;
-  #handler: BrokerHandler | undefined;
   #publisher!: Client;
   #subscriber!: Client;
-  #isClosed = false;
-  #keeping: { window: KeepWindow; handler: KeptMessagesHandler } | undefined;
-  #log: RedisLog | undefined;
   #isPreparing = false;
   #prepareTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #receive = (message: Buffer, channel: Buffer): void => {
-    this.#handler!.receiveMessage(this.#names.topicOfChannel(channel.toString()), message);
+    this.handler!.receiveMessage(this.#names.topicOfChannel(channel.toString()), message);
   };
 
   readonly #receiveKept = (payload: Buffer, channel: Buffer): void => {
-    const kept = this.#log!.parse(channel, payload);
-    if (kept !== undefined) return this.#keeping!.handler.receiveKept(kept.topic, kept.message);
-    this.#handler!.receiveError(
+    const kept = this.log!.parse(channel, payload);
+    if (kept !== undefined) return this.keeping!.handler.receiveKept(kept.topic, kept.message);
+    this.handler!.receiveError(
       new Error(`Cannot read a message of ${channel}: it was not published by a server`),
     );
   };
 
   constructor(options: RedisBrokerOptions) {
+    super();
     checkOptions("redisBroker", options, OPTIONS);
     const { url = "redis://127.0.0.1:6379", prefix = "sluice:", sharded = false, client = {} } =
       options;
@@ -203,37 +199,27 @@ class RedisBroker implements KeepingBroker {
     this.#options = client as RedisClientOptions;
   }
 
-  keep(window: KeepWindow, handler: KeptMessagesHandler): void {
-    if (this.#handler !== undefined || this.#keeping !== undefined) {
-      throw new TypeError("Cannot retain messages: keep() must be called once, before start()");
-    }
-    this.#keeping = { window, handler };
-  }
-
   async start(handler: BrokerHandler): Promise<void> {
-    if (this.#handler !== undefined) {
-      throw new TypeError("Cannot start the broker again: each server needs a broker of its own");
-    }
-    this.#handler = handler;
+    this.begin(handler);
     this.#publisher = await createClient(this.#url, this.#options);
     this.#subscriber = await createClient(this.#url, this.#options);
-    if (this.#keeping !== undefined) {
+    if (this.keeping !== undefined) {
       const { RESP_TYPES } = await import("redis");
       const client = this.#publisher.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
-      const { window } = this.#keeping;
+      const { window } = this.keeping;
       const send: SendCommand = (words) => client.sendCommand(words);
-      this.#log = new RedisLog(window, this.#names, this.#sharded, send);
+      this.log = new RedisLog(window, this.#names, this.#sharded, send);
     }
     for (const client of [this.#publisher, this.#subscriber]) {
       let wasReady = false;
       client.on("ready", () => {
         wasReady = true;
         if (!this.#isReady) return;
-        if (this.#log === undefined) handler.receiveConnected();
-        else void this.#prepare(this.#log, handler);
+        if (this.log === undefined) handler.receiveConnected();
+        else void this.#prepare(this.log, handler);
       });
       client.on("error", (error: unknown) => {
-        if (this.#isClosed) return;
+        if (this.isClosed) return;
         if (client.isReady) handler.receiveError(toBrokerError(`use ${this.#server}`, error));
         else if (wasReady) handler.receiveLost(toLostError(this.#server, error));
         else handler.receiveLost(toBrokerError(`connect to ${this.#server}`, error));
@@ -253,54 +239,48 @@ class RedisBroker implements KeepingBroker {
   }
 
   append(topic: string, id: string, message: Uint8Array): Promise<void> {
-    return this.#kept.append(topic, id, message);
+    return this.kept.append(topic, id, message);
   }
 
   read(topic: string, after: Position | undefined, maxSize?: number): Promise<MissedMessages> {
-    return this.#kept.read(topic, after, maxSize);
+    return this.kept.read(topic, after, maxSize);
   }
 
-  async subscribe(topics: readonly string[], isKept: boolean = false): Promise<void> {
-    const channels = this.#toChannels(topics, isKept);
-    const receive = isKept ? this.#receiveKept : this.#receive;
-    if (!this.#sharded) return await this.#subscriber.subscribe(channels, receive, true);
-    // A cluster refuses a command for several shards.
-    await Promise.all(
-      channels.map((channel) => this.#subscriber.sSubscribe(channel, receive, true)),
-    );
+  subscribe(topics: readonly string[], isKept: boolean = false): Promise<void> {
+    return this.#change("subscribe", "sSubscribe", topics, isKept);
   }
 
-  async unsubscribe(topics: readonly string[], isKept: boolean = false): Promise<void> {
-    const channels = this.#toChannels(topics, isKept);
-    const receive = isKept ? this.#receiveKept : this.#receive;
-    if (!this.#sharded) return await this.#subscriber.unsubscribe(channels, receive, true);
-    await Promise.all(
-      channels.map((channel) => this.#subscriber.sUnsubscribe(channel, receive, true)),
-    );
+  unsubscribe(topics: readonly string[], isKept: boolean = false): Promise<void> {
+    return this.#change("unsubscribe", "sUnsubscribe", topics, isKept);
   }
 
   close(): Promise<void> {
-    this.#isClosed = true;
+    this.isClosed = true;
     clearTimeout(this.#prepareTimer);
     for (const client of [this.#publisher, this.#subscriber]) if (client?.isOpen) client.destroy();
     return Promise.resolve();
   }
 
   get #isReady(): boolean {
-    return !this.#isClosed && this.#publisher.isReady && this.#subscriber.isReady;
+    return !this.isClosed && this.#publisher.isReady && this.#subscriber.isReady;
   }
 
-  get #kept(): RedisLog {
-    if (this.#log === undefined) {
-      throw new TypeError("Cannot retain messages: keep() was not called before start()");
-    }
-    return this.#log;
-  }
-
-  #toChannels(topics: readonly string[], isKept: boolean): string[] {
-    if (!isKept) return topics.map((topic) => this.#names.toChannel(topic));
-    const log = this.#kept;
-    return topics.map((topic) => log.toChannel(topic));
+  async #change(
+    what: "subscribe" | "unsubscribe",
+    whatSharded: "sSubscribe" | "sUnsubscribe",
+    topics: readonly string[],
+    isKept: boolean,
+  ): Promise<void> {
+    if (isKept) void this.kept;
+    const receive = isKept ? this.#receiveKept : this.#receive;
+    const channels = topics.map((topic) =>
+      isKept ? this.#names.toKeptName(topic, "live") : this.#names.toChannel(topic)
+    );
+    if (!this.#sharded) return await this.#subscriber[what](channels, receive, true);
+    // A cluster refuses a command for several shards.
+    await Promise.all(
+      channels.map((channel) => this.#subscriber[whatSharded](channel, receive, true)),
+    );
   }
 
   /**

@@ -6,7 +6,7 @@ import type {
   Position,
 } from "../topics/cluster/broker.ts";
 import type { RedisNames } from "./redis_names.ts";
-import { RefusedError } from "./refused_error.ts";
+import { RefusedError } from "./broker_error.ts";
 import { APPEND, READ } from "./redis_scripts.ts";
 import { isErrorObject } from "../values.ts";
 
@@ -55,15 +55,10 @@ export class RedisLog {
     }
   }
 
-  /** Returns the channel of a topic. */
-  toChannel(topic: string): string {
-    return this.#names.toKeptName(topic, "live");
-  }
-
   /** Appends a message: see {@linkcode KeepingBroker.append}. */
   async append(topic: string, id: string, message: Uint8Array): Promise<void> {
     const bytes = Buffer.from(message.buffer, message.byteOffset, message.length);
-    const keys = [...this.#keys(topic), this.toChannel(topic)];
+    const keys = [...this.#keys(topic), this.#names.toKeptName(topic, "live")];
     const { windowSize } = this.#window;
     const room = Number.isFinite(windowSize) ? `${windowSize}` : "inf";
     try {

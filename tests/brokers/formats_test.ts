@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { encodeSubject } from "../../src/brokers/nats_subject.ts";
+import { encodeSubject } from "../../src/brokers/nats_names.ts";
 import { natsBroker } from "../../src/brokers/nats.ts";
 import { redisBroker } from "../../src/brokers/redis.ts";
 import {

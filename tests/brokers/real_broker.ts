@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { natsBroker } from "../../src/brokers/nats.ts";
-import { encodeSubject } from "../../src/brokers/nats_subject.ts";
+import { encodeSubject } from "../../src/brokers/nats_names.ts";
 import { redisBroker } from "../../src/brokers/redis.ts";
 import type { KeepingBroker } from "../../src/topics/cluster/broker.ts";
 import { decodeUtf8, utf8 } from "../support/raw_client.ts";
