@@ -97,11 +97,12 @@ export class Ending implements ClosingActions {
   }
 
   dropInbound(): void {
-    const { inbound, layer } = this.#core;
+    const { inbound, outbound, layer } = this.#core;
     inbound.protocol.dropMessages();
     inbound.queue.failArriving(this.reason.lazyClosedError());
     inbound.queue.clear();
-    layer?.close();
+    // Otherwise it may still have to encode: it is closed by `release`.
+    if (!outbound.hasPending) layer?.close();
   }
 
   dropUnhandled(): void {

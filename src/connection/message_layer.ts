@@ -62,8 +62,8 @@ export interface MessageLayer {
   /**
    * Gives what is sent for a message of the program. Without it, messages are sent as they are. It is called in
    * the order of the wire: for what waits behind a message that is sent as a stream, when that has ended. It
-   * may therefore be called behind `close`, for messages that were accepted before. If it fails, what waits
-   * behind the message is dropped.
+   * may therefore be called while the connection is closing. If it fails, what waits behind the message is
+   * dropped.
    */
   encode?(data: Sendable): Sendable;
   /**
@@ -89,6 +89,6 @@ export interface MessageLayer {
   decodeEnd?(): void;
   /** Is told that the program is given the next message, in the order in which they were decoded. */
   delivered?(): void;
-  /** Is told that the connection is closing, and that it has closed: nothing more is decoded. */
+  /** Called when the connection is closing, or has closed: nothing is encoded or decoded after it. */
   close?(): void;
 }

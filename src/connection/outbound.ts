@@ -327,9 +327,14 @@ export class Outbound implements FanOutSink {
 
   // ---- The end ----
 
+  /** Whether a message is being sent as a stream, or messages that were accepted wait to be encoded. */
+  get hasPending(): boolean {
+    return this.#held !== undefined || this.#hasWaiting();
+  }
+
   /** Says so if nothing that was accepted waits any more, and that is asked for. */
   finishIfDue(): void {
-    if (!this.#closing.flushes || this.#held !== undefined || this.#hasWaiting()) return;
+    if (!this.#closing.flushes || this.hasPending) return;
     this.#markEnd();
     this.#closing.handle("flushed");
   }

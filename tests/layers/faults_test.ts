@@ -98,6 +98,32 @@ describe("a stream to a message layer that encodes", () => {
     });
   });
 
+  it("keeps the layer open until the last message is encoded", async () => {
+    const log: string[] = [];
+    const layer: MessageLayer = {
+      encode: (data) => (log.push(`encode ${data}`), data),
+      encodeStart: () => (log.push("encodeStart"), ""),
+      close: () => void log.push("close"),
+    };
+    await withMemoryServer(withLayer(layer), async (harness) => {
+      const { client, conn } = await harness.openPair(OFFER);
+      const source = createSource();
+      void conn.sendStream("text", source.stream);
+      void conn.send("a");
+      const closed = conn.close();
+      await settle();
+      assertEquals(log, []);
+      source.give("x");
+      source.give();
+      assertEquals([await client.readMessage(), await client.readMessage()], ["x", "a"]);
+      assertEquals((await client.readClose())[0], 1000);
+      client.sendClose(1000);
+      await client.finish();
+      await closed;
+    });
+    assertEquals(log, ["encodeStart", "encode a", "close"]);
+  });
+
   it("goes behind what the layer sends while it encodes", async () => {
     const parts = new PartsLayer(2);
     let own!: LayerConnection;
