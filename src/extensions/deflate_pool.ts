@@ -3,16 +3,13 @@ import type { DeflateStream, DeflateStreams } from "./deflate_stream.ts";
 import { RememberedMessage } from "./remembered_message.ts";
 import { deflaterSize } from "./stream_sizes.ts";
 
-/** How many streams of a kind are kept for the next message that needs one. */
+/** How many idle streams are kept for each window size. */
 const MAX_IDLE = 4;
 
-/** What is longer than this, compressed, is no view of memory that is used again. */
+/** Longer results are copies; others are views of memory that is reused. */
 export const MAX_VIEW_LENGTH: number = 16 * 1024;
 
-/**
- * Shared by the connections with the same settings: streams that are idle, and the
- * message that was compressed last, since it may go out to many.
- */
+/** Idle streams, and the last compressed message, which may be sent to many: shared by connections with the same settings. */
 export class DeflatePool {
   readonly #streams: DeflateStreams;
   readonly #settings: CompressionSettings;
@@ -30,34 +27,32 @@ export class DeflatePool {
     return this.#streams.isContinuous;
   }
 
-  /** Gives a stream that begins with an empty window. */
+  /** Returns a stream with an empty window. */
   acquireDeflater(windowBits: number): DeflateStream {
     const { level, memoryLevel } = this.#settings;
     return this.#idleDeflaters.get(windowBits)?.pop() ??
       this.#streams.deflater(windowBits, level, memoryLevel);
   }
 
-  /** The memory that such a stream takes, in bytes. */
+  /** The memory that a deflater takes, in bytes. */
   deflaterSize(windowBits: number): number {
     return deflaterSize(windowBits, this.#settings.memoryLevel);
   }
 
-  /** Takes a stream back. */
   releaseDeflater(windowBits: number, stream: DeflateStream): void {
     release(this.#idleDeflaters, windowBits, stream);
   }
 
-  /** Gives a stream that begins with an empty window. */
+  /** Returns a stream with an empty window. */
   acquireInflater(windowBits: number): DeflateStream {
     return this.#idleInflaters.get(windowBits)?.pop() ?? this.#streams.inflater(windowBits);
   }
 
-  /** Takes a stream back. */
   releaseInflater(windowBits: number, stream: DeflateStream): void {
     release(this.#idleInflaters, windowBits, stream);
   }
 
-  /** The message that was compressed last with this window, without others before it. */
+  /** The last message compressed with this window, independently of others. */
   lastMessage(windowBits: number): RememberedMessage {
     let last = this.#lastMessages.get(windowBits);
     if (last === undefined) {

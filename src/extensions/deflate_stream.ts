@@ -1,19 +1,18 @@
-/** One direction of DEFLATE, driven synchronously. Its results go to `streamOutput`. */
+/** One direction of DEFLATE, synchronous. Results are written to `streamOutput`. */
 export interface DeflateStream {
-  /** The bytes of the input that the last step took. */
+  /** The number of bytes of input that the last step used. */
   readonly consumed: number;
   /** Whether there may be more output without further input. */
   readonly isOutputFull: boolean;
-  /** The bytes of results that it holds, beside its window. */
+  /** The bytes of results that it holds, besides its window. */
   readonly heldLength: number;
   /**
-   * Compresses or decompresses, as much as the output has room for.
+   * Compresses or decompresses as much as `streamOutput` has room for.
    *
-   * @param isMoreToCome Whether the input to compress goes on: some of it may then be held back.
-   * @param maxLength The most bytes that the result may have in all, as far as the stream has to produce
-   * them at once.
+   * @param isMoreToCome Whether more input follows: a deflater may then hold back some of its output.
+   * @param maxLength The most bytes that the whole result may have; ignored by streams that produce it in steps.
    * @returns The number of bytes in `streamOutput`, to be used before the next step of any stream.
-   * @throws {MessageTooBigError} If there are more than `maxLength`.
+   * @throws {MessageTooBigError} If the result is longer than `maxLength`.
    * @throws {Error} If the input is corrupt.
    */
   step(
@@ -23,27 +22,25 @@ export interface DeflateStream {
     isMoreToCome?: boolean,
     maxLength?: number,
   ): number;
-  /** Forgets everything, an error included. */
+  /** Starts again with an empty window, also after an error. */
   reset(): void;
-  /** Gives the memory back. */
+  /** Releases its memory. */
   close(): void;
 }
 
-/** Creates streams, by what a runtime has for them. */
+/** Creates streams, with the means of the runtime. */
 export interface DeflateStreams {
   /**
-   * Whether a stream goes on after its last step. Otherwise each message is compressed by itself, and
-   * has to be whole before it is inflated.
+   * Whether a stream keeps its window between steps. Otherwise each message is compressed independently, and must be
+   * complete before it is inflated.
    */
   readonly isContinuous: boolean;
-  /** Creates a stream that compresses. */
   deflater(windowBits: number, level: number, memoryLevel: number): DeflateStream;
-  /** Creates a stream that decompresses. */
   inflater(windowBits: number): DeflateStream;
 }
 
 /** The size of `streamOutput`, in bytes. */
 export const OUTPUT_SIZE: number = 64 * 1024;
 
-/** Holds the result of the last step of whichever stream: they work one at a time. */
+/** The result of the last step of any stream. */
 export const streamOutput: Uint8Array = new Uint8Array(OUTPUT_SIZE);

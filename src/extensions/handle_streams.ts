@@ -5,7 +5,7 @@ import {
   streamOutput,
 } from "./deflate_stream.ts";
 
-/** A stream of `node:zlib`, as far as it is used here. Most of this is not documented. */
+/** The members of a stream of `node:zlib` that are used here. Most of them are not documented. */
 interface ZlibStream {
   _handle: {
     onerror: (message: string) => void;
@@ -41,7 +41,7 @@ export interface ZlibStreamFunctions {
 const NO_FLUSH = 0;
 const SYNC_FLUSH = 2;
 
-/** The least that a stream of `node:zlib` may reserve for an output of its own, which is not used. */
+/** The smallest output buffer that `node:zlib` allocates for a stream. It is not used. */
 const CHUNK_SIZE = 64;
 
 /** A stream over the handle of one of `node:zlib`. */
@@ -80,29 +80,15 @@ class HandleStream implements DeflateStream {
 }
 
 /**
- * Streams over the handles of `node:zlib`: the only way to keep a window from message to message without a
- * thread's queue for each of them, and to stop in the middle of the result of a few bytes.
+ * Creates streams over the handles of `node:zlib`: only these can keep a window from message to message without a
+ * thread pool task for each, and stop in the middle of the result of a few bytes.
  */
-export class HandleStreams implements DeflateStreams {
-  readonly isContinuous = true;
-  readonly #zlib: ZlibStreamFunctions;
-
-  constructor(zlib: ZlibStreamFunctions) {
-    this.#zlib = zlib;
-  }
-
-  deflater(windowBits: number, level: number, memoryLevel: number): DeflateStream {
-    return new HandleStream(
-      this.#zlib.createDeflateRaw({
-        windowBits,
-        level,
-        memLevel: memoryLevel,
-        chunkSize: CHUNK_SIZE,
-      }),
-    );
-  }
-
-  inflater(windowBits: number): DeflateStream {
-    return new HandleStream(this.#zlib.createInflateRaw({ windowBits, chunkSize: CHUNK_SIZE }));
-  }
+export function createHandleStreams(zlib: ZlibStreamFunctions): DeflateStreams {
+  const chunkSize = CHUNK_SIZE;
+  return {
+    isContinuous: true,
+    deflater: (windowBits, level, memLevel) =>
+      new HandleStream(zlib.createDeflateRaw({ windowBits, level, memLevel, chunkSize })),
+    inflater: (windowBits) => new HandleStream(zlib.createInflateRaw({ windowBits, chunkSize })),
+  };
 }

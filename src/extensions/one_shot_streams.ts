@@ -31,10 +31,21 @@ interface InflateInfo {
 const SYNC_FLUSH = 2;
 const EMPTY = new Uint8Array(0);
 
-/** Makes all of a result at once, and gives it out by steps. */
-abstract class OneShotStream implements DeflateStream {
+/** Converts an input; also returns how many of its bytes were used. */
+type Convert = (
+  input: Uint8Array,
+  maxLength: number,
+) => { readonly output: Uint8Array; readonly consumed: number };
+
+/** Produces all of a result at once, and returns it in steps. */
+class OneShotStream implements DeflateStream {
+  readonly #convert: Convert;
   #pending: Uint8Array = EMPTY;
   consumed = 0;
+
+  constructor(convert: Convert) {
+    this.#convert = convert;
+  }
 
   get isOutputFull(): boolean {
     return this.#pending.length > 0;
@@ -53,16 +64,15 @@ abstract class OneShotStream implements DeflateStream {
   ): number {
     this.consumed = 0;
     if (this.#pending.length === 0) {
-      this.#pending = this.convert(input.subarray(start, end), maxLength);
+      const { output, consumed } = this.#convert(input.subarray(start, end), maxLength);
+      this.#pending = output;
+      this.consumed = consumed;
     }
     const size = Math.min(this.#pending.length, OUTPUT_SIZE);
     streamOutput.set(this.#pending.subarray(0, size));
     this.#pending = this.#pending.subarray(size);
     return size;
   }
-
-  /** Converts the input, and says in `consumed` how much of it. */
-  protected abstract convert(input: Uint8Array, maxLength: number): Uint8Array;
 
   reset(): void {
     this.#pending = EMPTY;
@@ -71,70 +81,30 @@ abstract class OneShotStream implements DeflateStream {
   close(): void {}
 }
 
-class OneShotDeflater extends OneShotStream {
-  readonly #zlib: ZlibOneShotFunctions;
-  readonly #options: OneShotOptions;
-
-  constructor(zlib: ZlibOneShotFunctions, options: OneShotOptions) {
-    super();
-    this.#zlib = zlib;
-    this.#options = options;
-  }
-
-  // Each piece is a series of blocks that ends at a byte, so the pieces of a message make up one.
-  protected override convert(input: Uint8Array): Uint8Array {
-    this.consumed = input.length;
-    return this.#zlib.deflateRawSync(input, this.#options);
-  }
-}
-
-class OneShotInflater extends OneShotStream {
-  readonly #zlib: ZlibOneShotFunctions;
-  readonly #windowBits: number;
-
-  constructor(zlib: ZlibOneShotFunctions, windowBits: number) {
-    super();
-    this.#zlib = zlib;
-    this.#windowBits = windowBits;
-  }
-
-  protected override convert(input: Uint8Array, maxLength: number): Uint8Array {
-    const options: OneShotOptions = {
-      finishFlush: SYNC_FLUSH,
-      windowBits: this.#windowBits,
-      info: true,
-    };
-    if (maxLength !== Infinity) options.maxOutputLength = Math.max(1, maxLength);
-    try {
-      const { buffer, engine } = this.#zlib.inflateRawSync(input, options) as InflateInfo;
-      this.consumed = engine.bytesWritten;
-      return buffer;
-    } catch (error) {
-      if ((error as { code?: unknown }).code !== "ERR_BUFFER_TOO_LARGE") throw error;
-      throw new MessageTooBigError(maxLength + 1, maxLength);
-    }
-  }
-}
-
-/** Streams over the documented functions of `node:zlib`, which go through all of an input at once. */
-export class OneShotStreams implements DeflateStreams {
-  readonly isContinuous = false;
-  readonly #zlib: ZlibOneShotFunctions;
-
-  constructor(zlib: ZlibOneShotFunctions) {
-    this.#zlib = zlib;
-  }
-
-  deflater(windowBits: number, level: number, memoryLevel: number): DeflateStream {
-    return new OneShotDeflater(this.#zlib, {
-      windowBits,
-      level,
-      memLevel: memoryLevel,
-      finishFlush: SYNC_FLUSH,
-    });
-  }
-
-  inflater(windowBits: number): DeflateStream {
-    return new OneShotInflater(this.#zlib, windowBits);
-  }
+/** Creates streams over the documented functions of `node:zlib`, which convert an input as a whole. */
+export function createOneShotStreams(zlib: ZlibOneShotFunctions): DeflateStreams {
+  const finishFlush = SYNC_FLUSH;
+  return {
+    isContinuous: false,
+    deflater(windowBits, level, memLevel) {
+      const options = { windowBits, level, memLevel, finishFlush };
+      // Each piece is a series of blocks that ends at a byte, so the pieces of a message can be concatenated.
+      return new OneShotStream((input) => ({
+        output: zlib.deflateRawSync(input, options),
+        consumed: input.length,
+      }));
+    },
+    inflater: (windowBits) =>
+      new OneShotStream((input, maxLength) => {
+        const options: OneShotOptions = { windowBits, finishFlush, info: true };
+        if (maxLength !== Infinity) options.maxOutputLength = Math.max(1, maxLength);
+        try {
+          const { buffer, engine } = zlib.inflateRawSync(input, options) as InflateInfo;
+          return { output: buffer, consumed: engine.bytesWritten };
+        } catch (error) {
+          if ((error as { code?: unknown }).code !== "ERR_BUFFER_TOO_LARGE") throw error;
+          throw new MessageTooBigError(maxLength + 1, maxLength);
+        }
+      }),
+  };
 }

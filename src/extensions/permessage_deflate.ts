@@ -12,21 +12,15 @@ const MIN_WINDOW_BITS = 9;
 
 /** The compression of one connection, as negotiated. */
 export class PerMessageDeflate {
-  /** Compresses what is sent. */
   readonly deflater: MessageDeflater;
-  /** Decompresses what is received. */
   readonly inflater: MessageInflater;
   /** log2 of the window if messages are compressed independently; `undefined` with context takeover. */
   readonly sharedWindowBits: number | undefined;
-  /** The size from which on messages are compressed. */
+  /** The size from which messages are compressed. */
   readonly threshold: number;
   #onClose: (() => void) | undefined;
 
-  /**
-   * Creates one side's.
-   *
-   * @param onClose Called when the connection ends.
-   */
+  /** @param onClose Called when the connection ends. */
   constructor(
     role: Role,
     pool: DeflatePool,
@@ -50,7 +44,7 @@ export class PerMessageDeflate {
     this.#onClose = onClose;
   }
 
-  /** Gives the memory back. */
+  /** Releases the memory. */
   close(): void {
     this.deflater.close();
     this.inflater.close();

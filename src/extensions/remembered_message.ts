@@ -1,32 +1,27 @@
 import { copyBytes } from "../codec/byte_collector.ts";
 
-/** The largest message that is remembered, and how long it may be when it is compressed. */
+/** The most bytes or characters that a remembered message has, and the most bytes when it is compressed. */
 const MAX_LENGTH = 64 * 1024;
 
 const EMPTY = new Uint8Array(0);
 
-/** The message that was compressed last, in memory that is used again for the next one. */
+/** A message and its compressed form, in memory that is reused for the next one. */
 export class RememberedMessage {
   readonly #maxViewLength: number;
   #text: string | undefined;
-  /** The message, if it is binary, and its length; -1 if it is not. */
+  /** The message if it is binary, and its length; -1 if it is not. */
   #bytes: Uint8Array = EMPTY;
   #length = -1;
-  /** The memory of its compressed form, if that is short. */
+  /** Memory for a compressed form that is short. */
   #buffer: Uint8Array = EMPTY;
   #deflated: Uint8Array = EMPTY;
 
-  /**
-   * Remembers nothing yet.
-   *
-   * @param maxViewLength Up to this length what became of a message is used before the next one comes,
-   * and copied here. What is longer has memory of its own.
-   */
+  /** @param maxViewLength Up to this length, compressed forms are borrowed, and copied here. Longer ones are owned. */
   constructor(maxViewLength: number) {
     this.#maxViewLength = maxViewLength;
   }
 
-  /** Gives what became of the message, if it is this one. */
+  /** Returns the compressed form if the message is this one. */
   recall(data: string | Uint8Array): Uint8Array | undefined {
     if (typeof data === "string") return data === this.#text ? this.#deflated : undefined;
     if (data.length !== this.#length) return undefined;
@@ -34,7 +29,7 @@ export class RememberedMessage {
     return this.#deflated;
   }
 
-  /** Remembers another message instead, if it is not too large. Gives what became of it. */
+  /** Remembers another message instead, if it is not too large. Returns its compressed form. */
   replace(data: string | Uint8Array, deflated: Uint8Array): Uint8Array {
     if (data.length > MAX_LENGTH || deflated.length > MAX_LENGTH) return deflated;
     if (typeof data === "string") {

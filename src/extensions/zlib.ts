@@ -1,29 +1,25 @@
 import { type DeflateStreams, streamOutput } from "./deflate_stream.ts";
-import { HandleStreams, type ZlibStreamFunctions } from "./handle_streams.ts";
-import { OneShotStreams, type ZlibOneShotFunctions } from "./one_shot_streams.ts";
+import { createHandleStreams, type ZlibStreamFunctions } from "./handle_streams.ts";
+import { createOneShotStreams, type ZlibOneShotFunctions } from "./one_shot_streams.ts";
 
-/**
- * Loads what compresses on this runtime.
- *
- * @throws {Error} If the runtime has no `node:zlib`, or one that works otherwise.
- */
+/** @throws {Error} If the runtime has no `node:zlib`, or one that works differently. */
 export async function loadDeflateStreams(): Promise<DeflateStreams> {
   return chooseDeflateStreams(await import("node:zlib"));
 }
 
 /**
- * Chooses the streams over the handles of `node:zlib` if these work as expected, and else those over its
- * documented functions. Handles are no documented API, so a version of a runtime may do without them.
+ * Chooses the streams over the handles of `node:zlib` if these work as expected, and otherwise those over its
+ * documented functions. Handles are not documented, so a future version of a runtime may not have them.
  *
- * @throws {Error} If neither do.
+ * @throws {Error} If neither work.
  */
 export function chooseDeflateStreams(zlib: unknown): DeflateStreams {
-  const handles = new HandleStreams(zlib as ZlibStreamFunctions);
+  const handles = createHandleStreams(zlib as ZlibStreamFunctions);
   try {
     tryOut(handles);
     return handles;
   } catch {
-    const oneShot = new OneShotStreams(zlib as ZlibOneShotFunctions);
+    const oneShot = createOneShotStreams(zlib as ZlibOneShotFunctions);
     try {
       tryOut(oneShot);
       return oneShot;
@@ -33,7 +29,7 @@ export function chooseDeflateStreams(zlib: unknown): DeflateStreams {
   }
 }
 
-/** Compresses and decompresses some bytes, which lie at the start of their memory, and behind others. */
+/** Compresses and decompresses some bytes, once at the start of their memory, and once behind another byte. */
 function tryOut(streams: DeflateStreams): void {
   const deflater = streams.deflater(15, 6, 8);
   const inflater = streams.inflater(15);
@@ -48,7 +44,7 @@ function tryOut(streams: DeflateStreams): void {
       if (!isSame || inflater.consumed !== compressed.length) {
         throw new Error("it gave other bytes");
       }
-      // A second flush gives nothing: how it is told that there is no more.
+      // A second flush must give nothing: that is how it is detected that there is no more output.
       if (streams.isContinuous && deflater.step(text, 0, 0) !== 0) {
         throw new Error("it gave bytes without input");
       }
