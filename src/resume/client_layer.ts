@@ -28,11 +28,12 @@ export class ClientLayer implements MessageLayer {
   readonly #state: ResumeState;
   readonly #maxBodySize: number;
   #conn!: LayerConnection;
-  #isReturning = false;
+  /** Whether the client told the server of an earlier connection. */
+  isReturning = false;
   readonly #received: Received[] = [];
   #waitingControls = 0;
   #type: MessageType = "text";
-  /** The beginning of a streamed message, until its header is complete. */
+  /** The beginning of a streamed message until its header is complete. */
   #beginning: Uint8Array | undefined;
   /** The streamed message whose body is arriving. */
   #arriving: Received | undefined;
@@ -55,15 +56,10 @@ export class ClientLayer implements MessageLayer {
     return this.#waitingControls >= MAX_WAITING_CONTROLS;
   }
 
-  /** Whether the client told the server of an earlier connection. */
-  get isReturning(): boolean {
-    return this.#isReturning;
-  }
-
   start(conn: LayerConnection): void {
     this.#conn = conn;
     conn.send(this.#state.begin(() => conn.dropReceived()));
-    this.#isReturning = this.#state.isReturning;
+    this.isReturning = this.#state.isReturning;
   }
 
   opened(): void {
@@ -158,7 +154,7 @@ export class ClientLayer implements MessageLayer {
     this.#advance();
   }
 
-  /** Moves the position past all that the program has. What follows a message that it lacks has to wait. */
+  /** Moves the position past the messages that the program has, up to the first that it does not have. */
   #advance(): void {
     const received = this.#received;
     while (received[0]?.isTaken && received[0].isWhole) {

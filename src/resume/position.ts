@@ -1,4 +1,4 @@
-/** A position among the retained messages of a topic. Positions of two epochs can't be compared. */
+/** A position among the messages of a retained topic. Positions of different epochs can't be compared. */
 export interface Position {
   /**
    * The epoch of the numbers: a new one begins when the retained messages were lost. 1 to 32 characters of
@@ -19,7 +19,7 @@ export function formatPosition({ epoch, number }: Position): string {
   return `${epoch}.${number}`;
 }
 
-/** Parses a position; gives `undefined` if it is malformed. */
+/** Parses a position; returns `undefined` if it is malformed. */
 export function parsePosition(text: unknown): Position | undefined {
   const match = typeof text === "string" ? PATTERN.exec(text) : null;
   if (match === null) return undefined;

@@ -22,16 +22,16 @@ interface Topic {
 }
 
 /**
- * The topics that a client is, or was, subscribed to: as many as fit a resume request. If there are more,
- * it forgets first the topics that the connection before did not have; then new ones, as long as some that
- * the connection before had may still come; and then the least recently used. Each operation takes constant
- * time, except `begin` and `forgetPositions`.
+ * The topics that a client is, or was, subscribed to, as many as fit a resume request. If there are more, it first
+ * forgets topics that the connection before the current one did not have; then new ones, while topics of that
+ * connection may still be subscribed to again; and then the least recently used. All operations take constant time,
+ * except `begin` and `forgetPositions`.
  */
 export class RememberedTopics {
   readonly #onLost: (topic: string) => void;
   /** The topics that only earlier connections had, the least recently used first. */
   readonly #former: Map<string, Topic> = new Map();
-  /** Those of the current connection, in the same order. */
+  /** The topics of the current connection, in the same order. */
   readonly #current: Map<string, Topic> = new Map();
   readonly #byNumber: Map<number, Topic> = new Map();
   /** Counts the connections that had topics. */
@@ -44,7 +44,7 @@ export class RememberedTopics {
   #acknowledgements = 0;
   readonly #forgotten: ForgottenTopics = new ForgottenTopics();
 
-  /** @param onLost Is told of a topic that is forgotten and that the current connection does not have. */
+  /** @param onLost Called with a topic that is forgotten and that the current connection does not have. */
   constructor(onLost: (topic: string) => void) {
     this.#onLost = onLost;
   }
@@ -58,7 +58,7 @@ export class RememberedTopics {
     this.#forgotten.begin();
   }
 
-  /** Gives the position in each topic, at the beginning of a connection. */
+  /** Returns the position in each topic, at the beginning of a connection. */
   positions(): Map<string, Position> {
     const positions = new Map<string, Position>();
     for (const { name, position } of this.#former.values()) {
@@ -180,7 +180,7 @@ export class RememberedTopics {
   }
 }
 
-/** Gives the later of two positions, as a server may tell one late. Of two epochs, the last one told counts. */
+/** Returns the later of two positions, since messages may arrive late. Of two epochs, that of the second counts. */
 function later(before: Position | undefined, position: Position): Position {
   const isBehind = before?.epoch === position.epoch && before.number > position.number;
   return isBehind ? before : position;

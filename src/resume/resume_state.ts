@@ -13,7 +13,7 @@ const REFUSALS: ReadonlySet<number> = new Set([
   CloseCode.InternalError,
 ]);
 
-/** So many connections in a row that end before the request is answered are a refusal, with any code. */
+/** After so many unanswered requests in a row, the end of the connection is a refusal, with any code. */
 const MAX_UNANSWERED = 5;
 
 /** The session of a client and its positions, over connections that follow one another. */
@@ -21,27 +21,27 @@ export class ResumeState {
   readonly #onLost: (topic: string) => void;
   readonly #topics: RememberedTopics;
   #session: string | undefined;
-  /** Whether the last resume request named a session or positions. */
-  #isReturning = false;
-  /** The same, until the server answers it. */
+  /** Whether the last resume request had a session or positions. */
+  isReturning = false;
+  /** The same, until the server answers the request. */
   #isUnanswered = false;
   /** How many connections in a row have ended before the answer. */
   #unanswered = 0;
-  /** The topics with lost messages, until the program may be told; `undefined` from then on. */
+  /** The topics with lost messages until the program may be told; `undefined` after that. */
   #untold: string[] | undefined;
   /** Drops the messages of the connection before that the program has not taken. */
   #leave: () => void = () => {};
 
-  /** @param onLost Is told of a topic of which messages were lost, or may be. */
+  /** @param onLost Called with a topic of which messages were lost, or may have been. */
   constructor(onLost: (topic: string) => void) {
     this.#onLost = onLost;
     this.#topics = new RememberedTopics((topic) => this.#lose(topic));
   }
 
   /**
-   * Begins a connection, and gives its resume request.
+   * Begins a connection, and returns its resume request.
    *
-   * @param leave Is called when the next connection begins: it brings again what this one has not delivered.
+   * @param leave Called when the next connection begins, which gets the undelivered messages of this one again.
    */
   begin(leave: () => void): string {
     this.#leave();
@@ -50,22 +50,17 @@ export class ResumeState {
     this.#untold = [];
     this.#topics.begin();
     const positions = this.#topics.positions();
-    this.#isReturning = this.#isUnanswered = this.#session !== undefined || positions.size > 0;
+    this.isReturning = this.#isUnanswered = this.#session !== undefined || positions.size > 0;
     return encodeResumeRequest(this.#session, positions);
   }
 
-  /** Whether the current connection told the server of an earlier one. */
-  get isReturning(): boolean {
-    return this.#isReturning;
-  }
-
   /**
-   * Ends a connection. If the server refused the resume request, it would refuse it again: then the client
-   * begins afresh, and its topics are lost.
+   * Ends a connection. If the server refused the resume request, it would refuse it again: then the client starts a
+   * new session, and has lost messages of its topics.
    *
    * @param closeCode The status code with which the connection ended.
    * @param isPeers Whether the server ended it.
-   * @returns Whether the client begins afresh.
+   * @returns Whether the client starts a new session.
    */
   end(closeCode: number, isPeers: boolean): boolean {
     const isUnanswered = this.#isUnanswered;
@@ -79,7 +74,7 @@ export class ResumeState {
     return true;
   }
 
-  /** Tells the program of the lost topics so far, and of others at once: it has the current connection. */
+  /** Tells the program of topics with lost messages, those so far and later ones at once: it has the connection. */
   tellLost(): void {
     const untold = this.#untold;
     this.#untold = undefined;

@@ -11,17 +11,19 @@ import {
   type ResumeRequest,
 } from "./subprotocol.ts";
 
-/** The memory that a position takes until its topic is subscribed to, beside the topic's characters. */
+/** The memory that a position takes until its topic is subscribed to, besides the topic's characters. */
 const POSITION_COST = 128;
 
-/** A server's side of `sluice.resume.v1`: the session of the client, and its positions when it connected. */
+/** A server's side of `sluice.resume.v1`: has the client's session, and its positions when it connected. */
 export class ServerLayer implements MessageLayer {
   readonly #protocol: string;
   #conn: LayerConnection | undefined;
   #request: ResumeRequest | undefined;
-  #session: string | undefined;
-  #isReturning = false;
-  #heldSize = 0;
+  /** Identifies the client, over several connections; `undefined` if it has no session yet. */
+  session: string | undefined;
+  /** Whether the client told of an earlier connection. */
+  isReturning = false;
+  heldSize = 0;
   #onRequest: (() => void) | undefined;
 
   /** @param protocol The subprotocol of the program; `""` for none. */
@@ -38,28 +40,14 @@ export class ServerLayer implements MessageLayer {
     return this.hasRequest ? undefined : MAX_REQUEST_SIZE;
   }
 
-  get heldSize(): number {
-    return this.#heldSize;
-  }
-
-  /** Calls back once the resume request has come, and was answered. */
+  /** Calls back once the resume request has been answered. */
   whenRequested(callback: () => void): void {
     this.#onRequest = callback;
   }
 
-  /** Whether the client told of an earlier connection. */
-  get isReturning(): boolean {
-    return this.#isReturning;
-  }
-
-  /** The session of the client, which lasts over several connections; `undefined` if it has none yet. */
-  get session(): string | undefined {
-    return this.#session;
-  }
-
-  /** Gives the session, and begins one if there is none. */
+  /** Returns the session, and begins one if there is none. */
   openSession(): string {
-    return this.#session ??= crypto.randomUUID();
+    return this.session ??= crypto.randomUUID();
   }
 
   start(conn: LayerConnection): void {
@@ -69,9 +57,9 @@ export class ServerLayer implements MessageLayer {
   /** @throws {ProtocolError} If the resume request is malformed. */
   handshake(data: Message): boolean {
     const { session, positions } = this.#request = parseResumeRequest(data);
-    this.#isReturning = session !== undefined || positions.size > 0;
-    for (const topic of positions.keys()) this.#heldSize += costOf(topic);
-    this.#session = session ?? this.#session;
+    this.isReturning = session !== undefined || positions.size > 0;
+    for (const topic of positions.keys()) this.heldSize += costOf(topic);
+    this.session = session ?? this.session;
     this.#conn!.send(encodeControl({ session: this.openSession(), protocol: this.#protocol }));
     this.#onRequest?.();
     return true;
@@ -85,16 +73,16 @@ export class ServerLayer implements MessageLayer {
     return ESCAPE;
   }
 
-  /** Gives the client's position in a topic, once: from then on it is a subscriber like others. */
+  /** Returns the client's position in a topic, once. */
   takePosition(topic: string): Position | undefined {
     const position = this.#request?.positions.get(topic);
-    if (this.#request?.positions.delete(topic)) this.#heldSize -= costOf(topic);
+    if (this.#request?.positions.delete(topic)) this.heldSize -= costOf(topic);
     return position;
   }
 
   close(): void {
     this.#request?.positions.clear();
-    this.#heldSize = 0;
+    this.heldSize = 0;
   }
 }
 

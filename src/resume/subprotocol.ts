@@ -33,9 +33,9 @@ export const MAX_REQUEST_TOPICS = 4_096;
 /** The longest topic whose messages can be retained, in bytes of UTF-8. */
 export const MAX_TOPIC_LENGTH = 1_024;
 
-/** How deep a resume request is nested: it is an object, and so are its positions. */
+/** How deep a resume request may be nested: it is an object, and so are its positions. */
 const MAX_REQUEST_DEPTH = 2;
-/** The most commas of a resume request, which take time to parse: it needs about one for each topic. */
+/** The most commas of a resume request, which take time to parse: one for each topic is necessary. */
 const MAX_REQUEST_COMMAS = 10_000;
 
 const MARK = "\x1e";
@@ -60,9 +60,9 @@ const ENTRY_LENGTH = 4;
 
 const PUBLISHED = /^([1-9]\d*) (.*)$/;
 const SESSION = /^[\w-]{16,64}$/;
-/** The longest header: a topic has at most 1,024 bytes, each of which takes at most six in JSON. */
+/** The longest header, in characters: a topic has at most 1,024 bytes, which take at most six each in JSON. */
 export const MAX_HEADER_LENGTH: number = 8 * 1024;
-/** The most bytes that a header takes of a message, with RS and LF. */
+/** The most bytes of a header in a message, with RS and LF. */
 export const MAX_HEADER_SIZE: number = MAX_HEADER_LENGTH + 2;
 
 const encoder = new TextEncoder();
@@ -101,9 +101,7 @@ export type ControlMessage =
 
 /** Whether a message begins with RS. */
 function isMarked(data: Message): boolean {
-  return typeof data === "string"
-    ? data.charCodeAt(0) === MARK_BYTE
-    : data.length > 0 && data[0] === MARK_BYTE;
+  return (typeof data === "string" ? data.charCodeAt(0) : data[0]) === MARK_BYTE;
 }
 
 /** Puts a header before a message. */
@@ -117,7 +115,7 @@ function mark(header: string, data: Message): Message {
   return bytes;
 }
 
-/** Puts an empty header before a message of the program that begins with RS. */
+/** Puts an empty header before a message of the program if that begins with RS. */
 export function escapeMessage(data: Message): Message {
   return isMarked(data) ? mark("", data) : data;
 }
@@ -256,7 +254,7 @@ function parsePublished(header: string): [number: number, position: Position] {
   const number = parseNumber(Number(digits));
   const position = parsePosition(text);
   if (number === undefined || position === undefined) {
-    throw headerError(`${JSON.stringify(header.slice(0, 100))} tells no place`);
+    throw headerError(`${JSON.stringify(header.slice(0, 100))} is no position`);
   }
   return [number, position];
 }
@@ -272,18 +270,14 @@ function parseControl(text: string): ControlMessage {
     const isPosition = position === undefined || parsePosition(position) !== undefined;
     const isTopic = typeof topic === "string" && !isTooLong(topic);
     if (isTopic && topicNumber !== undefined && isPosition) {
-      return {
-        topic,
-        number: topicNumber,
-        position: position as string | undefined,
-        isLost: isLost === true,
-      };
+      const text = position as string | undefined;
+      return { topic, number: topicNumber, position: text, isLost: isLost === true };
     }
     const unsubscribedNumber = parseNumber(unsubscribed);
     if (unsubscribedNumber !== undefined) return { unsubscribed: unsubscribedNumber };
     if (parsePosition(progress) !== undefined) return { progress: progress as string };
   }
-  throw headerError(`${JSON.stringify(text.slice(0, 100))} is no note`);
+  throw headerError(`${JSON.stringify(text.slice(0, 100))} is no control message`);
 }
 
 function parseNumber(value: unknown): number | undefined {
@@ -308,15 +302,14 @@ function decode(bytes: Uint8Array): string {
 }
 
 function requestError(reason: string): ProtocolError {
-  return new ProtocolError(
-    CloseCode.PolicyViolation,
-    `Cannot accept the first message of ${RESUME}: ${reason}`,
-  );
+  return refusal("the first message", reason);
 }
 
 function headerError(reason: string): ProtocolError {
-  return new ProtocolError(
-    CloseCode.PolicyViolation,
-    `Cannot accept the header of a message of ${RESUME}: ${reason}`,
-  );
+  return refusal("the header of a message", reason);
+}
+
+function refusal(what: string, reason: string): ProtocolError {
+  const message = `Cannot accept ${what} of ${RESUME}: ${reason}`;
+  return new ProtocolError(CloseCode.PolicyViolation, message);
 }
