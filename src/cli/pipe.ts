@@ -1,11 +1,11 @@
 import type { CloseInfo, Connection } from "../connection/connection.ts";
 import { ConnectionClosedError, WebSocketError } from "../errors.ts";
+import { systemClock, within } from "../transport/clock.ts";
 import type { CommandLine } from "./command_line.ts";
 import type { Io } from "./io.ts";
 import { splitLines } from "./line_splitter.ts";
 import { writeMessage } from "./message_writer.ts";
 import { Silence } from "./silence.ts";
-import { clearTimeout, setTimeout } from "../timers.ts";
 
 /** How long to wait for the Pong after all data has been sent, in milliseconds. */
 const PONG_TIMEOUT_MS = 5_000;
@@ -91,16 +91,8 @@ async function untilReceived(conn: Connection): Promise<void> {
   }
 }
 
-async function resolvesWithin(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), timeoutMs);
-  });
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
+function resolvesWithin(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+  return within(promise.then(() => true), timeoutMs, systemClock, false);
 }
 
 function toStream(

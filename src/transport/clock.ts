@@ -19,3 +19,21 @@ export const systemClock: Clock = {
   setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
   clearTimeout: (timer) => clearTimeout(timer as number),
 };
+
+/** Resolves or rejects as `promise` does, or resolves to `late` after `ms` milliseconds. */
+export async function within<T, const Late>(
+  promise: Promise<T>,
+  ms: number,
+  clock: Clock,
+  late: Late,
+): Promise<T | Late> {
+  let timer: unknown;
+  const timeout = new Promise<Late>((resolve) => {
+    timer = clock.setTimeout(() => resolve(late), ms);
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clock.clearTimeout(timer);
+  }
+}

@@ -1,4 +1,4 @@
-import type { Clock } from "../../transport/clock.ts";
+import { type Clock, within } from "../../transport/clock.ts";
 import { BrokerStore } from "../retention/broker_store.ts";
 import type { Broker, BrokerEvent, BrokerHandler, BrokerStats, KeepingBroker } from "./broker.ts";
 import { decodeBrokerMessage, encodeBrokerMessage, ID_LENGTH } from "./broker_message.ts";
@@ -31,7 +31,6 @@ export class BrokerLink implements BrokerHandler {
   readonly malformed: DoublingTally<{ readonly topic: string; readonly reason: string }>;
   readonly #outbox: BrokerOutbox;
   readonly #subscriptions: BrokerSubscriptions;
-  /** Retains messages, if any are to be retained. */
   readonly store: BrokerStore | undefined;
   readonly #presence: PresenceGroup;
   #state: "new" | "lost" | "connected" | "closed" = "new";
@@ -70,7 +69,6 @@ export class BrokerLink implements BrokerHandler {
     }
   }
 
-  /** Starts to connect. */
   start(): Promise<void> {
     return this.#broker.start(this);
   }
@@ -134,11 +132,8 @@ export class BrokerLink implements BrokerHandler {
   async close(): Promise<void> {
     const left = this.#presence.close();
     if (this.#state === "connected") {
-      const timeout = Promise.withResolvers<void>();
-      const timer = this.#clock.setTimeout(timeout.resolve, CLOSE_TIMEOUT_MS);
       const sent = Promise.all([this.#outbox.whenEmpty(), this.store?.whenEmpty(), left]);
-      await Promise.race([sent, timeout.promise]);
-      this.#clock.clearTimeout(timer);
+      await within(sent, CLOSE_TIMEOUT_MS, this.#clock, undefined);
     }
     this.#state = "closed";
     this.#disconnect();

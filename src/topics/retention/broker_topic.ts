@@ -1,4 +1,4 @@
-import { createDeferred } from "../../promises.ts";
+import { within } from "../../transport/clock.ts";
 import type { Subscriber } from "../fan_out/subscriber.ts";
 import { formatPosition, type Position } from "../../resume/position.ts";
 import type { KeptMessage, MissedMessages } from "../cluster/broker.ts";
@@ -31,7 +31,6 @@ export class BrokerTopic implements FairTurnTaker {
   readonly #store: BrokerStore;
   /** The position of the last message published to subscribers here; `undefined` until the broker told it. */
   #position: Position | undefined;
-  /** Whether the broker sends new messages. */
   #isSubscribed = false;
   /** Whether messages after the position may be missing. */
   #hasGap = false;
@@ -58,7 +57,6 @@ export class BrokerTopic implements FairTurnTaker {
       this.#joining.size === 0;
   }
 
-  /** Starts to wait for the position. */
   begin(): void {
     this.#beganAt = this.#store.clock.now();
   }
@@ -94,7 +92,6 @@ export class BrokerTopic implements FairTurnTaker {
     }
   }
 
-  /** Removes a subscriber. */
   part(subscriber: Subscriber): void {
     if (this.#joining.delete(subscriber) && this.#joining.size === 0) this.#stopWaiting();
   }
@@ -261,9 +258,12 @@ export class BrokerTopic implements FairTurnTaker {
       resumeFrom?.epoch === at.epoch ? resumeFrom.number : 0;
     const numbers = joining.map(([, subscription]) => firstOf(subscription));
     const after = { epoch: at.epoch, number: Math.min(...numbers) };
-    const missed = await this.#readInTime(after, maxSize);
+    const { clock } = this.#store;
+    const missed = await within(this.#read(after, maxSize), MAX_REPLAY_MS, clock, "late");
     if (missed === undefined) return;
     if (missed === "late") {
+      const what = `what was missed of the topic ${JSON.stringify(this.log.topic)}`;
+      this.#store.receiveError(new Error(`Cannot read ${what}: the broker took more than 10 s`));
       for (const each of joining) this.#resumeWithout(each);
       return;
     }
@@ -312,25 +312,6 @@ export class BrokerTopic implements FairTurnTaker {
       const { address } = subscriber;
       const cost = given.reduce((sum, { size }) => sum + size + MESSAGE_COST, 0);
       costs.set(address, Math.max(0, costs.get(address)! - cost));
-    }
-  }
-
-  /** Reads from the broker; returns `"late"` if that takes too long. */
-  async #readInTime(
-    after: Position,
-    maxSize: number,
-  ): Promise<MissedMessages | "late" | undefined> {
-    const { clock } = this.#store;
-    const { promise, resolve } = createDeferred<"late">();
-    const timer = clock.setTimeout(() => {
-      const what = `what was missed of the topic ${JSON.stringify(this.log.topic)}`;
-      this.#store.receiveError(new Error(`Cannot read ${what}: the broker took more than 10 s`));
-      resolve("late");
-    }, MAX_REPLAY_MS);
-    try {
-      return await Promise.race([this.#read(after, maxSize), promise]);
-    } finally {
-      clock.clearTimeout(timer);
     }
   }
 
