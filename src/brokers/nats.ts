@@ -139,7 +139,6 @@ export function natsBroker(options: NatsBrokerOptions = {}): KeepingBroker {
   return new NatsBroker(options);
 }
 
-/** The implementation of {@linkcode natsBroker}. */
 class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
   readonly #options: NodeConnectionOptions;
   readonly #names: NatsNames;

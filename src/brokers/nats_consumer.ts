@@ -16,7 +16,6 @@ const NUMBER_PART = 7;
 /** The status of a heartbeat or flow control message. */
 const CONTROL = 100;
 
-/** Returns the stream sequence of a message. */
 function numberOf({ reply = "" }: Msg): number {
   const parts = reply.split(".");
   return Number(parts[parts.length === OLD_PARTS ? OLD_NUMBER_PART : NUMBER_PART]);

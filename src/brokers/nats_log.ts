@@ -40,7 +40,6 @@ export interface NatsPackage {
 /** What a {@linkcode NatsLog} is created with. */
 export interface NatsLogSettings {
   readonly names: NatsNames;
-  /** The name of the stream. */
   readonly stream: string;
   readonly replicas: number | undefined;
   readonly inboxPrefix: string | undefined;
@@ -60,13 +59,11 @@ export class NatsLog {
   readonly #topics: NatsSubscriptions;
   readonly #tickSubscription: NatsSubscriptions;
   readonly #ticks: NatsTicks;
-  /** The connection, if there is one. */
   connection: NatsConnection | undefined;
   #reader: NatsReader | undefined;
   /** Whether the epoch is that of the stream. Otherwise messages are ignored, and read after the next `open`. */
   #isOpen = false;
   #epoch = "";
-  /** The highest sequence number seen. */
   #known = 0;
   readonly #orders: Map<string, TopicOrder> = new Map();
 
@@ -132,13 +129,11 @@ export class NatsLog {
     this.#ticks.stop();
   }
 
-  /** Stops its timers. */
   close(): void {
     this.suspend();
     this.#ticks.stop();
   }
 
-  /** Returns the state of the stream. */
   async inspect(): Promise<StreamState> {
     if (this.#reader === undefined) throw this.#stream.toError("not connected");
     const state = await this.#reader.inspect();
@@ -241,7 +236,6 @@ export class NatsLog {
     return { epoch: this.#epoch, number };
   }
 
-  /** Throws if the stream was replaced. */
   #check(epoch: string): void {
     if (epoch === this.#epoch) return;
     this.#leave("the stream was replaced");

@@ -38,17 +38,14 @@ export class NatsNames {
     this.live = `${this.#prefix}+live`;
   }
 
-  /** Returns the subject of a topic whose messages are not retained. */
   toSubject(topic: string): string {
     return `${this.#prefix}.${encodeSubject(topic)}`;
   }
 
-  /** Returns the subject to publish messages of a topic to that are to be retained. */
   toKeptSubject(topic: string): string {
     return `${this.kept}.${encodeSubject(topic)}`;
   }
 
-  /** Returns the subject that retained messages of a topic are received from. */
   toLiveSubject(topic: string): string {
     return `${this.live}.${encodeSubject(topic)}`;
   }

@@ -10,7 +10,6 @@ const MAX_READS = 64;
 /** How many messages are requested one by one before a consumer is created, which costs JetStream more. */
 const MAX_SINGLE = 4;
 
-/** Reads a stream over one connection. */
 export class NatsReader {
   readonly #connection: NatsConnection;
   readonly #stream: NatsStream;

@@ -4,7 +4,6 @@ import type { KeepWindow } from "../topics/cluster/broker.ts";
 import type { StreamMessage } from "./stream_tail.ts";
 import { isErrorObject } from "../values.ts";
 
-/** The timeout of a request, in milliseconds. */
 export const ANSWER_TIMEOUT_MS = 5_000;
 // The range of ages that JetStream accepts, in milliseconds.
 const MIN_WINDOW_MS = 100;
@@ -16,7 +15,6 @@ const NS_PER_MS = 1_000_000;
 const NO_STREAM = 10059;
 const NO_MESSAGE = 10037;
 
-/** The state of a stream. */
 export interface StreamState {
   /** Identifies the stream that the sequence numbers belong to, across deletion and creation. */
   readonly epoch: string;

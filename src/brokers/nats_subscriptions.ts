@@ -18,7 +18,6 @@ export class NatsSubscriptions {
     this.#onError = onError;
   }
 
-  /** The number of topics. */
   get size(): number {
     return this.#subscriptions.size;
   }

@@ -19,9 +19,7 @@ export class NatsTicks {
   readonly #log: NatsLog;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #flushTimers: Set<ReturnType<typeof setTimeout>> = new Set();
-  /** The sequence number of the last tick received. */
   #last = 0;
-  /** The time at which it was received. */
   #lastMs = 0;
 
   constructor(subject: string, windowMs: number, log: NatsLog) {
@@ -30,7 +28,6 @@ export class NatsTicks {
     this.#log = log;
   }
 
-  /** Starts the checks, unless they are running. */
   start(): void {
     if (this.#timer !== undefined) return;
     this.#lastMs = monotonicNow();

@@ -38,7 +38,6 @@ import { clearTimeout, setTimeout } from "../timers.ts";
 
 export type * from "../topics/cluster/broker.ts";
 
-/** The time between two pings, in milliseconds. */
 const PING_INTERVAL_MS = 5_000;
 /** How long a connection may be silent before it is closed, in milliseconds. */
 const SOCKET_TIMEOUT_MS = 15_000;
@@ -151,7 +150,6 @@ async function createClient(url: string, options: RedisClientOptions) {
   });
 }
 
-/** The implementation of {@linkcode redisBroker}. */
 class RedisBroker extends RetainingBroker<RedisLog> implements KeepingBroker {
   readonly #url: string;
   /** The address of Redis, for error messages. */

@@ -48,7 +48,6 @@ export class RedisLog {
     this.#send = send;
   }
 
-  /** Loads the scripts into Redis. */
   async open(): Promise<void> {
     for (const script of [this.#append, this.#read]) {
       script.hash = await this.#send(["SCRIPT", "LOAD", script.text]) as Buffer;

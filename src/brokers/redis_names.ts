@@ -26,24 +26,20 @@ export class RedisNames {
     this.#keptStart = `${KEPT}${this.#prefix}{`;
   }
 
-  /** Returns the channel of a topic whose messages are not retained. */
   toChannel(topic: string): string {
     return this.#prefix + topic;
   }
 
-  /** Returns the topic of a channel from `toChannel`. */
   topicOfChannel(channel: string): string {
     return channel.slice(this.#prefix.length);
   }
 
-  /** Returns a name of a topic whose messages are retained. */
   toKeptName(topic: string, what: KeptName): string {
     // Empty braces are no hash tag.
     const name = topic === "" ? "%" : topic.replaceAll("%", "%25").replaceAll("}", "%7D");
     return `${this.#keptStart}${name}}:${what}`;
   }
 
-  /** Returns the topic of a channel of retained messages. */
   topicOfLive(channel: string): string {
     const name = channel.slice(this.#keptStart.length, -"}:live".length);
     return name === "%" ? "" : name.replaceAll("%7D", "}").replaceAll("%25", "%");

@@ -9,7 +9,6 @@ export class Semaphore {
     this.#free = count;
   }
 
-  /** Runs a task when its turn has come. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -1,6 +1,5 @@
 import { MESSAGE_COST } from "../topics/fan_out/message_cost.ts";
 
-/** A message of a stream. */
 export interface StreamMessage {
   readonly number: number;
   readonly data: Uint8Array;

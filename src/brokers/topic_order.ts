@@ -37,7 +37,6 @@ export class TopicOrder {
     }
   }
 
-  /** Discards all waiting messages. */
   reset(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

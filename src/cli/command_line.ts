@@ -1,7 +1,6 @@
 import { parseArgs } from "node:util";
 import type { ConnectOptions } from "../client/options.ts";
 
-/** What `--help` shows. */
 export const USAGE = `usage: sluice [options] URL
 
 Connects to a WebSocket: ws://, wss://, http:// or https://.
@@ -33,12 +32,10 @@ The exit status is 0 if the connection was closed with 1000, 1001 or without a c
 otherwise or could not be opened, and 2 if the command line is wrong.
 `;
 
-/** An error of the command line. */
 export class UsageError extends Error {
   override name = "UsageError";
 }
 
-/** The parsed command line. */
 export interface CommandLine {
   readonly url: string;
   readonly options: ConnectOptions;

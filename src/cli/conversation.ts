@@ -34,12 +34,10 @@ export class Conversation {
     return this.#print("received", `< ${text.replaceAll("\n", "\n  ")}`);
   }
 
-  /** Shows a Ping. */
   ping(_conn: Connection, payload: Uint8Array): Promise<void> {
     return this.showStatus(`ping${payload.length === 0 ? "" : `, ${toHexDump(payload)}`}`);
   }
 
-  /** Shows a line about the connection. */
   showStatus(text: string): Promise<void> {
     return this.#print("status", `* ${text}`);
   }

@@ -26,7 +26,6 @@ export function describeError(error: unknown): string {
   return `${message} (${error.code})`;
 }
 
-/** Describes how a connection ended. */
 export function describeClose({ closeCode, reason, initiator, wasClean }: CloseInfo): string {
   const who = initiator === "local" ? "" : " by the server";
   const why = reason === "" ? "" : `: ${toPrintableLine(reason)}`;
@@ -34,14 +33,12 @@ export function describeClose({ closeCode, reason, initiator, wasClean }: CloseI
   return `closed${who} with ${closeCode}${nameOf(closeCode)}${why}`;
 }
 
-/** Whether a connection ended normally. */
 export function isGoodEnd({ closeCode, wasClean }: CloseInfo): boolean {
   const isGood = closeCode === CloseCode.NormalClosure || closeCode === CloseCode.GoingAway ||
     closeCode === CloseCode.NoStatusReceived;
   return wasClean && isGood;
 }
 
-/** Formats a round-trip time. */
 export function describePong(roundTripTimeMs: number): string {
   return `pong after ${roundTripTimeMs.toFixed(roundTripTimeMs < 10 ? 2 : 0)} ms`;
 }

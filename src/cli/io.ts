@@ -1,4 +1,3 @@
-/** An interactive terminal. */
 export interface Terminal {
   /** The lines that are typed. They end with Ctrl-D, Ctrl-C, or {@linkcode Terminal.close}. */
   readonly lines: AsyncIterable<string>;
@@ -8,9 +7,7 @@ export interface Terminal {
   close(): void;
 }
 
-/** The input and output of the program. */
 export interface Io {
-  /** Standard input. */
   readonly stdin: AsyncIterable<Uint8Array>;
   /** Whether standard output is a terminal, which control characters could manipulate. */
   readonly isOutputShown: boolean;
@@ -23,9 +20,7 @@ export interface Io {
    * reader has closed its end.
    */
   writeOutput(data: string | Uint8Array): Promise<void>;
-  /** Writes to standard error. */
   writeError(text: string): Promise<void>;
-  /** Reads a text file. */
   readFile(path: string): Promise<string>;
   /** Opens the terminal; `undefined` if standard input or output is not one. */
   openTerminal?: (() => Terminal) | undefined;

@@ -1,7 +1,6 @@
 /** Splits UTF-8 into lines, which end with LF or CR LF. The last line needs no line end. */
 export async function* splitLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  /** The pieces of the current line. */
   let pieces: string[] = [];
   for await (const chunk of chunks) {
     const [first = "", ...rest] = decoder.decode(chunk, { stream: true }).split("\n");

@@ -2,7 +2,6 @@ import type { Connection } from "../connection/connection.ts";
 import { describePong } from "./describe.ts";
 import { clearInterval, setInterval } from "../timers.ts";
 
-/** Sends a Ping, and reports the round-trip time. */
 export async function ping(conn: Connection, report: (text: string) => unknown): Promise<void> {
   try {
     report(describePong(await conn.ping()));

@@ -35,7 +35,6 @@ export class Silence {
     this.#restart();
   }
 
-  /** Stops the timer for good. */
   stop(): void {
     this.#isAwaited = false;
     this.#clock.clearTimeout(this.#timer);

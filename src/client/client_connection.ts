@@ -27,7 +27,6 @@ export interface ClientConnection<Data = unknown> extends Connection<Data> {
 export interface ClientCallbacks<Data = unknown>
   extends ConnectionCallbacks<Data, ClientConnection<Data>> {}
 
-/** The implementation of {@linkcode ClientConnection}. */
 export class ClientWebSocketConnection<Data> extends WebSocketConnection<Data>
   implements ClientConnection<Data> {
   readonly #resume: ClientLayer | undefined;

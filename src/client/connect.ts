@@ -69,7 +69,6 @@ export type ConnectAgain = <Data = undefined>(
   again?: Again,
 ) => Promise<ClientConnection<Data>>;
 
-/** Creates a `connect` that uses a dialer. */
 export function createConnect(
   loadDialer: () => Promise<Dialer>,
   clock: Clock = systemClock,

@@ -69,7 +69,6 @@ export class ConnectAttempt<Data> {
     this.#signal = signal;
   }
 
-  /** Connects. Throws as `Connect` does. */
   async connect(first: WebSocketAddress): Promise<ClientConnection<Data>> {
     let address = first;
     for (let redirects = 0;; redirects++) {

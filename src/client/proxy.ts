@@ -14,7 +14,6 @@ export interface ProxyOptions {
   tls?: TlsClientOptions | undefined;
 }
 
-/** The proxy, checked and complete. */
 export interface ProxySettings {
   /** The address; `undefined` for that of the environment. */
   readonly address: ProxyAddress | undefined;
@@ -23,7 +22,6 @@ export interface ProxySettings {
 
 const OPTIONS: Names<ProxyOptions> = { url: true, tls: true };
 
-/** Gives the value of an environment variable. */
 export type ReadEnvironment = (name: string) => string | undefined;
 
 /** The variables that name the proxy. The first one that is not empty is used. */

@@ -6,21 +6,17 @@ export interface WebSocketAddress {
   readonly url: string;
   /** The URL for error messages: without the query, which may be a secret. */
   readonly shown: string;
-  /** Whether the scheme is `wss:`. */
   readonly secure: boolean;
   /** The host name, or the IP address without brackets. */
   readonly hostname: string;
-  /** The port. */
   readonly port: number;
   /** The value of `Host`: without the default port. */
   readonly host: string;
-  /** Path and query. */
   readonly target: string;
   /** The value of `Authorization` for the user in the URL, if any. */
   readonly authorization: string | undefined;
 }
 
-/** The address of a proxy. */
 export type ProxyAddress = Omit<WebSocketAddress, "target">;
 
 /**

@@ -5,7 +5,6 @@ import { DeflatePool } from "./deflate_pool.ts";
 import { PerMessageDeflate } from "./permessage_deflate.ts";
 import { loadDeflateStreams } from "./zlib.ts";
 
-/** What a server and a client have negotiated. */
 export interface NegotiatedDeflate {
   /** The value of `Sec-WebSocket-Extensions` to answer with. */
   readonly response: string;
@@ -17,7 +16,6 @@ export interface NegotiatedDeflate {
 export class DeflateNegotiator {
   readonly #pool: DeflatePool;
   readonly #settings: CompressionSettings;
-  /** The number of connections with context takeover. */
   #contexts = 0;
 
   private constructor(pool: DeflatePool, settings: CompressionSettings) {

@@ -12,7 +12,6 @@ import { loadDeflateStreams } from "./zlib.ts";
 /** Pools that clients with the same level and memory level share. */
 const clientPools: Map<string, DeflatePool> = new Map();
 
-/** Offers compression to a server. */
 export class DeflateOffer {
   readonly #pool: DeflatePool;
   readonly #settings: CompressionSettings;
@@ -55,7 +54,6 @@ export class DeflateOffer {
     return new DeflateOffer(pool, settings);
   }
 
-  /** The value of `Sec-WebSocket-Extensions`. */
   encode(): string {
     return this.#offers.map(encodeDeflateOffer).join(", ");
   }

@@ -14,7 +14,6 @@ export interface DeflateParameters {
   clientMaxWindowBits: number;
 }
 
-/** What a server agrees to. */
 export interface DeflatePolicy {
   contextTakeover: boolean;
   serverMaxWindowBits: number;

@@ -22,7 +22,6 @@ export class DeflatePool {
     this.#settings = settings;
   }
 
-  /** See {@linkcode DeflateStreams.isContinuous}. */
   get isContinuous(): boolean {
     return this.#streams.isContinuous;
   }

@@ -39,7 +39,6 @@ export interface DeflateStreams {
   inflater(windowBits: number): DeflateStream;
 }
 
-/** The size of `streamOutput`, in bytes. */
 export const OUTPUT_SIZE: number = 64 * 1024;
 
 /** The result of the last step of any stream. */

@@ -44,7 +44,6 @@ const SYNC_FLUSH = 2;
 /** The smallest output buffer that `node:zlib` allocates for a stream. It is not used. */
 const CHUNK_SIZE = 64;
 
-/** A stream over the handle of one of `node:zlib`. */
 class HandleStream implements DeflateStream {
   readonly #stream: ZlibStream;
   #error: string | undefined;

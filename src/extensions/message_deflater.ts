@@ -66,7 +66,6 @@ export class MessageDeflater {
     return output.length === 0 ? EMPTY_BLOCK : output.subarray(0, output.length - TAIL_LENGTH);
   }
 
-  /** Gives the memory back. */
   close(): void {
     if (this.#stream !== undefined) this.#pool.releaseDeflater(this.#windowBits, this.#stream);
     this.#stream = undefined;

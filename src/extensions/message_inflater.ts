@@ -98,7 +98,6 @@ export class MessageInflater {
     else this.#pieces.append(bytes, start, end, Infinity);
   }
 
-  /** Takes the end of a message. */
   feedTail(): void {
     const pieces = this.#pieces;
     if (pieces === undefined) {
@@ -166,14 +165,12 @@ export class MessageInflater {
     this.#position = 0;
   }
 
-  /** Ends the message. */
   finish(): void {
     this.#hasInput = false;
     this.#consumed = this.#finalBlocks = 0;
     if (!this.#keepsWindow) this.close();
   }
 
-  /** Gives the memory back. */
   close(): void {
     this.#releaseInput();
     this.#pieces?.borrow();

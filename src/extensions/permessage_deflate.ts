@@ -16,7 +16,6 @@ export class PerMessageDeflate {
   readonly inflater: MessageInflater;
   /** log2 of the window if messages are compressed independently; `undefined` with context takeover. */
   readonly sharedWindowBits: number | undefined;
-  /** The size from which messages are compressed. */
   readonly threshold: number;
   #onClose: (() => void) | undefined;
 
@@ -44,7 +43,6 @@ export class PerMessageDeflate {
     this.#onClose = onClose;
   }
 
-  /** Releases the memory. */
   close(): void {
     this.deflater.close();
     this.inflater.close();

@@ -7,7 +7,6 @@ import type { CompressionSettings } from "./compression_options.ts";
 const INFLATER_COST = 13 * 1024;
 const DEFLATER_COST = 92 * 1024;
 
-/** The approximate memory of a deflater, in bytes. */
 export function deflaterSize(windowBits: number, memoryLevel: number): number {
   return 2 ** (windowBits + 2) + 2 ** (memoryLevel + 8) + DEFLATER_COST;
 }

@@ -12,7 +12,6 @@ const MAX_WAITING_CONTROLS = 100;
 
 const EMPTY = new Uint8Array(0);
 
-/** A message that was received, in the order of arrival. */
 interface Received {
   readonly message: ServerMessage;
   /** Whether the program was given it; a control message is not for the program. */

@@ -11,7 +11,6 @@ export class ForgottenTopics {
   /** Those of the current connection, which count as forgotten from the next one on. */
   #current: Uint8Array | undefined;
 
-  /** Begins a connection. */
   begin(): void {
     const { buffer: bytes } = this.#current ?? {};
     if (bytes === undefined) return;
@@ -21,7 +20,6 @@ export class ForgottenTopics {
     this.#current = undefined;
   }
 
-  /** Adds a topic of the current connection. */
   add(name: string): void {
     setBit(this.#current ??= new Uint8Array(BITS / 8), hash(name));
   }

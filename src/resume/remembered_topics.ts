@@ -5,7 +5,6 @@ import { MAX_REQUEST_SIZE, MAX_REQUEST_TOPICS, sizeInRequest } from "./subprotoc
 /** The most bytes of a resume request without its topics. */
 const FRAME_SIZE = 256;
 
-/** A topic, and the client's position in it. */
 interface Topic {
   readonly name: string;
   /** The most bytes that it takes in a resume request. */
@@ -39,7 +38,6 @@ export class RememberedTopics {
   /** Whether the current connection was subscribed to any topic, even to one that was forgotten at once. */
   #hasHadTopics = false;
   #size = FRAME_SIZE;
-  /** The position of the last acknowledgement. */
   #acknowledged: Position | undefined;
   #acknowledgements = 0;
   readonly #forgotten: ForgottenTopics = new ForgottenTopics();
@@ -49,7 +47,6 @@ export class RememberedTopics {
     this.#onLost = onLost;
   }
 
-  /** Begins a connection. */
   begin(): void {
     if (this.#hasHadTopics) this.#connection++;
     this.#hasHadTopics = false;
@@ -119,7 +116,6 @@ export class RememberedTopics {
     if (topic !== undefined) this.#delete(topic);
   }
 
-  /** Moves the position in a topic. */
   advance(number: number, position: Position): void {
     const topic = this.#byNumber.get(number);
     if (topic !== undefined) this.#touch(topic, later(this.#positionOf(topic), position));

@@ -12,7 +12,6 @@ export class ResumeNegotiator {
     return [...entries(fields), [RESUME_FIELD, `"${protocol}"`]];
   }
 
-  /** Creates the layer of a connection. */
   createLayer(protocol: string): ServerLayer {
     return new ServerLayer(protocol);
   }

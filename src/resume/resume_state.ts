@@ -91,7 +91,6 @@ export class ResumeState {
     this.#topics.advance(number, position);
   }
 
-  /** Takes a control message of the server. */
   receiveControl(message: ControlMessage): void {
     if ("session" in message) {
       this.#session = message.session;

@@ -31,7 +31,6 @@ export class ServerLayer implements MessageLayer {
     this.#protocol = protocol;
   }
 
-  /** Whether the client has sent its resume request. */
   get hasRequest(): boolean {
     return this.#request !== undefined;
   }

@@ -18,7 +18,6 @@ import { ProtocolError } from "../errors.ts";
 import { utf8LengthAbove } from "../text_size.ts";
 import { formatPosition, MAX_POSITION_LENGTH, parsePosition, type Position } from "./position.ts";
 
-/** The name of the subprotocol. */
 export const RESUME: string = OWN_SUBPROTOCOL;
 /**
  * The header field of a 101 response by which a server says that it speaks the subprotocol, and does not just
@@ -28,7 +27,6 @@ export const RESUME_FIELD = "Sluice-Resume";
 
 /** The largest resume request, in bytes, whatever `maxMessageSize` is: a client can't know that. */
 export const MAX_REQUEST_SIZE: number = 512 * 1024;
-/** The most topics of a resume request. */
 export const MAX_REQUEST_TOPICS = 4_096;
 /** The longest topic whose messages can be retained, in bytes of UTF-8. */
 export const MAX_TOPIC_LENGTH = 1_024;
@@ -68,7 +66,6 @@ export const MAX_HEADER_SIZE: number = MAX_HEADER_LENGTH + 2;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A message of the program. */
 type Message = string | Uint8Array;
 
 /** The first message of a client. */
@@ -104,7 +101,6 @@ function isMarked(data: Message): boolean {
   return (typeof data === "string" ? data.charCodeAt(0) : data[0]) === MARK_BYTE;
 }
 
-/** Puts a header before a message. */
 function mark(header: string, data: Message): Message {
   if (typeof data === "string") return `${MARK}${header}\n${data}`;
   const bytes = new Uint8Array(header.length + 2 + data.length);
@@ -130,12 +126,10 @@ export function sizeInRequest(topic: string): number {
   return encoder.encode(JSON.stringify(topic)).length + MAX_POSITION_LENGTH + ENTRY_LENGTH;
 }
 
-/** Encodes a control message. */
 export function encodeControl(message: ControlMessage): string {
   return MARK + JSON.stringify(message);
 }
 
-/** Encodes a resume request. */
 export function encodeResumeRequest(
   session: string | undefined,
   positions: ReadonlyMap<string, Position>,

@@ -5,7 +5,6 @@ import type { Link } from "./link.ts";
 import { MemoryWire } from "./memory_wire.ts";
 import { queueMicrotask } from "../timers.ts";
 
-/** One end of a link. */
 export class MemoryEnd extends OrderedChannel {
   #outgoing!: MemoryWire;
   #incoming!: MemoryWire;
@@ -65,13 +64,10 @@ export class MemoryEnd extends OrderedChannel {
   }
 }
 
-/** The implementation of {@linkcode Link}, with both its ends. */
 export class MemoryLink implements Link {
   readonly toServer: MemoryWire;
   readonly toClient: MemoryWire;
-  /** The server's end. */
   readonly server: MemoryEnd;
-  /** The client's end. */
   readonly client: MemoryEnd;
 
   constructor(clock: Clock, serverAddress: Address, clientAddress: Address) {

@@ -13,23 +13,19 @@ interface Parcel {
 
 /** The two ends of a wire. */
 export interface WireEnds {
-  /** Whether the reader is paused. */
   readonly isReaderPaused: boolean;
   /** Delivers bytes to the reader, which discards them once it is over. */
   deliver(bytes: Uint8Array): void;
-  /** Delivers the end of the direction to the reader. */
   deliverEnd(): void;
   /** Tells the writer that it may write again. */
   drain(): void;
-  /** Resets the reader's end. */
   deliverReset(): void;
-  /** Resets both ends. */
   reset(): void;
   /** Called after every change, to close the ends once both directions are over. */
   update(): void;
 }
 
-/** The implementation of {@linkcode Wire}. Bytes arrive in a later microtask. */
+/** Bytes arrive in a later microtask. */
 export class MemoryWire implements Wire {
   readonly #clock: Clock;
   readonly #ends: WireEnds;
@@ -153,7 +149,6 @@ export class MemoryWire implements Wire {
     return this.#isEndDelivered;
   }
 
-  /** Continues after the reader was resumed. */
   resume(): void {
     this.#schedule();
   }

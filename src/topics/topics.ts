@@ -18,7 +18,6 @@ import {
   type TopicSubscription,
 } from "./slow_consumers/topic_subscription.ts";
 
-/** What the topics of a server are created with. */
 export interface TopicsSettings {
   readonly presence: PresenceSettings;
   readonly broker: Broker | undefined;
@@ -35,7 +34,6 @@ export interface TopicsSettings {
   onBrokerEvent(event: BrokerEvent): void;
 }
 
-/** The figures of the topics of a server. */
 export interface TopicsStats {
   readonly topics: number;
   readonly subscriptions: number;
@@ -116,17 +114,14 @@ export class Topics {
     else this.#fanOut.publish(publication);
   }
 
-  /** Counts the subscribers of a topic. */
   subscriberCount(topic: string): number {
     return this.#fanOut.subscriberCount(topic);
   }
 
-  /** Lists the members of a topic, on all servers. */
   listMembers(topic: string): Promise<PresentMember[]> {
     return this.#presence.list(topic);
   }
 
-  /** Returns the figures. */
   stats(): TopicsStats {
     const { topicCount, subscriptionCount, dropped, tally } = this.#fanOut;
     return {
@@ -141,7 +136,6 @@ export class Topics {
 
   // ---- Subscribers ----
 
-  /** Creates the subscriber that a connection is. */
   createSubscriber(sink: FanOutSink, agreed: SubscriberAgreement): Subscriber {
     return new Subscriber(sink, this.#fanOut, agreed, this.#leave);
   }

@@ -34,12 +34,10 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const NO_BYTES = new Uint8Array(0);
 
-/** The content of a message that goes through a broker. */
 export interface BrokerMessage {
   readonly data: Sendable;
   readonly compress?: boolean | undefined;
   readonly key?: string | undefined;
-  /** The session that does not get the message. */
   readonly except?: string | undefined;
 }
 

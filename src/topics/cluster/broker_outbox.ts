@@ -7,7 +7,6 @@ import { MESSAGE_COST } from "../fan_out/message_cost.ts";
 /** How many bytes may be on their way to the broker, without its confirmation. */
 const WINDOW = 1024 * 1024;
 
-/** A message that waits for the broker. */
 interface Waiting {
   readonly topic: string;
   readonly message: Uint8Array;
@@ -42,7 +41,6 @@ export class BrokerOutbox {
     return this.#waitingSize + this.#inFlight;
   }
 
-  /** Publishes a message, now or later. */
   publish(topic: string, message: Uint8Array): void {
     if (this.#isOpen && this.#waiting.length === 0) {
       void this.#send(topic, message);

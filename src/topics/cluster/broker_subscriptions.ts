@@ -53,18 +53,15 @@ export class BrokerSubscriptions {
     this.#change(topic);
   }
 
-  /** The topics that the broker is subscribed to. */
   get subscribed(): string[] {
     return [...this.#wanted].filter((topic) => this.#states.get(topic) === "subscribed");
   }
 
-  /** Starts to send requests. */
   connect(): void {
     this.#isConnected = true;
     this.#schedule();
   }
 
-  /** Stops sending requests. */
   disconnect(): void {
     this.#isConnected = false;
     this.#clock.clearTimeout(this.#retryTimer);

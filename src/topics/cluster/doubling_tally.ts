@@ -6,7 +6,6 @@
  */
 export class DoublingTally<Detail> {
   readonly #report: (count: number, last: Detail) => void;
-  /** How often it has happened in all. */
   total = 0;
   /** How often since the last `end`, and the part of that which was reported. */
   #count = 0;

@@ -8,7 +8,6 @@ const MAX_COPIED_LENGTH = 16 * 1024;
 /** The longest chunk that others are copied to. */
 const MAX_CHUNK_LENGTH = 64 * 1024;
 
-/** A message, and the topic that it was published to. */
 export interface Entry {
   readonly topic: string;
   readonly message: PublishedMessage;
@@ -33,7 +32,6 @@ export class Batch {
     this.#hasExceptions = entries.some(({ message }) => !message.isForAll);
   }
 
-  /** Whether a subscriber gets all messages. */
   isFor(subscriber: Subscriber): boolean {
     return !this.#hasExceptions || this.entries.every(({ message }) => message.isFor(subscriber));
   }

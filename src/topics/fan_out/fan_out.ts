@@ -51,9 +51,7 @@ export class FanOut {
   readonly #subscribers: Map<string, Set<Subscriber>> = new Map();
   /** The names of the topics with subscribers: strings of their own, shared by all that refers to them. */
   readonly #names: Map<string, string> = new Map();
-  /** The subscribers of clients that resume. */
   readonly #resumable: Set<Subscriber> = new Set();
-  /** The messages published since the last flush. */
   #published: Entry[] = [];
   /** The messages that a flush is delivering. */
   #delivering: readonly Entry[] = NONE;
@@ -74,7 +72,6 @@ export class FanOut {
     this.#schedule = schedule;
   }
 
-  /** The number of topics with subscribers. */
   get topicCount(): number {
     return this.#subscribers.size;
   }

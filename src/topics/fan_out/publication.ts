@@ -16,7 +16,6 @@ export interface PublishedContent {
   readonly audience?: ReadonlySet<Subscriber> | undefined;
 }
 
-/** A message that is published to a topic. */
 export interface Publication extends PublishedContent {
   readonly topic: string;
   readonly except?: Subscriber | undefined;

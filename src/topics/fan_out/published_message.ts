@@ -32,7 +32,6 @@ export class PublishedMessage {
   readonly #except: Except;
   readonly #audience: ReadonlySet<Subscriber> | undefined;
   readonly #retained: TopicPosition | undefined;
-  /** Its frames, by form. */
   #encoded: Map<number, PublishedFrames> | undefined;
   #size = -1;
   #isOwn = false;
@@ -43,7 +42,6 @@ export class PublishedMessage {
   /** If it is retained, the cache of frames that its frames may be in. */
   #window: RecentFrames | undefined;
 
-  /** @param retained Its position, if it is retained. */
   constructor(
     { data, compress, key = "", except, audience }: PublishedContent,
     retained?: TopicPosition,
@@ -65,12 +63,10 @@ export class PublishedMessage {
     if (typeof this.data === "string") this.data = ownString(this.data);
   }
 
-  /** Its position in its topic, if it is retained. */
   get position(): Position | undefined {
     return this.#retained?.position;
   }
 
-  /** Whether all subscribers of its topic get it. */
   get isForAll(): boolean {
     return this.#except === undefined && this.#audience === undefined;
   }
@@ -80,7 +76,6 @@ export class PublishedMessage {
     return (this.#audience === undefined ? "message " : "notice ") + this.#key;
   }
 
-  /** Whether a subscriber gets it. */
   isFor(subscriber: Subscriber): boolean {
     if (this.#audience !== undefined && !this.#audience.has(subscriber)) return false;
     if (this.#except === undefined) return true;

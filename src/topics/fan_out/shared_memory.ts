@@ -10,7 +10,6 @@ export class SharedTally {
     this.#onChange = onChange;
   }
 
-  /** The bytes held. */
   get size(): number {
     return this.#size;
   }

@@ -25,7 +25,6 @@ const NONE: Set<TopicSubscription> = new Set();
 /** A connection of a server as a subscriber of topics: its subscriptions, and what it is behind with. */
 export class Subscriber implements FanOutSource {
   // Fields read on every delivery come first, to share a cache line.
-  /** The connection. */
   readonly sink: FanOutSink;
   /**
    * The form in which it gets messages: all subscribers with the same number get the same bytes. `undefined`
@@ -45,12 +44,10 @@ export class Subscriber implements FanOutSource {
   /** Whether a message layer of the program encodes messages for this connection alone. */
   readonly #isEncoded: boolean;
   #session: string | undefined;
-  /** Its subscriptions, by topic. */
   readonly byTopic: Map<string, TopicSubscription> = new Map();
   #waiting: Set<TopicSubscription> = NONE;
   #resuming: Set<TopicSubscription> = NONE;
 
-  /** @param onClose Called when the connection has ended. */
   constructor(
     sink: FanOutSink,
     fanOut: FanOut,
@@ -69,7 +66,6 @@ export class Subscriber implements FanOutSource {
     sink.attach(this);
   }
 
-  /** Counts the memory that subscribers share. */
   get tally(): SharedTally {
     return this.#fanOut.tally;
   }
@@ -206,7 +202,6 @@ export class Subscriber implements FanOutSource {
     if (this.#resuming.delete(subscription)) this.#update();
   }
 
-  /** Ends a subscription. */
   delete(subscription: TopicSubscription): void {
     this.byTopic.delete(subscription.topic);
     subscription.clear();

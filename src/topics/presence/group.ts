@@ -34,7 +34,6 @@ const IDLE_HEARTBEATS = 3;
 /** The most topics that are queried one by one. For more, one query is sent to all servers. */
 const FEW_TOPICS = 16;
 
-/** Another server. */
 interface Peer {
   heardAt: number;
   /** Whether it was queried for all topics that are watched here. */
@@ -98,7 +97,6 @@ export class PresenceGroup {
     checkBrokerTopic(topic, roomTopic("").length);
   }
 
-  /** Starts to watch a topic. */
   addRoom(room: PresenceRoom): void {
     this.#activate();
     this.#rooms.set(room.topic, room);

@@ -30,7 +30,6 @@ export class Presence {
     return this.#settings.ttlMs;
   }
 
-  /** Shares presence with other servers. */
   connect(group: PresenceGroup): void {
     this.#group = group;
   }

@@ -109,12 +109,10 @@ export class PresenceRoom {
     return changes.filter((change) => change !== undefined);
   }
 
-  /** Whether a server has members here. */
   has(server: string): boolean {
     return this.#keys.has(server);
   }
 
-  /** Returns all shares of a server. */
   sharesOf(server: string): ShareEntry[] {
     const keys = this.#keys.get(server) ?? [];
     return Array.from(keys, (key) => [key, this.#members.get(key)!.get(server)!]);

@@ -42,7 +42,6 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
   readonly #outbox: RetainedOutbox;
   readonly #subscriptions: BrokerSubscriptions;
   readonly #byTopic: Map<string, BrokerTopic> = new Map();
-  /** The topics that could not be read. */
   readonly #failed: Set<BrokerTopic> = new Set();
   #retryTimer: unknown;
   #isConnected = false;
@@ -190,7 +189,6 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
     this.#outbox.continue();
   }
 
-  /** Reports an error. */
   receiveError(error: unknown): void {
     this.#link.receiveError(error);
   }

@@ -1,4 +1,3 @@
-/** Something that waits for a turn. */
 export interface FairTurnTaker {
   /**
    * Takes its turn.

@@ -11,7 +11,6 @@ import { controlOf, ReplayAllowance } from "./replay_allowance.ts";
 import { checkTopicLength } from "../fan_out/topic_length.ts";
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
 
-/** Which messages are retained. */
 export interface ResumeSettings extends KeepWindow {
   readonly topics: (topic: string) => boolean;
   /** The most bytes of missed messages that all clients of one address get in a minute. */

@@ -6,9 +6,7 @@ import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts"
 export interface MessageStore {
   /** The cost of the messages that are retained in memory, in bytes. */
   readonly size: number;
-  /** Whether the messages of a topic are retained. */
   isRetained(topic: string): boolean;
-  /** Publishes a message, and retains it. */
   publish(publication: Publication): void;
   /**
    * Called before a topic gets its first subscriber.
@@ -24,6 +22,5 @@ export interface MessageStore {
   join(subscriber: Subscriber, subscription: TopicSubscription): void;
   /** Forgets a subscriber of a topic that it has joined. */
   part(subscriber: Subscriber, topic: string): void;
-  /** Forgets all messages, and retains no more. */
   close(): void;
 }

@@ -35,7 +35,6 @@ export class ReplayAllowance {
   readonly #clock: Clock;
   /** The allowances that are not full, the one that was charged longest ago first. */
   readonly #allowances: Map<string, Allowance> = new Map();
-  /** The number of reads in progress for each address. */
   readonly #reads: Map<string, number> = new Map();
   readonly #readSize: number;
 
@@ -49,7 +48,6 @@ export class ReplayAllowance {
     this.#readSize = Math.min(readSize, size);
   }
 
-  /** The number of addresses whose allowance is not full. */
   get addressCount(): number {
     return this.#allowances.size;
   }

@@ -22,16 +22,13 @@ interface Entry {
   newer: Entry | undefined;
 }
 
-/** The retained messages of one topic. */
 export class TopicLog {
   readonly topic: string;
   /** The number by which clients that resume know the topic. */
   readonly number: number;
   /** The number of the last message that is no longer retained; all after it are. */
   lost: number;
-  /** The number of the last message. */
   last: number;
-  /** Whether it has subscribers. */
   isInUse = false;
   /** The end of its last subscription, while clients that had it may come back. */
   leaving: Entry | undefined;
@@ -109,7 +106,6 @@ export class RetainedMessages {
     return this.#size + this.#recent.size;
   }
 
-  /** The number of topics that are not forgotten. */
   get topicCount(): number {
     return this.#logs.size;
   }

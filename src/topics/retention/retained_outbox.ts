@@ -12,7 +12,6 @@ const RETRY_MS = 1_000;
 /** How long to wait before checking again whether a message must be held, in milliseconds. */
 const WAIT_MS = 100;
 
-/** A message that the broker has not confirmed. */
 interface Held {
   readonly topic: string;
   readonly id: string;
@@ -71,7 +70,6 @@ export class RetainedOutbox {
     return this.#size;
   }
 
-  /** Publishes a message, now or later. */
   publish(topic: string, message: Uint8Array): void {
     const size = message.length + MESSAGE_COST;
     if (this.#size + size > this.#queueSize) {

@@ -13,7 +13,6 @@ const POLICIES: readonly LagPolicy[] = ["close", "drop-oldest", "drop-newest", "
 /** The cost of a waiting message besides the message, in bytes. */
 const WAITING_COST = 64;
 
-/** A message that waits for a slow peer. */
 interface Waiting {
   readonly message: PublishedMessage;
   readonly sequence: number;
@@ -65,7 +64,6 @@ export class TopicSubscription implements Subscription {
    */
   resumeFrom: Position | undefined;
 
-  /** @param onDrop Called for each message that is dropped. */
   constructor(
     topic: string,
     subscriber: Subscriber,

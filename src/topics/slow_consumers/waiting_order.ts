@@ -22,7 +22,6 @@ export class WaitingOrder {
     this.#sink(0);
   }
 
-  /** Removes the first subscription. */
   shift(): void {
     const last = this.#heap.pop()!;
     if (this.#heap.length === 0) return;
