@@ -59,6 +59,7 @@ export interface KeepWindow {
 
 /** A retained message. */
 export interface KeptMessage {
+  /** The position of the message. */
   readonly position: Position;
   /**
    * A number below that of `position`, with no message of the topic between the two: that of the message before, or
