@@ -1,4 +1,4 @@
-import type { DelayQueue, Delays, Waiting } from "../transport/delays.ts";
+import type { Delay, Delays, Waiting } from "../transport/delays.ts";
 import type { KeepAlive as KeepAliveOptions } from "./options.ts";
 
 /**
@@ -22,12 +22,11 @@ export interface KeepAliveTarget {
 
 /** Finds out that a silent peer is gone: sends Pings, and waits for any byte after each. */
 export class KeepAlive implements Waiting {
-  dueAt = 0;
   readonly #options: KeepAliveOptions;
   readonly #delays: Delays;
   readonly #target: KeepAliveTarget;
-  /** The queue that this waits in, if it waits. */
-  #queue: DelayQueue | undefined;
+  /** What it waits for, or waited for last. */
+  #delay: Delay | undefined;
   /** Whether a Ping was sent, and this waits for the peer; otherwise for the time of the next Ping. */
   #isCalling = false;
   /** Whether the time for the answer is over but for its last part. */
@@ -49,18 +48,17 @@ export class KeepAlive implements Waiting {
 
   /** Stops for good. */
   stop(): void {
-    this.#queue?.delete(this);
+    this.#delay?.cancel();
   }
 
   expire(): void {
-    this.#queue = undefined;
     if (this.#isCalling) this.#check();
     else this.#ping();
   }
 
   #startInterval(delayMs: number): void {
     this.#isCalling = false;
-    if (delayMs !== Infinity) this.#queue = this.#delays.start(this, delayMs);
+    if (delayMs !== Infinity) this.#delay = this.#delays.start(this, delayMs);
   }
 
   #ping(): void {
@@ -79,7 +77,7 @@ export class KeepAlive implements Waiting {
     this.#target.takePause();
     this.#isCalling = true;
     this.#isLastPart = false;
-    this.#queue = this.#delays.start(this, timeoutMs - this.#lastPartMs);
+    this.#delay = this.#delays.start(this, timeoutMs - this.#lastPartMs);
   }
 
   // After a stall, timers fire before pending reads; the last part of the time, a wait of its own, lets those
@@ -100,7 +98,7 @@ export class KeepAlive implements Waiting {
       this.#startTimeout();
     } else if (!this.#isLastPart) {
       this.#isLastPart = true;
-      this.#queue = this.#delays.start(this, leftMs);
+      this.#delay = this.#delays.start(this, leftMs);
     } else {
       this.#target.dropSilentPeer();
     }
@@ -108,6 +106,6 @@ export class KeepAlive implements Waiting {
 
   // A timer that is late shows that this process stalled: the peer's answer may lie unread.
   #isLate(): boolean {
-    return this.#delays.now() - this.dueAt > this.#lastPartMs / 2;
+    return this.#delays.now() - this.#delay!.dueAt > this.#lastPartMs / 2;
   }
 }

@@ -6,7 +6,7 @@ import { checkDecision, refusePromise } from "../hooks.ts";
 import { RESOLVED } from "../promises.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { textSize } from "../text_size.ts";
-import type { DelayQueue, Waiting } from "../transport/delays.ts";
+import type { Delay, Waiting } from "../transport/delays.ts";
 import { isUint8Array } from "../values.ts";
 import type { Message, Sendable } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
@@ -27,9 +27,8 @@ export class LayerRunner implements Waiting {
   #isClosed = false;
   /** Whether a getter of it threw: it is asked no more. */
   #isUnreadable = false;
-  dueAt = 0;
-  /** The queue that holds the deadline of its handshake, if there is one. */
-  #deadline: DelayQueue | undefined;
+  /** The deadline of its handshake, if there is one. */
+  #deadline: Delay | undefined;
   readonly #fail = (error: unknown): void => this.#core.program.failWith(error);
 
   constructor(layer: MessageLayer, core: ConnectionCore) {
@@ -129,7 +128,7 @@ export class LayerRunner implements Waiting {
   }
 
   close(): void {
-    this.#deadline?.delete(this);
+    this.#deadline?.cancel();
     if (this.#layer.close === undefined || this.#isClosed) return;
     this.#isClosed = true;
     this.#tell("close", (error) => this.#core.reportError(error));
@@ -153,7 +152,7 @@ export class LayerRunner implements Waiting {
 
   receiveHandshake(data: Message): void {
     if (!this.#isHandshakeDone(data)) return;
-    this.#deadline?.delete(this);
+    this.#deadline?.cancel();
     this.#isReady = true;
     this.#core.inbound.layerReady();
     this.#core.program.begin();

@@ -1,8 +1,22 @@
+import { LinkedList, Place } from "../linked_list.ts";
+
 /** The members of one group. */
 interface Group<T> {
   readonly name: string;
   /** In the order in which they were added. */
-  readonly members: Set<T>;
+  readonly members: LinkedList<T>;
+  /** Its place among the groups of its size; set once it has a member. */
+  place?: Place<Group<T>>;
+}
+
+/** A member's place in a {@linkcode GroupedQueue}. */
+export class GroupPlace<T> extends Place<T> {
+  readonly group: Group<T>;
+
+  constructor(value: T, group: Group<T>) {
+    super(value);
+    this.group = group;
+  }
 }
 
 /**
@@ -11,8 +25,8 @@ interface Group<T> {
  */
 export class GroupedQueue<T> {
   readonly #groups: Map<string, Group<T>> = new Map();
-  readonly #bySize: Map<number, Set<Group<T>>> = new Map();
-  #largestSize = 0;
+  /** The groups with one member, with two, and so on; the last list is that of the largest. */
+  readonly #bySize: LinkedList<Group<T>>[] = [];
   #size = 0;
 
   /** The number of members. */
@@ -22,45 +36,43 @@ export class GroupedQueue<T> {
 
   /** The number of members of the largest group. */
   get largestSize(): number {
-    return this.#largestSize;
+    return this.#bySize.length;
   }
 
   /** Adds a member to a group, as its last. */
-  add(name: string, member: T): void {
+  add(name: string, member: T): GroupPlace<T> {
     let group = this.#groups.get(name);
-    if (group === undefined) this.#groups.set(name, group = { name, members: new Set() });
-    const { size } = group.members;
-    group.members.add(member);
+    if (group === undefined) this.#groups.set(name, group = { name, members: new LinkedList() });
+    const place = new GroupPlace(member, group);
+    group.members.append(place);
     this.#size++;
-    if (size === this.#largestSize) this.#largestSize++;
-    this.#move(group, size);
+    this.#move(group, group.members.size - 1);
+    return place;
   }
 
-  /** Removes a member from a group. */
-  delete(name: string, member: T): void {
-    const group = this.#groups.get(name);
-    if (!group?.members.delete(member)) return;
+  /** Removes a member, if it is there. */
+  delete(place: GroupPlace<T>): void {
+    const { group } = place;
+    if (!group.members.delete(place)) return;
     this.#size--;
     const { size } = group.members;
-    if (size === 0) this.#groups.delete(name);
+    if (size === 0) this.#groups.delete(group.name);
     this.#move(group, size + 1);
-    // If it was the only group of its size, it is still the largest, with one member less.
-    if (size + 1 === this.#largestSize && !this.#bySize.has(size + 1)) this.#largestSize--;
   }
 
   /** The oldest member of the largest group; of several such groups, of the one that was so first. */
   get first(): T | undefined {
-    const group = this.#bySize.get(this.#largestSize)?.values().next().value;
-    return group?.members.values().next().value;
+    return this.#bySize.at(-1)?.first?.value.members.first?.value;
   }
 
+  /** Puts a group that has one member more, or one less, with those of its size. */
   #move(group: Group<T>, sizeBefore: number): void {
-    const before = this.#bySize.get(sizeBefore);
-    if (before?.delete(group) && before.size === 0) this.#bySize.delete(sizeBefore);
+    const bySize = this.#bySize;
     const { size } = group.members;
-    if (size === 0) return;
-    const now = this.#bySize.get(size);
-    if (now === undefined) this.#bySize.set(size, new Set([group]));
-    else now.add(group);
+    group.place ??= new Place(group);
+    if (sizeBefore > 0) bySize[sizeBefore - 1]!.delete(group.place);
+    if (size > 0) (bySize[size - 1] ??= new LinkedList()).append(group.place);
+    // Only the last list can have become empty as the last one: behind it there is the group now, or none.
+    if (bySize.at(-1)?.size === 0) bySize.pop();
   }
 }

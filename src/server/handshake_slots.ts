@@ -1,7 +1,8 @@
 import { addressGroup } from "../transport/address_group.ts";
 import type { Address } from "../transport/byte_channel.ts";
 import type { Clock } from "../transport/clock.ts";
-import { GroupedQueue } from "./grouped_queue.ts";
+import { LinkedList, type Place } from "../linked_list.ts";
+import { GroupedQueue, type GroupPlace } from "./grouped_queue.ts";
 
 /**
  * What an opening handshake waits for. `"silent"`: a peer that has sent nothing, or has its response and only
@@ -44,7 +45,7 @@ export class HandshakeSlots {
   readonly #late: GroupedQueue<Slot> = new GroupedQueue();
   readonly #answering: GroupedQueue<Slot> = new GroupedQueue();
   /** The silent and the begun that were not late at the last check, from the oldest to the newest. */
-  readonly #recent: Set<Slot> = new Set();
+  readonly #recent: LinkedList<Slot> = new LinkedList();
   #size = 0;
 
   /** @param max The number of slots. */
@@ -83,19 +84,19 @@ export class HandshakeSlots {
     const goesOn = waits && isPeersTurn(before);
     // A peer that was late as silent stays late when it begins.
     if (goesOn && slot.queue === this.#late) return;
-    slot.queue?.delete(slot.group, slot);
-    if (!goesOn) this.#recent.delete(slot);
+    if (!goesOn && slot.recent !== undefined) this.#recent.delete(slot.recent);
     if (waits && !goesOn) {
       slot.since = this.#clock.now();
-      this.#recent.add(slot);
+      slot.recent = this.#recent.add(slot);
     }
     this.#put(slot, this.#queueOf(now));
     if (now === undefined) this.#size--;
   }
 
   #put(slot: Slot, queue: GroupedQueue<Slot> | undefined): void {
+    if (slot.place !== undefined) slot.queue!.delete(slot.place);
     slot.queue = queue;
-    queue?.add(slot.group, slot);
+    slot.place = queue?.add(slot.group, slot);
   }
 
   #queueOf(stage: HandshakeStage | undefined): GroupedQueue<Slot> | undefined {
@@ -124,11 +125,10 @@ export class HandshakeSlots {
   /** Each becomes late once, so this takes constant time for each newcomer on average. */
   #findLate(): void {
     const last = this.#clock.now() - GRACE_MS;
-    for (const slot of this.#recent) {
-      if (slot.since > last) return;
-      this.#recent.delete(slot);
-      slot.queue?.delete(slot.group, slot);
-      this.#put(slot, this.#late);
+    for (let first = this.#recent.first; first !== undefined; first = this.#recent.first) {
+      if (first.value.since > last) return;
+      this.#recent.delete(first);
+      this.#put(first.value, this.#late);
     }
   }
 }
@@ -140,8 +140,11 @@ function isPeersTurn(stage: HandshakeStage | undefined): boolean {
 class Slot implements HandshakeSlot {
   readonly group: string;
   readonly onEvicted: () => void;
-  /** The queue of those that may be evicted, if it is in one. */
+  /** The queue of those that may be evicted, and the place in it, if it is in one. */
   queue: GroupedQueue<Slot> | undefined;
+  place: GroupPlace<Slot> | undefined;
+  /** The place among those that are not late, once it had one. */
+  recent: Place<Slot> | undefined;
   /** When it began to wait for its peer, if it does. */
   since = 0;
   readonly #slots: HandshakeSlots;

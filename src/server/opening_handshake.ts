@@ -9,7 +9,7 @@ import type { RequestHead } from "../http1/request_head.ts";
 import { RequestHeadParser } from "../http1/request_head_parser.ts";
 import { RetainedRequest, sizeOfRequest } from "../http1/retained_request.ts";
 import type { ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
-import type { DelayQueue, Waiting } from "../transport/delays.ts";
+import type { Delay, Waiting } from "../transport/delays.ts";
 import type { HandshakeOwner } from "./handshake_owner.ts";
 import type { HandshakeSlot } from "./handshake_slots.ts";
 import type { ServedRequest } from "./http/served_request.ts";
@@ -42,9 +42,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   /** The bytes that wait behind the head. */
   #received: Uint8Array = EMPTY;
   #served: ServedRequest<Data> | undefined;
-  /** The queue that this waits in for the end of its time. */
-  #deadline: DelayQueue | undefined;
-  dueAt = 0;
+  #deadline: Delay | undefined;
   #isDropped = false;
   #isClosed = false;
   /** The size that the budget was told last. */
@@ -320,7 +318,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
 
   /** Ends the time that it has for a response. */
   stopDeadline(): void {
-    this.#deadline?.delete(this);
+    this.#deadline?.cancel();
   }
 
   stopTimers(): void {

@@ -1,9 +1,8 @@
+import { LinkedList, Place } from "../linked_list.ts";
 import type { Clock } from "./clock.ts";
 
 /** An object with a timeout. */
 export interface Waiting {
-  /** The time of the clock at which it expires. Set by {@linkcode Delays.start}. */
-  dueAt: number;
   /** Called when the timeout expires. */
   expire(): void;
 }
@@ -14,7 +13,7 @@ export interface Waiting {
  */
 export class Delays {
   readonly #clock: Clock;
-  /** The waiting objects by the length of their timeout, in milliseconds. */
+  /** The timeouts by their length, in milliseconds. */
   readonly #queues: Map<number, DelayQueue> = new Map();
 
   constructor(clock: Clock) {
@@ -26,28 +25,41 @@ export class Delays {
     return this.#clock.now();
   }
 
-  /**
-   * Calls `waiting.expire()` once, `delayMs` milliseconds from now.
-   *
-   * @returns The queue that `waiting` is in; its `delete` cancels the timeout.
-   */
-  start(waiting: Waiting, delayMs: number): DelayQueue {
+  /** Calls `waiting.expire()` once, `delayMs` milliseconds from now. */
+  start(waiting: Waiting, delayMs: number): Delay {
     let queue = this.#queues.get(delayMs);
     if (queue === undefined) {
       queue = new DelayQueue(this.#clock, delayMs);
       this.#queues.set(delayMs, queue);
     }
-    queue.add(waiting);
-    return queue;
+    return queue.add(waiting);
   }
 }
 
-/** Objects with timeouts of the same length. */
-export class DelayQueue {
+/** A timeout of one object. */
+export class Delay extends Place<Waiting> {
+  /** The time of the clock at which it expires. */
+  readonly dueAt: number;
+  readonly #queue: DelayQueue;
+
+  constructor(waiting: Waiting, dueAt: number, queue: DelayQueue) {
+    super(waiting);
+    this.dueAt = dueAt;
+    this.#queue = queue;
+  }
+
+  /** Cancels the timeout, unless it has expired. */
+  cancel(): void {
+    this.#queue.delete(this);
+  }
+}
+
+/** Timeouts of the same length. */
+class DelayQueue {
   readonly #clock: Clock;
   readonly #delayMs: number;
   /** In the order of insertion, and therefore of expiry. */
-  readonly #waiting: Set<Waiting> = new Set();
+  readonly #delays: LinkedList<Waiting> = new LinkedList();
   #timer: unknown;
 
   constructor(clock: Clock, delayMs: number) {
@@ -55,17 +67,17 @@ export class DelayQueue {
     this.#delayMs = delayMs;
   }
 
-  /** Adds an object whose timeout begins now. */
-  add(waiting: Waiting): void {
-    waiting.dueAt = this.#clock.now() + this.#delayMs;
-    this.#waiting.add(waiting);
-    if (this.#waiting.size === 1) this.#startTimer(this.#delayMs);
+  add(waiting: Waiting): Delay {
+    const delay = new Delay(waiting, this.#clock.now() + this.#delayMs, this);
+    this.#delays.append(delay);
+    if (this.#delays.size === 1) this.#startTimer(this.#delayMs);
+    return delay;
   }
 
-  /** Cancels the timeout of an object, if it has one. */
-  delete(waiting: Waiting): void {
-    this.#waiting.delete(waiting);
-    if (this.#waiting.size === 0) this.#clock.clearTimeout(this.#timer);
+  delete(delay: Delay): void {
+    if (this.#delays.delete(delay) && this.#delays.size === 0) {
+      this.#clock.clearTimeout(this.#timer);
+    }
   }
 
   #startTimer(delayMs: number): void {
@@ -75,15 +87,19 @@ export class DelayQueue {
 
   #expire(): void {
     const now = this.#clock.now();
-    for (const waiting of this.#waiting) {
-      const left = waiting.dueAt - now;
+    for (let first = this.#first; first !== undefined; first = this.#first) {
+      const leftMs = first.dueAt - now;
       // Timers may fire a fraction of a millisecond early.
-      if (left >= 1) {
-        this.#startTimer(left);
+      if (leftMs >= 1) {
+        this.#startTimer(leftMs);
         return;
       }
-      this.#waiting.delete(waiting);
-      waiting.expire();
+      this.#delays.delete(first);
+      first.value.expire();
     }
+  }
+
+  get #first(): Delay | undefined {
+    return this.#delays.first as Delay | undefined;
   }
 }

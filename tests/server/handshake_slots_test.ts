@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { Address } from "../../src/transport/byte_channel.ts";
-import { GroupedQueue } from "../../src/server/grouped_queue.ts";
+import { GroupedQueue, type GroupPlace } from "../../src/server/grouped_queue.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 import {
   type HandshakeSlot,
@@ -174,19 +174,18 @@ describe("a full room of handshakes", () => {
 describe("a grouped queue", () => {
   it("knows its largest group after any changes", () => {
     const queue = new GroupedQueue<number>();
-    const model: { name: string; member: number }[] = [];
+    const model: { name: string; member: number; place: GroupPlace<number> }[] = [];
     // A generator of its own: the same numbers in each run.
     let state = 1;
     const random = (below: number) => (state = state * 48271 % 0x7fffffff) % below;
     for (let i = 0; i < 3_000; i++) {
       if (random(5) < (i < 2_000 ? 3 : 1)) {
         const name = `group ${random(8)}`;
-        queue.add(name, i);
-        model.push({ name, member: i });
+        model.push({ name, member: i, place: queue.add(name, i) });
       } else if (model.length > 0) {
-        const [{ name, member }] = model.splice(random(model.length), 1);
-        queue.delete(name, member);
-        queue.delete(name, member);
+        const [{ place }] = model.splice(random(model.length), 1);
+        queue.delete(place);
+        queue.delete(place);
       }
       const sizes = new Map<string, number>();
       for (const { name } of model) sizes.set(name, (sizes.get(name) ?? 0) + 1);

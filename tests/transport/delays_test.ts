@@ -25,7 +25,6 @@ function create() {
   };
   const events: string[] = [];
   const waiting = (name: string, expire = () => {}): Waiting => ({
-    dueAt: 0,
     expire() {
       events.push(`${name} at ${clock.now()}`);
       expire();
@@ -56,12 +55,12 @@ describe("Delays", () => {
   it("leave no timer behind when nobody waits any more", async () => {
     const { clock, timers, events, waiting, delays } = create();
     const all = [waiting("a"), waiting("b"), waiting("c")];
-    const queues = all.map((each) => delays.start(each, 50));
-    queues[0].delete(all[0]);
-    queues[2].delete(all[2]);
+    const [a, b, c] = all.map((each) => delays.start(each, 50));
+    a.cancel();
+    c.cancel();
     assertEquals(timers.size, 1);
-    queues[1].delete(all[1]);
-    queues[1].delete(all[1]);
+    b.cancel();
+    b.cancel();
     assertEquals(timers.size, 0);
     await clock.advance(100);
     assertEquals(events, []);
@@ -73,11 +72,11 @@ describe("Delays", () => {
     const ended = waiting("ended");
     let rounds = 0;
     const again = waiting("again", () => {
-      queue.delete(ended);
+      delay.cancel();
       if (++rounds < 3) delays.start(again, 10);
     });
     delays.start(again, 10);
-    const queue = delays.start(ended, 10);
+    const delay = delays.start(ended, 10);
     await clock.advance(100);
     assertEquals(events, [10, 20, 30].map((time) => `again at ${began + time}`));
     assertEquals(timers.size, 0);
