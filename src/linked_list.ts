@@ -1,3 +1,8 @@
+/** Values that can be counted, and gone through. */
+export interface Countable<T> extends Iterable<T> {
+  readonly size: number;
+}
+
 /** A value's place in a {@linkcode LinkedList}. */
 export class Place<T> {
   readonly value: T;
@@ -14,7 +19,7 @@ export class Place<T> {
  * the table of a set again and again, and each old table keeps the next one, and whatever was in it, from the
  * collections of young garbage. For short-lived connections these then took a fifth of all time.
  */
-export class LinkedList<T> {
+export class LinkedList<T> implements Countable<T> {
   #first: Place<T> | undefined;
   #last: Place<T> | undefined;
   #size = 0;
@@ -65,4 +70,14 @@ export class LinkedList<T> {
     for (let place = this.#first; place !== undefined; place = place.next) values.push(place.value);
     return values.values();
   }
+}
+
+/** Gives what belongs to each member of a list, as it is when it is asked for. */
+export function countEach<T, U>(list: LinkedList<T>, get: (member: T) => U): Countable<U> {
+  return {
+    get size() {
+      return list.size;
+    },
+    [Symbol.iterator]: () => Array.from(list, get).values(),
+  };
 }

@@ -1,4 +1,5 @@
 import type { Role } from "../codec/frame.ts";
+import type { Place } from "../linked_list.ts";
 import type { RetainedRequest } from "../http1/retained_request.ts";
 import type { ConnectionCompression } from "../protocol/message_compression.ts";
 import type { ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
@@ -49,6 +50,8 @@ export interface ConnectionOwner {
 export class ConnectionCore implements ByteChannelHandler {
   /** The connection that programs have; set once it is created. */
   conn!: Connection;
+  /** Its place among those of its owner, if it has one. */
+  place: Place<ConnectionCore> | undefined;
   readonly role: Role;
   readonly channel: ByteChannel;
   readonly info: ConnectionInfo;

@@ -1,3 +1,4 @@
+import type { Countable } from "../linked_list.ts";
 import { checkInteger } from "../checks.ts";
 import type { Budget, BudgetMember } from "../connection/budget.ts";
 import { withDefaults } from "../connection/options.ts";
@@ -34,7 +35,7 @@ const MAX_DEFAULT_SIZE = 256 * 1024 * 1024;
  */
 export class MemoryBudget implements Budget {
   readonly clock: Clock;
-  readonly members: ReadonlySet<BudgetMember>[];
+  readonly members: Countable<BudgetMember>[];
   readonly maxMessageSize: number;
   readonly #size: number;
   readonly #sizePerMember: number;
@@ -50,7 +51,7 @@ export class MemoryBudget implements Budget {
   constructor(
     { size, sizePerConnection }: MemoryBudgetOptions,
     maxMessageSize: number,
-    members: ReadonlySet<BudgetMember>[],
+    members: Countable<BudgetMember>[],
     clock: Clock,
   ) {
     this.#size = size;

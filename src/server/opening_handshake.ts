@@ -8,6 +8,7 @@ import { isUpgrade, parseUpgrade } from "../handshake/parse_upgrade.ts";
 import type { RequestHead } from "../http1/request_head.ts";
 import { RequestHeadParser } from "../http1/request_head_parser.ts";
 import { RetainedRequest, sizeOfRequest } from "../http1/retained_request.ts";
+import type { Place } from "../linked_list.ts";
 import type { ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
 import type { Delay, Waiting } from "../transport/delays.ts";
 import type { HandshakeOwner } from "./handshake_owner.ts";
@@ -28,6 +29,8 @@ const MAX_WAITING = 4 * 1024;
  */
 export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember, Waiting {
   readonly channel: ByteChannel;
+  /** Its place among those of its server, if it has one. */
+  place: Place<OpeningHandshake<Data>> | undefined;
   /** Whether the channel is encrypted. */
   readonly isSecure: boolean;
   readonly settings: AcceptSettings<Data, never>;

@@ -1,10 +1,10 @@
-import type { BudgetMember } from "../connection/budget.ts";
 import type { CloseInfo, Connection, Sendable } from "../connection/connection.ts";
 import type { ConnectionCore, ConnectionOwner } from "../connection/core.ts";
 import { openConnection } from "../connection/open_connection.ts";
 import { HandshakeError } from "../errors.ts";
 import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
 import { callHook, reportError } from "../hooks.ts";
+import { countEach, LinkedList } from "../linked_list.ts";
 import type { ResumeNegotiator } from "../resume/resume_negotiator.ts";
 import { queueMicrotask } from "../timers.ts";
 import type { BrokerEvent } from "../topics/cluster/broker.ts";
@@ -40,12 +40,14 @@ export abstract class ServerBase<Data>
   #topics!: Topics;
   readonly #counters: ServerCounters = new ServerCounters();
   readonly #finished = Promise.withResolvers<void>();
-  readonly #handshakes: Set<OpeningHandshake<Data>> = new Set();
+  readonly #handshakes: LinkedList<OpeningHandshake<Data>> = new LinkedList();
   /** Those that have ended, while their hooks have what they received. */
   readonly #endedHandshakes: Set<OpeningHandshake<Data>> = new Set();
-  readonly #connections: Set<ServerWebSocketConnection<Data>> = new Set();
-  /** The memory that each of them holds. */
-  readonly #members: Set<BudgetMember> = new Set();
+  /** The inside of each open connection. */
+  readonly #cores: LinkedList<ConnectionCore> = new LinkedList();
+  readonly #connections = countEach(this.#cores, ({ conn }) => conn as ServerConnection<Data>);
+  /** The same, if the program has asked for it. */
+  #connectionSet: Set<ServerConnection<Data>> | undefined;
   /** Set once it is shutting down. */
   #shutdown: Shutdown | undefined;
   #removeSignal: (() => void) | undefined;
@@ -58,7 +60,8 @@ export abstract class ServerBase<Data>
     this.compression = parts.compression;
     this.resume = parts.resume;
     if (memoryBudget !== undefined) {
-      const members = [this.#members, this.#handshakes, this.#endedHandshakes];
+      const memories = countEach(this.#cores, ({ memory }) => memory);
+      const members = [memories, this.#handshakes, this.#endedHandshakes];
       this.budget = new MemoryBudget(memoryBudget, largestPiece(accept), members, clock);
     }
   }
@@ -74,7 +77,7 @@ export abstract class ServerBase<Data>
   // ---- The program ----
 
   get connections(): ReadonlySet<ServerConnection<Data>> {
-    return this.#connections;
+    return this.#connectionSet ??= new Set(this.#connections);
   }
 
   get finished(): Promise<void> {
@@ -187,7 +190,7 @@ export abstract class ServerBase<Data>
       return undefined;
     }
     const handshake = new OpeningHandshake(channel, secure, this.#settings.accept, this, slot);
-    this.#handshakes.add(handshake);
+    handshake.place = this.#handshakes.add(handshake);
     return handshake;
   }
 
@@ -218,7 +221,7 @@ export abstract class ServerBase<Data>
 
   acceptUpgrade(handshake: OpeningHandshake<Data>, accepted: AcceptedUpgrade<Data>): void {
     const { handler, accept: { connection, callbacks } } = this.#settings;
-    this.#handshakes.delete(handshake);
+    this.#handshakes.delete(handshake.place!);
     openConnection({
       ...accepted,
       role: "server",
@@ -231,8 +234,8 @@ export abstract class ServerBase<Data>
   }
 
   addConnection(core: ConnectionCore, conn: ServerWebSocketConnection<Data>): void {
-    this.#connections.add(conn);
-    this.#members.add(core.memory);
+    core.place = this.#cores.add(core);
+    this.#connectionSet?.add(conn);
     this.#settings.connectionLimits.add(core.channel.remoteAddress);
     this.#counters.accepted++;
   }
@@ -246,7 +249,7 @@ export abstract class ServerBase<Data>
     refusal: HandshakeError | undefined,
     remoteAddress: Address,
   ): void {
-    this.#handshakes.delete(handshake);
+    this.#handshakes.delete(handshake.place!);
     if (handshake.heldSize > 0) this.#endedHandshakes.add(handshake);
     if (refusal !== undefined) {
       const { status, message } = refusal;
@@ -271,9 +274,9 @@ export abstract class ServerBase<Data>
     this.#report(error, conn as ServerConnection<Data>);
   }
 
-  removeConnection({ conn, memory }: ConnectionCore, info: CloseInfo): void {
-    this.#connections.delete(conn as ServerWebSocketConnection<Data>);
-    this.#members.delete(memory);
+  removeConnection({ conn, place }: ConnectionCore, info: CloseInfo): void {
+    this.#cores.delete(place!);
+    this.#connectionSet?.delete(conn as ServerConnection<Data>);
     countOne(this.#counters.closed, info.closeCode);
     addTraffic(this.#counters.ended, conn);
     this.#tell({ type: "close", conn: conn as ServerConnection<Data>, info });

@@ -8,6 +8,7 @@ import {
 } from "../checks.ts";
 import type { Connection } from "../connection/connection.ts";
 import { HandshakeError } from "../errors.ts";
+import type { Countable } from "../linked_list.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { ShutdownOptions } from "./connection_host.ts";
@@ -31,8 +32,8 @@ interface Handshake {
 /** The server that is shut down. */
 export interface ShutdownTarget {
   readonly clock: Clock;
-  readonly connections: ReadonlySet<Connection>;
-  readonly handshakes: ReadonlySet<Handshake>;
+  readonly connections: Countable<Connection>;
+  readonly handshakes: Countable<Handshake>;
   /** Listens no more. Called once. */
   stop(): Promise<void>;
   /** Is told that no connection and no handshake is left, and nothing listens. */

@@ -1,3 +1,4 @@
+import type { Countable } from "../linked_list.ts";
 import type { Address } from "../transport/byte_channel.ts";
 import type { TopicsStats } from "../topics/topics.ts";
 import type { ServerConnection } from "./server_connection.ts";
@@ -95,7 +96,7 @@ export type ServerEvent<Data = unknown> =
 /** Sums up the figures of a server. */
 export function sumUp(
   counters: ServerCounters,
-  connections: ReadonlySet<Connection>,
+  connections: Countable<Connection>,
   handshakes: readonly { readonly heldSize: number }[],
   handshakeCount: number,
   topics: TopicsStats,
