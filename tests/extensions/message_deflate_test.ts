@@ -10,7 +10,7 @@ import { MessageDeflater } from "../../src/extensions/message_deflater.ts";
 import { MessageInflater } from "../../src/extensions/message_inflater.ts";
 import { streamOutput } from "../../src/extensions/deflate_stream.ts";
 import { chooseDeflateStreams, loadDeflateStreams } from "../../src/extensions/zlib.ts";
-import { fromHex, Random, toHex, utf8 } from "../codec/support.ts";
+import { assertSameBytes, fromHex, Random, toHex, utf8 } from "../codec/support.ts";
 import { deflateAlone, inflateAlone } from "../support/reference_deflate.ts";
 import { concatBytes } from "../support/reference_frames.ts";
 
@@ -156,8 +156,7 @@ for (const { over, streams, pool, takeovers } of POOLS) {
             if (!keepsWindow) assertEquals(inflateAlone(payload), message);
             const pieces = random.below(2) === 0 ? [payload] : random.cut(payload, 5_000);
             const inflated = inflate(inflater, pieces);
-            assertEquals(inflated.length, message.length);
-            assert(inflated.every((byte, k) => byte === message[k]), "other bytes");
+            assertSameBytes(inflated, message);
           }
           deflater.close();
           inflater.close();
@@ -185,8 +184,7 @@ for (const { over, streams, pool, takeovers } of POOLS) {
         for (const text of texts) {
           const inflated = inflate(inflater, [deflater.deflateMessage(text).slice()]);
           const expected = encoder.encode(text);
-          assertEquals(inflated.length, expected.length);
-          assert(inflated.every((byte, k) => byte === expected[k]), "other bytes");
+          assertSameBytes(inflated, expected);
         }
         deflater.close();
         inflater.close();

@@ -5,6 +5,7 @@ import {
   type RequestHeadLimits,
   RequestHeadParser,
 } from "../../src/handshake/mod.ts";
+import { sameBytes } from "../codec/support.ts";
 import { latin1 } from "../support/raw_client.ts";
 
 /** The head of RFC 6455, section 1.2, as [name, value] pairs. */
@@ -50,7 +51,7 @@ export function parsePieces(
     const copy = piece.slice();
     try {
       const count = parser.push(copy);
-      assert(copy.every((byte, i) => byte === piece[i]), "push must not change its input");
+      assert(sameBytes(copy, piece), "push must not change its input");
       copy.fill(0x3f);
       if (count < piece.length) assert(parser.head !== undefined);
       consumed += count;

@@ -5,7 +5,7 @@
  */
 
 import type { Message, Sendable } from "../../../../mod.ts";
-import type { Random } from "../../../codec/support.ts";
+import { type Random, sameBytes } from "../../../codec/support.ts";
 
 const WORDS = ["text ", "Grüße ", "世界 ", "🦕🥟 ", "\u0000 ", "\ufeff"];
 const KiB = 1024;
@@ -88,7 +88,7 @@ export function checkEcho(what: string, actual: Sendable, expected: Sendable): v
 
 function isSame(a: Sendable, b: Sendable): boolean {
   if (typeof a === "string" || typeof b === "string") return a === b;
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  return sameBytes(a, b);
 }
 
 function describe(message: Sendable): string {
