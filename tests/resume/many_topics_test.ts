@@ -3,8 +3,8 @@ import { assert, assertEquals } from "@std/assert";
 import { withMemoryServer } from "../support/transports.ts";
 import { ResumingClient } from "./resuming_client.ts";
 
-describe("a server that subscribes a client to 100,000 topics", () => {
-  const topics = Array.from({ length: 100_000 }, (_, i) => `topic/${i}`);
+describe("a server that subscribes a client to 20,000 topics", () => {
+  const topics = Array.from({ length: 20_000 }, (_, i) => `topic/${i}`);
   for (const compression of [false, true]) {
     it(`counts the bytes of what it tells, with compression: ${compression}`, async () => {
       const setup = {
@@ -19,7 +19,7 @@ describe("a server that subscribes a client to 100,000 topics", () => {
         await client.open();
         client.raw.socket.pause();
         client.sendHello();
-        while (client.conn.bufferedAmount < 5_000_000) {
+        while (client.conn.bufferedAmount < 1_000_000) {
           assertEquals(client.conn.state, "open");
           await new Promise((resolve) => setTimeout(resolve, 1));
         }
