@@ -31,14 +31,21 @@ const OUTCOMES: Record<string, string[]> = {
   "client": ["closed 1002 by local", "closed 1006 by remote", "refused 0", "refused 101"]
     .concat(["incomplete", "wild"]),
 };
-/** Others than those of a run from 1 on. */
-const FIRST_SEED = 0x10000000;
+/**
+ * Others than those of a run from 1 on, and others on Deno, on Bun and on Node: so they play more in all
+ * than one would. With these, enough comes of everything.
+ */
+const FIRST_SEED = "Deno" in globalThis
+  ? 0x10000000
+  : "Bun" in globalThis
+  ? 0x11000000
+  : 0x12000000;
 const SLOW = ["decoder stream", "compressed stream", "deflater", "server", "client"];
 
 describe("a short run of the fuzzer", () => {
   for (const [name, target] of Object.entries(TARGETS)) {
     it(`finds nothing in: ${name}`, async () => {
-      const count = SLOW.includes(name) ? 300 : 1500;
+      const count = SLOW.includes(name) ? 300 : 600;
       const outcomes = new Map<string, number>();
       await Promise.all(Array.from({ length: count }, async (_, i) => {
         const outcome = await execute(target, FIRST_SEED + i);
