@@ -1,4 +1,3 @@
-import process from "node:process";
 import { describe, it } from "node:test";
 import { readFileSync } from "node:fs";
 import { inflateRawSync } from "node:zlib";
@@ -8,6 +7,7 @@ import { openConnection } from "../../src/connection/open_connection.ts";
 import { resolveConnectionOptions } from "../../src/connection/options.ts";
 import { giveTurnsBy } from "../../src/connection/turns.ts";
 import { WebSocketConnection } from "../../src/connection/web_socket_connection.ts";
+import { playsAll } from "../support/plays_all.ts";
 import { CLOSE_TIMEOUT_MS, type Open, playAll, PLAYED, sequencesOf } from "./end_sequences.ts";
 
 /**
@@ -23,8 +23,6 @@ const indices = inflateRawSync(Uint8Array.from(atob(played.join("")), (c) => c.c
 const BATCH = 4_000;
 /** The longest are so many that every runtime but one plays only some of them. */
 const LONGEST = 5;
-const [major] = process.versions.node.split(".");
-const playsAll = !("Deno" in globalThis || "Bun" in globalThis) && Number(major) >= 26;
 
 await loadConnectionParts(resolveConnectionOptions({}), false, false);
 giveTurnsBy((callback) => void setImmediate(callback));
