@@ -5,13 +5,13 @@
  *
  * - `// @once: REASON`: on the first of the runtimes alone, since what it asserts is the same on all.
  * - `// @waits`: it spends most of its time on waiting: two of those run beside the others.
- * - `// @measures`: it measures time: only those that wait run beside it.
+ * - `// @measures`: it measures time: only one that waits runs beside it.
  *
  * The last line is `N passed, N failed`. The options:
  *
  * - `--runtime NAME`: one of deno, bun, node22 and node26; may be given more than once. Default: all.
  *   `deno=COMMAND`, `bun=COMMAND` and `node=COMMAND` test what the command runs instead.
- * - `--jobs N`: how many files run at once. Default: 2.
+ * - `--jobs N`: how many files run at once, beside those that wait. Default: 3.
  * - `--deadline SECONDS`: how long a file may take before it is ended, and has failed. Default: 180.
  * - `--folder PATH`: where the tests are. Default: tests.
  *
@@ -27,8 +27,6 @@ import { Progress } from "./progress.ts";
 
 /** How long the tests may take, for each runtime. */
 const RUNTIME_DEADLINE_MS = 15 * 60_000;
-/** How many files that wait run at once. */
-const WAITING_JOBS = 2;
 
 /** A test file, and how it says that it is run. */
 interface TestFile {
@@ -57,7 +55,11 @@ async function readTestFiles(folder: string): Promise<TestFile[]> {
       files.push({ path, once: has("once"), waits: has("waits"), measures: has("measures") });
     }
   }
-  return files.sort((a, b) => a.path < b.path ? -1 : 1);
+  return files.sort(comparePaths);
+}
+
+function comparePaths(a: TestFile, b: TestFile): number {
+  return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
 }
 
 interface Options {
@@ -73,7 +75,7 @@ function parseOptions(): Options {
     allowPositionals: true,
     options: {
       runtime: { type: "string", multiple: true, default: [...RUNTIME_IDS] },
-      jobs: { type: "string", default: "2" },
+      jobs: { type: "string", default: "3" },
       deadline: { type: "string", default: "180" },
       folder: { type: "string", default: "tests" },
     },
@@ -123,17 +125,18 @@ async function main(): Promise<boolean> {
   const work = async (next: () => Task | undefined) => {
     for (let task = next(); task !== undefined; task = next()) await run(task);
   };
-  const workers = (count: number, next: () => Task | undefined) =>
-    Promise.all(Array.from({ length: count }, () => work(next)));
 
   // The runtimes share the queues, so that no core is idle while the last files of one run.
   const measuring = tasks.filter(({ file }) => file.measures);
-  const waiting = tasks.filter(({ file }) => file.waits && !file.measures);
   const busy = tasks.filter(({ file }) => !file.waits && !file.measures);
-  const waited = workers(WAITING_JOBS, () => waiting.shift());
+  // By their paths: the first ones, of brokers, wait most, and run beside those that measure.
+  const waiting = tasks.filter(({ file }) => file.waits && !file.measures)
+    .sort((a, b) => comparePaths(a.file, b.file));
+  const workOnWaiting = () => work(() => waiting.shift());
+  const waited = workOnWaiting();
   await work(() => measuring.shift());
-  await workers(jobs, () => busy.shift() ?? waiting.shift());
-  await waited;
+  const workers = Array.from({ length: jobs }, () => work(() => busy.shift() ?? waiting.shift()));
+  await Promise.all([waited, workOnWaiting(), ...workers]);
   progress.end();
   console.log(summaryTable(tallies, progress.elapsedMs));
   return tallies.every((tally) => tally.failed === 0);

@@ -1,3 +1,5 @@
+// @once: it tries every pair of octets, on a decoder that is the same on all.
+
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { ProtocolError } from "../../src/codec/mod.ts";

@@ -1,5 +1,3 @@
-// @waits
-
 import { largeAttacks } from "./all.ts";
 import { hoarders } from "./hoarders.ts";
 import { describeArenas } from "../rig/describe_arenas.ts";
