@@ -11,7 +11,6 @@ import {
   ConnectionClosedError,
   type Handler,
   type Message,
-  ProtocolError,
   type ServeOptions,
   WebSocketError,
 } from "../../src/server/mod.ts";
@@ -23,7 +22,7 @@ import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { watch } from "../support/watch.ts";
 import { Source } from "./source.ts";
-import { withStalledClient } from "./with_connection.ts";
+import { FAILURES, withStalledClient } from "./with_connection.ts";
 
 const broken = new Error("broken");
 
@@ -226,50 +225,9 @@ describe("the reason that a stream of a connection is given up for", () => {
     "a pipe whose signal aborts": (conn, reason) =>
       conn.readable.pipeTo(new WritableStream(), { signal: AbortSignal.abort(reason) }),
   };
-  const KICKED: [number, string] = [4001, "kicked"];
-  class Kick extends WebSocketError {
-    override name = "Kick";
-  }
-  const REASONS: [name: string, reason: unknown, status: [number, string]][] = [
-    [
-      "is a WebSocketError with a close code",
-      new WebSocketError("", { closeCode: 4001, reason: "kicked" }),
-      KICKED,
-    ],
-    ["is one without a reason", new WebSocketError("", { closeCode: 1013 }), [1013, ""]],
-    [
-      "is a class of the program's own",
-      new Kick("", { closeCode: 4001, reason: "kicked" }),
-      KICKED,
-    ],
-    [
-      "is that of a browser",
-      Object.assign(new DOMException("", "WebSocketError"), { closeCode: 4001, reason: "kicked" }),
-      KICKED,
-    ],
-    ["is what close() takes", { closeCode: 4001, reason: "kicked" }, KICKED],
-    ["has a code that may not be sent", new WebSocketError("", { closeCode: 1006 }), [1011, ""]],
-    ["has a code that is none", { closeCode: "4001" }, [1011, ""]],
-    [
-      "has too long a reason",
-      new WebSocketError("", { closeCode: 4001, reason: "x".repeat(124) }),
-      [1011, ""],
-    ],
-    ["has no close code", new WebSocketError("no code"), [1011, ""]],
-    ["is how another connection ended", new ConnectionClosedError("ended", 1000), [1011, ""]],
-    ["is what another peer did wrong", new ProtocolError(1002, "wrong"), [1011, ""]],
-    ["is an error like any other", broken, [1011, ""]],
-    ["is a number", 4001, [1011, ""]],
-    ["is null", null, [1011, ""]],
-    ["throws where it is looked at", new Proxy({}, { get: throwBroken, has: throwBroken }), [
-      1011,
-      "",
-    ]],
-  ];
-
-  for (const [what, reason, status] of REASONS) {
+  for (const [what, reason, status] of FAILURES) {
     for (const [way, giveUp] of Object.entries(WAYS)) {
-      it(`decides, where it ${what}: ${way}`, () =>
+      it(`decides, with ${what}: ${way}`, () =>
         withConnection({}, async ({ conn, client }) => {
           const givenUp = watch(giveUp(conn, reason));
           assertEquals(await client.readClose(), status);
@@ -292,7 +250,7 @@ describe("the reason that a stream of a connection is given up for", () => {
     }));
 
   it("decides at a client, too", async () => {
-    for (const [, reason, status] of REASONS) {
+    for (const [, reason, status] of FAILURES) {
       for (const giveUp of [WAYS["readable.cancel()"], WAYS["writable.abort()"]]) {
         const { server, client } = await connectedPair();
         await giveUp(client, reason);
@@ -351,7 +309,3 @@ describe("the reason that a stream of a connection is given up for", () => {
     }
   });
 });
-
-function throwBroken(): never {
-  throw broken;
-}

@@ -8,18 +8,13 @@ import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import type { ConnectOptions } from "../../src/client/options.ts";
 import type { ConnectionCallbacks } from "../../src/connection/connection.ts";
-import {
-  type Connection,
-  ConnectionClosedError,
-  type Handler,
-  ProtocolError,
-  WebSocketError,
-} from "../../src/server/mod.ts";
+import { type Connection, type Handler, WebSocketError } from "../../src/server/mod.ts";
 import { connectedPair } from "../../src/testing/mod.ts";
 import { assertEnd } from "../support/end.ts";
 import { type Setup, TRANSPORTS } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
+import { FAILURES } from "./with_connection.ts";
 
 type Fail = () => unknown;
 
@@ -67,22 +62,6 @@ const PLACES: Record<string, (fail: Fail) => Setup<unknown>> = {
   }),
 };
 
-const ERRORS: [name: string, error: unknown, status: [code: number, reason: string]][] = [
-  ["a code", new WebSocketError("m", { closeCode: 4001 }), [4001, ""]],
-  ["a code and a reason", new WebSocketError("m", { closeCode: 3000, reason: "é" }), [3000, "é"]],
-  ["a reason", new WebSocketError("m", { reason: "done" }), [1000, "done"]],
-  ["a code of the standard", new WebSocketError("m", { closeCode: 1003 }), [1003, ""]],
-  ["none", new WebSocketError("m"), [1011, ""]],
-  ["a code that may not be sent", new WebSocketError("m", { closeCode: 1006 }), [1011, ""]],
-  [
-    "too long a reason",
-    new WebSocketError("m", { closeCode: 4001, reason: "x".repeat(124) }),
-    [1011, ""],
-  ],
-  ["the code of another end", new ConnectionClosedError("m", 4001, "no"), [1011, ""]],
-  ["the code of another's fault", new ProtocolError(1002, "m"), [1011, ""]],
-];
-
 const WAYS: [name: string, fail: (error: unknown) => Fail][] = [
   ["throws", (error) => () => {
     throw error;
@@ -93,7 +72,7 @@ const WAYS: [name: string, fail: (error: unknown) => Fail][] = [
 for (const { name, withServer } of TRANSPORTS) {
   describe(`a WebSocketError over ${name}`, () => {
     for (const [place, setup] of Object.entries(PLACES)) {
-      for (const [what, error, status] of ERRORS) {
+      for (const [what, error, status] of FAILURES) {
         it(`with ${what}, of ${place}, decides what is closed with, and is reported`, async () => {
           for (const [, fail] of WAYS) {
             await withServer(setup(fail(error)), async (server) => {

@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import { ConnectionClosedError } from "../../mod.ts";
+import { ConnectionClosedError, WebSocketError } from "../../mod.ts";
 import { encodeReferenceFrame } from "../support/reference_frames.ts";
 import { type MemoryEnds, type Setup, withConnection } from "../support/transports.ts";
 import type { Watched } from "../support/watch.ts";
@@ -72,4 +72,11 @@ export const NO_MESSAGES: readonly [name: string, value: unknown][] = [
   ["a Uint16Array", new Uint16Array(1)],
   ["a Blob", new Blob(["x"])],
   ["a String object", new String("x")],
+];
+
+/** What code of a program fails with, and what the connection is closed with: one of each kind. */
+export const FAILURES: readonly [name: string, error: unknown, status: [number, string]][] = [
+  ["a code", new WebSocketError("m", { closeCode: 4001, reason: "kicked" }), [4001, "kicked"]],
+  ["a code that may not be sent", new WebSocketError("m", { closeCode: 1006 }), [1011, ""]],
+  ["no code", new Error("secret"), [1011, ""]],
 ];
