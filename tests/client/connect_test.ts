@@ -379,8 +379,7 @@ describe("an attempt to connect", () => {
         if (at === "half an answer") peer.send("HTTP/1.1 101 Switching");
       } else await settle();
       controller.abort(reason);
-      await connecting.untilSettled();
-      assertStrictEquals(connecting.reason, reason);
+      assertStrictEquals((await connecting.untilSettled()).reason, reason);
       await server.checkLeaks();
     }
   });

@@ -99,8 +99,7 @@ describe("the URL and the headers of connect(), as functions", () => {
       await settle();
       const why = new Error("enough");
       controller.abort(why);
-      await watched.untilSettled();
-      assertStrictEquals(watched.reason, why);
+      assertStrictEquals((await watched.untilSettled()).reason, why);
       assertEquals(server.clock.pending, []);
     });
   }

@@ -324,9 +324,7 @@ describe("a Close frame that waits for what was accepted", () => {
           await settle();
           client.socket.resume();
           for (const message of messages) assertEquals(await client.readMessage(), message);
-          assertEquals((await client.readClose())[0], 1001);
-          client.sendClose(1001);
-          await client.finish();
+          await client.answerClose(1001, /.*/);
           assertEquals((await conn.closed).wasClean, true);
         },
       );
@@ -346,8 +344,7 @@ describe("a Close frame that waits for what was accepted", () => {
           conn.subscribe("x");
           if (how === "send") void conn.send("y".repeat(60));
           else server.server.publish("x", "y".repeat(60));
-          await streamed.untilSettled();
-          assertEquals(streamed.state, "rejected");
+          assertEquals((await streamed.untilSettled()).state, "rejected");
           assertEquals((await client.readFrame()).fin, false);
           assertEquals((await client.readClose())[0], 1013);
         }

@@ -184,8 +184,7 @@ describe("a program that sends right after it has published", () => {
           client.socket.pause();
           conn.trySend("x".repeat(900));
           server.server.publish("x", "y".repeat(900));
-          const sent = watch(send(conn) as Promise<unknown>);
-          await sent.untilSettled();
+          const sent = await watch(send(conn) as Promise<unknown>).untilSettled();
           assertEquals([sent.value ?? sent.state, conn.state], [outcome, "closing"]);
           if (sent.state === "rejected") assertInstanceOf(sent.reason, ConnectionClosedError);
           client.socket.resume();

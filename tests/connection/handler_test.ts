@@ -21,9 +21,7 @@ for (const { name, withServer } of TRANSPORTS) {
     };
     await withServer(setup, async (server) => {
       const client = await server.open();
-      assertEquals(await client.readClose(), [code, ""]);
-      client.sendClose(code);
-      await client.finish();
+      await client.answerClose(code);
       await closed?.untilSettled();
       errors = server.takeErrors();
     });

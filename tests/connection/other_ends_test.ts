@@ -97,9 +97,7 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
           await other!.closed;
           const { client, conn } = await server.openPair();
           client.sendText("b");
-          assertEquals((await client.readClose())[0], 1011);
-          client.sendClose(1011);
-          await client.finish();
+          await client.answerClose(1011, /.*/);
           assertEquals((await conn.closed).closeCode, 1011);
           const [error, ...more] = server.takeErrors();
           assertIsClosedError(error, 1006);

@@ -56,8 +56,7 @@ for (const { name, withConnection } of TRANSPORTS) {
           client.sendPong(payload);
           await settle(1);
         }
-        await next.untilSettled();
-        assertEquals(next.state, "resolved");
+        assertEquals((await next.untilSettled()).state, "resolved");
       }));
   });
 }
@@ -69,8 +68,7 @@ describe("ping() in memory", () => {
       const payload = await client.readPing();
       await clock.advance(123);
       client.sendPong(payload);
-      await ping.untilSettled();
-      assertEquals(ping.value, 123);
+      assertEquals((await ping.untilSettled()).value, 123);
     }));
 
   it("has a payload of its own each time", () =>
@@ -126,8 +124,7 @@ describe("ping() in memory", () => {
       client.sendText("unreceived");
       const ping = watch(conn.ping());
       client.sendPong(await client.readPing());
-      await ping.untilSettled();
-      assertEquals(ping.state, "resolved");
+      assertEquals((await ping.untilSettled()).state, "resolved");
     }));
 
   it("leaves a Pong in the middle of a message alone", () =>

@@ -22,8 +22,7 @@ for (const { name, withConnection } of TRANSPORTS) {
         client.sendBinary(Uint8Array.of(1));
         client.sendText("");
         await client.close();
-        await all.untilSettled();
-        assertEquals(all.value, ["a", Uint8Array.of(1), ""]);
+        assertEquals((await all.untilSettled()).value, ["a", Uint8Array.of(1), ""]);
       }));
 
     it("gives what came before it began, up to the Close frame", () =>
@@ -32,8 +31,7 @@ for (const { name, withConnection } of TRANSPORTS) {
         await settle();
         const all = watch(receiveAll(conn));
         await client.readClose();
-        await all.untilSettled();
-        assertEquals(all.value, ["a", "b"]);
+        assertEquals((await all.untilSettled()).value, ["a", "b"]);
       }));
 
     const ENDS: Record<string, (client: RawClient) => void> = {

@@ -266,8 +266,7 @@ for (const { name, withConnection } of TRANSPORTS) {
         await reader.read();
         const last = watch(reader.read());
         void conn.close({ closeCode: 4000 });
-        await last.untilSettled();
-        assertInstanceOf(last.reason, ConnectionClosedError);
+        assertInstanceOf((await last.untilSettled()).reason, ConnectionClosedError);
         assertEquals(await client.readClose(), [4000, ""]);
       }));
 

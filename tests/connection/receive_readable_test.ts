@@ -22,8 +22,7 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         assertEquals((await reader.read()).value, Uint8Array.of(3));
         const last = watch(reader.read());
         client.sendClose(1000);
-        await last.untilSettled();
-        assertEquals(last.value, CLOSED);
+        assertEquals((await last.untilSettled()).value, CLOSED);
         await client.readClose();
       }));
 
@@ -124,8 +123,7 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         const last = watch(reader.read());
         const cancelled = watch(reader.cancel());
         await client.answerClose(1000);
-        await cancelled.untilSettled();
-        assertEquals(cancelled.state, "resolved");
+        assertEquals((await cancelled.untilSettled()).state, "resolved");
         assertEquals((await last.untilSettled()).value, CLOSED);
       }));
 
@@ -139,8 +137,7 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
           }
         })());
         await client.answerClose(1000);
-        await loop.untilSettled();
-        assertEquals(loop.state, "resolved");
+        assertEquals((await loop.untilSettled()).state, "resolved");
       }));
 
     it("does not pull before it is read", () =>

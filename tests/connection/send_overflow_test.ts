@@ -135,13 +135,10 @@ describe('the policy "close"', () => {
       assertRejectedAsClosed(after, 1013, REASON);
       assertEquals(before.state, "pending");
       client.socket.resume();
-      await before.untilSettled();
-      assertEquals(before.state, "resolved");
+      assertEquals((await before.untilSettled()).state, "resolved");
       assertEquals((await client.readMessage()).length, 8);
       assertEquals(await client.readMessage(), textOfFrameSize(90));
-      assertEquals(await client.readClose(), [1013, REASON]);
-      client.sendClose(1013);
-      await client.finish();
+      await client.answerClose(1013, REASON);
       await assertEnd(conn, {
         closeCode: 1013,
         reason: REASON,

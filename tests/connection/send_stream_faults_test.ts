@@ -52,8 +52,7 @@ describe("sendStream(), where the source fails", () => {
         const held = watch(ends.conn.send("held back"));
         await settle();
         source.fail(error);
-        await sent.untilSettled();
-        assertStrictEquals(sent.reason, error);
+        assertStrictEquals((await sent.untilSettled()).reason, error);
         assertEquals((await held.untilSettled()).state, "resolved");
         assertEquals(await ends.client.readMessage(), "held back");
       }
@@ -70,8 +69,7 @@ describe("sendStream(), where the source fails", () => {
       await settle();
       const error = new Error("source broke");
       source.fail(error);
-      await sent.untilSettled();
-      assertStrictEquals(sent.reason, error);
+      assertStrictEquals((await sent.untilSettled()).reason, error);
       for (const other of [held, streamed]) await assertRejectsAsClosed(other, 1011);
       assertIsClosedError(next.cancelled?.[0], 1011);
       await assertBrokenOff(ends);
@@ -83,8 +81,7 @@ describe("sendStream(), where a chunk can't be sent", () => {
     it(`as it is ${name}: rejects with a TypeError, and the connection goes on`, () =>
       withConnection({}, async (ends) => {
         const source = new Source(chunk as Message);
-        const sent = watch(ends.conn.sendStream("text", source.stream));
-        await sent.untilSettled();
+        const sent = await watch(ends.conn.sendStream("text", source.stream)).untilSettled();
         assertInstanceOf(sent.reason, TypeError);
         assertEquals(source.cancelled, [sent.reason]);
         await assertGoesOn(ends);
@@ -93,8 +90,7 @@ describe("sendStream(), where a chunk can't be sent", () => {
     it(`as it is ${name} behind a fragment: closes with 1011`, () =>
       withConnection({}, async (ends) => {
         const source = new Source("ok", chunk as Message);
-        const sent = watch(ends.conn.sendStream("text", source.stream));
-        await sent.untilSettled();
+        const sent = await watch(ends.conn.sendStream("text", source.stream)).untilSettled();
         assertInstanceOf(sent.reason, TypeError);
         assertEquals(source.cancelled, [sent.reason]);
         await assertBrokenOff(ends);
@@ -110,8 +106,7 @@ describe("sendStream(), where a chunk can't be sent", () => {
     it(`as its UTF-8 is unfinished ${name}: closes with 1011`, () =>
       withConnection({}, async (ends) => {
         const sent = watch(ends.conn.sendStream("text", new Source(...chunks).end().stream));
-        await sent.untilSettled();
-        assertInstanceOf(sent.reason, TypeError);
+        assertInstanceOf((await sent.untilSettled()).reason, TypeError);
         await assertBrokenOff(ends);
       }));
   }
@@ -122,8 +117,7 @@ describe("sendStream(), where a chunk can't be sent", () => {
       await conn.sendStream("binary", new Source(utf8("€").subarray(0, 2)).end().stream);
       assertEquals(await client.readMessage(), utf8("€").subarray(0, 2));
       const sent = watch(conn.sendStream("binary", new Source(7 as unknown as string).stream));
-      await sent.untilSettled();
-      assertInstanceOf(sent.reason, TypeError);
+      assertInstanceOf((await sent.untilSettled()).reason, TypeError);
       await assertGoesOn(ends);
     }));
 });
@@ -139,8 +133,7 @@ describe("sendStream(), where the signal aborts", () => {
     await settle();
     assertEquals(sent.state, "pending");
     controller.abort(reason);
-    await sent.untilSettled();
-    assertStrictEquals(sent.reason, reason);
+    assertStrictEquals((await sent.untilSettled()).reason, reason);
     assertEquals(source.cancelled, [reason]);
   }
 
@@ -176,8 +169,7 @@ describe("sendStream(), where the signal aborts", () => {
         for (let i = 0; i < delay; i++) await Promise.resolve();
         controller.abort(reason);
         source.fail(new Error("source broke"));
-        await sent.untilSettled();
-        assertStrictEquals(sent.reason, reason);
+        assertStrictEquals((await sent.untilSettled()).reason, reason);
       });
     }
   });
@@ -292,9 +284,7 @@ describe("sendStream(), where it says what to close with", () => {
           const closed = conn.close({ closeCode: given, reason: "Over" });
           await sent.untilSettled();
           assertEquals((await client.readFrame()).fin, false);
-          assertEquals(await client.readClose(), [expected, expected === given ? "Over" : ""]);
-          client.sendClose(expected);
-          await client.finish();
+          await client.answerClose(expected, expected === given ? "Over" : "");
           assertEquals((await closed).closeCode, expected);
         }));
     }

@@ -133,8 +133,7 @@ describe("while a message is sent as a stream", () => {
       void conn.send("2");
       await settle();
       controller.abort(reason);
-      await given.untilSettled();
-      assertStrictEquals(given.reason, reason);
+      assertStrictEquals((await given.untilSettled()).reason, reason);
       assertEquals([second.cancelled, second.pulls], [[reason], 0]);
       first.end();
       third.end();
@@ -148,8 +147,7 @@ describe("while a message is sent as a stream", () => {
       const reason = new Error("enough");
       const source = new Source("a");
       const signal = AbortSignal.abort(reason);
-      const given = watch(conn.sendStream("text", source.stream, { signal }));
-      await given.untilSettled();
+      const given = await watch(conn.sendStream("text", source.stream, { signal })).untilSettled();
       assertStrictEquals(given.reason, reason);
       assertEquals(source.cancelled, [reason]);
       await conn.send("after");

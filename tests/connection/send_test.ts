@@ -68,8 +68,7 @@ describe("send()", () => {
         assert(conn.bufferedAmount >= text.length);
         client.socket.resume();
         for (let i = 0; i < count; i++) assert(await client.readMessage() === text);
-        await last.untilSettled();
-        assertEquals(last.state, "resolved");
+        assertEquals((await last.untilSettled()).state, "resolved");
         await eventually("an empty queue", () => conn.bufferedAmount === 0);
       }));
   }
@@ -82,8 +81,7 @@ describe("send()", () => {
           await settle();
           assertEquals([conn.bufferedAmount, sent.state], [10 + size, state]);
           client.socket.resume();
-          await sent.untilSettled();
-          assertEquals(sent.state, "resolved");
+          assertEquals((await sent.untilSettled()).state, "resolved");
         }));
     }
 
@@ -204,8 +202,7 @@ describe("send()", () => {
         assertEquals(sent.state, "pending");
         const reason = new Error("enough");
         controller.abort(reason);
-        await sent.untilSettled();
-        assertStrictEquals(sent.reason, reason);
+        assertStrictEquals((await sent.untilSettled()).reason, reason);
         assertEquals(conn.state, "open");
         client.socket.resume();
         await client.readMessage();
@@ -216,8 +213,7 @@ describe("send()", () => {
       withStalledClient(MARK, async ({ conn }) => {
         const reason = new Error("enough");
         const sent = watch(conn.send(textOfFrameSize(300), { signal: AbortSignal.abort(reason) }));
-        await sent.untilSettled();
-        assertStrictEquals(sent.reason, reason);
+        assertStrictEquals((await sent.untilSettled()).reason, reason);
         // Of what was sent before.
         assertEquals(conn.bufferedAmount, 10);
       }));
@@ -335,8 +331,7 @@ describe("send()", () => {
         await settle();
         assertEquals(sent.state, "pending");
         client.socket.resume();
-        await sent.untilSettled();
-        assertEquals(sent.state, "resolved");
+        assertEquals((await sent.untilSettled()).state, "resolved");
         await client.readMessage();
         assertEquals(await client.readMessage(), text);
         assertEquals(await client.readClose(), [1000, ""]);

@@ -163,8 +163,7 @@ for (const [name, withPair] of Object.entries(NETWORKS)) {
         await settle();
         assertEquals([streamed.state, closed.state], ["pending", "pending"]);
         source.push("b").end();
-        await streamed.untilSettled();
-        assertEquals(streamed.state, "resolved");
+        assertEquals((await streamed.untilSettled()).state, "resolved");
         assertClosed((await closed.untilSettled()).value, 1000, true);
         assertClosed(await client.closed, 1000, true);
       }));

@@ -72,8 +72,7 @@ describe("writable", () => {
   it("errors with a TypeError for what is no message", () =>
     withConnection({}, async ({ conn }) => {
       const source = new Source<Message>(7 as unknown as string);
-      const piped = watch(source.stream.pipeTo(conn.writable));
-      await piped.untilSettled();
+      const piped = await watch(source.stream.pipeTo(conn.writable)).untilSettled();
       assertInstanceOf(piped.reason, TypeError);
       assertEquals(source.cancelled, [piped.reason]);
     }));

@@ -165,9 +165,7 @@ describe("a stream to a message layer that encodes", () => {
         source.give();
         assertEquals((await results).map(({ status }) => status), ["rejected", "rejected"]);
         if (fault === "encode") assertEquals(await client.readMessage(), "1 x");
-        assertEquals((await client.readClose())[0], 1011);
-        client.sendClose(1011);
-        await client.finish();
+        await client.answerClose(1011, /.*/);
         assertEquals(calls, 1);
         assertEquals(harness.takeErrors().map(String), ["RangeError: a fault of the layer"]);
       });
@@ -194,9 +192,7 @@ describe("a layer's handshake that is not done in time", () => {
       await harness.clock.advance(99);
       assertEquals(client.unreadSize, 0);
       await harness.clock.advance(1);
-      assertEquals(await client.readClose(), [1013, "No first message in time"]);
-      client.sendClose(1013);
-      await client.finish();
+      await client.answerClose(1013, "No first message in time");
       await settle();
       assertEquals(harness.server.connections.size, 0);
       const other = await harness.open(offer);
@@ -244,9 +240,7 @@ describe("a getter of a message layer that throws", () => {
           client.sendText("a");
           await settle();
           assert(harness.server.stats().heldSize >= 0);
-          assertEquals((await client.readClose())[0], 1011);
-          client.sendClose(1011);
-          await client.finish();
+          await client.answerClose(1011, /.*/);
           await settle();
           assertEquals(harness.server.connections.size, 0);
           assertEquals(harness.takeErrors().map(String), ["RangeError: a fault of the layer"]);

@@ -83,9 +83,7 @@ for (const { name, withServer } of TRANSPORTS) {
           await withServer(setup, async (harness) => {
             const client = await harness.open(OFFER);
             if (hook === "delivered") client.sendText("a");
-            assertEquals(await client.readClose(), [1011, ""]);
-            client.sendClose(1011);
-            await client.finish();
+            await client.answerClose(1011);
             await settle();
             const promise = `TypeError: ${hook} must return synchronously, but returned a promise`;
             const fault = "RangeError: a fault of the layer";
@@ -115,9 +113,7 @@ for (const { name, withServer } of TRANSPORTS) {
       await withServer(withLayer({ close: fail }, { message() {} }), async (harness) => {
         const { client, conn } = await harness.openPair(OFFER);
         void conn.close();
-        assertEquals(await client.readClose(), [1000, ""]);
-        client.sendClose(1000);
-        await client.finish();
+        await client.answerClose(1000);
         assertEquals(harness.takeErrors().map(String), ["RangeError: a fault of the layer"]);
       });
     });
@@ -161,9 +157,7 @@ for (const { name, withServer } of TRANSPORTS) {
         await withServer(setup, async (harness) => {
           const client = await harness.open(OFFER);
           client.send(textFrame("a"), textFrame("b"));
-          assertEquals((await client.readClose())[0], code);
-          client.sendClose(code);
-          await client.finish();
+          await client.answerClose(code, /.*/);
           await settle();
           assertEquals(harness.takeErrors().length > 0, isReported);
         });
@@ -194,9 +188,7 @@ for (const { name, withServer } of TRANSPORTS) {
           cancel: (reason) => void reasons.push(reason),
         });
         await assertRejects(() => conn.sendStream("text", stream), ConnectionClosedError);
-        assertEquals((await client.readClose())[0], 1011);
-        client.sendClose(1011);
-        await client.finish();
+        await client.answerClose(1011, /.*/);
         assertInstanceOf(reasons[0], ConnectionClosedError);
         assertEquals(harness.takeErrors().map(String), ["RangeError: a fault of the layer"]);
       });
@@ -222,9 +214,7 @@ for (const { name, withServer } of TRANSPORTS) {
         await withServer(withLayer(layer, { message() {} }), async (harness) => {
           const client = await harness.open(OFFER);
           client.sendText("a");
-          assertEquals((await client.readClose())[0], 1011);
-          client.sendClose(1011);
-          await client.finish();
+          await client.answerClose(1011, /.*/);
           await settle();
           assertInstanceOf(harness.takeErrors()[0], TypeError);
         });

@@ -67,9 +67,7 @@ for (const { name, withMounted } of STAGES) {
         assertEquals(await client.readMessage(), "still there");
         assertEquals(closed.state, "pending");
         const done = watch(server.server.shutdown());
-        assertEquals(await client.readClose(), [1001, ""]);
-        client.sendClose(1001);
-        await client.finish();
+        await client.answerClose(1001);
         await done.settled;
         await closed.settled;
       }));

@@ -97,9 +97,7 @@ for (const { name, withMounted } of STAGES) {
         return withMounted(setup, async (server) => {
           const client = await server.open({}, textFrame("a"), textFrame("b".repeat(200)));
           client.sendText("c");
-          client.sendClose(1000);
-          assertEquals(await client.readClose(), [1000, ""]);
-          await client.finish();
+          await client.close();
           assertEquals(received, ["a", "b".repeat(200), "c"]);
         });
       });
@@ -197,9 +195,7 @@ for (const { name, withMounted } of STAGES) {
       it("where the handler returns", () =>
         withMounted(ends(() => {}).setup, async (server) => {
           const client = await server.open();
-          assertEquals(await client.readClose(), [1000, ""]);
-          client.sendClose(1000);
-          await client.finish();
+          await client.answerClose(1000);
         }));
 
       it("where the server closes, and the client answers", () => {
@@ -246,9 +242,7 @@ for (const { name, withMounted } of STAGES) {
         withMounted({}, async (server) => {
           const client = await server.open();
           const done = watch(server.server.shutdown({ closeCode: 1012, reason: "restart" }));
-          assertEquals(await client.readClose(), [1012, "restart"]);
-          client.sendClose(1012);
-          await client.finish();
+          await client.answerClose(1012, "restart");
           await done.settled;
           const late = await server.request(upgradeRequest());
           assertEquals((await late.readResponse()).status, 503);

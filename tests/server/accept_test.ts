@@ -121,8 +121,7 @@ describe("accept()", () => {
       assertEquals(await client.readMessage(), text);
     }
     await finish(client, conn);
-    await piped.untilSettled();
-    assertEquals(piped.state, "resolved");
+    assertEquals((await piped.untilSettled()).state, "resolved");
   });
 
   for (

@@ -183,8 +183,7 @@ describe("options of a server that can't be", () => {
 
   it("neither a handler nor callbacks: TypeError", async () => {
     const listen: Listen = () => Promise.reject(new Error("it listened first"));
-    const served = watch(WebSocketServer.listen(listen, {}, undefined));
-    await served.untilSettled();
+    const served = await watch(WebSocketServer.listen(listen, {}, undefined)).untilSettled();
     assertInstanceOf(served.reason, TypeError);
     assertMatch(served.reason.message, /without a handler.*open, message, ping, drain, close/);
   });

@@ -184,8 +184,7 @@ describe("accept", () => {
     await hook.untilCalled();
     assertEquals([hook.info.signal.aborted, hook.info.shutdownSignal.aborted], [false, false]);
     void client.close().catch(() => {});
-    await accepted.untilSettled();
-    assertEquals(accepted.state, "rejected");
+    assertEquals((await accepted.untilSettled()).state, "rejected");
     assertEquals([hook.info.signal.aborted, hook.info.shutdownSignal.aborted], [true, false]);
   });
 });

@@ -150,8 +150,7 @@ for (const { name, withServer } of TRANSPORTS) {
         assertEquals(disposed.state, "pending");
         client.sendClose(1001);
         await client.finish();
-        await disposed.untilSettled();
-        assertEquals(disposed.state, "resolved");
+        assertEquals((await disposed.untilSettled()).state, "resolved");
       }));
 
     const BAD: [ShutdownOptions, typeof RangeError | typeof TypeError][] = [

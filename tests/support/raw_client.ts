@@ -5,7 +5,7 @@
  * @module
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { RawSocket, RawSocketHandler } from "./raw_socket.ts";
 import {
   concatBytes,
@@ -209,8 +209,11 @@ export class RawClient<Socket extends RawSocket = RawSocket> implements RawSocke
   }
 
   /** Reads the Close frame that the server begins with, answers it, and ends. */
-  async answerClose(code: number, reason = ""): Promise<void> {
-    assertEquals(await this.readClose(), [code, reason]);
+  async answerClose(code: number, reason: string | RegExp = ""): Promise<void> {
+    const [readCode, readReason] = await this.readClose();
+    assertEquals(readCode, code);
+    if (typeof reason === "string") assertEquals(readReason, reason);
+    else assertMatch(readReason, reason);
     this.sendClose(code);
     await this.finish();
   }
