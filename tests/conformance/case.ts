@@ -270,6 +270,47 @@ export function failing(
   return { name, steps, close: [code], ...flags };
 }
 
+/** What is sent, frame by frame; a function, as each case has masking keys of its own. */
+export type Frames = () => Uint8Array[];
+
+/** Cases of a client whose frames are cut in every way, and answered by all of these and nothing else. */
+export function answered(name: string, frames: Frames, ...back: Expected[]): CaseInit[] {
+  return CUTS.map((way) =>
+    passing(`${name}, ${way.name}`, () => [
+      way.cut(...frames()),
+      ...(back.length === 0 ? [] : [expect(...back)]),
+      ...nothingElse(),
+    ])
+  );
+}
+
+/** Cases in which frames that are cut in every way fail the connection behind what comes back. */
+export function refused(
+  name: string,
+  code: number,
+  frames: Frames,
+  { back = [], unfinished }: { back?: Expected[]; unfinished?: Uint8Array } = {},
+): CaseInit[] {
+  return CUTS.map((way) =>
+    failing(
+      `${name}, ${way.name}`,
+      code,
+      () => [way.cut(...frames()), ...(back.length === 0 ? [] : [expect(...back)])],
+      unfinished && { unfinished: () => unfinished },
+    )
+  );
+}
+
+/** Cases whose frames, cut in every way, hold a Close frame, which is answered with one of `codes`. */
+export function closed(
+  name: string,
+  codes: readonly number[],
+  frames: Frames,
+  { back = [], unfinished }: { back?: Expected[]; unfinished?: Uint8Array } = {},
+): CaseInit[] {
+  return refused(name, 0, frames, { back, unfinished }).map((init) => ({ ...init, close: codes }));
+}
+
 type CaseFlags = Pick<ConformanceCase, "early" | "heavy" | "alone" | "needsLimit" | "negotiation">;
 
 /** Numbers the cases of a group: `GROUP.1`, `GROUP.2` and so on. */

@@ -14,14 +14,15 @@ import {
   type CaseInit,
   chopped,
   close,
+  closed,
   continuation,
-  CUTS,
   expect,
   failing,
   frame,
   group,
   ping,
   pong,
+  refused,
   type Section,
   type Step,
   text,
@@ -31,82 +32,71 @@ import {
 } from "../case.ts";
 
 /** Makes a case whose steps hold a Close frame, which the server answers with one of `codes`. */
-function answered(name: string, codes: number[], steps: () => Step[]): CaseInit {
+function answeredWith(name: string, codes: number[], steps: () => Step[]): CaseInit {
   return { name, steps, close: codes };
 }
 
 // A Close frame without a code may be answered by one without a code or by a normal closure.
 const NO_CODE = [1005, 1000];
 
+/** What may come behind a Close frame, and is passed over. */
+const AFTER: Record<string, () => Uint8Array> = {
+  "a second Close": () => close(1000),
+  "a Close with another code": () => close(1001),
+  "a Ping": () => ping("after"),
+  "a Pong": () => pong("after"),
+  "text": () => text("after"),
+  "binary": () => binary("after"),
+  "an invalid frame": () => frame(3, "after", { rsv: 7 }),
+  "text that is not UTF-8": () => text(Uint8Array.of(0xff)),
+};
+
 const behaviour: CaseInit[] = [
-  answered("Close at once", [1000], () => [together(close(1000))]),
-  answered("a message, its echo, then Close", [1000], () => [
+  answeredWith("Close at once", [1000], () => [together(close(1000))]),
+  answeredWith("a message, its echo, then Close", [1000], () => [
     together(text("before")),
     expect(textBack("before")),
     together(close(1000)),
   ]),
-  ...CUTS.flatMap(({ name, cut }) => [
-    answered(`messages and Close, ${name}`, [1000], () => [
-      cut(text("before"), binary("and this"), close(1000)),
-      expect(textBack("before"), binaryBack("and this")),
-    ]),
-    answered(`two Close frames, ${name}`, [1000], () => [cut(close(1000), close(1000))]),
-    answered(`two Close frames with different codes, ${name}`, [1000], () => [
-      cut(close(1000), close(1001)),
-    ]),
-    answered(`Ping after Close, ${name}`, [1000], () => [cut(close(1000), ping("after"))]),
-    answered(`Pong after Close, ${name}`, [1000], () => [cut(close(1000), pong("after"))]),
-    answered(`text after Close, ${name}`, [1000], () => [cut(close(1000), text("after"))]),
-    answered(`binary after Close, ${name}`, [1000], () => [cut(close(1000), binary("after"))]),
-    answered(`an invalid frame after Close, ${name}`, [1000], () => [
-      cut(close(1000), frame(3, "after", { rsv: 7 })),
-    ]),
-    answered(`text that is not UTF-8 after Close, ${name}`, [1000], () => [
-      cut(close(1000), text(Uint8Array.of(0xff))),
-    ]),
-    {
-      name: `Close within a fragmented message, ${name}`,
-      steps: () => [cut(text("first", { fin: false }), close(1000), continuation("second"))],
-      close: [1000],
-      unfinished: () => toBytes("first"),
-    },
-  ]),
-  answered("256 KiB of text, a message, Close, Ping", [1000], () => {
+  ...closed("messages and Close", [1000], () => [text("before"), binary("and this"), close(1000)], {
+    back: [textBack("before"), binaryBack("and this")],
+  }),
+  ...Object.entries(AFTER).flatMap(([what, frame]) =>
+    closed(`${what} after Close`, [1000], () => [close(1000), frame()])
+  ),
+  ...closed("Close within a fragmented message", [1000], () => [
+    ...[text("first", { fin: false }), close(1000), continuation("second")],
+  ], { unfinished: toBytes("first") }),
+  answeredWith("256 KiB of text, a message, Close, Ping", [1000], () => {
     const long = "sluice/close ".repeat(20165);
     return [
       together(text(long), text("short"), close(1000), ping("after")),
       expect(textBack(long), textBack("short")),
     ];
   }),
-  answered("Close, then the client's end of the connection", [1000], () => [
+  answeredWith("Close, then the client's end of the connection", [1000], () => [
     together(close(1000)),
     { end: true },
   ]),
-  answered("a message, Close, then the client's end of the connection", [1000], () => [
+  answeredWith("a message, Close, then the client's end of the connection", [1000], () => [
     together(text("before"), close(1000)),
     { end: true },
     expect(textBack("before")),
   ]),
 ];
 
-const payloadLengths: CaseInit[] = CUTS.flatMap(({ name, cut }) => [
-  answered(`empty Close, ${name}`, NO_CODE, () => [cut(close())]),
-  failing(`Close of one byte, ${name}`, 1002, () => [cut(frame(8, Uint8Array.of(3)))]),
-  answered(`Close with a code, ${name}`, [1000], () => [cut(close(1000))]),
-  answered(`Close with a code and a reason, ${name}`, [1000], () => [
-    cut(close(1000, "good bye")),
-  ]),
-  answered(`Close with a reason of 123 bytes, ${name}`, [1000], () => [
-    cut(close(1000, "*".repeat(123))),
-  ]),
-  failing(`Close with a reason of 124 bytes, ${name}`, 1002, () => [
-    cut(close(1000, "*".repeat(124))),
-  ]),
-]);
+const payloadLengths: CaseInit[] = [
+  ...closed("empty Close", NO_CODE, () => [close()]),
+  ...refused("Close of one byte", 1002, () => [frame(8, Uint8Array.of(3))]),
+  ...closed("Close with a code", [1000], () => [close(1000)]),
+  ...closed("Close with a code and a reason", [1000], () => [close(1000, "good bye")]),
+  ...closed("Close with a reason of 123 bytes", [1000], () => [close(1000, "*".repeat(123))]),
+  ...refused("Close with a reason of 124 bytes", 1002, () => [close(1000, "*".repeat(124))]),
+];
 
 const reasons: CaseInit[] = [
   ...["κόσμε", "\ufeffmark", "𝄞", "\u0000", "é".repeat(61)].map((reason) =>
-    answered(`reason ${JSON.stringify(reason.slice(0, 8))}`, [1000], () => [
+    answeredWith(`reason ${JSON.stringify(reason.slice(0, 8))}`, [1000], () => [
       together(close(1000, reason)),
     ])
   ),
@@ -141,8 +131,8 @@ const INVALID_CODES = [
 ];
 
 const validCodes = VALID_CODES.flatMap((code) => [
-  answered(`code ${code}`, [code], () => [together(close(code))]),
-  answered(`code ${code} with a reason`, [code], () => [together(close(code, "a reason"))]),
+  answeredWith(`code ${code}`, [code], () => [together(close(code))]),
+  answeredWith(`code ${code} with a reason`, [code], () => [together(close(code, "a reason"))]),
 ]);
 
 const invalidCodes = INVALID_CODES.flatMap((code) => [
@@ -162,8 +152,8 @@ function manyMessages(): Uint8Array {
 }
 
 const behind: CaseInit[] = BEHIND.flatMap(({ name, bytes }) => [
-  answered(`${name} in the write of the Close`, [1000], () => [together(close(1000), bytes())]),
-  answered(`${name} behind the Close`, [1000], () => [apart(close(1000), bytes())]),
+  answeredWith(`${name} in the write of the Close`, [1000], () => [together(close(1000), bytes())]),
+  answeredWith(`${name} behind the Close`, [1000], () => [apart(close(1000), bytes())]),
   failing(`${name} in the write of a reserved opcode`, 1002, () => [
     together(text("before"), frame(3), bytes()),
     expect(textBack("before")),
