@@ -45,6 +45,8 @@ async function finish(client: RawClient<StreamSocket>, conn: Connection<unknown>
   assertEquals(value, { closeCode: 1000, reason: "", wasClean: true, initiator: "remote" });
 }
 
+const FOREIGN = upgradeRequest({ headers: { Origin: "http://example.org" } });
+
 describe("accept()", () => {
   it("opens a WebSocket over two streams, both ways and to the end", async () => {
     const { client, conn } = await open(undefined, textFrame("early"));
@@ -124,59 +126,55 @@ describe("accept()", () => {
     assertEquals((await piped.untilSettled()).state, "resolved");
   });
 
-  for (
-    const [over, highWaterMark] of [["", undefined], [" whose high-water mark is 0", 0]] as const
-  ) {
-    it(`rejects with the refusal, when the client has its answer, over a writable${over}`, async () => {
-      const { client, accepted } = start(undefined, highWaterMark);
-      const rejected = watch(accepted);
-      client.send(upgradeRequest({ headers: { Origin: "http://example.org" } }));
-      assertEquals((await client.readResponse()).status, 403);
-      client.socket.end();
-      await rejected.untilSettled();
-      assertInstanceOf(rejected.reason, HandshakeError);
-      assertEquals(rejected.reason.status, 403);
+  const reports: unknown[] = [];
+  const broken = new Error("broken");
+  /** What there is instead of a WebSocket, and the status that `accept()` rejects with, if it was refused. */
+  const REJECTED: [
+    what: string,
+    options: AcceptStreamOptions,
+    request: string,
+    expected: { status: number; body?: string },
+    refusal: number | undefined,
+  ][] = [
+    ["another site's origin", {}, FOREIGN, { status: 403 }, 403],
+    [
+      "a Response of the hook",
+      { upgrade: () => new Response("no", { status: 401 }) },
+      upgradeRequest(),
+      { status: 401, body: "no" },
+      401,
+    ],
+    [
+      "a hook that throws, which is reported",
+      { upgrade: () => Promise.reject(broken), onError: (error) => void reports.push(error) },
+      upgradeRequest(),
+      { status: 500 },
+      500,
+    ],
+    [
+      "plain HTTP, which the fetch hook answers",
+      { fetch: () => new Response("here") },
+      httpRequest(),
+      { status: 200, body: "here" },
+      undefined,
+    ],
+  ];
+  for (const [what, options, request, expected, refusal] of REJECTED) {
+    it(`rejects, when the client has its answer, at ${what}`, async () => {
+      for (const highWaterMark of [undefined, 0]) {
+        const { client, accepted } = start(options, highWaterMark);
+        const rejected = watch(accepted);
+        client.send(request);
+        const response = await client.readResponse();
+        assertEquals({ ...response, ...expected }, response);
+        client.socket.end();
+        const { reason } = await rejected.untilSettled();
+        assertInstanceOf(reason, refusal === undefined ? WebSocketError : HandshakeError);
+        assertEquals((reason as Partial<HandshakeError>).status, refusal);
+        assertEquals(reports.splice(0), refusal === 500 ? [broken] : []);
+      }
     });
   }
-
-  it("rejects with the status of the hook's Response", async () => {
-    const { client, accepted } = start({ upgrade: () => new Response("no", { status: 401 }) });
-    const rejected = watch(accepted);
-    client.send(upgradeRequest());
-    assertEquals((await client.readResponse()).body, "no");
-    client.socket.end();
-    await rejected.untilSettled();
-    assertInstanceOf(rejected.reason, HandshakeError);
-    assertEquals(rejected.reason.status, 401);
-  });
-
-  it("rejects with 500 where the hook throws, and reports that", async () => {
-    const errors: unknown[] = [];
-    const broken = new Error("broken");
-    const { client, accepted } = start({
-      upgrade: () => Promise.reject(broken),
-      onError: (error) => void errors.push(error),
-    });
-    const rejected = watch(accepted);
-    client.send(upgradeRequest());
-    assertEquals((await client.readResponse()).status, 500);
-    client.socket.end();
-    await rejected.untilSettled();
-    assertInstanceOf(rejected.reason, HandshakeError);
-    assertEquals(rejected.reason.status, 500);
-    assertEquals(errors, [broken]);
-  });
-
-  it("answers plain HTTP with the fetch hook, and rejects: there is no WebSocket", async () => {
-    const { client, accepted } = start({ fetch: () => new Response("here") });
-    const rejected = watch(accepted);
-    client.send(httpRequest());
-    assertEquals((await client.readResponse()).body, "here");
-    client.socket.end();
-    await rejected.untilSettled();
-    assertInstanceOf(rejected.reason, WebSocketError);
-    assert(!(rejected.reason instanceof HandshakeError));
-  });
 
   for (const how of ["end", "reset"] as const) {
     it(`rejects where the streams ${how} before there is a WebSocket`, async () => {
@@ -185,9 +183,9 @@ describe("accept()", () => {
       if (how === "reset") client.send(upgradeRequest().slice(0, 20));
       await settle();
       client.socket[how]();
-      await eventually("the rejection", () => rejected.state === "rejected");
-      assertInstanceOf(rejected.reason, WebSocketError);
-      assert(!(rejected.reason instanceof HandshakeError));
+      const { reason } = await rejected.untilSettled();
+      assertInstanceOf(reason, WebSocketError);
+      assert(!(reason instanceof HandshakeError));
     });
   }
 

@@ -1,6 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals, assertMatch } from "@std/assert";
 import type { RequestInfo } from "../../src/server/mod.ts";
+import { decodeUtf8 } from "../support/raw_client.ts";
 import { httpRequest, type RequestInit, upgradeRequest } from "../support/requests.ts";
 import { TRANSPORTS } from "../support/transports.ts";
 
@@ -82,20 +83,14 @@ for (const { name, withServer } of TRANSPORTS) {
       });
     }
 
-    for (const status of [204, 205, 304]) {
-      it(`answers ${status}, which has no body`, () =>
+    for (const [status, length] of [[200, "0"], [204], [205], [304]] as const) {
+      it(`answers ${status} without a body, and with a length of ${length ?? "none"}`, () =>
         withServer({ fetch: () => new Response(null, { status }) }, async (server) => {
           const response = await server.fetch(httpRequest());
           assertEquals([response.status, response.body], [status, ""]);
-          assertEquals(response.headers.get("content-length"), undefined);
+          assertEquals(response.headers.get("content-length"), length);
         }));
     }
-
-    it("announces a length of 0 where there is no body", () =>
-      withServer({ fetch: () => new Response(null) }, async (server) => {
-        const { headers } = await server.fetch(httpRequest());
-        assertEquals(headers.get("content-length"), "0");
-      }));
 
     it("does not get WebSocket requests", () => {
       let calls = 0;
@@ -118,130 +113,75 @@ for (const { name, withServer } of TRANSPORTS) {
       });
     }
 
-    const broken = new Error("the disk is full");
-    const FAULTS: [name: string, fetch: () => unknown, message: RegExp][] = [
-      ["throws", () => {
-        throw broken;
-      }, /the disk is full/],
-      ["rejects", () => Promise.reject(broken), /the disk is full/],
-      [
-        "returns a text",
-        () => "text",
-        /hook returned a string: return a Response, such as new Response\(text\)/,
-      ],
-      ["returns nothing", () => undefined, /hook returned undefined: return a Response/],
-      [
-        "returns an object",
-        () => ({ a: 1 }),
-        /hook returned an object: .*Response\.json\(object\)/,
-      ],
-      ["returns a Response that was used", () => {
-        const response = new Response("text");
-        void response.text();
-        return response;
-      }, /used/],
+    const FAULTS: [value: unknown, message: RegExp][] = [
+      ["text", /returned a string: return a Response, such as new Response\(text\)/],
+      [undefined, /hook returned undefined: return a Response/],
+      [{ a: 1 }, /hook returned an object: .*Response\.json\(object\)/],
     ];
-    for (const [what, hook, message] of FAULTS) {
-      it(`answers 500 and reports where it ${what}`, () => {
-        const fetch = hook as () => Response;
-        return withServer({ fetch }, async (server) => {
+    it("answers 500 and reports where it returns no Response", async () => {
+      for (const [value, message] of FAULTS) {
+        await withServer({ fetch: () => value as Response }, async (server) => {
           const client = await server.request(httpRequest());
           const { status, body } = await client.readResponse();
           assertEquals([status, body], [500, "Internal server error\n"]);
           assertMatch(server.takeErrors().map(String).join(), message);
           await client.finish();
         });
-      });
-    }
+      }
+    });
   });
 
   describe(`the body of a request over ${name}`, () => {
-    it("arrives with the head", () =>
-      withServer({ fetch: echoBody }, async (server) => {
-        const client = await server.request(post("hello"));
-        assertEquals((await client.readResponse()).body, "hello");
-        await client.finish();
-      }));
-
-    it("arrives byte by byte", () =>
-      withServer({ fetch: echoBody }, async (server) => {
-        const client = await server.connect();
-        for (const character of post("hello")) client.send(character);
-        assertEquals((await client.readResponse()).body, "hello");
-        await client.finish();
-      }));
-
-    it("is what the length says: what follows is dropped", () =>
-      withServer({ fetch: echoBody }, async (server) => {
-        const client = await server.request(post("hello"), post("again"), upgradeRequest());
-        assertEquals((await client.readResponse()).body, "hello");
-        await client.finish();
-      }));
-
-    it("may be empty", () =>
-      withServer({ fetch: echoBody }, async (server) => {
-        assertEquals((await server.fetch(post(""))).body, "");
-        // Without a length, there is none.
-        const request = httpRequest({ method: "POST" });
-        assertEquals((await server.fetch(request)).body, "");
-      }));
-
-    it("keeps the request's headers and URL", () => {
-      const fetch = (request: Request) =>
-        new Response(`${request.url} ${request.headers.get("x-token")} ${request.method}`);
-      return withServer({ fetch }, async (server) => {
-        assertEquals(
-          (await server.fetch(post("hello", { "X-Token": "abc" }))).body,
-          "http://example.com/ abc POST",
-        );
-      });
-    });
-
-    it("has a limit: 413 above it, and not at or below", () =>
-      withServer({ fetch: echoBody, maxRequestBodySize: 5 }, async (server) => {
-        for (const [body, status] of [["1234", 200], ["12345", 200], ["123456", 413]] as const) {
-          const response = await server.fetch(post(body));
-          assertEquals(response.status, status);
-          if (status === 413) assertMatch(response.body, /^.* 6 bytes, at most 5 .*\n$/);
-        }
-      }));
-
-    it("is refused by its announced length, before it arrives", () =>
-      withServer({ fetch: echoBody }, async (server) => {
-        assertEquals((await server.fetch(post(1024 * 1024 + 1))).status, 413);
-      }));
-
-    it("has no limit with Infinity, and none at all with 0", async () => {
-      await withServer({ fetch: echoBody, maxRequestBodySize: Infinity }, async (server) => {
-        const body = "x".repeat(1_100_000);
-        assertEquals((await server.fetch(post(body))).body, body);
-      });
-      await withServer({ fetch: echoBody, maxRequestBodySize: 0 }, async (server) => {
-        assertEquals((await server.fetch(post("x"))).status, 413);
-        assertEquals((await server.fetch(post(""))).status, 200);
-      });
-    });
-
-    // What is wrong with the lines that announce it: `strictness_test.ts`.
     const chunked = httpRequest({ method: "POST", headers: { "Transfer-Encoding": "chunked" } });
-    const REFUSED: [name: string, status: number, request: string][] = [
-      ["chunked", 411, chunked],
-      ["of a GET", 400, httpRequest({ headers: { "Content-Length": "5" } })],
-      ["of a HEAD", 400, httpRequest({ method: "HEAD", headers: { "Content-Length": "5" } })],
+    const withLength = (method: string) =>
+      httpRequest({ method, headers: { "Content-Length": "5" } });
+    // What is wrong with the lines that announce it: `strictness_test.ts`.
+    const ROWS: [what: string, request: string, status: number, body?: string, limit?: number][] = [
+      ["arrives with the head", post("hello"), 200, "hello"],
+      ["is what the length says", post("hello") + post("more") + upgradeRequest(), 200, "hello"],
+      ["may be empty", post(""), 200, ""],
+      ["is none without a length", httpRequest({ method: "POST" }), 200, ""],
+      ["may be as long as it may", post("12345"), 200, "12345", 5],
+      ["is refused where it is longer", post("123456"), 413, undefined, 5],
+      ["is refused by its announced length", post(1024 * 1024 + 1), 413],
+      ["has no limit with Infinity", post("x".repeat(1_100_000)), 200, undefined, Infinity],
+      ["is refused where there may be none", post("x"), 413, undefined, 0],
+      ["may be empty where there may be none", post(""), 200, "", 0],
+      ["is refused in chunks", chunked, 411],
+      ["is refused with GET", withLength("GET"), 400],
+      ["is refused with HEAD", withLength("HEAD"), 400],
     ];
-    for (const [what, status, request] of REFUSED) {
+    for (const [what, request, status, expected, maxRequestBodySize] of ROWS) {
       it(`${what}: ${status}`, () => {
         let calls = 0;
-        const fetch = () => (calls++, new Response());
-        return withServer({ fetch }, async (server) => {
+        const fetch = (request: Request) => (calls++, echoBody(request));
+        return withServer({ fetch, maxRequestBodySize }, async (server) => {
           const client = await server.request(request);
-          assertEquals((await client.readHead()).status, status);
-          await client.readToEnd();
+          const head = await client.readHead();
+          const body = decodeUtf8(await client.readToEnd());
+          assertEquals([head.status, calls], [status, status === 200 ? 1 : 0]);
+          if (expected !== undefined) assertEquals(body, expected);
+          if (maxRequestBodySize === 5 && status === 413) {
+            assertMatch(body, /^.* 6 bytes, at most 5 .*\n$/);
+          }
           await client.finish();
-          assertEquals(calls, 0);
         });
       });
     }
+
+    it("arrives byte by byte, with the request's headers and URL", () => {
+      const fetch = async (request: Request) =>
+        new Response(
+          `${request.url} ${request.headers.get("x-token")} ${request.method} ` +
+            await request.text(),
+        );
+      return withServer({ fetch }, async (server) => {
+        const client = await server.connect();
+        for (const character of post("hello", { "X-Token": "abc" })) client.send(character);
+        assertEquals((await client.readResponse()).body, "http://example.com/ abc POST hello");
+        await client.finish();
+      });
+    });
 
     it("that ends early: 400, and no request", () => {
       let calls = 0;
