@@ -212,6 +212,28 @@ describe("RequestHeadParser", () => {
     });
   }
 
+  it("refuses how other protocols begin", () => {
+    const BEGINNINGS = [
+      ...["GET / HTTP/1.1\nHost: example.com\n\n", "get / http/1.1\r\nhost: example.com\r\n\r\n"],
+      ...["\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10", "SSH-2.0-OpenSSH_9.6\r\n"],
+      ...["USER anonymous\r\n", "a001 LOGIN user password\r\n", "QUIT\r\n"],
+      ...["*1\r\n$4\r\nPING\r\n", "stats\r\n"],
+      ...["OPTIONS rtsp://example.com/a RTSP/1.0\r\nCSeq: 1\r\n\r\n"],
+      ...["REGISTER sip:example.com SIP/2.0\r\n\r\n", "SOURCE /live ICE/1.0\r\n\r\n"],
+      ...["PROXY TCP4 192.0.2.1 192.0.2.2 50000 80\r\n", "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"],
+      ...["\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04test", "\0\0\0\x08\x04\xd2\x16\x2f"],
+      ...["\x04\x01\0\x50\x5d\xb8\xd8\x22\0", "\x05\x01\x00", "\0\0\0\x85\xffSMB"],
+      ...["\x03\0\0\x13\x0e\xe0", "\xff\xfb\x1f\xff\xfb\x20", "\x13BitTorrent protocol"],
+      ...["JRMI\0\x02K", "\0\x1d\xab\xcd\x01\0\0\x01", "<?xml version='1.0'?><stream:stream>"],
+      ...['{"jsonrpc": "2.0"}\n'],
+    ];
+    for (const bytes of BEGINNINGS) {
+      const outcome = parsePieces(singly(latin1(bytes)));
+      assert(typeof outcome === "object" && "status" in outcome, bytes);
+      assertEquals(outcome.status, 400, bytes);
+    }
+  });
+
   it("refuses every control character in every part of the head", () => {
     const allowed = new Set([0x09, 0x0d]);
     for (let byte = 0; byte <= 0x7f; byte = byte === 0x1f ? 0x7f : byte + 1) {

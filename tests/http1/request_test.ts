@@ -74,6 +74,8 @@ describe("toRequest", () => {
     ["/:80", "example.com", false, "http://example.com/:80"],
     ["/%2e%2E/%zz?%", "example.com", false, "http://example.com/%zz?%"],
     ["/a/../../b", "example.com", false, "http://example.com/b"],
+    ["/;a=b", "example.com", false, "http://example.com/;a=b"],
+    ["/a?/../b", "example.com", false, "http://example.com/a?/../b"],
     ["/?{|}[]`'", "example.com", false, "http://example.com/?{|}[]`%27"],
     ["http://example.com", "example.com", false, "http://example.com/"],
     ["http://EXAMPLE.com:80?x", "example.com", false, "http://example.com/?x"],
@@ -132,7 +134,10 @@ describe("toRequest", () => {
     const target of [
       "",
       ...words`* a a:80 example.com:80 ?x http:/example.com/ http:example.com /# /a#b
-        ftp://example.com/`,
+        ftp://example.com/ https://a/ ws://a/ wss://a/ file:///etc/passwd javascript:alert(1)
+        http://evil.example/a http://a:81/a http://user:password@a/ http://a@evil.example/
+        http://a%2f@evil.example/ # a/b .. a..`,
+      "\\",
     ]
   ) {
     it(`refuses the target ${JSON.stringify(target)}`, () => {
