@@ -4,7 +4,7 @@ import { ConnectionClosedError } from "../../mod.ts";
 import { connectedPair } from "../../src/testing/mod.ts";
 import type { Connection, ServerConnection } from "../../src/server/mod.ts";
 import { assertEnd } from "../support/end.ts";
-import { clientFrame, closeFrame, textFrame, utf8 } from "../support/raw_client.ts";
+import { clientFrame, closeFrame, type RawClient, textFrame, utf8 } from "../support/raw_client.ts";
 import {
   type Harness,
   TRANSPORTS,
@@ -51,7 +51,7 @@ interface Ends {
   handled: PromiseWithResolvers<void>;
 }
 
-for (const { name, withConnection } of TRANSPORTS) {
+for (const { name, withConnection, withServer } of TRANSPORTS) {
   describe(`a connection that is closed while a stream is sent, over ${name}`, () => {
     for (const [how, closeCode, close] of WAYS) {
       it(`sends all that was accepted before the Close frame, by ${how}`, () => {
@@ -89,49 +89,38 @@ for (const { name, withConnection } of TRANSPORTS) {
       });
     }
 
-    it("sends all of it also where the handler throws, and then 1011", () => {
-      const handled = Promise.withResolvers<void>();
-      return withConnection(
-        { handler: () => handled.promise },
-        async ({ server, client, conn }) => {
-          const { source } = sendMuch(conn);
-          const error = new Error("the program broke");
-          handled.reject(error);
+    const error = new Error("the program broke");
+    const OTHERS: [what: string, act: (ends: Ends, client: RawClient) => unknown, code: number][] =
+      [
+        ["the handler throws", ({ handled }) => handled.reject(error), 1011],
+        ["the client closes", (_, client) => client.sendClose(4000, "enough"), 4000],
+        [
+          "the client closes, and ends its direction",
+          (_, client) => void [client.sendClose(4000), client.socket.end()],
+          4000,
+        ],
+      ];
+    for (const [what, act, code] of OTHERS) {
+      it(`sends all of it, and then ${code}, also where ${what}`, () => {
+        const handled = Promise.withResolvers<void>();
+        return withServer({ handler: () => handled.promise }, async (server) => {
+          const { client, conn } = await server.openPair();
+          const { source, sent } = sendMuch(conn);
           await settle();
-          assertEquals([conn.state, server.takeErrors()], ["closing", [error]]);
+          await act({ conn, server, handled }, client);
+          await settle();
+          assertEquals(server.takeErrors(), code === 1011 ? [error] : []);
           source.push("z").end();
           for (const message of MUCH) assertEquals(await client.readMessage(), message);
-          assertEquals(await client.readClose(), [1011, ""]);
-        },
-      );
-    });
-
-    it("answers the client's Close frame behind all of it", () =>
-      withConnection({}, async ({ client, conn }) => {
-        const { source, sent } = sendMuch(conn);
-        client.sendClose(4000, "enough");
-        await settle();
-        source.push("z").end();
-        for (const message of MUCH) assertEquals(await client.readMessage(), message);
-        assertEquals(await client.readClose(), [4000, ""]);
-        for (const each of sent) assertEquals((await each.untilSettled()).state, "resolved");
-        await client.finish();
-        await assertEnd(conn, { closeCode: 4000, reason: "enough", wasClean: true });
-      }));
-
-    it("sends all of it also to a client that ends its direction behind its Close frame", () =>
-      withConnection({}, async ({ client, conn }) => {
-        const { source } = sendMuch(conn);
-        await settle();
-        client.sendClose(4000);
-        client.socket.end();
-        await settle();
-        source.push("z").end();
-        for (const message of MUCH) assertEquals(await client.readMessage(), message);
-        assertEquals(await client.readClose(), [4000, ""]);
-        assertEquals((await client.readToEnd()).length, 0);
-        assertEquals((await conn.closed).wasClean, true);
-      }));
+          assertEquals(await client.readClose(), [code, ""]);
+          for (const each of sent) assertEquals((await each.untilSettled()).state, "resolved");
+          if (code === 1011) client.sendClose(1011);
+          assertEquals((await client.readToEnd()).length, 0);
+          if (!client.hasSentEnd) client.socket.end();
+          await assertEnd(conn, { closeCode: code, wasClean: true });
+        });
+      });
+    }
 
     it("answers Pings, drops messages, and takes the client's Close frame meanwhile", () => {
       const received: unknown[] = [];

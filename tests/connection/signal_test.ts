@@ -3,7 +3,7 @@ import { assert, assertEquals, assertInstanceOf, assertStrictEquals } from "@std
 import { ProtocolError } from "../../mod.ts";
 import type { CloseInfo, Connection, Message } from "../../src/server/mod.ts";
 import { closeFrame, type RawClient, textFrame } from "../support/raw_client.ts";
-import { type Setup, TRANSPORTS, withConnection } from "../support/transports.ts";
+import { type Harness, type Setup, TRANSPORTS, withConnection } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { assertIsClosedError } from "./with_connection.ts";
@@ -80,12 +80,17 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
         });
       });
 
-      const ends: [string, (client: RawClient) => void][] = [
-        ["the end of the peer's bytes", (client) => client.socket.end()],
-        ["bytes that break the protocol", (client) => client.send(Uint8Array.of(0xff, 0xff))],
-        ["a reset", (client) => client.socket.reset()],
+      const ENDS: [
+        end: string,
+        cause: (client: RawClient, server: Harness) => unknown,
+        code: number,
+      ][] = [
+        ["the end of the peer's bytes", (client) => client.socket.end(), 1006],
+        ["bytes that break the protocol", (client) => client.send(Uint8Array.of(0xff, 0xff)), 1002],
+        ["a reset", (client) => client.socket.reset(), 1006],
+        ["shutdown", (_, { server }) => void server.shutdown({ reason: "maintenance" }), 1001],
       ];
-      for (const [end, cause] of ends) {
+      for (const [end, cause, code] of ENDS) {
         it(`aborts at ${end}: ${style}`, () => {
           const program = new BusyEcho();
           return withServer(setup(program.handle), async (server) => {
@@ -93,29 +98,17 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
             client.sendText("a");
             await program.untilBusy();
             client.sendText("b");
-            cause(client);
+            cause(client, server);
             const { signal, state } = await program.untilAborted();
             assert(state !== "open");
-            if (signal.reason instanceof ProtocolError) assertEquals(signal.reason.closeCode, 1002);
-            else assertIsClosedError(signal.reason, 1006);
-            assertEquals(signal.reason instanceof ProtocolError, end.startsWith("bytes"));
+            if (code === 1002) assertInstanceOf(signal.reason, ProtocolError);
+            else assertIsClosedError(signal.reason, code, code === 1001 ? "maintenance" : "");
+            assertEquals(signal.reason.closeCode, code);
             program.go();
+            if (code === 1001) client.sendClose(1001);
           });
         });
       }
-
-      it(`aborts at shutdown: ${style}`, () => {
-        const program = new BusyEcho();
-        return withServer(setup(program.handle), async (server) => {
-          const client = await server.open();
-          client.sendText("a");
-          await program.untilBusy();
-          void server.server.shutdown({ reason: "maintenance" });
-          assertIsClosedError(program.signal!.reason, 1001, "maintenance");
-          program.go();
-          client.sendClose(1001);
-        });
-      });
     }
 
     it("aborts at once where a handler only sends", () => {
