@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import type { CloseInfo } from "../../src/server/mod.ts";
 import { Hook } from "../support/hook.ts";
 import { textFrame, utf8 } from "../support/raw_client.ts";
-import { httpRequest, upgradeRequest } from "../support/requests.ts";
+import { upgradeRequest } from "../support/requests.ts";
 import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
@@ -88,22 +88,6 @@ for (const { name, withServer } of TRANSPORTS) {
         assertEquals(open, 1);
       });
     });
-
-    for (const [hookName, request] of [["upgrade", upgradeRequest()], ["fetch", httpRequest()]]) {
-      it(`by RST while the ${hookName} hook is awaited: its signal aborts`, () => {
-        const hook = new Hook<object>();
-        return withServer({ [hookName]: hook.call }, async (server) => {
-          const client = await server.request(request);
-          await hook.untilCalled();
-          client.socket.reset();
-          await eventually("the signal to abort", () => hook.signal.aborted);
-          assertEquals((hook.signal.reason as DOMException).name, "AbortError");
-          hook.resolve(hookName === "upgrade" ? {} : new Response());
-          await settle();
-          assertEquals(server.server.connections.size, 0);
-        });
-      });
-    }
   });
 }
 
