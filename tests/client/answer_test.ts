@@ -83,16 +83,8 @@ describe("a client refuses an answer", () => {
 
   const noHttp: [what: string, answer: string, message: string][] = [
     ["of SSH", "SSH-2.0-OpenSSH_9.2\r\n", "it begins with the byte 0x53"],
-    ["of TLS", "\x15\x03\x03\x00\x02\x02\x28", "it begins with the byte 0x15"],
     ["of HTTP/2", "HTTP/2 101\r\n\r\n", "it is not HTTP/1"],
-    ["with a malformed status", "HTTP/1.1 10 x\r\n\r\n", "malformed status line"],
-    ["with a status of 600", "HTTP/1.1 600 x\r\n\r\n", "malformed status line"],
-    ["with a bare LF", "HTTP/1.1 101 x\n\r\n\r\n", "malformed status line"],
     ["with a header folded", "HTTP/1.1 101 x\r\nA: b\r\n c\r\n\r\n", "begins with whitespace"],
-    ["with a NUL", "HTTP/1.1 101 x\r\nA: b\0c\r\n\r\n", "a NUL in a header value"],
-    ["with a space before a colon", "HTTP/1.1 101 x\r\nA : b\r\n\r\n", "before the colon"],
-    ["with a long status line", `HTTP/1.1 101 ${"x".repeat(8192)}\r\n`, "status line is longer"],
-    ["with a header line too long", `HTTP/1.1 101 x\r\nA: ${"x".repeat(8192)}\r\n`, "8192 bytes"],
     ["with 101 headers", `HTTP/1.1 101 x\r\n${"A: b\r\n".repeat(101)}\r\n`, "100 header lines"],
     ["too long", `HTTP/1.1 101 x\r\n${`A: ${"b".repeat(1000)}\r\n`.repeat(17)}`, "16384 bytes"],
   ];

@@ -35,13 +35,16 @@ import type { Compression } from "../compression.ts";
 import { agreeing, compressed, compressedFrames, compressedText, RSV1 } from "./compressed.ts";
 import { CONTENTS, takeMessages } from "./compression_data.ts";
 
+const fromHex = (digits: string) =>
+  Uint8Array.from(digits.split(" "), (pair) => parseInt(pair, 16));
 const MiB = 1024 * 1024;
 const ANY = offering({ clientMaxWindowBits: true });
 /** Each message of the client's is compressed for itself. */
 const ALONE = offering({ clientNoContextTakeover: true });
 const more = { fin: false };
 const HELLO = toBytes("Hello");
-const HELLO_DEFLATED = Uint8Array.of(0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00);
+const HELLO_DEFLATED = fromHex("f2 48 cd c9 c9 07 00");
+const HELLO_FINAL = fromHex("f3 48 cd c9 c9 07 00 00");
 
 const [JSON_CONTENT, , PROSE, , NOISE] = CONTENTS;
 
@@ -167,62 +170,29 @@ const inFragments: CaseInit[] = [
 // ---- Blocks ----
 
 /** The examples of RFC 7692, section 7.2.3, and other ways to say "Hello". */
-const HELLOS: [name: string, payload: number[] | Uint8Array][] = [
+const HELLOS: [name: string, payload: Uint8Array][] = [
   ["one fixed block (7.2.3.1)", HELLO_DEFLATED],
-  ["one block without compression (7.2.3.3)", [0, 5, 0, 0xfa, 0xff, ...HELLO, 0]],
-  ["one block with BFINAL (7.2.3.4)", [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00]],
-  ["one block with BFINAL, and one behind it", [
-    // "Hel", and the empty block that is to follow; then "lo".
-    0xf3,
-    0x48,
-    0xcd,
-    0x01,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0xff,
-    0xff,
-    0xca,
-    0xc9,
-    0x07,
-    0x00,
-  ]],
-  ["two blocks (7.2.3.5)", [
-    0xf2,
-    0x48,
-    0x05,
-    0x00,
-    0x00,
-    0x00,
-    0xff,
-    0xff,
-    0xca,
-    0xc9,
-    0xc9,
-    0x07,
-    0x00,
-  ]],
+  ["one block without compression (7.2.3.3)", fromHex("00 05 00 fa ff 48 65 6c 6c 6f 00")],
+  ["one block with BFINAL (7.2.3.4)", HELLO_FINAL],
+  // "Hel", and the empty block that is to follow; then "lo".
+  ["one with BFINAL, and one behind it", fromHex("f3 48 cd 01 00 00 00 00 ff ff ca c9 07 00")],
+  ["two blocks (7.2.3.5)", fromHex("f2 48 05 00 00 00 ff ff ca c9 c9 07 00")],
   [
     "a block for each letter",
-    concatBytes(
-      [...HELLO].map((byte) => [
-        ...storedBlocks(Uint8Array.of(byte)),
-      ]).map((block) => Uint8Array.from(block)).concat(Uint8Array.of(0)),
-    ),
+    concatBytes([...[...HELLO].map((byte) => storedBlocks(Uint8Array.of(byte))), Uint8Array.of(0)]),
   ],
-  ["empty blocks in front of it", [
-    ...[1, 2, 3].flatMap(() => [0, 0, 0, 0xff, 0xff]),
-    ...HELLO_DEFLATED,
-  ]],
+  [
+    "empty blocks in front of it",
+    concatBytes([...Array(3).fill(fromHex("00 00 00 ff ff")), HELLO_DEFLATED]),
+  ],
   // The last block is the empty one of which four bytes are not sent.
-  ["its tail sent too", [...HELLO_DEFLATED, 0, 0, 0xff, 0xff, 0]],
+  ["its tail sent too", concatBytes([HELLO_DEFLATED, fromHex("00 00 ff ff 00")])],
 ];
 
 const blocks: CaseInit[] = [
   ...HELLOS.map(([name, payload]) =>
     agreeing(`"Hello" as ${name}`, ALONE, () => [
-      ...everyCut(Uint8Array.from(payload), HELLO),
+      ...everyCut(payload, HELLO),
       ...nothingElse(),
     ])
   ),
@@ -297,7 +267,7 @@ const windows: CaseInit[] = [
     { parameters: { clientNoContextTakeover } },
   ) => [
     ...[1, 2].flatMap(() => [
-      Uint8Array.of(0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00),
+      HELLO_FINAL,
       HELLO_DEFLATED,
       clientNoContextTakeover ? HELLO_DEFLATED : Uint8Array.of(0xf2, 0x00, 0x11, 0x00, 0x00),
     ]).flatMap((payload) => [together(compressedText(payload)), expect(textBack(HELLO))]),
