@@ -101,25 +101,10 @@ describe("the deadline of the closing handshake", () => {
       }));
   }
 
-  it("is 5 seconds by default", () =>
-    withConnection({ keepAlive: false }, ({ conn, clock }) => {
-      void conn.close();
-      assertEquals(clock.pending, [5_000]);
-    }));
-
   it("is over with the connection", () =>
     withDeadline(async ({ client, conn, clock }) => {
       void conn.close();
       await client.close();
       assertEquals(clock.pending, []);
-    }));
-
-  it("can be Infinity: there is no timer then", () =>
-    withConnection({ closeTimeoutMs: Infinity, keepAlive: false }, async (ends) => {
-      void ends.conn.close();
-      await ends.client.readClose();
-      assertEquals(ends.clock.pending, []);
-      await ends.clock.advance(1_000_000_000);
-      assertEquals(ends.conn.state, "closing");
     }));
 });

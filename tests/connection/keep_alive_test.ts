@@ -33,18 +33,6 @@ describe("keep-alive", () => {
       assertEquals(conn.state, "open");
     }));
 
-  it("has defaults of 20 seconds", () =>
-    withConnection({}, async ({ client, conn, clock }) => {
-      await clock.advance(19_999);
-      assertEquals(client.unreadSize, 0);
-      await clock.advance(1);
-      await client.readPing();
-      await clock.advance(19_999);
-      assertEquals(conn.state, "open");
-      await clock.advance(1);
-      assertEquals(await conn.closed, DROPPED);
-    }));
-
   it("drops a silent client with 1006, and rejects what waits", () =>
     withKeepAlive(async ({ client, conn, clock }) => {
       const ping = watch(conn.ping());
@@ -200,30 +188,6 @@ describe("keep-alive", () => {
         assertEquals([client.unreadSize, conn.state], [0, "open"]);
       });
     }
-  });
-
-  it("can ping and never drop", () =>
-    withKeepAlive(async ({ client, conn, clock }) => {
-      for (let i = 0; i < 5; i++) {
-        await clock.advance(100);
-        await client.readPing();
-      }
-      assertEquals(conn.state, "open");
-    }, { keepAlive: { intervalMs: 100, timeoutMs: Infinity } }));
-
-  it("goes on while a callback is at work: who answers is kept, and who is silent dropped", () => {
-    const message = () => new Promise<void>(() => {});
-    return withKeepAlive(async ({ client, conn, clock }) => {
-      client.sendText("a");
-      for (let i = 0; i < 5; i++) {
-        await clock.advance(100);
-        client.sendPong(await client.readPing());
-        await settle();
-      }
-      assertEquals([conn.state, conn.signal.aborted], ["open", false]);
-      await clock.advance(1_000);
-      assertEquals([conn.state, conn.signal.aborted], ["closed", true]);
-    }, { message });
   });
 
   it("does not count time in which as much waits for a callback as may", () => {

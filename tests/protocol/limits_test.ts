@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { MessageTooBigError } from "../../src/protocol/mod.ts";
 import { concatBytes, encodeReferenceFrame } from "../support/reference_frames.ts";
 import { allocations, frameOf, KEY, peerOf, ROLES, singly } from "../codec/support.ts";
@@ -40,6 +40,7 @@ for (const role of ROLES) {
       const error = side.receiveBad(headerOf(role, 0, 51n));
       assert(error instanceof MessageTooBigError);
       assertEquals([error.size, error.maxSize, error.closeCode], [201, 200, 1009]);
+      assertStringIncludes(error.message, " 201 bytes: at most 200 ");
     });
 
     it("may be Infinity", () => {
@@ -67,6 +68,13 @@ for (const role of ROLES) {
   });
 
   describe(`the maxFragments of a ${role}`, () => {
+    it("is told by the error", () => {
+      const side = new Side(role, { maxFragments: 1 });
+      side.receive(frameOf(2, "", { fin: false }));
+      const { message } = side.receiveBad(headerOf(role, 0, 0n));
+      assertStringIncludes(message, " more than 1 ");
+    });
+
     it("is held as soon as the length is in", () => {
       const lead = encodeFrames(sender, [
         frameOf(2, "", { fin: false }),

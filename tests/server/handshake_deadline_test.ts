@@ -134,14 +134,6 @@ describe("the deadline of the handshake", () => {
       await server.open();
       assertEquals(server.clock.pending, []);
     }));
-
-  it("can be Infinity: there is no timer then", () =>
-    withMemoryServer({ handshakeTimeoutMs: Infinity }, async (server) => {
-      const client = await server.request(upgradeRequest().slice(0, -1));
-      assertEquals(server.clock.pending, []);
-      client.send("\n");
-      assertEquals((await client.readHead()).status, 101);
-    }));
 });
 
 describe("a client that does not end after its response", () => {
