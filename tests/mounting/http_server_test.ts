@@ -198,13 +198,6 @@ describe("mount()", () => {
     await assertRejects(() => mount({ fetch: () => new Response() }, handler), TypeError);
   });
 
-  it("checks the other options as serve() does", async () => {
-    await assertRejects(() => mount({ maxConnections: -1 }, handler), RangeError);
-    await assertRejects(() => mount({}), TypeError, "without a handler");
-    const both = mount as (...given: unknown[]) => Promise<unknown>;
-    await assertRejects(() => both({ message: handler }, handler), TypeError);
-  });
-
   it("is shut down by its signal, and rejects where that has aborted", async () => {
     const abort = new AbortController();
     const mounted = await mount({ signal: abort.signal }, handler);

@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { ConnectionHost } from "../../src/server/connection_host.ts";
 import type { ServerConnection, ServerEvent } from "../../src/server/mod.ts";
 import { upgradeRequest } from "../support/requests.ts";
-import { TRANSPORTS, withConnection, withMemoryServer } from "../support/transports.ts";
+import { TRANSPORTS, withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 
@@ -134,22 +134,6 @@ for (const { name, withServer, withConnection } of TRANSPORTS) {
 }
 
 describe("onEvent", () => {
-  it("may throw: that is reported, and changes nothing", () => {
-    const error = new Error("in the hook");
-    const onEvent = () => {
-      throw error;
-    };
-    return withConnection(
-      { onEvent },
-      async ({ server, client, conn }) => {
-        await client.close();
-        await conn.closed;
-        assertEquals(server.takeErrors(), [error, error]);
-        assertEquals(server.server.stats().closed, { 1000: 1 });
-      },
-    );
-  });
-
   it("tells of what is dropped past the handshakes there may be", () => {
     const events: ServerEvent[] = [];
     return withMemoryServer(
