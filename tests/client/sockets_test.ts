@@ -108,24 +108,6 @@ describe("connect() over real sockets", () => {
     });
   });
 
-  it("waits with send() where the server does not read", async () => {
-    const release = Promise.withResolvers<void>();
-    await withServer({}, () => release.promise, async (url) => {
-      const conn = await connect(url);
-      const chunk = pattern(MiB);
-      let isWaiting = false;
-      let sent = 0;
-      while (!isWaiting) {
-        const sending = conn.send(chunk).then(() => "sent");
-        const waiting = new Promise((resolve) => setTimeout(resolve, 300, "waiting"));
-        isWaiting = await Promise.race([sending, waiting]) === "waiting";
-        assert(++sent < 100, "100 MiB went somewhere");
-      }
-      conn.abort();
-      release.resolve();
-    });
-  });
-
   it("refuses a certificate that nobody vouches for", async () => {
     await withServer({ tls }, echo, async (url) => {
       const error = await assertRejects(() => connect(url), ConnectError);

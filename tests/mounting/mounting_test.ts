@@ -7,36 +7,11 @@ import { ACCEPT, upgradeRequest } from "../support/requests.ts";
 import { eventually } from "../support/waiter.ts";
 import { settle } from "../support/turn.ts";
 import { watch } from "../support/watch.ts";
+import { createPrograms } from "../connection/programs.ts";
 import { certificateFile, type MountSetup, STAGES } from "./harness.ts";
-import { Relay } from "./relay.ts";
-
-const MiB = 1024 * 1024;
-/** As many messages of 1 MiB are more than a connection can hold on its way. */
-const COUNT = 24;
-
-/** Waits until a figure has not changed for some time. */
-async function untilStill(figure: () => number): Promise<void> {
-  for (let before = NaN; before !== figure();) {
-    before = figure();
-    await settle(30);
-  }
-}
 
 /** The ways to echo. */
-const STYLES: Record<string, MountSetup<undefined>> = {
-  callbacks: { message: (conn, data) => conn.send(data) },
-  iteration: {
-    async handler(conn) {
-      for await (const message of conn) await conn.send(message);
-    },
-  },
-  streams: { handler: (conn) => conn.readable.pipeTo(conn.writable) },
-  "streamed messages": {
-    async handler(conn) {
-      for await (const { type, body } of conn.messages()) await conn.sendStream(type, body);
-    },
-  },
-};
+const STYLES = createPrograms(() => {});
 
 for (const { name, withMounted } of STAGES) {
   describe(`WebSockets mounted on ${name}`, () => {
@@ -137,51 +112,6 @@ for (const { name, withMounted } of STAGES) {
         assertEquals(await client.readMessage(), "hello");
       }));
 
-    it("have `send` wait while the client does not read", () =>
-      withMounted({}, async (server) => {
-        const relay = await Relay.open(server.port);
-        const client = await server.connectVia(relay);
-        client.send(upgradeRequest());
-        assertEquals((await client.readHead()).status, 101);
-        const [conn] = server.server.connections;
-        relay.pause();
-        const bytes = new Uint8Array(MiB).map((_, i) => i >> 8);
-        let sent = 0;
-        const sending = watch((async () => {
-          for (; sent < COUNT; sent++) await conn.send(bytes);
-        })());
-        await untilStill(() => sent);
-        assertGreater(COUNT, sent + 4);
-        relay.resume();
-        for (let i = 0; i < COUNT; i++) assertEquals(await client.readMessage(), bytes);
-        await sending.settled;
-        assertEquals(sending.state, "resolved");
-        relay.close();
-      }));
-
-    it("have the client wait while the handler does not read", () => {
-      const gate = Promise.withResolvers<void>();
-      let size = 0;
-      const setup: MountSetup<undefined> = {
-        async handler(conn) {
-          await gate.promise;
-          for await (const message of conn) size += message.length;
-        },
-      };
-      return withMounted(setup, async (server) => {
-        const { client, conn } = await server.openPair();
-        const message = new Uint8Array(MiB);
-        for (let i = 0; i < COUNT; i++) client.sendBinary(message);
-        await untilStill(() => client.socket.unsentSize);
-        assertGreater(client.socket.unsentSize, 4 * MiB);
-        assertGreater(4 * MiB, conn.stats().heldSize);
-        gate.resolve();
-        client.sendClose(1000);
-        assertEquals(await client.readClose(), [1000, ""]);
-        assertEquals(size, COUNT * MiB);
-      });
-    });
-
     describe("end", () => {
       const ends = (handler?: Handler<undefined>) => {
         const infos: CloseInfo[] = [];
@@ -191,12 +121,6 @@ for (const { name, withMounted } of STAGES) {
         };
         return { infos, setup };
       };
-
-      it("where the handler returns", () =>
-        withMounted(ends(() => {}).setup, async (server) => {
-          const client = await server.open();
-          await client.answerClose(1000);
-        }));
 
       it("where the server closes, and the client answers", () => {
         const { infos, setup } = ends();
@@ -210,16 +134,6 @@ for (const { name, withMounted } of STAGES) {
           assertEquals(infos.map(({ wasClean }) => wasClean), [true]);
         });
       });
-
-      it("where the server aborts", () =>
-        withMounted({}, async (server) => {
-          const { client, conn } = await server.openPair();
-          conn.abort();
-          await client.readToEnd();
-          assertEquals((await conn.closed).closeCode, 1006);
-          client.socket.reset();
-          await client.untilClosed();
-        }));
 
       for (const how of ["FIN", "RST"] as const) {
         it(`by ${how} without a Close frame`, () => {

@@ -2,7 +2,7 @@ import { describe, it } from "node:test";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import type { CloseInfo } from "../../src/server/mod.ts";
 import { withFolder } from "../runtimes/server.ts";
-import { Hook, untilAborted } from "../support/hook.ts";
+import { Hook } from "../support/hook.ts";
 import { checkRefusal, MALFORMED, REFUSED } from "../support/refusals.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { settle } from "../support/turn.ts";
@@ -72,22 +72,6 @@ for (const { name, withMounted } of STAGES) {
         assertEquals(server.takeErrors(), [error]);
       });
     });
-
-    it("is answered with 408 where the hook takes too long, and its signal aborts", () => {
-      const hook = new Hook(({ signal }) => untilAborted(signal).catch(() => ({})));
-      return withMounted({ handshakeTimeoutMs: 50, upgrade: hook.call }, async (server) => {
-        checkRefusal(await server.fetch(upgradeRequest()), 408);
-        assertEquals([hook.calls, hook.signal.aborted], [1, true]);
-      });
-    });
-
-    it("is refused with 503 where there are as many connections as there may be", () =>
-      withMounted({ maxConnectionsPerAddress: 1 }, async (server) => {
-        await server.open();
-        const client = await server.request(upgradeRequest());
-        checkRefusal(await client.readResponse(), 503);
-        client.socket.end();
-      }));
 
     it("is dropped where there are as many handshakes as there may be", () => {
       const events: string[] = [];

@@ -11,8 +11,7 @@ import { RawClient, textFrame } from "../support/raw_client.ts";
 import { ACCEPT, httpRequest, upgradeRequest } from "../support/requests.ts";
 import { StreamSocket } from "../support/stream_socket.ts";
 import { settle } from "../support/turn.ts";
-import { eventually } from "../support/waiter.ts";
-import { watch, type Watched } from "../support/watch.ts";
+import { watch } from "../support/watch.ts";
 
 function start<Data>(options?: AcceptStreamOptions<Data>, highWaterMark?: number): {
   client: RawClient<StreamSocket>;
@@ -115,17 +114,6 @@ describe("accept()", () => {
     await finish(client, conn);
   });
 
-  it("pipes to itself", async () => {
-    const { client, conn } = await open();
-    const piped = watch(conn.readable.pipeTo(conn.writable));
-    for (const text of ["a", "b", "c"]) {
-      client.sendText(text);
-      assertEquals(await client.readMessage(), text);
-    }
-    await finish(client, conn);
-    assertEquals((await piped.untilSettled()).state, "resolved");
-  });
-
   const reports: unknown[] = [];
   const broken = new Error("broken");
   /** What there is instead of a WebSocket, and the status that `accept()` rejects with, if it was refused. */
@@ -203,67 +191,6 @@ describe("accept()", () => {
       const other = side === "readable" ? server.writable : server.readable;
       assertEquals(other.locked, false);
     }
-  });
-
-  it("ends with 1006 where the streams are reset, and settles everything", async () => {
-    const { client, conn } = await open();
-    const next = watch(conn[Symbol.asyncIterator]().next());
-    const ping = watch(conn.ping());
-    await client.readPing();
-    client.socket.reset();
-    const { value } = await watch(conn.closed).untilSettled();
-    assertEquals([value?.closeCode, value?.wasClean], [1006, false]);
-    await settle(1);
-    assertEquals([next.state, ping.state], ["resolved", "rejected"]);
-  });
-
-  it("aborts both streams with abort()", async () => {
-    const { client, conn } = await open();
-    conn.abort();
-    await client.readToEnd();
-    const { value } = await watch(conn.closed).untilSettled();
-    assertEquals([value?.closeCode, value?.initiator], [1006, "local"]);
-  });
-
-  it("has send() wait for a client that does not read", async () => {
-    const { client, conn } = await open({ limits: { sendHighWaterMark: 1000 } });
-    client.socket.pause();
-    const sent: Watched<void>[] = [];
-    for (let i = 0; i < 20; i++) {
-      sent.push(watch(conn.send(String(i).repeat(500))));
-      await settle(1);
-    }
-    assertEquals(sent[19].state, "pending");
-    assert(conn.bufferedAmount > 10_000);
-    client.socket.resume();
-    for (let i = 0; i < 20; i++) assertEquals(await client.readMessage(), String(i).repeat(500));
-    await eventually("the last send", () => sent[19].state === "resolved");
-    assertEquals(conn.bufferedAmount, 0);
-    conn.abort();
-  });
-
-  it("stops reading where nobody receives, and reads on", async () => {
-    const { client, conn } = await open({ limits: { receiveQueueMessages: 3 } });
-    const { writer } = client.socket;
-    const written = Array.from({ length: 20 }, () => watch(writer.write(textFrame("x"))));
-    await settle();
-    const count = written.filter(({ state }) => state === "resolved").length;
-    assert(count < 10, `${count} messages were read`);
-    let received = 0;
-    for await (const _ of conn) if (++received === 20) break;
-    await settle();
-    assertEquals(written.every(({ state }) => state === "resolved"), true);
-    conn.abort();
-  });
-
-  it("leaves the client's own chunks as they were", async () => {
-    const { client, conn } = await open();
-    const bytes = textFrame("Hello");
-    const before = bytes.slice();
-    client.socket.send(bytes);
-    assertEquals((await conn[Symbol.asyncIterator]().next()).value, "Hello");
-    assertEquals(bytes, before);
-    conn.abort();
   });
 
   it("is a connection without the end of a handler: leaving a loop leaves it open", async () => {
