@@ -42,7 +42,16 @@ export class MessageDeflater {
   deflateMessage(data: string | Uint8Array): Uint8Array {
     if (this.#keepsWindow) return this.#deflateWhole(data);
     const last = this.#lastMessage ??= this.#pool.lastMessage(this.#windowBits);
-    return last.recall(data) ?? last.replace(data, this.#deflateWhole(data));
+    return last.recall(data) ?? last.replace(data, this.#deflateAlone(data));
+  }
+
+  /** Compresses a message that others get too, maybe while this connection sends another in fragments. */
+  #deflateAlone(data: string | Uint8Array): Uint8Array {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    const deflated = this.#deflateWhole(data);
+    this.#stream = stream;
+    return deflated;
   }
 
   /** Compresses a fragment of a message, up to its last byte; see `deflateMessage`. */

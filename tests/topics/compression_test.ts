@@ -63,6 +63,25 @@ describe("what is published to connections with compression", () => {
     });
   });
 
+  it("needs no window of a message that is being sent as a stream to one of them", async () => {
+    await withMemoryServer({ compression: { threshold: 0 } }, async (harness) => {
+      const sending = await open(harness, "permessage-deflate");
+      const [conn] = harness.server.connections;
+      const other = await open(harness, "permessage-deflate");
+      const stream = new TransformStream<string, string>();
+      const writer = stream.writable.getWriter();
+      const sent = conn.sendStream("text", stream.readable);
+      await writer.write(TEXT);
+      await settle();
+      harness.server.publish("x", `1 ${TEXT}`);
+      await settle();
+      await Promise.all([writer.write(TEXT), writer.close(), sent]);
+      assertEquals((await read(other)).text, `1 ${TEXT}`);
+      assertEquals((await read(sending)).text, TEXT + TEXT);
+      assertEquals((await read(sending)).text, `1 ${TEXT}`);
+    });
+  });
+
   it("keeps the window of each connection that has one", async () => {
     const compression = { contextTakeover: true, threshold: 0 };
     await withMemoryServer({ compression }, async (harness) => {
