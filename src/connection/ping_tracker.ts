@@ -30,10 +30,15 @@ export class PingTracker {
 
   /** Begins a measurement: `payload` is to be sent in a Ping. */
   start(): { payload: Uint8Array; roundTripTime: Promise<number> } {
-    const id = ++this.#lastId;
+    const payload = this.next();
     const deferred = createDeferred<number>();
-    this.#pings.push({ id, sentAt: this.#clock.now(), deferred });
-    return { payload: new TextEncoder().encode(String(id)), roundTripTime: deferred.promise };
+    this.#pings.push({ id: this.#lastId, sentAt: this.#clock.now(), deferred });
+    return { payload, roundTripTime: deferred.promise };
+  }
+
+  /** Gives the payload of a Ping whose Pong answers those before it. */
+  next(): Uint8Array {
+    return new TextEncoder().encode(String(++this.#lastId));
   }
 
   /**

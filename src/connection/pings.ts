@@ -68,8 +68,8 @@ export class Pings implements KeepAliveTarget {
 
   sendKeepAlivePing(): void {
     if (this.#core.end.closing.isFlushed) return;
-    // Nobody waits for its Pong: an empty one is not matched to anything.
-    this.#core.outbound.sendPing(EMPTY);
+    // A peer may answer only the latest of several Pings: its Pong is that of the program's, too.
+    this.#core.outbound.sendPing(this.#tracker?.next() ?? EMPTY);
   }
 
   dropSilentPeer(): void {

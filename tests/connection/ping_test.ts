@@ -62,6 +62,15 @@ for (const { name, withConnection } of TRANSPORTS) {
 }
 
 describe("ping() in memory", () => {
+  it("resolves with the Pong of a Ping of keep-alive behind it, if the peer answers only that", () =>
+    withConnection({ keepAlive: { intervalMs: 100 } }, async ({ client, conn, clock }) => {
+      const pings = [watch(conn.ping()), watch(conn.ping())];
+      await clock.advance(100);
+      const payloads = [await client.readPing(), await client.readPing(), await client.readPing()];
+      client.sendPong(payloads[2]);
+      for (const ping of pings) assertEquals((await ping.untilSettled()).value, 100);
+    }));
+
   it("measures by the clock", () =>
     withConnection({ keepAlive: false }, async ({ client, conn, clock }) => {
       const ping = watch(conn.ping());
