@@ -121,7 +121,7 @@ export class Outbound implements FanOutSink {
 
   /**
    * Tells whether a message fits the queue. At or below the high-water mark any does, so that callers that await
-   * `send` are never refused.
+   * `send` are never refused. If it does not fit, those that wait are told when there is room.
    */
   hasRoomFor(data: Sendable): boolean {
     const { length } = this;
@@ -130,8 +130,11 @@ export class Outbound implements FanOutSink {
     // No character needs more than three bytes a UTF-16 unit; only near the cap it is worth counting.
     const most = typeof data === "string" ? data.length * 3 : data.length;
     if (length + most <= this.#maxSize) return true;
-    return typeof data === "string" && length + data.length <= this.#maxSize &&
+    const fits = typeof data === "string" && length + data.length <= this.#maxSize &&
       length + encoder.encode(data).length <= this.#maxSize;
+    // The queue need not be above its high-water mark, if that is more than may wait.
+    if (!fits) this.#isAboveHighWater = true;
+    return fits;
   }
 
   /**

@@ -63,6 +63,20 @@ describe("trySend()", () => {
     });
   });
 
+  it('gives "dropped" past sendQueueSize, and "drain" is called, with a higher high-water mark', async () => {
+    let drains = 0;
+    const limits = { sendHighWaterMark: 100, sendQueueSize: 9 };
+    const setup = { limits, message() {}, drain: () => void drains++ };
+    await withStalledClient(setup, async ({ conn, client }) => {
+      assertEquals(conn.trySend("two"), "dropped");
+      client.socket.resume();
+      await client.readMessage();
+      await settle();
+      assertEquals([drains, conn.trySend("two")], [1, "sent"]);
+      await client.readMessage();
+    });
+  });
+
   it("takes bytes of up to 16 KiB by value", () =>
     withStalledClient({}, async ({ conn, client }) => {
       const bytes = new Uint8Array(16_384).fill(1);
