@@ -1,3 +1,4 @@
+// @once: it tests the page; other tests ask the server of the chat on each runtime.
 // @waits
 
 import { after, before, describe, it } from "node:test";

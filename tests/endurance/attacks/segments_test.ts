@@ -11,7 +11,8 @@ import { progress, scaled } from "../rig/scale.ts";
 import { REQUEST } from "../rig/tcp_client.ts";
 import { testEchoServer } from "../rig/test_server.ts";
 
-const SEGMENTS = scaled(20_000, 200_000);
+/** Enough for messages of all kinds and lengths below. */
+const SEGMENTS = scaled(12_000, 200_000);
 /** Faster than this, TCP itself puts bytes together: it holds them back while many are under way. */
 const MIN_INTERVAL_MS = 0.05;
 const MASKING_KEY = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
