@@ -10,6 +10,18 @@ import { watch } from "../support/watch.ts";
 import { createPrograms } from "../connection/programs.ts";
 import { certificateFile, type MountSetup, STAGES } from "./harness.ts";
 
+const MiB = 1024 * 1024;
+/** As many messages of 1 MiB are more than a connection can hold on its way. */
+const COUNT = 24;
+
+/** Waits until a figure has not changed for some time. */
+async function untilStill(figure: () => number): Promise<void> {
+  for (let before = NaN; before !== figure();) {
+    before = figure();
+    await settle(30);
+  }
+}
+
 /** The ways to echo. */
 const STYLES = createPrograms(() => {});
 
@@ -111,6 +123,29 @@ for (const { name, withMounted } of STAGES) {
         client.sendText("hello");
         assertEquals(await client.readMessage(), "hello");
       }));
+
+    it("have the client wait while the handler does not read", () => {
+      const gate = Promise.withResolvers<void>();
+      let size = 0;
+      const setup: MountSetup<undefined> = {
+        async handler(conn) {
+          await gate.promise;
+          for await (const message of conn) size += message.length;
+        },
+      };
+      return withMounted(setup, async (server) => {
+        const { client, conn } = await server.openPair();
+        const message = new Uint8Array(MiB);
+        for (let i = 0; i < COUNT; i++) client.sendBinary(message);
+        await untilStill(() => client.socket.unsentSize);
+        assertGreater(client.socket.unsentSize, 4 * MiB);
+        assertGreater(4 * MiB, conn.stats().heldSize);
+        gate.resolve();
+        client.sendClose(1000);
+        assertEquals(await client.readClose(), [1000, ""]);
+        assertEquals(size, COUNT * MiB);
+      });
+    });
 
     describe("end", () => {
       const ends = (handler?: Handler<undefined>) => {
