@@ -41,42 +41,27 @@ function sendAll({ conn }: MemoryEnds): () => number {
 const limits = { sendQueueSize: Infinity };
 
 describe("the memory of messages", () => {
+  const STALLED: [when: string, act: (ends: MemoryEnds) => void, state: string][] = [
+    ["a client that stalled has read on", ({ client }) => client.socket.resume(), "open"],
+    ["the connection is lost before", ({ client }) => client.socket.reset(), "closed"],
+  ];
   it("is given back when they are taken", () =>
     withConnection({ limits }, async (ends) => {
-      const alive = sendAll(ends);
-      await assertGivenBack(alive);
+      await assertGivenBack(sendAll(ends));
       assertEquals(ends.conn.state, "open");
     }));
 
-  it("is given back when a client that stalled has read on", () =>
-    withStalledClient({ limits }, async (ends) => {
-      const alive = sendAll(ends);
-      await assertHeld(alive);
-      ends.client.socket.resume();
-      await assertGivenBack(alive);
-      assertEquals(ends.conn.state, "open");
-    }));
-
-  it("is given back when the connection is lost before", () =>
-    withStalledClient({ limits }, async (ends) => {
-      const alive = sendAll(ends);
-      await assertHeld(alive);
-      ends.client.socket.reset();
-      await assertGivenBack(alive);
-      // The connection itself is held: by this.
-      assertEquals([ends.conn.state, ends.conn.bufferedAmount], ["closed", 0]);
-    }));
-
-  it("is given back where they are held back behind a stream that does not end in time for close()", () =>
-    withConnection({ limits }, async (ends) => {
-      void ends.conn.sendStream("text", new Source("a").stream);
-      await turn();
-      void ends.conn.send(new Uint8Array(COUNT * SIZE));
-      void ends.conn.close();
-      assertEquals(ends.conn.bufferedAmount, COUNT * SIZE);
-      await ends.clock.advance(5_000);
-      assertEquals(ends.conn.bufferedAmount, 0);
-    }));
+  for (const [when, act, state] of STALLED) {
+    it(`is given back when ${when}`, () =>
+      withStalledClient({ limits }, async (ends) => {
+        const alive = sendAll(ends);
+        await assertHeld(alive);
+        act(ends);
+        await assertGivenBack(alive);
+        // The connection itself is held: by this.
+        assertEquals([ends.conn.state, ends.conn.bufferedAmount], [state, 0]);
+      }));
+  }
 
   it("is given back where the Close frame can't wait for what is held back", () =>
     withConnection({ limits }, async (ends) => {
