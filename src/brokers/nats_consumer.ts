@@ -1,8 +1,9 @@
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
-import { ANSWER_TIMEOUT_MS, type NatsStream } from "./nats_stream.ts";
 import type { StreamTail } from "./stream_tail.ts";
 import { clearTimeout, setTimeout } from "../timers.ts";
 
+/** How long to wait for an answer of NATS, in milliseconds. */
+export const ANSWER_TIMEOUT_MS = 5_000;
 /** The interval of JetStream's idle heartbeats, in milliseconds. */
 const HEARTBEAT_MS = 500;
 /** After how long JetStream deletes an inactive consumer, in milliseconds. */
@@ -21,54 +22,26 @@ function numberOf({ reply = "" }: Msg): number {
   return Number(parts[parts.length === OLD_PARTS ? OLD_NUMBER_PART : NUMBER_PART]);
 }
 
-/**
- * Reads the messages of a subject from a sequence number on, with an ephemeral consumer.
- *
- * @param inbox A unique subject, to deliver the messages to.
- * @param tail Collects the messages.
- */
-export async function readSubject(
-  connection: NatsConnection,
-  stream: NatsStream,
-  subject: string,
-  start: number,
-  inbox: string,
-  tail: StreamTail,
-): Promise<void> {
-  const delivery = new Delivery(connection, inbox, tail);
-  let consumer: string | undefined;
-  try {
-    const answer = await stream.ask(connection, "CONSUMER.CREATE", {
-      stream_name: stream.name,
-      config: {
-        deliver_subject: inbox,
-        deliver_policy: "by_start_sequence",
-        opt_start_seq: start,
-        filter_subject: subject,
-        ack_policy: "none",
-        max_deliver: 1,
-        // Without it, NATS closes a connection that falls behind.
-        flow_control: true,
-        idle_heartbeat: HEARTBEAT_MS * NS_PER_MS,
-        inactive_threshold: INACTIVE_MS * NS_PER_MS,
-        num_replicas: 1,
-        mem_storage: true,
-      },
-    });
-    if (answer.error !== undefined) throw stream.toError(answer.error.description);
-    consumer = answer.name;
-    await delivery.finish((answer.num_pending ?? 0) + (answer.delivered?.consumer_seq ?? 0));
-  } finally {
-    delivery.close();
-    // If this fails, the consumer ends after `inactive_threshold`.
-    if (consumer !== undefined) {
-      connection.request(`$JS.API.CONSUMER.DELETE.${stream.name}.${consumer}`).catch(() => {});
-    }
-  }
+/** Configures an ephemeral consumer that delivers the messages of a subject from a sequence number on. */
+export function configureConsumer(subject: string, start: number, inbox: string): unknown {
+  return {
+    deliver_subject: inbox,
+    deliver_policy: "by_start_sequence",
+    opt_start_seq: start,
+    filter_subject: subject,
+    ack_policy: "none",
+    max_deliver: 1,
+    // Without it, NATS closes a connection that falls behind.
+    flow_control: true,
+    idle_heartbeat: HEARTBEAT_MS * NS_PER_MS,
+    inactive_threshold: INACTIVE_MS * NS_PER_MS,
+    num_replicas: 1,
+    mem_storage: true,
+  };
 }
 
 /** The messages that a consumer delivers. */
-class Delivery {
+export class Delivery {
   readonly #connection: NatsConnection;
   readonly #tail: StreamTail;
   readonly #finished: PromiseWithResolvers<void> = Promise.withResolvers();

@@ -12,14 +12,16 @@ import type {
   Position,
 } from "../topics/cluster/broker.ts";
 import { RefusedError } from "./broker_error.ts";
+import { ANSWER_TIMEOUT_MS } from "./nats_consumer.ts";
 import type { NatsNames } from "./nats_names.ts";
-import { NatsReader } from "./nats_reader.ts";
 import {
   type Answer,
-  ANSWER_TIMEOUT_MS,
+  configureStream,
   isNoResponder,
   NatsStream,
+  type StreamConfig,
   type StreamState,
+  toStreamError,
 } from "./nats_stream.ts";
 import { NatsSubscriptions } from "./nats_subscriptions.ts";
 import { NatsTicks } from "./nats_ticks.ts";
@@ -55,12 +57,13 @@ export interface NatsLogSettings {
 /** The message store of NATS: one stream of JetStream. */
 export class NatsLog {
   readonly #settings: NatsLogSettings;
-  readonly #stream: NatsStream;
+  readonly #config: StreamConfig;
   readonly #topics: NatsSubscriptions;
   readonly #tickSubscription: NatsSubscriptions;
   readonly #ticks: NatsTicks;
   connection: NatsConnection | undefined;
-  #reader: NatsReader | undefined;
+  /** The stream on the last connection on which it was opened. */
+  #stream: NatsStream | undefined;
   /** Whether the epoch is that of the stream. Otherwise messages are ignored, and read after the next `open`. */
   #isOpen = false;
   #epoch = "";
@@ -70,7 +73,7 @@ export class NatsLog {
   constructor(settings: NatsLogSettings) {
     const { names, stream, replicas, window } = settings;
     this.#settings = settings;
-    this.#stream = new NatsStream(stream, names.kept, names.live, window, replicas);
+    this.#config = configureStream(stream, names, window, replicas);
     const onError = (error: unknown) => settings.onError(error);
     this.#topics = new NatsSubscriptions(
       (topic) => names.toLiveSubject(topic),
@@ -87,10 +90,11 @@ export class NatsLog {
 
   /** Creates or updates the stream, after each connect. */
   async open(connection: NatsConnection): Promise<void> {
-    const { epoch, last } = await this.#stream.open(connection);
     const { natsPackage, inboxPrefix } = this.#settings;
-    const toInbox = () => natsPackage.createInbox(inboxPrefix);
-    this.#reader = new NatsReader(connection, this.#stream, toInbox);
+    const createInbox = () => natsPackage.createInbox(inboxPrefix);
+    const stream = new NatsStream(connection, this.#config, createInbox);
+    const { epoch, last } = await stream.open();
+    this.#stream = stream;
     this.#epoch = epoch;
     this.#known = last;
     this.#resetOrders();
@@ -135,8 +139,8 @@ export class NatsLog {
   }
 
   async inspect(): Promise<StreamState> {
-    if (this.#reader === undefined) throw this.#stream.toError("not connected");
-    const state = await this.#reader.inspect();
+    if (this.#stream === undefined) throw this.#toError("not connected");
+    const state = await this.#stream.inspect();
     this.#check(state.epoch);
     return state;
   }
@@ -165,29 +169,29 @@ export class NatsLog {
     const { error, seq = 0 } = answer.json<Answer & { seq?: number }>();
     if (error === undefined) this.#known = Math.max(this.#known, seq);
     else if (error.code === BAD_REQUEST) throw new RefusedError(topic, error.description);
-    else throw this.#stream.toError(error.description);
+    else throw this.#toError(error.description);
   }
 
   /** Reads messages: see {@linkcode KeepingBroker.read}. */
   async read(topic: string, after: Position | undefined): Promise<MissedMessages> {
-    const [reader, epoch, known] = [this.#reader, this.#epoch, this.#known];
-    if (reader === undefined) throw this.#stream.toError("not connected");
+    const [stream, epoch, known] = [this.#stream, this.#epoch, this.#known];
+    if (stream === undefined) throw this.#toError("not connected");
     if (after === undefined) {
-      const state = await reader.inspect();
+      const state = await stream.inspect();
       this.#check(state.epoch);
       return { messages: [], isComplete: true, position: { epoch, number: state.last } };
     }
     const subject = this.#settings.names.toKeptSubject(topic);
     const { windowSize } = this.#settings.window;
     let start = after.epoch === epoch ? after.number + 1 : 1;
-    let tail = await reader.read(subject, start, windowSize);
+    let tail = await stream.read(subject, start, windowSize);
     // Messages may have expired during the read: the state after it tells whether any is missing.
-    const state = await reader.inspect();
+    const state = await stream.inspect();
     this.#check(state.epoch);
     const isKnown = after.epoch === epoch && after.number <= state.last;
     if (!isKnown && start > 1) {
       start = 1;
-      tail = await reader.read(subject, start, windowSize);
+      tail = await stream.read(subject, start, windowSize);
     }
     const isComplete = isKnown && !tail.isCut && state.first <= start;
     const last = tail.messages.at(-1)?.number ?? Math.max(isKnown ? after.number : 0, known);
@@ -214,12 +218,12 @@ export class NatsLog {
   }
 
   async #receiveTick(message: Msg): Promise<void> {
-    const [position, reader] = [this.#take(message), this.#reader];
+    const [position, stream] = [this.#take(message), this.#stream];
     if (position === undefined) return;
     this.#ticks.receive(position.number);
     await this.#ticks.flush();
-    // The reader was replaced if the connection was.
-    if (this.#isOpen && reader === this.#reader) this.#settings.handler.receiveProgress(position);
+    // The stream was replaced if the connection was.
+    if (this.#isOpen && stream === this.#stream) this.#settings.handler.receiveProgress(position);
   }
 
   /** Returns the position of a republished message; `undefined` if the log is not open, or it has none. */
@@ -239,7 +243,7 @@ export class NatsLog {
   #check(epoch: string): void {
     if (epoch === this.#epoch) return;
     this.#leave("the stream was replaced");
-    throw this.#stream.toError("the stream was replaced");
+    throw this.#toError("the stream was replaced");
   }
 
   #resetOrders(): void {
@@ -247,10 +251,14 @@ export class NatsLog {
     this.#orders.clear();
   }
 
+  #toError(reason: string, cause?: unknown): Error {
+    return toStreamError(this.#config, reason, cause);
+  }
+
   #leave(reason: string, cause?: unknown): void {
     if (!this.#isOpen) return;
     this.suspend();
-    this.#settings.onGone(this.#stream.toError(reason, cause));
+    this.#settings.onGone(this.#toError(reason, cause));
   }
 }
 

@@ -1,10 +1,13 @@
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import { decodeBase64 } from "@std/encoding/base64";
 import type { KeepWindow } from "../topics/cluster/broker.ts";
-import type { StreamMessage } from "./stream_tail.ts";
+import { ANSWER_TIMEOUT_MS, configureConsumer, Delivery } from "./nats_consumer.ts";
+import type { NatsNames } from "./nats_names.ts";
+import { Semaphore } from "./semaphore.ts";
+import { SharedAnswer } from "./shared_answer.ts";
+import { type StreamMessage, StreamTail } from "./stream_tail.ts";
 import { isErrorObject } from "../values.ts";
 
-export const ANSWER_TIMEOUT_MS = 5_000;
 // The range of ages that JetStream accepts, in milliseconds.
 const MIN_WINDOW_MS = 100;
 const MAX_WINDOW_MS = 9_000_000_000;
@@ -14,6 +17,11 @@ const NS_PER_MS = 1_000_000;
 // The error codes of JetStream for a missing stream and a missing message.
 const NO_STREAM = 10059;
 const NO_MESSAGE = 10037;
+
+/** How many topics are read concurrently. */
+const MAX_READS = 64;
+/** How many messages are requested one by one before a consumer is created, which costs JetStream more. */
+const MAX_SINGLE = 4;
 
 export interface StreamState {
   /** Identifies the stream that the sequence numbers belong to, across deletion and creation. */
@@ -36,105 +44,140 @@ export interface Answer {
   name?: string | undefined;
 }
 
-/** A stream of JetStream, which stores the messages published to its subjects and republishes them. */
-export class NatsStream {
-  readonly name: string;
-  readonly #wanted: Record<string, unknown>;
+/** The configuration of a stream, with the names that JetStream uses. */
+export type StreamConfig = { readonly name: string } & Readonly<Record<string, unknown>>;
 
-  /**
-   * @param subjects The beginning of the subjects whose messages it stores.
-   * @param republished The beginning of the subjects that it republishes them to.
-   */
-  constructor(
-    name: string,
-    subjects: string,
-    republished: string,
-    { windowMs, totalSize }: KeepWindow,
-    replicas: number | undefined,
-  ) {
-    this.name = name;
-    const maxAgeMs = Math.min(Math.max(Math.ceil(windowMs), MIN_WINDOW_MS), MAX_WINDOW_MS);
-    this.#wanted = {
-      name,
-      subjects: [`${subjects}.>`],
-      retention: "limits",
-      storage: "file",
-      discard: "old",
-      max_age: maxAgeMs * NS_PER_MS,
-      // 0 would mean unlimited.
-      max_bytes: Number.isFinite(totalSize) ? Math.max(Math.ceil(totalSize), 1) : -1,
-      duplicate_window: Math.min(maxAgeMs, MAX_REMEMBER_MS) * NS_PER_MS,
-      republish: { src: `${subjects}.>`, dest: `${republished}.>` },
-      ...(replicas === undefined ? {} : { num_replicas: replicas }),
-    };
+/** Configures the stream that stores the messages of a prefix, and republishes them. */
+export function configureStream(
+  name: string,
+  names: NatsNames,
+  { windowMs, totalSize }: KeepWindow,
+  replicas: number | undefined,
+): StreamConfig {
+  const maxAgeMs = Math.min(Math.max(Math.ceil(windowMs), MIN_WINDOW_MS), MAX_WINDOW_MS);
+  return {
+    name,
+    subjects: [`${names.kept}.>`],
+    retention: "limits",
+    storage: "file",
+    discard: "old",
+    max_age: maxAgeMs * NS_PER_MS,
+    // 0 would mean unlimited.
+    max_bytes: Number.isFinite(totalSize) ? Math.max(Math.ceil(totalSize), 1) : -1,
+    duplicate_window: Math.min(maxAgeMs, MAX_REMEMBER_MS) * NS_PER_MS,
+    republish: { src: `${names.kept}.>`, dest: `${names.live}.>` },
+    ...(replicas === undefined ? {} : { num_replicas: replicas }),
+  };
+}
+
+/** Creates an error that names the stream. */
+export function toStreamError({ name }: StreamConfig, reason: string, cause?: unknown): Error {
+  return new Error(`Cannot retain messages in the NATS stream ${name}: ${reason}`, { cause });
+}
+
+/** A stream of JetStream, over one connection. */
+export class NatsStream {
+  readonly #connection: NatsConnection;
+  readonly #config: StreamConfig;
+  readonly #createInbox: () => string;
+  readonly #reads: Semaphore = new Semaphore(MAX_READS);
+  readonly #state: SharedAnswer<StreamState> = new SharedAnswer(async () =>
+    this.#toState(await this.#ask("STREAM.INFO"))
+  );
+
+  /** @param createInbox Returns unique subjects. */
+  constructor(connection: NatsConnection, config: StreamConfig, createInbox: () => string) {
+    this.#connection = connection;
+    this.#config = config;
+    this.#createInbox = createInbox;
   }
 
   /** Creates the stream, or updates its configuration if that differs. */
-  async open(connection: NatsConnection): Promise<StreamState> {
-    let answer = await this.ask(connection, "STREAM.INFO");
+  async open(): Promise<StreamState> {
+    let answer = await this.#ask("STREAM.INFO");
     if (answer.error?.err_code === NO_STREAM) {
-      answer = await this.ask(connection, "STREAM.CREATE", this.#wanted);
+      answer = await this.#ask("STREAM.CREATE", this.#config);
     } else if (answer.config !== undefined && !this.#isAsWanted(answer.config)) {
-      const config = { ...answer.config, ...this.#wanted };
-      answer = await this.ask(connection, "STREAM.UPDATE", config);
+      answer = await this.#ask("STREAM.UPDATE", { ...answer.config, ...this.#config });
     }
     return this.#toState(answer);
   }
 
-  async inspect(connection: NatsConnection): Promise<StreamState> {
-    return this.#toState(await this.ask(connection, "STREAM.INFO"));
+  /** Returns a state of the stream that is not older than this call. */
+  inspect(): Promise<StreamState> {
+    return this.#state.get();
   }
 
-  /** Finds the last message of a subject; `undefined` if there is none. */
-  findLast(connection: NatsConnection, subject: string): Promise<StreamMessage | undefined> {
-    return this.#find(connection, { last_by_subj: subject });
+  /** Reads the messages of a subject from a sequence number on: the last ones, of at most `maxSize` bytes. */
+  read(subject: string, start: number, maxSize: number): Promise<StreamTail> {
+    return this.#reads.run(() => this.#read(subject, start, new StreamTail(maxSize)));
   }
 
-  /** Finds the first message of a subject from a sequence number on; `undefined` if there is none. */
-  findNext(
-    connection: NatsConnection,
-    subject: string,
-    start: number,
-  ): Promise<StreamMessage | undefined> {
-    return this.#find(connection, { seq: start, next_by_subj: subject });
-  }
-
-  /** Sends a request about the stream to the API of JetStream. */
-  async ask(connection: NatsConnection, what: string, request?: unknown): Promise<Answer> {
-    const subject = `$JS.API.${what}.${this.name}`;
-    const payload = request === undefined ? "" : JSON.stringify(request);
-    let message: Msg;
-    try {
-      message = await connection.request(subject, payload, { timeout: ANSWER_TIMEOUT_MS });
-    } catch (error) {
-      throw this.toError(
-        isNoResponder(error)
-          ? "JetStream is not enabled (nats-server -js), or not for this account"
-          : String(error),
-        error,
-      );
+  async #read(subject: string, start: number, tail: StreamTail): Promise<StreamTail> {
+    const last = await this.#find({ last_by_subj: subject });
+    let next = start;
+    for (let i = 0; last !== undefined && next <= last.number; i++) {
+      if (i === MAX_SINGLE) {
+        await this.#consume(subject, next, tail);
+        break;
+      }
+      const message = await this.#find({ seq: next, next_by_subj: subject });
+      if (message === undefined) break;
+      tail.add(message.number, message.data);
+      next = message.number + 1;
     }
-    return message.json<Answer>();
+    return tail;
   }
 
-  /** Creates an error that names the stream. */
-  toError(reason: string, cause?: unknown): Error {
-    return new Error(`Cannot retain messages in the NATS stream ${this.name}: ${reason}`, {
-      cause,
-    });
+  /** Reads the messages of a subject from a sequence number on, with a consumer. */
+  async #consume(subject: string, start: number, tail: StreamTail): Promise<void> {
+    const { name: stream } = this.#config;
+    const inbox = this.#createInbox();
+    const delivery = new Delivery(this.#connection, inbox, tail);
+    let consumer: string | undefined;
+    try {
+      const config = configureConsumer(subject, start, inbox);
+      const answer = await this.#ask("CONSUMER.CREATE", { stream_name: stream, config });
+      if (answer.error !== undefined) throw toStreamError(this.#config, answer.error.description);
+      consumer = answer.name;
+      await delivery.finish((answer.num_pending ?? 0) + (answer.delivered?.consumer_seq ?? 0));
+    } finally {
+      delivery.close();
+      // If this fails, the consumer ends after `inactive_threshold`.
+      if (consumer !== undefined) {
+        this.#connection.request(`$JS.API.CONSUMER.DELETE.${stream}.${consumer}`).catch(() => {});
+      }
+    }
   }
 
-  async #find(connection: NatsConnection, request: unknown): Promise<StreamMessage | undefined> {
-    const { error, message } = await this.ask(connection, "STREAM.MSG.GET", request);
+  /** Finds a message; returns `undefined` if there is none. */
+  async #find(request: unknown): Promise<StreamMessage | undefined> {
+    const { error, message } = await this.#ask("STREAM.MSG.GET", request);
     if (message !== undefined) {
       return { number: message.seq, data: decodeBase64(message.data ?? "") };
     }
     if (error?.err_code === NO_MESSAGE) return undefined;
-    throw this.toError(error?.description ?? "the response has no message");
+    throw toStreamError(this.#config, error?.description ?? "the response has no message");
+  }
+
+  /** Sends a request about the stream to the API of JetStream. */
+  async #ask(what: string, request?: unknown): Promise<Answer> {
+    const subject = `$JS.API.${what}.${this.#config.name}`;
+    const payload = request === undefined ? "" : JSON.stringify(request);
+    let message: Msg;
+    try {
+      message = await this.#connection.request(subject, payload, { timeout: ANSWER_TIMEOUT_MS });
+    } catch (error) {
+      const reason = isNoResponder(error)
+        ? "JetStream is not enabled (nats-server -js), or not for this account"
+        : String(error);
+      throw toStreamError(this.#config, reason, error);
+    }
+    return message.json<Answer>();
   }
 
   #isAsWanted(config: Record<string, unknown>): boolean {
-    return Object.entries(this.#wanted).every(([name, value]) =>
+    return Object.entries(this.#config).every(([name, value]) =>
       name === "republish"
         ? hasAll(config[name], value as Record<string, unknown>)
         : JSON.stringify(config[name]) === JSON.stringify(value)
@@ -142,9 +185,9 @@ export class NatsStream {
   }
 
   #toState({ error, created, state }: Answer): StreamState {
-    if (error !== undefined) throw this.toError(error.description);
+    if (error !== undefined) throw toStreamError(this.#config, error.description);
     if (created === undefined || state === undefined) {
-      throw this.toError("the response has no state");
+      throw toStreamError(this.#config, "the response has no state");
     }
     // The time of its creation, to the nanosecond.
     const epoch = created.replaceAll(".", "_").replaceAll(/\W/g, "").slice(0, 32);

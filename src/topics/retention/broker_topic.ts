@@ -8,7 +8,6 @@ import { MESSAGE_COST } from "../fan_out/message_cost.ts";
 import type { PublishedMessage } from "../fan_out/published_message.ts";
 import { controlOf, type Replay } from "./replay_allowance.ts";
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
-import type { FairTurnTaker } from "./fair_turns.ts";
 
 /** How many new messages wait while a gap before them is read. Past that, they are read with it. */
 const MAX_EARLY = 1_000;
@@ -26,7 +25,7 @@ type Joining = readonly [Subscriber, TopicSubscription];
  * A retained topic with subscribers on this server. New messages come from the broker in order. The topic reads
  * messages from the broker if some are missing (a gap), and for clients that resume.
  */
-export class BrokerTopic implements FairTurnTaker {
+export class BrokerTopic {
   readonly log: TopicLog;
   readonly #store: BrokerStore;
   /** The position of the last message published to subscribers here; `undefined` until the broker told it. */
@@ -169,7 +168,12 @@ export class BrokerTopic implements FairTurnTaker {
     this.#waitsFor.clear();
   }
 
-  /** Starts to read what subscribers missed. */
+  /**
+   * Takes a turn of `FairTurns`: starts to read what subscribers missed.
+   *
+   * @returns A promise that resolves when the turn is over; `undefined` if there is nothing left to do; `"later"` if
+   * others of the address have to finish first.
+   */
   takeTurn(): Promise<void> | "later" | undefined {
     const ready: Joining[] = [];
     let isLater = false;

@@ -1,12 +1,4 @@
-export interface FairTurnTaker {
-  /**
-   * Takes its turn.
-   *
-   * @returns A promise that resolves when the turn is over; `undefined` if there is nothing left to do; `"later"` if
-   * others of the address have to finish first.
-   */
-  takeTurn(): Promise<void> | "later" | undefined;
-}
+import type { BrokerTopic } from "./broker_topic.ts";
 
 /**
  * Gives out a limited number of turns at a time, round-robin among addresses, however many wait for each: an address
@@ -14,7 +6,7 @@ export interface FairTurnTaker {
  */
 export class FairTurns {
   /** By address, the next one first. */
-  readonly #waiting: Map<string, Set<FairTurnTaker>> = new Map();
+  readonly #waiting: Map<string, Set<BrokerTopic>> = new Map();
   #free: number;
   #isServing = false;
 
@@ -22,14 +14,14 @@ export class FairTurns {
     this.#free = count;
   }
 
-  wait(address: string, taker: FairTurnTaker): void {
+  wait(address: string, taker: BrokerTopic): void {
     let own = this.#waiting.get(address);
     if (own === undefined) this.#waiting.set(address, own = new Set());
     own.add(taker);
     this.#serve();
   }
 
-  leave(address: string, taker: FairTurnTaker): void {
+  leave(address: string, taker: BrokerTopic): void {
     const own = this.#waiting.get(address);
     if (own?.delete(taker) && own.size === 0) this.#waiting.delete(address);
   }
@@ -51,7 +43,7 @@ export class FairTurns {
   }
 
   /** Gives a turn to the first taker that has something to do; returns whether there was one. */
-  #give(address: string, takers: ReadonlySet<FairTurnTaker>): boolean {
+  #give(address: string, takers: ReadonlySet<BrokerTopic>): boolean {
     for (const taker of takers) {
       const turn = taker.takeTurn();
       if (turn === "later") return false;
