@@ -30,7 +30,7 @@ export function parseTokenList(value: string, fieldName: string): string[] {
 
 /** Whether one of the comma-separated elements of `value` is `token`, which is in lower case. */
 export function includesToken(value: string, token: string): boolean {
-  return splitList(value.toLowerCase()).includes(token);
+  return value === token || splitList(value.toLowerCase()).includes(token);
 }
 
 /**
@@ -47,6 +47,8 @@ export function isProtocolList(value: string): boolean {
 
 /** Splits a comma-separated list into its elements, without the empty ones. */
 function splitList(value: string): string[] {
+  // Most lists are one token.
+  if (isToken(value)) return [value];
   return value.split(",").map((element) => sliceTrimmed(element, 0, element.length)).filter(
     Boolean,
   );

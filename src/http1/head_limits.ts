@@ -37,10 +37,24 @@ export function resolveHeadLimits(
   name: string,
   limits: Partial<RequestHeadLimits>,
 ): RequestHeadLimits {
+  if (limits instanceof CheckedLimits) return limits;
   checkOptions(name, limits, NAMES);
   const { maxHeadSize = 16384, maxLineSize = 8192, maxFields = 100 } = limits;
   checkInteger("maxHeadSize", maxHeadSize, 0);
   checkInteger("maxLineSize", maxLineSize, 0);
   checkInteger("maxFields", maxFields, 0);
-  return { maxHeadSize, maxLineSize, maxFields };
+  return new CheckedLimits({ maxHeadSize, maxLineSize, maxFields });
+}
+
+/** Limits that were checked: a server has one parser for each request, and the same limits for all. */
+class CheckedLimits implements RequestHeadLimits {
+  readonly maxHeadSize: number;
+  readonly maxLineSize: number;
+  readonly maxFields: number;
+
+  constructor({ maxHeadSize, maxLineSize, maxFields }: RequestHeadLimits) {
+    this.maxHeadSize = maxHeadSize;
+    this.maxLineSize = maxLineSize;
+    this.maxFields = maxFields;
+  }
 }

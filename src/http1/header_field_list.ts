@@ -2,7 +2,6 @@
 export class HeaderFieldList {
   /** The header fields in order: names as sent, values without the whitespace around them. */
   readonly fields: ReadonlyArray<readonly [name: string, value: string]>;
-  readonly #names: string[] = [];
 
   /**
    * Creates a list of fields, which are not checked.
@@ -11,8 +10,6 @@ export class HeaderFieldList {
    */
   constructor(fields: ReadonlyArray<readonly [name: string, value: string]>) {
     this.fields = fields;
-    // An array, since names are not safe as properties of an object: "__proto__" is a valid name.
-    for (const field of fields) this.#names.push(field[0].toLowerCase());
   }
 
   /**
@@ -22,13 +19,13 @@ export class HeaderFieldList {
    * @returns The values; none if there is no such field.
    */
   getAll(name: string): string[] {
-    const lowerName = name.toLowerCase();
     const values: string[] = [];
-    let index = this.#names.indexOf(lowerName);
-    while (index !== -1) {
-      values.push(this.fields[index]![1]);
-      index = this.#names.indexOf(lowerName, index + 1);
-    }
+    for (const field of this.fields) if (isSameName(field[0], name)) values.push(field[1]);
     return values;
   }
+}
+
+/** Compares names in any case. Most of them differ in length, or are written alike. */
+function isSameName(a: string, b: string): boolean {
+  return a.length === b.length && (a === b || a.toLowerCase() === b.toLowerCase());
 }

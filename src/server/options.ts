@@ -1,3 +1,4 @@
+import { type RequestHeadLimits, resolveHeadLimits } from "../http1/head_limits.ts";
 import type { Address, ListenTarget, TlsCertificate } from "../transport/byte_channel.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
@@ -395,7 +396,7 @@ export interface AcceptSettings<Data, Conn extends Connection<Data> = Connection
   readonly compression: CompressionSettings | undefined;
   readonly handshakeTimeoutMs: number;
   readonly responseTimeoutMs: number;
-  readonly headLimits: { maxHeadSize: number; maxLineSize: number; maxFields: number };
+  readonly headLimits: RequestHeadLimits;
   readonly maxRequestBodySize: number;
   readonly onError: OnError<Conn>;
   readonly callbacks: ConnectionCallbacks<Data, Conn> | undefined;
@@ -436,7 +437,11 @@ export function resolveAcceptOptions<Data, Conn extends Connection<Data>>(
     compression: resolveCompressionOptions(options.compression),
     handshakeTimeoutMs,
     responseTimeoutMs,
-    headLimits: { maxHeadSize, maxLineSize: maxHeadLineSize, maxFields: maxHeadFields },
+    headLimits: resolveHeadLimits("RequestHeadParser", {
+      maxHeadSize,
+      maxLineSize: maxHeadLineSize,
+      maxFields: maxHeadFields,
+    }),
     maxRequestBodySize,
     onError: options.onError?.bind(options) ?? logError,
     callbacks: resolveCallbacks(options),

@@ -26,8 +26,6 @@ export interface BunSocket<Data> {
   pause(): void;
   /** Reads again. */
   resume(): void;
-  /** Turns Nagle's algorithm off. */
-  setNoDelay(on: boolean): void;
 }
 
 /** The handlers of all sockets of one listener. */

@@ -22,8 +22,11 @@ const LARGE_SIZE = 16_384;
 const HEAD_SIZE = 4096;
 
 // The bytes that Bun reads are the channel's own. But copying a small message is faster than creating a view
-// of it: up to this size, the bytes are passed as borrowed, so that the receiver copies them.
+// of it: up to this size, the bytes are copied to a buffer of all channels, and passed as borrowed.
 const MAX_BORROWED = 4096;
+const input = new Uint8Array(new ArrayBuffer(MAX_BORROWED));
+/** The beginning of the buffer, in every length that was read. */
+const inputs: Uint8Array[] = [];
 
 const EMPTY = new Uint8Array(0);
 
@@ -64,7 +67,11 @@ export class BunChannel extends OrderedChannel {
 
   /** Bytes arrived, in memory of their own. */
   receiveData(bytes: Uint8Array): void {
-    this.arrive(bytes, bytes.length <= MAX_BORROWED);
+    const { length } = bytes;
+    if (length > MAX_BORROWED || this.paused) return this.arrive(bytes, false);
+    const borrowed = inputs[length] ??= input.subarray(0, length);
+    borrowed.set(bytes);
+    this.arrive(borrowed, true);
   }
 
   /** The peer sent FIN. */

@@ -98,7 +98,6 @@ class BunByteListener implements ByteListener {
   #accept(socket: Socket): void {
     const addresses = addressesOf(socket, this.addr);
     if (addresses === undefined) return socket.terminate();
-    if (this.addr.transport === "tcp") socket.setNoDelay(true);
     const channel = new BunChannel(socket, ...addresses);
     socket.data = channel;
     this.#onChannel(channel);

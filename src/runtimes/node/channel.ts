@@ -13,6 +13,8 @@ import "../shared/native.ts";
 /** The property by which the listeners, which all sockets share, find the channel of a socket. */
 const channelOf = Symbol("channel");
 
+const EMPTY = new Uint8Array(0);
+
 interface ChannelSocket extends Socket {
   [channelOf]: NodeChannel;
 }
@@ -21,13 +23,7 @@ interface ChannelSocket extends Socket {
 export class NodeChannel extends OrderedChannel {
   readonly #socket: Socket;
   readonly #isBareTcp: boolean;
-  /** The callback of all writes: Node has taken one. */
-  readonly #onTaken = (error?: Error | null): void => {
-    this.#untaken--;
-    if (error || this.#untaken > 0 || !this.#waitsForDrain) return;
-    this.#waitsForDrain = false;
-    this.arriveDrain();
-  };
+  #onTaken: ((error?: Error | null) => void) | undefined;
   /**
    * The number of writes whose callback is pending. Node calls it on a later tick even if the kernel took the
    * bytes at once, so that the callback of an earlier write may come after a later `write()`.
@@ -69,15 +65,31 @@ export class NodeChannel extends OrderedChannel {
       socket.cork();
       for (let i = 0; i < last; i++) if (chunks[i]!.length > 0) socket.write(chunks[i]!);
     }
-    // The callback, since the event "drain" is emitted only above the high-water mark.
-    this.#untaken++;
-    socket.write(chunks[last]!, this.#onTaken);
+    // A callback costs a tick, which bare TCP needs only if the kernel has not taken all.
+    if (this.#isBareTcp) socket.write(chunks[last]!);
+    else this.#writeAndTell(chunks[last]!);
     if (last > 0) socket.uncork();
     // If the kernel took the bytes at once, `writableLength` is 0. It is also 0 if the write failed. Then the
     // socket is not writable, and `false` makes the caller wait for the close on a later turn.
     if (socket.writableLength === 0 && socket.writable) return true;
     this.#waitsForDrain = true;
+    // Called back behind all that was written before.
+    if (this.#isBareTcp && socket.writable) this.#writeAndTell(EMPTY);
     return false;
+  }
+
+  /** Writes with a callback, since the event "drain" is emitted only above the high-water mark. */
+  #writeAndTell(chunk: Uint8Array): void {
+    this.#untaken++;
+    this.#socket.write(
+      chunk,
+      this.#onTaken ??= (error) => {
+        this.#untaken--;
+        if (error || this.#untaken > 0 || !this.#waitsForDrain) return;
+        this.#waitsForDrain = false;
+        this.arriveDrain();
+      },
+    );
   }
 
   /** Ends the outgoing direction: Node sends its buffer, and then FIN. */
