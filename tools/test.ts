@@ -11,7 +11,7 @@
  *
  * - `--runtime NAME`: one of deno, bun, node22 and node26; may be given more than once. Default: all.
  *   `deno=COMMAND`, `bun=COMMAND` and `node=COMMAND` test what the command runs instead.
- * - `--jobs N`: how many files run at once, beside those that wait. Default: 3.
+ * - `--jobs N`: how many files run at once, beside those that wait. Default: 2.
  * - `--deadline SECONDS`: how long a file may take before it is ended, and has failed. Default: 180.
  * - `--folder PATH`: where the tests are. Default: tests.
  *
@@ -75,7 +75,7 @@ function parseOptions(): Options {
     allowPositionals: true,
     options: {
       runtime: { type: "string", multiple: true, default: [...RUNTIME_IDS] },
-      jobs: { type: "string", default: "3" },
+      jobs: { type: "string", default: "2" },
       deadline: { type: "string", default: "180" },
       folder: { type: "string", default: "tests" },
     },

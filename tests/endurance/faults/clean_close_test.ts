@@ -110,6 +110,8 @@ for (const tls of [false, true]) {
         tls: tls ? certificate : undefined,
         limits: { sendQueueSize: Infinity },
         memoryBudget: false,
+        // On a busy machine, the slow reader takes longer than the default.
+        closeTimeoutMs: 60_000,
         onError: (error) => void errors.push(error),
       } as Setup<unknown>);
       const server: Server = await (handler === undefined
