@@ -7,8 +7,8 @@ import { isControl, isOpcode, Opcode } from "./opcode.ts";
 
 /**
  * Receives the frames that a {@linkcode FrameDecoder} finds. A frame that is complete in one piece of
- * input, with a payload below 64 KiB, is passed to `receiveFrame` in one call; any other to
- * `receiveFrameStart`, `receiveFramePayload` for each piece, and `receiveFrameEnd`.
+ * input is passed to `receiveFrame` in one call; any other to `receiveFrameStart`, `receiveFramePayload` for
+ * each piece, and `receiveFrameEnd`.
  *
  * Payloads are already unmasked. They are borrowed from the input: to keep one, copy it. An error that a
  * method throws is thrown by {@linkcode FrameDecoder.decode}, and ends the decoder.
@@ -182,6 +182,12 @@ export class FrameDecoder {
       length = (bytes[i]! << 8) | bytes[i + 1]!;
       this.#checkLength16(length);
       i += 2;
+    } else if (
+      length === 127 && end - i >= 8 && readInt32(bytes, i) === 0 && bytes[i + 4]! < 0x80
+    ) {
+      length = readInt32(bytes, i + 4);
+      if (length < 0x10000) fail(NOT_MINIMAL);
+      i += 8;
     } else if (length >= 126) {
       this.#stage = Stage.SecondOctet;
       return start + 1;
@@ -193,7 +199,7 @@ export class FrameDecoder {
       return start + 1;
     }
     if (this.#masked) {
-      const key = (bytes[i]! << 24) | (bytes[i + 1]! << 16) | (bytes[i + 2]! << 8) | bytes[i + 3]!;
+      const key = readInt32(bytes, i);
       if (key !== 0) mask(bytes, key, payload, frameEnd);
     }
     this.#obey(
@@ -330,6 +336,11 @@ export class FrameDecoder {
   #obey(result: unknown): void {
     if (result === STOP) this.#stopped = true;
   }
+}
+
+/** Reads a signed integer in network byte order. */
+function readInt32(bytes: Uint8Array, i: number): number {
+  return (bytes[i]! << 24) | (bytes[i + 1]! << 16) | (bytes[i + 2]! << 8) | bytes[i + 3]!;
 }
 
 const NOT_MINIMAL = "Cannot receive a frame whose length is not encoded in the fewest bytes";

@@ -81,6 +81,7 @@ describe("FrameDecoder", () => {
     const input = concatBytes([
       encodePlainly("server", frameOf(Opcode.Text, "Hello")),
       encodePlainly("server", frameOf(Opcode.Binary, new Uint8Array(65535))),
+      encodePlainly("server", frameOf(Opcode.Binary, new Uint8Array(65536))),
     ]);
     const places: [number, number][] = [];
     const decoder = new FrameDecoder("client", {
@@ -91,7 +92,7 @@ describe("FrameDecoder", () => {
       },
     });
     decoder.decode(input);
-    assertEquals(places, [[2, 7], [11, 11 + 65535]]);
+    assertEquals(places, [[2, 7], [11, 11 + 65535], [65556, 65556 + 65536]]);
   });
 
   it("hands on each piece of a payload at once", () => {
