@@ -1,4 +1,5 @@
 import { MessageTooBigError } from "../errors.ts";
+import { allocate } from "./native.ts";
 
 // A length that a peer merely declares reserves no more memory than this, or a multiple of what it has sent.
 const INITIAL_CAPACITY = 1024;
@@ -6,6 +7,13 @@ const INITIAL_CAPACITY = 1024;
 // If the final length is known, most of the memory will be needed: grow faster, to copy less often.
 const EXPECTED_GROWTH = 4;
 const UNKNOWN_GROWTH = 2;
+
+// Bytes that arrive in pieces of this size, or larger ones, get memory of the length expected at once, as long as
+// all such memory that nothing was written to yet is no more than `MAX_UNWRITTEN`.
+const MIN_LARGE_PIECE = 16 * 1024;
+const MAX_UNWRITTEN = 4 * 1024 * 1024;
+/** How many bytes of such memory nothing was written to yet. */
+let unwritten = 0;
 
 // Up to this many bytes a loop costs less than the view that `set` needs.
 const MAX_LOOP_LENGTH = 48;
@@ -30,12 +38,15 @@ export class ByteCollector {
   readonly #usesShared: boolean;
   #bytes: Uint8Array<ArrayBuffer> = EMPTY;
   #length = 0;
+  /** What this collector adds to `unwritten`. */
+  #unwritten = 0;
 
   /**
    * Creates an empty collector.
    *
-   * @param usesShared Whether a collection of unknown length may use the shared memory: for pieces that
-   * arrive soon after one another.
+   * @param usesShared Whether a collection of unknown length may use the shared memory, and a large one of known
+   * length may allocate all of it at once: for pieces that arrive soon after one another. What was collected is
+   * then taken or borrowed in any case.
    */
   constructor(usesShared: boolean = false) {
     this.#usesShared = usesShared;
@@ -70,6 +81,7 @@ export class ByteCollector {
     if (length > this.#bytes.length) this.#grow(length, expectedLength, maxLength);
     copyBytes(bytes, start, end, this.#bytes, this.#length);
     this.#length = length;
+    if (this.#unwritten > 0) this.#setUnwritten(this.#bytes.length - length);
   }
 
   /** Returns the collected bytes as an array that the caller owns, and resets the collector. */
@@ -83,6 +95,7 @@ export class ByteCollector {
   borrow(): Uint8Array<ArrayBuffer> {
     const bytes = this.#bytes;
     const length = this.#length;
+    this.#setUnwritten(0);
     if (sharer === this) sharer = undefined;
     this.#bytes = EMPTY;
     this.#length = 0;
@@ -92,6 +105,11 @@ export class ByteCollector {
   /** Moves the bytes out of the shared memory, for another collector to use. */
   #leaveShared(): void {
     this.#bytes = this.#bytes.slice(0, this.#length);
+  }
+
+  #setUnwritten(size: number): void {
+    unwritten += size - this.#unwritten;
+    this.#unwritten = size;
   }
 
   #grow(length: number, expectedLength: number, maxLength: number): void {
@@ -106,16 +124,21 @@ export class ByteCollector {
     const wanted = expectedLength === Infinity
       ? this.#bytes.length * UNKNOWN_GROWTH
       : length * EXPECTED_GROWTH;
-    const capacity = Math.min(Math.max(wanted, INITIAL_CAPACITY), expectedLength, maxLength);
+    const isLarge = length - this.#length >= MIN_LARGE_PIECE;
+    const isWhole = this.#usesShared && isLarge && unwritten + expectedLength <= MAX_UNWRITTEN;
+    const capacity = isWhole
+      ? expectedLength
+      : Math.min(Math.max(wanted, INITIAL_CAPACITY), expectedLength, maxLength);
     let grown;
     try {
-      grown = new Uint8Array(Math.max(length, capacity));
+      grown = allocate(Math.max(length, capacity));
     } catch {
       throw new MessageTooBigError(length, this.#bytes.length);
     }
     copyBytes(this.#bytes, 0, this.#length, grown, 0);
     if (sharer === this) sharer = undefined;
     this.#bytes = grown;
+    this.#setUnwritten(isWhole ? grown.length : 0);
   }
 }
 
@@ -126,8 +149,10 @@ export class ByteCollector {
 export function cloneBytes(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
   const length = end - start;
   // One call; `copyBytes` would take a second one, and a view.
-  if (length > MAX_LOOP_LENGTH && bytes.constructor === Uint8Array) return bytes.slice(start, end);
-  const clone = new Uint8Array(length);
+  if (length > MAX_LOOP_LENGTH && length < MIN_LARGE_PIECE && bytes.constructor === Uint8Array) {
+    return bytes.slice(start, end);
+  }
+  const clone = length < MIN_LARGE_PIECE ? new Uint8Array(length) : allocate(length);
   copyBytes(bytes, start, end, clone, 0);
   return clone;
 }

@@ -396,6 +396,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   /** Drops what waits to be decoded, and reads no more: the connection is closed. */
   close(): void {
     this.reader.close();
+    this.protocol.receiveEnd();
     this.#settings.clock.clearTimeout(this.#rateTimer);
     clearTimeout(this.#readOnTimer);
   }

@@ -82,6 +82,33 @@ describe("ByteCollector", () => {
     assertEquals(lengths, [2800, 7000]);
   });
 
+  it("allocates the length expected for large pieces, while little of that waits to be written", () => {
+    const MiB = 1_048_576;
+    const piece = new Uint8Array(16_384);
+    const begin = () => {
+      const collector = new ByteCollector(true);
+      collector.append(piece, 0, piece.length, MiB);
+      return collector;
+    };
+    const four = [begin(), begin(), begin(), begin()];
+    assertEquals(four.map(({ capacity }) => capacity), [MiB, MiB, MiB, MiB]);
+    const fifth = begin();
+    assertEquals(fifth.capacity, 4 * piece.length);
+    const rest = MiB - piece.length;
+    four[0].append(new Uint8Array(rest), 0, rest, MiB);
+    const sixth = begin();
+    assertEquals(sixth.capacity, MiB);
+    for (const each of [...four, fifth, sixth]) each.borrow();
+    assertEquals([begin(), begin(), begin(), begin()].map((each) => each.take().length), [
+      ...[16_384, 16_384, 16_384, 16_384],
+    ]);
+    // A message larger than all that may wait grows by a factor.
+    const large = new ByteCollector(true);
+    large.append(piece, 0, piece.length, 8 * MiB);
+    assertEquals(large.capacity, 4 * piece.length);
+    large.borrow();
+  });
+
   it("allocates once, in its size, what comes in pieces of which the number is not known", () => {
     occupyShared().take();
     const collector = new ByteCollector(true);

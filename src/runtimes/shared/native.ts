@@ -4,7 +4,12 @@
  * @module
  */
 
-import { isUtf8 } from "node:buffer";
+import { Buffer, isUtf8 } from "node:buffer";
 import { useNative } from "../../codec/native.ts";
 
-useNative({ isUtf8 });
+function allocate(length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+}
+
+// Deno's allocates zeroed memory, as `Uint8Array` does.
+useNative({ isUtf8, allocate: "Deno" in globalThis ? undefined : allocate });
