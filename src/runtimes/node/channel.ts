@@ -9,6 +9,11 @@ import { setImmediate } from "../../timers.ts";
 import type { Address } from "../../transport/byte_channel.ts";
 import { lostError, OrderedChannel } from "../../transport/ordered_channel.ts";
 import "../shared/native.ts";
+import { shareInput } from "./shared_input.ts";
+
+// Up to this size, one copy that the receiver owns costs less than borrowed bytes, of which each message would
+// be copied.
+const MAX_COPIED = 8192;
 
 /** The property by which the listeners, which all sockets share, find the channel of a socket. */
 const channelOf = Symbol("channel");
@@ -123,6 +128,14 @@ export class NodeChannel extends OrderedChannel {
     socket.off("error", onError);
     socket.off("close", onClose);
     return socket;
+  }
+
+  /** Has the socket, which was not read from yet, read into a buffer that it shares with others. */
+  shareInput(): void {
+    shareInput(this.#socket, (size, input) => {
+      if (size <= MAX_COPIED || this.paused) this.arrive(input.slice(0, size), false);
+      else this.arrive(input.subarray(0, size), true);
+    });
   }
 
   /** Bytes arrived, in memory of their own. */

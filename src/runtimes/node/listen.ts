@@ -44,6 +44,7 @@ class NodeByteListener implements ByteListener {
   readonly afterArrivals = afterArrivals;
   readonly #target: ListenTarget;
   readonly #isBareTcp: boolean;
+  readonly #isTls: boolean;
   readonly #server: Server;
   readonly #onChannel: OnChannel;
   /** The TCP sockets whose TLS handshake is in progress. */
@@ -61,7 +62,8 @@ class NodeByteListener implements ByteListener {
   ) {
     this.#handshakes = new TlsHandshakes((raw) => raw.destroy(), onTlsHandshake);
     this.#target = target;
-    this.#isBareTcp = tls === undefined && "port" in target;
+    this.#isTls = tls !== undefined;
+    this.#isBareTcp = !this.#isTls && "port" in target;
     this.#onChannel = onChannel;
     this.#addr = "path" in target
       ? { transport: "unix", path: target.path }
@@ -150,8 +152,10 @@ class NodeByteListener implements ByteListener {
 
   #accept(socket: Socket): void {
     const addresses = addressesOf(socket, this.#addr);
-    if (addresses === undefined) discard(socket);
-    else this.#onChannel(new NodeChannel(socket, this.#isBareTcp, ...addresses));
+    if (addresses === undefined) return discard(socket);
+    const channel = new NodeChannel(socket, this.#isBareTcp, ...addresses);
+    if (!this.#isTls) channel.shareInput();
+    this.#onChannel(channel);
   }
 }
 
