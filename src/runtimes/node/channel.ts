@@ -10,6 +10,7 @@ import type { Address } from "../../transport/byte_channel.ts";
 import { lostError, OrderedChannel } from "../../transport/ordered_channel.ts";
 import "../shared/native.ts";
 import { shareInput } from "./shared_input.ts";
+import "./young_collections.ts";
 
 // Up to this size, one copy that the receiver owns costs less than borrowed bytes, of which each message would
 // be copied.

@@ -1,0 +1,50 @@
+/**
+ * Has V8 collect its young generation in time. Large messages lie outside of V8's heap, and much memory there is
+ * answered by collecting the young generation, which is quick, or all of the heap. Since V8 14 both are due at
+ * the same 64 MiB, and mostly the slow one comes first. A full young generation is collected too: so each large
+ * message fills it a little.
+ *
+ * @module
+ */
+
+import { getHeapSpaceStatistics } from "node:v8";
+import { native, useNative } from "../../codec/native.ts";
+
+/** After how many bytes of messages the young generation is to be collected. */
+const CYCLE_SIZE = 16 * 1024 * 1024;
+/** Small enough for V8 to allocate it with others, in the young generation. */
+const ELEMENTS = 4096;
+const ARRAY_SIZE = ELEMENTS * 8;
+
+/** How many bytes of messages come before the next look at the size of the young generation, which may grow. */
+let untilLook = 0;
+/** The bytes of garbage for each byte of a message. */
+let ratio = 0;
+/** The bytes of garbage that are due. */
+let due = 0;
+const garbage: { last: unknown } = { last: undefined };
+
+function makeGarbage(length: number): void {
+  garbage.last = undefined;
+  untilLook -= length;
+  if (untilLook < 0) {
+    untilLook = CYCLE_SIZE;
+    const young = getHeapSpaceStatistics().find((space) => space.space_name === "new_space");
+    const size = young === undefined ? 0 : young.space_used_size + young.space_available_size;
+    ratio = Math.min(1, size / CYCLE_SIZE);
+  }
+  for (due += length * ratio; due >= ARRAY_SIZE; due -= ARRAY_SIZE) {
+    garbage.last = new Array(ELEMENTS);
+  }
+}
+
+const { allocate } = native;
+if (allocate !== undefined && !("Bun" in globalThis)) {
+  useNative({
+    ...native,
+    allocate(length) {
+      makeGarbage(length);
+      return allocate(length);
+    },
+  });
+}
