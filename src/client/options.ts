@@ -17,10 +17,10 @@ import type { ClientCallbacks, ClientConnection } from "./client_connection.ts";
 import {
   CONNECTION_OPTIONS,
   type ConnectionOptions,
-  type ConnectionSettings,
   resolveCallbacks,
   resolveConnectionOptions,
 } from "../connection/options.ts";
+import type { ConnectionSettings } from "../connection/settings.ts";
 import {
   COMPRESSION_OPTIONS,
   type CompressionOptions,

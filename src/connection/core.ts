@@ -14,7 +14,7 @@ import type { LayerRunner } from "./layer_runner.ts";
 import { parts } from "./load_parts.ts";
 import type { KeepAlive } from "./keep_alive.ts";
 import type { MessageLayer } from "./message_layer.ts";
-import type { ConnectionSettings } from "./options.ts";
+import type { ConnectionSettings } from "./settings.ts";
 import { Outbound } from "./outbound.ts";
 import { Pings } from "./pings.ts";
 import { Program } from "./program.ts";

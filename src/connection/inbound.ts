@@ -11,7 +11,7 @@ import type { Closing } from "./closing.ts";
 import type { Message } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
 import type { LayerRunner } from "./layer_runner.ts";
-import type { ConnectionSettings } from "./options.ts";
+import type { ConnectionSettings } from "./settings.ts";
 import { parts } from "./load_parts.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
 import { ReceivedPing } from "./received_memory.ts";

@@ -1,4 +1,4 @@
-import type { ConnectionSettings } from "./options.ts";
+import type { ConnectionSettings } from "./settings.ts";
 
 /** The parts of connections that are loaded beside what every connection runs. */
 export interface ConnectionParts {

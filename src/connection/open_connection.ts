@@ -2,7 +2,7 @@ import type { Role } from "../codec/frame.ts";
 import type { ByteChannel } from "../transport/byte_channel.ts";
 import type { Connection, ConnectionCallbacks } from "./connection.ts";
 import { ConnectionCore, type ConnectionInfo, type ConnectionOwner } from "./core.ts";
-import type { ConnectionSettings } from "./options.ts";
+import type { ConnectionSettings } from "./settings.ts";
 
 /** What it takes to open a connection. */
 export interface Opening<Conn extends Connection> {

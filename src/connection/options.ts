@@ -8,11 +8,15 @@ import {
   type Optional,
 } from "../checks.ts";
 import type { MessageLimits } from "../protocol/message_receiver.ts";
-import { type Clock, systemClock } from "../transport/clock.ts";
+import type { Clock } from "../transport/clock.ts";
 import type { Connection, ConnectionCallbacks } from "./connection.ts";
 import { type LayerDefinition, resolveLayers } from "./layer_definition.ts";
-import { Delays } from "../transport/delays.ts";
-import { systemTurns, Turns } from "./turns.ts";
+import {
+  type ConnectionSettings,
+  DEFAULT_KEEP_ALIVE,
+  DEFAULT_LIMITS,
+  defaultConnectionSettings,
+} from "./settings.ts";
 
 /** What happens to a message that does not fit the send queue. */
 export type SendQueueOverflow =
@@ -166,30 +170,6 @@ export interface ConnectionOptions {
   layers?: readonly LayerDefinition[] | undefined;
 }
 
-/** Options of a connection, checked and complete. */
-export interface ConnectionSettings {
-  readonly limits: Limits;
-  readonly rateLimits: RateLimits | undefined;
-  readonly keepAlive: KeepAlive | undefined;
-  readonly closeTimeoutMs: number;
-  readonly layers: readonly LayerDefinition[];
-  readonly clock: Clock;
-  /** What all connections with these settings wait by. */
-  readonly delays: Delays;
-  /** What shares the event loop among them. */
-  readonly turns: Turns;
-}
-
-const DEFAULT_LIMITS: Limits = {
-  maxMessageSize: 1024 * 1024,
-  maxFragments: 1024,
-  receiveQueueMessages: 16,
-  receiveQueueSize: 1024 * 1024,
-  sendHighWaterMark: 64 * 1024,
-  sendQueueSize: 1024 * 1024,
-  sendQueueOverflow: "close",
-};
-
 const DEFAULT_RATE_LIMITS: RateLimits = {
   bytesPerSecond: Infinity,
   inflatedBytesPerSecond: Infinity,
@@ -197,8 +177,6 @@ const DEFAULT_RATE_LIMITS: RateLimits = {
   controlFramesPerSecond: Infinity,
   onExceeded: "pause",
 };
-
-const DEFAULT_KEEP_ALIVE: KeepAlive = { intervalMs: 20_000, timeoutMs: 20_000 };
 
 /** What every connection has for options: those of {@linkcode ConnectionOptions}, and the callbacks. */
 export const CONNECTION_OPTIONS: Names<ConnectionOptions & ConnectionCallbacks<unknown>> = {
@@ -222,9 +200,11 @@ export const CONNECTION_OPTIONS: Names<ConnectionOptions & ConnectionCallbacks<u
  */
 export function resolveConnectionOptions(
   options: ConnectionOptions,
-  clock: Clock = systemClock,
+  clock?: Clock,
 ): ConnectionSettings {
-  const { limits: given = {}, rateLimits, keepAlive = {}, closeTimeoutMs = 5_000 } = options;
+  const defaults = defaultConnectionSettings(clock);
+  const { limits: given = {}, rateLimits, keepAlive = {} } = options;
+  const { closeTimeoutMs = defaults.closeTimeoutMs } = options;
   const limits = withDefaults("limits", given, DEFAULT_LIMITS);
   checkInteger("limits.maxMessageSize", limits.maxMessageSize, 0);
   checkInteger("limits.maxFragments", limits.maxFragments, 1);
@@ -235,14 +215,12 @@ export function resolveConnectionOptions(
   checkOneOf("limits.sendQueueOverflow", limits.sendQueueOverflow, ["close", "drop", "wait"]);
   checkDuration("closeTimeoutMs", closeTimeoutMs);
   return {
+    ...defaults,
     limits,
     rateLimits: rateLimits === undefined ? undefined : resolveRateLimits(rateLimits),
     keepAlive: resolveKeepAlive(keepAlive),
     closeTimeoutMs,
     layers: resolveLayers(options.layers),
-    clock,
-    delays: new Delays(clock),
-    turns: clock === systemClock ? systemTurns : new Turns(clock),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
-import { checkBoolean, checkOptions, type Names } from "../checks.ts";
+import { isPlainObject } from "../values.ts";
 import { reportError } from "../hooks.ts";
 import { IGNORE_EVENTS } from "../transport/ignore_events.ts";
 import { type ByteStreamPair, StreamChannel } from "../transport/stream_channel.ts";
@@ -11,15 +11,8 @@ import type { AcceptedUpgrade, HandshakeOwner } from "./handshake_owner.ts";
 import { loadParts } from "./load_parts.ts";
 import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
 import { OpeningHandshake } from "./opening_handshake.ts";
-import {
-  ACCEPT_OPTIONS,
-  type AcceptedData,
-  type AcceptOptions,
-  type AcceptSettings,
-  type AnyAcceptance,
-  resolveAcceptOptions,
-  type UpgradeAcceptance,
-} from "./options.ts";
+import type { AcceptedData, AcceptOptions, AnyAcceptance, UpgradeAcceptance } from "./options.ts";
+import type { AcceptSettings } from "./settings.ts";
 
 /** Options of {@linkcode accept}. */
 export interface AcceptStreamOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data>>
@@ -32,8 +25,6 @@ export interface AcceptStreamOptions<Data = unknown, Acceptance = UpgradeAccepta
    */
   secure?: boolean | undefined;
 }
-
-const OPTIONS: Names<AcceptStreamOptions> = { ...ACCEPT_OPTIONS, secure: true };
 
 /**
  * Accepts a WebSocket over any duplex pair of byte streams: performs the opening handshake as a server
@@ -77,10 +68,11 @@ export async function accept<
   streams: ByteStreamPair,
   options: AcceptStreamOptions<AcceptedData<Data, Acceptance>, Acceptance> = {},
 ): Promise<Connection<AcceptedData<Data, Acceptance>>> {
-  checkOptions("accept", options as AcceptStreamOptions, OPTIONS);
-  checkBoolean("secure", options.secure);
-  const settings = resolveAcceptOptions(
-    options as AcceptStreamOptions<AcceptedData<Data, Acceptance>>,
+  const given = isPlainObject(options) ? { ...options } : options;
+  const { resolveStreamOptions } = await import("./resolve_options.ts");
+  const { settings, secure } = resolveStreamOptions(
+    given as AcceptStreamOptions<AcceptedData<Data, Acceptance>>,
+    options,
   );
   const channel = new StreamChannel(streams);
   channel.handler = IGNORE_EVENTS;
@@ -88,7 +80,7 @@ export async function accept<
   const { compression } = await loadParts(settings, false);
   if (channel.over) throw streamsEnded();
   const acceptor = new Acceptor(settings, compression);
-  new OpeningHandshake(channel, options.secure ?? false, settings, acceptor);
+  new OpeningHandshake(channel, secure, settings, acceptor);
   channel.resume();
   return await acceptor.accepted;
 }

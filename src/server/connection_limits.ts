@@ -1,8 +1,6 @@
-import { checkInteger } from "../checks.ts";
 import type { Address } from "../transport/byte_channel.ts";
 import { HandshakeError } from "../errors.ts";
 import { addressGroup } from "../transport/address_group.ts";
-import type { HostOptions } from "./options.ts";
 
 /** Counts connections, in all and per address, and says whether there may be one more. */
 export class ConnectionLimits {
@@ -12,15 +10,9 @@ export class ConnectionLimits {
   /** The connections of each group of addresses; empty if there is no limit. */
   readonly #counts: Map<string, number> = new Map();
 
-  /**
-   * @throws {RangeError} If a limit is out of its range.
-   */
-  constructor(options: Pick<HostOptions, "maxConnections" | "maxConnectionsPerAddress">) {
-    const { maxConnections = Infinity, maxConnectionsPerAddress = Infinity } = options;
-    checkInteger("maxConnections", maxConnections, 0);
-    checkInteger("maxConnectionsPerAddress", maxConnectionsPerAddress, 0);
+  constructor(maxConnections: number, maxPerAddress: number) {
     this.#maxConnections = maxConnections;
-    this.#maxPerAddress = maxConnectionsPerAddress;
+    this.#maxPerAddress = maxPerAddress;
   }
 
   /** Returns why this peer may have no further connection, if so. */

@@ -1,7 +1,7 @@
 import { loadConnectionParts } from "../connection/load_parts.ts";
 import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
 import type { ResumeNegotiator } from "../resume/resume_negotiator.ts";
-import type { AcceptSettings } from "./options.ts";
+import type { AcceptSettings } from "./settings.ts";
 
 /** The parts of a server that are loaded only if an option asks for them. */
 export interface ServerParts {

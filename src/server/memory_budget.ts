@@ -1,11 +1,8 @@
-import type { Countable } from "../linked_list.ts";
-import { checkInteger } from "../checks.ts";
 import type { Budget, BudgetMember } from "../connection/budget.ts";
-import { withDefaults } from "../connection/options.ts";
+import type { Countable } from "../linked_list.ts";
 import type { Clock } from "../transport/clock.ts";
 import { rest } from "./load_parts.ts";
 import type { MemoryShortage } from "./memory_shortage.ts";
-import type { HostOptions } from "./options.ts";
 
 /** What all connections of a server together may hold. */
 export interface MemoryBudgetOptions {
@@ -111,28 +108,16 @@ export class MemoryBudget implements Budget {
 }
 
 /**
- * Checks a budget, and fills in the defaults; gives `undefined` for none.
+ * The default of the option `memoryBudget`.
  *
- * @throws {RangeError} If a number is out of its range.
- * @throws {TypeError} If it is neither an object nor `false`.
+ * @param maxMessageSize The largest message or request body.
+ * @param contextSize The bytes that a connection's compression keeps.
  */
-export function resolveMemoryBudget(
-  given: HostOptions["memoryBudget"] = {},
-  maxMessageSize: number,
-  contextSize = 0,
-): MemoryBudgetOptions | undefined {
-  if (given === false) return undefined;
-  const budget = withDefaults<MemoryBudgetOptions>("memoryBudget", given, {
-    size: defaultSize(maxMessageSize),
+export function defaultMemoryBudget(maxMessageSize: number, contextSize = 0): MemoryBudgetOptions {
+  const size = maxMessageSize === Infinity ? MIN_DEFAULT_SIZE : 4 * maxMessageSize;
+  return {
+    size: Math.min(Math.max(MIN_DEFAULT_SIZE, size), MAX_DEFAULT_SIZE),
     // What all connections keep must not be what makes memory short: that begins at half of it.
     sizePerConnection: 32 * 1024 + 2 * contextSize,
-  }, "false");
-  checkInteger("memoryBudget.size", budget.size, 1);
-  checkInteger("memoryBudget.sizePerConnection", budget.sizePerConnection, 0);
-  return budget;
-}
-
-function defaultSize(maxMessageSize: number): number {
-  if (maxMessageSize === Infinity) return MIN_DEFAULT_SIZE;
-  return Math.min(Math.max(MIN_DEFAULT_SIZE, 4 * maxMessageSize), MAX_DEFAULT_SIZE);
+  };
 }

@@ -15,7 +15,7 @@ import type { HandshakeOwner } from "./handshake_owner.ts";
 import type { HandshakeSlot } from "./handshake_slots.ts";
 import type { ServedRequest } from "./http/served_request.ts";
 import { rest } from "./load_parts.ts";
-import type { AcceptSettings } from "./options.ts";
+import type { AcceptSettings } from "./settings.ts";
 
 const EMPTY = new Uint8Array(0);
 /** When this many bytes wait behind the request, reading stops until they are used. */

@@ -1,40 +1,15 @@
-import { type RequestHeadLimits, resolveHeadLimits } from "../http1/head_limits.ts";
-import type { Address, ListenTarget, TlsCertificate } from "../transport/byte_channel.ts";
-import { type Clock, systemClock } from "../transport/clock.ts";
+import type { Names, Optional } from "../checks.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
-import {
-  CONNECTION_OPTIONS,
-  type ConnectionOptions,
-  type ConnectionSettings,
-  resolveCallbacks,
-  resolveConnectionOptions,
-} from "../connection/options.ts";
-import {
-  type CompressionOptions,
-  type CompressionSettings,
-  resolveCompressionOptions,
-} from "../extensions/compression_options.ts";
-import {
-  type OriginCheck,
-  type OriginPolicy,
-  validateOriginPolicy,
-} from "../handshake/origin_policy.ts";
+import { CONNECTION_OPTIONS, type ConnectionOptions } from "../connection/options.ts";
+import type { CompressionOptions } from "../extensions/compression_options.ts";
+import type { OriginCheck, OriginPolicy } from "../handshake/origin_policy.ts";
+import type { CallbackResult } from "../hooks.ts";
 import type { HeaderFields } from "../http1/field_line.ts";
-import {
-  checkDuration,
-  checkFunction,
-  checkInteger,
-  checkNames,
-  checkPath,
-  invalidType,
-  type Names,
-  type Optional,
-} from "../checks.ts";
-import { type CallbackResult, logError, type OnError } from "../hooks.ts";
-import type { MemoryBudgetOptions } from "./memory_budget.ts";
 import type { Broker } from "../topics/cluster/broker.ts";
-import type { ResumeOptions } from "./resume_options.ts";
 import type { PresenceOptions } from "../topics/presence/options.ts";
+import type { Address, TlsCertificate } from "../transport/byte_channel.ts";
+import type { MemoryBudgetOptions } from "./memory_budget.ts";
+import type { ResumeOptions } from "./resume_options.ts";
 import type { ServerCallbacks, ServerConnection } from "./server_connection.ts";
 import type { ServerEvent } from "./stats.ts";
 
@@ -383,121 +358,5 @@ export const SERVE_OPTIONS: Names<ServeOptions & ServerCallbacks> = {
   ...SERVER_OPTIONS,
 };
 
-const TLS_OPTIONS: Names<TlsCertificate> = { cert: true, key: true };
-
 /** Handles one connection, which ends with 1000 when the handler returns, with 1011 when it throws. */
 export type Handler<Data = unknown> = (conn: ServerConnection<Data>) => CallbackResult;
-
-/** Options of the opening handshake, checked and complete. */
-export interface AcceptSettings<Data, Conn extends Connection<Data> = Connection<Data>> {
-  readonly upgrade: AcceptOptions<Data>["upgrade"];
-  readonly fetch: AcceptOptions<Data>["fetch"];
-  readonly origin: OriginPolicy | OriginCheck;
-  readonly compression: CompressionSettings | undefined;
-  readonly handshakeTimeoutMs: number;
-  readonly responseTimeoutMs: number;
-  readonly headLimits: RequestHeadLimits;
-  readonly maxRequestBodySize: number;
-  readonly onError: OnError<Conn>;
-  readonly callbacks: ConnectionCallbacks<Data, Conn> | undefined;
-  readonly connection: ConnectionSettings;
-}
-
-/**
- * Checks the options, and fills in the defaults. That none is unknown is for the caller to check.
- *
- * @throws {RangeError} If a number is out of its range.
- * @throws {TypeError} If an option is of another type.
- */
-export function resolveAcceptOptions<Data, Conn extends Connection<Data>>(
-  options: AcceptOptions<Data, UpgradeAcceptance<Data>, Conn> & ConnectionCallbacks<Data, Conn>,
-  clock: Clock = systemClock,
-): AcceptSettings<Data, Conn> {
-  const {
-    origin = "same",
-    handshakeTimeoutMs = 10_000,
-    responseTimeoutMs = 60_000,
-    maxHeadSize = 16 * 1024,
-    maxHeadLineSize = 8 * 1024,
-    maxHeadFields = 100,
-    maxRequestBodySize = 1024 * 1024,
-  } = options;
-  validateOriginPolicy(origin);
-  checkDuration("handshakeTimeoutMs", handshakeTimeoutMs);
-  checkDuration("responseTimeoutMs", responseTimeoutMs);
-  checkInteger("maxHeadSize", maxHeadSize, 0);
-  checkInteger("maxHeadLineSize", maxHeadLineSize, 0);
-  checkInteger("maxHeadFields", maxHeadFields, 0);
-  checkInteger("maxRequestBodySize", maxRequestBodySize, 0);
-  for (const name of ["upgrade", "fetch", "onError"] as const) checkFunction(name, options[name]);
-  return {
-    upgrade: options.upgrade?.bind(options),
-    fetch: options.fetch?.bind(options),
-    origin,
-    compression: resolveCompressionOptions(options.compression),
-    handshakeTimeoutMs,
-    responseTimeoutMs,
-    headLimits: resolveHeadLimits("RequestHeadParser", {
-      maxHeadSize,
-      maxLineSize: maxHeadLineSize,
-      maxFields: maxHeadFields,
-    }),
-    maxRequestBodySize,
-    onError: options.onError?.bind(options) ?? logError,
-    callbacks: resolveCallbacks(options),
-    connection: resolveConnectionOptions(options, clock),
-  };
-}
-
-/** How often a `Request` holds its body: once on Bun and Deno, twice on Node; the mean is near both. */
-export const BODY_COPIES = 1.5;
-
-/** The most bytes that a message, or the body of a request, may take. */
-export function largestPiece<Data>(settings: AcceptSettings<Data, never>): number {
-  const { fetch, maxRequestBodySize, connection: { limits } } = settings;
-  return fetch === undefined
-    ? limits.maxMessageSize
-    : Math.max(limits.maxMessageSize, maxRequestBodySize * BODY_COPIES);
-}
-
-/**
- * Checks the address that a server is to listen on.
- *
- * @throws {RangeError} If the port is out of its range.
- * @throws {TypeError} If an option is of another type, or a path is given besides a port.
- */
-export function resolveListenTarget(
-  options: Pick<ServeOptions, "path" | "port" | "hostname">,
-): ListenTarget {
-  const { path, port = 8080, hostname = "0.0.0.0" } = options;
-  if (path !== undefined) {
-    if (options.port !== undefined || options.hostname !== undefined) {
-      throw new TypeError("Cannot listen on a path and a port at once: give one of them");
-    }
-    checkPath(path);
-    return { path };
-  }
-  checkInteger("port", port, 0, 65535);
-  if (typeof hostname !== "string" || hostname === "") {
-    throw invalidType("hostname", "a host name or an IP address", hostname);
-  }
-  return { hostname, port };
-}
-
-/**
- * Checks a certificate's type; the adapter checks what it says.
- *
- * @throws {TypeError} If the certificate or its key is no string.
- */
-export function checkTls(tls: TlsCertificate | undefined): void {
-  if (tls === undefined) return;
-  checkNames("tls", tls, TLS_OPTIONS);
-  for (const name of ["cert", "key"] as const) {
-    if (typeof tls[name] === "string") continue;
-    throw invalidType(
-      `tls.${name}`,
-      'a PEM encoded string, such as a file read as "utf8"',
-      tls[name],
-    );
-  }
-}

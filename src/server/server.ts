@@ -1,16 +1,11 @@
 import type { Address, ByteListener, Listen } from "../transport/byte_channel.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { ConnectionHost } from "./connection_host.ts";
-import { resolveServerOptions } from "./server_settings.ts";
-import {
-  checkTls,
-  type Handler,
-  resolveListenTarget,
-  SERVE_OPTIONS,
-  type ServeOptions,
-} from "./options.ts";
+import type { Handler, ServeOptions } from "./options.ts";
 import { loadParts } from "./load_parts.ts";
 import type { ServerCallbacks } from "./server_connection.ts";
+import { plainSettings, type ServeSettings } from "./settings.ts";
+import { isPlainObject } from "../values.ts";
 import { ServerBase } from "./server_base.ts";
 
 /** The addresses that clients connect to if a server listens on all addresses. */
@@ -51,10 +46,8 @@ export class WebSocketServer<Data> extends ServerBase<Data> implements Server<Da
     handler: Handler<Data> | undefined,
     clock?: Clock,
   ): Promise<WebSocketServer<Data>> {
-    const settings = resolveServerOptions("serve", SERVE_OPTIONS, options, handler, clock);
-    const { tls } = options;
-    checkTls(tls);
-    const target = resolveListenTarget(options);
+    const { settings, target, tls } = plainSettings(options, handler, clock) ??
+      await resolveOptions(options, handler, clock);
     settings.signal?.throwIfAborted();
     const server = new WebSocketServer(
       settings,
@@ -73,7 +66,7 @@ export class WebSocketServer<Data> extends ServerBase<Data> implements Server<Da
       await server.closeTopics();
       throw error;
     }
-    server.#url = urlOf(server.addr, options.hostname, secure);
+    server.#url = urlOf(server.addr, "hostname" in target ? target.hostname : "", secure);
     server.watchSignal();
     return server;
   }
@@ -109,6 +102,17 @@ export class WebSocketServer<Data> extends ServerBase<Data> implements Server<Da
   protected override stop(): Promise<void> {
     return this.#listener.close();
   }
+}
+
+/** Checks options by what is loaded for it, with the options as they are now. */
+async function resolveOptions<Data>(
+  options: ServeOptions<Data> & ServerCallbacks<Data>,
+  handler: Handler<Data> | undefined,
+  clock: Clock | undefined,
+): Promise<ServeSettings<Data>> {
+  const given = isPlainObject(options) ? { ...options } : options;
+  const { resolveServeOptions } = await import("./resolve_options.ts");
+  return resolveServeOptions(given, handler, clock, options);
 }
 
 /** Gives a URL of a server; its certificate, if it has one, is most likely for the name that was given. */

@@ -18,10 +18,10 @@ import { HandshakeSlots } from "./handshake_slots.ts";
 import { rest, type ServerParts } from "./load_parts.ts";
 import { MemoryBudget } from "./memory_budget.ts";
 import { OpeningHandshake } from "./opening_handshake.ts";
-import { largestPiece } from "./options.ts";
+import { largestPiece } from "./settings.ts";
 import { type ServerConnection, ServerWebSocketConnection } from "./server_connection.ts";
 import { addTraffic, countOne, ServerCounters } from "./server_counters.ts";
-import type { ServerSettings } from "./server_settings.ts";
+import type { ServerSettings } from "./settings.ts";
 import type { Shutdown } from "./shutdown.ts";
 import type { ServerEvent, ServerStats } from "./stats.ts";
 

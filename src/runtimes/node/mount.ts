@@ -26,7 +26,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { ConnectionHost } from "../../server/connection_host.ts";
-import { resolveServerOptions } from "../../server/server_settings.ts";
+import { resolveServerOptions } from "../../server/resolve_options.ts";
 import {
   type AcceptedData,
   type AnyAcceptance,

@@ -4,7 +4,8 @@ import { toRequest } from "../../http1/request.ts";
 import { requestError } from "../../http1/request_error.ts";
 import type { RequestHead } from "../../http1/request_head.ts";
 import { parseHost } from "../../http1/request_target.ts";
-import type { AcceptSettings, RequestInfo } from "../options.ts";
+import type { AcceptSettings } from "../settings.ts";
+import type { RequestInfo } from "../options.ts";
 import { checkResponse } from "./hook_results.ts";
 import { RequestBody } from "./request_body.ts";
 

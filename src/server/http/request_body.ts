@@ -1,5 +1,5 @@
 import { ByteCollector } from "../../codec/byte_collector.ts";
-import { BODY_COPIES } from "../options.ts";
+import { BODY_COPIES } from "../settings.ts";
 
 /** The body of a plain HTTP request: collected while it arrives, and counted while the program has it. */
 export class RequestBody {

@@ -6,7 +6,7 @@ import { ChannelWriter, type ChannelWriterOwner, PIECE_SIZE } from "../../http1/
 import { encodeRefusal } from "../../http1/encode_response.ts";
 import { sendResponse } from "../../http1/send_response.ts";
 import type { ByteChannel } from "../../transport/byte_channel.ts";
-import type { AcceptSettings } from "../options.ts";
+import type { AcceptSettings } from "../settings.ts";
 
 /** The handshake that a responder belongs to. */
 export interface RespondingHandshake {

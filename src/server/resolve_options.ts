@@ -1,0 +1,275 @@
+/**
+ * Checks of the options of servers. For a server without options they are not loaded: see `plainSettings`.
+ *
+ * @module
+ */
+
+import {
+  checkBoolean,
+  checkDuration,
+  checkFunction,
+  checkInteger,
+  checkMethods,
+  checkNames,
+  checkOptions,
+  checkPath,
+  checkSignal,
+  invalidType,
+  type Names,
+} from "../checks.ts";
+import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import { resolveCallbacks, resolveConnectionOptions, withDefaults } from "../connection/options.ts";
+import { resolveCompressionOptions } from "../extensions/compression_options.ts";
+import { contextSize } from "../extensions/stream_sizes.ts";
+import { validateOriginPolicy } from "../handshake/origin_policy.ts";
+import { reportError } from "../hooks.ts";
+import { resolveHeadLimits } from "../http1/head_limits.ts";
+import { resolvePresenceOptions } from "../topics/presence/options.ts";
+import type { ListenTarget, TlsCertificate } from "../transport/byte_channel.ts";
+import type { Clock } from "../transport/clock.ts";
+import { ConnectionLimits } from "./connection_limits.ts";
+import { defaultMemoryBudget, type MemoryBudgetOptions } from "./memory_budget.ts";
+import type { AcceptStreamOptions } from "./accept.ts";
+import {
+  ACCEPT_OPTIONS,
+  type AcceptOptions,
+  type Handler,
+  type HostOptions,
+  SERVE_OPTIONS,
+  type ServeOptions,
+  type UpgradeAcceptance,
+} from "./options.ts";
+import { resolveResume } from "./resume_options.ts";
+import type { ServerCallbacks } from "./server_connection.ts";
+import {
+  type AcceptSettings,
+  defaultAcceptSettings,
+  defaultServerSettings,
+  largestPiece,
+  type ServerSettings,
+  type ServeSettings,
+} from "./settings.ts";
+
+/**
+ * Checks the options of a server that listens.
+ *
+ * @param self The object that hooks and callbacks are called on.
+ * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If an option is unknown or of another type, or contradicts another.
+ */
+export function resolveServeOptions<Data>(
+  options: ServeOptions<Data> & ServerCallbacks<Data>,
+  handler: Handler<Data> | undefined,
+  clock: Clock | undefined,
+  self: object,
+): ServeSettings<Data> {
+  const settings = resolveServerOptions("serve", SERVE_OPTIONS, options, handler, clock, self);
+  const { tls } = options;
+  checkTls(tls);
+  return { settings, target: resolveListenTarget(options), tls };
+}
+
+const BROKER_METHODS = ["start", "publish", "subscribe", "unsubscribe", "close"] as const;
+
+const BROKER_HINT = " (as redisBroker() of @sluice/websocket/brokers/redis returns)";
+
+/**
+ * Checks the options of `accept`.
+ *
+ * @param self The object that hooks and callbacks are called on.
+ * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If an option is unknown or of another type.
+ */
+export function resolveStreamOptions<Data>(
+  options: AcceptStreamOptions<Data>,
+  self: object,
+): { settings: AcceptSettings<Data>; secure: boolean } {
+  const names: Names<AcceptStreamOptions> = { ...ACCEPT_OPTIONS, secure: true };
+  checkOptions("accept", options as AcceptStreamOptions, names);
+  const { secure = false } = options;
+  checkBoolean("secure", secure);
+  return { settings: resolveAcceptOptions(options, undefined, self), secure };
+}
+
+/**
+ * Checks the options and the handler of a server, and fills in the defaults.
+ *
+ * @param name What they are for: `serve` or `mount`.
+ * @param known Every option it has.
+ * @param self The object that hooks and callbacks are called on. Default: `options`.
+ * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If an option is unknown, it or the handler is of another type, or there is not one
+ * of handler and callbacks.
+ */
+export function resolveServerOptions<Data>(
+  name: string,
+  known: Readonly<Record<string, unknown>>,
+  options: HostOptions<Data> & ServerCallbacks<Data>,
+  handler: Handler<Data> | undefined,
+  clock?: Clock,
+  self: object = options,
+): ServerSettings<Data> {
+  checkNames(name, options, known, `the options of ${name}`);
+  const accept = resolveAcceptOptions(options, clock, self);
+  const defaults = defaultServerSettings(accept);
+  const { onEvent, signal, broker, resume, presence } = options;
+  const { maxConnections = Infinity, maxConnectionsPerAddress = Infinity } = options;
+  const {
+    maxHandshakes = defaults.maxHandshakes,
+    brokerQueueSize = defaults.brokerQueueSize,
+  } = options;
+  checkFunction("onEvent", onEvent);
+  checkHandler(handler, accept.callbacks);
+  checkSignal(signal);
+  checkInteger("maxConnections", maxConnections, 0);
+  checkInteger("maxConnectionsPerAddress", maxConnectionsPerAddress, 0);
+  checkInteger("maxHandshakes", maxHandshakes, 0);
+  if (broker !== undefined) checkMethods("broker", broker, BROKER_METHODS, BROKER_HINT);
+  checkInteger("brokerQueueSize", brokerQueueSize, 0);
+  return {
+    accept,
+    handler,
+    connectionLimits: new ConnectionLimits(maxConnections, maxConnectionsPerAddress),
+    maxHandshakes,
+    memoryBudget: resolveMemoryBudget(
+      options.memoryBudget,
+      largestPiece(accept),
+      accept.compression?.contextTakeover ? contextSize(accept.compression) : 0,
+    ),
+    onEvent: onEvent?.bind(self),
+    signal,
+    broker,
+    brokerQueueSize,
+    resume: resolveResume(resume, broker, (error) => reportError(accept.onError, error)),
+    presence: presence === undefined ? defaults.presence : resolvePresenceOptions(presence),
+  };
+}
+
+function checkHandler(handler: unknown, callbacks: object | undefined): void {
+  if (handler !== undefined && typeof handler !== "function") {
+    throw invalidType("handler", "a function", handler);
+  }
+  if (handler === undefined && callbacks === undefined) {
+    throw new TypeError(
+      "Cannot serve without a handler: give a function as the second argument, " +
+        "or one of the callbacks open, message, ping, drain, close among the options",
+    );
+  }
+  if (handler !== undefined && callbacks !== undefined) {
+    throw new TypeError("Cannot serve with a handler and callbacks at once: give one or the other");
+  }
+}
+
+/**
+ * Checks the options of handshakes and connections, and fills in the defaults. That none is unknown is for the
+ * caller to check.
+ *
+ * @param self The object that hooks and callbacks are called on.
+ * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If an option is of another type.
+ */
+function resolveAcceptOptions<Data, Conn extends Connection<Data>>(
+  options: AcceptOptions<Data, UpgradeAcceptance<Data>, Conn> & ConnectionCallbacks<Data, Conn>,
+  clock?: Clock,
+  self: object = options,
+): AcceptSettings<Data, Conn> {
+  const defaults = defaultAcceptSettings<Data, Conn>(clock);
+  const { headLimits } = defaults;
+  const {
+    origin = defaults.origin,
+    handshakeTimeoutMs = defaults.handshakeTimeoutMs,
+    responseTimeoutMs = defaults.responseTimeoutMs,
+    maxHeadSize = headLimits.maxHeadSize,
+    maxHeadLineSize = headLimits.maxLineSize,
+    maxHeadFields = headLimits.maxFields,
+    maxRequestBodySize = defaults.maxRequestBodySize,
+  } = options;
+  validateOriginPolicy(origin);
+  checkDuration("handshakeTimeoutMs", handshakeTimeoutMs);
+  checkDuration("responseTimeoutMs", responseTimeoutMs);
+  checkInteger("maxHeadSize", maxHeadSize, 0);
+  checkInteger("maxHeadLineSize", maxHeadLineSize, 0);
+  checkInteger("maxHeadFields", maxHeadFields, 0);
+  checkInteger("maxRequestBodySize", maxRequestBodySize, 0);
+  for (const name of ["upgrade", "fetch", "onError"] as const) checkFunction(name, options[name]);
+  return {
+    upgrade: options.upgrade?.bind(self),
+    fetch: options.fetch?.bind(self),
+    origin,
+    compression: resolveCompressionOptions(options.compression),
+    handshakeTimeoutMs,
+    responseTimeoutMs,
+    headLimits: resolveHeadLimits("RequestHeadParser", {
+      maxHeadSize,
+      maxLineSize: maxHeadLineSize,
+      maxFields: maxHeadFields,
+    }),
+    maxRequestBodySize,
+    onError: options.onError?.bind(self) ?? defaults.onError,
+    callbacks: resolveCallbacks(options) && self as ConnectionCallbacks<Data, Conn>,
+    connection: resolveConnectionOptions(options, clock),
+  };
+}
+
+/**
+ * Checks the option `memoryBudget`, and fills in the defaults; gives `undefined` for none.
+ *
+ * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If it is neither an object nor `false`.
+ */
+export function resolveMemoryBudget(
+  given: HostOptions["memoryBudget"] = {},
+  maxMessageSize: number,
+  contextSize?: number,
+): MemoryBudgetOptions | undefined {
+  if (given === false) return undefined;
+  const defaults = defaultMemoryBudget(maxMessageSize, contextSize);
+  const budget = withDefaults("memoryBudget", given, defaults, "false");
+  checkInteger("memoryBudget.size", budget.size, 1);
+  checkInteger("memoryBudget.sizePerConnection", budget.sizePerConnection, 0);
+  return budget;
+}
+
+const TLS_OPTIONS: Names<TlsCertificate> = { cert: true, key: true };
+
+/**
+ * Checks the address that a server is to listen on.
+ *
+ * @throws {RangeError} If the port is out of its range.
+ * @throws {TypeError} If an option is of another type, or a path is given besides a port.
+ */
+function resolveListenTarget(
+  options: Pick<ServeOptions, "path" | "port" | "hostname">,
+): ListenTarget {
+  const { path, port = 8080, hostname = "0.0.0.0" } = options;
+  if (path !== undefined) {
+    if (options.port !== undefined || options.hostname !== undefined) {
+      throw new TypeError("Cannot listen on a path and a port at once: give one of them");
+    }
+    checkPath(path);
+    return { path };
+  }
+  checkInteger("port", port, 0, 65535);
+  if (typeof hostname !== "string" || hostname === "") {
+    throw invalidType("hostname", "a host name or an IP address", hostname);
+  }
+  return { hostname, port };
+}
+
+/**
+ * Checks a certificate's type; the adapter checks what it says.
+ *
+ * @throws {TypeError} If the certificate or its key is no string.
+ */
+function checkTls(tls: TlsCertificate | undefined): void {
+  if (tls === undefined) return;
+  checkNames("tls", tls, TLS_OPTIONS);
+  for (const name of ["cert", "key"] as const) {
+    if (typeof tls[name] === "string") continue;
+    throw invalidType(
+      `tls.${name}`,
+      'a PEM encoded string, such as a file read as "utf8"',
+      tls[name],
+    );
+  }
+}
