@@ -1,8 +1,8 @@
 import { CloseCode } from "../codec/close_code.ts";
-import { closeStatusOf } from "./give_up.ts";
 import { CallbackRunner } from "./callback_runner.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
+import { parts } from "./load_parts.ts";
 
 /** The program of a connection: its handler and callbacks, from the first to the last, and its errors. */
 export class Program {
@@ -110,6 +110,8 @@ export class Program {
   failWith(error: unknown): void {
     const { end } = this.#core;
     if (!end.reason.isReasonOf(error)) this.#core.reportError(error);
-    end.close(closeStatusOf(error) ?? { closeCode: CloseCode.InternalError, reason: "" });
+    end.close(
+      parts.rest!.closeStatusOf(error) ?? { closeCode: CloseCode.InternalError, reason: "" },
+    );
   }
 }

@@ -5,7 +5,10 @@
  * @module
  */
 
+export { toRequest } from "../http1/request.ts";
 export { Breaker } from "./breaker.ts";
+export { checkSendOptions, ping, resolveCloseStatus } from "./calls.ts";
+export { closeStatusOf } from "./give_up.ts";
 export { HeldBack } from "./held_back.ts";
 export { PingTracker } from "./ping_tracker.ts";
 export { sendStream } from "./send_stream.ts";

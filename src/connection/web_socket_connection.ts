@@ -1,7 +1,7 @@
-import { checkBoolean, checkOptions, checkSignal, type Names, type Optional } from "../checks.ts";
+import type { Optional } from "../checks.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { abortable, rejected, RESOLVED } from "../promises.ts";
-import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
+import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { assertMessage } from "../protocol/protocol.ts";
 import type { Address } from "../transport/byte_channel.ts";
@@ -20,10 +20,6 @@ import type {
 } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
 import { parts } from "./load_parts.ts";
-
-const WAIT_OPTIONS: Names<WaitOptions> = { signal: true };
-const SEND_OPTIONS: Names<SendOptions> = { ...WAIT_OPTIONS, compress: true };
-const CLOSE_OPTIONS: Names<CloseStatus> = { closeCode: true, reason: true };
 
 /** Gives the inside of a connection; `undefined` for what is no connection. */
 export let coreOf: (conn: unknown) => ConnectionCore | undefined;
@@ -49,7 +45,7 @@ export class WebSocketConnection<Data> implements Connection<Data> {
 
   get request(): Request {
     const { info: { request }, memory } = this.#core;
-    const value = request.get();
+    const value = request.get(parts.rest!.toRequest);
     memory.requestSize = request.heldSize;
     return value;
   }
@@ -108,11 +104,7 @@ export class WebSocketConnection<Data> implements Connection<Data> {
 
   send(data: Sendable, options?: SendOptions): Promise<void> {
     assertMessage(data);
-    if (options !== undefined) {
-      checkOptions("send", options, SEND_OPTIONS);
-      checkSignal(options.signal);
-      checkBoolean("compress", options.compress);
-    }
+    if (options !== undefined) parts.rest!.checkSendOptions(options);
     const { closing, end, outbound } = this.#core;
     // First, since that may close this connection, too.
     outbound.source?.flush();
@@ -156,25 +148,14 @@ export class WebSocketConnection<Data> implements Connection<Data> {
     return this.#core.views.writable;
   }
 
-  ping(options: WaitOptions = {}): Promise<number> {
-    checkOptions("ping", options, WAIT_OPTIONS);
-    checkSignal(options.signal);
-    const { closing, end, pings } = this.#core;
-    if (!closing.accepts) return rejected(end.reason.closedError());
-    if (options.signal?.aborted) return rejected(options.signal.reason);
-    return abortable(pings.ping(), options.signal);
+  ping(options?: WaitOptions): Promise<number> {
+    return parts.rest!.ping(this.#core, options);
   }
 
   // ---- The end ----
 
-  close(status: Optional<CloseStatus> = {}, ...others: never[]): Promise<CloseInfo> {
-    checkOptions("close", status, CLOSE_OPTIONS);
-    if (others.length > 0) {
-      throw new TypeError("Cannot close with two arguments: it is close({ closeCode, reason })");
-    }
-    const { closeCode = CloseCode.NormalClosure, reason = "" } = status;
-    checkCloseStatus({ closeCode, reason });
-    this.#core.end.close({ closeCode, reason });
+  close(status?: Optional<CloseStatus>, ...others: never[]): Promise<CloseInfo> {
+    this.#core.end.close(parts.rest!.resolveCloseStatus(status, others));
     return this.closed;
   }
 

@@ -1,4 +1,4 @@
-import { toRequest } from "./request.ts";
+import type { toRequest } from "./request.ts";
 import { RequestHead } from "./request_head.ts";
 
 // None of these can be part of a method, a target, a field name or a value.
@@ -48,13 +48,17 @@ export class RetainedRequest {
     return this.#heldSize;
   }
 
-  /** Gets the request, the same object every time. */
-  get(): Request {
+  /**
+   * Gets the request, the same object every time.
+   *
+   * @param create Creates it: `toRequest`.
+   */
+  get(create: typeof toRequest): Request {
     if (this.#request === undefined) {
       const [method = "", target = "", ...rest] = this.#text.split(SEPARATOR);
       const fields: [name: string, value: string][] = [];
       for (let i = 0; i < rest.length; i += 2) fields.push([rest[i]!, rest[i + 1]!]);
-      this.#request = toRequest(new RequestHead(method, target, fields), { secure: this.#secure });
+      this.#request = create(new RequestHead(method, target, fields), { secure: this.#secure });
       this.#text = "";
       this.#heldSize = this.#requestSize;
     }

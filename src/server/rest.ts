@@ -11,6 +11,6 @@ export { negotiate } from "./http/negotiate.ts";
 export { servePlainRequest } from "./http/plain_request.ts";
 export { ServedRequest } from "./http/served_request.ts";
 export { MemoryShortage } from "./memory_shortage.ts";
-export { listMembers, publish } from "./publish.ts";
+export { checkSubscription, listMembers, publish } from "./topic_calls.ts";
 export { checkShutdown, Shutdown } from "./shutdown.ts";
 export { sumUp } from "./stats.ts";

@@ -1,8 +1,8 @@
-import { checkOptions, type Names, show } from "../checks.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import type { ConnectionCore, ConnectionInfo } from "../connection/core.ts";
 import type { FanOutSink } from "../connection/fan_out.ts";
 import { WebSocketConnection } from "../connection/web_socket_connection.ts";
+import { rest } from "./load_parts.ts";
 import type { ServerLayer } from "../resume/server_layer.ts";
 import type { Subscriber } from "../topics/fan_out/subscriber.ts";
 import type { SubscribeOptions, Subscription } from "../topics/fan_out/subscription.ts";
@@ -82,13 +82,6 @@ export interface ServerConnectionInfo<Data> extends ConnectionInfo<Data> {
   readonly past?: ServerLayer | undefined;
 }
 
-const SUBSCRIBE_OPTIONS: Names<SubscribeOptions> = {
-  presence: true,
-  lag: true,
-  queueSize: true,
-  closeCode: true,
-};
-
 /** Gives a connection as a subscriber; `undefined` if it is none of a server. */
 export let subscriberOf: (conn: unknown) => Subscriber | undefined;
 
@@ -119,10 +112,7 @@ export class ServerWebSocketConnection<Data> extends WebSocketConnection<Data>
   }
 
   subscribe(topic: string, options: SubscribeOptions = {}): Subscription {
-    if (typeof topic !== "string") {
-      throw new TypeError(`Cannot subscribe to ${show(topic)}: a topic is a string`);
-    }
-    checkOptions("subscribe", options, SUBSCRIBE_OPTIONS);
+    rest.checkSubscription(topic, options);
     this.#sink.throwIfClosed();
     return this.#topics.subscribe(this.#getSubscriber(), topic, options);
   }

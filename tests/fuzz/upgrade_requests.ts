@@ -218,7 +218,7 @@ function checkRequest(input: UpgradeInput, head: RequestHead, host: string): voi
   const { secure, fields } = input;
   const message = () => JSON.stringify(input);
   const made = refusable(() => toRequest(head, { secure }));
-  const kept = refusable(() => new RetainedRequest(head, secure).get());
+  const kept = refusable(() => new RetainedRequest(head, secure).get(toRequest));
   // Some names of hosts are not those of URLs.
   if ("status" in made || "status" in kept) {
     check("status" in made && "status" in kept && made.status === 400, message);

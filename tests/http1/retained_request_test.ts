@@ -20,16 +20,16 @@ describe("RetainedRequest", () => {
       const head = new RequestHead("GET", "/chat?room=1&x=:", FIELDS);
       const expected = toRequest(head, { secure });
       const retained = new RetainedRequest(head, secure);
-      const request = retained.get();
+      const request = retained.get(toRequest);
       assertEquals([request.method, request.url], [expected.method, expected.url]);
       assertEquals([...request.headers], [...expected.headers]);
-      assertStrictEquals(retained.get(), request);
+      assertStrictEquals(retained.get(toRequest), request);
     });
   }
 
   it("gives the request that exists already", () => {
     const head = new RequestHead("GET", "/", FIELDS);
     const request = toRequest(head, { secure: false });
-    assertStrictEquals(new RetainedRequest(head, false, request).get(), request);
+    assertStrictEquals(new RetainedRequest(head, false, request).get(toRequest), request);
   });
 });

@@ -13,7 +13,8 @@ import type {
   ListenTarget,
   OnChannel,
 } from "../../transport/byte_channel.ts";
-import { BACKLOG, checkListen } from "../shared/listen_check.ts";
+import { BACKLOG } from "../shared/backlog.ts";
+import { checkListen } from "../shared/listen_check.ts";
 import { toListenError } from "../shared/listen_error.ts";
 import type { DenoApi, DenoConn, DenoListener } from "./api.ts";
 import { openChannel, toAddress } from "./channel.ts";

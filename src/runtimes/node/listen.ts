@@ -18,15 +18,15 @@ import type {
   OnTlsHandshake,
   TlsCertificate,
 } from "../../transport/byte_channel.ts";
+import { BACKLOG } from "../shared/backlog.ts";
 import { afterArrivals } from "../shared/event_loop.ts";
-import { BACKLOG, checkListen } from "../shared/listen_check.ts";
-import { listenError, toListenError } from "../shared/listen_error.ts";
 import { addressesOf, remoteAddressOf, tcpAddress } from "../shared/socket_address.ts";
 import { TlsHandshakes } from "../shared/tls_handshakes.ts";
 import { NodeChannel } from "./channel.ts";
 
 /** Listens on a TCP or Unix socket of Node. */
 export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => {
+  const { checkListen, listenError, toListenError } = await import("../shared/listen_check.ts");
   const resolved = await checkListen(target, tls);
   try {
     const listener = new NodeByteListener(resolved, tls, onChannel, onTlsHandshake);

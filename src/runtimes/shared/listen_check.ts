@@ -1,19 +1,15 @@
 /**
  * Checks of the address and the certificate before listening. Runtimes check different things, and some fail
- * only at the first connection. With these checks, all of them fail alike, and at once.
+ * only at the first connection. With these checks, all of them fail alike, and at once. Listeners load them when
+ * they listen: before they do, since there may be no file descriptor left behind an error.
  *
  * @module
  */
 
 import type { ListenTarget, TlsCertificate } from "../../transport/byte_channel.ts";
 import { certificateError, listenError } from "./listen_error.ts";
+export { listenError, toListenError } from "./listen_error.ts";
 import { MAX_PATH_SIZE } from "./system_error.ts";
-
-/**
- * The length of the system's queue of connections that are not accepted yet. When it is full, clients must
- * retransmit their SYN, after a second or more. It is the default maximum of Linux; that of runtimes is 511.
- */
-export const BACKLOG = 4096;
 
 /**
  * Checks the address to listen on, and the certificate.

@@ -9,12 +9,20 @@ import {
 import type { Sendable } from "../connection/connection.ts";
 import { coreOf } from "../connection/web_socket_connection.ts";
 import { assertMessage } from "../protocol/protocol.ts";
+import type { SubscribeOptions } from "../topics/fan_out/subscription.ts";
 import type { PresentMember } from "../topics/presence/options.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { PublishOptions } from "./connection_host.ts";
 import { subscriberOf } from "./server_connection.ts";
 
 const OPTIONS: Names<PublishOptions> = { except: true, compress: true, key: true };
+
+const SUBSCRIBE_OPTIONS: Names<SubscribeOptions> = {
+  presence: true,
+  lag: true,
+  queueSize: true,
+  closeCode: true,
+};
 
 /** Publishes a message of the program; see {@linkcode ConnectionHost.publish}. */
 export function publish(
@@ -37,6 +45,18 @@ export function publish(
   assertMessage(data);
   const { compress, key, except } = options ?? {};
   topics.publish({ topic, data, compress, key, except: subscriberOf(except) });
+}
+
+/**
+ * Checks what `subscribe` is given, but for the values of options.
+ *
+ * @throws {TypeError} If the topic is no string, or an option is unknown.
+ */
+export function checkSubscription(topic: string, options: SubscribeOptions): void {
+  if (typeof topic !== "string") {
+    throw new TypeError(`Cannot subscribe to ${show(topic)}: a topic is a string`);
+  }
+  checkOptions("subscribe", options, SUBSCRIBE_OPTIONS);
 }
 
 /** Tells the program who is in a topic; see {@linkcode ConnectionHost.presence}. */

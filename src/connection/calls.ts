@@ -1,0 +1,56 @@
+/**
+ * Checks of what a program gives to the calls of a connection.
+ *
+ * @module
+ */
+
+import { checkBoolean, checkOptions, checkSignal, type Names, type Optional } from "../checks.ts";
+import { CloseCode } from "../codec/close_code.ts";
+import { abortable, rejected } from "../promises.ts";
+import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
+import type { SendOptions, WaitOptions } from "./connection.ts";
+import type { ConnectionCore } from "./core.ts";
+
+const WAIT_OPTIONS: Names<WaitOptions> = { signal: true };
+const SEND_OPTIONS: Names<SendOptions> = { signal: true, compress: true };
+const CLOSE_OPTIONS: Names<CloseStatus> = { closeCode: true, reason: true };
+
+/** @throws {TypeError} If an option of `send` is unknown or of another type. */
+export function checkSendOptions(options: SendOptions): void {
+  checkOptions("send", options, SEND_OPTIONS);
+  checkSignal(options.signal);
+  checkBoolean("compress", options.compress);
+}
+
+/** Sends a Ping; see {@linkcode Connection.ping}. */
+export function ping(
+  { closing, end, pings }: ConnectionCore,
+  options: WaitOptions = {},
+): Promise<number> {
+  checkOptions("ping", options, WAIT_OPTIONS);
+  checkSignal(options.signal);
+  if (!closing.accepts) return rejected(end.reason.closedError());
+  if (options.signal?.aborted) return rejected(options.signal.reason);
+  return abortable(pings.ping(), options.signal);
+}
+
+/**
+ * Gives the status to close with.
+ *
+ * @param others Arguments behind it, which there must not be.
+ * @throws {RangeError} If the code may not be sent.
+ * @throws {TypeError} If the reason is too long, or an option is unknown or of another type.
+ */
+export function resolveCloseStatus(
+  given: Optional<CloseStatus> | undefined,
+  others: readonly unknown[],
+): CloseStatus {
+  const status = given === undefined ? {} : given;
+  checkOptions("close", status, CLOSE_OPTIONS);
+  if (others.length > 0) {
+    throw new TypeError("Cannot close with two arguments: it is close({ closeCode, reason })");
+  }
+  const { closeCode = CloseCode.NormalClosure, reason = "" } = status;
+  checkCloseStatus({ closeCode, reason });
+  return { closeCode, reason };
+}
