@@ -1,4 +1,9 @@
+import * as checks from "./checks.ts";
+import { setChecks } from "./loaded_checks.ts";
+import { MAX_DURATION_MS } from "./timers.ts";
 import { isAbortSignal, isPlainObject } from "./values.ts";
+
+setChecks(checks);
 
 /**
  * The names of all options of `T`; the type makes the list complete. An option that is an object of options
@@ -157,9 +162,6 @@ function invalidNumber(name: string, expected: string, value: unknown): Error {
   const ErrorClass = typeof value === "number" ? RangeError : TypeError;
   return new ErrorClass(describeInvalid(name, expected, value));
 }
-
-/** The longest duration: past it, every runtime's timers fire at once. */
-export const MAX_DURATION_MS: number = 2 ** 31 - 1;
 
 /** Checks a duration in milliseconds: an integer from 1 on, or `Infinity`. Throws as {@linkcode checkInteger}. */
 export function checkDuration(name: string, value: unknown): void {

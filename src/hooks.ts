@@ -1,5 +1,3 @@
-import { show } from "./checks.ts";
-
 /**
  * Anything: callbacks may return any value. Not `unknown`: TypeScript would then infer what the callback
  * returns before what `serve` returns, and `message: (conn, data) => server.publish("all", data)` would make
@@ -39,28 +37,6 @@ export function callHook(hook: () => unknown, fail: (error: unknown) => void): v
   } catch (error) {
     fail(error);
   }
-}
-
-/**
- * Throws if a hook that must return synchronously returned a promise.
- *
- * @param fail Takes the promise's rejection.
- * @throws {TypeError} If `result` is a promise.
- */
-export function refusePromise(
-  name: string,
-  result: unknown,
-  fail: (error: unknown) => void,
-): void {
-  if (!isThenable(result)) return;
-  void untilSettled(result, fail);
-  throw new TypeError(`${name} must return synchronously, but returned a promise`);
-}
-
-/** Throws a `TypeError` unless a hook that decides returned a boolean: other truthy values may be mistakes. */
-export function checkDecision(name: string, answer: unknown): asserts answer is boolean {
-  if (typeof answer === "boolean") return;
-  throw new TypeError(`${name} must return a boolean, got ${show(answer)}`);
 }
 
 /** The option `onError`: takes the errors of the program's code. */

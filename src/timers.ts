@@ -43,3 +43,6 @@ export function parseDate(text: string): number {
 export function formatDate(time: number): string {
   return new Date(time).toUTCString();
 }
+
+/** The longest duration, in milliseconds: past it, every runtime's timers fire at once. */
+export const MAX_DURATION_MS: number = 2 ** 31 - 1;

@@ -5,7 +5,6 @@ import {
   checkFunction,
   checkInteger,
   checkOptions,
-  MAX_DURATION_MS,
   type Names,
   show,
 } from "../checks.ts";
@@ -15,13 +14,14 @@ import type { ClientCallbacks, ClientConnection } from "./client_connection.ts";
 import { abortable } from "../promises.ts";
 import { coreOf } from "../connection/web_socket_connection.ts";
 import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../errors.ts";
-import { type CallbackResult, callHook, checkDecision, logError, reportError } from "../hooks.ts";
+import { checkDecision } from "../hook_answers.ts";
+import { type CallbackResult, callHook, logError, reportError } from "../hooks.ts";
 import { ResumeState } from "../resume/resume_state.ts";
 import { RESUME } from "../resume/subprotocol.ts";
 import type { ConnectAgain } from "./connect.ts";
 import { CONNECT_OPTIONS, type ConnectOptions, type PerAttempt } from "./options.ts";
 import { Pause } from "./pause.ts";
-import { dateNow, parseDate } from "../timers.ts";
+import { dateNow, MAX_DURATION_MS, parseDate } from "../timers.ts";
 
 /** The reason for the next connect attempt, and the delay before it. */
 export interface Retry {

@@ -1,4 +1,5 @@
-import { checkBoolean, checkOptions, type Names } from "../checks.ts";
+import type { Names } from "../checks.ts";
+import { checks } from "../loaded_checks.ts";
 import { ProtocolError } from "../errors.ts";
 import { CloseCode } from "./close_code.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "./frame.ts";
@@ -121,8 +122,8 @@ export class FrameDecoder {
    * @throws {TypeError} If an option is unknown or of another type.
    */
   constructor(role: Role, handler: FrameHandler, options: FrameDecoderOptions = {}) {
-    checkOptions("FrameDecoder", options, OPTIONS);
-    checkBoolean("allowRsv1", options.allowRsv1);
+    checks?.checkOptions("FrameDecoder", options, OPTIONS);
+    checks?.checkBoolean("allowRsv1", options.allowRsv1);
     this.#handler = handler;
     this.#masked = role === "server";
     this.#allowRsv1 = options.allowRsv1 ?? false;

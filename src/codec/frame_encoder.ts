@@ -1,4 +1,5 @@
-import { checkFunction, checkOptions, type Names } from "../checks.ts";
+import type { Names } from "../checks.ts";
+import { checks } from "../loaded_checks.ts";
 import { cloneBytes, copyBytes } from "./byte_collector.ts";
 import { type Frame, MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "./frame.ts";
 import { mask } from "./mask.ts";
@@ -61,8 +62,8 @@ export class FrameEncoder {
    * @throws {TypeError} If an option is unknown or of another type.
    */
   constructor(role: Role, options: FrameEncoderOptions = {}) {
-    checkOptions("FrameEncoder", options, OPTIONS);
-    checkFunction("maskingKey", options.maskingKey);
+    checks?.checkOptions("FrameEncoder", options, OPTIONS);
+    checks?.checkFunction("maskingKey", options.maskingKey);
     this.#maskingKey = role === "client" ? options.maskingKey ?? randomMaskingKey : undefined;
   }
 

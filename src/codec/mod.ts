@@ -20,6 +20,8 @@
  * @module
  */
 
+import "../checks.ts";
+
 export { MessageTooBigError, ProtocolError, WebSocketError } from "../errors.ts";
 export { CloseCode, isCloseCode } from "./close_code.ts";
 export type { Frame, Role } from "./frame.ts";

@@ -1,6 +1,6 @@
 import { checkBoolean, checkFunction, checkMethods, invalidType } from "../checks.ts";
 import type { Role } from "../codec/frame.ts";
-import { refusePromise } from "../hooks.ts";
+import { refusePromise } from "../hook_answers.ts";
 import type { LayerDefinition } from "./layer_definition.ts";
 import type { MessageLayer } from "./message_layer.ts";
 

@@ -1,10 +1,9 @@
-import { MAX_DURATION_MS } from "../checks.ts";
 import { cloneBytes } from "../codec/byte_collector.ts";
 import { type HandlerResult, STOP } from "../codec/frame_decoder.ts";
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
-import { clearTimeout, setTimeout } from "../timers.ts";
+import { clearTimeout, MAX_DURATION_MS, setTimeout } from "../timers.ts";
 import type { CallbackRunner } from "./callback_runner.ts";
 import { ChannelReader, type ChannelReaderOwner } from "./channel_reader.ts";
 import type { Closing } from "./closing.ts";

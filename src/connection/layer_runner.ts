@@ -2,7 +2,7 @@ import { CloseCode, isCloseCode } from "../codec/close_code.ts";
 import { ProtocolError } from "../errors.ts";
 import { show } from "../checks.ts";
 import { decodeUtf8 } from "../codec/utf8.ts";
-import { checkDecision, refusePromise } from "../hooks.ts";
+import { checkDecision, refusePromise } from "../hook_answers.ts";
 import { RESOLVED } from "../promises.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { textSize } from "../text_size.ts";

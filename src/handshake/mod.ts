@@ -46,6 +46,8 @@
  * @module
  */
 
+import "../checks.ts";
+
 export { HandshakeError, UnexpectedResponseError, WebSocketError } from "../errors.ts";
 export { computeAccept } from "./accept_key.ts";
 export type { HeaderFields } from "../http1/field_line.ts";

@@ -1,5 +1,5 @@
 import { invalidType } from "../checks.ts";
-import { checkDecision, refusePromise } from "../hooks.ts";
+import { checkDecision, refusePromise } from "../hook_answers.ts";
 import { parseAuthority } from "../http1/authority.ts";
 import type { RequestHead } from "../http1/request_head.ts";
 import { checkOrigin, originError } from "./origin.ts";

@@ -1,4 +1,5 @@
-import { checkInteger, checkOptions, type Names } from "../checks.ts";
+import type { Names } from "../checks.ts";
+import { checks } from "../loaded_checks.ts";
 
 /** Limits of a request or response head. `Infinity` means no limit. */
 export interface RequestHeadLimits {
@@ -38,11 +39,11 @@ export function resolveHeadLimits(
   limits: Partial<RequestHeadLimits>,
 ): RequestHeadLimits {
   if (limits instanceof CheckedLimits) return limits;
-  checkOptions(name, limits, NAMES);
+  checks?.checkOptions(name, limits, NAMES);
   const { maxHeadSize = 16384, maxLineSize = 8192, maxFields = 100 } = limits;
-  checkInteger("maxHeadSize", maxHeadSize, 0);
-  checkInteger("maxLineSize", maxLineSize, 0);
-  checkInteger("maxFields", maxFields, 0);
+  checks?.checkInteger("maxHeadSize", maxHeadSize, 0);
+  checks?.checkInteger("maxLineSize", maxLineSize, 0);
+  checks?.checkInteger("maxFields", maxFields, 0);
   return new CheckedLimits({ maxHeadSize, maxLineSize, maxFields });
 }
 

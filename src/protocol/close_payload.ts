@@ -1,4 +1,4 @@
-import { show } from "../checks.ts";
+import { checks } from "../loaded_checks.ts";
 import { CloseCode, isCloseCode } from "../codec/close_code.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH } from "../codec/frame.ts";
 import { decodeUtf8 } from "../codec/utf8.ts";
@@ -72,7 +72,7 @@ export function checkCloseStatus(status: CloseStatus): void {
     const ErrorClass = typeof status.closeCode === "number" ? RangeError : TypeError;
     throw new ErrorClass(
       `Cannot close with the status code ${
-        show(status.closeCode)
+        checks?.show(status.closeCode)
       }: 1000 to 1003, 1007 to 1014 and ` +
         "3000 to 4999 are allowed",
     );

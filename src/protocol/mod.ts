@@ -23,6 +23,8 @@
  * @module
  */
 
+import "../checks.ts";
+
 export { MessageTooBigError, ProtocolError, WebSocketError } from "../errors.ts";
 export type { Role } from "../codec/frame.ts";
 export type { HandlerResult } from "../codec/frame_decoder.ts";

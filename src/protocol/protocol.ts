@@ -1,4 +1,5 @@
-import { checkInteger, checkObject, checkOptions, type Names, type Optional } from "../checks.ts";
+import type { Names, Optional } from "../checks.ts";
+import { checks } from "../loaded_checks.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { cloneBytes } from "../codec/byte_collector.ts";
 import { MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "../codec/frame.ts";
@@ -116,11 +117,11 @@ export class Protocol {
    * @throws {TypeError} If an option is unknown or of another type.
    */
   constructor(role: Role, handler: ProtocolHandler, options: ProtocolOptions = {}) {
-    checkOptions("Protocol", options, OPTIONS);
+    checks?.checkOptions("Protocol", options, OPTIONS);
     const { maxMessageSize = 1024 * 1024, maxFragments = 1024, compression, maskingKey } = options;
-    checkObject("compression", compression);
-    checkInteger("maxMessageSize", maxMessageSize, 0);
-    checkInteger("maxFragments", maxFragments, 1);
+    checks?.checkObject("compression", compression);
+    checks?.checkInteger("maxMessageSize", maxMessageSize, 0);
+    checks?.checkInteger("maxFragments", maxFragments, 1);
     this.#compression = compression;
     this.#handler = handler;
     this.#encoder = new FrameEncoder(role, { maskingKey });
@@ -201,7 +202,7 @@ export class Protocol {
    * @throws {RangeError} If it is neither.
    */
   set maxMessageSize(maxMessageSize: number) {
-    checkInteger("maxMessageSize", maxMessageSize, 0);
+    checks?.checkInteger("maxMessageSize", maxMessageSize, 0);
     this.#receiver.maxMessageSize = maxMessageSize;
   }
 

@@ -1,18 +1,7 @@
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
+import type { ByteStreamPair } from "../transport/stream_channel.ts";
 import { isPlainObject } from "../values.ts";
-import { reportError } from "../hooks.ts";
-import { IGNORE_EVENTS } from "../transport/ignore_events.ts";
-import { type ByteStreamPair, StreamChannel } from "../transport/stream_channel.ts";
-import type { ConnectionOwner } from "../connection/core.ts";
-import { openConnection } from "../connection/open_connection.ts";
-import { WebSocketConnection } from "../connection/web_socket_connection.ts";
-import { type HandshakeError, WebSocketError } from "../errors.ts";
-import type { AcceptedUpgrade, HandshakeOwner } from "./handshake_owner.ts";
-import { loadParts } from "./load_parts.ts";
-import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
-import { OpeningHandshake } from "./opening_handshake.ts";
 import type { AcceptedData, AcceptOptions, AnyAcceptance, UpgradeAcceptance } from "./options.ts";
-import type { AcceptSettings } from "./settings.ts";
 
 /** Options of {@linkcode accept}. */
 export interface AcceptStreamOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data>>
@@ -69,66 +58,10 @@ export async function accept<
   options: AcceptStreamOptions<AcceptedData<Data, Acceptance>, Acceptance> = {},
 ): Promise<Connection<AcceptedData<Data, Acceptance>>> {
   const given = isPlainObject(options) ? { ...options } : options;
-  const { resolveStreamOptions } = await import("./resolve_options.ts");
-  const { settings, secure } = resolveStreamOptions(
+  const { acceptStreams } = await import("./stream_acceptor.ts");
+  return await acceptStreams(
+    streams,
     given as AcceptStreamOptions<AcceptedData<Data, Acceptance>>,
     options,
   );
-  const channel = new StreamChannel(streams);
-  channel.handler = IGNORE_EVENTS;
-  channel.pause();
-  const { compression } = await loadParts(settings, false);
-  if (channel.over) throw streamsEnded();
-  const acceptor = new Acceptor(settings, compression);
-  new OpeningHandshake(channel, secure, settings, acceptor);
-  channel.resume();
-  return await acceptor.accepted;
-}
-
-function streamsEnded(): WebSocketError {
-  return new WebSocketError("Cannot accept a WebSocket: the streams ended before there was one");
-}
-
-class Acceptor<Data> implements HandshakeOwner<Data>, ConnectionOwner {
-  readonly #settings: AcceptSettings<Data>;
-  readonly compression: DeflateNegotiator | undefined;
-  readonly #accepted = Promise.withResolvers<Connection<Data>>();
-
-  constructor(settings: AcceptSettings<Data>, compression: DeflateNegotiator | undefined) {
-    this.#settings = settings;
-    this.compression = compression;
-  }
-
-  get accepted(): Promise<Connection<Data>> {
-    return this.#accepted.promise;
-  }
-
-  refusal(): undefined {}
-
-  acceptUpgrade(
-    _handshake: OpeningHandshake<Data>,
-    accepted: AcceptedUpgrade<Data>,
-  ): void {
-    const { connection, callbacks } = this.#settings;
-    const conn = openConnection({
-      ...accepted,
-      role: "server",
-      settings: connection,
-      callbacks,
-      owner: this,
-      createConnection: (core) => new WebSocketConnection<Data>(core),
-      start: "later",
-    });
-    this.#accepted.resolve(conn);
-  }
-
-  endHandshake(_handshake: OpeningHandshake<Data>, error: HandshakeError | undefined): void {
-    this.#accepted.reject(error ?? streamsEnded());
-  }
-
-  reportError(error: unknown, conn: Connection): void {
-    reportError(this.#settings.onError, error, conn as Connection<Data>);
-  }
-
-  removeConnection(): void {}
 }

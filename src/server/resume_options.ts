@@ -1,6 +1,7 @@
 import { checkDuration, checkFunction, checkInteger, type Optional } from "../checks.ts";
 import { withDefaults } from "../connection/options.ts";
-import { callHook, checkDecision, refusePromise } from "../hooks.ts";
+import { checkDecision, refusePromise } from "../hook_answers.ts";
+import { callHook } from "../hooks.ts";
 import type { Broker } from "../topics/cluster/broker.ts";
 import type { ResumeSettings } from "../topics/retention/memory_store.ts";
 

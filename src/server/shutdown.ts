@@ -1,9 +1,9 @@
+import { MAX_DURATION_MS } from "../timers.ts";
 import {
   checkBoolean,
   checkDuration,
   checkFiniteDuration,
   checkOptions,
-  MAX_DURATION_MS,
   type Names,
 } from "../checks.ts";
 import type { Connection } from "../connection/connection.ts";

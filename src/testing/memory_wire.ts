@@ -1,7 +1,8 @@
 import { checkFiniteDuration, checkInteger } from "../checks.ts";
 import { cloneBytes } from "../codec/byte_collector.ts";
 import type { Clock } from "../transport/clock.ts";
-import { logError, refusePromise } from "../hooks.ts";
+import { refusePromise } from "../hook_answers.ts";
+import { logError } from "../hooks.ts";
 import type { Wire } from "./link.ts";
 import { queueMicrotask } from "../timers.ts";
 

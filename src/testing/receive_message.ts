@@ -1,16 +1,9 @@
-import {
-  checkInteger,
-  checkMethods,
-  checkOptions,
-  checkSignal,
-  MAX_DURATION_MS,
-  type Names,
-} from "../checks.ts";
+import { checkInteger, checkMethods, checkOptions, checkSignal, type Names } from "../checks.ts";
 import { type Clock, CLOCK_METHODS, systemClock } from "../transport/clock.ts";
 import type { Connection, Message, WaitOptions } from "../connection/connection.ts";
 import { abortable, createDeferred } from "../promises.ts";
 import { ConnectionClosedError } from "../errors.ts";
-import { clearInterval, setInterval } from "../timers.ts";
+import { clearInterval, MAX_DURATION_MS, setInterval } from "../timers.ts";
 import { runTurns } from "./turn.ts";
 
 /** How much of an unexpected message an error shows, in UTF-16 units or bytes. */

@@ -1,5 +1,5 @@
+import { MAX_DURATION_MS } from "../../timers.ts";
 import type { Budget } from "../../connection/budget.ts";
-import { MAX_DURATION_MS } from "../../checks.ts";
 import { HandshakeError } from "../../errors.ts";
 import { isError, reportError } from "../../hooks.ts";
 import { ChannelWriter, type ChannelWriterOwner, PIECE_SIZE } from "../../http1/channel_writer.ts";

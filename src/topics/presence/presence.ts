@@ -1,5 +1,6 @@
 import type { Subscriber } from "../fan_out/subscriber.ts";
-import { callHook, refusePromise } from "../../hooks.ts";
+import { refusePromise } from "../../hook_answers.ts";
+import { callHook } from "../../hooks.ts";
 import { assertMessage } from "../../protocol/protocol.ts";
 import type { FanOut } from "../fan_out/fan_out.ts";
 import { decodeInfo, type PresenceClaim } from "./claim.ts";

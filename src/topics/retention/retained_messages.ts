@@ -1,4 +1,4 @@
-import { MAX_DURATION_MS } from "../../checks.ts";
+import { MAX_DURATION_MS } from "../../timers.ts";
 import type { Clock } from "../../transport/clock.ts";
 import { Fifo } from "../../fifo.ts";
 import { ownString } from "../../own_string.ts";
