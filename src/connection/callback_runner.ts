@@ -2,7 +2,7 @@ import { isThenable, untilSettled } from "../hooks.ts";
 import { RESOLVED } from "../promises.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks, Message } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
-import { ReceivedPing } from "./received_memory.ts";
+import type { ReceivedPing } from "./received_memory.ts";
 import { MESSAGE_COST } from "./turns.ts";
 
 /**
@@ -27,7 +27,7 @@ export class CallbackRunner {
 
   /** Whether a callback has to wait for the promise of another, or for those that wait already. */
   get mustWait(): boolean {
-    return this.#awaited > 0 || this.#core.inbound.queue.length > 0;
+    return this.#awaited > 0 || this.#core.inbound.queueLength > 0;
   }
 
   /** Whether Pings have a callback. */
@@ -90,8 +90,8 @@ export class CallbackRunner {
 
   /** Calls callbacks for what waits, until one gives a promise, or others are to have their turn. */
   #callForWaiting(): void {
-    const { outbound: { writer }, inbound: { queue }, settings: { turns } } = this.#core;
-    if (queue.length === 0) return;
+    const { outbound: { writer }, inbound: { usedQueue: queue }, settings: { turns } } = this.#core;
+    if (queue === undefined || queue.length === 0) return;
     writer.cork();
     while (this.#awaited === 0 && queue.length > 0) {
       if (turns.isOver) {
@@ -100,8 +100,9 @@ export class CallbackRunner {
       }
       const next = queue.shift()!;
       turns.spend(MESSAGE_COST);
-      if (next instanceof ReceivedPing) this.callPing(next.payload);
-      else this.callMessage(next);
+      const { payload } = next as Partial<ReceivedPing>;
+      if (payload === undefined) this.callMessage(next as Message);
+      else this.callPing(payload);
     }
     writer.uncork();
   }

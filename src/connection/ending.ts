@@ -91,7 +91,7 @@ export class Ending implements ClosingActions {
 
   failArriving(): void {
     const { receivedError } = this.reason;
-    this.#core.inbound.queue.failArriving(
+    this.#core.inbound.usedQueue?.failArriving(
       receivedError === undefined ? this.reason.lazyClosedError() : () => receivedError,
     );
   }
@@ -99,18 +99,18 @@ export class Ending implements ClosingActions {
   dropInbound(): void {
     const { inbound, outbound, layer } = this.#core;
     inbound.protocol.dropMessages();
-    inbound.queue.failArriving(this.reason.lazyClosedError());
-    inbound.queue.clear();
+    inbound.usedQueue?.failArriving(this.reason.lazyClosedError());
+    inbound.usedQueue?.clear();
     // Otherwise it may still have to encode: it is closed by `release`.
     if (!outbound.hasPending) layer?.close();
   }
 
   dropUnhandled(): void {
-    if (this.#core.callbacks !== undefined) this.#core.inbound.queue.clear();
+    if (this.#core.callbacks !== undefined) this.#core.inbound.usedQueue?.clear();
   }
 
   endInbound(): void {
-    this.#core.inbound.queue.end();
+    this.#core.inbound.usedQueue?.end();
   }
 
   endProtocol(): void {
@@ -149,7 +149,7 @@ export class Ending implements ClosingActions {
    */
   #mayBeUnread(): boolean {
     return this.#core.role === "client" && this.reason.receivedStatus !== undefined &&
-      this.closing.isAnswerDue && this.#keepsUnread() && !this.#core.inbound.queue.isBusy;
+      this.closing.isAnswerDue && this.#keepsUnread() && !this.#core.inbound.usedQueue?.isBusy;
   }
 
   failWritable(): void {
@@ -208,9 +208,9 @@ export class Ending implements ClosingActions {
     const getError = this.reason.lazyClosedError();
     outbound.close(getError);
     core.pings.close(getError);
-    inbound.queue.failArriving(getError);
+    inbound.usedQueue?.failArriving(getError);
     this.dropUnhandled();
-    inbound.queue.end();
+    inbound.usedQueue?.end();
     outbound.source?.close();
     core.info.compression?.close();
     core.memory.leave();

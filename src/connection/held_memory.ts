@@ -3,9 +3,9 @@ import type { Budget, BudgetMember } from "./budget.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import type { ChannelReader } from "./channel_reader.ts";
 import type { ConnectionCore } from "./core.ts";
+import type { Inbound } from "./inbound.ts";
 import type { LayerRunner } from "./layer_runner.ts";
 import type { Outbound } from "./outbound.ts";
-import type { ReceiveQueue } from "./receive_queue.ts";
 
 /** The memory that a connection holds, as a member of its server's budget. */
 export class HeldMemory implements BudgetMember {
@@ -13,7 +13,7 @@ export class HeldMemory implements BudgetMember {
   // Each read asks them: not by way of the core, which would be some more memory to look at.
   readonly #reader: ChannelReader;
   readonly #protocol: Protocol;
-  readonly #queue: ReceiveQueue;
+  readonly #inbound: Inbound;
   readonly #outbound: Outbound;
   readonly #layer: LayerRunner | undefined;
   readonly #budget: Budget | undefined;
@@ -28,7 +28,7 @@ export class HeldMemory implements BudgetMember {
     this.#core = core;
     this.#reader = core.inbound.reader;
     this.#protocol = core.inbound.protocol;
-    this.#queue = core.inbound.queue;
+    this.#inbound = core.inbound;
     this.#outbound = core.outbound;
     this.#layer = core.layer;
     this.#budget = core.owner.budget;
@@ -37,7 +37,8 @@ export class HeldMemory implements BudgetMember {
 
   /** The bytes held on the way to the program and to the peer. */
   get size(): number {
-    return this.#reader.heldLength + this.#protocol.heldLength + this.#queue.heldSize +
+    return this.#reader.heldLength + this.#protocol.heldLength +
+      (this.#inbound.usedQueue?.heldSize ?? 0) +
       this.#outbound.heldSize + this.requestSize + this.pingsSize +
       (this.#layer === undefined ? 0 : this.#layer.heldSize);
   }

@@ -13,8 +13,7 @@ import type { LayerRunner } from "./layer_runner.ts";
 import type { ConnectionSettings } from "./settings.ts";
 import { parts } from "./load_parts.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
-import { ReceivedPing } from "./received_memory.ts";
-import { ReceiveQueue, type ReceiveQueueOwner } from "./receive_queue.ts";
+import type { ReceiveQueue, ReceiveQueueOwner } from "./receive_queue.ts";
 import { FRAGMENT_COST, MESSAGE_COST } from "./turns.ts";
 
 /**
@@ -33,7 +32,8 @@ const READ_ON_MS = 10;
 export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueueOwner {
   readonly closing: Closing;
   readonly protocol: Protocol;
-  readonly queue: ReceiveQueue;
+  /** What was received and waits for the program, once anything does, or the program has read. */
+  usedQueue: ReceiveQueue | undefined;
   readonly reader: ChannelReader;
   readonly #core: ConnectionCore;
   readonly #layer: LayerRunner | undefined;
@@ -70,7 +70,6 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
     this.#hasReceiver = core.callbacks !== undefined;
     this.protocol = new Protocol(role, this, { maxMessageSize, maxFragments, compression });
     this.reader = new ChannelReader(channel, this.protocol, turns, this);
-    this.queue = new ReceiveQueue(limits, this);
     if (rateLimits !== undefined) {
       this.#rate = new parts.rateLimiter!.RateLimiter(rateLimits, clock);
     }
@@ -83,6 +82,15 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   }
 
   // ---- How the program receives ----
+
+  get queue(): ReceiveQueue {
+    return this.usedQueue ??= new parts.rest!.ReceiveQueue(this.#settings.limits, this);
+  }
+
+  /** The number of messages that wait for the program. */
+  get queueLength(): number {
+    return this.usedQueue === undefined ? 0 : this.usedQueue.length;
+  }
 
   /** Whether the program has chosen how to receive. */
   get hasReceiver(): boolean {
@@ -125,7 +133,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
     if (this.#rate !== undefined && !this.#countBytes(bytes.length)) return;
     const { writer } = this.#core.outbound;
     writer.cork();
-    this.queue.startRead();
+    if (this.usedQueue !== undefined) this.usedQueue.startRead();
     this.reader.receive(bytes, borrowed);
     writer.uncork();
     if (this.#rate !== undefined) this.#waitForRate();
@@ -152,7 +160,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
     const { hasWork } = reader;
     if (hasWork) {
       writer.cork();
-      this.queue.startRead();
+      if (this.usedQueue !== undefined) this.usedQueue.startRead();
       reader.proceed();
       writer.uncork();
     }
@@ -168,12 +176,14 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   /** Whether the program has handled everything that was received. */
   get isHandled(): boolean {
-    return (this.#callbacks === undefined || !this.#callbacks.isAtWork) && this.queue.isIdle;
+    return (this.#callbacks === undefined || !this.#callbacks.isAtWork) &&
+      (this.usedQueue === undefined || this.usedQueue.isIdle);
   }
 
   /** Whether the program has more messages at hand, which it may answer. */
   get isMoreExpected(): boolean {
-    return this.queue.isBusy && (this.queue.length > 0 || this.reader.hasNext);
+    const queue = this.usedQueue;
+    return queue !== undefined && queue.isBusy && (queue.length > 0 || this.reader.hasNext);
   }
 
   // ---- The reasons to pause ----
@@ -191,7 +201,10 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   #isQueueFull(layer: LayerRunner | undefined): boolean {
     // Until the program has chosen, a message that is arriving counts: it may be wanted as a stream.
     const isWhole = this.#hasReceiver || (layer !== undefined && !layer.isReady);
-    return this.queue.isFull(isWhole ? 0 : this.protocol.collectedLength);
+    const collectedLength = isWhole ? 0 : this.protocol.collectedLength;
+    return this.usedQueue === undefined
+      ? collectedLength >= this.#settings.limits.receiveQueueSize
+      : this.usedQueue.isFull(collectedLength);
   }
 
   // A method, as everything that is asked for each message: V8 calls its runtime for each use of a private getter.
@@ -325,7 +338,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
     }
     const copy = cloneBytes(payload, 0, payload.length);
     if (callbacks.mustWait) {
-      this.queue.push(new ReceivedPing(copy));
+      this.queue.pushPing(copy);
       return this.#stopIfFull();
     }
     callbacks.callPing(copy);

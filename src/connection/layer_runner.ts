@@ -106,15 +106,15 @@ export class LayerRunner implements Waiting {
   }
 
   #connection(): LayerConnection {
-    const { closing, conn, inbound: { queue }, outbound } = this.#core;
+    const { closing, conn, inbound, outbound } = this.#core;
     return {
       send: (data) => {
         if (closing.accepts) void outbound.send(data);
       },
-      pushStart: (type) => queue.pushStart(type),
-      pushChunk: (bytes, start, end) => queue.pushChunk(bytes, start, end),
-      pushEnd: () => queue.pushEnd(),
-      dropReceived: () => queue.clear(),
+      pushStart: (type) => inbound.queue.pushStart(type),
+      pushChunk: (bytes, start, end) => inbound.queue.pushChunk(bytes, start, end),
+      pushEnd: () => inbound.queue.pushEnd(),
+      dropReceived: () => inbound.usedQueue?.clear(),
       close: (status) => void conn.close(status),
     };
   }

@@ -120,6 +120,11 @@ export class ReceiveQueue {
     this.#add(message);
   }
 
+  /** Adds a Ping. */
+  pushPing(payload: Uint8Array<ArrayBuffer>): void {
+    this.push(new ReceivedPing(payload));
+  }
+
   /** Adds a message whose body follows. */
   pushStart(type: MessageType): void {
     this.#arriving = new parts.views!.StreamedMessage(type, (change, heldChange) => {

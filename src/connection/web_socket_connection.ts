@@ -174,7 +174,7 @@ export class WebSocketConnection<Data> implements Connection<Data> {
       bytesSent: outbound.writer.takenLength,
       messagesReceived: inbound.messagesReceived,
       messagesSent: outbound.messagesSent + (outbound.source?.messagesSent ?? 0),
-      receiveQueueLength: inbound.queue.length,
+      receiveQueueLength: inbound.queueLength,
       bufferedAmount: this.bufferedAmount,
       heldSize: memory.size,
       roundTripTimeMs: pings.roundTripTimeMs,
