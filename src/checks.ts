@@ -1,9 +1,6 @@
-import * as checks from "./checks.ts";
 import { setChecks } from "./loaded_checks.ts";
 import { MAX_DURATION_MS } from "./timers.ts";
 import { isAbortSignal, isPlainObject } from "./values.ts";
-
-setChecks(checks);
 
 /**
  * The names of all options of `T`; the type makes the list complete. An option that is an object of options
@@ -271,3 +268,5 @@ function editDistance(a: string, b: string): number {
   }
   return row[b.length]!;
 }
+
+setChecks({ checkBoolean, checkFunction, checkInteger, checkObject, checkOptions, show });

@@ -1,14 +1,19 @@
 /**
- * The checks of what programs give, for code that a server starts with: what it is given there has been checked.
- * Entry points with which programs use such code themselves load them.
+ * Checks of what programs give, for code that a server starts with: what it is given there has been checked. Entry
+ * points with which programs use such code themselves load them.
  *
  * @module
  */
 
+type Checks = Pick<
+  typeof import("./checks.ts"),
+  "checkBoolean" | "checkFunction" | "checkInteger" | "checkObject" | "checkOptions" | "show"
+>;
+
 /** The checks, once `checks.ts` is loaded. */
-export let checks: typeof import("./checks.ts") | undefined;
+export let checks: Checks | undefined;
 
 /** Has them known. */
-export function setChecks(loaded: typeof import("./checks.ts")): void {
+export function setChecks(loaded: Checks): void {
   checks = loaded;
 }

@@ -1,3 +1,4 @@
+import "../codec/common.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { ProtocolError } from "../errors.ts";
 import type { Clock } from "../transport/clock.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import "../codec/common.ts";
 import {
   checkBoolean,
   checkDuration,

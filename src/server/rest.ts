@@ -6,6 +6,7 @@
  * @module
  */
 
+import "../codec/common.ts";
 export { Topics } from "../topics/topics.ts";
 export { negotiate } from "./http/negotiate.ts";
 export { servePlainRequest } from "./http/plain_request.ts";

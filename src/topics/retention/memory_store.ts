@@ -1,3 +1,4 @@
+import "../../codec/common.ts";
 import type { Clock } from "../../transport/clock.ts";
 import type { Subscriber } from "../fan_out/subscriber.ts";
 import { formatPosition, type Position } from "../../resume/position.ts";
