@@ -1,4 +1,4 @@
-import "../codec/common.ts";
+import "../protocol/common.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { ProtocolError } from "../errors.ts";
 import type { Clock } from "../transport/clock.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import "../codec/common.ts";
+import "../protocol/common.ts";
 export { toRequest } from "../http1/request.ts";
 export { Breaker } from "./breaker.ts";
 export { checkSendOptions, ping, resolveCloseStatus } from "./calls.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 
-import "../codec/common.ts";
+// Loaded for every server, and so in the same chunk.
+import "./rest.ts";
 import {
   checkBoolean,
   checkDuration,

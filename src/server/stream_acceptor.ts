@@ -1,4 +1,4 @@
-import "../codec/common.ts";
+import "../protocol/common.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { ConnectionOwner } from "../connection/core.ts";
 import { openConnection } from "../connection/open_connection.ts";
