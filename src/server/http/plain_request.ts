@@ -4,25 +4,9 @@ import { toRequest } from "../../http1/request.ts";
 import { requestError } from "../../http1/request_error.ts";
 import type { RequestHead } from "../../http1/request_head.ts";
 import { parseHost } from "../../http1/request_target.ts";
-import type { AcceptSettings } from "../settings.ts";
-import type { RequestInfo } from "../options.ts";
 import { checkResponse } from "./hook_results.ts";
 import { RequestBody } from "./request_body.ts";
-
-/** The handshake that turned out to be a plain HTTP request. */
-export interface PlainHandshake {
-  readonly settings: Pick<AcceptSettings<never, never>, "fetch" | "maxRequestBodySize">;
-  readonly isSecure: boolean;
-  /** Whether the channel is gone, or the response under way. */
-  readonly isOver: boolean;
-  createInfo(subprotocols: readonly string[]): RequestInfo;
-  /** Asks the client for the body, unless it sends it anyway. */
-  sendContinue(): Promise<void>;
-  /** Receives the body; resolves when all of it is there. */
-  receiveBody(body: RequestBody): Promise<Uint8Array<ArrayBuffer>>;
-  /** Sends the response. */
-  respond(response: Response, isHead: boolean): Promise<void>;
-}
+import type { ServedRequest } from "./served_request.ts";
 
 /**
  * Serves a plain HTTP request by the `fetch` hook.
@@ -30,10 +14,11 @@ export interface PlainHandshake {
  * @throws {HandshakeError} If the request is refused.
  * @throws What the hook throws.
  */
-export async function servePlainRequest(
-  handshake: PlainHandshake,
+export async function servePlainRequest<Data>(
+  served: ServedRequest<Data>,
   head: RequestHead,
 ): Promise<void> {
+  const { handshake } = served;
   const { isSecure: secure, settings: { fetch } } = handshake;
   // Malformed requests are refused as such even if no others would be served.
   const length = parseContentLength(head) ?? 0;
@@ -42,21 +27,21 @@ export async function servePlainRequest(
     throw upgradeRequired();
   }
   let request = toRequest(head, { secure });
-  if (length > 0) request = await addBody(handshake, request, head, length);
+  if (length > 0) request = await addBody(served, request, head, length);
   if (handshake.isOver) return;
-  const response: unknown = await fetch(request, handshake.createInfo([]));
+  const response: unknown = await fetch(request, served.createInfo([]));
   checkResponse(response);
-  await handshake.respond(response, request.method === "HEAD");
+  await served.respond(response, request.method === "HEAD");
 }
 
 /** Not within `servePlainRequest`, which would retain the bytes beside the copy of the `Request`. */
-async function addBody(
-  handshake: PlainHandshake,
+async function addBody<Data>(
+  served: ServedRequest<Data>,
   request: Request,
   head: RequestHead,
   length: number,
 ): Promise<Request> {
-  const { maxRequestBodySize } = handshake.settings;
+  const { maxRequestBodySize } = served.handshake.settings;
   if (length > maxRequestBodySize) {
     const reason = `its body has ${length} bytes, at most ${maxRequestBodySize} are allowed`;
     throw requestError(413, reason);
@@ -64,6 +49,6 @@ async function addBody(
   if (head.method === "GET" || head.method === "HEAD") {
     throw requestError(400, `a ${head.method} request has no body`);
   }
-  if (head.get("Expect")?.toLowerCase() === "100-continue") await handshake.sendContinue();
-  return new Request(request, { body: await handshake.receiveBody(new RequestBody(length)) });
+  if (head.get("Expect")?.toLowerCase() === "100-continue") await served.sendContinue();
+  return new Request(request, { body: await served.receiveBody(new RequestBody(length)) });
 }

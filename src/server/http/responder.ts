@@ -1,39 +1,11 @@
 import { MAX_DURATION_MS } from "../../timers.ts";
-import type { Budget } from "../../connection/budget.ts";
 import { HandshakeError } from "../../errors.ts";
 import { isError, reportError } from "../../hooks.ts";
 import { ChannelWriter, type ChannelWriterOwner, PIECE_SIZE } from "../../http1/channel_writer.ts";
 import { encodeRefusal } from "../../http1/encode_response.ts";
 import { sendResponse } from "../../http1/send_response.ts";
-import type { ByteChannel } from "../../transport/byte_channel.ts";
-import type { AcceptSettings } from "../settings.ts";
-
-/** The handshake that a responder belongs to. */
-export interface RespondingHandshake {
-  readonly channel: ByteChannel;
-  readonly settings: Pick<
-    AcceptSettings<never, never>,
-    "connection" | "handshakeTimeoutMs" | "responseTimeoutMs" | "onError"
-  >;
-  readonly budget: Budget | undefined;
-  readonly isClosed: boolean;
-  /** Whether the request was HEAD. */
-  readonly isHead: boolean;
-  /** Whether an error of the program says that it has given up, as it was told to. */
-  isGivenUp(error: unknown): boolean;
-  /** Takes the error that the request was refused with. */
-  setRefusal(error: HandshakeError): void;
-  /** Is told that all of a small response was sent, and only the client's end is waited for. */
-  tellAnswered(): void;
-  /** Aborts the channel; the program is told `reason`, if it is still at work for the client. */
-  drop(reason?: unknown): void;
-  /** Aborts the channel before the whole response was sent, and reports that. */
-  cut(reason?: unknown): void;
-  /** Calls back after a time, in place of what was to be called before. */
-  startTimer(callback: () => void, delayMs: number): void;
-  recountHeld(): number;
-  shed(): void;
-}
+import type { OpeningHandshake } from "../opening_handshake.ts";
+import type { ServedRequest } from "./served_request.ts";
 
 const INTERNAL_ERROR = new HandshakeError(500, "Internal server error");
 const CUT =
@@ -46,14 +18,17 @@ const MiB = 1024 * 1024;
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** Sends the one HTTP response of a handshake, and ends the channel behind it. */
-export class Responder implements ChannelWriterOwner {
-  readonly #handshake: RespondingHandshake;
+export class Responder<Data> implements ChannelWriterOwner {
+  readonly #served: ServedRequest<Data>;
+  readonly #handshake: OpeningHandshake<Data>;
   readonly #writer: ChannelWriter;
   /** The size of the response, once all of it was given to the channel. */
   #sentSize: number | undefined;
 
-  constructor(handshake: RespondingHandshake) {
+  constructor(served: ServedRequest<Data>) {
+    const { handshake } = served;
     const { channel, settings } = handshake;
+    this.#served = served;
     this.#handshake = handshake;
     // A refusal by this library is a part of the handshake, and has its timeout.
     this.#writer = new ChannelWriter(
@@ -121,11 +96,12 @@ export class Responder implements ChannelWriterOwner {
 
   async #answer(send: () => Promise<void>): Promise<void> {
     const handshake = this.#handshake;
+    const served = this.#served;
     const { written } = this;
     try {
       await send();
     } catch (error) {
-      if (!handshake.isGivenUp(error)) reportError(handshake.settings.onError, error);
+      if (!served.isGivenUp(error)) reportError(handshake.settings.onError, error);
       if (this.written > written) {
         // A response that is incomplete must not look complete.
         handshake.drop(error);
@@ -135,14 +111,14 @@ export class Responder implements ChannelWriterOwner {
     }
     if (handshake.isClosed) return;
     this.#sentSize = this.written - written;
-    if (this.isAnswered) handshake.tellAnswered();
+    if (this.isAnswered) handshake.slot?.move("silent");
     handshake.channel.end();
     this.#waitForEnd();
   }
 
   #writeRefusal(error: HandshakeError): Promise<void> {
-    const { isHead } = this.#handshake;
-    this.#handshake.setRefusal(error);
+    const isHead = this.#handshake.head?.method === "HEAD";
+    this.#served.refusal = error;
     return this.#writer.write(encodeRefusal(error, { isHead }));
   }
 
@@ -155,7 +131,7 @@ export class Responder implements ChannelWriterOwner {
       const parts = Math.min(Math.ceil(this.#sentSize! / MiB), MAX_IN_SYSTEM);
       delayMs = Math.max(delayMs, responseTimeoutMs * parts);
     }
-    this.#handshake.startTimer(() => {
+    this.#served.startTimer(() => {
       if (this.isAnswered) this.#handshake.channel.abort();
       else this.#handshake.cut();
     }, delayMs === Infinity ? Infinity : Math.min(delayMs, MAX_DURATION_MS));

@@ -1,4 +1,3 @@
-import type { Budget } from "../../connection/budget.ts";
 import { HandshakeError } from "../../errors.ts";
 import { askOrigin } from "../../handshake/origin_policy.ts";
 import type { UpgradeRequest } from "../../handshake/parse_upgrade.ts";
@@ -7,15 +6,14 @@ import { toRequest } from "../../http1/request.ts";
 import { requestError } from "../../http1/request_error.ts";
 import type { RequestHead } from "../../http1/request_head.ts";
 import { cancelBody } from "../../http1/send_response.ts";
-import type { ByteChannel } from "../../transport/byte_channel.ts";
 import type { OpeningHandshake } from "../opening_handshake.ts";
-import type { AcceptSettings } from "../settings.ts";
+
 import type { RequestInfo, UpgradeAcceptance } from "../options.ts";
 import { checkAcceptance, isResponse } from "./hook_results.ts";
 import { withoutOwn } from "./negotiate.ts";
 import type { RequestBody } from "./request_body.ts";
 import { RequestSignals } from "./request_signals.ts";
-import { Responder, type RespondingHandshake } from "./responder.ts";
+import { Responder } from "./responder.ts";
 
 const SHORT_OF_MEMORY = new HandshakeError(503, "The server is short of memory");
 /**
@@ -37,34 +35,24 @@ interface Answer<Data> {
  * What is done with a request besides accepting it: the program is asked about it, its body is received, it gets
  * a response of the program, or is refused. Its client may leave meanwhile, or only end its side.
  */
-export class ServedRequest<Data> implements RespondingHandshake {
-  readonly settings: AcceptSettings<Data, never>;
-  readonly #handshake: OpeningHandshake<Data>;
+export class ServedRequest<Data> {
+  readonly handshake: OpeningHandshake<Data>;
+  /** The error that the request was refused with. */
+  refusal: HandshakeError | undefined;
+  /** Whether the client has ended its side while its request was served. */
+  hasEnded = false;
   #body: RequestBody | undefined;
   /** Whether the rest of the body waits for memory. */
   #waitsForMemory = false;
-  /** Whether the client has ended its side while its request was served. */
-  #hasEnded = false;
   #signals: RequestSignals | undefined;
   /** Set once the server shuts down. */
   #shutdown: HandshakeError | undefined;
-  #responder: Responder | undefined;
+  #responder: Responder<Data> | undefined;
   #isAnswering = false;
-  /** The error that the request was refused with. */
-  #refusal: HandshakeError | undefined;
   #timer: unknown;
 
   constructor(handshake: OpeningHandshake<Data>) {
-    this.settings = handshake.settings;
-    this.#handshake = handshake;
-  }
-
-  get channel(): ByteChannel {
-    return this.#handshake.channel;
-  }
-
-  get hasEnded(): boolean {
-    return this.#hasEnded;
+    this.handshake = handshake;
   }
 
   /** Whether the response is under way. */
@@ -81,10 +69,6 @@ export class ServedRequest<Data> implements RespondingHandshake {
     return this.#responder?.isSent ?? false;
   }
 
-  get refusal(): HandshakeError | undefined {
-    return this.#refusal;
-  }
-
   // ---- What the client does ----
 
   /** Whether what arrives is the body, or dropped. */
@@ -95,14 +79,14 @@ export class ServedRequest<Data> implements RespondingHandshake {
   receive(bytes: Uint8Array): void {
     if (this.#isAnswering) return;
     this.#body!.receive(bytes);
-    this.#waitForMemory(this.recountHeld());
+    this.#waitForMemory(this.handshake.recountHeld());
   }
 
   /** The client has ended its side. */
   receiveEnd(): void {
     if (this.#isAnswering) this.#takeEnd();
     else if (this.#body?.isArriving) this.#body.fail(incomplete());
-    else if (this.#handshake.head === undefined) void this.refuse(incomplete());
+    else if (this.handshake.head === undefined) void this.refuse(incomplete());
     else this.#takeEnd();
   }
 
@@ -113,7 +97,7 @@ export class ServedRequest<Data> implements RespondingHandshake {
    */
   #takeEnd(): void {
     if (this.#isSent) return;
-    this.#hasEnded = true;
+    this.hasEnded = true;
     this.#dropOnceQuiet();
     this.#tellLeft();
   }
@@ -127,8 +111,8 @@ export class ServedRequest<Data> implements RespondingHandshake {
       const isQuiet = (this.#responder?.written ?? 0) === written && isStuck === wasStuck;
       const nowQuietMs = isQuiet ? quietMs + QUIET_MS : 0;
       if (nowQuietMs < (isStuck ? STUCK_MS : 2 * QUIET_MS)) return this.#dropOnceQuiet(nowQuietMs);
-      if (isStuck) this.cut();
-      else this.drop();
+      if (isStuck) this.handshake.cut();
+      else this.handshake.drop();
     }, QUIET_MS);
   }
 
@@ -146,19 +130,7 @@ export class ServedRequest<Data> implements RespondingHandshake {
     this.#responder?.close(this.#signals?.reason);
   }
 
-  get isClosed(): boolean {
-    return this.#handshake.isClosed;
-  }
-
   // ---- What the server does ----
-
-  drop(reason?: unknown): void {
-    this.#handshake.drop(reason);
-  }
-
-  cut(reason?: unknown): void {
-    this.#handshake.cut(reason);
-  }
 
   /** Tells a program that is at work for the client why that is in vain. */
   abort(reason: unknown): void {
@@ -181,46 +153,38 @@ export class ServedRequest<Data> implements RespondingHandshake {
 
   // ---- The memory shared with others ----
 
-  get budget(): Budget | undefined {
-    return this.#handshake.budget;
-  }
-
   get heldSize(): number {
-    return this.#bodySize + (this.#handshake.isGone ? 0 : this.#responder?.heldSize ?? 0);
+    return this.#bodySize + (this.handshake.isGone ? 0 : this.#responder?.heldSize ?? 0);
   }
 
   get retainedSize(): number {
-    return this.#bodySize + (this.#handshake.isGone ? 0 : this.#responder?.stalledSize ?? 0);
+    return this.#bodySize + (this.handshake.isGone ? 0 : this.#responder?.stalledSize ?? 0);
   }
 
   /** A body counts until the program has responded, even after the client has left. */
   get #bodySize(): number {
-    return this.#handshake.isGone && !this.hasGivenBody ? 0 : this.#body?.heldSize ?? 0;
-  }
-
-  recountHeld(): number {
-    return this.#handshake.recountHeld();
+    return this.handshake.isGone && !this.hasGivenBody ? 0 : this.#body?.heldSize ?? 0;
   }
 
   /** Stops reading the body while others need the memory. */
   #waitForMemory(held: number): void {
-    const { budget } = this;
+    const { budget } = this.handshake;
     if (!this.#body?.isArriving || budget === undefined || !budget.isShort) return;
-    if (!budget.mustWait(this.#handshake, held)) return;
+    if (!budget.mustWait(this.handshake, held)) return;
     this.#waitsForMemory = true;
-    this.channel.pause();
+    this.handshake.channel.pause();
   }
 
   continueReceiving(): void {
     if (!this.#waitsForMemory) return;
     this.#waitsForMemory = false;
-    this.channel.resume();
+    this.handshake.channel.resume();
   }
 
   shed(): void {
     if (this.#responder?.shed()) return;
-    if (this.#handshake.head === undefined) {
-      this.cut();
+    if (this.handshake.head === undefined) {
+      this.handshake.cut();
       return;
     }
     // A refusal would not free a body that the program has. A response is not broken off.
@@ -243,17 +207,17 @@ export class ServedRequest<Data> implements RespondingHandshake {
   /** Receives the body; resolves when all of it is there. */
   async receiveBody(body: RequestBody): Promise<Uint8Array<ArrayBuffer>> {
     this.#body = body;
-    body.receive(this.#handshake.takeReceived());
+    body.receive(this.handshake.takeReceived());
     if (body.isArriving) {
-      if (this.#hasEnded || this.isClosed) body.fail(incomplete());
-      this.#handshake.slot?.move("begun");
+      if (this.hasEnded || this.handshake.isClosed) body.fail(incomplete());
+      this.handshake.slot?.move("begun");
     }
     // It may have been paused for what has arrived of the body, which waits no more.
-    this.channel.resume();
+    this.handshake.channel.resume();
     await body.complete;
-    this.#handshake.slot?.move("served");
+    this.handshake.slot?.move("served");
     const bytes = body.give();
-    this.recountHeld();
+    this.handshake.recountHeld();
     return bytes;
   }
 
@@ -270,10 +234,10 @@ export class ServedRequest<Data> implements RespondingHandshake {
   /** The program is done with the body. */
   finish(): void {
     this.#body = undefined;
-    this.recountHeld();
-    if (!this.isClosed) return;
-    this.#handshake.slot?.leave();
-    this.#handshake.owner.forgetHandshake?.(this.#handshake);
+    this.handshake.recountHeld();
+    if (!this.handshake.isClosed) return;
+    this.handshake.slot?.leave();
+    this.handshake.owner.forgetHandshake?.(this.handshake);
   }
 
   // ---- The program ----
@@ -284,40 +248,27 @@ export class ServedRequest<Data> implements RespondingHandshake {
    * @returns `undefined` if it has refused, or the client has left.
    */
   async askProgram(head: RequestHead, upgrade: UpgradeRequest): Promise<Answer<Data> | undefined> {
-    const { settings: { origin, upgrade: hook } } = this;
+    const { settings: { origin, upgrade: hook } } = this.handshake;
     if (typeof origin === "function" && upgrade.origin !== undefined) {
       await askOrigin(origin, upgrade.origin, head);
-      if (this.#handshake.isOver) return undefined;
+      if (this.handshake.isOver) return undefined;
     }
     if (hook === undefined) return { acceptance: {} };
-    const offered = withoutOwn(upgrade.subprotocols, this.#handshake.owner.resume?.subprotocol);
-    const request = toRequest(head, { secure: this.#handshake.isSecure });
+    const offered = withoutOwn(upgrade.subprotocols, this.handshake.owner.resume?.subprotocol);
+    const request = toRequest(head, { secure: this.handshake.isSecure });
     const result: unknown = await hook(request, this.createInfo(offered));
     if (!isResponse(result)) return { request, acceptance: checkAcceptance<Data>(result) };
-    this.#refusal = new HandshakeError(result.status, "The upgrade hook refused the request");
+    this.refusal = new HandshakeError(result.status, "The upgrade hook refused the request");
     await this.respond(result, false);
     return undefined;
-  }
-
-  get isSecure(): boolean {
-    return this.#handshake.isSecure;
-  }
-
-  get isOver(): boolean {
-    return this.#handshake.isOver;
-  }
-
-  /** Whether the request is HEAD. */
-  get isHead(): boolean {
-    return this.#handshake.head?.method === "HEAD";
   }
 
   /** Creates what a hook is given besides the request. */
   createInfo(subprotocols: readonly string[]): RequestInfo {
     this.#signals ??= new RequestSignals();
-    if (this.#hasEnded) this.#tellLeft();
+    if (this.hasEnded) this.#tellLeft();
     if (this.#shutdown !== undefined) this.#signals.shutDown(this.#shutdown);
-    return this.#signals.createInfo(this.channel, subprotocols);
+    return this.#signals.createInfo(this.handshake.channel, subprotocols);
   }
 
   isGivenUp(error: unknown): boolean {
@@ -329,20 +280,20 @@ export class ServedRequest<Data> implements RespondingHandshake {
   /** Sends a response of the program. */
   async respond(response: Response, isHead: boolean): Promise<void> {
     // It can not be sent any more, but its body may hold a file.
-    if (this.isOver) return cancelBody(response, this.#signals?.reason);
+    if (this.handshake.isOver) return cancelBody(response, this.#signals?.reason);
     await this.#answer((responder) => responder.respond(response, isHead));
   }
 
   /** Sends a refusal, or 500 if the error is none. */
   async refuse(error: unknown): Promise<void> {
-    if (this.isOver) {
+    if (this.handshake.isOver) {
       // The client can not be told any more.
       const isExpected = isError(error, HandshakeError) || this.isGivenUp(error);
-      if (!isExpected) reportError(this.settings.onError, error);
+      if (!isExpected) reportError(this.handshake.settings.onError, error);
       return;
     }
-    if (this.#hasEnded && this.isGivenUp(error)) {
-      this.drop();
+    if (this.hasEnded && this.isGivenUp(error)) {
+      this.handshake.drop();
       return;
     }
     if (this.#signals?.isForShutdown(error)) error = this.#signals.shutdownReason;
@@ -350,37 +301,29 @@ export class ServedRequest<Data> implements RespondingHandshake {
   }
 
   /** Sends the one response, and ends the channel behind it. */
-  async #answer(send: (responder: Responder) => Promise<void>): Promise<void> {
+  async #answer(send: (responder: Responder<Data>) => Promise<void>): Promise<void> {
     this.#isAnswering = true;
-    this.#handshake.slot?.move("answering");
-    this.#handshake.releaseHeld();
-    this.#handshake.stopDeadline();
+    this.handshake.slot?.move("answering");
+    this.handshake.releaseHeld();
+    this.handshake.stopDeadline();
     // Bytes left unread would make the system reset the connection, and the client lose the response.
-    this.channel.resume();
+    this.handshake.channel.resume();
     await send(this.#openResponder());
   }
 
-  #openResponder(): Responder {
+  #openResponder(): Responder<Data> {
     return this.#responder ??= new Responder(this);
-  }
-
-  setRefusal(error: HandshakeError): void {
-    this.#refusal = error;
-  }
-
-  tellAnswered(): void {
-    this.#handshake.slot?.move("silent");
   }
 
   startTimer(callback: () => void, delayMs: number): void {
     this.stopTimer();
     if (delayMs !== Infinity) {
-      this.#timer = this.settings.connection.clock.setTimeout(callback, delayMs);
+      this.#timer = this.handshake.settings.connection.clock.setTimeout(callback, delayMs);
     }
   }
 
   stopTimer(): void {
-    this.settings.connection.clock.clearTimeout(this.#timer);
+    this.handshake.settings.connection.clock.clearTimeout(this.#timer);
   }
 }
 
