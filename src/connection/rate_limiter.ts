@@ -1,4 +1,4 @@
-import "../protocol/common.ts";
+import "./common.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { ProtocolError } from "../errors.ts";
 import type { Clock } from "../transport/clock.ts";

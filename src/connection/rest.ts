@@ -5,7 +5,7 @@
  * @module
  */
 
-import "../protocol/common.ts";
+import "./common.ts";
 export { toRequest } from "../http1/request.ts";
 export { Breaker } from "./breaker.ts";
 export { checkSendOptions, ping, resolveCloseStatus } from "./calls.ts";

@@ -1,4 +1,3 @@
-import "../codec/common.ts";
 import type { ExtensionOffer } from "../http1/field_values.ts";
 import type { CompressionSettings } from "./compression_options.ts";
 import { acceptDeflateOffer, type DeflateParameters } from "./deflate_parameters.ts";

@@ -1,4 +1,4 @@
-import "../protocol/common.ts";
+import "../connection/common.ts";
 import { entries, type HeaderFields } from "../http1/field_line.ts";
 import { ServerLayer } from "./server_layer.ts";
 import { RESUME, RESUME_FIELD } from "./subprotocol.ts";

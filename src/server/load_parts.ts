@@ -40,7 +40,7 @@ async function loadCompression<Data>(
   { compression }: AcceptSettings<Data, never>,
 ): Promise<DeflateNegotiator | undefined> {
   if (compression === undefined) return undefined;
-  const { DeflateNegotiator } = await import("../extensions/deflate_negotiator.ts");
+  const { DeflateNegotiator } = await import("./compression.ts");
   return await DeflateNegotiator.create(compression);
 }
 

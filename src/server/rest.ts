@@ -6,7 +6,7 @@
  * @module
  */
 
-import "../protocol/common.ts";
+import "../connection/common.ts";
 export { Topics } from "../topics/topics.ts";
 export { negotiate } from "./http/negotiate.ts";
 export { servePlainRequest } from "./http/plain_request.ts";

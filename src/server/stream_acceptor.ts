@@ -1,4 +1,4 @@
-import "../protocol/common.ts";
+import "../connection/common.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { ConnectionOwner } from "../connection/core.ts";
 import { openConnection } from "../connection/open_connection.ts";
@@ -6,7 +6,6 @@ import { WebSocketConnection } from "../connection/web_socket_connection.ts";
 import { type HandshakeError, WebSocketError } from "../errors.ts";
 import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
 import { reportError } from "../hooks.ts";
-import { IGNORE_EVENTS } from "../transport/ignore_events.ts";
 import { type ByteStreamPair, StreamChannel } from "../transport/stream_channel.ts";
 import type { AcceptStreamOptions } from "./accept.ts";
 import type { AcceptedUpgrade, HandshakeOwner } from "./handshake_owner.ts";
@@ -26,14 +25,9 @@ export async function acceptStreams<Data>(
   self: object,
 ): Promise<Connection<Data>> {
   const { settings, secure } = resolveStreamOptions(options, self);
-  const channel = new StreamChannel(streams);
-  channel.handler = IGNORE_EVENTS;
-  channel.pause();
   const { compression } = await loadParts(settings, false);
-  if (channel.over) throw streamsEnded();
   const acceptor = new Acceptor(settings, compression);
-  new OpeningHandshake(channel, secure, settings, acceptor);
-  channel.resume();
+  new OpeningHandshake(new StreamChannel(streams), secure, settings, acceptor);
   return await acceptor.accepted;
 }
 

@@ -1,4 +1,4 @@
-import "../../protocol/common.ts";
+import "../common.ts";
 /** The ways to receive other than by callbacks. Loaded if a program has no callbacks. */
 
 export { StreamedMessage } from "../streamed_message.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 
-import "../../protocol/common.ts";
+import "../../connection/common.ts";
 import type { ListenTarget, TlsCertificate } from "../../transport/byte_channel.ts";
 import { certificateError, listenError } from "./listen_error.ts";
 export { listenError, toListenError } from "./listen_error.ts";

@@ -1,4 +1,4 @@
-import "../../protocol/common.ts";
+import "../../connection/common.ts";
 import { type Clock, within } from "../../transport/clock.ts";
 import { BrokerStore } from "../retention/broker_store.ts";
 import type { Broker, BrokerEvent, BrokerHandler, BrokerStats, KeepingBroker } from "./broker.ts";

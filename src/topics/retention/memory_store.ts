@@ -1,4 +1,4 @@
-import "../../protocol/common.ts";
+import "../../connection/common.ts";
 import type { Clock } from "../../transport/clock.ts";
 import type { Subscriber } from "../fan_out/subscriber.ts";
 import { formatPosition, type Position } from "../../resume/position.ts";

@@ -1,0 +1,25 @@
+/**
+ * What nearly all parts of a server stand on. Each part that is loaded later imports all of it, so that bundlers have
+ * it in one chunk: by themselves they make one for each group of files that the same parts need.
+ *
+ * @module
+ */
+
+import "../codec/byte_collector.ts";
+import "../codec/close_code.ts";
+import "../codec/concat_bytes.ts";
+import "../errors.ts";
+import "../fifo.ts";
+import "../handshake/encode_accept.ts";
+import "../handshake/origin.ts";
+import "../handshake/parse_upgrade.ts";
+import "../hooks.ts";
+import "../loaded_checks.ts";
+import "../promises.ts";
+import "../protocol/protocol.ts";
+import "../timers.ts";
+import "../transport/address_group.ts";
+import "../values.ts";
+import "./load_parts.ts";
+import "./settings.ts";
+import "./web_socket_connection.ts";

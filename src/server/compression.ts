@@ -1,0 +1,3 @@
+import "../connection/common.ts";
+
+export { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
