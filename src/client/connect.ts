@@ -8,7 +8,7 @@ import type { CompressionSettings } from "../extensions/compression_options.ts";
 import type { DeflateOffer } from "../extensions/deflate_offer.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
 import { entries } from "../http1/field_line.ts";
-import { abortable } from "../promises.ts";
+import { abortable } from "../abortable.ts";
 import { ConnectAttempt } from "./connect_attempt.ts";
 import {
   CONNECT_OPTIONS,

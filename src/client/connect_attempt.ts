@@ -1,6 +1,6 @@
 import type { Dialer } from "../transport/byte_channel.ts";
 import { type ClientConnection, ClientWebSocketConnection } from "./client_connection.ts";
-import { abortable } from "../promises.ts";
+import { abortable } from "../abortable.ts";
 import { reportError } from "../hooks.ts";
 import { openConnection } from "../connection/open_connection.ts";
 import { ConnectError, UnexpectedResponseError, WebSocketError } from "../errors.ts";

@@ -11,7 +11,7 @@ import {
 import { type Clock, systemClock } from "../transport/clock.ts";
 import type { CloseInfo, Connection } from "../connection/connection.ts";
 import type { ClientCallbacks, ClientConnection } from "./client_connection.ts";
-import { abortable } from "../promises.ts";
+import { abortable } from "../abortable.ts";
 import { coreOf } from "../connection/web_socket_connection.ts";
 import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../errors.ts";
 import { checkDecision } from "../hook_answers.ts";

@@ -6,7 +6,8 @@
 
 import { checkBoolean, checkOptions, checkSignal, type Names, type Optional } from "../checks.ts";
 import { CloseCode } from "../codec/close_code.ts";
-import { abortable, rejected } from "../promises.ts";
+import { abortable } from "../abortable.ts";
+import { rejected } from "../promises.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
 import type { SendOptions, WaitOptions } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";

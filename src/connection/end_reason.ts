@@ -102,14 +102,6 @@ export class EndReason {
     this.#controller.abort(this.receivedError ?? this.closedError());
   }
 
-  /** What a stream of messages errors with at the end; nothing if the connection ended in order. */
-  streamError(): Error | undefined {
-    if (this.receivedError !== undefined) return this.receivedError;
-    const isInOrder = this.#info !== undefined &&
-      this.#info.closeCode !== CloseCode.AbnormalClosure;
-    return isInOrder ? undefined : this.closedError();
-  }
-
   closedError(): ConnectionClosedError {
     const { closeCode = CloseCode.AbnormalClosure, reason = "" } = this.#info ?? {};
     return this.#errors.add(

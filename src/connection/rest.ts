@@ -6,6 +6,7 @@
  */
 
 import "./common.ts";
+export { abortable } from "../abortable.ts";
 export { toRequest } from "../http1/request.ts";
 export { Breaker } from "./breaker.ts";
 export { checkSendOptions, ping, resolveCloseStatus } from "./calls.ts";

@@ -7,7 +7,8 @@ import type { Sendable, SendableStream, SendStreamOptions } from "./connection.t
 import type { Breaker } from "./breaker.ts";
 import { concatBytes } from "../codec/concat_bytes.ts";
 import { parts } from "./load_parts.ts";
-import { abortable, rejected, RESOLVED } from "../promises.ts";
+import { abortable } from "../abortable.ts";
+import { rejected, RESOLVED } from "../promises.ts";
 import type { ConnectionCore } from "./core.ts";
 import { closeStatusOf } from "./give_up.ts";
 import { CloseCode } from "../codec/close_code.ts";

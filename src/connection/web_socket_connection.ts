@@ -1,6 +1,6 @@
 import type { Optional } from "../checks.ts";
 import { CloseCode } from "../codec/close_code.ts";
-import { abortable, rejected, RESOLVED } from "../promises.ts";
+import { rejected, RESOLVED } from "../promises.ts";
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { assertMessage } from "../protocol/protocol.ts";
@@ -123,7 +123,7 @@ export class WebSocketConnection<Data> implements Connection<Data> {
     }
     const sent = outbound.sendMessage(data, options?.compress);
     if (sent === undefined) return rejected(end.reason.closedError());
-    return options === undefined ? sent : abortable(sent, options.signal);
+    return options === undefined ? sent : parts.rest!.abortable(sent, options.signal);
   }
 
   trySend(data: Sendable): TrySendResult {

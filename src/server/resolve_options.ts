@@ -131,7 +131,9 @@ export function resolveServerOptions<Data>(
   return {
     accept,
     handler,
-    connectionLimits: new ConnectionLimits(maxConnections, maxConnectionsPerAddress),
+    connectionLimits: Math.min(maxConnections, maxConnectionsPerAddress) === Infinity
+      ? undefined
+      : new ConnectionLimits(maxConnections, maxConnectionsPerAddress),
     maxHandshakes,
     memoryBudget: resolveMemoryBudget(
       options.memoryBudget,

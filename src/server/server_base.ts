@@ -216,7 +216,7 @@ export abstract class ServerBase<Data>
 
   refusal(isUpgrade: boolean, remote: Address): HandshakeError | undefined {
     if (this.#shutdown !== undefined) return this.#shutdown.refusal;
-    return isUpgrade ? this.#settings.connectionLimits.refusal(remote) : undefined;
+    return isUpgrade ? this.#settings.connectionLimits?.refusal(remote) : undefined;
   }
 
   acceptUpgrade(handshake: OpeningHandshake<Data>, accepted: AcceptedUpgrade<Data>): void {
@@ -236,7 +236,7 @@ export abstract class ServerBase<Data>
   addConnection(core: ConnectionCore, conn: ServerWebSocketConnection<Data>): void {
     core.place = this.#cores.add(core);
     this.#connectionSet?.add(conn);
-    this.#settings.connectionLimits.add(core.channel.remoteAddress);
+    this.#settings.connectionLimits?.add(core.channel.remoteAddress);
     this.#counters.accepted++;
   }
 
@@ -280,7 +280,7 @@ export abstract class ServerBase<Data>
     countOne(this.#counters.closed, info.closeCode);
     addTraffic(this.#counters.ended, conn);
     this.#tell({ type: "close", conn: conn as ServerConnection<Data>, info });
-    this.#settings.connectionLimits.remove(conn.remoteAddress);
+    this.#settings.connectionLimits?.remove(conn.remoteAddress);
     this.#shutdown?.finishIfDone();
   }
 

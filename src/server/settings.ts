@@ -10,7 +10,7 @@ import type { PresenceSettings } from "../topics/presence/options.ts";
 import type { ResumeSettings } from "../topics/retention/memory_store.ts";
 import type { ListenTarget, TlsCertificate } from "../transport/byte_channel.ts";
 import type { Clock } from "../transport/clock.ts";
-import { ConnectionLimits } from "./connection_limits.ts";
+import type { ConnectionLimits } from "./connection_limits.ts";
 import { defaultMemoryBudget, type MemoryBudgetOptions } from "./memory_budget.ts";
 import type { AcceptOptions, Handler, ServeOptions } from "./options.ts";
 import type { ServerCallbacks, ServerConnection } from "./server_connection.ts";
@@ -35,7 +35,7 @@ export interface AcceptSettings<Data, Conn extends Connection<Data> = Connection
 export interface ServerSettings<Data> {
   readonly accept: AcceptSettings<Data, ServerConnection<Data>>;
   readonly handler: Handler<Data> | undefined;
-  readonly connectionLimits: ConnectionLimits;
+  readonly connectionLimits: ConnectionLimits | undefined;
   readonly maxHandshakes: number;
   readonly memoryBudget: MemoryBudgetOptions | undefined;
   readonly onEvent: ((event: ServerEvent<Data>) => unknown) | undefined;
@@ -79,7 +79,7 @@ export function defaultServerSettings<Data>(
   return {
     accept,
     handler: undefined,
-    connectionLimits: new ConnectionLimits(Infinity, Infinity),
+    connectionLimits: undefined,
     maxHandshakes: 10_000,
     memoryBudget: defaultMemoryBudget(largestPiece(accept)),
     onEvent: undefined,

@@ -1,7 +1,8 @@
 import { checkInteger, checkMethods, checkOptions, checkSignal, type Names } from "../checks.ts";
 import { type Clock, CLOCK_METHODS, systemClock } from "../transport/clock.ts";
 import type { Connection, Message, WaitOptions } from "../connection/connection.ts";
-import { abortable, createDeferred } from "../promises.ts";
+import { abortable } from "../abortable.ts";
+import { createDeferred } from "../promises.ts";
 import { ConnectionClosedError } from "../errors.ts";
 import { clearInterval, MAX_DURATION_MS, setInterval } from "../timers.ts";
 import { runTurns } from "./turn.ts";

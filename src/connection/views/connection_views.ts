@@ -2,6 +2,7 @@ import { CloseCode } from "../../codec/close_code.ts";
 import { setImmediate } from "../../timers.ts";
 import type { IncomingMessage, Message, Sendable } from "../connection.ts";
 import type { ConnectionCore } from "../core.ts";
+import type { EndReason } from "../end_reason.ts";
 import { closeStatusOf, isReasonless } from "../give_up.ts";
 import { parts } from "../load_parts.ts";
 import type { Readable } from "./message_readable.ts";
@@ -44,7 +45,7 @@ export class ConnectionViews {
       const messages = iterateMessages(queue, () => this.#readable!.stream.locked);
       this.#readable = createReadable(
         messages,
-        () => end.reason.streamError(),
+        () => streamError(end.reason),
         (reason) => this.#cancelReading(reason),
       );
       queue.stream = messages;
@@ -121,4 +122,12 @@ export class ConnectionViews {
     inbound.queue.assertNotRead();
     inbound.setReceiver(asStreams);
   }
+}
+
+/** What a stream of messages errors with at the end; nothing if the connection ended in order. */
+function streamError(reason: EndReason): Error | undefined {
+  if (reason.receivedError !== undefined) return reason.receivedError;
+  const isInOrder = reason.info !== undefined &&
+    reason.info.closeCode !== CloseCode.AbnormalClosure;
+  return isInOrder ? undefined : reason.closedError();
 }

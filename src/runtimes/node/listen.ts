@@ -15,21 +15,23 @@ import type {
   Listen,
   ListenTarget,
   OnChannel,
-  OnTlsHandshake,
   TlsCertificate,
 } from "../../transport/byte_channel.ts";
 import { BACKLOG } from "../shared/backlog.ts";
 import { afterArrivals } from "../shared/event_loop.ts";
 import { addressesOf, remoteAddressOf, tcpAddress } from "../shared/socket_address.ts";
-import { TlsHandshakes } from "../shared/tls_handshakes.ts";
+import type { TlsHandshakes } from "../shared/tls_handshakes.ts";
 import { NodeChannel } from "./channel.ts";
 
 /** Listens on a TCP or Unix socket of Node. */
 export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => {
-  const { checkListen, listenError, toListenError } = await import("../shared/listen_check.ts");
+  const { checkListen, listenError, TlsHandshakes, toListenError } = await import(
+    "../shared/listen_check.ts"
+  );
   const resolved = await checkListen(target, tls);
   try {
-    const listener = new NodeByteListener(resolved, tls, onChannel, onTlsHandshake);
+    const handshakes = tls && new TlsHandshakes<Socket>((raw) => raw.destroy(), onTlsHandshake);
+    const listener = new NodeByteListener(resolved, tls, onChannel, handshakes);
     await listener.bind();
     return listener;
   } catch (error) {
@@ -48,7 +50,7 @@ class NodeByteListener implements ByteListener {
   readonly #server: Server;
   readonly #onChannel: OnChannel;
   /** The TCP sockets whose TLS handshake is in progress. */
-  readonly #handshakes: TlsHandshakes<Socket>;
+  readonly #handshakes: TlsHandshakes<Socket> | undefined;
   /** The TCP sockets below TLS, by their addresses: Node does not tell which one a TLS socket uses. */
   readonly #raws = new Map<string, Socket>();
   #addr: Address;
@@ -58,9 +60,9 @@ class NodeByteListener implements ByteListener {
     target: ListenTarget,
     tls: TlsCertificate | undefined,
     onChannel: OnChannel,
-    onTlsHandshake: OnTlsHandshake | undefined,
+    handshakes: TlsHandshakes<Socket> | undefined,
   ) {
-    this.#handshakes = new TlsHandshakes((raw) => raw.destroy(), onTlsHandshake);
+    this.#handshakes = handshakes;
     this.#target = target;
     this.#isTls = tls !== undefined;
     this.#isBareTcp = !this.#isTls && "port" in target;
@@ -127,7 +129,7 @@ class NodeByteListener implements ByteListener {
       this.#closed = true;
       // Listening ends at once. Only the callback would wait for the open channels.
       this.#server.close();
-      this.#handshakes.closeAll();
+      this.#handshakes?.closeAll();
     }
     return Promise.resolve();
   }
@@ -137,15 +139,15 @@ class NodeByteListener implements ByteListener {
     const name = nameOf(raw);
     this.#raws.set(name, raw);
     raw.once("close", () => {
-      this.#handshakes.finish(raw);
+      this.#handshakes!.finish(raw);
       if (this.#raws.get(name) === raw) this.#raws.delete(name);
     });
-    this.#handshakes.start(raw, remoteAddressOf(raw));
+    this.#handshakes!.start(raw, remoteAddressOf(raw));
   }
 
   #finishHandshake(socket: Socket): void {
     const raw = this.#raws.get(nameOf(socket));
-    if (raw === undefined || !this.#handshakes.finish(raw)) return discard(socket);
+    if (raw === undefined || !this.#handshakes!.finish(raw)) return discard(socket);
     socket.allowHalfOpen = raw.allowHalfOpen = true;
     this.#accept(socket);
   }

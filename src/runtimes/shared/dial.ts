@@ -6,7 +6,7 @@
 
 import process from "node:process";
 import type { ConnectError } from "../../errors.ts";
-import { abortable } from "../../promises.ts";
+import { abortable } from "../../abortable.ts";
 import type {
   ByteChannel,
   ByteChannelHandler,

@@ -10,6 +10,7 @@ import "../../connection/common.ts";
 import type { ListenTarget, TlsCertificate } from "../../transport/byte_channel.ts";
 import { certificateError, listenError } from "./listen_error.ts";
 export { listenError, toListenError } from "./listen_error.ts";
+export { TlsHandshakes } from "./tls_handshakes.ts";
 import { MAX_PATH_SIZE } from "./system_error.ts";
 
 /**
