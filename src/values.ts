@@ -5,34 +5,9 @@
  * @module
  */
 
-/** The getter of a typed array's name. It reads an internal slot, so it works across realms. */
-const typedArrayName: (this: unknown) => unknown = Object.getOwnPropertyDescriptor(
-  Object.getPrototypeOf(Uint8Array.prototype),
-  Symbol.toStringTag,
-)!.get!;
+import { isObject } from "./basic_values.ts";
 
-/** A getter that throws unless its receiver is an `ArrayBuffer`, of any realm. */
-const bufferLength: (this: unknown) => unknown = Object.getOwnPropertyDescriptor(
-  ArrayBuffer.prototype,
-  "byteLength",
-)!.get!;
-
-/** Whether a value is a `Uint8Array`, of any realm. */
-export function isUint8Array(value: unknown): value is Uint8Array {
-  // The first line is a fast path, above all on Bun. `isView` is needed: an object can inherit from the class.
-  return (value instanceof Uint8Array && ArrayBuffer.isView(value)) ||
-    typedArrayName.call(value) === "Uint8Array";
-}
-
-/** Whether a value is an `ArrayBuffer`, of any realm. */
-export function isArrayBuffer(value: unknown): value is ArrayBuffer {
-  try {
-    bufferLength.call(value);
-    return true;
-  } catch {
-    return false;
-  }
-}
+export { isArrayBuffer, isObject, isPlainObject, isUint8Array } from "./basic_values.ts";
 
 /** Whether a value is a promise, of any class: packages replace the global one. */
 export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
@@ -67,26 +42,6 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
 /** Whether a value is a `Date`, of any realm or class. */
 export function isDate(value: unknown): value is Date {
   return isObject(value) && hasMethod(value, "getTime") && hasMethod(value, "toUTCString");
-}
-
-/** Whether a value is an object, or a function. */
-export function isObject(value: unknown): value is object {
-  return typeof value === "function" || (typeof value === "object" && value !== null);
-}
-
-/** Whether a value is an object without a class: its prototype is `Object.prototype`, of any realm, or null. */
-export function isPlainObject(value: unknown): value is object {
-  if (typeof value !== "object" || value === null) return false;
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype === null || prototype === Object.prototype) return true;
-  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "constructor") &&
-    isObjectConstructor(prototype.constructor);
-}
-
-/** Whether a value is the `Object` of any realm: all have the same source, "[native code]", unlike other functions. */
-function isObjectConstructor(value: unknown): boolean {
-  const sourceOf = Function.prototype.toString;
-  return typeof value === "function" && sourceOf.call(value) === sourceOf.call(Object);
 }
 
 /** Whether an object has a method. */

@@ -5,7 +5,7 @@ import { type Frame, MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "./frame.ts";
 import { mask } from "./mask.ts";
 import { isControl, isOpcode, Opcode } from "./opcode.ts";
 import { OutputBuffer } from "./output_buffer.ts";
-import { isUint8Array } from "../values.ts";
+import { isUint8Array } from "../basic_values.ts";
 
 /** The longest header: two octets, a 64-bit length, and a masking key (RFC 6455, section 5.2). */
 const MAX_HEADER_LENGTH = 14;

@@ -19,7 +19,7 @@ import "../promises.ts";
 import "../protocol/protocol.ts";
 import "../timers.ts";
 import "../transport/address_group.ts";
-import "../values.ts";
+import "../basic_values.ts";
 import "./load_parts.ts";
 import "./settings.ts";
 import "./web_socket_connection.ts";

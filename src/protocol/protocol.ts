@@ -21,7 +21,7 @@ import {
   MessageReceiver,
   type MessageType,
 } from "./message_receiver.ts";
-import { isArrayBuffer, isUint8Array } from "../values.ts";
+import { isArrayBuffer, isUint8Array } from "../basic_values.ts";
 
 /**
  * Takes what the peer sent. A method may send at once, through the protocol that calls it; one that returns

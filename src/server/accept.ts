@@ -1,6 +1,6 @@
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import type { ByteStreamPair } from "../transport/stream_channel.ts";
-import { isPlainObject } from "../values.ts";
+import { isPlainObject } from "../basic_values.ts";
 import type { AcceptedData, AcceptOptions, AnyAcceptance, UpgradeAcceptance } from "./options.ts";
 
 /** Options of {@linkcode accept}. */

@@ -5,7 +5,7 @@ import type { Handler, ServeOptions } from "./options.ts";
 import { loadParts } from "./load_parts.ts";
 import type { ServerCallbacks } from "./server_connection.ts";
 import { plainSettings, type ServeSettings } from "./settings.ts";
-import { isPlainObject } from "../values.ts";
+import { isPlainObject } from "../basic_values.ts";
 import { ServerBase } from "./server_base.ts";
 
 /** The addresses that clients connect to if a server listens on all addresses. */

@@ -1,4 +1,4 @@
-import { isPlainObject } from "../values.ts";
+import { isPlainObject } from "../basic_values.ts";
 import type { Connection, ConnectionCallbacks } from "../connection/connection.ts";
 import { type ConnectionSettings, defaultConnectionSettings } from "../connection/settings.ts";
 import type { CompressionSettings } from "../extensions/compression_options.ts";
