@@ -19,8 +19,8 @@ export const clearTimeout: typeof globalThis.clearTimeout = globalThis.clearTime
 export const setInterval: typeof globalThis.setInterval = globalThis.setInterval;
 /** The global `clearInterval`. */
 export const clearInterval: typeof globalThis.clearInterval = globalThis.clearInterval;
-/** The global `setImmediate`. */
-export const setImmediate: typeof globalThis.setImmediate = globalThis.setImmediate;
+/** The global `setImmediate`, by a type that programs without those of Node have, too. */
+export const setImmediate: (callback: () => void) => unknown = globalThis.setImmediate;
 /** The global `queueMicrotask`. */
 export const queueMicrotask: typeof globalThis.queueMicrotask = globalThis.queueMicrotask;
 
