@@ -34,6 +34,8 @@ function makeGarbage(length: number): void {
     ratio = Math.min(1, size / CYCLE_SIZE);
   }
   for (due += length * ratio; due >= ARRAY_SIZE; due -= ARRAY_SIZE) {
+    // What is in use when the young generation is collected lets it grow.
+    garbage.last = undefined;
     garbage.last = new Array(ELEMENTS);
   }
 }
