@@ -131,7 +131,9 @@ export class FrameEncoder {
     const length = text.length;
     // UTF-8 has at most three octets for each UTF-16 unit.
     if (length * 3 > MAX_COPIED_LENGTH) {
-      this.encode(true, false, Opcode.Text, encodeLongText(text));
+      if (!seemsAscii(text) || !this.#encodeAscii(text)) {
+        this.encode(true, false, Opcode.Text, encodeLongText(text));
+      }
       return;
     }
     const output = this.#output;
@@ -162,6 +164,25 @@ export class FrameEncoder {
     output.position = textStart + byteLength;
   }
 
+  /** Encodes a long text behind its header, if it is ASCII, and otherwise returns `false`. */
+  #encodeAscii(text: string): boolean {
+    const output = this.#output;
+    const { length } = text;
+    output.reserveBlock(MAX_HEADER_LENGTH + length);
+    const start = (length < 0x10000 ? 4 : 10) + (this.#maskingKey === undefined ? 0 : 4);
+    const end = start + length;
+    const { block } = output;
+    if (textEncoder.encodeInto(text, block.subarray(start, end)).read < length) {
+      // The header of another encoding must not keep this block.
+      output.reserveBlock(MAX_HEADER_LENGTH);
+      return false;
+    }
+    const key = this.#encodeHeader(0x80 | Opcode.Text, length);
+    if (this.#maskingKey !== undefined) mask(block, key, start, end);
+    output.position = end;
+    return true;
+  }
+
   /** Writes a header at the output's position, and returns the masking key in it. */
   #encodeHeader(first: number, payloadLength: number): number {
     const output = this.#output;
@@ -188,6 +209,13 @@ export class FrameEncoder {
     output.position = i;
     return key;
   }
+}
+
+/** Whether some units of a long text, from all over it, are ASCII. */
+function seemsAscii(text: string): boolean {
+  const step = text.length >> 4;
+  for (let i = 0; i < text.length; i += step) if (text.charCodeAt(i) >= 0x80) return false;
+  return true;
 }
 
 /** Encodes a text to a new array. */

@@ -1,3 +1,5 @@
+import { allocate } from "./native.ts";
+
 const SLAB_SIZE = 64 * 1024;
 const MIN_BLOCK_SIZE = 1024;
 // Most input begins near the beginning of a page, and many processors copy several times slower between
@@ -50,11 +52,7 @@ export class OutputBuffer {
     if (this.#block.length - this.position >= length) return;
     const written = this.byteLength;
     if (length > SLAB_SIZE - FIRST_POSITION || (writer !== this && written > 0)) {
-      if (writer === this) this.#leaveSlab();
-      else this.#leaveBlock();
-      this.#block = new Uint8Array(
-        Math.max(length, MIN_BLOCK_SIZE, Math.min(written, SLAB_SIZE)),
-      );
+      this.reserveBlock(Math.max(length, MIN_BLOCK_SIZE, Math.min(written, SLAB_SIZE)));
       return;
     }
     if (writer !== undefined) writer.#leaveSlab();
@@ -66,6 +64,13 @@ export class OutputBuffer {
     lastTaker = undefined;
     this.#block = slab;
     this.#start = this.position = slabStart;
+  }
+
+  /** Makes room in a new block that has just that. */
+  reserveBlock(length: number): void {
+    if (writer === this) this.#leaveSlab();
+    else this.#leaveBlock();
+    this.#block = allocate(length);
   }
 
   /** Appends a piece without copying it. It must not change until it has been written out. */

@@ -132,6 +132,21 @@ for (const role of ROLES) {
       }
     });
 
+    it("takes long texts that are ASCII, or nearly: other characters lie where it looks, or not", () => {
+      for (const length of [6_000, 65_535, 65_536, 100_000]) {
+        const ascii = "x".repeat(length);
+        check(ascii);
+        for (const place of [0, 1, length >> 1, length - 1]) {
+          for (const character of ["é", "€", "\ud800"]) {
+            check(ascii.slice(0, place) + character + ascii.slice(place + 1));
+          }
+        }
+        const encoder = new FrameEncoder(role, { maskingKey });
+        encoder.encodeText(ascii);
+        assertEquals(encoder.take().length, 1, "in one piece with its header");
+      }
+    });
+
     it("makes each lone surrogate U+FFFD", () => {
       const LONE = ["\ud800", "\udbff", "\udc00", "\udfff", "\ud83d\ud83d", "\udc00\ud800"];
       for (const lone of LONE) {
