@@ -49,6 +49,17 @@ describe("the guides", () => {
     for (const name of await listGuides()) assert(linked.includes(name), `README links to ${name}`);
   });
 
+  it("name files of the source and the tests that exist, as do the README and its neighbours", async () => {
+    // The changelog names files as they were, too.
+    const pages = [...ROOT_PAGES.filter((name) => name !== "CHANGELOG.md"), ...await listPages()];
+    for (const name of pages) {
+      const text = await readFile(new URL(name, root), "utf8");
+      for (const [, path] of text.matchAll(/`((?:src|tests|bench|examples|tools)\/[\w./-]+)`/g)) {
+        await access(new URL(path, root)).catch(() => assert(false, `${name} names ${path}`));
+      }
+    }
+  });
+
   it("link to what is there, as do the README and its neighbours", async () => {
     for (const name of [...ROOT_PAGES, ...await listPages()]) {
       const url = new URL(name, root);
