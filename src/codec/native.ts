@@ -2,6 +2,8 @@
 export interface Native {
   /** Tells whether bytes are UTF-8. */
   readonly isUtf8?: ((bytes: Uint8Array) => boolean) | undefined;
+  /** Encodes a long text to UTF-8. */
+  readonly encode?: ((text: string) => Uint8Array) | undefined;
   /** Gives memory of its own that may hold anything, and is to be overwritten. */
   readonly allocate?: ((length: number) => Uint8Array<ArrayBuffer>) | undefined;
 }

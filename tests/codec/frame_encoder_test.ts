@@ -147,6 +147,13 @@ for (const role of ROLES) {
       }
     });
 
+    it("takes long texts of surrogate pairs, wherever they are cut", () => {
+      for (const before of ["", "x", "xx", "\ud83d", "\ude00"]) {
+        check(before + "😀".repeat(100_000));
+        check(before + "x".repeat(65_534) + "\ude00\ude00😀");
+      }
+    });
+
     it("makes each lone surrogate U+FFFD", () => {
       const LONE = ["\ud800", "\udbff", "\udc00", "\udfff", "\ud83d\ud83d", "\udc00\ud800"];
       for (const lone of LONE) {

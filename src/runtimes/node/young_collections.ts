@@ -40,13 +40,17 @@ function makeGarbage(length: number): void {
   }
 }
 
-const { allocate } = native;
-if (allocate !== undefined && !("Bun" in globalThis)) {
+const { allocate, encode } = native;
+if (allocate !== undefined && encode !== undefined && !("Bun" in globalThis)) {
   useNative({
     ...native,
     allocate(length) {
       makeGarbage(length);
       return allocate(length);
+    },
+    encode(text) {
+      makeGarbage(text.length);
+      return encode(text);
     },
   });
 }
