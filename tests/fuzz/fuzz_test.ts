@@ -30,6 +30,7 @@ const OUTCOMES: Record<string, string[]> = {
   "server": ["closed 1002 by local", "closed 1006 by remote", "400", "403", "500", "wild"],
   "client": ["closed 1002 by local", "closed 1006 by remote", "refused 0", "refused 101"]
     .concat(["incomplete", "wild"]),
+  "progress": ["all arrived", "closed for memory", "ended early"],
 };
 /**
  * Others than those of a run from 1 on, and others on Deno, on Bun and on Node: so they play more in all

@@ -9,6 +9,7 @@ import { DEFLATE_OFFERS } from "./deflate_offers.ts";
 import { DEFLATERS } from "./deflaters.ts";
 import { EXTENSIONS, TOKEN_LISTS } from "./extensions.ts";
 import { FRAME_DECODER, FRAME_STREAMS } from "./frame_streams.ts";
+import { PROGRESS } from "./progress.ts";
 import { REQUEST_HEADS } from "./request_heads.ts";
 import { RESPONSE_HEADS } from "./response_heads.ts";
 import { RESUME_HELLOS, RESUME_MESSAGES } from "./resume_messages.ts";
@@ -44,4 +45,5 @@ export const TARGETS: Record<string, Target<any>> = {
   "resume message": RESUME_MESSAGES,
   "server": SERVERS,
   "client": CLIENTS,
+  "progress": PROGRESS,
 };
