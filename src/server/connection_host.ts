@@ -66,8 +66,7 @@ export interface PublishOptions {
 }
 
 /**
- * What keeps WebSocket connections, wherever they come from: a server that listens, or one that is
- * mounted on another.
+ * A server of WebSockets: one that listens itself, or one that is mounted on an HTTP server.
  *
  * @typeParam Data What the `upgrade` hook attaches to connections.
  */
@@ -101,7 +100,7 @@ export interface ConnectionHost<Data = unknown> extends AsyncDisposable {
    * @throws {TypeError} If the topic or the key is no string, the message neither a string nor a
    * `Uint8Array`, or an option unknown; with a broker also if the topic or the key has half of a surrogate
    * pair, or the topic begins with `$presence/`.
-   * @throws {RangeError} If there is a broker, or the messages of the topic are kept
+   * @throws {RangeError} If there is a broker, or the messages of the topic are retained
    * ({@linkcode HostOptions.resume}), and the topic has more than 1,024 bytes of UTF-8.
    */
   publish(topic: string, data: Sendable, options?: PublishOptions): void;

@@ -196,7 +196,7 @@ export interface AcceptOptions<
   onError?: ((error: unknown, conn?: Conn) => CallbackResult) | undefined;
 }
 
-/** Options of whatever keeps connections: a server that listens, or one that is mounted. */
+/** Options of a server, whether it listens itself or is mounted. */
 export interface HostOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data>>
   extends AcceptOptions<Data, Acceptance, ServerConnection<Data>> {
   /** Shuts the server down when it aborts, as {@linkcode ConnectionHost.shutdown} does. */
@@ -234,11 +234,11 @@ export interface HostOptions<Data = unknown, Acceptance = UpgradeAcceptance<Data
   /**
    * Whether clients that lost their connection get what they missed, on the topics that they are subscribed
    * to once they are back: those that speak the subprotocol `sluice.resume.v1`, as `reconnecting` of
-   * `@sluice/websocket/client` does by itself. Published messages are kept for that, each for `windowMs`;
+   * `@sluice/websocket/client` does by itself. Published messages are retained for that, each for `windowMs`;
    * `true` stands for the defaults.
    *
-   * A topic whose messages are kept has at most 1,024 bytes of UTF-8. Without a
-   * {@linkcode HostOptions.broker} they are kept in memory, which counts apart from `memoryBudget`. With
+   * A topic whose messages are retained has at most 1,024 bytes of UTF-8. Without a
+   * {@linkcode HostOptions.broker} they are held in memory, which counts apart from `memoryBudget`. With
    * one it has to be a {@linkcode KeepingBroker}, such as those for Redis and NATS: what is published goes
    * there first, and comes back to all servers in one order, also to this one; it is held until the broker
    * has it. A connection with a layer of the option `layers` does not resume.

@@ -46,8 +46,8 @@ export interface ServerStats {
    */
   heldSize: number;
   /**
-   * What the messages cost that are kept here for clients that come back, and the frames of the latest of
-   * them, in bytes, if any are kept.
+   * What the messages take that are retained here for clients that come back, and the frames of the latest of
+   * them, in bytes, if any are retained.
    */
   keptSize?: number | undefined;
   /** What passed through the broker, if there is one. */

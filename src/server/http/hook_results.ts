@@ -24,7 +24,7 @@ export function isResponse(value: unknown): value is Response {
 /**
  * Checks what the `fetch` hook returned.
  *
- * @throws {TypeError} Where it is no response. The message does not show a text, which may be long, and secret.
+ * @throws {TypeError} If it is no response. The message does not show a text, which may be long, and secret.
  */
 export function checkResponse(value: unknown): asserts value is Response {
   if (isResponse(value)) return;
@@ -42,7 +42,7 @@ export function checkResponse(value: unknown): asserts value is Response {
  * Checks how the `upgrade` hook accepts. Everything that is not clearly meant as an acceptance is none.
  *
  * @returns A copy, which inherits nothing.
- * @throws {TypeError} Where it is no acceptance, has a key that acceptances don't have, or a value of
+ * @throws {TypeError} If it is no acceptance, has a key that acceptances don't have, or a value of
  * another type.
  */
 export function checkAcceptance<Data>(result: unknown): UpgradeAcceptance<Data> {
