@@ -81,7 +81,7 @@ export class FrameEncoder {
 
   /**
    * Reuses the memory of the chunks taken last, which must have been written out. Only to be called before
-   * anything else is encoded.
+   * anything else is taken.
    */
   recycle(): void {
     this.#output.recycle();

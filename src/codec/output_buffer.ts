@@ -2,6 +2,9 @@ import { allocate } from "./native.ts";
 
 const SLAB_SIZE = 64 * 1024;
 const MIN_BLOCK_SIZE = 1024;
+/** Blocks from this size on are used again, as long as those that wait for it are no larger together. */
+const MIN_SPARE_SIZE = 16 * 1024;
+const MAX_SPARES_SIZE = 3 * 1024 * 1024;
 // Most input begins near the beginning of a page, and many processors copy several times slower between
 // addresses that are nearly equal modulo the size of a page.
 const FIRST_POSITION = 2048;
@@ -21,6 +24,25 @@ let writer: OutputBuffer | undefined;
 let lastTaker: OutputBuffer | undefined;
 let lastTakenStart = 0;
 
+/** Blocks whose output has been written out, the latest one last. */
+const spares: Uint8Array[] = [];
+let sparesSize = 0;
+
+function takeSpare(length: number): Uint8Array | undefined {
+  const spare = spares[spares.length - 1];
+  if (spare === undefined || spare.length < length || spare.length > 4 * length) return undefined;
+  spares.pop();
+  sparesSize -= spare.length;
+  return spare;
+}
+
+function addSpare(block: Uint8Array): void {
+  if (block.length < MIN_SPARE_SIZE || block.length > MAX_SPARES_SIZE) return;
+  spares.push(block);
+  sparesSize += block.length;
+  while (sparesSize > MAX_SPARES_SIZE) sparesSize -= spares.shift()!.length;
+}
+
 /**
  * Buffers output as a list of chunks for one gather write: small pieces are copied behind one another, large
  * ones are referenced between them.
@@ -33,6 +55,8 @@ export class OutputBuffer {
   #block: Uint8Array = EMPTY;
   /** The start of the part of the block that is not in `#chunks` yet. */
   #start = 0;
+  /** The last block of its own in the output taken last. */
+  #takenBlock: Uint8Array = EMPTY;
 
   /** The position of the next octet in the block. A caller that reserved room writes there and advances it. */
   position = 0;
@@ -66,11 +90,11 @@ export class OutputBuffer {
     this.#start = this.position = slabStart;
   }
 
-  /** Makes room in a new block that has just that. */
+  /** Makes room in a block of its own. */
   reserveBlock(length: number): void {
     if (writer === this) this.#leaveSlab();
     else this.#leaveBlock();
-    this.#block = allocate(length);
+    this.#block = takeSpare(length) ?? allocate(length);
   }
 
   /** Appends a piece without copying it. It must not change until it has been written out. */
@@ -84,9 +108,11 @@ export class OutputBuffer {
     if (writer === this) {
       const start = slabStart;
       this.#leaveSlab();
+      this.#takenBlock = EMPTY;
       lastTaker = this;
       lastTakenStart = start;
     } else {
+      this.#takenBlock = this.#block;
       this.#leaveBlock();
       // Its output taken before may not be written yet, so that memory can't be reused any more.
       if (lastTaker === this) lastTaker = undefined;
@@ -99,6 +125,8 @@ export class OutputBuffer {
 
   /** Makes the memory of the output taken last available again; it must have been written out. */
   recycle(): void {
+    if (this.#takenBlock !== EMPTY) addSpare(this.#takenBlock);
+    this.#takenBlock = EMPTY;
     if (lastTaker !== this) return;
     lastTaker = undefined;
     slabStart = lastTakenStart;

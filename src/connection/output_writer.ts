@@ -192,6 +192,7 @@ export class OutputWriter {
     this.#taken += this.#inFlight;
     this.#inFlight = 0;
     this.#releaseInFlight();
+    this.#protocol.recycleOutput();
     this.#ready = true;
     this.#flushUnlessGathering();
     this.#core.memory.recountHeld();

@@ -162,7 +162,7 @@ export class Protocol {
 
   /**
    * Says that the output taken last has been written already, so that its memory can be used again.
-   * To be called before anything else is sent, or not at all.
+   * To be called before output is taken again, or not at all.
    */
   recycleOutput(): void {
     this.#encoder.recycle();

@@ -88,6 +88,27 @@ describe("OutputBuffer", () => {
     assertLess(held, 2 * 200_000 + 65_536);
   });
 
+  it("uses a large block again once its output is written out, and not before", () => {
+    const [first, second] = [new OutputBuffer(), new OutputBuffer()];
+    const fill = (output: OutputBuffer, value: number) => {
+      output.reserveBlock(20_000);
+      output.block.fill(value, 0, 20_000);
+      output.position = 20_000;
+      return output.block.buffer;
+    };
+    const memory = fill(first, 1);
+    const [chunk] = first.take();
+    assert(fill(second, 2) !== memory);
+    second.take();
+    // More output before the first is written out is in other memory, and stays there.
+    assert(fill(first, 3) !== memory);
+    assert(chunk.every((octet) => octet === 1));
+    first.recycle();
+    assertStrictEquals(fill(second, 4), memory);
+    assert(first.take()[0].every((octet) => octet === 3));
+    assert(second.take()[0].every((octet) => octet === 4));
+  });
+
   it("owns no memory while it has no output", () => {
     const output = new OutputBuffer();
     write(output, utf8("some"));
