@@ -133,9 +133,9 @@ export class FrameEncoder {
     const length = text.length;
     // UTF-8 has at most three octets for each UTF-16 unit.
     if (length * 3 > MAX_COPIED_LENGTH) {
-      if (!seemsAscii(text) || !this.#encodeAscii(text)) {
-        this.encode(true, false, Opcode.Text, encodeLongText(text));
-      }
+      if (seemsAscii(text) && this.#encodeAscii(text)) return;
+      if (length <= MAX_SCRATCH_LENGTH) this.#encodeByScratch(text);
+      else this.encode(true, false, Opcode.Text, encodeLongText(text));
       return;
     }
     const output = this.#output;
@@ -185,6 +185,19 @@ export class FrameEncoder {
     return true;
   }
 
+  /** Encodes a text that fits the scratch buffer. */
+  #encodeByScratch(text: string): void {
+    const output = this.#output;
+    scratch ??= new Uint8Array(MAX_SCRATCH_LENGTH * 3);
+    const { written } = textEncoder.encodeInto(text, scratch);
+    output.reserveBlock(MAX_HEADER_LENGTH + written);
+    const key = this.#encodeHeader(0x80 | Opcode.Text, written);
+    const start = output.position;
+    copyBytes(scratch, 0, written, output.block, start);
+    output.position = start + written;
+    if (this.#maskingKey !== undefined) mask(output.block, key, start, output.position);
+  }
+
   /** Writes a header at the output's position, and returns the masking key in it. */
   #encodeHeader(first: number, payloadLength: number): number {
     const output = this.#output;
@@ -220,15 +233,12 @@ function seemsAscii(text: string): boolean {
   return true;
 }
 
-/** Encodes a text to a new array. */
+/** Encodes a text that does not fit the scratch buffer to a new array. */
 function encodeLongText(text: string): Uint8Array {
-  if (text.length > MAX_SCRATCH_LENGTH && native.encode !== undefined) return native.encode(text);
+  if (native.encode !== undefined) return native.encode(text);
   // With its copies, this takes half as long as `encode` on Deno.
   scratch ??= new Uint8Array(MAX_SCRATCH_LENGTH * 3);
   const { length } = text;
-  if (length <= MAX_SCRATCH_LENGTH) {
-    return cloneBytes(scratch, 0, textEncoder.encodeInto(text, scratch).written);
-  }
   const pieces: Uint8Array[] = [];
   let size = 0;
   for (let start = 0, end = 0; start < length; start = end) {
