@@ -85,6 +85,9 @@ export class NodeHttpChannel extends NodeChannel {
     // The "end" event may have been emitted already, while an earlier request was answered. It is delivered
     // later, when the handler is set, and after the bytes that came with the request.
     if (socket.readableEnded) queueMicrotask(() => channel.receiveEnd());
+    // While a client does not read the responses before, Node stops the socket within a read, which nothing goes on
+    // with. An empty chunk ends that read.
+    if (socket instanceof Socket) socket.push("");
     return channel;
   }
 
