@@ -21,25 +21,12 @@ const channelOf = Symbol("channel");
 
 const EMPTY = new Uint8Array(0);
 
-/** What takes the events of a socket. */
-type SocketHandler = Pick<
-  NodeChannel,
-  "receiveData" | "receiveEnd" | "receiveError" | "receiveClose"
->;
-
-/**
- * Takes those of a closed socket. Node holds some for a while; what had been a whole connection is not to be held
- * with it, which costs V8 more than the rest of an end.
- */
-const CLOSED: SocketHandler = {
-  receiveData() {},
-  receiveEnd() {},
-  receiveError() {},
-  receiveClose() {},
-};
-
 interface ChannelSocket extends Socket {
-  [channelOf]: SocketHandler;
+  /**
+   * Not set once it is closed: Node holds some sockets for a while, and is not to hold a whole connection with
+   * them, which costs V8 more than the rest of an end.
+   */
+  [channelOf]: NodeChannel | undefined;
 }
 
 /** A byte channel over a socket of Node. */
@@ -160,7 +147,7 @@ export class NodeChannel extends OrderedChannel {
   /** The socket is closed. Node closes it once both directions have ended. */
   receiveClose(): void {
     if (this.#released) return;
-    (this.#socket as ChannelSocket)[channelOf] = CLOSED;
+    (this.#socket as ChannelSocket)[channelOf] = undefined;
     const { readableEnded, writableFinished } = this.#socket;
     this.arriveClosed(this.#error ?? (readableEnded && writableFinished ? undefined : lostError()));
   }
@@ -193,22 +180,22 @@ function reportDestroy(socket: Socket): void {
   socket._destroy = function (this: ChannelSocket, error, callback) {
     destroy.call(this, error, callback);
     // As late as "close", so that the stream's other events, such as "error", come first.
-    setImmediate(() => this[channelOf].receiveClose());
+    setImmediate(() => this[channelOf]?.receiveClose());
   };
 }
 
 function onData(this: ChannelSocket, bytes: Uint8Array): void {
-  this[channelOf].receiveData(bytes);
+  this[channelOf]?.receiveData(bytes);
 }
 
 function onEnd(this: ChannelSocket): void {
-  this[channelOf].receiveEnd();
+  this[channelOf]?.receiveEnd();
 }
 
 function onError(this: ChannelSocket, error: unknown): void {
-  this[channelOf].receiveError(error);
+  this[channelOf]?.receiveError(error);
 }
 
 function onClose(this: ChannelSocket): void {
-  this[channelOf].receiveClose();
+  this[channelOf]?.receiveClose();
 }
