@@ -381,7 +381,7 @@ export class Closing {
 
   /** Whether the Close frame of this side's own close waits: it may still say something else. */
   get isOwnFlush(): boolean {
-    return this.#state === "flushing";
+    return this.#state === "flushing" || this.#state === "crossing";
   }
 
   /** Whether nobody reads what is sent, while what was received before is still to be handled. */

@@ -284,6 +284,7 @@ export class Outbound implements FanOutSink {
   /** Says that the message sent in fragments can't be finished, as its source failed. */
   failStream(): void {
     this.#streaming = undefined;
+    this.#isWhole = false;
   }
 
   /**

@@ -251,6 +251,42 @@ describe("sendStream(), where it says what to close with", () => {
       await assertGoesOn(ends);
     }));
 
+  for (const how of ["its source", "its signal"]) {
+    it(`and not cleanly, if ${how} breaks it off behind the peer's Close frame`, () =>
+      withConnection({}, async ({ conn, client }) => {
+        const source = new Source("a");
+        const options = how === "its signal" ? { signal: conn.signal } : {};
+        const sent = watch(conn.sendStream("text", source.stream, options));
+        await settle();
+        client.sendClose(1000);
+        await settle();
+        source.fail(new Error("no more"));
+        await sent.untilSettled();
+        assertEquals((await client.readFrame()).fin, false);
+        assertEquals((await client.readClose())[0], 1000);
+        await client.finish();
+        const { closeCode, wasClean } = await conn.closed;
+        assertEquals([closeCode, wasClean], [1000, false]);
+      }));
+  }
+
+  it("also when the peer's Close frame has crossed a close() with 1000", () =>
+    withConnection({}, async ({ conn, client }) => {
+      const source = new Source("a");
+      const sent = watch(conn.sendStream("text", source.stream, { closeCode: 4005 }));
+      await settle();
+      const closed = conn.close();
+      client.sendClose(1000);
+      await settle();
+      source.fail(new Error("no more"));
+      await sent.untilSettled();
+      assertEquals((await client.readFrame()).fin, false);
+      assertEquals((await client.readClose())[0], 4005);
+      await client.finish();
+      const { closeCode, wasClean } = await closed;
+      assertEquals([closeCode, wasClean], [4005, false]);
+    }));
+
   it("but not how a connection that ends anyhow is to end", () =>
     withConnection({}, async ({ conn, client }) => {
       const { signal } = conn;

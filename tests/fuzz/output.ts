@@ -10,11 +10,14 @@ export function asLatin1(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }
 
-/** What a side sent: frames it may send, in an order they may have, the last one perhaps cut off. */
+/**
+ * What a side sent: frames it may send, in an order they may have, the last one perhaps cut off; and whether
+ * its last message has no end.
+ */
 export function readOutput(
   bytes: Uint8Array,
   sender: "client" | "server",
-): { messages: string[]; pongs: string[]; close: string | undefined } {
+): { messages: string[]; pongs: string[]; close: string | undefined; isBrokenOff: boolean } {
   const messages: string[] = [];
   const pongs: string[] = [];
   let close: string | undefined;
@@ -38,5 +41,5 @@ export function readOutput(
     }
     found = decodeReferenceFrame(bytes, found.end);
   }
-  return { messages, pongs, close };
+  return { messages, pongs, close, isBrokenOff: type !== 0 };
 }
