@@ -22,5 +22,8 @@ export interface Frame<Buffer extends ArrayBufferLike = ArrayBufferLike> {
  */
 export type Role = "server" | "client";
 
+/** The longest header: two octets, a 64-bit length, and a masking key (section 5.2). */
+export const MAX_HEADER_LENGTH = 14;
+
 /** The largest payload of a control frame, in bytes (RFC 6455, section 5.5). */
 export const MAX_CONTROL_PAYLOAD_LENGTH = 125;

@@ -2,15 +2,12 @@ import type { Names } from "../checks.ts";
 import { checks } from "../loaded_checks.ts";
 import { cloneBytes, copyBytes } from "./byte_collector.ts";
 import { concatBytes } from "./concat_bytes.ts";
-import { type Frame, MAX_CONTROL_PAYLOAD_LENGTH, type Role } from "./frame.ts";
+import { type Frame, MAX_CONTROL_PAYLOAD_LENGTH, MAX_HEADER_LENGTH, type Role } from "./frame.ts";
 import { mask } from "./mask.ts";
 import { native } from "./native.ts";
 import { isControl, isOpcode, Opcode } from "./opcode.ts";
 import { OutputBuffer } from "./output_buffer.ts";
 import { isUint8Array } from "../basic_values.ts";
-
-/** The longest header: two octets, a 64-bit length, and a masking key (RFC 6455, section 5.2). */
-const MAX_HEADER_LENGTH = 14;
 
 /** Up to this many bytes, copying a payload is cheaper than another chunk in the gather write. */
 export const MAX_COPIED_LENGTH: number = 16 * 1024;
@@ -20,6 +17,10 @@ const MAX_LOOP_LENGTH = 48;
 
 // A long text is encoded to a scratch buffer, by pieces of so many UTF-16 units.
 const MAX_SCRATCH_LENGTH = 64 * 1024;
+
+/** Buffers that no encoder uses at the moment: an idle connection has none, and busy ones share these. */
+const spares: OutputBuffer[] = [];
+const MAX_SPARES = 64;
 
 const textEncoder = new TextEncoder();
 let scratch: Uint8Array | undefined;
@@ -51,7 +52,8 @@ const OPTIONS: Names<FrameEncoderOptions> = { maskingKey: true };
  * ```
  */
 export class FrameEncoder {
-  readonly #output: OutputBuffer = new OutputBuffer();
+  /** Holds what was encoded: others use it again when nothing is. */
+  #output: OutputBuffer | undefined;
   /** `undefined` for a server, whose frames are not masked. */
   readonly #maskingKey: (() => number) | undefined;
 
@@ -71,12 +73,12 @@ export class FrameEncoder {
 
   /** The number of bytes encoded and not yet taken. */
   get byteLength(): number {
-    return this.#output.byteLength;
+    return this.#output === undefined ? 0 : this.#output.byteLength;
   }
 
   /** Returns all encoded bytes in order, as chunks for one gather write, and empties the buffer. */
   take(): Uint8Array[] {
-    return this.#output.take();
+    return this.#output === undefined ? [] : this.#output.take();
   }
 
   /**
@@ -84,7 +86,16 @@ export class FrameEncoder {
    * anything else is taken.
    */
   recycle(): void {
-    this.#output.recycle();
+    const output = this.#output;
+    if (output === undefined) return;
+    output.recycle();
+    if (output.byteLength > 0) return;
+    this.#output = undefined;
+    if (spares.length < MAX_SPARES) spares.push(output);
+  }
+
+  #getOutput(): OutputBuffer {
+    return this.#output ??= spares.pop() ?? new OutputBuffer();
   }
 
   /**
@@ -98,11 +109,11 @@ export class FrameEncoder {
    * above 16 KiB: it must then not change until it has been written out.
    */
   encode(fin: boolean, rsv1: boolean, opcode: Opcode, payload: Uint8Array): boolean {
-    const output = this.#output;
+    const output = this.#getOutput();
     const length = payload.length;
     const copied = length <= MAX_COPIED_LENGTH;
     output.reserve(copied ? MAX_HEADER_LENGTH + length : MAX_HEADER_LENGTH);
-    const key = this.#encodeHeader(firstOctet(fin, rsv1, opcode), length);
+    const key = this.#encodeHeader(output, firstOctet(fin, rsv1, opcode), length);
     if (copied) {
       const start = output.position;
       copyBytes(payload, 0, length, output.block, start);
@@ -122,7 +133,7 @@ export class FrameEncoder {
 
   /** Appends frames that are already encoded. They must not change until they have been written out. */
   append(frames: Uint8Array): void {
-    this.#output.appendReference(frames);
+    this.#getOutput().appendReference(frames);
   }
 
   /**
@@ -138,7 +149,7 @@ export class FrameEncoder {
       else this.encode(true, false, Opcode.Text, encodeLongText(text));
       return;
     }
-    const output = this.#output;
+    const output = this.#getOutput();
     output.reserve(MAX_HEADER_LENGTH + length * 3);
     const block = output.block;
     const start = output.position;
@@ -161,14 +172,14 @@ export class FrameEncoder {
         textStart += 2;
       }
     }
-    const key = this.#encodeHeader(0x80 | Opcode.Text, byteLength);
+    const key = this.#encodeHeader(output, 0x80 | Opcode.Text, byteLength);
     if (keyLength !== 0) mask(block, key, textStart, textStart + byteLength);
     output.position = textStart + byteLength;
   }
 
   /** Encodes a long text behind its header, if it is ASCII, and otherwise returns `false`. */
   #encodeAscii(text: string): boolean {
-    const output = this.#output;
+    const output = this.#getOutput();
     const { length } = text;
     output.reserveBlock(MAX_HEADER_LENGTH + length);
     const start = (length < 0x10000 ? 4 : 10) + (this.#maskingKey === undefined ? 0 : 4);
@@ -179,7 +190,7 @@ export class FrameEncoder {
       output.reserveBlock(MAX_HEADER_LENGTH);
       return false;
     }
-    const key = this.#encodeHeader(0x80 | Opcode.Text, length);
+    const key = this.#encodeHeader(output, 0x80 | Opcode.Text, length);
     if (this.#maskingKey !== undefined) mask(block, key, start, end);
     output.position = end;
     return true;
@@ -187,11 +198,11 @@ export class FrameEncoder {
 
   /** Encodes a text that fits the scratch buffer. */
   #encodeByScratch(text: string): void {
-    const output = this.#output;
+    const output = this.#getOutput();
     scratch ??= new Uint8Array(MAX_SCRATCH_LENGTH * 3);
     const { written } = textEncoder.encodeInto(text, scratch);
     output.reserveBlock(MAX_HEADER_LENGTH + written);
-    const key = this.#encodeHeader(0x80 | Opcode.Text, written);
+    const key = this.#encodeHeader(output, 0x80 | Opcode.Text, written);
     const start = output.position;
     copyBytes(scratch, 0, written, output.block, start);
     output.position = start + written;
@@ -199,8 +210,7 @@ export class FrameEncoder {
   }
 
   /** Writes a header at the output's position, and returns the masking key in it. */
-  #encodeHeader(first: number, payloadLength: number): number {
-    const output = this.#output;
+  #encodeHeader(output: OutputBuffer, first: number, payloadLength: number): number {
     const block = output.block;
     const maskBit = this.#maskingKey === undefined ? 0 : 0x80;
     let i = output.position;

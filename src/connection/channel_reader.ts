@@ -135,13 +135,8 @@ export class ChannelReader implements TurnTaker {
     this.#isEndHeld = hasEnded;
   }
 
-  /** Takes bytes of the channel; `borrowed` as in `ByteChannelHandler.receive`. */
+  /** Takes bytes of the channel that `postpone` did not; `borrowed` as in `ByteChannelHandler.receive`. */
   receive(bytes: Uint8Array, borrowed: boolean): void {
-    this.#readSize = bytes.length;
-    if (this.#turns.isOver || this.#waitsForTurn) {
-      this.#postpone(bytes, borrowed);
-      return;
-    }
     const consumed = this.#decode(bytes, borrowed);
     if (consumed < bytes.length) {
       this.#hold(
@@ -151,14 +146,17 @@ export class ChannelReader implements TurnTaker {
     if (this.#hasUndecoded() || !this.#owner.mayTakeMore) this.#pause();
   }
 
-  /** Holds bytes for this connection's turn. */
-  #postpone(bytes: Uint8Array, borrowed: boolean): void {
+  /** Holds bytes of the channel for this connection's turn, if others come first; returns whether they do. */
+  postpone(bytes: Uint8Array, borrowed: boolean): boolean {
+    this.#readSize = bytes.length;
+    if (!this.#turns.isOver && !this.#waitsForTurn) return false;
     this.#stopForOthers();
     const size = this.#undecoded.length + bytes.length;
     if (size > bytes.length) this.#hold(concatBytes([this.#undecoded, bytes], size));
     else this.#hold(borrowed ? cloneBytes(bytes, 0, size) : bytes);
     // To pause costs more than a small message, behind which mostly nothing else comes.
     if (size > MAX_SMALL) this.#pause();
+    return true;
   }
 
   /** Gives the rest of bytes: a copy if it is little, so that it does not keep a large buffer. */

@@ -45,7 +45,7 @@
  * @module
  */
 
-import type { Clock } from "../transport/clock.ts";
+import type { ConnectionSettings } from "./settings.ts";
 
 /** How far a connection has ended: see {@linkcode TABLE}. */
 export type ClosingState =
@@ -324,106 +324,104 @@ export const TABLE: Readonly<Record<ClosingState, Row>> = {
   "closed": { on: {} },
 };
 
+/** A row of the table, complete, with its name: all have the same shape, as each message looks into one. */
+type State = Required<Row> & { readonly name: ClosingState };
+
+const STATES = Object.fromEntries(
+  Object.entries(TABLE).map(([name, { accepts = false, flushes = false, handles = false, on }]) => [
+    name,
+    { name, accepts, flushes, handles, on },
+  ]),
+) as { readonly [S in ClosingState]: State };
+
 /** The state of one connection's end. */
 export class Closing {
   readonly #actions: ClosingActions;
-  readonly #clock: Clock;
-  readonly #timeoutMs: number;
-  #state: ClosingState = "open";
-  // What each message asks for is a property of its own.
-  #accepts = true;
-  #flushes = false;
-  #handles = true;
-  #isClosed = false;
+  readonly #settings: Pick<ConnectionSettings, "clock" | "closeTimeoutMs">;
+  #state = STATES.open;
   #deadline: unknown;
 
-  /** @param timeoutMs The deadline, in milliseconds, or `Infinity`. */
-  constructor(actions: ClosingActions, clock: Clock, timeoutMs: number) {
+  constructor(
+    actions: ClosingActions,
+    settings: Pick<ConnectionSettings, "clock" | "closeTimeoutMs">,
+  ) {
     this.#actions = actions;
-    this.#clock = clock;
-    this.#timeoutMs = timeoutMs;
+    this.#settings = settings;
   }
 
   /** The state, as programs see it. */
   get state(): "open" | "closing" | "closed" {
-    return this.#state === "open" || this.#state === "closed" ? this.#state : "closing";
+    const { name } = this.#state;
+    return name === "open" || name === "closed" ? name : "closing";
   }
 
   /** Whether the connection is gone. */
   get isClosed(): boolean {
-    return this.#isClosed;
+    return this.#state === STATES.closed;
   }
 
   /** Whether messages of the program are accepted. */
   get accepts(): boolean {
-    return this.#accepts;
+    return this.#state.accepts;
   }
 
   /** Whether nothing more is accepted, and `flushed` is due when none of what was waits any more. */
   get flushes(): boolean {
-    return this.#flushes;
+    return this.#state.flushes;
   }
 
   /** Whether nothing of the program is sent any more, not even what was accepted before. */
   get isFlushed(): boolean {
-    return !this.#accepts && !this.#flushes;
+    return !this.#state.accepts && !this.#state.flushes;
   }
 
   /** Whether the program may still be given what was received. */
   get handles(): boolean {
-    return this.#handles;
+    return this.#state.handles;
   }
 
   /** Whether the peer has ended, and the answer waits until what came before has been handled. */
   get isAnswerDue(): boolean {
-    return this.#handles && this.#state !== "open";
+    return this.#state.handles && this.#state !== STATES.open;
   }
 
   /** Whether the Close frame of this side's own close waits: it may still say something else. */
   get isOwnFlush(): boolean {
-    return this.#state === "flushing" || this.#state === "crossing";
+    return this.#state === STATES.flushing || this.#state === STATES.crossing;
   }
 
   /** Whether nobody reads what is sent, while what was received before is still to be handled. */
   get isUnread(): boolean {
-    return this.#state === "unread";
+    return this.#state === STATES.unread;
   }
 
   /** Whether FIN is to follow the output. */
   get isEndDue(): boolean {
-    return this.#state === "ending";
+    return this.#state === STATES.ending;
   }
 
   /** Goes to the next state, and does what is due in it. */
   handle(event: ClosingEvent): void {
-    const next = TABLE[this.#state].on[event]?.[0];
+    const next = this.#state.on[event]?.[0];
     if (next === undefined) return;
     // `sendPublished` may close this connection, if its peer is slow: look the transition up again.
-    if (this.#accepts && next !== "closed" && !TABLE[next].accepts) this.#actions.sendPublished();
-    const transition = TABLE[this.#state].on[event];
+    if (this.accepts && next !== "closed" && !STATES[next].accepts) this.#actions.sendPublished();
+    const transition = this.#state.on[event];
     if (transition === undefined) return;
-    this.#enter(transition[0]);
+    this.#state = STATES[transition[0]];
     for (let i = 1; i < transition.length; i++) this.#act(transition[i] as Action);
-  }
-
-  #enter(state: ClosingState): void {
-    const { accepts = false, flushes = false, handles = false } = TABLE[state];
-    this.#state = state;
-    this.#accepts = accepts;
-    this.#flushes = flushes;
-    this.#handles = handles;
-    this.#isClosed = state === "closed";
   }
 
   #act(action: Action): void {
     if (action === "startDeadline") this.#startDeadline();
-    else if (action === "stopDeadline") this.#clock.clearTimeout(this.#deadline);
+    else if (action === "stopDeadline") this.#settings.clock.clearTimeout(this.#deadline);
     else this.#actions[action]();
   }
 
   #startDeadline(): void {
-    this.#clock.clearTimeout(this.#deadline);
-    if (this.#timeoutMs === Infinity) return;
-    this.#deadline = this.#clock.setTimeout(() => this.handle("deadline"), this.#timeoutMs);
+    const { clock, closeTimeoutMs } = this.#settings;
+    clock.clearTimeout(this.#deadline);
+    if (closeTimeoutMs === Infinity) return;
+    this.#deadline = clock.setTimeout(() => this.handle("deadline"), closeTimeoutMs);
   }
 }

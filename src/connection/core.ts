@@ -4,7 +4,6 @@ import type { RetainedRequest } from "../http1/retained_request.ts";
 import type { ConnectionCompression } from "../protocol/message_compression.ts";
 import type { ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
 import type { Budget } from "./budget.ts";
-import type { CallbackRunner } from "./callback_runner.ts";
 import type { Closing } from "./closing.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks } from "./connection.ts";
 import { Ending } from "./ending.ts";
@@ -12,11 +11,11 @@ import { HeldMemory } from "./held_memory.ts";
 import { Inbound } from "./inbound.ts";
 import type { LayerRunner } from "./layer_runner.ts";
 import { parts } from "./load_parts.ts";
-import type { KeepAlive } from "./keep_alive.ts";
+import { KeepAlive } from "./keep_alive.ts";
 import type { MessageLayer } from "./message_layer.ts";
 import type { ConnectionSettings } from "./settings.ts";
 import { Outbound } from "./outbound.ts";
-import { Pings } from "./pings.ts";
+import type { Pings } from "./pings.ts";
 import { Program } from "./program.ts";
 import type { ConnectionViews } from "./views/connection_views.ts";
 
@@ -62,12 +61,11 @@ export class ConnectionCore implements ByteChannelHandler {
   readonly end: Ending;
   readonly layer: LayerRunner | undefined;
   readonly program: Program;
-  readonly callbacks: CallbackRunner | undefined;
   readonly inbound: Inbound;
   readonly outbound: Outbound;
-  readonly pings: Pings;
-  readonly #keepAlive: KeepAlive | undefined;
+  readonly keepAlive: KeepAlive | undefined;
   readonly memory: HeldMemory;
+  #pings: Pings | undefined;
   #views: ConnectionViews | undefined;
 
   constructor(
@@ -87,11 +85,9 @@ export class ConnectionCore implements ByteChannelHandler {
     this.closing = this.end.closing;
     this.layer = info.layer && new parts.layers!.LayerRunner(info.layer, this);
     this.program = new Program(callbacks, this);
-    this.callbacks = this.program.callbacks;
     this.inbound = new Inbound(this);
     this.outbound = new Outbound(this);
-    this.pings = new Pings(this);
-    this.#keepAlive = this.pings.keepAlive;
+    this.keepAlive = settings.keepAlive && new KeepAlive(settings.keepAlive, this);
     this.memory = new HeldMemory(this);
     channel.handler = this;
   }
@@ -106,10 +102,19 @@ export class ConnectionCore implements ByteChannelHandler {
     return this.#views;
   }
 
+  /** What knows of Pings: created for the first that waits for something. */
+  get pings(): Pings {
+    return this.#pings ??= new parts.rest!.Pings(this);
+  }
+
+  /** The same, if there is one. */
+  get usedPings(): Pings | undefined {
+    return this.#pings;
+  }
+
   // ---- The channel ----
 
   receive(bytes: Uint8Array, borrowed: boolean): void {
-    if (this.#keepAlive !== undefined) this.#keepAlive.heard();
     this.inbound.receive(bytes, borrowed);
   }
 
@@ -118,7 +123,7 @@ export class ConnectionCore implements ByteChannelHandler {
   }
 
   drain(): void {
-    this.pings.drain();
+    this.#pings?.drain();
     this.outbound.writer.drain();
   }
 

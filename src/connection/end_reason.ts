@@ -3,15 +3,22 @@ import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { saysAborted } from "../hooks.ts";
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { CloseInfo } from "./connection.ts";
-import { EndErrors } from "./end_errors.ts";
+
+/**
+ * Which connection's end an error is about: a callback of one may fail with that of another. Numbers, so that a
+ * retained error does not retain its connection.
+ */
+const idsOfErrors: WeakMap<object, number> = new WeakMap();
+let lastId = 0;
 
 /** Why a connection ends, as `closed`, `signal` and the errors of those that wait for it tell. */
 export class EndReason {
-  readonly #errors: EndErrors = new EndErrors();
+  readonly #id: number = ++lastId;
   /** The code and reason, from the first that is known on. */
   #info: CloseInfo | undefined;
   /** Why receiving ended, if the peer ended it: its Close frame, its error, its FIN. */
   #received: CloseStatus | ProtocolError | "FIN" | undefined;
+  #failure: ProtocolError | undefined;
   /** Aborts `signal`, which most programs never ask for. */
   #controller: AbortController | undefined;
 
@@ -38,8 +45,7 @@ export class EndReason {
 
   /** What the peer did for which this side ended the connection, if that is how it ended. */
   get failure(): ProtocolError | undefined {
-    const error = this.receivedError;
-    return error?.message === this.#info?.reason ? error : undefined;
+    return this.#failure;
   }
 
   /** Whether the peer's Close frame says that it has failed the connection, turned it away, or is going away. */
@@ -55,7 +61,7 @@ export class EndReason {
   }
 
   receiveError(error: ProtocolError): void {
-    this.#received = this.#errors.add(error);
+    this.#received = this.#mark(error);
   }
 
   /** The peer's FIN came without a Close frame. */
@@ -66,12 +72,15 @@ export class EndReason {
 
   /** This side closes, for which the peer's error is the reason if there is no other. */
   takeError(): void {
-    const { closeCode, message } = this.receivedError!;
-    this.#info ??= { closeCode, reason: message, wasClean: false, initiator: "local" };
+    if (this.#info !== undefined) return;
+    const error = this.#failure = this.receivedError!;
+    const { closeCode, message } = error;
+    this.#info = { closeCode, reason: message, wasClean: false, initiator: "local" };
   }
 
   /** This side closes, whatever it was about to close with. */
   close(status: CloseStatus): void {
+    this.#failure = undefined;
     this.#info = { ...status, wasClean: false, initiator: "local" };
   }
 
@@ -104,7 +113,7 @@ export class EndReason {
 
   closedError(): ConnectionClosedError {
     const { closeCode = CloseCode.AbnormalClosure, reason = "" } = this.#info ?? {};
-    return this.#errors.add(
+    return this.#mark(
       new ConnectionClosedError("The connection is closing or closed", closeCode, reason),
     );
   }
@@ -115,9 +124,18 @@ export class EndReason {
     return () => error ??= this.closedError();
   }
 
+  /** Marks an error as one about this connection's end. */
+  #mark<T extends Error>(error: T): T {
+    idsOfErrors.set(error, this.#id);
+    return error;
+  }
+
   /** Whether an error tells of this connection's end, or of another's; `undefined` if of none. */
   ownerOf(error: unknown): "this" | "another" | undefined {
-    return this.#errors.ownerOf(error);
+    // A value that is no object is not in it.
+    const id = idsOfErrors.get(error as object);
+    if (id === undefined) return undefined;
+    return id === this.#id ? "this" : "another";
   }
 
   /** Whether a program failed because `signal` had told it to stop. */

@@ -12,14 +12,18 @@ import { EndReason } from "./end_reason.ts";
  */
 export class Ending implements ClosingActions {
   readonly closing: Closing;
-  readonly reason: EndReason = new EndReason();
   readonly #core: ConnectionCore;
+  #reason: EndReason | undefined;
   #closed: Deferred<CloseInfo> | undefined;
 
   constructor(core: ConnectionCore) {
-    const { clock, closeTimeoutMs } = core.settings;
     this.#core = core;
-    this.closing = new Closing(this, clock, closeTimeoutMs);
+    this.closing = new Closing(this, core.settings);
+  }
+
+  /** Why it ends: created when something asks, as an open connection has no reason to. */
+  get reason(): EndReason {
+    return this.#reason ??= new EndReason();
   }
 
   /** Resolves when the connection has ended. */
@@ -106,7 +110,7 @@ export class Ending implements ClosingActions {
   }
 
   dropUnhandled(): void {
-    if (this.#core.callbacks !== undefined) this.#core.inbound.usedQueue?.clear();
+    if (this.#core.program.callbacks !== undefined) this.#core.inbound.usedQueue?.clear();
   }
 
   endInbound(): void {
@@ -139,8 +143,8 @@ export class Ending implements ClosingActions {
 
   /** Whether messages that wait can be received after the end, too: by iteration and streams. */
   #keepsUnread(): boolean {
-    const { callbacks, usedViews } = this.#core;
-    return callbacks === undefined && !usedViews?.hasWebSocket;
+    const { program, usedViews } = this.#core;
+    return program.callbacks === undefined && !usedViews?.hasWebSocket;
   }
 
   /**
@@ -202,12 +206,12 @@ export class Ending implements ClosingActions {
     const core = this.#core;
     const { inbound, outbound, layer } = core;
     inbound.close();
-    core.pings.stop();
+    core.keepAlive?.stop();
     layer?.close();
     const info = this.reason.finish(inbound.protocol.state === "closed" && outbound.isSent);
     const getError = this.reason.lazyClosedError();
     outbound.close(getError);
-    core.pings.close(getError);
+    core.usedPings?.close(getError);
     inbound.usedQueue?.failArriving(getError);
     this.dropUnhandled();
     inbound.usedQueue?.end();

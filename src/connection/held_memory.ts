@@ -1,21 +1,10 @@
 import { CloseCode } from "../codec/close_code.ts";
 import type { Budget, BudgetMember } from "./budget.ts";
-import type { Protocol } from "../protocol/protocol.ts";
-import type { ChannelReader } from "./channel_reader.ts";
 import type { ConnectionCore } from "./core.ts";
-import type { Inbound } from "./inbound.ts";
-import type { LayerRunner } from "./layer_runner.ts";
-import type { Outbound } from "./outbound.ts";
 
 /** The memory that a connection holds, as a member of its server's budget. */
 export class HeldMemory implements BudgetMember {
   readonly #core: ConnectionCore;
-  // Each read asks them: not by way of the core, which would be some more memory to look at.
-  readonly #reader: ChannelReader;
-  readonly #protocol: Protocol;
-  readonly #inbound: Inbound;
-  readonly #outbound: Outbound;
-  readonly #layer: LayerRunner | undefined;
   readonly #budget: Budget | undefined;
   /** The memory of the request: here, since it is asked for with each read, when the request is in no cache. */
   requestSize: number;
@@ -26,26 +15,20 @@ export class HeldMemory implements BudgetMember {
 
   constructor(core: ConnectionCore) {
     this.#core = core;
-    this.#reader = core.inbound.reader;
-    this.#protocol = core.inbound.protocol;
-    this.#inbound = core.inbound;
-    this.#outbound = core.outbound;
-    this.#layer = core.layer;
     this.#budget = core.owner.budget;
     this.requestSize = core.info.request.heldSize;
   }
 
   /** The bytes held on the way to the program and to the peer. */
   get size(): number {
-    return this.#reader.heldLength + this.#protocol.heldLength +
-      (this.#inbound.usedQueue?.heldSize ?? 0) +
-      this.#outbound.heldSize + this.requestSize + this.pingsSize +
-      (this.#layer === undefined ? 0 : this.#layer.heldSize);
+    const { inbound, outbound, layer } = this.#core;
+    return inbound.heldSize + outbound.heldSize + this.requestSize + this.pingsSize +
+      (layer === undefined ? 0 : layer.heldSize);
   }
 
   /** The same, without the part of a read that waits for its turn: nobody is closed for that. */
   #budgetedSize(): number {
-    return this.size - this.#reader.waitingLength;
+    return this.size - this.#core.inbound.reader.waitingLength;
   }
 
   /** Whether memory is short, and other connections may take theirs first. */
@@ -60,7 +43,7 @@ export class HeldMemory implements BudgetMember {
   }
 
   recountHeld(): number {
-    if (this.#budget === undefined || this.#core.end.closing.isClosed) return 0;
+    if (this.#budget === undefined || this.#core.closing.isClosed) return 0;
     const held = this.#budgetedSize();
     if (held !== this.#counted) {
       const change = held - this.#counted;
@@ -71,7 +54,7 @@ export class HeldMemory implements BudgetMember {
   }
 
   get retainedSize(): number {
-    const { sharedLength, source } = this.#outbound;
+    const { sharedLength, source } = this.#core.outbound;
     return this.#budgetedSize() + sharedLength + (source?.heldSize ?? 0);
   }
 
@@ -80,10 +63,10 @@ export class HeldMemory implements BudgetMember {
   }
 
   shed(): void {
-    const { end, outbound } = this.#core;
+    const { closing, end, outbound } = this.#core;
     const reason = "The server is short of memory";
     // Behind what the peer does not read no Close frame would reach it.
-    if (outbound.writer.isBlocked || end.closing.state !== "open") end.abort(reason);
+    if (outbound.writer.isBlocked || closing.state !== "open") end.abort(reason);
     else end.cut({ closeCode: CloseCode.TryAgainLater, reason });
     this.recountHeld();
   }

@@ -4,17 +4,16 @@ import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
 import { clearTimeout, MAX_DURATION_MS, setTimeout } from "../timers.ts";
-import type { CallbackRunner } from "./callback_runner.ts";
 import { ChannelReader, type ChannelReaderOwner } from "./channel_reader.ts";
 import type { Closing } from "./closing.ts";
 import type { Message } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
 import type { LayerRunner } from "./layer_runner.ts";
-import type { ConnectionSettings } from "./settings.ts";
 import { parts } from "./load_parts.ts";
+import type { Program } from "./program.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
 import type { ReceiveQueue, ReceiveQueueOwner } from "./receive_queue.ts";
-import { FRAGMENT_COST, MESSAGE_COST } from "./turns.ts";
+import { FRAGMENT_WORK, MESSAGE_WORK } from "./turns.ts";
 
 /**
  * After a message is taken, reading goes on after this delay, in milliseconds, and not at once: quick programs
@@ -37,8 +36,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   readonly reader: ChannelReader;
   readonly #core: ConnectionCore;
   readonly #layer: LayerRunner | undefined;
-  readonly #callbacks: CallbackRunner | undefined;
-  readonly #settings: ConnectionSettings;
+  readonly #program: Program;
   readonly #rate: RateLimiter | undefined;
   /** Whether decoding was refused because the peer sent too much, since `#rateTimer` was set last. */
   #wasTooFast = false;
@@ -58,16 +56,15 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   messagesReceived = 0;
 
   constructor(core: ConnectionCore) {
-    const { role, channel, info: { compression }, layer, settings } = core;
+    const { role, channel, info: { compression }, layer, program, settings } = core;
     const { limits, rateLimits, clock, turns } = settings;
     const { maxFragments } = limits;
     const maxMessageSize = layer?.maxMessageSize ?? limits.maxMessageSize;
     this.closing = core.closing;
     this.#core = core;
     this.#layer = layer;
-    this.#callbacks = core.callbacks;
-    this.#settings = settings;
-    this.#hasReceiver = core.callbacks !== undefined;
+    this.#program = program;
+    this.#hasReceiver = program.callbacks !== undefined;
     this.protocol = new Protocol(role, this, { maxMessageSize, maxFragments, compression });
     this.reader = new ChannelReader(channel, this.protocol, turns, this);
     if (rateLimits !== undefined) {
@@ -84,7 +81,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   // ---- How the program receives ----
 
   get queue(): ReceiveQueue {
-    return this.usedQueue ??= new parts.rest!.ReceiveQueue(this.#settings.limits, this);
+    return this.usedQueue ??= new parts.rest!.ReceiveQueue(this.#core.settings.limits, this);
   }
 
   /** The number of messages that wait for the program. */
@@ -120,7 +117,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   /** The layer's handshake is done: the limits are those of messages. */
   layerReady(): void {
-    const { limits } = this.#settings;
+    const { limits } = this.#core.settings;
     this.protocol.maxMessageSize = this.#layer?.maxMessageSize ?? limits.maxMessageSize;
     this.#setStreaming();
   }
@@ -131,13 +128,16 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   receive(bytes: Uint8Array, borrowed: boolean): void {
     this.bytesReceived += bytes.length;
     if (this.#rate !== undefined && !this.#countBytes(bytes.length)) return;
-    const { writer } = this.#core.outbound;
-    writer.cork();
-    if (this.usedQueue !== undefined) this.usedQueue.startRead();
-    this.reader.receive(bytes, borrowed);
-    writer.uncork();
+    // Nothing is sent for what waits, nor does it count: with many connections, each look at them is a miss.
+    if (!this.reader.postpone(bytes, borrowed)) {
+      const { outbound: { writer }, memory } = this.#core;
+      writer.cork();
+      this.usedQueue?.startRead();
+      this.reader.receive(bytes, borrowed);
+      writer.uncork();
+      memory.recountHeld();
+    }
     if (this.#rate !== undefined) this.#waitForRate();
-    this.#core.memory.recountHeld();
   }
 
   receiveEnd(): void {
@@ -160,7 +160,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
     const { hasWork } = reader;
     if (hasWork) {
       writer.cork();
-      if (this.usedQueue !== undefined) this.usedQueue.startRead();
+      this.usedQueue?.startRead();
       reader.proceed();
       writer.uncork();
     }
@@ -176,8 +176,13 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   /** Whether the program has handled everything that was received. */
   get isHandled(): boolean {
-    return (this.#callbacks === undefined || !this.#callbacks.isAtWork) &&
-      (this.usedQueue === undefined || this.usedQueue.isIdle);
+    return !this.#program.isAtWork && (this.usedQueue === undefined || this.usedQueue.isIdle);
+  }
+
+  /** The memory of what was received and is not handled, in bytes. */
+  get heldSize(): number {
+    const size = this.reader.heldLength + this.protocol.heldLength;
+    return this.usedQueue === undefined ? size : size + this.usedQueue.heldSize;
   }
 
   /** Whether the program has more messages at hand, which it may answer. */
@@ -201,10 +206,10 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   #isQueueFull(layer: LayerRunner | undefined): boolean {
     // Until the program has chosen, a message that is arriving counts: it may be wanted as a stream.
     const isWhole = this.#hasReceiver || (layer !== undefined && !layer.isReady);
-    const collectedLength = isWhole ? 0 : this.protocol.collectedLength;
+    const collected = isWhole ? 0 : this.protocol.collectedLength;
     return this.usedQueue === undefined
-      ? collectedLength >= this.#settings.limits.receiveQueueSize
-      : this.usedQueue.isFull(collectedLength);
+      ? collected >= this.#core.settings.limits.receiveQueueSize
+      : this.usedQueue.isFull(collected);
   }
 
   // A method, as everything that is asked for each message: V8 calls its runtime for each use of a private getter.
@@ -251,7 +256,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
     if (!this.#wasTooFast || this.#rateTimer !== undefined || this.closing.isClosed) return;
     this.#wasTooFast = false;
     const waitMs = this.#rate!.waitMs(this.#isArriving);
-    this.#rateTimer = this.#settings.clock.setTimeout(() => {
+    this.#rateTimer = this.#core.settings.clock.setTimeout(() => {
       this.#rateTimer = undefined;
       this.readOn();
     }, Math.min(waitMs, MAX_DURATION_MS));
@@ -261,7 +266,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   receiveMessage(received: Message): HandlerResult {
     const layer = this.#layer;
-    const callbacks = this.#callbacks;
+    const program = this.#program;
     let data: Message | undefined = received;
     if (layer !== undefined) {
       if (!layer.isReady) return this.#receiveHandshake(layer, received);
@@ -269,16 +274,16 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
       data = layer.decode(received);
       if (data === undefined) return this.#stopIfFull();
       // The decoded message need not be a view of the same read.
-      if (data !== received) this.queue.startRead();
+      if (data !== received) this.usedQueue?.startRead();
     } else {
       this.#countMessage();
     }
-    if (callbacks === undefined || callbacks.mustWait) {
+    if (program.callbacks === undefined || program.mustWait) {
       this.queue.push(data);
       return this.#stopIfFull();
     }
     layer?.delivered();
-    callbacks.callMessage(data);
+    program.callMessage(data);
     return this.#stopIfTooFast();
   }
 
@@ -315,12 +320,12 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   }
 
   countFragment(): HandlerResult {
-    this.reader.countWork(FRAGMENT_COST);
+    this.reader.countWork(FRAGMENT_WORK);
     return this.reader.waitsForTurn ? STOP : undefined;
   }
 
   countInflated(size: number): HandlerResult {
-    this.reader.countWork(MESSAGE_COST + size);
+    this.reader.countWork(MESSAGE_WORK + size);
     if (this.#rate !== undefined && (this.#layer?.isReady ?? true)) {
       this.#rate.countInflatedBytes(size);
     }
@@ -329,25 +334,24 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   receivePing(payload: Uint8Array): HandlerResult {
     this.#countControlFrame();
-    this.#core.pings.receivePing(payload);
-    const layer = this.#layer;
-    const callbacks = this.#callbacks;
-    const isOpen = this.closing.accepts && (layer?.isReady ?? true);
-    if (callbacks === undefined || !callbacks.takesPings || !isOpen) {
-      return this.#stopIfTooFast();
-    }
+    const { outbound } = this.#core;
+    if (outbound.writer.isBlocked) this.#core.pings.answerLater(payload);
+    else outbound.sendPong(payload);
+    const program = this.#program;
+    const isOpen = this.closing.accepts && (this.#layer?.isReady ?? true);
+    if (program.callbacks?.ping === undefined || !isOpen) return this.#stopIfTooFast();
     const copy = cloneBytes(payload, 0, payload.length);
-    if (callbacks.mustWait) {
+    if (program.mustWait) {
       this.queue.pushPing(copy);
       return this.#stopIfFull();
     }
-    callbacks.callPing(copy);
+    program.callPing(copy);
     return this.#stopIfTooFast();
   }
 
   receivePong(payload: Uint8Array<ArrayBuffer>): HandlerResult {
     this.#countControlFrame();
-    this.#core.pings.receivePong(payload);
+    this.#core.usedPings?.receivePong(payload);
     return this.#stopIfTooFast();
   }
 
@@ -362,11 +366,11 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   #countReceived(): void {
     this.messagesReceived++;
-    this.reader.countWork(MESSAGE_COST);
+    this.reader.countWork(MESSAGE_WORK);
   }
 
   #countControlFrame(): void {
-    this.reader.countWork(MESSAGE_COST);
+    this.reader.countWork(MESSAGE_WORK);
     if (this.#rate !== undefined && this.closing.accepts) this.#rate.countControlFrame();
   }
 
@@ -374,11 +378,9 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   messageTaken(): void {
     const layer = this.#layer;
-    const callbacks = this.#callbacks;
     if (layer !== undefined) layer.delivered();
-    if (callbacks === undefined && this.#readOnTimer === undefined && this.reader.isPaused) {
-      this.#readOnLater();
-    }
+    if (this.#program.callbacks !== undefined || this.#readOnTimer !== undefined) return;
+    if (this.reader.isPaused) this.#readOnLater();
   }
 
   /**
@@ -394,7 +396,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   }
 
   handOut(size: number): void {
-    this.#settings.turns.handOut(size);
+    this.#core.settings.turns.handOut(size);
   }
 
   queueEnded(): void {
@@ -409,7 +411,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   close(): void {
     this.reader.close();
     this.protocol.receiveEnd();
-    this.#settings.clock.clearTimeout(this.#rateTimer);
+    this.#core.settings.clock.clearTimeout(this.#rateTimer);
     clearTimeout(this.#readOnTimer);
   }
 }

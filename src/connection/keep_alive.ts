@@ -1,5 +1,8 @@
-import type { Delay, Delays, Waiting } from "../transport/delays.ts";
+import type { Delay, Waiting } from "../transport/delays.ts";
+import type { ConnectionCore } from "./core.ts";
 import type { KeepAlive as KeepAliveOptions } from "./options.ts";
+
+const EMPTY = new Uint8Array(0);
 
 /**
  * How often in a row the peer is given its time once more since this process stalled: one that is always busy
@@ -7,43 +10,24 @@ import type { KeepAlive as KeepAliveOptions } from "./options.ts";
  */
 const MAX_FORGIVEN = 3;
 
-/** The connection, as keep-alive needs it. */
-export interface KeepAliveTarget {
-  /** Sends a Ping. */
-  sendKeepAlivePing(): void;
-  /**
-   * Tells whether this side did not read at any time since this was asked last: a peer that is not
-   * listened to can't be called silent.
-   */
-  takePause(): boolean;
-  /** Drops the connection: the peer is gone. */
-  dropSilentPeer(): void;
-}
-
 /** Finds out that a silent peer is gone: sends Pings, and waits for any byte after each. */
 export class KeepAlive implements Waiting {
   readonly #options: KeepAliveOptions;
-  readonly #delays: Delays;
-  readonly #target: KeepAliveTarget;
+  readonly #core: ConnectionCore;
   /** What it waits for, or waited for last. */
   #delay: Delay | undefined;
   /** Whether a Ping was sent, and this waits for the peer; otherwise for the time of the next Ping. */
   #isCalling = false;
   /** Whether the time for the answer is over but for its last part. */
   #isLastPart = false;
-  #heard = false;
+  /** How many bytes the peer had sent when the last Ping was: more of them answer it. */
+  #receivedBefore = 0;
   #forgiven = 0;
 
-  constructor(options: KeepAliveOptions, delays: Delays, target: KeepAliveTarget) {
+  constructor(options: KeepAliveOptions, core: ConnectionCore) {
     this.#options = options;
-    this.#delays = delays;
-    this.#target = target;
+    this.#core = core;
     this.#startInterval(options.intervalMs);
-  }
-
-  /** The peer sent something. */
-  heard(): void {
-    this.#heard = true;
   }
 
   /** Stops for good. */
@@ -58,12 +42,18 @@ export class KeepAlive implements Waiting {
 
   #startInterval(delayMs: number): void {
     this.#isCalling = false;
-    if (delayMs !== Infinity) this.#delay = this.#delays.start(this, delayMs);
+    if (delayMs !== Infinity) this.#wait(delayMs);
+  }
+
+  #wait(delayMs: number): void {
+    this.#delay = this.#core.settings.delays.start(this, delayMs);
   }
 
   #ping(): void {
-    this.#target.sendKeepAlivePing();
-    this.#heard = false;
+    const { closing, inbound, outbound, usedPings } = this.#core;
+    // A peer may answer only the latest of several Pings: its Pong is that of the program's, too.
+    if (!closing.isFlushed) outbound.sendPing(usedPings?.nextPayload() ?? EMPTY);
+    this.#receivedBefore = inbound.bytesReceived;
     this.#forgiven = 0;
     this.#startTimeout();
   }
@@ -74,10 +64,15 @@ export class KeepAlive implements Waiting {
       this.#startInterval(intervalMs);
       return;
     }
-    this.#target.takePause();
+    this.#takePause();
     this.#isCalling = true;
     this.#isLastPart = false;
-    this.#delay = this.#delays.start(this, timeoutMs - this.#lastPartMs);
+    this.#wait(timeoutMs - this.#lastPartMs);
+  }
+
+  /** Whether this side did not read since this was asked last: a peer that nobody listens to is not silent. */
+  #takePause(): boolean {
+    return this.#core.inbound.reader.takePause();
   }
 
   // After a stall, timers fire before pending reads; the last part of the time, a wait of its own, lets those
@@ -89,23 +84,23 @@ export class KeepAlive implements Waiting {
   #check(): void {
     const { timeoutMs, intervalMs } = this.#options;
     const leftMs = this.#isLastPart ? 0 : this.#lastPartMs;
-    if (this.#heard) {
+    if (this.#core.inbound.bytesReceived > this.#receivedBefore) {
       this.#startInterval(Math.max(intervalMs - timeoutMs + leftMs, 0));
-    } else if (this.#target.takePause()) {
+    } else if (this.#takePause()) {
       this.#startTimeout();
     } else if (this.#isLate() && this.#forgiven < MAX_FORGIVEN) {
       this.#forgiven++;
       this.#startTimeout();
     } else if (!this.#isLastPart) {
       this.#isLastPart = true;
-      this.#delay = this.#delays.start(this, leftMs);
+      this.#wait(leftMs);
     } else {
-      this.#target.dropSilentPeer();
+      this.#core.end.abort("The peer is silent: no answer to a Ping");
     }
   }
 
   // A timer that is late shows that this process stalled: the peer's answer may lie unread.
   #isLate(): boolean {
-    return this.#delays.now() - this.#delay!.dueAt > this.#lastPartMs / 2;
+    return this.#core.settings.delays.now() - this.#delay!.dueAt > this.#lastPartMs / 2;
   }
 }

@@ -1,5 +1,6 @@
 import "./common.ts";
 import { CloseCode, isCloseCode } from "../codec/close_code.ts";
+import { MAX_HEADER_LENGTH } from "../codec/frame.ts";
 import { ProtocolError } from "../errors.ts";
 import { show } from "../checks.ts";
 import { decodeUtf8 } from "../codec/utf8.ts";
@@ -13,9 +14,6 @@ import type { Message, Sendable } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
 import { checkMaxMessageSize } from "./create_layer.ts";
 import type { LayerConnection, MessageLayer } from "./message_layer.ts";
-
-/** The longest header of a frame, in bytes. */
-const MAX_HEADER_LENGTH = 14;
 
 /** Calls a message layer, and checks what it answers: an error of it ends its connection, and no other. */
 export class LayerRunner implements Waiting {

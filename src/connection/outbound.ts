@@ -11,13 +11,14 @@ import type { ConnectionCore } from "./core.ts";
 import type { FanOutSink, FanOutSource, SharedFrames } from "./fan_out.ts";
 import type { HeldBack, HeldMessage } from "./held_back.ts";
 import { parts } from "./load_parts.ts";
+import type { Limits } from "./options.ts";
 import { OutputWriter } from "./output_writer.ts";
 
 /**
  * What a message takes beside its bytes that waits for a stream's end, and what a promise of `send`
  * does: measured, 370 to 800 bytes.
  */
-const WAITING_COST = 600;
+const WAITER_COST = 600;
 /** So many promises are a part of the few KiB that a connection takes in any case. */
 const MAX_FREE_WAITERS = 32;
 
@@ -37,8 +38,7 @@ export class Outbound implements FanOutSink {
   // Fields read on every publish come first, to share a cache line.
   readonly writer: OutputWriter;
   readonly #closing: Closing;
-  readonly #highWaterMark: number;
-  readonly #maxSize: number;
+  readonly #limits: Limits;
   /** Set while a message is sent as a stream, or others wait for the end of one. */
   #held: HeldBack | undefined;
   /** Whether those that wait for room are to be told of it. */
@@ -54,20 +54,18 @@ export class Outbound implements FanOutSink {
   messagesSent = 0;
   /** The bytes that were accepted, and dropped at the end. */
   #dropped = 0;
-  /** How many bytes the channel has to take to have taken all messages; known once all were encoded. */
-  #lastMessageEnd = Infinity;
+  /** How many bytes the channel has to take to have taken all messages; -1 until all were encoded. */
+  #lastMessageEnd = -1;
   /** Whether all that was accepted has been encoded, or still may be. */
   #isWhole = true;
   /** Whether the layer encodes what was held back: what it sends meanwhile goes before that. */
   #isEncodingHeld = false;
 
   constructor(core: ConnectionCore) {
-    const { sendHighWaterMark, sendQueueSize } = core.settings.limits;
     this.#core = core;
     this.#closing = core.closing;
     this.#protocol = core.inbound.protocol;
-    this.#highWaterMark = sendHighWaterMark;
-    this.#maxSize = sendQueueSize;
+    this.#limits = core.settings.limits;
     this.writer = new OutputWriter(core);
   }
 
@@ -75,7 +73,8 @@ export class Outbound implements FanOutSink {
 
   /** Whether the channel has taken all that was accepted, once nothing more is. */
   get isSent(): boolean {
-    return this.#isWhole && this.writer.takenLength >= this.#lastMessageEnd;
+    return this.#isWhole && this.#lastMessageEnd >= 0 &&
+      this.writer.takenLength >= this.#lastMessageEnd;
   }
 
   /** Whether a message is being sent as a stream. */
@@ -103,7 +102,7 @@ export class Outbound implements FanOutSink {
     if (this.#held === undefined && this.#waiters === undefined) return ownLength;
     const own = ownLength + this.#heldLength() - (this.#held?.sharedSize ?? 0);
     const waiters = Math.max(0, (this.#waiters?.length ?? 0) - MAX_FREE_WAITERS);
-    return own + (waiters + (this.#held?.length ?? 0)) * WAITING_COST;
+    return own + (waiters + (this.#held?.length ?? 0)) * WAITER_COST;
   }
 
   /** The bytes that they have in common with other connections. */
@@ -116,7 +115,7 @@ export class Outbound implements FanOutSink {
 
   /** Whether the queue holds more than its high-water mark. */
   get isAboveHighWater(): boolean {
-    return this.length > this.#highWaterMark;
+    return this.length > this.#limits.sendHighWaterMark;
   }
 
   /**
@@ -125,13 +124,16 @@ export class Outbound implements FanOutSink {
    */
   hasRoomFor(data: Sendable): boolean {
     const { length } = this;
-    if (length === 0 || (length <= this.#highWaterMark && length <= this.#maxSize)) return true;
+    if (
+      length === 0 ||
+      (length <= this.#limits.sendHighWaterMark && length <= this.#limits.sendQueueSize)
+    ) return true;
     assertMessage(data);
     // No character needs more than three bytes a UTF-16 unit; only near the cap it is worth counting.
     const most = typeof data === "string" ? data.length * 3 : data.length;
-    if (length + most <= this.#maxSize) return true;
-    const fits = typeof data === "string" && length + data.length <= this.#maxSize &&
-      length + encoder.encode(data).length <= this.#maxSize;
+    if (length + most <= this.#limits.sendQueueSize) return true;
+    const fits = typeof data === "string" && length + data.length <= this.#limits.sendQueueSize &&
+      length + encoder.encode(data).length <= this.#limits.sendQueueSize;
     // The queue need not be above its high-water mark, if that is more than may wait.
     if (!fits) this.#isAboveHighWater = true;
     return fits;
@@ -185,8 +187,8 @@ export class Outbound implements FanOutSink {
     const { writer } = this;
     // What is held back comes behind it: it must not wait for that.
     const length = writer.requestFlush();
-    if (length + this.#heldLength() > this.#highWaterMark) this.#isAboveHighWater = true;
-    const excess = length - (isReferenced ? 0 : this.#highWaterMark);
+    if (length + this.#heldLength() > this.#limits.sendHighWaterMark) this.#isAboveHighWater = true;
+    const excess = length - (isReferenced ? 0 : this.#limits.sendHighWaterMark);
     if (excess <= 0) return RESOLVED;
     const deferred = createDeferred<void>();
     (this.#waiters ??= new Fifo()).push({ target: writer.takenLength + excess, deferred });
@@ -397,12 +399,13 @@ export class Outbound implements FanOutSink {
   }
 
   get room(): number {
-    return this.#highWaterMark - this.length;
+    return this.#limits.sendHighWaterMark - this.length;
   }
 
   hasRoomForLength(length: number): boolean {
     const own = this.length;
-    return (own <= this.#highWaterMark && own <= this.#maxSize) || own + length <= this.#maxSize;
+    return (own <= this.#limits.sendHighWaterMark && own <= this.#limits.sendQueueSize) ||
+      own + length <= this.#limits.sendQueueSize;
   }
 
   sendShared(frames: SharedFrames, isLast: boolean): void {

@@ -51,7 +51,7 @@ export class OutputWriter {
     this.#channel = core.channel;
     this.#protocol = core.inbound.protocol;
     // A program with callbacks is given one message after another.
-    this.#mayExpectMore = core.callbacks === undefined;
+    this.#mayExpectMore = core.program.callbacks === undefined;
   }
 
   /** The bytes of the output, and those that the channel has not taken yet. */

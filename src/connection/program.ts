@@ -1,24 +1,34 @@
 import { CloseCode } from "../codec/close_code.ts";
-import { CallbackRunner } from "./callback_runner.ts";
-import type { CloseInfo, Connection, ConnectionCallbacks } from "./connection.ts";
+import { isThenable, untilSettled } from "../hooks.ts";
+import { RESOLVED } from "../promises.ts";
+import type { CloseInfo, Connection, ConnectionCallbacks, Message } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
 import { parts } from "./load_parts.ts";
+import type { ReceivedPing } from "./received_memory.ts";
+import { MESSAGE_WORK } from "./turns.ts";
 
-/** The program of a connection: its handler and callbacks, from the first to the last, and its errors. */
+/**
+ * The program of a connection: its handler or its callbacks, from the first to the last, and its errors.
+ *
+ * Callbacks are called one after another: while a promise of one is awaited, messages and Pings wait in the
+ * receive queue.
+ */
 export class Program {
-  readonly callbacks: CallbackRunner | undefined;
+  readonly callbacks: ConnectionCallbacks | undefined;
   readonly #core: ConnectionCore;
+  /** The number of promises of callbacks that are being awaited. */
+  #awaited = 0;
   #handler: ((conn: never) => unknown) | undefined;
   #isStarted = false;
   /** Whether callbacks have yet to begin, in the next turn. */
   #isOpenDue = false;
 
   constructor(callbacks: ConnectionCallbacks<never, never> | undefined, core: ConnectionCore) {
+    this.callbacks = callbacks as ConnectionCallbacks | undefined;
     this.#core = core;
-    if (callbacks !== undefined) {
-      this.callbacks = new CallbackRunner(callbacks as ConnectionCallbacks, core);
-    }
   }
+
+  // ---- The beginning ----
 
   /**
    * Begins, or waits for the layer's handshake.
@@ -34,7 +44,7 @@ export class Program {
     this.#handler = handler;
     this.#isOpenDue = isLater && (this.callbacks !== undefined || layer !== undefined);
     if (this.#isOpenDue) {
-      this.callbacks?.hold();
+      this.#awaited++;
       void settings.turns.next().then(() => this.#openLater());
     }
     layer?.start();
@@ -61,16 +71,36 @@ export class Program {
 
   #openLater(): void {
     this.#open();
-    const { end } = this.#core;
-    if (end.closing.isClosed) this.close(end.reason.info!);
-    else this.callbacks?.goOn();
+    const { closing, end } = this.#core;
+    if (closing.isClosed) this.close(end.reason.info!);
+    else this.#goOn();
   }
 
   #open(): void {
     this.#isOpenDue = false;
     if (!this.#isStarted) return;
-    this.callbacks?.callOpen();
+    this.#call(this.callbacks?.open, undefined, true);
     this.#core.layer?.opened();
+  }
+
+  // ---- The callbacks ----
+
+  /** Whether a promise of a callback is being awaited. */
+  get isAtWork(): boolean {
+    return this.#awaited > 0;
+  }
+
+  /** Whether a callback has to wait for the promise of another, or for those that wait already. */
+  get mustWait(): boolean {
+    return this.#awaited > 0 || this.#core.inbound.queueLength > 0;
+  }
+
+  callMessage(data: Message): void {
+    this.#call(this.callbacks!.message, data);
+  }
+
+  callPing(payload: Uint8Array<ArrayBuffer>): void {
+    this.#call(this.callbacks!.ping, payload);
   }
 
   /** There is room to send again. */
@@ -82,13 +112,63 @@ export class Program {
   }
 
   #callDrain(): void {
-    if (!this.#core.end.closing.isClosed) this.callbacks!.callDrain();
+    if (!this.#core.closing.isClosed) this.#call(this.callbacks!.drain, undefined);
   }
 
   /** The connection has ended. */
   close(info: CloseInfo): void {
-    if (!this.#isOpenDue && (this.#core.layer?.isReady ?? true)) this.callbacks?.callClose(info);
+    if (this.#isOpenDue || !(this.#core.layer?.isReady ?? true)) return;
+    this.#call(this.callbacks?.close, info);
   }
+
+  /** Calls a callback, if there is one; if it returns a promise, the next message waits for it. */
+  #call<T>(
+    callback: ((conn: Connection, argument: T) => unknown) | undefined,
+    argument: T,
+    isOpen?: boolean,
+  ): void {
+    if (callback === undefined) return;
+    try {
+      const result: unknown = callback.call(this.callbacks, this.#core.conn, argument);
+      // RESOLVED is what `send` returns while the peer keeps up: nothing to wait for.
+      if (result !== RESOLVED && isThenable(result)) void this.#await(result, isOpen);
+    } catch (error) {
+      this.failCallback(error, isOpen);
+    }
+  }
+
+  async #await(promise: PromiseLike<unknown>, isOpen?: boolean): Promise<void> {
+    this.#awaited++;
+    await untilSettled(promise, (error) => this.failCallback(error, isOpen));
+    this.#goOn();
+  }
+
+  /** Goes on with what waits. */
+  #goOn(): void {
+    this.#awaited--;
+    if (this.#core.inbound.queueLength > 0) this.#callForWaiting();
+    this.#core.inbound.readOn();
+  }
+
+  /** Calls callbacks for what waits, until one gives a promise, or others are to have their turn. */
+  #callForWaiting(): void {
+    const { outbound: { writer }, inbound: { queue }, settings: { turns } } = this.#core;
+    writer.cork();
+    while (this.#awaited === 0 && queue.length > 0) {
+      if (turns.isOver) {
+        void this.#await(turns.next());
+        break;
+      }
+      const next = queue.shift()!;
+      turns.spend(MESSAGE_WORK);
+      const { payload } = next as Partial<ReceivedPing>;
+      if (payload === undefined) this.callMessage(next as Message);
+      else this.callPing(payload);
+    }
+    writer.uncork();
+  }
+
+  // ---- Its errors ----
 
   /**
    * Takes an error of a callback, or a listener.

@@ -12,7 +12,7 @@ export { Breaker } from "./breaker.ts";
 export { checkSendOptions, ping, resolveCloseStatus } from "./calls.ts";
 export { closeStatusOf } from "./give_up.ts";
 export { HeldBack } from "./held_back.ts";
-export { PingTracker } from "./ping_tracker.ts";
+export { Pings } from "./pings.ts";
 export { ReceiveQueue } from "./receive_queue.ts";
 export { sendStream } from "./send_stream.ts";
 export { ConnectionViews } from "./views/connection_views.ts";

@@ -50,9 +50,9 @@ const MAX_UNTIMED_MS = 1;
 const MAX_HANDED_OUT = 4 * 1024 * 1024;
 
 /** What a message or a frame costs besides its bytes, in bytes. */
-export const MESSAGE_COST = 2048;
+export const MESSAGE_WORK = 2048;
 /** What a fragment costs besides its bytes, in bytes. */
-export const FRAGMENT_COST = 256;
+export const FRAGMENT_WORK = 256;
 
 /**
  * How many bytes may wait for turns, in all, before connections that brought much are read from again. What
@@ -189,7 +189,7 @@ export class Turns {
     this.#lookedAt = now;
     const isSameWorker = this.#isTimed && (taker === undefined || taker === this.#worker);
     this.#left = this.#lookCost = isSameWorker && tookMs > SLOW_MS
-      ? MESSAGE_COST
+      ? MESSAGE_WORK
       : Math.min(this.#lookCost * 2, tookMs < QUICK_MS ? MAX_LOOK_COST : LOOK_COST);
     if (!this.#isTimed) {
       if (tookMs < QUICK_MS && now - this.#untimedSince < MAX_UNTIMED_MS) return false;

@@ -168,7 +168,7 @@ export class WebSocketConnection<Data> implements Connection<Data> {
   }
 
   stats(): ConnectionStats {
-    const { inbound, memory, outbound, pings } = this.#core;
+    const { inbound, memory, outbound, usedPings } = this.#core;
     return {
       bytesReceived: inbound.bytesReceived,
       bytesSent: outbound.writer.takenLength,
@@ -177,7 +177,7 @@ export class WebSocketConnection<Data> implements Connection<Data> {
       receiveQueueLength: inbound.queueLength,
       bufferedAmount: this.bufferedAmount,
       heldSize: memory.size,
-      roundTripTimeMs: pings.roundTripTimeMs,
+      roundTripTimeMs: usedPings?.roundTripTimeMs,
     };
   }
 }

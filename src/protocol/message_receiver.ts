@@ -34,8 +34,9 @@ export interface MessageHandler {
   countFragment?: (() => HandlerResult) | undefined;
 }
 
-/** Takes a control frame; its payload is `bytes` from `start` to `end` (exclusive). */
-export type ControlHandler = (
+/** Takes a control frame for `owner`; its payload is `bytes` from `start` to `end` (exclusive). */
+export type ControlHandler<Owner> = (
+  owner: Owner,
   opcode: Opcode,
   bytes: Uint8Array,
   start: number,
@@ -76,14 +77,16 @@ type Mode = typeof Mode[keyof typeof Mode];
  * Puts fragments together to messages (RFC 6455, section 5.4), with control frames in between, and
  * checks text (section 8.1) and limits as early as the bytes allow.
  */
-export class MessageReceiver implements FrameHandler {
+export class MessageReceiver<Owner> implements FrameHandler {
   readonly #handler: MessageHandler;
-  readonly #receiveControl: ControlHandler;
-  readonly #limits: MessageLimits;
+  readonly #owner: Owner;
+  readonly #receiveControl: ControlHandler<Owner>;
+  readonly #maxFragments: number;
   #maxMessageSize: number;
   /** Decompresses; undefined if no compression was agreed upon. */
   readonly #inflater: MessageInflation | undefined;
-  readonly #payload = new ByteCollector(true);
+  /** What has arrived of a message that did not come whole: there from the first of them on. */
+  #payload: ByteCollector | undefined;
   /** What has arrived of a control frame that came in pieces. */
   #control: ByteCollector | undefined;
   /** Validates the text in progress; there from the first fragment of a text on. */
@@ -115,14 +118,17 @@ export class MessageReceiver implements FrameHandler {
   #isInputBorrowed = true;
 
   constructor(
-    limits: MessageLimits,
+    maxMessageSize: number,
+    maxFragments: number,
     handler: MessageHandler,
-    receiveControl: ControlHandler,
+    owner: Owner,
+    receiveControl: ControlHandler<Owner>,
     inflater?: MessageInflation,
   ) {
-    this.#limits = limits;
-    this.#maxMessageSize = limits.maxMessageSize;
+    this.#maxMessageSize = maxMessageSize;
+    this.#maxFragments = maxFragments;
     this.#handler = handler;
+    this.#owner = owner;
     this.#receiveControl = receiveControl;
     this.#inflater = inflater;
   }
@@ -158,12 +164,12 @@ export class MessageReceiver implements FrameHandler {
 
   /** The number of bytes held of the message in progress. */
   get collectedLength(): number {
-    return this.#payload.length + (this.#inflater?.pendingLength ?? 0);
+    return (this.#payload?.length ?? 0) + (this.#inflater?.pendingLength ?? 0);
   }
 
   /** The number of bytes that memory is held for, to receive. */
   get heldLength(): number {
-    return this.#payload.capacity + (this.#inflater?.heldLength ?? 0);
+    return (this.#payload?.capacity ?? 0) + (this.#inflater?.heldLength ?? 0);
   }
 
   /**
@@ -176,7 +182,7 @@ export class MessageReceiver implements FrameHandler {
     if (!streaming || this.#type === undefined || this.#mode !== Mode.Collect) return;
     this.#mode = Mode.Stream;
     this.#obey(this.#handler.receiveMessageStart(this.#type));
-    const collected = this.#payload.take();
+    const collected = this.#payload?.take() ?? EMPTY;
     if (collected.length === 0) return;
     this.#obey(this.#handler.receiveMessageChunk(collected, 0, collected.length));
   }
@@ -189,7 +195,7 @@ export class MessageReceiver implements FrameHandler {
   /** Drops data messages from now on, the one in progress included. */
   discard(): void {
     this.#mode = this.#nextMode = Mode.Discard;
-    this.#payload.borrow();
+    this.#payload?.borrow();
     this.#inflater?.close();
     this.#isEndDue = false;
   }
@@ -204,7 +210,7 @@ export class MessageReceiver implements FrameHandler {
     end: number,
   ): unknown {
     if (isControl(opcode)) {
-      return this.#receiveControl(opcode, bytes, start, end);
+      return this.#receiveControl(this.#owner, opcode, bytes, start, end);
     } else if (rsv1 && fin && this.#nextMode === Mode.Collect) {
       this.#receiveCompressed(opcode, bytes, start, end);
     } else if (fin && opcode !== Opcode.Continuation && this.#nextMode === Mode.Collect) {
@@ -249,7 +255,7 @@ export class MessageReceiver implements FrameHandler {
     if (isControl(this.#opcode)) {
       const payload = this.#control?.take() ?? EMPTY;
       this.#control = undefined;
-      return this.#receiveControl(this.#opcode, payload, 0, payload.length);
+      return this.#receiveControl(this.#owner, this.#opcode, payload, 0, payload.length);
     }
     if (this.#fin) this.#receiveMessageEnd();
     return this.#result();
@@ -309,7 +315,7 @@ export class MessageReceiver implements FrameHandler {
     }
     this.#size += length;
     // `maxMessageSize` is the limit of those that bring bytes.
-    if (++this.#fragments - this.#size > this.#limits.maxFragments) this.#failFragments();
+    if (++this.#fragments - this.#size > this.#maxFragments) this.#failFragments();
   }
 
   #receivePayload(bytes: Uint8Array, start: number, end: number, fin: boolean): void {
@@ -345,7 +351,10 @@ export class MessageReceiver implements FrameHandler {
     if (this.#utf8 !== undefined && !this.#utf8.validate(bytes, start, end)) failUtf8();
     if (this.#mode === Mode.Stream) {
       this.#obey(this.#handler.receiveMessageChunk(bytes, start, end));
-    } else this.#payload.append(bytes, start, end, expectedLength, this.#maxMessageSize);
+    } else {
+      this.#payload ??= new ByteCollector(true);
+      this.#payload.append(bytes, start, end, expectedLength, this.#maxMessageSize);
+    }
   }
 
   #receiveMessageEnd(): void {
@@ -361,7 +370,7 @@ export class MessageReceiver implements FrameHandler {
     if (this.#mode === Mode.Stream) {
       this.#obey(this.#handler.receiveMessageEnd());
     } else {
-      const payload = this.#payload;
+      const payload = this.#payload ??= new ByteCollector(true);
       this.#obey(this.#handler.receiveMessage(
         type === "text" ? decodeLongText(payload.borrow()) : payload.take(),
       ));
@@ -399,7 +408,7 @@ export class MessageReceiver implements FrameHandler {
   #failFragments(): never {
     throw new ProtocolError(
       CloseCode.PolicyViolation,
-      `Cannot receive a message of more than ${this.#limits.maxFragments} fragments and one for each byte`,
+      `Cannot receive a message of more than ${this.#maxFragments} fragments and one for each byte`,
     );
   }
 }

@@ -16,6 +16,7 @@ import {
 } from "./close_payload.ts";
 import type { MessageCompression } from "./message_compression.ts";
 import {
+  type ControlHandler,
   type MessageHandler,
   type MessageLimits,
   MessageReceiver,
@@ -68,6 +69,9 @@ const OPTIONS: Names<ProtocolOptions> = {
  */
 export type ProtocolState = "open" | "close-received" | "close-sent" | "closed" | "failed";
 
+/** Gives a protocol a control frame: one function for all of them, and no method that programs could call. */
+let receiveControl: ControlHandler<Protocol>;
+
 /**
  * One side of an open WebSocket, without I/O: bytes in, calls on a handler; commands in, bytes out.
  * It knows no time, no promises and no runtime.
@@ -93,10 +97,15 @@ export type ProtocolState = "open" | "close-received" | "close-sent" | "closed" 
  * ```
  */
 export class Protocol {
+  static {
+    receiveControl = (protocol, opcode, bytes, start, end) =>
+      protocol.#receiveControl(opcode, bytes, start, end);
+  }
+
   readonly #handler: ProtocolHandler;
   readonly #encoder: FrameEncoder;
   readonly #decoder: FrameDecoder;
-  readonly #receiver: MessageReceiver;
+  readonly #receiver: MessageReceiver<Protocol>;
   readonly #compression: MessageCompression | undefined;
   #state: ProtocolState = "open";
   /** Cleared by the peer's Close frame and by an error. */
@@ -125,10 +134,12 @@ export class Protocol {
     this.#compression = compression;
     this.#handler = handler;
     this.#encoder = new FrameEncoder(role, { maskingKey });
-    this.#receiver = new MessageReceiver(
-      { maxMessageSize, maxFragments },
+    this.#receiver = new MessageReceiver<Protocol>(
+      maxMessageSize,
+      maxFragments,
       handler,
-      (opcode, bytes, start, end) => this.#receiveControl(opcode, bytes, start, end),
+      this,
+      receiveControl,
       compression?.inflater,
     );
     const allowRsv1 = compression !== undefined;

@@ -44,7 +44,7 @@ class Recorder {
         react[action]?.(this.closing);
       },
     });
-    this.closing = new Closing(actions, this.clock, TIMEOUT_MS);
+    this.closing = new Closing(actions, { clock: this.clock, closeTimeoutMs: TIMEOUT_MS });
   }
 
   count(action: Act): number {

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "node:test";
-import { MESSAGE_COST, Turns, type TurnTaker } from "../../src/connection/turns.ts";
+import { MESSAGE_WORK, Turns, type TurnTaker } from "../../src/connection/turns.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 
 /** A clock that work moves. */
@@ -35,7 +35,7 @@ class Worker implements TurnTaker {
       this.left--;
       count++;
       clock.workedMs += this.#messageMs;
-      mustStop = turns.spend(MESSAGE_COST, this);
+      mustStop = turns.spend(MESSAGE_WORK, this);
     }
     if (count > 0) log.push([this.name, count]);
     if (mustStop) turns.wait(this);
@@ -153,7 +153,7 @@ describe("the turns of the event loop", () => {
     const taker = { takeTurn() {} };
     for (let i = 0; i < 20 && !turns.isOver; i++) {
       clock.workedMs += 5;
-      turns.spend(MESSAGE_COST, taker);
+      turns.spend(MESSAGE_WORK, taker);
       turns.spend(10, taker);
     }
     await turns.next();
@@ -161,7 +161,7 @@ describe("the turns of the event loop", () => {
     do {
       clock.workedMs += 5;
       turns.spend(10, taker);
-    } while (!turns.spend(MESSAGE_COST, taker));
+    } while (!turns.spend(MESSAGE_WORK, taker));
     assertEquals(clock.workedMs - before <= 15, true, `${clock.workedMs - before} ms`);
   });
 

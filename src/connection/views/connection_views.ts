@@ -94,7 +94,7 @@ export class ConnectionViews {
 
   get webSocket(): WebSocket {
     if (this.#webSocket === undefined) {
-      const { callbacks, inbound } = this.#core;
+      const { program: { callbacks }, inbound } = this.#core;
       if (inbound.hasReceiver) {
         const receiver = callbacks === undefined ? "an iteration or a stream" : "callbacks";
         throw new DOMException(
@@ -111,7 +111,7 @@ export class ConnectionViews {
   }
 
   #startReceiver(asStreams: boolean): void {
-    const { callbacks, inbound } = this.#core;
+    const { program: { callbacks }, inbound } = this.#core;
     if (callbacks !== undefined || this.#webSocket !== undefined) {
       const receiver = this.#webSocket === undefined ? "the message callback" : "asWebSocket()";
       throw new DOMException(
