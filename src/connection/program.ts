@@ -44,7 +44,7 @@ export class Program {
     this.#handler = handler;
     this.#isOpenDue = isLater && (this.callbacks !== undefined || layer !== undefined);
     if (this.#isOpenDue) {
-      this.#awaited++;
+      if (this.callbacks !== undefined) this.#awaited++;
       void settings.turns.next().then(() => this.#openLater());
     }
     layer?.start();
@@ -73,7 +73,7 @@ export class Program {
     this.#open();
     const { closing, end } = this.#core;
     if (closing.isClosed) this.close(end.reason.info!);
-    else this.#goOn();
+    else if (this.callbacks !== undefined) this.#goOn();
   }
 
   #open(): void {
