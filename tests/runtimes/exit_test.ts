@@ -4,6 +4,10 @@ import type { Address } from "../../src/transport/byte_channel.ts";
 import { moduleCommand, TestProcess } from "../support/child_process.ts";
 import { PeerProcess } from "./peer.ts";
 
+// Without descriptors left, Deno would panic when it looks for a newer Deno, and Node would warn that it can't
+// read more certificates.
+const ENVIRONMENT = { DENO_NO_UPDATE_CHECK: "1", NODE_EXTRA_CA_CERTS: undefined };
+
 /** A process of the runtime that the tests run on. */
 class ServerProcess extends TestProcess {
   /**
@@ -18,8 +22,7 @@ class ServerProcess extends TestProcess {
     if (descriptors !== undefined) {
       command.unshift("sh", "-c", `ulimit -n ${descriptors} && exec "$@"`, "sh");
     }
-    // Deno would look for a newer Deno, and panic where that finds no descriptor left.
-    super({ command, env: { DENO_NO_UPDATE_CHECK: "1" } }, mode, transport);
+    super({ command, env: ENVIRONMENT }, mode, transport);
   }
 
   /** Where it listens. */
