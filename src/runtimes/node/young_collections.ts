@@ -9,6 +9,7 @@
 
 import { getHeapSpaceStatistics } from "node:v8";
 import { native, useNative } from "../../codec/native.ts";
+import { monotonicNow } from "../../timers.ts";
 
 /** After how many bytes of messages the young generation is to be collected. */
 const CYCLE_SIZE = 16 * 1024 * 1024;
@@ -16,8 +17,16 @@ const CYCLE_SIZE = 16 * 1024 * 1024;
 const ELEMENTS = 4096;
 const ARRAY_SIZE = ELEMENTS * 8;
 
+/**
+ * If so many bytes take longer, in milliseconds, they are left to V8: a full collection comes at most about once a
+ * second then, and a young generation that is filled takes more memory.
+ */
+const MAX_CYCLE_MS = 250;
+
 /** How many bytes of messages come before the next look at the size of the young generation, which may grow. */
 let untilLook = 0;
+/** When that look was taken last, in milliseconds. */
+let lookedAt = -Infinity;
 /** The bytes of garbage for each byte of a message. */
 let ratio = 0;
 /** The bytes of garbage that are due. */
@@ -29,15 +38,22 @@ function makeGarbage(length: number): void {
   untilLook -= length;
   if (untilLook < 0) {
     untilLook = CYCLE_SIZE;
-    const young = getHeapSpaceStatistics().find((space) => space.space_name === "new_space");
-    const size = young === undefined ? 0 : young.space_used_size + young.space_available_size;
-    ratio = Math.min(1, size / CYCLE_SIZE);
+    const now = monotonicNow();
+    const isQuick = now - lookedAt < MAX_CYCLE_MS;
+    lookedAt = now;
+    ratio = isQuick ? ratioNow() : 0;
   }
   for (due += length * ratio; due >= ARRAY_SIZE; due -= ARRAY_SIZE) {
     // What is in use when the young generation is collected lets it grow.
     garbage.last = undefined;
     garbage.last = new Array(ELEMENTS);
   }
+}
+
+function ratioNow(): number {
+  const young = getHeapSpaceStatistics().find((space) => space.space_name === "new_space");
+  const size = young === undefined ? 0 : young.space_used_size + young.space_available_size;
+  return Math.min(1, size / CYCLE_SIZE);
 }
 
 const { allocate, encode } = native;
