@@ -21,10 +21,7 @@ const MAX_WAIT_MS = 1_000;
  * How much the server may grow. On Bun, a server of `Bun.listen` that drops what it gets grows by 28 to 38 MiB
  * in the flood of Pongs: each read has memory of its own, which is collected once some 32 MiB are there.
  */
-// Node 26 lets garbage grow further than Node 22 before it collects: 23 to 34 MiB were seen there, 4 to 7 on 22.
-const IS_NODE_26 = !("Bun" in globalThis || "Deno" in globalThis) &&
-  Number(process.versions.node.split(".")[0]) >= 26;
-const MAX_GROWTH = ("Bun" in globalThis ? 48 : IS_NODE_26 ? 38 : 30) * MiB;
+const MAX_GROWTH = ("Bun" in globalThis ? 48 : 30) * MiB;
 /** What JavaScript may use more when an attack is over, for code that was compiled and the like. */
 const MAX_LEFT = 3 * MiB;
 /** What a runtime may open for itself, in all. */
