@@ -5,7 +5,6 @@
  * @module
  */
 
-import process from "node:process";
 import { assert, assertEquals } from "@std/assert";
 import { setTimeout } from "node:timers/promises";
 import { KiB, MiB, mib, progress } from "./scale.ts";
