@@ -157,6 +157,14 @@ async function findOptionalPeers(): Promise<Record<string, string>> {
   return Object.fromEntries(peers);
 }
 
+/** The modules that are imported for what they do when they are loaded: a bundler must not leave them out. */
+const SELF_REGISTERING = [
+  "./src/checks.js",
+  "./src/runtimes/node/young_collections.js",
+  "./src/runtimes/shared/event_loop.js",
+  "./src/runtimes/shared/native.js",
+];
+
 /** Gives the `package.json` of the package. */
 async function createManifest(exports: Record<string, string>) {
   const { name, version, description, keywords, license, type } = await readJson("package.json");
@@ -173,8 +181,8 @@ async function createManifest(exports: Record<string, string>) {
     keywords,
     license,
     type,
-    // The program does what it does when it is imported.
-    sideEffects: [program],
+    // The program does what it does when it is imported, and so do the parts that make themselves known.
+    sideEffects: [program, ...SELF_REGISTERING],
     bin: { sluice: program },
     engines: Object.fromEntries(
       Object.entries(OLDEST).map(([runtime, version]) => [runtime, `>=${version}`]),

@@ -1,8 +1,10 @@
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { readdir, readFile, realpath } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { readdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { replacePorts } from "../../tools/example_ports.ts";
 import { extractExamples } from "../../tools/extract_examples.ts";
 import { playsAll } from "../support/plays_all.ts";
@@ -194,6 +196,23 @@ describe("the npm package", () => {
     assertEquals([status, stdout], [0, `sluice ${version}\n`]);
     assertEquals((await readText(program)).split("\n")[0], "#!/usr/bin/env node");
   });
+
+  it(
+    "checks options also in a bundle, from which what is not used is left out",
+    { skip },
+    async () => {
+      const program = `import { FrameDecoder } from "@sluice/websocket/codec";
+      try { new FrameDecoder("server", {}, { typo: 1 }); } catch (error) { console.log(error.name); }`;
+      await writeFile(`${project.folder}/decode.js`, program);
+      const [name] = (await readdir(`${root}node_modules/@oven`)).filter((name) =>
+        /^bun-/.test(name)
+      );
+      const bun = `${root}node_modules/@oven/${name}/bin/bun`;
+      const flags = ["build", "decode.js", "--target=node", "--outfile=bundle.js"];
+      await promisify(execFile)(bun, flags, { cwd: project.folder });
+      assertEquals((await project.run("bundle.js")).stdout, "TypeError\n");
+    },
+  );
 
   it("can be had by require()", { skip }, async () => {
     const { status, stdout } = await project.run("require.cjs");

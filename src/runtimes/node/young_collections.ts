@@ -2,7 +2,7 @@
  * Has V8 collect its young generation in time. Large messages lie outside of V8's heap, and much memory there is
  * answered by collecting the young generation, which is quick, or all of the heap. Since V8 14 both are due at
  * the same 64 MiB, and mostly the slow one comes first. A full young generation is collected too: so each large
- * message fills it a little.
+ * message fills it a little, as long as many of them come quickly.
  *
  * @module
  */
