@@ -22,10 +22,6 @@ export interface MemoryBudgetOptions {
   sizePerConnection: number;
 }
 
-/** The range of the budget that is not given: what follows from `maxMessageSize` is bounded. */
-const MIN_DEFAULT_SIZE = 16 * 1024 * 1024;
-const MAX_DEFAULT_SIZE = 256 * 1024 * 1024;
-
 /**
  * Counts the bytes that connections and handshakes hold together. While half of the budget is in use, no member
  * is hindered; past it, {@linkcode MemoryShortage} says who waits, and who is closed.
@@ -105,19 +101,4 @@ export class MemoryBudget implements Budget {
   get share(): number {
     return this.half / this.#memberCount;
   }
-}
-
-/**
- * The default of the option `memoryBudget`.
- *
- * @param maxMessageSize The largest message or request body.
- * @param contextSize The bytes that a connection's compression keeps.
- */
-export function defaultMemoryBudget(maxMessageSize: number, contextSize = 0): MemoryBudgetOptions {
-  const size = maxMessageSize === Infinity ? MIN_DEFAULT_SIZE : 4 * maxMessageSize;
-  return {
-    size: Math.min(Math.max(MIN_DEFAULT_SIZE, size), MAX_DEFAULT_SIZE),
-    // What all connections keep must not be what makes memory short: that begins at half of it.
-    sizePerConnection: 32 * 1024 + 2 * contextSize,
-  };
 }

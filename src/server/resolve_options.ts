@@ -28,9 +28,9 @@ import { reportError } from "../hooks.ts";
 import { resolveHeadLimits } from "../http1/head_limits.ts";
 import { resolvePresenceOptions } from "../topics/presence/options.ts";
 import type { ListenTarget, TlsCertificate } from "../transport/byte_channel.ts";
-import type { Clock } from "../transport/clock.ts";
 import { ConnectionLimits } from "./connection_limits.ts";
-import { defaultMemoryBudget, type MemoryBudgetOptions } from "./memory_budget.ts";
+import { BODY_COPIES } from "./http/request_body.ts";
+import type { MemoryBudgetOptions } from "./memory_budget.ts";
 import type { AcceptStreamOptions } from "./accept.ts";
 import {
   ACCEPT_OPTIONS,
@@ -43,14 +43,7 @@ import {
 } from "./options.ts";
 import { resolveResume } from "./resume_options.ts";
 import type { ServerCallbacks } from "./server_connection.ts";
-import {
-  type AcceptSettings,
-  defaultAcceptSettings,
-  defaultServerSettings,
-  largestPiece,
-  type ServerSettings,
-  type ServeSettings,
-} from "./settings.ts";
+import type { AcceptSettings, ServerSettings, ServeSettings } from "./settings.ts";
 
 /**
  * Checks the options of a server that listens.
@@ -62,10 +55,10 @@ import {
 export function resolveServeOptions<Data>(
   options: ServeOptions<Data> & ServerCallbacks<Data>,
   handler: Handler<Data> | undefined,
-  clock: Clock | undefined,
+  defaults: ServerSettings<Data>,
   self: object,
 ): ServeSettings<Data> {
-  const settings = resolveServerOptions("serve", SERVE_OPTIONS, options, handler, clock, self);
+  const settings = resolveServerOptions("serve", SERVE_OPTIONS, options, handler, defaults, self);
   const { tls } = options;
   checkTls(tls);
   return { settings, target: resolveListenTarget(options), tls };
@@ -84,13 +77,14 @@ const BROKER_HINT = " (as redisBroker() of @sluice/websocket/brokers/redis retur
  */
 export function resolveStreamOptions<Data>(
   options: AcceptStreamOptions<Data>,
+  defaults: AcceptSettings<Data>,
   self: object,
 ): { settings: AcceptSettings<Data>; secure: boolean } {
   const names: Names<AcceptStreamOptions> = { ...ACCEPT_OPTIONS, secure: true };
   checkOptions("accept", options as AcceptStreamOptions, names);
   const { secure = false } = options;
   checkBoolean("secure", secure);
-  return { settings: resolveAcceptOptions(options, undefined, self), secure };
+  return { settings: resolveAcceptOptions(options, defaults, self), secure };
 }
 
 /**
@@ -108,12 +102,15 @@ export function resolveServerOptions<Data>(
   known: Readonly<Record<string, unknown>>,
   options: HostOptions<Data> & ServerCallbacks<Data>,
   handler: Handler<Data> | undefined,
-  clock?: Clock,
+  defaults: ServerSettings<Data>,
   self: object = options,
 ): ServerSettings<Data> {
   checkNames(name, options, known, `the options of ${name}`);
-  const accept = resolveAcceptOptions(options, clock, self);
-  const defaults = defaultServerSettings(accept);
+  const accept = resolveAcceptOptions(options, defaults.accept, self);
+  const { maxMessageSize } = accept.connection.limits;
+  const largestPiece = accept.fetch === undefined
+    ? maxMessageSize
+    : Math.max(maxMessageSize, accept.maxRequestBodySize * BODY_COPIES);
   const { onEvent, signal, broker, resume, presence } = options;
   const { maxConnections = Infinity, maxConnectionsPerAddress = Infinity } = options;
   const {
@@ -137,9 +134,10 @@ export function resolveServerOptions<Data>(
     maxHandshakes,
     memoryBudget: resolveMemoryBudget(
       options.memoryBudget,
-      largestPiece(accept),
+      largestPiece,
       accept.compression?.contextTakeover ? contextSize(accept.compression) : 0,
     ),
+    largestPiece,
     onEvent: onEvent?.bind(self),
     signal,
     broker,
@@ -174,10 +172,9 @@ function checkHandler(handler: unknown, callbacks: object | undefined): void {
  */
 function resolveAcceptOptions<Data, Conn extends Connection<Data>>(
   options: AcceptOptions<Data, UpgradeAcceptance<Data>, Conn> & ConnectionCallbacks<Data, Conn>,
-  clock?: Clock,
-  self: object = options,
+  defaults: AcceptSettings<Data, Conn>,
+  self: object,
 ): AcceptSettings<Data, Conn> {
-  const defaults = defaultAcceptSettings<Data, Conn>(clock);
   const { headLimits } = defaults;
   const {
     origin = defaults.origin,
@@ -211,23 +208,33 @@ function resolveAcceptOptions<Data, Conn extends Connection<Data>>(
     maxRequestBodySize,
     onError: options.onError?.bind(self) ?? defaults.onError,
     callbacks: resolveCallbacks(options) && self as ConnectionCallbacks<Data, Conn>,
-    connection: resolveConnectionOptions(options, clock),
+    connection: resolveConnectionOptions(options, defaults.connection.clock),
   };
 }
+
+/** The range of the budget that is not given: what follows from the largest piece is bounded. */
+const MIN_DEFAULT_SIZE = 16 * 1024 * 1024;
+const MAX_DEFAULT_SIZE = 256 * 1024 * 1024;
 
 /**
  * Checks the option `memoryBudget`, and fills in the defaults; gives `undefined` for none.
  *
+ * @param largestPiece The most bytes that a message or the body of a request may take.
+ * @param contextSize The bytes that a connection's compression keeps.
  * @throws {RangeError} If a number is out of its range.
  * @throws {TypeError} If it is neither an object nor `false`.
  */
 export function resolveMemoryBudget(
   given: HostOptions["memoryBudget"] = {},
-  maxMessageSize: number,
-  contextSize?: number,
+  largestPiece: number,
+  contextSize = 0,
 ): MemoryBudgetOptions | undefined {
   if (given === false) return undefined;
-  const defaults = defaultMemoryBudget(maxMessageSize, contextSize);
+  const size = largestPiece === Infinity ? 0 : 4 * largestPiece;
+  const defaults = {
+    size: Math.min(Math.max(MIN_DEFAULT_SIZE, size), MAX_DEFAULT_SIZE),
+    sizePerConnection: 32 * 1024 + 2 * contextSize,
+  };
   const budget = withDefaults("memoryBudget", given, defaults, "false");
   checkInteger("memoryBudget.size", budget.size, 1);
   checkInteger("memoryBudget.sizePerConnection", budget.sizePerConnection, 0);

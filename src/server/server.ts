@@ -4,7 +4,12 @@ import type { ConnectionHost } from "./connection_host.ts";
 import type { Handler, ServeOptions } from "./options.ts";
 import { loadParts } from "./load_parts.ts";
 import type { ServerCallbacks } from "./server_connection.ts";
-import { plainSettings, type ServeSettings } from "./settings.ts";
+import {
+  defaultServerSettings,
+  plainSettings,
+  type ServerSettings,
+  type ServeSettings,
+} from "./settings.ts";
 import { isPlainObject } from "../basic_values.ts";
 import { ServerBase } from "./server_base.ts";
 
@@ -46,8 +51,9 @@ export class WebSocketServer<Data> extends ServerBase<Data> implements Server<Da
     handler: Handler<Data> | undefined,
     clock?: Clock,
   ): Promise<WebSocketServer<Data>> {
-    const { settings, target, tls } = plainSettings(options, handler, clock) ??
-      await resolveOptions(options, handler, clock);
+    const defaults = defaultServerSettings<Data>(clock);
+    const { settings, target, tls } = plainSettings(options, handler, defaults) ??
+      await resolveOptions(options, handler, defaults);
     settings.signal?.throwIfAborted();
     const server = new WebSocketServer(
       settings,
@@ -108,11 +114,11 @@ export class WebSocketServer<Data> extends ServerBase<Data> implements Server<Da
 async function resolveOptions<Data>(
   options: ServeOptions<Data> & ServerCallbacks<Data>,
   handler: Handler<Data> | undefined,
-  clock: Clock | undefined,
+  defaults: ServerSettings<Data>,
 ): Promise<ServeSettings<Data>> {
   const given = isPlainObject(options) ? { ...options } : options;
   const { resolveServeOptions } = await import("./resolve_options.ts");
-  return resolveServeOptions(given, handler, clock, options);
+  return resolveServeOptions(given, handler, defaults, options);
 }
 
 /** Gives a URL of a server; its certificate, if it has one, is most likely for the name that was given. */

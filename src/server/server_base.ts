@@ -18,9 +18,12 @@ import { HandshakeSlots } from "./handshake_slots.ts";
 import { rest, type ServerParts } from "./load_parts.ts";
 import { MemoryBudget } from "./memory_budget.ts";
 import { OpeningHandshake } from "./opening_handshake.ts";
-import { largestPiece } from "./settings.ts";
-import { type ServerConnection, ServerWebSocketConnection } from "./server_connection.ts";
-import { addTraffic, countOne, ServerCounters } from "./server_counters.ts";
+import {
+  type ServerConnection,
+  ServerWebSocketConnection,
+  subscriberOf,
+} from "./server_connection.ts";
+import { countOne, ServerCounters } from "./server_counters.ts";
 import type { ServerSettings } from "./settings.ts";
 import type { Shutdown } from "./shutdown.ts";
 import type { ServerEvent, ServerStats } from "./stats.ts";
@@ -53,8 +56,8 @@ export abstract class ServerBase<Data>
   #removeSignal: (() => void) | undefined;
 
   constructor(settings: ServerSettings<Data>, parts: ServerParts) {
-    const { accept, memoryBudget, maxHandshakes } = settings;
-    const { clock } = accept.connection;
+    const { memoryBudget, largestPiece, maxHandshakes } = settings;
+    const { clock } = settings.accept.connection;
     this.#settings = settings;
     this.#slots = new HandshakeSlots(maxHandshakes, clock);
     this.compression = parts.compression;
@@ -62,7 +65,7 @@ export abstract class ServerBase<Data>
     if (memoryBudget !== undefined) {
       const memories = countEach(this.#cores, ({ memory }) => memory);
       const members = [memories, this.#handshakes, this.#endedHandshakes];
-      this.budget = new MemoryBudget(memoryBudget, largestPiece(accept), members, clock);
+      this.budget = new MemoryBudget(memoryBudget, largestPiece, members, clock);
     }
   }
 
@@ -85,7 +88,7 @@ export abstract class ServerBase<Data>
   }
 
   publish(topic: string, data: Sendable, options?: PublishOptions): void {
-    rest.publish(this.#topics, topic, data, options);
+    rest.publish(this.#topics, subscriberOf, topic, data, options);
   }
 
   subscriberCount(topic: string): number {
@@ -278,7 +281,7 @@ export abstract class ServerBase<Data>
     this.#cores.delete(place!);
     this.#connectionSet?.delete(conn as ServerConnection<Data>);
     countOne(this.#counters.closed, info.closeCode);
-    addTraffic(this.#counters.ended, conn);
+    this.#counters.addTraffic(this.#counters.ended, conn);
     this.#tell({ type: "close", conn: conn as ServerConnection<Data>, info });
     this.#settings.connectionLimits?.remove(conn.remoteAddress);
     this.#shutdown?.finishIfDone();

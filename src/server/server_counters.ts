@@ -21,19 +21,19 @@ export class ServerCounters {
     messagesReceived: 0,
     messagesSent: 0,
   };
+
+  /** Adds what came and went on a connection, and gives its figures. */
+  addTraffic(sums: Traffic, conn: Connection): ConnectionStats {
+    const stats = conn.stats();
+    sums.bytesReceived += stats.bytesReceived;
+    sums.bytesSent += stats.bytesSent;
+    sums.messagesReceived += stats.messagesReceived;
+    sums.messagesSent += stats.messagesSent;
+    return stats;
+  }
 }
 
 /** Counts one more of a status or code. */
 export function countOne(counts: Record<number, number>, code: number): void {
   counts[code] = (counts[code] ?? 0) + 1;
-}
-
-/** Adds what came and went on a connection, and gives its figures. */
-export function addTraffic(sums: Traffic, conn: Connection): ConnectionStats {
-  const stats = conn.stats();
-  sums.bytesReceived += stats.bytesReceived;
-  sums.bytesSent += stats.bytesSent;
-  sums.messagesReceived += stats.messagesReceived;
-  sums.messagesSent += stats.messagesSent;
-  return stats;
 }

@@ -11,7 +11,7 @@ import type { ResumeSettings } from "../topics/retention/memory_store.ts";
 import type { ListenTarget, TlsCertificate } from "../transport/byte_channel.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { ConnectionLimits } from "./connection_limits.ts";
-import { defaultMemoryBudget, type MemoryBudgetOptions } from "./memory_budget.ts";
+import type { MemoryBudgetOptions } from "./memory_budget.ts";
 import type { AcceptOptions, Handler, ServeOptions } from "./options.ts";
 import type { ServerCallbacks, ServerConnection } from "./server_connection.ts";
 import type { ServerEvent } from "./stats.ts";
@@ -38,6 +38,8 @@ export interface ServerSettings<Data> {
   readonly connectionLimits: ConnectionLimits | undefined;
   readonly maxHandshakes: number;
   readonly memoryBudget: MemoryBudgetOptions | undefined;
+  /** The most bytes that a message, or the body of a request, may take. */
+  readonly largestPiece: number;
   readonly onEvent: ((event: ServerEvent<Data>) => unknown) | undefined;
   readonly signal: AbortSignal | undefined;
   readonly broker: Broker | undefined;
@@ -73,15 +75,16 @@ export function defaultAcceptSettings<Data, Conn extends Connection<Data>>(
 }
 
 /** The settings of a server without options. */
-export function defaultServerSettings<Data>(
-  accept: AcceptSettings<Data, ServerConnection<Data>>,
-): ServerSettings<Data> {
+export function defaultServerSettings<Data>(clock?: Clock): ServerSettings<Data> {
+  const accept = defaultAcceptSettings<Data, ServerConnection<Data>>(clock);
   return {
     accept,
     handler: undefined,
     connectionLimits: undefined,
     maxHandshakes: 10_000,
-    memoryBudget: defaultMemoryBudget(largestPiece(accept)),
+    // What all connections keep must not be what makes memory short: that begins at half of it.
+    memoryBudget: { size: 16 * 1024 * 1024, sizePerConnection: 32 * 1024 },
+    largestPiece: accept.connection.limits.maxMessageSize,
     onEvent: undefined,
     signal: undefined,
     broker: undefined,
@@ -98,7 +101,7 @@ export function defaultServerSettings<Data>(
 export function plainSettings<Data>(
   options: ServeOptions<Data> & ServerCallbacks<Data>,
   handler: Handler<Data> | undefined,
-  clock?: Clock,
+  defaults: ServerSettings<Data>,
 ): ServeSettings<Data> | undefined {
   if (!isPlainObject(options)) return undefined;
   const { port = 8080, hostname = "0.0.0.0", ...callbacks } = options;
@@ -109,13 +112,11 @@ export function plainSettings<Data>(
     Object.values(callbacks).every((callback) => typeof callback === "function") &&
     (names.length > 0 ? handler === undefined : typeof handler === "function");
   if (!isPlain) return undefined;
-  const accept = defaultAcceptSettings<Data, ServerConnection<Data>>(clock);
+  const { accept } = defaults;
   return {
     settings: {
-      ...defaultServerSettings({
-        ...accept,
-        callbacks: names.length > 0 ? options : undefined,
-      }),
+      ...defaults,
+      accept: { ...accept, callbacks: names.length > 0 ? options : undefined },
       handler,
     },
     target: { hostname, port },
@@ -124,14 +125,3 @@ export function plainSettings<Data>(
 }
 
 const CALLBACKS: ReadonlySet<string> = new Set(["open", "message", "ping", "drain", "close"]);
-
-/** How often a `Request` holds its body: once on Bun and Deno, twice on Node; the mean is near both. */
-export const BODY_COPIES = 1.5;
-
-/** The most bytes that a message, or the body of a request, may take. */
-export function largestPiece<Data>(settings: AcceptSettings<Data, never>): number {
-  const { fetch, maxRequestBodySize, connection: { limits } } = settings;
-  return fetch === undefined
-    ? limits.maxMessageSize
-    : Math.max(limits.maxMessageSize, maxRequestBodySize * BODY_COPIES);
-}

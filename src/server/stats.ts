@@ -4,7 +4,7 @@ import type { TopicsStats } from "../topics/topics.ts";
 import type { ServerConnection } from "./server_connection.ts";
 import type { BrokerEvent, BrokerStats } from "../topics/cluster/broker.ts";
 import type { CloseInfo, Connection } from "../connection/connection.ts";
-import { addTraffic, type ServerCounters } from "./server_counters.ts";
+import type { ServerCounters } from "./server_counters.ts";
 
 /** What a server has done so far, and how it stands. */
 export interface ServerStats {
@@ -103,7 +103,7 @@ export function sumUp(
 ): ServerStats {
   const { accepted, dropped, refused, closed, ended } = counters;
   const sums = { ...ended, heldSize: topics.sharedSize };
-  for (const conn of connections) sums.heldSize += addTraffic(sums, conn).heldSize;
+  for (const conn of connections) sums.heldSize += counters.addTraffic(sums, conn).heldSize;
   for (const { heldSize } of handshakes) sums.heldSize += heldSize;
   return {
     connections: connections.size,

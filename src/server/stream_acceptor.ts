@@ -12,7 +12,7 @@ import type { AcceptedUpgrade, HandshakeOwner } from "./handshake_owner.ts";
 import { loadParts } from "./load_parts.ts";
 import { OpeningHandshake } from "./opening_handshake.ts";
 import { resolveStreamOptions } from "./resolve_options.ts";
-import type { AcceptSettings } from "./settings.ts";
+import { type AcceptSettings, defaultAcceptSettings } from "./settings.ts";
 
 /**
  * Accepts a WebSocket over streams; see `accept`.
@@ -24,7 +24,11 @@ export async function acceptStreams<Data>(
   options: AcceptStreamOptions<Data>,
   self: object,
 ): Promise<Connection<Data>> {
-  const { settings, secure } = resolveStreamOptions(options, self);
+  const { settings, secure } = resolveStreamOptions(
+    options,
+    defaultAcceptSettings<Data, Connection<Data>>(),
+    self,
+  );
   const { compression } = await loadParts(settings, false);
   const acceptor = new Acceptor(settings, compression);
   new OpeningHandshake(new StreamChannel(streams), secure, settings, acceptor);

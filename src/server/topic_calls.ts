@@ -9,11 +9,11 @@ import {
 import type { Sendable } from "../connection/connection.ts";
 import { coreOf } from "../connection/web_socket_connection.ts";
 import { assertMessage } from "../protocol/protocol.ts";
+import type { Subscriber } from "../topics/fan_out/subscriber.ts";
 import type { SubscribeOptions } from "../topics/fan_out/subscription.ts";
 import type { PresentMember } from "../topics/presence/options.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { PublishOptions } from "./connection_host.ts";
-import { subscriberOf } from "./server_connection.ts";
 
 const OPTIONS: Names<PublishOptions> = { except: true, compress: true, key: true };
 
@@ -24,9 +24,14 @@ const SUBSCRIBE_OPTIONS: Names<SubscribeOptions> = {
   closeCode: true,
 };
 
-/** Publishes a message of the program; see {@linkcode ConnectionHost.publish}. */
+/**
+ * Publishes a message of the program; see {@linkcode ConnectionHost.publish}.
+ *
+ * @param subscriberOf Gives a connection as a subscriber.
+ */
 export function publish(
   topics: Topics,
+  subscriberOf: (conn: unknown) => Subscriber | undefined,
   topic: string,
   data: Sendable,
   options?: PublishOptions,

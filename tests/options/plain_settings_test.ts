@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { resolveServeOptions } from "../../src/server/resolve_options.ts";
-import { plainSettings } from "../../src/server/settings.ts";
+import { defaultServerSettings, plainSettings } from "../../src/server/settings.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
 
 // deno-lint-ignore no-explicit-any
@@ -20,9 +20,9 @@ describe("the settings of a server that are found without loading the checks of 
   ];
   for (const [what, options, handler] of plain) {
     it(`are those that the checks give for ${what}`, () => {
-      const clock = new FakeClock();
-      const found = plainSettings(options, handler, clock);
-      assertEquals(found, resolveServeOptions(options, handler, clock, options));
+      const defaults = defaultServerSettings(new FakeClock());
+      const found = plainSettings(options, handler, defaults);
+      assertEquals(found, resolveServeOptions(options, handler, defaults, options));
       assertEquals(found?.settings.accept.callbacks, handler === undefined ? options : undefined);
     });
   }
@@ -47,7 +47,7 @@ describe("the settings of a server that are found without loading the checks of 
   ];
   for (const [what, options, handler] of others) {
     it(`are left to the checks for ${what}`, () => {
-      assertEquals(plainSettings(options, handler as Given), undefined);
+      assertEquals(plainSettings(options, handler as Given, defaultServerSettings()), undefined);
     });
   }
 });

@@ -27,6 +27,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { ConnectionHost } from "../../server/connection_host.ts";
 import { resolveServerOptions } from "../../server/resolve_options.ts";
+import { defaultServerSettings } from "../../server/settings.ts";
 import {
   type AcceptedData,
   type AnyAcceptance,
@@ -300,7 +301,13 @@ class MountedHost<Data> extends ServerBase<Data> implements MountedServer<Data> 
         `mount takes no option ${name}: set it on the HTTP server`,
       );
     }
-    const settings = resolveServerOptions("mount", MOUNT_OPTIONS, options, handler);
+    const settings = resolveServerOptions(
+      "mount",
+      MOUNT_OPTIONS,
+      options,
+      handler,
+      defaultServerSettings<Data>(),
+    );
     settings.signal?.throwIfAborted();
     const host = new MountedHost(
       settings,
