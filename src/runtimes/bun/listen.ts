@@ -1,9 +1,3 @@
-/**
- * Listens with `Bun.listen`.
- *
- * @module
- */
-
 import { queueMicrotask } from "../../timers.ts";
 import type {
   Address,
@@ -27,7 +21,6 @@ type Socket = BunSocket<BunChannel | undefined>;
 
 declare const Bun: BunApi;
 
-/** Listens on a TCP or Unix socket of Bun. */
 export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => {
   const resolved = await checkListen(target, tls);
   try {
@@ -37,7 +30,6 @@ export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => 
   }
 };
 
-/** A byte listener over a listening socket of Bun. */
 class BunByteListener implements ByteListener {
   readonly afterArrivals = afterArrivals;
   readonly addr: Address;

@@ -1,9 +1,3 @@
-/**
- * Connects with `Deno.connect`.
- *
- * @module
- */
-
 import type { Dialer } from "../../transport/byte_channel.ts";
 import { IGNORE_EVENTS } from "../../transport/ignore_events.ts";
 import { isErrorObject } from "../../values.ts";
@@ -42,7 +36,7 @@ function addCode(error: unknown): unknown {
   return Object.assign(error, { code: isTemporary ? "EAI_AGAIN" : "ENOTFOUND" });
 }
 
-/** Connects with sockets of Deno. TLS is that of `node:tls`, as in `listen`. */
+/** TLS is that of `node:tls`, as in `listen`. */
 export const dialer: Dialer = {
   readEnvironment,
   dial: createDial(connectSocket, lookUp),

@@ -1,9 +1,3 @@
-/**
- * Listens with `Deno.listen`.
- *
- * @module
- */
-
 import { systemTurns } from "../../connection/turns.ts";
 import { queueMicrotask, setTimeout } from "../../timers.ts";
 import type {
@@ -37,7 +31,6 @@ const PEER_ERRORS: ReadonlySet<unknown> = new Set([
 /** Each resolves when a listener that was closed has released its address. */
 const closing: Set<Promise<void>> = new Set();
 
-/** Listens on a TCP or Unix socket of Deno. */
 export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => {
   const resolved = await checkListen(target, tls);
   try {
@@ -62,7 +55,6 @@ function listenPlain(target: ListenTarget, onChannel: OnChannel): DenoByteListen
   return new DenoByteListener(Deno.listen(options), onChannel);
 }
 
-/** A byte listener over a listening socket of Deno. */
 class DenoByteListener implements ByteListener {
   readonly addr: Address;
   readonly #listener: DenoListener;

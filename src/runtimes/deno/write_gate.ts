@@ -2,8 +2,6 @@
  * Limits the number of writes in flight. In a pass, Deno's event loop completes up to 128 operations, but
  * polls all the others, too: 10,000 writes begun at once cost three times as much as the same writes in
  * batches.
- *
- * @module
  */
 
 import { Fifo } from "../../fifo.ts";

@@ -1,9 +1,3 @@
-/**
- * The upgrades of an HTTP server, which are distributed among the mounted servers attached to it.
- *
- * @module
- */
-
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { checkOneOf, checkOptions, invalidType, type Names, show } from "../../checks.ts";
@@ -62,7 +56,6 @@ export interface AttachOptions {
   others?: "leave" | "refuse" | undefined;
 }
 
-/** A mounted server. */
 interface UpgradeHandler {
   handleUpgrade: UpgradeListener;
   /** Refuses with the error. Default: 404. */
@@ -71,7 +64,6 @@ interface UpgradeHandler {
   givesWay(): boolean;
 }
 
-/** One call of `attach`. */
 interface Attachment {
   readonly handler: UpgradeHandler;
   readonly paths: ReadonlySet<string>;

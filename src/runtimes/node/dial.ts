@@ -1,9 +1,3 @@
-/**
- * Connects with `node:net`.
- *
- * @module
- */
-
 import { connect } from "node:net";
 import type { Address, Dialer } from "../../transport/byte_channel.ts";
 import { type ConnectSocket, createDial, readEnvironment } from "../shared/dial.ts";
@@ -45,5 +39,4 @@ const connectSocket: ConnectSocket = (target, signal, onChannel) =>
     });
   });
 
-/** Connects with sockets of Node. */
 export const dialer: Dialer = { readEnvironment, dial: createDial(connectSocket), startTls };

@@ -1,9 +1,3 @@
-/**
- * A byte channel over the socket that a server of `node:http` hands to the program with an upgrade.
- *
- * @module
- */
-
 import { Socket } from "node:net";
 import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
@@ -24,12 +18,7 @@ type HttpSocket =
   & Partial<
     Pick<
       Socket,
-      | "localAddress"
-      | "localPort"
-      | "remoteAddress"
-      | "remotePort"
-      | "setNoDelay"
-      | "setTimeout"
+      "localAddress" | "localPort" | "remoteAddress" | "remotePort" | "setNoDelay" | "setTimeout"
     >
   >
   & {
@@ -54,9 +43,8 @@ export function afterResponses(socket: HttpSocket, begin: () => void): void {
   response.once("close", () => afterResponses(socket, begin));
 }
 
-/** A byte channel over the socket of an HTTP request. */
+/** A byte channel over the socket that a server of `node:http` hands to the program with an upgrade. */
 export class NodeHttpChannel extends NodeChannel {
-  /** Whether it uses TLS. */
   readonly isSecure: boolean;
   /** The socket below TLS, if it must be stopped explicitly. */
   readonly #below: { _handle?: ReadHandle | null } | undefined;
@@ -74,7 +62,6 @@ export class NodeHttpChannel extends NodeChannel {
     if (isSecure && "Deno" in globalThis) this.#below = socket._parent ?? undefined;
   }
 
-  /** Takes over a socket. */
   static takeOver(socket: HttpSocket): NodeHttpChannel {
     // `server.timeout` and `keepAliveTimeout` have set it.
     socket.setTimeout?.(0);

@@ -1,9 +1,3 @@
-/**
- * Listens with `node:net` and `node:tls`.
- *
- * @module
- */
-
 import { existsSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
@@ -23,7 +17,6 @@ import { addressesOf, remoteAddressOf, tcpAddress } from "../shared/socket_addre
 import type { TlsHandshakes } from "../shared/tls_handshakes.ts";
 import { NodeChannel } from "./channel.ts";
 
-/** Listens on a TCP or Unix socket of Node. */
 export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => {
   const { checkListen, listenError, TlsHandshakes, toListenError } = await import(
     "../shared/listen_check.ts"
@@ -41,7 +34,6 @@ export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => 
   }
 };
 
-/** A byte listener over a server of Node. */
 class NodeByteListener implements ByteListener {
   readonly afterArrivals = afterArrivals;
   readonly #target: ListenTarget;
@@ -92,7 +84,6 @@ class NodeByteListener implements ByteListener {
     return this.#addr;
   }
 
-  /** Starts to listen. */
   async bind(): Promise<void> {
     const server = this.#server;
     const target = this.#target;

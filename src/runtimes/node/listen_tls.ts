@@ -1,9 +1,3 @@
-/**
- * Listens with TLS by `node:tls` over plain byte channels, for a runtime whose own TLS sockets lack features.
- *
- * @module
- */
-
 import { nextTick } from "node:process";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type {
@@ -20,12 +14,10 @@ import { ChannelDuplex, TlsChannel } from "./tls_channel.ts";
 const HANDSHAKE = 22;
 
 /**
- * Creates a listener with TLS over a listener without.
+ * Creates a listener with TLS by `node:tls` over a listener without, for a runtime whose own TLS sockets lack
+ * features.
  *
  * @param tls The certificate and its key, which have been checked.
- * @param listen Listens without TLS.
- * @param onChannel Takes a channel once its TLS handshake is complete.
- * @param onTlsHandshake As in `Listen`.
  */
 export function listenTlsOver(
   tls: TlsCertificate,

@@ -1,9 +1,3 @@
-/**
- * Begins TLS as a client, by `node:tls` over a byte channel.
- *
- * @module
- */
-
 import { X509Certificate } from "node:crypto";
 import { isIP, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -26,7 +20,7 @@ interface Transport {
   toChannel(socket: TLSSocket): ByteChannel;
 }
 
-/** Begins TLS over a channel. */
+/** Begins TLS as a client, by `node:tls` over a byte channel. */
 export const startTls: Dialer["startTls"] = (channel, hostname, options, handler, signal) => {
   const { serverName = hostname } = options;
   const { promise, resolve, reject } = Promise.withResolvers<ByteChannel>();

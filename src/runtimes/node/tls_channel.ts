@@ -1,10 +1,3 @@
-/**
- * TLS by `node:tls` over a byte channel: the channel as a stream of Node, and the TLS socket over that stream
- * as a channel.
- *
- * @module
- */
-
 import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { ByteChannel, ByteChannelHandler } from "../../transport/byte_channel.ts";
@@ -16,12 +9,7 @@ type WriteCallback = (error?: Error | null) => void;
 export class TlsChannel extends NodeChannel {
   readonly #duplex: ChannelDuplex;
 
-  /**
-   * Takes over a TLS socket whose handshake is complete.
-   *
-   * @param socket The TLS socket, without listeners.
-   * @param duplex The stream that it uses.
-   */
+  /** @param socket Without listeners, and with its handshake complete. */
   constructor(socket: TLSSocket, duplex: ChannelDuplex) {
     super(socket, false, duplex.channel.remoteAddress, duplex.channel.localAddress);
     duplex.isSecure = true;
@@ -40,9 +28,8 @@ export class TlsChannel extends NodeChannel {
   }
 }
 
-/** A stream of Node over a byte channel. */
+/** A stream of Node over a byte channel, whose handler it becomes. */
 export class ChannelDuplex extends Duplex implements ByteChannelHandler {
-  /** The channel below. */
   readonly channel: ByteChannel;
   /** Whether the TLS handshake is complete. */
   isSecure = false;
@@ -53,12 +40,7 @@ export class ChannelDuplex extends Duplex implements ByteChannelHandler {
   #full = false;
   #onTaken: WriteCallback | undefined;
 
-  /**
-   * Takes over a channel.
-   *
-   * @param channel The channel, whose handler is replaced.
-   * @param onClosed Called when the channel has closed.
-   */
+  /** @param onClosed Called when the channel has closed. */
   constructor(channel: ByteChannel, onClosed: () => void = () => {}) {
     super({ allowHalfOpen: true });
     this.channel = channel;

@@ -3,8 +3,6 @@
  * answered by collecting the young generation, which is quick, or all of the heap. Since V8 14 both are due at
  * the same 64 MiB, and mostly the slow one comes first. A full young generation is collected too: so each large
  * message fills it a little, as long as many of them come quickly.
- *
- * @module
  */
 
 import { getHeapSpaceStatistics } from "node:v8";

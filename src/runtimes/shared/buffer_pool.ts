@@ -1,11 +1,7 @@
 /**
- * Buffers to read into and to gather output in, for runtimes whose calls take a buffer.
- *
- * A pending read holds its buffer, and most connections have one most of the time, so its buffer should be
- * small. Large transfers need large buffers. The size of the next buffer therefore follows that of the last
- * read.
- *
- * @module
+ * Buffers to read into and to gather output in, for runtimes whose calls take a buffer. A pending read holds its
+ * buffer, and most connections have one most of the time, so its buffer should be small. Large transfers need
+ * large buffers. The size of the next buffer therefore follows that of the last read.
  */
 
 /** The sizes of buffers, in bytes. */

@@ -1,9 +1,3 @@
-/**
- * Checks of certificates. Runtimes check different things, and some fail only at the first connection.
- *
- * @module
- */
-
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { TlsCertificate } from "../../transport/byte_channel.ts";
 
@@ -13,7 +7,10 @@ export type ToError = (reason: string, cause?: unknown) => Error;
 /** The smallest RSA key, in bits. Some runtimes accept a smaller one, or refuse it only in a handshake. */
 const MIN_RSA_BITS = 2048;
 
-/** Checks a certificate and its key. Throws an error of `toError`. */
+/**
+ * Checks a certificate and its key, since runtimes check different things, and some fail only at the first
+ * connection. Throws an error of `toError`.
+ */
 export function checkCertificate(tls: TlsCertificate, toError: ToError): void {
   const orThrow = <T>(run: () => T, reason: string) => {
     try {

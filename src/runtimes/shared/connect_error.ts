@@ -1,9 +1,3 @@
-/**
- * The errors of connecting, with the same codes and messages on every runtime.
- *
- * @module
- */
-
 import type { DialTarget } from "../../transport/byte_channel.ts";
 import { ConnectError } from "../../errors.ts";
 import {
@@ -52,12 +46,9 @@ const CERTIFICATE_CODE =
   /^(?:CERT|CRL|ERROR_IN_CRL|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$|UNABLE_TO_|AKID_)/;
 
 /**
- * Creates the error for `target`.
+ * Creates an error with the same code and message on every runtime.
  *
- * @param target The address to connect to.
  * @param code The system's error code, such as `"ECONNREFUSED"`.
- * @param cause The runtime's own error.
- * @param reason The explanation for the message. Default: that of the code.
  */
 export function connectError(
   target: DialTarget,

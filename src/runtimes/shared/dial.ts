@@ -1,9 +1,3 @@
-/**
- * Resolves host names and tries their addresses, alike on every runtime (RFC 8305).
- *
- * @module
- */
-
 import process from "node:process";
 import type { ConnectError } from "../../errors.ts";
 import { abortable } from "../../abortable.ts";
@@ -39,7 +33,6 @@ export type ConnectSocket = (
   onChannel: (channel: ByteChannel) => void,
 ) => Promise<void>;
 
-/** An address of a host. */
 export interface HostAddress {
   address: string;
   family: number;
@@ -48,12 +41,7 @@ export interface HostAddress {
 /** Finds the addresses of a host. Rejects with the runtime's error. */
 export type LookUp = (hostname: string) => Promise<HostAddress[]>;
 
-/**
- * Creates the `dial` of a {@linkcode Dialer}.
- *
- * @param connectSocket Connects to one address.
- * @param lookUp Resolves host names. Default: the system's resolver.
- */
+/** Creates a `dial` that resolves host names and tries their addresses alike on every runtime (RFC 8305). */
 export function createDial(
   connectSocket: ConnectSocket,
   lookUp: LookUp = lookUpBySystem,

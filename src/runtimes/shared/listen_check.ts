@@ -1,11 +1,3 @@
-/**
- * Checks of the address and the certificate before listening. Runtimes check different things, and some fail
- * only at the first connection. With these checks, all of them fail alike, and at once. Listeners load them when
- * they listen: before they do, since there may be no file descriptor left behind an error.
- *
- * @module
- */
-
 import "../../connection/common.ts";
 import type { ListenTarget, TlsCertificate } from "../../transport/byte_channel.ts";
 import { certificateError, listenError } from "./listen_error.ts";
@@ -14,10 +6,9 @@ export { TlsHandshakes } from "./tls_handshakes.ts";
 import { MAX_PATH_SIZE } from "./system_error.ts";
 
 /**
- * Checks the address to listen on, and the certificate.
+ * Checks the address to listen on, and the certificate. Runtimes check different things, and some fail only at the
+ * first connection: so all of them fail alike, and before they listen, since an error must leave no descriptor.
  *
- * @param target The address to listen on.
- * @param tls The certificate and its key, if any.
  * @returns The target, with its host name resolved to an IP address, if that is permitted.
  * @throws {ListenError} If the name can't be resolved, the path is too long, or the certificate or its key
  * can't be used.

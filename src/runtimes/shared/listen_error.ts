@@ -1,9 +1,3 @@
-/**
- * The errors of listening, with the same codes and messages on every runtime.
- *
- * @module
- */
-
 import { ListenError } from "../../errors.ts";
 import type { ListenTarget } from "../../transport/byte_channel.ts";
 import { isErrorObject } from "../../values.ts";
@@ -27,12 +21,9 @@ const REASONS: Reasons = new Map([
 ]);
 
 /**
- * Creates the error for `target`.
+ * Creates an error with the same code and message on every runtime.
  *
- * @param target The address to listen on.
  * @param code The system's error code, such as `"EADDRINUSE"`.
- * @param cause The runtime's own error.
- * @param reason The explanation for the message. Default: that of the code.
  */
 export function listenError(
   target: ListenTarget,

@@ -1,15 +1,10 @@
-/**
- * What `node:buffer` does faster than portable code, on all three runtimes.
- *
- * @module
- */
-
 import { Buffer, isUtf8 } from "node:buffer";
 import { useNative } from "../../codec/native.ts";
 
 const encoder = new TextEncoder();
 
-// Deno's `Buffer` has zeroed memory, as `Uint8Array` does, and its `encode` is slow.
+// What `node:buffer` does faster than portable code. Deno's `Buffer` has zeroed memory, as `Uint8Array` does, and
+// its `encode` is slow.
 useNative(
   "Deno" in globalThis ? { isUtf8 } : {
     isUtf8,

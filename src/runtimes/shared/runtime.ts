@@ -1,13 +1,6 @@
-/**
- * Loads the adapter of the runtime that the program runs on.
- *
- * @module
- */
-
 import type { Dialer, Listen } from "../../transport/byte_channel.ts";
 import "./event_loop.ts";
 
-/** Loads the adapter's `listen`. */
 export async function loadListen(): Promise<Listen> {
   // Bun and Deno come first, since they have the globals of Node, too.
   if ("Bun" in globalThis) return (await import("../bun/listen.ts")).listen;
@@ -15,7 +8,6 @@ export async function loadListen(): Promise<Listen> {
   return (await import("../node/listen.ts")).listen;
 }
 
-/** Loads the adapter's dialer. */
 export async function loadDialer(): Promise<Dialer> {
   if ("Deno" in globalThis) return (await import("../deno/dial.ts")).dialer;
   // Also for Bun: a pending Bun.connect can't be cancelled. It holds its socket, and keeps the process alive,

@@ -1,12 +1,6 @@
-/**
- * The addresses of the sockets of Node and Bun.
- *
- * @module
- */
-
 import type { Address } from "../../transport/byte_channel.ts";
 
-/** The addresses of a TCP socket. They are not set once it is closed. */
+/** The addresses of a TCP socket of Node or Bun. They are not set once it is closed. */
 export interface SocketAddresses {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
@@ -14,7 +8,6 @@ export interface SocketAddresses {
   readonly localPort?: number | undefined;
 }
 
-/** Creates the address of a TCP socket. */
 export function tcpAddress(hostname: string = "", port: number = 0): Address {
   return { transport: "tcp", hostname, port };
 }

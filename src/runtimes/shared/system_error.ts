@@ -1,9 +1,3 @@
-/**
- * The parts of an error message that listening and connecting have in common.
- *
- * @module
- */
-
 import { isErrorObject } from "../../values.ts";
 
 /** An address to listen on or to connect to. */
@@ -50,11 +44,7 @@ export function describeDenied(target: Target, error: unknown): string | undefin
   return `permission denied: Deno needs ${flags}`;
 }
 
-/**
- * Explains an error code; `undefined` if it is in neither list.
- *
- * @param reasons The explanations that apply to one operation only. They come first.
- */
+/** Explains an error code: `undefined` if it is in neither list. */
 export function explainCode(code: string, reasons: Reasons): string | undefined {
   return reasons.get(code) ?? COMMON.get(code);
 }

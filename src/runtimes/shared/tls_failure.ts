@@ -1,10 +1,3 @@
-/**
- * Describes TLS errors in the same words on every runtime: Node has OpenSSL, Bun BoringSSL, and Deno rustls,
- * to whose errors it adds codes like those of OpenSSL.
- *
- * @module
- */
-
 /** The error codes of TLS libraries. */
 const TLS_CODE = /^ERR_SSL_(.+)$/;
 /** The codes for an alert from the peer. OpenSSL omits "ALERT" in some. */
@@ -19,7 +12,10 @@ export function isTlsFailure(error: unknown): boolean {
   return typeof code === "string" && TLS_CODE.test(code);
 }
 
-/** Describes the reason of a TLS error. */
+/**
+ * Describes the reason of a TLS error in the same words on every runtime: Node has OpenSSL, Bun BoringSSL, and Deno
+ * rustls, to whose errors it adds codes like those of OpenSSL.
+ */
 export function describeTlsFailure(error: unknown): string {
   const { code, message } = error as { code?: unknown; message?: unknown };
   const text = String(message);

@@ -1,16 +1,9 @@
-/**
- * The limits of a listener's TLS handshakes, the same on every runtime.
- *
- * @module
- */
-
 import type { Address, OnTlsHandshake } from "../../transport/byte_channel.ts";
 import { systemClock } from "../../transport/clock.ts";
 
 /** The timeout of a TLS handshake, in milliseconds. */
 export const tlsHandshakeTimeoutMs = 10_000;
 
-/** A TLS handshake in progress. */
 interface Handshake {
   timer: unknown;
   /** Frees its slot. */
@@ -23,12 +16,7 @@ export class TlsHandshakes<Socket> {
   readonly #onStart: OnTlsHandshake;
   readonly #handshakes = new Map<Socket, Handshake>();
 
-  /**
-   * Creates an empty set.
-   *
-   * @param closeSocket Closes a socket.
-   * @param onStart Reserves a slot for a handshake. By default, there is no limit.
-   */
+  /** @param onStart Reserves a slot for a handshake. By default, there is no limit. */
   constructor(closeSocket: (socket: Socket) => void, onStart: OnTlsHandshake = () => () => {}) {
     this.#closeSocket = closeSocket;
     this.#onStart = onStart;
@@ -56,7 +44,6 @@ export class TlsHandshakes<Socket> {
     return true;
   }
 
-  /** Closes all sockets. */
   closeAll(): void {
     for (const socket of this.#handshakes.keys()) this.#close(socket);
   }
