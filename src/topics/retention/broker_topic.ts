@@ -177,8 +177,9 @@ export class BrokerTopic {
   takeTurn(): Promise<void> | "later" | undefined {
     const ready: Joining[] = [];
     let isLater = false;
-    // If it is reading something else, it waits for a turn again after that.
-    for (const each of this.#isReady ? [...this.#joining] : []) {
+    // If it is reading something else, it waits for a turn again after that. Not over a copy: a client that goes on
+    // without messages may run code of the program, by which others join.
+    for (const each of this.#isReady ? this.#joining : []) {
       const may = this.#store.allowance.mayRead(each[0].address);
       if (may === "yes") ready.push(each);
       else if (may === "later") isLater = true;

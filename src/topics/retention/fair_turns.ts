@@ -36,18 +36,17 @@ export class FairTurns {
       const [address, takers] = first!;
       this.#waiting.delete(address);
       this.#waiting.set(address, takers);
-      if (this.#give(address, takers)) passed = 0;
+      if (this.#give(takers)) passed = 0;
       else passed++;
     }
     this.#isServing = false;
   }
 
-  /** Gives a turn to the first taker that has something to do; returns whether there was one. */
-  #give(address: string, takers: ReadonlySet<BrokerTopic>): boolean {
+  /** Gives a turn to the first taker that has something to do; returns whether there was one. Takers leave by then. */
+  #give(takers: ReadonlySet<BrokerTopic>): boolean {
     for (const taker of takers) {
       const turn = taker.takeTurn();
       if (turn === "later") return false;
-      this.leave(address, taker);
       if (turn === undefined) continue;
       this.#free--;
       void turn.finally(() => {
