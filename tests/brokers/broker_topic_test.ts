@@ -32,7 +32,7 @@ async function createTopic(onReplay: (topic: BrokerTopic, address: string) => vo
         onReplay(topic, address);
       },
     },
-    continuePublishing() {},
+    outbox: { continue() {} },
   };
   const topic = new BrokerTopic(messages.open("x"), store as unknown as BrokerStore);
   topic.connect();

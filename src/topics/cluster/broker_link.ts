@@ -1,7 +1,7 @@
 import "../../connection/common.ts";
-import { type Clock, within } from "../../transport/clock.ts";
+import { within } from "../../transport/clock.ts";
 import { BrokerStore } from "../retention/broker_store.ts";
-import type { Broker, BrokerEvent, BrokerHandler, BrokerStats, KeepingBroker } from "./broker.ts";
+import type { Broker, BrokerHandler, BrokerStats } from "./broker.ts";
 import { decodeBrokerMessage, encodeBrokerMessage, ID_LENGTH } from "./broker_message.ts";
 import { checkBrokerTopic, checkWellFormed, PRESENCE_PREFIX } from "./broker_names.ts";
 import { BrokerOutbox } from "./broker_outbox.ts";
@@ -22,8 +22,7 @@ const PRESENCE_WINDOW = 1024 * 1024;
 export class BrokerLink implements BrokerHandler {
   readonly #broker: Broker;
   readonly #fanOut: FanOut;
-  readonly #clock: Clock;
-  readonly #tell: (event: BrokerEvent) => void;
+  readonly #settings: TopicsSettings;
   /** Identifies this server in its messages. */
   readonly id: Uint8Array = crypto.getRandomValues(new Uint8Array(ID_LENGTH));
   /** Counts the messages that other servers don't get, each with the error if there is one. */
@@ -31,7 +30,7 @@ export class BrokerLink implements BrokerHandler {
   /** Counts the messages that are not from a server of this library. */
   readonly malformed: DoublingTally<{ readonly topic: string; readonly reason: string }>;
   readonly #outbox: BrokerOutbox;
-  readonly #subscriptions: BrokerSubscriptions;
+  readonly subscriptions: BrokerSubscriptions;
   readonly store: BrokerStore | undefined;
   readonly #presence: PresenceGroup;
   #state: "new" | "lost" | "connected" | "closed" = "new";
@@ -41,33 +40,28 @@ export class BrokerLink implements BrokerHandler {
   #presenceInFlight = 0;
 
   constructor(broker: Broker, settings: TopicsSettings, fanOut: FanOut, presence: Presence) {
-    const { brokerQueueSize, resume, clock } = settings;
-    const tell = this.#tell = (event) => settings.onBrokerEvent(event);
     this.#broker = broker;
     this.#fanOut = fanOut;
-    this.#clock = clock;
+    this.#settings = settings;
     this.drops = new DoublingTally((messages, error) =>
-      tell({ type: "broker", status: "dropped", messages, error })
+      settings.onBrokerEvent({ type: "broker", status: "dropped", messages, error })
     );
     this.malformed = new DoublingTally((messages, last) =>
-      tell({ type: "broker", status: "malformed", messages, ...last })
+      settings.onBrokerEvent({ type: "broker", status: "malformed", messages, ...last })
     );
-    this.#outbox = new BrokerOutbox(broker, brokerQueueSize, this.drops);
-    this.#subscriptions = new BrokerSubscriptions(
+    this.#outbox = new BrokerOutbox(broker, settings.brokerQueueSize, this.drops);
+    this.subscriptions = new BrokerSubscriptions(
       broker,
-      clock,
+      settings.clock,
       (error) => this.receiveError(error),
-      (topics) =>
-        this.#presence.receiveSubscribed(
-          topics.filter((topic) => topic.startsWith(PRESENCE_PREFIX)),
-        ),
+      (topics) => {
+        const internal = topics.filter((topic) => topic.startsWith(PRESENCE_PREFIX));
+        this.#presence.receiveSubscribed(internal);
+      },
     );
-    this.#presence = new PresenceGroup(this, clock, presence);
+    this.#presence = new PresenceGroup(this, settings.clock, presence);
     presence.connect(this.#presence);
-    if (resume !== undefined) {
-      const keeping = broker as KeepingBroker;
-      this.store = new BrokerStore(this, keeping, resume, brokerQueueSize, fanOut, clock);
-    }
+    if (settings.resume !== undefined) this.store = new BrokerStore(this, settings, fanOut);
   }
 
   start(): Promise<void> {
@@ -98,22 +92,13 @@ export class BrokerLink implements BrokerHandler {
   addTopic(topic: string): void {
     checkBrokerTopic(topic);
     if (this.store?.isRetained(topic)) this.store.addTopic(topic);
-    else this.#subscriptions.add(topic);
+    else this.subscriptions.add(topic);
   }
 
   /** Unsubscribes from a topic that has lost its last subscriber on this server. */
   deleteTopic(topic: string): void {
     if (this.store?.isRetained(topic)) this.store.deleteTopic(topic);
-    else this.#subscriptions.delete(topic);
-  }
-
-  /** Subscribes to a topic that servers use among themselves. */
-  addPresenceTopic(brokerTopic: string): void {
-    this.#subscriptions.add(brokerTopic);
-  }
-
-  deletePresenceTopic(brokerTopic: string): void {
-    this.#subscriptions.delete(brokerTopic);
+    else this.subscriptions.delete(topic);
   }
 
   /** Publishes a text about presence; rejects if it is lost, or the broker is away. */
@@ -133,8 +118,8 @@ export class BrokerLink implements BrokerHandler {
   async close(): Promise<void> {
     const left = this.#presence.close();
     if (this.#state === "connected") {
-      const sent = Promise.all([this.#outbox.whenEmpty(), this.store?.whenEmpty(), left]);
-      await within(sent, CLOSE_TIMEOUT_MS, this.#clock, undefined);
+      const sent = Promise.all([this.#outbox.whenEmpty(), this.store?.outbox.whenEmpty(), left]);
+      await within(sent, CLOSE_TIMEOUT_MS, this.#settings.clock, undefined);
     }
     this.#state = "closed";
     this.#disconnect();
@@ -149,7 +134,7 @@ export class BrokerLink implements BrokerHandler {
       received: this.#received,
       dropped: this.drops.total,
       malformed: this.malformed.total,
-      waitingSize: this.#outbox.size + (this.store?.waitingSize ?? 0),
+      waitingSize: this.#outbox.size + (this.store?.outbox.size ?? 0),
     };
   }
 
@@ -181,11 +166,11 @@ export class BrokerLink implements BrokerHandler {
     this.#state = "connected";
     const status = this.#wasConnected ? "reconnected" : "connected";
     this.#wasConnected = true;
-    this.#subscriptions.connect();
+    this.subscriptions.connect();
     this.#outbox.connect();
     this.store?.connect();
     this.#presence.receiveConnected();
-    this.#tell({ type: "broker", status });
+    this.#settings.onBrokerEvent({ type: "broker", status });
   }
 
   receiveLost(error: unknown): void {
@@ -193,16 +178,17 @@ export class BrokerLink implements BrokerHandler {
     this.#state = "lost";
     this.#disconnect();
     this.#presence.receiveLost();
-    this.#tell({ type: "broker", status: "lost", error });
+    this.#settings.onBrokerEvent({ type: "broker", status: "lost", error });
   }
 
   receiveError(error: unknown): void {
-    if (this.#state !== "closed") this.#tell({ type: "broker", status: "error", error });
+    if (this.#state === "closed") return;
+    this.#settings.onBrokerEvent({ type: "broker", status: "error", error });
   }
 
   #disconnect(): void {
     this.#outbox.disconnect();
-    this.#subscriptions.disconnect();
+    this.subscriptions.disconnect();
     this.store?.disconnect();
   }
 }

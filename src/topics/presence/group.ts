@@ -10,7 +10,6 @@ import {
   lengthOfEntry,
   lengthOfText,
   parsePresenceMessage,
-  type PresenceMessage,
   type Query,
   roomTopic,
   SERVERS_TOPIC,
@@ -19,6 +18,7 @@ import {
   topicOfRoom,
   type TopicSnapshot,
   type Update,
+  type WithoutSender,
 } from "./message.ts";
 import { PresenceLookups } from "./lookups.ts";
 import { type PeerStanding, PresenceRoom, type RoomChange, type ShareEntry } from "./room.ts";
@@ -58,13 +58,13 @@ export class PresenceGroup {
   readonly #lookups: PresenceLookups;
   readonly #peers: Map<string, Peer> = new Map();
   readonly #sender: PresenceSender = new PresenceSender(this);
+  /** The broker's topics for this server, whatever it watches. */
+  readonly #ownTopics: readonly string[];
   readonly #sentQueries: SentQueries = new SentQueries();
   /** The broker's topics to which it has confirmed the subscription. */
   readonly #subscribed: Set<string> = new Set();
   #state: "idle" | "active" | "closed" = "idle";
-  #isConnected = false;
-  /** Whether the broker has reported that it can't be reached. */
-  #isLost = false;
+  #broker: "new" | "connected" | "lost" = "new";
   /** Whether messages can be sent to the other servers, and their answers arrive. */
   #isReady = false;
   /** The time from which all other servers are known. */
@@ -80,6 +80,7 @@ export class PresenceGroup {
     this.#link = link;
     this.#clock = clock;
     this.#presence = presence;
+    this.#ownTopics = [SERVERS_TOPIC, inboxTopic(presence.id)];
     this.#lookups = new PresenceLookups(clock, ANSWER_MS);
     const heartbeatMs = Math.floor(Math.min(presence.ttlMs / 3, MAX_HEARTBEAT_MS));
     this.#heartbeatMs = Math.max(1, heartbeatMs);
@@ -100,7 +101,7 @@ export class PresenceGroup {
   addRoom(room: PresenceRoom): void {
     this.#activate();
     this.#rooms.set(room.topic, room);
-    this.#link.addPresenceTopic(roomTopic(room.topic));
+    this.#link.subscriptions.add(roomTopic(room.topic));
   }
 
   /** Stops watching a topic. This server's members have left it. */
@@ -108,7 +109,7 @@ export class PresenceGroup {
     this.#rooms.delete(topic);
     this.#idleHeartbeats = 0;
     this.#subscribed.delete(roomTopic(topic));
-    this.#link.deletePresenceTopic(roomTopic(topic));
+    this.#link.subscriptions.delete(roomTopic(topic));
   }
 
   /** Tells the other servers of a change of a member here. */
@@ -128,7 +129,7 @@ export class PresenceGroup {
     this.#activate();
     const isAsked = this.#lookups.has(topic);
     const answer = this.#lookups.add(topic);
-    if (this.#isLost) this.#lookups.end(topic);
+    if (this.#broker === "lost") this.#lookups.end(topic);
     else if (!isAsked && this.#isReady) this.#sendLookup(topic);
     const found = await answer;
     const room = this.#rooms.get(topic);
@@ -158,7 +159,7 @@ export class PresenceGroup {
 
   /** Tells the other servers of changes; rejects if they may not get it. */
   sendUpdate(topic: string, update: Omit<Update, "type" | "from">): Promise<void> {
-    return this.#post(roomTopic(topic), { type: "update", from: this.#presence.id, ...update });
+    return this.#post(roomTopic(topic), { type: "update", ...update });
   }
 
   /** Tells the other servers all members of a topic here; rejects if they may not get it. */
@@ -169,17 +170,13 @@ export class PresenceGroup {
 
   // ---- Called by the broker link ----
 
-  /** The broker can be reached, and is subscribed again to its topics. */
   receiveConnected(): void {
-    this.#isConnected = true;
-    this.#isLost = false;
+    this.#broker = "connected";
     this.#begin();
   }
 
-  /** The broker can't be reached. */
   receiveLost(): void {
-    this.#isConnected = false;
-    this.#isLost = true;
+    this.#broker = "lost";
     this.#isReady = false;
     this.#acquaintedAt = Infinity;
     this.#sender.disconnect();
@@ -204,22 +201,14 @@ export class PresenceGroup {
   /** @throws {TypeError} If the message is malformed. */
   receiveMessage(brokerTopic: string, data: Sendable): void {
     const message = parsePresenceMessage(data);
-    if (this.#state !== "active" || message.from === this.#presence.id) return;
-    if (message.type === "bye") {
-      this.#deletePeer(message.from);
-      return;
-    }
-    const peer = this.#hear(message.from);
-    switch (message.type) {
-      case "beat":
-        return this.#receiveHeartbeat(peer, message);
-      case "update":
-        return this.#receiveUpdate(brokerTopic, message);
-      case "ask":
-        return this.#answer(brokerTopic, message);
-      case "state":
-        return this.#receiveSnapshot(message);
-    }
+    const { type, from } = message;
+    if (this.#state !== "active" || from === this.#presence.id) return;
+    if (type === "bye") return this.#deletePeer(from);
+    const peer = this.#hear(from);
+    if (type === "beat") this.#receiveHeartbeat(peer, message);
+    else if (type === "update") this.#receiveUpdate(brokerTopic, message);
+    else if (type === "ask") this.#answer(brokerTopic, message);
+    else this.#receiveSnapshot(message);
   }
 
   // ---- Joining and leaving the group ----
@@ -228,18 +217,15 @@ export class PresenceGroup {
     this.#idleHeartbeats = 0;
     if (this.#state !== "idle") return;
     this.#state = "active";
-    this.#link.addPresenceTopic(SERVERS_TOPIC);
-    this.#link.addPresenceTopic(inboxTopic(this.#presence.id));
+    for (const brokerTopic of this.#ownTopics) this.#link.subscriptions.add(brokerTopic);
     this.#nextHeartbeatAt = this.#clock.now() + this.#heartbeatMs;
     this.#schedule();
   }
 
   /** Introduces this server, once answers to it can arrive. */
   #begin(): void {
-    if (this.#isReady || !this.#isConnected || this.#state !== "active") return;
-    if (
-      !this.#subscribed.has(SERVERS_TOPIC) || !this.#subscribed.has(inboxTopic(this.#presence.id))
-    ) return;
+    if (this.#isReady || this.#broker !== "connected" || this.#state !== "active") return;
+    if (!this.#ownTopics.every((topic) => this.#subscribed.has(topic))) return;
     this.#isReady = true;
     this.#acquaintedAt = this.#clock.now() + ANSWER_MS;
     this.#sendHeartbeat(SERVERS_TOPIC, true, false);
@@ -255,8 +241,7 @@ export class PresenceGroup {
   /** Leaves the group; resolves when the other servers were told. */
   #stop(): Promise<void> {
     if (this.#state !== "active") return Promise.resolve();
-    const leave: PresenceMessage = { type: "bye", from: this.#presence.id };
-    const left = this.#isReady ? this.#send(SERVERS_TOPIC, leave) : Promise.resolve();
+    const left = this.#isReady ? this.#send(SERVERS_TOPIC, { type: "bye" }) : Promise.resolve();
     this.#state = "idle";
     for (const topic of this.#lookups.topics) this.#lookups.end(topic);
     this.#isReady = false;
@@ -264,9 +249,9 @@ export class PresenceGroup {
     this.#clock.clearTimeout(this.#timer);
     this.#sender.clear();
     this.#peers.clear();
-    for (const brokerTopic of [SERVERS_TOPIC, inboxTopic(this.#presence.id)]) {
+    for (const brokerTopic of this.#ownTopics) {
       this.#subscribed.delete(brokerTopic);
-      this.#link.deletePresenceTopic(brokerTopic);
+      this.#link.subscriptions.delete(brokerTopic);
     }
     return left;
   }
@@ -310,16 +295,8 @@ export class PresenceGroup {
   #sendHeartbeat(brokerTopic: string, isHello: boolean, isReply: boolean): void {
     const { size: topics } = this.#sender;
     const { digest, isEnd } = isReply ? { digest: [], isEnd: false } : this.#sender.nextDigest();
-    const from = this.#presence.id;
-    const sent = this.#send(brokerTopic, {
-      type: "beat",
-      from,
-      isHello,
-      isReply,
-      topics,
-      digest,
-      isEnd,
-    });
+    const message = { type: "beat", isHello, isReply, topics, digest, isEnd } as const;
+    const sent = this.#send(brokerTopic, message);
     if (isReply) return;
     this.#isSendingHeartbeat = true;
     void sent.then(() => this.#isSendingHeartbeat = false);
@@ -328,13 +305,10 @@ export class PresenceGroup {
   // ---- The other servers ----
 
   #hear(server: string): Peer {
-    const now = this.#clock.now();
-    let peer = this.#peers.get(server);
-    if (peer === undefined) {
-      peer = { heardAt: now, isIntroduced: false, named: undefined };
-      this.#peers.set(server, peer);
-    }
-    peer.heardAt = now;
+    const known = this.#peers.get(server);
+    const peer = known ?? { heardAt: 0, isIntroduced: false, named: undefined };
+    peer.heardAt = this.#clock.now();
+    if (known === undefined) this.#peers.set(server, peer);
     return peer;
   }
 
@@ -388,7 +362,8 @@ export class PresenceGroup {
     const topic = topicOfRoom(brokerTopic);
     const room = topic === undefined ? undefined : this.#rooms.get(topic);
     if (room === undefined) return;
-    this.#seeNumber(version);
+    // The next versions and stamps of this server are greater than those that it has seen.
+    this.#lastNumber = Math.max(this.#lastNumber, version);
     const standing = this.#seeVersion(room, from, version);
     if (version <= standing.version) return;
     if (after !== 0 && after !== standing.version) {
@@ -413,7 +388,7 @@ export class PresenceGroup {
     const { from } = snapshot;
     const whole = this.#sentQueries.receiveSnapshot(snapshot, this.#clock.now());
     if (whole === undefined) return;
-    this.#seeNumber(snapshot.version);
+    this.#lastNumber = Math.max(this.#lastNumber, snapshot.version);
     const behind: string[] = [];
     for (const [topic, { version, members }] of whole.topics) {
       this.#lookups.receive(topic, from, members);
@@ -442,11 +417,6 @@ export class PresenceGroup {
     return standing;
   }
 
-  /** Makes the next versions and stamps of this server greater than those that it has seen. */
-  #seeNumber(version: number): void {
-    this.#lastNumber = Math.max(this.#lastNumber, version);
-  }
-
   // ---- Queries and answers ----
 
   /** Queries topics that are watched here. */
@@ -472,14 +442,14 @@ export class PresenceGroup {
     if (!this.#isReady) return;
     for (const some of splitUp(topics, lengthOfText)) {
       const id = this.#sentQueries.add(some, this.#clock.now());
-      void this.#send(brokerTopic, { type: "ask", from: this.#presence.id, id, topics: some });
+      void this.#send(brokerTopic, { type: "ask", id, topics: some });
     }
   }
 
   #sendLookup(topic: string): void {
     const onAnswer = (server: string) => this.#receiveAnswer(topic, server);
     const id = this.#sentQueries.add([topic], this.#clock.now(), onAnswer);
-    void this.#send(SERVERS_TOPIC, { type: "ask", from: this.#presence.id, id, topics: [topic] });
+    void this.#send(SERVERS_TOPIC, { type: "ask", id, topics: [topic] });
     this.#lookups.wait(topic, this.#peers.keys());
     // There may be no server to wait for.
     this.#receiveAnswer(topic, this.#presence.id);
@@ -511,10 +481,9 @@ export class PresenceGroup {
     const parts = [...splitUp(pieces, lengthOfSnapshot)];
     if (parts.length === 0) parts.push([]);
     const version = this.#lastNumber;
-    const from = this.#presence.id;
     await Promise.all(parts.map((topics, part) => {
       const isEnd = part === parts.length - 1;
-      return this.#post(brokerTopic, { type: "state", from, id, part, isEnd, version, topics });
+      return this.#post(brokerTopic, { type: "state", id, part, isEnd, version, topics });
     }));
   }
 
@@ -527,12 +496,13 @@ export class PresenceGroup {
   }
 
   /** Sends a message that may be lost. */
-  #send(brokerTopic: string, message: PresenceMessage): Promise<void> {
+  #send(brokerTopic: string, message: WithoutSender): Promise<void> {
     return this.#post(brokerTopic, message).catch(() => {});
   }
 
-  #post(brokerTopic: string, message: PresenceMessage): Promise<void> {
-    return this.#link.sendPresence(brokerTopic, encodePresenceMessage(message));
+  #post(brokerTopic: string, message: WithoutSender): Promise<void> {
+    const text = encodePresenceMessage(this.#presence.id, message);
+    return this.#link.sendPresence(brokerTopic, text);
   }
 }
 

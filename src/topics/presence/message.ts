@@ -93,6 +93,11 @@ export type TopicSnapshot = readonly [
 /** A message between servers. The types on the wire are older than the names here. */
 export type PresenceMessage = Heartbeat | Leave | Update | Query | Snapshot;
 
+/** A message before its sender is named. */
+export type WithoutSender = PresenceMessage extends infer Message
+  ? Message extends PresenceMessage ? Omit<Message, "from"> : never
+  : never;
+
 /** The topic of the broker for messages to one server. */
 export function inboxTopic(server: string): string {
   return INBOX_PREFIX + server;
@@ -108,21 +113,19 @@ export function topicOfRoom(brokerTopic: string): string | undefined {
   return brokerTopic.startsWith(ROOM_PREFIX) ? brokerTopic.slice(ROOM_PREFIX.length) : undefined;
 }
 
-export function encodePresenceMessage(message: PresenceMessage): string {
-  switch (message.type) {
-    case "update":
-      return JSON.stringify({ ...message, set: message.set.map(encodeEntry) });
-    case "state": {
-      const topics = message.topics.map(([topic, version, members]) => [
-        topic,
-        version,
-        members.map(encodeEntry),
-      ]);
-      return JSON.stringify({ ...message, topics });
-    }
-    default:
-      return JSON.stringify(message);
+export function encodePresenceMessage(from: string, message: WithoutSender): string {
+  const { type } = message;
+  let encoded: object = message;
+  if (type === "update") encoded = { ...message, set: message.set.map(encodeEntry) };
+  if (type === "state") {
+    const encode = ([topic, version, members]: TopicSnapshot) => [
+      topic,
+      version,
+      members.map(encodeEntry),
+    ];
+    encoded = { ...message, topics: message.topics.map(encode) };
   }
+  return JSON.stringify({ type, from, ...encoded });
 }
 
 /**
@@ -138,52 +141,18 @@ export function parsePresenceMessage(data: Sendable): PresenceMessage {
   } catch {
     throw new TypeError("It is about presence, and no JSON");
   }
-  const fields = (typeof value === "object" && value !== null ? value : {}) as Fields;
-  const from = check(fields, "from", isServerId) as string;
-  const number = (name: string) => check(fields, name, isNumber) as number;
-  const flag = (name: string) => check(fields, name, isBoolean) as boolean;
-  const list = <T>(name: string, parse: (value: unknown) => T | undefined) => {
-    const items = (check(fields, name, Array.isArray) as unknown[]).map(parse);
-    if (items.includes(undefined)) throw invalid(name);
-    return items as T[];
+  const fields = Object(value) as Record<string, unknown>;
+  const message: Record<string, unknown> = {};
+  const parse = (name: string, parser: Parser) => {
+    message[name] = parser(fields[name]);
+    if (message[name] === undefined) {
+      throw new TypeError(`It is about presence, and has no valid ${name}`);
+    }
   };
-  switch (fields["type"]) {
-    case "beat":
-      return {
-        type: "beat",
-        from,
-        isHello: flag("isHello"),
-        isReply: flag("isReply"),
-        topics: number("topics"),
-        digest: list("digest", parseVersion),
-        isEnd: flag("isEnd"),
-      };
-    case "bye":
-      return { type: "bye", from };
-    case "update":
-      return {
-        type: "update",
-        from,
-        after: number("after"),
-        version: number("version"),
-        set: list("set", parseEntry),
-        gone: list("gone", parseString),
-      };
-    case "ask":
-      return { type: "ask", from, id: number("id"), topics: list("topics", parseString) };
-    case "state":
-      return {
-        type: "state",
-        from,
-        id: check(fields, "id", Number.isSafeInteger) as number,
-        part: number("part"),
-        isEnd: flag("isEnd"),
-        version: number("version"),
-        topics: list("topics", parseTopicSnapshot),
-      };
-    default:
-      throw invalid("type");
-  }
+  parse("from", (id) => typeof id === "string" && /^[0-9a-f]{32}$/.test(id) ? id : undefined);
+  parse("type", (type) => FIELDS.has(type) ? type : undefined);
+  for (const [name, parser] of FIELDS.get(message["type"])!) parse(name, parser);
+  return message as unknown as PresenceMessage;
 }
 
 /** Splits items into as many messages as they need. */
@@ -213,31 +182,49 @@ export function lengthOfText(text: string): number {
   return 8 + JSON.stringify(text).length;
 }
 
-type Fields = Record<string, unknown>;
+/** Returns a value that is checked; `undefined` if it is malformed. */
+type Parser = (value: unknown) => unknown;
 
-function invalid(name: string): TypeError {
-  return new TypeError(`It is about presence, and has no valid ${name}`);
+const flag: Parser = (value) => typeof value === "boolean" ? value : undefined;
+const text: Parser = (value) => typeof value === "string" ? value : undefined;
+const number: Parser = (value) => isNumber(value) ? value : undefined;
+const integer: Parser = (value) => Number.isSafeInteger(value) ? value : undefined;
+
+function listOf(parse: Parser): Parser {
+  return (value) => {
+    const items = Array.isArray(value) ? value.map(parse) : [undefined];
+    return items.includes(undefined) ? undefined : items;
+  };
 }
 
-function check(fields: Fields, name: string, isValid: (value: unknown) => boolean): unknown {
-  if (!isValid(fields[name])) throw invalid(name);
-  return fields[name];
-}
+/** The fields of each type of message, besides `type` and `from`. */
+const FIELDS: ReadonlyMap<unknown, readonly (readonly [name: string, parser: Parser])[]> = new Map([
+  ["beat", [
+    ["isHello", flag],
+    ["isReply", flag],
+    ["topics", number],
+    ["digest", listOf(parseVersion)],
+    ["isEnd", flag],
+  ]],
+  ["bye", []],
+  ["update", [
+    ["after", number],
+    ["version", number],
+    ["set", listOf(parseEntry)],
+    ["gone", listOf(text)],
+  ]],
+  ["ask", [["id", number], ["topics", listOf(text)]]],
+  ["state", [
+    ["id", integer],
+    ["part", number],
+    ["isEnd", flag],
+    ["version", number],
+    ["topics", listOf(parseTopicSnapshot)],
+  ]],
+]);
 
-function isServerId(value: unknown): boolean {
-  return typeof value === "string" && /^[0-9a-f]{32}$/.test(value);
-}
-
-function isNumber(value: unknown): boolean {
+function isNumber(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_NUMBER;
-}
-
-function isBoolean(value: unknown): boolean {
-  return typeof value === "boolean";
-}
-
-function parseString(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
 }
 
 function parseVersion(value: unknown): readonly [string, number] | undefined {

@@ -11,11 +11,11 @@ import { PublishedMessage } from "../fan_out/published_message.ts";
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
 import { BrokerTopic } from "./broker_topic.ts";
 import { FairTurns } from "./fair_turns.ts";
-import type { ResumeSettings } from "./memory_store.ts";
 import type { MessageStore } from "./message_store.ts";
 import { ReplayAllowance } from "./replay_allowance.ts";
 import { RetainedMessages, type TopicLog } from "./retained_messages.ts";
 import { RetainedOutbox } from "./retained_outbox.ts";
+import type { TopicsSettings } from "../topics.ts";
 
 /** How long to wait before a failed read is tried again, in milliseconds. */
 const RETRY_MS = 1_000;
@@ -38,33 +38,28 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
   readonly allowance: ReplayAllowance;
   /** Gives topics their turns to read what clients missed. */
   readonly replays: FairTurns = new FairTurns(MAX_REPLAYS);
-  readonly #link: BrokerLink;
-  readonly #outbox: RetainedOutbox;
+  readonly link: BrokerLink;
+  readonly outbox: RetainedOutbox;
   readonly #subscriptions: BrokerSubscriptions;
   readonly #byTopic: Map<string, BrokerTopic> = new Map();
   readonly #failed: Set<BrokerTopic> = new Set();
   #retryTimer: unknown;
   #isConnected = false;
 
-  constructor(
-    link: BrokerLink,
-    broker: KeepingBroker,
-    settings: ResumeSettings,
-    queueSize: number,
-    fanOut: FanOut,
-    clock: Clock,
-  ) {
-    this.#link = link;
+  constructor(link: BrokerLink, settings: TopicsSettings, fanOut: FanOut) {
+    const { clock, brokerQueueSize } = settings;
+    const { topics, windowMs, windowSize, totalSize, replaySizePerMinute } = settings.resume!;
+    const broker = settings.broker as KeepingBroker;
+    this.link = link;
     this.broker = broker;
     this.fanOut = fanOut;
-    this.isRetained = settings.topics;
+    this.isRetained = topics;
     this.clock = clock;
-    const { windowMs, windowSize, totalSize, replaySizePerMinute } = settings;
     this.allowance = new ReplayAllowance(replaySizePerMinute, clock, windowSize);
-    this.messages = new RetainedMessages(settings, clock, () => {});
-    this.#outbox = new RetainedOutbox(
+    this.messages = new RetainedMessages(settings.resume!, clock, () => {});
+    this.outbox = new RetainedOutbox(
       broker,
-      queueSize,
+      brokerQueueSize,
       clock,
       (topic) => this.#byTopic.get(topic)?.isBeginning ?? false,
       link.drops,
@@ -87,33 +82,21 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
 
   publish({ topic, data, compress, key, except }: Publication): void {
     const message = { data, compress, key, except: except?.openSession() };
-    this.#outbox.publish(topic, encodeBrokerMessage(this.#link.id, message));
+    this.outbox.publish(topic, encodeBrokerMessage(this.link.id, message));
   }
 
-  /** The bytes that the broker has not confirmed. */
-  get waitingSize(): number {
-    return this.#outbox.size;
-  }
-
-  /** Resolves when the broker has everything. */
-  whenEmpty(): Promise<void> {
-    return this.#outbox.whenEmpty();
-  }
-
-  /** The broker can be reached. */
   connect(): void {
     this.#isConnected = true;
     for (const topic of this.#byTopic.values()) topic.begin();
     this.#subscriptions.connect();
     this.#connectTopics(this.#subscriptions.subscribed);
-    this.#outbox.connect();
+    this.outbox.connect();
   }
 
-  /** The broker can't be reached any more. */
   disconnect(): void {
     this.#isConnected = false;
     this.#subscriptions.disconnect();
-    this.#outbox.disconnect();
+    this.outbox.disconnect();
     this.clock.clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
     this.#failed.clear();
@@ -178,24 +161,15 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
     const message = decodeBrokerMessage(undefined, bytes);
     if (message === undefined) return undefined;
     if ("reason" in message) {
-      this.#link.malformed.add({ topic: log.topic, reason: message.reason });
+      this.link.malformed.add({ topic: log.topic, reason: message.reason });
       return undefined;
     }
     return new PublishedMessage(message, { topic: log.number, position });
   }
 
-  /** Publishes the messages that waited until the position of a topic was known. */
-  continuePublishing(): void {
-    this.#outbox.continue();
-  }
-
-  receiveError(error: unknown): void {
-    this.#link.receiveError(error);
-  }
-
   /** Reports that a topic could not be read, and calls its `work` later. */
   failRead(topic: BrokerTopic, error: unknown): void {
-    this.receiveError(error);
+    this.link.receiveError(error);
     this.#failed.add(topic);
     this.#retryTimer ??= this.clock.setTimeout(() => {
       this.#retryTimer = undefined;

@@ -239,7 +239,8 @@ export class BrokerTopic {
       this.#sendPosition(subscriber, this.#position!);
     }
     if (!isBehind) this.#receiveEarly();
-    this.#store.continuePublishing();
+    // Messages published here waited until the position was known.
+    this.#store.outbox.continue();
   }
 
   /** Reads the messages of a gap. */
@@ -268,7 +269,8 @@ export class BrokerTopic {
     if (missed === undefined) return;
     if (missed === "late") {
       const what = `what was missed of the topic ${JSON.stringify(this.log.topic)}`;
-      this.#store.receiveError(new Error(`Cannot read ${what}: the broker took more than 10 s`));
+      const error = new Error(`Cannot read ${what}: the broker took more than 10 s`);
+      this.#store.link.receiveError(error);
       for (const each of joining) this.#resumeWithout(each);
       return;
     }
