@@ -60,10 +60,11 @@ export class FanOut {
   #deliveries = 0;
   #nextSequence = 0;
   #leastRoom = Infinity;
-  #subscriptionCount = 0;
-  #dropped = 0;
+  subscriptionCount = 0;
+  /** The number of messages dropped for subscribers that were too slow. */
+  dropped = 0;
   readonly #flush = (): void => this.flush(true);
-  readonly #countDrop = (): void => void this.#dropped++;
+  readonly #countDrop = (): void => void this.dropped++;
 
   /** @param turns Share out the event loop, to which deliveries count. */
   constructor(tally: SharedTally, turns: Turns, schedule: Schedule) {
@@ -74,15 +75,6 @@ export class FanOut {
 
   get topicCount(): number {
     return this.#subscribers.size;
-  }
-
-  get subscriptionCount(): number {
-    return this.#subscriptionCount;
-  }
-
-  /** The number of messages dropped for subscribers that were too slow. */
-  get dropped(): number {
-    return this.#dropped;
   }
 
   subscriberCount(topic: string): number {
@@ -108,7 +100,7 @@ export class FanOut {
     subscribers.add(subscriber);
     if (subscriber.isResumable) this.#resumable.add(subscriber);
     const subscription = new TopicSubscription(topic, subscriber, settings, this.#countDrop);
-    this.#subscriptionCount++;
+    this.subscriptionCount++;
     subscriber.byTopic.set(topic, subscription);
     return subscription;
   }
@@ -118,7 +110,7 @@ export class FanOut {
     const { topic } = subscription;
     subscriber.delete(subscription);
     if (subscriber.byTopic.size === 0) this.#resumable.delete(subscriber);
-    this.#subscriptionCount--;
+    this.subscriptionCount--;
     const subscribers = this.#subscribers.get(topic)!;
     subscribers.delete(subscriber);
     if (subscribers.size > 0) return false;

@@ -3,19 +3,15 @@ import type { SharedFrames } from "../../connection/fan_out.ts";
 /** Counts the memory that the connections of a server share. */
 export class SharedTally {
   readonly #onChange: ((change: number) => void) | undefined;
-  #size = 0;
+  size = 0;
 
   /** @param onChange Called with each change, in bytes. */
   constructor(onChange?: (change: number) => void) {
     this.#onChange = onChange;
   }
 
-  get size(): number {
-    return this.#size;
-  }
-
   count(change: number): void {
-    this.#size += change;
+    this.size += change;
     this.#onChange?.(change);
   }
 }
@@ -36,14 +32,12 @@ export class SharedMemory {
     this.#parts = parts;
   }
 
-  /** Adds a holder. */
   hold(): void {
     if (this.#holders++ > 0) return;
     if (!this.#isCountedElsewhere) this.#tally.count(this.size);
     this.#parts?.forEach((part) => part.hold());
   }
 
-  /** Removes a holder. */
   release(): void {
     if (--this.#holders > 0) return;
     if (!this.#isCountedElsewhere) this.#tally.count(-this.size);

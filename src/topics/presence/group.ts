@@ -66,7 +66,7 @@ export class PresenceGroup {
   #state: "idle" | "active" | "closed" = "idle";
   #broker: "new" | "connected" | "lost" = "new";
   /** Whether messages can be sent to the other servers, and their answers arrive. */
-  #isReady = false;
+  isReady = false;
   /** The time from which all other servers are known. */
   #acquaintedAt = Infinity;
   #lastNumber = 0;
@@ -82,7 +82,7 @@ export class PresenceGroup {
     this.#presence = presence;
     this.#ownTopics = [SERVERS_TOPIC, inboxTopic(presence.id)];
     this.#lookups = new PresenceLookups(clock, ANSWER_MS);
-    const heartbeatMs = Math.floor(Math.min(presence.ttlMs / 3, MAX_HEARTBEAT_MS));
+    const heartbeatMs = Math.floor(Math.min(presence.settings.ttlMs / 3, MAX_HEARTBEAT_MS));
     this.#heartbeatMs = Math.max(1, heartbeatMs);
   }
 
@@ -130,7 +130,7 @@ export class PresenceGroup {
     const isAsked = this.#lookups.has(topic);
     const answer = this.#lookups.add(topic);
     if (this.#broker === "lost") this.#lookups.end(topic);
-    else if (!isAsked && this.#isReady) this.#sendLookup(topic);
+    else if (!isAsked && this.isReady) this.#sendLookup(topic);
     const found = await answer;
     const room = this.#rooms.get(topic);
     if (room !== undefined && (room === before || this.isKnown(room))) return room;
@@ -177,9 +177,8 @@ export class PresenceGroup {
 
   receiveLost(): void {
     this.#broker = "lost";
-    this.#isReady = false;
+    this.isReady = false;
     this.#acquaintedAt = Infinity;
-    this.#sender.disconnect();
     // No server can be asked.
     for (const topic of this.#lookups.topics) this.#lookups.end(topic);
   }
@@ -188,7 +187,7 @@ export class PresenceGroup {
   receiveSubscribed(brokerTopics: readonly string[]): void {
     if (this.#state !== "active") return;
     for (const brokerTopic of brokerTopics) this.#subscribed.add(brokerTopic);
-    if (!this.#isReady) {
+    if (!this.isReady) {
       this.#begin();
       return;
     }
@@ -224,12 +223,12 @@ export class PresenceGroup {
 
   /** Introduces this server, once answers to it can arrive. */
   #begin(): void {
-    if (this.#isReady || this.#broker !== "connected" || this.#state !== "active") return;
+    if (this.isReady || this.#broker !== "connected" || this.#state !== "active") return;
     if (!this.#ownTopics.every((topic) => this.#subscribed.has(topic))) return;
-    this.#isReady = true;
+    this.isReady = true;
     this.#acquaintedAt = this.#clock.now() + ANSWER_MS;
     this.#sendHeartbeat(SERVERS_TOPIC, true, false);
-    this.#sender.connect();
+    this.#sender.retry();
     const topics = [...this.#rooms.keys()].filter((topic) =>
       this.#subscribed.has(roomTopic(topic))
     );
@@ -241,10 +240,10 @@ export class PresenceGroup {
   /** Leaves the group; resolves when the other servers were told. */
   #stop(): Promise<void> {
     if (this.#state !== "active") return Promise.resolve();
-    const left = this.#isReady ? this.#send(SERVERS_TOPIC, { type: "bye" }) : Promise.resolve();
+    const left = this.isReady ? this.#send(SERVERS_TOPIC, { type: "bye" }) : Promise.resolve();
     this.#state = "idle";
     for (const topic of this.#lookups.topics) this.#lookups.end(topic);
-    this.#isReady = false;
+    this.isReady = false;
     this.#acquaintedAt = Infinity;
     this.#clock.clearTimeout(this.#timer);
     this.#sender.clear();
@@ -260,7 +259,7 @@ export class PresenceGroup {
     const now = this.#clock.now();
     let dueAt = this.#nextHeartbeatAt;
     for (const { heardAt } of this.#peers.values()) {
-      dueAt = Math.min(dueAt, heardAt + this.#presence.ttlMs);
+      dueAt = Math.min(dueAt, heardAt + this.#presence.settings.ttlMs);
     }
     this.#timerAt = Math.max(dueAt, now);
     this.#timer = this.#clock.setTimeout(() => this.#tick(), Math.ceil(this.#timerAt - now));
@@ -274,7 +273,7 @@ export class PresenceGroup {
       for (const peer of this.#peers.values()) peer.heardAt += lateMs;
     }
     for (const [server, { heardAt }] of this.#peers) {
-      if (now - heardAt >= this.#presence.ttlMs) this.#deletePeer(server);
+      if (now - heardAt >= this.#presence.settings.ttlMs) this.#deletePeer(server);
     }
     if (now >= this.#nextHeartbeatAt) {
       this.#nextHeartbeatAt = now + this.#heartbeatMs;
@@ -285,7 +284,7 @@ export class PresenceGroup {
         return;
       }
       this.#sender.retry();
-      if (this.#isReady && !this.#isSendingHeartbeat) {
+      if (this.isReady && !this.#isSendingHeartbeat) {
         this.#sendHeartbeat(SERVERS_TOPIC, false, false);
       }
     }
@@ -439,7 +438,7 @@ export class PresenceGroup {
   }
 
   #query(brokerTopic: string, topics: readonly string[]): void {
-    if (!this.#isReady) return;
+    if (!this.isReady) return;
     for (const some of splitUp(topics, lengthOfText)) {
       const id = this.#sentQueries.add(some, this.#clock.now());
       void this.#send(brokerTopic, { type: "ask", id, topics: some });

@@ -10,7 +10,7 @@ import { PresenceRoom, type RoomChange } from "./room.ts";
 
 /** The members of the topics that subscribers of this server watch, and the notices that those subscribers get. */
 export class Presence {
-  readonly #settings: PresenceSettings;
+  readonly settings: PresenceSettings;
   readonly #fanOut: FanOut;
   readonly #onError: (error: unknown) => void;
   readonly #rooms: Map<string, PresenceRoom> = new Map();
@@ -22,13 +22,9 @@ export class Presence {
 
   /** @param onError Is told of errors of the program's code. */
   constructor(settings: PresenceSettings, fanOut: FanOut, onError: (error: unknown) => void) {
-    this.#settings = settings;
+    this.settings = settings;
     this.#fanOut = fanOut;
     this.#onError = onError;
-  }
-
-  get ttlMs(): number {
-    return this.#settings.ttlMs;
   }
 
   connect(group: PresenceGroup): void {
@@ -100,7 +96,7 @@ export class Presence {
 
   /** Sends the notices of changes to all subscribers that watch, except the one that made the changes. */
   #notify(room: PresenceRoom, changes: readonly RoomChange[], except?: Subscriber): void {
-    const { notice } = this.#settings;
+    const { notice } = this.settings;
     const { topic, watchers } = room;
     if (this.#group?.isKnown(room) === false) {
       for (const { key } of changes) room.told.add(key);

@@ -29,7 +29,6 @@ export class PresenceSender {
   #scheduled: Set<string> = new Set();
   /** The topics that the current round of digests has not named yet. */
   #unnamed: string[] = [];
-  #isConnected = false;
 
   constructor(group: PresenceGroup) {
     this.#group = group;
@@ -75,18 +74,8 @@ export class PresenceSender {
     this.#scheduled.add(topic);
   }
 
-  connect(): void {
-    this.#isConnected = true;
-    this.retry();
-  }
-
-  disconnect(): void {
-    this.#isConnected = false;
-  }
-
-  /** Disconnects, and forgets what the other servers were told. */
+  /** Forgets what the other servers were told. */
   clear(): void {
-    this.#isConnected = false;
     this.#told.clear();
   }
 
@@ -105,7 +94,7 @@ export class PresenceSender {
   }
 
   #send(topic: string, told: Told): void {
-    if (!this.#isConnected || told.isSending) return;
+    if (!this.#group.isReady || told.isSending) return;
     if (told.changed.size === 0 && !told.isLost) {
       if (told.isEmpty) this.#told.delete(topic);
       return;

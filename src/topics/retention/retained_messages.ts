@@ -1,6 +1,7 @@
 import { MAX_DURATION_MS } from "../../timers.ts";
 import type { Clock } from "../../transport/clock.ts";
 import { Fifo } from "../../fifo.ts";
+import { LinkedList, type Place } from "../../linked_list.ts";
 import { ownString } from "../../own_string.ts";
 import type { KeepWindow } from "../cluster/broker.ts";
 import type { PublishedMessage } from "../fan_out/published_message.ts";
@@ -18,8 +19,6 @@ interface Entry {
   readonly number: number;
   readonly size: number;
   readonly at: number;
-  older: Entry | undefined;
-  newer: Entry | undefined;
 }
 
 export class TopicLog {
@@ -31,9 +30,10 @@ export class TopicLog {
   last: number;
   isInUse = false;
   /** The end of its last subscription, while clients that had it may come back. */
-  leaving: Entry | undefined;
-  readonly #entries: Fifo<Entry> = new Fifo();
-  #size = 0;
+  leaving: Place<Entry> | undefined;
+  /** The cost of its messages, in bytes. */
+  size = 0;
+  readonly #entries: Fifo<Place<Entry>> = new Fifo();
 
   /** @param last The number of the last message there has been. */
   constructor(topic: string, number: number, last: number) {
@@ -47,32 +47,29 @@ export class TopicLog {
     return this.#entries.length;
   }
 
-  get size(): number {
-    return this.#size;
-  }
-
   /** Returns the messages after a number. */
   since(number: number): PublishedMessage[] {
     const { length } = this.#entries;
     let index = length;
-    while (index > 0 && this.#entries.at(index - 1)!.number > number) index--;
-    return Array.from({ length: length - index }, (_, i) => this.#entries.at(index + i)!.message!);
+    while (index > 0 && this.#entries.at(index - 1)!.value.number > number) index--;
+    const messageAt = (i: number) => this.#entries.at(i)!.value.message!;
+    return Array.from({ length: length - index }, (_, i) => messageAt(index + i));
   }
 
-  get first(): Entry | undefined {
+  get first(): Place<Entry> | undefined {
     return this.#entries.peek();
   }
 
-  push(entry: Entry): void {
+  push(entry: Place<Entry>): void {
     this.#entries.push(entry);
-    this.#size += entry.size;
-    this.last = entry.number;
+    this.size += entry.value.size;
+    this.last = entry.value.number;
   }
 
-  shift(): Entry {
+  shift(): Place<Entry> {
     const entry = this.#entries.shift()!;
-    this.#size -= entry.size;
-    this.lost = entry.number;
+    this.size -= entry.value.size;
+    this.lost = entry.value.number;
     return entry;
   }
 }
@@ -87,8 +84,8 @@ export class RetainedMessages {
   readonly #onForgotten: (log: TopicLog) => void;
   readonly #logs: Map<string, TopicLog> = new Map();
   readonly #recent: RecentFrames;
-  #oldest: Entry | undefined;
-  #newest: Entry | undefined;
+  /** The oldest first. */
+  #entries: LinkedList<Entry> = new LinkedList();
   #size = 0;
   #timer: unknown;
   #lastTopicNumber = 0;
@@ -159,10 +156,8 @@ export class RetainedMessages {
     this.#clock.clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#logs.clear();
-    for (let entry = this.#oldest; entry !== undefined; entry = entry.newer) {
-      entry.message?.leaveWindow();
-    }
-    this.#oldest = this.#newest = undefined;
+    for (const { message } of this.#entries) message?.leaveWindow();
+    this.#entries = new LinkedList();
     this.#size = 0;
   }
 
@@ -171,33 +166,23 @@ export class RetainedMessages {
     message: PublishedMessage | undefined,
     number: number,
     size: number,
-  ): Entry {
-    const at = this.#clock.now();
-    const entry = { log, message, number, size, at, older: this.#newest, newer: undefined };
-    if (this.#newest === undefined) this.#oldest = entry;
-    else this.#newest.newer = entry;
-    this.#newest = entry;
+  ): Place<Entry> {
     this.#size += size;
-    return entry;
+    return this.#entries.add({ log, message, number, size, at: this.#clock.now() });
   }
 
-  #unlink(entry: Entry): void {
-    const { older, newer } = entry;
-    if (older === undefined) this.#oldest = newer;
-    else older.newer = newer;
-    if (newer === undefined) this.#newest = older;
-    else newer.older = older;
-    this.#size -= entry.size;
-    entry.message?.leaveWindow();
+  #unlink(entry: Place<Entry>): void {
+    this.#entries.delete(entry);
+    this.#size -= entry.value.size;
+    entry.value.message?.leaveWindow();
   }
 
   /** Drops messages that are too old, or too many. */
   #trim(): void {
     const { windowMs, totalSize } = this.#window;
-    const isTooOld = ({ at }: Entry) => this.#clock.now() - at >= windowMs;
-    for (let oldest = this.#oldest; oldest !== undefined; oldest = this.#oldest) {
-      if (this.#size <= totalSize && !isTooOld(oldest)) break;
-      const { log } = oldest;
+    for (let oldest; (oldest = this.#entries.first) !== undefined;) {
+      const { log, at } = oldest.value;
+      if (this.#size <= totalSize && this.#clock.now() - at < windowMs) break;
       // The oldest of all is the oldest of its topic.
       if (oldest === log.first) log.shift();
       else log.leaving = undefined;
@@ -213,7 +198,7 @@ export class RetainedMessages {
   }
 
   #schedule(): void {
-    const oldest = this.#oldest;
+    const oldest = this.#entries.first?.value;
     if (this.#timer !== undefined || oldest === undefined) return;
     if (this.#window.windowMs === Infinity) return;
     const dueMs = oldest.at + this.#window.windowMs - this.#clock.now();

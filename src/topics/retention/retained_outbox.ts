@@ -147,8 +147,11 @@ export class RetainedOutbox {
     flight.size -= held.size;
     flight.count--;
     if (flight !== this.#flight) return;
-    if (this.#hasFailed && flight.count === 0) this.#retry();
-    else this.#sendNext();
+    if (!this.#hasFailed || flight.count > 0) this.#sendNext();
+    // If the broker is away, they are sent when it is back.
+    else if (this.#isConnected) {
+      this.#retryTimer = this.#clock.setTimeout(() => this.#restart(), RETRY_MS);
+    }
   }
 
   #finish(held: Held): void {
@@ -163,12 +166,6 @@ export class RetainedOutbox {
     if (this.#size > 0) return;
     this.#drops.end();
     this.#empty?.resolve();
-  }
-
-  #retry(): void {
-    // If the broker is away, they are sent when it is back.
-    if (!this.#isConnected) return;
-    this.#retryTimer = this.#clock.setTimeout(() => this.#restart(), RETRY_MS);
   }
 }
 
