@@ -8,6 +8,7 @@
 
 import "../connection/common.ts";
 export { Topics } from "../topics/topics.ts";
+export { HandshakeEviction } from "./handshake_eviction.ts";
 export { negotiate } from "./http/negotiate.ts";
 export { servePlainRequest } from "./http/plain_request.ts";
 export { ServedRequest } from "./http/served_request.ts";

@@ -3,11 +3,14 @@ import { assert, assertEquals } from "@std/assert";
 import type { Address } from "../../src/transport/byte_channel.ts";
 import { GroupedQueue, type GroupPlace } from "../../src/server/grouped_queue.ts";
 import { FakeClock } from "../../src/testing/fake_clock.ts";
+import { loadRest } from "../../src/server/load_parts.ts";
 import {
   type HandshakeSlot,
   HandshakeSlots,
   type HandshakeStage,
 } from "../../src/server/handshake_slots.ts";
+
+await loadRest();
 
 function tcp(hostname: string): Address {
   return { transport: "tcp", hostname, port: 1 };
@@ -137,6 +140,24 @@ describe("a full room of handshakes", () => {
     setting.enter("d", "192.0.2.1");
     assertEquals(setting.dropped, ["b"]);
   });
+
+  for (const wasFull of [false, true]) {
+    it(`takes the one that began first, whether or not it was full before: ${wasFull}`, () => {
+      const setting = new Setting(3);
+      if (wasFull) {
+        setting.enter("first", "192.0.2.1");
+        setting.enter("served", "192.0.2.1", "served");
+      }
+      while (setting.slots.size < 3) setting.enter(`${setting.slots.size}`, "192.0.2.1");
+      if (wasFull) setting.enter("3", "192.0.2.1");
+      const [a, b] = [...setting.taken.keys()].slice(-2);
+      setting.taken.get(b!)!.move("begun");
+      setting.taken.get(a!)!.move("begun");
+      if (!wasFull) setting.taken.get("0")!.move("served");
+      setting.enter("new", "192.0.2.1");
+      assertEquals(setting.dropped.at(-1), b);
+    });
+  }
 
   it("takes those that were late, and are not waited for, from nobody's place", async () => {
     const setting = new Setting(3);
