@@ -8,13 +8,22 @@ import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import type { ConnectOptions } from "../../src/client/options.ts";
 import type { ConnectionCallbacks } from "../../src/connection/connection.ts";
-import { type Connection, type Handler, WebSocketError } from "../../src/server/mod.ts";
+import {
+  type CloseInfo,
+  type Connection,
+  ConnectionClosedError,
+  type Handler,
+  ProtocolError,
+  WebSocketError,
+} from "../../src/server/mod.ts";
 import { connectedPair } from "../../src/testing/mod.ts";
 import { assertEnd } from "../support/end.ts";
 import { type Setup, TRANSPORTS } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { FAILURES } from "./with_connection.ts";
+import { closeStatusOf, isReasonless } from "../../src/connection/give_up.ts";
+import { watch, type Watched } from "../support/watch.ts";
 
 type Fail = () => unknown;
 
@@ -147,3 +156,138 @@ describe("a WebSocketError of the callback close", () => {
     });
   });
 });
+
+const wish = (closeCode?: number, reason?: string) =>
+  new WebSocketError("m", { closeCode, reason });
+class Kick extends WebSocketError {
+  override name = "Kick";
+}
+
+function throwBroken(): never {
+  throw new Error("broken");
+}
+
+const REASONS: [name: string, reason: unknown, status: [code: number, reason: string] | "none"][] =
+  [
+    ["a WebSocketError with a code and a reason", wish(4001, "é"), [4001, "é"]],
+    ["one with a code", wish(1013), [1013, ""]],
+    ["one with a code of the standard", wish(1003), [1003, ""]],
+    ["one with a reason", wish(undefined, "done"), [1000, "done"]],
+    ["one with neither", wish(), "none"],
+    ["a class of the program's own", new Kick("", { closeCode: 4001 }), [4001, ""]],
+    [
+      "that of a browser",
+      Object.assign(new DOMException("", "WebSocketError"), { closeCode: 4001, reason: "kicked" }),
+      [4001, "kicked"],
+    ],
+    ["what close() takes", { closeCode: 4001, reason: "kicked" }, [4001, "kicked"]],
+    ["the reasons of both branches of a tee", [undefined, wish(4001)], [4001, ""]],
+    ["a code that may not be sent", wish(1006), [1011, ""]],
+    ["such a code in an object", { closeCode: 1005 }, [1011, ""]],
+    ["a code that is none", { closeCode: "4001" }, [1011, ""]],
+    ["too long a reason", wish(4001, "x".repeat(124)), [1011, ""]],
+    ["what throws where it is looked at", new Proxy({}, { get: throwBroken, has: throwBroken }), [
+      1011,
+      "",
+    ]],
+    ["how another connection ended", new ConnectionClosedError("ended", 4001), "none"],
+    ["what another peer did wrong", new ProtocolError(1002, "wrong"), "none"],
+    ["an error like any other", new Error("secret"), "none"],
+    ["a number", 4001, "none"],
+    ["a text", "secret", "none"],
+    ["null", null, "none"],
+  ];
+
+describe("closeStatusOf()", () => {
+  for (const [name, reason, expected] of REASONS) {
+    it(`reads ${expected} from ${name}`, () => {
+      const status = closeStatusOf(reason);
+      assertEquals(status === undefined ? "none" : [status.closeCode, status.reason], expected);
+    });
+  }
+});
+
+describe("isReasonless()", () => {
+  it("holds for undefined, and for that of each branch", () => {
+    for (const reason of [undefined, [undefined, undefined], [undefined, [undefined]]]) {
+      assertEquals(isReasonless(reason), true);
+    }
+    for (const reason of [null, 0, "", [undefined, null]]) {
+      assertEquals(isReasonless(reason), false);
+    }
+  });
+});
+
+for (const { name, withServer } of TRANSPORTS) {
+  /** Runs a handler whose end is what the test is about; gives how the connection closed. */
+  const runHandler = async (
+    handler: (conn: Connection) => unknown,
+    code: number,
+  ): Promise<{ info: CloseInfo | undefined; errors: unknown[] }> => {
+    let closed: Watched<CloseInfo> | undefined;
+    let errors: unknown[] = [];
+    const setup = {
+      handler: (conn: Connection) => {
+        closed = watch(conn.closed);
+        return handler(conn);
+      },
+    };
+    await withServer(setup, async (server) => {
+      const client = await server.open();
+      await client.answerClose(code);
+      await closed?.untilSettled();
+      errors = server.takeErrors();
+    });
+    return { info: closed?.value, errors };
+  };
+
+  describe(`a handler over ${name}`, () => {
+    it("ends the connection with 1000 when it returns", async () => {
+      for (const handler of [() => {}, () => 5, () => settle()]) {
+        const { info, errors } = await runHandler(handler, 1000);
+        assertEquals(info, { closeCode: 1000, reason: "", wasClean: true, initiator: "local" });
+        assertEquals(errors, []);
+      }
+    });
+
+    it("reports what it throws, also where that is nothing", async () => {
+      assertEquals((await runHandler(() => Promise.reject(), 1011)).errors, [undefined]);
+    });
+
+    it("may close with another code, and return", async () => {
+      const { info } = await runHandler((conn) => void conn.close({ closeCode: 3000 }), 3000);
+      assertEquals(info?.closeCode, 3000);
+    });
+
+    it("is not to blame where the connection ended while it sent", () =>
+      withServer({
+        handler: async (conn) => {
+          await conn.closed;
+          await conn.send("too late");
+        },
+      }, async (server) => {
+        for (const end of ["end", "reset"] as const) {
+          (await server.open()).socket[end]();
+          await settle();
+        }
+        // No error was reported: finish() sees to that.
+      }));
+
+    it("goes on after the end, when it wants to", () => {
+      let isDone = false;
+      const handler = async (conn: Connection) => {
+        await conn.closed;
+        await settle();
+        isDone = true;
+      };
+      return withServer({ handler }, async (server) => {
+        const client = await server.open();
+        client.sendClose(4000, "bye");
+        assertEquals(await client.readClose(), [4000, ""]);
+        await client.finish();
+        await settle(10);
+        assertEquals(isDone, true);
+      });
+    });
+  });
+}

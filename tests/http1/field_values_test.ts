@@ -1,8 +1,8 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { parseExtensions, parseTokenList } from "../../src/handshake/mod.ts";
+import { parseContentLength, parseExtensions, parseTokenList } from "../../src/handshake/mod.ts";
 import { words } from "../support/words.ts";
-import { assertRefused } from "./support.ts";
+import { assertRefused, sampleHead } from "./support.ts";
 
 describe("parseTokenList", () => {
   const accepted: Array<[value: string, tokens: string[]]> = [
@@ -88,4 +88,27 @@ describe("parseExtensions", () => {
       assertRefused(() => parseExtensions(value), 400, "malformed Sec-WebSocket-Extensions header");
     });
   }
+});
+
+// What it refuses, and with which status, is in `strictness_test.ts`.
+describe("parseContentLength", () => {
+  it("parses decimal digits", () => {
+    assertEquals(parseContentLength(sampleHead()), undefined);
+    for (
+      const [value, length] of [["0", 0], ["7", 7], ["0042", 42], [`${2 ** 53 - 1}`, 2 ** 53 - 1]]
+    ) {
+      assertEquals(parseContentLength(sampleHead({ "Content-Length": `${value}` })), length);
+    }
+  });
+
+  it("refuses digits of another script, which a head built by hand may have", () => {
+    assertRefused(() => parseContentLength(sampleHead({ "content-length": "\u0661" })), 400);
+  });
+
+  it("says that there are both a length and a transfer coding, whatever the coding", () => {
+    for (const coding of ["chunked", "identity, chunked", "gzip", "chunked\xa0", ""]) {
+      const head = sampleHead({ "Transfer-Encoding": coding, "Content-Length": "0" });
+      assertRefused(() => parseContentLength(head), 400, "both");
+    }
+  });
 });

@@ -1,8 +1,11 @@
 import { describe, it } from "node:test";
-import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
 import { HandshakeError } from "../../src/errors.ts";
 import { checkRequestParts, type RequestParts } from "../../src/http1/request_parts.ts";
 import { RequestHeadParser } from "../../src/http1/request_head_parser.ts";
+import { RetainedRequest } from "../../src/http1/retained_request.ts";
+import { toRequest } from "../../src/http1/request.ts";
+import { RequestHead } from "../../src/http1/request_head.ts";
 
 const PARTS: RequestParts = {
   method: "GET",
@@ -74,5 +77,35 @@ describe("checkRequestParts()", () => {
       assertInstanceOf(error, HandshakeError);
       assertEquals(error.status, 400);
     }
+  });
+});
+
+const FIELDS = [
+  ["Host", "example.org:8080"],
+  ["X-Empty", ""],
+  ["X-Twice", "a: b"],
+  ["x-twice", "c\td"],
+  ["Cookie", "a=1"],
+  ["Cookie", "b=2"],
+  ["X-Latin", "caf\xe9"],
+] as const;
+
+describe("RetainedRequest", () => {
+  for (const secure of [false, true]) {
+    it(`gives the same as the head itself would, ${secure ? "with" : "without"} TLS`, () => {
+      const head = new RequestHead("GET", "/chat?room=1&x=:", FIELDS);
+      const expected = toRequest(head, { secure });
+      const retained = new RetainedRequest(head, secure);
+      const request = retained.get(toRequest);
+      assertEquals([request.method, request.url], [expected.method, expected.url]);
+      assertEquals([...request.headers], [...expected.headers]);
+      assertStrictEquals(retained.get(toRequest), request);
+    });
+  }
+
+  it("gives the request that exists already", () => {
+    const head = new RequestHead("GET", "/", FIELDS);
+    const request = toRequest(head, { secure: false });
+    assertStrictEquals(new RetainedRequest(head, false, request).get(toRequest), request);
   });
 });

@@ -1,11 +1,19 @@
 import { describe, it } from "node:test";
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { closeFrame, textFrame, utf8 } from "../support/raw_client.ts";
 import { concatBytes } from "../support/reference_frames.ts";
 import { upgradeRequest } from "../support/requests.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { type MountSetup, STAGES } from "./harness.ts";
+import { createServer } from "node:http";
+import { connect } from "node:net";
+import type { Message } from "../../src/server/mod.ts";
+import { mount } from "../../src/runtimes/node/mount.ts";
+import { skipUnless } from "../support/skip.ts";
+import { ServerProcess } from "../endurance/rig/server_process.ts";
+import { TestProcess } from "../support/child_process.ts";
+import { onNode } from "../support/installed_runtimes.ts";
 
 const REQUEST = utf8(upgradeRequest());
 const BYTES = concatBytes([REQUEST, textFrame("x".repeat(300)), textFrame("y"), closeFrame(1000)]);
@@ -44,6 +52,63 @@ for (const { name, withMounted } of STAGES) {
           });
           assertEquals(open, 0);
         });
+      });
+    }
+  });
+}
+
+describe("an upgrade behind requests whose responses the client did not read", () => {
+  // Bun takes it for a plain request.
+  const skip = skipUnless(!("Bun" in globalThis), "needs pipelined upgrades");
+  it("opens a connection that is read from", { skip }, async () => {
+    const received: Message[] = [];
+    const host = await mount({ message: (_, data) => void received.push(data) });
+    const server = createServer((_request, response) => response.end("x".repeat(200_000)));
+    host.attach(server, { path: "/ws" });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    assert(typeof address === "object" && address !== null);
+    const client = connect(address.port, "127.0.0.1");
+    client.pause();
+    const request = "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    client.write(request.repeat(20) + upgradeRequest({ target: "/ws" }));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    client.on("data", () => {});
+    client.resume();
+    await eventually("the connection to open", () => host.connections.size === 1);
+    client.write(textFrame("first"));
+    await eventually("the message to arrive", () => received.length > 0);
+    assertEquals(received, ["first"]);
+    client.destroy();
+    await host.shutdown();
+    server.close();
+  });
+});
+
+/** 56 clients each. */
+const ROUNDS = 5;
+
+for (const scheme of ["http", "https"]) {
+  describe(`clients that reset the connection while node:${scheme} gives their upgrade away`, () => {
+    for (const how of ["alone", "watched", "by-hand"]) {
+      it(`do no harm: ${how}`, async () => {
+        const server = await ServerProcess.start(new URL("reset_server.ts", import.meta.url), [
+          scheme,
+          how,
+        ]);
+        const clients = new TestProcess(
+          onNode(new URL("reset_clients.ts", import.meta.url)),
+          String(server.port),
+          scheme,
+          String(ROUNDS),
+        );
+        try {
+          assertEquals(await clients.untilEnded(), 0, clients.output);
+          await server.stop();
+        } finally {
+          clients.kill();
+          server.kill();
+        }
       });
     }
   });

@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
-import { CloseCode, isCloseCode } from "../../src/codec/mod.ts";
-import { isReferenceCloseCode } from "../support/reference_frames.ts";
+import { CloseCode, isCloseCode, isControl, isOpcode, Opcode } from "../../src/codec/mod.ts";
+import { isReferenceCloseCode, REFERENCE_OPCODES } from "../support/reference_frames.ts";
 
 describe("isCloseCode", () => {
   it("agrees with the registry on each of the 65,536 codes", () => {
@@ -41,5 +41,19 @@ describe("CloseCode", () => {
       ],
       [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011],
     );
+  });
+});
+
+describe("the opcodes", () => {
+  it("are those of RFC 6455, section 5.2", () => {
+    assertEquals(
+      Object.entries(Opcode).map(([name, opcode]) => [name.toLowerCase(), opcode]),
+      Object.entries(REFERENCE_OPCODES),
+    );
+    for (let opcode = 0; opcode < 16; opcode++) {
+      const isDefined = (Object.values(REFERENCE_OPCODES) as number[]).includes(opcode);
+      assertEquals(isOpcode(opcode), isDefined, `${opcode}`);
+      assertEquals(isControl(opcode), opcode >= 8, `${opcode}`);
+    }
   });
 });
