@@ -74,18 +74,15 @@ export class DeflateOffer {
 
   /** Reads the answer to whichever of the offers it fits. */
   #read(response: ExtensionOffer): DeflateParameters {
-    const [first, ...others] = this.#offers;
-    try {
-      return readDeflateResponse(response, first!);
-    } catch (error) {
-      for (const offer of others) {
-        try {
-          return readDeflateResponse(response, offer);
-        } catch {
-          // The first one's error says more.
-        }
+    let firstError: unknown;
+    for (const offer of this.#offers) {
+      try {
+        return readDeflateResponse(response, offer);
+      } catch (error) {
+        // The first one's says more than those of the others.
+        firstError ??= error;
       }
-      throw error;
     }
+    throw firstError;
   }
 }

@@ -1,6 +1,6 @@
 import { WebSocketError } from "../errors.ts";
 import type { ExtensionOffer } from "../http1/field_values.ts";
-import { PERMESSAGE_DEFLATE } from "./compression_options.ts";
+import { type CompressionSettings, PERMESSAGE_DEFLATE } from "./compression_options.ts";
 
 /** The negotiated parameters (RFC 7692, section 7.1). */
 export interface DeflateParameters {
@@ -14,11 +14,10 @@ export interface DeflateParameters {
   clientMaxWindowBits: number;
 }
 
-export interface DeflatePolicy {
-  contextTakeover: boolean;
-  serverMaxWindowBits: number;
-  clientMaxWindowBits: number;
-}
+export type DeflatePolicy = Pick<
+  CompressionSettings,
+  "contextTakeover" | "serverMaxWindowBits" | "clientMaxWindowBits"
+>;
 
 /** The parameters of an element of `Sec-WebSocket-Extensions`, as they are sent. */
 interface Fields {
@@ -135,17 +134,12 @@ function readFields(
         fields[name] = true;
         break;
       case "server_max_window_bits":
-      case "client_max_window_bits": {
-        if (value === true) {
-          if (!isOffer || name === "server_max_window_bits") return undefined;
-          fields.client_max_window_bits = true;
-          break;
-        }
+      case "client_max_window_bits":
+        if (value === true && isOffer && name === "client_max_window_bits") fields[name] = true;
         // "a decimal integer value without leading zeroes between 8 to 15, inclusive"
-        if (!/^(?:[89]|1[0-5])$/.test(value)) return undefined;
-        fields[name] = Number(value);
+        else if (value !== true && /^(?:[89]|1[0-5])$/.test(value)) fields[name] = Number(value);
+        else return undefined;
         break;
-      }
       default:
         return undefined;
     }

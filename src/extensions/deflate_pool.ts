@@ -6,72 +6,53 @@ import { deflaterSize } from "./stream_sizes.ts";
 /** How many idle streams are kept for each window size. */
 const MAX_IDLE = 4;
 
-/** Longer results are copies; others are views of memory that is reused. */
-export const MAX_VIEW_LENGTH: number = 16 * 1024;
+/** The streams of one direction. */
+class StreamPool {
+  readonly #create: (windowBits: number) => DeflateStream;
+  readonly #idle: Map<number, DeflateStream[]> = new Map();
 
-/** Idle streams, and the last compressed message, which may be sent to many: shared by connections with the same settings. */
-export class DeflatePool {
-  readonly #streams: DeflateStreams;
-  readonly #settings: CompressionSettings;
-  readonly #idleDeflaters: Map<number, DeflateStream[]> = new Map();
-  readonly #idleInflaters: Map<number, DeflateStream[]> = new Map();
-  readonly #lastMessages: Map<number, RememberedMessage> = new Map();
-
-  constructor(streams: DeflateStreams, settings: CompressionSettings) {
-    this.#streams = streams;
-    this.#settings = settings;
-  }
-
-  get isContinuous(): boolean {
-    return this.#streams.isContinuous;
+  constructor(create: (windowBits: number) => DeflateStream) {
+    this.#create = create;
   }
 
   /** Returns a stream with an empty window. */
-  acquireDeflater(windowBits: number): DeflateStream {
-    const { level, memoryLevel } = this.#settings;
-    return this.#idleDeflaters.get(windowBits)?.pop() ??
-      this.#streams.deflater(windowBits, level, memoryLevel);
+  acquire(windowBits: number): DeflateStream {
+    return this.#idle.get(windowBits)?.pop() ?? this.#create(windowBits);
+  }
+
+  release(windowBits: number, stream: DeflateStream): void {
+    let idle = this.#idle.get(windowBits);
+    if (idle === undefined) this.#idle.set(windowBits, idle = []);
+    if (idle.length >= MAX_IDLE) return stream.close();
+    stream.reset();
+    idle.push(stream);
+  }
+}
+
+/** Idle streams, and the last compressed message, which may be sent to many: shared by connections with the same settings. */
+export class DeflatePool {
+  readonly isContinuous: boolean;
+  readonly deflaters: StreamPool;
+  readonly inflaters: StreamPool;
+  readonly #memoryLevel: number;
+  readonly #lastMessages: Map<number, RememberedMessage> = new Map();
+
+  constructor(streams: DeflateStreams, { level, memoryLevel }: CompressionSettings) {
+    this.isContinuous = streams.isContinuous;
+    this.deflaters = new StreamPool((bits) => streams.deflater(bits, level, memoryLevel));
+    this.inflaters = new StreamPool((bits) => streams.inflater(bits));
+    this.#memoryLevel = memoryLevel;
   }
 
   /** The memory that a deflater takes, in bytes. */
   deflaterSize(windowBits: number): number {
-    return deflaterSize(windowBits, this.#settings.memoryLevel);
-  }
-
-  releaseDeflater(windowBits: number, stream: DeflateStream): void {
-    release(this.#idleDeflaters, windowBits, stream);
-  }
-
-  /** Returns a stream with an empty window. */
-  acquireInflater(windowBits: number): DeflateStream {
-    return this.#idleInflaters.get(windowBits)?.pop() ?? this.#streams.inflater(windowBits);
-  }
-
-  releaseInflater(windowBits: number, stream: DeflateStream): void {
-    release(this.#idleInflaters, windowBits, stream);
+    return deflaterSize(windowBits, this.#memoryLevel);
   }
 
   /** The last message compressed with this window, independently of others. */
   lastMessage(windowBits: number): RememberedMessage {
     let last = this.#lastMessages.get(windowBits);
-    if (last === undefined) {
-      this.#lastMessages.set(windowBits, last = new RememberedMessage(MAX_VIEW_LENGTH));
-    }
+    if (last === undefined) this.#lastMessages.set(windowBits, last = new RememberedMessage());
     return last;
-  }
-}
-
-function release(
-  streams: Map<number, DeflateStream[]>,
-  windowBits: number,
-  stream: DeflateStream,
-): void {
-  let idle = streams.get(windowBits);
-  if (idle === undefined) streams.set(windowBits, idle = []);
-  if (idle.length < MAX_IDLE) {
-    stream.reset();
-    idle.push(stream);
-  } else {
-    stream.close();
   }
 }

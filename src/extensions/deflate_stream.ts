@@ -41,5 +41,8 @@ export interface DeflateStreams {
 
 export const OUTPUT_SIZE: number = 64 * 1024;
 
+/** Longer compressed messages are copies, owned by the caller; others are views of memory that is reused. */
+export const MAX_VIEW_LENGTH: number = 16 * 1024;
+
 /** The result of the last step of any stream. */
 export const streamOutput: Uint8Array = new Uint8Array(OUTPUT_SIZE);

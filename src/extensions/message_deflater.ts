@@ -1,6 +1,6 @@
 import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
-import { type DeflatePool, MAX_VIEW_LENGTH } from "./deflate_pool.ts";
-import { type DeflateStream, streamOutput } from "./deflate_stream.ts";
+import type { DeflatePool } from "./deflate_pool.ts";
+import { type DeflateStream, MAX_VIEW_LENGTH, streamOutput } from "./deflate_stream.ts";
 import type { RememberedMessage } from "./remembered_message.ts";
 
 /** The length of what a sync flush ends with, and the sender removes (RFC 7692, section 7.2.1). */
@@ -42,14 +42,12 @@ export class MessageDeflater {
   deflateMessage(data: string | Uint8Array): Uint8Array {
     if (this.#keepsWindow) return this.#deflateWhole(data);
     const last = this.#lastMessage ??= this.#pool.lastMessage(this.#windowBits);
-    return last.recall(data) ?? last.replace(data, this.#deflateAlone(data));
-  }
-
-  /** Compresses a message that others get too, maybe while this connection sends another in fragments. */
-  #deflateAlone(data: string | Uint8Array): Uint8Array {
+    const before = last.recall(data);
+    if (before !== undefined) return before;
+    // This connection may be sending another message in fragments.
     const stream = this.#stream;
     this.#stream = undefined;
-    const deflated = this.#deflateWhole(data);
+    const deflated = last.replace(data, this.#deflateWhole(data));
     this.#stream = stream;
     return deflated;
   }
@@ -67,7 +65,7 @@ export class MessageDeflater {
   }
 
   #acquireStream(): DeflateStream {
-    return this.#stream ??= this.#pool.acquireDeflater(this.#windowBits);
+    return this.#stream ??= this.#pool.deflaters.acquire(this.#windowBits);
   }
 
   #finish(output: Uint8Array): Uint8Array {
@@ -76,7 +74,7 @@ export class MessageDeflater {
   }
 
   close(): void {
-    if (this.#stream !== undefined) this.#pool.releaseDeflater(this.#windowBits, this.#stream);
+    if (this.#stream !== undefined) this.#pool.deflaters.release(this.#windowBits, this.#stream);
     this.#stream = undefined;
   }
 }
@@ -101,7 +99,7 @@ function deflateLongText(stream: DeflateStream, text: string): Uint8Array {
   for (let start = 0, end; start < text.length; start = end) {
     end = Math.min(start + MAX_SCRATCH_LENGTH, text.length);
     // Both halves of a surrogate pair are encoded together.
-    if (end < text.length && isHighSurrogate(text.charCodeAt(end - 1))) end--;
+    if (end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end--;
     collect(stream, toBytes(text.slice(start, end)), 0, end < text.length, collector);
   }
   return collector.take();
@@ -120,10 +118,6 @@ function collect(
     position += stream.consumed;
     if (size > 0) collector.append(streamOutput, 0, size, Infinity);
   } while (stream.isOutputFull);
-}
-
-function isHighSurrogate(unit: number): boolean {
-  return (unit & 0xfc00) === 0xd800;
 }
 
 const encoder = new TextEncoder();

@@ -57,8 +57,6 @@ export class MessageInflater {
   #finalBlocks = 0;
 
   /**
-   * Creates an inflater.
-   *
    * @param windowBits log2 of the window with context takeover: input that refers to more is corrupt. Without,
    * it is the largest, since all connections share their streams.
    */
@@ -134,7 +132,7 @@ export class MessageInflater {
    * 1009 if it had to be collected, and becomes longer than `maxLength`.
    */
   read(maxLength: number): number {
-    const stream = this.#stream ??= this.#pool.acquireInflater(this.#windowBits);
+    const stream = this.#stream ??= this.#pool.inflaters.acquire(this.#windowBits);
     const stepEnd = this.#pieces === undefined
       ? Math.min(this.#end, this.#position + MAX_STEP_LENGTH)
       : this.#end;
@@ -174,7 +172,7 @@ export class MessageInflater {
   close(): void {
     this.#releaseInput();
     this.#pieces?.borrow();
-    if (this.#stream !== undefined) this.#pool.releaseInflater(this.#windowBits, this.#stream);
+    if (this.#stream !== undefined) this.#pool.inflaters.release(this.#windowBits, this.#stream);
     this.#stream = undefined;
     this.#produced = 0;
   }

@@ -1,4 +1,5 @@
 import { copyBytes } from "../codec/byte_collector.ts";
+import { MAX_VIEW_LENGTH } from "./deflate_stream.ts";
 
 /** The most bytes or characters that a remembered message has, and the most bytes when it is compressed. */
 const MAX_LENGTH = 64 * 1024;
@@ -7,7 +8,6 @@ const EMPTY = new Uint8Array(0);
 
 /** A message and its compressed form, in memory that is reused for the next one. */
 export class RememberedMessage {
-  readonly #maxViewLength: number;
   #text: string | undefined;
   /** The message if it is binary, and its length; -1 if it is not. */
   #bytes: Uint8Array = EMPTY;
@@ -15,11 +15,6 @@ export class RememberedMessage {
   /** Memory for a compressed form that is short. */
   #buffer: Uint8Array = EMPTY;
   #deflated: Uint8Array = EMPTY;
-
-  /** @param maxViewLength Up to this length, compressed forms are borrowed, and copied here. Longer ones are owned. */
-  constructor(maxViewLength: number) {
-    this.#maxViewLength = maxViewLength;
-  }
 
   /** Returns the compressed form if the message is this one. */
   recall(data: string | Uint8Array): Uint8Array | undefined {
@@ -46,8 +41,8 @@ export class RememberedMessage {
 
   #keep(deflated: Uint8Array): Uint8Array {
     const { length } = deflated;
-    if (length > this.#maxViewLength) return deflated;
-    if (this.#buffer === EMPTY) this.#buffer = new Uint8Array(this.#maxViewLength);
+    if (length > MAX_VIEW_LENGTH) return deflated;
+    if (this.#buffer === EMPTY) this.#buffer = new Uint8Array(MAX_VIEW_LENGTH);
     copyBytes(deflated, 0, length, this.#buffer, 0);
     return this.#buffer.subarray(0, length);
   }

@@ -68,10 +68,7 @@ export class ClientLayer implements MessageLayer {
   /** @throws {ProtocolError} If the header is malformed, or the program's message too large. */
   decode(data: Message): Message | undefined {
     const message = parseServerMessage(data, true)!;
-    if (message.kind === "control") {
-      this.#addControl(message);
-      return undefined;
-    }
+    if (message.kind === "control") return this.#addControl(message);
     const body = message.start === 0 ? data : data.slice(message.start);
     this.#checkSize(
       typeof body === "string" ? utf8LengthAbove(body, this.#maxBodySize) ?? 0 : body.length,
@@ -91,9 +88,8 @@ export class ClientLayer implements MessageLayer {
       this.#pushChunk(bytes, start, end);
       return;
     }
-    const { length } = this.#beginning;
-    const chunks = [this.#beginning, bytes.subarray(start, end)];
-    this.#beginning = concatBytes(chunks, length + end - start);
+    const length = this.#beginning.length + end - start;
+    this.#beginning = concatBytes([this.#beginning, bytes.subarray(start, end)], length);
     this.#parseBeginning(false);
   }
 
@@ -122,10 +118,7 @@ export class ClientLayer implements MessageLayer {
     const message = parseServerMessage(bytes, isWhole);
     if (message === undefined) return;
     this.#beginning = undefined;
-    if (message.kind === "control") {
-      this.#addControl(message);
-      return;
-    }
+    if (message.kind === "control") return this.#addControl(message);
     this.#arriving = this.#add(message, false);
     this.#arrivedSize = 0;
     this.#conn.pushStart(this.#type);
@@ -147,7 +140,7 @@ export class ClientLayer implements MessageLayer {
     return received;
   }
 
-  #addControl(message: ServerMessage): void {
+  #addControl(message: ServerMessage): undefined {
     this.#add(message, true);
     this.#waitingControls++;
     this.#advance();

@@ -149,7 +149,7 @@ export function parseResumeRequest(data: Message): ResumeRequest {
   const request = parseObject(data);
   if (request === undefined) throw requestError("it is no JSON object");
   const { session, positions = {} } = request;
-  if (session !== undefined && !(typeof session === "string" && SESSION.test(session))) {
+  if (session !== undefined && !isSession(session)) {
     throw requestError("its session is none that a server gave");
   }
   if (typeof positions !== "object" || positions === null || Array.isArray(positions)) {
@@ -235,7 +235,12 @@ export function parseServerMessage(data: Message, isWhole: boolean): ServerMessa
   const text = typeof header === "string" ? header : decode(header);
   if (end === -1) return { kind: "control", control: parseControl(text) };
   if (text === "") return { kind: "message", start: end + 1 };
-  const [number, position] = parsePublished(text);
+  const [, digits, place] = PUBLISHED.exec(text) ?? [];
+  const number = Number(digits);
+  const position = parsePosition(place);
+  if (!isNumber(number) || position === undefined) {
+    throw headerError(`${JSON.stringify(text.slice(0, 100))} is no position`);
+  }
   return { kind: "published", number, position, start: end + 1 };
 }
 
@@ -243,39 +248,31 @@ function isTooLong(topic: string): boolean {
   return utf8LengthAbove(topic, MAX_TOPIC_LENGTH) !== undefined;
 }
 
-function parsePublished(header: string): [number: number, position: Position] {
-  const [, digits, text] = PUBLISHED.exec(header) ?? [];
-  const number = parseNumber(Number(digits));
-  const position = parsePosition(text);
-  if (number === undefined || position === undefined) {
-    throw headerError(`${JSON.stringify(header.slice(0, 100))} is no position`);
-  }
-  return [number, position];
-}
-
 function parseControl(text: string): ControlMessage {
   const message = parseObject(text);
   if (message !== undefined) {
     const { session, protocol, topic, number, position, isLost, unsubscribed, progress } = message;
-    if (typeof session === "string" && typeof protocol === "string" && SESSION.test(session)) {
-      return { session, protocol };
-    }
-    const topicNumber = parseNumber(number);
-    const isPosition = position === undefined || parsePosition(position) !== undefined;
+    if (isSession(session) && typeof protocol === "string") return { session, protocol };
     const isTopic = typeof topic === "string" && !isTooLong(topic);
-    if (isTopic && topicNumber !== undefined && isPosition) {
-      const text = position as string | undefined;
-      return { topic, number: topicNumber, position: text, isLost: isLost === true };
+    if (isTopic && isNumber(number) && (position === undefined || isPosition(position))) {
+      return { topic, number, position, isLost: isLost === true };
     }
-    const unsubscribedNumber = parseNumber(unsubscribed);
-    if (unsubscribedNumber !== undefined) return { unsubscribed: unsubscribedNumber };
-    if (parsePosition(progress) !== undefined) return { progress: progress as string };
+    if (isNumber(unsubscribed)) return { unsubscribed };
+    if (isPosition(progress)) return { progress };
   }
   throw headerError(`${JSON.stringify(text.slice(0, 100))} is no control message`);
 }
 
-function parseNumber(value: unknown): number | undefined {
-  return Number.isSafeInteger(value) && (value as number) >= 1 ? value as number : undefined;
+function isNumber(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 1;
+}
+
+function isPosition(value: unknown): value is string {
+  return parsePosition(value) !== undefined;
+}
+
+function isSession(value: unknown): value is string {
+  return typeof value === "string" && SESSION.test(value);
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {
@@ -295,13 +292,8 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
-function requestError(reason: string): ProtocolError {
-  return refusal("the first message", reason);
-}
-
-function headerError(reason: string): ProtocolError {
-  return refusal("the header of a message", reason);
-}
+const requestError = (reason: string) => refusal("the first message", reason);
+const headerError = (reason: string) => refusal("the header of a message", reason);
 
 function refusal(what: string, reason: string): ProtocolError {
   const message = `Cannot accept ${what} of ${RESUME}: ${reason}`;

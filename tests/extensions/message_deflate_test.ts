@@ -272,10 +272,10 @@ describe("the window that an inflater keeps", () => {
   });
 
   it("is the largest where none is kept", () => {
-    const twice = pool.acquireDeflater(15);
+    const twice = pool.deflaters.acquire(15);
     const size = twice.step(Uint8Array.from([...bytes, ...bytes]), 0, 8000);
     const message = streamOutput.slice(0, size - 4);
-    pool.releaseDeflater(15, twice);
+    pool.deflaters.release(15, twice);
     const inflater = new MessageInflater(pool, false, 9);
     assertEquals(inflate(inflater, [message.slice(0, 3000), message.slice(3000)]).length, 8000);
   });
