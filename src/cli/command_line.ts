@@ -94,15 +94,15 @@ export function parseCommandLine(args: string[]): CommandLine | "help" | "versio
       headers: values.header?.map(parseHeader),
       subprotocols: values.subprotocol,
       compression: values.compression,
-      connectTimeoutMs: timeout === undefined ? undefined : parseMs("timeout", timeout, 1),
+      connectTimeoutMs: parseInteger("timeout", timeout, 1),
       proxy: values.proxy,
       tls: insecure ? { rejectUnauthorized: false } : undefined,
     },
     caFile: values.ca,
     isBinary: values.binary ?? false,
-    pingMs: ping === undefined ? undefined : parseMs("ping", ping, 1),
-    waitMs: wait === undefined ? noWaitMs : wait === "Infinity" ? Infinity : parseMs("wait", wait),
-    count: count === undefined ? Infinity : parseInteger("count", count, 1),
+    pingMs: parseInteger("ping", ping, 1),
+    waitMs: wait === "Infinity" ? Infinity : parseInteger("wait", wait, 0) ?? noWaitMs,
+    count: parseInteger("count", count, 1, Number.MAX_SAFE_INTEGER) ?? Infinity,
   };
 }
 
@@ -124,16 +124,9 @@ function parseHeader(text: string): [name: string, value: string] {
   return [text.slice(0, colon).trim(), text.slice(colon + 1).trim()];
 }
 
-function parseMs(flag: string, text: string, min = 0): number {
-  return parseInteger(flag, text, min, MAX_MS);
-}
-
-function parseInteger(
-  flag: string,
-  text: string,
-  min: number,
-  max = Number.MAX_SAFE_INTEGER,
-): number {
+/** Parses a number of milliseconds, if it is given. */
+function parseInteger(flag: string, text: string | undefined, min: number, max = MAX_MS) {
+  if (text === undefined) return undefined;
   const value = /^\d+$/.test(text) ? Number(text) : NaN;
   if (value >= min && value <= max) return value;
   throw new UsageError(

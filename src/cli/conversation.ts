@@ -75,10 +75,8 @@ export class Conversation {
 
   async #sendHex(conn: Connection, text: string): Promise<void> {
     const bytes = parseHex(text);
-    if (bytes !== undefined) await conn.send(bytes);
-    else {await this.#showError(
-        "not sent: bytes must be pairs of hexadecimal digits, as in 48 65 6c",
-      );}
+    const hint = "not sent: bytes must be pairs of hexadecimal digits, as in 48 65 6c";
+    await (bytes === undefined ? this.#showError(hint) : conn.send(bytes));
   }
 
   async #close(conn: Connection, text: string): Promise<void> {
@@ -95,10 +93,8 @@ export class Conversation {
   }
 
   #print(color: keyof typeof COLORS, text: string): Promise<void> {
-    const shown = this.#hasColors
-      ? styleText(COLORS[color], text, { validateStream: false })
-      : text;
-    return this.#terminal.print(shown);
+    if (!this.#hasColors) return this.#terminal.print(text);
+    return this.#terminal.print(styleText(COLORS[color], text, { validateStream: false }));
   }
 }
 

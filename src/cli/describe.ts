@@ -18,6 +18,12 @@ const HELPFUL_FIELDS = [
 ];
 const MAX_BODY_LENGTH = 300;
 
+const GOOD_CODES: ReadonlySet<number> = new Set([
+  CloseCode.NormalClosure,
+  CloseCode.GoingAway,
+  CloseCode.NoStatusReceived,
+]);
+
 /** Describes in one line why the connection could not be opened. */
 export function describeError(error: unknown): string {
   if (error instanceof UnexpectedResponseError) return describeResponse(error);
@@ -34,9 +40,7 @@ export function describeClose({ closeCode, reason, initiator, wasClean }: CloseI
 }
 
 export function isGoodEnd({ closeCode, wasClean }: CloseInfo): boolean {
-  const isGood = closeCode === CloseCode.NormalClosure || closeCode === CloseCode.GoingAway ||
-    closeCode === CloseCode.NoStatusReceived;
-  return wasClean && isGood;
+  return wasClean && GOOD_CODES.has(closeCode);
 }
 
 export function describePong(roundTripTimeMs: number): string {

@@ -1,21 +1,17 @@
+import { concatBytes } from "../codec/concat_bytes.ts";
 import type { IncomingMessage } from "../connection/connection.ts";
 import type { Io } from "./io.ts";
 import { MAX_SHOWN_BYTES, toHexDump, toPrintable } from "./printable.ts";
 
-const NEWLINE = 0x0a;
+const LINE_END = Uint8Array.of(0x0a);
 
 /**
  * Writes a message to standard output while it arrives, with backpressure.
  *
  * @param isRaw Whether to write messages without line ends between them.
  */
-export async function writeMessage(
-  message: IncomingMessage,
-  isRaw: boolean,
-  io: Io,
-): Promise<void> {
-  if (io.isOutputShown) await showMessage(message, io);
-  else await copyMessage(message, isRaw, io);
+export function writeMessage(message: IncomingMessage, isRaw: boolean, io: Io): Promise<void> {
+  return io.isOutputShown ? showMessage(message, io) : copyMessage(message, isRaw, io);
 }
 
 async function copyMessage({ body }: IncomingMessage, isRaw: boolean, io: Io): Promise<void> {
@@ -25,14 +21,7 @@ async function copyMessage({ body }: IncomingMessage, isRaw: boolean, io: Io): P
     if (held.length > 0) await io.writeOutput(held);
     held = chunk;
   }
-  if (isRaw) {
-    await io.writeOutput(held);
-    return;
-  }
-  const line = new Uint8Array(held.length + 1);
-  line.set(held);
-  line[held.length] = NEWLINE;
-  await io.writeOutput(line);
+  await io.writeOutput(isRaw ? held : concatBytes([held, LINE_END], held.length + 1));
 }
 
 /** Writes to a terminal, which the server's bytes must not control. */

@@ -6,21 +6,25 @@ import {
   type Interface,
   moveCursor,
 } from "node:readline";
-import { Fifo } from "../fifo.ts";
 import type { Terminal } from "./io.ts";
-
-const PROMPT = "> ";
 
 /** The terminal that the program was started in, with the line editing of `node:readline`. */
 export class NodeTerminal implements Terminal {
-  readonly #typed: Fifo<string> = new Fifo();
   #interface: Interface | undefined;
   #isClosed = false;
-  #wake: (() => void) | undefined;
 
   get lines(): AsyncIterable<string> {
-    this.#open();
-    return this.#iterate();
+    const { stdin: input, stdout: output } = process;
+    const lines = createInterface({ input, output, prompt: "> ", terminal: true });
+    this.#interface = lines;
+    lines.on("line", () => lines.prompt());
+    lines.on("close", () => {
+      if (!this.#isClosed) output.write("\n");
+      this.#isClosed = true;
+    });
+    if (this.#isClosed) lines.close();
+    else lines.prompt();
+    return lines;
   }
 
   print(text: string): Promise<void> {
@@ -41,36 +45,5 @@ export class NodeTerminal implements Terminal {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#interface?.close();
-    this.#wake?.();
-  }
-
-  #open(): void {
-    if (this.#isClosed || this.#interface !== undefined) return;
-    this.#interface = createInterface({
-      input: process.stdin,
-      output: process.stdout,
-      prompt: PROMPT,
-      terminal: true,
-    });
-    this.#interface.on("line", (line) => {
-      this.#typed.push(line);
-      this.#interface?.prompt();
-      this.#wake?.();
-    });
-    this.#interface.on("close", () => {
-      if (!this.#isClosed) process.stdout.write("\n");
-      this.close();
-    });
-    this.#interface.prompt();
-  }
-
-  async *#iterate(): AsyncGenerator<string> {
-    for (;;) {
-      for (let line = this.#typed.shift(); line !== undefined; line = this.#typed.shift()) {
-        yield line;
-      }
-      if (this.#isClosed) return;
-      await new Promise<void>((resolve) => this.#wake = resolve);
-    }
   }
 }

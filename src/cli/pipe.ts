@@ -95,10 +95,7 @@ function resolvesWithin(promise: Promise<unknown>, timeoutMs: number): Promise<b
   return within(promise.then(() => true), timeoutMs, systemClock, false);
 }
 
-function toStream(
-  first: Uint8Array,
-  rest: AsyncIterator<Uint8Array>,
-): ReadableStream<Uint8Array> {
+function toStream(first: Uint8Array, rest: AsyncIterator<Uint8Array>): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>({
     start(controller) {
       controller.enqueue(first);

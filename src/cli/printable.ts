@@ -2,9 +2,7 @@ const BYTES_PER_LINE = 16;
 /** How many bytes of a binary message are shown. */
 export const MAX_SHOWN_BYTES = 512;
 
-/**
- * Escapes the characters of a text that could control a terminal. Line ends and tabs stay.
- */
+/** Escapes the characters of a text that could control a terminal. Line ends and tabs stay. */
 export function toPrintable(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Bidi_Control}]/gu,
@@ -43,10 +41,7 @@ export function toHexDump(bytes: Uint8Array, size: number = bytes.length): strin
 export function parseHex(text: string): Uint8Array | undefined {
   const digits = text.replace(/\s+/g, "");
   if (digits.length % 2 !== 0 || !/^[\da-f]*$/i.test(digits)) return undefined;
-  return Uint8Array.from(
-    digits.match(/../g) ?? [],
-    (pair) => Number.parseInt(pair, 16),
-  );
+  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
 
 function toHexLine(bytes: Uint8Array, width = 0): string {
