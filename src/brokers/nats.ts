@@ -214,7 +214,7 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
         onError: (error) => this.#tellError(error),
       });
     }
-    void this.#keepConnected(() => natsPackage.connect(this.#options), handler);
+    void this.#keepConnected(() => natsPackage.connect(this.#options));
   }
 
   async publish(topic: string, message: Uint8Array): Promise<void> {
@@ -254,15 +254,16 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
     return this.#connection;
   }
 
+  #tellLost(error: Error): void {
+    if (!this.isClosed) this.handler!.receiveLost(error);
+  }
+
   #tellError(error: unknown): void {
     if (!this.isClosed) this.handler!.receiveError(toBrokerError(`use ${this.#server}`, error));
   }
 
   /** Connects until the broker is closed: the client gives up if its first attempt fails, and on some errors. */
-  async #keepConnected(
-    connect: () => Promise<NatsConnection>,
-    handler: BrokerHandler,
-  ): Promise<void> {
+  async #keepConnected(connect: () => Promise<NatsConnection>): Promise<void> {
     while (!this.isClosed) {
       try {
         const connection = await connect();
@@ -270,12 +271,10 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
         this.#connection = connection;
         this.#subscriptions.renew(connection);
         this.log?.renew(connection);
-        void this.#open(connection, handler);
-        await this.#watch(connection, handler);
+        void this.#open(connection);
+        await this.#watch(connection);
       } catch (error) {
-        if (!this.isClosed) {
-          handler.receiveLost(toBrokerError(`connect to ${this.#server}`, error));
-        }
+        this.#tellLost(toBrokerError(`connect to ${this.#server}`, error));
       }
       this.#suspend();
       this.#connection = undefined;
@@ -284,7 +283,7 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
   }
 
   /** Reports changes of a connection's status until it is closed. */
-  async #watch(connection: NatsConnection, handler: BrokerHandler): Promise<void> {
+  async #watch(connection: NatsConnection): Promise<void> {
     let lastError: unknown;
     for await (const status of connection.status()) {
       if (this.isClosed) return;
@@ -294,21 +293,18 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
       } else if (status.type === "disconnect") {
         this.#suspend();
         const reason = lastError ?? new Error(`${status.server} closed it`);
-        handler.receiveLost(toLostError(this.#server, reason));
+        this.#tellLost(toLostError(this.#server, reason));
       } else if (status.type === "reconnect") {
         lastError = undefined;
-        void this.#open(connection, handler);
+        void this.#open(connection);
       }
     }
-    const error = await connection.closed();
-    if (!this.isClosed) {
-      const reason = error ?? new Error("it was closed");
-      handler.receiveLost(toLostError(this.#server, reason));
-    }
+    const error = await connection.closed() ?? new Error("it was closed");
+    this.#tellLost(toLostError(this.#server, error));
   }
 
   /** Opens the message store, if there is one, in as many attempts as it takes; then reports the connection. */
-  async #open(connection: NatsConnection, handler: BrokerHandler): Promise<void> {
+  async #open(connection: NatsConnection): Promise<void> {
     const turn = ++this.#turn;
     while (this.log !== undefined) {
       try {
@@ -316,12 +312,12 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
         break;
       } catch (error) {
         if (turn !== this.#turn || this.isClosed) return;
-        handler.receiveLost(toBrokerError(`use ${this.#server}`, error));
+        this.#tellLost(toBrokerError(`use ${this.#server}`, error));
         await this.#wait(OPEN_MS);
         if (turn !== this.#turn) return;
       }
     }
-    if (turn === this.#turn && !this.isClosed) handler.receiveConnected();
+    if (turn === this.#turn && !this.isClosed) this.handler!.receiveConnected();
   }
 
   #suspend(): void {
@@ -331,10 +327,9 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
 
   /** Opens the message store again after its stream was deleted or replaced. */
   #reopen(error: Error): void {
-    const [connection, handler] = [this.#connection, this.handler];
-    if (connection === undefined || handler === undefined || this.isClosed) return;
-    handler.receiveLost(toBrokerError(`use ${this.#server}`, error));
-    void this.#open(connection, handler);
+    if (this.#connection === undefined || this.isClosed) return;
+    this.#tellLost(toBrokerError(`use ${this.#server}`, error));
+    void this.#open(this.#connection);
   }
 
   async #wait(delayMs: number): Promise<void> {

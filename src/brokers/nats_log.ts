@@ -1,9 +1,4 @@
-import type {
-  createInbox as CreateInbox,
-  headers as CreateHeaders,
-  Msg,
-  NatsConnection,
-} from "@nats-io/transport-node";
+import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type {
   KeepWindow,
   KeptMessage,
@@ -34,12 +29,8 @@ const TICKS = "";
 const BAD_REQUEST = 400;
 
 /** The exports of the package `@nats-io/transport-node` that are used here. */
-export interface NatsPackage {
-  readonly headers: typeof CreateHeaders;
-  readonly createInbox: typeof CreateInbox;
-}
+type NatsPackage = Pick<typeof import("@nats-io/transport-node"), "headers" | "createInbox">;
 
-/** What a {@linkcode NatsLog} is created with. */
 export interface NatsLogSettings {
   readonly names: NatsNames;
   readonly stream: string;
@@ -154,14 +145,10 @@ export class NatsLog {
   ): Promise<void> {
     const headers = this.#settings.natsPackage.headers();
     headers.set("Nats-Msg-Id", id);
-    const options = { headers, timeout: ANSWER_TIMEOUT_MS };
+    const subject = this.#settings.names.toKeptSubject(topic);
     let answer: Msg;
     try {
-      answer = await connection.request(
-        this.#settings.names.toKeptSubject(topic),
-        message,
-        options,
-      );
+      answer = await connection.request(subject, message, { headers, timeout: ANSWER_TIMEOUT_MS });
     } catch (error) {
       if (isNoResponder(error)) this.#leave("the stream is gone", error);
       throw isRefusal(error) ? new RefusedError(topic, String(error), error) : error;
@@ -177,9 +164,8 @@ export class NatsLog {
     const [stream, epoch, known] = [this.#stream, this.#epoch, this.#known];
     if (stream === undefined) throw this.#toError("not connected");
     if (after === undefined) {
-      const state = await stream.inspect();
-      this.#check(state.epoch);
-      return { messages: [], isComplete: true, position: { epoch, number: state.last } };
+      const { last } = await this.inspect();
+      return { messages: [], isComplete: true, position: { epoch, number: last } };
     }
     const subject = this.#settings.names.toKeptSubject(topic);
     const { windowSize } = this.#settings.window;

@@ -164,7 +164,6 @@ class RedisBroker extends RetainingBroker<RedisLog> implements KeepingBroker {
   readonly #receive = (message: Buffer, channel: Buffer): void => {
     this.handler!.receiveMessage(this.#names.topicOfChannel(channel.toString()), message);
   };
-
   readonly #receiveKept = (payload: Buffer, channel: Buffer): void => {
     const kept = this.log!.parse(channel, payload);
     if (kept !== undefined) return this.keeping!.handler.receiveKept(kept.topic, kept.message);
@@ -214,7 +213,7 @@ class RedisBroker extends RetainingBroker<RedisLog> implements KeepingBroker {
         wasReady = true;
         if (!this.#isReady) return;
         if (this.log === undefined) handler.receiveConnected();
-        else void this.#prepare(this.log, handler);
+        else void this.#prepare();
       });
       client.on("error", (error: unknown) => {
         if (this.isClosed) return;
@@ -285,18 +284,18 @@ class RedisBroker extends RetainingBroker<RedisLog> implements KeepingBroker {
    * Loads the scripts, and then reports the connection. Redis may still be loading its data and refuse commands;
    * messages sent before it is ready could be refused and retried, out of order.
    */
-  async #prepare(log: RedisLog, handler: BrokerHandler): Promise<void> {
+  async #prepare(): Promise<void> {
     clearTimeout(this.#prepareTimer);
     if (this.#isPreparing) return;
     this.#isPreparing = true;
     try {
-      await log.open();
-      if (this.#isReady) handler.receiveConnected();
+      await this.kept.open();
+      if (this.#isReady) this.handler!.receiveConnected();
     } catch (error) {
       if (!this.#isReady) return;
-      handler.receiveLost(toBrokerError(`use ${this.#server}`, error));
+      this.handler!.receiveLost(toBrokerError(`use ${this.#server}`, error));
       this.#prepareTimer = setTimeout(() => {
-        if (this.#isReady) void this.#prepare(log, handler);
+        if (this.#isReady) void this.#prepare();
       }, PREPARE_MS);
     } finally {
       this.#isPreparing = false;
