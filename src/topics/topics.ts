@@ -61,7 +61,7 @@ export class Topics {
   /** Ends all subscriptions of a connection that has ended. */
   readonly #leave = (subscriber: Subscriber): void => {
     subscriber.position = Infinity;
-    for (const subscription of subscriber.byTopic.values()) this.#remove(subscriber, subscription);
+    for (const subscription of subscriber.byTopic.values()) this.#remove(subscription);
   };
   readonly #broker: BrokerLink | undefined;
   /** Retains messages for clients that resume, with the broker if there is one. */
@@ -152,18 +152,18 @@ export class Topics {
     const before = subscriber.byTopic.get(topic);
     if (before !== undefined) {
       const { presence } = before;
-      this.#update(subscriber, before, () => before.update(settings));
-      this.#tellPresence(topic, subscriber, presence, settings.presence);
+      this.#update(before, () => before.update(settings));
+      this.#tellPresence(before, presence, settings.presence);
       return before;
     }
     // If this throws, there is no subscription.
     if (this.subscriberCount(topic) === 0) (this.#broker ?? this.#store)?.addTopic(topic);
     const subscription = this.#fanOut.add(topic, subscriber, settings);
     if (subscriber.isResumable && this.#store?.isRetained(topic)) {
-      if (subscriber.hasRequest) this.#join(this.#store, subscriber, subscription);
+      if (subscriber.hasRequest) this.#join(this.#store, subscription);
       else subscriber.addResuming(subscription);
     }
-    this.#tellPresence(topic, subscriber, undefined, settings.presence);
+    this.#tellPresence(subscription, undefined, settings.presence);
     return subscription;
   }
 
@@ -173,10 +173,10 @@ export class Topics {
     this.#fanOut.flushTo(subscriber, topic);
     const subscription = subscriber.byTopic.get(topic);
     if (subscription === undefined) return false;
-    this.#update(subscriber, subscription, () => subscription.dropAll());
+    this.#update(subscription, () => subscription.dropAll());
     // It is not known yet what it missed while it was away, and it will not get that any more.
-    if (subscription.resumeFrom !== undefined) this.#lose(subscriber, topic);
-    this.#remove(subscriber, subscription);
+    if (subscription.resumeFrom !== undefined) this.#lose(subscription);
+    this.#remove(subscription);
     return true;
   }
 
@@ -184,52 +184,53 @@ export class Topics {
   resume(subscriber: Subscriber): void {
     for (const subscription of [...subscriber.resuming]) {
       subscriber.deleteResuming(subscription);
-      this.#join(this.#store!, subscriber, subscription);
+      this.#join(this.#store!, subscription);
     }
   }
 
   /** Changes the waiting messages of a subscription, and tells the client if some are dropped. */
-  #update(subscriber: Subscriber, subscription: TopicSubscription, change: () => void): void {
-    const { dropped, topic } = subscription;
+  #update(subscription: TopicSubscription, change: () => void): void {
+    const { dropped, subscriber } = subscription;
     change();
     if (subscription.firstSequence === Infinity) subscriber.deleteWaiting(subscription);
-    if (subscription.dropped > dropped) this.#lose(subscriber, topic);
+    if (subscription.dropped > dropped) this.#lose(subscription);
   }
 
   /** Tells a client that resumes that it does not get all messages of a topic. */
-  #lose(subscriber: Subscriber, topic: string): void {
-    const number = this.#numberOf(subscriber, topic);
+  #lose(subscription: TopicSubscription): void {
+    const { topic, subscriber } = subscription;
+    const number = this.#numberOf(subscription);
     if (number !== undefined) subscriber.sendControl({ topic, number, isLost: true });
   }
 
   /** The number by which a client that resumes knows a topic, once it was told that. */
-  #numberOf(subscriber: Subscriber, topic: string): number | undefined {
+  #numberOf({ subscriber, topic }: TopicSubscription): number | undefined {
     if (!subscriber.hasRequest || !this.#store?.isRetained(topic)) return undefined;
     return this.#store.numberOf(topic);
   }
 
   /** Begins a subscription of a client that resumes, whose positions are known, to a retained topic. */
-  #join(store: MessageStore, subscriber: Subscriber, subscription: TopicSubscription): void {
-    subscription.resumeFrom ??= subscriber.takePosition(subscription.topic);
+  #join(store: MessageStore, subscription: TopicSubscription): void {
+    const { topic, subscriber } = subscription;
+    subscription.resumeFrom ??= subscriber.takePosition(topic);
     if (subscription.resumeFrom !== undefined) subscriber.addResuming(subscription);
-    store.join(subscriber, subscription);
+    store.join(subscription);
   }
 
-  #remove(subscriber: Subscriber, subscription: TopicSubscription): void {
-    const { topic, presence } = subscription;
-    const isLast = this.#fanOut.remove(subscriber, subscription);
-    const number = this.#numberOf(subscriber, topic);
+  #remove(subscription: TopicSubscription): void {
+    const { topic, subscriber, presence } = subscription;
+    const isLast = this.#fanOut.remove(subscription);
+    const number = this.#numberOf(subscription);
     if (number !== undefined) {
-      this.#store!.part(subscriber, topic);
+      this.#store!.part(subscription);
       subscriber.sendControl({ unsubscribed: number });
     }
     if (isLast) (this.#broker ?? this.#store)?.deleteTopic(topic);
-    this.#tellPresence(topic, subscriber, presence, undefined);
+    this.#tellPresence(subscription, presence, undefined);
   }
 
   #tellPresence(
-    topic: string,
-    subscriber: Subscriber,
+    { topic, subscriber }: TopicSubscription,
     before: PresenceClaim | undefined,
     after: PresenceClaim | undefined,
   ): void {

@@ -27,7 +27,7 @@ async function createTopic(onReplay: (topic: BrokerTopic, address: string) => vo
     replays: new FairTurns(1),
     broker: { read: () => Promise.resolve({ messages: [], isComplete: true, position }) },
     fanOut: {
-      replay({ address }: Subscriber) {
+      replay({ subscriber: { address } }: TopicSubscription) {
         given.push(address);
         onReplay(topic, address);
       },
@@ -42,7 +42,7 @@ async function createTopic(onReplay: (topic: BrokerTopic, address: string) => vo
 
 function join(topic: BrokerTopic, address: string): void {
   const subscriber = { address, sendControl() {} } as unknown as Subscriber;
-  topic.join(subscriber, { topic: "x", resumeFrom: FROM } as TopicSubscription);
+  topic.join({ topic: "x", subscriber, resumeFrom: FROM } as TopicSubscription);
 }
 
 describe("a client that joins while another one is told that its share is used up", () => {

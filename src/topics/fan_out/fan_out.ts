@@ -106,8 +106,8 @@ export class FanOut {
   }
 
   /** Ends a subscription; returns whether it was the last one of its topic. */
-  remove(subscriber: Subscriber, subscription: TopicSubscription): boolean {
-    const { topic } = subscription;
+  remove(subscription: TopicSubscription): boolean {
+    const { topic, subscriber } = subscription;
     subscriber.delete(subscription);
     if (subscriber.byTopic.size === 0) this.#resumable.delete(subscriber);
     this.subscriptionCount--;
@@ -150,11 +150,11 @@ export class FanOut {
    * @param control Is sent before it.
    */
   replay(
-    subscriber: Subscriber,
     subscription: TopicSubscription,
     control: ControlMessage,
     missed: Iterable<PublishedMessage>,
   ): void {
+    const { subscriber } = subscription;
     // Pending messages of the topic are among those that it missed.
     this.flushTo(subscriber);
     if (subscriber.byTopic.get(subscription.topic) !== subscription) return;
@@ -162,7 +162,7 @@ export class FanOut {
     subscription.resumeFrom = undefined;
     subscriber.sendControl(control);
     for (const message of missed) {
-      this.#send(subscriber, subscription, message, this.#nextSequence++, true);
+      this.#send(subscription, message, this.#nextSequence++, true);
       if (!subscriber.sink.isOpen) return;
     }
   }
@@ -290,17 +290,17 @@ export class FanOut {
     subscriber.position = sequence + 1;
     const subscription = subscriber.byTopic.get(topic);
     if (subscription === undefined || subscriber.resuming.has(subscription)) return;
-    this.#send(subscriber, subscription, message, sequence, false);
+    this.#send(subscription, message, sequence, false);
   }
 
   /** Sends one message, or lets it wait for room. */
   #send(
-    subscriber: Subscriber,
     subscription: TopicSubscription,
     message: PublishedMessage,
     sequence: number,
     isMissed: boolean,
   ): void {
+    const { subscriber } = subscription;
     if (!message.isFor(subscriber)) return;
     let isDue = !subscriber.hasWaiting && subscriber.sink.room >= 0;
     if (!isDue) {

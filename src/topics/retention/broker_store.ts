@@ -1,5 +1,4 @@
 import type { Clock } from "../../transport/clock.ts";
-import type { Subscriber } from "../fan_out/subscriber.ts";
 import { formatPosition, type Position } from "../../resume/position.ts";
 import type { KeepingBroker, KeptMessage, KeptMessagesHandler } from "../cluster/broker.ts";
 import type { BrokerLink } from "../cluster/broker_link.ts";
@@ -87,7 +86,7 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
 
   connect(): void {
     this.#isConnected = true;
-    for (const topic of this.#byTopic.values()) topic.begin();
+    for (const topic of this.#byTopic.values()) topic.beganAt = this.clock.now();
     this.#subscriptions.connect();
     this.#connectTopics(this.#subscriptions.subscribed);
     this.outbox.connect();
@@ -131,12 +130,12 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
     return this.#byTopic.get(topic)?.log.number;
   }
 
-  join(subscriber: Subscriber, subscription: TopicSubscription): void {
-    this.#byTopic.get(subscription.topic)?.join(subscriber, subscription);
+  join(subscription: TopicSubscription): void {
+    this.#byTopic.get(subscription.topic)?.join(subscription);
   }
 
-  part(subscriber: Subscriber, topic: string): void {
-    this.#byTopic.get(topic)?.part(subscriber);
+  part(subscription: TopicSubscription): void {
+    this.#byTopic.get(subscription.topic)?.part(subscription);
   }
 
   // ---- Called by the broker ----

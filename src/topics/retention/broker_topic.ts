@@ -18,9 +18,6 @@ const MAX_BEGINNING_MS = 1_000;
 /** How long reading missed messages may take, in milliseconds: other topics wait for their turn. */
 const MAX_REPLAY_MS = 10_000;
 
-/** A subscriber that resumes, and its subscription. */
-type Joining = readonly [Subscriber, TopicSubscription];
-
 /**
  * A retained topic with subscribers on this server. New messages come from the broker in order. The topic reads
  * messages from the broker if some are missing (a gap), and for clients that resume.
@@ -35,11 +32,12 @@ export class BrokerTopic {
   #hasGap = false;
   /** The new messages that wait until a gap before them is read. */
   #early: KeptMessage[] = [];
-  /** The subscribers that resume and were not told their position yet. */
-  readonly #joining: Map<Subscriber, TopicSubscription> = new Map();
+  /** The subscriptions of clients that resume and were not told their position yet. */
+  readonly #joining: Set<TopicSubscription> = new Set();
   /** The addresses for which the topic waits for a turn to read. */
   readonly #waitsFor: Set<string> = new Set();
-  #beganAt: number;
+  /** When the broker was connected, or the topic was added after that. */
+  beganAt: number;
   #isWorking = false;
   /** Counts connects to the broker: answers from an earlier connection are ignored. */
   #connectionCount = 0;
@@ -47,7 +45,7 @@ export class BrokerTopic {
   constructor(log: TopicLog, store: BrokerStore) {
     this.log = log;
     this.#store = store;
-    this.#beganAt = store.clock.now();
+    this.beganAt = store.clock.now();
   }
 
   /** Whether subscribers have got all messages, and nothing has to be read. */
@@ -56,43 +54,41 @@ export class BrokerTopic {
       this.#joining.size === 0;
   }
 
-  begin(): void {
-    this.#beganAt = this.#store.clock.now();
-  }
-
   /**
    * Whether the position is about to be known. Messages that this server publishes wait meanwhile: if the broker got
    * one before it tells the position, present subscribers would miss it.
    */
   get isBeginning(): boolean {
-    const waitedMs = this.#store.clock.now() - this.#beganAt;
+    const waitedMs = this.#store.clock.now() - this.beganAt;
     return this.#position === undefined && waitedMs < MAX_BEGINNING_MS;
   }
 
-  /** Adds a subscriber that resumes. */
-  join(subscriber: Subscriber, subscription: TopicSubscription): void {
-    const { resumeFrom } = subscription;
+  /** Adds a subscription of a client that resumes. */
+  join(subscription: TopicSubscription): void {
+    const { subscriber, resumeFrom } = subscription;
     const at = this.#position;
     // The server of its last connection was ahead of this one.
     if (at !== undefined && at.epoch === resumeFrom?.epoch && resumeFrom.number > at.number) {
       this.#hasGap = true;
     }
-    if (at === undefined || !this.#isInMemory(resumeFrom)) {
+    const isInMemory = resumeFrom === undefined ||
+      (resumeFrom.epoch === at?.epoch && resumeFrom.number >= this.log.lost && !this.#hasGap);
+    if (at === undefined || !isInMemory) {
       // The client keeps its position until it is told another.
       subscriber.sendControl({ topic: this.log.topic, number: this.log.number });
-      this.#joining.set(subscriber, subscription);
+      this.#joining.add(subscription);
       if (this.#isReady) this.#waitFor(subscriber.address);
       else this.work();
     } else if (resumeFrom === undefined) {
       this.#sendPosition(subscriber, at);
     } else {
       const missed = this.log.since(resumeFrom.number);
-      this.#resume(subscriber, subscription, { from: resumeFrom, isLost: false, missed });
+      this.#resume(subscription, { from: resumeFrom, isLost: false, missed });
     }
   }
 
-  part(subscriber: Subscriber): void {
-    if (this.#joining.delete(subscriber) && this.#joining.size === 0) this.#stopWaiting();
+  part(subscription: TopicSubscription): void {
+    if (this.#joining.delete(subscription) && this.#joining.size === 0) this.#stopWaiting();
   }
 
   /** The broker is subscribed to the topic, and sends new messages from now on. */
@@ -149,7 +145,7 @@ export class BrokerTopic {
     }
     this.#isWorking = false;
     if (hasFailed || !this.#isReady) return;
-    for (const { address } of [...this.#joining.keys()]) this.#waitFor(address);
+    for (const { subscriber } of [...this.#joining]) this.#waitFor(subscriber.address);
   }
 
   /** Whether missed messages can be read. */
@@ -175,12 +171,12 @@ export class BrokerTopic {
    * others of the address have to finish first.
    */
   takeTurn(): Promise<void> | "later" | undefined {
-    const ready: Joining[] = [];
+    const ready: TopicSubscription[] = [];
     let isLater = false;
     // If it is reading something else, it waits for a turn again after that. Not over a copy: a client that goes on
     // without messages may run code of the program, by which others join.
     for (const each of this.#isReady ? this.#joining : []) {
-      const may = this.#store.allowance.mayRead(each[0].address);
+      const may = this.#store.allowance.mayRead(each.subscriber.address);
       if (may === "yes") ready.push(each);
       else if (may === "later") isLater = true;
       else this.#resumeWithout(each);
@@ -190,11 +186,11 @@ export class BrokerTopic {
     return ready.length === 0 ? undefined : this.#replay(ready);
   }
 
-  async #replay(joining: readonly Joining[]): Promise<void> {
+  async #replay(joining: readonly TopicSubscription[]): Promise<void> {
     this.#isWorking = true;
     const connection = this.#connectionCount;
     const { allowance } = this.#store;
-    const addresses = new Set(joining.map(([{ address }]) => address));
+    const addresses = new Set(joining.map(({ subscriber }) => subscriber.address));
     const maxSize = allowance.beginRead(addresses);
     let hasFailed = false;
     try {
@@ -233,10 +229,10 @@ export class BrokerTopic {
       isBehind ? { epoch: first.position.epoch, number: first.previous } : position,
     );
     this.#hasGap = isBehind;
-    for (const [subscriber, { resumeFrom }] of [...this.#joining]) {
-      if (resumeFrom !== undefined) continue;
-      this.#joining.delete(subscriber);
-      this.#sendPosition(subscriber, this.#position!);
+    for (const subscription of [...this.#joining]) {
+      if (subscription.resumeFrom !== undefined) continue;
+      this.#joining.delete(subscription);
+      this.#sendPosition(subscription.subscriber, this.#position!);
     }
     if (!isBehind) this.#receiveEarly();
     // Messages published here waited until the position was known.
@@ -259,11 +255,14 @@ export class BrokerTopic {
   }
 
   /** Reads what subscribers missed, and sends it to them. */
-  async #readMissed(at: Position, joining: readonly Joining[], maxSize: number): Promise<void> {
+  async #readMissed(
+    at: Position,
+    joining: readonly TopicSubscription[],
+    maxSize: number,
+  ): Promise<void> {
     const firstOf = ({ resumeFrom }: TopicSubscription) =>
       resumeFrom?.epoch === at.epoch ? resumeFrom.number : 0;
-    const numbers = joining.map(([, subscription]) => firstOf(subscription));
-    const after = { epoch: at.epoch, number: Math.min(...numbers) };
+    const after = { epoch: at.epoch, number: Math.min(...joining.map(firstOf)) };
     const { clock } = this.#store;
     const missed = await within(this.#read(after, maxSize), MAX_REPLAY_MS, clock, "late");
     if (missed === undefined) return;
@@ -280,7 +279,8 @@ export class BrokerTopic {
       return { number: encoded.position.number, message, size };
     });
     const costs = new Map<string, number>();
-    for (const [{ address }, subscription] of joining) {
+    for (const subscription of joining) {
+      const { address } = subscription.subscriber;
       const behind = messages.filter(({ number }) => number > firstOf(subscription));
       const cost = behind.reduce((sum, { size }) => sum + size + MESSAGE_COST, 0);
       costs.set(address, Math.max(cost, costs.get(address) ?? 0));
@@ -295,7 +295,7 @@ export class BrokerTopic {
   /** Sends subscribers what was read, and subtracts that from the costs of their addresses. */
   #giveMissed(
     at: Position,
-    joining: readonly Joining[],
+    joining: readonly TopicSubscription[],
     missed: MissedMessages,
     messages: readonly { number: number; message: PublishedMessage | undefined }[],
     after: Position,
@@ -306,34 +306,25 @@ export class BrokerTopic {
     const firstRetained = missed.isComplete
       ? after.number
       : missed.messages[0]?.previous ?? missed.position.number;
-    for (const [subscriber, subscription] of joining) {
-      if (this.#joining.get(subscriber) !== subscription) continue;
-      this.#joining.delete(subscriber);
+    for (const subscription of joining) {
+      if (!this.#joining.delete(subscription)) continue;
       const from = subscription.resumeFrom;
       const isLost = from?.epoch !== at.epoch || from.number < firstRetained;
       const number = isLost ? firstRetained : from.number;
       const behind = known.filter((each) => each.number > number)
         .flatMap(({ message }) => message ?? []);
       const all = { from: { epoch: at.epoch, number }, isLost, missed: [...behind, ...rest] };
-      const given = this.#resume(subscriber, subscription, all);
-      const { address } = subscriber;
+      const given = this.#resume(subscription, all);
+      const { address } = subscription.subscriber;
       const cost = given.reduce((sum, { size }) => sum + size + MESSAGE_COST, 0);
       costs.set(address, Math.max(0, costs.get(address)! - cost));
     }
   }
 
   /** Lets a subscriber continue without the messages that it missed. */
-  #resumeWithout([subscriber, subscription]: Joining): void {
-    if (this.#joining.get(subscriber) !== subscription) return;
-    this.#joining.delete(subscriber);
-    const nothing = { from: this.#position!, isLost: true, missed: [] };
-    this.#resume(subscriber, subscription, nothing);
-  }
-
-  /** Whether all messages after a position are in memory. */
-  #isInMemory(from: Position | undefined): boolean {
-    return from === undefined ||
-      (from.epoch === this.#position!.epoch && from.number >= this.log.lost && !this.#hasGap);
+  #resumeWithout(subscription: TopicSubscription): void {
+    if (!this.#joining.delete(subscription)) return;
+    this.#resume(subscription, { from: this.#position!, isLost: true, missed: [] });
   }
 
   #begin(position: Position): void {
@@ -374,20 +365,16 @@ export class BrokerTopic {
     const { topic, number } = this.log;
     fanOut.flush();
     for (const subscriber of fanOut.subscribersOf(topic)) {
-      if (!subscriber.isResumable || this.#joining.has(subscriber)) continue;
+      const isJoining = this.#joining.has(subscriber.byTopic.get(topic)!);
+      if (!subscriber.isResumable || isJoining) continue;
       subscriber.sendControl({ topic, number, isLost: true });
     }
   }
 
-  #resume(
-    subscriber: Subscriber,
-    subscription: TopicSubscription,
-    all: Replay,
-  ): readonly PublishedMessage[] {
+  #resume(subscription: TopicSubscription, all: Replay): readonly PublishedMessage[] {
     const { fanOut, allowance } = this.#store;
-    const replay = allowance.take(subscriber, all);
-    const control = controlOf(this.log, replay);
-    fanOut.replay(subscriber, subscription, control, replay.missed);
+    const replay = allowance.take(subscription.subscriber, all);
+    fanOut.replay(subscription, controlOf(this.log, replay), replay.missed);
     return replay.missed;
   }
 }

@@ -1,6 +1,5 @@
 import "../../connection/common.ts";
 import type { Clock } from "../../transport/clock.ts";
-import type { Subscriber } from "../fan_out/subscriber.ts";
 import { formatPosition, type Position } from "../../resume/position.ts";
 import type { KeepWindow } from "../cluster/broker.ts";
 import type { FanOut } from "../fan_out/fan_out.ts";
@@ -61,8 +60,8 @@ export class MemoryStore implements MessageStore {
     return this.#messages.get(topic)?.number;
   }
 
-  join(subscriber: Subscriber, subscription: TopicSubscription): void {
-    const { topic, resumeFrom } = subscription;
+  join(subscription: TopicSubscription): void {
+    const { topic, subscriber, resumeFrom } = subscription;
     const log = this.#open(topic);
     const { number } = log;
     if (resumeFrom === undefined) {
@@ -75,7 +74,7 @@ export class MemoryStore implements MessageStore {
     const from: Position = isLost ? { epoch: this.#epoch, number: log.lost } : resumeFrom;
     const all = { from, isLost, missed: log.since(from.number) };
     const replay = this.#allowance.take(subscriber, all);
-    this.#fanOut.replay(subscriber, subscription, controlOf(log, replay), replay.missed);
+    this.#fanOut.replay(subscription, controlOf(log, replay), replay.missed);
   }
 
   part(): void {}

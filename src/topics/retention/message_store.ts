@@ -1,5 +1,4 @@
 import type { Publication } from "../fan_out/publication.ts";
-import type { Subscriber } from "../fan_out/subscriber.ts";
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
 
 /** Retains the messages of topics, for clients that resume. */
@@ -19,8 +18,8 @@ export interface MessageStore {
   /** Returns the number by which clients know a topic; `undefined` if nothing is known of the topic. */
   numberOf(topic: string): number | undefined;
   /** Tells a client that resumes its position in a topic, and sends it what it missed. */
-  join(subscriber: Subscriber, subscription: TopicSubscription): void;
-  /** Forgets a subscriber of a topic that it has joined. */
-  part(subscriber: Subscriber, topic: string): void;
+  join(subscription: TopicSubscription): void;
+  /** Forgets a subscription that has joined its topic. */
+  part(subscription: TopicSubscription): void;
   close(): void;
 }

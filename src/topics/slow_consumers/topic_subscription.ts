@@ -47,7 +47,7 @@ export function resolveSubscription(options: SubscribeOptions): SubscriptionSett
 /** One connection's subscription to one topic, and its messages that wait until the connection has room. */
 export class TopicSubscription implements Subscription {
   readonly topic: string;
-  readonly #subscriber: Subscriber;
+  readonly subscriber: Subscriber;
   readonly #onDrop: () => void;
   #settings: SubscriptionSettings;
   /** The waiting messages, with all policies but `"latest"`. */
@@ -71,7 +71,7 @@ export class TopicSubscription implements Subscription {
     onDrop: () => void,
   ) {
     this.topic = topic;
-    this.#subscriber = subscriber;
+    this.subscriber = subscriber;
     this.#onDrop = onDrop;
     this.#settings = settings;
   }
@@ -96,7 +96,7 @@ export class TopicSubscription implements Subscription {
     const { lag, queueSize } = this.#settings;
     this.#settings = settings;
     const isSame = lag === settings.lag && queueSize === settings.queueSize;
-    const { sink } = this.#subscriber;
+    const { sink } = this.subscriber;
     // On a closing connection, waiting messages were accepted before.
     if (isSame || this.firstSequence === Infinity || !sink.isOpen) return;
     for (const each of this.#takeAll()) {
@@ -139,7 +139,7 @@ export class TopicSubscription implements Subscription {
     const { size } = message;
     // Missed messages wait however many they are, and so must those behind them.
     if (this.#settings.lag === "close" && !isMissed && this.firstSequence === Infinity) {
-      if (this.#subscriber.sink.hasRoomForLength(size)) return "send";
+      if (this.subscriber.sink.hasRoomForLength(size)) return "send";
       this.#closeSlow();
       return "none";
     }
@@ -173,7 +173,7 @@ export class TopicSubscription implements Subscription {
   }
 
   #closeSlow(): void {
-    this.#subscriber.sink.closeAtOnce({
+    this.subscriber.sink.closeAtOnce({
       closeCode: this.#settings.closeCode,
       reason: "The peer reads too slowly for a topic",
     });
@@ -211,7 +211,7 @@ export class TopicSubscription implements Subscription {
   }
 
   #hold({ message, size }: Waiting): void {
-    message.hold(this.#subscriber.tally);
+    message.hold(this.subscriber.tally);
     this.#countWaiting(1, size);
   }
 
@@ -221,8 +221,8 @@ export class TopicSubscription implements Subscription {
   }
 
   #countWaiting(sign: 1 | -1, size: number): void {
-    this.#subscriber.heldSize += sign * (WAITING_COST + size);
-    this.#subscriber.tally.count(sign * WAITING_COST);
+    this.subscriber.heldSize += sign * (WAITING_COST + size);
+    this.subscriber.tally.count(sign * WAITING_COST);
   }
 
   #drop(): void {
