@@ -9,7 +9,7 @@ import type { DeflateOffer } from "../extensions/deflate_offer.ts";
 import { computeAccept } from "../handshake/accept_key.ts";
 import type { ExtensionOffer } from "../http1/field_values.ts";
 import { RetainedRequest } from "../http1/retained_request.ts";
-import type { RequestHead } from "../http1/request_head.ts";
+import { RequestHead } from "../http1/request_head.ts";
 import { encodeRequestHead } from "../http1/encode_request.ts";
 import { HttpExchange, type HttpResponse } from "../http1/http_exchange.ts";
 import { responseError, type ResponseHead } from "../http1/response_head.ts";
@@ -22,7 +22,6 @@ import { RESUME, RESUME_FIELD } from "../resume/subprotocol.ts";
 import type { ConnectionCompression } from "../protocol/message_compression.ts";
 import type { ConnectSettings } from "./options.ts";
 import { findProxy } from "./proxy.ts";
-import { encodeTunnelRequest } from "./tunnel.ts";
 import { parseWebSocketUrl, type WebSocketAddress } from "./url.ts";
 
 /** The settings, with the header fields of this attempt. A program may give a function for them. */
@@ -33,14 +32,9 @@ type AttemptSettings<Data> = Omit<ConnectSettings<Data>, "headers"> & {
 /** How long to wait for the body of a refusal, in milliseconds. */
 const BODY_TIMEOUT_MS = 1_000;
 
-const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+const REDIRECTS = [301, 302, 303, 307, 308];
 /** The fields that are sent to the origin of the first URL only, and not after a redirect to another. */
-const FOR_ORIGIN: ReadonlySet<string> = new Set([
-  "authorization",
-  "cookie",
-  "host",
-  "proxy-authorization",
-]);
+const FOR_ORIGIN = ["authorization", "cookie", "host", "proxy-authorization"];
 
 /** One attempt to connect, redirects included: it results in a connection or an error. */
 export class ConnectAttempt<Data> {
@@ -105,7 +99,7 @@ export class ConnectAttempt<Data> {
     const { target, host } = address;
     let { authorization } = address;
     if (isSameOrigin(address, first)) authorization ??= first.authorization;
-    else headers = headers.filter(([name]) => !FOR_ORIGIN.has(name.toLowerCase()));
+    else headers = headers.filter(([name]) => !FOR_ORIGIN.includes(name.toLowerCase()));
     const hasOwn = headers.some(([name]) => String(name).toLowerCase() === "authorization");
     if (authorization !== undefined && !hasOwn) {
       headers = [...headers, ["Authorization", authorization]];
@@ -154,12 +148,16 @@ export class ConnectAttempt<Data> {
     return next;
   }
 
+  /** Asks a proxy for a tunnel to the server (RFC 9110, section 9.3.6). */
   async #openTunnel(
     exchange: HttpExchange,
     address: WebSocketAddress,
     authorization: string | undefined,
   ): Promise<HttpExchange> {
-    const request = encodeTunnelRequest(address, authorization);
+    const authority = `${withBrackets(address.hostname)}:${address.port}`;
+    const fields: [name: string, value: string][] = [["Host", authority]];
+    if (authorization !== undefined) fields.push(["Proxy-Authorization", authorization]);
+    const request = encodeRequestHead(new RequestHead("CONNECT", authority, fields));
     const response = await abortable(exchange.send(request), this.#signal);
     const { head, received } = response;
     if (head.status < 200 || head.status > 299) {
@@ -184,23 +182,20 @@ export class ConnectAttempt<Data> {
     { head, received }: HttpResponse,
   ): ClientConnection<Data> {
     const { subprotocols, connection, connectTimeoutMs, callbacks, data, onError } = this.#settings;
-    const names = this.#offer === undefined ? [] : [PERMESSAGE_DEFLATE];
-    const expected = {
+    const { protocol, extensions, accepted } = validateUpgradeResponse(head, {
       accept,
       subprotocols,
-      extensions: names,
+      extensions: this.#offer === undefined ? [] : [PERMESSAGE_DEFLATE],
       optionalSubprotocol: this.#resume && RESUME,
-    };
-    const { protocol, extensions, accepted } = validateUpgradeResponse(head, expected);
-    const resumed = this.#resume !== undefined && protocol === RESUME
-      ? parseResumeField(head, subprotocols)
-      : undefined;
+    });
+    const isOurs = this.#resume !== undefined && protocol === RESUME;
+    const resumed = isOurs ? parseResumeField(head, subprotocols) : undefined;
     const past = resumed === undefined
       ? undefined
       : new ClientLayer(this.#resume!, connection.limits.maxMessageSize);
     const info = {
       request: new RetainedRequest(request, address.secure),
-      protocol: resumed ?? (this.#resume !== undefined && protocol === RESUME ? "" : protocol),
+      protocol: resumed ?? (isOurs ? "" : protocol),
       extensions,
       layer: past ?? createLayer(connection.layers, protocol, "client"),
       layerTimeoutMs: connectTimeoutMs,
@@ -244,7 +239,7 @@ export class ConnectAttempt<Data> {
     redirects: number,
   ): WebSocketAddress | undefined {
     const [location, ...more] = head.getAll("Location");
-    const isFollowed = REDIRECTS.has(head.status) && redirects < this.#settings.maxRedirects;
+    const isFollowed = REDIRECTS.includes(head.status) && redirects < this.#settings.maxRedirects;
     if (!isFollowed || location === undefined) return undefined;
     if (more.length > 0) throw responseError(head, "more than one Location header");
     let next;
@@ -315,7 +310,7 @@ function toTunnelError(
   hostname: string,
   port: number,
 ): unknown {
-  const proxy = `the proxy at ${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  const proxy = `the proxy at ${withBrackets(hostname)}:${port}`;
   if (error instanceof ConnectError) {
     const reason = error.message.replace(/^Cannot connect(?: to [^ ]+)?: /, "");
     const message = `Cannot connect to ${url} through ${proxy}: ${reason}`
@@ -332,9 +327,10 @@ function toTunnelError(
   return error;
 }
 
-function lostError(address: WebSocketAddress): ConnectError {
-  return new ConnectError(
-    "ECONNRESET",
-    `Cannot connect to ${address.shown}: the connection was lost`,
-  );
+function withBrackets(hostname: string): string {
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
+}
+
+function lostError({ shown }: WebSocketAddress): ConnectError {
+  return new ConnectError("ECONNRESET", `Cannot connect to ${shown}: the connection was lost`);
 }

@@ -199,6 +199,7 @@ const REFUSALS: ReadonlySet<number> = new Set([
 ]);
 /** The delay after 1012 and 1013: "a randomized delay of 5 - 30 seconds" (1012). */
 const RESTART_DELAY_MS = [5_000, 30_000] as const;
+const HOOKS = ["shouldReconnect", "delayMs", "onRetry", "onLost", "onError"] as const;
 /** The statuses from 400 to 499 that are temporary. */
 const TEMPORARY: ReadonlySet<number> = new Set([408, 425, 429]);
 
@@ -237,13 +238,9 @@ async function* reconnect<Data>(
     );
   }
   checkInteger("maxAttempts", maxAttempts, 1);
-  checkFunction("shouldReconnect", options.shouldReconnect);
-  checkFunction("delayMs", options.delayMs);
-  checkFunction("onRetry", options.onRetry);
-  checkFunction("onLost", options.onLost);
+  for (const name of HOOKS) checkFunction(name, options[name]);
   const { resume: isResuming = true } = options;
   checkBoolean("resume", isResuming);
-  checkFunction("onError", options.onError);
   const fail = (error: unknown) => reportError(options.onError?.bind(options) ?? logError, error);
   /** The connection of the loop's current iteration. */
   let current: ClientConnection<Data> | undefined;
@@ -297,28 +294,30 @@ async function* reconnect<Data>(
     // The server refused the resume request, which the next attempt does not send.
     const isWorthwhile = isNewSession && isByDefault;
     const goesOn = failures < maxAttempts && !isHopeless && (isWorthwhile ||
-      await abortable(decide(shouldReconnect, cause, fail), signal).catch(() => false));
+      await abortable(
+        ask(() => shouldReconnect(cause), toDecision, false, fail),
+        signal,
+      ).catch(() => false));
     if (signal?.aborted) return;
     if (!goesOn) {
       if (isFailure(cause)) throw cause;
       const { closeCode, reason } = cause;
       if (closeCode === CloseCode.NormalClosure) return;
+      const [refuser, sender] = cause.initiator === "local"
+        ? ["this client", "the server"]
+        : ["the server", "this client"];
       const why = isHopeless
-        ? `: ${
-          cause.initiator === "local"
-            ? "this client refused what the server"
-            : "the server refused what this client"
-        } sent ${refusals} times in a row`
+        ? `: ${refuser} refused what ${sender} sent ${refusals} times in a row`
         : "";
       throw new ConnectionClosedError(`Cannot go on reconnecting${why}`, closeCode, reason);
     }
     const longestMs = Math.min(minDelayMs * 2 ** (failures - 1), maxDelayMs);
     const waitMs = serverDelayMs(cause, random) + Math.round(random() * longestMs);
     const retry = { cause, attempt: failures, delayMs: Math.min(waitMs, MAX_DURATION_MS) };
-    const delayMs = options.delayMs === undefined
-      ? retry.delayMs
-      : await abortable(decideDelay(options.delayMs.bind(options), retry, fail), signal)
-        .catch(() => 0);
+    const delayMs = options.delayMs === undefined ? retry.delayMs : await abortable(
+      ask(() => options.delayMs!(retry), toDelay, retry.delayMs, fail),
+      signal,
+    ).catch(() => 0);
     if (signal?.aborted) return;
     callHook(() => options.onRetry?.({ cause, attempt: failures, delayMs }), fail);
     await pause.wait(delayMs, signal);
@@ -352,37 +351,24 @@ function isRefusal(conn: Connection, { initiator, closeCode }: CloseInfo): boole
   return coreOf(conn)?.end.reason.failure !== undefined;
 }
 
-/** Calls `shouldReconnect`. An error, which goes to `fail`, means no. */
-async function decide(
-  shouldReconnect: (cause: Retry["cause"]) => unknown,
-  cause: Retry["cause"],
+/** Asks the program. After an error, which goes to `fail`, the default is used. */
+async function ask<T>(
+  call: () => unknown,
+  check: (answer: unknown) => T,
+  byDefault: T,
   fail: (error: unknown) => void,
-): Promise<boolean> {
+): Promise<T> {
   try {
-    const answer = await shouldReconnect(cause);
-    checkDecision("shouldReconnect", answer);
-    return answer;
+    return check(await call());
   } catch (error) {
     fail(error);
-    return false;
+    return byDefault;
   }
 }
 
-/** Calls the option `delayMs`. After an error, which goes to `fail`, the default is used. */
-async function decideDelay(
-  call: (retry: Retry) => unknown,
-  retry: Retry,
-  fail: (error: unknown) => void,
-): Promise<number> {
-  try {
-    const delayMs = await call(retry);
-    checkDelay(delayMs);
-    // Timers count whole milliseconds.
-    return Math.min(Math.ceil(delayMs), MAX_DURATION_MS);
-  } catch (error) {
-    fail(error);
-    return retry.delayMs;
-  }
+function toDecision(answer: unknown): boolean {
+  checkDecision("shouldReconnect", answer);
+  return answer;
 }
 
 /** The default of `shouldReconnect`. */
@@ -413,9 +399,11 @@ function parseRetryAfterMs(value: string): number {
   return Number.isNaN(date) ? 0 : Math.max(0, date - dateNow());
 }
 
-/** Checks the result of `delayMs`, which need not be an integer, since programs compute it. */
-function checkDelay(value: unknown): asserts value is number {
-  if (typeof value === "number" && value >= 0 && value < Infinity) return;
+/** Checks the result of `delayMs`, which need not be an integer, since programs compute it; timers need one. */
+function toDelay(value: unknown): number {
+  if (typeof value === "number" && value >= 0 && value < Infinity) {
+    return Math.min(Math.ceil(value), MAX_DURATION_MS);
+  }
   const ErrorClass = typeof value === "number" ? RangeError : TypeError;
   throw new ErrorClass(
     `delayMs must return a finite number of milliseconds from 0 on, got ${show(value)}`,
