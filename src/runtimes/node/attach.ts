@@ -74,6 +74,9 @@ interface Attachment {
 
 const OPTIONS: Names<AttachOptions> = { path: true, others: true };
 
+const OTHER_PROTOCOL =
+  "Cannot upgrade to another protocol than websocket: send the request without an Upgrade field";
+
 /** The router of each HTTP server: its attachments share one listener, so that none refuses another's upgrades. */
 const routers: WeakMap<UpgradeServer, UpgradeRouter> = new WeakMap();
 
@@ -97,9 +100,7 @@ export function attachTo(
 }
 
 /** Lets the event loop accept further connections first. */
-function letAccept(): void {
-  systemTurns.rest();
-}
+const letAccept = () => systemTurns.rest();
 
 /** Distributes the upgrades of one HTTP server. */
 class UpgradeRouter {
@@ -164,7 +165,8 @@ class UpgradeRouter {
     if (!asksForWebSocket(request)) {
       // The server has no `shouldUpgradeCallback`.
       const [first] = this.#attachments;
-      if (this.#isOnlyHandler) first!.handler.refuseUpgrade(request, socket, head, protocolError());
+      const error = new HandshakeError(501, OTHER_PROTOCOL);
+      if (this.#isOnlyHandler) first!.handler.refuseUpgrade(request, socket, head, error);
       else socket.on("error", () => {});
       return;
     }
@@ -196,13 +198,6 @@ class UpgradeRouter {
 
 function asksForWebSocket({ headers }: IncomingMessage): boolean {
   return includesToken(headers?.upgrade ?? "", "websocket");
-}
-
-function protocolError(): HandshakeError {
-  return new HandshakeError(
-    501,
-    "Cannot upgrade to another protocol than websocket: send the request without an Upgrade field",
-  );
 }
 
 /** Gives the path or folder of the attachment that matches a path. */

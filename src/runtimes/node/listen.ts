@@ -68,16 +68,12 @@ class NodeByteListener implements ByteListener {
         systemTurns.rest();
         this.#accept(socket);
       });
-      return;
+    } else {
+      // Half-open only after the handshake: a peer that ends during it is to be closed at once.
+      const options = { cert: tls.cert, key: tls.key, noDelay: true };
+      this.#server = createTlsServer(options, (socket) => this.#finishHandshake(socket));
+      this.#server.on("connection", (raw) => this.#startHandshake(raw));
     }
-    const { cert, key } = tls;
-    // Half-open only after the handshake: a peer that ends during it is to be closed at once.
-    const server = createTlsServer(
-      { cert, key, noDelay: true },
-      (socket) => this.#finishHandshake(socket),
-    );
-    server.on("connection", (raw) => this.#startHandshake(raw));
-    this.#server = server;
   }
 
   get addr(): Address {

@@ -54,7 +54,12 @@ function startHandshake(
       const first = borrowed ? bytes.slice() : bytes;
       const duplex = new ChannelDuplex(channel, () => handshakes.finish(channel));
       duplex.stopReading();
-      beginTls(duplex, secureContext, (socket) => {
+      // Without a server of `node:tls`: with one per connection, the memory of a failed handshake is retained for
+      // minutes, and one for all connections does not tell which connection a TLS socket uses.
+      const socket = new TLSSocket(duplex, { isServer: true, secureContext });
+      // A server of `node:tls` would turn this event into "error".
+      socket.on("_tlsError", (error: Error) => void socket.destroy(error));
+      socket.once("secure", () => {
         if (handshakes.finish(channel)) onChannel(new TlsChannel(socket, duplex));
       });
       // The TLS socket starts on the next tick. If it found malformed bytes then, it would end the process.
@@ -67,20 +72,4 @@ function startHandshake(
     drain() {},
     receiveClosed: () => void handshakes.finish(channel),
   };
-}
-
-/**
- * Begins TLS as a server, without a server of `node:tls`: with one per connection, the memory of a failed
- * handshake is retained for minutes, and one for all connections does not tell which connection a TLS socket
- * uses.
- */
-function beginTls(
-  duplex: ChannelDuplex,
-  secureContext: SecureContext,
-  onSecure: (socket: TLSSocket) => void,
-): void {
-  const socket = new TLSSocket(duplex, { isServer: true, secureContext });
-  // A server of `node:tls` would turn this event into "error".
-  socket.on("_tlsError", (error: Error) => void socket.destroy(error));
-  socket.once("secure", () => onSecure(socket));
 }

@@ -250,7 +250,6 @@ const REFUSAL = "Cannot accept the upgrade";
 /** The sockets that have been taken over. */
 const taken: WeakSet<Duplex> = new WeakSet();
 
-/** The implementation of {@linkcode MountedServer}. */
 class MountedHost<Data> extends ServerBase<Data> implements MountedServer<Data> {
   readonly attach = (server: UpgradeServer, options: AttachOptions): () => void =>
     attachTo(server, options, {
@@ -264,15 +263,12 @@ class MountedHost<Data> extends ServerBase<Data> implements MountedServer<Data> 
     this.#take(request, socket, head, (handshake) => {
       const { method = "", url: target = "", httpVersion: version } = request;
       const fields = toPairs(request.rawHeaders);
+      const { maxFields } = handshake.settings.headLimits;
       let checked;
       try {
-        checked = checkRequestParts(
-          { method, target, version, fields },
-          handshake.settings.headLimits.maxFields,
-        );
+        checked = checkRequestParts({ method, target, version, fields }, maxFields);
       } catch (error) {
-        handshake.refuse(error);
-        return;
+        return handshake.refuse(error);
       }
       handshake.receiveRequest(checked, head);
     });
@@ -343,19 +339,14 @@ class MountedHost<Data> extends ServerBase<Data> implements MountedServer<Data> 
     head: Uint8Array,
     begin: (handshake: OpeningHandshake<Data>) => void,
   ): void {
-    if (
-      !Array.isArray(request?.rawHeaders) || typeof socket?.pause !== "function" ||
-      !isUint8Array(head)
-    ) {
-      throw new TypeError(
-        'Cannot handle the upgrade: pass the request, the socket and the head of the event "upgrade"',
-      );
+    const isStream = typeof socket?.pause === "function";
+    if (!Array.isArray(request?.rawHeaders) || !isStream || !isUint8Array(head)) {
+      const expected = 'pass the request, the socket and the head of the event "upgrade"';
+      throw new TypeError(`Cannot handle the upgrade: ${expected}`);
     }
     if (taken.has(socket)) {
-      throw new DOMException(
-        "Cannot handle the upgrade: its socket has been taken over already",
-        "InvalidStateError",
-      );
+      const reason = "Cannot handle the upgrade: its socket has been taken over already";
+      throw new DOMException(reason, "InvalidStateError");
     }
     taken.add(socket);
     // Node has removed its own listener. An error may be emitted even after the socket has been closed.

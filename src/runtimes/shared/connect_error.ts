@@ -1,13 +1,7 @@
 import type { DialTarget } from "../../transport/byte_channel.ts";
 import { ConnectError } from "../../errors.ts";
-import {
-  codeOf,
-  describeDenied,
-  explainCode,
-  explainUnknown,
-  formatTarget,
-  type Reasons,
-} from "./system_error.ts";
+import { codeOf, describeDenied, explain, explainCode, formatTarget } from "./system_error.ts";
+import type { Reasons } from "./system_error.ts";
 import { describeTlsFailure, toWords } from "./tls_failure.ts";
 
 const REASONS: Reasons = new Map([
@@ -54,7 +48,7 @@ export function connectError(
   target: DialTarget,
   code: string,
   cause?: unknown,
-  reason: string = explainCode(code, REASONS) ?? explainUnknown(code, cause),
+  reason: string = explain(code, REASONS, cause),
 ): ConnectError {
   return new ConnectError(code, `Cannot connect to ${formatTarget(target)}: ${reason}`, cause);
 }
@@ -80,9 +74,8 @@ export function toTlsError(serverName: string, error: unknown): ConnectError {
   if (typeof code !== "string") return fail();
   const reason = CERTIFICATE_REASONS.get(code);
   if (reason !== undefined) return create(code, reason);
-  if (CERTIFICATE_CODE.test(code)) {
-    return create(code, `its certificate is not trusted: ${toWords(code)}`);
-  }
+  const isUntrusted = CERTIFICATE_CODE.test(code);
+  if (isUntrusted) return create(code, `its certificate is not trusted: ${toWords(code)}`);
   const systemReason = explainCode(code, REASONS);
   return systemReason === undefined ? fail() : create(code, systemReason);
 }

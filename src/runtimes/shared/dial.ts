@@ -87,11 +87,7 @@ async function lookUpBySystem(hostname: string): Promise<HostAddress[]> {
 function interleaveFamilies(addresses: HostAddress[]): HostAddress[] {
   const first = addresses.filter(({ family }) => family === addresses[0]!.family);
   const second = addresses.filter(({ family }) => family !== addresses[0]!.family);
-  const ordered: HostAddress[] = [];
-  for (let i = 0; i < first.length || i < second.length; i++) {
-    ordered.push(...first.slice(i, i + 1), ...second.slice(i, i + 1));
-  }
-  return ordered;
+  return addresses.flatMap((_, i) => [...first.slice(i, i + 1), ...second.slice(i, i + 1)]);
 }
 
 /** Tries the addresses until one connects: the next one after `attemptDelayMs`, or when one has failed. */

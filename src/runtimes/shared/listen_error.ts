@@ -1,14 +1,7 @@
 import { ListenError } from "../../errors.ts";
 import type { ListenTarget } from "../../transport/byte_channel.ts";
 import { isErrorObject } from "../../values.ts";
-import {
-  codeOf,
-  describeDenied,
-  explainCode,
-  explainUnknown,
-  formatTarget,
-  type Reasons,
-} from "./system_error.ts";
+import { codeOf, describeDenied, explain, formatTarget, type Reasons } from "./system_error.ts";
 
 const REASONS: Reasons = new Map([
   [
@@ -29,7 +22,7 @@ export function listenError(
   target: ListenTarget,
   code: string,
   cause?: unknown,
-  reason: string = explainCode(code, REASONS) ?? explainUnknown(code, cause),
+  reason: string = explain(code, REASONS, cause),
 ): ListenError {
   return new ListenError(code, `Cannot listen on ${formatTarget(target)}: ${reason}`, cause);
 }

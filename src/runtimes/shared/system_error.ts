@@ -20,7 +20,7 @@ const COMMON: Reasons = new Map([
 ]);
 
 /** Codes that mean the same to the program as the one on the right. */
-const SYNONYMS: ReadonlyMap<string, string> = new Map([["EPERM", "EACCES"], ["ENFILE", "EMFILE"]]);
+const SYNONYMS: Reasons = new Map([["EPERM", "EACCES"], ["ENFILE", "EMFILE"]]);
 
 /** Formats a target: `127.0.0.1:80`, `[::1]:80`, or the path. */
 export function formatTarget(target: Target): string {
@@ -49,7 +49,8 @@ export function explainCode(code: string, reasons: Reasons): string | undefined 
   return reasons.get(code) ?? COMMON.get(code);
 }
 
-/** Explains an error code that is in no list: by the runtime's own error, if there is one. */
-export function explainUnknown(code: string, cause: unknown): string {
-  return isErrorObject(cause) ? cause.message : `the system's error code is ${code}`;
+/** Explains an error: if its code is in no list, by the runtime's own error, if there is one. */
+export function explain(code: string, reasons: Reasons, cause: unknown): string {
+  return explainCode(code, reasons) ??
+    (isErrorObject(cause) ? cause.message : `the system's error code is ${code}`);
 }
