@@ -11,7 +11,7 @@ import type { SubscribeOptions, Subscription } from "./fan_out/subscription.ts";
 import { memberSize, type PresenceClaim } from "./presence/claim.ts";
 import type { PresenceSettings, PresentMember } from "./presence/options.ts";
 import { Presence } from "./presence/presence.ts";
-import type { MemoryStore, ResumeSettings } from "./retention/memory_store.ts";
+import type { ResumeSettings } from "./retention/memory_store.ts";
 import type { MessageStore } from "./retention/message_store.ts";
 import {
   resolveSubscription,
@@ -45,12 +45,6 @@ export interface TopicsStats {
   readonly broker: BrokerStats | undefined;
 }
 
-/** The classes that are loaded if an option asks for them. */
-interface Parts {
-  readonly BrokerLink?: typeof BrokerLink;
-  readonly MemoryStore?: typeof MemoryStore;
-}
-
 /**
  * All topics of a server: who is subscribed to which, and what is published, to this server and to others. A
  * broker and the retention of messages are loaded if options ask for them.
@@ -63,32 +57,28 @@ export class Topics {
     subscriber.position = Infinity;
     for (const subscription of subscriber.byTopic.values()) this.#remove(subscription);
   };
-  readonly #broker: BrokerLink | undefined;
+  #broker: BrokerLink | undefined;
   /** Retains messages for clients that resume, with the broker if there is one. */
-  readonly #store: MessageStore | undefined;
+  #store: MessageStore | undefined;
 
   /** Creates the topics, and loads what options ask for. */
   static async create(settings: TopicsSettings): Promise<Topics> {
+    const topics = new Topics(settings);
     if (settings.broker !== undefined) {
-      return new Topics(settings, await import("./cluster/broker_link.ts"));
+      const { BrokerLink } = await import("./cluster/broker_link.ts");
+      topics.#broker = new BrokerLink(settings, topics.#fanOut, topics.#presence);
+      topics.#store = topics.#broker.store;
+    } else if (settings.resume !== undefined) {
+      const { MemoryStore } = await import("./retention/memory_store.ts");
+      topics.#store = new MemoryStore(settings.resume, topics.#fanOut, settings.clock);
     }
-    if (settings.resume !== undefined) {
-      return new Topics(settings, await import("./retention/memory_store.ts"));
-    }
-    return new Topics(settings, {});
+    return topics;
   }
 
-  private constructor(settings: TopicsSettings, { BrokerLink, MemoryStore }: Parts) {
-    const { presence, broker, resume, clock } = settings;
+  private constructor(settings: TopicsSettings) {
     const tally = new SharedTally((change) => settings.onMemoryChange(change));
     const fanOut = this.#fanOut = new FanOut(tally, settings.turns, settings.schedule);
-    this.#presence = new Presence(presence, fanOut, (error) => settings.onError(error));
-    if (BrokerLink !== undefined) {
-      this.#broker = new BrokerLink(broker!, settings, fanOut, this.#presence);
-      this.#store = this.#broker.store;
-    } else if (MemoryStore !== undefined) {
-      this.#store = new MemoryStore(resume!, fanOut, clock);
-    }
+    this.#presence = new Presence(settings.presence, fanOut, (error) => settings.onError(error));
   }
 
   /** Begins to connect to the broker, if there is one. */

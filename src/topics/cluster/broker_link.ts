@@ -39,8 +39,8 @@ export class BrokerLink implements BrokerHandler {
   #received = 0;
   #presenceInFlight = 0;
 
-  constructor(broker: Broker, settings: TopicsSettings, fanOut: FanOut, presence: Presence) {
-    this.#broker = broker;
+  constructor(settings: TopicsSettings, fanOut: FanOut, presence: Presence) {
+    const broker = this.#broker = settings.broker!;
     this.#fanOut = fanOut;
     this.#settings = settings;
     this.drops = new DoublingTally((messages, error) =>
@@ -88,14 +88,12 @@ export class BrokerLink implements BrokerHandler {
     }
   }
 
-  /** Subscribes to a topic that gets its first subscriber on this server. */
   addTopic(topic: string): void {
     checkBrokerTopic(topic);
     if (this.store?.isRetained(topic)) this.store.addTopic(topic);
     else this.subscriptions.add(topic);
   }
 
-  /** Unsubscribes from a topic that has lost its last subscriber on this server. */
   deleteTopic(topic: string): void {
     if (this.store?.isRetained(topic)) this.store.deleteTopic(topic);
     else this.subscriptions.delete(topic);
@@ -148,17 +146,17 @@ export class BrokerLink implements BrokerHandler {
       this.malformed.add({ topic, reason: message.reason });
       return;
     }
-    if (topic.startsWith(PRESENCE_PREFIX)) {
-      try {
-        this.#presence.receiveMessage(topic, message.data);
-      } catch (error) {
-        this.malformed.add({ topic, reason: (error as Error).message });
-      }
+    const { data, compress, key } = message;
+    if (!topic.startsWith(PRESENCE_PREFIX)) {
+      this.#received++;
+      this.#fanOut.publish({ topic, data, compress, key });
       return;
     }
-    this.#received++;
-    const { data, compress, key } = message;
-    this.#fanOut.publish({ topic, data, compress, key });
+    try {
+      this.#presence.receiveMessage(topic, data);
+    } catch (error) {
+      this.malformed.add({ topic, reason: (error as Error).message });
+    }
   }
 
   receiveConnected(): void {

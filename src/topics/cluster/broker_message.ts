@@ -16,6 +16,7 @@
 
 import { cloneBytes, copyBytes } from "../../codec/byte_collector.ts";
 import type { Sendable } from "../../connection/connection.ts";
+import type { PublishedContent } from "../fan_out/publication.ts";
 
 const MAGIC = [0x53, 0x4c];
 const VERSION = 1;
@@ -25,7 +26,6 @@ const COMPRESS = 4;
 const HAS_EXCEPT = 8;
 const ALL_FLAGS = IS_TEXT | HAS_COMPRESS | COMPRESS | HAS_EXCEPT;
 const ID_START = 4;
-/** The length of a server's id, in bytes. */
 export const ID_LENGTH = 16;
 const KEY_LENGTH_START = ID_START + ID_LENGTH;
 const KEY_START = KEY_LENGTH_START + 4;
@@ -34,10 +34,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const NO_BYTES = new Uint8Array(0);
 
-export interface BrokerMessage {
-  readonly data: Sendable;
-  readonly compress?: boolean | undefined;
-  readonly key?: string | undefined;
+export interface BrokerMessage extends Pick<PublishedContent, "data" | "compress" | "key"> {
   readonly except?: string | undefined;
 }
 

@@ -75,13 +75,12 @@ export class BrokerOutbox {
   }
 
   #continue(): void {
-    if (this.#waiting.length > 0) {
-      while (this.#isOpen && this.#waiting.length > 0) {
-        const { topic, message } = this.#shift();
-        void this.#send(topic, message);
-      }
-      if (this.#waiting.length === 0) this.#drops.end();
+    const { length } = this.#waiting;
+    while (this.#isOpen && this.#waiting.length > 0) {
+      const { topic, message } = this.#shift();
+      void this.#send(topic, message);
     }
+    if (length > 0 && this.#waiting.length === 0) this.#drops.end();
     if (this.size === 0) this.#empty?.resolve();
   }
 

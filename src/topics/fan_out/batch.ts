@@ -38,12 +38,11 @@ export class Batch {
 
   /** Returns all frames, in the form that a subscriber shares with others. */
   encodeFor(subscriber: Subscriber, form: number): PublishedFrames {
-    let frames = this.#frames.get(form);
-    if (frames === undefined) {
-      const all = this.entries.map(({ message }) => message.encodeFor(subscriber, form));
-      frames = join(all, subscriber.tally);
-      this.#frames.set(form, frames);
-    }
+    const known = this.#frames.get(form);
+    if (known !== undefined) return known;
+    const all = this.entries.map(({ message }) => message.encodeFor(subscriber, form));
+    const frames = join(all, subscriber.tally);
+    this.#frames.set(form, frames);
     return frames;
   }
 }

@@ -44,7 +44,6 @@ const NONE: readonly Entry[] = [];
  * the flush; and no subscriber gets a message twice.
  */
 export class FanOut {
-  /** Counts the memory that subscribers share. */
   readonly tally: SharedTally;
   readonly #turns: Turns;
   readonly #schedule: Schedule;
@@ -119,7 +118,6 @@ export class FanOut {
     return true;
   }
 
-  /** Publishes a message to the topic's present subscribers. */
   publish(publication: Publication): void {
     const { topic } = publication;
     if (this.#subscribers.has(topic)) this.publishMessage(topic, new PublishedMessage(publication));
@@ -176,7 +174,6 @@ export class FanOut {
     }
   }
 
-  /** Sends all published messages to their subscribers. */
   flush(isLast = false): void {
     const entries = this.#published;
     // During a flush, code of the program may publish: the next flush delivers that.
@@ -231,9 +228,8 @@ export class FanOut {
       let batch = batches.get(signature);
       if (batch === undefined) {
         const own = new Set(names);
-        batch = new Batch(
-          own.size === topics.size ? entries : entries.filter(({ topic }) => own.has(topic)),
-        );
+        const isAll = own.size === topics.size;
+        batch = new Batch(isAll ? entries : entries.filter(({ topic }) => own.has(topic)));
         batches.set(signature, batch);
       }
       this.#deliver(subscriber, batch, isLast);

@@ -4,7 +4,6 @@ import type { Subscriber } from "./subscriber.ts";
 /** The subscriber that does not get a message, or its session, since retained messages outlive subscribers. */
 export type Except = Subscriber | string | undefined;
 
-/** A message, and which subscribers get it. */
 export interface PublishedContent {
   readonly data: Sendable;
   /** Whether to compress it. Default: from `compression.threshold` on. */

@@ -86,12 +86,9 @@ export class PublishedMessage {
 
   /** Its size before compression, in bytes. */
   get size(): number {
-    if (this.#size === -1) {
-      this.#size = typeof this.data === "string"
-        ? encoder.encode(this.data).length
-        : this.data.length;
-    }
-    return this.#size;
+    if (this.#size >= 0) return this.#size;
+    const { data } = this;
+    return this.#size = typeof data === "string" ? encoder.encode(data).length : data.length;
   }
 
   /**
@@ -137,12 +134,11 @@ export class PublishedMessage {
   }
 
   #memoryFor(tally: SharedTally): SharedMemory {
-    if (this.#memory === undefined) {
-      const { data } = this;
-      const size = typeof data === "string" ? textSize(data) : data.length;
-      this.#memory = new SharedMemory(size + MESSAGE_COST, tally);
-      this.#memory.isCountedElsewhere = this.#window !== undefined;
-    }
+    if (this.#memory !== undefined) return this.#memory;
+    const { data } = this;
+    const size = typeof data === "string" ? textSize(data) : data.length;
+    this.#memory = new SharedMemory(size + MESSAGE_COST, tally);
+    this.#memory.isCountedElsewhere = this.#window !== undefined;
     return this.#memory;
   }
 

@@ -99,12 +99,9 @@ export class Subscriber implements FanOutSource {
 
   /** Sends a message in a form that no other subscriber gets. */
   sendAlone(data: Sendable, compress: boolean | undefined): void {
-    if (this.#isEncoded) {
-      if (this.sink.postEncoded(data, compress)) this.messagesSent++;
-      return;
-    }
+    if (this.#isEncoded && !this.sink.postEncoded(data, compress)) return;
+    if (!this.#isEncoded) this.sink.post(data, compress);
     this.messagesSent++;
-    this.sink.post(data, compress);
   }
 
   flush(): void {
