@@ -59,20 +59,19 @@ export function decodeInfo(info: string): unknown {
 
 function encodeInfo(info: unknown): string {
   if (info === undefined) return "";
-  let text: string | undefined;
   let cause: unknown;
   try {
-    text = JSON.stringify(info);
+    const text = JSON.stringify(info);
+    if (text !== undefined) return text;
   } catch (error) {
     cause = error;
   }
-  if (text !== undefined) return text;
   // The first line: for a circular structure, V8 draws the circle in the next lines.
   const [why] = isErrorObject(cause) ? cause.message.split("\n") : ["it gives undefined for it"];
-  throw new TypeError(
-    `presence.info must be serializable by JSON.stringify, got ${show(info)} (${why})`,
-    { cause },
-  );
+  const got = `${show(info)} (${why})`;
+  throw new TypeError(`presence.info must be serializable by JSON.stringify, got ${got}`, {
+    cause,
+  });
 }
 
 function checkLength(name: string, text: string, max: number): void {

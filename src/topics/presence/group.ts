@@ -21,7 +21,7 @@ import {
   type WithoutSender,
 } from "./message.ts";
 import { PresenceLookups } from "./lookups.ts";
-import { type PeerStanding, PresenceRoom, type RoomChange, type ShareEntry } from "./room.ts";
+import { type PeerStanding, PresenceRoom, type ShareEntry } from "./room.ts";
 import type { Presence } from "./presence.ts";
 import { PresenceSender } from "./sender.ts";
 
@@ -187,14 +187,9 @@ export class PresenceGroup {
   receiveSubscribed(brokerTopics: readonly string[]): void {
     if (this.#state !== "active") return;
     for (const brokerTopic of brokerTopics) this.#subscribed.add(brokerTopic);
-    if (!this.isReady) {
-      this.#begin();
-      return;
-    }
-    const topics = brokerTopics.map(topicOfRoom).filter((topic) =>
-      topic !== undefined && this.#rooms.has(topic)
-    ) as string[];
-    this.#queryRooms(topics, false);
+    if (!this.isReady) return this.#begin();
+    const topics = brokerTopics.flatMap((topic) => topicOfRoom(topic) ?? []);
+    this.#queryRooms(topics.filter((topic) => this.#rooms.has(topic)), false);
   }
 
   /** @throws {TypeError} If the message is malformed. */
@@ -229,9 +224,8 @@ export class PresenceGroup {
     this.#acquaintedAt = this.#clock.now() + ANSWER_MS;
     this.#sendHeartbeat(SERVERS_TOPIC, true, false);
     this.#sender.retry();
-    const topics = [...this.#rooms.keys()].filter((topic) =>
-      this.#subscribed.has(roomTopic(topic))
-    );
+    const isSubscribed = (topic: string) => this.#subscribed.has(roomTopic(topic));
+    const topics = [...this.#rooms.keys()].filter(isSubscribed);
     // Known servers must answer for topics in which they have no members any more, too.
     this.#queryRooms(topics, this.#peers.size > 0);
     for (const topic of this.#lookups.topics) this.#sendLookup(topic);
@@ -377,10 +371,9 @@ export class PresenceGroup {
       this.#presence.receiveChanges(room, room.replace(from, set), true);
       return;
     }
-    const changes: (RoomChange | undefined)[] = [];
-    for (const key of gone) changes.push(room.set(from, key, undefined));
-    for (const [key, share] of set) changes.push(room.set(from, key, share));
-    this.#presence.receiveChanges(room, changes.filter((change) => change !== undefined), true);
+    const left = gone.flatMap((key) => room.set(from, key, undefined));
+    const changed = set.flatMap(([key, share]) => room.set(from, key, share));
+    this.#presence.receiveChanges(room, [...left, ...changed], true);
   }
 
   #receiveSnapshot(snapshot: Snapshot): void {
@@ -407,12 +400,10 @@ export class PresenceGroup {
 
   /** Records that a server has a version of a topic. */
   #seeVersion(room: PresenceRoom, server: string, version: number): PeerStanding {
-    let standing = room.peers.get(server);
-    if (standing === undefined) {
-      standing = { version: 0, seen: 0, queriedAt: -Infinity };
-      room.peers.set(server, standing);
-    }
+    const known = room.peers.get(server);
+    const standing = known ?? { version: 0, seen: 0, queriedAt: -Infinity };
     standing.seen = Math.max(standing.seen, version);
+    if (known === undefined) room.peers.set(server, standing);
     return standing;
   }
 

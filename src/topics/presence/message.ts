@@ -19,7 +19,6 @@ import type { ShareEntry } from "./room.ts";
 
 /** The topic of all servers. */
 export const SERVERS_TOPIC: string = `${PRESENCE_PREFIX}servers`;
-const INBOX_PREFIX = `${PRESENCE_PREFIX}server/`;
 const ROOM_PREFIX = `${PRESENCE_PREFIX}topic/`;
 
 /** About how many characters a message has at most: brokers take a mebibyte or less. */
@@ -98,12 +97,10 @@ export type WithoutSender = PresenceMessage extends infer Message
   ? Message extends PresenceMessage ? Omit<Message, "from"> : never
   : never;
 
-/** The topic of the broker for messages to one server. */
 export function inboxTopic(server: string): string {
-  return INBOX_PREFIX + server;
+  return `${PRESENCE_PREFIX}server/${server}`;
 }
 
-/** The topic of the broker for messages about a topic. */
 export function roomTopic(topic: string): string {
   return ROOM_PREFIX + topic;
 }

@@ -38,10 +38,8 @@ export class Presence {
    * notice is sent of that, unless the program got another notice of the member.
    */
   receiveChanges(room: PresenceRoom, changes: readonly RoomChange[], isNews: boolean): void {
-    this.#notify(
-      room,
-      isNews ? changes : changes.filter(({ type, key }) => type !== "join" || room.told.has(key)),
-    );
+    const isTold = ({ type, key }: RoomChange) => isNews || type !== "join" || room.told.has(key);
+    this.#notify(room, changes.filter(isTold));
   }
 
   /** See {@linkcode PresenceGroup.checkTopic}. */
@@ -57,14 +55,14 @@ export class Presence {
     after: PresenceClaim | undefined,
   ): void {
     const room = this.#rooms.get(topic) ?? this.#addRoom(topic);
-    const changes: (RoomChange | undefined)[] = [];
+    const changes: RoomChange[] = [];
     if (before?.key !== undefined && before.key !== after?.key) {
-      changes.push(room.exit(this.id, subscriber, before.key));
+      changes.push(...room.exit(this.id, subscriber, before.key));
       this.#group?.change(room, before.key);
     }
     if (after?.key !== undefined) {
       const stamp = this.#group?.nextVersion() ?? ++this.#lastStamp;
-      changes.push(room.enter(this.id, subscriber, after.key, after.info, stamp));
+      changes.push(...room.enter(this.id, subscriber, after.key, after.info, stamp));
       this.#group?.change(room, after.key);
     }
     if (after === undefined) room.watchers.delete(subscriber);
@@ -73,18 +71,16 @@ export class Presence {
       this.#rooms.delete(topic);
       this.#group?.deleteRoom(room);
     }
-    this.#notify(room, changes.filter((change) => change !== undefined), subscriber);
+    this.#notify(room, changes, subscriber);
   }
 
   /** Lists the members of a topic, on all servers. */
   async list(topic: string): Promise<PresentMember[]> {
     this.checkTopic(topic);
     const room = this.#rooms.get(topic);
-    const group = this.#group;
-    if (group === undefined || (room !== undefined && group.isKnown(room))) {
-      return room?.list() ?? [];
-    }
-    return (await group.lookUp(topic)).list();
+    const isKnown = room !== undefined && (this.#group?.isKnown(room) ?? true);
+    const found = isKnown ? room : await this.#group?.lookUp(topic);
+    return found?.list() ?? [];
   }
 
   #addRoom(topic: string): PresenceRoom {
@@ -98,9 +94,8 @@ export class Presence {
   #notify(room: PresenceRoom, changes: readonly RoomChange[], except?: Subscriber): void {
     const { notice } = this.settings;
     const { topic, watchers } = room;
-    if (this.#group?.isKnown(room) === false) {
-      for (const { key } of changes) room.told.add(key);
-    } else room.told.clear();
+    if (this.#group?.isKnown(room) ?? true) room.told.clear();
+    else for (const { key } of changes) room.told.add(key);
     for (const { type, key, info } of notice === undefined ? [] : changes) {
       if (watchers.size === (except !== undefined && watchers.has(except) ? 1 : 0)) return;
       callHook(() => {

@@ -12,6 +12,9 @@ export interface PresenceShare {
   readonly info: string;
 }
 
+/** The part that a connection of this server has in a member. */
+type OwnShare = Omit<PresenceShare, "connections">;
+
 /** A member's key, and the member as one server knows it. */
 export type ShareEntry = readonly [key: string, share: PresenceShare];
 
@@ -44,7 +47,7 @@ export class PresenceRoom {
   /** The members of which there were notices before that. */
   readonly told: Set<string> = new Set();
   /** The member connections of this server, by key, the one that gave its information last at the end. */
-  readonly #own: Map<string, Map<Subscriber, Omit<PresenceShare, "connections">>> = new Map();
+  readonly #own: Map<string, Map<Subscriber, OwnShare>> = new Map();
   /** The shares of each member, by the servers' ids. */
   readonly #members: Map<string, Map<string, PresenceShare>> = new Map();
   readonly #keys: Map<string, Set<string>> = new Map();
@@ -60,7 +63,7 @@ export class PresenceRoom {
     key: string,
     info: string,
     stamp: number,
-  ): RoomChange | undefined {
+  ): RoomChange[] {
     let own = this.#own.get(key);
     if (own === undefined) this.#own.set(key, own = new Map());
     own.delete(subscriber);
@@ -69,15 +72,15 @@ export class PresenceRoom {
   }
 
   /** Removes a connection of this server from a member. */
-  exit(server: string, subscriber: Subscriber, key: string): RoomChange | undefined {
+  exit(server: string, subscriber: Subscriber, key: string): RoomChange[] {
     const own = this.#own.get(key)!;
     own.delete(subscriber);
     if (own.size === 0) this.#own.delete(key);
     return this.#setOwn(server, key, own);
   }
 
-  /** Sets a server's share of a member; returns the change that watchers see. */
-  set(server: string, key: string, share: PresenceShare | undefined): RoomChange | undefined {
+  /** Sets a server's share of a member; returns the change that watchers see, if any. */
+  set(server: string, key: string, share: PresenceShare | undefined): RoomChange[] {
     let shares = this.#members.get(key);
     const before = shares && latestOf(shares);
     let keys = this.#keys.get(server);
@@ -93,20 +96,18 @@ export class PresenceRoom {
       if (keys?.size === 0) this.#keys.delete(server);
     }
     const after = shares && latestOf(shares);
-    if (after === undefined) return before && { type: "leave", key, info: before.info };
-    if (before === undefined) return { type: "join", key, info: after.info };
-    return before.info === after.info ? undefined : { type: "update", key, info: after.info };
+    const info = after?.info ?? before?.info ?? "";
+    if (after !== undefined && before?.info === info) return [];
+    if (after !== undefined) return [{ type: before ? "update" : "join", key, info }];
+    return before ? [{ type: "leave", key, info }] : [];
   }
 
   /** Replaces all shares of a server; returns the changes, those who left first. */
   replace(server: string, entries: readonly ShareEntry[]): RoomChange[] {
     const stay = new Set(entries.map(([key]) => key));
-    const changes: (RoomChange | undefined)[] = [];
-    for (const key of [...this.#keys.get(server) ?? []]) {
-      if (!stay.has(key)) changes.push(this.set(server, key, undefined));
-    }
-    for (const [key, share] of entries) changes.push(this.set(server, key, share));
-    return changes.filter((change) => change !== undefined);
+    const left = [...this.#keys.get(server) ?? []].filter((key) => !stay.has(key));
+    const changes = left.flatMap((key) => this.set(server, key, undefined));
+    return [...changes, ...entries.flatMap(([key, share]) => this.set(server, key, share))];
   }
 
   has(server: string): boolean {
@@ -120,22 +121,16 @@ export class PresenceRoom {
 
   /** Lists the members of all servers, in the order of their keys. */
   list(): PresentMember[] {
-    const members: PresentMember[] = [];
-    for (const key of [...this.#members.keys()].sort()) {
+    return [...this.#members.keys()].sort().map((key) => {
       const shares = this.#members.get(key)!;
       let connections = 0;
       for (const share of shares.values()) connections += share.connections;
-      members.push({ key, info: decodeInfo(latestOf(shares)!.info), connections });
-    }
-    return members;
+      return { key, info: decodeInfo(latestOf(shares)!.info), connections };
+    });
   }
 
-  #setOwn(
-    server: string,
-    key: string,
-    own: ReadonlyMap<Subscriber, Omit<PresenceShare, "connections">>,
-  ): RoomChange | undefined {
-    let last: Omit<PresenceShare, "connections"> | undefined;
+  #setOwn(server: string, key: string, own: ReadonlyMap<Subscriber, OwnShare>): RoomChange[] {
+    let last: OwnShare | undefined;
     for (const each of own.values()) last = each;
     return this.set(server, key, last && { ...last, connections: own.size });
   }
@@ -146,13 +141,10 @@ function latestOf(shares: ReadonlyMap<string, PresenceShare>): PresenceShare | u
   let latest: PresenceShare | undefined;
   let latestServer = "";
   for (const [server, share] of shares) {
-    if (
-      latest === undefined || share.stamp > latest.stamp ||
-      (share.stamp === latest.stamp && server > latestServer)
-    ) {
-      latest = share;
-      latestServer = server;
-    }
+    const lead = share.stamp - (latest?.stamp ?? -1);
+    if (lead < 0 || (lead === 0 && server < latestServer)) continue;
+    latest = share;
+    latestServer = server;
   }
   return latest;
 }

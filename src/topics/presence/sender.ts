@@ -63,13 +63,17 @@ export class PresenceSender {
 
   /** Tells of a change of a member at the end of this turn. */
   change(topic: string, key: string): void {
-    let told = this.#told.get(topic);
-    if (told === undefined) {
-      const changed = new Set<string>();
-      told = { version: 0, isEmpty: true, changed, isLost: false, isSending: false };
-      this.#told.set(topic, told);
+    const changed = this.#told.get(topic)?.changed ?? new Set();
+    changed.add(key);
+    if (!this.#told.has(topic)) {
+      this.#told.set(topic, {
+        version: 0,
+        isEmpty: true,
+        changed,
+        isLost: false,
+        isSending: false,
+      });
     }
-    told.changed.add(key);
     if (this.#scheduled.size === 0) queueMicrotask(() => this.#sendScheduled());
     this.#scheduled.add(topic);
   }
@@ -87,14 +91,11 @@ export class PresenceSender {
   #sendScheduled(): void {
     const topics = this.#scheduled;
     this.#scheduled = new Set();
-    for (const topic of topics) {
-      const told = this.#told.get(topic);
-      if (told !== undefined) this.#send(topic, told);
-    }
+    for (const topic of topics) this.#send(topic, this.#told.get(topic));
   }
 
-  #send(topic: string, told: Told): void {
-    if (!this.#group.isReady || told.isSending) return;
+  #send(topic: string, told: Told | undefined): void {
+    if (told === undefined || !this.#group.isReady || told.isSending) return;
     if (told.changed.size === 0 && !told.isLost) {
       if (told.isEmpty) this.#told.delete(topic);
       return;

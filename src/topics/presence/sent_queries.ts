@@ -63,9 +63,8 @@ export class SentQueries {
     }
     for (const [topic, topicVersion, members] of snapshot.topics) {
       const before = parts.topics.get(topic);
-      if (before === undefined) {
-        parts.topics.set(topic, { version: topicVersion, members: [...members] });
-      } else before.members.push(...members);
+      if (before !== undefined) before.members.push(...members);
+      else parts.topics.set(topic, { version: topicVersion, members: [...members] });
     }
     if (!isEnd) return undefined;
     this.#parts.delete(name);
