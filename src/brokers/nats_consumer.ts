@@ -9,17 +9,13 @@ const HEARTBEAT_MS = 500;
 /** After how long JetStream deletes an inactive consumer, in milliseconds. */
 const INACTIVE_MS = 5_000;
 const NS_PER_MS = 1_000_000;
-// The index of the stream sequence in the reply subject of a message, in its old form of nine tokens and in
-// the new, longer one.
-const OLD_NUMBER_PART = 5;
-const OLD_PARTS = 9;
-const NUMBER_PART = 7;
 /** The status of a heartbeat or flow control message. */
 const CONTROL = 100;
 
+/** Returns the stream sequence in the reply subject of a message: in its old form of nine tokens, or the new one. */
 function numberOf({ reply = "" }: Msg): number {
   const parts = reply.split(".");
-  return Number(parts[parts.length === OLD_PARTS ? OLD_NUMBER_PART : NUMBER_PART]);
+  return Number(parts[parts.length === 9 ? 5 : 7]);
 }
 
 /** Configures an ephemeral consumer that delivers the messages of a subject from a sequence number on. */
@@ -102,15 +98,9 @@ export class Delivery {
   }
 
   #control(message: Msg): void {
-    if (message.reply !== undefined && message.reply !== "") {
-      message.respond();
-      return;
-    }
+    if (message.reply) return void message.respond();
     const stalled = message.headers!.get("Nats-Consumer-Stalled");
-    if (stalled !== "") {
-      this.#connection.publish(stalled);
-      return;
-    }
+    if (stalled !== "") return this.#connection.publish(stalled);
     // Some of the messages may have expired meanwhile.
     const delivered = Number(message.headers!.get("Nats-Last-Consumer"));
     if (this.#count !== undefined && delivered <= this.#received) this.#finished.resolve();

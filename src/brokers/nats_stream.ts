@@ -164,24 +164,25 @@ export class NatsStream {
   async #ask(what: string, request?: unknown): Promise<Answer> {
     const subject = `$JS.API.${what}.${this.#config.name}`;
     const payload = request === undefined ? "" : JSON.stringify(request);
+    const timeout = ANSWER_TIMEOUT_MS;
     let message: Msg;
     try {
-      message = await this.#connection.request(subject, payload, { timeout: ANSWER_TIMEOUT_MS });
+      message = await this.#connection.request(subject, payload, { timeout });
     } catch (error) {
-      const reason = isNoResponder(error)
-        ? "JetStream is not enabled (nats-server -js), or not for this account"
-        : String(error);
+      const disabled = "JetStream is not enabled (nats-server -js), or not for this account";
+      const reason = isNoResponder(error) ? disabled : String(error);
       throw toStreamError(this.#config, reason, error);
     }
     return message.json<Answer>();
   }
 
   #isAsWanted(config: Record<string, unknown>): boolean {
-    return Object.entries(this.#config).every(([name, value]) =>
-      name === "republish"
-        ? hasAll(config[name], value as Record<string, unknown>)
-        : JSON.stringify(config[name]) === JSON.stringify(value)
-    );
+    const isSame = (name: string, value: unknown) =>
+      JSON.stringify(config[name]) === JSON.stringify(value);
+    // JetStream adds fields to it.
+    const { republish, ...others } = this.#config;
+    const all = Object.entries(others).map(([name, value]) => isSame(name, value));
+    return all.every((is) => is) && hasAll(config["republish"], republish as object);
   }
 
   #toState({ error, created, state }: Answer): StreamState {
@@ -201,9 +202,7 @@ export function isNoResponder(error: unknown): boolean {
     error.cause.name === "NoResponders";
 }
 
-function hasAll(value: unknown, wanted: Record<string, unknown>): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return Object.entries(wanted).every(([name, each]) =>
-    (value as Record<string, unknown>)[name] === each
-  );
+function hasAll(value: unknown, wanted: object): boolean {
+  const fields = Object(value) as Record<string, unknown>;
+  return Object.entries(wanted).every(([name, each]) => fields[name] === each);
 }

@@ -53,18 +53,13 @@ export class NatsTicks {
    */
   async flush(): Promise<void> {
     const delayMs = Math.min(MAX_FLUSH_MS, this.#intervalMs / 4);
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => {
-        this.#flushTimers.delete(timer);
-        resolve();
-      }, delayMs);
-      this.#flushTimers.add(timer);
-    });
-    try {
-      await this.#log.connection?.flush();
-    } catch {
-      // The connection is closed.
-    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, delayMs);
+    this.#flushTimers.add(timer);
+    await promise;
+    this.#flushTimers.delete(timer);
+    // It rejects if the connection is closed.
+    await this.#log.connection?.flush().catch(() => {});
   }
 
   #wait(): void {

@@ -73,9 +73,9 @@ export class RedisLog {
     after: Position | undefined,
     maxSize: number = Infinity,
   ): Promise<MissedMessages> {
-    const from = after === undefined ? [NO_EPOCH, "0"] : [after.epoch, `${after.number}`];
+    const { epoch: knownEpoch, number } = after ?? { epoch: NO_EPOCH, number: 0 };
     const most = Number.isFinite(maxSize) ? `${Math.floor(maxSize)}` : "inf";
-    const args = [...this.#base(), ...from, most];
+    const args = [...this.#base(), knownEpoch, `${number}`, most];
     const reply = await this.#run(this.#read, this.#keys(topic), args);
     const [epochBytes, last, now, entries] = reply as [Buffer, number, number, Entry[]];
     const epoch = epochBytes.toString("latin1");

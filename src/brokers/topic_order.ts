@@ -28,30 +28,24 @@ export class TopicOrder {
     } else if (this.#last !== undefined && message.previous > this.#last) {
       // Copied: the bytes are borrowed, and the message has to wait for others.
       this.#early.push({ ...message, message: Uint8Array.from(message.message) });
-      this.#timer ??= setTimeout(() => this.#passEarly(), WAIT_MS);
+      this.#timer ??= setTimeout(() => {
+        // Without their missing predecessors.
+        for (const waiting of this.#takeEarly()) this.#pass(waiting);
+      }, WAIT_MS);
     } else {
       this.#pass(message);
-      if (this.#early.length > 0) {
-        for (const early of this.#takeEarly()) this.receive(early);
-      }
+      for (const early of this.#early.length > 0 ? this.#takeEarly() : []) this.receive(early);
     }
   }
 
   reset(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#takeEarly();
     this.#last = undefined;
-    this.#early = [];
   }
 
   #pass(message: KeptMessage): void {
     this.#last = message.position.number;
     this.#give(message);
-  }
-
-  /** Passes on all waiting messages, without their missing predecessors. */
-  #passEarly(): void {
-    for (const message of this.#takeEarly()) this.#pass(message);
   }
 
   #takeEarly(): KeptMessage[] {

@@ -1,5 +1,5 @@
 import type { ConnectOptions } from "../client/options.ts";
-import { parseWebSocketUrl, type WebSocketAddress } from "../client/url.ts";
+import { parseWebSocketUrl } from "../client/url.ts";
 import { checkFunction, checkNames, checkOptions, type Names } from "../checks.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { ClientCallbacks, ClientConnection } from "../client/client_connection.ts";
@@ -102,13 +102,15 @@ export async function connectedPair<
   checkFunction("onEvent", given.onEvent);
   checkFunction("onLink", onLink);
   checkFunction("handler", options.handler);
-  const { promise, resolve } = Promise.withResolvers<
-    ServerConnection<AcceptedData<Data, Acceptance>>
-  >();
+  type ServerEnd = ServerConnection<AcceptedData<Data, Acceptance>>;
+  const { promise, resolve } = Promise.withResolvers<ServerEnd>();
   const network = new MemoryNetwork({ clock, onLink: onLink?.bind(options) });
+  const { port, secure } = parseWebSocketUrl(url);
   const server = {
     ...given,
-    ...addressOf(parseWebSocketUrl(url)),
+    port,
+    path: undefined,
+    tls: secure ? { cert: "", key: "" } : undefined,
     onEvent(event: ServerEvent<AcceptedData<Data, Acceptance>>): unknown {
       if (event.type === "open") resolve(event.conn);
       return given.onEvent?.(event);
@@ -120,13 +122,6 @@ export async function connectedPair<
   await (handler === undefined ? network.serve(server) : network.serve(server, handler));
   const conn = await network.connect(url, client);
   return { server: await promise, client: conn, link: network.linkOf(conn) };
-}
-
-/** The address that a server must listen on to be reached by a URL. */
-function addressOf(
-  { port, secure }: WebSocketAddress,
-): Pick<ServeOptions, "port" | "path" | "tls"> {
-  return { port, path: undefined, tls: secure ? { cert: "", key: "" } : undefined };
 }
 
 function waitForEnd(conn: Connection<unknown>): Promise<unknown> {

@@ -94,9 +94,7 @@ export class FakeClock implements Clock {
     await runTurns();
     // Relative, since `stall` may move the clock meanwhile.
     let leftMs = ms;
-    for (;;) {
-      const next = this.#next(this.#now + leftMs);
-      if (next === undefined) break;
+    for (let next; (next = this.#next(this.#now + leftMs)) !== undefined;) {
       const stepMs = Math.max(0, next.dueAt - this.#now);
       this.#now += stepMs;
       leftMs -= stepMs;
@@ -118,9 +116,7 @@ export class FakeClock implements Clock {
   stall(ms: number): Promise<void> {
     checkTime(ms);
     this.#now += ms;
-    for (let next = this.#next(this.#now); next !== undefined; next = this.#next(this.#now)) {
-      this.#fire(next);
-    }
+    for (let next; (next = this.#next(this.#now)) !== undefined;) this.#fire(next);
     return runTurns();
   }
 

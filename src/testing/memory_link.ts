@@ -47,7 +47,7 @@ export class MemoryEnd extends OrderedChannel {
   protected override stopReading(): void {}
 
   protected override startReading(): void {
-    this.#incoming.resume();
+    this.#incoming.schedule();
   }
 
   protected override destroy(): void {

@@ -26,7 +26,6 @@ export interface WireEnds {
   update(): void;
 }
 
-/** Bytes arrive in a later microtask. */
 export class MemoryWire implements Wire {
   readonly #clock: Clock;
   readonly #ends: WireEnds;
@@ -35,7 +34,7 @@ export class MemoryWire implements Wire {
   #capacity = 64 * 1024;
   #parcels: Parcel[] = [];
   #underWay = 0;
-  #arrived = 0;
+  arrived = 0;
   #endAt = Infinity;
   #resetAt = Infinity;
   #timer: unknown;
@@ -46,7 +45,7 @@ export class MemoryWire implements Wire {
   /** Whether nothing arrives any more. */
   #isOver = false;
   #isFinished = false;
-  #isEndDelivered = false;
+  isEndDelivered = false;
 
   constructor(clock: Clock, ends: WireEnds) {
     this.#clock = clock;
@@ -81,11 +80,7 @@ export class MemoryWire implements Wire {
   set capacity(capacity: number) {
     checkInteger("capacity", capacity, 0);
     this.#capacity = capacity;
-    this.#schedule();
-  }
-
-  get arrived(): number {
-    return this.#arrived;
+    this.schedule();
   }
 
   get underWay(): number {
@@ -98,19 +93,19 @@ export class MemoryWire implements Wire {
 
   flow(): void {
     this.#isStalled = false;
-    this.#schedule();
+    this.schedule();
   }
 
   endAfter(size = 0): void {
     checkInteger("size", size, 0);
-    this.#endAt = this.#arrived + size;
-    this.#schedule();
+    this.#endAt = this.arrived + size;
+    this.schedule();
   }
 
   resetAfter(size = 0): void {
     checkInteger("size", size, 0);
-    this.#resetAt = this.#arrived + size;
-    this.#schedule();
+    this.#resetAt = this.arrived + size;
+    this.schedule();
   }
 
   // ---- For the two ends ----
@@ -131,7 +126,7 @@ export class MemoryWire implements Wire {
   finish(): void {
     this.#isFinished = true;
     if (!this.#isOver) this.#send("end");
-    this.#schedule();
+    this.schedule();
   }
 
   /** Resets the connection for the writer; the bytes under way are lost. */
@@ -144,14 +139,6 @@ export class MemoryWire implements Wire {
   /** Whether the writer has ended, and its bytes are past its own buffer. */
   get isFinished(): boolean {
     return this.#isFinished && (this.#isOver || this.#underWay <= this.#capacity);
-  }
-
-  get isEndDelivered(): boolean {
-    return this.#isEndDelivered;
-  }
-
-  resume(): void {
-    this.#schedule();
   }
 
   /** Stops for good, and discards the bytes under way. */
@@ -169,16 +156,20 @@ export class MemoryWire implements Wire {
 
   #send(content: Parcel["content"]): void {
     this.#parcels.push({ content, dueAt: this.#clock.now() + this.#delayMs });
-    this.#schedule();
+    this.schedule();
   }
 
-  #schedule(): void {
+  /** Delivers what is due in a later microtask. */
+  schedule(): void {
     if (this.#isPumpDue) return;
     this.#isPumpDue = true;
     queueMicrotask(() => {
       this.#isPumpDue = false;
       this.#pump();
-      this.#releaseWriter();
+      if (this.#isFull && this.#underWay <= this.#capacity) {
+        this.#isFull = false;
+        this.#ends.drain();
+      }
       this.#ends.update();
     });
   }
@@ -186,25 +177,23 @@ export class MemoryWire implements Wire {
   /** Delivers one item, if possible. */
   #pump(): void {
     if (this.#isOver || this.#isStalled) return;
-    if (this.#arrived >= this.#resetAt) return this.#ends.reset();
-    if (this.#arrived >= this.#endAt) {
+    if (this.arrived >= this.#resetAt) return this.#ends.reset();
+    if (this.arrived >= this.#endAt) {
       this.cut();
-      this.#deliverEnd();
-      return;
+      return this.#deliverEnd();
     }
     const parcel = this.#parcels[0];
     if (parcel === undefined || !this.#isDue(parcel)) return;
     if (parcel.content === "reset") {
       this.cut();
       this.#ends.deliverReset();
-    } else if (this.#ends.isReaderPaused) {
-      return;
-    } else if (parcel.content === "end") {
+    } else if (this.#ends.isReaderPaused) return;
+    else if (parcel.content === "end") {
       this.#parcels.shift();
       this.#deliverEnd();
     } else {
       this.#deliverPiece(parcel.content, parcel);
-      this.#schedule();
+      this.schedule();
     }
   }
 
@@ -213,7 +202,7 @@ export class MemoryWire implements Wire {
     if (waitMs <= 0) return true;
     this.#timer ??= this.#clock.setTimeout(() => {
       this.#timer = undefined;
-      this.#schedule();
+      this.schedule();
     }, waitMs);
     return false;
   }
@@ -225,15 +214,14 @@ export class MemoryWire implements Wire {
     } catch (error) {
       // There is no caller to throw it to.
       logError(error);
-      this.#ends.reset();
-      return;
+      return this.#ends.reset();
     }
-    const limit = Math.min(this.#endAt, this.#resetAt) - this.#arrived;
+    const limit = Math.min(this.#endAt, this.#resetAt) - this.arrived;
     const size = Math.min(pieceSize, limit, bytes.length);
     if (size === bytes.length) this.#parcels.shift();
     else parcel.content = bytes.subarray(size);
     this.#underWay -= size;
-    this.#arrived += size;
+    this.arrived += size;
     this.#ends.deliver(size === bytes.length ? bytes : bytes.slice(0, size));
   }
 
@@ -246,13 +234,7 @@ export class MemoryWire implements Wire {
   }
 
   #deliverEnd(): void {
-    this.#isEndDelivered = true;
+    this.isEndDelivered = true;
     this.#ends.deliverEnd();
-  }
-
-  #releaseWriter(): void {
-    if (!this.#isFull || this.#underWay > this.#capacity) return;
-    this.#isFull = false;
-    this.#ends.drain();
   }
 }

@@ -64,11 +64,8 @@ async function receiveNext(
     giveUp();
   }
   const { closeCode, reason } = await conn.closed;
-  throw new ConnectionClosedError(
-    `Cannot receive a message: the connection ended with ${closeCode}`,
-    closeCode,
-    reason,
-  );
+  const message = `Cannot receive a message: the connection ended with ${closeCode}`;
+  throw new ConnectionClosedError(message, closeCode, reason);
 }
 
 /** Options of {@linkcode expectSilence}. */
