@@ -1,16 +1,10 @@
 import type { BrokerHandler, KeepWindow, KeptMessagesHandler } from "../topics/cluster/broker.ts";
 
-/**
- * The common part of the brokers: what `keep` and `start` were called with, and the message store.
- *
- * @typeParam Log The class of the message store.
- */
+/** The common part of the brokers: what `keep` and `start` were called with, and the message store. */
 export abstract class RetainingBroker<Log> {
   /** The server; `undefined` before `start`. */
   protected handler: BrokerHandler | undefined;
-  /** How messages are retained; `undefined` if they are not. */
   protected keeping: { window: KeepWindow; handler: KeptMessagesHandler } | undefined;
-  /** The message store, if messages are retained. */
   protected log: Log | undefined;
   protected isClosed = false;
 

@@ -70,8 +70,6 @@ const DEFAULT_WAIT_MS = 1_000;
 const MAX_MS = 2 ** 31 - 1;
 
 /**
- * Parses the command line.
- *
  * @returns `"help"` or `"version"` for these options.
  * @throws {UsageError} If the command line is wrong.
  */

@@ -12,11 +12,7 @@ const RETRY_MS = 10;
 
 const encoder = new TextEncoder();
 
-/**
- * Creates the input and output of the process.
- *
- * @param signal Aborts when the program gets a signal to exit.
- */
+/** @param signal Aborts when the program gets a signal to exit. */
 export function createNodeIo(signal: AbortSignal): Io {
   const isOutputShown = isatty(STDOUT);
   const { NO_COLOR, TERM } = process.env;

@@ -12,13 +12,7 @@ import { VERSION } from "./version.ts";
 /** The largest message that is shown at a terminal, in bytes. */
 const MAX_SHOWN_SIZE = 64 * 1024 * 1024;
 
-/**
- * Runs the program.
- *
- * @param args The command line, without the name of the program.
- * @param io The input and output.
- * @returns The exit status: 0 if the connection ended normally, 1 if not, 2 for wrong usage.
- */
+/** Returns the exit status: 0 if the connection ended normally, 1 if not, 2 for wrong usage. */
 export async function run(args: string[], io: Io): Promise<number> {
   const say = (text: string) => io.writeError(`sluice: ${text}\n`);
   try {

@@ -30,11 +30,7 @@ const VARIABLES = {
   plain: ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
 };
 
-/**
- * Checks the option `proxy`.
- *
- * @throws {TypeError} If it is not the URL of a proxy, or an option is unknown.
- */
+/** @throws {TypeError} If it is not the URL of a proxy, or an option is unknown. */
 export function resolveProxy(
   given: string | URL | ProxyOptions | undefined,
 ): ProxySettings | undefined {

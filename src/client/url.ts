@@ -44,8 +44,6 @@ export function parseWebSocketUrl(url: string | URL, base?: string): WebSocketAd
 }
 
 /**
- * Parses the URL of a proxy.
- *
  * @throws {TypeError} If it is not a URL, has another scheme than `http:` or `https:`, or a user name with a
  * colon.
  */

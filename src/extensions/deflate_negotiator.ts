@@ -23,11 +23,7 @@ export class DeflateNegotiator {
     this.#settings = settings;
   }
 
-  /**
-   * Loads the streams, and creates a negotiator.
-   *
-   * @throws {Error} If the runtime can't compress.
-   */
+  /** @throws {Error} If the runtime can't compress. */
   static async create(settings: CompressionSettings): Promise<DeflateNegotiator> {
     return new DeflateNegotiator(new DeflatePool(await loadDeflateStreams(), settings), settings);
   }

@@ -39,11 +39,7 @@ export class DeflateOffer {
     }
   }
 
-  /**
-   * Loads the streams, and creates an offer.
-   *
-   * @throws {Error} If the runtime can't compress.
-   */
+  /** @throws {Error} If the runtime can't compress. */
   static async create(settings: CompressionSettings): Promise<DeflateOffer> {
     const name = `${settings.level} ${settings.memoryLevel}`;
     let pool = clientPools.get(name);
@@ -59,8 +55,6 @@ export class DeflateOffer {
   }
 
   /**
-   * Creates the compression of a connection.
-   *
    * @param response What the server answered.
    * @throws {WebSocketError} If it does not fit the offer.
    */

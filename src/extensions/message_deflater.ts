@@ -34,8 +34,6 @@ export class MessageDeflater {
   }
 
   /**
-   * Compresses a message.
-   *
    * @returns The payload of its frame. If it has up to 16 KiB, it must be used before anything else is
    * compressed.
    */

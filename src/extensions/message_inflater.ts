@@ -107,11 +107,7 @@ export class MessageInflater {
     }
   }
 
-  /**
-   * Takes a message as a whole, if it is small.
-   *
-   * @returns `false` if it is too large for that, and nothing was taken.
-   */
+  /** @returns `false` if it is too large for that, and nothing was taken. */
   feedWhole(bytes: Uint8Array, start: number, end: number): boolean {
     const length = end - start;
     if (length > MAX_WHOLE_LENGTH) return false;

@@ -58,7 +58,6 @@ export class ResumeState {
    * Ends a connection. If the server refused the resume request, it would refuse it again: then the client starts a
    * new session, and has lost messages of its topics.
    *
-   * @param closeCode The status code with which the connection ended.
    * @param isPeers Whether the server ended it.
    * @returns Whether the client starts a new session.
    */

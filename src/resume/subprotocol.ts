@@ -138,11 +138,7 @@ export function encodeResumeRequest(
   return JSON.stringify({ session, positions: Object.fromEntries(entries) });
 }
 
-/**
- * Parses a resume request.
- *
- * @throws {ProtocolError} If it is malformed, or passes a limit.
- */
+/** @throws {ProtocolError} If it is malformed, or passes a limit. */
 export function parseResumeRequest(data: Message): ResumeRequest {
   if (typeof data !== "string") throw requestError("it is no text");
   checkShape(data);
@@ -216,8 +212,6 @@ export type ServerMessage =
   | { readonly kind: "control"; readonly control: ControlMessage };
 
 /**
- * Parses the header of a message.
- *
  * @param isWhole Whether `data` is all of the message, or its beginning.
  * @returns `undefined` if more of the message is needed.
  * @throws {ProtocolError} If the header is malformed.

@@ -93,8 +93,6 @@ export class Topics {
   }
 
   /**
-   * Publishes a message, here and to other servers.
-   *
    * @throws {RangeError} If the topic is too long for the broker, or to be retained.
    * @throws {TypeError} If the broker can't take the topic or the key.
    */

@@ -36,11 +36,7 @@ export function enterGate(): Batch {
   return batch;
 }
 
-/**
- * Counts a write that was taken or failed, so that another one may begin.
- *
- * @param entered The result of `enterGate` for the write.
- */
+/** Counts a write that was taken or failed, so that another one may begin. */
 export function leaveGate(entered: Batch): void {
   entered.inFlight--;
   if (entered === batch && waiting.length > 0) admit();

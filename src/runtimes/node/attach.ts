@@ -80,13 +80,7 @@ const OTHER_PROTOCOL =
 /** The router of each HTTP server: its attachments share one listener, so that none refuses another's upgrades. */
 const routers: WeakMap<UpgradeServer, UpgradeRouter> = new WeakMap();
 
-/**
- * Passes the upgrades of a server that match the paths to `handler`.
- *
- * @returns A function that undoes it. Further calls have no effect.
- * @throws {TypeError} If `server` is not a server of `node:http` or `node:https`, an option is unknown or of
- * another type, or there is no path.
- */
+/** Passes the upgrades of a server that match the paths to `handler`: see `MountedServer.attach`. */
 export function attachTo(
   server: UpgradeServer,
   options: AttachOptions,

@@ -13,12 +13,7 @@ import { ChannelDuplex, TlsChannel } from "./tls_channel.ts";
 /** The record type "handshake", the first byte of a TLS connection (RFC 8446, section 5.1). */
 const HANDSHAKE = 22;
 
-/**
- * Creates a listener with TLS by `node:tls` over a listener without, for a runtime whose own TLS sockets lack
- * features.
- *
- * @param tls The certificate and its key, which have been checked.
- */
+/** Listens with TLS by `node:tls` over a listener without, for a runtime whose own TLS sockets lack features. */
 export function listenTlsOver(
   tls: TlsCertificate,
   listen: (onPlain: OnChannel) => ByteListener,

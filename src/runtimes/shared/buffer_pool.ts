@@ -11,7 +11,7 @@ const MAX_FREE_SIZE = 1_048_576;
 
 const freeBuffers: Uint8Array[][] = SIZES.map(() => []);
 
-/** The size of a buffer, as an index. */
+/** An index of `SIZES`. */
 export type BufferSize = 0 | 1 | 2 | 3;
 
 /** The size of the largest buffer, in bytes. */
@@ -33,12 +33,7 @@ export function bufferSizeFor(length: number): BufferSize {
   return length <= SIZES[0] ? 0 : length <= SIZES[1] ? 1 : length <= SIZES[2] ? 2 : 3;
 }
 
-/**
- * Gives the size of the buffer for the next read.
- *
- * @param read The number of bytes of the last read.
- * @param size The size of its buffer. If the read filled it, the next one is larger.
- */
+/** Gives the size of the buffer for the next read. If the last read filled its buffer, it is larger. */
 export function nextBufferSize(read: number, size: BufferSize): BufferSize {
   return bufferSizeFor(read === SIZES[size] ? read + 1 : read);
 }

@@ -61,8 +61,6 @@ export function toConnectError(target: DialTarget, error: unknown): ConnectError
 }
 
 /**
- * Creates the error for a TLS handshake that failed.
- *
  * @param serverName The name that the server's certificate must match.
  * @param error The error that a runtime threw, or `undefined` if the server closed the connection.
  */

@@ -20,9 +20,8 @@ export function readEnvironment(name: string): string | undefined {
 }
 
 /**
- * Connects a socket of the runtime. Rejects with the runtime's error.
+ * Connects a socket of the runtime to a path, or an IP address and a port. Rejects with the runtime's error.
  *
- * @param target The path, or the port and an IP address.
  * @param signal Closes the socket when it aborts, and prevents the call of `onChannel`. If it aborts within
  * `onChannel`, the channel stays open.
  * @param onChannel Takes the channel, at most once, and before its first event.

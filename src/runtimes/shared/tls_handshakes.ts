@@ -30,11 +30,7 @@ export class TlsHandshakes<Socket> {
     this.#handshakes.set(socket, { timer, leave });
   }
 
-  /**
-   * Removes a socket whose handshake finished or failed.
-   *
-   * @returns Whether it was there; `false` if it has been closed already.
-   */
+  /** @returns Whether it was there; `false` if it has been closed already. */
   finish(socket: Socket): boolean {
     const handshake = this.#handshakes.get(socket);
     if (handshake === undefined) return false;

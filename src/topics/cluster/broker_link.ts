@@ -69,8 +69,6 @@ export class BrokerLink implements BrokerHandler {
   }
 
   /**
-   * Publishes a message, here and to other servers.
-   *
    * @throws {RangeError} If the topic is too long.
    * @throws {TypeError} If the topic or the key can't be used with a broker.
    */

@@ -67,8 +67,6 @@ export function encodeBrokerMessage(
 }
 
 /**
- * Decodes a message that came through a broker.
- *
  * @param id The id of this server, whose own messages are ignored; `undefined` to decode them too.
  * @returns The message; `undefined` if this server published it; or the reason why it is malformed.
  */

@@ -4,8 +4,6 @@ import { checkTopicLength } from "../fan_out/topic_length.ts";
 export const PRESENCE_PREFIX = "$presence/";
 
 /**
- * Checks a topic that is sent to a broker.
- *
  * @param prefixLength How many bytes servers put before the topic.
  * @throws {TypeError} If it has a lone surrogate, which UTF-8 can't encode, or servers use it among themselves.
  * @throws {RangeError} If it is too long.
@@ -22,8 +20,6 @@ export function checkBrokerTopic(topic: string, prefixLength: number = 0): void 
 }
 
 /**
- * Checks a text that is sent to a broker.
- *
  * @param what What it is, for the error.
  * @throws {TypeError} If it has a lone surrogate, which UTF-8 can't encode.
  */

@@ -1,8 +1,6 @@
 /**
  * Counts something that may happen very often, and reports it seldom: the first time, and each time the number
  * has doubled.
- *
- * @typeParam Detail What is known of each time.
  */
 export class DoublingTally<Detail> {
   readonly #report: (count: number, last: Detail) => void;
@@ -24,7 +22,6 @@ export class DoublingTally<Detail> {
     if (this.#count >= 2 * this.#reported) this.#reportRest();
   }
 
-  /** Reports the rest, and starts again. */
   end(): void {
     if (this.#count > this.#reported) this.#reportRest();
     this.#count = 0;

@@ -87,8 +87,6 @@ export class Subscriber implements FanOutSource {
   }
 
   /**
-   * Sends frames.
-   *
    * @param messages The number of messages in them.
    * @param isLast Whether nothing else is expected for this subscriber in this turn.
    */

@@ -2,8 +2,6 @@ import { MAX_TOPIC_LENGTH } from "../../resume/subprotocol.ts";
 import { utf8LengthAbove } from "../../text_size.ts";
 
 /**
- * Checks the length of a topic.
- *
  * @param use The feature that limits it, for the error.
  * @param prefixLength How many bytes servers put before the topic.
  * @throws {RangeError} If the topic is too long.

@@ -25,8 +25,6 @@ const ENTRY: Names<PresenceEntry> = { key: true, info: true };
 const WATCHES: PresenceClaim = { key: undefined, info: "" };
 
 /**
- * Checks the option `presence` of a subscription, and copies it.
- *
  * @throws {TypeError} If it is of another type, or its information can't be encoded as JSON.
  * @throws {RangeError} If the key or the information is too long.
  */

@@ -89,8 +89,6 @@ export class PresenceGroup {
   // ---- Called by `Presence` ----
 
   /**
-   * Checks a topic that is to be watched.
-   *
    * @throws {RangeError} If it is too long for the broker.
    * @throws {TypeError} If it can't be used with a broker.
    */

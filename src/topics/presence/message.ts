@@ -125,11 +125,7 @@ export function encodePresenceMessage(from: string, message: WithoutSender): str
   return JSON.stringify({ type, from, ...encoded });
 }
 
-/**
- * Parses a message that came through a broker.
- *
- * @throws {TypeError} If it is malformed; the error says why.
- */
+/** @throws {TypeError} If it is malformed; the error says why. */
 export function parsePresenceMessage(data: Sendable): PresenceMessage {
   if (typeof data !== "string") throw new TypeError("It is about presence, and no text");
   let value: unknown;

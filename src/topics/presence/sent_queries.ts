@@ -34,8 +34,6 @@ export class SentQueries {
   #lastId = 0;
 
   /**
-   * Adds a query.
-   *
    * @param onAnswer Called with each server that has answered.
    * @returns The id of the query.
    */

@@ -111,11 +111,7 @@ export class RetainedMessages {
     return this.#logs.get(topic);
   }
 
-  /**
-   * Creates the log of a topic.
-   *
-   * @param last The number of the last message there has been.
-   */
+  /** @param last The number of the last message there has been. */
   open(topic: string, last: number = 0): TopicLog {
     const log = new TopicLog(topic, ++this.#lastTopicNumber, last);
     this.#logs.set(log.topic, log);

@@ -31,8 +31,6 @@ export interface SubscriptionSettings {
 }
 
 /**
- * Checks the options of a subscription.
- *
  * @throws {RangeError} If a number among them is out of its range, or a key or info is too long.
  * @throws {TypeError} If there is no such policy, or `presence` is of another type.
  */
