@@ -8,7 +8,6 @@ export function toBrokerError(what: string, cause: unknown): Error {
   return createError(`Cannot ${what}`, cause);
 }
 
-/** Creates the error for the loss of an established connection. */
 export function toLostError(server: string, cause: unknown): Error {
   return createError(`The connection to ${server} was lost`, cause);
 }

@@ -40,9 +40,7 @@ export type * from "../topics/cluster/broker.ts";
 
 /** The time between two pings, in milliseconds. Three without a pong close the connection. */
 const PING_INTERVAL_MS = 5_000;
-/** The time between two connect attempts, in milliseconds. */
 const RECONNECT_MS = 250;
-/** The random time that is added, at most, in milliseconds. */
 const RECONNECT_JITTER_MS = 250;
 /** NATS accepts lines of 4,096 bytes, and closes the connection for a longer subject. */
 const MAX_PREFIX_LENGTH = 256;

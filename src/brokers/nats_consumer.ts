@@ -2,9 +2,7 @@ import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node"
 import type { StreamTail } from "./stream_tail.ts";
 import { clearTimeout, setTimeout } from "../timers.ts";
 
-/** How long to wait for an answer of NATS, in milliseconds. */
 export const ANSWER_TIMEOUT_MS = 5_000;
-/** The interval of JetStream's idle heartbeats, in milliseconds. */
 const HEARTBEAT_MS = 500;
 /** After how long JetStream deletes an inactive consumer, in milliseconds. */
 const INACTIVE_MS = 5_000;
@@ -36,7 +34,6 @@ export function configureConsumer(subject: string, start: number, inbox: string)
   };
 }
 
-/** The messages that a consumer delivers. */
 export class Delivery {
   readonly #connection: NatsConnection;
   readonly #tail: StreamTail;

@@ -99,7 +99,6 @@ export class NatsLog {
     this.#resetOrders();
   }
 
-  /** Renews all subscriptions on a new connection. */
   renew(connection: NatsConnection): void {
     this.#topics.renew(connection);
     this.#tickSubscription.renew(connection);

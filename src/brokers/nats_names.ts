@@ -63,12 +63,10 @@ export class NatsNames {
     return `${name.slice(0, CUT_LENGTH)}==${encodeHex(hash)}`;
   }
 
-  /** The subject that ticks are published to. */
   get keptTick(): string {
     return `${this.kept}.${TICK}`;
   }
 
-  /** The subject that ticks are received from. */
   get liveTick(): string {
     return `${this.live}.${TICK}`;
   }

@@ -18,7 +18,6 @@ const NS_PER_MS = 1_000_000;
 const NO_STREAM = 10059;
 const NO_MESSAGE = 10037;
 
-/** How many topics are read concurrently. */
 const MAX_READS = 64;
 /** How many messages are requested one by one before a consumer is created, which costs JetStream more. */
 const MAX_SINGLE = 4;
@@ -70,7 +69,6 @@ export function configureStream(
   };
 }
 
-/** Creates an error that names the stream. */
 export function toStreamError({ name }: StreamConfig, reason: string, cause?: unknown): Error {
   return new Error(`Cannot retain messages in the NATS stream ${name}: ${reason}`, { cause });
 }
@@ -129,7 +127,6 @@ export class NatsStream {
     return tail;
   }
 
-  /** Reads the messages of a subject from a sequence number on, with a consumer. */
   async #consume(subject: string, start: number, tail: StreamTail): Promise<void> {
     const { name: stream } = this.#config;
     const inbox = this.#createInbox();
@@ -150,7 +147,6 @@ export class NatsStream {
     }
   }
 
-  /** Finds a message; returns `undefined` if there is none. */
   async #find(request: unknown): Promise<StreamMessage | undefined> {
     const { error, message } = await this.#ask("STREAM.MSG.GET", request);
     if (message !== undefined) {

@@ -36,7 +36,6 @@ export class NatsSubscriptions {
     }
   }
 
-  /** Subscribes to all topics on a new connection. */
   renew(connection: NatsConnection): void {
     for (const topic of this.#subscriptions.keys()) this.#subscribe(connection, topic);
   }

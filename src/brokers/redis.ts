@@ -41,7 +41,6 @@ export type * from "../topics/cluster/broker.ts";
 const PING_INTERVAL_MS = 5_000;
 /** How long a connection may be silent before it is closed, in milliseconds. */
 const SOCKET_TIMEOUT_MS = 15_000;
-/** The longest time between two connect attempts, in milliseconds. */
 const MAX_RECONNECT_MS = 1_000;
 /** The time between two attempts to load the scripts into Redis, in milliseconds. */
 const PREPARE_MS = 250;

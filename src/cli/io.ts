@@ -11,7 +11,6 @@ export interface Io {
   readonly stdin: AsyncIterable<Uint8Array>;
   /** Whether standard output is a terminal, which control characters could manipulate. */
   readonly isOutputShown: boolean;
-  /** Whether to use colours on the terminal. */
   readonly hasColors: boolean;
   /** Aborts when the program gets a signal to exit. */
   readonly signal: AbortSignal;

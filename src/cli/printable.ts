@@ -1,5 +1,4 @@
 const BYTES_PER_LINE = 16;
-/** How many bytes of a binary message are shown. */
 export const MAX_SHOWN_BYTES = 512;
 
 /** Escapes the characters of a text that could control a terminal. Line ends and tabs stay. */

@@ -44,7 +44,6 @@ export class DeflatePool {
     this.#memoryLevel = memoryLevel;
   }
 
-  /** The memory that a deflater takes, in bytes. */
   deflaterSize(windowBits: number): number {
     return deflaterSize(windowBits, this.#memoryLevel);
   }

@@ -19,7 +19,6 @@ export class PerMessageDeflate {
   readonly threshold: number;
   #onClose: (() => void) | undefined;
 
-  /** @param onClose Called when the connection ends. */
   constructor(
     role: Role,
     pool: DeflatePool,

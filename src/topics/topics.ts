@@ -24,7 +24,6 @@ export interface TopicsSettings {
   readonly brokerQueueSize: number;
   readonly resume: ResumeSettings | undefined;
   readonly clock: Clock;
-  /** Shares out the event loop. */
   readonly turns: Turns;
   readonly schedule: Schedule;
   /** Takes changes of the memory that subscribers share, in bytes. */
@@ -61,7 +60,6 @@ export class Topics {
   /** Retains messages for clients that resume, with the broker if there is one. */
   #store: MessageStore | undefined;
 
-  /** Creates the topics, and loads what options ask for. */
   static async create(settings: TopicsSettings): Promise<Topics> {
     const topics = new Topics(settings);
     if (settings.broker !== undefined) {
@@ -81,7 +79,6 @@ export class Topics {
     this.#presence = new Presence(settings.presence, fanOut, (error) => settings.onError(error));
   }
 
-  /** Begins to connect to the broker, if there is one. */
   async start(): Promise<void> {
     await this.#broker?.start();
   }

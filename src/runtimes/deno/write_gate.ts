@@ -19,7 +19,6 @@ let batch: Batch = { inFlight: 0 };
 const waiting: Fifo<() => void> = new Fifo();
 let isResetting = false;
 
-/** Whether a write has to wait for others. */
 export function isGateFull(): boolean {
   return batch.inFlight >= MAX_IN_FLIGHT;
 }
@@ -30,7 +29,6 @@ export function whenGateOpens(begin: () => void): void {
   if (!isResetting) void resetWhileWaiting();
 }
 
-/** Counts a write that begins. */
 export function enterGate(): Batch {
   batch.inFlight++;
   return batch;

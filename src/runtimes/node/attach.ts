@@ -96,7 +96,6 @@ export function attachTo(
 /** Lets the event loop accept further connections first. */
 const letAccept = () => systemTurns.rest();
 
-/** Distributes the upgrades of one HTTP server. */
 class UpgradeRouter {
   readonly #server: UpgradeServer;
   /** In the order of attaching: the first one that matches takes the upgrade. */
@@ -199,7 +198,6 @@ function patternOf({ paths, folders }: Attachment, path: string): string | undef
   return paths.has(path) ? path : folders.find((folder) => path.startsWith(folder));
 }
 
-/** Gives the path of the URL of a request target. */
 function pathOf(target: string): string | undefined {
   try {
     // A target with two leading slashes is a path, not a URL without a scheme.

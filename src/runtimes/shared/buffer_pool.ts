@@ -14,7 +14,6 @@ const freeBuffers: Uint8Array[][] = SIZES.map(() => []);
 /** An index of `SIZES`. */
 export type BufferSize = 0 | 1 | 2 | 3;
 
-/** The size of the largest buffer, in bytes. */
 export const MAX_BUFFER_SIZE: number = SIZES[3];
 
 /** Takes a buffer from the pool. Its contents are undefined. */

@@ -1,7 +1,6 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { TlsCertificate } from "../../transport/byte_channel.ts";
 
-/** Creates the error for a certificate that can't be used. */
 export type ToError = (reason: string, cause?: unknown) => Error;
 
 /** The smallest RSA key, in bits. Some runtimes accept a smaller one, or refuse it only in a handshake. */

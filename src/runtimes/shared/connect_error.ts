@@ -53,7 +53,6 @@ export function connectError(
   return new ConnectError(code, `Cannot connect to ${formatTarget(target)}: ${reason}`, cause);
 }
 
-/** Creates the error for `target` from an error that a runtime threw. */
 export function toConnectError(target: DialTarget, error: unknown): ConnectError {
   const denied = describeDenied(target, error);
   if (denied !== undefined) return connectError(target, "EACCES", error, denied);

@@ -27,7 +27,6 @@ export function listenError(
   return new ListenError(code, `Cannot listen on ${formatTarget(target)}: ${reason}`, cause);
 }
 
-/** Creates the error for `target` from an error that a runtime threw. */
 export function toListenError(target: ListenTarget, error: unknown): ListenError {
   const { code } = error as { code?: unknown };
   // The runtime's TLS library refuses some well-formed certificates, such as those with a short key.
@@ -42,7 +41,6 @@ export function toListenError(target: ListenTarget, error: unknown): ListenError
   return listenError(target, known, error, reason);
 }
 
-/** Creates the error for a certificate that can't be used. */
 export function certificateError(reason: string, cause?: unknown): ListenError {
   return new ListenError("EINVAL", `Cannot use the TLS certificate: ${reason}`, cause);
 }

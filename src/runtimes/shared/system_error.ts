@@ -1,12 +1,10 @@
 import { isErrorObject } from "../../values.ts";
 
-/** An address to listen on or to connect to. */
 type Target = { hostname: string; port: number } | { path: string };
 
 /** The longest path of a socket, in bytes: the size of `sockaddr_un` on Linux, less the terminating NUL. */
 export const MAX_PATH_SIZE = 107;
 
-/** Explanations of the system's error codes. */
 export type Reasons = ReadonlyMap<string, string>;
 
 /** Explanations that are the same whether a program listens or connects. */

@@ -1,4 +1,3 @@
-/** The error codes of TLS libraries. */
 const TLS_CODE = /^ERR_SSL_(.+)$/;
 /** The codes for an alert from the peer. OpenSSL omits "ALERT" in some. */
 const ALERT_CODE = /^(?:(?:SSLV3|TLSV1|TLSV13|SSL\/TLS)_ALERT|TLSV1|TLSV13)_(.+)$/;

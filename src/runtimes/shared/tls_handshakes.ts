@@ -1,7 +1,6 @@
 import type { Address, OnTlsHandshake } from "../../transport/byte_channel.ts";
 import { systemClock } from "../../transport/clock.ts";
 
-/** The timeout of a TLS handshake, in milliseconds. */
 export const tlsHandshakeTimeoutMs = 10_000;
 
 interface Handshake {

@@ -63,7 +63,6 @@ export class BrokerOutbox {
     this.#isConnected = false;
   }
 
-  /** Resolves when the broker has everything. */
   whenEmpty(): Promise<void> {
     if (this.size === 0) return Promise.resolve();
     this.#empty ??= Promise.withResolvers<void>();

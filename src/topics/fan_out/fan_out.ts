@@ -89,7 +89,6 @@ export class FanOut {
     return this.#names.get(topic) ?? ownString(topic);
   }
 
-  /** Adds a subscription, for messages published from now on. */
   add(topic: string, subscriber: Subscriber, settings: SubscriptionSettings): TopicSubscription {
     let subscribers = this.#subscribers.get(topic);
     if (subscribers === undefined) {
@@ -289,7 +288,6 @@ export class FanOut {
     this.#send(subscription, message, sequence, false);
   }
 
-  /** Sends one message, or lets it wait for room. */
   #send(
     subscription: TopicSubscription,
     message: PublishedMessage,

@@ -110,7 +110,6 @@ export class PresenceGroup {
     this.#link.subscriptions.delete(roomTopic(topic));
   }
 
-  /** Tells the other servers of a change of a member here. */
   change(room: PresenceRoom, key: string): void {
     this.#sender.change(room.topic, key);
   }
@@ -150,7 +149,6 @@ export class PresenceGroup {
     return ++this.#lastNumber;
   }
 
-  /** The members of a topic on this server. */
   ownShares(topic: string): ShareEntry[] {
     return this.#rooms.get(topic)?.sharesOf(this.#presence.id) ?? [];
   }
@@ -181,7 +179,6 @@ export class PresenceGroup {
     for (const topic of this.#lookups.topics) this.#lookups.end(topic);
   }
 
-  /** The broker is subscribed to topics. */
   receiveSubscribed(brokerTopics: readonly string[]): void {
     if (this.#state !== "active") return;
     for (const brokerTopic of brokerTopics) this.#subscribed.add(brokerTopic);
@@ -303,7 +300,6 @@ export class PresenceGroup {
     return peer;
   }
 
-  /** Removes a server, and its members with it. */
   #deletePeer(server: string): void {
     if (!this.#peers.delete(server)) return;
     for (const room of this.#rooms.values()) {
@@ -407,7 +403,6 @@ export class PresenceGroup {
 
   // ---- Queries and answers ----
 
-  /** Queries topics that are watched here. */
   #queryRooms(topics: readonly string[], ofAll: boolean): void {
     const now = this.#clock.now();
     for (const topic of topics) {

@@ -50,12 +50,10 @@ export class PresenceLookups {
     return lookup.done.promise;
   }
 
-  /** Sets which servers are to answer. */
   wait(topic: string, servers: Iterable<string>): void {
     this.#lookups.get(topic)!.waiting = new Set(servers);
   }
 
-  /** Takes the members of a topic on a server. */
   receive(topic: string, server: string, members: readonly ShareEntry[]): void {
     this.#lookups.get(topic)?.found.replace(server, members);
   }
@@ -67,7 +65,6 @@ export class PresenceLookups {
     return waiting?.size === 0;
   }
 
-  /** Ends the wait for a topic. */
   end(topic: string): void {
     const lookup = this.#lookups.get(topic)!;
     this.#lookups.delete(topic);

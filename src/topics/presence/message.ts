@@ -17,7 +17,6 @@ import type { Sendable } from "../../connection/connection.ts";
 import { PRESENCE_PREFIX } from "../cluster/broker_names.ts";
 import type { ShareEntry } from "./room.ts";
 
-/** The topic of all servers. */
 export const SERVERS_TOPIC: string = `${PRESENCE_PREFIX}servers`;
 const ROOM_PREFIX = `${PRESENCE_PREFIX}topic/`;
 
@@ -61,7 +60,6 @@ export interface Update {
   readonly gone: readonly string[];
 }
 
-/** Asks for the members of topics. */
 export interface Query {
   readonly type: "ask";
   readonly from: string;

@@ -42,7 +42,6 @@ export class Presence {
     this.#notify(room, changes.filter(isTold));
   }
 
-  /** See {@linkcode PresenceGroup.checkTopic}. */
   checkTopic(topic: string): void {
     this.#group?.checkTopic(topic);
   }
@@ -74,7 +73,6 @@ export class Presence {
     this.#notify(room, changes, subscriber);
   }
 
-  /** Lists the members of a topic, on all servers. */
   async list(topic: string): Promise<PresentMember[]> {
     this.checkTopic(topic);
     const room = this.#rooms.get(topic);

@@ -18,7 +18,6 @@ type OwnShare = Omit<PresenceShare, "connections">;
 /** A member's key, and the member as one server knows it. */
 export type ShareEntry = readonly [key: string, share: PresenceShare];
 
-/** A change that watchers see. */
 export interface RoomChange {
   readonly type: "join" | "leave" | "update";
   readonly key: string;
@@ -31,7 +30,6 @@ export interface PeerStanding {
   version: number;
   /** The latest version that a message has named. */
   seen: number;
-  /** When the server was queried last. */
   queriedAt: number;
 }
 
@@ -71,7 +69,6 @@ export class PresenceRoom {
     return this.#setOwn(server, key, own);
   }
 
-  /** Removes a connection of this server from a member. */
   exit(server: string, subscriber: Subscriber, key: string): RoomChange[] {
     const own = this.#own.get(key)!;
     own.delete(subscriber);

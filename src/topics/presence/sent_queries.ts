@@ -1,7 +1,6 @@
 import type { ShareEntry } from "./room.ts";
 import type { Snapshot } from "./message.ts";
 
-/** A query that was sent to other servers. */
 interface SentQuery {
   readonly topics: readonly string[];
   readonly sentAt: number;
@@ -11,7 +10,6 @@ interface SentQuery {
 /** The members of topics on a server. */
 type Topics = Map<string, { version: number; members: ShareEntry[] }>;
 
-/** The parts of a snapshot that have come. */
 interface Parts {
   readonly topics: Topics;
   next: number;
@@ -21,7 +19,6 @@ interface Parts {
 /** A snapshot of which all parts have come. */
 export interface WholeSnapshot {
   readonly topics: Topics;
-  /** Whether it answers a query. */
   readonly isAnswer: boolean;
   /** To be called with the server that has answered. */
   readonly onAnswer: ((server: string) => void) | undefined;

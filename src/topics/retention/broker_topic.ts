@@ -63,7 +63,6 @@ export class BrokerTopic {
     return this.#position === undefined && waitedMs < MAX_BEGINNING_MS;
   }
 
-  /** Adds a subscription of a client that resumes. */
   join(subscription: TopicSubscription): void {
     const { subscriber, resumeFrom } = subscription;
     const at = this.#position;
@@ -105,7 +104,6 @@ export class BrokerTopic {
     this.#stopWaiting();
   }
 
-  /** Takes a new message from the broker. */
   receive(message: KeptMessage): void {
     const at = this.#position;
     if (at === undefined || this.#hasGap || message.position.epoch !== at.epoch) {
@@ -216,7 +214,6 @@ export class BrokerTopic {
     return this.#isSubscribed && connection === this.#connectionCount ? missed : undefined;
   }
 
-  /** Asks the broker for the position of the topic. */
   async #findPosition(): Promise<void> {
     const missed = await this.#read(undefined);
     if (missed === undefined) return;
@@ -239,7 +236,6 @@ export class BrokerTopic {
     this.#store.outbox.continue();
   }
 
-  /** Reads the messages of a gap. */
   async #fillGap(from: Position): Promise<void> {
     const missed = await this.#read(from);
     if (missed === undefined) return;

@@ -118,7 +118,6 @@ export class RetainedMessages {
     return log;
   }
 
-  /** Forgets a topic, and its messages. */
   delete(log: TopicLog): void {
     this.restart(log, log.last);
     if (log.leaving !== undefined) this.#unlink(log.leaving);
