@@ -1,10 +1,8 @@
 import { parseIpv6 } from "../transport/ipv6.ts";
+import type { WebSocketAddress } from "./url.ts";
 
 /** The part of a server's address that `NO_PROXY` applies to. */
-interface Server {
-  readonly hostname: string;
-  readonly port: number;
-}
+type Server = Pick<WebSocketAddress, "hostname" | "port">;
 
 /** A name or an address, with or without brackets, and an optional port. */
 const ENTRY = /^(?:\[(.+)\]|([^:]+|.*:.*:.*?))(?::(\d+))?$/;
@@ -43,12 +41,9 @@ function isWithin(host: string, network: string): boolean {
 function parseAddress(text: string): string | undefined {
   const isV6 = text.includes(":");
   if (!isV6 && !/^\d+\.\d+\.\d+\.\d+$/.test(text)) return undefined;
-  let host: string;
-  try {
-    ({ hostname: host } = new URL(isV6 ? `http://[${text}]` : `http://${text}`));
-  } catch {
-    return undefined;
-  }
+  const url = isV6 ? `http://[${text}]` : `http://${text}`;
+  if (!URL.canParse(url)) return undefined;
+  const { hostname: host } = new URL(url);
   if (!isV6) return host.split(".").map((byte) => toBits(Number(byte), 8)).join("");
   return parseIpv6(host.slice(1, -1)).map((group) => toBits(group, 16)).join("");
 }

@@ -1,13 +1,5 @@
 import { queueMicrotask } from "../../timers.ts";
-import type {
-  Address,
-  ByteListener,
-  Listen,
-  ListenTarget,
-  OnChannel,
-  OnTlsHandshake,
-  TlsCertificate,
-} from "../../transport/byte_channel.ts";
+import type { Address, Listen } from "../../transport/byte_channel.ts";
 import { afterArrivals } from "../shared/event_loop.ts";
 import { checkListen } from "../shared/listen_check.ts";
 import { toListenError } from "../shared/listen_error.ts";
@@ -23,78 +15,58 @@ declare const Bun: BunApi;
 
 export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => {
   const resolved = await checkListen(target, tls);
-  try {
-    return new BunByteListener(resolved, tls, onChannel, onTlsHandshake);
-  } catch (error) {
-    throw toListenError(target, error);
-  }
-};
-
-class BunByteListener implements ByteListener {
-  readonly afterArrivals = afterArrivals;
-  readonly addr: Address;
-  readonly #listener: BunListener;
-  readonly #onChannel: OnChannel;
-  readonly #handshakes: TlsHandshakes<Socket>;
-
-  constructor(
-    target: ListenTarget,
-    tls: TlsCertificate | undefined,
-    onChannel: OnChannel,
-    onTlsHandshake: OnTlsHandshake | undefined,
-  ) {
-    this.#onChannel = onChannel;
-    this.#handshakes = new TlsHandshakes((socket) => socket.terminate(), onTlsHandshake);
-    const socket: BunSocketHandler<BunChannel | undefined> = {
-      ...sharedHandler,
-      open: tls === undefined
-        ? (socket) => this.#accept(socket)
-        : (socket) => this.#handshakes.start(socket, remoteAddressOf(socket)),
-      handshake: (socket, success) => {
-        if (!this.#handshakes.finish(socket)) return;
-        if (success) this.#accept(socket);
-        else socket.terminate();
-      },
-      close: (socket, error) => {
-        const channel = socket.data;
-        // Bun may call this within a call of the channel's methods, which must not deliver events.
-        if (channel !== undefined) queueMicrotask(() => channel.receiveClose(error));
-        else this.#handshakes.finish(socket);
-      },
-    };
-    const options = { allowHalfOpen: true, socket, tls };
-    if ("path" in target) {
-      this.#listener = Bun.listen({ unix: target.path, ...options });
-      this.addr = { transport: "unix", path: target.path };
-    } else {
-      const { hostname, port } = target;
-      this.#listener = Bun.listen({ hostname, port, ...options });
-      this.addr = tcpAddress(hostname, this.#listener.port);
-    }
-  }
-
-  ref(): void {
-    this.#listener.ref();
-  }
-
-  unref(): void {
-    this.#listener.unref();
-  }
-
-  close(): Promise<void> {
-    this.#listener.stop();
-    this.#handshakes.closeAll();
-    return Promise.resolve();
-  }
-
-  #accept(socket: Socket): void {
-    const addresses = addressesOf(socket, this.addr);
+  const handshakes = new TlsHandshakes<Socket>((socket) => socket.terminate(), onTlsHandshake);
+  const accept = (socket: Socket) => {
+    const addresses = addressesOf(socket, addr);
     if (addresses === undefined) return socket.terminate();
     const channel = new BunChannel(socket, ...addresses);
     socket.data = channel;
-    this.#onChannel(channel);
+    onChannel(channel);
+  };
+  const socket: BunSocketHandler<BunChannel | undefined> = {
+    ...sharedHandler,
+    open: tls === undefined
+      ? accept
+      : (socket) => handshakes.start(socket, remoteAddressOf(socket)),
+    handshake(socket, success) {
+      if (!handshakes.finish(socket)) return;
+      if (success) accept(socket);
+      else socket.terminate();
+    },
+    close(socket, error) {
+      const channel = socket.data;
+      // Bun may call this within a call of the channel's methods, which must not deliver events.
+      if (channel !== undefined) queueMicrotask(() => channel.receiveClose(error));
+      else handshakes.finish(socket);
+    },
+  };
+  const options = { allowHalfOpen: true, socket, tls };
+  let listener: BunListener;
+  let addr: Address;
+  try {
+    if ("path" in resolved) {
+      listener = Bun.listen({ unix: resolved.path, ...options });
+      addr = { transport: "unix", path: resolved.path };
+    } else {
+      const { hostname, port } = resolved;
+      listener = Bun.listen({ hostname, port, ...options });
+      addr = tcpAddress(hostname, listener.port);
+    }
+  } catch (error) {
+    throw toListenError(target, error);
   }
-}
+  return {
+    addr,
+    afterArrivals,
+    ref: () => listener.ref(),
+    unref: () => listener.unref(),
+    close() {
+      listener.stop();
+      handshakes.closeAll();
+      return Promise.resolve();
+    },
+  };
+};
 
 /** The handlers that are the same for all listeners. */
 const sharedHandler = {

@@ -1,7 +1,6 @@
 import { systemTurns } from "../../connection/turns.ts";
 import { queueMicrotask, setTimeout } from "../../timers.ts";
 import type {
-  Address,
   ByteListener,
   Listen,
   ListenTarget,
@@ -48,61 +47,47 @@ export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => 
   }
 };
 
-function listenPlain(target: ListenTarget, onChannel: OnChannel): DenoByteListener {
-  const options = "path" in target
-    ? { transport: "unix", ...target } as const
-    : { ...target, tcpBacklog: BACKLOG };
-  return new DenoByteListener(Deno.listen(options), onChannel);
+function listenPlain(target: ListenTarget, onChannel: OnChannel): ByteListener {
+  const listener = Deno.listen(
+    "path" in target ? { transport: "unix", ...target } : { ...target, tcpBacklog: BACKLOG },
+  );
+  let isClosed = false;
+  const accepting = acceptAll(listener, () => isClosed, onChannel);
+  return {
+    addr: toAddress(listener.addr),
+    ref: () => listener.ref(),
+    unref: () => listener.unref(),
+    close() {
+      if (!isClosed) {
+        isClosed = true;
+        listener.close();
+        closing.add(accepting);
+        void accepting.finally(() => closing.delete(accepting));
+      }
+      // Deno releases the address once the pending accept() has rejected.
+      return accepting;
+    },
+  };
 }
 
-class DenoByteListener implements ByteListener {
-  readonly addr: Address;
-  readonly #listener: DenoListener;
-  readonly #onChannel: OnChannel;
-  readonly #accepting: Promise<void>;
-  #closed = false;
-
-  constructor(listener: DenoListener, onChannel: OnChannel) {
-    this.addr = toAddress(listener.addr);
-    this.#listener = listener;
-    this.#onChannel = onChannel;
-    this.#accepting = this.#acceptAll();
-  }
-
-  ref(): void {
-    this.#listener.ref();
-  }
-
-  unref(): void {
-    this.#listener.unref();
-  }
-
-  close(): Promise<void> {
-    if (!this.#closed) {
-      this.#closed = true;
-      this.#listener.close();
-      closing.add(this.#accepting);
-      void this.#accepting.finally(() => closing.delete(this.#accepting));
+async function acceptAll(
+  listener: DenoListener,
+  isClosed: () => boolean,
+  onChannel: OnChannel,
+): Promise<void> {
+  for (let accepted = 1; !isClosed(); accepted++) {
+    let conn: DenoConn;
+    try {
+      conn = await listener.accept();
+    } catch (error) {
+      const isPersistent = !isClosed() && !PEER_ERRORS.has((error as { name?: unknown }).name);
+      if (isPersistent) await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS));
+      continue;
     }
-    // Deno releases the address once the pending accept() has rejected.
-    return this.#accepting;
-  }
-
-  async #acceptAll(): Promise<void> {
-    for (let accepted = 1; !this.#closed; accepted++) {
-      let conn: DenoConn;
-      try {
-        conn = await this.#listener.accept();
-      } catch (error) {
-        const isPersistent = !this.#closed && !PEER_ERRORS.has((error as { name?: unknown }).name);
-        if (isPersistent) await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS));
-        continue;
-      }
-      if (this.#closed) return conn.close();
-      const channel = openChannel(conn);
-      // In a microtask, since an error of the callee must not end this loop.
-      queueMicrotask(() => this.#onChannel(channel));
-      if (accepted % ACCEPTED_AT_ONCE === 0) await systemTurns.next();
-    }
+    if (isClosed()) return conn.close();
+    const channel = openChannel(conn);
+    // In a microtask, since an error of the callee must not end this loop.
+    queueMicrotask(() => onChannel(channel));
+    if (accepted % ACCEPTED_AT_ONCE === 0) await systemTurns.next();
   }
 }

@@ -199,12 +199,9 @@ function patternOf({ paths, folders }: Attachment, path: string): string | undef
 }
 
 function pathOf(target: string): string | undefined {
-  try {
-    // A target with two leading slashes is a path, not a URL without a scheme.
-    return new URL(target.startsWith("/") ? `http://host${target}` : target).pathname;
-  } catch {
-    return undefined;
-  }
+  // A target with two leading slashes is a path, not a URL without a scheme.
+  const url = target.startsWith("/") ? `http://host${target}` : target;
+  return URL.canParse(url) ? new URL(url).pathname : undefined;
 }
 
 function checkServer(server: UpgradeServer): void {

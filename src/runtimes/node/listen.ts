@@ -24,9 +24,7 @@ export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => 
   const resolved = await checkListen(target, tls);
   try {
     const handshakes = tls && new TlsHandshakes<Socket>((raw) => raw.destroy(), onTlsHandshake);
-    const listener = new NodeByteListener(resolved, tls, onChannel, handshakes);
-    await listener.bind();
-    return listener;
+    return await listenOn(resolved, tls, onChannel, handshakes);
   } catch (error) {
     // If the directory does not exist, libuv reports that permission is denied, as Windows does.
     const isMissing = "path" in target && !existsSync(dirname(target.path));
@@ -34,118 +32,82 @@ export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => 
   }
 };
 
-class NodeByteListener implements ByteListener {
-  readonly afterArrivals = afterArrivals;
-  readonly #target: ListenTarget;
-  readonly #isBareTcp: boolean;
-  readonly #isTls: boolean;
-  readonly #server: Server;
-  readonly #onChannel: OnChannel;
-  /** The TCP sockets whose TLS handshake is in progress. */
-  readonly #handshakes: TlsHandshakes<Socket> | undefined;
-  /** The TCP sockets below TLS, by their addresses: Node does not tell which one a TLS socket uses. */
-  readonly #raws = new Map<string, Socket>();
-  #addr: Address;
-  #closed = false;
-
-  constructor(
-    target: ListenTarget,
-    tls: TlsCertificate | undefined,
-    onChannel: OnChannel,
-    handshakes: TlsHandshakes<Socket> | undefined,
-  ) {
-    this.#handshakes = handshakes;
-    this.#target = target;
-    this.#isTls = tls !== undefined;
-    this.#isBareTcp = !this.#isTls && "port" in target;
-    this.#onChannel = onChannel;
-    this.#addr = "path" in target
-      ? { transport: "unix", path: target.path }
-      : tcpAddress(target.hostname, target.port);
-    if (tls === undefined) {
-      const options = { allowHalfOpen: true, noDelay: true };
-      this.#server = createServer(options, (socket) => {
-        systemTurns.rest();
-        this.#accept(socket);
-      });
-    } else {
-      // Half-open only after the handshake: a peer that ends during it is to be closed at once.
-      const options = { cert: tls.cert, key: tls.key, noDelay: true };
-      this.#server = createTlsServer(options, (socket) => this.#finishHandshake(socket));
-      this.#server.on("connection", (raw) => this.#startHandshake(raw));
-    }
+async function listenOn(
+  target: ListenTarget,
+  tls: TlsCertificate | undefined,
+  onChannel: OnChannel,
+  handshakes: TlsHandshakes<Socket> | undefined,
+): Promise<ByteListener> {
+  const isUnix = "path" in target;
+  let addr: Address = isUnix
+    ? { transport: "unix", path: target.path }
+    : tcpAddress(target.hostname, target.port);
+  const accept = (socket: Socket) => {
+    const addresses = addressesOf(socket, addr);
+    if (addresses === undefined) return discard(socket);
+    const channel = new NodeChannel(socket, tls === undefined && !isUnix, ...addresses);
+    if (tls === undefined) channel.shareInput();
+    onChannel(channel);
+  };
+  const server = tls === undefined
+    ? createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      systemTurns.rest();
+      accept(socket);
+    })
+    : createSecureServer(tls, handshakes!, accept);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  const at = isUnix ? { path: target.path } : { host: target.hostname, port: target.port };
+  server.listen({ ...at, backlog: BACKLOG }, resolve);
+  await promise;
+  server.off("error", reject);
+  // Later errors concern one accept, such as too many open files. libuv backs off by itself.
+  server.on("error", () => {});
+  const address = server.address();
+  if (typeof address === "object" && address !== null) {
+    addr = tcpAddress(address.address, address.port);
   }
-
-  get addr(): Address {
-    return this.#addr;
-  }
-
-  async bind(): Promise<void> {
-    const server = this.#server;
-    const target = this.#target;
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(
-        "path" in target
-          ? { ...target, backlog: BACKLOG }
-          : { host: target.hostname, port: target.port, backlog: BACKLOG },
-        () => {
-          server.off("error", reject);
-          resolve();
-        },
-      );
-    });
-    // Later errors concern one accept, such as too many open files. libuv backs off by itself.
-    server.on("error", () => {});
-    const address = server.address();
-    if (typeof address === "object" && address !== null) {
-      this.#addr = tcpAddress(address.address, address.port);
-    }
-  }
-
-  ref(): void {
-    this.#server.ref();
-  }
-
-  unref(): void {
-    this.#server.unref();
-  }
-
-  close(): Promise<void> {
-    if (!this.#closed) {
-      this.#closed = true;
+  let isClosed = false;
+  return {
+    addr,
+    afterArrivals,
+    ref: () => void server.ref(),
+    unref: () => void server.unref(),
+    close() {
       // Listening ends at once. Only the callback would wait for the open channels.
-      this.#server.close();
-      this.#handshakes?.closeAll();
-    }
-    return Promise.resolve();
-  }
+      if (!isClosed) server.close();
+      isClosed = true;
+      handshakes?.closeAll();
+      return Promise.resolve();
+    },
+  };
+}
 
-  #startHandshake(raw: Socket): void {
+/** Creates a server that accepts a socket once its TLS handshake is complete. */
+function createSecureServer(
+  { cert, key }: TlsCertificate,
+  handshakes: TlsHandshakes<Socket>,
+  accept: (socket: Socket) => void,
+): Server {
+  /** The TCP sockets below TLS, by their addresses: Node does not tell which one a TLS socket uses. */
+  const raws = new Map<string, Socket>();
+  // Half-open only after the handshake: a peer that ends during it is to be closed at once.
+  const server = createTlsServer({ cert, key, noDelay: true }, (socket) => {
+    const raw = raws.get(nameOf(socket));
+    if (raw === undefined || !handshakes.finish(raw)) return discard(socket);
+    socket.allowHalfOpen = raw.allowHalfOpen = true;
+    accept(socket);
+  });
+  return server.on("connection", (raw: Socket) => {
     systemTurns.rest();
     const name = nameOf(raw);
-    this.#raws.set(name, raw);
+    raws.set(name, raw);
     raw.once("close", () => {
-      this.#handshakes!.finish(raw);
-      if (this.#raws.get(name) === raw) this.#raws.delete(name);
+      handshakes.finish(raw);
+      if (raws.get(name) === raw) raws.delete(name);
     });
-    this.#handshakes!.start(raw, remoteAddressOf(raw));
-  }
-
-  #finishHandshake(socket: Socket): void {
-    const raw = this.#raws.get(nameOf(socket));
-    if (raw === undefined || !this.#handshakes!.finish(raw)) return discard(socket);
-    socket.allowHalfOpen = raw.allowHalfOpen = true;
-    this.#accept(socket);
-  }
-
-  #accept(socket: Socket): void {
-    const addresses = addressesOf(socket, this.#addr);
-    if (addresses === undefined) return discard(socket);
-    const channel = new NodeChannel(socket, this.#isBareTcp, ...addresses);
-    if (!this.#isTls) channel.shareInput();
-    this.#onChannel(channel);
-  }
+    handshakes.start(raw, remoteAddressOf(raw));
+  });
 }
 
 /** Closes a socket that does not become a channel. */
