@@ -103,14 +103,9 @@ export function createConnect(
       ]);
       address ??= parseWebSocketUrl(await valueOf("URL", url, controller.signal));
       const headers = [...entries(await valueOf("headers", settings.headers, controller.signal))];
-      const attempt = new ConnectAttempt(
-        await loadDialer(),
-        { ...settings, headers },
-        offer,
-        controller.signal,
-        again?.resume,
-      );
-      return await attempt.connect(address);
+      const dialer = await loadDialer();
+      const given = { dialer, headers, offer, ended: controller.signal, resume: again?.resume };
+      return await new ConnectAttempt({ ...settings, ...given }).connect(address);
     } finally {
       clock.clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);

@@ -24,10 +24,17 @@ import type { ConnectSettings } from "./options.ts";
 import { findProxy } from "./proxy.ts";
 import { parseWebSocketUrl, type WebSocketAddress } from "./url.ts";
 
-/** The settings, with the header fields of this attempt. A program may give a function for them. */
-type AttemptSettings<Data> = Omit<ConnectSettings<Data>, "headers"> & {
+interface AttemptSettings<Data> extends Omit<ConnectSettings<Data>, "headers"> {
+  readonly dialer: Dialer;
+  /** Those of this attempt. A program may give a function for them. */
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
-};
+  /** The compression to offer, if any. */
+  readonly offer: DeflateOffer | undefined;
+  /** Ends the attempt when it aborts. */
+  readonly ended: AbortSignal;
+  /** The state of the session to resume, if any. */
+  readonly resume: ResumeState | undefined;
+}
 
 /** How long to wait for the body of a refusal, in milliseconds. */
 const BODY_TIMEOUT_MS = 1_000;
@@ -38,29 +45,10 @@ const FOR_ORIGIN = ["authorization", "cookie", "host", "proxy-authorization"];
 
 /** One attempt to connect, redirects included: it results in a connection or an error. */
 export class ConnectAttempt<Data> {
-  readonly #dialer: Dialer;
   readonly #settings: AttemptSettings<Data>;
-  readonly #offer: DeflateOffer | undefined;
-  readonly #signal: AbortSignal;
-  readonly #resume: ResumeState | undefined;
 
-  /**
-   * @param offer The compression to offer, if any.
-   * @param signal Ends the attempt when it aborts.
-   * @param resume The state of the session to resume, if any.
-   */
-  constructor(
-    dialer: Dialer,
-    settings: AttemptSettings<Data>,
-    offer: DeflateOffer | undefined,
-    signal: AbortSignal,
-    resume: ResumeState | undefined,
-  ) {
-    this.#resume = resume;
-    this.#dialer = dialer;
+  constructor(settings: AttemptSettings<Data>) {
     this.#settings = settings;
-    this.#offer = offer;
-    this.#signal = signal;
   }
 
   async connect(first: WebSocketAddress): Promise<ClientConnection<Data>> {
@@ -73,10 +61,10 @@ export class ConnectAttempt<Data> {
       const bytes = encodeRequestHead(request);
       const exchange = await this.#reach(address, first);
       try {
-        const response = await abortable(exchange.send(bytes), this.#signal);
+        const response = await abortable(exchange.send(bytes), this.#settings.ended);
         const { head } = response;
         if (head.status === 101) {
-          await abortable(exchange.untilWritten(), this.#signal);
+          await abortable(exchange.untilWritten(), this.#settings.ended);
           if (exchange.isClosed) throw lostError(address);
           return this.#open(exchange, request, address, accept, response);
         }
@@ -94,7 +82,7 @@ export class ConnectAttempt<Data> {
   #createRequest(address: WebSocketAddress, key: string, first: WebSocketAddress): RequestHead {
     const offered = this.#settings.subprotocols;
     // Last, since some servers select the first one whatever it is.
-    const subprotocols = this.#resume === undefined ? offered : [...offered, RESUME];
+    const subprotocols = this.#settings.resume === undefined ? offered : [...offered, RESUME];
     let headers = this.#settings.headers;
     const { target, host } = address;
     let { authorization } = address;
@@ -104,7 +92,7 @@ export class ConnectAttempt<Data> {
     if (authorization !== undefined && !hasOwn) {
       headers = [...headers, ["Authorization", authorization]];
     }
-    const extensions = this.#offer?.encode();
+    const extensions = this.#settings.offer?.encode();
     return createUpgradeRequest({ target, host, key, subprotocols, extensions, headers });
   }
 
@@ -112,11 +100,11 @@ export class ConnectAttempt<Data> {
   async #reach(address: WebSocketAddress, first: WebSocketAddress): Promise<HttpExchange> {
     const { path, tls, headLimits } = this.#settings;
     const through = this.#settings.proxy;
-    const proxy = through && findProxy(through, address, this.#dialer.readEnvironment);
+    const proxy = through && findProxy(through, address, this.#settings.dialer.readEnvironment);
     const { hostname, port } = proxy ?? address;
     const target = path === undefined ? { hostname, port } : { path };
     let exchange = new HttpExchange(headLimits);
-    exchange.channel = await this.#dialer.dial(target, exchange, this.#signal);
+    exchange.channel = await this.#settings.dialer.dial(target, exchange, this.#settings.ended);
     try {
       if (proxy !== undefined) {
         try {
@@ -144,7 +132,13 @@ export class ConnectAttempt<Data> {
   ): Promise<HttpExchange> {
     if (isClosed) throw new ConnectError("ECONNRESET", "Cannot begin TLS: the connection was lost");
     const next = new HttpExchange(this.#settings.headLimits);
-    next.channel = await this.#dialer.startTls(channel, hostname, tls, next, this.#signal);
+    next.channel = await this.#settings.dialer.startTls(
+      channel,
+      hostname,
+      tls,
+      next,
+      this.#settings.ended,
+    );
     return next;
   }
 
@@ -158,14 +152,14 @@ export class ConnectAttempt<Data> {
     const fields: [name: string, value: string][] = [["Host", authority]];
     if (authorization !== undefined) fields.push(["Proxy-Authorization", authorization]);
     const request = encodeRequestHead(new RequestHead("CONNECT", authority, fields));
-    const response = await abortable(exchange.send(request), this.#signal);
+    const response = await abortable(exchange.send(request), this.#settings.ended);
     const { head, received } = response;
     if (head.status < 200 || head.status > 299) {
       throw await this.#refusal(exchange, response, `${address.shown} through the proxy`);
     }
     // The client sends first through a tunnel, so these bytes do not come from the server.
     if (received.length > 0) throw responseError(head, "the proxy sent bytes behind it");
-    await abortable(exchange.untilWritten(), this.#signal);
+    await abortable(exchange.untilWritten(), this.#settings.ended);
     if (exchange.isClosed) throw lostError(address);
     const next = new HttpExchange(this.#settings.headLimits);
     next.channel = exchange.channel;
@@ -185,14 +179,14 @@ export class ConnectAttempt<Data> {
     const { protocol, extensions, accepted } = validateUpgradeResponse(head, {
       accept,
       subprotocols,
-      extensions: this.#offer === undefined ? [] : [PERMESSAGE_DEFLATE],
-      optionalSubprotocol: this.#resume && RESUME,
+      extensions: this.#settings.offer === undefined ? [] : [PERMESSAGE_DEFLATE],
+      optionalSubprotocol: this.#settings.resume && RESUME,
     });
-    const isOurs = this.#resume !== undefined && protocol === RESUME;
+    const isOurs = this.#settings.resume !== undefined && protocol === RESUME;
     const resumed = isOurs ? parseResumeField(head, subprotocols) : undefined;
     const past = resumed === undefined
       ? undefined
-      : new ClientLayer(this.#resume!, connection.limits.maxMessageSize);
+      : new ClientLayer(this.#settings.resume!, connection.limits.maxMessageSize);
     const info = {
       request: new RetainedRequest(request, address.secure),
       protocol: resumed ?? (isOurs ? "" : protocol),
@@ -226,7 +220,7 @@ export class ConnectAttempt<Data> {
     if (accepted.length === 0) return undefined;
     if (accepted.length > 1) throw responseError(head, `${PERMESSAGE_DEFLATE} more than once`);
     try {
-      return this.#offer!.open(accepted[0]!);
+      return this.#settings.offer!.open(accepted[0]!);
     } catch (error) {
       throw error instanceof WebSocketError ? responseError(head, error.message) : error;
     }
@@ -264,10 +258,10 @@ export class ConnectAttempt<Data> {
     const controller = new AbortController();
     const stop = () => controller.abort();
     const timer = clock.setTimeout(stop, BODY_TIMEOUT_MS);
-    this.#signal.addEventListener("abort", stop, { once: true });
+    this.#settings.ended.addEventListener("abort", stop, { once: true });
     const body = await exchange.receiveBody(response, controller.signal);
     clock.clearTimeout(timer);
-    this.#signal.removeEventListener("abort", stop);
+    this.#settings.ended.removeEventListener("abort", stop);
     // Not after `connectTimeoutMs`: the refusal says more than the error of the timeout.
     this.#settings.signal?.throwIfAborted();
     const hint = head.status < 300 ? ", which opens no WebSocket" : "";

@@ -63,7 +63,6 @@ export class FanOut {
   /** The number of messages dropped for subscribers that were too slow. */
   dropped = 0;
   readonly #flush = (): void => this.flush(true);
-  readonly #countDrop = (): void => void this.dropped++;
 
   /** @param turns Share out the event loop, to which deliveries count. */
   constructor(tally: SharedTally, turns: Turns, schedule: Schedule) {
@@ -97,7 +96,7 @@ export class FanOut {
     }
     subscribers.add(subscriber);
     if (subscriber.isResumable) this.#resumable.add(subscriber);
-    const subscription = new TopicSubscription(topic, subscriber, settings, this.#countDrop);
+    const subscription = new TopicSubscription(topic, subscriber, settings);
     this.subscriptionCount++;
     subscriber.byTopic.set(topic, subscription);
     return subscription;

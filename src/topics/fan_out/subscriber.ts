@@ -37,7 +37,7 @@ export class Subscriber implements FanOutSource {
   position = 0;
   messagesSent = 0;
   heldSize = 0;
-  readonly #fanOut: FanOut;
+  readonly fanOut: FanOut;
   readonly #onClose: (subscriber: Subscriber) => void;
   readonly #compression: ConnectionCompression | undefined;
   readonly #resumable: ServerLayer | undefined;
@@ -55,7 +55,7 @@ export class Subscriber implements FanOutSource {
     onClose: (subscriber: Subscriber) => void,
   ) {
     this.sink = sink;
-    this.#fanOut = fanOut;
+    this.fanOut = fanOut;
     this.#onClose = onClose;
     this.#compression = compression;
     this.#resumable = past;
@@ -67,7 +67,7 @@ export class Subscriber implements FanOutSource {
   }
 
   get tally(): SharedTally {
-    return this.#fanOut.tally;
+    return this.fanOut.tally;
   }
 
   /** Identifies the peer's address group, which shares one replay allowance. */
@@ -103,7 +103,7 @@ export class Subscriber implements FanOutSource {
   }
 
   flush(): void {
-    this.#fanOut.flushTo(this);
+    this.fanOut.flushTo(this);
   }
 
   drain(): void {

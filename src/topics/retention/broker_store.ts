@@ -56,13 +56,7 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
     this.clock = clock;
     this.allowance = new ReplayAllowance(replaySizePerMinute, clock, windowSize);
     this.messages = new RetainedMessages(settings.resume!, clock, () => {});
-    this.outbox = new RetainedOutbox(
-      broker,
-      brokerQueueSize,
-      clock,
-      (topic) => this.#byTopic.get(topic)?.isBeginning ?? false,
-      link.drops,
-    );
+    this.outbox = new RetainedOutbox(this, brokerQueueSize);
     this.#subscriptions = new BrokerSubscriptions(
       {
         subscribe: (names) => broker.subscribe(names, true),
@@ -153,7 +147,12 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
     if (areUpToDate) this.fanOut.tellUpToDate({ progress: formatPosition(position) });
   }
 
-  // ---- Called by topics ----
+  // ---- Called by topics and the outbox ----
+
+  /** Whether messages to a topic must wait for a moment. */
+  mustWait(topic: string): boolean {
+    return this.#byTopic.get(topic)?.isBeginning ?? false;
+  }
 
   /** Decodes a message; returns `undefined` if it is malformed, and counts it. */
   decode(log: TopicLog, { position, message: bytes }: KeptMessage): PublishedMessage | undefined {

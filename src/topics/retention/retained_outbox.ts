@@ -1,9 +1,7 @@
-import type { Clock } from "../../transport/clock.ts";
 import { Fifo } from "../../fifo.ts";
 import { ownString } from "../../own_string.ts";
-import type { KeepingBroker } from "../cluster/broker.ts";
-import type { DoublingTally } from "../cluster/doubling_tally.ts";
 import { MESSAGE_COST } from "../fan_out/message_cost.ts";
+import type { BrokerStore } from "./broker_store.ts";
 
 /** How many bytes may be on their way to the broker, without its confirmation. */
 const WINDOW = 1024 * 1024;
@@ -26,11 +24,8 @@ interface Held {
  * their ids. Past the limit, new messages are dropped.
  */
 export class RetainedOutbox {
-  readonly #broker: KeepingBroker;
+  readonly #store: BrokerStore;
   readonly #queueSize: number;
-  readonly #clock: Clock;
-  readonly #mustWait: (topic: string) => boolean;
-  readonly #drops: DoublingTally<unknown>;
   readonly #server: string = crypto.randomUUID();
   #count = 0;
   readonly #queue: Fifo<Held> = new Fifo();
@@ -47,23 +42,10 @@ export class RetainedOutbox {
   #waitTimer: unknown;
   #empty: PromiseWithResolvers<void> | undefined;
 
-  /**
-   * @param queueSize The most bytes that are held.
-   * @param mustWait Whether messages to a topic, and all behind them, must wait for a moment.
-   * @param drops Counts lost messages; it is ended when nothing is held any more.
-   */
-  constructor(
-    broker: KeepingBroker,
-    queueSize: number,
-    clock: Clock,
-    mustWait: (topic: string) => boolean,
-    drops: DoublingTally<unknown>,
-  ) {
-    this.#broker = broker;
+  /** @param queueSize The most bytes that are held. */
+  constructor(store: BrokerStore, queueSize: number) {
+    this.#store = store;
     this.#queueSize = queueSize;
-    this.#clock = clock;
-    this.#mustWait = mustWait;
-    this.#drops = drops;
   }
 
   get size(): number {
@@ -73,7 +55,7 @@ export class RetainedOutbox {
   publish(topic: string, message: Uint8Array): void {
     const size = message.length + MESSAGE_COST;
     if (this.#size + size > this.#queueSize) {
-      this.#drops.add(undefined);
+      this.#store.link.drops.add(undefined);
       return;
     }
     this.#size += size;
@@ -89,14 +71,14 @@ export class RetainedOutbox {
 
   disconnect(): void {
     this.#isConnected = false;
-    this.#clock.clearTimeout(this.#retryTimer);
-    this.#clock.clearTimeout(this.#waitTimer);
+    this.#store.clock.clearTimeout(this.#retryTimer);
+    this.#store.clock.clearTimeout(this.#waitTimer);
     this.#waitTimer = undefined;
   }
 
   /** Tries again to send the messages that had to wait. */
   continue(): void {
-    this.#clock.clearTimeout(this.#waitTimer);
+    this.#store.clock.clearTimeout(this.#waitTimer);
     this.#waitTimer = undefined;
     this.#sendNext();
   }
@@ -120,8 +102,9 @@ export class RetainedOutbox {
     while (this.#isConnected && !this.#hasFailed && this.#flight.size < WINDOW) {
       const held = this.#queue.at(this.#next);
       if (held === undefined) return;
-      if (this.#mustWait(held.topic)) {
-        this.#waitTimer ??= this.#clock.setTimeout(() => this.continue(), WAIT_MS);
+      // So must all messages behind it.
+      if (this.#store.mustWait(held.topic)) {
+        this.#waitTimer ??= this.#store.clock.setTimeout(() => this.continue(), WAIT_MS);
         return;
       }
       this.#next++;
@@ -134,11 +117,11 @@ export class RetainedOutbox {
     flight.size += held.size;
     flight.count++;
     try {
-      await this.#broker.append(held.topic, held.id, held.message);
+      await this.#store.broker.append(held.topic, held.id, held.message);
       this.#finish(held);
     } catch (error) {
       if (isRefused(error)) {
-        if (!held.isDone) this.#drops.add(error);
+        if (!held.isDone) this.#store.link.drops.add(error);
         this.#finish(held);
       } else if (flight === this.#flight) {
         this.#hasFailed = true;
@@ -150,7 +133,7 @@ export class RetainedOutbox {
     if (!this.#hasFailed || flight.count > 0) this.#sendNext();
     // If the broker is away, they are sent when it is back.
     else if (this.#isConnected) {
-      this.#retryTimer = this.#clock.setTimeout(() => this.#restart(), RETRY_MS);
+      this.#retryTimer = this.#store.clock.setTimeout(() => this.#restart(), RETRY_MS);
     }
   }
 
@@ -164,7 +147,7 @@ export class RetainedOutbox {
       if (this.#next > 0) this.#next--;
     }
     if (this.#size > 0) return;
-    this.#drops.end();
+    this.#store.link.drops.end();
     this.#empty?.resolve();
   }
 }

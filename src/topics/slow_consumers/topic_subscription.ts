@@ -46,7 +46,6 @@ export function resolveSubscription(options: SubscribeOptions): SubscriptionSett
 export class TopicSubscription implements Subscription {
   readonly topic: string;
   readonly subscriber: Subscriber;
-  readonly #onDrop: () => void;
   #settings: SubscriptionSettings;
   /** The waiting messages, with all policies but `"latest"`. */
   #waiting: Fifo<Waiting> | undefined;
@@ -62,15 +61,9 @@ export class TopicSubscription implements Subscription {
    */
   resumeFrom: Position | undefined;
 
-  constructor(
-    topic: string,
-    subscriber: Subscriber,
-    settings: SubscriptionSettings,
-    onDrop: () => void,
-  ) {
+  constructor(topic: string, subscriber: Subscriber, settings: SubscriptionSettings) {
     this.topic = topic;
     this.subscriber = subscriber;
-    this.#onDrop = onDrop;
     this.#settings = settings;
   }
 
@@ -225,7 +218,7 @@ export class TopicSubscription implements Subscription {
 
   #drop(): void {
     this.#dropped++;
-    this.#onDrop();
+    this.subscriber.fanOut.dropped++;
   }
 
   /** Removes and returns the message that has waited longest. */
