@@ -43,10 +43,6 @@ export function isGoodEnd({ closeCode, wasClean }: CloseInfo): boolean {
   return wasClean && GOOD_CODES.has(closeCode);
 }
 
-export function describePong(roundTripTimeMs: number): string {
-  return `pong after ${roundTripTimeMs.toFixed(roundTripTimeMs < 10 ? 2 : 0)} ms`;
-}
-
 function describeResponse({ message, status, headers, body }: UnexpectedResponseError): string {
   const details = HELPFUL_FIELDS
     .filter((name) => headers.has(name))

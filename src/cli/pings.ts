@@ -1,10 +1,10 @@
 import type { Connection } from "../connection/connection.ts";
-import { describePong } from "./describe.ts";
 import { clearInterval, setInterval } from "../timers.ts";
 
 export async function ping(conn: Connection, report: (text: string) => unknown): Promise<void> {
   try {
-    report(describePong(await conn.ping()));
+    const roundTripTimeMs = await conn.ping();
+    report(`pong after ${roundTripTimeMs.toFixed(roundTripTimeMs < 10 ? 2 : 0)} ms`);
   } catch {
     // The connection has ended, which is reported elsewhere.
   }

@@ -12,11 +12,9 @@ export class ForgottenTopics {
   #current: Uint8Array | undefined;
 
   begin(): void {
-    const { buffer: bytes } = this.#current ?? {};
-    if (bytes === undefined) return;
-    const current = new Uint32Array(bytes);
-    const former = new Uint32Array((this.#former ??= new Uint8Array(BITS / 8)).buffer);
-    for (let i = 0; i < current.length; i++) former[i]! |= current[i]!;
+    const current = this.#current ?? [];
+    if (current.length > 0) this.#former ??= new Uint8Array(BITS / 8);
+    for (let i = 0; i < current.length; i++) this.#former![i]! |= current[i]!;
     this.#current = undefined;
   }
 

@@ -1,4 +1,4 @@
-import { checkTopicLength } from "../fan_out/topic_length.ts";
+import { checkTopicLength } from "../../resume/subprotocol.ts";
 
 /** The beginning of the topics that servers use among themselves. */
 export const PRESENCE_PREFIX = "$presence/";

@@ -46,7 +46,8 @@ export class Subscriber implements FanOutSource {
   #session: string | undefined;
   readonly byTopic: Map<string, TopicSubscription> = new Map();
   #waiting: Set<TopicSubscription> = NONE;
-  #resuming: Set<TopicSubscription> = NONE;
+  /** The subscriptions of which it is not known yet what the peer missed. */
+  resuming: Set<TopicSubscription> = NONE;
 
   constructor(
     sink: FanOutSink,
@@ -171,12 +172,6 @@ export class Subscriber implements FanOutSource {
     return this.#waiting.size > 0;
   }
 
-  /** The subscriptions of which it is not known yet what the peer missed. */
-  get resuming(): ReadonlySet<TopicSubscription> {
-    return this.#resuming;
-  }
-
-  /** Adds a subscription with messages that wait for room. */
   addWaiting(subscription: TopicSubscription): void {
     if (this.#waiting === NONE) this.#waiting = new Set();
     this.#waiting.add(subscription);
@@ -188,13 +183,13 @@ export class Subscriber implements FanOutSource {
   }
 
   addResuming(subscription: TopicSubscription): void {
-    if (this.#resuming === NONE) this.#resuming = new Set();
-    this.#resuming.add(subscription);
+    if (this.resuming === NONE) this.resuming = new Set();
+    this.resuming.add(subscription);
     this.isBehind = true;
   }
 
   deleteResuming(subscription: TopicSubscription): void {
-    if (this.#resuming.delete(subscription)) this.#update();
+    if (this.resuming.delete(subscription)) this.#update();
   }
 
   delete(subscription: TopicSubscription): void {
@@ -205,6 +200,6 @@ export class Subscriber implements FanOutSource {
   }
 
   #update(): void {
-    this.isBehind = this.#waiting.size > 0 || this.#resuming.size > 0;
+    this.isBehind = this.#waiting.size > 0 || this.resuming.size > 0;
   }
 }

@@ -124,7 +124,7 @@ export class PresenceGroup {
     const before = this.#rooms.get(topic);
     if (this.#state === "closed") return before ?? new PresenceRoom(topic);
     this.#activate();
-    const isAsked = this.#lookups.has(topic);
+    const isAsked = this.#lookups.all.has(topic);
     const answer = this.#lookups.add(topic);
     if (this.#broker === "lost") this.#lookups.end(topic);
     else if (!isAsked && this.isReady) this.#sendLookup(topic);
@@ -176,7 +176,7 @@ export class PresenceGroup {
     this.isReady = false;
     this.#acquaintedAt = Infinity;
     // No server can be asked.
-    for (const topic of this.#lookups.topics) this.#lookups.end(topic);
+    for (const topic of [...this.#lookups.all.keys()]) this.#lookups.end(topic);
   }
 
   receiveSubscribed(brokerTopics: readonly string[]): void {
@@ -223,7 +223,7 @@ export class PresenceGroup {
     const topics = [...this.#rooms.keys()].filter(isSubscribed);
     // Known servers must answer for topics in which they have no members any more, too.
     this.#queryRooms(topics, this.#peers.size > 0);
-    for (const topic of this.#lookups.topics) this.#sendLookup(topic);
+    for (const topic of [...this.#lookups.all.keys()]) this.#sendLookup(topic);
   }
 
   /** Leaves the group; resolves when the other servers were told. */
@@ -231,7 +231,7 @@ export class PresenceGroup {
     if (this.#state !== "active") return Promise.resolve();
     const left = this.isReady ? this.#send(SERVERS_TOPIC, { type: "bye" }) : Promise.resolve();
     this.#state = "idle";
-    for (const topic of this.#lookups.topics) this.#lookups.end(topic);
+    for (const topic of [...this.#lookups.all.keys()]) this.#lookups.end(topic);
     this.isReady = false;
     this.#acquaintedAt = Infinity;
     this.#clock.clearTimeout(this.#timer);
@@ -267,7 +267,7 @@ export class PresenceGroup {
     if (now >= this.#nextHeartbeatAt) {
       this.#nextHeartbeatAt = now + this.#heartbeatMs;
       this.#sentQueries.forget(now - Math.max(this.#heartbeatMs, ANSWER_MS));
-      const isIdle = this.#rooms.size === 0 && this.#lookups.size === 0;
+      const isIdle = this.#rooms.size === 0 && this.#lookups.all.size === 0;
       if (isIdle && this.#idleHeartbeats++ === IDLE_HEARTBEATS) {
         void this.#stop();
         return;
@@ -306,8 +306,8 @@ export class PresenceGroup {
       room.peers.delete(server);
       this.#presence.receiveChanges(room, room.replace(server, []), true);
     }
-    for (const topic of this.#lookups.topics) {
-      this.#lookups.receive(topic, server, []);
+    for (const topic of [...this.#lookups.all.keys()]) {
+      this.#lookups.all.get(topic)?.found.replace(server, []);
       this.#receiveAnswer(topic, server);
     }
   }
@@ -377,7 +377,7 @@ export class PresenceGroup {
     this.#lastNumber = Math.max(this.#lastNumber, snapshot.version);
     const behind: string[] = [];
     for (const [topic, { version, members }] of whole.topics) {
-      this.#lookups.receive(topic, from, members);
+      this.#lookups.all.get(topic)?.found.replace(from, members);
       const room = this.#rooms.get(topic);
       if (room === undefined) continue;
       const standing = this.#seeVersion(room, from, version);
@@ -433,7 +433,7 @@ export class PresenceGroup {
     const onAnswer = (server: string) => this.#receiveAnswer(topic, server);
     const id = this.#sentQueries.add([topic], this.#clock.now(), onAnswer);
     void this.#send(SERVERS_TOPIC, { type: "ask", id, topics: [topic] });
-    this.#lookups.wait(topic, this.#peers.keys());
+    this.#lookups.all.get(topic)!.waiting = new Set(this.#peers.keys());
     // There may be no server to wait for.
     this.#receiveAnswer(topic, this.#presence.id);
   }

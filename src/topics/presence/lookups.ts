@@ -1,5 +1,5 @@
 import type { Clock } from "../../transport/clock.ts";
-import { PresenceRoom, type ShareEntry } from "./room.ts";
+import { PresenceRoom } from "./room.ts";
 
 /** A query to all servers for the members of a topic. */
 interface Lookup {
@@ -15,7 +15,8 @@ interface Lookup {
 export class PresenceLookups {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
-  readonly #lookups: Map<string, Lookup> = new Map();
+  /** By topic. */
+  readonly all: Map<string, Lookup> = new Map();
 
   /** @param timeoutMs How long to wait for answers, in milliseconds. */
   constructor(clock: Clock, timeoutMs: number) {
@@ -23,51 +24,26 @@ export class PresenceLookups {
     this.#timeoutMs = timeoutMs;
   }
 
-  get size(): number {
-    return this.#lookups.size;
-  }
-
-  get topics(): string[] {
-    return [...this.#lookups.keys()];
-  }
-
-  has(topic: string): boolean {
-    return this.#lookups.has(topic);
-  }
-
   /** Waits until all servers have answered about a topic, or the time is over; callers share one wait. */
   add(topic: string): Promise<PresenceRoom> {
-    let lookup = this.#lookups.get(topic);
-    if (lookup === undefined) {
-      lookup = {
-        found: new PresenceRoom(topic),
-        done: Promise.withResolvers(),
-        waiting: undefined,
-        timer: this.#clock.setTimeout(() => this.end(topic), this.#timeoutMs),
-      };
-      this.#lookups.set(topic, lookup);
-    }
-    return lookup.done.promise;
-  }
-
-  wait(topic: string, servers: Iterable<string>): void {
-    this.#lookups.get(topic)!.waiting = new Set(servers);
-  }
-
-  receive(topic: string, server: string, members: readonly ShareEntry[]): void {
-    this.#lookups.get(topic)?.found.replace(server, members);
+    const before = this.all.get(topic);
+    if (before !== undefined) return before.done.promise;
+    const done = Promise.withResolvers<PresenceRoom>();
+    const timer = this.#clock.setTimeout(() => this.end(topic), this.#timeoutMs);
+    this.all.set(topic, { found: new PresenceRoom(topic), done, waiting: undefined, timer });
+    return done.promise;
   }
 
   /** Records that a server has answered; returns whether all have by now. */
   receiveAnswer(topic: string, server: string): boolean {
-    const waiting = this.#lookups.get(topic)?.waiting;
+    const waiting = this.all.get(topic)?.waiting;
     waiting?.delete(server);
     return waiting?.size === 0;
   }
 
   end(topic: string): void {
-    const lookup = this.#lookups.get(topic)!;
-    this.#lookups.delete(topic);
+    const lookup = this.all.get(topic)!;
+    this.all.delete(topic);
     this.#clock.clearTimeout(lookup.timer);
     lookup.done.resolve(lookup.found);
   }

@@ -8,7 +8,7 @@ import { PublishedMessage } from "../fan_out/published_message.ts";
 import type { MessageStore } from "./message_store.ts";
 import { RetainedMessages, type TopicLog } from "./retained_messages.ts";
 import { controlOf, ReplayAllowance } from "./replay_allowance.ts";
-import { checkTopicLength } from "../fan_out/topic_length.ts";
+import { checkTopicLength } from "../../resume/subprotocol.ts";
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
 
 export interface ResumeSettings extends KeepWindow {
