@@ -119,8 +119,6 @@ export class Topics {
     };
   }
 
-  // ---- Subscribers ----
-
   createSubscriber(sink: FanOutSink, agreed: SubscriberAgreement): Subscriber {
     return new Subscriber(sink, this.#fanOut, agreed, this.#leave);
   }

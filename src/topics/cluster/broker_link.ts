@@ -22,7 +22,7 @@ const PRESENCE_WINDOW = 1024 * 1024;
 export class BrokerLink implements BrokerHandler {
   readonly #broker: Broker;
   readonly #fanOut: FanOut;
-  readonly #settings: TopicsSettings;
+  readonly settings: TopicsSettings;
   /** Identifies this server in its messages. */
   readonly id: Uint8Array = crypto.getRandomValues(new Uint8Array(ID_LENGTH));
   /** Counts the messages that other servers don't get, each with the error if there is one. */
@@ -42,7 +42,7 @@ export class BrokerLink implements BrokerHandler {
   constructor(settings: TopicsSettings, fanOut: FanOut, presence: Presence) {
     const broker = this.#broker = settings.broker!;
     this.#fanOut = fanOut;
-    this.#settings = settings;
+    this.settings = settings;
     this.drops = new DoublingTally((messages, error) =>
       settings.onBrokerEvent({ type: "broker", status: "dropped", messages, error })
     );
@@ -50,16 +50,11 @@ export class BrokerLink implements BrokerHandler {
       settings.onBrokerEvent({ type: "broker", status: "malformed", messages, ...last })
     );
     this.#outbox = new BrokerOutbox(broker, settings.brokerQueueSize, this.drops);
-    this.subscriptions = new BrokerSubscriptions(
-      broker,
-      settings.clock,
-      (error) => this.receiveError(error),
-      (topics) => {
-        const internal = topics.filter((topic) => topic.startsWith(PRESENCE_PREFIX));
-        this.#presence.receiveSubscribed(internal);
-      },
-    );
-    this.#presence = new PresenceGroup(this, settings.clock, presence);
+    this.subscriptions = new BrokerSubscriptions(this, undefined, (topics) => {
+      const internal = topics.filter((topic) => topic.startsWith(PRESENCE_PREFIX));
+      this.#presence.receiveSubscribed(internal);
+    });
+    this.#presence = new PresenceGroup(this, presence);
     presence.connect(this.#presence);
     if (settings.resume !== undefined) this.store = new BrokerStore(this, settings, fanOut);
   }
@@ -115,7 +110,7 @@ export class BrokerLink implements BrokerHandler {
     const left = this.#presence.close();
     if (this.#state === "connected") {
       const sent = Promise.all([this.#outbox.whenEmpty(), this.store?.outbox.whenEmpty(), left]);
-      await within(sent, CLOSE_TIMEOUT_MS, this.#settings.clock, undefined);
+      await within(sent, CLOSE_TIMEOUT_MS, this.settings.clock, undefined);
     }
     this.#state = "closed";
     this.#disconnect();
@@ -166,7 +161,7 @@ export class BrokerLink implements BrokerHandler {
     this.#outbox.connect();
     this.store?.connect();
     this.#presence.receiveConnected();
-    this.#settings.onBrokerEvent({ type: "broker", status });
+    this.settings.onBrokerEvent({ type: "broker", status });
   }
 
   receiveLost(error: unknown): void {
@@ -174,12 +169,12 @@ export class BrokerLink implements BrokerHandler {
     this.#state = "lost";
     this.#disconnect();
     this.#presence.receiveLost();
-    this.#settings.onBrokerEvent({ type: "broker", status: "lost", error });
+    this.settings.onBrokerEvent({ type: "broker", status: "lost", error });
   }
 
   receiveError(error: unknown): void {
     if (this.#state === "closed") return;
-    this.#settings.onBrokerEvent({ type: "broker", status: "error", error });
+    this.settings.onBrokerEvent({ type: "broker", status: "error", error });
   }
 
   #disconnect(): void {

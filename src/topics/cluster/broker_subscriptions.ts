@@ -1,6 +1,6 @@
-import type { Clock } from "../../transport/clock.ts";
 import { queueMicrotask } from "../../timers.ts";
-import type { Broker } from "./broker.ts";
+import type { KeepingBroker } from "./broker.ts";
+import type { BrokerLink } from "./broker_link.ts";
 
 /** How long to wait before a failed request is tried again, in milliseconds. */
 const RETRY_MS = 1_000;
@@ -13,9 +13,8 @@ type State = "subscribed" | "asked" | "unknown";
  * request at a time about a topic; changes during a request are made after it.
  */
 export class BrokerSubscriptions {
-  readonly #broker: Pick<Broker, "subscribe" | "unsubscribe">;
-  readonly #clock: Clock;
-  readonly #onError: (error: unknown) => void;
+  readonly #link: BrokerLink;
+  readonly #isKept: true | undefined;
   readonly #onSubscribed: (topics: readonly string[]) => void;
   readonly #wanted: Set<string> = new Set();
   /** Topics without a state are not subscribed. */
@@ -28,18 +27,16 @@ export class BrokerSubscriptions {
   #retryTimer: unknown;
 
   /**
-   * @param onError Is told of failed requests, which are tried again.
+   * @param isKept Whether the messages of the topics are retained.
    * @param onSubscribed Is told of topics that were added, once the broker is subscribed to them.
    */
   constructor(
-    broker: Pick<Broker, "subscribe" | "unsubscribe">,
-    clock: Clock,
-    onError: (error: unknown) => void,
+    link: BrokerLink,
+    isKept: true | undefined,
     onSubscribed: (topics: readonly string[]) => void,
   ) {
-    this.#broker = broker;
-    this.#clock = clock;
-    this.#onError = onError;
+    this.#link = link;
+    this.#isKept = isKept;
     this.#onSubscribed = onSubscribed;
   }
 
@@ -64,7 +61,7 @@ export class BrokerSubscriptions {
 
   disconnect(): void {
     this.#isConnected = false;
-    this.#clock.clearTimeout(this.#retryTimer);
+    this.#link.settings.clock.clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
     for (const topic of this.#failed) this.#changed.add(topic);
     this.#failed.clear();
@@ -112,7 +109,7 @@ export class BrokerSubscriptions {
     const isSubscribe = what === "subscribe";
     for (const topic of topics) this.#states.set(topic, "asked");
     try {
-      await this.#broker[what](topics);
+      await (this.#link.settings.broker as KeepingBroker)[what](topics, this.#isKept);
     } catch (error) {
       this.#fail(topics, error);
       return;
@@ -128,12 +125,12 @@ export class BrokerSubscriptions {
 
   #fail(topics: readonly string[], error: unknown): void {
     for (const topic of topics) this.#states.set(topic, "unknown");
-    if (this.#isConnected) this.#onError(error);
+    if (this.#isConnected) this.#link.receiveError(error);
     // If the broker is away, they are sent when it is back.
     const again = this.#isConnected ? this.#failed : this.#changed;
     for (const topic of topics) again.add(topic);
     if (!this.#isConnected || this.#retryTimer !== undefined) return;
-    this.#retryTimer = this.#clock.setTimeout(() => {
+    this.#retryTimer = this.#link.settings.clock.setTimeout(() => {
       this.#retryTimer = undefined;
       const failed = this.#failed;
       this.#failed = new Set();

@@ -134,8 +134,6 @@ export class Subscriber implements FanOutSource {
     this.#onClose(this);
   }
 
-  // ---- A client that resumes ----
-
   /** Whether the peer speaks `sluice.resume.v1`: messages may have a header, and there are control messages. */
   get isResumable(): boolean {
     return this.#resumable !== undefined;
@@ -165,8 +163,6 @@ export class Subscriber implements FanOutSource {
   sendControl(message: ControlMessage): void {
     if (this.sink.isOpen) this.sink.post(encodeControl(message));
   }
-
-  // ---- What it is behind with ----
 
   get hasWaiting(): boolean {
     return this.#waiting.size > 0;

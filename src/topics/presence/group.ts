@@ -76,7 +76,8 @@ export class PresenceGroup {
   #timer: unknown;
   #timerAt = 0;
 
-  constructor(link: BrokerLink, clock: Clock, presence: Presence) {
+  constructor(link: BrokerLink, presence: Presence) {
+    const { clock } = link.settings;
     this.#link = link;
     this.#clock = clock;
     this.#presence = presence;

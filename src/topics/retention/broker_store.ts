@@ -57,15 +57,8 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
     this.allowance = new ReplayAllowance(replaySizePerMinute, clock, windowSize);
     this.messages = new RetainedMessages(settings.resume!, clock, () => {});
     this.outbox = new RetainedOutbox(this, brokerQueueSize);
-    this.#subscriptions = new BrokerSubscriptions(
-      {
-        subscribe: (names) => broker.subscribe(names, true),
-        unsubscribe: (names) => broker.unsubscribe(names, true),
-      },
-      clock,
-      (error) => link.receiveError(error),
-      (names) => this.#connectTopics(names),
-    );
+    const onSubscribed = (names: readonly string[]) => this.#connectTopics(names);
+    this.#subscriptions = new BrokerSubscriptions(link, true, onSubscribed);
     broker.keep({ windowMs, windowSize, totalSize }, this);
   }
 
@@ -101,8 +94,6 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
     this.messages.clear();
   }
 
-  // ---- Called by `Topics` ----
-
   addTopic(topic: string): void {
     const log = this.messages.open(topic);
     log.isInUse = true;
@@ -132,8 +123,6 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
     this.#byTopic.get(subscription.topic)?.part(subscription);
   }
 
-  // ---- Called by the broker ----
-
   receiveKept(topic: string, message: KeptMessage): void {
     this.#byTopic.get(topic)?.receive(message);
   }
@@ -146,8 +135,6 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
     }
     if (areUpToDate) this.fanOut.tellUpToDate({ progress: formatPosition(position) });
   }
-
-  // ---- Called by topics and the outbox ----
 
   /** Whether messages to a topic must wait for a moment. */
   mustWait(topic: string): boolean {
