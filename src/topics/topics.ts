@@ -5,7 +5,6 @@ import type { Broker, BrokerEvent, BrokerStats } from "./cluster/broker.ts";
 import type { BrokerLink } from "./cluster/broker_link.ts";
 import { FanOut, type Schedule } from "./fan_out/fan_out.ts";
 import type { Publication } from "./fan_out/publication.ts";
-import { SharedTally } from "./fan_out/shared_memory.ts";
 import { Subscriber, type SubscriberAgreement } from "./fan_out/subscriber.ts";
 import type { SubscribeOptions, Subscription } from "./fan_out/subscription.ts";
 import { memberSize, type PresenceClaim } from "./presence/claim.ts";
@@ -74,9 +73,8 @@ export class Topics {
   }
 
   private constructor(settings: TopicsSettings) {
-    const tally = new SharedTally((change) => settings.onMemoryChange(change));
-    const fanOut = this.#fanOut = new FanOut(tally, settings.turns, settings.schedule);
-    this.#presence = new Presence(settings.presence, fanOut, (error) => settings.onError(error));
+    this.#fanOut = new FanOut(settings);
+    this.#presence = new Presence(settings, this.#fanOut);
   }
 
   async start(): Promise<void> {

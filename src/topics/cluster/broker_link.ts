@@ -1,7 +1,7 @@
 import "../../connection/common.ts";
 import { within } from "../../transport/clock.ts";
 import { BrokerStore } from "../retention/broker_store.ts";
-import type { Broker, BrokerHandler, BrokerStats } from "./broker.ts";
+import type { BrokerHandler, BrokerStats } from "./broker.ts";
 import { decodeBrokerMessage, encodeBrokerMessage, ID_LENGTH } from "./broker_message.ts";
 import { checkBrokerTopic, checkWellFormed, PRESENCE_PREFIX } from "./broker_names.ts";
 import { BrokerOutbox } from "./broker_outbox.ts";
@@ -20,7 +20,6 @@ const PRESENCE_WINDOW = 1024 * 1024;
 
 /** Connects a server to its broker: passes on what this server publishes, and receives what others publish. */
 export class BrokerLink implements BrokerHandler {
-  readonly #broker: Broker;
   readonly #fanOut: FanOut;
   readonly settings: TopicsSettings;
   /** Identifies this server in its messages. */
@@ -40,7 +39,6 @@ export class BrokerLink implements BrokerHandler {
   #presenceInFlight = 0;
 
   constructor(settings: TopicsSettings, fanOut: FanOut, presence: Presence) {
-    const broker = this.#broker = settings.broker!;
     this.#fanOut = fanOut;
     this.settings = settings;
     this.drops = new DoublingTally((messages, error) =>
@@ -49,7 +47,7 @@ export class BrokerLink implements BrokerHandler {
     this.malformed = new DoublingTally((messages, last) =>
       settings.onBrokerEvent({ type: "broker", status: "malformed", messages, ...last })
     );
-    this.#outbox = new BrokerOutbox(broker, settings.brokerQueueSize, this.drops);
+    this.#outbox = new BrokerOutbox(this);
     this.subscriptions = new BrokerSubscriptions(this, undefined, (topics) => {
       const internal = topics.filter((topic) => topic.startsWith(PRESENCE_PREFIX));
       this.#presence.receiveSubscribed(internal);
@@ -60,7 +58,7 @@ export class BrokerLink implements BrokerHandler {
   }
 
   start(): Promise<void> {
-    return this.#broker.start(this);
+    return this.settings.broker!.start(this);
   }
 
   /**
@@ -99,7 +97,7 @@ export class BrokerLink implements BrokerHandler {
     if (this.#presenceInFlight > PRESENCE_WINDOW) throw new Error("The broker is too slow");
     this.#presenceInFlight += bytes.length;
     try {
-      await this.#broker.publish(brokerTopic, bytes);
+      await this.settings.broker!.publish(brokerTopic, bytes);
     } finally {
       this.#presenceInFlight -= bytes.length;
     }
@@ -115,7 +113,7 @@ export class BrokerLink implements BrokerHandler {
     this.#state = "closed";
     this.#disconnect();
     this.store?.close();
-    await this.#broker.close();
+    await this.settings.broker!.close();
   }
 
   stats(): BrokerStats {

@@ -1,7 +1,6 @@
 import { Fifo } from "../../fifo.ts";
 import { ownString } from "../../own_string.ts";
-import type { Broker } from "./broker.ts";
-import type { DoublingTally } from "./doubling_tally.ts";
+import type { BrokerLink } from "./broker_link.ts";
 import { MESSAGE_COST } from "../fan_out/message_cost.ts";
 
 /** How many bytes may be on their way to the broker, without its confirmation. */
@@ -17,23 +16,15 @@ interface Waiting {
  * that have waited longest are dropped.
  */
 export class BrokerOutbox {
-  readonly #broker: Broker;
-  readonly #queueSize: number;
-  readonly #drops: DoublingTally<unknown>;
+  readonly #link: BrokerLink;
   readonly #waiting: Fifo<Waiting> = new Fifo();
   #waitingSize = 0;
   #inFlight = 0;
   #isConnected = false;
   #empty: PromiseWithResolvers<void> | undefined;
 
-  /**
-   * @param queueSize The most bytes that wait.
-   * @param drops Counts lost messages; it is ended when no message waits any more.
-   */
-  constructor(broker: Broker, queueSize: number, drops: DoublingTally<unknown>) {
-    this.#broker = broker;
-    this.#queueSize = queueSize;
-    this.#drops = drops;
+  constructor(link: BrokerLink) {
+    this.#link = link;
   }
 
   /** The bytes that wait or are on their way. */
@@ -48,9 +39,9 @@ export class BrokerOutbox {
     }
     this.#waiting.push({ topic: ownString(topic), message });
     this.#waitingSize += message.length + MESSAGE_COST;
-    while (this.#waitingSize > this.#queueSize) {
+    while (this.#waitingSize > this.#link.settings.brokerQueueSize) {
       this.#shift();
-      this.#drops.add(undefined);
+      this.#link.drops.add(undefined);
     }
   }
 
@@ -79,7 +70,7 @@ export class BrokerOutbox {
       const { topic, message } = this.#shift();
       void this.#send(topic, message);
     }
-    if (length > 0 && this.#waiting.length === 0) this.#drops.end();
+    if (length > 0 && this.#waiting.length === 0) this.#link.drops.end();
     if (this.size === 0) this.#empty?.resolve();
   }
 
@@ -93,9 +84,9 @@ export class BrokerOutbox {
     const size = message.length + MESSAGE_COST;
     this.#inFlight += size;
     try {
-      await this.#broker.publish(topic, message);
+      await this.#link.settings.broker!.publish(topic, message);
     } catch (error) {
-      this.#drops.add(error);
+      this.#link.drops.add(error);
     }
     this.#inFlight -= size;
     this.#continue();

@@ -1,4 +1,3 @@
-import type { Turns } from "../../connection/turns.ts";
 import { ownString } from "../../own_string.ts";
 import type { ControlMessage } from "../../resume/subprotocol.ts";
 import { queueMicrotask } from "../../timers.ts";
@@ -9,8 +8,9 @@ import {
 import { Batch, type Entry } from "./batch.ts";
 import type { Publication } from "./publication.ts";
 import { PublishedMessage } from "./published_message.ts";
-import type { SharedTally } from "./shared_memory.ts";
+import { SharedTally } from "./shared_memory.ts";
 import type { Subscriber } from "./subscriber.ts";
+import type { TopicsSettings } from "../topics.ts";
 
 /** Calls back when everything that has arrived by now has been delivered, as far as the runtime knows. */
 export type Schedule = (flush: () => void) => void;
@@ -45,8 +45,7 @@ const NONE: readonly Entry[] = [];
  */
 export class FanOut {
   readonly tally: SharedTally;
-  readonly #turns: Turns;
-  readonly #schedule: Schedule;
+  readonly #settings: TopicsSettings;
   readonly #subscribers: Map<string, Set<Subscriber>> = new Map();
   /** The names of the topics with subscribers: strings of their own, shared by all that refers to them. */
   readonly #names: Map<string, string> = new Map();
@@ -64,11 +63,9 @@ export class FanOut {
   dropped = 0;
   readonly #flush = (): void => this.flush(true);
 
-  /** @param turns Share out the event loop, to which deliveries count. */
-  constructor(tally: SharedTally, turns: Turns, schedule: Schedule) {
-    this.tally = tally;
-    this.#turns = turns;
-    this.#schedule = schedule;
+  constructor(settings: TopicsSettings) {
+    this.#settings = settings;
+    this.tally = new SharedTally((change) => settings.onMemoryChange(change));
   }
 
   get topicCount(): number {
@@ -125,13 +122,13 @@ export class FanOut {
     const subscribers = this.#subscribers.get(topic);
     if (subscribers === undefined) return;
     const count = this.#published.push({ topic, message, sequence: this.#nextSequence++ });
-    if (count === 1) this.#schedule(this.#flush);
+    if (count === 1) this.#settings.schedule(this.#flush);
     const deliveries = this.#deliveries += subscribers.size;
     const isFlushing = this.#delivering.length > 0;
     if (count >= MIN_TOGETHER && deliveries >= MAX_DELIVERIES && !isFlushing) {
       // Now, so that it is a part of the publisher's turn.
       this.flush(true);
-      this.#turns.spend(deliveries * DELIVERY_COST);
+      this.#settings.turns.spend(deliveries * DELIVERY_COST);
       return;
     }
     if (this.#publishedSize < MAX_GATHERED) {

@@ -7,6 +7,7 @@ import { decodeInfo, type PresenceClaim } from "./claim.ts";
 import type { PresenceGroup } from "./group.ts";
 import type { PresenceSettings, PresentMember } from "./options.ts";
 import { PresenceRoom, type RoomChange } from "./room.ts";
+import type { TopicsSettings } from "../topics.ts";
 
 /** The members of the topics that subscribers of this server watch, and the notices that those subscribers get. */
 export class Presence {
@@ -20,11 +21,10 @@ export class Presence {
   #group: PresenceGroup | undefined;
   #lastStamp = 0;
 
-  /** @param onError Is told of errors of the program's code. */
-  constructor(settings: PresenceSettings, fanOut: FanOut, onError: (error: unknown) => void) {
-    this.settings = settings;
+  constructor(settings: TopicsSettings, fanOut: FanOut) {
+    this.settings = settings.presence;
     this.#fanOut = fanOut;
-    this.#onError = onError;
+    this.#onError = (error) => settings.onError(error);
   }
 
   connect(group: PresenceGroup): void {

@@ -46,7 +46,7 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
   #isConnected = false;
 
   constructor(link: BrokerLink, settings: TopicsSettings, fanOut: FanOut) {
-    const { clock, brokerQueueSize } = settings;
+    const { clock } = settings;
     const { topics, windowMs, windowSize, totalSize, replaySizePerMinute } = settings.resume!;
     const broker = settings.broker as KeepingBroker;
     this.link = link;
@@ -56,7 +56,7 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
     this.clock = clock;
     this.allowance = new ReplayAllowance(replaySizePerMinute, clock, windowSize);
     this.messages = new RetainedMessages(settings.resume!, clock, () => {});
-    this.outbox = new RetainedOutbox(this, brokerQueueSize);
+    this.outbox = new RetainedOutbox(this);
     const onSubscribed = (names: readonly string[]) => this.#connectTopics(names);
     this.#subscriptions = new BrokerSubscriptions(link, true, onSubscribed);
     broker.keep({ windowMs, windowSize, totalSize }, this);

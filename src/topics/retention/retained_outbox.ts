@@ -25,7 +25,6 @@ interface Held {
  */
 export class RetainedOutbox {
   readonly #store: BrokerStore;
-  readonly #queueSize: number;
   readonly #server: string = crypto.randomUUID();
   #count = 0;
   readonly #queue: Fifo<Held> = new Fifo();
@@ -42,10 +41,8 @@ export class RetainedOutbox {
   #waitTimer: unknown;
   #empty: PromiseWithResolvers<void> | undefined;
 
-  /** @param queueSize The most bytes that are held. */
-  constructor(store: BrokerStore, queueSize: number) {
+  constructor(store: BrokerStore) {
     this.#store = store;
-    this.#queueSize = queueSize;
   }
 
   get size(): number {
@@ -54,7 +51,7 @@ export class RetainedOutbox {
 
   publish(topic: string, message: Uint8Array): void {
     const size = message.length + MESSAGE_COST;
-    if (this.#size + size > this.#queueSize) {
+    if (this.#size + size > this.#store.link.settings.brokerQueueSize) {
       this.#store.link.drops.add(undefined);
       return;
     }
