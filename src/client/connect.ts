@@ -4,8 +4,6 @@ import { type Clock, systemClock } from "../transport/clock.ts";
 import type { ClientCallbacks, ClientConnection } from "./client_connection.ts";
 import { ConnectError } from "../errors.ts";
 import { loadConnectionParts } from "../connection/load_parts.ts";
-import type { CompressionSettings } from "../extensions/compression_options.ts";
-import type { DeflateOffer } from "../extensions/deflate_offer.ts";
 import type { ResumeState } from "../resume/resume_state.ts";
 import { entries } from "../http1/field_line.ts";
 import { abortable } from "../abortable.ts";
@@ -98,7 +96,8 @@ export function createConnect(
     try {
       const { callbacks, connection } = settings;
       const [offer] = await Promise.all([
-        loadOffer(compression),
+        compression && import("../extensions/deflate_offer.ts")
+          .then(({ DeflateOffer }) => DeflateOffer.create(compression)),
         loadConnectionParts(connection, callbacks !== undefined, again?.resume !== undefined),
       ]);
       address ??= parseWebSocketUrl(await valueOf("URL", url, controller.signal));
@@ -113,14 +112,6 @@ export function createConnect(
   };
 }
 
-async function loadOffer(
-  compression: CompressionSettings | undefined,
-): Promise<DeflateOffer | undefined> {
-  if (compression === undefined) return undefined;
-  const { DeflateOffer } = await import("../extensions/deflate_offer.ts");
-  return await DeflateOffer.create(compression);
-}
-
 /** Gives the value for this attempt: calls the program's function, if it is one. */
 async function valueOf<T>(name: string, given: PerAttempt<T>, signal: AbortSignal): Promise<T> {
   if (typeof given !== "function") return given;
@@ -130,10 +121,7 @@ async function valueOf<T>(name: string, given: PerAttempt<T>, signal: AbortSigna
     return await abortable(Promise.resolve({ signal }).then(call), signal);
   } catch (error) {
     signal.throwIfAborted();
-    throw new ConnectError(
-      "EOPTION",
-      `Cannot connect: the function for the ${name} failed`,
-      error,
-    );
+    const message = `Cannot connect: the function for the ${name} failed`;
+    throw new ConnectError("EOPTION", message, error);
   }
 }

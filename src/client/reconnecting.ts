@@ -259,7 +259,10 @@ async function* reconnect<Data>(
   /** How many connections in a row ended because one side refused a message of the other. */
   let refusals = 0;
   for (let failures = 0;;) {
-    const result = await attempt(connect, url, options, resume);
+    const result = await connect(url, options, { resume }).catch((error: unknown) => {
+      if (isFailure(error) || signal?.aborted) return error as ConnectError;
+      throw error;
+    });
     if (signal?.aborted) return;
     let cause: Retry["cause"];
     let isNewSession = false;
@@ -322,21 +325,6 @@ async function* reconnect<Data>(
     callHook(() => options.onRetry?.({ cause, attempt: failures, delayMs }), fail);
     await pause.wait(delayMs, signal);
     if (signal?.aborted) return;
-  }
-}
-
-/** Connects. Returns the error of an attempt that failed or was aborted, and throws other errors. */
-async function attempt<Data>(
-  connect: ConnectAgain,
-  url: PerAttempt<string | URL>,
-  options: ReconnectOptions<Data> & ClientCallbacks<Data>,
-  resume: ResumeState | undefined,
-): Promise<ClientConnection<Data> | ConnectError | UnexpectedResponseError> {
-  try {
-    return await connect(url, options, { resume });
-  } catch (error) {
-    if (isFailure(error) || options.signal?.aborted) return error as ConnectError;
-    throw error;
   }
 }
 

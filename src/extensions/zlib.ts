@@ -14,15 +14,11 @@ export async function loadDeflateStreams(): Promise<DeflateStreams> {
  * @throws {Error} If neither work.
  */
 export function chooseDeflateStreams(zlib: unknown): DeflateStreams {
-  const handles = createHandleStreams(zlib as ZlibStreamFunctions);
   try {
-    tryOut(handles);
-    return handles;
+    return tryOut(createHandleStreams(zlib as ZlibStreamFunctions));
   } catch {
-    const oneShot = createOneShotStreams(zlib as ZlibOneShotFunctions);
     try {
-      tryOut(oneShot);
-      return oneShot;
+      return tryOut(createOneShotStreams(zlib as ZlibOneShotFunctions));
     } catch (cause) {
       throw new Error("Cannot use this runtime's node:zlib for compression", { cause });
     }
@@ -30,7 +26,7 @@ export function chooseDeflateStreams(zlib: unknown): DeflateStreams {
 }
 
 /** Compresses and decompresses some bytes, once at the start of their memory, and once behind another byte. */
-function tryOut(streams: DeflateStreams): void {
+function tryOut(streams: DeflateStreams): DeflateStreams {
   const deflater = streams.deflater(15, 6, 8);
   const inflater = streams.inflater(15);
   try {
@@ -50,6 +46,7 @@ function tryOut(streams: DeflateStreams): void {
       }
       inflater.reset();
     }
+    return streams;
   } finally {
     deflater.close();
     inflater.close();
