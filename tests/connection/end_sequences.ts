@@ -202,7 +202,7 @@ export const PLAYED: readonly { mode: Mode; events: string; lengths: readonly nu
   { mode: "server", events: "MCGPFRBtsewxhkad", lengths: [1, 2, 3] },
   { mode: "callbacks", events: "MCGPFRBtsewxad", lengths: [1, 2, 3] },
   { mode: "client", events: "MCGPFRBtsewxad", lengths: [1, 2, 3] },
-  { mode: "server", events: "MCGFsexhd", lengths: [4, 5] },
+  { mode: "server", events: "MCGFsexhd", lengths: [4] },
   { mode: "callbacks", events: "MCGPFtsexd", lengths: [4] },
   { mode: "client", events: "MCGFtsexd", lengths: [4] },
 ];

@@ -7,7 +7,6 @@ import { openConnection } from "../../src/connection/open_connection.ts";
 import { resolveConnectionOptions } from "../../src/connection/options.ts";
 import { giveTurnsBy } from "../../src/connection/turns.ts";
 import { WebSocketConnection } from "../../src/connection/web_socket_connection.ts";
-import { playsAll } from "../support/plays_all.ts";
 import { CLOSE_TIMEOUT_MS, type Open, playAll, PLAYED, sequencesOf } from "./end_sequences.ts";
 
 /**
@@ -21,8 +20,6 @@ const indices = inflateRawSync(Uint8Array.from(atob(played.join("")), (c) => c.c
 
 /** How many are played side by side. */
 const BATCH = 4_000;
-/** The longest are so many that every runtime but one plays only some of them. */
-const LONGEST = 5;
 
 await loadConnectionParts(resolveConnectionOptions({}), false, false);
 giveTurnsBy((callback) => void setImmediate(callback));
@@ -58,8 +55,7 @@ describe("all sequences of what can end a connection", () => {
       position += events.length ** length;
       it(`end as ever: ${mode}, ${length} of ${events}`, { timeout: 120_000 }, async () => {
         const sequences = sequencesOf(events, length);
-        const step = length < LONGEST || playsAll ? BATCH : 5 * BATCH;
-        for (let i = 0; i < sequences.length; i += step) {
+        for (let i = 0; i < sequences.length; i += BATCH) {
           const batch = sequences.slice(i, i + BATCH);
           const results = await playAll(mode, batch, open);
           for (const [j, result] of results.entries()) {
