@@ -1,7 +1,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { createServer } from "node:http";
-import { serve } from "../../mod.ts";
+import { ListenError, serve } from "../../mod.ts";
 import { connect } from "../../src/runtimes/shared/client.ts";
 import { toListenError } from "../../src/runtimes/shared/listen_error.ts";
 import { mount } from "../../src/runtimes/node/mount.ts";
@@ -68,7 +68,8 @@ describe("the errors of serve() that come first", () => {
     const server = await serve({ port: 0, hostname: "127.0.0.1", message });
     try {
       const again = () => serve({ port: server.port, hostname: "127.0.0.1", message });
-      const error = await assertRejects(again, Error);
+      const error = await assertRejects(again, ListenError);
+      assertEquals([error.name, error.code], ["ListenError", "EADDRINUSE"]);
       assertMatch(error.message, /the address is in use: .*program.*listens/);
     } finally {
       await server.shutdown();
