@@ -1,16 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { testChannels } from "./channel_contract.ts";
-import { PeerProcess } from "./peer.ts";
+import { usePeers } from "./peer.ts";
 import { type Server, type Transport, withServer } from "./server.ts";
 
 for (const transport of ["tcp", "tls", "unix"] satisfies Transport[]) {
   describe(`a channel over ${transport}`, () => {
-    let peers: PeerProcess;
-    before(() => {
-      peers = new PeerProcess();
-    });
-    after(() => peers.close());
+    const peers = usePeers();
 
     testChannels(transport, (run) => withServer(transport, peers, run));
 

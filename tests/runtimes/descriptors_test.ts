@@ -1,9 +1,9 @@
 import process from "node:process";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { skipUnless } from "../support/skip.ts";
 import { canCount, countSettledSockets, untilSockets } from "./descriptors.ts";
 import { patternBytes } from "./pattern.ts";
-import { type Peer, PeerProcess } from "./peer.ts";
+import { type Peer, usePeers } from "./peer.ts";
 import type { Recorder } from "./recorder.ts";
 import { type Server, type Transport, withServer } from "./server.ts";
 
@@ -50,11 +50,7 @@ const skip = skipUnless(canCount, "needs /proc to count descriptors: Linux");
 
 for (const transport of ["tcp", "tls", "unix"] satisfies Transport[]) {
   describe(`a connection over ${transport} leaves no descriptor when it is ended`, () => {
-    let peers: PeerProcess;
-    before(() => {
-      peers = new PeerProcess();
-    });
-    after(() => peers.close());
+    const peers = usePeers();
 
     const test = (name: string, run: (server: Server, before: number) => Promise<void>) =>
       it(name, { skip }, () =>

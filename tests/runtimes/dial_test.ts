@@ -4,14 +4,14 @@ import { createServer, type Server as NetServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { loadDialer, loadListen } from "../../src/runtimes/shared/runtime.ts";
 import type { ByteChannel, DialTarget, ListenTarget } from "../../src/transport/byte_channel.ts";
 import { ConnectError } from "../../src/errors.ts";
 import { skipUnless } from "../support/skip.ts";
 import { canCount, countSettledSockets, untilSockets } from "./descriptors.ts";
 import { unexpected, withDialled } from "./dialled.ts";
-import { PeerProcess } from "./peer.ts";
+import { PeerProcess, usePeers } from "./peer.ts";
 import { Recorder } from "./recorder.ts";
 import { withFolder } from "./server.ts";
 
@@ -278,11 +278,7 @@ describe("dial()", () => {
 
 for (const transport of ["tcp", "tls", "unix"] as const) {
   describe(`a dialled connection over ${transport} leaves no descriptor`, () => {
-    let peers: PeerProcess;
-    before(() => {
-      peers = new PeerProcess();
-    });
-    after(() => peers.close());
+    const peers = usePeers();
 
     it("however it is ended", { skip }, () =>
       withDialled(transport, peers, async (source) => {

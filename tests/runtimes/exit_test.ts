@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import type { Address } from "../../src/transport/byte_channel.ts";
 import { moduleCommand, TestProcess } from "../support/child_process.ts";
-import { PeerProcess } from "./peer.ts";
+import { usePeers } from "./peer.ts";
 
 // Without descriptors left, Deno would panic when it looks for a newer Deno, and Node would warn that it can't
 // read more certificates.
@@ -38,11 +38,7 @@ class ServerProcess extends TestProcess {
 
 for (const transport of ["tcp", "tls"]) {
   describe(`a process that listens over ${transport}`, () => {
-    let peers: PeerProcess;
-    before(() => {
-      peers = new PeerProcess();
-    });
-    after(() => peers.close());
+    const peers = usePeers();
 
     const tls = transport === "tls";
 

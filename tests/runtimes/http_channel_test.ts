@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { join } from "node:path";
-import { after, before, describe } from "node:test";
+import { describe } from "node:test";
 import { NodeHttpChannel } from "../../src/runtimes/node/http_channel.ts";
 import type { Address } from "../../src/transport/byte_channel.ts";
 import { type ChannelSource, testWrites } from "./channel_contract.ts";
-import { PeerProcess } from "./peer.ts";
+import { type PeerProcess, usePeers } from "./peer.ts";
 import { Recorder } from "./recorder.ts";
 import { type Transport, withFolder } from "./server.ts";
 import { certificate } from "../support/tls.ts";
@@ -17,11 +17,7 @@ const REQUEST = "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpg
 // What the HTTP server of each runtime gives away takes writes as every channel does.
 for (const transport of ["tcp", "tls", "unix"] satisfies Transport[]) {
   describe(`a channel of an HTTP server over ${transport}`, () => {
-    let peers: PeerProcess;
-    before(() => {
-      peers = new PeerProcess();
-    });
-    after(() => peers.close());
+    const peers = usePeers();
 
     testWrites((run) => withHttpServer(transport, peers, run));
   });

@@ -5,7 +5,7 @@ import { connect, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { loadListen } from "../../src/runtimes/shared/runtime.ts";
 import type {
   ByteChannel,
@@ -14,7 +14,7 @@ import type {
 } from "../../src/transport/byte_channel.ts";
 import { ListenError } from "../../src/errors.ts";
 import { skipUnless } from "../support/skip.ts";
-import { PeerProcess } from "./peer.ts";
+import { usePeers } from "./peer.ts";
 import { loopback, otherKey, type Server, withFolder, withServer } from "./server.ts";
 import { certificate } from "../support/tls.ts";
 
@@ -60,11 +60,7 @@ const hasIPv6 = Object.values(networkInterfaces()).flat().some((net) => net?.add
 const isRoot = process.getuid?.() === 0;
 
 describe("listen()", () => {
-  let peers: PeerProcess;
-  before(() => {
-    peers = new PeerProcess();
-  });
-  after(() => peers.close());
+  const peers = usePeers();
 
   it("refuses a port in use", () =>
     withServer("tcp", peers, async (server) => {
@@ -232,11 +228,7 @@ describe("listen()", () => {
 
 for (const transport of ["tcp", "tls", "unix"] as const) {
   describe(`a listener over ${transport}`, () => {
-    let peers: PeerProcess;
-    before(() => {
-      peers = new PeerProcess();
-    });
-    after(() => peers.close());
+    const peers = usePeers();
 
     it("accepts nobody after it is closed, and its channels live on", () =>
       withServer(transport, peers, async (server) => {

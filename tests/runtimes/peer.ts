@@ -4,6 +4,7 @@
  * @module
  */
 
+import { after } from "node:test";
 import type { Address } from "../../src/transport/byte_channel.ts";
 import { HelperProcess } from "../support/helper_process.ts";
 import { onNode } from "../support/installed_runtimes.ts";
@@ -11,12 +12,9 @@ import type { PeerRequest, PeerState, PeerTarget } from "./peer_process.ts";
 
 /** The process that the peers of one test file live in. */
 export class PeerProcess {
-  readonly #process: HelperProcess<PeerRequest, PeerState>;
+  /** It is started for the first peer. */
+  #process: HelperProcess<PeerRequest, PeerState> | undefined;
   #id = 0;
-
-  constructor() {
-    this.#process = new HelperProcess(onNode(new URL("peer_process.ts", import.meta.url)));
-  }
 
   /** Connects a peer; resolves when it is connected, or failed to. */
   async connect(address: Address, options: Partial<PeerTarget> = {}): Promise<Peer> {
@@ -37,23 +35,33 @@ export class PeerProcess {
 
   /** Ends the process, and all peers with it. */
   async close(): Promise<void> {
-    await this.#process.stop();
+    await this.#process?.stop();
   }
 
   /** Has the process do nothing any more, until it is killed. */
   stop(): void {
-    this.#process.suspend();
+    this.#process?.suspend();
   }
 
   /** Ends the process at once, which can't clean anything up. */
   async kill(): Promise<void> {
-    await this.#process.kill();
+    await this.#process?.kill();
   }
 
   #create(): Peer {
     const id = this.#id++;
-    return new Peer((method, argument) => this.#process.ask({ id, method, argument }));
+    const process = this.#process ??= new HelperProcess(
+      onNode(new URL("peer_process.ts", import.meta.url)),
+    );
+    return new Peer((method, argument) => process.ask({ id, method, argument }));
   }
+}
+
+/** Gives the peers of the suite that is being declared; their process ends with it. */
+export function usePeers(): PeerProcess {
+  const peers = new PeerProcess();
+  after(() => peers.close());
+  return peers;
 }
 
 type Ask = (method: PeerRequest["method"], argument?: unknown) => Promise<PeerState>;

@@ -1,18 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { tlsHandshakeTimeoutMs } from "../../src/runtimes/shared/tls_handshakes.ts";
 import { skipUnless } from "../support/skip.ts";
 import { canCount, countSettledSockets, untilSockets } from "./descriptors.ts";
 import { HeldTimers } from "./held_timers.ts";
-import { PeerProcess } from "./peer.ts";
+import { usePeers } from "./peer.ts";
 import { type Server, withServer } from "./server.ts";
 
 describe("a TLS handshake", () => {
-  let peers: PeerProcess;
-  before(() => {
-    peers = new PeerProcess();
-  });
-  after(() => peers.close());
+  const peers = usePeers();
 
   const test = (name: string, run: (server: Server, timers: HeldTimers) => Promise<void>) =>
     it(name, () =>

@@ -1,4 +1,4 @@
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { RequestInfo, ServeOptions, Server } from "../../src/server/mod.ts";
 import { Body, Hook, untilAborted } from "../support/hook.ts";
@@ -8,7 +8,7 @@ import { withMemoryServer } from "../support/transports.ts";
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { serve } from "../../mod.ts";
-import { type Peer, PeerProcess } from "../runtimes/peer.ts";
+import { type Peer, usePeers } from "../runtimes/peer.ts";
 import { withFolder } from "../runtimes/server.ts";
 import { certificate } from "../support/tls.ts";
 import { watch } from "../support/watch.ts";
@@ -363,11 +363,7 @@ const HOOKS: [name: string, hook: "upgrade" | "fetch", request: string][] = [
 ];
 
 describe("a client that leaves by", () => {
-  let peers: PeerProcess;
-  before(() => {
-    peers = new PeerProcess();
-  });
-  after(() => peers.close());
+  const peers = usePeers();
 
   /** Serves for as long as `body` takes; neither the deadline nor the end of a shutdown is of any help. */
   async function withServer(
