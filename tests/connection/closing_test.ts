@@ -1,3 +1,5 @@
+// @once: it plays sequences against a table, which is the same on all.
+
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import {

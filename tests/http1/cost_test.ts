@@ -1,3 +1,5 @@
+// @once: it counts steps of code that asks nothing of a runtime.
+
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import {

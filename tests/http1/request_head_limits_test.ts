@@ -1,3 +1,5 @@
+// @once: it parses bytes by code that asks nothing of a runtime.
+
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { RequestHeadParser } from "../../src/handshake/mod.ts";

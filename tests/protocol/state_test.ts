@@ -1,3 +1,5 @@
+// @once: it tries a machine of states that asks nothing of a runtime.
+
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
 import { ProtocolError, type ProtocolState, type Role } from "../../src/protocol/mod.ts";
