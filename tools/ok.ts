@@ -33,7 +33,7 @@ async function listChecks(): Promise<Check[]> {
       name: "deno publish --dry-run",
       command: [deno, "publish", "--dry-run", "--allow-dirty", "--quiet"],
     },
-    { name: "mask_wasm.ts", command: [deno, "run", "-A", "tools/wasm.ts", "--check"] },
+    { name: "WebAssembly", command: [deno, "run", "-A", "tools/wasm.ts", "--check"] },
     { name: "examples", command: [deno, "run", "-A", "tools/examples.ts"] },
   ];
 }

@@ -1,15 +1,20 @@
 /**
- * Assembles `src/codec/mask_simd.wat` to `src/codec/mask_wasm.ts`: `deno task wasm`. With `--check`, it
- * writes nothing, and fails if the file is not what the assembler makes of the text.
+ * Assembles the modules of WebAssembly: `deno task wasm`. With `--check`, it writes nothing, and fails if a
+ * file is not what the assembler makes of its text.
  *
  * @module
  */
 
+import { basename } from "node:path";
+
 /** Run by npx, as only this needs it: fixed to a version, so that the same text gives the same bytes. */
 const ASSEMBLER = "wabt@1.0.39";
 
-const SOURCE = "src/codec/mask_simd.wat";
-const TARGET = "src/codec/mask_wasm.ts";
+/** The text of each module, what it is assembled to, and the name that it is exported by. */
+const MODULES = [
+  ["src/codec/mask_simd.wat", "src/codec/mask_wasm.ts", "MASK_WASM"],
+  ["src/runtimes/deno/utf8.wat", "src/runtimes/deno/utf8_wasm.ts", "UTF8_WASM"],
+] as const;
 
 const OCTETS_PER_LINE = 40;
 
@@ -25,21 +30,24 @@ async function assemble(source: string): Promise<Uint8Array> {
   }
 }
 
-function toModule(octets: Uint8Array): string {
+function toModule(octets: Uint8Array, source: string, name: string): string {
   const lines: string[] = [];
   for (let i = 0; i < octets.length; i += OCTETS_PER_LINE) {
     lines.push(`  "${octets.subarray(i, i + OCTETS_PER_LINE).toHex()}"`);
   }
-  return `// Made from mask_simd.wat by \`deno task wasm\`: change that instead.\n\n` +
-    `/** The WebAssembly module of mask_simd.wat, in hexadecimal. */\n` +
-    `export const MASK_WASM: string =\n${lines.join(" +\n")};\n`;
+  const file = basename(source);
+  return `// Made from ${file} by \`deno task wasm\`: change that instead.\n\n` +
+    `/** The WebAssembly module of ${file}, in hexadecimal. */\n` +
+    `export const ${name}: string =\n${lines.join(" +\n")};\n`;
 }
 
 Deno.chdir(new URL("..", import.meta.url));
-const wanted = toModule(await assemble(SOURCE));
-if (!Deno.args.includes("--check")) {
-  await Deno.writeTextFile(TARGET, wanted);
-} else if (await Deno.readTextFile(TARGET) !== wanted) {
-  console.error(`${TARGET} is not made from ${SOURCE}: run deno task wasm`);
-  Deno.exit(1);
+for (const [source, target, name] of MODULES) {
+  const wanted = toModule(await assemble(source), source, name);
+  if (!Deno.args.includes("--check")) {
+    await Deno.writeTextFile(target, wanted);
+  } else if (await Deno.readTextFile(target) !== wanted) {
+    console.error(`${target} is not made from ${source}: run deno task wasm`);
+    Deno.exit(1);
+  }
 }

@@ -6,6 +6,7 @@
  */
 
 import { MASK_WASM } from "./mask_wasm.ts";
+import { instantiate, type WasmMemory } from "./wasm.ts";
 
 /** How many octets are copied and masked at once: few enough to stay in the processor's first cache. */
 const WINDOW_LENGTH = 8192;
@@ -14,8 +15,11 @@ const WINDOW_LENGTH = 8192;
 // addresses that are nearly equal modulo the size of a page.
 const WINDOW_START = 2048;
 
-interface Simd {
+interface Exports extends WasmMemory {
   mask(start: number, end: number, key: number): void;
+}
+
+interface Simd extends Pick<Exports, "mask"> {
   window: Uint8Array;
 }
 
@@ -47,23 +51,9 @@ export function maskBySimd(bytes: Uint8Array, key: number, start: number, end: n
   return true;
 }
 
-/** The types of Node and of "es2024" have no `WebAssembly`. */
-interface WithWebAssembly {
-  readonly WebAssembly: {
-    readonly Module: new (bytes: Uint8Array) => object;
-    readonly Instance: new (module: object) => {
-      readonly exports: { readonly mask: Simd["mask"]; readonly memory: { buffer: ArrayBuffer } };
-    };
-  };
-}
-
 function createSimd(): Simd | null {
-  try {
-    const octets = Uint8Array.from(MASK_WASM.match(/../g)!, (octet) => parseInt(octet, 16));
-    const { WebAssembly: { Instance, Module } } = globalThis as unknown as WithWebAssembly;
-    const { mask, memory } = new Instance(new Module(octets)).exports;
-    return { mask, window: new Uint8Array(memory.buffer, WINDOW_START, WINDOW_LENGTH) };
-  } catch {
-    return null;
-  }
+  const exports = instantiate<Exports>(MASK_WASM);
+  if (exports === null) return null;
+  const { mask, memory } = exports;
+  return { mask, window: new Uint8Array(memory.buffer, WINDOW_START, WINDOW_LENGTH) };
 }

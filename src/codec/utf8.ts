@@ -126,7 +126,7 @@ export class Utf8Validator {
 }
 
 /** Returns the index of the code point that `bytes` has only the beginning of before `end`; `end` if there is none. */
-function findWholeEnd(bytes: Uint8Array, end: number): number {
+export function findWholeEnd(bytes: Uint8Array, end: number): number {
   for (let length = 1; length <= 3; length++) {
     const octet = bytes[end - length]!;
     if (octet >= 0xc0) {

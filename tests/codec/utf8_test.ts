@@ -2,8 +2,9 @@ import { Buffer, isUtf8 } from "node:buffer";
 import { after, before, describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { Utf8Validator } from "../../src/codec/mod.ts";
-import { useNative } from "../../src/codec/native.ts";
+import { native, useNative } from "../../src/codec/native.ts";
 import { decodeUtf8 } from "../../src/codec/utf8.ts";
+import "../../src/runtimes/deno/utf8.ts";
 import { concatBytes, isReferenceUtf8 } from "../support/reference_frames.ts";
 import { fromHex, singly, toHex, utf8 } from "./support.ts";
 import { readUtf8 } from "./utf8_oracle.ts";
@@ -126,50 +127,87 @@ describe("Utf8Validator", () => {
   }
 });
 
-describe("Utf8Validator, with the runtime's own validation of long pieces", () => {
-  const ASCII = utf8("a".repeat(300));
-  before(() => useNative({ isUtf8 }));
-  after(() => useNative({}));
+const { isUtf8: isUtf8BySimd } = native;
+useNative({});
 
-  /** Checks a sequence between long texts, cut before it, within it and behind it. */
-  const checkBetween = (sequence: Uint8Array) => {
-    const text = concatBytes([ASCII, sequence, ASCII]);
-    const followed = readUtf8(concatBytes([sequence, ASCII.subarray(0, 1)]));
-    const impossibleAt = ASCII.length + (followed.impossibleAt ?? Infinity);
-    for (let cut = ASCII.length; cut <= ASCII.length + sequence.length; cut++) {
-      const validator = new Utf8Validator();
-      const isFirstPossible = validator.validate(text, 0, cut);
-      if (isFirstPossible !== impossibleAt >= cut) {
-        throw new Error(`${toHex(sequence)} cut at ${cut}: ${isFirstPossible}`);
+for (
+  const [whose, isNativeUtf8] of [["the runtime's", isUtf8], ["Deno's", isUtf8BySimd]] as const
+) {
+  describe(`Utf8Validator, with ${whose} validation of long pieces`, () => {
+    const ASCII = utf8("a".repeat(300));
+    before(() => useNative({ isUtf8: isNativeUtf8 }));
+    after(() => useNative({}));
+
+    /** Checks a sequence between long texts, cut before it, within it and behind it. */
+    const checkBetween = (sequence: Uint8Array) => {
+      const text = concatBytes([ASCII, sequence, ASCII]);
+      const followed = readUtf8(concatBytes([sequence, ASCII.subarray(0, 1)]));
+      const impossibleAt = ASCII.length + (followed.impossibleAt ?? Infinity);
+      for (let cut = ASCII.length; cut <= ASCII.length + sequence.length; cut++) {
+        const validator = new Utf8Validator();
+        const isFirstPossible = validator.validate(text, 0, cut);
+        if (isFirstPossible !== impossibleAt >= cut) {
+          throw new Error(`${toHex(sequence)} cut at ${cut}: ${isFirstPossible}`);
+        }
+        if (!isFirstPossible) continue;
+        const isComplete = readUtf8(sequence.subarray(0, cut - ASCII.length)).complete;
+        assertEquals(validator.complete, isComplete, toHex(sequence));
+        assertEquals(validator.validate(text, cut), impossibleAt === Infinity, toHex(sequence));
+        if (impossibleAt === Infinity) assert(validator.complete);
       }
-      if (!isFirstPossible) continue;
-      const isComplete = readUtf8(sequence.subarray(0, cut - ASCII.length)).complete;
-      assertEquals(validator.complete, isComplete, toHex(sequence));
-      assertEquals(validator.validate(text, cut), impossibleAt === Infinity, toHex(sequence));
-      if (impossibleAt === Infinity) assert(validator.complete);
-    }
-  };
+    };
 
-  it("fails in the piece that has the impossible octet, wherever a sequence is cut", () => {
-    for (const sequence of sequences(ALL)) checkBetween(Uint8Array.from(sequence));
-    for (const sequence of sequences(ALL.subarray(0x80), BOUNDARIES)) {
-      checkBetween(Uint8Array.from(sequence));
-    }
-    const leads = fromHex("80 c1 c2 df e0 e1 ed ef f0 f1 f4 f5 ff");
-    const tails = fromHex("41 7f 80 8f 90 9f a0 bf c0 e2");
-    for (const sequence of sequences(leads, tails, tails)) checkBetween(Uint8Array.from(sequence));
-    for (const sequence of sequences(leads, tails, tails, tails)) {
-      checkBetween(Uint8Array.from(sequence));
+    it("fails in the piece that has the impossible octet, wherever a sequence is cut", () => {
+      for (const sequence of sequences(ALL)) checkBetween(Uint8Array.from(sequence));
+      for (const sequence of sequences(ALL.subarray(0x80), BOUNDARIES)) {
+        checkBetween(Uint8Array.from(sequence));
+      }
+      const leads = fromHex("80 c1 c2 df e0 e1 ed ef f0 f1 f4 f5 ff");
+      const tails = fromHex("41 7f 80 8f 90 9f a0 bf c0 e2");
+      for (const sequence of sequences(leads, tails, tails)) {
+        checkBetween(
+          Uint8Array.from(sequence),
+        );
+      }
+      for (const sequence of sequences(leads, tails, tails, tails)) {
+        checkBetween(Uint8Array.from(sequence));
+      }
+    });
+
+    it("goes on at any place a long text is cut", () => {
+      const text = utf8("aé€😀\ufeff\u{10ffff}\ud7ffz".repeat(60));
+      for (let cut = 256; cut <= text.length - 256; cut++) {
+        const validator = new Utf8Validator();
+        assert(validator.validate(text, 0, cut));
+        assertEquals(validator.complete, readUtf8(text.subarray(0, cut)).complete);
+        assert(validator.validate(text, cut) && validator.complete, `cut at ${cut}`);
+      }
+    });
+  });
+}
+
+describe("Deno's validation", () => {
+  const text = utf8("aé€😀".repeat(2000));
+  assert(isUtf8BySimd !== undefined && isUtf8BySimd !== isUtf8);
+
+  it("agrees with the runtime's wherever a long text begins and ends", () => {
+    for (let start = 0; start < 10; start++) {
+      for (let end = 8170; end < 8220; end++) {
+        const piece = text.subarray(start, end);
+        assertEquals(isUtf8BySimd(piece), isUtf8(piece), `from ${start} to ${end}`);
+      }
     }
   });
 
-  it("goes on at any place a long text is cut", () => {
-    const text = utf8("aé€😀\ufeff\u{10ffff}\ud7ffz".repeat(60));
-    for (let cut = 256; cut <= text.length - 256; cut++) {
-      const validator = new Utf8Validator();
-      assert(validator.validate(text, 0, cut));
-      assertEquals(validator.complete, readUtf8(text.subarray(0, cut)).complete);
-      assert(validator.validate(text, cut) && validator.complete, `cut at ${cut}`);
+  it("agrees with the runtime's about an octet that is wrong anywhere", () => {
+    for (const octet of fromHex("41 80 bf c1 e2 f0 ff")) {
+      for (const near of [0, 8150, 16_350, text.length - 80]) {
+        for (let place = near; place < near + 80; place++) {
+          const [before, after] = [text.subarray(0, place), text.subarray(place + 1)];
+          const bytes = concatBytes([before, Uint8Array.of(octet), after]);
+          assertEquals(isUtf8BySimd(bytes), isUtf8(bytes), `${octet} at ${place}`);
+        }
+      }
     }
   });
 });

@@ -7,7 +7,6 @@
 import { systemTurns } from "../../connection/turns.ts";
 import type { Address } from "../../transport/byte_channel.ts";
 import { OrderedChannel } from "../../transport/ordered_channel.ts";
-import "../shared/native.ts";
 import {
   borrowBuffer,
   type BufferSize,
@@ -17,6 +16,7 @@ import {
   returnBuffer,
 } from "../shared/buffer_pool.ts";
 import type { DenoAddr, DenoConn } from "./api.ts";
+import "./utf8.ts";
 import { enterGate, isGateFull, leaveGate, whenGateOpens } from "./write_gate.ts";
 
 // Up to this size, one copy that the receiver owns costs less than borrowed bytes, of which each message would
