@@ -336,7 +336,7 @@ function isFailure(value: unknown): value is ConnectError | UnexpectedResponseEr
 /** Whether a connection ended because one side refused a message of the other. */
 function isRefusal(conn: Connection, { initiator, closeCode }: CloseInfo): boolean {
   if (initiator === "remote") return REFUSALS.has(closeCode);
-  return coreOf(conn)?.end.reason.failure !== undefined;
+  return coreOf(conn)?.closing.reason.failure !== undefined;
 }
 
 /** Asks the program. After an error, which goes to `fail`, the default is used. */

@@ -25,12 +25,12 @@ export function checkSendOptions(options: SendOptions): void {
 
 /** Sends a Ping; see {@linkcode Connection.ping}. */
 export function ping(
-  { closing, end, pings }: ConnectionCore,
+  { closing, pings }: ConnectionCore,
   options: WaitOptions = {},
 ): Promise<number> {
   checkOptions("ping", options, WAIT_OPTIONS);
   checkSignal(options.signal);
-  if (!closing.accepts) return rejected(end.reason.closedError());
+  if (!closing.accepts) return rejected(closing.reason.closedError());
   if (options.signal?.aborted) return rejected(options.signal.reason);
   return abortable(pings.ping(), options.signal);
 }

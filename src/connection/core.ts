@@ -4,9 +4,8 @@ import type { RetainedRequest } from "../http1/retained_request.ts";
 import type { ConnectionCompression } from "../protocol/message_compression.ts";
 import type { ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
 import type { Budget } from "./budget.ts";
-import type { Closing } from "./closing.ts";
+import { Closing } from "./closing.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks } from "./connection.ts";
-import { Ending } from "./ending.ts";
 import { HeldMemory } from "./held_memory.ts";
 import { Inbound } from "./inbound.ts";
 import type { LayerRunner } from "./layer_runner.ts";
@@ -56,9 +55,7 @@ export class ConnectionCore implements ByteChannelHandler {
   readonly info: ConnectionInfo;
   readonly settings: ConnectionSettings;
   readonly owner: ConnectionOwner;
-  /** How far it has ended. */
   readonly closing: Closing;
-  readonly end: Ending;
   readonly layer: LayerRunner | undefined;
   readonly program: Program;
   readonly inbound: Inbound;
@@ -81,8 +78,7 @@ export class ConnectionCore implements ByteChannelHandler {
     this.info = info;
     this.settings = settings;
     this.owner = owner;
-    this.end = new Ending(this);
-    this.closing = this.end.closing;
+    this.closing = new Closing(this);
     this.layer = info.layer && new parts.layers!.LayerRunner(info.layer, this);
     this.program = new Program(callbacks, this);
     this.inbound = new Inbound(this);

@@ -63,11 +63,11 @@ export class HeldMemory implements BudgetMember {
   }
 
   shed(): void {
-    const { closing, end, outbound } = this.#core;
+    const { closing, outbound } = this.#core;
     const reason = "The server is short of memory";
     // Behind what the peer does not read no Close frame would reach it.
-    if (outbound.writer.isBlocked || closing.state !== "open") end.abort(reason);
-    else end.cut({ closeCode: CloseCode.TryAgainLater, reason });
+    if (outbound.writer.isBlocked || closing.state !== "open") closing.abort(reason);
+    else closing.cut({ closeCode: CloseCode.TryAgainLater, reason });
     this.recountHeld();
   }
 

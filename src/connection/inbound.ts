@@ -142,11 +142,11 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   receiveEnd(): void {
     this.hasEnded = true;
-    this.#core.end.receiveEnd();
+    this.closing.receiveEnd();
   }
 
   failDecoding(error: unknown): void {
-    this.#core.end.failDecoding(error);
+    this.closing.failDecoding(error);
   }
 
   /**
@@ -156,7 +156,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   readOn(): void {
     const { reader } = this;
     if (reader.isDecoding || this.closing.isClosed) return;
-    const { outbound: { writer }, memory, end } = this.#core;
+    const { outbound: { writer }, memory } = this.#core;
     const { hasWork } = reader;
     if (hasWork) {
       writer.cork();
@@ -165,7 +165,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
       writer.uncork();
     }
     if (this.isHandled) writer.flush();
-    if (this.closing.isAnswerDue) end.answerIfHandled();
+    if (this.closing.isAnswerDue) this.closing.answerIfHandled();
     // The answer may have closed it.
     if (this.closing.isClosed) return;
     reader.resume();
@@ -356,7 +356,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   }
 
   receiveClose(status: CloseStatus): void {
-    this.#core.end.receiveClose(status);
+    this.closing.receiveClose(status);
   }
 
   #countMessage(): void {

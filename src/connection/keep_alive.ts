@@ -52,7 +52,7 @@ export class KeepAlive implements Waiting {
   #ping(): void {
     const { closing, inbound, outbound, usedPings } = this.#core;
     // A peer may answer only the latest of several Pings: its Pong is that of the program's, too.
-    if (!closing.isFlushed) outbound.sendPing(usedPings?.nextPayload() ?? EMPTY);
+    if (!closing.isFinished) outbound.sendPing(usedPings?.nextPayload() ?? EMPTY);
     this.#receivedBefore = inbound.bytesReceived;
     this.#forgiven = 0;
     this.#startTimeout();
@@ -95,7 +95,7 @@ export class KeepAlive implements Waiting {
       this.#isLastPart = true;
       this.#wait(leftMs);
     } else {
-      this.#core.end.abort("The peer is silent: no answer to a Ping");
+      this.#core.closing.abort("The peer is silent: no answer to a Ping");
     }
   }
 

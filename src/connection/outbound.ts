@@ -268,7 +268,7 @@ export class Outbound implements FanOutSink {
     this.#isEncodingHeld = false;
     if (encoded === undefined) {
       this.#isWhole = false;
-      this.cut(this.#core.end.reason.lazyClosedError());
+      this.cut(this.#core.closing.reason.lazyClosedError());
     }
     return encoded;
   }
@@ -312,14 +312,14 @@ export class Outbound implements FanOutSink {
   }
 
   #sendHeld({ data, isRaw, compress, size, deferred }: HeldMessage): void {
-    const { end, layer } = this.#core;
+    const { closing, layer } = this.#core;
     const { resolve, reject } = deferred;
     const encoded = isRaw || layer === undefined
       ? data
       : this.#encodeHeld(() => layer.encode(data));
     if (encoded === undefined) {
       this.#dropped += size;
-      reject(end.reason.closedError());
+      reject(closing.reason.closedError());
     } else {
       this.#wait(this.#protocol.sendMessage(encoded, compress)).then(resolve, reject);
     }
@@ -340,9 +340,9 @@ export class Outbound implements FanOutSink {
 
   /** Says so if nothing that was accepted waits any more, and that is asked for. */
   finishIfDue(): void {
-    if (!this.#closing.flushes || this.hasPending) return;
+    if (!this.#closing.finishes || this.hasPending) return;
     this.#markEnd();
-    this.#closing.handle("flushed");
+    this.#closing.handle("finished");
   }
 
   /**
@@ -395,7 +395,7 @@ export class Outbound implements FanOutSink {
   }
 
   get isFinished(): boolean {
-    return this.#closing.isFlushed;
+    return this.#closing.isFinished;
   }
 
   get room(): number {
@@ -436,10 +436,10 @@ export class Outbound implements FanOutSink {
   }
 
   closeAtOnce(status: CloseStatus): void {
-    this.#core.end.cut(status);
+    this.#closing.cut(status);
   }
 
   throwIfClosed(): void {
-    if (this.#closing.isClosed) throw this.#core.end.reason.closedError();
+    if (this.#closing.isClosed) throw this.#closing.reason.closedError();
   }
 }

@@ -80,7 +80,7 @@ export class Pings {
     const length = this.#unansweredLength;
     if (length < 0) return;
     this.#unansweredLength = -1;
-    if (this.#core.closing.isFlushed) return;
+    if (this.#core.closing.isFinished) return;
     this.#core.outbound.sendPong(this.#unanswered!.subarray(0, length));
   }
 

@@ -63,7 +63,7 @@ export class Program {
   async #run(handler: (conn: Connection) => unknown): Promise<void> {
     try {
       await handler(this.#core.conn);
-      this.#core.end.close({ closeCode: CloseCode.NormalClosure, reason: "" });
+      this.#core.closing.close({ closeCode: CloseCode.NormalClosure, reason: "" });
     } catch (error) {
       this.failWith(error);
     }
@@ -71,8 +71,8 @@ export class Program {
 
   #openLater(): void {
     this.#open();
-    const { closing, end } = this.#core;
-    if (closing.isClosed) this.close(end.reason.info!);
+    const { closing } = this.#core;
+    if (closing.isClosed) this.close(closing.reason.info!);
     else if (this.callbacks !== undefined) this.#goOn();
   }
 
@@ -176,7 +176,7 @@ export class Program {
    * @param isOpen Whether it is that of `open`, without which nothing was checked or set up.
    */
   failCallback(error: unknown, isOpen?: boolean): void {
-    const { reason } = this.#core.end;
+    const { reason } = this.#core.closing;
     if (!isOpen && reason.ownerOf(error) === "another") {
       // This connection's peer did nothing wrong, and its next message has a callback, as ever.
       this.#core.reportError(error);
@@ -188,9 +188,9 @@ export class Program {
 
   /** Closes for what the program, or this library, failed with. */
   failWith(error: unknown): void {
-    const { end } = this.#core;
-    if (!end.reason.isReasonOf(error)) this.#core.reportError(error);
-    end.close(
+    const { closing } = this.#core;
+    if (!closing.reason.isReasonOf(error)) this.#core.reportError(error);
+    closing.close(
       parts.rest!.closeStatusOf(error) ?? { closeCode: CloseCode.InternalError, reason: "" },
     );
   }

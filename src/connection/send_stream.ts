@@ -41,10 +41,10 @@ export function sendStream(
   checkBoolean("compress", options.compress);
   // Now, since later it is only seen if something else has failed.
   checkCloseStatus(statusOfBroken(options));
-  const { closing, end, layer, outbound } = core;
+  const { closing, layer, outbound } = core;
   outbound.source?.flush();
   let error: Error | undefined;
-  if (!closing.accepts) error = end.reason.closedError();
+  if (!closing.accepts) error = closing.reason.closedError();
   else if (layer !== undefined && !layer.encodesStreams) {
     error = new TypeError(
       "Cannot send the stream: the connection's message layer has encode, but no encodeStart",
@@ -140,18 +140,18 @@ function release(stream: object, reader: { releaseLock?: () => void }): void {
 
 /** Closes the connection: a message that has begun can't be taken back. */
 function endForBroken(
-  { closing, end }: ConnectionCore,
+  { closing }: ConnectionCore,
   error: unknown,
   options: SendStreamOptions,
 ): void {
   // The connection's own end broke the stream: it is closing already.
-  if (closing.isFlushed) return;
-  const { info } = end.reason;
+  if (closing.isFinished) return;
+  const { info } = closing.reason;
   // If it was given up for the end, that has its code already; but 1000 would say that all was sent.
-  const status = end.reason.saysAborted(error) && info?.closeCode !== CloseCode.NormalClosure
+  const status = closing.reason.saysAborted(error) && info?.closeCode !== CloseCode.NormalClosure
     ? info
     : closeStatusOf(error);
-  end.cut(status ?? statusOfBroken(options));
+  closing.cut(status ?? statusOfBroken(options));
 }
 
 /** Makes payloads of chunks, and holds a text to UTF-8. */

@@ -71,7 +71,7 @@ export class WebSocketConnection<Data> implements Connection<Data> {
   }
 
   get signal(): AbortSignal {
-    return this.#core.end.signal;
+    return this.#core.closing.signal;
   }
 
   get bufferedAmount(): number {
@@ -79,7 +79,7 @@ export class WebSocketConnection<Data> implements Connection<Data> {
   }
 
   get closed(): Promise<CloseInfo> {
-    return this.#core.end.closed;
+    return this.#core.closing.closed;
   }
 
   // ---- Receiving ----
@@ -105,24 +105,24 @@ export class WebSocketConnection<Data> implements Connection<Data> {
   send(data: Sendable, options?: SendOptions): Promise<void> {
     assertMessage(data);
     if (options !== undefined) parts.rest!.checkSendOptions(options);
-    const { closing, end, outbound } = this.#core;
+    const { closing, outbound } = this.#core;
     // First, since that may close this connection, too.
     outbound.source?.flush();
-    if (!closing.accepts) return rejected(end.reason.closedError());
+    if (!closing.accepts) return rejected(closing.reason.closedError());
     if (options?.signal?.aborted) return rejected(options.signal.reason);
     if (!outbound.hasRoomFor(data)) {
       const { sendQueueOverflow } = this.#core.settings.limits;
       if (sendQueueOverflow === "drop") return RESOLVED;
       if (sendQueueOverflow === "close") {
-        end.cut({
+        closing.cut({
           closeCode: CloseCode.TryAgainLater,
           reason: "The send queue is full: the peer reads too slowly",
         });
-        return rejected(end.reason.closedError());
+        return rejected(closing.reason.closedError());
       }
     }
     const sent = outbound.sendMessage(data, options?.compress);
-    if (sent === undefined) return rejected(end.reason.closedError());
+    if (sent === undefined) return rejected(closing.reason.closedError());
     return options === undefined ? sent : parts.rest!.abortable(sent, options.signal);
   }
 
@@ -155,12 +155,12 @@ export class WebSocketConnection<Data> implements Connection<Data> {
   // ---- The end ----
 
   close(status?: Optional<CloseStatus>, ...others: never[]): Promise<CloseInfo> {
-    this.#core.end.close(parts.rest!.resolveCloseStatus(status, others));
+    this.#core.closing.close(parts.rest!.resolveCloseStatus(status, others));
     return this.closed;
   }
 
   abort(): void {
-    this.#core.end.abort("");
+    this.#core.closing.abort("");
   }
 
   [Symbol.asyncDispose](): Promise<void> {

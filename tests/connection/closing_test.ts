@@ -2,13 +2,14 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
+import { Closing } from "../../src/connection/closing.ts";
 import {
-  Closing,
-  type ClosingActions,
+  type ClosingAction,
   type ClosingEvent,
   type ClosingState,
   TABLE,
-} from "../../src/connection/closing.ts";
+} from "../../src/connection/closing_table.ts";
+import type { ConnectionCore } from "../../src/connection/core.ts";
 import { FakeClock } from "../../src/testing/mod.ts";
 
 const TIMEOUT_MS = 5_000;
@@ -20,7 +21,7 @@ const EVENTS = [
   "handled",
   "closeCalled",
   "cut",
-  "flushed",
+  "finished",
   "firstToEnd",
   "written",
   "deadline",
@@ -31,7 +32,15 @@ const EVENTS = [
 /** The events that something else than an action of the table causes. */
 const CAUSES = EVENTS.filter((event) => event !== "firstToEnd" && event !== "deadline");
 
-type Act = keyof ClosingActions;
+type Act = ClosingAction | "sendPublished";
+
+/** What concerns a connection: all but the deadline. */
+const ACTS = new Set<Act>(["sendPublished"]);
+for (const { on } of Object.values(TABLE)) {
+  for (const [, ...actions] of Object.values(on)) {
+    for (const action of actions) if (!/Deadline$/.test(action)) ACTS.add(action);
+  }
+}
 
 /** What the table has done to a connection. */
 class Recorder {
@@ -40,13 +49,14 @@ class Recorder {
   readonly closing: Closing;
 
   constructor(react: Partial<Record<Act, (closing: Closing) => void>> = {}) {
-    const actions = new Proxy({} as ClosingActions, {
-      get: (_target, action: Act) => () => {
+    const settings = { clock: this.clock, closeTimeoutMs: TIMEOUT_MS };
+    const closing = this.closing = new Closing({ settings } as unknown as ConnectionCore);
+    for (const action of ACTS) {
+      closing[action] = () => {
         this.done.push(action);
-        react[action]?.(this.closing);
-      },
-    });
-    this.closing = new Closing(actions, { clock: this.clock, closeTimeoutMs: TIMEOUT_MS });
+        react[action]?.(closing);
+      };
+    }
   }
 
   count(action: Act): number {
@@ -102,7 +112,7 @@ describe("the table of the end", () => {
       "failed": 1,
       "input-ended": 1,
       "unread": 2,
-      "flushing": 2,
+      "finishing": 2,
       "close-sent": 3,
       "answering": 3,
       "crossing": 3,
@@ -129,7 +139,7 @@ describe("the table of the end", () => {
       assert(done("endChannel") <= 1, name);
       assertEquals(done("release"), closing.isClosed ? 1 : 0, name);
       // Nothing is sent behind the Close frame, and nothing is accepted.
-      if (done("sendClose") + done("endChannel") > 0) assert(closing.isFlushed, name);
+      if (done("sendClose") + done("endChannel") > 0) assert(closing.isFinished, name);
       // The signal aborts with the first event that the state heeds, and once.
       const hasLeft = closing.state !== "open";
       const isTold = done("abortSignal") + done("release") > 0;
@@ -159,8 +169,8 @@ describe("the table of the end", () => {
   it("does what follows from an action before the actions behind it", () => {
     const recorder = new Recorder({
       answerIfHandled: (closing) => closing.handle("handled"),
-      finishOutbound: (closing) => closing.handle("flushed"),
-      endInTurn: (closing) => closing.handle("firstToEnd"),
+      finishOutbound: (closing) => closing.handle("finished"),
+      endIfFirst: (closing) => closing.handle("firstToEnd"),
       endOutput: (closing) => closing.handle("written"),
     });
     recorder.closing.handle("closeReceived");
@@ -172,7 +182,7 @@ describe("the table of the end", () => {
       "endInbound",
       "finishOutbound",
       "sendClose",
-      "endInTurn",
+      "endIfFirst",
       "endOutput",
       "endChannel",
       "readOn",

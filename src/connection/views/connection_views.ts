@@ -36,7 +36,7 @@ export class ConnectionViews {
   }
 
   get readable(): ReadableStream<Message> {
-    const { end, inbound: { queue } } = this.#core;
+    const { closing, inbound: { queue } } = this.#core;
     if (this.#readable !== undefined) {
       queue.assertNotRead(queue.stream);
     } else {
@@ -45,7 +45,7 @@ export class ConnectionViews {
       const messages = iterateMessages(queue, () => this.#readable!.stream.locked);
       this.#readable = createReadable(
         messages,
-        () => streamError(end.reason),
+        () => streamError(closing.reason),
         (reason) => this.#cancelReading(reason),
       );
       queue.stream = messages;
@@ -58,11 +58,11 @@ export class ConnectionViews {
    * its body throws: in that case, wait a turn, in which the handler may fail or close with another code.
    */
   #cancelReading(reason: unknown): void {
-    const { end } = this.#core;
+    const { closing } = this.#core;
     const closeCode = isReasonless(reason) ? CloseCode.NormalClosure : CloseCode.InternalError;
     const status = closeStatusOf(reason);
-    if (status !== undefined) end.close(status);
-    else setImmediate(() => end.close({ closeCode, reason: "" }));
+    if (status !== undefined) closing.close(status);
+    else setImmediate(() => closing.close({ closeCode, reason: "" }));
   }
 
   /** Called when nothing more will be added to the receive queue: ends `readable`. */
@@ -76,14 +76,14 @@ export class ConnectionViews {
   }
 
   get writable(): WritableStream<Sendable> {
-    const { conn, end } = this.#core;
+    const { closing, conn } = this.#core;
     this.#writable ??= createWritable({
       send: (message) => conn.send(message),
       close: () => conn.close(),
       abortWriting: (reason) =>
-        end.close(closeStatusOf(reason) ?? { closeCode: CloseCode.InternalError, reason: "" }),
+        closing.close(closeStatusOf(reason) ?? { closeCode: CloseCode.InternalError, reason: "" }),
     });
-    if (end.closing.isClosed) this.#writable.fail(end.reason.closedError());
+    if (closing.isClosed) this.#writable.fail(closing.reason.closedError());
     return this.#writable.stream;
   }
 

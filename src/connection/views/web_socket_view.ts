@@ -174,7 +174,7 @@ export class WebSocketView extends ListenerTarget {
     const status = toCloseStatus(code, reason);
     if (this.readyState !== OPEN) return;
     this.#isClosing = true;
-    this.#core.end.close(status);
+    this.#core.closing.close(status);
   }
 
   override failListener(error: unknown): void {
@@ -193,7 +193,7 @@ export class WebSocketView extends ListenerTarget {
     this.#hasStarted = true;
     if (this.readyState === OPEN) this.deliver(() => new Event("open"));
     if (this.#isHeard) this.#scheduleNext();
-    void this.#core.end.closed.then((info) => {
+    void this.#core.closing.closed.then((info) => {
       // Otherwise `close` is dispatched after the last message.
       if (!this.#isHeard) this.#end(info);
     });
@@ -213,7 +213,7 @@ export class WebSocketView extends ListenerTarget {
 
   #receive({ done, value }: IteratorResult<Message, undefined>): void {
     if (done) {
-      void this.#core.end.closed.then((info) => this.#end(info));
+      void this.#core.closing.closed.then((info) => this.#end(info));
       return;
     }
     if (!this.#isClosing) this.deliver(() => new ReceivedEvent(this, this.#toData(value)));
@@ -232,7 +232,7 @@ export class WebSocketView extends ListenerTarget {
     if (this.#isClosed) return;
     this.#isClosed = true;
     // The standard reports the code of the peer's Close frame, even if this side's was sent first.
-    const { closeCode: code, reason } = this.#core.end.reason.receivedStatus ??
+    const { closeCode: code, reason } = this.#core.closing.reason.receivedStatus ??
       { closeCode: CloseCode.AbnormalClosure, reason: "" };
     if (!wasClean) this.deliver(() => new Event("error"));
     this.deliver(() => createCloseEvent({ code, reason, wasClean }));
