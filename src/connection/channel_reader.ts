@@ -2,7 +2,7 @@ import { cloneBytes } from "../codec/byte_collector.ts";
 import { concatBytes } from "../codec/concat_bytes.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import type { ByteChannel } from "../transport/byte_channel.ts";
-import type { Closing } from "./closing.ts";
+import type { Inbound } from "./inbound.ts";
 import type { Turns, TurnTaker } from "./turns.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -13,19 +13,6 @@ const MAX_SMALL = 4096;
 /** Bytes that wait may keep a buffer of so many times their length. */
 const MAX_EXCESS = 8;
 
-/** What the reader asks of what it reads for. */
-export interface ChannelReaderOwner {
-  readonly closing: Closing;
-  /** Whether more may be decoded. */
-  readonly mayTakeMore: boolean;
-  /** Takes an error of decoding: the rest of the input at hand is dropped. */
-  failDecoding(error: unknown): void;
-  /** It is this connection's turn again. */
-  readOn(): void;
-  /** Takes the peer's FIN, behind all that came before it. */
-  receiveEnd(): void;
-}
-
 /**
  * Feeds the protocol with what the channel brings, as long as more may be decoded, and other connections need
  * not wait for this one. Otherwise the rest is held and the channel is paused, so that the peer's TCP is
@@ -35,15 +22,17 @@ export class ChannelReader implements TurnTaker {
   readonly #channel: ByteChannel;
   readonly #protocol: Protocol;
   readonly #turns: Turns;
-  readonly #owner: ChannelReaderOwner;
+  readonly #inbound: Inbound;
   /** Bytes received and not decoded yet. */
   #undecoded: Uint8Array = EMPTY;
-  #isDecoding = false;
-  #isPaused = true;
+  /** Whether input is being decoded right now: whatever waits comes behind it. */
+  isDecoding = false;
+  /** Whether the channel is paused. */
+  isPaused = true;
   /** Whether the channel was paused since `takePause` was called last. */
   #wasPaused = true;
   /** Whether other connections come first. */
-  #waitsForTurn = false;
+  waitsForTurn = false;
   /** The bytes that `Turns.countWaiting` was told last. */
   #waitingSize = 0;
   /** The bytes of the last read. */
@@ -52,32 +41,17 @@ export class ChannelReader implements TurnTaker {
   #isEndHeld = false;
 
   /** Creates a reader; its channel is paused, or brings nothing before `pauseUnlessReading`. */
-  constructor(channel: ByteChannel, protocol: Protocol, turns: Turns, owner: ChannelReaderOwner) {
+  constructor(channel: ByteChannel, turns: Turns, inbound: Inbound) {
     this.#channel = channel;
     this.#turns = turns;
-    this.#protocol = protocol;
-    this.#owner = owner;
-  }
-
-  /** Whether input is being decoded right now: whatever waits comes behind it. */
-  get isDecoding(): boolean {
-    return this.#isDecoding;
-  }
-
-  /** Whether the channel is paused. */
-  get isPaused(): boolean {
-    return this.#isPaused;
-  }
-
-  /** Whether other connections come first. */
-  get waitsForTurn(): boolean {
-    return this.#waitsForTurn;
+    this.#protocol = inbound.protocol;
+    this.#inbound = inbound;
   }
 
   /** Tells whether the channel was paused at any time since this was asked last. */
   takePause(): boolean {
     const wasPaused = this.#wasPaused;
-    this.#wasPaused = this.#isPaused;
+    this.#wasPaused = this.isPaused;
     return wasPaused;
   }
 
@@ -89,7 +63,7 @@ export class ChannelReader implements TurnTaker {
 
   /** How much of it is for what waits for its turn: a part of one read, and gone with the next turn. */
   get waitingLength(): number {
-    return this.#waitsForTurn ? this.heldLength : 0;
+    return this.waitsForTurn ? this.heldLength : 0;
   }
 
   /** Whether there are bytes that wait for room, or for this connection's turn. */
@@ -104,7 +78,7 @@ export class ChannelReader implements TurnTaker {
 
   /** Whether there is more at hand, to be decoded as soon as there is room for it. */
   get hasNext(): boolean {
-    return !this.#waitsForTurn && this.#hasUndecoded();
+    return !this.waitsForTurn && this.#hasUndecoded();
   }
 
   /** Counts work, as `Turns.spend` does, after which decoding may have to stop. */
@@ -114,14 +88,14 @@ export class ChannelReader implements TurnTaker {
 
   /** Goes on when it is this connection's turn. */
   takeTurn(): void {
-    this.#waitsForTurn = false;
+    this.waitsForTurn = false;
     this.#countWaiting();
-    this.#owner.readOn();
+    this.#inbound.readOn();
   }
 
   #stopForOthers(): void {
-    if (this.#waitsForTurn || this.#owner.closing.isClosed) return;
-    this.#waitsForTurn = true;
+    if (this.waitsForTurn || this.#inbound.closing.isClosed) return;
+    this.waitsForTurn = true;
     this.#turns.wait(this);
   }
 
@@ -135,7 +109,7 @@ export class ChannelReader implements TurnTaker {
     this.#isEndHeld = hasEnded;
   }
 
-  /** Takes bytes of the channel that `postpone` did not; `borrowed` as in `ByteChannelHandler.receive`. */
+  /** Decodes bytes that `postpone` did not take; `borrowed` as in `ByteChannelHandler.receive`. */
   receive(bytes: Uint8Array, borrowed: boolean): void {
     const consumed = this.#decode(bytes, borrowed);
     if (consumed < bytes.length) {
@@ -143,13 +117,13 @@ export class ChannelReader implements TurnTaker {
         borrowed ? cloneBytes(bytes, consumed, bytes.length) : this.#restOf(bytes, consumed),
       );
     }
-    if (this.#hasUndecoded() || !this.#owner.mayTakeMore) this.#pause();
+    if (this.#hasUndecoded() || !this.#inbound.mayTakeMore) this.#pause();
   }
 
   /** Holds bytes of the channel for this connection's turn, if others come first; returns whether they do. */
   postpone(bytes: Uint8Array, borrowed: boolean): boolean {
     this.#readSize = bytes.length;
-    if (!this.#turns.isOver && !this.#waitsForTurn) return false;
+    if (!this.#turns.isOver && !this.waitsForTurn) return false;
     this.#stopForOthers();
     const size = this.#undecoded.length + bytes.length;
     if (size > bytes.length) this.#hold(concatBytes([this.#undecoded, bytes], size));
@@ -162,7 +136,7 @@ export class ChannelReader implements TurnTaker {
   /** Gives the rest of bytes: a copy if it is little, so that it does not keep a large buffer. */
   #restOf(bytes: Uint8Array, start: number): Uint8Array {
     const length = bytes.length - start;
-    return this.#waitsForTurn || length * MAX_EXCESS >= bytes.buffer.byteLength
+    return this.waitsForTurn || length * MAX_EXCESS >= bytes.buffer.byteLength
       ? bytes.subarray(start)
       : cloneBytes(bytes, start, bytes.length);
   }
@@ -173,59 +147,54 @@ export class ChannelReader implements TurnTaker {
   }
 
   #countWaiting(): void {
-    const size = this.#waitsForTurn ? this.#undecoded.length : 0;
+    const size = this.waitsForTurn ? this.#undecoded.length : 0;
     if (size === this.#waitingSize) return;
     this.#turns.countWaiting(size - this.#waitingSize);
     this.#waitingSize = size;
   }
 
   #pause(): void {
-    if (this.#isPaused) return;
-    this.#isPaused = this.#wasPaused = true;
+    if (this.isPaused) return;
+    this.isPaused = this.#wasPaused = true;
     this.#channel.pause();
   }
 
   /** Takes the peer's FIN, which waits behind the bytes that wait. */
   receiveEnd(): void {
     if (this.#hasUndecoded()) this.#isEndHeld = true;
-    else this.#owner.receiveEnd();
+    else this.#inbound.receiveEnd();
   }
 
   /** Decodes what waits, as far as there is room now, and gives the peer's FIN if nothing is left before it. */
   proceed(): void {
-    if (this.#hasUndecoded()) this.#decodeUndecoded();
+    if (this.#hasUndecoded()) {
+      if (this.#turns.isOver) this.#stopForOthers();
+      if (this.waitsForTurn) return;
+      const bytes = this.#undecoded;
+      this.#undecoded = EMPTY;
+      this.receive(bytes, false);
+    }
     if (!this.#isEndHeld || this.#hasUndecoded()) return;
     this.#isEndHeld = false;
-    this.#owner.receiveEnd();
-  }
-
-  #decodeUndecoded(): void {
-    if (this.#turns.isOver) this.#stopForOthers();
-    if (this.#waitsForTurn) return;
-    const bytes = this.#undecoded;
-    this.#undecoded = EMPTY;
-    const consumed = this.#decode(bytes, false);
-    if (consumed < bytes.length) this.#hold(this.#restOf(bytes, consumed));
-    // What was postponed may have come without a pause; what follows it must wait now.
-    if (this.#hasUndecoded()) this.#pause();
+    this.#inbound.receiveEnd();
   }
 
   /** Has the channel read on, if there is room and nothing waits. */
   resume(): void {
-    if (!this.#isPaused || this.#waitsForTurn) return;
-    if (this.#hasUndecoded() || !this.#owner.mayTakeMore) return;
+    if (!this.isPaused || this.waitsForTurn) return;
+    if (this.#hasUndecoded() || !this.#inbound.mayTakeMore) return;
     // What it brings would wait behind all that waits already.
     if (this.#readSize > MAX_SMALL && !this.#turns.mayRead(this.#readSize)) {
       this.#stopForOthers();
       return;
     }
-    this.#isPaused = false;
+    this.isPaused = false;
     this.#channel.resume();
   }
 
   /** Makes sure that the channel is paused, unless it is to be read from. */
   pauseUnlessReading(): void {
-    if (this.#isPaused) this.#channel.pause();
+    if (this.isPaused) this.#channel.pause();
   }
 
   /** Drops what waits: the connection is closed. */
@@ -237,11 +206,11 @@ export class ChannelReader implements TurnTaker {
   /** Decodes until nothing more may be taken; returns the position at which it stopped. */
   #decode(bytes: Uint8Array, borrowed: boolean): number {
     let position = 0;
-    this.#isDecoding = true;
+    this.isDecoding = true;
     try {
       while (
-        (position < bytes.length || this.#protocol.hasUninflated) && !this.#waitsForTurn &&
-        this.#owner.mayTakeMore
+        (position < bytes.length || this.#protocol.hasUninflated) && !this.waitsForTurn &&
+        this.#inbound.mayTakeMore
       ) {
         const start = position;
         position = this.#protocol.receive(bytes, start, bytes.length, borrowed);
@@ -249,9 +218,9 @@ export class ChannelReader implements TurnTaker {
       }
     } catch (error) {
       position = bytes.length;
-      this.#owner.failDecoding(error);
+      this.#inbound.failDecoding(error);
     } finally {
-      this.#isDecoding = false;
+      this.isDecoding = false;
     }
     return position;
   }

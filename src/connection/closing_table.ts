@@ -14,7 +14,7 @@
  *       |                                                                  |    FIN            FIN sent
  * open -+                                                                  +-> handshake-done -> ending -> ended
  *       |                                               peer's Close       |
- *       +------------> finishing ------> close-sent ------------------------+
+ *       +------------> finishing ------> close-sent -----------------------+
  *         close()               finished
  * ```
  *

@@ -32,9 +32,13 @@ export interface ConnectionInfo<Data = unknown> {
 }
 
 /** What a connection tells those that opened it. */
-export interface ConnectionOwner {
+export interface ConnectionOwner<Conn = never> {
   /** The memory it shares with others, if there is a limit to it. */
   readonly budget?: Budget | undefined;
+  /** There is a connection. Nothing was sent, and nothing has begun. */
+  addConnection?(core: ConnectionCore, conn: Conn): void;
+  /** The opening handshake was answered. The program begins next. */
+  connectionOpened?(conn: Conn): void;
   /** The program's code threw, or rejected. */
   reportError(error: unknown, conn: Connection): void;
   /** The connection has ended. */

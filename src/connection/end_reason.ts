@@ -14,18 +14,14 @@ let lastId = 0;
 /** Why a connection ends, as `closed`, `signal` and the errors of those that wait for it tell. */
 export class EndReason {
   readonly #id: number = ++lastId;
-  /** The code and reason, from the first that is known on. */
-  #info: CloseInfo | undefined;
+  /** How the connection ended, or is to end, from the first that is known on. */
+  info: CloseInfo | undefined;
   /** Why receiving ended, if the peer ended it: its Close frame, its error, its FIN. */
   #received: CloseStatus | ProtocolError | "FIN" | undefined;
-  #failure: ProtocolError | undefined;
+  /** What the peer did for which this side ended the connection, if that is how it ended. */
+  failure: ProtocolError | undefined;
   /** Aborts `signal`, which most programs never ask for. */
   #controller: AbortController | undefined;
-
-  /** How the connection ended, or is to end; `undefined` if that is not known. */
-  get info(): CloseInfo | undefined {
-    return this.#info;
-  }
 
   /** What the peer's Close frame said, if it came. */
   get receivedStatus(): CloseStatus | undefined {
@@ -43,11 +39,6 @@ export class EndReason {
     return this.#received instanceof ProtocolError ? this.#received : undefined;
   }
 
-  /** What the peer did for which this side ended the connection, if that is how it ended. */
-  get failure(): ProtocolError | undefined {
-    return this.#failure;
-  }
-
   /** Whether the peer's Close frame says that it has failed the connection, turned it away, or is going away. */
   get isPeerGone(): boolean {
     const closeCode = this.receivedStatus?.closeCode ?? CloseCode.NoStatusReceived;
@@ -57,7 +48,7 @@ export class EndReason {
 
   receiveClose(status: CloseStatus): void {
     this.#received = status;
-    this.#info ??= { ...status, wasClean: false, initiator: "remote" };
+    this.info ??= { ...status, wasClean: false, initiator: "remote" };
   }
 
   receiveError(error: ProtocolError): void {
@@ -67,35 +58,35 @@ export class EndReason {
   /** The peer's FIN came without a Close frame. */
   receiveEnd(): void {
     this.#received = "FIN";
-    this.#info ??= abnormalClosure("remote", "");
+    this.info ??= abnormalClosure("remote", "");
   }
 
   /** This side closes, for which the peer's error is the reason if there is no other. */
   takeError(): void {
-    if (this.#info !== undefined) return;
-    const error = this.#failure = this.receivedError!;
+    if (this.info !== undefined) return;
+    const error = this.failure = this.receivedError!;
     const { closeCode, message } = error;
-    this.#info = { closeCode, reason: message, wasClean: false, initiator: "local" };
+    this.info = { closeCode, reason: message, wasClean: false, initiator: "local" };
   }
 
   /** This side closes, whatever it was about to close with. */
   close(status: CloseStatus): void {
-    this.#failure = undefined;
-    this.#info = { ...status, wasClean: false, initiator: "local" };
+    this.failure = undefined;
+    this.info = { ...status, wasClean: false, initiator: "local" };
   }
 
   abort(reason: string): void {
-    this.#info ??= abnormalClosure("local", reason);
+    this.info ??= abnormalClosure("local", reason);
   }
 
   /** The connection has ended. */
   finish(wasClean: boolean): CloseInfo {
-    return this.#info = { ...this.#info ?? abnormalClosure("remote", ""), wasClean };
+    return this.info = { ...this.info ?? abnormalClosure("remote", ""), wasClean };
   }
 
   /** What this side's Close frame says: "it typically echos the status code it received" (section 5.5.1). */
   get statusToSend(): CloseStatus {
-    const { closeCode, reason, initiator } = this.#info!;
+    const { closeCode, reason, initiator } = this.info!;
     return { closeCode, reason: initiator === "local" ? reason : "" };
   }
 
@@ -112,7 +103,7 @@ export class EndReason {
   }
 
   closedError(): ConnectionClosedError {
-    const { closeCode = CloseCode.AbnormalClosure, reason = "" } = this.#info ?? {};
+    const { closeCode = CloseCode.AbnormalClosure, reason = "" } = this.info ?? {};
     return this.#mark(
       new ConnectionClosedError("The connection is closing or closed", closeCode, reason),
     );

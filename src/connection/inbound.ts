@@ -4,7 +4,7 @@ import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import { Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
 import { clearTimeout, MAX_DURATION_MS, setTimeout } from "../timers.ts";
-import { ChannelReader, type ChannelReaderOwner } from "./channel_reader.ts";
+import { ChannelReader } from "./channel_reader.ts";
 import type { Closing } from "./closing.ts";
 import type { Message } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
@@ -12,7 +12,7 @@ import type { LayerRunner } from "./layer_runner.ts";
 import { parts } from "./load_parts.ts";
 import type { Program } from "./program.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
-import type { ReceiveQueue, ReceiveQueueOwner } from "./receive_queue.ts";
+import type { ReceiveQueue } from "./receive_queue.ts";
 import { FRAGMENT_WORK, MESSAGE_WORK } from "./turns.ts";
 
 /**
@@ -28,7 +28,7 @@ const READ_ON_MS = 10;
  * behind the frame at hand, the rest of the input is held, and the channel is paused. All reasons are in
  * {@linkcode Inbound.mayTakeMore}, but for the turn of other connections, which {@linkcode ChannelReader} keeps.
  */
-export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueueOwner {
+export class Inbound implements ProtocolHandler {
   readonly closing: Closing;
   readonly protocol: Protocol;
   /** What was received and waits for the program, once anything does, or the program has read. */
@@ -45,7 +45,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   /** Set while there is to be read on soon, since a message was taken. */
   #readOnTimer: ReturnType<typeof setTimeout> | undefined;
   /** Whether the program has chosen how to receive: by callback, iteration, streams or events. */
-  #hasReceiver: boolean;
+  hasReceiver: boolean;
   /** Whether it receives messages as streams. */
   #wantsStreams = false;
   /** Whether a message that is received as a stream has begun, and is not whole. */
@@ -64,9 +64,9 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
     this.#core = core;
     this.#layer = layer;
     this.#program = program;
-    this.#hasReceiver = program.callbacks !== undefined;
+    this.hasReceiver = program.callbacks !== undefined;
     this.protocol = new Protocol(role, this, { maxMessageSize, maxFragments, compression });
-    this.reader = new ChannelReader(channel, this.protocol, turns, this);
+    this.reader = new ChannelReader(channel, turns, this);
     if (rateLimits !== undefined) {
       this.#rate = new parts.rateLimiter!.RateLimiter(rateLimits, clock);
     }
@@ -81,17 +81,12 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   // ---- How the program receives ----
 
   get queue(): ReceiveQueue {
-    return this.usedQueue ??= new parts.rest!.ReceiveQueue(this.#core.settings.limits, this);
+    return this.usedQueue ??= new parts.rest!.ReceiveQueue(this.#core);
   }
 
   /** The number of messages that wait for the program. */
   get queueLength(): number {
     return this.usedQueue === undefined ? 0 : this.usedQueue.length;
-  }
-
-  /** Whether the program has chosen how to receive. */
-  get hasReceiver(): boolean {
-    return this.#hasReceiver;
   }
 
   /**
@@ -100,7 +95,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
    * @param asStreams Whether messages are streams.
    */
   setReceiver(asStreams: boolean): void {
-    this.#hasReceiver = true;
+    this.hasReceiver = true;
     this.#wantsStreams = asStreams;
     this.#setStreaming();
   }
@@ -140,6 +135,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
     if (this.#rate !== undefined) this.#waitForRate();
   }
 
+  /** Takes the peer's FIN, behind all that came before it. */
   receiveEnd(): void {
     this.hasEnded = true;
     this.closing.receiveEnd();
@@ -205,7 +201,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   #isQueueFull(layer: LayerRunner | undefined): boolean {
     // Until the program has chosen, a message that is arriving counts: it may be wanted as a stream.
-    const isWhole = this.#hasReceiver || (layer !== undefined && !layer.isReady);
+    const isWhole = this.hasReceiver || (layer !== undefined && !layer.isReady);
     const collected = isWhole ? 0 : this.protocol.collectedLength;
     return this.usedQueue === undefined
       ? collected >= this.#core.settings.limits.receiveQueueSize
@@ -234,7 +230,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
     if (!closing.accepts || closing.isAnswerDue) return true;
     const layer = this.#layer;
     try {
-      this.#rate!.countBytes(layer === undefined ? count : count - layer.spare(count));
+      this.#rate!.count("bytesPerSecond", layer === undefined ? count : count - layer.spare(count));
       return true;
     } catch (error) {
       this.#failBefore(error);
@@ -290,7 +286,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   /** Gives the layer a message of its handshake. */
   #receiveHandshake(layer: LayerRunner, data: Message): HandlerResult {
     this.#countReceived();
-    this.#rate?.countBytes(layer.takeExcess(data));
+    this.#rate?.count("bytesPerSecond", layer.takeExcess(data));
     layer.receiveHandshake(data);
     return this.#stopIfTooFast();
   }
@@ -327,7 +323,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   countInflated(size: number): HandlerResult {
     this.reader.countWork(MESSAGE_WORK + size);
     if (this.#rate !== undefined && (this.#layer?.isReady ?? true)) {
-      this.#rate.countInflatedBytes(size);
+      this.#rate.count("inflatedBytesPerSecond", size);
     }
     return this.#stopIfTooFast();
   }
@@ -360,7 +356,7 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
   }
 
   #countMessage(): void {
-    if (this.#rate !== undefined) this.#rate.countMessage();
+    this.#rate?.count("messagesPerSecond", 1);
     this.#countReceived();
   }
 
@@ -371,11 +367,10 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
 
   #countControlFrame(): void {
     this.reader.countWork(MESSAGE_WORK);
-    if (this.#rate !== undefined && this.closing.accepts) this.#rate.countControlFrame();
+    if (this.closing.accepts) this.#rate?.count("controlFramesPerSecond", 1);
   }
 
-  // ---- The queue's events ----
-
+  /** The program is given the next message of the queue. */
   messageTaken(): void {
     const layer = this.#layer;
     if (layer !== undefined) layer.delivered();
@@ -393,18 +388,6 @@ export class Inbound implements ProtocolHandler, ChannelReaderOwner, ReceiveQueu
       this.#readOnTimer = undefined;
       this.readOn();
     }, READ_ON_MS);
-  }
-
-  handOut(size: number): void {
-    this.#core.settings.turns.handOut(size);
-  }
-
-  queueEnded(): void {
-    this.#core.usedViews?.queueEnded();
-  }
-
-  takeBack(): Message | undefined {
-    return this.#core.usedViews?.takeBack();
   }
 
   /** Drops what waits to be decoded, and reads no more: the connection is closed. */

@@ -15,12 +15,22 @@ import type { ConnectionCore } from "./core.ts";
 import { checkMaxMessageSize } from "./create_layer.ts";
 import type { LayerConnection, MessageLayer } from "./message_layer.ts";
 
+/** The methods that answer nothing. */
+type Told =
+  | "start"
+  | "opened"
+  | "delivered"
+  | "close"
+  | "decodeStart"
+  | "decodeChunk"
+  | "decodeEnd";
+
 /** Calls a message layer, and checks what it answers: an error of it ends its connection, and no other. */
 export class LayerRunner implements Waiting {
   readonly #layer: MessageLayer;
   readonly #core: ConnectionCore;
   /** Whether its handshake is done. Until then it gets every message, and the program does not begin. */
-  #isReady: boolean;
+  isReady: boolean;
   /** How many bytes the rate limits have spared since the last message of its handshake. */
   #sparedSize = 0;
   #isClosed = false;
@@ -29,60 +39,50 @@ export class LayerRunner implements Waiting {
   /** The deadline of its handshake, if there is one. */
   #deadline: Delay | undefined;
   readonly #fail = (error: unknown): void => this.#core.program.failWith(error);
+  /** Throws the error if the peer broke a rule of the layer; otherwise the layer failed to take a message. */
+  readonly #failDecoding = (error: unknown): void => {
+    if (error instanceof ProtocolError && isCloseCode(error.closeCode)) throw error;
+    this.#fail(error);
+  };
 
   constructor(layer: MessageLayer, core: ConnectionCore) {
     this.#layer = layer;
     this.#core = core;
-    this.#isReady = layer.handshake === undefined;
-  }
-
-  get isReady(): boolean {
-    return this.#isReady;
+    this.isReady = layer.handshake === undefined;
   }
 
   get isFull(): boolean {
-    try {
-      return !this.#isUnreadable && (this.#layer.isFull ?? false);
-    } catch (error) {
-      this.#failReading(error);
-      return false;
-    }
+    return this.#read("isFull") as MessageLayer["isFull"] ?? false;
   }
 
   get maxMessageSize(): number {
-    const { maxMessageSize } = this.#core.settings.limits;
-    if (this.#isUnreadable) return maxMessageSize;
-    try {
-      const size = this.#layer.maxMessageSize;
-      checkMaxMessageSize("maxMessageSize", size);
-      return size ?? maxMessageSize;
-    } catch (error) {
-      this.#failReading(error);
-      return maxMessageSize;
-    }
+    const size = this.#read("maxMessageSize") as MessageLayer["maxMessageSize"];
+    return size ?? this.#core.settings.limits.maxMessageSize;
   }
 
   get heldSize(): number {
-    if (this.#isUnreadable) return 0;
-    try {
-      const size = this.#layer.heldSize ?? 0;
-      return Number.isSafeInteger(size) ? Math.max(0, size) : 0;
-    } catch (error) {
-      this.#failReading(error);
-      return 0;
-    }
+    const size = this.#read("heldSize") as MessageLayer["heldSize"] ?? 0;
+    return Number.isSafeInteger(size) ? Math.max(0, size) : 0;
   }
 
-  /** Closes the connection for what a getter threw, once, and not within whatever asked for it. */
-  #failReading(error: unknown): void {
-    this.#isUnreadable = true;
-    void RESOLVED.then(() => this.#fail(error));
+  /** Reads a property. What a getter throws closes the connection, once, and not within whatever asked for it. */
+  #read(name: "isFull" | "maxMessageSize" | "heldSize"): unknown {
+    if (this.#isUnreadable) return undefined;
+    try {
+      const value = this.#layer[name];
+      if (name === "maxMessageSize") checkMaxMessageSize(name, value);
+      return value;
+    } catch (error) {
+      this.#isUnreadable = true;
+      void RESOLVED.then(() => this.#fail(error));
+      return undefined;
+    }
   }
 
   /** Whether messages may be received as streams now. */
   get mayStream(): boolean {
     const { decode, decodeStart } = this.#layer;
-    return this.#isReady && (decode === undefined || decodeStart !== undefined);
+    return this.isReady && (decode === undefined || decodeStart !== undefined);
   }
 
   /** Whether messages may be sent as streams: they would go past an `encode` for whole messages. */
@@ -92,16 +92,13 @@ export class LayerRunner implements Waiting {
 
   start(): void {
     const { info: { layerTimeoutMs = Infinity }, settings } = this.#core;
-    if (!this.#isReady && layerTimeoutMs !== Infinity) {
+    if (!this.isReady && layerTimeoutMs !== Infinity) {
       this.#deadline = settings.delays.start(this, layerTimeoutMs);
     }
-    if (this.#layer.start === undefined) return;
-    try {
-      refusePromise("start", this.#layer.start(this.#connection()), this.#fail);
-    } catch (error) {
-      this.#isReady = false;
+    this.#tell("start", (error) => {
+      this.isReady = false;
       this.#fail(error);
-    }
+    }, this.#connection());
   }
 
   #connection(): LayerConnection {
@@ -119,23 +116,26 @@ export class LayerRunner implements Waiting {
   }
 
   opened(): void {
-    if (this.#layer.opened !== undefined) this.#tell("opened", this.#fail);
+    this.#tell("opened", this.#fail);
   }
 
   delivered(): void {
-    if (this.#layer.delivered !== undefined) this.#tell("delivered", this.#fail);
+    this.#tell("delivered", this.#fail);
   }
 
   close(): void {
     this.#deadline?.cancel();
-    if (this.#layer.close === undefined || this.#isClosed) return;
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#tell("close", (error) => this.#core.reportError(error));
   }
 
-  #tell(method: "opened" | "delivered" | "close", fail: (error: unknown) => void): void {
+  /** Calls a method that answers nothing, if the layer has it. */
+  #tell(method: Told, fail: (error: unknown) => void, ...args: unknown[]): void {
     try {
-      refusePromise(method, this.#layer[method]!(), fail);
+      const call = this.#layer[method] as ((...args: unknown[]) => unknown) | undefined;
+      if (call === undefined) return;
+      refusePromise(method, call.apply(this.#layer, args), method === "close" ? fail : this.#fail);
     } catch (error) {
       fail(error);
     }
@@ -152,7 +152,7 @@ export class LayerRunner implements Waiting {
   receiveHandshake(data: Message): void {
     if (!this.#isHandshakeDone(data)) return;
     this.#deadline?.cancel();
-    this.#isReady = true;
+    this.isReady = true;
     this.#core.inbound.layerReady();
     this.#core.program.begin();
   }
@@ -171,7 +171,7 @@ export class LayerRunner implements Waiting {
 
   /** Spares the rate limits what may be of the handshake's next message; gives how many of the bytes are. */
   spare(count: number): number {
-    if (this.#isReady) return 0;
+    if (this.isReady) return 0;
     const spared = Math.min(count, this.maxMessageSize + MAX_HEADER_LENGTH - this.#sparedSize);
     this.#sparedSize += spared;
     return spared;
@@ -189,24 +189,20 @@ export class LayerRunner implements Waiting {
 
   /** Gives what is sent for a message; `undefined` if the layer failed, which closes the connection. */
   encode(data: Sendable): Sendable | undefined {
-    if (this.#layer.encode === undefined) return data;
-    try {
-      const encoded: unknown = this.#layer.encode(data);
-      this.#checkMessage("encode", encoded);
-      return encoded;
-    } catch (error) {
-      this.#fail(error);
-      return undefined;
-    }
+    return this.#layer.encode === undefined ? data : this.#encode("encode", data);
   }
 
   /** Gives what is sent before a stream; see {@linkcode LayerRunner.encode}. */
   encodeStart(type: MessageType): Sendable | undefined {
-    if (this.#layer.encodeStart === undefined) return "";
+    return this.#layer.encodeStart === undefined ? "" : this.#encode("encodeStart", type);
+  }
+
+  #encode(method: "encode" | "encodeStart", argument: Sendable): Sendable | undefined {
     try {
-      const encoded: unknown = this.#layer.encodeStart(type);
-      this.#checkMessage("encodeStart", encoded);
-      if (type === "text" && typeof encoded !== "string" && decodeUtf8(encoded) === undefined) {
+      const encoded: unknown = this.#layer[method]!(argument as MessageType);
+      this.#checkMessage(method, encoded);
+      const isText = method === "encodeStart" && argument === "text";
+      if (isText && typeof encoded !== "string" && decodeUtf8(encoded) === undefined) {
         throw new TypeError("encodeStart must return UTF-8 for a text");
       }
       return encoded;
@@ -235,39 +231,15 @@ export class LayerRunner implements Waiting {
   }
 
   decodeStart(type: MessageType): void {
-    try {
-      refusePromise("decodeStart", this.#layer.decodeStart!(type), this.#fail);
-    } catch (error) {
-      this.#failDecoding(error);
-    }
+    this.#tell("decodeStart", this.#failDecoding, type);
   }
 
   decodeChunk(bytes: Uint8Array, start: number, end: number): void {
-    try {
-      refusePromise("decodeChunk", this.#layer.decodeChunk!(bytes, start, end), this.#fail);
-    } catch (error) {
-      this.#failDecoding(error);
-    }
+    this.#tell("decodeChunk", this.#failDecoding, bytes, start, end);
   }
 
   decodeEnd(): void {
-    try {
-      refusePromise("decodeEnd", this.#layer.decodeEnd!(), this.#fail);
-    } catch (error) {
-      this.#failDecoding(error);
-    }
-  }
-
-  // ---- Its errors ----
-
-  /**
-   * Closes the connection as the layer failed to take a message.
-   *
-   * @throws {ProtocolError} The error, if the peer broke a rule of the layer.
-   */
-  #failDecoding(error: unknown): void {
-    if (error instanceof ProtocolError && isCloseCode(error.closeCode)) throw error;
-    this.#fail(error);
+    this.#tell("decodeEnd", this.#failDecoding);
   }
 
   /** @throws {TypeError} If what a method gave is no message. */

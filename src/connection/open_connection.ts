@@ -12,7 +12,7 @@ export interface Opening<Conn extends Connection> {
   readonly info: ConnectionInfo;
   readonly settings: ConnectionSettings;
   readonly callbacks: ConnectionCallbacks<never, never> | undefined;
-  readonly owner: ConnectionOwner & Partial<OpeningOwner<Conn>>;
+  readonly owner: ConnectionOwner<Conn>;
   /** The rest of the opening handshake that is still to be sent. */
   readonly response?: Uint8Array;
   /** The bytes that have arrived behind the opening handshake. */
@@ -26,14 +26,6 @@ export interface Opening<Conn extends Connection> {
    * given the connection by a promise.
    */
   readonly start: ((conn: never) => unknown) | "later" | undefined;
-}
-
-/** Is told of a connection while it is opened. */
-export interface OpeningOwner<Conn> {
-  /** There is a connection. Nothing was sent, and nothing has begun. */
-  addConnection(core: ConnectionCore, conn: Conn): void;
-  /** The opening handshake was answered. The program begins next. */
-  connectionOpened(conn: Conn): void;
 }
 
 /** Opens a connection over a channel whose opening handshake is done, but for the answer. */

@@ -52,8 +52,8 @@ export class Outbound implements FanOutSink {
   #streaming: Breaker | undefined;
   /** The messages that the program has sent. */
   messagesSent = 0;
-  /** The bytes that were accepted, and dropped at the end. */
-  #dropped = 0;
+  /** The bytes that had been accepted when the connection ended, and that the channel did not take. */
+  droppedLength = 0;
   /** How many bytes the channel has to take to have taken all messages; -1 until all were encoded. */
   #lastMessageEnd = -1;
   /** Whether all that was accepted has been encoded, or still may be. */
@@ -89,11 +89,6 @@ export class Outbound implements FanOutSink {
 
   #heldLength(): number {
     return this.#held === undefined ? 0 : this.#held.size;
-  }
-
-  /** The bytes that had been accepted when the connection ended, and that the channel did not take. */
-  get droppedLength(): number {
-    return this.#dropped;
   }
 
   /** About the memory that they take, in bytes, without those that other connections send too. */
@@ -318,7 +313,7 @@ export class Outbound implements FanOutSink {
       ? data
       : this.#encodeHeld(() => layer.encode(data));
     if (encoded === undefined) {
-      this.#dropped += size;
+      this.droppedLength += size;
       reject(closing.reason.closedError());
     } else {
       this.#wait(this.#protocol.sendMessage(encoded, compress)).then(resolve, reject);
@@ -354,7 +349,7 @@ export class Outbound implements FanOutSink {
     if (this.#streaming !== undefined || (this.#held?.length ?? 0) > 0 || this.#hasWaiting()) {
       this.#isWhole = false;
     }
-    this.#dropped += this.#held?.size ?? 0;
+    this.droppedLength += this.#held?.size ?? 0;
     this.#held?.drop(getError);
     this.#streaming?.break(getError());
     this.#markEnd();
@@ -371,7 +366,7 @@ export class Outbound implements FanOutSink {
   /** Rejects all that wait, and gives the memory back: the connection is closed. */
   close(getError: () => unknown): void {
     this.#isAboveHighWater = false;
-    this.#dropped += this.writer.close();
+    this.droppedLength += this.writer.close();
     this.cut(getError);
     const waiters = this.#waiters;
     this.#waiters = undefined;

@@ -36,8 +36,8 @@ export class OutputWriter {
   /** How many bytes of the output are also those of other connections, and which these are. */
   #sharedOutput = 0;
   #outputFrames: SharedFrames[] = NO_FRAMES;
-  /** The bytes taken by the channel since its beginning. */
-  #taken = 0;
+  /** The bytes that the channel has taken since its beginning. */
+  takenLength = 0;
   /** How many bytes of those in flight are also those of other connections, and which these are. */
   #sharedInFlight = 0;
   #framesInFlight: SharedFrames[] = NO_FRAMES;
@@ -67,11 +67,6 @@ export class OutputWriter {
   /** How many of these bytes are also those of other connections. */
   get sharedLength(): number {
     return this.#sharedOutput + this.#sharedInFlight;
-  }
-
-  /** The bytes that the channel has taken since its beginning. */
-  get takenLength(): number {
-    return this.#taken;
   }
 
   /** Whether the channel has to take earlier output first. */
@@ -189,7 +184,7 @@ export class OutputWriter {
 
   /** Goes on after the channel has taken what was in flight. */
   drain(): void {
-    this.#taken += this.#inFlight;
+    this.takenLength += this.#inFlight;
     this.#inFlight = 0;
     this.#releaseInFlight();
     this.#protocol.recycleOutput();
@@ -204,7 +199,7 @@ export class OutputWriter {
     const shared = this.#sharedOutput;
     const frames = this.#takeSharedOutput();
     if (this.#channel.write(chunks)) {
-      this.#taken += length;
+      this.takenLength += length;
       for (const each of frames) each.release();
       this.#core.outbound.outputTaken();
     } else {

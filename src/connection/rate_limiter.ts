@@ -47,43 +47,48 @@ export class TokenBucket {
   }
 }
 
+/** The rates, and what each counts, for the error. */
+const UNITS = {
+  bytesPerSecond: "bytes",
+  inflatedBytesPerSecond: "inflated bytes",
+  messagesPerSecond: "messages",
+  controlFramesPerSecond: "control frames",
+} as const;
+
+type Rate = keyof typeof UNITS;
+
 /** Counts what a peer sends, and tells when it is to wait. */
 export class RateLimiter {
   readonly #limits: RateLimits;
   readonly #clock: Clock;
-  readonly #bytes: TokenBucket;
-  readonly #inflatedBytes: TokenBucket;
-  readonly #messages: TokenBucket;
-  readonly #controlFrames: TokenBucket;
+  readonly #buckets: Readonly<Record<Rate, TokenBucket>>;
 
   constructor(limits: RateLimits, clock: Clock) {
-    const now = clock.now();
+    const createBucket = (rate: Rate) => new TokenBucket(limits[rate], clock.now());
     this.#limits = limits;
     this.#clock = clock;
-    this.#bytes = new TokenBucket(limits.bytesPerSecond, now);
-    this.#inflatedBytes = new TokenBucket(limits.inflatedBytesPerSecond, now);
-    this.#messages = new TokenBucket(limits.messagesPerSecond, now);
-    this.#controlFrames = new TokenBucket(limits.controlFramesPerSecond, now);
+    this.#buckets = {
+      bytesPerSecond: createBucket("bytesPerSecond"),
+      inflatedBytesPerSecond: createBucket("inflatedBytesPerSecond"),
+      messagesPerSecond: createBucket("messagesPerSecond"),
+      controlFramesPerSecond: createBucket("controlFramesPerSecond"),
+    };
   }
 
-  /** Counts bytes that arrived. @throws {ProtocolError} With 1008, past the rate and `"close"`. */
-  countBytes(count: number): void {
-    this.#take(this.#bytes, count, `${this.#limits.bytesPerSecond} bytes`);
-  }
-
-  /** Counts bytes that were inflated. @throws {ProtocolError} With 1008, past the rate and `"close"`. */
-  countInflatedBytes(count: number): void {
-    this.#take(this.#inflatedBytes, count, `${this.#limits.inflatedBytesPerSecond} inflated bytes`);
-  }
-
-  /** Counts a message. @throws {ProtocolError} With 1008, past the rate and `"close"`. */
-  countMessage(): void {
-    this.#take(this.#messages, 1, `${this.#limits.messagesPerSecond} messages`);
-  }
-
-  /** Counts a Ping or Pong. @throws {ProtocolError} With 1008, past the rate and `"close"`. */
-  countControlFrame(): void {
-    this.#take(this.#controlFrames, 1, `${this.#limits.controlFramesPerSecond} control frames`);
+  /**
+   * Counts what has arrived.
+   *
+   * @throws {ProtocolError} With 1008, if that is what becomes of a peer that is too fast.
+   */
+  count(rate: Rate, count: number): void {
+    const now = this.#clock.now();
+    const bucket = this.#buckets[rate];
+    bucket.take(count, now);
+    if (this.#limits.onExceeded === "pause" || bucket.waitMs(now, 0) === 0) return;
+    throw new ProtocolError(
+      CloseCode.PolicyViolation,
+      `Cannot receive more than ${this.#limits[rate]} ${UNITS[rate]} a second`,
+    );
   }
 
   /**
@@ -95,22 +100,12 @@ export class RateLimiter {
   waitMs(isWithin: boolean): number {
     const now = this.#clock.now();
     const next = this.#limits.onExceeded === "pause" ? 1 : 0;
+    const buckets = this.#buckets;
     return Math.max(
-      this.#bytes.waitMs(now, 0),
-      this.#inflatedBytes.waitMs(now, 0),
-      isWithin ? 0 : this.#messages.waitMs(now, next),
-      this.#controlFrames.waitMs(now, next),
-    );
-  }
-
-  /** @throws {ProtocolError} With 1008, if that is what becomes of a peer that is too fast. */
-  #take(bucket: TokenBucket, count: number, limit: string): void {
-    const now = this.#clock.now();
-    bucket.take(count, now);
-    if (this.#limits.onExceeded === "pause" || bucket.waitMs(now, 0) === 0) return;
-    throw new ProtocolError(
-      CloseCode.PolicyViolation,
-      `Cannot receive more than ${limit} a second`,
+      buckets.bytesPerSecond.waitMs(now, 0),
+      buckets.inflatedBytesPerSecond.waitMs(now, 0),
+      isWithin ? 0 : buckets.messagesPerSecond.waitMs(now, next),
+      buckets.controlFramesPerSecond.waitMs(now, next),
     );
   }
 }

@@ -1,8 +1,7 @@
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Message } from "./connection.ts";
 import { Fifo } from "../fifo.ts";
-import type { Limits } from "./options.ts";
-import type { Closing } from "./closing.ts";
+import type { ConnectionCore } from "./core.ts";
 import { ReceivedMemory, ReceivedPing } from "./received_memory.ts";
 import { parts } from "./load_parts.ts";
 import type { StreamedMessage } from "./streamed_message.ts";
@@ -22,33 +21,15 @@ export interface QueueReader {
   readonly isReading: boolean;
 }
 
-/** What the queue tells the one that fills it. */
-export interface ReceiveQueueOwner {
-  readonly closing: Closing;
-  /**
-   * Goes on if the program has made room, or has come to the end of the messages: it asks for one that is not
-   * there yet, or has read all that arrived of a body.
-   */
-  readOn(): void;
-  /** The program is given the next message. */
-  messageTaken(): void;
-  /** The program is given a large message, of so many bytes or UTF-16 units. */
-  handOut(size: number): void;
-  /** Nothing will be added any more. */
-  queueEnded(): void;
-  /** Takes back the message that the stream was given and nobody has read, if there is one. */
-  takeBack(): Message | undefined;
-}
-
 /**
  * What was received and is not handled yet: hands messages to the program one at a time, and knows
- * when there is room for more.
+ * when there is room for more. It has `Inbound` read on when the program has made room, or has come to the end of
+ * the messages: it asks for one that is not there yet, or has read all that arrived of a body.
  */
 export class ReceiveQueue {
   readonly #maxMessages: number;
   readonly #maxSize: number;
-  readonly #closing: Closing;
-  readonly #owner: ReceiveQueueOwner;
+  readonly #core: ConnectionCore;
   // These are created when a message has to wait: mostly none has, and then there is less memory to look at.
   #messages: Fifo<ReceivedMessage | ReceivedPing> | undefined;
   /** The bytes in the queue, and those of streamed messages that were not read. */
@@ -72,11 +53,11 @@ export class ReceiveQueue {
   /** The stream's reader: it reads while the stream is locked, even if it has not asked for a message yet. */
   stream: QueueReader | undefined;
 
-  constructor(limits: Limits, owner: ReceiveQueueOwner) {
+  constructor(core: ConnectionCore) {
+    const { limits } = core.settings;
     this.#maxMessages = limits.receiveQueueMessages;
     this.#maxSize = limits.receiveQueueSize;
-    this.#closing = owner.closing;
-    this.#owner = owner;
+    this.#core = core;
   }
 
   /** The number of messages in the queue. */
@@ -130,7 +111,7 @@ export class ReceiveQueue {
     this.#arriving = new parts.views!.StreamedMessage(type, (change, heldChange) => {
       this.#size += change;
       this.#streamedSize += heldChange;
-      if (change <= 0) this.#owner.readOn();
+      if (change <= 0) this.#core.inbound.readOn();
     });
     this.#addStream(this.#arriving);
   }
@@ -156,7 +137,7 @@ export class ReceiveQueue {
 
   /** Whether nothing will be added any more. */
   get isEnded(): boolean {
-    return !this.#closing.handles;
+    return !this.#core.closing.handles;
   }
 
   /** Whether it is what reads the messages. */
@@ -176,7 +157,7 @@ export class ReceiveQueue {
     if (this.#reader !== undefined) this.#dismiss();
     this.#reader = reader;
     if (reader === this.stream) return undefined;
-    const unread = this.#owner.takeBack();
+    const unread = this.#core.usedViews?.takeBack();
     if (unread !== undefined) this.#busy = true;
     return unread;
   }
@@ -207,7 +188,7 @@ export class ReceiveQueue {
     this.#reader = undefined;
     this.#dismiss();
     this.#busy = false;
-    this.#owner.readOn();
+    this.#core.inbound.readOn();
   }
 
   /**
@@ -222,7 +203,7 @@ export class ReceiveQueue {
     inHand?.dropRest();
     if (this.length === 0) {
       this.#isTaking = true;
-      this.#owner.readOn();
+      this.#core.inbound.readOn();
       this.#isTaking = false;
     }
     const message = this.#messages?.shift() as ReceivedMessage | undefined;
@@ -244,8 +225,7 @@ export class ReceiveQueue {
     this.#size -= message.length;
     this.#memory!.release(message);
     if (message instanceof ReceivedPing) return message;
-    this.#owner.messageTaken();
-    if (message.length > MAX_SMALL) this.#owner.handOut(message.length);
+    this.#handOut(message);
     return message;
   }
 
@@ -285,7 +265,7 @@ export class ReceiveQueue {
     }
     if (this.#isCollecting) return;
     if (this.isEnded) this.#dismiss();
-    else if ((this.#takers?.length ?? 0) > 0) this.#owner.readOn();
+    else if ((this.#takers?.length ?? 0) > 0) this.#core.inbound.readOn();
   }
 
   /** Takes the one that is to have the next message, if any waits. */
@@ -309,7 +289,7 @@ export class ReceiveQueue {
   end(): void {
     // Otherwise those that wait have to be given what comes behind it first.
     if (!this.#isCollecting) this.#dismiss();
-    this.#owner.queueEnded();
+    this.#core.usedViews?.queueEnded();
   }
 
   /** Drops what is in the queue, and ends it. */
@@ -354,14 +334,19 @@ export class ReceiveQueue {
 
   #handOver(message: Message): void {
     this.#busy = true;
-    this.#owner.messageTaken();
     this.#size -= message.length;
-    if (message.length > MAX_SMALL) this.#owner.handOut(message.length);
+    this.#handOut(message);
+  }
+
+  #handOut(message: Message): void {
+    const { inbound, settings: { turns } } = this.#core;
+    inbound.messageTaken();
+    if (message.length > MAX_SMALL) turns.handOut(message.length);
   }
 
   #handOverStream(message: StreamedMessage): void {
     this.#busy = true;
-    this.#owner.messageTaken();
+    this.#core.inbound.messageTaken();
     this.#inHand = message;
   }
 }

@@ -2,12 +2,12 @@ import { ByteCollector } from "../codec/byte_collector.ts";
 import { decodeUtf8 } from "../codec/utf8.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { IncomingMessage } from "./connection.ts";
-import { type BodySource, MessageBody } from "./views/message_body.ts";
+import { MessageBody } from "./views/message_body.ts";
 
 const EMPTY: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
 /** A message whose body is handed on while it arrives. */
-export class StreamedMessage implements IncomingMessage, BodySource {
+export class StreamedMessage implements IncomingMessage {
   readonly type: MessageType;
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly #onChange: (change: number, heldChange: number) => void;
@@ -26,6 +26,7 @@ export class StreamedMessage implements IncomingMessage, BodySource {
   #wake: (() => void) | undefined;
   /** Whose memory the bytes go to, if they are not to be a piece of their own. */
   #into: ReadableByteStreamController | undefined;
+  /** Whether the end of the message has arrived. */
   #ended = false;
   /** Whether anything of the body was asked for. */
   #isUsed = false;
@@ -62,11 +63,6 @@ export class StreamedMessage implements IncomingMessage, BodySource {
   /** The number of bytes that memory is held for. */
   get heldLength(): number {
     return this.#pending.capacity + this.#restCapacity;
-  }
-
-  /** Whether the end of the message has arrived. */
-  get ended(): boolean {
-    return this.#ended;
   }
 
   /** Takes a piece of the body. */
@@ -124,11 +120,13 @@ export class StreamedMessage implements IncomingMessage, BodySource {
     }
   }
 
+  /** Fills the memory of a BYOB reader: at once if there are bytes, or else later. */
   pullInto(controller: ReadableByteStreamController): Promise<void> | void {
     this.#into = controller;
     return this.#pull();
   }
 
+  /** No BYOB reader waits any more. */
   forgetReader(): void {
     this.#into = undefined;
     this.#wakeReader();

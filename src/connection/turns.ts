@@ -91,7 +91,8 @@ export class Turns {
   #beganAt = 0;
   /** Since when no turn is timed. */
   #untimedSince = 0;
-  #isOver = false;
+  /** Whether all have to stop: no work may begin in this turn any more. */
+  isOver = false;
   /** Whether the next turn is to be one without work, and since when there have been such turns. */
   #mayRest = false;
   #restsSince: number | undefined;
@@ -109,11 +110,6 @@ export class Turns {
   /** Creates turns for what goes by a clock. */
   constructor(clock: Clock) {
     this.#clock = clock;
-  }
-
-  /** Whether all have to stop: no work may begin in this turn any more. */
-  get isOver(): boolean {
-    return this.#isOver;
   }
 
   /**
@@ -183,7 +179,7 @@ export class Turns {
   }
 
   #look(taker: TurnTaker | undefined): boolean {
-    if (this.#isOver) return true;
+    if (this.isOver) return true;
     const now = this.#clock.now();
     const tookMs = now - this.#lookedAt;
     this.#lookedAt = now;
@@ -200,11 +196,11 @@ export class Turns {
       this.#workerBeganAt = now;
     }
     if (now - this.#beganAt >= TURN_MS) this.#end();
-    return this.#isOver || (taker !== undefined && now - this.#workerBeganAt >= this.#shareMs());
+    return this.isOver || (taker !== undefined && now - this.#workerBeganAt >= this.#shareMs());
   }
 
   #end(): void {
-    this.#isOver = true;
+    this.isOver = true;
     this.#left = 0;
   }
 
@@ -231,7 +227,7 @@ export class Turns {
     const waiting = this.#waiting;
     // Those that stop again, behind these, wait for another turn.
     let count = waiting.length;
-    this.#isOver = false;
+    this.isOver = false;
     this.#isTimed = count > 0;
     this.#worker = undefined;
     this.#left = this.#lookCost;
@@ -247,7 +243,7 @@ export class Turns {
         clock.now();
     if (count === 0) return;
     giveTurn(this.#begin);
-    for (; count > 0 && !this.#isOver; count--) {
+    for (; count > 0 && !this.isOver; count--) {
       this.#worker = waiting.shift()!;
       this.#worker.takeTurn();
       const now = this.#workerBeganAt = this.#lookedAt = clock.now();

@@ -76,13 +76,8 @@ export class ConnectionViews {
   }
 
   get writable(): WritableStream<Sendable> {
-    const { closing, conn } = this.#core;
-    this.#writable ??= createWritable({
-      send: (message) => conn.send(message),
-      close: () => conn.close(),
-      abortWriting: (reason) =>
-        closing.close(closeStatusOf(reason) ?? { closeCode: CloseCode.InternalError, reason: "" }),
-    });
+    const { closing } = this.#core;
+    this.#writable ??= createWritable(this.#core);
     if (closing.isClosed) this.#writable.fail(closing.reason.closedError());
     return this.#writable.stream;
   }

@@ -87,8 +87,8 @@ export abstract class ListenerTarget extends EventTarget {
   }
 
   /** The value of the event handler attribute. */
-  protected handlerOf<Handler>(type: string): Handler | null {
-    return (this.#handlers?.get(type)?.handler ?? null) as Handler | null;
+  protected handlerOf(type: string): object | null {
+    return this.#handlers?.get(type)?.handler ?? null;
   }
 
   /**

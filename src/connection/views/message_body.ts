@@ -1,17 +1,4 @@
-/** The message that a body belongs to. */
-export interface BodySource {
-  /** Fills the memory of a BYOB reader: at once if there are bytes, or else later. */
-  pullInto(controller: ReadableByteStreamController): Promise<void> | void;
-  /** Called when no BYOB reader waits any more. */
-  forgetReader(): void;
-}
-
-/** The underlying source of a body's stream. */
-export interface PieceSource {
-  start(controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): void;
-  pull(): Promise<void> | void;
-  cancel(): void;
-}
+import type { StreamedMessage } from "../streamed_message.ts";
 
 /** The part of a reader that is used here; those of other libraries may lack `releaseLock`. */
 type Reader = { releaseLock?: () => void };
@@ -32,11 +19,11 @@ const USES = [
  * `getReader({ mode: "byob" })` creates one while that reader has the lock.
  */
 export class MessageBody extends ReadableStream<Uint8Array<ArrayBuffer>> {
-  readonly #from: BodySource;
+  readonly #from: StreamedMessage;
   /** A reader to be released later: see {@linkcode MessageBody.release}. */
   #reader: Reader | undefined;
 
-  constructor(from: BodySource, source: PieceSource) {
+  constructor(from: StreamedMessage, source: UnderlyingDefaultSource<Uint8Array<ArrayBuffer>>) {
     super(source, { highWaterMark: 0 });
     this.#from = from;
   }

@@ -1,20 +1,15 @@
 import { createDeferred, type Deferred, RESOLVED } from "../../promises.ts";
+import { CloseCode } from "../../codec/close_code.ts";
 import type { Sendable } from "../connection.ts";
-
-/** The connection, as a writable stream needs it. */
-export interface WritableTarget {
-  send(message: Sendable): Promise<void>;
-  close(): Promise<unknown>;
-  /** Closes the connection because its writable stream was aborted. */
-  abortWriting(reason: unknown): void;
-}
+import type { ConnectionCore } from "../core.ts";
+import { closeStatusOf } from "../give_up.ts";
 
 /**
  * Creates a writable stream on top of `send`; `fail` errors it, unless it is being closed. After an abort
  * or error, pending writes no longer wait for the peer: messages that were passed to `send` are sent anyway.
  */
 export function createWritable(
-  target: WritableTarget,
+  { closing, conn }: ConnectionCore,
 ): { stream: WritableStream<Sendable>; fail: (error: Error) => void } {
   let controller!: WritableStreamDefaultController;
   let pending: Deferred<void> | undefined;
@@ -32,12 +27,13 @@ export function createWritable(
       const { signal } = controller;
       signal.addEventListener("abort", () => pending?.reject(signal.reason));
     },
-    write: (message) => unlessGivenUp(target.send(message)),
+    write: (message) => unlessGivenUp(conn.send(message)),
     close() {
       isClosing = true;
-      return unlessGivenUp(target.close().then(() => {}));
+      return unlessGivenUp(conn.close().then(() => {}));
     },
-    abort: (reason) => target.abortWriting(reason),
+    abort: (reason) =>
+      closing.close(closeStatusOf(reason) ?? { closeCode: CloseCode.InternalError, reason: "" }),
   });
   const fail = (error: Error): void => {
     if (isClosing) return;

@@ -45,6 +45,31 @@ export class WebSocketView extends ListenerTarget {
   static readonly OPEN: 1 = OPEN;
   static readonly CLOSING: 2 = CLOSING;
   static readonly CLOSED: 3 = CLOSED;
+  declare readonly CONNECTING: 0;
+  declare readonly OPEN: 1;
+  declare readonly CLOSING: 2;
+  declare readonly CLOSED: 3;
+  declare onopen: WebSocket["onopen"];
+  declare onmessage: WebSocket["onmessage"];
+  declare onerror: WebSocket["onerror"];
+  declare onclose: WebSocket["onclose"];
+
+  static {
+    for (const [name, value] of Object.entries({ CONNECTING, OPEN, CLOSING, CLOSED })) {
+      Object.defineProperty(this.prototype, name, { value });
+    }
+    for (const type of ["open", "message", "error", "close"]) {
+      Object.defineProperty(this.prototype, `on${type}`, {
+        get(this: WebSocketView) {
+          return this.handlerOf(type);
+        },
+        set(this: WebSocketView, handler: unknown) {
+          this.setHandler(type, handler);
+        },
+        configurable: true,
+      });
+    }
+  }
 
   readonly #core: ConnectionCore;
   readonly #messages: MessageIterator<Message>;
@@ -65,22 +90,6 @@ export class WebSocketView extends ListenerTarget {
     this.#core = core;
     this.#messages = messages;
     setImmediate(() => this.#start());
-  }
-
-  get CONNECTING(): 0 {
-    return CONNECTING;
-  }
-
-  get OPEN(): 1 {
-    return OPEN;
-  }
-
-  get CLOSING(): 2 {
-    return CLOSING;
-  }
-
-  get CLOSED(): 3 {
-    return CLOSED;
   }
 
   get [Symbol.toStringTag](): string {
@@ -116,38 +125,6 @@ export class WebSocketView extends ListenerTarget {
   set binaryType(type: "blob" | "arraybuffer") {
     // Web IDL: assigning an invalid value of an enumeration is ignored.
     if (type === "blob" || type === "arraybuffer") this.#binaryType = type;
-  }
-
-  get onopen(): WebSocket["onopen"] {
-    return this.handlerOf("open");
-  }
-
-  set onopen(handler: WebSocket["onopen"]) {
-    this.setHandler("open", handler);
-  }
-
-  get onmessage(): WebSocket["onmessage"] {
-    return this.handlerOf("message");
-  }
-
-  set onmessage(handler: WebSocket["onmessage"]) {
-    this.setHandler("message", handler);
-  }
-
-  get onerror(): WebSocket["onerror"] {
-    return this.handlerOf("error");
-  }
-
-  set onerror(handler: WebSocket["onerror"]) {
-    this.setHandler("error", handler);
-  }
-
-  get onclose(): WebSocket["onclose"] {
-    return this.handlerOf("close");
-  }
-
-  set onclose(handler: WebSocket["onclose"]) {
-    this.setHandler("close", handler);
   }
 
   protected override onListenerAdded(type: string, options: AddOptions): void {
