@@ -10,15 +10,18 @@ import { EndReason } from "./end_reason.ts";
  * The end of a connection: is told what happens, notes the reason, and does what the table of `closing_table.ts`
  * says. No other class keeps a flag about how far it is.
  */
-export class Closing implements Record<ClosingAction, () => void> {
+export class Closing {
   readonly #core: ConnectionCore;
+  readonly #actions: Actions;
   #state = STATES.open;
   #deadline: unknown;
   #reason: EndReason | undefined;
   #closed: Deferred<CloseInfo> | undefined;
 
-  constructor(core: ConnectionCore) {
+  /** @param actions What the actions do. Tests only watch which come. */
+  constructor(core: ConnectionCore, actions: Actions = ACTIONS) {
     this.#core = core;
+    this.#actions = actions;
   }
 
   // ---- How far it is ----
@@ -110,7 +113,7 @@ export class Closing implements Record<ClosingAction, () => void> {
   /** Closes, behind all that was accepted. */
   close(status: CloseStatus): void {
     // First, since it may end the connection, for its slow peer.
-    this.sendPublished();
+    this.#actions.sendPublished(this.#core);
     if (this.state === "open") this.reason.close(status);
     this.handle("closeCalled");
   }
@@ -132,23 +135,20 @@ export class Closing implements Record<ClosingAction, () => void> {
     this.handle("abort");
   }
 
-  // ---- What is done ----
-
   /** Goes to the next state, and does what is due in it. */
   handle(event: ClosingEvent): void {
     const next = this.#state.on[event]?.[0];
     if (next === undefined) return;
     // This may close the connection, if its peer is slow: the transition is looked up again.
-    if (this.accepts && next !== "closed" && !STATES[next].accepts) this.sendPublished();
+    if (this.accepts && next !== "closed" && !STATES[next].accepts) {
+      this.#actions.sendPublished(this.#core);
+    }
     const transition = this.#state.on[event];
     if (transition === undefined) return;
     this.#state = STATES[transition[0]];
-    for (let i = 1; i < transition.length; i++) this[transition[i] as ClosingAction]();
-  }
-
-  /** Sends what was published to the connection, before it accepts no more. */
-  sendPublished(): void {
-    this.#core.outbound.source?.flush();
+    for (let i = 1; i < transition.length; i++) {
+      this.#actions[transition[i] as ClosingAction](this.#core);
+    }
   }
 
   startDeadline(): void {
@@ -162,49 +162,14 @@ export class Closing implements Record<ClosingAction, () => void> {
     this.#core.settings.clock.clearTimeout(this.#deadline);
   }
 
-  failArriving(): void {
-    const { receivedError } = this.reason;
-    this.#core.inbound.usedQueue?.failArriving(
-      receivedError === undefined ? this.reason.lazyClosedError() : () => receivedError,
-    );
-  }
-
-  dropInbound(): void {
-    const { inbound, outbound, layer } = this.#core;
-    inbound.protocol.dropMessages();
-    inbound.usedQueue?.failArriving(this.reason.lazyClosedError());
-    inbound.usedQueue?.clear();
-    // Otherwise it may still have to encode: it is closed by `release`.
-    if (!outbound.hasPending) layer?.close();
-  }
-
-  dropUnhandled(): void {
-    if (this.#core.program.callbacks !== undefined) this.#core.inbound.usedQueue?.clear();
-  }
-
-  endInbound(): void {
-    this.#core.inbound.usedQueue?.end();
-  }
-
-  endProtocol(): void {
-    this.#core.inbound.protocol.receiveEnd();
-    this.reason.receiveEnd();
-  }
-
-  readOn(): void {
-    this.#core.inbound.readOn();
-  }
-
-  giveUpStream(): void {
-    if (this.#core.outbound.isStreaming && this.reason.isPeerGone) this.handle("cut");
-  }
-
+  /** Says `handled` if the program has handled all that was received, or nobody is going to. */
   answerIfHandled(): void {
-    if (this.#core.inbound.isHandled || (this.#state === STATES.unread && this.#keepsUnread())) {
+    const { inbound, settings: { turns } } = this.#core;
+    if (inbound.isHandled || (this.#state === STATES.unread && this.#keepsUnread())) {
       this.handle("handled");
     } else if (this.#mayBeUnread()) {
       // Unless the program begins to read, as it does behind `connect`.
-      void this.#core.settings.turns.next().then(() => {
+      void turns.next().then(() => {
         if (this.#mayBeUnread()) this.handle("handled");
       });
     }
@@ -225,73 +190,83 @@ export class Closing implements Record<ClosingAction, () => void> {
       this.isAnswerDue && this.#keepsUnread() && !this.#core.inbound.usedQueue?.isBusy;
   }
 
-  failWritable(): void {
-    this.#core.usedViews?.failWritable(this.reason.lazyClosedError());
-  }
-
-  finishOutbound(): void {
-    this.#core.outbound.finishIfDue();
-  }
-
-  takeError(): void {
-    this.reason.takeError();
-  }
-
-  cutOutbound(): void {
-    this.#core.outbound.cut(this.reason.lazyClosedError());
-  }
-
-  sendClose(): void {
-    this.#core.inbound.protocol.sendClose(this.reason.statusToSend);
-    this.#core.outbound.writer.requestFlush();
-  }
-
-  failProtocol(): void {
-    this.#core.inbound.protocol.fail(this.reason.receivedError!);
-  }
-
-  endIfFirst(): void {
-    if (this.#core.role === "server") this.handle("firstToEnd");
-    else if (this.#core.inbound.hasEnded) this.handle("endReceived");
-  }
-
-  endOutput(): void {
-    this.#core.outbound.writer.end();
-  }
-
-  endChannel(): void {
-    this.#core.channel.end();
-  }
-
-  abortSignal(): void {
+  /** The connection has ended, and holds nothing any more. */
+  finish(info: CloseInfo): void {
+    this.#closed?.resolve(info);
     this.reason.abortSignal();
   }
+}
 
-  abortChannel(): void {
-    this.#core.channel.abort();
-  }
+type Actions = { readonly [A in ClosingAction]: (core: ConnectionCore) => void };
 
-  release(): void {
-    const core = this.#core;
-    const { inbound, outbound, layer } = core;
+/** What the actions of the table do. */
+const ACTIONS: Actions = {
+  sendPublished: ({ outbound }) => outbound.source?.flush(),
+  startDeadline: ({ closing }) => closing.startDeadline(),
+  stopDeadline: ({ closing }) => closing.stopDeadline(),
+  failArriving({ closing: { reason }, inbound }) {
+    const { receivedError } = reason;
+    inbound.usedQueue?.failArriving(
+      receivedError === undefined ? reason.lazyClosedError() : () => receivedError,
+    );
+  },
+  dropInbound({ closing: { reason }, inbound, layer, outbound }) {
+    inbound.protocol.dropMessages();
+    inbound.usedQueue?.failArriving(reason.lazyClosedError());
+    inbound.usedQueue?.clear();
+    // Otherwise it may still have to encode: it is closed by `release`.
+    if (!outbound.hasPending) layer?.close();
+  },
+  dropUnhandled({ inbound, program }) {
+    if (program.callbacks !== undefined) inbound.usedQueue?.clear();
+  },
+  endInbound: ({ inbound }) => inbound.usedQueue?.end(),
+  endProtocol({ closing, inbound }) {
+    inbound.protocol.receiveEnd();
+    closing.reason.receiveEnd();
+  },
+  readOn: ({ inbound }) => inbound.readOn(),
+  giveUpStream({ closing, outbound }) {
+    if (outbound.isStreaming && closing.reason.isPeerGone) closing.handle("cut");
+  },
+  answerIfHandled: ({ closing }) => closing.answerIfHandled(),
+  failWritable: ({ closing, usedViews }) =>
+    usedViews?.failWritable(closing.reason.lazyClosedError()),
+  finishOutbound: ({ outbound }) => outbound.finishIfDue(),
+  takeError: ({ closing }) => closing.reason.takeError(),
+  cutOutbound: ({ closing, outbound }) => outbound.cut(closing.reason.lazyClosedError()),
+  sendClose({ closing, inbound, outbound }) {
+    inbound.protocol.sendClose(closing.reason.statusToSend);
+    outbound.writer.requestFlush();
+  },
+  failProtocol: ({ closing, inbound }) => inbound.protocol.fail(closing.reason.receivedError!),
+  endIfFirst({ closing, inbound, role }) {
+    if (role === "server") closing.handle("firstToEnd");
+    else if (inbound.hasEnded) closing.handle("endReceived");
+  },
+  endOutput: ({ outbound }) => outbound.writer.end(),
+  endChannel: ({ channel }) => channel.end(),
+  abortSignal: ({ closing }) => closing.reason.abortSignal(),
+  abortChannel: ({ channel }) => channel.abort(),
+  release(core) {
+    const { closing, inbound, layer, outbound } = core;
     inbound.close();
     core.keepAlive?.stop();
     layer?.close();
-    const info = this.reason.finish(inbound.protocol.state === "closed" && outbound.isSent);
-    const getError = this.reason.lazyClosedError();
+    const info = closing.reason.finish(inbound.protocol.state === "closed" && outbound.isSent);
+    const getError = closing.reason.lazyClosedError();
     outbound.close(getError);
     core.usedPings?.close(getError);
     inbound.usedQueue?.failArriving(getError);
-    this.dropUnhandled();
+    ACTIONS.dropUnhandled(core);
     inbound.usedQueue?.end();
     outbound.source?.close();
     core.info.compression?.close();
     core.memory.leave();
     core.usedViews?.failWritable(getError);
-    this.#closed?.resolve(info);
-    this.reason.abortSignal();
+    closing.finish(info);
     // Before its callback, in which the program may look which connections are still there.
     core.owner.removeConnection(core, info);
     core.program.close(info);
-  }
-}
+  },
+};

@@ -6,7 +6,7 @@
  * A connection is in one of the states of {@linkcode TABLE}, and a {@linkcode ClosingEvent} happens to it. The
  * table says, for each state and event, which state is next, and which actions are taken in it, in this order.
  * An event that a state does not list changes nothing. An action may cause another event, which is dealt with
- * at once, before the actions behind it. `Closing` in `closing.ts` is told of the events, and has the actions.
+ * at once, before the actions behind it. `closing.ts` tells of the events, and has the actions.
  *
  * ```text
  *         peer's Close                   handled, close()           finished
@@ -88,8 +88,10 @@ export type ClosingEvent =
   /** The channel is gone. */
   | "channelClosed";
 
-/** What is done, besides going to the next state: the methods of `Closing`. */
+/** What is done, besides going to the next state: `ACTIONS` of `closing.ts`. */
 export type ClosingAction =
+  /** Sends what was published to the connection: also before it accepts no more, whatever comes then. */
+  | "sendPublished"
   /** Starts the deadline, `closeTimeoutMs`, or starts it again. */
   | "startDeadline"
   | "stopDeadline"

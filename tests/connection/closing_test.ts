@@ -32,15 +32,7 @@ const EVENTS = [
 /** The events that something else than an action of the table causes. */
 const CAUSES = EVENTS.filter((event) => event !== "firstToEnd" && event !== "deadline");
 
-type Act = ClosingAction | "sendPublished";
-
-/** What concerns a connection: all but the deadline. */
-const ACTS = new Set<Act>(["sendPublished"]);
-for (const { on } of Object.values(TABLE)) {
-  for (const [, ...actions] of Object.values(on)) {
-    for (const action of actions) if (!/Deadline$/.test(action)) ACTS.add(action);
-  }
-}
+type Act = ClosingAction;
 
 /** What the table has done to a connection. */
 class Recorder {
@@ -49,14 +41,18 @@ class Recorder {
   readonly closing: Closing;
 
   constructor(react: Partial<Record<Act, (closing: Closing) => void>> = {}) {
+    const actions = new Proxy({} as ConstructorParameters<typeof Closing>[1] & object, {
+      get: (_target, action: Act) => () => {
+        if (action === "startDeadline") this.closing.startDeadline();
+        else if (action === "stopDeadline") this.closing.stopDeadline();
+        else {
+          this.done.push(action);
+          react[action]?.(this.closing);
+        }
+      },
+    });
     const settings = { clock: this.clock, closeTimeoutMs: TIMEOUT_MS };
-    const closing = this.closing = new Closing({ settings } as unknown as ConnectionCore);
-    for (const action of ACTS) {
-      closing[action] = () => {
-        this.done.push(action);
-        react[action]?.(closing);
-      };
-    }
+    this.closing = new Closing({ settings } as unknown as ConnectionCore, actions);
   }
 
   count(action: Act): number {
