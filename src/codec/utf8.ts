@@ -1,13 +1,7 @@
 import { native } from "./native.ts";
 
 // From this many bytes on, the runtime's own validation is faster in spite of the view that it needs.
-const MIN_NATIVE_LENGTH = 256;
-
-// Below this many bytes, a loop over octets is faster than creating a view over words.
-const MIN_WORDS_LENGTH = 64;
-
-/** The bits of four octets that are never set in ASCII. */
-const NOT_ASCII = 0x80808080;
+const MIN_NATIVE_LENGTH = 64;
 
 /**
  * Validates UTF-8 (RFC 3629) that arrives in pieces, and fails at the first octet that can't be valid,
@@ -54,62 +48,34 @@ export class Utf8Validator {
    * next use.
    */
   validate(bytes: Uint8Array, start = 0, end: number = bytes.length): boolean {
-    let i = start;
-    if (this.#needed > 0) {
-      i = this.#continue(bytes, i, end);
-      if (i < 0) return false;
-    }
+    let i = this.#continue(bytes, start, end);
+    if (i < 0) return false;
     if (end - i >= MIN_NATIVE_LENGTH && native.isUtf8 !== undefined) {
       const wholeEnd = findWholeEnd(bytes, end);
       if (!native.isUtf8(bytes.subarray(i, wholeEnd))) return false;
       i = wholeEnd;
     }
-    // A code point that is complete in the piece is checked at once, by the table of well-formed sequences
-    // of RFC 3629, section 4: that is twice as fast as octet by octet.
-    while (i < end) {
-      const first = bytes[i]!;
-      if (first < 0x80) {
-        i = skipAscii(bytes, i + 1, end);
-      } else if (first < 0xe0) {
-        if (i + 2 > end) return this.#begin(bytes, i, end);
-        if (first < 0xc2 || !isContinuation(bytes[i + 1]!)) return false;
-        i += 2;
-      } else if (first < 0xf0) {
-        if (i + 3 > end) return this.#begin(bytes, i, end);
-        const second = bytes[i + 1]!;
-        if (!isContinuation(second) || !isContinuation(bytes[i + 2]!)) return false;
-        if (first === 0xe0 && second < 0xa0) return false; // shorter forms exist
-        if (first === 0xed && second > 0x9f) return false; // surrogates
-        i += 3;
-      } else {
-        if (i + 4 > end) return this.#begin(bytes, i, end);
-        const second = bytes[i + 1]!;
-        if (!isContinuation(second) || !isContinuation(bytes[i + 2]!)) return false;
-        if (first > 0xf4 || !isContinuation(bytes[i + 3]!)) return false;
-        if (first === 0xf0 && second < 0x90) return false; // shorter forms exist
-        if (first === 0xf4 && second > 0x8f) return false; // U+10FFFF is the last code point
-        i += 4;
-      }
+    for (;;) {
+      while (i < end && bytes[i]! < 0x80) i++;
+      if (i === end) return true;
+      i = this.#begin(bytes, i, end);
+      if (i < 0) return false;
     }
-    return true;
   }
 
-  /** Validates a code point whose end is not in the piece; returns whether it can become valid. */
-  #begin(bytes: Uint8Array, start: number, end: number): boolean {
+  /**
+   * Validates a code point of several octets, by the table of well-formed sequences of RFC 3629, section 4; see
+   * `#continue`.
+   */
+  #begin(bytes: Uint8Array, start: number, end: number): number {
     const first = bytes[start]!;
-    if (first < 0xc2 || first > 0xf4) return false;
-    if (first < 0xe0) {
-      this.#needed = 1;
-    } else if (first < 0xf0) {
-      this.#needed = 2;
-      if (first === 0xe0) this.#lower = 0xa0;
-      else if (first === 0xed) this.#upper = 0x9f;
-    } else {
-      this.#needed = 3;
-      if (first === 0xf0) this.#lower = 0x90;
-      else if (first === 0xf4) this.#upper = 0x8f;
-    }
-    return this.#continue(bytes, start + 1, end) >= 0;
+    if (first < 0xc2 || first > 0xf4) return -1;
+    if (first === 0xe0) this.#lower = 0xa0; // shorter forms exist
+    else if (first === 0xed) this.#upper = 0x9f; // surrogates
+    else if (first === 0xf0) this.#lower = 0x90; // shorter forms exist
+    else if (first === 0xf4) this.#upper = 0x8f; // U+10FFFF is the last code point
+    this.#needed = first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+    return this.#continue(bytes, start + 1, end);
   }
 
   /** Continues the code point in progress; returns the index after it, or -1 if it is invalid. */
@@ -135,38 +101,6 @@ export function findWholeEnd(bytes: Uint8Array, end: number): number {
     if (octet < 0x80) break;
   }
   return end;
-}
-
-function isContinuation(octet: number): boolean {
-  return (octet & 0xc0) === 0x80;
-}
-
-/** Returns the index of the first octet from `start` on that is not ASCII; `end` if there is none. */
-function skipAscii(bytes: Uint8Array, start: number, end: number): number {
-  let i = start;
-  // Text in other scripts has only short runs of ASCII: the view pays off for longer ones.
-  const probe = Math.min(end, start + 16);
-  while (i < probe && bytes[i]! < 0x80) i++;
-  if (i < probe || end - i < MIN_WORDS_LENGTH) {
-    while (i < end && bytes[i]! < 0x80) i++;
-    return i;
-  }
-  while (((bytes.byteOffset + i) & 3) !== 0) {
-    if (bytes[i]! >= 0x80) return i;
-    i++;
-  }
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset + i, (end - i) >> 2);
-  const last = words.length - 3;
-  let w = 0;
-  while (
-    w < last && ((words[w]! | words[w + 1]! | words[w + 2]! | words[w + 3]!) & NOT_ASCII) === 0
-  ) {
-    w += 4;
-  }
-  while (w < words.length && (words[w]! & NOT_ASCII) === 0) w++;
-  i += w << 2;
-  while (i < end && bytes[i]! < 0x80) i++;
-  return i;
 }
 
 // ignoreBOM: a leading U+FEFF is part of the message (by default the decoder would strip it).
