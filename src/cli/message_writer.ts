@@ -1,4 +1,4 @@
-import { concatBytes } from "../codec/concat_bytes.ts";
+import { concatBytes } from "../codec/byte_collector.ts";
 import type { IncomingMessage } from "../connection/connection.ts";
 import type { Io } from "./io.ts";
 import { MAX_SHOWN_BYTES, toHexDump, toPrintable } from "./printable.ts";

@@ -1,7 +1,6 @@
 import type { Names } from "../checks.ts";
 import { checks } from "../loaded_checks.ts";
-import { cloneBytes, copyBytes } from "./byte_collector.ts";
-import { concatBytes } from "./concat_bytes.ts";
+import { cloneBytes, concatBytes, copyBytes } from "./byte_collector.ts";
 import { type Frame, MAX_CONTROL_PAYLOAD_LENGTH, MAX_HEADER_LENGTH, type Role } from "./frame.ts";
 import { mask } from "./mask.ts";
 import { native } from "./native.ts";

@@ -1,5 +1,4 @@
-import { cloneBytes } from "../codec/byte_collector.ts";
-import { concatBytes } from "../codec/concat_bytes.ts";
+import { cloneBytes, concatBytes } from "../codec/byte_collector.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import type { ByteChannel } from "../transport/byte_channel.ts";
 import type { Inbound } from "./inbound.ts";

@@ -7,7 +7,6 @@
 
 import "../codec/byte_collector.ts";
 import "../codec/close_code.ts";
-import "../codec/concat_bytes.ts";
 import "../errors.ts";
 import "../fifo.ts";
 import "../handshake/encode_accept.ts";

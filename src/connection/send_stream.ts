@@ -5,7 +5,7 @@ import { hasMethod, isReadableStream, isUint8Array } from "../values.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Sendable, SendableStream, SendStreamOptions } from "./connection.ts";
 import type { Breaker } from "./breaker.ts";
-import { concatBytes } from "../codec/concat_bytes.ts";
+import { concatBytes } from "../codec/byte_collector.ts";
 import { parts } from "./load_parts.ts";
 import { abortable } from "../abortable.ts";
 import { rejected, RESOLVED } from "../promises.ts";

@@ -1,6 +1,6 @@
 import { checkBoolean, checkInteger, checkOptions, invalidType, type Names } from "../checks.ts";
 import type { HandshakeError } from "../errors.ts";
-import { concatBytes } from "../codec/concat_bytes.ts";
+import { concatBytes } from "../codec/byte_collector.ts";
 import { dateNow, formatDate } from "../timers.ts";
 import { isDate } from "../values.ts";
 import { encodeField, entries, type HeaderFields, isSendable } from "./field_line.ts";

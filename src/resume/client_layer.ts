@@ -1,4 +1,4 @@
-import { concatBytes } from "../codec/concat_bytes.ts";
+import { concatBytes } from "../codec/byte_collector.ts";
 import type { Message } from "../connection/connection.ts";
 import type { LayerConnection, MessageLayer } from "../connection/message_layer.ts";
 import { MessageTooBigError } from "../errors.ts";

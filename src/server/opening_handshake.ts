@@ -1,5 +1,4 @@
-import { cloneBytes } from "../codec/byte_collector.ts";
-import { concatBytes } from "../codec/concat_bytes.ts";
+import { cloneBytes, concatBytes } from "../codec/byte_collector.ts";
 import type { Budget, BudgetMember } from "../connection/budget.ts";
 import type { HandshakeError } from "../errors.ts";
 import { computeAccept } from "../handshake/accept_key.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { concatBytes } from "../codec/concat_bytes.ts";
+import { concatBytes } from "../codec/byte_collector.ts";
 import { lostError, OrderedChannel } from "./ordered_channel.ts";
 import { show } from "../checks.ts";
 import { isUint8Array } from "../values.ts";

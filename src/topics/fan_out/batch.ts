@@ -1,4 +1,4 @@
-import { concatBytes } from "../../codec/concat_bytes.ts";
+import { concatBytes } from "../../codec/byte_collector.ts";
 import type { PublishedMessage } from "./published_message.ts";
 import { PublishedFrames, type SharedTally } from "./shared_memory.ts";
 import type { Subscriber } from "./subscriber.ts";
