@@ -14,8 +14,7 @@ const MAX_EXCESS = 8;
 
 /**
  * Feeds the protocol with what the channel brings, as long as more may be decoded, and other connections need
- * not wait for this one. Otherwise the rest is held and the channel is paused, so that the peer's TCP is
- * slowed.
+ * not wait. Otherwise it holds the rest and pauses the channel, so that TCP slows the peer.
  */
 export class ChannelReader implements TurnTaker {
   readonly #channel: ByteChannel;
@@ -32,9 +31,8 @@ export class ChannelReader implements TurnTaker {
   #wasPaused = true;
   /** Whether other connections come first. */
   waitsForTurn = false;
-  /** The bytes that `Turns.countWaiting` was told last. */
+  /** What `Turns.countWaiting` was told last. */
   #waitingSize = 0;
-  /** The bytes of the last read. */
   #readSize = 0;
   /** Whether the peer's FIN waits, behind bytes that wait for their turn or for the next `proceed`. */
   #isEndHeld = false;
@@ -60,32 +58,30 @@ export class ChannelReader implements TurnTaker {
     return this.#undecoded.length === 0 ? 0 : this.#undecoded.buffer.byteLength;
   }
 
-  /** How much of it is for what waits for its turn: a part of one read, and gone with the next turn. */
+  /** How much of it waits for its turn: a part of one read, and gone with the next turn. */
   get waitingLength(): number {
     return this.waitsForTurn ? this.heldLength : 0;
   }
 
-  /** Whether there are bytes that wait for room, or for this connection's turn. */
   #hasUndecoded(): boolean {
     return this.#undecoded.length > 0 || this.#protocol.hasUninflated;
   }
 
-  /** Whether `proceed` has something to do, once there is room: it may be just the peer's FIN that waits. */
+  /** Whether `proceed` has something to do, once there is room: the peer's FIN may wait, too. */
   get hasWork(): boolean {
     return this.#isEndHeld || this.#hasUndecoded();
   }
 
-  /** Whether there is more at hand, to be decoded as soon as there is room for it. */
+  /** Whether more will be decoded as soon as there is room. */
   get hasNext(): boolean {
     return !this.waitsForTurn && this.#hasUndecoded();
   }
 
-  /** Counts work, as `Turns.spend` does, after which decoding may have to stop. */
+  /** Counts work, behind which decoding may have to stop; see `Turns.spend`. */
   countWork(cost: number): void {
     if (this.#turns.spend(cost, this)) this.#stopForOthers();
   }
 
-  /** Goes on when it is this connection's turn. */
   takeTurn(): void {
     this.waitsForTurn = false;
     this.#countWaiting();
@@ -98,11 +94,7 @@ export class ChannelReader implements TurnTaker {
     this.#turns.wait(this);
   }
 
-  /**
-   * Takes bytes that are to be decoded before those of the channel, with the next `proceed`.
-   *
-   * @param hasEnded Whether the peer's FIN has come behind them.
-   */
+  /** Has bytes decoded before those of the channel, with the next `proceed`; `hasEnded`: the peer's FIN follows. */
   prepend(bytes: Uint8Array, hasEnded: boolean): void {
     if (bytes.length > 0) this.#undecoded = bytes;
     this.#isEndHeld = hasEnded;
@@ -158,7 +150,7 @@ export class ChannelReader implements TurnTaker {
     this.#channel.pause();
   }
 
-  /** Takes the peer's FIN, which waits behind the bytes that wait. */
+  /** Takes the peer's FIN, which comes behind the bytes that wait. */
   receiveEnd(): void {
     if (this.#hasUndecoded()) this.#isEndHeld = true;
     else this.#inbound.receiveEnd();
@@ -178,7 +170,6 @@ export class ChannelReader implements TurnTaker {
     this.#inbound.receiveEnd();
   }
 
-  /** Has the channel read on, if there is room and nothing waits. */
   resume(): void {
     if (!this.isPaused || this.waitsForTurn) return;
     if (this.#hasUndecoded() || !this.#inbound.mayTakeMore) return;
@@ -196,7 +187,6 @@ export class ChannelReader implements TurnTaker {
     if (this.isPaused) this.#channel.pause();
   }
 
-  /** Drops what waits: the connection is closed. */
   close(): void {
     this.#isEndHeld = false;
     this.#hold(EMPTY);

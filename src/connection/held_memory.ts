@@ -66,7 +66,7 @@ export class HeldMemory implements BudgetMember {
     const { closing, outbound } = this.#core;
     const reason = "The server is short of memory";
     // Behind what the peer does not read no Close frame would reach it.
-    if (outbound.writer.isBlocked || closing.state !== "open") closing.abort(reason);
+    if (!outbound.writer.ready || closing.state !== "open") closing.abort(reason);
     else closing.cut({ closeCode: CloseCode.TryAgainLater, reason });
     this.recountHeld();
   }

@@ -331,7 +331,7 @@ export class Inbound implements ProtocolHandler {
   receivePing(payload: Uint8Array): HandlerResult {
     this.#countControlFrame();
     const { outbound } = this.#core;
-    if (outbound.writer.isBlocked) this.#core.pings.answerLater(payload);
+    if (!outbound.writer.ready) this.#core.pings.answerLater(payload);
     else outbound.sendPong(payload);
     const program = this.#program;
     const isOpen = this.closing.accepts && (this.#layer?.isReady ?? true);

@@ -2,7 +2,7 @@ import { createDeferred, type Deferred, RESOLVED } from "../promises.ts";
 import { Fifo } from "../fifo.ts";
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
-import { assertMessage, type Protocol } from "../protocol/protocol.ts";
+import type { Protocol } from "../protocol/protocol.ts";
 import type { Address } from "../transport/byte_channel.ts";
 import type { Breaker } from "./breaker.ts";
 import type { Closing } from "./closing.ts";
@@ -30,20 +30,16 @@ interface Waiter {
   readonly deferred: Deferred<void>;
 }
 
-/**
- * The way out: messages are encoded, or held back while one is sent as a stream, and those that send them wait
- * until the channel has taken enough of the output.
- */
+/** The way out: encodes messages, or holds them back while one is sent as a stream; callers wait for room. */
 export class Outbound implements FanOutSink {
   // Fields read on every publish come first, to share a cache line.
   readonly writer: OutputWriter;
   readonly #closing: Closing;
   readonly #limits: Limits;
-  /** Set while a message is sent as a stream, or others wait for the end of one. */
+  /** What waits while a message is sent as a stream. */
   #held: HeldBack | undefined;
-  /** Whether those that wait for room are to be told of it. */
+  /** Whether to tell when there is room again. */
   #isAboveHighWater = false;
-  /** What sends through the connection besides its program, if anything does. */
   source: FanOutSource | undefined;
   readonly #core: ConnectionCore;
   readonly #protocol: Protocol;
@@ -54,11 +50,11 @@ export class Outbound implements FanOutSink {
   messagesSent = 0;
   /** The bytes that had been accepted when the connection ended, and that the channel did not take. */
   droppedLength = 0;
-  /** How many bytes the channel has to take to have taken all messages; -1 until all were encoded. */
+  /** The `takenLength` at which the channel has taken all messages; -1 until all were encoded. */
   #lastMessageEnd = -1;
-  /** Whether all that was accepted has been encoded, or still may be. */
+  /** Whether nothing that was accepted has been dropped. */
   #isWhole = true;
-  /** Whether the layer encodes what was held back: what it sends meanwhile goes before that. */
+  /** Whether the layer encodes what was held back: what it sends meanwhile goes first. */
   #isEncodingHeld = false;
 
   constructor(core: ConnectionCore) {
@@ -91,7 +87,7 @@ export class Outbound implements FanOutSink {
     return this.#held === undefined ? 0 : this.#held.size;
   }
 
-  /** About the memory that they take, in bytes, without those that other connections send too. */
+  /** About the memory that they take, in bytes, without what other connections send too. */
   get heldSize(): number {
     const { ownLength } = this.writer;
     if (this.#held === undefined && this.#waiters === undefined) return ownLength;
@@ -100,7 +96,6 @@ export class Outbound implements FanOutSink {
     return own + (waiters + (this.#held?.length ?? 0)) * WAITER_COST;
   }
 
-  /** The bytes that they have in common with other connections. */
   get sharedLength(): number {
     const { sharedLength } = this.writer;
     return this.#held === undefined ? sharedLength : sharedLength + this.#held.sharedSize;
@@ -114,37 +109,32 @@ export class Outbound implements FanOutSink {
   }
 
   /**
-   * Tells whether a message fits the queue. At or below the high-water mark any does, so that callers that await
-   * `send` are never refused. If it does not fit, those that wait are told when there is room.
+   * Whether a message fits the queue; if not, `drain` is called when there is room. At or below the high-water
+   * mark any fits, so that callers that await `send` are never refused.
    */
   hasRoomFor(data: Sendable): boolean {
-    const { length } = this;
-    if (
-      length === 0 ||
-      (length <= this.#limits.sendHighWaterMark && length <= this.#limits.sendQueueSize)
-    ) return true;
-    assertMessage(data);
+    const isText = typeof data === "string";
     // No character needs more than three bytes a UTF-16 unit; only near the cap it is worth counting.
-    const most = typeof data === "string" ? data.length * 3 : data.length;
-    if (length + most <= this.#limits.sendQueueSize) return true;
-    const fits = typeof data === "string" && length + data.length <= this.#limits.sendQueueSize &&
-      length + encoder.encode(data).length <= this.#limits.sendQueueSize;
+    if (this.length === 0 || this.hasRoomForLength(isText ? data.length * 3 : data.length)) {
+      return true;
+    }
+    const fits = isText && this.hasRoomForLength(data.length) &&
+      this.hasRoomForLength(encoder.encode(data).length);
     // The queue need not be above its high-water mark, if that is more than may wait.
     if (!fits) this.#isAboveHighWater = true;
     return fits;
   }
 
   /**
-   * Sends a message of the program. The message layer encodes it when its turn comes, so in the order of the wire.
-   *
-   * @returns See {@linkcode Outbound.send}; `undefined` if the layer failed, which closes the connection.
+   * Sends a message of the program, which the message layer encodes in the order of the wire; see `send`.
+   * Returns `undefined` if the layer failed, which closes the connection.
    */
   sendMessage(data: Sendable, compress?: boolean): Promise<void> | undefined {
     const { layer } = this.#core;
     if (layer !== undefined) {
       if (this.#held !== undefined) {
         this.messagesSent++;
-        return this.#hold(this.#held, data, compress, false);
+        return this.#hold(this.#held, data, compress);
       }
       const encoded = layer.encode(data);
       if (encoded === undefined) return undefined;
@@ -166,12 +156,7 @@ export class Outbound implements FanOutSink {
     return this.#wait(this.#protocol.sendMessage(data, compress));
   }
 
-  #hold(
-    held: HeldBack,
-    data: Sendable,
-    compress: boolean | undefined,
-    isRaw: boolean,
-  ): Promise<void> {
+  #hold(held: HeldBack, data: Sendable, compress?: boolean, isRaw = false): Promise<void> {
     const sent = held.pushMessage(data, compress, isRaw);
     this.#noteLength();
     return sent;
@@ -190,7 +175,6 @@ export class Outbound implements FanOutSink {
     return deferred.promise;
   }
 
-  /** Sends what comes before the first frame. */
   sendHandshake(bytes: Uint8Array): void {
     this.writer.sendHandshake(bytes);
     this.#noteLength();
@@ -198,17 +182,21 @@ export class Outbound implements FanOutSink {
 
   sendPing(payload: Uint8Array): void {
     this.#protocol.sendPing(payload);
-    this.writer.requestFlush();
-    this.#noteLength();
+    this.#requestFlush();
   }
 
   sendPong(payload: Uint8Array): void {
     this.#protocol.sendPong(payload);
+    this.#requestFlush();
+  }
+
+  /** Has output written that nothing waits for. */
+  #requestFlush(): void {
     this.writer.requestFlush();
     this.#noteLength();
   }
 
-  /** Notes that the queue is above its high-water mark, whatever it holds: those that wait are told of its end. */
+  /** Notes if the queue is above its high-water mark, whatever it holds: `drain` is called at the end of that. */
   #noteLength(): void {
     if (this.isAboveHighWater) this.#isAboveHighWater = true;
   }
@@ -235,9 +223,8 @@ export class Outbound implements FanOutSink {
   // ---- A message that is sent as a stream ----
 
   /**
-   * Begins a message that is sent in fragments: what else is sent waits until `endStream`.
-   *
-   * @returns When it is this message's turn: what breaks off when it can't be finished.
+   * Begins a message that is sent in fragments: what else is sent waits until `endStream`. Resolves once all
+   * before it is sent, with what breaks off when it can't be finished.
    */
   beginStream(): Promise<Breaker> {
     const deferred = createDeferred<Breaker>();
@@ -246,11 +233,7 @@ export class Outbound implements FanOutSink {
     return deferred.promise;
   }
 
-  /**
-   * Gives what goes before the message that is sent as a stream, whose first fragment comes next.
-   *
-   * @returns `undefined` if the layer failed: the stream is broken off.
-   */
+  /** Gives what goes before a stream's first fragment; `undefined` if the layer failed: the stream is broken off. */
   encodeStart(type: MessageType): Sendable | undefined {
     const { layer } = this.#core;
     return layer === undefined ? "" : this.#encodeHeld(() => layer.encodeStart(type));
@@ -268,7 +251,6 @@ export class Outbound implements FanOutSink {
     return encoded;
   }
 
-  /** Sends a fragment; see `send`. */
   sendFragment(
     type: MessageType,
     payload: Uint8Array,
@@ -278,15 +260,15 @@ export class Outbound implements FanOutSink {
     return this.#wait(this.#protocol.sendFragment(type, payload, fin, compress));
   }
 
-  /** Says that the message sent in fragments can't be finished, as its source failed. */
+  /** The message sent in fragments can't be finished, as its source failed. */
   failStream(): void {
     this.#streaming = undefined;
     this.#isWhole = false;
   }
 
   /**
-   * Ends the message sent in fragments, and sends what was held back. The program's `drain` may run in
-   * between: until the last of it is sent the queue holds back, so that what comes then goes behind it.
+   * Ends the message sent in fragments, and sends what was held back. More is held back until the last of it is
+   * sent, since the program's `drain` may run in between, and send.
    */
   endStream(): void {
     this.#streaming = undefined;
@@ -333,18 +315,14 @@ export class Outbound implements FanOutSink {
     return this.#held !== undefined || this.#hasWaiting();
   }
 
-  /** Says so if nothing that was accepted waits any more, and that is asked for. */
+  /** Says so if nothing that was accepted waits, and the end of the connection does for that. */
   finishIfDue(): void {
     if (!this.#closing.finishes || this.hasPending) return;
     this.#markEnd();
     this.#closing.handle("finished");
   }
 
-  /**
-   * Gives up what waits: breaks off the message sent as a stream, and drops what was held back.
-   *
-   * @param getError Gives the error for those who wait for it.
-   */
+  /** Breaks off the message sent as a stream, and drops what was held back; `getError` is for those who wait. */
   cut(getError: () => unknown): void {
     if (this.#streaming !== undefined || (this.#held?.length ?? 0) > 0 || this.#hasWaiting()) {
       this.#isWhole = false;
@@ -363,7 +341,6 @@ export class Outbound implements FanOutSink {
     this.#lastMessageEnd = this.writer.takenLength + this.writer.length;
   }
 
-  /** Rejects all that wait, and gives the memory back: the connection is closed. */
   close(getError: () => unknown): void {
     this.#isAboveHighWater = false;
     this.droppedLength += this.writer.close();
@@ -415,14 +392,13 @@ export class Outbound implements FanOutSink {
   post(data: Sendable, compress?: boolean): void {
     if (this.#held !== undefined) return void this.#hold(this.#held, data, compress, true);
     this.#protocol.sendMessage(data, compress);
-    this.writer.requestFlush();
-    this.#noteLength();
+    this.#requestFlush();
   }
 
   postEncoded(data: Sendable, compress?: boolean): boolean {
     const { layer } = this.#core;
     if (layer !== undefined && this.#held !== undefined) {
-      void this.#hold(this.#held, data, compress, false);
+      void this.#hold(this.#held, data, compress);
       return true;
     }
     const encoded = layer === undefined ? data : layer.encode(data);

@@ -18,27 +18,24 @@ function flushDueWriters(): void {
   for (const writer of writers) writer.flushWhenDue();
 }
 
-/** Gathers the protocol's output to few writes, and knows how much of it the channel has taken. */
+/** Gathers the protocol's output to few writes, and counts what the channel has taken. */
 export class OutputWriter {
   // Fields read on every publish come first, to share a cache line: it goes through thousands of writers.
   readonly #channel: ByteChannel;
   readonly #mayExpectMore: boolean;
   /** Whether the channel takes a write. */
-  #ready = true;
-  /**
-   * Whether the protocol may have output. Connections that are only published to never have any: to ask each
-   * of thousands would be to wait for memory that nothing else needs.
-   */
+  ready = true;
+  /** Whether the protocol may have output: to look at that of each of thousands would be to wait for memory. */
   #mayHaveOutput = false;
   #corked = false;
-  /** The bytes given to the channel and not taken yet. */
+  /** The bytes that the channel was given, and has not taken yet. */
   #inFlight = 0;
-  /** How many bytes of the output are also those of other connections, and which these are. */
+  /** How many bytes of the output other connections send too, and which. */
   #sharedOutput = 0;
   #outputFrames: SharedFrames[] = NO_FRAMES;
   /** The bytes that the channel has taken since its beginning. */
   takenLength = 0;
-  /** How many bytes of those in flight are also those of other connections, and which these are. */
+  /** The same of those in flight. */
   #sharedInFlight = 0;
   #framesInFlight: SharedFrames[] = NO_FRAMES;
   readonly #protocol: Protocol;
@@ -59,19 +56,14 @@ export class OutputWriter {
     return this.#inFlight + this.#outputLength();
   }
 
-  /** The same, without those that other connections send too. */
+  /** The same, without what other connections send too. */
   get ownLength(): number {
     return this.length - this.#sharedOutput - this.#sharedInFlight;
   }
 
-  /** How many of these bytes are also those of other connections. */
+  /** How much other connections send too. */
   get sharedLength(): number {
     return this.#sharedOutput + this.#sharedInFlight;
-  }
-
-  /** Whether the channel has to take earlier output first. */
-  get isBlocked(): boolean {
-    return !this.#ready;
   }
 
   #outputLength(): number {
@@ -85,9 +77,9 @@ export class OutputWriter {
 
   // ---- Frames of other connections too ----
 
-  /** Whether nothing is to go out before or with what is sent now. */
+  /** Whether nothing is to go out with what is sent now. */
   get mayWriteNow(): boolean {
-    return this.#ready && !this.#corked && this.#outputLength() === 0 && !this.#isMoreExpected();
+    return this.ready && !this.#corked && this.#outputLength() === 0 && !this.#isMoreExpected();
   }
 
   /**
@@ -98,13 +90,12 @@ export class OutputWriter {
   writeFrames(frames: SharedFrames): boolean {
     this.#sharedOutput = frames.length;
     this.#write(frames.chunks, frames.length);
-    if (this.#ready || this.#core.closing.isClosed) return true;
+    if (this.ready || this.#core.closing.isClosed) return true;
     frames.hold();
     this.#framesInFlight = [frames];
     return false;
   }
 
-  /** Adds frames to the output. */
   addFrames(frames: SharedFrames): void {
     this.#mayHaveOutput = true;
     this.#protocol.sendFrames(frames.chunks);
@@ -117,22 +108,19 @@ export class OutputWriter {
 
   // ---- When to write ----
 
-  /** Gathers output until `uncork`, to write it once. */
+  /** Gathers output until `uncork`, which writes it, now or with what is still to come. */
   cork(): void {
     this.#corked = true;
   }
 
-  /** Writes what was gathered, now or with what is still to come. */
   uncork(): void {
     this.#corked = false;
     this.#flushUnlessGathering();
   }
 
   /**
-   * Has the output written soon, with what else is sent until then: in this turn, or, while the program is at
-   * work on messages one after another, once it has come to the last one.
-   *
-   * @returns The same as {@linkcode OutputWriter.length}.
+   * Has the output written with what else is sent in this turn, or until the program has come to the last of the
+   * messages at hand. Returns `length`.
    */
   requestFlush(): number {
     this.#mayHaveOutput = true;
@@ -154,26 +142,22 @@ export class OutputWriter {
 
   #flushUnlessGathering(): void {
     const outputLength = this.#outputLength();
-    if (
-      outputLength >= MAX_GATHERED || this.#core.closing.isEndDue || !this.#isMoreExpected()
-    ) {
-      this.flush();
-    } else if (outputLength > 0) {
-      this.#scheduleLateFlush();
-    }
+    const isDue = outputLength >= MAX_GATHERED || this.#core.closing.isEndDue;
+    if (isDue || !this.#isMoreExpected()) this.flush();
+    else if (outputLength > 0) this.#scheduleLateFlush();
   }
 
   /** Writes the output, if the channel takes it. */
   flush(): void {
     const length = this.#outputLength();
-    if (this.#ready && length > 0) {
+    if (this.ready && length > 0) {
       this.#mayHaveOutput = false;
       this.#write(this.#protocol.takeOutput(), length);
-      if (this.#ready) this.#protocol.recycleOutput();
+      if (this.ready) this.#protocol.recycleOutput();
     }
     const { closing, memory } = this.#core;
-    if (!this.#ready || memory.isCounted) memory.recountHeld();
-    if (this.#ready && closing.isEndDue) closing.handle("written");
+    if (!this.ready || memory.isCounted) memory.recountHeld();
+    if (this.ready && closing.isEndDue) closing.handle("written");
   }
 
   /** Writes the output, behind which FIN is due. */
@@ -182,13 +166,13 @@ export class OutputWriter {
     this.flush();
   }
 
-  /** Goes on after the channel has taken what was in flight. */
+  /** The channel has taken what was in flight. */
   drain(): void {
     this.takenLength += this.#inFlight;
     this.#inFlight = 0;
     this.#releaseInFlight();
     this.#protocol.recycleOutput();
-    this.#ready = true;
+    this.ready = true;
     this.#flushUnlessGathering();
     this.#core.memory.recountHeld();
     this.#core.outbound.outputTaken();
@@ -203,7 +187,7 @@ export class OutputWriter {
       for (const each of frames) each.release();
       this.#core.outbound.outputTaken();
     } else {
-      this.#ready = false;
+      this.ready = false;
       this.#inFlight = length;
       this.#sharedInFlight = shared;
       this.#framesInFlight = frames;
@@ -232,7 +216,6 @@ export class OutputWriter {
     if (dueWriters.push(this) === 1) queueMicrotask(flushDueWriters);
   }
 
-  /** Does what was scheduled. */
   flushWhenDue(): void {
     this.#flushIsScheduled = false;
     this.flush();
@@ -245,14 +228,10 @@ export class OutputWriter {
     }, 0);
   }
 
-  /**
-   * Drops the output, and gives its memory back: the connection is closed.
-   *
-   * @returns How many bytes were dropped.
-   */
+  /** Drops the output, and gives its memory back; returns how many bytes were dropped. */
   close(): number {
     const { length } = this;
-    this.#ready = false;
+    this.ready = false;
     this.#inFlight = 0;
     this.#releaseInFlight();
     this.#takeSharedOutput().forEach((frames) => frames.release());

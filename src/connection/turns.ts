@@ -1,13 +1,11 @@
 /**
  * Shares the event loop among connections, so that none of them can keep the others, and all timers,
- * waiting.
+ * waiting. A turn is a turn of the event loop.
  *
  * What works for a peer counts its work with {@linkcode Turns.spend}. A connection that has worked for
- * 2 ms without a break is told to stop, and so are all once 10 ms have passed since the event loop had its
- * last turn. Those that stopped go on in the next turn, before anything that arrives in it, in the order
- * in which they stopped. A turn also ends once programs were given 4 MiB of messages that they deal with
- * later: see {@linkcode Turns.handOut}. While connections wait to be accepted, these come first: see
- * {@linkcode Turns.rest}.
+ * 2 ms without a break is told to stop, and so are all after 10 ms of a turn. Those that stopped go on in the next
+ * turn, before anything that arrives in it, in the order in which they stopped. {@linkcode Turns.handOut} and
+ * {@linkcode Turns.rest} end turns, too.
  *
  * @module
  */
@@ -16,7 +14,7 @@ import { type Clock, systemClock } from "../transport/clock.ts";
 import { Fifo } from "../fifo.ts";
 import { setTimeout } from "../timers.ts";
 
-/** How long all connections together may work in one turn of the event loop, in milliseconds. */
+/** How long all connections together may work in one turn, in milliseconds. */
 const TURN_MS = 10;
 /** How long no work begins while connections are accepted, in milliseconds: then there is a turn of work. */
 const MAX_REST_MS = 5;
@@ -37,10 +35,7 @@ const MAX_LOOK_COST = 128 * 1024;
 const QUICK_MS = 0.25;
 /** If it took longer than this, in milliseconds, the time is looked at after the next message again. */
 const SLOW_MS = 0.5;
-/**
- * How long quick work goes on before its turn is timed, in milliseconds: to be called back at the end of each
- * short turn would cost a few per cent, and have V8 collect garbage more often.
- */
+/** How long quick work goes on before its turn is timed, in milliseconds: that costs short turns a few per cent. */
 const MAX_UNTIMED_MS = 1;
 
 /**
@@ -55,14 +50,13 @@ export const MESSAGE_WORK = 2048;
 export const FRAGMENT_WORK = 256;
 
 /**
- * How many bytes may wait for turns, in all, before connections that brought much are read from again. What
- * one read of each brings may come on top, if all bring it at the same moment.
+ * How many bytes may wait for turns, in all, before connections that brought much are read from again; what
+ * one read of each brings may come on top.
  */
 const MAX_WAITING_SIZE = 4 * 1024 * 1024;
 
-/** A connection that has work left. */
+/** What has work left. */
 export interface TurnTaker {
-  /** Goes on working. */
   takeTurn(): void;
 }
 
@@ -89,7 +83,6 @@ export class Turns {
   /** Whether a turn was asked for: only then it is known how long the turn at hand has taken. */
   #isTimed = false;
   #beganAt = 0;
-  /** Since when no turn is timed. */
   #untimedSince = 0;
   /** Whether all have to stop: no work may begin in this turn any more. */
   isOver = false;
@@ -107,7 +100,6 @@ export class Turns {
   /** The bytes that those may bring that were allowed to read in this turn. */
   #allowedSize = 0;
 
-  /** Creates turns for what goes by a clock. */
   constructor(clock: Clock) {
     this.#clock = clock;
   }
@@ -125,8 +117,8 @@ export class Turns {
   }
 
   /**
-   * Notes that a program was given a message of so many bytes that it will deal with once what runs now has
-   * returned: how long that takes can't be measured. All have to stop once that was much.
+   * Counts a message of so many bytes that a program will deal with once what runs now has returned: how long
+   * that takes can't be measured. All have to stop once that was much.
    */
   handOut(size: number): void {
     this.#handedOut += size;
@@ -252,5 +244,4 @@ export class Turns {
   };
 }
 
-/** The turns of what goes by the clock of the machine. */
 export const systemTurns: Turns = new Turns(systemClock);
