@@ -46,11 +46,10 @@ export interface ConnectionOwner<Conn = never> {
 }
 
 /**
- * One open WebSocket over a byte channel, from the inside: its parts, and how they are put together. Programs
- * have its face, `conn`, from which nothing of this can be reached.
+ * One open WebSocket over a byte channel, from the inside: its parts, put together. Programs have its face,
+ * `conn`, from which nothing of this can be reached.
  */
 export class ConnectionCore implements ByteChannelHandler {
-  /** The connection that programs have; set once it is created. */
   conn!: Connection;
   /** Its place among those of its owner, if it has one. */
   place: Place<ConnectionCore> | undefined;
@@ -92,7 +91,7 @@ export class ConnectionCore implements ByteChannelHandler {
     channel.handler = this;
   }
 
-  /** The iterations and streams of the connection: created when the program asks for the first of them. */
+  /** Its iterations and streams: created for the first. */
   get views(): ConnectionViews {
     return this.#views ??= new parts.rest!.ConnectionViews(this);
   }
@@ -102,7 +101,7 @@ export class ConnectionCore implements ByteChannelHandler {
     return this.#views;
   }
 
-  /** What knows of Pings: created for the first that waits for something. */
+  /** Created for the first Ping that waits. */
   get pings(): Pings {
     return this.#pings ??= new parts.rest!.Pings(this);
   }
@@ -131,7 +130,6 @@ export class ConnectionCore implements ByteChannelHandler {
     this.closing.handle("channelClosed");
   }
 
-  /** Reports an error of the program's code. */
   reportError(error: unknown): void {
     this.owner.reportError(error, this.conn);
   }

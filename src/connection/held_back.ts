@@ -7,7 +7,6 @@ import type { Breaker } from "./breaker.ts";
 import type { Sendable } from "./connection.ts";
 import type { SharedFrames } from "./fan_out.ts";
 
-/** A message that waits. */
 export interface HeldMessage {
   readonly data: Sendable;
   /** Whether it is sent as it is: others are encoded by the message layer when their turn comes. */
@@ -30,22 +29,13 @@ const encoder = new TextEncoder();
 /** What is held back until the message that is being sent as a stream is finished, in order. */
 export class HeldBack {
   readonly #items: Fifo<Held> = new Fifo();
-  #size = 0;
-  #sharedSize = 0;
+  /** The bytes of messages and frames. */
+  size = 0;
+  /** How many of these bytes other connections send too. */
+  sharedSize = 0;
 
-  /** The number of messages, streams and frames. */
   get length(): number {
     return this.#items.length;
-  }
-
-  /** The bytes of messages and frames. */
-  get size(): number {
-    return this.#size;
-  }
-
-  /** How many of these bytes are also those of other connections. */
-  get sharedSize(): number {
-    return this.#sharedSize;
   }
 
   pushMessage(data: Sendable, compress: boolean | undefined, isRaw: boolean): Promise<void> {
@@ -55,7 +45,7 @@ export class HeldBack {
     // The caller may change them as soon as it may change those that are sent at once, which are copied too.
     const own = typeof data === "string" ? ownString(data) : cloneBytes(data, 0, size);
     this.#items.push({ data: own, isRaw, compress, size, deferred });
-    this.#size += size;
+    this.size += size;
     return deferred.promise;
   }
 
@@ -66,18 +56,18 @@ export class HeldBack {
   pushFrames(frames: SharedFrames): void {
     frames.hold();
     this.#items.push(frames);
-    this.#size += frames.length;
-    this.#sharedSize += frames.length;
+    this.size += frames.length;
+    this.sharedSize += frames.length;
   }
 
   shift(): Held | undefined {
     const next = this.#items.shift();
     if (next === undefined) return undefined;
     if ("chunks" in next) {
-      this.#size -= next.length;
-      this.#sharedSize -= next.length;
+      this.size -= next.length;
+      this.sharedSize -= next.length;
     } else if (next.data !== undefined) {
-      this.#size -= next.size;
+      this.size -= next.size;
     }
     return next;
   }

@@ -6,11 +6,11 @@ import type { ConnectionCore } from "./core.ts";
 export class HeldMemory implements BudgetMember {
   readonly #core: ConnectionCore;
   readonly #budget: Budget | undefined;
-  /** The memory of the request: here, since it is asked for with each read, when the request is in no cache. */
+  /** Here, since each read asks for it, when the request is in no cache. */
   requestSize: number;
-  /** The memory of Pings without their Pongs: set when it changes. */
+  /** The memory of Pings without their Pongs. */
   pingsSize = 0;
-  /** The bytes that the budget was told last. */
+  /** What the budget was told last. */
   #counted = 0;
 
   constructor(core: ConnectionCore) {
@@ -37,7 +37,7 @@ export class HeldMemory implements BudgetMember {
     return budget !== undefined && budget.isShort && budget.mustWait(this, this.#budgetedSize());
   }
 
-  /** Whether anything was counted: whatever is sent now may have been a part of it. */
+  /** Whether anything was counted, of which what is sent now may be a part. */
   get isCounted(): boolean {
     return this.#counted > 0;
   }
@@ -71,7 +71,6 @@ export class HeldMemory implements BudgetMember {
     this.recountHeld();
   }
 
-  /** Holds nothing any more: the connection is closed. */
   leave(): void {
     this.#budget?.count(-this.#counted);
     this.#budget?.leave(this);

@@ -15,18 +15,15 @@ import type { RateLimiter } from "./rate_limiter.ts";
 import type { ReceiveQueue } from "./receive_queue.ts";
 import { FRAGMENT_WORK, MESSAGE_WORK } from "./turns.ts";
 
-/**
- * After a message is taken, reading goes on after this delay, in milliseconds, and not at once: quick programs
- * take several messages in that time, and read on then.
- */
+/** How long after a message is taken reading goes on, in milliseconds: quick programs take several meanwhile. */
 const READ_ON_MS = 10;
 
 /**
- * The way in: bytes of the channel are decoded to messages, which go to callbacks, or to the receive queue.
+ * The way in: decodes bytes of the channel to messages, for callbacks or the receive queue.
  *
- * It stops as soon as something takes no more: each event of the protocol returns `"stop"` then, decoding ends
- * behind the frame at hand, the rest of the input is held, and the channel is paused. All reasons are in
- * {@linkcode Inbound.mayTakeMore}, but for the turn of other connections, which {@linkcode ChannelReader} keeps.
+ * When something takes no more, each event of the protocol returns `"stop"`: decoding ends behind the frame at
+ * hand, the rest of the input is held, and the channel paused. All reasons are in {@linkcode Inbound.mayTakeMore},
+ * but for the turn of other connections, which {@linkcode ChannelReader} knows.
  */
 export class Inbound implements ProtocolHandler {
   readonly closing: Closing;
@@ -42,9 +39,8 @@ export class Inbound implements ProtocolHandler {
   #wasTooFast = false;
   /** Set while the peer has to wait, because it sent too much. */
   #rateTimer: unknown;
-  /** Set while there is to be read on soon, since a message was taken. */
   #readOnTimer: ReturnType<typeof setTimeout> | undefined;
-  /** Whether the program has chosen how to receive: by callback, iteration, streams or events. */
+  /** Whether the program has chosen how to receive: by callbacks, iteration, streams or events. */
   hasReceiver: boolean;
   /** Whether it receives messages as streams. */
   #wantsStreams = false;
@@ -72,7 +68,7 @@ export class Inbound implements ProtocolHandler {
     }
   }
 
-  /** Begins with what has arrived behind the opening handshake; see {@linkcode ChannelReader.prepend}. */
+  /** Takes what has arrived behind the opening handshake; see {@linkcode ChannelReader.prepend}. */
   prepend(bytes: Uint8Array, hasEnded: boolean): void {
     this.bytesReceived = bytes.length;
     this.reader.prepend(bytes, hasEnded);
@@ -84,28 +80,23 @@ export class Inbound implements ProtocolHandler {
     return this.usedQueue ??= new parts.rest!.ReceiveQueue(this.#core);
   }
 
-  /** The number of messages that wait for the program. */
   get queueLength(): number {
     return this.usedQueue === undefined ? 0 : this.usedQueue.length;
   }
 
-  /**
-   * Notes how the program receives from now on.
-   *
-   * @param asStreams Whether messages are streams.
-   */
+  /** The program receives from now on; `asStreams`: messages are streams. */
   setReceiver(asStreams: boolean): void {
     this.hasReceiver = true;
     this.#wantsStreams = asStreams;
     this.#setStreaming();
   }
 
-  /** Has messages received as they are wanted: a layer may need them whole. */
+  /** Has messages received as they are wanted, unless a layer needs them whole. */
   #setStreaming(): void {
     try {
       this.protocol.streaming = this.#wantsStreams && (this.#layer?.mayStream ?? true);
     } catch (error) {
-      // A part of a message that has arrived was handed on, and passed a limit.
+      // The part of a message that had arrived passed a limit.
       this.#failBefore(error);
     }
   }
@@ -119,11 +110,10 @@ export class Inbound implements ProtocolHandler {
 
   // ---- The channel's bytes ----
 
-  /** Takes bytes of the channel; see `ByteChannelHandler.receive`. */
   receive(bytes: Uint8Array, borrowed: boolean): void {
     this.bytesReceived += bytes.length;
     if (this.#rate !== undefined && !this.#countBytes(bytes.length)) return;
-    // Nothing is sent for what waits, nor does it count: with many connections, each look at them is a miss.
+    // Otherwise nothing is sent, and nothing counts: with many connections, each look at them is a miss.
     if (!this.reader.postpone(bytes, borrowed)) {
       const { outbound: { writer }, memory } = this.#core;
       writer.cork();
@@ -135,7 +125,7 @@ export class Inbound implements ProtocolHandler {
     if (this.#rate !== undefined) this.#waitForRate();
   }
 
-  /** Takes the peer's FIN, behind all that came before it. */
+  /** Takes the peer's FIN, behind all its bytes. */
   receiveEnd(): void {
     this.hasEnded = true;
     this.closing.receiveEnd();
@@ -145,10 +135,7 @@ export class Inbound implements ProtocolHandler {
     this.closing.failDecoding(error);
   }
 
-  /**
-   * Goes on, as far as there is room: the program has made some, or has come to the end of the messages, or it
-   * is this connection's turn again.
-   */
+  /** Goes on, as far as there is room: something has made some, or it is this connection's turn again. */
   readOn(): void {
     const { reader } = this;
     if (reader.isDecoding || this.closing.isClosed) return;
@@ -162,11 +149,9 @@ export class Inbound implements ProtocolHandler {
     }
     if (this.isHandled) writer.flush();
     if (this.closing.isAnswerDue) this.closing.answerIfHandled();
-    // The answer may have closed it.
     if (this.closing.isClosed) return;
     reader.resume();
     if (this.#rate !== undefined) this.#waitForRate();
-    // Otherwise nothing was held, and nothing came.
     if (hasWork || memory.isCounted) memory.recountHeld();
   }
 
@@ -175,7 +160,6 @@ export class Inbound implements ProtocolHandler {
     return !this.#program.isAtWork && (this.usedQueue === undefined || this.usedQueue.isIdle);
   }
 
-  /** The memory of what was received and is not handled, in bytes. */
   get heldSize(): number {
     const size = this.reader.heldLength + this.protocol.heldLength;
     return this.usedQueue === undefined ? size : size + this.usedQueue.heldSize;
@@ -238,16 +222,13 @@ export class Inbound implements ProtocolHandler {
     }
   }
 
-  /** Takes an error outside of decoding: nothing may be decoded behind it. */
+  /** Takes an error from outside of decoding: nothing may be decoded behind it. */
   #failBefore(error: unknown): void {
     this.protocol.receiveEnd();
     this.failDecoding(error);
   }
 
-  /**
-   * Reads on when the peer, which sent too much, has waited long enough. Its wait may be over by now: even so,
-   * what was refused is to be decoded.
-   */
+  /** Reads on when a peer that sent too much has waited long enough, or has by now. */
   #waitForRate(): void {
     if (!this.#wasTooFast || this.#rateTimer !== undefined || this.closing.isClosed) return;
     this.#wasTooFast = false;
@@ -283,7 +264,6 @@ export class Inbound implements ProtocolHandler {
     return this.#stopIfTooFast();
   }
 
-  /** Gives the layer a message of its handshake. */
   #receiveHandshake(layer: LayerRunner, data: Message): HandlerResult {
     this.#countReceived();
     this.#rate?.count("bytesPerSecond", layer.takeExcess(data));
@@ -378,10 +358,7 @@ export class Inbound implements ProtocolHandler {
     if (this.reader.isPaused) this.#readOnLater();
   }
 
-  /**
-   * Reads on soon, if there is room: while the program is at work on the message it has taken, the peer's
-   * Close frame is to be seen behind the others. A quick program takes them all before, and reads on then.
-   */
+  /** Reads on while the program is at work on a message: a Close frame is to be seen behind the others. */
   #readOnLater(): void {
     if (this.closing.isClosed) return;
     this.#readOnTimer = setTimeout(() => {
@@ -390,7 +367,6 @@ export class Inbound implements ProtocolHandler {
     }, READ_ON_MS);
   }
 
-  /** Drops what waits to be decoded, and reads no more: the connection is closed. */
   close(): void {
     this.reader.close();
     this.protocol.receiveEnd();

@@ -4,21 +4,17 @@ import type { KeepAlive as KeepAliveOptions } from "./options.ts";
 
 const EMPTY = new Uint8Array(0);
 
-/**
- * How often in a row the peer is given its time once more since this process stalled: one that is always busy
- * would otherwise never find out that a peer is gone.
- */
+/** How often in a row a stall gives the peer its time again: a process may always be busy. */
 const MAX_FORGIVEN = 3;
 
 /** Finds out that a silent peer is gone: sends Pings, and waits for any byte after each. */
 export class KeepAlive implements Waiting {
   readonly #options: KeepAliveOptions;
   readonly #core: ConnectionCore;
-  /** What it waits for, or waited for last. */
   #delay: Delay | undefined;
-  /** Whether a Ping was sent, and this waits for the peer; otherwise for the time of the next Ping. */
+  /** Whether a Ping was sent, and this waits for the peer; otherwise for the next Ping. */
   #isCalling = false;
-  /** Whether the time for the answer is over but for its last part. */
+  /** Whether only the last part of the time is left; see `#lastPartMs`. */
   #isLastPart = false;
   /** How many bytes the peer had sent when the last Ping was: more of them answer it. */
   #receivedBefore = 0;
@@ -30,7 +26,6 @@ export class KeepAlive implements Waiting {
     this.#startInterval(options.intervalMs);
   }
 
-  /** Stops for good. */
   stop(): void {
     this.#delay?.cancel();
   }

@@ -17,7 +17,6 @@ export class Pings {
   readonly #core: ConnectionCore;
   readonly #sent: Fifo<SentPing> = new Fifo();
   #lastId = 0;
-  /** The time that the last Ping answered took, in milliseconds. */
   roundTripTimeMs: number | undefined;
   /** The payload of the latest Ping that could not be answered yet: a flood of them is one. */
   #unanswered: Uint8Array | undefined;
@@ -37,7 +36,7 @@ export class Pings {
     return deferred.promise;
   }
 
-  /** Gives the payload of a Ping whose Pong answers those before it. */
+  /** The payload of a Ping whose Pong answers those before it, too. */
   nextPayload(): Uint8Array {
     return new TextEncoder().encode(String(++this.#lastId));
   }
@@ -75,7 +74,7 @@ export class Pings {
     this.#unansweredLength = payload.length;
   }
 
-  /** Sends the Pong that waited: the channel takes output again. */
+  /** The channel takes output again. */
   drain(): void {
     const length = this.#unansweredLength;
     if (length < 0) return;
@@ -84,7 +83,6 @@ export class Pings {
     this.#core.outbound.sendPong(this.#unanswered!.subarray(0, length));
   }
 
-  /** Rejects all that wait for a Pong. */
   close(getError: () => unknown): void {
     const sent = this.#sent;
     for (let ping = sent.shift(); ping !== undefined; ping = sent.shift()) {

@@ -16,7 +16,7 @@ import { MESSAGE_WORK } from "./turns.ts";
 export class Program {
   readonly callbacks: ConnectionCallbacks | undefined;
   readonly #core: ConnectionCore;
-  /** The number of promises of callbacks that are being awaited. */
+  /** The promises of callbacks that are being awaited. */
   #awaited = 0;
   #handler: ((conn: never) => unknown) | undefined;
   #isStarted = false;
@@ -31,9 +31,8 @@ export class Program {
   // ---- The beginning ----
 
   /**
-   * Begins, or waits for the layer's handshake.
+   * Begins, or waits for the layer's handshake. The connection lives as long as `handler`, if there is one.
    *
-   * @param handler Handles the connection for its whole life, which ends with it.
    * @param isLater Whether the program is given the connection by a promise. Then callbacks begin in the next
    * turn, when the promise has resolved and the code behind it has run; messages wait for them.
    */
@@ -85,12 +84,11 @@ export class Program {
 
   // ---- The callbacks ----
 
-  /** Whether a promise of a callback is being awaited. */
   get isAtWork(): boolean {
     return this.#awaited > 0;
   }
 
-  /** Whether a callback has to wait for the promise of another, or for those that wait already. */
+  /** Whether a callback has to wait for others. */
   get mustWait(): boolean {
     return this.#awaited > 0 || this.#core.inbound.queueLength > 0;
   }
@@ -115,7 +113,6 @@ export class Program {
     if (!this.#core.closing.isClosed) this.#call(this.callbacks!.drain, undefined);
   }
 
-  /** The connection has ended. */
   close(info: CloseInfo): void {
     if (this.#isOpenDue || !(this.#core.layer?.isReady ?? true)) return;
     this.#call(this.callbacks?.close, info);
@@ -143,7 +140,6 @@ export class Program {
     this.#goOn();
   }
 
-  /** Goes on with what waits. */
   #goOn(): void {
     this.#awaited--;
     if (this.#core.inbound.queueLength > 0) this.#callForWaiting();
@@ -170,11 +166,7 @@ export class Program {
 
   // ---- Its errors ----
 
-  /**
-   * Takes an error of a callback, or a listener.
-   *
-   * @param isOpen Whether it is that of `open`, without which nothing was checked or set up.
-   */
+  /** Takes an error of a callback or a listener; `isOpen`: of `open`, without which nothing was set up. */
   failCallback(error: unknown, isOpen?: boolean): void {
     const { reason } = this.#core.closing;
     if (!isOpen && reason.ownerOf(error) === "another") {

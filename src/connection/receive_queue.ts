@@ -9,15 +9,13 @@ import type { StreamedMessage } from "./streamed_message.ts";
 /** What a message that is received as a stream takes beside its bytes, in bytes: measured, 1,200 to 2,300. */
 const STREAM_COST = 1_600;
 
-/** A message that is longer, in bytes or UTF-16 units, is large. */
+/** A message that is longer, in bytes or UTF-16 units, counts for the turn: see `Turns.handOut`. */
 const MAX_SMALL = 4096;
 
-/** A message as it was received: whole, or as a stream. */
 export type ReceivedMessage = Message | StreamedMessage;
 
-/** What reads the queue: an iteration, or the stream. */
+/** What reads the queue: an iteration, until it is returned, or the stream, while it is locked. */
 export interface QueueReader {
-  /** Whether others may not read: until it is returned, or, for the stream, while it is locked. */
   readonly isReading: boolean;
 }
 
@@ -30,7 +28,7 @@ export class ReceiveQueue {
   readonly #maxMessages: number;
   readonly #maxSize: number;
   readonly #core: ConnectionCore;
-  // These are created when a message has to wait: mostly none has, and then there is less memory to look at.
+  // Created when a message has to wait: mostly none has.
   #messages: Fifo<ReceivedMessage | ReceivedPing> | undefined;
   /** The bytes in the queue, and those of streamed messages that were not read. */
   #size = 0;
@@ -46,11 +44,11 @@ export class ReceiveQueue {
   /** Whether the program is being given the next message. */
   #isTaking = false;
   #takers: Fifo<Taker> | undefined;
-  /** Whether a reader of whole messages waits for the rest of one: the next message is not for anybody before. */
+  /** Whether a reader of whole messages waits for the rest of one: nobody gets the next message before. */
   #isCollecting = false;
   /** What read last, until it is returned. */
   #reader: QueueReader | undefined;
-  /** The stream's reader: it reads while the stream is locked, even if it has not asked for a message yet. */
+  /** That of the stream, even if it has not asked for a message yet. */
   stream: QueueReader | undefined;
 
   constructor(core: ConnectionCore) {
@@ -60,12 +58,11 @@ export class ReceiveQueue {
     this.#core = core;
   }
 
-  /** The number of messages in the queue. */
   get length(): number {
     return this.#messages === undefined ? 0 : this.#messages.length;
   }
 
-  /** The memory that all this takes, about, in bytes. */
+  /** About the memory that all this takes, in bytes. */
   get heldSize(): number {
     return this.#memory === undefined ? this.#streamedSize : this.#memory.size + this.#streamedSize;
   }
@@ -81,16 +78,12 @@ export class ReceiveQueue {
     return this.#busy || (this.#isTaking && this.length > 0);
   }
 
-  /**
-   * Tells whether the queue is full.
-   *
-   * @param collectedLength The bytes held elsewhere that count too.
-   */
+  /** Whether the queue is full; `collectedLength` bytes held elsewhere count too. */
   isFull(collectedLength: number): boolean {
     return this.length >= this.#maxMessages || this.#size + collectedLength >= this.#maxSize;
   }
 
-  /** Says that what is added from now on was read later than what was added before. */
+  /** What is added from now on was read later than what was added before. */
   startRead(): void {
     if (this.#memory !== undefined) this.#memory.startRead();
   }
@@ -101,7 +94,6 @@ export class ReceiveQueue {
     this.#add(message);
   }
 
-  /** Adds a Ping. */
   pushPing(payload: Uint8Array<ArrayBuffer>): void {
     this.push(new ReceivedPing(payload));
   }
@@ -113,15 +105,13 @@ export class ReceiveQueue {
       this.#streamedSize += heldChange;
       if (change <= 0) this.#core.inbound.readOn();
     });
-    this.#addStream(this.#arriving);
+    this.#add(this.#arriving);
   }
 
-  /** Adds to the body of the message begun last. */
   pushChunk(bytes: Uint8Array, start: number, end: number): void {
     this.#arriving?.push(bytes, start, end);
   }
 
-  /** Ends the message begun last. */
   pushEnd(): void {
     const message = this.#arriving;
     this.#arriving = undefined;
@@ -140,15 +130,14 @@ export class ReceiveQueue {
     return !this.#core.closing.handles;
   }
 
-  /** Whether it is what reads the messages. */
   isReadBy(reader: QueueReader): boolean {
     return this.#reader === reader;
   }
 
   /**
-   * Has the messages read by one reader, until it is done: two at a time would each get some of them.
+   * Has the messages read by one reader, until it is done: two at a time would each get some of them. Returns the
+   * message that it gets before those of the queue, if the stream was left with one.
    *
-   * @returns The message that it gets before those of the queue, if the stream was left with one.
    * @throws {TypeError} If another is at it.
    */
   startReading(reader: QueueReader): Message | undefined {
@@ -162,12 +151,7 @@ export class ReceiveQueue {
     return unread;
   }
 
-  /**
-   * Checks that nothing reads the messages.
-   *
-   * @param except What may.
-   * @throws {TypeError} If something else does.
-   */
+  /** @throws {TypeError} If something else than `except` reads the messages. */
   assertNotRead(except?: QueueReader): void {
     if (this.isEnded && this.length === 0 && !this.#isCollecting) return;
     for (const reader of [this.#reader, this.stream]) {
@@ -192,8 +176,8 @@ export class ReceiveQueue {
   }
 
   /**
-   * Takes the next message, if it is there, and thereby says that the one taken before is done with:
-   * what was not read of its body is dropped. There is none while that is being collected.
+   * Takes the next message, if it is there; none is while one is being collected. The program is done with the one
+   * taken before: what was not read of its body is dropped.
    */
   take(): ReceivedMessage | undefined {
     if (this.#isCollecting) return undefined;
@@ -208,17 +192,13 @@ export class ReceiveQueue {
     }
     const message = this.#messages?.shift() as ReceivedMessage | undefined;
     if (message === undefined) return undefined;
-    if (isStreamed(message)) {
-      this.#streamedSize -= STREAM_COST;
-      this.#handOverStream(message);
-    } else {
-      this.#memory!.release(message);
-      this.#handOver(message);
-    }
+    if (isStreamed(message)) this.#streamedSize -= STREAM_COST;
+    else this.#memory!.release(message);
+    this.#handOver(message);
     return message;
   }
 
-  /** Takes the next whole message or Ping, if it is there, for a callback. */
+  /** Takes the next whole message or Ping for a callback. */
   shift(): Message | ReceivedPing | undefined {
     const message = this.#messages?.shift() as Message | ReceivedPing | undefined;
     if (message === undefined) return undefined;
@@ -229,7 +209,7 @@ export class ReceiveQueue {
     return message;
   }
 
-  /** Calls back with the next message, as `take` gave none; with `undefined` at the end. */
+  /** Calls back with the next message, after `take` gave none; with `undefined` at the end. */
   wait(taker: Taker): void {
     if (this.isEnded && !this.#isCollecting) taker(undefined);
     else (this.#takers ??= new Fifo()).push(taker);
@@ -244,10 +224,7 @@ export class ReceiveQueue {
     return message.type === "text" ? message.text() : message.bytes();
   }
 
-  /**
-   * Gives a message that the stream collected to the reader that waits now: the stream was unlocked meanwhile,
-   * so that nothing waits there. Returns whether there was one.
-   */
+  /** Gives a message that the stream collected to the reader that waits now, if the stream was unlocked meanwhile. */
   passOn(reader: QueueReader, message: Message): boolean {
     if (reader !== this.stream || this.#reader === reader) return false;
     const taker = this.#takers?.shift();
@@ -285,14 +262,13 @@ export class ReceiveQueue {
     }
   }
 
-  /** Ends what is waited for: nothing will be added, though what is in the queue can still be taken. */
+  /** Nothing will be added any more, though what is in the queue can still be taken. */
   end(): void {
-    // Otherwise those that wait have to be given what comes behind it first.
+    // Otherwise those that wait are first given what comes behind it.
     if (!this.#isCollecting) this.#dismiss();
     this.#core.usedViews?.queueEnded();
   }
 
-  /** Drops what is in the queue, and ends it. */
   clear(): void {
     const messages = this.#messages;
     for (let message = messages?.shift(); message !== undefined; message = messages?.shift()) {
@@ -307,35 +283,29 @@ export class ReceiveQueue {
     this.end();
   }
 
-  #add(message: Message | ReceivedPing): void {
+  #add(message: ReceivedMessage | ReceivedPing): void {
     if (this.isEnded) return;
     const taker = this.#nextTaker();
-    if (taker === undefined) {
-      (this.#messages ??= new Fifo()).push(message);
-      (this.#memory ??= new ReceivedMemory()).hold(message);
-    } else {
+    if (taker !== undefined) {
       // Pings are queued for callbacks only, which take nothing.
-      this.#handOver(message as Message);
-      taker(message as Message);
+      this.#handOver(message as ReceivedMessage);
+      taker(message as ReceivedMessage);
+      return;
     }
+    (this.#messages ??= new Fifo()).push(message);
+    if (isStreamed(message)) this.#streamedSize += STREAM_COST;
+    else (this.#memory ??= new ReceivedMemory()).hold(message);
   }
 
-  #addStream(message: StreamedMessage): void {
-    if (this.isEnded) return;
-    const taker = this.#nextTaker();
-    if (taker === undefined) {
-      (this.#messages ??= new Fifo()).push(message);
-      this.#streamedSize += STREAM_COST;
-    } else {
-      this.#handOverStream(message);
-      taker(message);
-    }
-  }
-
-  #handOver(message: Message): void {
+  #handOver(message: ReceivedMessage): void {
     this.#busy = true;
-    this.#size -= message.length;
-    this.#handOut(message);
+    if (isStreamed(message)) {
+      this.#core.inbound.messageTaken();
+      this.#inHand = message;
+    } else {
+      this.#size -= message.length;
+      this.#handOut(message);
+    }
   }
 
   #handOut(message: Message): void {
@@ -343,15 +313,8 @@ export class ReceiveQueue {
     inbound.messageTaken();
     if (message.length > MAX_SMALL) turns.handOut(message.length);
   }
-
-  #handOverStream(message: StreamedMessage): void {
-    this.#busy = true;
-    this.#core.inbound.messageTaken();
-    this.#inHand = message;
-  }
 }
 
-/** Takes the message that is waited for. */
 type Taker = (message: ReceivedMessage | undefined) => void;
 
 /** Whether a message is streamed: others are strings, or have a place in memory. */

@@ -2,15 +2,15 @@ import { Fifo } from "../fifo.ts";
 import type { Message } from "./connection.ts";
 
 /**
- * What a message takes beside its bytes while it waits, in bytes: measured, a string takes 24 to 40,
- * a view of bytes 60 to 110, memory of its own 40 to 130, memory that it may share some 190.
+ * What a message takes beside its bytes, measured in bytes: a string 24 to 40, a view 60 to 110, memory of its own
+ * 40 to 130, memory that it may share some 190.
  */
 const TEXT_COST = 32;
 const VIEW_COST = 90;
 const MEMORY_COST = 90;
 const SHARED_COST = 160;
 
-/** What a UTF-16 unit takes: 1 byte or 2, by the text, of which the mean is never wrong by half. */
+/** What a UTF-16 unit takes, 1 byte or 2: never wrong by half. */
 const UNIT_SIZE = 1.4;
 
 /** A Ping whose callback waits for those of the messages before it. */
@@ -28,36 +28,29 @@ export class ReceivedPing {
   }
 }
 
-/**
- * Memory that messages are views of: a part of what was read, where each lies behind the header of its
- * frame. Other messages have memory of their own, which need not exist as an object before it is asked for.
- */
+/** Memory of one read, of which messages of the queue are views: they begin behind the header of their frame. */
 interface ReadMemory {
   readonly buffer: ArrayBufferLike;
-  /** How many messages of the queue are in it. */
   messages: number;
 }
 
 /** Counts the memory of whole messages that wait, in the order in which they wait. */
 export class ReceivedMemory {
   #size = 0;
-  /** The memory that messages are views of, in the order of the messages. */
+  /** In the order of the messages. */
   #reads: Fifo<ReadMemory> | undefined;
   #lastRead: ReadMemory | undefined;
-  /** Whether the next message may be in other memory than the last one: to look costs some time. */
+  /** Whether the next message may be in other memory: to look costs time. */
   #isNextElsewhere = true;
 
-  /** About how much it is, in bytes. */
   get size(): number {
     return this.#size;
   }
 
-  /** Says that the messages held from now on were read later than those before. */
   startRead(): void {
     this.#isNextElsewhere = true;
   }
 
-  /** Counts a message that waits from now on. */
   hold(message: Message | ReceivedPing): void {
     if (typeof message === "string" || message.byteOffset === 0) {
       this.#size += ownSizeOf(message);
@@ -78,7 +71,7 @@ export class ReceivedMemory {
     this.#size += SHARED_COST + buffer.byteLength;
   }
 
-  /** Counts no longer the message that has waited longest. */
+  /** The message that has waited longest waits no more. */
   release(message: Message | ReceivedPing): void {
     if (typeof message === "string" || message.byteOffset === 0) {
       this.#size -= ownSizeOf(message);
@@ -93,7 +86,6 @@ export class ReceivedMemory {
   }
 }
 
-/** The memory of a message or a Ping that is no view of what was read. */
 function ownSizeOf(message: Message | ReceivedPing): number {
   return typeof message === "string"
     ? TEXT_COST + Math.round(message.length * UNIT_SIZE)

@@ -11,15 +11,13 @@ export class StreamedMessage implements IncomingMessage {
   readonly type: MessageType;
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly #onChange: (change: number, heldChange: number) => void;
-  /** What has arrived and was not read: one piece, however many it came in. */
+  /** What has arrived and was not read. */
   readonly #pending = new ByteCollector();
   /** The rest of a piece that was more than a reader had room for; it comes before the others. */
   #rest: Uint8Array<ArrayBuffer> = EMPTY;
-  /** The bytes that memory is held for by it. */
   #restCapacity = 0;
-  /** The `pendingLength` that `#onChange` was told last. */
+  /** What `#onChange` was told last. */
   #toldLength = 0;
-  /** The `heldLength` that it was told. */
   #toldCapacity = 0;
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
   /** Set while a reader waits for bytes. */
@@ -28,7 +26,6 @@ export class StreamedMessage implements IncomingMessage {
   #into: ReadableByteStreamController | undefined;
   /** Whether the end of the message has arrived. */
   #ended = false;
-  /** Whether anything of the body was asked for. */
   #isUsed = false;
   /** Whether nobody reads on: the body was read to its end, cancelled or failed. */
   #done = false;
@@ -36,9 +33,8 @@ export class StreamedMessage implements IncomingMessage {
   /**
    * Creates a message whose body is still to come.
    *
-   * @param onChange Called with the change of `pendingLength`: above 0 when bytes arrived, below it
-   * when they were read or dropped; 0 when a reader waits, or no more are wanted. Its second argument
-   * is the change of the bytes that memory is held for.
+   * @param onChange Called with the changes of `pendingLength` and `heldLength`. The first is above 0 when bytes
+   * arrived, below it when they were read or dropped, and 0 when a reader waits, or no more are wanted.
    */
   constructor(type: MessageType, onChange: (change: number, heldChange: number) => void) {
     this.type = type;
@@ -55,17 +51,16 @@ export class StreamedMessage implements IncomingMessage {
     });
   }
 
-  /** The number of bytes that wait to be read. */
+  /** The bytes that wait to be read. */
   get pendingLength(): number {
     return this.#pending.length + this.#rest.length;
   }
 
-  /** The number of bytes that memory is held for. */
+  /** The bytes of their memory. */
   get heldLength(): number {
     return this.#pending.capacity + this.#restCapacity;
   }
 
-  /** Takes a piece of the body. */
   push(bytes: Uint8Array, start: number, end: number): void {
     if (this.#done) return;
     this.#pending.append(bytes, start, end, Infinity);
@@ -73,7 +68,6 @@ export class StreamedMessage implements IncomingMessage {
     this.#deliver();
   }
 
-  /** Takes the end of the body. */
   end(): void {
     this.#ended = true;
     if (this.#done) return;
