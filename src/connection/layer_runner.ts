@@ -120,7 +120,7 @@ export class LayerRunner implements Waiting {
   }
 
   delivered(): void {
-    this.#tell("delivered", this.#fail);
+    if (this.#layer.delivered !== undefined) this.#tell("delivered", this.#fail);
   }
 
   close(): void {
