@@ -1,7 +1,7 @@
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import { ProtocolError } from "../errors.ts";
 import { createDeferred, type Deferred } from "../promises.ts";
-import { type ClosingAction, type ClosingEvent, STATES } from "./closing_table.ts";
+import { type ClosingAction, type ClosingEvent, TABLE } from "./closing_table.ts";
 import type { CloseInfo } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
 import { EndReason } from "./end_reason.ts";
@@ -13,7 +13,7 @@ import { EndReason } from "./end_reason.ts";
 export class Closing {
   readonly #core: ConnectionCore;
   readonly #actions: Actions;
-  #state = STATES.open;
+  #state = TABLE.open;
   #deadline: unknown;
   #reason: EndReason | undefined;
   #closed: Deferred<CloseInfo> | undefined;
@@ -28,13 +28,13 @@ export class Closing {
 
   /** The state, as programs see it. */
   get state(): "open" | "closing" | "closed" {
-    const { name } = this.#state;
-    return name === "open" || name === "closed" ? name : "closing";
+    if (this.isClosed) return "closed";
+    return this.#state === TABLE.open ? "open" : "closing";
   }
 
   /** Whether the connection is gone. */
   get isClosed(): boolean {
-    return this.#state === STATES.closed;
+    return this.#state === TABLE.closed;
   }
 
   /** Whether messages of the program are accepted. */
@@ -59,12 +59,12 @@ export class Closing {
 
   /** Whether the peer has ended, and the answer waits until what came before has been handled. */
   get isAnswerDue(): boolean {
-    return this.#state.handles && this.#state !== STATES.open;
+    return this.#state.handles && this.#state !== TABLE.open;
   }
 
   /** Whether FIN is to follow the output. */
   get isEndDue(): boolean {
-    return this.#state === STATES.ending;
+    return this.#state === TABLE.ending;
   }
 
   /** Why it ends: created when something asks, as an open connection has no reason to. */
@@ -122,7 +122,7 @@ export class Closing {
   cut(status: CloseStatus): void {
     this.close(status);
     // This side's Close frame, if it still waits, must not tell that all before it was sent.
-    if (this.#state === STATES.finishing || this.#state === STATES.crossing) {
+    if (this.#state === TABLE.finishing || this.#state === TABLE.crossing) {
       this.reason.close(status);
     }
     this.handle("cut");
@@ -140,12 +140,12 @@ export class Closing {
     const next = this.#state.on[event]?.[0];
     if (next === undefined) return;
     // This may close the connection, if its peer is slow: the transition is looked up again.
-    if (this.accepts && next !== "closed" && !STATES[next].accepts) {
+    if (this.accepts && next !== "closed" && !TABLE[next].accepts) {
       this.#actions.sendPublished(this.#core);
     }
     const transition = this.#state.on[event];
     if (transition === undefined) return;
-    this.#state = STATES[transition[0]];
+    this.#state = TABLE[transition[0]];
     for (let i = 1; i < transition.length; i++) {
       this.#actions[transition[i] as ClosingAction](this.#core);
     }
@@ -165,7 +165,7 @@ export class Closing {
   /** Says `handled` if the program has handled all that was received, or nobody is going to. */
   answerIfHandled(): void {
     const { inbound, settings: { turns } } = this.#core;
-    if (inbound.isHandled || (this.#state === STATES.unread && this.#keepsUnread())) {
+    if (inbound.isHandled || (this.#state === TABLE.unread && this.#keepsUnread())) {
       this.handle("handled");
     } else if (this.#mayBeUnread()) {
       // Unless the program begins to read, as it does behind `connect`.

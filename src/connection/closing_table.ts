@@ -138,13 +138,14 @@ export type ClosingAction =
 
 type Transition = readonly [next: ClosingState, ...actions: ClosingAction[]];
 
-interface Row {
-  /** Whether messages of the program are accepted. Default: no. */
-  readonly accepts?: boolean;
+/** A state. All have the same shape, as each message looks into one. */
+interface State {
+  /** Whether messages of the program are accepted. */
+  readonly accepts: boolean;
   /** Whether messages that were accepted before may wait to be sent: `finished` comes when none does. */
-  readonly finishes?: boolean;
+  readonly finishes: boolean;
   /** Whether the program may still be given what was received. */
-  readonly handles?: boolean;
+  readonly handles: boolean;
   readonly on: { readonly [E in ClosingEvent]?: Transition };
 }
 
@@ -152,10 +153,19 @@ interface Row {
 const GONE = {
   abort: ["closed", "stopDeadline", "abortChannel", "release"],
   channelClosed: ["closed", "stopDeadline", "release"],
-} as const satisfies Row["on"];
+} as const satisfies State["on"];
+
+function state(holds: ("accepts" | "finishes" | "handles")[], on: State["on"]): State {
+  return {
+    accepts: holds.includes("accepts"),
+    finishes: holds.includes("finishes"),
+    handles: holds.includes("handles"),
+    on: { ...GONE, ...on },
+  };
+}
 
 /** The peer did not close in time. */
-const GIVEN_UP = { deadline: GONE.abort } as const satisfies Row["on"];
+const GIVEN_UP = { deadline: GONE.abort } as const satisfies State["on"];
 
 /** How the peer's end is answered when there is no Close frame to wait with. */
 const FAIL = [
@@ -174,162 +184,103 @@ const ANSWER = ["sendClose", "startDeadline", "endIfFirst"] as const;
 const RECEIVED = ["startDeadline", "answerIfHandled", "abortSignal"] as const;
 
 /** The states, and what happens in them. */
-export const TABLE: Readonly<Record<ClosingState, Row>> = {
+export const TABLE: Readonly<Record<ClosingState, State>> = {
   /** Frames go both ways. */
-  "open": {
-    accepts: true,
-    handles: true,
-    on: {
-      ...GONE,
-      closeReceived: ["close-received", "failArriving", "giveUpStream", ...RECEIVED],
-      errorReceived: ["failed", "failArriving", ...RECEIVED],
-      endReceived: ["input-ended", "endProtocol", "failArriving", ...RECEIVED],
-      closeCalled: [
-        "finishing",
-        "dropInbound",
-        "failWritable",
-        "startDeadline",
-        "finishOutbound",
-        "readOn",
-        "abortSignal",
-      ],
-    },
-  },
+  "open": state(["accepts", "handles"], {
+    closeReceived: ["close-received", "failArriving", "giveUpStream", ...RECEIVED],
+    errorReceived: ["failed", "failArriving", ...RECEIVED],
+    endReceived: ["input-ended", "endProtocol", "failArriving", ...RECEIVED],
+    closeCalled: [
+      "finishing",
+      "dropInbound",
+      "failWritable",
+      "startDeadline",
+      "finishOutbound",
+      "readOn",
+      "abortSignal",
+    ],
+  }),
 
   // ---- The peer has ended, and the program handles what came before ----
 
   /** The peer's Close frame was received. Its answer waits for the program. */
-  "close-received": {
-    accepts: true,
-    handles: true,
-    on: {
-      ...GONE,
-      handled: ["answering", "endInbound", "finishOutbound", "readOn"],
-      closeCalled: ["answering", "dropUnhandled", "endInbound", "finishOutbound", "readOn"],
-      cut: ["unread", "cutOutbound"],
-      deadline: ["handshake-done", "endInbound", "cutOutbound", ...ANSWER, "readOn"],
-    },
-  },
+  "close-received": state(["accepts", "handles"], {
+    handled: ["answering", "endInbound", "finishOutbound", "readOn"],
+    closeCalled: ["answering", "dropUnhandled", "endInbound", "finishOutbound", "readOn"],
+    cut: ["unread", "cutOutbound"],
+    deadline: ["handshake-done", "endInbound", "cutOutbound", ...ANSWER, "readOn"],
+  }),
   /** The same, but nobody reads what is sent: callbacks still get what came before. */
-  "unread": {
-    handles: true,
-    on: {
-      ...GONE,
-      handled: ["handshake-done", "endInbound", ...ANSWER, "readOn"],
-      closeCalled: ["handshake-done", "dropUnhandled", "endInbound", ...ANSWER, "readOn"],
-      deadline: ["handshake-done", "endInbound", ...ANSWER, "readOn"],
-    },
-  },
+  "unread": state(["handles"], {
+    handled: ["handshake-done", "endInbound", ...ANSWER, "readOn"],
+    closeCalled: ["handshake-done", "dropUnhandled", "endInbound", ...ANSWER, "readOn"],
+    deadline: ["handshake-done", "endInbound", ...ANSWER, "readOn"],
+  }),
   /** The peer broke the protocol, or passed a limit. */
-  "failed": {
-    accepts: true,
-    handles: true,
-    on: {
-      ...GONE,
-      handled: ["ending", ...FAIL],
-      closeCalled: ["ending", "dropUnhandled", ...FAIL],
-      deadline: ["ending", ...FAIL],
-    },
-  },
+  "failed": state(["accepts", "handles"], {
+    handled: ["ending", ...FAIL],
+    closeCalled: ["ending", "dropUnhandled", ...FAIL],
+    deadline: ["ending", ...FAIL],
+  }),
   /** The peer's FIN was received, without a Close frame. */
-  "input-ended": {
-    accepts: true,
-    handles: true,
-    on: {
-      ...GONE,
-      handled: ["ending", ...END],
-      closeCalled: ["ending", "dropUnhandled", ...END],
-      deadline: ["ending", ...END],
-    },
-  },
+  "input-ended": state(["accepts", "handles"], {
+    handled: ["ending", ...END],
+    closeCalled: ["ending", "dropUnhandled", ...END],
+    deadline: ["ending", ...END],
+  }),
 
   // ---- This side has closed ----
 
   /** The program has closed. The Close frame waits for what was accepted before. */
-  "finishing": {
-    finishes: true,
-    on: {
-      ...GONE,
-      ...GIVEN_UP,
-      finished: ["close-sent", "sendClose"],
-      cut: ["close-sent", "cutOutbound", "sendClose"],
-      closeReceived: ["crossing", "giveUpStream", "readOn"],
-      errorReceived: ["ending", "cutOutbound", "sendClose", "failProtocol", "endOutput", "readOn"],
-      endReceived: ["ending", "endProtocol", "cutOutbound", "sendClose", "endOutput", "readOn"],
-    },
-  },
+  "finishing": state(["finishes"], {
+    ...GIVEN_UP,
+    finished: ["close-sent", "sendClose"],
+    cut: ["close-sent", "cutOutbound", "sendClose"],
+    closeReceived: ["crossing", "giveUpStream", "readOn"],
+    errorReceived: ["ending", "cutOutbound", "sendClose", "failProtocol", "endOutput", "readOn"],
+    endReceived: ["ending", "endProtocol", "cutOutbound", "sendClose", "endOutput", "readOn"],
+  }),
   /** This side's Close frame was sent first. Messages of the peer are dropped until its own comes. */
-  "close-sent": {
-    on: {
-      ...GONE,
-      ...GIVEN_UP,
-      closeReceived: ["handshake-done", "endIfFirst", "readOn"],
-      errorReceived: ["ending", "failProtocol", "endOutput", "readOn"],
-      endReceived: ["ending", "endProtocol", "endOutput", "readOn"],
-    },
-  },
+  "close-sent": state([], {
+    ...GIVEN_UP,
+    closeReceived: ["handshake-done", "endIfFirst", "readOn"],
+    errorReceived: ["ending", "failProtocol", "endOutput", "readOn"],
+    endReceived: ["ending", "endProtocol", "endOutput", "readOn"],
+  }),
 
   // ---- Both have closed ----
 
   /** The peer's Close frame is being answered: the answer waits for what was accepted before. */
-  "answering": {
-    finishes: true,
-    on: {
-      ...GONE,
-      closeCalled: ["answering", "dropUnhandled"],
-      finished: ["handshake-done", ...ANSWER],
-      cut: ["handshake-done", "cutOutbound", ...ANSWER],
-      deadline: ["handshake-done", "cutOutbound", ...ANSWER],
-    },
-  },
+  "answering": state(["finishes"], {
+    closeCalled: ["answering", "dropUnhandled"],
+    finished: ["handshake-done", ...ANSWER],
+    cut: ["handshake-done", "cutOutbound", ...ANSWER],
+    deadline: ["handshake-done", "cutOutbound", ...ANSWER],
+  }),
   /** The peer's Close frame was received while this side's waits: they cross. */
-  "crossing": {
-    finishes: true,
-    on: {
-      ...GONE,
-      ...GIVEN_UP,
-      finished: ["handshake-done", "sendClose", "endIfFirst"],
-      cut: ["handshake-done", "cutOutbound", "sendClose", "endIfFirst"],
-    },
-  },
+  "crossing": state(["finishes"], {
+    ...GIVEN_UP,
+    finished: ["handshake-done", "sendClose", "endIfFirst"],
+    cut: ["handshake-done", "cutOutbound", "sendClose", "endIfFirst"],
+  }),
   /** Both Close frames have passed (section 7.1.4). */
-  "handshake-done": {
-    on: {
-      ...GONE,
-      ...GIVEN_UP,
-      closeCalled: ["handshake-done", "dropUnhandled"],
-      firstToEnd: ["ending", "endOutput"],
-      endReceived: ["ending", "endOutput"],
-    },
-  },
+  "handshake-done": state([], {
+    ...GIVEN_UP,
+    closeCalled: ["handshake-done", "dropUnhandled"],
+    firstToEnd: ["ending", "endOutput"],
+    endReceived: ["ending", "endOutput"],
+  }),
 
   // ---- TCP is being closed ----
 
   /** FIN is due, behind the output. */
-  "ending": {
-    on: {
-      ...GONE,
-      ...GIVEN_UP,
-      closeCalled: ["ending", "dropUnhandled"],
-      written: ["ended", "endChannel"],
-    },
-  },
+  "ending": state([], {
+    ...GIVEN_UP,
+    closeCalled: ["ending", "dropUnhandled"],
+    written: ["ended", "endChannel"],
+  }),
   /** FIN was sent. */
-  "ended": {
-    on: { ...GONE, ...GIVEN_UP, closeCalled: ["ended", "dropUnhandled"] },
-  },
+  "ended": state([], { ...GIVEN_UP, closeCalled: ["ended", "dropUnhandled"] }),
   /** TCP is closed. */
-  "closed": { on: {} },
+  "closed": { accepts: false, finishes: false, handles: false, on: {} },
 };
-
-/** A row of the table, complete, with its name: all have the same shape, as each message looks into one. */
-export type State = Required<Row> & { readonly name: ClosingState };
-
-export const STATES = Object.fromEntries(
-  Object.entries(TABLE).map((
-    [name, { accepts = false, finishes = false, handles = false, on }],
-  ) => [
-    name,
-    { name, accepts, finishes, handles, on },
-  ]),
-) as { readonly [S in ClosingState]: State };

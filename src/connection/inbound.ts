@@ -117,7 +117,6 @@ export class Inbound implements ProtocolHandler {
     if (!this.reader.postpone(bytes, borrowed)) {
       const { outbound: { writer }, memory } = this.#core;
       writer.cork();
-      this.usedQueue?.startRead();
       this.reader.receive(bytes, borrowed);
       writer.uncork();
       memory.recountHeld();
@@ -143,7 +142,6 @@ export class Inbound implements ProtocolHandler {
     const { hasWork } = reader;
     if (hasWork) {
       writer.cork();
-      this.usedQueue?.startRead();
       reader.proceed();
       writer.uncork();
     }
@@ -250,8 +248,6 @@ export class Inbound implements ProtocolHandler {
       this.#countMessage();
       data = layer.decode(received);
       if (data === undefined) return this.#stopIfFull();
-      // The decoded message need not be a view of the same read.
-      if (data !== received) this.usedQueue?.startRead();
     } else {
       this.#countMessage();
     }

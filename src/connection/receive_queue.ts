@@ -83,11 +83,6 @@ export class ReceiveQueue {
     return this.length >= this.#maxMessages || this.#size + collectedLength >= this.#maxSize;
   }
 
-  /** What is added from now on was read later than what was added before. */
-  startRead(): void {
-    if (this.#memory !== undefined) this.#memory.startRead();
-  }
-
   /** Adds a whole message, or a Ping: of that, only `shift` may be called. */
   push(message: Message | ReceivedPing): void {
     this.#size += message.length;

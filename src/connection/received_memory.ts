@@ -40,15 +40,9 @@ export class ReceivedMemory {
   /** In the order of the messages. */
   #reads: Fifo<ReadMemory> | undefined;
   #lastRead: ReadMemory | undefined;
-  /** Whether the next message may be in other memory: to look costs time. */
-  #isNextElsewhere = true;
 
   get size(): number {
     return this.#size;
-  }
-
-  startRead(): void {
-    this.#isNextElsewhere = true;
   }
 
   hold(message: Message | ReceivedPing): void {
@@ -57,18 +51,13 @@ export class ReceivedMemory {
       return;
     }
     this.#size += VIEW_COST;
-    if (this.#isNextElsewhere || this.#lastRead === undefined) {
-      this.#startReadOf((message as Uint8Array).buffer);
+    const { buffer } = message as Uint8Array;
+    if (this.#lastRead?.buffer !== buffer) {
+      this.#lastRead = { buffer, messages: 0 };
+      (this.#reads ??= new Fifo()).push(this.#lastRead);
+      this.#size += SHARED_COST + buffer.byteLength;
     }
-    this.#lastRead!.messages++;
-  }
-
-  #startReadOf(buffer: ArrayBufferLike): void {
-    this.#isNextElsewhere = false;
-    if (this.#lastRead?.buffer === buffer) return;
-    this.#lastRead = { buffer, messages: 0 };
-    (this.#reads ??= new Fifo()).push(this.#lastRead);
-    this.#size += SHARED_COST + buffer.byteLength;
+    this.#lastRead.messages++;
   }
 
   /** The message that has waited longest waits no more. */
