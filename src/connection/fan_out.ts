@@ -1,9 +1,4 @@
-/**
- * The seam between one connection and what sends to many of them: messages that are encoded once, and the
- * backpressure of each connection.
- *
- * @module
- */
+/** The seam between one connection and what sends to many: messages encoded once, and each one's backpressure. */
 
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { Address } from "../transport/byte_channel.ts";
@@ -12,11 +7,9 @@ import type { Sendable } from "./connection.ts";
 /** The frames of messages that many connections send: the same bytes, which must not be changed. */
 export interface SharedFrames {
   readonly chunks: readonly Uint8Array[];
-  /** The number of bytes. */
   readonly length: number;
-  /** Counts one more send queue that needs the bytes. */
+  /** One more send queue needs the bytes, until it calls `release`. */
   hold(): void;
-  /** Counts one less. */
   release(): void;
 }
 
@@ -31,27 +24,15 @@ export interface FanOutSink {
   readonly room: number;
   /** Whether so many bytes more are within `limits.sendQueueSize`. */
   hasRoomForLength(length: number): boolean;
-  /**
-   * Sends frames.
-   *
-   * @param isLast Whether nothing else is expected for this connection in this turn.
-   */
+  /** Sends frames; `isLast`: nothing else is expected for this connection in this turn. */
   sendShared(frames: SharedFrames, isLast: boolean): void;
   /** Sends a message that only this connection gets, and that nobody changes or waits for. */
   post(data: Sendable, compress?: boolean): void;
-  /**
-   * Does the same with a message that the connection's message layer encodes as those of its program.
-   *
-   * @returns Whether it was sent: if encoding failed, the connection is closed.
-   */
+  /** The same, encoded by the message layer as those of its program; `false` if that failed, and closed it. */
   postEncoded(data: Sendable, compress?: boolean): boolean;
   /** Closes the connection with a status, and drops what waits. */
   closeAtOnce(status: CloseStatus): void;
-  /**
-   * Throws unless the connection is still there.
-   *
-   * @throws {ConnectionClosedError} If it has ended.
-   */
+  /** @throws {ConnectionClosedError} If the connection has ended. */
   throwIfClosed(): void;
   /** Has the connection tell `source` what happens to it from now on. */
   attach(source: FanOutSource): void;
@@ -63,12 +44,10 @@ export interface FanOutSource {
   flush(): void;
   /** Goes on sending: there is room again. */
   drain(): void;
-  /** Ends, as the connection has. */
   close(): void;
   /** Whether messages that were accepted wait for room: a Close frame must not overtake them. */
   readonly hasWaiting: boolean;
   /** The bytes that are held for this connection, together with others and alone. */
   readonly heldSize: number;
-  /** The number of messages sent. */
   readonly messagesSent: number;
 }

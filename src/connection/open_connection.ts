@@ -4,7 +4,6 @@ import type { Connection, ConnectionCallbacks } from "./connection.ts";
 import { ConnectionCore, type ConnectionInfo, type ConnectionOwner } from "./core.ts";
 import type { ConnectionSettings } from "./settings.ts";
 
-/** What it takes to open a connection. */
 export interface Opening<Conn extends Connection> {
   readonly role: Role;
   /** The channel: paused, or one that brings nothing until the connection has begun. */
@@ -21,10 +20,7 @@ export interface Opening<Conn extends Connection> {
   readonly hasEnded: boolean;
   /** Creates the face of the connection, which programs have. */
   readonly createConnection: (core: ConnectionCore) => Conn;
-  /**
-   * What the connection begins with: its handler, if it has one, at once; or `"later"`, for a program that is
-   * given the connection by a promise.
-   */
+  /** Its handler, if it has one; `"later"` for a program that is given the connection by a promise. */
   readonly start: ((conn: never) => unknown) | "later" | undefined;
 }
 

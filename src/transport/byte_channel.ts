@@ -138,18 +138,8 @@ export type Listen = (
   onTlsHandshake?: OnTlsHandshake,
 ) => Promise<ByteListener>;
 
-/** The address to connect to. */
-export type DialTarget =
-  | {
-    /** A host name, or an IP address without brackets. */
-    hostname: string;
-    /** The port: 0 to 65535. */
-    port: number;
-  }
-  | {
-    /** The path of a Unix domain socket. */
-    path: string;
-  };
+/** The address to connect to; `hostname` is a host name, or an IP address without brackets. */
+export type DialTarget = ListenTarget;
 
 /** Options of a TLS client: how it verifies the server, and its own certificate. */
 export interface TlsClientOptions {

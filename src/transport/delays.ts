@@ -1,26 +1,20 @@
 import { LinkedList, Place } from "../linked_list.ts";
 import type { Clock } from "./clock.ts";
 
-/** An object with a timeout. */
 export interface Waiting {
   /** Called when the timeout expires. */
   expire(): void;
 }
 
-/**
- * Timeouts of many objects, with one timer for each length of time: timers are expensive, and each of
- * thousands of connections always has a timeout.
- */
+/** Timeouts of many objects, with one timer for each length of time: each of thousands of connections has one. */
 export class Delays {
   readonly #clock: Clock;
-  /** The timeouts by their length, in milliseconds. */
   readonly #queues: Map<number, DelayQueue> = new Map();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** The clock's time. */
   now(): number {
     return this.#clock.now();
   }
@@ -36,9 +30,7 @@ export class Delays {
   }
 }
 
-/** A timeout of one object. */
 export class Delay extends Place<Waiting> {
-  /** The time of the clock at which it expires. */
   readonly dueAt: number;
   readonly #queue: DelayQueue;
 

@@ -1,9 +1,3 @@
-/**
- * The rules of {@linkcode ByteChannel} on the order of events, in one place for all kinds of sockets.
- *
- * @module
- */
-
 import type { Address, ByteChannel, ByteChannelHandler } from "./byte_channel.ts";
 import { queueMicrotask } from "../timers.ts";
 
@@ -13,39 +7,31 @@ export function lostError(): Error {
 }
 
 /**
- * A byte channel without its socket. A subclass reports the socket's events at any time. This class holds
- * them while paused, delivers them in order, and delivers nothing after the end.
+ * A byte channel without its socket: the rules of {@linkcode ByteChannel} on the order of events. A subclass
+ * reports the socket's events at any time. This class holds them while paused, delivers them in order, and delivers
+ * nothing after the end.
  */
 export abstract class OrderedChannel implements ByteChannel {
-  /** Handles the events. */
   handler!: ByteChannelHandler;
-  /** The peer's address. */
   readonly remoteAddress: Address;
-  /** The local address. */
   readonly localAddress: Address;
-  #paused = false;
+  /** Whether reading is stopped. */
+  protected paused = false;
   /** The chunks that arrived while paused, since a read was in flight. */
   #held: Uint8Array[] = NO_CHUNKS;
   #endHeld = false;
   /** The socket is closed. `receiveClosed()` is called once everything held has been delivered. */
   #socketClosed = false;
-  /** `receiveClosed()` was called, or `abort()` has scheduled it: no other event is delivered. */
-  #over = false;
+  /** Whether `receiveClosed()` was called, or `abort()` has scheduled it: no other event is delivered. */
+  over = false;
 
-  /**
-   * Creates a channel that is not paused.
-   *
-   * @param remoteAddress The peer's address.
-   * @param localAddress The local address.
-   */
+  /** Creates a channel that is not paused. */
   constructor(remoteAddress: Address, localAddress: Address) {
     this.remoteAddress = remoteAddress;
     this.localAddress = localAddress;
   }
 
-  /** Writes the chunks, in order. */
   abstract write(chunks: readonly Uint8Array[]): boolean;
-  /** Ends the outgoing direction after everything written. */
   abstract end(): void;
   /** Stops reading from the socket. */
   protected abstract stopReading(): void;
@@ -54,38 +40,25 @@ export abstract class OrderedChannel implements ByteChannel {
   /** Closes the socket, and discards unsent data. */
   protected abstract destroy(): void;
 
-  /** Stops reading. */
   pause(): void {
-    if (this.#paused || this.#over) return;
-    this.#paused = true;
+    if (this.paused || this.over) return;
+    this.paused = true;
     if (!this.#socketClosed) this.stopReading();
   }
 
-  /** Delivers the held events, and reads again. */
   resume(): void {
-    if (!this.#paused || this.#over) return;
-    this.#paused = false;
+    if (!this.paused || this.over) return;
+    this.paused = false;
     if (this.holds) queueMicrotask(() => this.#release());
     else this.startReading();
   }
 
-  /** Aborts the channel. */
   abort(): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.over) return;
+    this.over = true;
     this.#held = NO_CHUNKS;
     this.destroy();
     queueMicrotask(() => this.handler.receiveClosed());
-  }
-
-  /** Whether `receiveClosed()` was called, or `abort()` has scheduled it. */
-  get over(): boolean {
-    return this.#over;
-  }
-
-  /** Whether reading is stopped. */
-  protected get paused(): boolean {
-    return this.#paused;
   }
 
   /** Whether an event is held until `resume()`. */
@@ -100,21 +73,21 @@ export abstract class OrderedChannel implements ByteChannel {
    * bytes are then held.
    */
   protected arrive(bytes: Uint8Array, borrowed: boolean): void {
-    if (this.#over) return;
-    if (!this.#paused) this.handler.receive(bytes, borrowed);
+    if (this.over) return;
+    if (!this.paused) this.handler.receive(bytes, borrowed);
     else if (this.#held === NO_CHUNKS) this.#held = [bytes];
     else this.#held.push(bytes);
   }
 
   /** Reports the peer's FIN. */
   protected arriveEnd(): void {
-    if (this.#paused) this.#endHeld = true;
-    else if (!this.#over) this.handler.receiveEnd();
+    if (this.paused) this.#endHeld = true;
+    else if (!this.over) this.handler.receiveEnd();
   }
 
   /** Reports that the write that returned `false` has been taken. */
   protected arriveDrain(): void {
-    if (!this.#over) this.handler.drain();
+    if (!this.over) this.handler.drain();
   }
 
   /**
@@ -124,28 +97,28 @@ export abstract class OrderedChannel implements ByteChannel {
    * @param error The reason, if the socket did not close in order.
    */
   protected arriveClosed(error?: unknown): void {
-    if (this.#over || this.#socketClosed) return;
+    if (this.over || this.#socketClosed) return;
     this.#socketClosed = true;
     if (error !== undefined || !this.holds) this.#close(error);
   }
 
   #release(): void {
     while (this.#held.length > 0) {
-      if (this.#paused || this.#over) return;
+      if (this.paused || this.over) return;
       this.handler.receive(this.#held.shift()!, false);
     }
-    if (this.#paused || this.#over) return;
+    if (this.paused || this.over) return;
     if (this.#endHeld) {
       this.#endHeld = false;
       this.handler.receiveEnd();
     }
-    if (this.#over) return;
+    if (this.over) return;
     if (this.#socketClosed) this.#close();
-    else if (!this.#paused) this.startReading();
+    else if (!this.paused) this.startReading();
   }
 
   #close(error?: unknown): void {
-    this.#over = true;
+    this.over = true;
     this.#held = NO_CHUNKS;
     this.handler.receiveClosed(error);
   }

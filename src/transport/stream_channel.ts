@@ -1,9 +1,3 @@
-/**
- * A byte channel over a pair of byte streams, such as an HTTP/2 stream or a socket of another library.
- *
- * @module
- */
-
 import { concatBytes } from "../codec/byte_collector.ts";
 import { lostError, OrderedChannel } from "./ordered_channel.ts";
 import { show } from "../checks.ts";
@@ -17,22 +11,22 @@ export interface ByteStreamPair {
   writable: WritableStream<Uint8Array>;
 }
 
-/** A byte channel over a pair of byte streams, both of which it locks. */
+/**
+ * A byte channel over a pair of byte streams, such as an HTTP/2 stream or a socket of another library. It locks both.
+ */
 export class StreamChannel extends OrderedChannel {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #onFailure = (error: unknown): void => this.#fail(error);
   readonly #onTaken = (): void => this.arriveDrain();
   #reading = false;
-  /** The readable has ended. */
+  /** Whether the readable has ended, and the writable is closed. */
   #endSeen = false;
-  /** The writable is closed. */
   #endSent = false;
 
   /**
    * Takes over the streams. Reads at once, and delivers on a later turn.
    *
-   * @param streams Both directions.
    * @throws {TypeError} If one of the streams is locked.
    */
   constructor(streams: ByteStreamPair) {
@@ -63,7 +57,6 @@ export class StreamChannel extends OrderedChannel {
     return false;
   }
 
-  /** Ends the outgoing direction after everything written. */
   end(): void {
     this.#writer.close().then(() => {
       this.#endSent = true;

@@ -8,14 +8,24 @@ type Give<T> = (result: IteratorResult<T, undefined>) => void;
 type Fail = (error: unknown) => void;
 
 /** Iterates over received messages, one at a time, from the first `next()` on. */
-export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, QueueReader {
-  protected readonly queue: ReceiveQueue;
+export class MessageIterator<T> implements AsyncIterableIterator<T>, QueueReader {
+  readonly #queue: ReceiveQueue;
+  readonly #convert: (message: ReceivedMessage) => T | undefined;
   readonly #isWanted: () => boolean;
   #returned = false;
 
-  /** @param isWanted Whether this still excludes other readers, as long as `return()` was not called. */
-  constructor(queue: ReceiveQueue, isWanted: () => boolean) {
-    this.queue = queue;
+  /**
+   * @param convert Converts a message to the type of this iterator: it may have been received for another one.
+   * `undefined` says that it is to be collected.
+   * @param isWanted Whether this still excludes other readers, as long as `return()` was not called.
+   */
+  constructor(
+    queue: ReceiveQueue,
+    convert: (message: ReceivedMessage) => T | undefined,
+    isWanted: () => boolean = () => true,
+  ) {
+    this.#queue = queue;
+    this.#convert = convert;
     this.#isWanted = isWanted;
   }
 
@@ -45,22 +55,22 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, Qu
     deliver?: Give<T>,
   ): IteratorResult<T, undefined> | Promise<IteratorResult<T, undefined>> {
     if (this.#returned) return DONE;
-    const { queue } = this;
+    const queue = this.#queue;
     const message = queue.isReadBy(this) ? queue.take() : queue.startReading(this) ?? queue.take();
     if (message === undefined) return this.#nextLater(undefined, deliver);
-    const value = this.convert(message);
+    const value = this.#convert(message);
     if (value === undefined) return this.#nextLater(message as StreamedMessage, deliver);
     return { value, done: false };
   }
 
   /** Whether there will be no further message. */
   get isAtEnd(): boolean {
-    return this.#returned || (this.queue.isEnded && this.queue.length === 0);
+    return this.#returned || (this.#queue.isEnded && this.#queue.length === 0);
   }
 
   return(): Promise<IteratorReturnResult<undefined>> {
     this.#returned = true;
-    this.queue.stopReading(this);
+    this.#queue.stopReading(this);
     return Promise.resolve(DONE);
   }
 
@@ -75,39 +85,40 @@ export abstract class MessageIterator<T> implements AsyncIterableIterator<T>, Qu
         resolve(result);
       };
       if (message !== undefined) this.#collect(message, give, reject);
-      else this.queue.wait((message) => this.#give(message, give, reject));
+      else this.#queue.wait((message) => this.#give(message, give, reject));
     });
   }
 
   #give(message: ReceivedMessage | undefined, give: Give<T>, fail: Fail): void {
     if (message === undefined) return give(DONE);
-    const value = this.convert(message);
+    const value = this.#convert(message);
     if (value === undefined) this.#collect(message as StreamedMessage, give, fail);
     else give({ value, done: false });
   }
 
   /** Has the queue collect a message, and delivers it; only then may the next reader continue. */
   #collect(message: StreamedMessage, give: Give<T>, fail: Fail): void {
-    (this.queue.collect(message) as Promise<T & Message>)
-      .then((value) => give(this.queue.passOn(this, value) ? DONE : { value, done: false }), fail)
-      .then(() => this.queue.endCollecting());
-  }
-
-  /**
-   * Converts a message to the type of this iterator: it may have been received for another one. `undefined` says
-   * that it is to be collected.
-   */
-  protected abstract convert(message: ReceivedMessage): T | undefined;
-}
-
-class WholeMessageIterator extends MessageIterator<Message> {
-  protected override convert(message: ReceivedMessage): Message | undefined {
-    return message instanceof StreamedMessage ? undefined : message;
+    (this.#queue.collect(message) as Promise<T & Message>)
+      .then((value) => give(this.#queue.passOn(this, value) ? DONE : { value, done: false }), fail)
+      .then(() => this.#queue.endCollecting());
   }
 }
 
-class StreamedMessageIterator extends MessageIterator<IncomingMessage> {
-  protected override convert(message: ReceivedMessage): IncomingMessage {
+/** Iterates over whole messages; `isWanted` as in {@linkcode MessageIterator}. */
+export function iterateMessages(
+  queue: ReceiveQueue,
+  isWanted?: () => boolean,
+): MessageIterator<Message> {
+  return new MessageIterator(
+    queue,
+    (message) => message instanceof StreamedMessage ? undefined : message,
+    isWanted,
+  );
+}
+
+/** Iterates over messages whose bodies are streams. */
+export function iterateStreams(queue: ReceiveQueue): AsyncIterableIterator<IncomingMessage> {
+  return new MessageIterator<IncomingMessage>(queue, (message) => {
     if (message instanceof StreamedMessage) return message;
     const isText = typeof message === "string";
     const streamed = new StreamedMessage(isText ? "text" : "binary", () => {});
@@ -115,26 +126,5 @@ class StreamedMessageIterator extends MessageIterator<IncomingMessage> {
     streamed.push(bytes, 0, bytes.length);
     streamed.end();
     return streamed;
-  }
-}
-
-/**
- * Iterates over whole messages.
- *
- * @param isWanted See {@linkcode MessageIterator}. Default: always.
- */
-export function iterateMessages(
-  queue: ReceiveQueue,
-  isWanted: () => boolean = always,
-): MessageIterator<Message> {
-  return new WholeMessageIterator(queue, isWanted);
-}
-
-/** Iterates over messages whose bodies are streams. */
-export function iterateStreams(queue: ReceiveQueue): AsyncIterableIterator<IncomingMessage> {
-  return new StreamedMessageIterator(queue, always);
-}
-
-function always(): boolean {
-  return true;
+  });
 }

@@ -2,7 +2,6 @@ import { cloneBytes } from "../../codec/byte_collector.ts";
 import { CloseCode, isCloseCode } from "../../codec/close_code.ts";
 import { MAX_COPIED_LENGTH } from "../../codec/frame_encoder.ts";
 import { type CloseStatus, MAX_REASON_LENGTH } from "../../protocol/close_payload.ts";
-import { createCloseEvent } from "./close_event.ts";
 import type { CloseInfo, Message, Sendable } from "../connection.ts";
 import type { ConnectionCore } from "../core.ts";
 import { type AddOptions, ListenerTarget } from "./listener_target.ts";
@@ -18,6 +17,30 @@ const CLOSED = 3;
 const encoder = new TextEncoder();
 /** Captured when this loads, like the base classes here, as tests replace globals. */
 const { Event } = globalThis;
+
+interface CloseEventFields {
+  code: number;
+  reason: string;
+  wasClean: boolean;
+}
+
+/** The standard's `CloseEvent`: Node 22 has none. Captured as `Event` is. */
+const CloseEvent = globalThis.CloseEvent ?? class CloseEvent extends Event {
+  readonly code: number;
+  readonly reason: string;
+  readonly wasClean: boolean;
+
+  constructor(type: string, { code, reason, wasClean }: CloseEventFields) {
+    super(type);
+    this.code = code;
+    this.reason = reason;
+    this.wasClean = wasClean;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "CloseEvent";
+  }
+};
 
 /** A `message` event. Its origin is computed on demand: it needs a `Request`, and is hardly ever used. */
 class ReceivedEvent extends MessageEvent<string | Blob | ArrayBuffer> {
@@ -212,7 +235,7 @@ export class WebSocketView extends ListenerTarget {
     const { closeCode: code, reason } = this.#core.closing.reason.receivedStatus ??
       { closeCode: CloseCode.AbnormalClosure, reason: "" };
     if (!wasClean) this.deliver(() => new Event("error"));
-    this.deliver(() => createCloseEvent({ code, reason, wasClean }));
+    this.deliver(() => new CloseEvent("close", { code, reason, wasClean }));
   }
 }
 
