@@ -22,8 +22,7 @@ const EMPTY = new Uint8Array(0);
 
 // If the final length is unknown, up to `SHARED_SIZE` bytes are collected in memory that all collectors share.
 // The result is then allocated once, in its exact size; growing arrays would leave twice that as garbage.
-// A collection that starts with less than `MIN_SHARED_START` is likely to stay small, and leaves the shared
-// memory to others.
+// A collection that starts with less than `MIN_SHARED_START` is likely to stay small.
 const SHARED_SIZE = 1024 * 1024;
 const MIN_SHARED_START = 16 * 1024;
 let shared: Uint8Array<ArrayBuffer> | undefined;
@@ -37,7 +36,8 @@ let sharer: ByteCollector | undefined;
 export class ByteCollector {
   readonly #usesShared: boolean;
   #bytes: Uint8Array<ArrayBuffer> = EMPTY;
-  #length = 0;
+  /** The number of bytes collected so far. */
+  length = 0;
   /** What this collector adds to `unwritten`. */
   #unwritten = 0;
 
@@ -52,14 +52,9 @@ export class ByteCollector {
     this.#usesShared = usesShared;
   }
 
-  /** The number of bytes collected so far. */
-  get length(): number {
-    return this.#length;
-  }
-
   /** The memory this collector owns, in bytes. */
   get capacity(): number {
-    return this.#bytes === shared ? this.#length : this.#bytes.length;
+    return this.#bytes === shared ? this.length : this.#bytes.length;
   }
 
   /**
@@ -77,16 +72,16 @@ export class ByteCollector {
     expectedLength: number,
     maxLength: number = Infinity,
   ): void {
-    const length = this.#length + end - start;
+    const length = this.length + end - start;
     if (length > this.#bytes.length) this.#grow(length, expectedLength, maxLength);
-    copyBytes(bytes, start, end, this.#bytes, this.#length);
-    this.#length = length;
+    copyBytes(bytes, start, end, this.#bytes, this.length);
+    this.length = length;
     if (this.#unwritten > 0) this.#setUnwritten(this.#bytes.length - length);
   }
 
   /** Returns the collected bytes as an array that the caller owns, and resets the collector. */
   take(): Uint8Array<ArrayBuffer> {
-    const isExact = sharer !== this && this.#length === this.#bytes.length;
+    const isExact = sharer !== this && this.length === this.#bytes.length;
     const bytes = this.borrow();
     return isExact ? bytes : bytes.slice();
   }
@@ -94,17 +89,12 @@ export class ByteCollector {
   /** Returns the collected bytes, valid until any collector is appended to, and resets the collector. */
   borrow(): Uint8Array<ArrayBuffer> {
     const bytes = this.#bytes;
-    const length = this.#length;
+    const length = this.length;
     this.#setUnwritten(0);
     if (sharer === this) sharer = undefined;
     this.#bytes = EMPTY;
-    this.#length = 0;
+    this.length = 0;
     return length === bytes.length ? bytes : bytes.subarray(0, length);
-  }
-
-  /** Moves the bytes out of the shared memory, for another collector to use. */
-  #leaveShared(): void {
-    this.#bytes = this.#bytes.slice(0, this.#length);
   }
 
   #setUnwritten(size: number): void {
@@ -113,9 +103,10 @@ export class ByteCollector {
   }
 
   #grow(length: number, expectedLength: number, maxLength: number): void {
-    const isStart = this.#usesShared && expectedLength === Infinity && this.#length === 0;
+    const isStart = this.#usesShared && expectedLength === Infinity && this.length === 0;
     if (isStart && length >= MIN_SHARED_START && length <= SHARED_SIZE) {
-      if (sharer !== undefined) sharer.#leaveShared();
+      // The bytes of another collector leave the shared memory.
+      if (sharer !== undefined) sharer.#bytes = sharer.#bytes.slice(0, sharer.length);
       sharer = this;
       this.#bytes = shared ??= new Uint8Array(SHARED_SIZE);
       return;
@@ -124,7 +115,7 @@ export class ByteCollector {
     const wanted = expectedLength === Infinity
       ? this.#bytes.length * UNKNOWN_GROWTH
       : length * EXPECTED_GROWTH;
-    const isLarge = length - this.#length >= MIN_LARGE_PIECE;
+    const isLarge = length - this.length >= MIN_LARGE_PIECE;
     const isWhole = this.#usesShared && isLarge && unwritten + expectedLength <= MAX_UNWRITTEN;
     const capacity = isWhole
       ? expectedLength
@@ -135,7 +126,7 @@ export class ByteCollector {
     } catch {
       throw new MessageTooBigError(length, this.#bytes.length);
     }
-    copyBytes(this.#bytes, 0, this.#length, grown, 0);
+    copyBytes(this.#bytes, 0, this.length, grown, 0);
     if (sharer === this) sharer = undefined;
     this.#bytes = grown;
     this.#setUnwritten(isWhole ? grown.length : 0);
@@ -194,11 +185,7 @@ export function copyBytes(
   }
 }
 
-/**
- * Copies chunks into one array.
- *
- * @param length Their total length, in bytes.
- */
+/** Copies chunks, of `length` bytes together, into one array. */
 export function concatBytes(
   chunks: readonly Uint8Array[],
   length: number,

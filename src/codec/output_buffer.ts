@@ -12,11 +12,11 @@ const EMPTY = new Uint8Array(0);
 /** Shared by all buffers without chunks. */
 const NO_CHUNKS: Uint8Array[] = [];
 
-// All buffers write into one slab in turns: so an idle buffer owns no memory, and many small pieces of
+// All buffers write into one slab, one after another: so an idle buffer owns no memory, and many small pieces of
 // output cost one allocation a slab. A buffer that is not taken soon continues in blocks of its own, since
 // each of its pieces would keep another slab in memory.
 let slab: Uint8Array = EMPTY;
-/** The start of the unused part of the slab; during a writer's turn, the position at which it began. */
+/** The start of the unused part of the slab, or of what its writer has written. */
 let slabStart = 0;
 /** The buffer that writes into the slab at present. */
 let writer: OutputBuffer | undefined;
@@ -51,8 +51,8 @@ export class OutputBuffer {
   #chunks: Uint8Array[] = NO_CHUNKS;
   /** The bytes in `#chunks`. */
   #chunksLength = 0;
-  /** The slab while this is its writer, or a block of its own. */
-  #block: Uint8Array = EMPTY;
+  /** The memory in which `reserve` made room: the slab while this is its writer, or a block of its own. */
+  block: Uint8Array = EMPTY;
   /** The start of the part of the block that is not in `#chunks` yet. */
   #start = 0;
   /** The last block of its own in the output taken last. */
@@ -61,11 +61,6 @@ export class OutputBuffer {
   /** The position of the next octet in the block. A caller that reserved room writes there and advances it. */
   position = 0;
 
-  /** The memory in which {@linkcode OutputBuffer.reserve} made room. */
-  get block(): Uint8Array {
-    return this.#block;
-  }
-
   /** The number of bytes buffered and not yet taken. */
   get byteLength(): number {
     return this.#chunksLength + this.position - this.#start;
@@ -73,7 +68,7 @@ export class OutputBuffer {
 
   /** Makes room for `length` contiguous octets in the block. */
   reserve(length: number): void {
-    if (this.#block.length - this.position >= length) return;
+    if (this.block.length - this.position >= length) return;
     const written = this.byteLength;
     if (length > SLAB_SIZE - FIRST_POSITION || (writer !== this && written > 0)) {
       this.reserveBlock(Math.max(length, MIN_BLOCK_SIZE, Math.min(written, SLAB_SIZE)));
@@ -86,7 +81,7 @@ export class OutputBuffer {
     }
     writer = this;
     lastTaker = undefined;
-    this.#block = slab;
+    this.block = slab;
     this.#start = this.position = slabStart;
   }
 
@@ -94,7 +89,7 @@ export class OutputBuffer {
   reserveBlock(length: number): void {
     if (writer === this) this.#leaveSlab();
     else this.#leaveBlock();
-    this.#block = takeSpare(length) ?? allocate(length);
+    this.block = takeSpare(length) ?? allocate(length);
   }
 
   /** Appends a piece without copying it. It must not change until it has been written out. */
@@ -112,7 +107,7 @@ export class OutputBuffer {
       lastTaker = this;
       lastTakenStart = start;
     } else {
-      this.#takenBlock = this.#block;
+      this.#takenBlock = this.block;
       this.#leaveBlock();
       // Its output taken before may not be written yet, so that memory can't be reused any more.
       if (lastTaker === this) lastTaker = undefined;
@@ -132,7 +127,7 @@ export class OutputBuffer {
     slabStart = lastTakenStart;
   }
 
-  /** Ends this buffer's turn to write into the slab. */
+  /** Leaves the slab to others. */
   #leaveSlab(): void {
     slabStart = this.position;
     writer = undefined;
@@ -141,13 +136,13 @@ export class OutputBuffer {
 
   #leaveBlock(): void {
     this.#closeChunk();
-    this.#block = EMPTY;
+    this.block = EMPTY;
     this.#start = this.position = 0;
   }
 
   #closeChunk(): void {
     if (this.position === this.#start) return;
-    this.#addChunk(this.#block.subarray(this.#start, this.position));
+    this.#addChunk(this.block.subarray(this.#start, this.position));
     this.#start = this.position;
   }
 

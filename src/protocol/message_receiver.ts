@@ -60,8 +60,8 @@ const MAX_STRING_LENGTH = 2 ** 29 - 24;
 const EMPTY = new Uint8Array(0);
 
 /**
- * How many pieces of a message that is collected are inflated, at least, before it is stopped for others:
- * to stop all messages half-way would be to hold a part of each. One that inflates to nothing takes longer.
+ * How many pieces of a message that is collected are inflated, at least, before it is stopped for others: to stop
+ * all half-way would be to hold a part of each. A piece that inflates to nothing takes longer.
  */
 const MAX_WORK = 32;
 const EMPTY_PIECE_WORK = 4;
@@ -82,14 +82,13 @@ export class MessageReceiver<Owner> implements FrameHandler {
   readonly #owner: Owner;
   readonly #receiveControl: ControlHandler<Owner>;
   readonly #maxFragments: number;
-  #maxMessageSize: number;
-  /** Decompresses; undefined if no compression was agreed upon. */
+  maxMessageSize: number;
   readonly #inflater: MessageInflation | undefined;
-  /** What has arrived of a message that did not come whole: there from the first of them on. */
+  /** What has arrived of a message that did not come whole. */
   #payload: ByteCollector | undefined;
   /** What has arrived of a control frame that came in pieces. */
   #control: ByteCollector | undefined;
-  /** Validates the text in progress; there from the first fragment of a text on. */
+  /** Validates the text in progress. */
   #utf8: Utf8Validator | undefined;
   #mode: Mode = Mode.Collect;
   /** What the next message is received as; `#mode` is that of the message in progress. */
@@ -97,18 +96,18 @@ export class MessageReceiver<Owner> implements FrameHandler {
   /** The type of the message in progress; undefined between messages. */
   #type: MessageType | undefined;
   #fragments = 0;
-  /** What the headers of the message in progress have declared so far. */
+  /** What its headers have declared so far. */
   #size = 0;
-  /** Whether the message in progress is compressed (RFC 7692, section 6). */
+  /** Whether it is compressed (RFC 7692, section 6). */
   #isCompressed = false;
-  /** What the message in progress has been inflated to so far. */
+  /** What it has been inflated to so far. */
   #inflatedSize = 0;
-  /** Whether the tail of the message in progress was given to the inflater. */
+  /** Whether the inflater was given its tail. */
   #isTailFed = false;
   /** Whether the end of the message has arrived, and waits for what was not inflated yet. */
   #isEndDue = false;
-  /** Whether the handler takes nothing more for now. */
-  #isStopped = false;
+  /** Whether the handler takes nothing more for now: inflating stops after the piece at hand. */
+  isStopped = false;
   /** The frame in progress. */
   #fin = false;
   #opcode: Opcode = Opcode.Continuation;
@@ -125,7 +124,7 @@ export class MessageReceiver<Owner> implements FrameHandler {
     receiveControl: ControlHandler<Owner>,
     inflater?: MessageInflation,
   ) {
-    this.#maxMessageSize = maxMessageSize;
+    this.maxMessageSize = maxMessageSize;
     this.#maxFragments = maxFragments;
     this.#handler = handler;
     this.#owner = owner;
@@ -133,28 +132,18 @@ export class MessageReceiver<Owner> implements FrameHandler {
     this.#inflater = inflater;
   }
 
-  /** Whether there are bytes that wait to be inflated: `proceed` is due before any other input. */
+  /** Whether bytes wait to be inflated: `proceed` is due before any other input. */
   get isPending(): boolean {
     return this.#isEndDue || (this.#inflater?.isPending ?? false);
-  }
-
-  /** Whether inflating stops after the piece at hand. */
-  get isStopped(): boolean {
-    return this.#isStopped;
-  }
-
-  /** Has inflating stop: after the piece at hand while streaming, and else within large messages. */
-  stop(): void {
-    this.#isStopped = true;
   }
 
   /** Begins to receive, as the handler takes more again; `borrowed` as in {@linkcode Protocol.receive}. */
   begin(borrowed: boolean): void {
     this.#isInputBorrowed = borrowed;
-    this.#isStopped = false;
+    this.isStopped = false;
   }
 
-  /** Goes on inflating the rest that was left when it stopped. */
+  /** Goes on inflating what was left when it stopped. */
   proceed(): void {
     this.#inflate();
     if (!this.#isEndDue || this.#inflater!.isPending) return;
@@ -162,20 +151,16 @@ export class MessageReceiver<Owner> implements FrameHandler {
     this.#receiveMessageEnd();
   }
 
-  /** The number of bytes held of the message in progress. */
+  /** See {@linkcode Protocol.collectedLength}. */
   get collectedLength(): number {
     return (this.#payload?.length ?? 0) + (this.#inflater?.pendingLength ?? 0);
   }
 
-  /** The number of bytes that memory is held for, to receive. */
   get heldLength(): number {
     return (this.#payload?.capacity ?? 0) + (this.#inflater?.heldLength ?? 0);
   }
 
-  /**
-   * Streams messages from now on, or no longer. What was collected of a message in progress becomes
-   * its first piece; a message that is being streamed is streamed to its end.
-   */
+  /** See {@linkcode Protocol.streaming}. */
   set streaming(streaming: boolean) {
     if (this.#nextMode === Mode.Discard) return;
     this.#nextMode = streaming ? Mode.Stream : Mode.Collect;
@@ -187,11 +172,6 @@ export class MessageReceiver<Owner> implements FrameHandler {
     this.#obey(this.#handler.receiveMessageChunk(collected, 0, collected.length));
   }
 
-  /** Allows messages of so many bytes from now on. */
-  set maxMessageSize(maxMessageSize: number) {
-    this.#maxMessageSize = maxMessageSize;
-  }
-
   /** Drops data messages from now on, the one in progress included. */
   discard(): void {
     this.#mode = this.#nextMode = Mode.Discard;
@@ -200,7 +180,6 @@ export class MessageReceiver<Owner> implements FrameHandler {
     this.#isEndDue = false;
   }
 
-  /** Takes a whole frame. */
   receiveFrame(
     fin: boolean,
     rsv1: boolean,
@@ -230,7 +209,6 @@ export class MessageReceiver<Owner> implements FrameHandler {
     return this.#result();
   }
 
-  /** Takes the header of a frame whose payload follows. */
   receiveFrameStart(fin: boolean, rsv1: boolean, opcode: Opcode, payloadLength: number): unknown {
     this.#fin = fin;
     this.#opcode = opcode;
@@ -239,7 +217,6 @@ export class MessageReceiver<Owner> implements FrameHandler {
     return this.#result();
   }
 
-  /** Takes a piece of a payload. */
   receiveFramePayload(bytes: Uint8Array, start: number, end: number): unknown {
     if (isControl(this.#opcode)) {
       this.#control ??= new ByteCollector();
@@ -250,7 +227,6 @@ export class MessageReceiver<Owner> implements FrameHandler {
     return this.#result();
   }
 
-  /** Takes the end of a frame. */
   receiveFrameEnd(): unknown {
     if (isControl(this.#opcode)) {
       const payload = this.#control?.take() ?? EMPTY;
@@ -262,11 +238,11 @@ export class MessageReceiver<Owner> implements FrameHandler {
   }
 
   #obey(result: unknown): void {
-    if (result === STOP) this.#isStopped = true;
+    if (result === STOP) this.isStopped = true;
   }
 
   #result(): unknown {
-    return this.#isStopped ? STOP : undefined;
+    return this.isStopped ? STOP : undefined;
   }
 
   /** Takes a compressed message of one frame that lies whole in the input. */
@@ -279,7 +255,7 @@ export class MessageReceiver<Owner> implements FrameHandler {
       return;
     }
     this.#isTailFed = true;
-    const size = inflater.read(this.#maxMessageSize);
+    const size = inflater.read(this.maxMessageSize);
     this.#checkSize(size);
     this.#obey(this.#handler.countInflated?.(size));
     if (inflater.isPending) {
@@ -334,13 +310,13 @@ export class MessageReceiver<Owner> implements FrameHandler {
     const inflater = this.#inflater!;
     let work = 0;
     while (inflater.isPending) {
-      const size = inflater.read(this.#maxMessageSize - this.#inflatedSize);
+      const size = inflater.read(this.maxMessageSize - this.#inflatedSize);
       work += size > 0 ? 1 : EMPTY_PIECE_WORK;
       this.#inflatedSize += size;
       this.#checkSize(this.#inflatedSize);
       this.#obey(this.#handler.countInflated?.(size));
       if (size > 0) this.#receiveContent(inflater.output, 0, size, Infinity);
-      if (this.#isStopped && (this.#mode === Mode.Stream || work >= MAX_WORK)) {
+      if (this.isStopped && (this.#mode === Mode.Stream || work >= MAX_WORK)) {
         inflater.keep();
         return;
       }
@@ -353,7 +329,7 @@ export class MessageReceiver<Owner> implements FrameHandler {
       this.#obey(this.#handler.receiveMessageChunk(bytes, start, end));
     } else {
       this.#payload ??= new ByteCollector(true);
-      this.#payload.append(bytes, start, end, expectedLength, this.#maxMessageSize);
+      this.#payload.append(bytes, start, end, expectedLength, this.maxMessageSize);
     }
   }
 
@@ -380,7 +356,7 @@ export class MessageReceiver<Owner> implements FrameHandler {
   /** Checks what the headers declare. Data that can't be compressed becomes somewhat longer, and so do chunks. */
   #checkDeclared(size: number): void {
     if (this.#isCompressed) {
-      const max = this.#maxMessageSize;
+      const max = this.maxMessageSize;
       const flushes = Math.min(this.#fragments, max);
       if (size <= max + max / 8 + 1024 + flushes * MAX_FLUSH_LENGTH) return;
     }
@@ -401,7 +377,7 @@ export class MessageReceiver<Owner> implements FrameHandler {
   }
 
   #checkSize(size: number): void {
-    const maxSize = this.#maxMessageSize;
+    const maxSize = this.maxMessageSize;
     if (size > maxSize) throw new MessageTooBigError(size, maxSize);
   }
 

@@ -108,11 +108,9 @@ export class Protocol {
   readonly #receiver: MessageReceiver<Protocol>;
   readonly #compression: MessageCompression | undefined;
   #state: ProtocolState = "open";
-  /** Cleared by the peer's Close frame and by an error. */
   #receiving = true;
   /** Whether a message was begun by `sendFragment` and not finished. */
   #sendingFragments = false;
-  /** Whether that message is compressed. */
   #isCompressing = false;
 
   /**
@@ -185,7 +183,7 @@ export class Protocol {
    */
   stopReceiving(): void {
     this.#decoder.stop();
-    this.#receiver.stop();
+    this.#receiver.isStopped = true;
   }
 
   /**
