@@ -126,14 +126,14 @@ export class Outbound implements FanOutSink {
   }
 
   /**
-   * Sends a message of the program, which the message layer encodes in the order of the wire; see `send`.
+   * Sends a message, which the message layer encodes in the order of the wire; see `send`. Those of the program count.
    * Returns `undefined` if the layer failed, which closes the connection.
    */
-  sendMessage(data: Sendable, compress?: boolean): Promise<void> | undefined {
+  sendMessage(data: Sendable, compress?: boolean, count = 1): Promise<void> | undefined {
     const { layer } = this.#core;
     if (layer !== undefined) {
       if (this.#held !== undefined) {
-        this.messagesSent++;
+        this.messagesSent += count;
         return this.#hold(this.#held, data, compress);
       }
       const encoded = layer.encode(data);
@@ -141,7 +141,7 @@ export class Outbound implements FanOutSink {
       data = encoded;
     }
     // First, since `drain` may be called in between, and end the connection.
-    this.messagesSent++;
+    this.messagesSent += count;
     return this.send(data, compress);
   }
 
@@ -176,7 +176,7 @@ export class Outbound implements FanOutSink {
   }
 
   sendHandshake(bytes: Uint8Array): void {
-    this.writer.sendHandshake(bytes);
+    if (bytes.length > 0) this.writer.write([bytes], bytes.length);
     this.#noteLength();
   }
 
@@ -396,14 +396,7 @@ export class Outbound implements FanOutSink {
   }
 
   postEncoded(data: Sendable, compress?: boolean): boolean {
-    const { layer } = this.#core;
-    if (layer !== undefined && this.#held !== undefined) {
-      void this.#hold(this.#held, data, compress);
-      return true;
-    }
-    const encoded = layer === undefined ? data : layer.encode(data);
-    if (encoded !== undefined) this.post(encoded, compress);
-    return encoded !== undefined;
+    return this.sendMessage(data, compress, 0) !== undefined;
   }
 
   closeAtOnce(status: CloseStatus): void {

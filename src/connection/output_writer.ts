@@ -70,11 +70,6 @@ export class OutputWriter {
     return this.#mayHaveOutput ? this.#protocol.outputLength : 0;
   }
 
-  /** See {@linkcode Outbound.sendHandshake}. */
-  sendHandshake(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.#write([bytes], bytes.length);
-  }
-
   // ---- Frames of other connections too ----
 
   /** Whether nothing is to go out with what is sent now. */
@@ -89,7 +84,7 @@ export class OutputWriter {
    */
   writeFrames(frames: SharedFrames): boolean {
     this.#sharedOutput = frames.length;
-    this.#write(frames.chunks, frames.length);
+    this.write(frames.chunks, frames.length);
     if (this.ready || this.#core.closing.isClosed) return true;
     frames.hold();
     this.#framesInFlight = [frames];
@@ -152,7 +147,7 @@ export class OutputWriter {
     const length = this.#outputLength();
     if (this.ready && length > 0) {
       this.#mayHaveOutput = false;
-      this.#write(this.#protocol.takeOutput(), length);
+      this.write(this.#protocol.takeOutput(), length);
       if (this.ready) this.#protocol.recycleOutput();
     }
     const { closing, memory } = this.#core;
@@ -178,7 +173,8 @@ export class OutputWriter {
     this.#core.outbound.outputTaken();
   }
 
-  #write(chunks: readonly Uint8Array[], length: number): void {
+  /** Writes what may be written now. */
+  write(chunks: readonly Uint8Array[], length: number): void {
     // Before the program's `drain` may run, and send more.
     const shared = this.#sharedOutput;
     const frames = this.#takeSharedOutput();
