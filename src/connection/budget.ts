@@ -1,8 +1,8 @@
-/** A connection or handshake, which holds bytes on the way from a peer to the program, or back. */
+/** A connection or handshake, which holds bytes between a peer and the program. */
 export interface BudgetMember {
   /** Counts the bytes that it holds again, and returns them. */
   recountHeld(): number;
-  /** The bytes that it keeps from being freed: the same, and all that it holds together with others. */
+  /** The same, and all bytes that it holds together with others. */
   readonly retainedSize: number;
   /** Reads on, as it has waited for memory. */
   continueReceiving(): void;
@@ -12,7 +12,7 @@ export interface BudgetMember {
 
 /** The memory that connections have in common. */
 export interface Budget {
-  /** Whether so much of it is in use that the members have to take turns. */
+  /** Whether so much of it is in use that members may have to wait. */
   readonly isShort: boolean;
   /** All the bytes that there are. */
   readonly limit: number;
@@ -25,6 +25,6 @@ export interface Budget {
    * when it may go on. To be asked only if memory is short.
    */
   mustWait(member: BudgetMember, held: number): boolean;
-  /** Forgets a member, which holds nothing any more. */
+  /** A member holds nothing any more. */
   leave(member: BudgetMember): void;
 }

@@ -1,9 +1,3 @@
-/**
- * Checks of what a program gives to the calls of a connection.
- *
- * @module
- */
-
 import { checkBoolean, checkOptions, checkSignal, type Names, type Optional } from "../checks.ts";
 import { CloseCode } from "../codec/close_code.ts";
 import { abortable } from "../abortable.ts";
@@ -23,7 +17,7 @@ export function checkSendOptions(options: SendOptions): void {
   checkBoolean("compress", options.compress);
 }
 
-/** Sends a Ping; see {@linkcode Connection.ping}. */
+/** See {@linkcode Connection.ping}. */
 export function ping(
   { closing, pings }: ConnectionCore,
   options: WaitOptions = {},
@@ -35,13 +29,7 @@ export function ping(
   return abortable(pings.ping(), options.signal);
 }
 
-/**
- * Gives the status to close with.
- *
- * @param others Arguments behind it, which there must not be.
- * @throws {RangeError} If the code may not be sent.
- * @throws {TypeError} If the reason is too long, or an option is unknown or of another type.
- */
+/** Gives the status to close with; throws as {@linkcode Connection.close} does, also for `others`, behind it. */
 export function resolveCloseStatus(
   given: Optional<CloseStatus> | undefined,
   others: readonly unknown[],

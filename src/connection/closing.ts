@@ -178,7 +178,7 @@ export class Closing {
   /** Whether messages that wait can be received after the end, too: by iteration and streams. */
   #keepsUnread(): boolean {
     const { program, usedViews } = this.#core;
-    return program.callbacks === undefined && !usedViews?.hasWebSocket;
+    return program.callbacks === undefined && usedViews?.usedWebSocket === undefined;
   }
 
   /**

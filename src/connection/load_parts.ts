@@ -16,10 +16,8 @@ export interface ConnectionParts {
 export const parts: ConnectionParts = {};
 
 /**
- * Loads the parts that connections with these settings may need, before the first of them is opened.
- *
- * @param hasCallbacks Whether callbacks receive the messages.
- * @param hasOwnLayer Whether the library itself may add a message layer to those of the settings.
+ * Loads the parts that connections with these settings may need, before the first of them is opened. With
+ * `hasOwnLayer`, the library itself may add a message layer to those of the settings.
  */
 export async function loadConnectionParts(
   { layers, rateLimits }: ConnectionSettings,

@@ -8,10 +8,8 @@ import type { ReceivedPing } from "./received_memory.ts";
 import { MESSAGE_WORK } from "./turns.ts";
 
 /**
- * The program of a connection: its handler or its callbacks, from the first to the last, and its errors.
- *
- * Callbacks are called one after another: while a promise of one is awaited, messages and Pings wait in the
- * receive queue.
+ * The program of a connection: its handler or its callbacks, and their errors. Callbacks are called one after
+ * another: while a promise of one is awaited, messages and Pings wait in the receive queue.
  */
 export class Program {
   readonly callbacks: ConnectionCallbacks | undefined;

@@ -23,9 +23,7 @@ const OPTIONS: Names<SendStreamOptions> = {
   reason: true,
 };
 
-/**
- * Sends a stream as one message of the program, and checks what it gives; see {@linkcode Connection.sendStream}.
- */
+/** See {@linkcode Connection.sendStream}. */
 export function sendStream(
   core: ConnectionCore,
   type: MessageType,
@@ -91,12 +89,12 @@ async function sendFragments(
   const { outbound } = core;
   const { signal, compress } = options;
   const reader = stream.getReader();
-  const turn = outbound.beginStream();
+  const begun = outbound.beginStream();
   let hasBegun = false;
   let breaker: Breaker | undefined;
   const abort = () => breaker?.break(signal?.reason);
   try {
-    breaker = await abortable(turn, signal);
+    breaker = await abortable(begun, signal);
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) abort();
     const fragments = new FragmentEncoder(type);
@@ -127,8 +125,8 @@ async function sendFragments(
   } finally {
     signal?.removeEventListener("abort", abort);
     callHook(() => release(stream, reader), () => {});
-    // If it was given up before, its turn is over as soon as it comes.
-    turn.then(() => outbound.endStream(), () => {});
+    // If it was given up before, it ends as soon as it may begin.
+    begun.then(() => outbound.endStream(), () => {});
   }
 }
 
@@ -154,7 +152,7 @@ function endForBroken(
   closing.cut(status ?? statusOfBroken(options));
 }
 
-/** Makes payloads of chunks, and holds a text to UTF-8. */
+/** Makes payloads of chunks, of UTF-8 if the message is text. */
 class FragmentEncoder {
   readonly #type: MessageType;
   readonly #utf8 = new Utf8Validator();

@@ -14,15 +14,11 @@ export class ConnectionViews {
   readonly #core: ConnectionCore;
   #readable: Readable | undefined;
   #writable: ReturnType<typeof createWritable> | undefined;
-  #webSocket: WebSocketView | undefined;
+  /** What receives the messages, if a `WebSocket` does. */
+  usedWebSocket: WebSocketView | undefined;
 
   constructor(core: ConnectionCore) {
     this.#core = core;
-  }
-
-  /** Whether a `WebSocket` receives the messages. */
-  get hasWebSocket(): boolean {
-    return this.#webSocket !== undefined;
   }
 
   iterate(): AsyncIterableIterator<Message, undefined, void> {
@@ -65,12 +61,12 @@ export class ConnectionViews {
     else setImmediate(() => closing.close({ closeCode, reason: "" }));
   }
 
-  /** Called when nothing more will be added to the receive queue: ends `readable`. */
+  /** Nothing more will be added to the receive queue. */
   queueEnded(): void {
     this.#readable?.end();
   }
 
-  /** Takes back a message that was enqueued to `readable` and not read, if there is one. */
+  /** Takes back the message that `readable` was given and nobody has read, if there is one. */
   takeBack(): Message | undefined {
     return this.#readable?.takeBack();
   }
@@ -88,7 +84,7 @@ export class ConnectionViews {
   }
 
   get webSocket(): WebSocket {
-    if (this.#webSocket === undefined) {
+    if (this.usedWebSocket === undefined) {
       const { program: { callbacks }, inbound } = this.#core;
       if (inbound.hasReceiver) {
         const receiver = callbacks === undefined ? "an iteration or a stream" : "callbacks";
@@ -99,16 +95,16 @@ export class ConnectionViews {
       }
       this.#startReceiver(false);
       const { iterateMessages, WebSocketView } = parts.views!;
-      this.#webSocket = new WebSocketView(this.#core, iterateMessages(inbound.queue));
+      this.usedWebSocket = new WebSocketView(this.#core, iterateMessages(inbound.queue));
     }
     // The `WebSocket` of Bun's types has more methods than the standard's.
-    return this.#webSocket as EventTarget as WebSocket;
+    return this.usedWebSocket as EventTarget as WebSocket;
   }
 
   #startReceiver(asStreams: boolean): void {
     const { program: { callbacks }, inbound } = this.#core;
-    if (callbacks !== undefined || this.#webSocket !== undefined) {
-      const receiver = this.#webSocket === undefined ? "the message callback" : "asWebSocket()";
+    if (callbacks !== undefined || this.usedWebSocket !== undefined) {
+      const receiver = this.usedWebSocket === undefined ? "the message callback" : "asWebSocket()";
       throw new DOMException(
         `Cannot receive by iteration or streams: the messages go to ${receiver}`,
         "InvalidStateError",

@@ -2,23 +2,19 @@ import { show } from "../../checks.ts";
 import { callHook } from "../../hooks.ts";
 import { isObject } from "../../values.ts";
 
-/** An event listener; unlike in the standard's types, the result matters: it may be a promise. */
+/** Unlike in the standard's types, the result matters: it may be a promise. */
 type Listener = ((event: Event) => unknown) | { handleEvent(event: Event): unknown };
 
 // The types of runtimes and browsers name these differently.
 type Given = Parameters<EventTarget["addEventListener"]>[1];
 type EventListener = Extract<Given, (event: never) => unknown>;
 
-/** The options of `addEventListener`. */
 export type AddOptions = Parameters<EventTarget["addEventListener"]>[2];
 
 interface HandlerEntry {
   handler: object;
   readonly listener: EventListener;
 }
-
-/** The value of `eventPhase` during dispatch at a target without a parent. */
-const AT_TARGET = 2;
 
 /** The properties that Node resets after the first listener of an event. */
 const RESTORED = ["currentTarget", "eventPhase", "composedPath"] as const;
@@ -35,17 +31,12 @@ export abstract class ListenerTarget extends EventTarget {
   /** The wrapper of each listener: always the same one, so that it is added only once and can be removed. */
   readonly #guards: WeakMap<object, EventListener> = new WeakMap();
 
-  /** Reports an error that a listener threw, or its promise rejected with. */
+  /** Takes an error that a listener threw, or its promise rejected with. */
   abstract failListener(error: unknown): void;
 
-  /** Called when a listener was added. */
   protected onListenerAdded(_type: string, _options: AddOptions): void {}
 
-  override addEventListener(
-    type: string,
-    _listener: Given,
-    options?: AddOptions,
-  ): void {
+  override addEventListener(type: string, _listener: Given, options?: AddOptions): void {
     const guard = this.#guard("addEventListener", arguments);
     super.addEventListener(type, guard as Given, options);
     if (guard !== null) this.onListenerAdded(String(type), options);
@@ -74,10 +65,7 @@ export abstract class ListenerTarget extends EventTarget {
     }
   }
 
-  /**
-   * Dispatches an event of the connection. Errors of listeners are caught elsewhere; an error here is a
-   * listener's fault, too: it may have frozen the event, or replaced classes of the runtime.
-   */
+  /** Dispatches an event. An error here is a listener's fault, too: it may have frozen it, or replaced classes. */
   protected deliver(create: () => Event): void {
     try {
       this.dispatchEvent(create());
@@ -86,15 +74,11 @@ export abstract class ListenerTarget extends EventTarget {
     }
   }
 
-  /** The value of the event handler attribute. */
   protected handlerOf(type: string): object | null {
     return this.#handlers?.get(type)?.handler ?? null;
   }
 
-  /**
-   * Sets the event handler attribute. As in the HTML standard, a handler takes the position of the one that
-   * it replaces, or else the last one.
-   */
+  /** Sets an event handler attribute: as in HTML, it takes the position of the one that it replaces, or the last. */
   protected setHandler(type: string, value: unknown): void {
     const entry = this.#handlers?.get(type);
     if (!isObject(value)) {
@@ -115,10 +99,7 @@ export abstract class ListenerTarget extends EventTarget {
     }
   }
 
-  /**
-   * Returns the wrapper of the listener among the arguments, which are checked as Web IDL asks for: the
-   * runtimes differ, and Deno calls `undefined`.
-   */
+  /** Gives the wrapper of the listener among the arguments, checked as Web IDL asks for: the runtimes differ. */
   #guard(method: string, { length, 1: listener }: ArrayLike<unknown>): EventListener | null {
     if (length < 2) throw new TypeError(`Cannot call ${method} without a type and a listener`);
     if (listener === undefined || listener === null) return null;
@@ -147,13 +128,13 @@ export abstract class ListenerTarget extends EventTarget {
     }, (error) => this.failListener(error));
   }
 
-  /** Restores the properties of an event for further listeners: Node resets them after the first one. */
+  /** Restores the properties of an event for further listeners. */
   #restore(event: Event): void {
     if (!Object.isExtensible(event)) return;
     restored.add(event);
     Object.defineProperties(event, {
       currentTarget: { value: this, configurable: true },
-      eventPhase: { value: AT_TARGET, configurable: true },
+      eventPhase: { value: Event.AT_TARGET, configurable: true },
       composedPath: { value: () => [this], configurable: true },
     });
   }

@@ -1,6 +1,6 @@
 import type { StreamedMessage } from "../streamed_message.ts";
 
-/** The part of a reader that is used here; those of other libraries may lack `releaseLock`. */
+/** Readers of other libraries may lack it. */
 type Reader = { releaseLock?: () => void };
 
 /** The methods of a stream that need it to be unlocked. */
@@ -29,13 +29,11 @@ export class MessageBody extends ReadableStream<Uint8Array<ArrayBuffer>> {
   }
 
   /**
-   * Releases a reader that has no pending read and that the program can't reach. The reader of a body is
-   * only released when the program uses the body again, which is rare: releasing creates an error, whose
-   * stack trace costs Deno as much as the rest of a small message.
+   * Releases a reader that has no pending read and that the program can't reach; of a body, only when the program
+   * uses it again: that creates an error, whose stack trace costs Deno as much as the rest of a small message.
    */
   static release(stream: object, reader: Reader): void {
     if (#reader in stream) stream.#reader = reader;
-    // Streams of other libraries may lack it.
     else reader.releaseLock?.();
   }
 

@@ -2,7 +2,6 @@ import type { Message } from "../connection.ts";
 import type { MessageIterator } from "./message_iterators.ts";
 import { isPromise } from "../../values.ts";
 
-/** The received messages as a stream. */
 export interface Readable {
   readonly stream: ReadableStream<Message>;
   /** Ends the stream if no message is left: a reader may already wait for the end. */
@@ -12,10 +11,8 @@ export interface Readable {
 }
 
 /**
- * Creates a stream of the messages that pulls one at a time.
- *
- * @param endError Called at the end; the stream errors with its result, or closes if that is `undefined`.
- * @param onCancel Called with the reason if the stream is cancelled.
+ * Creates a stream of the messages that pulls one at a time. At the end it errors with what `endError` gives, or
+ * closes if that is `undefined`.
  */
 export function createReadable(
   messages: MessageIterator<Message>,

@@ -97,15 +97,13 @@ export class WebSocketView extends ListenerTarget {
   readonly #core: ConnectionCore;
   readonly #messages: MessageIterator<Message>;
   #binaryType: "blob" | "arraybuffer" = "blob";
-  /** Whether `open` has been dispatched; the program had time to add listeners before. */
+  /** Whether `open` has been dispatched. */
   #hasStarted = false;
-  /** Whether a `message` listener was ever added: messages wait for the first one. */
+  /** Whether a `message` listener was ever added: messages wait for it. */
   #isHeard = false;
   #isClosing = false;
   #isClosed = false;
-  /** The bytes of the Blobs that are being sent, or failed to be. */
-  #blobSize = 0;
-  /** The bytes passed to `send` after the end, or past the limit of the send queue. */
+  /** The bytes given to `send` that are not in the send queue: after the end, past its limit, or in Blobs. */
   #unsentSize = 0;
 
   constructor(core: ConnectionCore, messages: MessageIterator<Message>) {
@@ -138,7 +136,7 @@ export class WebSocketView extends ListenerTarget {
 
   get bufferedAmount(): number {
     const { length, droppedLength } = this.#core.outbound;
-    return length + droppedLength + this.#blobSize + this.#unsentSize;
+    return length + droppedLength + this.#unsentSize;
   }
 
   get binaryType(): "blob" | "arraybuffer" {
@@ -185,8 +183,8 @@ export class WebSocketView extends ListenerTarget {
   #sendBlob(blob: Blob): void {
     const { size } = blob;
     const sent = this.#core.conn.sendStream("binary", blob.stream());
-    this.#blobSize += size;
-    sent.then(() => this.#blobSize -= size, (error) => this.#core.program.failCallback(error));
+    this.#unsentSize += size;
+    sent.then(() => this.#unsentSize -= size, (error) => this.#core.program.failCallback(error));
   }
 
   #start(): void {
