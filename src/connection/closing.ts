@@ -95,10 +95,6 @@ export class Closing {
     this.handle("closeReceived");
   }
 
-  receiveEnd(): void {
-    this.handle("endReceived");
-  }
-
   /** Takes an error of decoding. */
   failDecoding(error: unknown): void {
     if (error instanceof ProtocolError) {

@@ -5,7 +5,7 @@ import type { ConnectionCompression } from "../protocol/message_compression.ts";
 import type { ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
 import type { Budget } from "./budget.ts";
 import { Closing } from "./closing.ts";
-import type { CloseInfo, Connection, ConnectionCallbacks } from "./connection.ts";
+import type { CloseInfo, Connection } from "./connection.ts";
 import { HeldMemory } from "./held_memory.ts";
 import { Inbound } from "./inbound.ts";
 import type { LayerRunner } from "./layer_runner.ts";
@@ -13,6 +13,7 @@ import { parts } from "./load_parts.ts";
 import { KeepAlive } from "./keep_alive.ts";
 import type { MessageLayer } from "./message_layer.ts";
 import type { ConnectionSettings } from "./settings.ts";
+import type { Opening } from "./open_connection.ts";
 import { Outbound } from "./outbound.ts";
 import type { Pings } from "./pings.ts";
 import { Program } from "./program.ts";
@@ -65,17 +66,10 @@ export class ConnectionCore implements ByteChannelHandler {
   readonly outbound: Outbound;
   readonly keepAlive: KeepAlive | undefined;
   readonly memory: HeldMemory;
-  #pings: Pings | undefined;
-  #views: ConnectionViews | undefined;
+  usedPings: Pings | undefined;
+  usedViews: ConnectionViews | undefined;
 
-  constructor(
-    role: Role,
-    channel: ByteChannel,
-    info: ConnectionInfo,
-    settings: ConnectionSettings,
-    callbacks: ConnectionCallbacks<never, never> | undefined,
-    owner: ConnectionOwner,
-  ) {
+  constructor({ role, channel, info, settings, callbacks, owner }: Opening<Connection>) {
     this.role = role;
     this.channel = channel;
     this.info = info;
@@ -93,25 +87,13 @@ export class ConnectionCore implements ByteChannelHandler {
 
   /** Its iterations and streams: created for the first. */
   get views(): ConnectionViews {
-    return this.#views ??= new parts.rest!.ConnectionViews(this);
-  }
-
-  /** The same, if there are any. */
-  get usedViews(): ConnectionViews | undefined {
-    return this.#views;
+    return this.usedViews ??= new parts.rest!.ConnectionViews(this);
   }
 
   /** Created for the first Ping that waits. */
   get pings(): Pings {
-    return this.#pings ??= new parts.rest!.Pings(this);
+    return this.usedPings ??= new parts.rest!.Pings(this);
   }
-
-  /** The same, if there is one. */
-  get usedPings(): Pings | undefined {
-    return this.#pings;
-  }
-
-  // ---- The channel ----
 
   receive(bytes: Uint8Array, borrowed: boolean): void {
     this.inbound.receive(bytes, borrowed);
@@ -122,7 +104,7 @@ export class ConnectionCore implements ByteChannelHandler {
   }
 
   drain(): void {
-    this.#pings?.drain();
+    this.usedPings?.drain();
     this.outbound.writer.drain();
   }
 

@@ -90,8 +90,6 @@ export class EndReason {
     return { closeCode, reason: initiator === "local" ? reason : "" };
   }
 
-  // ---- What it is told by ----
-
   get signal(): AbortSignal {
     return (this.#controller ??= new AbortController()).signal;
   }

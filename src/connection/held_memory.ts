@@ -10,8 +10,8 @@ export class HeldMemory implements BudgetMember {
   requestSize: number;
   /** The memory of Pings without their Pongs. */
   pingsSize = 0;
-  /** What the budget was told last. */
-  #counted = 0;
+  /** What the budget was told last: what is sent may be a part of it. */
+  counted = 0;
 
   constructor(core: ConnectionCore) {
     this.#core = core;
@@ -37,17 +37,12 @@ export class HeldMemory implements BudgetMember {
     return budget !== undefined && budget.isShort && budget.mustWait(this, this.#budgetedSize());
   }
 
-  /** Whether anything was counted, of which what is sent now may be a part. */
-  get isCounted(): boolean {
-    return this.#counted > 0;
-  }
-
   recountHeld(): number {
     if (this.#budget === undefined || this.#core.closing.isClosed) return 0;
     const held = this.#budgetedSize();
-    if (held !== this.#counted) {
-      const change = held - this.#counted;
-      this.#counted = held;
+    if (held !== this.counted) {
+      const change = held - this.counted;
+      this.counted = held;
       this.#budget.count(change);
     }
     return held;
@@ -72,7 +67,7 @@ export class HeldMemory implements BudgetMember {
   }
 
   leave(): void {
-    this.#budget?.count(-this.#counted);
+    this.#budget?.count(-this.counted);
     this.#budget?.leave(this);
   }
 }

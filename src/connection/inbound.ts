@@ -74,8 +74,6 @@ export class Inbound implements ProtocolHandler {
     this.reader.prepend(bytes, hasEnded);
   }
 
-  // ---- How the program receives ----
-
   get queue(): ReceiveQueue {
     return this.usedQueue ??= new parts.rest!.ReceiveQueue(this.#core);
   }
@@ -108,8 +106,6 @@ export class Inbound implements ProtocolHandler {
     this.#setStreaming();
   }
 
-  // ---- The channel's bytes ----
-
   receive(bytes: Uint8Array, borrowed: boolean): void {
     this.bytesReceived += bytes.length;
     if (this.#rate !== undefined && !this.#countBytes(bytes.length)) return;
@@ -127,7 +123,7 @@ export class Inbound implements ProtocolHandler {
   /** Takes the peer's FIN, behind all its bytes. */
   receiveEnd(): void {
     this.hasEnded = true;
-    this.closing.receiveEnd();
+    this.closing.handle("endReceived");
   }
 
   failDecoding(error: unknown): void {
@@ -150,7 +146,7 @@ export class Inbound implements ProtocolHandler {
     if (this.closing.isClosed) return;
     reader.resume();
     if (this.#rate !== undefined) this.#waitForRate();
-    if (hasWork || memory.isCounted) memory.recountHeld();
+    if (hasWork || memory.counted > 0) memory.recountHeld();
   }
 
   /** Whether the program has handled everything that was received. */
@@ -270,25 +266,23 @@ export class Inbound implements ProtocolHandler {
   receiveMessageStart(type: MessageType): HandlerResult {
     this.#countMessage();
     this.#isArriving = true;
-    const layer = this.#layer;
-    if (layer?.decodesStreams) layer.decodeStart(type);
-    else this.queue.pushStart(type);
+    this.#streamTarget().pushStart(type);
     return this.#stopIfFull();
   }
 
   receiveMessageChunk(bytes: Uint8Array, start: number, end: number): HandlerResult {
-    const layer = this.#layer;
-    if (layer?.decodesStreams) layer.decodeChunk(bytes, start, end);
-    else this.queue.pushChunk(bytes, start, end);
+    this.#streamTarget().pushChunk(bytes, start, end);
     return this.#stopIfFull();
   }
 
   receiveMessageEnd(): HandlerResult {
     this.#isArriving = false;
-    const layer = this.#layer;
-    if (layer?.decodesStreams) layer.decodeEnd();
-    else this.queue.pushEnd();
+    this.#streamTarget().pushEnd();
     return this.#stopIfFull();
+  }
+
+  #streamTarget(): LayerRunner | ReceiveQueue {
+    return this.#layer?.decodesStreams ? this.#layer : this.queue;
   }
 
   countFragment(): HandlerResult {

@@ -141,8 +141,6 @@ export class LayerRunner implements Waiting {
     }
   }
 
-  // ---- Its handshake ----
-
   /** Its handshake is not done in time. */
   expire(): void {
     const reason = "No first message in time";
@@ -184,8 +182,6 @@ export class LayerRunner implements Waiting {
     this.#sparedSize = 0;
     return Math.max(0, excess);
   }
-
-  // ---- Messages ----
 
   /** Gives what is sent for a message; `undefined` if the layer failed, which closes the connection. */
   encode(data: Sendable): Sendable | undefined {
@@ -230,15 +226,15 @@ export class LayerRunner implements Waiting {
     return this.#layer.decodeStart !== undefined;
   }
 
-  decodeStart(type: MessageType): void {
+  pushStart(type: MessageType): void {
     this.#tell("decodeStart", this.#failDecoding, type);
   }
 
-  decodeChunk(bytes: Uint8Array, start: number, end: number): void {
+  pushChunk(bytes: Uint8Array, start: number, end: number): void {
     this.#tell("decodeChunk", this.#failDecoding, bytes, start, end);
   }
 
-  decodeEnd(): void {
+  pushEnd(): void {
     this.#tell("decodeEnd", this.#failDecoding);
   }
 

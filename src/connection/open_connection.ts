@@ -26,14 +26,14 @@ export interface Opening<Conn extends Connection> {
 
 /** Opens a connection over a channel whose opening handshake is done, but for the answer. */
 export function openConnection<Conn extends Connection>(opening: Opening<Conn>): Conn {
-  const { role, channel, info, settings, callbacks, owner, response, received, start } = opening;
-  const core = new ConnectionCore(role, channel, info, settings, callbacks, owner);
+  const { owner, response, start } = opening;
+  const core = new ConnectionCore(opening);
   const conn = opening.createConnection(core);
   core.conn = conn;
   owner.addConnection?.(core, conn);
   // Before the program's code, which may send and receive at once.
   if (response !== undefined) core.outbound.sendHandshake(response);
-  core.inbound.prepend(received, opening.hasEnded);
+  core.inbound.prepend(opening.received, opening.hasEnded);
   owner.connectionOpened?.(conn);
   if (start === "later") core.program.start(undefined, true);
   else core.program.start(start, false);

@@ -170,6 +170,9 @@ export interface ConnectionOptions {
   layers?: readonly LayerDefinition[] | undefined;
 }
 
+/** The limits that must not be 0. */
+const AT_LEAST_1 = new Set(["maxFragments", "receiveQueueMessages", "receiveQueueSize"]);
+
 const DEFAULT_RATE_LIMITS: RateLimits = {
   bytesPerSecond: Infinity,
   inflatedBytesPerSecond: Infinity,
@@ -206,13 +209,11 @@ export function resolveConnectionOptions(
   const { limits: given = {}, rateLimits, keepAlive = {} } = options;
   const { closeTimeoutMs = defaults.closeTimeoutMs } = options;
   const limits = withDefaults("limits", given, DEFAULT_LIMITS);
-  checkInteger("limits.maxMessageSize", limits.maxMessageSize, 0);
-  checkInteger("limits.maxFragments", limits.maxFragments, 1);
-  checkInteger("limits.receiveQueueMessages", limits.receiveQueueMessages, 1);
-  checkInteger("limits.receiveQueueSize", limits.receiveQueueSize, 1);
-  checkInteger("limits.sendHighWaterMark", limits.sendHighWaterMark, 0);
-  checkInteger("limits.sendQueueSize", limits.sendQueueSize, 0);
-  checkOneOf("limits.sendQueueOverflow", limits.sendQueueOverflow, ["close", "drop", "wait"]);
+  const { sendQueueOverflow, ...sizes } = limits;
+  for (const [name, size] of Object.entries(sizes)) {
+    checkInteger(`limits.${name}`, size, AT_LEAST_1.has(name) ? 1 : 0);
+  }
+  checkOneOf("limits.sendQueueOverflow", sendQueueOverflow, ["close", "drop", "wait"]);
   checkDuration("closeTimeoutMs", closeTimeoutMs);
   return {
     ...defaults,
@@ -239,11 +240,9 @@ export function resolveCallbacks<Data, Conn extends Connection<Data>>(
 
 function resolveRateLimits(given: Optional<RateLimits>): RateLimits {
   const rateLimits = withDefaults("rateLimits", given, DEFAULT_RATE_LIMITS);
-  checkInteger("rateLimits.bytesPerSecond", rateLimits.bytesPerSecond, 1);
-  checkInteger("rateLimits.inflatedBytesPerSecond", rateLimits.inflatedBytesPerSecond, 1);
-  checkInteger("rateLimits.messagesPerSecond", rateLimits.messagesPerSecond, 1);
-  checkInteger("rateLimits.controlFramesPerSecond", rateLimits.controlFramesPerSecond, 1);
-  checkOneOf("rateLimits.onExceeded", rateLimits.onExceeded, ["pause", "close"]);
+  const { onExceeded, ...rates } = rateLimits;
+  for (const [name, rate] of Object.entries(rates)) checkInteger(`rateLimits.${name}`, rate, 1);
+  checkOneOf("rateLimits.onExceeded", onExceeded, ["pause", "close"]);
   return rateLimits;
 }
 

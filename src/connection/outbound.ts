@@ -65,8 +65,6 @@ export class Outbound implements FanOutSink {
     this.writer = new OutputWriter(core);
   }
 
-  // ---- What waits ----
-
   /** Whether the channel has taken all that was accepted, once nothing more is. */
   get isSent(): boolean {
     return this.#isWhole && this.#lastMessageEnd >= 0 &&

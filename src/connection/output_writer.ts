@@ -70,8 +70,6 @@ export class OutputWriter {
     return this.#mayHaveOutput ? this.#protocol.outputLength : 0;
   }
 
-  // ---- Frames of other connections too ----
-
   /** Whether nothing is to go out with what is sent now. */
   get mayWriteNow(): boolean {
     return this.ready && !this.#corked && this.#outputLength() === 0 && !this.#isMoreExpected();
@@ -100,8 +98,6 @@ export class OutputWriter {
     else this.#outputFrames.push(frames);
     this.requestFlush();
   }
-
-  // ---- When to write ----
 
   /** Gathers output until `uncork`, which writes it, now or with what is still to come. */
   cork(): void {
@@ -151,7 +147,7 @@ export class OutputWriter {
       if (this.ready) this.#protocol.recycleOutput();
     }
     const { closing, memory } = this.#core;
-    if (!this.ready || memory.isCounted) memory.recountHeld();
+    if (!this.ready || memory.counted > 0) memory.recountHeld();
     if (this.ready && closing.isEndDue) closing.handle("written");
   }
 

@@ -26,8 +26,6 @@ export class Program {
     this.#core = core;
   }
 
-  // ---- The beginning ----
-
   /**
    * Begins, or waits for the layer's handshake. The connection lives as long as `handler`, if there is one.
    *
@@ -79,8 +77,6 @@ export class Program {
     this.#call(this.callbacks?.open, undefined, true);
     this.#core.layer?.opened();
   }
-
-  // ---- The callbacks ----
 
   get isAtWork(): boolean {
     return this.#awaited > 0;
@@ -161,8 +157,6 @@ export class Program {
     }
     writer.uncork();
   }
-
-  // ---- Its errors ----
 
   /** Takes an error of a callback or a listener; `isOpen`: of `open`, without which nothing was set up. */
   failCallback(error: unknown, isOpen?: boolean): void {

@@ -125,10 +125,6 @@ export class ReceiveQueue {
     return !this.#core.closing.handles;
   }
 
-  isReadBy(reader: QueueReader): boolean {
-    return this.#reader === reader;
-  }
-
   /**
    * Has the messages read by one reader, until it is done: two at a time would each get some of them. Returns the
    * message that it gets before those of the queue, if the stream was left with one.
@@ -136,6 +132,7 @@ export class ReceiveQueue {
    * @throws {TypeError} If another is at it.
    */
   startReading(reader: QueueReader): Message | undefined {
+    if (this.#reader === reader) return undefined;
     this.assertNotRead(reader);
     // The stream was unlocked while it waited for a message.
     if (this.#reader !== undefined) this.#dismiss();

@@ -15,7 +15,6 @@ export class StreamedMessage implements IncomingMessage {
   readonly #pending = new ByteCollector();
   /** The rest of a piece that was more than a reader had room for; it comes before the others. */
   #rest: Uint8Array<ArrayBuffer> = EMPTY;
-  #restCapacity = 0;
   /** What `#onChange` was told last. */
   #toldLength = 0;
   #toldCapacity = 0;
@@ -58,7 +57,7 @@ export class StreamedMessage implements IncomingMessage {
 
   /** The bytes of their memory. */
   get heldLength(): number {
-    return this.#pending.capacity + this.#restCapacity;
+    return this.#pending.capacity + this.#rest.buffer.byteLength;
   }
 
   push(bytes: Uint8Array, start: number, end: number): void {
@@ -153,13 +152,8 @@ export class StreamedMessage implements IncomingMessage {
   #take(): Uint8Array<ArrayBuffer> {
     if (this.#rest.length === 0) return this.#pending.take();
     const rest = this.#rest;
-    this.#keepRest(EMPTY);
+    this.#rest = EMPTY;
     return rest;
-  }
-
-  #keepRest(rest: Uint8Array<ArrayBuffer>): void {
-    this.#rest = rest;
-    this.#restCapacity = rest.buffer.byteLength;
   }
 
   #readInto(request: ReadableStreamBYOBRequest): void {
@@ -167,7 +161,7 @@ export class StreamedMessage implements IncomingMessage {
     const bytes = this.#take();
     const length = Math.min(bytes.length, byteLength);
     new Uint8Array(buffer, byteOffset, length).set(bytes.subarray(0, length));
-    if (length < bytes.length) this.#keepRest(bytes.subarray(length));
+    if (length < bytes.length) this.#rest = bytes.subarray(length);
     request.respond(length);
   }
 
@@ -179,7 +173,7 @@ export class StreamedMessage implements IncomingMessage {
   #finish(): void {
     this.#done = true;
     this.#pending.borrow();
-    if (this.#restCapacity > 0) this.#keepRest(EMPTY);
+    this.#rest = EMPTY;
     this.#wakeReader();
     this.#tellChange();
   }

@@ -82,8 +82,6 @@ export class WebSocketConnection<Data> implements Connection<Data> {
     return this.#core.closing.closed;
   }
 
-  // ---- Receiving ----
-
   [Symbol.asyncIterator](): AsyncIterableIterator<Message, undefined, void> {
     return this.#core.views.iterate();
   }
@@ -99,8 +97,6 @@ export class WebSocketConnection<Data> implements Connection<Data> {
   asWebSocket(): WebSocket {
     return this.#core.views.webSocket;
   }
-
-  // ---- Sending ----
 
   send(data: Sendable, options?: SendOptions): Promise<void> {
     assertMessage(data);
@@ -151,8 +147,6 @@ export class WebSocketConnection<Data> implements Connection<Data> {
   ping(options?: WaitOptions): Promise<number> {
     return parts.rest!.ping(this.#core, options);
   }
-
-  // ---- The end ----
 
   close(status?: Optional<CloseStatus>, ...others: never[]): Promise<CloseInfo> {
     this.#core.closing.close(parts.rest!.resolveCloseStatus(status, others));

@@ -291,7 +291,11 @@ export class MessageReceiver<Owner> implements FrameHandler {
     }
     this.#size += length;
     // `maxMessageSize` is the limit of those that bring bytes.
-    if (++this.#fragments - this.#size > this.#maxFragments) this.#failFragments();
+    if (++this.#fragments - this.#size <= this.#maxFragments) return;
+    throw new ProtocolError(
+      CloseCode.PolicyViolation,
+      `Cannot receive a message of more than ${this.#maxFragments} fragments and one for each byte`,
+    );
   }
 
   #receivePayload(bytes: Uint8Array, start: number, end: number, fin: boolean): void {
@@ -379,13 +383,6 @@ export class MessageReceiver<Owner> implements FrameHandler {
   #checkSize(size: number): void {
     const maxSize = this.maxMessageSize;
     if (size > maxSize) throw new MessageTooBigError(size, maxSize);
-  }
-
-  #failFragments(): never {
-    throw new ProtocolError(
-      CloseCode.PolicyViolation,
-      `Cannot receive a message of more than ${this.#maxFragments} fragments and one for each byte`,
-    );
   }
 }
 

@@ -56,7 +56,7 @@ export class MessageIterator<T> implements AsyncIterableIterator<T>, QueueReader
   ): IteratorResult<T, undefined> | Promise<IteratorResult<T, undefined>> {
     if (this.#returned) return DONE;
     const queue = this.#queue;
-    const message = queue.isReadBy(this) ? queue.take() : queue.startReading(this) ?? queue.take();
+    const message = queue.startReading(this) ?? queue.take();
     if (message === undefined) return this.#nextLater(undefined, deliver);
     const value = this.#convert(message);
     if (value === undefined) return this.#nextLater(message as StreamedMessage, deliver);
