@@ -27,7 +27,6 @@ export class ChannelReader implements TurnTaker {
   isDecoding = false;
   /** Whether the channel is paused. */
   isPaused = true;
-  /** Whether the channel was paused since `takePause` was called last. */
   #wasPaused = true;
   /** Whether other connections come first. */
   waitsForTurn = false;
@@ -45,7 +44,7 @@ export class ChannelReader implements TurnTaker {
     this.#inbound = inbound;
   }
 
-  /** Tells whether the channel was paused at any time since this was asked last. */
+  /** Whether the channel was paused since this was asked last: a peer that nobody listens to is not silent. */
   takePause(): boolean {
     const wasPaused = this.#wasPaused;
     this.#wasPaused = this.isPaused;

@@ -111,7 +111,6 @@ export type ClosingAction =
   | "giveUpStream"
   /** Says `handled` if the program has handled all that was received, or nobody is going to. */
   | "answerIfHandled"
-  /** Errors `conn.writable`. */
   | "failWritable"
   /** Says `finished` if nothing accepted waits; otherwise that comes later, maybe not at all. */
   | "finishOutbound"
@@ -127,11 +126,9 @@ export type ClosingAction =
   | "endIfFirst"
   /** Writes the output, behind which FIN comes: `written`. */
   | "endOutput"
-  /** Sends FIN. */
   | "endChannel"
   /** Aborts `conn.signal`: last, since the program's listeners may do anything. */
   | "abortSignal"
-  /** Drops the channel. */
   | "abortChannel"
   /** Gives back all that the connection holds, and tells the program that it has ended. */
   | "release";

@@ -1,5 +1,5 @@
 import { CloseCode } from "../codec/close_code.ts";
-import { ConnectionClosedError, ProtocolError } from "../errors.ts";
+import { ConnectionClosedError, type ProtocolError } from "../errors.ts";
 import { saysAborted } from "../hooks.ts";
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { CloseInfo } from "./connection.ts";
@@ -16,28 +16,16 @@ export class EndReason {
   readonly #id: number = ++lastId;
   /** How the connection ended, or is to end, from the first that is known on. */
   info: CloseInfo | undefined;
-  /** Why receiving ended, if the peer ended it: its Close frame, its error, its FIN. */
-  #received: CloseStatus | ProtocolError | "FIN" | undefined;
+  /** Whether the peer has ended, by its Close frame, its error, or its FIN. */
+  hasPeerEnded = false;
+  /** What the peer's Close frame said, if it came. */
+  receivedStatus: CloseStatus | undefined;
+  /** What the peer did against the protocol, if it did. */
+  receivedError: ProtocolError | undefined;
   /** What the peer did for which this side ended the connection, if that is how it ended. */
   failure: ProtocolError | undefined;
   /** Aborts `signal`, which most programs never ask for. */
   #controller: AbortController | undefined;
-
-  /** What the peer's Close frame said, if it came. */
-  get receivedStatus(): CloseStatus | undefined {
-    const received = this.#received;
-    return received === "FIN" || received instanceof ProtocolError ? undefined : received;
-  }
-
-  /** Whether the peer has ended, by whatever. */
-  get hasPeerEnded(): boolean {
-    return this.#received !== undefined;
-  }
-
-  /** What the peer did against the protocol, if it did. */
-  get receivedError(): ProtocolError | undefined {
-    return this.#received instanceof ProtocolError ? this.#received : undefined;
-  }
 
   /** Whether the peer's Close frame says that it has failed the connection, turned it away, or is going away. */
   get isPeerGone(): boolean {
@@ -47,17 +35,19 @@ export class EndReason {
   }
 
   receiveClose(status: CloseStatus): void {
-    this.#received = status;
+    this.hasPeerEnded = true;
+    this.receivedStatus = status;
     this.info ??= { ...status, wasClean: false, initiator: "remote" };
   }
 
   receiveError(error: ProtocolError): void {
-    this.#received = this.#mark(error);
+    this.hasPeerEnded = true;
+    this.receivedError = this.#mark(error);
   }
 
   /** The peer's FIN came without a Close frame. */
   receiveEnd(): void {
-    this.#received = "FIN";
+    this.hasPeerEnded = true;
     this.info ??= abnormalClosure("remote", "");
   }
 

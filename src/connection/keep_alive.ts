@@ -59,15 +59,10 @@ export class KeepAlive implements Waiting {
       this.#startInterval(intervalMs);
       return;
     }
-    this.#takePause();
+    this.#core.inbound.reader.takePause();
     this.#isCalling = true;
     this.#isLastPart = false;
     this.#wait(timeoutMs - this.#lastPartMs);
-  }
-
-  /** Whether this side did not read since this was asked last: a peer that nobody listens to is not silent. */
-  #takePause(): boolean {
-    return this.#core.inbound.reader.takePause();
   }
 
   // After a stall, timers fire before pending reads; the last part of the time, a wait of its own, lets those
@@ -81,7 +76,7 @@ export class KeepAlive implements Waiting {
     const leftMs = this.#isLastPart ? 0 : this.#lastPartMs;
     if (this.#core.inbound.bytesReceived > this.#receivedBefore) {
       this.#startInterval(Math.max(intervalMs - timeoutMs + leftMs, 0));
-    } else if (this.#takePause()) {
+    } else if (this.#core.inbound.reader.takePause()) {
       this.#startTimeout();
     } else if (this.#isLate() && this.#forgiven < MAX_FORGIVEN) {
       this.#forgiven++;

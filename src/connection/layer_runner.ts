@@ -148,23 +148,18 @@ export class LayerRunner implements Waiting {
   }
 
   receiveHandshake(data: Message): void {
-    if (!this.#isHandshakeDone(data)) return;
-    this.#deadline?.cancel();
-    this.isReady = true;
-    this.#core.inbound.layerReady();
-    this.#core.program.begin();
-  }
-
-  #isHandshakeDone(data: Message): boolean {
     try {
       const isDone: unknown = this.#layer.handshake!(data);
       refusePromise("handshake", isDone, this.#fail);
       checkDecision("handshake", isDone);
-      return isDone;
+      if (!isDone) return;
     } catch (error) {
-      this.#failDecoding(error);
-      return false;
+      return this.#failDecoding(error);
     }
+    this.#deadline?.cancel();
+    this.isReady = true;
+    this.#core.inbound.layerReady();
+    this.#core.program.begin();
   }
 
   /** Spares the rate limits what may be of the handshake's next message; gives how many of the bytes are. */

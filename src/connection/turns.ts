@@ -38,10 +38,7 @@ const SLOW_MS = 0.5;
 /** How long quick work goes on before its turn is timed, in milliseconds: that costs short turns a few per cent. */
 const MAX_UNTIMED_MS = 1;
 
-/**
- * How many bytes programs are given in one turn that deal with them once what runs has returned: for a
- * message of 1 MiB that is compressed again some 4 ms.
- */
+/** How many bytes programs are given in one turn; to compress 1 MiB again takes some 4 ms. See `handOut`. */
 const MAX_HANDED_OUT = 4 * 1024 * 1024;
 
 /** What a message or a frame costs besides its bytes, in bytes. */
@@ -64,9 +61,8 @@ export interface TurnTaker {
 let giveTurn: (callback: () => void) => void = (callback) => void setTimeout(callback, 0);
 
 /**
- * Has turns given by something quicker than a timer, for which Node and Bun wait a millisecond.
- *
- * @param schedule Calls back once, when the event loop has looked for what has arrived.
+ * Has turns given by something quicker than a timer, for which Node and Bun wait a millisecond: it calls back once,
+ * when the event loop has looked for what has arrived.
  */
 export function giveTurnsBy(schedule: (callback: () => void) => void): void {
   giveTurn = schedule;
@@ -105,11 +101,8 @@ export class Turns {
   }
 
   /**
-   * Counts work.
-   *
-   * @param cost How much it was, as the number of bytes that take as long to be copied and looked at.
-   * @param taker The connection that worked; undefined for work of which no share is to be measured.
-   * @returns Whether its share, or the whole turn, is used up: it has to stop, and to wait for a turn.
+   * Counts work, as the number of bytes that take as long to be copied and looked at. Returns whether the share of
+   * `taker`, if it is given, or the whole turn, is used up: it has to stop, and to wait for a turn.
    */
   spend(cost: number, taker?: TurnTaker): boolean {
     this.#left -= cost;

@@ -1,6 +1,5 @@
 /**
- * The interface between Sluice and a runtime: a duplex channel of bytes, with backpressure in both
- * directions. The adapter of a runtime creates one for each socket; all code above it is portable.
+ * The interface between Sluice and a runtime, whose adapter creates a channel for each socket.
  *
  * @module
  */
@@ -48,19 +47,14 @@ export interface ByteChannelHandler {
 
 /** A duplex channel of bytes: a socket of any runtime. */
 export interface ByteChannel {
-  /** Handles the events. May be replaced at any time, as the connection replaces the opening handshake. */
+  /** May be replaced at any time, as the connection replaces the opening handshake. */
   handler: ByteChannelHandler;
-  /** The peer's address. */
   readonly remoteAddress: Address;
-  /** The local address. */
   readonly localAddress: Address;
   /**
-   * Writes the chunks, in order. Neither the caller nor the channel changes them until they have been taken:
-   * other channels may write the same chunks.
-   *
-   * @returns `true` if they have been taken: the caller may reuse their memory, this process holds none of
-   * their bytes, and the next write may follow at once. `false` if the caller must wait for `drain()` before
-   * the next write.
+   * Writes the chunks, in order. Nobody changes them until they have been taken: other channels may write the same
+   * ones. Returns `true` if they have been taken: their memory may be reused, this process holds none of their
+   * bytes, and the next write may follow at once. `false`: it must wait for `drain()`.
    */
   write(chunks: readonly Uint8Array[]): boolean;
   /** Stops reading, so that TCP slows the peer. Takes effect at once, also within `receive()`. */
@@ -115,12 +109,9 @@ export interface ByteListener {
 export type OnChannel = (channel: ByteChannel) => void;
 
 /**
- * Called when the TLS handshake of a connection begins, so that it can be counted.
- *
- * @param remote The peer's address.
- * @param abort Closes the connection, if other connections need its slot.
- * @returns A function to be called when the handshake ends, before `onChannel`; `undefined` if no slot is
- * free, so that the connection is to be closed.
+ * Called when the TLS handshake of a connection begins, so that it can be counted. `abort` closes the connection, if
+ * others need its slot. Returns a function to be called when the handshake ends, before `onChannel`; `undefined` if
+ * no slot is free, so that the connection is to be closed.
  */
 export type OnTlsHandshake = (remote: Address, abort: () => void) => (() => void) | undefined;
 

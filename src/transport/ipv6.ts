@@ -1,12 +1,7 @@
 /** The number of 16-bit groups of an IPv6 address (RFC 4291, section 2.2). */
 const GROUPS = 8;
 
-/**
- * Parses an IPv6 address that is known to be valid.
- *
- * @param text The address, in any notation of RFC 4291, section 2.2, with or without a zone.
- * @returns The 16-bit groups of the address.
- */
+/** Gives the 16-bit groups of an IPv6 address that is known to be valid, in any notation, maybe with a zone. */
 export function parseIpv6(text: string): number[] {
   const [address = ""] = text.split("%");
   // An IPv4 address at the end is two groups.

@@ -88,10 +88,7 @@ export class ConnectionViews {
       const { program: { callbacks }, inbound } = this.#core;
       if (inbound.hasReceiver) {
         const receiver = callbacks === undefined ? "an iteration or a stream" : "callbacks";
-        throw new DOMException(
-          `Cannot give the connection as a WebSocket: its messages go to ${receiver}`,
-          "InvalidStateError",
-        );
+        failReceiver(`Cannot give the connection as a WebSocket: its messages go to ${receiver}`);
       }
       this.#startReceiver(false);
       const { iterateMessages, WebSocketView } = parts.views!;
@@ -105,14 +102,15 @@ export class ConnectionViews {
     const { program: { callbacks }, inbound } = this.#core;
     if (callbacks !== undefined || this.usedWebSocket !== undefined) {
       const receiver = this.usedWebSocket === undefined ? "the message callback" : "asWebSocket()";
-      throw new DOMException(
-        `Cannot receive by iteration or streams: the messages go to ${receiver}`,
-        "InvalidStateError",
-      );
+      failReceiver(`Cannot receive by iteration or streams: the messages go to ${receiver}`);
     }
     inbound.queue.assertNotRead();
     inbound.setReceiver(asStreams);
   }
+}
+
+function failReceiver(message: string): never {
+  throw new DOMException(message, "InvalidStateError");
 }
 
 /** What a stream of messages errors with at the end; nothing if the connection ended in order. */

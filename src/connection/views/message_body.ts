@@ -1,5 +1,12 @@
 import type { StreamedMessage } from "../streamed_message.ts";
 
+/** The underlying source of a body's stream: the types of Node alone have no name for it. */
+interface PieceSource {
+  start(controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): void;
+  pull(): Promise<void> | void;
+  cancel(): void;
+}
+
 /** Readers of other libraries may lack it. */
 type Reader = { releaseLock?: () => void };
 
@@ -23,7 +30,7 @@ export class MessageBody extends ReadableStream<Uint8Array<ArrayBuffer>> {
   /** A reader to be released later: see {@linkcode MessageBody.release}. */
   #reader: Reader | undefined;
 
-  constructor(from: StreamedMessage, source: UnderlyingDefaultSource<Uint8Array<ArrayBuffer>>) {
+  constructor(from: StreamedMessage, source: PieceSource) {
     super(source, { highWaterMark: 0 });
     this.#from = from;
   }
