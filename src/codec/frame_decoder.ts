@@ -271,19 +271,18 @@ export class FrameDecoder {
       // "All control frames ... MUST NOT be fragmented" (section 5.5)
       if (!fin) fail("Cannot receive a fragmented control frame");
     } else {
-      if (opcode === Opcode.Continuation) {
-        if (!this.#fragmented) {
-          fail("Cannot receive a continuation frame: no message is in progress");
-        }
-        if (rsv1) fail("Cannot receive a continuation frame with RSV1 set");
-      } else {
-        // "The fragments of one message MUST NOT be interleaved" (section 5.4)
-        if (this.#fragmented) {
-          fail("Cannot receive a new message: the fragmented one before it is not finished");
-        }
-        if (rsv1 && !this.#allowRsv1) {
-          fail("Cannot receive a frame with RSV1 set: no extension gives it a meaning");
-        }
+      const isContinuation = opcode === Opcode.Continuation;
+      // "The fragments of one message MUST NOT be interleaved" (section 5.4)
+      if (isContinuation !== this.#fragmented) {
+        fail(
+          isContinuation
+            ? "Cannot receive a continuation frame: no message is in progress"
+            : "Cannot receive a new message: the fragmented one before it is not finished",
+        );
+      }
+      if (rsv1 && isContinuation) fail("Cannot receive a continuation frame with RSV1 set");
+      if (rsv1 && !this.#allowRsv1) {
+        fail("Cannot receive a frame with RSV1 set: no extension gives it a meaning");
       }
       this.#fragmented = !fin;
     }

@@ -30,21 +30,6 @@ export type SendQueueOverflow =
 /** The limits of a connection. Sizes are bytes; `Infinity` stands for no limit. */
 export interface Limits extends MessageLimits {
   /**
-   * The largest message, in bytes: 0 or more. Known from the frame header, before any payload is
-   * kept; past it the connection fails with 1009.
-   *
-   * @default {1048576}
-   */
-  maxMessageSize: number;
-  /**
-   * How many more fragments than bytes a message may have, as it arrives: 1 or more. It is for fragments
-   * that bring nothing: those with bytes are limited by `maxMessageSize`. Past it the connection fails with
-   * 1008.
-   *
-   * @default {1024}
-   */
-  maxFragments: number;
-  /**
    * The most messages that wait to be received: 1 or more. Past it the socket is not read.
    *
    * @default {16}

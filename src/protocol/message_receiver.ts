@@ -45,11 +45,19 @@ export type ControlHandler<Owner> = (
 
 /** The limits of what is received. `Infinity` stands for none. */
 export interface MessageLimits {
-  /** The largest message, in bytes, as the sum of its fragments' lengths: 0 or more. Past it: 1009. */
+  /**
+   * The largest message, in bytes, as the sum of its fragments' lengths: 0 or more. Known from the frame header,
+   * before any payload is kept; past it the connection fails with 1009.
+   *
+   * @default {1048576}
+   */
   maxMessageSize: number;
   /**
-   * How many more fragments than bytes a message may have, at each of its fragments: 1 or more. Past it:
+   * How many more fragments than bytes a message may have, at each of its fragments: 1 or more. It is for fragments
+   * that bring nothing: those with bytes are limited by `maxMessageSize`. Past it the connection fails with
    * 1008.
+   *
+   * @default {1024}
    */
   maxFragments: number;
 }

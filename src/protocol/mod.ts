@@ -7,17 +7,20 @@
  * ```ts
  * import { Protocol } from "@sluice/websocket/protocol";
  *
- * const protocol = new Protocol("server", {
- *   receiveMessage: (data) => console.log(data),
+ * const server = new Protocol("server", {
+ *   receiveMessage: (data) => server.sendMessage(data), // an echo server
  *   receiveMessageStart: () => {},
  *   receiveMessageChunk: () => {},
  *   receiveMessageEnd: () => {},
- *   receivePing: (payload) => protocol.sendPong(payload),
+ *   receivePing: (payload) => server.sendPong(payload),
  *   receivePong: () => {},
- *   receiveClose: (status) => protocol.sendClose(status),
+ *   receiveClose: (status) => server.sendClose(status),
  * });
- * protocol.sendMessage("Hello");
- * console.log(protocol.takeOutput()); // [Uint8Array [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]]
+ * // The masked "Hello" of RFC 6455, section 5.7.
+ * server.receive(
+ *   new Uint8Array([0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]),
+ * );
+ * console.log(server.takeOutput()); // [Uint8Array [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]]
  * ```
  *
  * @module

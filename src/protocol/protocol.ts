@@ -75,26 +75,6 @@ let receiveControl: ControlHandler<Protocol>;
 /**
  * One side of an open WebSocket, without I/O: bytes in, calls on a handler; commands in, bytes out.
  * It knows no time, no promises and no runtime.
- *
- * @example
- * ```ts
- * import { Protocol } from "@sluice/websocket/protocol";
- *
- * const server = new Protocol("server", {
- *   receiveMessage: (data) => server.sendMessage(data), // an echo server
- *   receiveMessageStart: () => {},
- *   receiveMessageChunk: () => {},
- *   receiveMessageEnd: () => {},
- *   receivePing: (payload) => server.sendPong(payload),
- *   receivePong: () => {},
- *   receiveClose: (status) => server.sendClose(status),
- * });
- * // The masked "Hello" of RFC 6455, section 5.7.
- * server.receive(
- *   new Uint8Array([0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]),
- * );
- * console.log(server.takeOutput()); // [Uint8Array [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]]
- * ```
  */
 export class Protocol {
   static {

@@ -11,7 +11,7 @@ import type { BrokerEvent } from "../topics/cluster/broker.ts";
 import type { PresentMember } from "../topics/presence/options.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { Address, ByteChannel } from "../transport/byte_channel.ts";
-import { IGNORE_EVENTS } from "../transport/ignore_events.ts";
+import { IGNORE_EVENTS } from "../transport/ordered_channel.ts";
 import type { ConnectionHost, PublishOptions, ShutdownOptions } from "./connection_host.ts";
 import type { AcceptedUpgrade, HandshakeOwner } from "./handshake_owner.ts";
 import { HandshakeSlots } from "./handshake_slots.ts";

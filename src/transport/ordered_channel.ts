@@ -126,3 +126,11 @@ export abstract class OrderedChannel implements ByteChannel {
 
 /** The held chunks of all channels that hold none. */
 const NO_CHUNKS: Uint8Array[] = [];
+
+/** Handles the events of a channel that has no other handler yet, or any more. */
+export const IGNORE_EVENTS: ByteChannelHandler = {
+  receive() {},
+  receiveEnd() {},
+  drain() {},
+  receiveClosed() {},
+};

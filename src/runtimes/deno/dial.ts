@@ -1,5 +1,5 @@
 import type { Dialer } from "../../transport/byte_channel.ts";
-import { IGNORE_EVENTS } from "../../transport/ignore_events.ts";
+import { IGNORE_EVENTS } from "../../transport/ordered_channel.ts";
 import { isErrorObject } from "../../values.ts";
 import { type ConnectSocket, createDial, type LookUp, readEnvironment } from "../shared/dial.ts";
 import type { DenoApi, DenoConn } from "./api.ts";
