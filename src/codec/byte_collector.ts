@@ -29,10 +29,7 @@ let shared: Uint8Array<ArrayBuffer> | undefined;
 /** The collector whose bytes are in the shared memory. */
 let sharer: ByteCollector | undefined;
 
-/**
- * Collects pieces into one array. It grows by a factor, so that every byte is copied a constant number of
- * times on average, and allocates at most that factor of the bytes that arrived.
- */
+/** Collects pieces into one array, which grows by a factor: each byte is copied a few times on average. */
 export class ByteCollector {
   readonly #usesShared: boolean;
   #bytes: Uint8Array<ArrayBuffer> = EMPTY;
@@ -58,11 +55,9 @@ export class ByteCollector {
   }
 
   /**
-   * Adds `bytes` from `start` to `end` (exclusive).
+   * Adds `bytes` from `start` to `end` (exclusive). The memory grows to `expectedLength` and no further, so that a
+   * collection of that length needs no trimming; `Infinity` if unknown. No more than `maxLength` is allocated.
    *
-   * @param expectedLength The length that the collection will probably have, `Infinity` if unknown. The
-   * memory grows to that and no further, so that a collection of that length needs no trimming.
-   * @param maxLength The largest length of the collection: no more memory than that is allocated.
    * @throws {MessageTooBigError} If the runtime can't allocate an array of that length.
    */
   append(
@@ -133,10 +128,7 @@ export class ByteCollector {
   }
 }
 
-/**
- * Copies `bytes` from `start` to `end` (exclusive) to a new array. Unlike `slice`, it returns a plain
- * `Uint8Array`, and a copy, even if `bytes` is Node's `Buffer`.
- */
+/** Copies `bytes` from `start` to `end` (exclusive) to a plain `Uint8Array`: `slice` of Node's `Buffer` does not. */
 export function cloneBytes(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
   const length = end - start;
   // One call; `copyBytes` would take a second one, and a view.

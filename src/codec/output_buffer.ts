@@ -43,10 +43,7 @@ function addSpare(block: Uint8Array): void {
   while (sparesSize > MAX_SPARES_SIZE) sparesSize -= spares.shift()!.length;
 }
 
-/**
- * Buffers output as a list of chunks for one gather write: small pieces are copied behind one another, large
- * ones are referenced between them.
- */
+/** Buffers output as chunks for one gather write: small pieces are copied together, large ones are referenced. */
 export class OutputBuffer {
   #chunks: Uint8Array[] = NO_CHUNKS;
   /** The bytes in `#chunks`. */

@@ -63,10 +63,7 @@ export class Utf8Validator {
     }
   }
 
-  /**
-   * Validates a code point of several octets, by the table of well-formed sequences of RFC 3629, section 4; see
-   * `#continue`.
-   */
+  /** Validates a code point of several octets, by the table of RFC 3629, section 4; see `#continue`. */
   #begin(bytes: Uint8Array, start: number, end: number): number {
     const first = bytes[start]!;
     if (first < 0xc2 || first > 0xf4) return -1;

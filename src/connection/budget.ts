@@ -20,10 +20,7 @@ export interface Budget {
   readonly share: number;
   /** Counts a change of the bytes that a member holds. */
   count(change: number): void;
-  /**
-   * Tells whether a member that holds so many bytes, and would read more, has to wait: it is told
-   * when it may go on. To be asked only if memory is short.
-   */
+  /** Whether a member that holds so many bytes has to wait until it is told. To be asked only if memory is short. */
   mustWait(member: BudgetMember, held: number): boolean;
   /** A member holds nothing any more. */
   leave(member: BudgetMember): void;

@@ -12,10 +12,7 @@ const MAX_SMALL = 4096;
 /** Bytes that wait may keep a buffer of so many times their length. */
 const MAX_EXCESS = 8;
 
-/**
- * Feeds the protocol with what the channel brings, as long as more may be decoded, and other connections need
- * not wait. Otherwise it holds the rest and pauses the channel, so that TCP slows the peer.
- */
+/** Feeds the protocol while more may be decoded and nobody else comes first; then holds the rest, and pauses. */
 export class ChannelReader implements TurnTaker {
   readonly #channel: ByteChannel;
   readonly #protocol: Protocol;

@@ -177,10 +177,7 @@ export class Closing {
     return program.callbacks === undefined && usedViews?.usedWebSocket === undefined;
   }
 
-  /**
-   * On a client: whether the server's Close frame has come, and no reader is at work on the messages before it.
-   * The answer does not wait for one. A server's does: its program may still answer them.
-   */
+  /** On a client: whether the server has closed, and nobody reads what came before. Its answer does not wait. */
   #mayBeUnread(): boolean {
     return this.#core.role === "client" && this.reason.receivedStatus !== undefined &&
       this.isAnswerDue && this.#keepsUnread() && !this.#core.inbound.usedQueue?.isBusy;

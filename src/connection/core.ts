@@ -46,10 +46,7 @@ export interface ConnectionOwner<Conn = never> {
   removeConnection(core: ConnectionCore, info: CloseInfo): void;
 }
 
-/**
- * One open WebSocket over a byte channel, from the inside: its parts, put together. Programs have its face,
- * `conn`, from which nothing of this can be reached.
- */
+/** One open WebSocket, from the inside: its parts. Programs have its face, `conn`, from which none can be reached. */
 export class ConnectionCore implements ByteChannelHandler {
   conn!: Connection;
   /** Its place among those of its owner, if it has one. */

@@ -17,12 +17,7 @@ const METHODS = [
   "close",
 ] as const;
 
-/**
- * Creates the layer of a subprotocol, if it has one.
- *
- * @throws {TypeError} If what the program gives is no layer.
- * @throws What the program's code throws.
- */
+/** Creates the layer of a subprotocol, if it has one. Throws what the program throws, or if it gives no layer. */
 export function createLayer(
   layers: readonly LayerDefinition[],
   protocol: string | undefined,

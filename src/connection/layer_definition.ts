@@ -24,11 +24,7 @@ export interface LayerDefinition {
 
 const DEFINITION: Names<LayerDefinition> = { subprotocol: true, create: true };
 
-/**
- * Checks the option `layers`.
- *
- * @throws {TypeError} If it is no array, one of them is malformed, or two have the same subprotocol.
- */
+/** Checks the option `layers`; throws a `TypeError` if one is malformed, or two have one subprotocol. */
 export function resolveLayers(given: readonly LayerDefinition[] = []): readonly LayerDefinition[] {
   checkList("layers", given);
   const names = new Set<string>();

@@ -15,10 +15,7 @@ export interface ConnectionParts {
 /** The parts that are loaded. */
 export const parts: ConnectionParts = {};
 
-/**
- * Loads the parts that connections with these settings may need, before the first of them is opened. With
- * `hasOwnLayer`, the library itself may add a message layer to those of the settings.
- */
+/** Loads what connections with these settings may need; `hasOwnLayer`: the library itself may add a layer. */
 export async function loadConnectionParts(
   { layers, rateLimits }: ConnectionSettings,
   hasCallbacks: boolean,

@@ -14,10 +14,7 @@ import { parts } from "./load_parts.ts";
 import type { Limits } from "./options.ts";
 import { OutputWriter } from "./output_writer.ts";
 
-/**
- * What a message takes beside its bytes that waits for a stream's end, and what a promise of `send`
- * does: measured, 370 to 800 bytes.
- */
+/** What a message held back, or a promise of `send`, takes beside bytes: measured, 370 to 800. */
 const WAITER_COST = 600;
 /** So many promises are a part of the few KiB that a connection takes in any case. */
 const MAX_FREE_WAITERS = 32;
@@ -143,10 +140,7 @@ export class Outbound implements FanOutSink {
     return this.send(data, compress);
   }
 
-  /**
-   * Sends a message as it is, and gives a promise that resolves when the queue is below the high-water mark
-   * behind it and its bytes are no longer needed.
-   */
+  /** Sends a message as it is; resolves below the high-water mark, and when its bytes are no longer needed. */
   send(data: Sendable, compress?: boolean): Promise<void> {
     if (this.#held !== undefined && !this.#isEncodingHeld) {
       return this.#hold(this.#held, data, compress, true);

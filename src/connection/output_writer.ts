@@ -75,11 +75,7 @@ export class OutputWriter {
     return this.ready && !this.#corked && this.#outputLength() === 0 && !this.#isMoreExpected();
   }
 
-  /**
-   * Writes frames at once: to come back to each of many connections would cost as much again.
-   *
-   * @returns Whether the channel has taken them, or is closed.
-   */
+  /** Writes frames at once: to come back later costs as much again. Returns whether they were taken. */
   writeFrames(frames: SharedFrames): boolean {
     this.#sharedOutput = frames.length;
     this.write(frames.chunks, frames.length);

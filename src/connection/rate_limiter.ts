@@ -4,21 +4,13 @@ import { ProtocolError } from "../errors.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { RateLimits } from "./options.ts";
 
-/**
- * A token bucket: it holds what may be taken within a second, and fills at that rate. More than it
- * holds may be taken, and is owed then.
- */
+/** Holds what may be taken within a second, and fills at that rate. More may be taken, and is owed then. */
 export class TokenBucket {
   readonly #rate: number;
   #tokens: number;
   #filledAt: number;
 
-  /**
-   * Creates a full bucket.
-   *
-   * @param rate The tokens a second: 1 or more, or `Infinity`.
-   * @param now The time, in milliseconds.
-   */
+  /** Creates a full bucket, of `rate` tokens a second: 1 or more, or `Infinity`. `now` is in milliseconds. */
   constructor(rate: number, now: number) {
     this.#rate = rate;
     this.#tokens = rate;
@@ -75,11 +67,7 @@ export class RateLimiter {
     };
   }
 
-  /**
-   * Counts what has arrived.
-   *
-   * @throws {ProtocolError} With 1008, if that is what becomes of a peer that is too fast.
-   */
+  /** Counts what has arrived; throws a `ProtocolError`, 1008, if that is what becomes of a peer that is too fast. */
   count(rate: Rate, count: number): void {
     const now = this.#clock.now();
     const bucket = this.#buckets[rate];

@@ -126,10 +126,9 @@ export class ReceiveQueue {
   }
 
   /**
-   * Has the messages read by one reader, until it is done: two at a time would each get some of them. Returns the
-   * message that it gets before those of the queue, if the stream was left with one.
+   * Has the messages read by one reader, until it is done. Returns the message that the stream was left with.
    *
-   * @throws {TypeError} If another is at it.
+   * @throws {TypeError} If another is at it: two at a time would each get some of them.
    */
   startReading(reader: QueueReader): Message | undefined {
     if (this.#reader === reader) return undefined;
@@ -207,10 +206,7 @@ export class ReceiveQueue {
     else (this.#takers ??= new Fifo()).push(taker);
   }
 
-  /**
-   * Collects a message that was taken. What others wait for meanwhile comes behind it, so that all are
-   * answered in order: its taker calls `endCollecting` once it was passed on.
-   */
+  /** Collects a message that was taken. Others wait until its taker calls `endCollecting`. */
   collect(message: StreamedMessage): Promise<Message> {
     this.#isCollecting = true;
     return message.type === "text" ? message.text() : message.bytes();

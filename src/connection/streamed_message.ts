@@ -30,10 +30,8 @@ export class StreamedMessage implements IncomingMessage {
   #done = false;
 
   /**
-   * Creates a message whose body is still to come.
-   *
-   * @param onChange Called with the changes of `pendingLength` and `heldLength`. The first is above 0 when bytes
-   * arrived, below it when they were read or dropped, and 0 when a reader waits, or no more are wanted.
+   * `onChange` takes the changes of `pendingLength` and `heldLength`. The first is above 0 when bytes arrived,
+   * below it when they were read or dropped, and 0 when a reader waits, or no more are wanted.
    */
   constructor(type: MessageType, onChange: (change: number, heldChange: number) => void) {
     this.type = type;

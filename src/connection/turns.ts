@@ -22,10 +22,7 @@ const MAX_REST_MS = 5;
 const MAX_SHARE_MS = 2;
 /** The time in which all that wait have had their share, while that is shorter for it, in milliseconds. */
 const ROUND_MS = 40;
-/**
- * The shortest share, in milliseconds. To change from one to the next costs time, too: the first message that is
- * compressed with another connection's window takes a tenth longer.
- */
+/** The shortest share, in milliseconds: the first message compressed with another window takes a tenth longer. */
 const MIN_SHARE_MS = 0.25;
 /** After so many bytes of work the time is looked at: to look costs as much as some hundred bytes. */
 const LOOK_COST = 16 * 1024;
@@ -46,10 +43,7 @@ export const MESSAGE_WORK = 2048;
 /** What a fragment costs besides its bytes, in bytes. */
 export const FRAGMENT_WORK = 256;
 
-/**
- * How many bytes may wait for turns, in all, before connections that brought much are read from again; what
- * one read of each brings may come on top.
- */
+/** How many bytes may wait for turns before large reads wait, too; one read of each may come on top. */
 const MAX_WAITING_SIZE = 4 * 1024 * 1024;
 
 /** What has work left. */
@@ -60,10 +54,7 @@ export interface TurnTaker {
 /** Calls back when the event loop has had a turn. */
 let giveTurn: (callback: () => void) => void = (callback) => void setTimeout(callback, 0);
 
-/**
- * Has turns given by something quicker than a timer, for which Node and Bun wait a millisecond: it calls back once,
- * when the event loop has looked for what has arrived.
- */
+/** Has turns given by something quicker than a timer, which takes Node and Bun 1 ms: by what calls back once. */
 export function giveTurnsBy(schedule: (callback: () => void) => void): void {
   giveTurn = schedule;
 }
@@ -109,10 +100,7 @@ export class Turns {
     return this.#left <= 0 && this.#look(taker);
   }
 
-  /**
-   * Counts a message of so many bytes that a program will deal with once what runs now has returned: how long
-   * that takes can't be measured. All have to stop once that was much.
-   */
+  /** Counts a message that a program deals with once what runs has returned, which can't be measured. */
   handOut(size: number): void {
     this.#handedOut += size;
     if (this.#handedOut <= MAX_HANDED_OUT) return;

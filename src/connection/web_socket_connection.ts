@@ -24,10 +24,7 @@ import { parts } from "./load_parts.ts";
 /** Gives the inside of a connection; `undefined` for what is no connection. */
 export let coreOf: (conn: unknown) => ConnectionCore | undefined;
 
-/**
- * The implementation of {@linkcode Connection}, as programs have it: checks what it is given, and leaves the
- * rest to the parts of its core.
- */
+/** What programs have: checks what it is given, and leaves the rest to the parts of its core. */
 export class WebSocketConnection<Data> implements Connection<Data> {
   // Not a method: nothing but the public interface can be reached on a connection.
   static {

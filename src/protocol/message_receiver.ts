@@ -81,10 +81,7 @@ const MAX_FLUSH_LENGTH = 16;
 const Mode = { Collect: 0, Stream: 1, Discard: 2 } as const;
 type Mode = typeof Mode[keyof typeof Mode];
 
-/**
- * Puts fragments together to messages (RFC 6455, section 5.4), with control frames in between, and
- * checks text (section 8.1) and limits as early as the bytes allow.
- */
+/** Puts fragments together (RFC 6455, section 5.4), and checks text (8.1) and limits as early as the bytes allow. */
 export class MessageReceiver<Owner> implements FrameHandler {
   readonly #handler: MessageHandler;
   readonly #owner: Owner;

@@ -39,8 +39,8 @@ export interface ByteChannelHandler {
   /** The write that returned `false` has been taken, and all before it. The next one may follow. */
   drain(): void;
   /**
-   * The channel is closed in both directions. Called exactly once, as the last event. `error` is undefined
-   * if both directions ended in order, or `abort()` was called.
+   * The channel is closed: called once, as the last event. `error` is undefined if both directions ended in order, or
+   * `abort()` was called.
    */
   receiveClosed(error?: unknown): void;
 }

@@ -66,12 +66,7 @@ export abstract class OrderedChannel implements ByteChannel {
     return this.#endHeld || this.#held.length > 0;
   }
 
-  /**
-   * Reports bytes. Must not be called between `resume()` and `startReading()`.
-   *
-   * @param borrowed Whether the memory is reused after the call. It must be `false` while paused, since the
-   * bytes are then held.
-   */
+  /** Reports bytes; not between `resume()` and `startReading()`, nor borrowed ones while paused: they are held. */
   protected arrive(bytes: Uint8Array, borrowed: boolean): void {
     if (this.over) return;
     if (!this.paused) this.handler.receive(bytes, borrowed);
@@ -90,12 +85,7 @@ export abstract class OrderedChannel implements ByteChannel {
     if (!this.over) this.handler.drain();
   }
 
-  /**
-   * Reports that the socket is closed. Must not be called while the handler, or a method of this class, is
-   * on the stack.
-   *
-   * @param error The reason, if the socket did not close in order.
-   */
+  /** Reports that the socket is closed, with the reason if not in order; not while the handler, or a method, runs. */
   protected arriveClosed(error?: unknown): void {
     if (this.over || this.#socketClosed) return;
     this.#socketClosed = true;

@@ -22,10 +22,7 @@ const RESTORED = ["currentTarget", "eventPhase", "composedPath"] as const;
 /** The events in dispatch whose properties were restored. */
 const restored: WeakSet<Event> = new WeakSet();
 
-/**
- * An `EventTarget` with event handler attributes that reports errors of listeners: the runtimes end the
- * process if a listener throws, or its promise rejects.
- */
+/** An `EventTarget` with event handlers that reports errors of listeners, which otherwise end the process. */
 export abstract class ListenerTarget extends EventTarget {
   #handlers: Map<string, HandlerEntry> | undefined;
   /** The wrapper of each listener: always the same one, so that it is added only once and can be removed. */

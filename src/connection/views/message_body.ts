@@ -21,10 +21,7 @@ const USES = [
   Symbol.asyncIterator,
 ] as const;
 
-/**
- * The body of a message. It is not a byte stream, which would make every message slower:
- * `getReader({ mode: "byob" })` creates one while that reader has the lock.
- */
+/** A body. It is no byte stream, which makes all messages slower: there is one while a BYOB reader has the lock. */
 export class MessageBody extends ReadableStream<Uint8Array<ArrayBuffer>> {
   readonly #from: StreamedMessage;
   /** A reader to be released later: see {@linkcode MessageBody.release}. */

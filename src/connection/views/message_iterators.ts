@@ -46,9 +46,8 @@ export class MessageIterator<T> implements AsyncIterableIterator<T>, QueueReader
   }
 
   /**
-   * Returns the next message: not as a promise if one is queued.
+   * Returns the next message: not as a promise if one is queued. Otherwise `deliver` is called before it resolves.
    *
-   * @param deliver If this returns a promise, called with its result before it resolves.
    * @throws {TypeError} If another reader has the messages.
    */
   nextNow(

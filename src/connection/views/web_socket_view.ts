@@ -59,10 +59,7 @@ class ReceivedEvent extends MessageEvent<string | Blob | ArrayBuffer> {
   override set origin(_origin: string) {}
 }
 
-/**
- * A connection with the interface of the WHATWG WebSockets standard, section 3, for code that was written
- * for it. See `Connection.asWebSocket`.
- */
+/** A connection as a standard `WebSocket` (WHATWG WebSockets, section 3): see `Connection.asWebSocket`. */
 export class WebSocketView extends ListenerTarget {
   static readonly CONNECTING: 0 = CONNECTING;
   static readonly OPEN: 1 = OPEN;
@@ -256,10 +253,7 @@ function sizeOf(message: Sendable | Blob): number {
   return typeof message === "string" ? encoder.encode(message).length : message.length;
 }
 
-/**
- * Checks the arguments of `close`. The standard is made for browsers and allows 1000 and 3000 to 4999;
- * servers need more, so every code that a Close frame may carry is allowed here.
- */
+/** Checks the arguments of `close`. The standard, made for browsers, allows fewer codes than servers need. */
 function toCloseStatus(code: unknown, reason: unknown): CloseStatus {
   const closeCode = code === undefined ? undefined : Math.round(Number(code));
   if (closeCode !== undefined && !isCloseCode(closeCode)) {
