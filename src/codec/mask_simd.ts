@@ -1,6 +1,6 @@
 /**
- * Masking by the SIMD instructions of WebAssembly (`mask_simd.wat`). They work on a memory of their own: the
- * payload is copied there and back, which costs less than SIMD saves if the payload has some KiB or more.
+ * Masking by SIMD instructions of WebAssembly (`mask_simd.wat`). They need the payload in a memory of their own: the
+ * copies cost less than SIMD saves from some KiB on.
  *
  * @module
  */
@@ -27,10 +27,8 @@ interface Simd extends Pick<Exports, "mask"> {
 let simd: Simd | null | undefined;
 
 /**
- * Masks `bytes` from `start` to `end` (exclusive) in place.
- *
- * @param key The masking key as an integer whose lowest octet masks `bytes[start]`.
- * @returns `false` if the runtime can't; nothing is masked then.
+ * Masks `bytes` from `start` to `end` (exclusive) in place; the lowest octet of `key` masks `bytes[start]`. Returns
+ * `false` if the runtime can't.
  */
 export function maskBySimd(bytes: Uint8Array, key: number, start: number, end: number): boolean {
   if (simd === undefined) simd = createSimd();

@@ -10,10 +10,8 @@ export function isReasonless(reason: unknown): boolean {
 }
 
 /**
- * Reads what the connection is to be closed with from the reason that a stream was given up for: a
- * `WebSocketError` with a close code, or what `close()` takes. What `close()` would refuse is 1011.
- *
- * @returns `undefined` if the reason does not say it.
+ * What a connection is to be closed with, if the reason that a stream was given up for says it: a `WebSocketError`
+ * with a close code, or what `close()` takes. What that would refuse is 1011.
  */
 export function closeStatusOf(reason: unknown): CloseStatus | undefined {
   try {

@@ -26,7 +26,7 @@ export interface Opening<Conn extends Connection> {
 
 /** Opens a connection over a channel whose opening handshake is done, but for the answer. */
 export function openConnection<Conn extends Connection>(opening: Opening<Conn>): Conn {
-  const { owner, response, start } = opening;
+  const { owner, response } = opening;
   const core = new ConnectionCore(opening);
   const conn = opening.createConnection(core);
   core.conn = conn;
@@ -35,7 +35,6 @@ export function openConnection<Conn extends Connection>(opening: Opening<Conn>):
   if (response !== undefined) core.outbound.sendHandshake(response);
   core.inbound.prepend(opening.received, opening.hasEnded);
   owner.connectionOpened?.(conn);
-  if (start === "later") core.program.start(undefined, true);
-  else core.program.start(start, false);
+  core.program.start(opening.start);
   return conn;
 }

@@ -183,8 +183,7 @@ export const CONNECTION_OPTIONS: Names<ConnectionOptions & ConnectionCallbacks<u
 /**
  * Checks the options, and fills in the defaults.
  *
- * @throws {RangeError} If a number is out of its range.
- * @throws {TypeError} If an option is of another type, or there is no such limit, rate or time.
+ * @throws {RangeError | TypeError} If a number is out of its range, or something else is wrong.
  */
 export function resolveConnectionOptions(
   options: ConnectionOptions,
@@ -210,11 +209,7 @@ export function resolveConnectionOptions(
   };
 }
 
-/**
- * Checks the callbacks among options; gives `undefined` if there is none.
- *
- * @throws {TypeError} If one is no function.
- */
+/** Gives the callbacks among options, if there are any; throws a `TypeError` if one is no function. */
 export function resolveCallbacks<Data, Conn extends Connection<Data>>(
   options: ConnectionCallbacks<Data, Conn>,
 ): ConnectionCallbacks<Data, Conn> | undefined {
@@ -240,11 +235,8 @@ function resolveKeepAlive(given: Optional<KeepAlive> | false): KeepAlive | undef
 }
 
 /**
- * Fills in the defaults of an option that is an object.
- *
- * @param instead What it may be instead, for the message.
- * @throws {TypeError} If it is none, or has a name that is none of the defaults': a limit that is
- * spelled wrong would be no limit.
+ * Fills in the defaults of an option that is an object, or what `instead` says. Throws a `TypeError` for other names:
+ * a limit that is spelled wrong would be no limit.
  */
 export function withDefaults<T extends object>(
   name: string,

@@ -4,6 +4,7 @@ import { RESOLVED } from "../promises.ts";
 import type { CloseInfo, Connection, ConnectionCallbacks, Message } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
 import { parts } from "./load_parts.ts";
+import type { Opening } from "./open_connection.ts";
 import type { ReceivedPing } from "./received_memory.ts";
 import { MESSAGE_WORK } from "./turns.ts";
 
@@ -27,16 +28,16 @@ export class Program {
   }
 
   /**
-   * Begins, or waits for the layer's handshake. The connection lives as long as `handler`, if there is one.
-   *
-   * @param isLater Whether the program is given the connection by a promise. Then callbacks begin in the next
-   * turn, when the promise has resolved and the code behind it has run; messages wait for them.
+   * Begins with the handler, as long as which the connection lives, or waits for the layer's handshake. If the
+   * program is given the connection `"later"`, by a promise, callbacks begin in the next turn, when the code behind
+   * that has run; messages wait for them.
    */
-  start(handler: ((conn: never) => unknown) | undefined, isLater: boolean): void {
+  start(handler: Opening<Connection>["start"]): void {
     const { closing, layer, inbound, settings } = this.#core;
     // An `onEvent` listener may already have aborted it.
     if (closing.isClosed) return;
-    this.#handler = handler;
+    const isLater = handler === "later";
+    this.#handler = isLater ? undefined : handler;
     this.#isOpenDue = isLater && (this.callbacks !== undefined || layer !== undefined);
     if (this.#isOpenDue) {
       if (this.callbacks !== undefined) this.#awaited++;

@@ -61,12 +61,7 @@ export function encodeClosePayload(status: CloseStatus): Uint8Array {
   return payload;
 }
 
-/**
- * Checks a status that the caller wants to send.
- *
- * @throws {RangeError} If the code may not be on the wire (section 7.4).
- * @throws {TypeError} If the code is no number, or the reason no string or longer than 123 bytes of UTF-8.
- */
+/** Checks a status to send; throws a `RangeError` or `TypeError` if `Connection.close` does (section 7.4). */
 export function checkCloseStatus(status: CloseStatus): void {
   if (!isCloseCode(status.closeCode)) {
     const ErrorClass = typeof status.closeCode === "number" ? RangeError : TypeError;

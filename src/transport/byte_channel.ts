@@ -164,12 +164,10 @@ export interface Dialer {
   /** Gives the value of an environment variable. Not set if there is no environment. */
   readonly readEnvironment?: ((name: string) => string | undefined) | undefined;
   /**
-   * Connects.
+   * Connects; `handler` handles the channel from its first event on.
    *
-   * @param handler Handles the channel's events, from the first one on.
-   * @param signal Ends the attempt when it aborts, and closes its sockets.
    * @throws {ConnectError} If no server can be reached at `target`.
-   * @throws The reason of `signal`, once it aborts.
+   * @throws The reason of `signal`, once it aborts, which closes the sockets of the attempt.
    */
   dial(
     target: DialTarget,
@@ -177,13 +175,9 @@ export interface Dialer {
     signal: AbortSignal,
   ): Promise<ByteChannel>;
   /**
-   * Begins TLS over a channel. It takes the channel over: it replaces the handler, and closes the channel with
-   * the one that it returns. No bytes of TLS may have been received from the channel before.
+   * Begins TLS over a channel, which is not paused, has brought no bytes of TLS, and belongs to the returned one from
+   * now on: also on an error it is aborted. The certificate must match `hostname`, a host name or IP address.
    *
-   * @param channel The channel, not paused. It is aborted on an error.
-   * @param hostname The host name or IP address that the certificate must match.
-   * @param handler Handles the events of the returned channel, from the first one on.
-   * @param signal Ends the attempt when it aborts, and closes its sockets.
    * @throws {ConnectError} If the server's certificate is not trusted, or the TLS handshake fails.
    * @throws The reason of `signal`, once it aborts.
    */

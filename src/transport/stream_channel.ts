@@ -46,9 +46,8 @@ export class StreamChannel extends OrderedChannel {
   }
 
   /**
-   * Writes the chunks as one copy, since the sink may keep it. Returns `false` always: bytes in the
-   * writable's queue are not sent, however high its high-water mark is, and count as held until the sink has
-   * taken them.
+   * Writes the chunks as one copy, since the sink may keep it. Returns `false`: bytes in the writable's queue are not
+   * sent, however high its high-water mark is.
    */
   write(chunks: readonly Uint8Array[]): boolean {
     let size = 0;

@@ -50,8 +50,8 @@ export class ConnectionViews {
   }
 
   /**
-   * Closes the connection because the program cancelled `readable`. A loop cancels it without a reason even if
-   * its body throws: in that case, wait a turn, in which the handler may fail or close with another code.
+   * The program cancelled `readable`. A loop does so without a reason even if its body throws: then wait a turn, in
+   * which the handler may fail or close with another code.
    */
   #cancelReading(reason: unknown): void {
     const { closing } = this.#core;
