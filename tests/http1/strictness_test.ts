@@ -12,6 +12,7 @@ import { singly } from "../codec/support.ts";
 import { FRAMING_LINES } from "../support/framing_lines.ts";
 import { latin1 } from "../support/raw_client.ts";
 import { httpRequest, upgradeRequest } from "../support/requests.ts";
+import { assertRefused, sampleHead } from "./support.ts";
 
 /** What becomes of a request: 101, 200 for plain HTTP, 0 where it is not whole, or why it is refused. */
 function judge(text: string, pieces: Iterable<Uint8Array> = [latin1(text)]): number {
@@ -58,6 +59,28 @@ describe("lines that say where a request ends", () => {
     for (const [lines] of FRAMING_LINES) {
       const request = withLines(upgradeRequest({ version: "HTTP/1.0" }), lines);
       assertEquals(judgeCut(request), 505);
+    }
+  });
+});
+
+describe("parseContentLength", () => {
+  it("parses decimal digits", () => {
+    assertEquals(parseContentLength(sampleHead()), undefined);
+    for (
+      const [value, length] of [["0", 0], ["7", 7], ["0042", 42], [`${2 ** 53 - 1}`, 2 ** 53 - 1]]
+    ) {
+      assertEquals(parseContentLength(sampleHead({ "Content-Length": `${value}` })), length);
+    }
+  });
+
+  it("refuses digits of another script, which a head built by hand may have", () => {
+    assertRefused(() => parseContentLength(sampleHead({ "content-length": "\u0661" })), 400);
+  });
+
+  it("says that there are both a length and a transfer coding, whatever the coding", () => {
+    for (const coding of ["chunked", "identity, chunked", "gzip", "chunked\xa0", ""]) {
+      const head = sampleHead({ "Transfer-Encoding": coding, "Content-Length": "0" });
+      assertRefused(() => parseContentLength(head), 400, "both");
     }
   });
 });
