@@ -250,24 +250,6 @@ describe("a getter of a message layer that throws", () => {
   }
 });
 
-describe("a message layer that answers with promises", () => {
-  for (const name of ["start", "opened", "delivered", "close"] as const) {
-    it(`fails, with ${name}`, async () => {
-      const setup = withLayer({ [name]: () => Promise.resolve() }, { message() {} });
-      await withMemoryServer(setup, async (harness) => {
-        const client = await harness.open(OFFER);
-        client.sendText("a");
-        if (name === "close") client.sendClose(1000);
-        assertEquals((await client.readClose())[0], name === "close" ? 1000 : 1011);
-        if (name !== "close") client.sendClose(1011);
-        await client.finish();
-        const error = `TypeError: ${name} must return synchronously, but returned a promise`;
-        assertEquals(harness.takeErrors().map(String), [error]);
-      });
-    });
-  }
-});
-
 describe("the layer of a client", () => {
   it("is refused if it is none", async () => {
     const decode = (data: Message) => data;

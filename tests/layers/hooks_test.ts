@@ -73,21 +73,24 @@ for (const { name, withServer } of TRANSPORTS) {
       assertEquals(log, [...begun, "decode a", "delivered", "encode re a", "close"]);
     });
 
+    const FAULT = "RangeError: a fault of the layer";
+    const noPromise = (hook: string) =>
+      `TypeError: ${hook} must return synchronously, but returned a promise`;
     for (const hook of ["start", "opened", "delivered"] as const) {
-      for (const isAsync of [false, true]) {
-        it(`closes with 1011 if ${hook} ${isAsync ? "rejects" : "throws"}`, async () => {
-          const given = isAsync
-            ? () => Promise.reject(new RangeError("a fault of the layer"))
-            : fail;
-          const setup = withLayer({ [hook]: given }, { message() {} });
-          await withServer(setup, async (harness) => {
+      const FAILURES: [how: string, fail: () => unknown, reported: string[]][] = [
+        ["throws", fail, [FAULT]],
+        ["gives a promise", () => Promise.resolve(), [noPromise(hook)]],
+        ["rejects", () => Promise.resolve().then(fail), [noPromise(hook), FAULT]],
+      ];
+      for (const [how, failHook, reported] of FAILURES) {
+        it(`closes with 1011 if ${hook} ${how}`, async () => {
+          const layer: MessageLayer = { [hook]: failHook };
+          await withServer(withLayer(layer, { message() {} }), async (harness) => {
             const client = await harness.open(OFFER);
             if (hook === "delivered") client.sendText("a");
             await client.answerClose(1011);
             await settle();
-            const promise = `TypeError: ${hook} must return synchronously, but returned a promise`;
-            const fault = "RangeError: a fault of the layer";
-            assertEquals(harness.takeErrors().map(String), isAsync ? [promise, fault] : [fault]);
+            assertEquals(harness.takeErrors().map(String), reported);
           });
         });
       }
@@ -109,13 +112,19 @@ for (const { name, withServer } of TRANSPORTS) {
       assertEquals(log, []);
     });
 
-    it("reports what close() throws, once", async () => {
-      await withServer(withLayer({ close: fail }, { message() {} }), async (harness) => {
-        const { client, conn } = await harness.openPair(OFFER);
-        void conn.close();
-        await client.answerClose(1000);
-        assertEquals(harness.takeErrors().map(String), ["RangeError: a fault of the layer"]);
-      });
+    it("reports what close() throws, or that it gives a promise, once", async () => {
+      const FAILURES = [[fail, FAULT], [() => Promise.resolve(), noPromise("close")]] as const;
+      for (const [close, reported] of FAILURES) {
+        await withServer(
+          withLayer({ close: close as () => void }, { message() {} }),
+          async (harness) => {
+            const { client, conn } = await harness.openPair(OFFER);
+            void conn.close();
+            await client.answerClose(1000);
+            assertEquals(harness.takeErrors().map(String), [reported]);
+          },
+        );
+      }
     });
 
     const faults: [what: string, decode: () => unknown, code: number, isReported: boolean][] = [
