@@ -6,6 +6,7 @@ import { native, useNative } from "../../src/codec/native.ts";
 import { decodeUtf8 } from "../../src/codec/utf8.ts";
 import "../../src/runtimes/deno/utf8.ts";
 import { concatBytes, isReferenceUtf8 } from "../support/reference_frames.ts";
+import { playsAll } from "../support/plays_all.ts";
 import { fromHex, singly, toHex, utf8 } from "./support.ts";
 import { readUtf8 } from "./utf8_oracle.ts";
 
@@ -50,6 +51,8 @@ function* sequences(...lists: ArrayLike<number>[]): Generator<number[]> {
 }
 
 const ALL = Uint8Array.from({ length: 256 }, (_, i) => i);
+/** The first octets of what is longest, which is the same to try on all runtimes. */
+const LEADS = playsAll ? ALL.subarray(0xc0) : fromHex("c1 c2 df e0 e1 ec ed ee ef f0 f1 f4 f5");
 
 describe("the grammar the tests go by", () => {
   // Every range of a continuation octet holds its first or its last value, or both.
@@ -83,14 +86,16 @@ describe("Utf8Validator", () => {
   });
 
   it("is right about three octets: each first, each second, the third at the boundaries", () => {
-    for (const sequence of sequences(ALL.subarray(0xc0), ALL, BOUNDARIES)) {
+    for (const sequence of sequences(LEADS, ALL, BOUNDARIES)) {
       check(Uint8Array.from(sequence));
     }
   });
 
   it("is right about four octets: each first, the others at the boundaries", () => {
     const tails = fromHex("41 7f 80 8f 90 9f a0 bf c0 e2");
-    for (const sequence of sequences(ALL.subarray(0xe0), BOUNDARIES, tails, tails)) {
+    for (
+      const sequence of sequences(LEADS.filter((octet) => octet >= 0xe0), BOUNDARIES, tails, tails)
+    ) {
       check(Uint8Array.from(sequence));
     }
   });
