@@ -1,6 +1,11 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import { accept, type ServerConnection } from "../../src/server/mod.ts";
+import {
+  accept,
+  type KeepingBroker,
+  type MissedMessages,
+  type ServerConnection,
+} from "../../src/server/mod.ts";
 import { captureConsole, failsOnce, HOOK_FAULTS } from "../support/hook_faults.ts";
 import { Hook as CountedHook } from "../support/hook.ts";
 import { RawClient } from "../support/raw_client.ts";
@@ -10,6 +15,7 @@ import { type MemoryHarness, type Setup, withMemoryServer } from "../support/tra
 import { settle } from "../support/turn.ts";
 import { eventually } from "../support/waiter.ts";
 import { watch } from "../support/watch.ts";
+import { FakeBroker } from "../brokers/fake_broker.ts";
 
 type Server = MemoryHarness<unknown>;
 type Hook = () => never;
@@ -296,4 +302,89 @@ describe("an origin function that answers later", () => {
       assertEquals([upgrade.calls, server.server.stats().handshakes], [0, 0]);
     });
   });
+});
+
+/** A broker that keeps nothing, and says that it does. */
+class ForgetfulBroker extends FakeBroker implements KeepingBroker {
+  keep(): void {}
+
+  append(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  read(): Promise<MissedMessages> {
+    const position = { epoch: "a", number: 0 };
+    return Promise.resolve({ messages: [], isComplete: true, position });
+  }
+}
+
+type Method = "publish" | "subscribe" | "unsubscribe" | "close" | "append" | "read";
+type Act = (server: MemoryHarness<unknown>) => unknown;
+
+const subscribe: Act = async (server) => {
+  const { conn } = await server.openPair();
+  conn.subscribe("news");
+  await settle();
+};
+
+const BROKER_METHODS: [method: Method, act: Act][] = [
+  ["publish", (server) => server.server.publish("news", "a")],
+  ["subscribe", subscribe],
+  ["unsubscribe", async (server) => {
+    const { conn } = await server.openPair();
+    conn.subscribe("news");
+    await settle();
+    conn.unsubscribe("news");
+  }],
+  ["close", (server) => server.server.shutdown()],
+  ["append", (server) => server.server.publish("news", "a")],
+  ["read", subscribe],
+];
+
+for (const [method, act] of BROKER_METHODS) {
+  describe(`${method} of a program's broker, where it fails, harms nobody`, () => {
+    for (const { name, error, fail } of HOOK_FAULTS) {
+      it(`as it ${name}`, () => {
+        const broker = new ForgetfulBroker();
+        let calls = 0;
+        broker[method] = () => {
+          calls++;
+          return fail();
+        };
+        const isKept = method === "append" || method === "read";
+        const setup = { broker, resume: isKept ? { windowMs: 1_000 } : false, keepAlive: false };
+        return withMemoryServer(setup as object, async (server) => {
+          broker.handler.receiveConnected();
+          await act(server);
+          await settle();
+          assertEquals(calls, 1);
+          const errors = server.takeErrors();
+          // An attempt to append is made again. `undefined` says no more than that something was lost.
+          if (method !== "append" && error !== undefined) {
+            assertEquals(errors.length, 1);
+            assert(Object.is(errors[0], error));
+          }
+          if (method !== "close") assertEquals((await server.open()).isClosed, false);
+          broker[method] = ForgetfulBroker.prototype[method] as never;
+          // It is tried again.
+          await server.clock.advance(2_000);
+          assertEquals(server.takeErrors(), []);
+        });
+      });
+    }
+  });
+}
+
+describe("start of a program's broker, where it fails", () => {
+  for (const { name, error, fail } of HOOK_FAULTS) {
+    it(`as it ${name}: so does serve`, async () => {
+      const broker = new FakeBroker();
+      broker.start = fail;
+      let reason: unknown = "nothing";
+      await withMemoryServer({ broker }, () => Promise.resolve()).catch((thrown) => {
+        reason = thrown;
+      });
+      assert(Object.is(reason, error));
+    });
+  }
 });

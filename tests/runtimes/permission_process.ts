@@ -1,5 +1,5 @@
 /**
- * Listens on a name, and dials it and its address: `permission_test.ts` runs it with the permission
+ * Listens on a name, and dials it and its address: `exit_test.ts` runs it with the permission
  * for the name alone. Prints how each went.
  *
  * @module
