@@ -89,23 +89,6 @@ describe("FrameDecoderStream", () => {
 });
 
 describe("the maxPayloadLength of a FrameDecoderStream", () => {
-  const payload = new Uint8Array(200).fill(1);
-  const bytes = encodeAll("server", [frameOf(Opcode.Binary, payload)]);
-
-  for (const pieces of [[bytes], [bytes.subarray(0, 1), bytes.subarray(1)]]) {
-    it(`lets a frame of that length pass, and no longer one, in pieces: ${pieces.length}`, async () => {
-      for (const maxPayloadLength of [200, 201, Infinity, Number.MAX_SAFE_INTEGER]) {
-        const [frame] = await decodeAll(pieces, "client", { maxPayloadLength });
-        assertSameBytes(frame.payload, payload);
-      }
-      const error = await assertRejects(
-        () => decodeAll(pieces, "client", { maxPayloadLength: 199 }),
-        MessageTooBigError,
-      );
-      assertEquals([error.size, error.maxSize, error.closeCode], [200, 199, 1009]);
-    });
-  }
-
   it("is 1 MiB where nothing is said", async () => {
     const fits = encodeAll("server", [frameOf(Opcode.Binary, new Uint8Array(1024 * 1024))]);
     assertEquals((await decodeAll([fits]))[0].payload.length, 1024 * 1024);
@@ -116,7 +99,7 @@ describe("the maxPayloadLength of a FrameDecoderStream", () => {
   it("is held as soon as the length is in", async () => {
     const header = encodeReferenceFrame({ opcode: 2, declaredLength: 2n ** 63n - 1n });
     const error = await assertRejects(() => decodeAll([header]), MessageTooBigError);
-    assertEquals(error.size, 2 ** 63);
+    assertEquals([error.size, error.maxSize, error.closeCode], [2 ** 63, 1024 * 1024, 1009]);
   });
 
   it("reserves no memory for what is merely declared", async () => {
@@ -156,14 +139,6 @@ describe("a FrameDecoderStream that fails", () => {
     await assertRejects(() => writer.write(fromHex("81 81")), ProtocolError, "masked");
     await assertRejects(() => writer.write(fromHex("81 01 61")), ProtocolError, "masked");
     await Promise.all([read, closed]);
-  });
-
-  it("says that its input ends within a frame or a message", async () => {
-    for (const hex of ["81", "82 7e 01", "81 02 61", "01 01 61", "01 01 61 89 00"]) {
-      const decoding = () => decodeAll([fromHex(hex)]);
-      const error = await assertRejects(decoding, WebSocketError, "ends within");
-      assertEquals(error.name, "WebSocketError");
-    }
   });
 
   it("refuses chunks that are no Uint8Array", async () => {

@@ -1,8 +1,8 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { MessageTooBigError } from "../../src/protocol/mod.ts";
-import { concatBytes, encodeReferenceFrame } from "../support/reference_frames.ts";
-import { allocations, frameOf, KEY, peerOf, ROLES, singly } from "../codec/support.ts";
+import { encodeReferenceFrame } from "../support/reference_frames.ts";
+import { allocations, frameOf, KEY, peerOf, ROLES } from "../codec/support.ts";
 import { encodeFrames, receivePieces, Side } from "./support.ts";
 
 /** The header of a frame without its payload. */
@@ -13,27 +13,8 @@ function headerOf(role: string, opcode: number, declaredLength: bigint, fin = tr
 
 for (const role of ROLES) {
   const sender = peerOf(role);
-  const keyLength = role === "server" ? 4 : 0;
 
   describe(`the maxMessageSize of a ${role}`, () => {
-    for (const streaming of [false, true]) {
-      const mode = streaming ? "streamed" : "whole";
-
-      it(`is held as soon as the length is in, ${mode}`, () => {
-        for (const before of [0, 150]) {
-          const lead = before === 0 ? [] : [frameOf(2, "x".repeat(before), { fin: false })];
-          for (const more of [1n, 1000n, 2n ** 40n, 2n ** 63n - 201n]) {
-            const declaredLength = 200n - BigInt(before) + more;
-            const header = headerOf(role, before === 0 ? 2 : 0, declaredLength);
-            const bytes = concatBytes([encodeFrames(sender, lead), header]);
-            const options = { streaming, maxMessageSize: 200 };
-            const { closeCode, failedAt } = receivePieces(role, singly(bytes), options);
-            assertEquals([closeCode, failedAt], [1009, bytes.length - keyLength]);
-          }
-        }
-      });
-    }
-
     it("is told by the error", () => {
       const side = new Side(role, { maxMessageSize: 200 });
       side.receive(frameOf(1, "x".repeat(150), { fin: false }));
@@ -73,16 +54,6 @@ for (const role of ROLES) {
       side.receive(frameOf(2, "", { fin: false }));
       const { message } = side.receiveBad(headerOf(role, 0, 0n));
       assertStringIncludes(message, " more than 1 ");
-    });
-
-    it("is held as soon as the length is in", () => {
-      const lead = encodeFrames(sender, [
-        frameOf(2, "", { fin: false }),
-        frameOf(0, "", { fin: false }),
-      ]);
-      const bytes = concatBytes([lead, headerOf(role, 0, 0n)]);
-      const { closeCode, failedAt } = receivePieces(role, singly(bytes), { maxFragments: 2 });
-      assertEquals([closeCode, failedAt], [1008, bytes.length - keyLength]);
     });
 
     it("is 1,024 where nothing is said, and may be Infinity", () => {
