@@ -105,7 +105,8 @@ function sluices(runtime: RuntimeId): ServerKind[] {
     unused(runtime, "offered", isSmallEcho),
     sluice(runtime, "iteration", isBinaryEcho),
     sluice(runtime, "streams", isBinaryEcho),
-    sluice(runtime, "messages", (workload) => isBinaryEcho(workload) || workload.kind === "large"),
+    sluice(runtime, "messages", isBinaryEcho),
+    sluice(runtime, "bodies", (workload) => isBinaryEcho(workload) || workload.kind === "large"),
   ];
 }
 

@@ -106,7 +106,11 @@ export class ByteCollector {
       this.#bytes = shared ??= new Uint8Array(SHARED_SIZE);
       return;
     }
-    // If the length is unknown, the first piece may be the last: it gets no spare room.
+    if (this.#length === 0 && expectedLength === Infinity && length < MIN_LARGE_PIECE) {
+      // It may be the last, and gets no spare room.
+      this.#bytes = new Uint8Array(length);
+      return;
+    }
     const wanted = expectedLength === Infinity
       ? this.#bytes.length * UNKNOWN_GROWTH
       : length * EXPECTED_GROWTH;

@@ -6,19 +6,30 @@ import { MessageBody } from "./views/message_body.ts";
 
 const EMPTY: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
+/** What counts the bytes of messages that are read as streams. */
+export interface BodyOwner {
+  /**
+   * @param change The change of `pendingLength`: above 0 when bytes arrived, below it when they were read or
+   * dropped; 0 when a reader waits, or no more are wanted.
+   * @param heldChange The change of `heldLength`.
+   */
+  bodyChanged(change: number, heldChange: number): void;
+}
+
 /** A message whose body is handed on while it arrives. */
 export class StreamedMessage implements IncomingMessage {
   readonly type: MessageType;
-  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
-  readonly #onChange: (change: number, heldChange: number) => void;
+  readonly #owner: BodyOwner;
   /** What has arrived and was not read. */
   readonly #pending = new ByteCollector();
   /** The rest of a piece that was more than a reader had room for; it comes before the others. */
   #rest: Uint8Array<ArrayBuffer> = EMPTY;
-  /** What `#onChange` was told last. */
+  /** What the owner was told last. */
   #toldLength = 0;
   #toldCapacity = 0;
-  #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+  /** Created when it is asked for: it costs several times as much as the rest of a small message. */
+  #body: MessageBody | undefined;
+  #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
   /** Set while a reader waits for bytes. */
   #wake: (() => void) | undefined;
   /** Whose memory the bytes go to, if they are not to be a piece of their own. */
@@ -26,19 +37,32 @@ export class StreamedMessage implements IncomingMessage {
   /** Whether the end of the message has arrived. */
   #ended = false;
   #isUsed = false;
+  /** Whether the program waits for the body as a whole. */
+  #isCollecting = false;
+  /** The body, from its end until the program is given it. */
+  #whole: Uint8Array<ArrayBuffer> | undefined;
+  /** What keeps others from the body meanwhile. */
+  #lock: ReadableStreamDefaultReader | undefined;
   /** Whether nobody reads on: the body was read to its end, cancelled or failed. */
   #done = false;
+  /** Set if it failed. */
+  #getError: (() => unknown) | undefined;
 
-  /**
-   * `onChange` takes the changes of `pendingLength` and `heldLength`. The first is above 0 when bytes arrived,
-   * below it when they were read or dropped, and 0 when a reader waits, or no more are wanted.
-   */
-  constructor(type: MessageType, onChange: (change: number, heldChange: number) => void) {
+  constructor(type: MessageType, owner: BodyOwner) {
     this.type = type;
-    this.#onChange = onChange;
-    this.body = new MessageBody(this, {
+    this.#owner = owner;
+  }
+
+  get body(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#body ??= this.#createBody();
+  }
+
+  #createBody(): MessageBody {
+    const body = new MessageBody(this, {
       start: (controller) => {
         this.#controller = controller;
+        if (this.#getError !== undefined) controller.error(this.#getError());
+        else if (this.#done) controller.close();
       },
       pull: () => this.#pull(),
       cancel: () => {
@@ -46,11 +70,13 @@ export class StreamedMessage implements IncomingMessage {
         this.#finish();
       },
     });
+    if (this.#isCollecting) this.#lock = body.getReader();
+    return body;
   }
 
   /** The bytes that wait to be read. */
   get pendingLength(): number {
-    return this.#pending.length + this.#rest.length;
+    return this.#isCollecting ? 0 : this.#pending.length + this.#rest.length;
   }
 
   /** The bytes of their memory. */
@@ -68,22 +94,31 @@ export class StreamedMessage implements IncomingMessage {
   end(): void {
     this.#ended = true;
     if (this.#done) return;
-    if (this.pendingLength === 0) this.#close();
+    if (this.#isCollecting) this.#takeWhole();
+    else if (this.pendingLength === 0) this.#close();
     else this.#deliver();
   }
 
-  /** Errors the body, unless it was read to its end. What had arrived and was not read is lost. */
-  fail(error: unknown): void {
+  /**
+   * Errors the body, unless it was read to its end. What had arrived and was not read is lost.
+   *
+   * @param getError Gives the same error each time. It is only made if it is needed: its stack costs Deno a
+   * tenth of a small message.
+   */
+  fail(getError: () => unknown): void {
     if (this.#done) return;
-    this.#controller.error(error);
+    this.#getError = getError;
+    this.#controller?.error(getError());
     this.#finish();
   }
 
   /** Errors the body if the program has not read all of it, as it is done with the message. */
   dropRest(): void {
-    // The error is made only if it is needed: its stack costs Deno a tenth of a small message.
     if (this.#done) return;
-    this.fail(new DOMException("The rest of the message was dropped", "AbortError"));
+    let error: DOMException | undefined;
+    this.fail(() =>
+      error ??= new DOMException("The rest of the message was dropped", "AbortError")
+    );
   }
 
   async text(): Promise<string> {
@@ -94,21 +129,30 @@ export class StreamedMessage implements IncomingMessage {
   }
 
   async bytes(): Promise<Uint8Array<ArrayBuffer>> {
-    if (this.#isUsed || this.body.locked) {
+    if (this.#isUsed || this.#body?.locked) {
       throw new TypeError("Cannot read the message: its body was read, or is being read, already");
     }
     this.#isUsed = true;
-    const collector = new ByteCollector();
-    const reader = this.body.getReader();
-    try {
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) return collector.take();
-        collector.append(value, 0, value.length, Infinity);
-      }
-    } finally {
-      MessageBody.release(this.body, reader);
-    }
+    if (this.#ended) this.#takeWhole();
+    else if (!this.#done) await this.#collect();
+    if (this.#getError !== undefined) throw this.#getError();
+    const whole = this.#whole!;
+    this.#whole = undefined;
+    return whole;
+  }
+
+  /** Waits for the end of the body. */
+  async #collect(): Promise<void> {
+    this.#lock = this.#body?.getReader();
+    this.#isCollecting = true;
+    await this.#wait();
+    this.#isCollecting = false;
+    if (this.#lock !== undefined) MessageBody.release(this.#body!, this.#lock);
+  }
+
+  #takeWhole(): void {
+    this.#whole = this.#take();
+    if (!this.#done) this.#close();
   }
 
   /** Fills the memory of a BYOB reader: at once if there are bytes, or else later. */
@@ -126,23 +170,27 @@ export class StreamedMessage implements IncomingMessage {
   #pull(): Promise<void> | void {
     this.#isUsed = true;
     if (this.pendingLength > 0) return this.#read();
+    return this.#wait();
+  }
+
+  #wait(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
-    // The queue may have been full, and the socket not be read any more.
-    this.#onChange(0, 0);
+    // The queue may have been full, and the socket not be read any more. This may bring the end of the body.
+    this.#tellChange();
     return promise;
   }
 
   #deliver(): void {
-    if (this.#wake === undefined) return;
+    if (this.#wake === undefined || this.#isCollecting) return;
     // Whose reader was released does not wait any more; the next one may be of another kind.
-    if (this.#into !== undefined || this.body.locked) this.#read();
+    if (this.#into !== undefined || this.#body!.locked) this.#read();
     this.#wakeReader();
   }
 
   #read(): void {
     if (this.#into !== undefined) this.#readInto(this.#into.byobRequest!);
-    else this.#controller.enqueue(this.#take());
+    else this.#controller!.enqueue(this.#take());
     if (this.#ended && this.pendingLength === 0) this.#close();
     else this.#tellChange();
   }
@@ -164,7 +212,7 @@ export class StreamedMessage implements IncomingMessage {
   }
 
   #close(): void {
-    this.#controller.close();
+    this.#controller?.close();
     this.#finish();
   }
 
@@ -181,7 +229,7 @@ export class StreamedMessage implements IncomingMessage {
     const heldChange = this.heldLength - this.#toldCapacity;
     this.#toldLength += change;
     this.#toldCapacity += heldChange;
-    this.#onChange(change, heldChange);
+    this.#owner.bodyChanged(change, heldChange);
   }
 
   #wakeReader(): void {

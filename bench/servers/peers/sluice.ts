@@ -53,6 +53,9 @@ const styles: Record<string, Handler | ServerCallbacks> = {
   },
   streams: (conn) => conn.readable.pipeTo(conn.writable),
   messages: async (conn) => {
+    for await (const message of conn.messages()) await conn.send(await message.bytes());
+  },
+  bodies: async (conn) => {
     for await (const { type, body } of conn.messages()) await conn.sendStream(type, body);
   },
 };

@@ -85,8 +85,8 @@ export function chooseChartRows(
 function chooseBars(rows: Row[], { ours: id, chart: { names } }: Suite): ChartBar[] {
   const find = (id: string) => rows.find(({ server }) => server.words[0] === id);
   // The style for large messages is the one that takes them as streams.
-  const ours = find("sluice-messages") !== undefined && rows[0].workload.kind === "large"
-    ? find("sluice-messages")
+  const ours = find("sluice-bodies") !== undefined && rows[0].workload.kind === "large"
+    ? find("sluice-bodies")
     : find(id) ?? find("sluice-callback");
   const shown = [ours, ...Object.keys(names).map(find)].filter((row) => row !== undefined);
   const peer = shown.find(({ server }) => server.family === "peer");
