@@ -365,6 +365,30 @@ describe("The body of a message", () => {
       }));
   }
 
+  it("is locked if it is first asked for while bytes() reads it", () =>
+    withConnection({}, async ({ conn, client }) => {
+      client.send(fragment(text, "Hel"));
+      const message = await nextOf(conn);
+      const bytes = message.bytes();
+      const { body } = message;
+      assertEquals(body.locked, true);
+      client.send(fragment(continuation, "lo", true));
+      assertEquals(await bytes, utf8("Hello"));
+      assertEquals([body.locked, await readText(body)], [false, ""]);
+      assertEquals(message.body === body, true);
+    }));
+
+  it("fails with the same error for each that asks once the rest can't come", () =>
+    withConnection({}, async ({ conn, client }) => {
+      client.send(fragment(text, "Hel"));
+      const message = await nextOf(conn);
+      const read = message.bytes().catch((error) => error);
+      client.send(closeFrame(1000));
+      const error = await read;
+      assertInstanceOf(error, ConnectionClosedError);
+      assertEquals(await readText(message.body).catch((error) => error), error);
+    }));
+
   it("is unlocked where sending it was given up", () =>
     withConnection({}, async ({ conn, client }) => {
       client.send(textFrame("Hello"));
