@@ -112,7 +112,8 @@ export class FrameEncoder {
     const length = payload.length;
     const copied = length <= MAX_COPIED_LENGTH;
     output.reserve(copied ? MAX_HEADER_LENGTH + length : MAX_HEADER_LENGTH);
-    const key = this.#encodeHeader(output, firstOctet(fin, rsv1, opcode), length);
+    const first = (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | opcode;
+    const key = this.#encodeHeader(output, first, length);
     if (copied) {
       const start = output.position;
       copyBytes(payload, 0, length, output.block, start);
@@ -267,10 +268,6 @@ function encodeUint32(block: Uint8Array, start: number, value: number): number {
   block[start + 2] = value >>> 8;
   block[start + 3] = value;
   return start + 4;
-}
-
-function firstOctet(fin: boolean, rsv1: boolean, opcode: Opcode): number {
-  return (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | opcode;
 }
 
 /**

@@ -203,7 +203,7 @@ export class ChannelReader implements TurnTaker {
       }
     } catch (error) {
       position = bytes.length;
-      this.#inbound.failDecoding(error);
+      this.#inbound.closing.failDecoding(error);
     } finally {
       this.isDecoding = false;
     }

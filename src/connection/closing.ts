@@ -224,7 +224,7 @@ const ACTIONS: Actions = {
   },
   answerIfHandled: ({ closing }) => closing.answerIfHandled(),
   failWritable: ({ closing, usedViews }) =>
-    usedViews?.failWritable(closing.reason.lazyClosedError()),
+    usedViews?.usedWritable?.fail(closing.reason.closedError()),
   finishOutbound: ({ outbound }) => outbound.finishIfDue(),
   takeError: ({ closing }) => closing.reason.takeError(),
   cutOutbound: ({ closing, outbound }) => outbound.cut(closing.reason.lazyClosedError()),
@@ -256,7 +256,7 @@ const ACTIONS: Actions = {
     outbound.source?.close();
     core.info.compression?.close();
     core.memory.leave();
-    core.usedViews?.failWritable(getError);
+    core.usedViews?.usedWritable?.fail(getError());
     closing.finish(info);
     // Before its callback, in which the program may look which connections are still there.
     core.owner.removeConnection(core, info);

@@ -55,7 +55,7 @@ export class Inbound implements ProtocolHandler {
     const { role, channel, info: { compression }, layer, program, settings } = core;
     const { limits, rateLimits, clock, turns } = settings;
     const { maxFragments } = limits;
-    const maxMessageSize = layer?.maxMessageSize ?? limits.maxMessageSize;
+    const { maxMessageSize } = layer ?? limits;
     this.closing = core.closing;
     this.#core = core;
     this.#layer = layer;
@@ -101,8 +101,7 @@ export class Inbound implements ProtocolHandler {
 
   /** The layer's handshake is done: the limits are those of messages. */
   layerReady(): void {
-    const { limits } = this.#core.settings;
-    this.protocol.maxMessageSize = this.#layer?.maxMessageSize ?? limits.maxMessageSize;
+    this.protocol.maxMessageSize = this.#layer!.maxMessageSize;
     this.#setStreaming();
   }
 
@@ -124,10 +123,6 @@ export class Inbound implements ProtocolHandler {
   receiveEnd(): void {
     this.hasEnded = true;
     this.closing.handle("endReceived");
-  }
-
-  failDecoding(error: unknown): void {
-    this.closing.failDecoding(error);
   }
 
   /** Goes on, as far as there is room: something has made some, or it is this connection's turn again. */
@@ -219,7 +214,7 @@ export class Inbound implements ProtocolHandler {
   /** Takes an error from outside of decoding: nothing may be decoded behind it. */
   #failBefore(error: unknown): void {
     this.protocol.receiveEnd();
-    this.failDecoding(error);
+    this.closing.failDecoding(error);
   }
 
   /** Reads on when a peer that sent too much has waited long enough, or has by now. */

@@ -30,12 +30,12 @@ export class OutputWriter {
   #corked = false;
   /** The bytes that the channel was given, and has not taken yet. */
   #inFlight = 0;
+  /** The bytes that it has taken since its beginning. */
+  takenLength = 0;
   /** How many bytes of the output other connections send too, and which. */
   #sharedOutput = 0;
   #outputFrames: SharedFrames[] = NO_FRAMES;
-  /** The bytes that the channel has taken since its beginning. */
-  takenLength = 0;
-  /** The same of those in flight. */
+  /** The same of what is in flight. */
   #sharedInFlight = 0;
   #framesInFlight: SharedFrames[] = NO_FRAMES;
   readonly #protocol: Protocol;

@@ -140,7 +140,7 @@ export class ReceiveQueue implements BodyOwner {
     if (this.#reader !== undefined) this.#dismiss();
     this.#reader = reader;
     if (reader === this.stream) return undefined;
-    const unread = this.#core.usedViews?.takeBack();
+    const unread = this.#core.usedViews?.usedReadable?.takeBack();
     if (unread !== undefined) this.#busy = true;
     return unread;
   }
@@ -257,7 +257,7 @@ export class ReceiveQueue implements BodyOwner {
   end(): void {
     // Otherwise those that wait are first given what comes behind it.
     if (!this.#isCollecting) this.#dismiss();
-    this.#core.usedViews?.queueEnded();
+    this.#core.usedViews?.usedReadable?.end();
   }
 
   clear(): void {

@@ -38,7 +38,9 @@ export function sendStream(
   checkSignal(options.signal);
   checkBoolean("compress", options.compress);
   // Now, since later it is only seen if something else has failed.
-  checkCloseStatus(statusOfBroken(options));
+  const { closeCode = CloseCode.InternalError, reason = "" } = options;
+  const statusOfBroken = { closeCode, reason };
+  checkCloseStatus(statusOfBroken);
   const { closing, layer, outbound } = core;
   outbound.source?.flush();
   let error: Error | undefined;
@@ -52,7 +54,7 @@ export function sendStream(
     callHook(() => stream.cancel(error), () => {});
     return rejected(error);
   }
-  const sent = sendFragments(core, type, stream, options);
+  const sent = sendFragments(core, type, stream, options, statusOfBroken);
   sent.catch(() => {});
   return sent;
 }
@@ -72,22 +74,15 @@ function checkStream(stream: unknown): asserts stream is ReadableStream {
   throw new TypeError(`Cannot send the stream: it is no ReadableStream${hint}`);
 }
 
-/** What a connection is closed with if a message sent as a stream can't be finished. */
-function statusOfBroken(
-  { closeCode = CloseCode.InternalError, reason = "" }: SendStreamOptions,
-): CloseStatus {
-  return { closeCode, reason };
-}
-
 /** Sends a stream as one message, a fragment for each chunk (RFC 6455, section 5.4), and unlocks it. */
 async function sendFragments(
   core: ConnectionCore,
   type: MessageType,
   stream: SendableStream,
-  options: SendStreamOptions,
+  { signal, compress }: SendStreamOptions,
+  statusOfBroken: CloseStatus,
 ): Promise<void> {
   const { outbound } = core;
-  const { signal, compress } = options;
   const reader = stream.getReader();
   const begun = outbound.beginStream();
   let hasBegun = false;
@@ -119,7 +114,7 @@ async function sendFragments(
     callHook(() => reader.cancel(error), () => {});
     if (hasBegun) {
       outbound.failStream();
-      endForBroken(core, error, options);
+      endForBroken(core, error, statusOfBroken);
     }
     throw error;
   } finally {
@@ -137,11 +132,7 @@ function release(stream: object, reader: { releaseLock?: () => void }): void {
 }
 
 /** Closes the connection: a message that has begun can't be taken back. */
-function endForBroken(
-  { closing }: ConnectionCore,
-  error: unknown,
-  options: SendStreamOptions,
-): void {
+function endForBroken({ closing }: ConnectionCore, error: unknown, fallback: CloseStatus): void {
   // The connection's own end broke the stream: it is closing already.
   if (closing.isFinished) return;
   const { info } = closing.reason;
@@ -149,7 +140,7 @@ function endForBroken(
   const status = closing.reason.saysAborted(error) && info?.closeCode !== CloseCode.NormalClosure
     ? info
     : closeStatusOf(error);
-  closing.cut(status ?? statusOfBroken(options));
+  closing.cut(status ?? fallback);
 }
 
 /** Makes payloads of chunks, of UTF-8 if the message is text. */
@@ -190,9 +181,9 @@ class FragmentEncoder {
   /** Puts a half that stays alone before bytes: it becomes U+FFFD. */
   #endHalf(bytes: Uint8Array): Uint8Array {
     if (this.#half === "") return bytes;
-    const half = new TextEncoder().encode(this.#half);
+    const half = this.#half;
     this.#half = "";
-    return concatBytes([half, bytes], half.length + bytes.length);
+    return prepend(half, bytes);
   }
 }
 

@@ -12,8 +12,8 @@ import type { WebSocketView } from "./web_socket_view.ts";
 /** The iterators, streams and `WebSocket` of a connection, each created on first use. */
 export class ConnectionViews {
   readonly #core: ConnectionCore;
-  #readable: Readable | undefined;
-  #writable: ReturnType<typeof createWritable> | undefined;
+  usedReadable: Readable | undefined;
+  usedWritable: ReturnType<typeof createWritable> | undefined;
   /** What receives the messages, if a `WebSocket` does. */
   usedWebSocket: WebSocketView | undefined;
 
@@ -33,20 +33,20 @@ export class ConnectionViews {
 
   get readable(): ReadableStream<Message> {
     const { closing, inbound: { queue } } = this.#core;
-    if (this.#readable !== undefined) {
+    if (this.usedReadable !== undefined) {
       queue.assertNotRead(queue.stream);
     } else {
       this.#startReceiver(false);
       const { createReadable, iterateMessages } = parts.views!;
-      const messages = iterateMessages(queue, () => this.#readable!.stream.locked);
-      this.#readable = createReadable(
+      const messages = iterateMessages(queue, () => this.usedReadable!.stream.locked);
+      this.usedReadable = createReadable(
         messages,
         () => streamError(closing.reason),
         (reason) => this.#cancelReading(reason),
       );
       queue.stream = messages;
     }
-    return this.#readable.stream;
+    return this.usedReadable.stream;
   }
 
   /**
@@ -61,26 +61,11 @@ export class ConnectionViews {
     else setImmediate(() => closing.close({ closeCode, reason: "" }));
   }
 
-  /** Nothing more will be added to the receive queue. */
-  queueEnded(): void {
-    this.#readable?.end();
-  }
-
-  /** Takes back the message that `readable` was given and nobody has read, if there is one. */
-  takeBack(): Message | undefined {
-    return this.#readable?.takeBack();
-  }
-
   get writable(): WritableStream<Sendable> {
     const { closing } = this.#core;
-    this.#writable ??= createWritable(this.#core);
-    if (closing.isClosed) this.#writable.fail(closing.reason.closedError());
-    return this.#writable.stream;
-  }
-
-  /** Errors `writable`, unless it is being closed. */
-  failWritable(getError: () => Error): void {
-    this.#writable?.fail(getError());
+    this.usedWritable ??= createWritable(this.#core);
+    if (closing.isClosed) this.usedWritable.fail(closing.reason.closedError());
+    return this.usedWritable.stream;
   }
 
   get webSocket(): WebSocket {
