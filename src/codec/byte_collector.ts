@@ -39,11 +39,8 @@ export class ByteCollector {
   #unwritten = 0;
 
   /**
-   * Creates an empty collector.
-   *
-   * @param usesShared Whether a collection of unknown length may use the shared memory, and a large one of known
-   * length may allocate all of it at once: for pieces that arrive soon after one another. What was collected is
-   * then taken or borrowed in any case.
+   * With `usesShared` a collection of unknown length may use the shared memory, and a large one of known length may
+   * allocate all at once: for pieces that arrive soon after one another. It is then taken or borrowed in any case.
    */
   constructor(usesShared: boolean = false) {
     this.#usesShared = usesShared;

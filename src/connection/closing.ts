@@ -24,8 +24,6 @@ export class Closing {
     this.#actions = actions;
   }
 
-  // ---- How far it is ----
-
   /** The state, as programs see it. */
   get state(): "open" | "closing" | "closed" {
     if (this.isClosed) return "closed";
@@ -87,8 +85,6 @@ export class Closing {
     if (this.state !== "open") this.reason.abortSignal();
     return signal;
   }
-
-  // ---- What happens ----
 
   receiveClose(status: CloseStatus): void {
     this.reason.receiveClose(status);

@@ -34,8 +34,8 @@ export interface FanOutSink {
   closeAtOnce(status: CloseStatus): void;
   /** @throws {ConnectionClosedError} If the connection has ended. */
   throwIfClosed(): void;
-  /** Has the connection tell `source` what happens to it from now on. */
-  attach(source: FanOutSource): void;
+  /** Is told what happens to the connection. */
+  source: FanOutSource | undefined;
 }
 
 /** What sends through a connection besides its program. */

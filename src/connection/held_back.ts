@@ -3,7 +3,7 @@ import { Fifo } from "../fifo.ts";
 import { ownString } from "../own_string.ts";
 import { createDeferred, type Deferred } from "../promises.ts";
 import { assertMessage } from "../protocol/protocol.ts";
-import type { Breaker } from "./breaker.ts";
+import type { Breaker } from "./send_stream.ts";
 import type { Sendable } from "./connection.ts";
 import type { SharedFrames } from "./fan_out.ts";
 

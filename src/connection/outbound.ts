@@ -4,7 +4,7 @@ import type { CloseStatus } from "../protocol/close_payload.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import type { Address } from "../transport/byte_channel.ts";
-import type { Breaker } from "./breaker.ts";
+import type { Breaker } from "./send_stream.ts";
 import type { Closing } from "./closing.ts";
 import type { Sendable } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
@@ -95,8 +95,6 @@ export class Outbound implements FanOutSink {
     const { sharedLength } = this.writer;
     return this.#held === undefined ? sharedLength : sharedLength + this.#held.sharedSize;
   }
-
-  // ---- Messages of the program ----
 
   /** Whether the queue holds more than its high-water mark. */
   get isAboveHighWater(): boolean {
@@ -300,8 +298,6 @@ export class Outbound implements FanOutSink {
     deferred.resolve(this.#streaming);
   }
 
-  // ---- The end ----
-
   /** Whether a message is being sent as a stream, or messages that were accepted wait to be encoded. */
   get hasPending(): boolean {
     return this.#held !== undefined || this.#hasWaiting();
@@ -345,10 +341,6 @@ export class Outbound implements FanOutSink {
   }
 
   // ---- Fan-out ----
-
-  attach(source: FanOutSource): void {
-    this.source = source;
-  }
 
   get remoteAddress(): Address {
     return this.#core.channel.remoteAddress;

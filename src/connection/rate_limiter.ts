@@ -80,10 +80,8 @@ export class RateLimiter {
   }
 
   /**
-   * How long not to read, in milliseconds; 0 if the peer may send more: another message and another control
-   * frame. With `"close"` the next one is let in, which is seen to be too much then.
-   *
-   * @param isWithin Whether a message was counted of which more is to come: that is none of its own.
+   * How long not to read, in milliseconds; 0 if another message and another control frame may come. With `"close"`
+   * the next one is let in, which is seen to be too much then. `isWithin`: more of a counted message is to come.
    */
   waitMs(isWithin: boolean): number {
     const now = this.#clock.now();

@@ -8,11 +8,10 @@
 import "./common.ts";
 export { abortable } from "../abortable.ts";
 export { toRequest } from "../http1/request.ts";
-export { Breaker } from "./breaker.ts";
 export { checkSendOptions, ping, resolveCloseStatus } from "./calls.ts";
 export { closeStatusOf } from "./give_up.ts";
 export { HeldBack } from "./held_back.ts";
 export { Pings } from "./pings.ts";
 export { ReceiveQueue } from "./receive_queue.ts";
-export { sendStream } from "./send_stream.ts";
+export { Breaker, sendStream } from "./send_stream.ts";
 export { ConnectionViews } from "./views/connection_views.ts";

@@ -6,9 +6,8 @@ import { parseIpv6 } from "./ipv6.ts";
 const NETWORK_GROUPS = 4;
 
 /**
- * Gives the group of addresses that a limit per address counts together: an IPv4 address, also if mapped to
- * IPv6 (`::ffff:192.0.2.1`), or the /64 network of an IPv6 address, since one host may use any address of
- * its network. All peers without an IP address are one group.
+ * Gives the group that a limit per address counts together: an IPv4 address, also if mapped to IPv6, or the /64
+ * network of an IPv6 address, as one host may use any of it. All peers without an IP address are one group.
  */
 export function addressGroup(remote: Address): string {
   if (remote.transport !== "tcp") return remote.transport;

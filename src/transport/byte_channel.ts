@@ -28,10 +28,8 @@ export type Address =
 /** Handles the events of a {@linkcode ByteChannel}. */
 export interface ByteChannelHandler {
   /**
-   * Bytes arrived. The callee may overwrite them (payloads are unmasked in place).
-   *
-   * @param borrowed Whether the memory is reused after the call, so that the callee must not retain a
-   * reference to it. Otherwise the callee owns it.
+   * Bytes arrived. The callee may overwrite them (payloads are unmasked in place), and owns them unless they are
+   * `borrowed`: then their memory is reused after the call.
    */
   receive(bytes: Uint8Array, borrowed: boolean): void;
   /** The peer ended its direction (FIN). The other direction is still open. */

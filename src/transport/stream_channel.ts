@@ -79,31 +79,25 @@ export class StreamChannel extends OrderedChannel {
   async #read(): Promise<void> {
     if (this.#reading || this.#endSeen) return;
     this.#reading = true;
-    while (!this.paused && !this.over) {
-      let done: boolean;
-      let value: Uint8Array | undefined;
-      try {
-        ({ done, value } = await this.#reader.read());
-      } catch (error) {
-        this.#fail(error);
-        break;
-      }
-      if (done) {
-        this.#endSeen = true;
-        this.arriveEnd();
-        this.#closeOnceEnded();
-        break;
-      }
-      if (!isUint8Array(value)) {
-        this.#fail(
-          new TypeError(
+    try {
+      while (!this.paused && !this.over) {
+        const { done, value } = await this.#reader.read();
+        if (done) {
+          this.#endSeen = true;
+          this.arriveEnd();
+          this.#closeOnceEnded();
+          break;
+        }
+        if (!isUint8Array(value)) {
+          throw new TypeError(
             `Cannot read from the readable: its chunks must be Uint8Array, got ${show(value)}`,
-          ),
-        );
-        break;
+          );
+        }
+        // A copy, since payloads are unmasked in place, and the producer may still use its chunk.
+        this.arrive(new Uint8Array(value), false);
       }
-      // A copy, since payloads are unmasked in place, and the producer may still use its chunk.
-      this.arrive(new Uint8Array(value), false);
+    } catch (error) {
+      this.#fail(error);
     }
     this.#reading = false;
   }

@@ -62,7 +62,7 @@ function subscriberOf(topics: Topics, { onSent, onPost, room }: FakeSink = {}): 
     post: (data) => onPost?.(data),
     closeAtOnce() {},
     throwIfClosed() {},
-    attach() {},
+    source: undefined,
   };
   let before = 0;
   const compression = onPost && { sharedWindowBits: undefined } as ConnectionCompression;

@@ -64,7 +64,7 @@ export class Subscriber implements FanOutSource {
     const windowBits = compression === undefined ? 0 : compression.sharedWindowBits;
     const isAlone = windowBits === undefined || this.#isEncoded;
     this.form = isAlone ? undefined : windowBits * 2 + (this.isResumable ? 1 : 0);
-    sink.attach(this);
+    sink.source = this;
   }
 
   get tally(): SharedTally {
