@@ -103,7 +103,7 @@ export class ByteCollector {
       this.#bytes = shared ??= new Uint8Array(SHARED_SIZE);
       return;
     }
-    if (this.#length === 0 && expectedLength === Infinity && length < MIN_LARGE_PIECE) {
+    if (this.length === 0 && expectedLength === Infinity && length < MIN_LARGE_PIECE) {
       // It may be the last, and gets no spare room.
       this.#bytes = new Uint8Array(length);
       return;
