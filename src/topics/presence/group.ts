@@ -386,11 +386,11 @@ export class PresenceGroup {
       if (standing.seen > version) behind.push(topic);
       if (version < standing.version) continue;
       standing.version = version;
-      const isNews = !whole.isAnswer || this.isKnown(room);
+      const isNews = whole.query === undefined || this.isKnown(room);
       this.#presence.receiveChanges(room, room.replace(from, members), isNews);
     }
     this.#queryServer(from, behind);
-    whole.onAnswer?.(from);
+    whole.query?.onAnswer?.(from);
   }
 
   /** Records that a server has a version of a topic. */

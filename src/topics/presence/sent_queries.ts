@@ -16,13 +16,8 @@ interface Parts {
   readonly beganAt: number;
 }
 
-/** A snapshot of which all parts have come. */
-export interface WholeSnapshot {
-  readonly topics: Topics;
-  readonly isAnswer: boolean;
-  /** To be called with the server that has answered. */
-  readonly onAnswer: ((server: string) => void) | undefined;
-}
+/** A snapshot of which all parts have come, and the query that it answers, if any. */
+type WholeSnapshot = { readonly topics: Topics; readonly query: SentQuery | undefined };
 
 /** Matches snapshots of other servers with queries, and joins their parts. */
 export class SentQueries {
@@ -68,7 +63,7 @@ export class SentQueries {
     for (const topic of query?.topics ?? []) {
       if (!topics.has(topic)) topics.set(topic, { version, members: [] });
     }
-    return { topics, isAnswer: query !== undefined, onAnswer: query?.onAnswer };
+    return { topics, query };
   }
 
   /** Forgets queries and parts from before a time. */

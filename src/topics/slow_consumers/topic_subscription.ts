@@ -203,17 +203,14 @@ export class TopicSubscription implements Subscription {
 
   #hold({ message, size }: Waiting): void {
     message.hold(this.subscriber.tally);
-    this.#countWaiting(1, size);
+    this.subscriber.heldSize += WAITING_COST + size;
+    this.subscriber.tally.count(WAITING_COST);
   }
 
   #release({ message, size }: Waiting): void {
     message.release();
-    this.#countWaiting(-1, size);
-  }
-
-  #countWaiting(sign: 1 | -1, size: number): void {
-    this.subscriber.heldSize += sign * (WAITING_COST + size);
-    this.subscriber.tally.count(sign * WAITING_COST);
+    this.subscriber.heldSize -= WAITING_COST + size;
+    this.subscriber.tally.count(-WAITING_COST);
   }
 
   #drop(): void {
