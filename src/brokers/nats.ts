@@ -160,16 +160,11 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
     if (names.length === 0 || !names.every((name) => typeof name === "string" && name !== "")) {
       throw invalidType("servers", '"host:port" or a non-empty array of those', servers);
     }
-    if (
-      typeof prefix !== "string" || prefix.length > MAX_PREFIX_LENGTH ||
-      !/^[\w-]+(?:\.[\w-]+)*$/.test(prefix)
-    ) {
-      throw invalidType(
-        "prefix",
-        "words of letters, digits, _ and -, separated by dots, " +
-          `with at most ${MAX_PREFIX_LENGTH} characters in all`,
-        prefix,
-      );
+    const isSubject = typeof prefix === "string" && /^[\w-]+(?:\.[\w-]+)*$/.test(prefix);
+    if (!isSubject || prefix.length > MAX_PREFIX_LENGTH) {
+      const words = "words of letters, digits, _ and -, separated by dots";
+      const limit = `with at most ${MAX_PREFIX_LENGTH} characters in all`;
+      throw invalidType("prefix", `${words}, ${limit}`, prefix);
     }
     if (replicas !== undefined) checkInteger("replicas", replicas, 1, MAX_REPLICAS);
     checkObject("client", client);

@@ -177,11 +177,8 @@ class RedisBroker extends RetainingBroker<RedisLog> implements KeepingBroker {
     const { url = "redis://127.0.0.1:6379", prefix = "sluice:", sharded = false, client = {} } =
       options;
     if (typeof url !== "string" || !/^rediss?:\/\//i.test(url) || !URL.canParse(url)) {
-      throw invalidType(
-        "url",
-        'a redis: or rediss: URL, such as "redis://127.0.0.1:6379"',
-        typeof url === "string" ? withoutUser(url) : url,
-      );
+      const expected = 'a redis: or rediss: URL, such as "redis://127.0.0.1:6379"';
+      throw invalidType("url", expected, typeof url === "string" ? withoutUser(url) : url);
     }
     if (typeof prefix !== "string" || !prefix.isWellFormed()) {
       throw invalidType("prefix", "a well-formed string", prefix);

@@ -233,9 +233,8 @@ async function* reconnect<Data>(
   checkFiniteDuration("minDelayMs", minDelayMs, 1);
   checkFiniteDuration("maxDelayMs", maxDelayMs, 1);
   if (maxDelayMs < minDelayMs) {
-    throw new RangeError(
-      `maxDelayMs must be at least minDelayMs, which is ${minDelayMs}, got ${maxDelayMs}`,
-    );
+    const least = `at least minDelayMs, which is ${minDelayMs}`;
+    throw new RangeError(`maxDelayMs must be ${least}, got ${maxDelayMs}`);
   }
   checkInteger("maxAttempts", maxAttempts, 1);
   for (const name of HOOKS) checkFunction(name, options[name]);
@@ -249,9 +248,8 @@ async function* reconnect<Data>(
   const isOwn = [options.subprotocols].flat().includes(RESUME);
   const hasLayers = (options.layers?.length ?? 0) > 0;
   if (hasLayers && options.resume === true) {
-    throw new TypeError(
-      "resume must not be true with layers: a connection has one of them, or resumes",
-    );
+    const reason = "a connection has one of them, or resumes";
+    throw new TypeError(`resume must not be true with layers: ${reason}`);
   }
   const isOffered = isResuming && !isOwn && !hasLayers;
   const resume = isOffered ? new ResumeState(onLost) : undefined;
@@ -393,7 +391,6 @@ function toDelay(value: unknown): number {
     return Math.min(Math.ceil(value), MAX_DURATION_MS);
   }
   const ErrorClass = typeof value === "number" ? RangeError : TypeError;
-  throw new ErrorClass(
-    `delayMs must return a finite number of milliseconds from 0 on, got ${show(value)}`,
-  );
+  const expected = "a finite number of milliseconds from 0 on";
+  throw new ErrorClass(`delayMs must return ${expected}, got ${show(value)}`);
 }

@@ -29,16 +29,12 @@ export function parseWebSocketUrl(url: string | URL, base?: string): WebSocketAd
   const parsed = parse("connect to", "wss://example.com/", url, base);
   const scheme = parsed.protocol.replace(/^http/, "ws");
   if (scheme !== "ws:" && scheme !== "wss:") {
-    throw new TypeError(
-      `Cannot connect to ${describe(parsed)}: its scheme must be ws, wss, http or https`,
-    );
+    throw refusal("connect to", parsed, "its scheme must be ws, wss, http or https");
   }
   // "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used on
   // these URIs." (section 3). This applies to an empty one, too.
   if (parsed.href.includes("#")) {
-    throw new TypeError(
-      `Cannot connect to ${describe(parsed)}: a WebSocket URL must not have a fragment`,
-    );
+    throw refusal("connect to", parsed, "a WebSocket URL must not have a fragment");
   }
   return toAddress(parsed, scheme === "wss:");
 }
@@ -50,9 +46,7 @@ export function parseWebSocketUrl(url: string | URL, base?: string): WebSocketAd
 export function parseProxyUrl(url: string | URL): ProxyAddress {
   const parsed = parse("use the proxy", "http://proxy.example:3128", url);
   if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
-    throw new TypeError(
-      `Cannot use the proxy ${describe(parsed)}: its scheme must be http or https`,
-    );
+    throw refusal("use the proxy", parsed, "its scheme must be http or https");
   }
   return toAddress(parsed, parsed.protocol === "https:");
 }
@@ -66,13 +60,14 @@ function parse(purpose: string, example: string, url: string | URL, base?: strin
   }
 }
 
-/** Formats a URL for an error message, which may be logged: without credentials. */
-function describe(url: URL): string {
+/** Creates the error for a URL. Its message may be logged, and has no credentials. */
+function refusal(purpose: string, url: URL, reason: string): TypeError {
+  const plain = new URL(url);
+  plain.username = plain.password = "";
   // If the scheme is missing, the user name is parsed as the scheme.
-  if (!url.href.startsWith(`${url.protocol}//`)) return withoutSecrets(url.href);
-  const shown = new URL(url);
-  shown.username = shown.password = "";
-  return withoutQuery(shown.href);
+  const isWhole = url.href.startsWith(`${url.protocol}//`);
+  const shown = isWhole ? withoutQuery(plain.href) : withoutSecrets(url.href);
+  return new TypeError(`Cannot ${purpose} ${shown}: ${reason}`);
 }
 
 /** Removes everything that may be a user, a query or a fragment from a text that may be a URL. */
@@ -112,9 +107,7 @@ function toAuthorization(url: URL): string | undefined {
   const { username, password } = url;
   if (username === "" && password === "") return undefined;
   const user = decodePercent(username);
-  if (user.includes(":")) {
-    throw new TypeError(`Cannot log in to ${describe(url)}: its user must not have a colon`);
-  }
+  if (user.includes(":")) throw refusal("log in to", url, "its user must not have a colon");
   const credentials = `${user}:${decodePercent(password)}`;
   return `Basic ${encodeBase64(credentials)}`;
 }

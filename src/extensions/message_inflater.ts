@@ -137,10 +137,8 @@ export class MessageInflater {
       size = stream.step(this.#input, this.#position, stepEnd, false, maxLength);
     } catch (error) {
       if (error instanceof ProtocolError) throw error;
-      throw new ProtocolError(
-        CloseCode.InvalidFramePayloadData,
-        `Cannot receive a compressed message: ${(error as Error).message}`,
-      );
+      const message = `Cannot receive a compressed message: ${(error as Error).message}`;
+      throw new ProtocolError(CloseCode.InvalidFramePayloadData, message);
     }
     this.#position += stream.consumed;
     this.#consumed += stream.consumed;
@@ -190,10 +188,8 @@ export class MessageInflater {
   /** Goes on after a block with BFINAL set (section 7.2.3.4), which ended the stream for zlib. */
   #beginAnew(stream: DeflateStream): void {
     if (++this.#finalBlocks > MAX_FINAL_BLOCKS + this.#consumed / FINAL_BLOCK_SHARE) {
-      throw new ProtocolError(
-        CloseCode.PolicyViolation,
-        "Cannot receive a compressed message of so many final blocks",
-      );
+      const message = "Cannot receive a compressed message of so many final blocks";
+      throw new ProtocolError(CloseCode.PolicyViolation, message);
     }
     stream.reset();
     // Some senders leave out the empty block that should follow: the tail is not part of anything then.

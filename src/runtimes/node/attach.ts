@@ -66,9 +66,8 @@ interface UpgradeHandler {
 
 interface Attachment {
   readonly handler: UpgradeHandler;
-  readonly paths: ReadonlySet<string>;
-  /** Prefixes of paths, each with a slash at its end. */
-  readonly folders: readonly string[];
+  /** Paths, and then folders, which end with a slash and a star. */
+  readonly patterns: readonly string[];
   readonly refusesOthers: boolean;
 }
 
@@ -166,7 +165,7 @@ class UpgradeRouter {
     const path = pathOf(request.url ?? "");
     let refuser: UpgradeHandler | undefined;
     for (const attachment of this.#attachments) {
-      const pattern = path === undefined ? undefined : patternOf(attachment, path);
+      const pattern = attachment.patterns.find((pattern) => matches(pattern, path));
       if (pattern !== undefined) {
         this.#successorOf(attachment, pattern).handler.handleUpgrade(request, socket, head);
         return;
@@ -183,8 +182,8 @@ class UpgradeRouter {
   /** Gives the attachment itself, or if it gives way, the first other one with the same pattern. */
   #successorOf(attachment: Attachment, pattern: string): Attachment {
     if (!attachment.handler.givesWay()) return attachment;
-    const hasPattern = ({ paths, folders, handler }: Attachment) =>
-      !handler.givesWay() && (paths.has(pattern) || folders.includes(pattern));
+    const hasPattern = ({ patterns, handler }: Attachment) =>
+      !handler.givesWay() && patterns.includes(pattern);
     return [...this.#attachments].find(hasPattern) ?? attachment;
   }
 }
@@ -193,9 +192,8 @@ function asksForWebSocket({ headers }: IncomingMessage): boolean {
   return includesToken(headers?.upgrade ?? "", "websocket");
 }
 
-/** Gives the path or folder of the attachment that matches a path. */
-function patternOf({ paths, folders }: Attachment, path: string): string | undefined {
-  return paths.has(path) ? path : folders.find((folder) => path.startsWith(folder));
+function matches(pattern: string, path: string | undefined): boolean | undefined {
+  return pattern.endsWith("*") ? path?.startsWith(pattern.slice(0, -1)) : path === pattern;
 }
 
 function pathOf(target: string): string | undefined {
@@ -219,12 +217,10 @@ function resolveOptions(options: AttachOptions): Omit<Attachment, "handler"> {
   if (given.length === 0) {
     throw new TypeError("path must have at least one path, got an empty array");
   }
-  const patterns = given.map(resolvePath);
-  return {
-    paths: new Set(patterns.filter((pattern) => !pattern.endsWith("*"))),
-    folders: patterns.filter((pattern) => pattern.endsWith("*")).map((text) => text.slice(0, -1)),
-    refusesOthers: others === "refuse",
-  };
+  const all = given.map(resolvePath);
+  const folders = all.filter((pattern) => pattern.endsWith("*"));
+  const patterns = [...all.filter((pattern) => !folders.includes(pattern)), ...folders];
+  return { patterns, refusesOthers: others === "refuse" };
 }
 
 /** Checks a path, and normalises it as URLs do, with the star at its end. */
@@ -235,8 +231,7 @@ function resolvePath(path: unknown): string {
     // Refuses the patterns of other routers, which would never match.
     if (!/[*?#]|\/:/.test(rest)) return new URL(`http://host${rest}`).pathname + star;
   }
-  throw new TypeError(
-    `path must begin with a slash, may end with "/*", and must not have another "*", a "?", a "#" or a ` +
-      `":" behind a slash, got ${show(path)}`,
-  );
+  const rule = 'must not have another "*", a "?", a "#" or a ":" behind a slash';
+  const got = show(path);
+  throw new TypeError(`path must begin with a slash, may end with "/*", and ${rule}, got ${got}`);
 }

@@ -293,9 +293,7 @@ class MountedHost<Data> extends ServerBase<Data> implements MountedServer<Data> 
   ): Promise<MountedHost<Data>> {
     for (const name of REFUSED) {
       if ((options as Record<string, unknown> | null)?.[name] === undefined) continue;
-      throw new TypeError(
-        `mount takes no option ${name}: set it on the HTTP server`,
-      );
+      throw new TypeError(`mount takes no option ${name}: set it on the HTTP server`);
     }
     const settings = resolveServerOptions(
       "mount",
@@ -305,10 +303,8 @@ class MountedHost<Data> extends ServerBase<Data> implements MountedServer<Data> 
       defaultServerSettings<Data>(),
     );
     settings.signal?.throwIfAborted();
-    const host = new MountedHost(
-      settings,
-      await loadParts(settings.accept, settings.resume !== undefined),
-    );
+    const parts = await loadParts(settings.accept, settings.resume !== undefined);
+    const host = new MountedHost(settings, parts);
     await host.start();
     host.watchSignal();
     return host;
