@@ -61,7 +61,8 @@ export class Presence {
     }
     if (after?.key !== undefined) {
       const stamp = this.#group?.nextVersion() ?? ++this.#lastStamp;
-      changes.push(...room.enter(this.id, subscriber, after.key, after.info, stamp));
+      const share = { info: after.info, stamp };
+      changes.push(...room.enter(this.id, subscriber, after.key, share));
       this.#group?.change(room, after.key);
     }
     if (after === undefined) room.watchers.delete(subscriber);

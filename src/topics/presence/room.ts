@@ -55,17 +55,11 @@ export class PresenceRoom {
   }
 
   /** Adds a connection of this server to a member, or changes its information. */
-  enter(
-    server: string,
-    subscriber: Subscriber,
-    key: string,
-    info: string,
-    stamp: number,
-  ): RoomChange[] {
+  enter(server: string, subscriber: Subscriber, key: string, share: OwnShare): RoomChange[] {
     let own = this.#own.get(key);
     if (own === undefined) this.#own.set(key, own = new Map());
     own.delete(subscriber);
-    own.set(subscriber, { info, stamp });
+    own.set(subscriber, share);
     return this.#setOwn(server, key, own);
   }
 

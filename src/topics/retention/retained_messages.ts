@@ -131,7 +131,8 @@ export class RetainedMessages {
   }
 
   add(log: TopicLog, message: PublishedMessage, number: number): void {
-    const entry = this.#link(log, message, number, message.size + MESSAGE_COST);
+    const at = this.#clock.now();
+    const entry = this.#link({ log, message, number, size: message.size + MESSAGE_COST, at });
     message.enterWindow(this.#recent);
     log.push(entry);
     while (log.size > this.#window.windowSize) this.#unlink(log.shift());
@@ -143,7 +144,8 @@ export class RetainedMessages {
   leave(log: TopicLog): void {
     log.isInUse = false;
     if (log.leaving !== undefined) this.#unlink(log.leaving);
-    log.leaving = this.#link(log, undefined, log.last, MESSAGE_COST);
+    const [number, at] = [log.last, this.#clock.now()];
+    log.leaving = this.#link({ log, message: undefined, number, size: MESSAGE_COST, at });
     this.#trim();
   }
 
@@ -156,14 +158,9 @@ export class RetainedMessages {
     this.#size = 0;
   }
 
-  #link(
-    log: TopicLog,
-    message: PublishedMessage | undefined,
-    number: number,
-    size: number,
-  ): Place<Entry> {
-    this.#size += size;
-    return this.#entries.add({ log, message, number, size, at: this.#clock.now() });
+  #link(entry: Entry): Place<Entry> {
+    this.#size += entry.size;
+    return this.#entries.add(entry);
   }
 
   #unlink(entry: Place<Entry>): void {
