@@ -45,7 +45,7 @@ function withHttpServer(
         const upgraded = Promise.withResolvers<Recorder>();
         http.once("upgrade", (_request, socket, head) => {
           assertEquals(head.length, 0);
-          upgraded.resolve(new Recorder(NodeHttpChannel.takeOver(socket)));
+          upgraded.resolve(new Recorder(new NodeHttpChannel(socket)));
         });
         const peer = await peers.connect(address, { paused, tls: transport === "tls" });
         await peer.writeText(REQUEST);

@@ -49,33 +49,26 @@ export class NodeHttpChannel extends NodeChannel {
   /** The socket below TLS, if it must be stopped explicitly. */
   readonly #below: { _handle?: ReadHandle | null } | undefined;
 
-  private constructor(socket: HttpSocket, remote: Address, local: Address) {
+  /** Takes over a socket. */
+  constructor(socket: HttpSocket) {
     const isSecure = socket.encrypted === true;
-    super(
-      socket as Socket,
-      !isSecure && socket instanceof Socket && remote.transport === "tcp",
-      remote,
-      local,
-    );
+    const addresses = addressesOf(socket);
+    const isTcp = socket instanceof Socket && addresses[0].transport === "tcp";
+    super(socket as Socket, isTcp && !isSecure, ...addresses);
     this.isSecure = isSecure;
     // On Deno, a paused TLS socket goes on reading into an unbounded buffer.
     if (isSecure && "Deno" in globalThis) this.#below = socket._parent ?? undefined;
-  }
-
-  static takeOver(socket: HttpSocket): NodeHttpChannel {
     // `server.timeout` and `keepAliveTimeout` have set it.
     socket.setTimeout?.(0);
     socket.setNoDelay?.(true);
     // TLS sockets are not half-open by default: they would end with the peer, and discard unsent data.
     socket.allowHalfOpen = true;
-    const channel = new NodeHttpChannel(socket, ...addressesOf(socket));
     // The "end" event may have been emitted already, while an earlier request was answered. It is delivered
     // later, when the handler is set, and after the bytes that came with the request.
-    if (socket.readableEnded) queueMicrotask(() => channel.receiveEnd());
+    if (socket.readableEnded) queueMicrotask(() => this.receiveEnd());
     // While a client does not read the responses before, Node stops the socket within a read, which nothing goes on
     // with. An empty chunk ends that read.
     if (socket instanceof Socket) socket.push("");
-    return channel;
   }
 
   override receiveData(bytes: Uint8Array): void {

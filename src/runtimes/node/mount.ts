@@ -348,7 +348,7 @@ class MountedHost<Data> extends ServerBase<Data> implements MountedServer<Data> 
     // Node has removed its own listener. An error may be emitted even after the socket has been closed.
     socket.on("error", () => {});
     afterResponses(socket, () => {
-      const channel = NodeHttpChannel.takeOver(socket);
+      const channel = new NodeHttpChannel(socket);
       const handshake = this.startHandshake(channel, channel.isSecure);
       if (handshake !== undefined) begin(handshake);
     });

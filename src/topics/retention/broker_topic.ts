@@ -127,23 +127,28 @@ export class BrokerTopic {
 
   async #work(): Promise<void> {
     this.#isWorking = true;
-    let hasFailed = false;
-    while (this.#isSubscribed && (this.#position === undefined || this.#hasGap)) {
-      const connection = this.#connectionCount;
-      try {
-        if (this.#position === undefined) await this.#findPosition();
-        else await this.#fillGap(this.#position);
-      } catch (error) {
-        // The connection is a new one: try again on that.
-        if (connection !== this.#connectionCount) continue;
-        if (this.#isSubscribed) this.#store.failRead(this, error);
-        hasFailed = true;
-        break;
-      }
+    let goesOn = true;
+    while (goesOn && this.#isSubscribed && (this.#position === undefined || this.#hasGap)) {
+      const at = this.#position;
+      goesOn = await this.#attempt(at === undefined ? this.#findPosition() : this.#fillGap(at));
     }
     this.#isWorking = false;
-    if (hasFailed || !this.#isReady) return;
+    if (!goesOn || !this.#isReady) return;
     for (const { subscriber } of [...this.#joining]) this.#waitFor(subscriber.address);
+  }
+
+  /** Waits until something is read; if that fails, tells the store, and returns `false`. */
+  async #attempt(reading: Promise<void>): Promise<boolean> {
+    const connection = this.#connectionCount;
+    try {
+      await reading;
+    } catch (error) {
+      // If the connection is a new one, it is tried again on that.
+      if (connection !== this.#connectionCount) return true;
+      if (this.#isSubscribed) this.#store.failRead(this, error);
+      return false;
+    }
+    return true;
   }
 
   /** Whether missed messages can be read. */
@@ -186,22 +191,13 @@ export class BrokerTopic {
 
   async #replay(joining: readonly TopicSubscription[]): Promise<void> {
     this.#isWorking = true;
-    const connection = this.#connectionCount;
     const { allowance } = this.#store;
     const addresses = new Set(joining.map(({ subscriber }) => subscriber.address));
     const maxSize = allowance.beginRead(addresses);
-    let hasFailed = false;
-    try {
-      await this.#readMissed(this.#position!, joining, maxSize);
-    } catch (error) {
-      if (this.#isSubscribed && connection === this.#connectionCount) {
-        this.#store.failRead(this, error);
-        hasFailed = true;
-      }
-    }
+    const goesOn = await this.#attempt(this.#readMissed(this.#position!, joining, maxSize));
     allowance.endRead(addresses);
     this.#isWorking = false;
-    if (!hasFailed) this.work();
+    if (goesOn) this.work();
   }
 
   /** Reads from the broker; returns `undefined` if the connection was lost, after which reading starts again. */
