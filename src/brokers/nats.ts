@@ -34,7 +34,7 @@ import { NatsNames } from "./nats_names.ts";
 import { NatsSubscriptions } from "./nats_subscriptions.ts";
 import { RetainingBroker } from "./retaining_broker.ts";
 import { SharedAnswer } from "./shared_answer.ts";
-import { clearTimeout, setTimeout } from "../timers.ts";
+import { systemClock, within } from "../transport/clock.ts";
 
 export type * from "../topics/cluster/broker.ts";
 
@@ -271,7 +271,8 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
       }
       this.#suspend();
       this.#connection = undefined;
-      if (!this.isClosed) await this.#wait(RECONNECT_MS + Math.random() * RECONNECT_JITTER_MS);
+      const delayMs = RECONNECT_MS + Math.random() * RECONNECT_JITTER_MS;
+      await within(this.#closing.promise, delayMs, systemClock, undefined);
     }
   }
 
@@ -306,7 +307,7 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
       } catch (error) {
         if (turn !== this.#turn || this.isClosed) return;
         this.#tellLost(toBrokerError(`use ${this.#server}`, error));
-        await this.#wait(OPEN_MS);
+        await within(this.#closing.promise, OPEN_MS, systemClock, undefined);
         if (turn !== this.#turn) return;
       }
     }
@@ -323,12 +324,5 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
     if (this.#connection === undefined || this.isClosed) return;
     this.#tellLost(toBrokerError(`use ${this.#server}`, error));
     void this.#open(this.#connection);
-  }
-
-  async #wait(delayMs: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const delay = new Promise<void>((resolve) => timer = setTimeout(resolve, delayMs));
-    await Promise.race([delay, this.#closing.promise]);
-    clearTimeout(timer);
   }
 }

@@ -16,7 +16,7 @@ import { coreOf } from "../connection/web_socket_connection.ts";
 import { ConnectError, ConnectionClosedError, UnexpectedResponseError } from "../errors.ts";
 import { checkDecision } from "../hook_answers.ts";
 import { type CallbackResult, callHook, logError, reportError } from "../hooks.ts";
-import { ResumeState } from "../resume/resume_state.ts";
+import { MESSAGE_REFUSALS, ResumeState } from "../resume/resume_state.ts";
 import { RESUME } from "../resume/subprotocol.ts";
 import type { ConnectAgain } from "./connect.ts";
 import { CONNECT_OPTIONS, type ConnectOptions, type PerAttempt } from "./options.ts";
@@ -190,13 +190,6 @@ const LASTING_MS = 10_000;
 const MAX_REFUSALS = 3;
 /** The duration of a connection, in milliseconds, after which such refusals are counted from 1 again. */
 const LONG_MS = 60_000;
-/** The close codes with which a side refuses a message, which would be sent again on the next connection. */
-const REFUSALS: ReadonlySet<number> = new Set([
-  CloseCode.ProtocolError,
-  CloseCode.UnsupportedData,
-  CloseCode.InvalidFramePayloadData,
-  CloseCode.MessageTooBig,
-]);
 /** The delay after 1012 and 1013: "a randomized delay of 5 - 30 seconds" (1012). */
 const RESTART_DELAY_MS = [5_000, 30_000] as const;
 const HOOKS = ["shouldReconnect", "delayMs", "onRetry", "onLost", "onError"] as const;
@@ -333,7 +326,7 @@ function isFailure(value: unknown): value is ConnectError | UnexpectedResponseEr
 
 /** Whether a connection ended because one side refused a message of the other. */
 function isRefusal(conn: Connection, { initiator, closeCode }: CloseInfo): boolean {
-  if (initiator === "remote") return REFUSALS.has(closeCode);
+  if (initiator === "remote") return MESSAGE_REFUSALS.has(closeCode);
   return coreOf(conn)?.closing.reason.failure !== undefined;
 }
 

@@ -3,15 +3,16 @@ import { parsePosition, type Position } from "./position.ts";
 import { RememberedTopics } from "./remembered_topics.ts";
 import { type ControlMessage, encodeResumeRequest } from "./subprotocol.ts";
 
-/** The codes with which a server refuses a resume request. */
-const REFUSALS: ReadonlySet<number> = new Set([
+/** The close codes with which a side refuses a message, which would be sent again on the next connection. */
+export const MESSAGE_REFUSALS: ReadonlySet<number> = new Set([
   CloseCode.ProtocolError,
   CloseCode.UnsupportedData,
   CloseCode.InvalidFramePayloadData,
-  CloseCode.PolicyViolation,
   CloseCode.MessageTooBig,
-  CloseCode.InternalError,
 ]);
+
+/** The codes with which a server refuses a resume request. */
+const REFUSALS = [...MESSAGE_REFUSALS, CloseCode.PolicyViolation, CloseCode.InternalError];
 
 /** After so many unanswered requests in a row, the end of the connection is a refusal, with any code. */
 const MAX_UNANSWERED = 5;
@@ -66,7 +67,7 @@ export class ResumeState {
     this.#isUnanswered = false;
     if (!isUnanswered || !isPeers) return false;
     this.#unanswered++;
-    if (!REFUSALS.has(closeCode) && this.#unanswered < MAX_UNANSWERED) return false;
+    if (!REFUSALS.includes(closeCode) && this.#unanswered < MAX_UNANSWERED) return false;
     this.#unanswered = 0;
     this.#session = undefined;
     this.#topics.forgetPositions();

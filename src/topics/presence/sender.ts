@@ -85,25 +85,21 @@ export class PresenceSender {
 
   /** Sends changes that could not be sent before. */
   retry(): void {
-    for (const [topic, told] of this.#told) this.#send(topic, told);
+    for (const [topic, told] of this.#told) void this.#send(topic, told);
   }
 
   #sendScheduled(): void {
     const topics = this.#scheduled;
     this.#scheduled = new Set();
-    for (const topic of topics) this.#send(topic, this.#told.get(topic));
+    for (const topic of topics) void this.#send(topic, this.#told.get(topic));
   }
 
-  #send(topic: string, told: Told | undefined): void {
+  async #send(topic: string, told: Told | undefined): Promise<void> {
     if (told === undefined || !this.#group.isReady || told.isSending) return;
     if (told.changed.size === 0 && !told.isLost) {
       if (told.isEmpty) this.#told.delete(topic);
       return;
     }
-    void this.#sendChanges(topic, told);
-  }
-
-  async #sendChanges(topic: string, told: Told): Promise<void> {
     told.isSending = true;
     const sent = told.isLost ? this.#sendAll(topic, told) : this.#sendUpdates(topic, told);
     try {
@@ -114,7 +110,7 @@ export class PresenceSender {
     }
     told.isSending = false;
     // Meanwhile, `clear` may have been called, and the topic may have been added again.
-    if (!told.isLost && this.#told.get(topic) === told) this.#send(topic, told);
+    if (!told.isLost && this.#told.get(topic) === told) void this.#send(topic, told);
   }
 
   #sendAll(topic: string, told: Told): Promise<void>[] {
