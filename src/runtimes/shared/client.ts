@@ -25,9 +25,11 @@ import { loadDialer } from "./runtime.ts";
 export * from "../../client/mod.ts";
 
 const connectAgain = createConnect(loadDialer);
+/** Without the third argument. */
+const connectOnce: Connect = (url, options) => connectAgain(url, options);
 
 /** Connects to a WebSocket on the runtime that the program runs on. See {@linkcode Connect}. */
-export const connect: Connect = (url, options) => connectAgain(url, options);
+export const connect: Connect = connectOnce;
 
 /** Connects, and connects again each time the connection ends. See {@linkcode Reconnecting}. */
 export const reconnecting: Reconnecting = createReconnecting(connectAgain);
