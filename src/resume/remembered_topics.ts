@@ -80,26 +80,22 @@ export class RememberedTopics {
    */
   subscribe(name: string, number: number, position: Position | undefined): boolean {
     this.#hasHadTopics = true;
-    let topic = this.#current.get(name);
-    let isUnknown = false;
+    let topic = this.#current.get(name) ?? this.#former.get(name);
     if (topic === undefined) {
-      topic = this.#former.get(name);
-      if (topic === undefined) {
-        isUnknown = this.#forgotten.has(name);
-        const size = sizeInRequest(name);
-        const isForgotten = false;
-        topic = { name, size, number, position, isForgotten, connection: 0, acknowledgements: 0 };
-        this.#size += size;
-      } else {
-        isUnknown = topic.isForgotten;
-        topic.isForgotten = false;
-        this.#former.delete(name);
-      }
+      const size = sizeInRequest(name);
+      const isForgotten = this.#forgotten.has(name);
+      topic = { name, size, number, position, isForgotten, connection: 0, acknowledgements: 0 };
+      this.#size += size;
+    }
+    const isUnknown = topic.isForgotten;
+    topic.isForgotten = false;
+    if (this.#current.has(name)) {
+      this.#byNumber.delete(topic.number);
+    } else {
+      this.#former.delete(name);
       // Earlier acknowledgements of this connection are not for it.
       topic.acknowledgements = this.#acknowledgements;
       topic.connection = this.#connection;
-    } else {
-      this.#byNumber.delete(topic.number);
     }
     const other = this.#byNumber.get(number);
     if (other !== undefined) this.#leave(other);

@@ -11,8 +11,9 @@ export const PRESENCE_PREFIX = "$presence/";
 export function checkBrokerTopic(topic: string, prefixLength: number = 0): void {
   checkWellFormed("topic", topic);
   if (topic.startsWith(PRESENCE_PREFIX)) {
+    const got = JSON.stringify(topic);
     throw new TypeError(
-      `With a broker, a topic must not begin with ${PRESENCE_PREFIX}, got ${JSON.stringify(topic)}`,
+      `With a broker, a topic must not begin with ${PRESENCE_PREFIX}, got ${got}`,
     );
   }
   const use = prefixLength === 0 ? "a broker" : "a broker and presence";
@@ -25,7 +26,6 @@ export function checkBrokerTopic(topic: string, prefixLength: number = 0): void 
  */
 export function checkWellFormed(what: string, text: string): void {
   if (text.isWellFormed()) return;
-  throw new TypeError(
-    `With a broker, a ${what} must have no lone surrogates, got ${JSON.stringify(text)}`,
-  );
+  const got = JSON.stringify(text);
+  throw new TypeError(`With a broker, a ${what} must have no lone surrogates, got ${got}`);
 }

@@ -277,8 +277,7 @@ export class BrokerTopic {
       const cost = behind.reduce((sum, { size }) => sum + size + MESSAGE_COST, 0);
       costs.set(address, Math.max(cost, costs.get(address) ?? 0));
     }
-    const isSame = missed.position.epoch === this.#position!.epoch;
-    if (!isSame) this.#hasGap = true;
+    if (missed.position.epoch !== this.#position!.epoch) this.#hasGap = true;
     else this.#giveMissed(at, joining, missed, messages, after, costs);
     // Messages that were read and not delivered are charged, too.
     for (const [address, cost] of costs) this.#store.allowance.charge(address, cost);
