@@ -24,7 +24,10 @@ export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => 
     onChannel(channel);
   };
   const socket: BunSocketHandler<BunChannel | undefined> = {
-    ...sharedHandler,
+    binaryType: "uint8array",
+    data: (socket, bytes) => socket.data?.receiveData(bytes),
+    end: (socket) => socket.data?.receiveEnd(),
+    drain: (socket) => socket.data?.receiveDrain(),
     open: tls === undefined
       ? accept
       : (socket) => handshakes.start(socket, remoteAddressOf(socket)),
@@ -67,17 +70,3 @@ export const listen: Listen = async (target, tls, onChannel, onTlsHandshake) => 
     },
   };
 };
-
-/** The handlers that are the same for all listeners. */
-const sharedHandler = {
-  binaryType: "uint8array",
-  data(socket: Socket, bytes: Uint8Array): void {
-    socket.data?.receiveData(bytes);
-  },
-  end(socket: Socket): void {
-    socket.data?.receiveEnd();
-  },
-  drain(socket: Socket): void {
-    socket.data?.receiveDrain();
-  },
-} as const;

@@ -9,7 +9,7 @@ import type {
 import { BACKLOG } from "../shared/backlog.ts";
 import { checkListen } from "../shared/listen_check.ts";
 import { toListenError } from "../shared/listen_error.ts";
-import type { DenoApi, DenoConn, DenoListener } from "./api.ts";
+import type { DenoApi, DenoConn } from "./api.ts";
 import { openChannel, toAddress } from "./channel.ts";
 
 declare const Deno: DenoApi;
@@ -52,7 +52,25 @@ function listenPlain(target: ListenTarget, onChannel: OnChannel): ByteListener {
     "path" in target ? { transport: "unix", ...target } : { ...target, tcpBacklog: BACKLOG },
   );
   let isClosed = false;
-  const accepting = acceptAll(listener, () => isClosed, onChannel);
+  async function acceptAll(): Promise<void> {
+    for (let accepted = 1; !isClosed; accepted++) {
+      let conn: DenoConn;
+      try {
+        conn = await listener.accept();
+      } catch (error) {
+        const isPersistent = !isClosed && !PEER_ERRORS.has((error as { name?: unknown }).name);
+        if (isPersistent) await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS));
+        continue;
+      }
+      if (isClosed) return conn.close();
+      const channel = openChannel(conn);
+      // In a microtask, since an error of the callee must not end this loop.
+      queueMicrotask(() => onChannel(channel));
+      if (accepted % ACCEPTED_AT_ONCE === 0) await systemTurns.next();
+    }
+  }
+
+  const accepting = acceptAll();
   return {
     addr: toAddress(listener.addr),
     ref: () => listener.ref(),
@@ -68,26 +86,4 @@ function listenPlain(target: ListenTarget, onChannel: OnChannel): ByteListener {
       return accepting;
     },
   };
-}
-
-async function acceptAll(
-  listener: DenoListener,
-  isClosed: () => boolean,
-  onChannel: OnChannel,
-): Promise<void> {
-  for (let accepted = 1; !isClosed(); accepted++) {
-    let conn: DenoConn;
-    try {
-      conn = await listener.accept();
-    } catch (error) {
-      const isPersistent = !isClosed() && !PEER_ERRORS.has((error as { name?: unknown }).name);
-      if (isPersistent) await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS));
-      continue;
-    }
-    if (isClosed()) return conn.close();
-    const channel = openChannel(conn);
-    // In a microtask, since an error of the callee must not end this loop.
-    queueMicrotask(() => onChannel(channel));
-    if (accepted % ACCEPTED_AT_ONCE === 0) await systemTurns.next();
-  }
 }
