@@ -96,7 +96,7 @@ describe("a client's notes", () => {
   });
 
   it("are not sent to others", async () => {
-    await withConnection({}, async ({ server: harness, client, conn }) => {
+    await withConnection({ resume: true }, async ({ server: harness, client, conn }) => {
       conn.subscribe("a");
       harness.server.publish("a", "\x1e1");
       conn.unsubscribe("a");

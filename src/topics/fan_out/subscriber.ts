@@ -139,9 +139,9 @@ export class Subscriber implements FanOutSource {
     return this.#resumable !== undefined;
   }
 
-  /** Whether the resume request has come, if the peer is to send one. */
+  /** Whether the peer resumes, and its resume request has come. */
   get hasRequest(): boolean {
-    return this.#resumable?.hasRequest ?? true;
+    return this.#resumable?.hasRequest ?? false;
   }
 
   /** Identifies the client, over several connections if it resumes; `undefined` until it is needed. */
