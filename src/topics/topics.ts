@@ -217,7 +217,7 @@ export class Topics {
   ): void {
     if (before === undefined && after === undefined) return;
     const change = memberSize(after) - memberSize(before);
-    subscriber.tally.count(change);
+    subscriber.fanOut.tally.count(change);
     subscriber.heldSize += change;
     this.#presence.change(topic, subscriber, before, after);
   }

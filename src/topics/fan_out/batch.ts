@@ -41,7 +41,7 @@ export class Batch {
     const known = this.#frames.get(form);
     if (known !== undefined) return known;
     const all = this.entries.map(({ message }) => message.encodeFor(subscriber, form));
-    const frames = join(all, subscriber.tally);
+    const frames = join(all, subscriber.fanOut.tally);
     this.#frames.set(form, frames);
     return frames;
   }

@@ -161,7 +161,7 @@ export class PublishedMessage {
     if (known !== undefined) return known;
     const data = this.#dataFor(subscriber);
     const deflated = subscriber.deflateShared(data, this.compress);
-    const frames = this.#share(encode(data, deflated), subscriber.tally);
+    const frames = this.#share(encode(data, deflated), subscriber.fanOut.tally);
     (this.#encoded ??= new Map()).set(form, frames);
     if (this.#waiters > 0) frames.hold();
     else this.#addRecent(form, frames);

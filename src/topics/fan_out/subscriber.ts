@@ -9,7 +9,6 @@ import { addressGroup } from "../../transport/address_group.ts";
 import type { TopicSubscription } from "../slow_consumers/topic_subscription.ts";
 import { WaitingOrder } from "../slow_consumers/waiting_order.ts";
 import type { FanOut } from "./fan_out.ts";
-import type { SharedTally } from "./shared_memory.ts";
 
 /** What the connection agreed on with its peer, as far as it decides how messages are encoded. */
 export interface SubscriberAgreement {
@@ -65,10 +64,6 @@ export class Subscriber implements FanOutSource {
     const isAlone = windowBits === undefined || this.#isEncoded;
     this.form = isAlone ? undefined : windowBits * 2 + (this.isResumable ? 1 : 0);
     sink.source = this;
-  }
-
-  get tally(): SharedTally {
-    return this.fanOut.tally;
   }
 
   /** Identifies the peer's address group, which shares one replay allowance. */

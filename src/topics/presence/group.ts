@@ -57,7 +57,7 @@ export class PresenceGroup {
   readonly #rooms: Map<string, PresenceRoom> = new Map();
   readonly #lookups: PresenceLookups;
   readonly #peers: Map<string, Peer> = new Map();
-  readonly #sender: PresenceSender = new PresenceSender(this);
+  readonly sender: PresenceSender = new PresenceSender(this);
   /** The broker's topics for this server, whatever it watches. */
   readonly #ownTopics: readonly string[];
   readonly #sentQueries: SentQueries = new SentQueries();
@@ -109,10 +109,6 @@ export class PresenceGroup {
     this.#idleHeartbeats = 0;
     this.#subscribed.delete(roomTopic(topic));
     this.#link.subscriptions.delete(roomTopic(topic));
-  }
-
-  change(room: PresenceRoom, key: string): void {
-    this.#sender.change(room.topic, key);
   }
 
   /** Whether the members of a room are known: the other servers have answered, or their time is over. */
@@ -219,7 +215,7 @@ export class PresenceGroup {
     this.isReady = true;
     this.#acquaintedAt = this.#clock.now() + ANSWER_MS;
     this.#sendHeartbeat(SERVERS_TOPIC, true, false);
-    this.#sender.retry();
+    this.sender.retry();
     const isSubscribed = (topic: string) => this.#subscribed.has(roomTopic(topic));
     const topics = [...this.#rooms.keys()].filter(isSubscribed);
     // Known servers must answer for topics in which they have no members any more, too.
@@ -236,7 +232,7 @@ export class PresenceGroup {
     this.isReady = false;
     this.#acquaintedAt = Infinity;
     this.#clock.clearTimeout(this.#timer);
-    this.#sender.clear();
+    this.sender.clear();
     this.#peers.clear();
     for (const brokerTopic of this.#ownTopics) {
       this.#subscribed.delete(brokerTopic);
@@ -273,7 +269,7 @@ export class PresenceGroup {
         void this.#stop();
         return;
       }
-      this.#sender.retry();
+      this.sender.retry();
       if (this.isReady && !this.#isSendingHeartbeat) {
         this.#sendHeartbeat(SERVERS_TOPIC, false, false);
       }
@@ -282,8 +278,8 @@ export class PresenceGroup {
   }
 
   #sendHeartbeat(brokerTopic: string, isHello: boolean, isReply: boolean): void {
-    const { size: topics } = this.#sender;
-    const { digest, isEnd } = isReply ? { digest: [], isEnd: false } : this.#sender.nextDigest();
+    const { size: topics } = this.sender;
+    const { digest, isEnd } = isReply ? { digest: [], isEnd: false } : this.sender.nextDigest();
     const message = { type: "beat", isHello, isReply, topics, digest, isEnd } as const;
     const sent = this.#send(brokerTopic, message);
     if (isReply) return;
@@ -443,7 +439,7 @@ export class PresenceGroup {
     const snapshots: TopicSnapshot[] = [];
     for (const topic of topics) {
       const shares = this.ownShares(topic);
-      const version = this.#sender.versionOf(topic);
+      const version = this.sender.versionOf(topic);
       if (shares.length > 0 || version !== undefined) snapshots.push([topic, version ?? 0, shares]);
     }
     // A query through a topic asks only servers that have members there.

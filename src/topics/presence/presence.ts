@@ -57,13 +57,13 @@ export class Presence {
     const changes: RoomChange[] = [];
     if (before?.key !== undefined && before.key !== after?.key) {
       changes.push(...room.exit(this.id, subscriber, before.key));
-      this.#group?.change(room, before.key);
+      this.#group?.sender.change(topic, before.key);
     }
     if (after?.key !== undefined) {
       const stamp = this.#group?.nextVersion() ?? ++this.#lastStamp;
       const share = { info: after.info, stamp };
       changes.push(...room.enter(this.id, subscriber, after.key, share));
-      this.#group?.change(room, after.key);
+      this.#group?.sender.change(topic, after.key);
     }
     if (after === undefined) room.watchers.delete(subscriber);
     else room.watchers.add(subscriber);

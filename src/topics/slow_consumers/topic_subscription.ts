@@ -202,15 +202,15 @@ export class TopicSubscription implements Subscription {
   }
 
   #hold({ message, size }: Waiting): void {
-    message.hold(this.subscriber.tally);
+    message.hold(this.subscriber.fanOut.tally);
     this.subscriber.heldSize += WAITING_COST + size;
-    this.subscriber.tally.count(WAITING_COST);
+    this.subscriber.fanOut.tally.count(WAITING_COST);
   }
 
   #release({ message, size }: Waiting): void {
     message.release();
     this.subscriber.heldSize -= WAITING_COST + size;
-    this.subscriber.tally.count(-WAITING_COST);
+    this.subscriber.fanOut.tally.count(-WAITING_COST);
   }
 
   #drop(): void {
