@@ -14,10 +14,7 @@ export interface Io {
   readonly hasColors: boolean;
   /** Aborts when the program gets a signal to exit. */
   readonly signal: AbortSignal;
-  /**
-   * Writes to standard output. Resolves when the data has been written. Rejects with the code `EPIPE` if the
-   * reader has closed its end.
-   */
+  /** Resolves when the data has been written; rejects with the code `EPIPE` if the reader has closed its end. */
   writeOutput(data: string | Uint8Array): Promise<void>;
   writeError(text: string): Promise<void>;
   readFile(path: string): Promise<string>;

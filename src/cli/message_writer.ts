@@ -5,11 +5,7 @@ import { MAX_SHOWN_BYTES, toHexDump, toPrintable } from "./printable.ts";
 
 const LINE_END = Uint8Array.of(0x0a);
 
-/**
- * Writes a message to standard output while it arrives, with backpressure.
- *
- * @param isRaw Whether to write messages without line ends between them.
- */
+/** Writes a message while it arrives, with backpressure. `isRaw`: without line ends between messages. */
 export function writeMessage(message: IncomingMessage, isRaw: boolean, io: Io): Promise<void> {
   return io.isOutputShown ? showMessage(message, io) : copyMessage(message, isRaw, io);
 }

@@ -41,11 +41,7 @@ export function resolveProxy(
   return { address: url === "environment" ? undefined : parseProxyUrl(url), tls };
 }
 
-/**
- * Gives the proxy for a server; `undefined` for a direct connection.
- *
- * @throws {TypeError} If the environment's value is not the URL of a proxy.
- */
+/** @throws {TypeError} If the value of the environment is not the URL of a proxy. */
 export function findProxy(
   { address }: ProxySettings,
   server: WebSocketAddress,

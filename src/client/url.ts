@@ -39,10 +39,7 @@ export function parseWebSocketUrl(url: string | URL, base?: string): WebSocketAd
   return toAddress(parsed, scheme === "wss:");
 }
 
-/**
- * @throws {TypeError} If it is not a URL, has another scheme than `http:` or `https:`, or a user name with a
- * colon.
- */
+/** @throws {TypeError} If it is not a URL, or has another scheme than `http:` or `https:`, or a user with a colon. */
 export function parseProxyUrl(url: string | URL): ProxyAddress {
   const parsed = parse("use the proxy", "http://proxy.example:3128", url);
   if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {

@@ -54,10 +54,7 @@ export class DeflateOffer {
     return this.#offers.map(encodeDeflateOffer).join(", ");
   }
 
-  /**
-   * @param response What the server answered.
-   * @throws {WebSocketError} If it does not fit the offer.
-   */
+  /** @throws {WebSocketError} If the response of the server does not fit the offer. */
   open(response: ExtensionOffer): PerMessageDeflate {
     const { threshold, clientMaxWindowBits } = this.#settings;
     const parameters = this.#read(response);

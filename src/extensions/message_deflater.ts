@@ -33,10 +33,7 @@ export class MessageDeflater {
     return this.#stream === undefined ? 0 : this.#pool.deflaterSize(this.#windowBits);
   }
 
-  /**
-   * @returns The payload of its frame. If it has up to 16 KiB, it must be used before anything else is
-   * compressed.
-   */
+  /** Returns the payload of a frame. Up to 16 KiB, it must be used before anything else is compressed. */
   deflateMessage(data: string | Uint8Array): Uint8Array {
     if (this.#keepsWindow) return this.#deflateWhole(data);
     const last = this.#lastMessage ??= this.#pool.lastMessage(this.#windowBits);

@@ -22,10 +22,7 @@ const FINAL_BLOCK_SHARE = 64;
 /** log2 of the largest window, with which anything can be inflated. */
 const MAX_WINDOW_BITS = 15;
 
-/**
- * The most input that one `read` takes. It may inflate to nothing, and take a hundred times as long as
- * bytes that are not compressed.
- */
+/** The most input of one `read`: it may inflate to nothing, and take a hundred times as long as plain bytes. */
 const MAX_STEP_LENGTH = 16 * 1024;
 
 const EMPTY = new Uint8Array(0);

@@ -1,10 +1,7 @@
 /** The number of bits: with 1,000 forgotten topics, one in 500 others is mistaken for one of them. */
 const BITS = 2 ** 19;
 
-/**
- * The set of topics that were forgotten, as a Bloom filter with one bit for each: it may contain a topic by
- * mistake, but never lacks one.
- */
+/** A Bloom filter with one bit for each topic: it may contain a topic by mistake, but never lacks one. */
 export class ForgottenTopics {
   /** The topics forgotten before the current connection. */
   #former: Uint8Array | undefined;

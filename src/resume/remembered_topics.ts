@@ -73,11 +73,7 @@ export class RememberedTopics {
     }
   }
 
-  /**
-   * Adds a topic to those of the current connection.
-   *
-   * @returns Whether the resume request lacked its position because that was forgotten.
-   */
+  /** Returns whether the resume request lacked the position of the topic because that was forgotten. */
   subscribe(name: string, number: number, position: Position | undefined): boolean {
     this.#hasHadTopics = true;
     let topic = this.#current.get(name) ?? this.#former.get(name);

@@ -172,11 +172,7 @@ export function parseResumeRequest(data: Message): ResumeRequest {
   return { session, positions: parsed };
 }
 
-/**
- * Checks that a resume request is quick to parse: deep nesting, or many parts, would take a second.
- *
- * @throws {ProtocolError} If it is not.
- */
+/** @throws {ProtocolError} If it would take a second to parse, by deep nesting or many parts. */
 function checkShape(text: string): void {
   let depth = 0;
   let commas = 0;

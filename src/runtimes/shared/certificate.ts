@@ -6,10 +6,7 @@ export type ToError = (reason: string, cause?: unknown) => Error;
 /** The smallest RSA key, in bits. Some runtimes accept a smaller one, or refuse it only in a handshake. */
 const MIN_RSA_BITS = 2048;
 
-/**
- * Checks a certificate and its key, since runtimes check different things, and some fail only at the first
- * connection. Throws an error of `toError`.
- */
+/** Throws an error of `toError`. Runtimes check different things, and some fail only at the first connection. */
 export function checkCertificate(tls: TlsCertificate, toError: ToError): void {
   const orThrow = <T>(run: () => T, reason: string) => {
     try {

@@ -39,11 +39,7 @@ const CERTIFICATE_REASONS: Reasons = new Map([
 const CERTIFICATE_CODE =
   /^(?:CERT|CRL|ERROR_IN_CRL|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$|UNABLE_TO_|AKID_)/;
 
-/**
- * Creates an error with the same code and message on every runtime.
- *
- * @param code The system's error code, such as `"ECONNREFUSED"`.
- */
+/** @param code The code of the system, such as `"ECONNREFUSED"`: the same on every runtime, as the message is. */
 export function connectError(
   target: DialTarget,
   code: string,

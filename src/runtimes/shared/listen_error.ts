@@ -13,11 +13,7 @@ const REASONS: Reasons = new Map([
   ["EROFS", "the file system is read-only"],
 ]);
 
-/**
- * Creates an error with the same code and message on every runtime.
- *
- * @param code The system's error code, such as `"EADDRINUSE"`.
- */
+/** @param code The code of the system, such as `"EADDRINUSE"`: the same on every runtime, as the message is. */
 export function listenError(
   target: ListenTarget,
   code: string,

@@ -20,10 +20,7 @@ export function checkBrokerTopic(topic: string, prefixLength: number = 0): void 
   checkTopicLength(topic, use, prefixLength);
 }
 
-/**
- * @param what What it is, for the error.
- * @throws {TypeError} If it has a lone surrogate, which UTF-8 can't encode.
- */
+/** @throws {TypeError} If a text has a lone surrogate, which UTF-8 can't encode. `what` names it in the error. */
 export function checkWellFormed(what: string, text: string): void {
   if (text.isWellFormed()) return;
   const got = JSON.stringify(text);

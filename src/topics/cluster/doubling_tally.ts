@@ -1,7 +1,4 @@
-/**
- * Counts something that may happen very often, and reports it seldom: the first time, and each time the number
- * has doubled.
- */
+/** Counts what may happen very often, and reports it seldom: at first, and when the number has doubled. */
 export class DoublingTally<Detail> {
   readonly #report: (count: number, last: Detail) => void;
   total = 0;

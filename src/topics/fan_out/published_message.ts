@@ -91,11 +91,7 @@ export class PublishedMessage {
     return this.#size = typeof data === "string" ? encoder.encode(data).length : data.length;
   }
 
-  /**
-   * Called when it is retained: its memory is counted there.
-   *
-   * @param recent The cache for its frames while it waits for no subscriber.
-   */
+  /** Called when it is retained. `recent` caches its frames while it waits for no subscriber. */
   enterWindow(recent: RecentFrames): void {
     this.#window = recent;
     this.#own();

@@ -61,10 +61,7 @@ export class PublishedFrames extends SharedMemory implements SharedFrames {
   readonly chunks: readonly Uint8Array[];
   readonly length: number;
 
-  /**
-   * @param ownLength How many bytes are not in the memory of a part.
-   * @param parts The memory of the other bytes.
-   */
+  /** @param ownLength How many bytes are not in the memory of a part. */
   constructor(
     chunks: readonly Uint8Array[],
     length: number,

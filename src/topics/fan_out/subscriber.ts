@@ -71,21 +71,14 @@ export class Subscriber implements FanOutSource {
     return addressGroup(this.sink.remoteAddress);
   }
 
-  /**
-   * Compresses a message for all subscribers of the same form.
-   *
-   * @returns The payload of its frame; `undefined` if it is sent uncompressed.
-   */
+  /** Compresses a message for all subscribers of the same form; `undefined` if it is sent uncompressed. */
   deflateShared(data: Sendable, compress: boolean | undefined): Uint8Array | undefined {
     if (this.#compression === undefined) return undefined;
     const { deflater, threshold } = this.#compression;
     return compress ?? data.length >= threshold ? deflater.deflateMessage(data) : undefined;
   }
 
-  /**
-   * @param messages The number of messages in them.
-   * @param isLast Whether nothing else is expected for this subscriber in this turn.
-   */
+  /** @param isLast Whether nothing else is expected for this subscriber in this turn. */
   sendShared(frames: SharedFrames, messages: number, isLast: boolean): void {
     this.messagesSent += messages;
     this.sink.sendShared(frames, isLast);

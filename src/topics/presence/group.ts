@@ -38,10 +38,7 @@ interface Peer {
   heardAt: number;
   /** Whether it was queried for all topics that are watched here. */
   isIntroduced: boolean;
-  /**
-   * The topics that its digests have named in the current round; `undefined` in a round whose beginning was
-   * missed.
-   */
+  /** What its digests have named in this round; `undefined` if the beginning of the round was missed. */
   named: Set<string> | undefined;
 }
 
@@ -89,10 +86,7 @@ export class PresenceGroup {
 
   // ---- Called by `Presence` ----
 
-  /**
-   * @throws {RangeError} If it is too long for the broker.
-   * @throws {TypeError} If it can't be used with a broker.
-   */
+  /** @throws {RangeError | TypeError} If the topic is too long for the broker, or can't be used with it. */
   checkTopic(topic: string): void {
     checkBrokerTopic(topic, roomTopic("").length);
   }

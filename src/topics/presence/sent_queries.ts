@@ -25,10 +25,7 @@ export class SentQueries {
   readonly #parts: Map<string, Parts> = new Map();
   #lastId = 0;
 
-  /**
-   * @param onAnswer Called with each server that has answered.
-   * @returns The id of the query.
-   */
+  /** Returns the id of the query. `onAnswer` is called with each server that has answered. */
   add(topics: readonly string[], now: number, onAnswer?: (server: string) => void): number {
     const id = ++this.#lastId;
     this.#queries.set(id, { topics, sentAt: now, onAnswer });

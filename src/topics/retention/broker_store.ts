@@ -22,10 +22,7 @@ const RETRY_MS = 1_000;
 /** How many topics are read at a time for clients that missed messages. */
 const MAX_REPLAYS = 8;
 
-/**
- * Retains messages with a broker. Published messages go to the broker and come back from there, in one order for all
- * servers.
- */
+/** Retains messages with a broker: they come back from there, in one order for all servers. */
 export class BrokerStore implements MessageStore, KeptMessagesHandler {
   readonly broker: KeepingBroker;
   readonly clock: Clock;

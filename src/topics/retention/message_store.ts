@@ -7,11 +7,7 @@ export interface MessageStore {
   readonly size: number;
   isRetained(topic: string): boolean;
   publish(publication: Publication): void;
-  /**
-   * Called before a topic gets its first subscriber.
-   *
-   * @throws {RangeError} If the topic is too long; there is no subscription then.
-   */
+  /** Called before the first subscriber. Throws a `RangeError` if the topic is too long. */
   addTopic(topic: string): void;
   /** Called when a topic has lost its last subscriber. */
   deleteTopic(topic: string): void;

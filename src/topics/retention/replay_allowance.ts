@@ -38,10 +38,7 @@ export class ReplayAllowance {
   readonly #reads: Map<string, number> = new Map();
   readonly #readSize: number;
 
-  /**
-   * @param size The bytes per minute.
-   * @param readSize The most bytes that one read returns, if messages are read from a broker.
-   */
+  /** @param readSize The most bytes that one read returns, if messages are read from a broker. */
   constructor(size: number, clock: Clock, readSize = 0) {
     this.#size = size;
     this.#clock = clock;
@@ -52,10 +49,7 @@ export class ReplayAllowance {
     return this.#allowances.size;
   }
 
-  /**
-   * Whether messages may be read for an address now; `"later"` if that depends on the size of the reads in
-   * progress.
-   */
+  /** Whether to read for an address now; `"later"` if that depends on the reads in progress. */
   mayRead(address: string): "yes" | "later" | "no" {
     if (this.#roomOf(address) >= MESSAGE_COST) return "yes";
     return this.#reads.has(address) ? "later" : "no";

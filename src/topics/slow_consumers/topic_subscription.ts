@@ -55,10 +55,7 @@ export class TopicSubscription implements Subscription {
   /** The part of `#size` that was missed: `queueSize` does not limit it, but the replay allowance does. */
   #missedSize = 0;
   #dropped = 0;
-  /**
-   * The client's position from earlier connections, until it is known what it missed: messages that are
-   * published meanwhile come after that.
-   */
+  /** The position from earlier connections, until it is known what was missed: new messages come after that. */
   resumeFrom: Position | undefined;
 
   constructor(topic: string, subscriber: Subscriber, settings: SubscriptionSettings) {
