@@ -1,9 +1,6 @@
 import { isErrorObject } from "../values.ts";
 
-/**
- * Creates an error that names the broker and the operation, which the packages' errors often don't. It has
- * the code of its cause, such as `"ECONNREFUSED"`, if that has one.
- */
+/** Creates an error that names the broker and the operation, and has the code of its cause, if any. */
 export function toBrokerError(what: string, cause: unknown): Error {
   return createError(`Cannot ${what}`, cause);
 }

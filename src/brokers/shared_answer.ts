@@ -1,7 +1,4 @@
-/**
- * A request whose answer many callers share. Each gets the answer to a request that was sent not before its
- * call: calls during a request share the next one.
- */
+/** A request whose answer many callers share: calls during a request share the next one, so none is too old. */
 export class SharedAnswer<T> {
   readonly #ask: () => Promise<T>;
   #current: Promise<T> | undefined;

@@ -69,10 +69,7 @@ const FLAGS = {
 const DEFAULT_WAIT_MS = 1_000;
 const MAX_MS = 2 ** 31 - 1;
 
-/**
- * @returns `"help"` or `"version"` for these options.
- * @throws {UsageError} If the command line is wrong.
- */
+/** @throws {UsageError} If the command line is wrong. */
 export function parseCommandLine(args: string[]): CommandLine | "help" | "version" {
   const { values, positionals } = parseFlags(args);
   if (values.help) return "help";

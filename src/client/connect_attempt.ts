@@ -247,11 +247,7 @@ export class ConnectAttempt<Data> {
     return next;
   }
 
-  /**
-   * Creates the error for a response that is neither a 101 nor a redirect to be followed.
-   *
-   * @throws The reason of the program's signal, if that has aborted.
-   */
+  /** Creates the error for a final response. Throws the reason of the program's signal, if that has aborted. */
   async #refusal(exchange: HttpExchange, response: HttpResponse, url: string): Promise<Error> {
     const { clock } = this.#settings.connection;
     const { head } = response;
@@ -275,10 +271,7 @@ export class ConnectAttempt<Data> {
   }
 }
 
-/**
- * Gives the program's own subprotocol, which the server sends in a field of its own. `undefined` if the
- * server does not speak the resume subprotocol, and merely selected the last one offered.
- */
+/** Gives the program's own subprotocol; `undefined` if the server merely selected the last one offered. */
 function parseResumeField(head: ResponseHead, offered: readonly string[]): string | undefined {
   const values = head.getAll(RESUME_FIELD);
   if (values.length === 0) {

@@ -30,10 +30,7 @@ export interface DeflateStream {
 
 /** Creates streams, with the means of the runtime. */
 export interface DeflateStreams {
-  /**
-   * Whether a stream keeps its window between steps. Otherwise each message is compressed independently, and must be
-   * complete before it is inflated.
-   */
+  /** Whether a stream keeps its window between steps. Otherwise each message stands alone, and is inflated whole. */
   readonly isContinuous: boolean;
   deflater(windowBits: number, level: number, memoryLevel: number): DeflateStream;
   inflater(windowBits: number): DeflateStream;

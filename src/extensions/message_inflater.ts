@@ -27,10 +27,7 @@ const MAX_STEP_LENGTH = 16 * 1024;
 
 const EMPTY = new Uint8Array(0);
 
-/**
- * Decompresses the messages of one connection (RFC 7692, section 7.2.2) piece by piece. A reader may stop
- * between any two of them, so that no input becomes more than is wanted.
- */
+/** Decompresses messages (RFC 7692, section 7.2.2) piece by piece: no more is inflated than a reader wants. */
 export class MessageInflater {
   readonly #pool: DeflatePool;
   readonly #keepsWindow: boolean;

@@ -11,11 +11,7 @@ export function deflaterSize(windowBits: number, memoryLevel: number): number {
   return 2 ** (windowBits + 2) + 2 ** (memoryLevel + 8) + DEFLATER_COST;
 }
 
-/**
- * The approximate memory of an inflater, in bytes.
- *
- * @param produced How many bytes it has returned: the system backs its window only as far as it was filled.
- */
+/** @param produced How many bytes it has returned: the system backs its window only as far as it was filled. */
 export function inflaterSize(windowBits: number, produced: number): number {
   return INFLATER_COST + Math.min(produced, 2 ** windowBits);
 }

@@ -19,10 +19,7 @@ interface Received {
   isWhole: boolean;
 }
 
-/**
- * A client's side of `sluice.resume.v1`: strips the headers of messages, and records the client's position,
- * which moves past a message once the program was given all of it.
- */
+/** A client's side: strips headers, and moves the position past each message that the program has all of. */
 export class ClientLayer implements MessageLayer {
   readonly #state: ResumeState;
   readonly #maxBodySize: number;

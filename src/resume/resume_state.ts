@@ -39,11 +39,7 @@ export class ResumeState {
     this.#topics = new RememberedTopics((topic) => this.#lose(topic));
   }
 
-  /**
-   * Begins a connection, and returns its resume request.
-   *
-   * @param leave Called when the next connection begins, which gets the undelivered messages of this one again.
-   */
+  /** Returns a connection's request. `leave` is called when the next one begins, which gets the undelivered again. */
   begin(leave: () => void): string {
     this.#leave();
     this.#leave = leave;

@@ -238,11 +238,7 @@ function isTooLong(topic: string): boolean {
   return utf8LengthAbove(topic, MAX_TOPIC_LENGTH) !== undefined;
 }
 
-/**
- * @param use The feature that limits a topic, for the error.
- * @param prefixLength How many bytes servers put before the topic.
- * @throws {RangeError} If the topic is too long.
- */
+/** @throws {RangeError} If the topic is too long for what `use` names, behind a prefix of so many bytes. */
 export function checkTopicLength(topic: string, use: string, prefixLength: number = 0): void {
   const max = MAX_TOPIC_LENGTH - prefixLength;
   const length = utf8LengthAbove(topic, max);

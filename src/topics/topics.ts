@@ -43,10 +43,7 @@ export interface TopicsStats {
   readonly broker: BrokerStats | undefined;
 }
 
-/**
- * All topics of a server: who is subscribed to which, and what is published, to this server and to others. A
- * broker and the retention of messages are loaded if options ask for them.
- */
+/** All topics of a server. A broker and the retention of messages are loaded if options ask for them. */
 export class Topics {
   readonly #fanOut: FanOut;
   readonly #presence: Presence;
@@ -87,10 +84,7 @@ export class Topics {
     else await this.#broker.close();
   }
 
-  /**
-   * @throws {RangeError} If the topic is too long for the broker, or to be retained.
-   * @throws {TypeError} If the broker can't take the topic or the key.
-   */
+  /** @throws {RangeError | TypeError} If the topic is too long, or the broker can't take it or the key. */
   publish(publication: Publication): void {
     if (this.#broker !== undefined) this.#broker.publish(publication);
     else if (this.#store?.isRetained(publication.topic)) this.#store.publish(publication);

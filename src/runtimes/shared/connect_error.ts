@@ -55,10 +55,7 @@ export function toConnectError(target: DialTarget, error: unknown): ConnectError
   return connectError(target, codeOf(error), error);
 }
 
-/**
- * @param serverName The name that the server's certificate must match.
- * @param error The error that a runtime threw, or `undefined` if the server closed the connection.
- */
+/** @param error What a runtime threw; `undefined` if the server closed the connection. */
 export function toTlsError(serverName: string, error: unknown): ConnectError {
   const { code = "ECONNRESET" } = (error ?? {}) as { code?: unknown };
   const create = (code: string, reason: string) =>

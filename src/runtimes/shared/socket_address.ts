@@ -22,11 +22,7 @@ export function localAddressOf({ localAddress, localPort }: SocketAddresses): Ad
   return tcpAddress(localAddress, localPort);
 }
 
-/**
- * Gives both addresses of an accepted socket; `undefined` if its peer has closed it before it was accepted.
- *
- * @param bound The address that the listener is bound to.
- */
+/** Gives both addresses of an accepted socket; `undefined` if its peer closed it before it was accepted. */
 export function addressesOf(
   socket: SocketAddresses,
   bound: Address,

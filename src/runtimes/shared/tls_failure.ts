@@ -11,10 +11,7 @@ export function isTlsFailure(error: unknown): boolean {
   return typeof code === "string" && TLS_CODE.test(code);
 }
 
-/**
- * Describes the reason of a TLS error in the same words on every runtime: Node has OpenSSL, Bun BoringSSL, and Deno
- * rustls, to whose errors it adds codes like those of OpenSSL.
- */
+/** Describes a TLS error alike for OpenSSL (Node), BoringSSL (Bun) and rustls (Deno, which adds codes to it). */
 export function describeTlsFailure(error: unknown): string {
   const { code, message } = error as { code?: unknown; message?: unknown };
   const text = String(message);

@@ -61,10 +61,7 @@ export class BrokerLink implements BrokerHandler {
     return this.settings.broker!.start(this);
   }
 
-  /**
-   * @throws {RangeError} If the topic is too long.
-   * @throws {TypeError} If the topic or the key can't be used with a broker.
-   */
+  /** @throws {RangeError | TypeError} If the topic is too long, or the broker can't take it or the key. */
   publish(publication: Publication): void {
     const { topic, data, compress, key = "" } = publication;
     checkBrokerTopic(topic);

@@ -66,10 +66,7 @@ export function encodeBrokerMessage(
   return bytes;
 }
 
-/**
- * @param id The id of this server, whose own messages are ignored; `undefined` to decode them too.
- * @returns The message; `undefined` if this server published it; or the reason why it is malformed.
- */
+/** @param id The id of this server, whose own messages are ignored; `undefined` to decode them too. */
 export function decodeBrokerMessage(
   id: Uint8Array | undefined,
   bytes: Uint8Array,

@@ -11,10 +11,7 @@ interface Waiting {
   readonly message: Uint8Array;
 }
 
-/**
- * Publishes messages to a broker. While the broker is away or too slow, messages wait, up to a limit; past it, those
- * that have waited longest are dropped.
- */
+/** Publishes to a broker. While it is away or slow, messages wait; past a limit, the oldest are dropped. */
 export class BrokerOutbox {
   readonly #link: BrokerLink;
   readonly #waiting: Fifo<Waiting> = new Fifo();

@@ -8,10 +8,7 @@ const RETRY_MS = 1_000;
 /** The state of a topic: `"asked"` during a request, `"unknown"` after one that failed. */
 type State = "subscribed" | "asked" | "unknown";
 
-/**
- * Keeps the broker subscribed to the topics that have subscribers on this server, and to no others. There is one
- * request at a time about a topic; changes during a request are made after it.
- */
+/** Keeps the broker subscribed to the topics with subscribers here, by one request at a time about each. */
 export class BrokerSubscriptions {
   readonly #link: BrokerLink;
   readonly #isKept: true | undefined;
@@ -26,10 +23,7 @@ export class BrokerSubscriptions {
   #isScheduled = false;
   #retryTimer: unknown;
 
-  /**
-   * @param isKept Whether the messages of the topics are retained.
-   * @param onSubscribed Is told of topics that were added, once the broker is subscribed to them.
-   */
+  /** @param onSubscribed Is told of topics that were added, once the broker is subscribed to them. */
   constructor(
     link: BrokerLink,
     isKept: true | undefined,

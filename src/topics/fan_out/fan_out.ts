@@ -137,11 +137,7 @@ export class FanOut {
     }
   }
 
-  /**
-   * Sends what a subscriber missed of a topic; messages published from now on come after that.
-   *
-   * @param control Is sent before it.
-   */
+  /** Sends what was missed of a topic, behind `control`; messages published from now on come after that. */
   replay(
     subscription: TopicSubscription,
     control: ControlMessage,
@@ -183,11 +179,7 @@ export class FanOut {
     }
   }
 
-  /**
-   * Sends one subscriber all messages published by now, since something else is to come after them.
-   *
-   * @param left A topic that it leaves: of this one, messages that a flush is delivering are skipped.
-   */
+  /** Sends one subscriber all published by now. Of a topic that it leaves, what is being delivered is skipped. */
   flushTo(subscriber: Subscriber, left?: string): void {
     if (subscriber.byTopic.size === 0) {
       subscriber.position = this.#nextSequence;

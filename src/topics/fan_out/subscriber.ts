@@ -25,10 +25,7 @@ const NONE: Set<TopicSubscription> = new Set();
 export class Subscriber implements FanOutSource {
   // Fields read on every delivery come first, to share a cache line.
   readonly sink: FanOutSink;
-  /**
-   * The form in which it gets messages: all subscribers with the same number get the same bytes. `undefined`
-   * if messages are compressed or encoded for this subscriber alone.
-   */
+  /** Subscribers of the same form get the same bytes; `undefined` if messages are encoded for this one alone. */
   readonly form: number | undefined;
   /** Whether published messages have to wait: for room, or until it is known what the peer missed. */
   isBehind = false;

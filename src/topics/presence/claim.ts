@@ -24,10 +24,7 @@ const ENTRY: Names<PresenceEntry> = { key: true, info: true };
 
 const WATCHES: PresenceClaim = { key: undefined, info: "" };
 
-/**
- * @throws {TypeError} If it is of another type, or its information can't be encoded as JSON.
- * @throws {RangeError} If the key or the information is too long.
- */
+/** @throws {TypeError | RangeError} If it is of another type or too long, or JSON can't encode its information. */
 export function resolvePresenceClaim(
   presence: SubscribeOptions["presence"],
 ): PresenceClaim | undefined {

@@ -42,10 +42,7 @@ interface Peer {
   named: Set<string> | undefined;
 }
 
-/**
- * The servers that share presence: which of them are alive, and what members each has in the topics that are watched
- * here. `message.ts` describes their messages.
- */
+/** The servers that share presence: which are alive, and their members in the topics that are watched here. */
 export class PresenceGroup {
   readonly #link: BrokerLink;
   readonly #clock: Clock;

@@ -19,10 +19,7 @@ interface Told {
 /** How many characters of topics a heartbeat names, about. */
 const MAX_DIGEST_LENGTH = 8 * 1024;
 
-/**
- * Tells the other servers what changes in the topics of this server. There is one message at a time about a topic:
- * changes during that, or while the broker is away, are sent together afterwards.
- */
+/** Tells the other servers what changes here: of a topic one message at a time, with all changes until then. */
 export class PresenceSender {
   readonly #group: PresenceGroup;
   readonly #told: Map<string, Told> = new Map();
@@ -39,11 +36,7 @@ export class PresenceSender {
     return this.#told.size;
   }
 
-  /**
-   * Returns some of these topics with their versions: the next ones each time, as in a round.
-   *
-   * @returns Whether the round has ended, too: all topics that there were at its beginning have been named.
-   */
+  /** Returns some of these topics with their versions, in rounds, and whether the round has named all of them. */
   nextDigest(): { digest: [topic: string, version: number][]; isEnd: boolean } {
     if (this.#unnamed.length === 0) this.#unnamed = [...this.#told.keys()].reverse();
     const digest: [topic: string, version: number][] = [];

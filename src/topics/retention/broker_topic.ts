@@ -18,10 +18,7 @@ const MAX_BEGINNING_MS = 1_000;
 /** How long reading missed messages may take, in milliseconds: other topics wait for their turn. */
 const MAX_REPLAY_MS = 10_000;
 
-/**
- * A retained topic with subscribers on this server. New messages come from the broker in order. The topic reads
- * messages from the broker if some are missing (a gap), and for clients that resume.
- */
+/** A retained topic with subscribers here. It reads messages that are missing (a gap) or that clients missed. */
 export class BrokerTopic {
   readonly log: TopicLog;
   readonly #store: BrokerStore;
@@ -167,12 +164,7 @@ export class BrokerTopic {
     this.#waitsFor.clear();
   }
 
-  /**
-   * Takes a turn of `FairTurns`: starts to read what subscribers missed.
-   *
-   * @returns A promise that resolves when the turn is over; `undefined` if there is nothing left to do; `"later"` if
-   * others of the address have to finish first.
-   */
+  /** Starts to read for a turn; `undefined` if nothing is to do; `"later"` if others of the address finish first. */
   takeTurn(): Promise<void> | "later" | undefined {
     const ready: TopicSubscription[] = [];
     let isLater = false;

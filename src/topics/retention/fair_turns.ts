@@ -1,9 +1,6 @@
 import type { BrokerTopic } from "./broker_topic.ts";
 
-/**
- * Gives out a limited number of turns at a time, round-robin among addresses, however many wait for each: an address
- * that wants many turns delays only itself.
- */
+/** Gives out turns, round-robin among addresses: an address that wants many delays only itself. */
 export class FairTurns {
   /** By address, the next one first. */
   readonly #waiting: Map<string, Set<BrokerTopic>> = new Map();

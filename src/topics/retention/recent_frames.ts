@@ -5,10 +5,7 @@ import { queueMicrotask } from "../../timers.ts";
 const MAX_SIZE = 4 * 1024 * 1024;
 const MAX_SHARE = 1 / 4;
 
-/**
- * A cache of the frames of retained messages that were encoded last, for other clients that missed the same messages.
- * It is limited, since frames take as much memory as the messages.
- */
+/** The frames of retained messages encoded last, for others that missed them. They take as much memory again. */
 export class RecentFrames {
   readonly #maxSize: number;
   /** In the order they were added, with callbacks that drop them. */

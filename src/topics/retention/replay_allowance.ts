@@ -26,10 +26,7 @@ export interface Replay {
   readonly missed: readonly PublishedMessage[];
 }
 
-/**
- * Limits replay to a number of bytes per minute for all clients of one address. A client chooses the position that it
- * resumes from, so without a limit it could have the same messages sent again and again.
- */
+/** Limits replay by address and minute: a client could have the same messages sent again and again. */
 export class ReplayAllowance {
   readonly #size: number;
   readonly #clock: Clock;

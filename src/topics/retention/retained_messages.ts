@@ -74,10 +74,7 @@ export class TopicLog {
   }
 }
 
-/**
- * The messages of all topics that are retained in memory, within three limits: their age, the bytes of a topic,
- * and the bytes of all together. The oldest are dropped first.
- */
+/** All retained messages, limited by age, bytes of a topic and bytes in all. The oldest are dropped first. */
 export class RetainedMessages {
   readonly #window: KeepWindow;
   readonly #clock: Clock;

@@ -30,10 +30,7 @@ export interface SubscriptionSettings {
   readonly presence: PresenceClaim | undefined;
 }
 
-/**
- * @throws {RangeError} If a number among them is out of its range, or a key or info is too long.
- * @throws {TypeError} If there is no such policy, or `presence` is of another type.
- */
+/** @throws {RangeError | TypeError} If an option is out of its range, too long, or of another type. */
 export function resolveSubscription(options: SubscribeOptions): SubscriptionSettings {
   const { lag = "close", queueSize = 1024 * 1024, closeCode = CloseCode.TryAgainLater } = options;
   checkOneOf("lag", lag, POLICIES);
@@ -117,12 +114,7 @@ export class TopicSubscription implements Subscription {
     return all;
   }
 
-  /**
-   * Takes a message that the subscriber is too slow for at the moment.
-   *
-   * @param isMissed Whether the subscriber missed it while it was away.
-   * @returns Whether to send it nevertheless; otherwise, whether any messages wait now.
-   */
+  /** Takes a message that the peer is too slow for. Returns whether to send it, or else whether any wait. */
   wait(message: PublishedMessage, sequence: number, isMissed: boolean): "send" | "waits" | "none" {
     const { size } = message;
     // Missed messages wait however many they are, and so must those behind them.

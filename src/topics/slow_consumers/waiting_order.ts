@@ -1,9 +1,6 @@
 import type { TopicSubscription } from "./topic_subscription.ts";
 
-/**
- * Subscriptions with waiting messages, in the order of their first sequence numbers. A heap, so that a subscriber
- * that is behind with thousands of topics does not search all of them for each message.
- */
+/** Subscriptions in the order of their first messages: a heap, since a subscriber may be behind with thousands. */
 export class WaitingOrder {
   readonly #heap: TopicSubscription[];
 
