@@ -1,36 +1,10 @@
 /**
- * What the scenarios ask of a peer: a WebSocket client that somebody else wrote, behind a small
- * driver.
+ * What tests ask of a peer: a WebSocket client that somebody else wrote, behind a small driver.
  *
  * @module
  */
 
 import type { Message } from "../../mod.ts";
-
-/** What not every client lets its program do or see. */
-export type Ability =
-  /** To send a message in fragments. */
-  | "fragments"
-  /** To send a Ping, and to see the Pong. */
-  | "ping"
-  /** To send any close code that may be on the wire; all send 1000 and 3000 to 4999. */
-  | "all close codes"
-  /** To send a Close frame without a code. */
-  | "bare close"
-  /** To drop the connection without a Close frame. */
-  | "terminate"
-  /** To say which origin it comes from. */
-  | "origin"
-  /** To see the status with which a handshake was refused. */
-  | "refusal status"
-  /** To receive over TLS while it has much to send. */
-  | "full duplex over TLS"
-  /** To offer permessage-deflate. */
-  | "compression"
-  /** To compress what it sends, where that is agreed upon. */
-  | "deflate"
-  /** To offer it with parameters. */
-  | "compression parameters";
 
 /** The parameters a client can offer permessage-deflate with. */
 export interface DeflateOffer {
@@ -56,9 +30,6 @@ export interface ConnectOptions {
 /** A client that can be driven. */
 export interface Peer {
   name: string;
-  abilities: ReadonlySet<Ability>;
-  /** Whether it can't be told to trust a certificate. */
-  trustsNone?: true;
   /**
    * Connects.
    *
@@ -128,9 +99,4 @@ export class Inbox<T> {
     this.#takers.push(taker);
     return taker.promise;
   }
-}
-
-/** The method of a client that has no such ability. */
-export function unable(): never {
-  throw new Error("Cannot do this with this client");
 }

@@ -11,19 +11,6 @@ import { Inbox, type Peer, type PeerClose, type PeerSocket, RefusedError } from 
 
 export const wsPeer: Peer = {
   name: "ws",
-  abilities: new Set([
-    "fragments",
-    "ping",
-    "all close codes",
-    "bare close",
-    "terminate",
-    "origin",
-    "refusal status",
-    "full duplex over TLS",
-    "compression",
-    "deflate",
-    "compression parameters",
-  ]),
   connect(url, { protocols = [], origin, certificateFile, deflate }) {
     const { promise, resolve, reject } = Promise.withResolvers<PeerSocket>();
     const ca = certificateFile === undefined ? undefined : readFileSync(certificateFile);

@@ -8,7 +8,7 @@
 import { assert, assertEquals, assertGreater, assertLess, assertStringIncludes } from "@std/assert";
 import type { Connection, Message } from "../../../mod.ts";
 import { streamOf } from "../../support/stream_of.ts";
-import { assertMessage, bothOf, bytesOf, textOf } from "../scenarios.ts";
+import { assertMessage, bothOf, bytesOf, textOf } from "../messages.ts";
 import type { Ability } from "./peers.ts";
 
 /** How a connection is to be. */

@@ -37,7 +37,6 @@ const CUT_SIZE = 600;
 export function createRawPeer(random?: Random): Peer {
   return {
     name: "raw",
-    abilities: new Set(["fragments", "ping", "all close codes", "bare close", "terminate"]),
     async connect(url) {
       const { port, pathname } = new URL(url);
       const client = new RawClient(await NetSocket.connect(Number(port)));
