@@ -6,13 +6,12 @@ import { quickAttacks } from "./quick.ts";
 import { slowHandshakes } from "./slow_handshakes.ts";
 import { stuckPeers } from "./stuck_peers.ts";
 
-/** The attacks of many connections, or of seconds. */
-export const largeAttacks: readonly Attack[] = [
+/** All attacks, of all kinds. */
+export const allAttacks: readonly Attack[] = [
+  ...quickAttacks,
   ...slowHandshakes,
   ...stuckPeers,
   ...floods,
   ...hoarders,
+  ...hogs,
 ];
-
-/** All attacks, of all kinds. */
-export const allAttacks: readonly Attack[] = [...quickAttacks, ...largeAttacks, ...hogs];

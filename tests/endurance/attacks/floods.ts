@@ -97,6 +97,7 @@ export const floods: readonly Attack[] = [
       });
       await target.assertServed(attacker);
     },
+    reachesProgram: true,
   },
   {
     name: "messages of one-byte fragments without end",
@@ -114,7 +115,7 @@ export const floods: readonly Attack[] = [
       await attacker.readBytes(2_000 * 2);
     });
     await target.assertServed(attacker);
-  }),
+  }, { reachesProgram: true }),
   byOne(
     "tiny messages, without reading the echoes",
     "read no more while the echoes wait; the connection goes on",
@@ -129,9 +130,11 @@ export const floods: readonly Attack[] = [
         await attacker.readBytes(3 * Math.min(1_000, messages - i));
       }
     },
+    { reachesProgram: true },
   ),
   byCrowd("tiny messages to a slow handler", "one at a time, in order; TCP slows the client", {
     count: 20,
+    reachesProgram: true,
   }, async (attacker, target) => {
     attacker.sendText("be slow");
     assertEquals(await attacker.readMessage(), "be slow");

@@ -1,20 +1,8 @@
-import { largeAttacks } from "./all.ts";
-import { hoarders } from "./hoarders.ts";
-import { describeArenas } from "../rig/describe_arenas.ts";
+import { describeAttacks } from "../rig/describe_arenas.ts";
 import { scaled } from "../rig/scale.ts";
+import { floods } from "./floods.ts";
+import { slowHandshakes } from "./slow_handshakes.ts";
 
-const FLOOD_MS = scaled(250, 1_000);
+const attacks = [...slowHandshakes.filter(({ isSlow }) => !isSlow), ...floods];
 
-const attacks = largeAttacks.filter((attack) =>
-  attack.deadlineMs === undefined && !hoarders.includes(attack)
-);
-
-describeArenas("a server under attack", (test) => {
-  for (const attack of attacks) {
-    test(attack.name, async (arena) => {
-      // The first time, code is compiled, and the runtime takes what memory it wants to have.
-      await arena.attack(attack, { floodMs: FLOOD_MS });
-      await arena.hold(attack.name, () => arena.attack(attack, { seed: 2, floodMs: FLOOD_MS }));
-    });
-  }
-});
+describeAttacks("a server under attack", attacks, { floodMs: scaled(250, 1_000) });

@@ -67,6 +67,7 @@ export const hoarders: readonly Attack[] = [
   {
     name: "100 echoes of 1 MiB that are not read",
     outcome: "past the budget, who holds most waits, or is dropped",
+    reachesProgram: true,
     async run(target) {
       const frame = clientFrame({ opcode: binary, payload: new Uint8Array(MiB) });
       const attackers: Attacker[] = [];
@@ -83,6 +84,7 @@ export const hoarders: readonly Attack[] = [
   {
     name: "100 messages of 1 MiB to a slow handler",
     outcome: "past the budget, who holds most waits, or is closed with 1013",
+    reachesProgram: true,
     async run(target) {
       const frame = clientFrame({ opcode: binary, payload: new Uint8Array(MiB) });
       const attackers: Attacker[] = [];

@@ -9,9 +9,6 @@ import { upgradeRequest } from "../../support/requests.ts";
 import type { Attack } from "./attack.ts";
 import type { Attacker, Target } from "./target.ts";
 
-/** The default of `handshakeTimeoutMs`. */
-const HANDSHAKE_MS = 10_000;
-
 /** Sends something again and again, until the server ends the connection. */
 async function dribble(
   target: Target,
@@ -39,7 +36,7 @@ export const slowHandshakes: readonly Attack[] = [
   {
     name: "request heads at one byte a second",
     outcome: "408 at the deadline, and the end",
-    deadlineMs: HANDSHAKE_MS,
+    isSlow: true,
     async run(target) {
       const request = upgradeRequest();
       await target.crowd(50, async () => {
@@ -52,7 +49,7 @@ export const slowHandshakes: readonly Attack[] = [
   {
     name: "request heads that are never finished",
     outcome: "408 at the deadline, and the end",
-    deadlineMs: HANDSHAKE_MS,
+    isSlow: true,
     async run(target) {
       const request = upgradeRequest();
       await target.crowd(200, async () => {
@@ -64,7 +61,7 @@ export const slowHandshakes: readonly Attack[] = [
   {
     name: "request heads with one field more, again and again",
     outcome: "408 at the deadline, or 431 at the limit, whichever comes first",
-    deadlineMs: HANDSHAKE_MS,
+    isSlow: true,
     async run(target) {
       const start = "GET / HTTP/1.1\r\n";
       const next = (round: number) => round === 0 ? start : `X-${round}: ${"a".repeat(100)}\r\n`;
@@ -79,7 +76,7 @@ export const slowHandshakes: readonly Attack[] = [
   {
     name: "connections that say nothing",
     outcome: "dropped at the deadline, without an answer",
-    deadlineMs: HANDSHAKE_MS,
+    isSlow: true,
     async run(target) {
       await target.crowd(300, async () => {
         const attacker = await target.connect();
@@ -90,7 +87,7 @@ export const slowHandshakes: readonly Attack[] = [
   {
     name: "bytes without end behind a refused request",
     outcome: "426, and dropped 5 seconds later; the bytes are read and forgotten",
-    deadlineMs: 5_000,
+    isSlow: true,
     async run(target) {
       await target.crowd(5, async () => {
         const attacker = await target.send(upgradeRequest({ headers: { Upgrade: undefined } }));

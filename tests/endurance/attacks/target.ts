@@ -27,24 +27,28 @@ export interface TargetOptions {
   scale?: number;
   /** Ends floods early. */
   signal?: AbortSignal;
+  /** What part of the default times the server gives peers that are open. @default 1, which is all of them */
+  pace?: number;
 }
 
-/** A server to attack: one that runs a program of `arena_server.ts`, with default options. */
+/** A server to attack: one that runs a program of `arena_server.ts`. */
 export class Target {
   readonly #port: number;
   readonly #floodMs: number;
   readonly #scale: number;
   readonly #signal: AbortSignal | undefined;
+  readonly #pace: number;
   readonly #attackers: Set<Attacker> = new Set();
   /** Draws by lot: `pick(n)` gives 0 to n - 1. */
   readonly pick: Pick;
 
   constructor(options: TargetOptions) {
-    const { port, seed = 1, floodMs = 1_000, scale = 1, signal } = options;
+    const { port, seed = 1, floodMs = 1_000, scale = 1, signal, pace = 1 } = options;
     this.#port = port;
     this.#floodMs = floodMs;
     this.#scale = scale;
     this.#signal = signal;
+    this.#pace = pace;
     this.pick = createPick(seed);
   }
 
@@ -96,6 +100,11 @@ export class Target {
   /** Waits. */
   wait(ms: number): Promise<void> {
     return setTimeout(ms);
+  }
+
+  /** Waits for that part of a time. */
+  pass(ms: number): Promise<void> {
+    return setTimeout(ms * this.#pace);
   }
 
   /** Reads a message of one frame, behind any Pings and Pongs, and gives its payload. */

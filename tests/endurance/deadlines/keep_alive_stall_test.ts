@@ -1,3 +1,4 @@
+// @engines: all of it happens in memory.
 // @waits
 
 import { describe, it } from "node:test";

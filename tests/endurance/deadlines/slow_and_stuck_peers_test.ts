@@ -1,13 +1,16 @@
 // @waits
 
 import { describe, it } from "node:test";
-import { MiB, skip, TIMEOUT_MS } from "../rig/scale.ts";
+import { MiB, scaled, skip, TIMEOUT_MS } from "../rig/scale.ts";
 import { Arena } from "../rig/arena.ts";
-import type { Attack } from "../attacks/attack.ts";
-import { largeAttacks } from "../attacks/all.ts";
+import { type Attack, deadlinesAt } from "../attacks/attack.ts";
+import { slowHandshakes } from "../attacks/slow_handshakes.ts";
+import { stuckPeers } from "../attacks/stuck_peers.ts";
 import { STYLES } from "../rig/describe_arenas.ts";
 
-const attacks = largeAttacks.filter(({ deadlineMs = 0 }) => deadlineMs > 0);
+const attacks = [...slowHandshakes, ...stuckPeers].filter(({ isSlow }) => isSlow);
+/** What part of the default times is waited for; handshakes_test.ts and keep_alive_stall_test.ts hold those. */
+const PACE = scaled(0.5, 1);
 /** For all of them together: 30 MiB would be for each. */
 const MAX_GROWTH = 60 * MiB;
 
@@ -29,11 +32,11 @@ describe("slow and stuck peers, all at once", () => {
   const name = `${attacks.length} kinds of them`;
   it(`${name}: ${STYLES.join(", ")}`, { skip, timeout: TIMEOUT_MS }, async () => {
     await Promise.all(STYLES.map(async (style) => {
-      const arena = await Arena.start(style);
+      const arena = await Arena.start(style, ["--deadlines", JSON.stringify(deadlinesAt(PACE))]);
       try {
         await arena.attack(warmUp);
         await arena.hold(name, async () => {
-          await Promise.all(attacks.map((attack) => arena.attack(attack)));
+          await Promise.all(attacks.map((attack) => arena.attack(attack, { pace: PACE })));
         }, MAX_GROWTH);
         await arena.stop();
       } finally {

@@ -3,11 +3,10 @@
 import { assertEquals } from "@std/assert";
 import { describe } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import {} from "../rig/scale.ts";
 import { decodeUtf8 } from "../../support/raw_client.ts";
 import { REFERENCE_OPCODES } from "../../support/reference_frames.ts";
 import type { ServerProcess } from "../rig/server_process.ts";
-import { testServer } from "../rig/test_server.ts";
+import { testServers } from "../rig/test_server.ts";
 import { type Attacker, Target } from "../attacks/target.ts";
 
 /** After so long a peer counts as silent. */
@@ -66,39 +65,42 @@ async function openClients(target: Target): Promise<Client[]> {
 }
 
 /** The ways to stall a server for {@linkcode STALL_MS}. */
-const STALLS: [name: string, stall: (server: ServerProcess, target: Target) => Promise<void>][] = [
-  ["its process is stopped", async (server) => {
+const STALLS: Record<string, (server: ServerProcess, target: Target) => Promise<void>> = {
+  "its process is stopped": async (server) => {
     server.signal("SIGSTOP");
     await setTimeout(STALL_MS);
     server.signal("SIGCONT");
-  }],
+  },
   // Its timers are due before it looks for what has arrived.
-  ["its program does not return", async (_server, target) => {
+  "its program does not return": async (_server, target) => {
     (await target.open()).sendText(`stall for ${STALL_MS}`);
     await setTimeout(STALL_MS);
-  }],
-];
+  },
+};
+
+const DEADLINES = { keepAlive: { intervalMs: SILENCE_MS / 2, timeoutMs: SILENCE_MS / 2 } };
+const SERVERS = Object.keys(STALLS).map((name) => ({
+  name,
+  script: new URL("../rig/arena_server.ts", import.meta.url),
+  args: ["callback", "--deadlines", JSON.stringify(DEADLINES)],
+}));
 
 describe("a server that stalls keeps all its clients but the silent ones", () => {
-  for (const [name, stall] of STALLS) {
-    const script = new URL("../rig/arena_server.ts", import.meta.url);
-    const args = ["callback", "--silence-ms", `${SILENCE_MS}`];
-    testServer(name, script, args, async (server) => {
-      const target = new Target({ port: server.port });
-      try {
-        const clients = await openClients(target);
-        for (let i = 0; i < TIMES; i++) {
-          const silent = await target.open();
-          await stall(server, target);
-          await setTimeout(SILENCE_MS);
-          const dropped = clients.filter(({ isClosed }) => isClosed);
-          assertEquals(dropped.length, 0, "clients were dropped");
-          for (const client of clients) assertEquals(await client.echo(`time ${i}`), `time ${i}`);
-          await silent.readToEnd();
-        }
-      } finally {
-        target.reset();
+  testServers(SERVERS, async (server, name) => {
+    const target = new Target({ port: server.port });
+    try {
+      const clients = await openClients(target);
+      for (let i = 0; i < TIMES; i++) {
+        const silent = await target.open();
+        await STALLS[name](server, target);
+        await setTimeout(SILENCE_MS);
+        const dropped = clients.filter(({ isClosed }) => isClosed);
+        assertEquals(dropped.length, 0, "clients were dropped");
+        for (const client of clients) assertEquals(await client.echo(`time ${i}`), `time ${i}`);
+        await silent.readToEnd();
       }
-    });
-  }
+    } finally {
+      target.reset();
+    }
+  });
 });

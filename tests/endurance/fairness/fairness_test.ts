@@ -7,7 +7,7 @@ import { Arena } from "../rig/arena.ts";
 import type { Attack } from "../attacks/attack.ts";
 import { compressedHogs, hogs } from "../attacks/hogs.ts";
 
-const FLOOD_MS = scaled(600, 10_000);
+const FLOOD_MS = scaled(450, 10_000);
 /** How long the event loop may be kept, by the server's own clock, and honest clients may wait. */
 const MAX_STALL_MS = 50;
 const MAX_ECHO_99_MS = 250;

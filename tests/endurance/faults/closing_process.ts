@@ -18,11 +18,13 @@ const server = await serve({
   tls: cert === undefined ? undefined : { cert, key },
   limits: { sendQueueSize: Infinity },
   memoryBudget: false,
+  // On a busy machine, the slow reader takes longer than the default.
+  closeTimeoutMs: 60_000,
 }, async (conn) => {
   for await (const message of conn) {
     for (const data of messagesOf(Number(message))) void conn.send(data);
     if (first === "close") void conn.close({ closeCode: 1001 });
-    await server.shutdown();
+    await server.shutdown({ timeoutMs: 60_000 });
     if (last === "exit") process.exit();
   }
 });

@@ -5,7 +5,7 @@ import { HonestClients } from "../rig/honest/honest_clients.ts";
 import { KiB, MiB, mib, progress, scaled } from "../rig/scale.ts";
 import type { ServerProcess } from "../rig/server_process.ts";
 import { REQUEST } from "../rig/tcp_client.ts";
-import { testEchoServer } from "../rig/test_server.ts";
+import { ECHO_SERVERS, testServer } from "../rig/test_server.ts";
 
 const CONNECTIONS = scaled(1_000, 10_000);
 const AT_ONCE = 20;
@@ -24,35 +24,37 @@ const MAX_LEFT = 512 * KiB + CONNECTIONS * 128;
 const MAX_RESIDENT_GROWTH = 64 * MiB;
 
 describe("connections that are reset at every byte of the handshake", () => {
-  testEchoServer(async (server, style) => {
-    const honest = new HonestClients({
-      seed: 1,
-      groups: [{
-        ...{ peer: "raw", count: 1, way: "stay", intervalMs: 2 },
-        urls: [`ws://127.0.0.1:${server.port}/`],
-      }],
-    });
-    while ((await honest.report()).total.echo === undefined) await setTimeout(20);
-    const { descriptors } = server;
-    await resetAll(server, 1_000);
-    await server.untilDescriptors(descriptors);
-    const memory = await server.usedMemory();
-    const resident = server.residentSize;
+  for (const { name: style, script, args } of ECHO_SERVERS) {
+    testServer(style, script, args, async (server) => {
+      const honest = new HonestClients({
+        seed: 1,
+        groups: [{
+          ...{ peer: "raw", count: 1, way: "stay", intervalMs: 2 },
+          urls: [`ws://127.0.0.1:${server.port}/`],
+        }],
+      });
+      while ((await honest.report()).total.echo === undefined) await setTimeout(20);
+      const { descriptors } = server;
+      await resetAll(server, 1_000);
+      await server.untilDescriptors(descriptors);
+      const memory = await server.usedMemory();
+      const resident = server.residentSize;
 
-    await resetAll(server, CONNECTIONS);
-    await server.untilDescriptors(descriptors);
-    const left = await server.usedMemory() - memory;
-    const growth = server.residentSize - resident;
-    const { total, failures } = await honest.report();
-    progress(
-      `${style}: ${CONNECTIONS} resets left ${(left / KiB).toFixed(0)} KiB in use, ` +
-        `${mib(resident)} + ${mib(growth)} resident; ${total.echo.count} echoes meanwhile`,
-    );
-    assertEquals(left < MAX_LEFT, true, `${left} bytes are still in use`);
-    assertEquals(growth < MAX_RESIDENT_GROWTH, true, `${mib(growth)} more are resident`);
-    assertEquals(failures, [], "somebody else was not served");
-    assertEquals(await honest.stop(), 0, honest.errors);
-  });
+      await resetAll(server, CONNECTIONS);
+      await server.untilDescriptors(descriptors);
+      const left = await server.usedMemory() - memory;
+      const growth = server.residentSize - resident;
+      const { total, failures } = await honest.report();
+      progress(
+        `${style}: ${CONNECTIONS} resets left ${(left / KiB).toFixed(0)} KiB in use, ` +
+          `${mib(resident)} + ${mib(growth)} resident; ${total.echo.count} echoes meanwhile`,
+      );
+      assertEquals(left < MAX_LEFT, true, `${left} bytes are still in use`);
+      assertEquals(growth < MAX_RESIDENT_GROWTH, true, `${mib(growth)} more are resident`);
+      assertEquals(failures, [], "somebody else was not served");
+      assertEquals(await honest.stop(), 0, honest.errors);
+    });
+  }
 });
 
 /** Opens connections, some at a time, and resets each one after another number of bytes. */

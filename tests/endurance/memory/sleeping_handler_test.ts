@@ -7,7 +7,7 @@ import { kernelBufferSize, MESSAGE_SIZE, startFlood, waitForStandstill } from ".
 import { FrameReader } from "../rig/frame_reader.ts";
 import { MiB, mib, progress } from "../rig/scale.ts";
 import type { TcpClient } from "../rig/tcp_client.ts";
-import { testServer } from "../rig/test_server.ts";
+import { testServers } from "../rig/test_server.ts";
 
 const MASKING_KEY = Uint8Array.of(0x37, 0xfa, 0x21, 0x3d);
 const RECEIVE_QUEUE_SIZE = MiB;
@@ -15,30 +15,30 @@ const RECEIVE_QUEUE_SIZE = MiB;
 const MAX_GROWTH = 32 * MiB;
 
 describe("a program that sleeps stops the client's TCP", () => {
-  for (const program of ["sleep-callback", "sleep-iterate", "sleep-streams", "sleep-messages"]) {
-    testServer(program, "program_server.ts", [program], async (server) => {
-      const answer = new TextReceiver();
-      const client = await server.open((bytes) => answer.push(bytes));
-      server.resetPeak();
-      const before = server.residentSize;
-      const flood = startFlood(client);
-      const most = kernelBufferSize() + RECEIVE_QUEUE_SIZE + 2 * MESSAGE_SIZE;
-      const accepted = await waitForStandstill(client, most);
-      const growth = server.peakSize - before;
-      progress(`${program}: ${mib(accepted)} were taken; the server grew by ${mib(growth)}`);
-      assertEquals(growth < MAX_GROWTH, true, `the server grew by ${mib(growth)}`);
+  const ways = ["sleep-callback", "sleep-iterate", "sleep-streams", "sleep-messages"];
+  const servers = ways.map((name) => ({ name, script: "program_server.ts", args: [name] }));
+  testServers(servers, async (server, program) => {
+    const answer = new TextReceiver();
+    const client = await server.open((bytes) => answer.push(bytes));
+    server.resetPeak();
+    const before = server.residentSize;
+    const flood = startFlood(client);
+    const most = kernelBufferSize() + RECEIVE_QUEUE_SIZE + 2 * MESSAGE_SIZE;
+    const accepted = await waitForStandstill(client, most);
+    const growth = server.peakSize - before;
+    progress(`${program}: ${mib(accepted)} were taken; the server grew by ${mib(growth)}`);
+    assertEquals(growth < MAX_GROWTH, true, `the server grew by ${mib(growth)}`);
 
-      server.signal("SIGUSR2");
-      await flood.stop();
-      const payload = new TextEncoder().encode("how many?");
-      const { text } = REFERENCE_OPCODES;
-      await client.write(
-        encodeReferenceFrame({ opcode: text, payload, maskingKey: MASKING_KEY }),
-      );
-      assertEquals(await answer.text(client), String(flood.count * MESSAGE_SIZE));
-      client.reset();
-    });
-  }
+    server.signal("SIGUSR2");
+    await flood.stop();
+    const payload = new TextEncoder().encode("how many?");
+    const { text } = REFERENCE_OPCODES;
+    await client.write(
+      encodeReferenceFrame({ opcode: text, payload, maskingKey: MASKING_KEY }),
+    );
+    assertEquals(await answer.text(client), String(flood.count * MESSAGE_SIZE));
+    client.reset();
+  });
 });
 
 /** Waits for one text message. */

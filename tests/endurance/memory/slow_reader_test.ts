@@ -10,7 +10,7 @@ import { PatternChecker } from "../rig/pattern.ts";
 import { MiB, mib, progress, scaled } from "../rig/scale.ts";
 import type { ServerProcess } from "../rig/server_process.ts";
 import type { TcpClient } from "../rig/tcp_client.ts";
-import { testEchoServer, testServer } from "../rig/test_server.ts";
+import { ECHO_SERVERS, testServer, testServers } from "../rig/test_server.ts";
 
 const READERS = scaled(4, 32);
 /** How long the program of a server is given to send too much. Too short only makes the test weaker. */
@@ -105,7 +105,7 @@ class Memory {
 }
 
 describe("a client that does not read its echoes is read no more", () => {
-  testEchoServer(async (server, style) => {
+  testServers(ECHO_SERVERS, async (server, style) => {
     // What waits in the system, on the way there and on the way back, and in the server.
     const most = 2 * kernelBufferSize() + QUEUES_SIZE + READ_SIZE;
     const memory = await Memory.note(server);

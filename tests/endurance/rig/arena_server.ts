@@ -1,11 +1,10 @@
 /**
  * The server that is attacked: it echoes, with default options. The argument says how: `callback`,
- * `iterate` or `messages`. `--silence-ms N`: after so many milliseconds a peer counts as silent, instead of
- * the default. `--compression`: it agrees to compression. A connection that sends the text "be slow" is
- * from then on waited with, for a while each message; one that sends "be closed" is closed; one that sends
- * "stall for", and a number, has the whole process do nothing for so many milliseconds; and one that sends
- * "longest stall" is told how long the event loop was kept at most since that was asked last, in
- * milliseconds.
+ * `iterate` or `messages`. `--deadlines JSON`: the options of other deadlines than the default ones.
+ * `--compression`: it agrees to compression. A connection that sends the text "be slow" is from then on
+ * waited with, for a while each message; one that sends "be closed" is closed; one that sends "stall for",
+ * and a number, has the whole process do nothing for so many milliseconds; and one that sends "longest
+ * stall" is told how long the event loop was kept at most since that was asked last, in milliseconds.
  *
  * @module
  */
@@ -54,15 +53,11 @@ const styles: Record<string, Handler | ConnectionCallbacks> = {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { "silence-ms": { type: "string" }, compression: { type: "boolean" } },
+  options: { deadlines: { type: "string", default: "{}" }, compression: { type: "boolean" } },
 });
 const style = styles[positionals[0]];
-const silenceMs = Number(values["silence-ms"]);
-const keepAlive = values["silence-ms"] === undefined
-  ? undefined
-  : { intervalMs: silenceMs / 2, timeoutMs: silenceMs / 2 };
-const { compression } = values;
-const options = { hostname: "127.0.0.1", port: 0, keepAlive, compression };
+const { deadlines, compression } = values;
+const options = { hostname: "127.0.0.1", port: 0, compression, ...JSON.parse(deadlines) };
 const stalls = watchStalls();
 const server = typeof style === "function"
   ? await serve(options, style)

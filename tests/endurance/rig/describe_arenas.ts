@@ -1,4 +1,6 @@
 import { after, before, describe, it } from "node:test";
+import type { Attack } from "../attacks/attack.ts";
+import type { TargetOptions } from "../attacks/target.ts";
 import { progress, skip, TIMEOUT_MS } from "./scale.ts";
 import { Arena, GrowthError } from "./arena.ts";
 
@@ -42,4 +44,28 @@ export function describeArenas(
       it("ends in order", { skip, timeout: TIMEOUT_MS }, () => arena.stop());
     });
   }
+}
+
+/**
+ * Describes arenas in which attacks are made, each after a warm-up of the same: code is then compiled, and
+ * the runtime has what memory it wants. Those that reach no program are made in the first style alone.
+ */
+export function describeAttacks(
+  name: string,
+  attacks: readonly Attack[],
+  { warmUp = {}, maxGrowth, ...options }: Partial<TargetOptions> & {
+    warmUp?: Partial<TargetOptions>;
+    maxGrowth?: number;
+  },
+): void {
+  describeArenas(name, (test, style) => {
+    for (const attack of attacks) {
+      if (style !== STYLES[0] && !attack.reachesProgram) continue;
+      test(attack.name, async (arena) => {
+        await arena.attack(attack, { ...options, ...warmUp });
+        const again = () => arena.attack(attack, { ...options, seed: 2 });
+        await arena.hold(attack.name, again, maxGrowth);
+      });
+    }
+  });
 }

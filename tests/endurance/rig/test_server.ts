@@ -9,23 +9,44 @@ export function testServer(
   args: string[],
   body: (server: ServerProcess) => Promise<void>,
 ): void {
-  it(name, { skip, timeout: TIMEOUT_MS }, async () => {
-    const server = await ServerProcess.start(script, args);
-    try {
-      await body(server);
-      await server.stop();
-    } finally {
-      server.kill();
-    }
+  it(name, { skip, timeout: TIMEOUT_MS }, () => withServer(script, args, body));
+}
+
+/** Defines one test of several servers, which run side by side: it is for what mostly waits. */
+export function testServers(
+  servers: readonly { name: string; script: string | URL; args: string[] }[],
+  body: (server: ServerProcess, name: string) => Promise<void>,
+): void {
+  const names = servers.map(({ name }) => name).join(", ");
+  it(names, { skip, timeout: TIMEOUT_MS }, async () => {
+    await Promise.all(servers.map(async ({ name, script, args }) => {
+      try {
+        await withServer(script, args, (server) => body(server, name));
+      } catch (cause) {
+        throw new Error(`${name}: ${cause}`, { cause });
+      }
+    }));
   });
 }
 
-/** Defines such a test of `examples/echo.ts`, in each of its styles. */
-export function testEchoServer(
-  body: (server: ServerProcess, style: string) => Promise<void>,
-): void {
-  for (const style of ["callback", "iterate", "streams", "messages"]) {
-    const args = ["--port", "0", "--style", style];
-    testServer(style, "echo_server.ts", args, (server) => body(server, style));
+async function withServer(
+  script: string | URL,
+  args: string[],
+  body: (server: ServerProcess) => Promise<void>,
+): Promise<void> {
+  const server = await ServerProcess.start(script, args);
+  try {
+    await body(server);
+    await server.stop();
+  } finally {
+    server.kill();
   }
 }
+
+/** `examples/echo.ts`, in each of its styles. */
+export const ECHO_SERVERS: { name: string; script: string; args: string[] }[] = [
+  "callback",
+  "iterate",
+  "streams",
+  "messages",
+].map((name) => ({ name, script: "echo_server.ts", args: ["--port", "0", "--style", name] }));

@@ -8,7 +8,7 @@ const PATIENCE_MS = 20_000;
 export const deafSubscribers: Attack = {
   name: "subscribers that never read",
   outcome: "they are dropped when their send queue is full, and the others get every broadcast",
-  deadlineMs: PATIENCE_MS,
+  isSlow: true,
   async run(target) {
     await target.crowd(20, async () => {
       const attacker = await target.send(upgradeRequest({ target: "/subscribe" }));

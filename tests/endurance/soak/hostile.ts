@@ -29,7 +29,7 @@ const random = new Random(Number(process.argv[3]));
 const names = process.argv.slice(4);
 const attacks = [...allAttacks, deafSubscribers]
   .filter(({ name }) => names.length === 0 || names.includes(name));
-const slow = attacks.filter(({ deadlineMs = 0 }) => deadlineMs > 0);
+const slow = attacks.filter(({ isSlow }) => isSlow);
 const quick = attacks.filter((attack) => !slow.includes(attack));
 
 const counts: Record<string, number> = {};
