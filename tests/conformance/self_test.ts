@@ -91,6 +91,21 @@ const WRONG: [what: string, script: Script, failure: RegExp, init?: CaseInit][] 
     { frames: [frame("Hello", { opcode: 2 })] },
     /expected a text message .* got a binary message/,
   ],
+  [
+    "a Pong in fragments",
+    { frames: [frame("", { opcode: 10, fin: false })] },
+    /fragmented control/,
+  ],
+  [
+    "a Ping of 126 bytes",
+    { frames: [frame(new Uint8Array(126), { opcode: 9 })] },
+    /control frame of more than 125 bytes/,
+  ],
+  [
+    "a Close frame of one byte",
+    { frames: [ECHO, frame(Uint8Array.of(3), { opcode: 8 })] },
+    /Close payload of one byte/,
+  ],
   ["a Pong to nothing", { frames: [frame("", { opcode: 10 })] }, /got a Pong of 0 bytes/],
   ["no echo before its Close frame", { frames: [CLOSE] }, /a text message .* got a Close frame/],
   ["a frame behind its Close frame", { frames: [ECHO, CLOSE, ECHO] }, /after its Close frame/],

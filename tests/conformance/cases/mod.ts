@@ -5,6 +5,7 @@
  * @module
  */
 
+import { playsAll } from "../../support/plays_all.ts";
 import type { Section } from "../case.ts";
 import { autoFragmentation } from "./auto_fragmentation.ts";
 import { closing } from "./close.ts";
@@ -30,6 +31,22 @@ export const SECTIONS: readonly Section[] = [
   limits,
   autoFragmentation,
 ];
+
+/**
+ * What is played for a style of program. Iteration and streams get messages as a callback does, whole: of
+ * what is in a text, of compression, and of what takes long, they have nothing to tell, and of the rest
+ * the same on all runtimes.
+ */
+export function sectionsFor(style: string, sections: readonly Section[]): readonly Section[] {
+  if (style !== "iterate" && style !== "streams") return sections;
+  if (!playsAll) return [];
+  return withoutHeavy(sections.filter((section) => SECTIONS.includes(section) && section !== utf8));
+}
+
+/** Leaves out the cases that take long. */
+export function withoutHeavy(sections: readonly Section[]): readonly Section[] {
+  return sections.map(({ name, cases }) => ({ name, cases: cases.filter(({ heavy }) => !heavy) }));
+}
 
 /** The cases with compression: for servers that agree to permessage-deflate. */
 export const COMPRESSION_SECTIONS: readonly Section[] = [
