@@ -15,14 +15,6 @@ const LENGTHS_ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14
 /** What a block stands for: octets, and copies of what came before. */
 export type Token = number | { length: number; distance: number };
 
-/** How many octets tokens stand for. */
-export function tokensLength(tokens: readonly Token[]): number {
-  return tokens.reduce(
-    (sum: number, token) => sum + (typeof token === "number" ? 1 : token.length),
-    0,
-  );
-}
-
 /** Writes blocks. */
 export class DeflateWriter {
   readonly #random: Random;
