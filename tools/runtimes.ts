@@ -12,6 +12,8 @@ export interface Runtime {
   id: string;
   /** The name and version, for people. */
   label: string;
+  /** What runs its JavaScript. */
+  engine: "V8" | "JavaScriptCore";
   /** The path of its executable. */
   executable: string;
   /** Gives the command that runs a test file and leaves a JUnit report at `report`. */
@@ -142,6 +144,7 @@ export async function findRuntime(name: string): Promise<Runtime> {
   return {
     id: kind.id,
     label: `${kind.name} ${version}`,
+    engine: kind.name === "Bun" ? "JavaScriptCore" : "V8",
     executable,
     testCommand: (file, report) => kind.test(executable, file, report),
   };

@@ -4,6 +4,7 @@
  * report is read. A line of a file that begins with one of these marks says how it is run:
  *
  * - `// @once: REASON`: on the first of the runtimes alone, since what it asserts is the same on all.
+ * - `// @engines: REASON`: on the first runtime of each engine, V8 and JavaScriptCore, for the same reason.
  * - `// @waits`: it spends most of its time on waiting: two of those run beside the others.
  * - `// @measures`: it measures time: only one that waits runs beside it.
  *
@@ -32,6 +33,7 @@ const RUNTIME_DEADLINE_MS = 15 * 60_000;
 interface TestFile {
   path: string;
   once: boolean;
+  engines: boolean;
   waits: boolean;
   measures: boolean;
 }
@@ -52,7 +54,13 @@ async function readTestFiles(folder: string): Promise<TestFile[]> {
     else if (entry.name.endsWith("_test.ts")) {
       const text = await Deno.readTextFile(path);
       const has = (mark: string) => RegExp(`^// @${mark}\\b`, "m").test(text);
-      files.push({ path, once: has("once"), waits: has("waits"), measures: has("measures") });
+      files.push({
+        path,
+        once: has("once"),
+        engines: has("engines"),
+        waits: has("waits"),
+        measures: has("measures"),
+      });
     }
   }
   return files.sort(comparePaths);
@@ -107,7 +115,11 @@ async function main(): Promise<boolean> {
   const tallies: RuntimeTally[] = [];
   const tasks: Task[] = [];
   for (const runtime of runtimes) {
-    const here = files.filter(({ once }) => !once || runtime === runtimes[0]);
+    const isFirst = runtime === runtimes[0];
+    const isFirstOfEngine = runtime === runtimes.find(({ engine }) => engine === runtime.engine);
+    const here = files.filter(({ once, engines }) =>
+      (isFirst || !once) && (isFirstOfEngine || !engines)
+    );
     const tally = new RuntimeTally(runtime.label, here.length);
     tallies.push(tally);
     tasks.push(...here.map((file) => ({ file, runtime, tally })));

@@ -1,3 +1,5 @@
+// @engines: all of it happens in memory.
+
 import { describe, it } from "node:test";
 import { assertEquals, assertRejects } from "@std/assert";
 import { SharedAnswer } from "../../src/brokers/shared_answer.ts";

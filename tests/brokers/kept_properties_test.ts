@@ -1,3 +1,5 @@
+// @engines: all of it happens in memory.
+
 import process from "node:process";
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";

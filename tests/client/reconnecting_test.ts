@@ -1,3 +1,5 @@
+// @engines: all of it happens in memory.
+
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals } from "@std/assert";
 import type { Connection } from "../../src/connection/connection.ts";

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { withFolder } from "../runtimes/server.ts";
 import { NetSocket } from "../support/net_socket.ts";
 import { RawClient } from "../support/raw_client.ts";
+import { playsAll } from "../support/plays_all.ts";
 import type { RequestInit } from "../support/requests.ts";
 import { certificate } from "../support/tls.ts";
 import { words } from "../support/words.ts";
@@ -100,7 +101,8 @@ describe("echo.ts: the command line", () => {
     [["--tls-cert", key, "--tls-key", key], "certificate"],
   ];
 
-  for (const [args, said] of BAD) {
+  // Each is a process: what is said of arguments is the same on all runtimes.
+  for (const [args, said] of playsAll ? BAD : BAD.slice(0, 4)) {
     const shown = args.map((arg) => arg.slice(arg.lastIndexOf("/") + 1)).join(" ");
     it(`refuses ${shown} with one line and status 2`, async () => {
       // A port that is always free, for what should be refused and is not.

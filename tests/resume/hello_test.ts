@@ -1,3 +1,5 @@
+// @engines: nearly all of it happens in memory, and what does not is the same over any sockets.
+
 import process from "node:process";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";

@@ -1,3 +1,5 @@
+// @engines: all of it happens in memory.
+
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
 import type { ByteChannelHandler } from "../../src/transport/byte_channel.ts";

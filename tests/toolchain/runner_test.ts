@@ -17,6 +17,7 @@ const FILES: Record<string, string> = {
   "hang_test.ts": `${IMPORT} it("hangs", () => new Promise((f) => setTimeout(f, 1e6)));`,
   "none_test.ts": "",
   "once_test.ts": `// @once: why\n${IMPORT} it("passes", () => {});`,
+  "engines_test.ts": `// @engines: why\n${IMPORT} it("passes", () => {});`,
   "measures_test.ts": `// @measures\n${IMPORT} it("passes", () => {});`,
   "waits_test.ts": `// @waits\n${IMPORT} it("passes", () => {});`,
 };
@@ -49,10 +50,12 @@ describe("tools/test.ts", () => {
     assertEquals(status, 0);
   });
 
-  it("runs a file that measures or waits on every runtime, and what is to run once on the first", async () => {
-    const [status, output] = await runTests(folder, ["once_test", "measures_test", "waits_test"]);
-    assertEquals(output.trimEnd().split("\n").at(-1), "9 passed, 0 failed");
-    assertMatch(output, /^Deno \S+ +3 /m);
+  it("runs a file on every runtime, or on the first, or on the first of each engine, as it says", async () => {
+    const words = ["once_test", "engines_test", "measures_test", "waits_test"];
+    const [status, output] = await runTests(folder, words);
+    assertEquals(output.trimEnd().split("\n").at(-1), "11 passed, 0 failed");
+    assertMatch(output, /^Deno \S+ +4 /m);
+    assertMatch(output, /^Bun \S+ +3 /m);
     assertMatch(output, /^Node \S+ +2 /m);
     assertEquals(status, 0);
   });

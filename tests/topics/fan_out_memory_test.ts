@@ -1,3 +1,5 @@
+// @engines: all of it happens in memory.
+
 import { it } from "node:test";
 import process from "node:process";
 import { assert, assertEquals } from "@std/assert";

@@ -1,3 +1,5 @@
+// @engines: all of it happens in memory.
+
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { envelope } from "../brokers/fake_broker.ts";

@@ -1,3 +1,5 @@
+// @engines: all of it happens in memory.
+
 import { describe, it } from "node:test";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { PresenceChange, PresenceOptions, SubscribeOptions } from "../../src/server/mod.ts";
