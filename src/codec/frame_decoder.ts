@@ -181,7 +181,7 @@ export class FrameDecoder {
     let i = start + 2;
     if (length === 126 && end - i >= 2) {
       length = (bytes[i]! << 8) | bytes[i + 1]!;
-      this.#checkLength16(length);
+      if (length < 126) fail(NOT_MINIMAL);
       i += 2;
     } else if (
       length === 127 && end - i >= 8 && readInt32(bytes, i) === 0 && bytes[i + 4]! < 0x80
@@ -225,7 +225,7 @@ export class FrameDecoder {
       case Stage.Length16:
         this.#payloadLength = this.#payloadLength * 256 + octet;
         if (++this.#offset === 2) {
-          this.#checkLength16(this.#payloadLength);
+          if (this.#payloadLength < 126) fail(NOT_MINIMAL);
           this.#receiveLength(this.#payloadLength);
         }
         break;
@@ -305,11 +305,6 @@ export class FrameDecoder {
     }
   }
 
-  #checkLength16(length: number): void {
-    // "the minimal number of bytes MUST be used to encode the length" (section 5.2)
-    if (length < 126) fail(NOT_MINIMAL);
-  }
-
   #receiveLength(length: number): void {
     this.#payloadLength = length;
     this.#offset = 0;
@@ -343,6 +338,7 @@ function readInt32(bytes: Uint8Array, i: number): number {
   return (bytes[i]! << 24) | (bytes[i + 1]! << 16) | (bytes[i + 2]! << 8) | bytes[i + 3]!;
 }
 
+/** "the minimal number of bytes MUST be used to encode the length" (section 5.2) */
 const NOT_MINIMAL = "Cannot receive a frame whose length is not encoded in the fewest bytes";
 
 function fail(message: string): never {

@@ -99,9 +99,12 @@ export class ChannelReader implements TurnTaker {
   /** Decodes bytes that `postpone` did not take; `borrowed` as in `ByteChannelHandler.receive`. */
   receive(bytes: Uint8Array, borrowed: boolean): void {
     const consumed = this.#decode(bytes, borrowed);
-    if (consumed < bytes.length) {
+    const left = bytes.length - consumed;
+    if (left > 0) {
+      // Little is copied, so that it does not keep a large buffer.
+      const mayKeep = this.waitsForTurn || left * MAX_EXCESS >= bytes.buffer.byteLength;
       this.#hold(
-        borrowed ? cloneBytes(bytes, consumed, bytes.length) : this.#restOf(bytes, consumed),
+        borrowed || !mayKeep ? cloneBytes(bytes, consumed, bytes.length) : bytes.subarray(consumed),
       );
     }
     if (this.#hasUndecoded() || !this.#inbound.mayTakeMore) this.#pause();
@@ -118,14 +121,6 @@ export class ChannelReader implements TurnTaker {
     // To pause costs more than a small message, behind which mostly nothing else comes.
     if (size > MAX_SMALL) this.#pause();
     return true;
-  }
-
-  /** Gives the rest of bytes: a copy if it is little, so that it does not keep a large buffer. */
-  #restOf(bytes: Uint8Array, start: number): Uint8Array {
-    const length = bytes.length - start;
-    return this.waitsForTurn || length * MAX_EXCESS >= bytes.buffer.byteLength
-      ? bytes.subarray(start)
-      : cloneBytes(bytes, start, bytes.length);
   }
 
   #hold(bytes: Uint8Array): void {

@@ -216,7 +216,7 @@ const ACTIONS: Actions = {
   },
   readOn: ({ inbound }) => inbound.readOn(),
   giveUpStream({ closing, outbound }) {
-    if (outbound.isStreaming && closing.reason.isPeerGone) closing.handle("cut");
+    if (outbound.streaming !== undefined && closing.reason.isPeerGone) closing.handle("cut");
   },
   answerIfHandled: ({ closing }) => closing.answerIfHandled(),
   failWritable: ({ closing, usedViews }) =>

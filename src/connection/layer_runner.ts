@@ -91,19 +91,12 @@ export class LayerRunner implements Waiting {
   }
 
   start(): void {
-    const { info: { layerTimeoutMs = Infinity }, settings } = this.#core;
+    const { closing, conn, inbound, info, outbound, settings } = this.#core;
+    const { layerTimeoutMs = Infinity } = info;
     if (!this.isReady && layerTimeoutMs !== Infinity) {
       this.#deadline = settings.delays.start(this, layerTimeoutMs);
     }
-    this.#tell("start", (error) => {
-      this.isReady = false;
-      this.#fail(error);
-    }, this.#connection());
-  }
-
-  #connection(): LayerConnection {
-    const { closing, conn, inbound, outbound } = this.#core;
-    return {
+    const seam: LayerConnection = {
       send: (data) => {
         if (closing.accepts) void outbound.send(data);
       },
@@ -113,6 +106,10 @@ export class LayerRunner implements Waiting {
       dropReceived: () => inbound.usedQueue?.clear(),
       close: (status) => void conn.close(status),
     };
+    this.#tell("start", (error) => {
+      this.isReady = false;
+      this.#fail(error);
+    }, seam);
   }
 
   opened(): void {

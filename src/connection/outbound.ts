@@ -41,8 +41,8 @@ export class Outbound implements FanOutSink {
   readonly #core: ConnectionCore;
   readonly #protocol: Protocol;
   #waiters: Fifo<Waiter> | undefined;
-  /** Breaks off the message that is being sent as a stream. */
-  #streaming: Breaker | undefined;
+  /** Breaks off the message that is being sent as a stream, if one is. */
+  streaming: Breaker | undefined;
   /** The messages that the program has sent. */
   messagesSent = 0;
   /** The bytes that had been accepted when the connection ended, and that the channel did not take. */
@@ -68,25 +68,16 @@ export class Outbound implements FanOutSink {
       this.writer.takenLength >= this.#lastMessageEnd;
   }
 
-  /** Whether a message is being sent as a stream. */
-  get isStreaming(): boolean {
-    return this.#streaming !== undefined;
-  }
-
   /** The bytes sent that the channel has not taken yet. */
   get length(): number {
-    return this.writer.length + this.#heldLength();
-  }
-
-  #heldLength(): number {
-    return this.#held === undefined ? 0 : this.#held.size;
+    return this.writer.length + (this.#held?.size ?? 0);
   }
 
   /** About the memory that they take, in bytes, without what other connections send too. */
   get heldSize(): number {
     const { ownLength } = this.writer;
     if (this.#held === undefined && this.#waiters === undefined) return ownLength;
-    const own = ownLength + this.#heldLength() - (this.#held?.sharedSize ?? 0);
+    const own = ownLength + (this.#held?.size ?? 0) - (this.#held?.sharedSize ?? 0);
     const waiters = Math.max(0, (this.#waiters?.length ?? 0) - MAX_FREE_WAITERS);
     return own + (waiters + (this.#held?.length ?? 0)) * WAITER_COST;
   }
@@ -157,7 +148,9 @@ export class Outbound implements FanOutSink {
     const { writer } = this;
     // What is held back comes behind it: it must not wait for that.
     const length = writer.requestFlush();
-    if (length + this.#heldLength() > this.#limits.sendHighWaterMark) this.#isAboveHighWater = true;
+    if (length + (this.#held?.size ?? 0) > this.#limits.sendHighWaterMark) {
+      this.#isAboveHighWater = true;
+    }
     const excess = length - (isReferenced ? 0 : this.#limits.sendHighWaterMark);
     if (excess <= 0) return RESOLVED;
     const deferred = createDeferred<void>();
@@ -252,7 +245,7 @@ export class Outbound implements FanOutSink {
 
   /** The message sent in fragments can't be finished, as its source failed. */
   failStream(): void {
-    this.#streaming = undefined;
+    this.streaming = undefined;
     this.#isWhole = false;
   }
 
@@ -261,7 +254,7 @@ export class Outbound implements FanOutSink {
    * sent, since the program's `drain` may run in between, and send.
    */
   endStream(): void {
-    this.#streaming = undefined;
+    this.streaming = undefined;
     const held = this.#held;
     for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
       if ("chunks" in next) {
@@ -294,13 +287,13 @@ export class Outbound implements FanOutSink {
 
   #startStream(deferred: Deferred<Breaker>): void {
     this.#held ??= new parts.rest!.HeldBack();
-    this.#streaming = new parts.rest!.Breaker();
-    deferred.resolve(this.#streaming);
+    this.streaming = new parts.rest!.Breaker();
+    deferred.resolve(this.streaming);
   }
 
   /** Whether a message is being sent as a stream, or messages that were accepted wait to be encoded. */
   get hasPending(): boolean {
-    return this.#held !== undefined || this.#hasWaiting();
+    return this.#held !== undefined || (this.source?.hasWaiting ?? false);
   }
 
   /** Says so if nothing that was accepted waits, and the end of the connection does for that. */
@@ -312,17 +305,12 @@ export class Outbound implements FanOutSink {
 
   /** Breaks off the message sent as a stream, and drops what was held back; `getError` is for those who wait. */
   cut(getError: () => unknown): void {
-    if (this.#streaming !== undefined || (this.#held?.length ?? 0) > 0 || this.#hasWaiting()) {
-      this.#isWhole = false;
-    }
+    const hasHeld = this.streaming !== undefined || (this.#held?.length ?? 0) > 0;
+    if (hasHeld || this.source?.hasWaiting) this.#isWhole = false;
     this.droppedLength += this.#held?.size ?? 0;
     this.#held?.drop(getError);
-    this.#streaming?.break(getError());
+    this.streaming?.break(getError());
     this.#markEnd();
-  }
-
-  #hasWaiting(): boolean {
-    return this.source !== undefined && this.source.hasWaiting;
   }
 
   #markEnd(): void {

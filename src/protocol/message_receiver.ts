@@ -151,9 +151,7 @@ export class MessageReceiver<Owner> implements FrameHandler {
   /** Goes on inflating what was left when it stopped. */
   proceed(): void {
     this.#inflate();
-    if (!this.#isEndDue || this.#inflater!.isPending) return;
-    this.#isEndDue = false;
-    this.#receiveMessageEnd();
+    if (this.#isEndDue && !this.#inflater!.isPending) this.#receiveMessageEnd();
   }
 
   /** See {@linkcode Protocol.collectedLength}. */
@@ -343,9 +341,16 @@ export class MessageReceiver<Owner> implements FrameHandler {
   }
 
   #receiveMessageEnd(): void {
-    if (this.#isCompressed && this.#mode !== Mode.Discard && !this.#finishInflating()) {
-      this.#isEndDue = true;
-      return;
+    if (this.#isCompressed && this.#mode !== Mode.Discard) {
+      const inflater = this.#inflater!;
+      if (!inflater.isPending && !this.#isTailFed) {
+        this.#isTailFed = true;
+        inflater.feedTail();
+        this.#inflate();
+      }
+      this.#isEndDue = inflater.isPending;
+      if (this.#isEndDue) return;
+      inflater.finish();
     }
     const type = this.#type;
     const utf8 = this.#utf8;
@@ -370,19 +375,6 @@ export class MessageReceiver<Owner> implements FrameHandler {
       if (size <= max + max / 8 + 1024 + flushes * MAX_FLUSH_LENGTH) return;
     }
     this.#checkSize(size);
-  }
-
-  /** Comes to the end of the compressed data; `false` if it was stopped before. */
-  #finishInflating(): boolean {
-    const inflater = this.#inflater!;
-    if (!inflater.isPending && !this.#isTailFed) {
-      this.#isTailFed = true;
-      inflater.feedTail();
-      this.#inflate();
-    }
-    if (inflater.isPending) return false;
-    inflater.finish();
-    return true;
   }
 
   #checkSize(size: number): void {
