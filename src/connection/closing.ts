@@ -1,7 +1,7 @@
 import type { CloseStatus } from "../protocol/close_payload.ts";
 import { ProtocolError } from "../errors.ts";
 import { createDeferred, type Deferred } from "../promises.ts";
-import { type ClosingAction, type ClosingEvent, TABLE } from "./closing_table.ts";
+import { type ClosingEvent, TABLE } from "./closing_table.ts";
 import type { CloseInfo } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
 import { EndReason } from "./end_reason.ts";
@@ -154,7 +154,6 @@ export class Closing {
     this.#core.settings.clock.clearTimeout(this.#deadline);
   }
 
-  /** Says `handled` if the program has handled all that was received, or nobody is going to. */
   answerIfHandled(): void {
     const { inbound, settings: { turns } } = this.#core;
     if (inbound.isHandled || (this.#state === TABLE.unread && this.#keepsUnread())) {
@@ -186,58 +185,77 @@ export class Closing {
   }
 }
 
-type Actions = { readonly [A in ClosingAction]: (core: ConnectionCore) => void };
-
 /** What the actions of the table do. */
-const ACTIONS: Actions = {
-  sendPublished: ({ outbound }) => outbound.source?.flush(),
-  startDeadline: ({ closing }) => closing.startDeadline(),
-  stopDeadline: ({ closing }) => closing.stopDeadline(),
-  failArriving({ closing: { reason }, inbound }) {
+const ACTIONS = {
+  /** Sends what was published to the connection: also before it accepts no more, whatever comes then. */
+  sendPublished: ({ outbound }: ConnectionCore): void => outbound.source?.flush(),
+  /** Starts the deadline, `closeTimeoutMs`, or starts it again. */
+  startDeadline: ({ closing }: ConnectionCore): void => closing.startDeadline(),
+  stopDeadline: ({ closing }: ConnectionCore): void => closing.stopDeadline(),
+  /** Errors the message that is arriving as a stream: its rest won't come. */
+  failArriving({ closing: { reason }, inbound }: ConnectionCore): void {
     const { receivedError } = reason;
     inbound.usedQueue?.failArriving(
       receivedError === undefined ? reason.lazyClosedError() : () => receivedError,
     );
   },
-  dropInbound({ closing: { reason }, inbound, layer, outbound }) {
+  /** Drops all messages that were received, or will be: the program has closed. */
+  dropInbound({ closing: { reason }, inbound, layer, outbound }: ConnectionCore): void {
     inbound.protocol.dropMessages();
     inbound.usedQueue?.failArriving(reason.lazyClosedError());
     inbound.usedQueue?.clear();
     // Otherwise it may still have to encode: it is closed by `release`.
     if (!outbound.hasPending) layer?.close();
   },
-  dropUnhandled({ inbound, program }) {
+  /** Drops the messages that wait for callbacks, if there are callbacks. */
+  dropUnhandled({ inbound, program }: ConnectionCore): void {
     if (program.callbacks !== undefined) inbound.usedQueue?.clear();
   },
-  endInbound: ({ inbound }) => inbound.usedQueue?.end(),
-  endProtocol({ closing, inbound }) {
+  /** Ends the receive queue: behind what is in it comes nothing. */
+  endInbound: ({ inbound }: ConnectionCore): void => inbound.usedQueue?.end(),
+  /** Takes no more frames: the peer's FIN came without a Close frame (section 7.1.5: 1006). */
+  endProtocol({ closing, inbound }: ConnectionCore): void {
     inbound.protocol.receiveEnd();
     closing.reason.receiveEnd();
   },
-  readOn: ({ inbound }) => inbound.readOn(),
-  giveUpStream({ closing, outbound }) {
+  /** Reads on, what comes being dropped: the peer's Close frame and FIN are not to wait for room. */
+  readOn: ({ inbound }: ConnectionCore): void => inbound.readOn(),
+  /** Says `cut` if the peer's Close frame says that nobody reads the message that is being sent as a stream. */
+  giveUpStream({ closing, outbound }: ConnectionCore): void {
     if (outbound.streaming !== undefined && closing.reason.isPeerGone) closing.handle("cut");
   },
-  answerIfHandled: ({ closing }) => closing.answerIfHandled(),
-  failWritable: ({ closing, usedViews }) =>
+  /** Says `handled` if the program has handled all that was received, or nobody is going to. */
+  answerIfHandled: ({ closing }: ConnectionCore): void => closing.answerIfHandled(),
+  failWritable: ({ closing, usedViews }: ConnectionCore): void =>
     usedViews?.usedWritable?.fail(closing.reason.closedError()),
-  finishOutbound: ({ outbound }) => outbound.finishIfDue(),
-  takeError: ({ closing }) => closing.reason.takeError(),
-  cutOutbound: ({ closing, outbound }) => outbound.cut(closing.reason.lazyClosedError()),
-  sendClose({ closing, inbound, outbound }) {
+  /** Says `finished` if nothing accepted waits; otherwise that comes later, maybe not at all. */
+  finishOutbound: ({ outbound }: ConnectionCore): void => outbound.finishIfDue(),
+  /** Has the connection end with the error's code and reason, if it has no other yet. */
+  takeError: ({ closing }: ConnectionCore): void => closing.reason.takeError(),
+  /** Gives up what waits to be sent: a message that is being sent as a stream, and all behind it. */
+  cutOutbound: ({ closing, outbound }: ConnectionCore): void =>
+    outbound.cut(closing.reason.lazyClosedError()),
+  /** Sends this side's Close frame: the status it closes with, or the peer's code (section 5.5.1). */
+  sendClose({ closing, inbound, outbound }: ConnectionCore): void {
     inbound.protocol.sendClose(closing.reason.statusToSend);
     outbound.writer.requestFlush();
   },
-  failProtocol: ({ closing, inbound }) => inbound.protocol.fail(closing.reason.receivedError!),
-  endIfFirst({ closing, inbound, role }) {
+  /** Sends the error's Close frame, if none was sent (section 7.1.7). */
+  failProtocol: ({ closing, inbound }: ConnectionCore): void =>
+    inbound.protocol.fail(closing.reason.receivedError!),
+  /** Says `firstToEnd` on a server, and `endReceived` on a client whose server has sent FIN already. */
+  endIfFirst({ closing, inbound, role }: ConnectionCore): void {
     if (role === "server") closing.handle("firstToEnd");
     else if (inbound.hasEnded) closing.handle("endReceived");
   },
-  endOutput: ({ outbound }) => outbound.writer.end(),
-  endChannel: ({ channel }) => channel.end(),
-  abortSignal: ({ closing }) => closing.reason.abortSignal(),
-  abortChannel: ({ channel }) => channel.abort(),
-  release(core) {
+  /** Writes the output, behind which FIN comes: `written`. */
+  endOutput: ({ outbound }: ConnectionCore): void => outbound.writer.end(),
+  endChannel: ({ channel }: ConnectionCore): void => channel.end(),
+  /** Aborts `conn.signal`: last, since the program's listeners may do anything. */
+  abortSignal: ({ closing }: ConnectionCore): void => closing.reason.abortSignal(),
+  abortChannel: ({ channel }: ConnectionCore): void => channel.abort(),
+  /** Gives back all that the connection holds, and tells the program that it has ended. */
+  release(core: ConnectionCore): void {
     const { closing, inbound, layer, outbound } = core;
     inbound.close();
     core.keepAlive?.stop();
@@ -259,3 +277,8 @@ const ACTIONS: Actions = {
     core.program.close(info);
   },
 };
+
+/** What is done besides going to the next state. */
+export type ClosingAction = keyof typeof ACTIONS;
+
+type Actions = { readonly [A in ClosingAction]: (core: ConnectionCore) => void };

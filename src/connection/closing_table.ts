@@ -6,7 +6,7 @@
  * A connection is in one of the states of {@linkcode TABLE}, and a {@linkcode ClosingEvent} happens to it. The
  * table says, for each state and event, which state is next, and which actions are taken in it, in this order.
  * An event that a state does not list changes nothing. An action may cause another event, which is dealt with
- * at once, before the actions behind it. `closing.ts` tells of the events, and has the actions.
+ * at once, before the actions behind it. `closing.ts` tells of the events, and its `ACTIONS` say what the actions do.
  *
  * ```text
  *         peer's Close                   handled, close()           finished
@@ -44,6 +44,8 @@
  *
  * @module
  */
+
+import type { ClosingAction } from "./closing.ts";
 
 /** How far a connection has ended: see {@linkcode TABLE}. */
 export type ClosingState =
@@ -87,51 +89,6 @@ export type ClosingEvent =
   | "abort"
   /** The channel is gone. */
   | "channelClosed";
-
-/** What is done, besides going to the next state: `ACTIONS` of `closing.ts`. */
-export type ClosingAction =
-  /** Sends what was published to the connection: also before it accepts no more, whatever comes then. */
-  | "sendPublished"
-  /** Starts the deadline, `closeTimeoutMs`, or starts it again. */
-  | "startDeadline"
-  | "stopDeadline"
-  /** Errors the message that is arriving as a stream: its rest won't come. */
-  | "failArriving"
-  /** Drops all messages that were received, or will be: the program has closed. */
-  | "dropInbound"
-  /** Drops the messages that wait for callbacks, if there are callbacks. */
-  | "dropUnhandled"
-  /** Ends the receive queue: behind what is in it comes nothing. */
-  | "endInbound"
-  /** Takes no more frames: the peer's FIN came without a Close frame (section 7.1.5: 1006). */
-  | "endProtocol"
-  /** Reads on, what comes being dropped: the peer's Close frame and FIN are not to wait for room. */
-  | "readOn"
-  /** Says `cut` if the peer's Close frame says that nobody reads the message that is being sent as a stream. */
-  | "giveUpStream"
-  /** Says `handled` if the program has handled all that was received, or nobody is going to. */
-  | "answerIfHandled"
-  | "failWritable"
-  /** Says `finished` if nothing accepted waits; otherwise that comes later, maybe not at all. */
-  | "finishOutbound"
-  /** Has the connection end with the error's code and reason, if it has no other yet. */
-  | "takeError"
-  /** Gives up what waits to be sent: a message that is being sent as a stream, and all behind it. */
-  | "cutOutbound"
-  /** Sends this side's Close frame: the status it closes with, or the peer's code (section 5.5.1). */
-  | "sendClose"
-  /** Sends the error's Close frame, if none was sent (section 7.1.7). */
-  | "failProtocol"
-  /** Says `firstToEnd` on a server, and `endReceived` on a client whose server has sent FIN already. */
-  | "endIfFirst"
-  /** Writes the output, behind which FIN comes: `written`. */
-  | "endOutput"
-  | "endChannel"
-  /** Aborts `conn.signal`: last, since the program's listeners may do anything. */
-  | "abortSignal"
-  | "abortChannel"
-  /** Gives back all that the connection holds, and tells the program that it has ended. */
-  | "release";
 
 type Transition = readonly [next: ClosingState, ...actions: ClosingAction[]];
 

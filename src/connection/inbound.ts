@@ -160,8 +160,6 @@ export class Inbound implements ProtocolHandler {
     return queue !== undefined && queue.isBusy && (queue.length > 0 || this.reader.hasNext);
   }
 
-  // ---- The reasons to pause ----
-
   /** Whether more may be decoded. */
   get mayTakeMore(): boolean {
     const { closing } = this;
@@ -227,8 +225,6 @@ export class Inbound implements ProtocolHandler {
       this.readOn();
     }, Math.min(waitMs, MAX_DURATION_MS));
   }
-
-  // ---- The protocol's events ----
 
   receiveMessage(received: Message): HandlerResult {
     const layer = this.#layer;

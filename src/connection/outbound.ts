@@ -203,8 +203,6 @@ export class Outbound implements FanOutSink {
     }
   }
 
-  // ---- A message that is sent as a stream ----
-
   /**
    * Begins a message that is sent in fragments: what else is sent waits until `endStream`. Resolves once all
    * before it is sent, with what breaks off when it can't be finished.

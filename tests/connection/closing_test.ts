@@ -2,13 +2,8 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { Closing } from "../../src/connection/closing.ts";
-import {
-  type ClosingAction,
-  type ClosingEvent,
-  type ClosingState,
-  TABLE,
-} from "../../src/connection/closing_table.ts";
+import { Closing, type ClosingAction } from "../../src/connection/closing.ts";
+import { type ClosingEvent, type ClosingState, TABLE } from "../../src/connection/closing_table.ts";
 import type { ConnectionCore } from "../../src/connection/core.ts";
 import { FakeClock } from "../../src/testing/mod.ts";
 
