@@ -4,7 +4,7 @@ import { Fifo } from "../fifo.ts";
 import type { ConnectionCore } from "./core.ts";
 import { ReceivedMemory, ReceivedPing } from "./received_memory.ts";
 import { parts } from "./load_parts.ts";
-import type { BodyOwner, StreamedMessage } from "./streamed_message.ts";
+import type { StreamedMessage } from "./streamed_message.ts";
 
 /** What a message that is received as a stream takes beside its bytes, in bytes: measured, 400 to 600. */
 const STREAM_COST = 500;
@@ -24,7 +24,7 @@ export interface QueueReader {
  * when there is room for more. It has `Inbound` read on when the program has made room, or has come to the end of
  * the messages: it asks for one that is not there yet, or has read all that arrived of a body.
  */
-export class ReceiveQueue implements BodyOwner {
+export class ReceiveQueue {
   readonly #maxMessages: number;
   readonly #maxSize: number;
   readonly #core: ConnectionCore;
@@ -99,6 +99,10 @@ export class ReceiveQueue implements BodyOwner {
     this.#add(this.#arriving);
   }
 
+  /**
+   * The waiting bytes of a body and their memory have changed: by more than 0 when bytes arrived, by less when they
+   * were read or dropped, and by 0 when a reader waits, or no more are wanted.
+   */
   bodyChanged(change: number, heldChange: number): void {
     this.#size += change;
     this.#streamedSize += heldChange;

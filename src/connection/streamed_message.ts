@@ -2,29 +2,21 @@ import { ByteCollector } from "../codec/byte_collector.ts";
 import { decodeUtf8 } from "../codec/utf8.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { IncomingMessage } from "./connection.ts";
+import type { ReceiveQueue } from "./receive_queue.ts";
 import { MessageBody } from "./views/message_body.ts";
 
 const EMPTY: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
-/** What counts the bytes of messages that are read as streams. */
-export interface BodyOwner {
-  /**
-   * @param change The change of `pendingLength`: above 0 when bytes arrived, below it when they were read or
-   * dropped; 0 when a reader waits, or no more are wanted.
-   * @param heldChange The change of `heldLength`.
-   */
-  bodyChanged(change: number, heldChange: number): void;
-}
-
 /** A message whose body is handed on while it arrives. */
 export class StreamedMessage implements IncomingMessage {
   readonly type: MessageType;
-  readonly #owner: BodyOwner;
+  /** What counts its bytes, unless it has arrived already. */
+  readonly #queue: ReceiveQueue | undefined;
   /** What has arrived and was not read. */
   readonly #pending = new ByteCollector();
   /** The rest of a piece that was more than a reader had room for; it comes before the others. */
   #rest: Uint8Array<ArrayBuffer> = EMPTY;
-  /** What the owner was told last. */
+  /** What that was told last. */
   #toldLength = 0;
   #toldCapacity = 0;
   /** Created when it is asked for: it costs several times as much as the rest of a small message. */
@@ -48,9 +40,9 @@ export class StreamedMessage implements IncomingMessage {
   /** Set if it failed. */
   #getError: (() => unknown) | undefined;
 
-  constructor(type: MessageType, owner: BodyOwner) {
+  constructor(type: MessageType, queue?: ReceiveQueue) {
     this.type = type;
-    this.#owner = owner;
+    this.#queue = queue;
   }
 
   get body(): ReadableStream<Uint8Array<ArrayBuffer>> {
@@ -229,7 +221,7 @@ export class StreamedMessage implements IncomingMessage {
     const heldChange = this.heldLength - this.#toldCapacity;
     this.#toldLength += change;
     this.#toldCapacity += heldChange;
-    this.#owner.bodyChanged(change, heldChange);
+    this.#queue?.bodyChanged(change, heldChange);
   }
 
   #wakeReader(): void {

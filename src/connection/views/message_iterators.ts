@@ -1,11 +1,8 @@
 import type { IncomingMessage, Message } from "../connection.ts";
 import type { QueueReader, ReceivedMessage, ReceiveQueue } from "../receive_queue.ts";
-import { type BodyOwner, StreamedMessage } from "../streamed_message.ts";
+import { StreamedMessage } from "../streamed_message.ts";
 
 const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
-
-/** The program has it already. */
-const UNCOUNTED: BodyOwner = { bodyChanged() {} };
 
 type Give<T> = (result: IteratorResult<T, undefined>) => void;
 type Fail = (error: unknown) => void;
@@ -123,7 +120,7 @@ export function iterateStreams(queue: ReceiveQueue): AsyncIterableIterator<Incom
   return new MessageIterator<IncomingMessage>(queue, (message) => {
     if (message instanceof StreamedMessage) return message;
     const isText = typeof message === "string";
-    const streamed = new StreamedMessage(isText ? "text" : "binary", UNCOUNTED);
+    const streamed = new StreamedMessage(isText ? "text" : "binary");
     const bytes = isText ? new TextEncoder().encode(message) : message;
     streamed.push(bytes, 0, bytes.length);
     streamed.end();
