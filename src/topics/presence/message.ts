@@ -239,8 +239,9 @@ function parseEntry(value: unknown): ShareEntry | undefined {
 
 function parseTopicSnapshot(value: unknown): TopicSnapshot | undefined {
   const head = parseVersion(value);
+  if (head === undefined) return undefined;
   const members = (value as unknown[])[2];
-  if (head === undefined || !Array.isArray(members)) return undefined;
+  if (!Array.isArray(members)) return undefined;
   const entries = members.map(parseEntry);
   return entries.includes(undefined) ? undefined : [...head, entries as ShareEntry[]];
 }
