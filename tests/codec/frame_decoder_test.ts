@@ -1,3 +1,5 @@
+// @engines: it asks nothing of a runtime but its engine.
+
 import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertLess, assertStrictEquals, assertThrows } from "@std/assert";

@@ -1,3 +1,5 @@
+// @engines: it asks nothing of a runtime but its engine.
+
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import { type Frame, FrameDecoder, FrameEncoder, Opcode, type Role } from "../../src/codec/mod.ts";

@@ -1,3 +1,5 @@
+// @engines: it asks nothing of a runtime but its engine.
+
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { maskBySimd } from "../../src/codec/mask_simd.ts";

@@ -1,3 +1,5 @@
+// @engines: all of it happens in memory.
+
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import type { SendQueueOverflow } from "../../src/connection/options.ts";

@@ -1,3 +1,5 @@
+// @engines: it asks nothing of a runtime but its engine.
+
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type RequestHead, RequestHeadParser } from "../../src/handshake/mod.ts";

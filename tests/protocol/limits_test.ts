@@ -1,3 +1,5 @@
+// @engines: it asks nothing of a runtime but its engine.
+
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { MessageTooBigError } from "../../src/protocol/mod.ts";
