@@ -9,16 +9,26 @@ import {
 import { type Random, utf8 } from "../codec/support.ts";
 import { check, type Target, type TextInput } from "./target.ts";
 
-const SESSIONS = ["0123456789abcdef", "0123456789abcde", "a".repeat(64), "a".repeat(65), "", "é"];
+const SESSIONS: unknown[] = [
+  ...["0123456789abcdef", "0123456789abcde", "a".repeat(64), "a".repeat(65), "", "é"],
+  ...[["0123456789abcdef"], 7, null],
+];
 const POSITIONS = ["e.0", "e.12", "e.9007199254740991", "e.9007199254740992", "e.01", "e", ".1", ""]
   .concat([`${"a".repeat(32)}.1`, `${"a".repeat(33)}.1`, "e.1\n", "e.1 ", "a b.1"]);
+/** Those, and what is no text. */
+const VALUES = [...POSITIONS, ["e.1"], 7, null];
 const TOPICS = ["", "a", "__proto__", "\x1e", "\n", "é\ud800", "session"]
   .concat(["x".repeat(1_024), "x".repeat(1_025), "é".repeat(512), "\ud800".repeat(342)]);
 const NUMBERS = [1, 7, 2 ** 53 - 1, 2 ** 53, 0, -1, 1.5, "1", null];
+/** What is no number in a header, besides those. */
+const DIGITS = [...NUMBERS, "0x7", "+7", "1e1", "07", " 7", "7 ", "9007199254740993"];
+/** What is between a number and a position: of these, only one space may be. */
+const SPACES = [" ", " ", "  ", "\t", ""];
 /** What is put where it does not belong. */
 const BITS = [
   "\x1e",
   "\n",
+  "\r",
   " ",
   "{",
   "}",
@@ -95,19 +105,31 @@ function makeFields(random: Random, fields: Record<string, readonly unknown[]>):
   return JSON.stringify(Object.fromEntries(entries));
 }
 
+/** What is no object of objects of texts, and the least of those that are. */
+const OTHER_HELLOS = [
+  "",
+  "{}",
+  "[]",
+  "null",
+  "1",
+  '"x"',
+  ...["7", "null", '["e.1"]', '"e.1"'].map(
+    (position) => `{"positions":{"a":${position}}}`,
+  ),
+];
+
 export const RESUME_HELLOS: Target<TextInput> = {
   make(random) {
     const positions = Object.fromEntries(
       TOPICS.filter(() => random.below(3) === 0)
-        .map((
-          topic,
-        ) => [topic, POSITIONS[random.below(3) > 0 ? 0 : random.below(POSITIONS.length)]]),
+        .map((topic) => [topic, random.below(3) > 0 ? "e.0" : random.pick(POSITIONS)]),
     );
     const text = makeFields(random, {
       session: SESSIONS,
       positions: [positions, [], null, "e.1", 7],
       other: [1],
     });
+    if (random.below(20) === 0) return { text: random.pick(OTHER_HELLOS) };
     return { text: random.below(2) === 0 ? text : mutate(text, random) };
   },
 
@@ -157,19 +179,19 @@ export const RESUME_MESSAGES: Target<TextInput> = {
     const text = random.pick([
       () => rest,
       () => `\x1e\n${rest}`,
-      () => `\x1e${random.pick(NUMBERS)} ${random.pick(POSITIONS)}\n${rest}`,
-      () => `\x1e${1 + random.below(99)} e.${random.below(99)}\n${rest}`,
+      () => `\x1e${random.pick(DIGITS)} ${random.pick(POSITIONS)}\n${rest}`,
+      () => `\x1e${1 + random.below(99)}${random.pick(SPACES)}e.${random.below(99)}\n${rest}`,
       () => `\x1e${makeFields(random, { session: SESSIONS, protocol: ["", "chat", 1] })}`,
       () =>
         `\x1e${
           makeFields(random, {
             topic: TOPICS,
             number: NUMBERS,
-            position: POSITIONS,
+            position: VALUES,
             isLost: [true, false, 1],
           })
         }`,
-      () => `\x1e${makeFields(random, { unsubscribed: NUMBERS, progress: POSITIONS })}`,
+      () => `\x1e${makeFields(random, { unsubscribed: NUMBERS, progress: VALUES })}`,
     ])();
     return { text: random.below(2) === 0 ? text : mutate(text, random) };
   },
