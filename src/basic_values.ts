@@ -10,27 +10,11 @@ const typedArrayName: (this: unknown) => unknown = Object.getOwnPropertyDescript
   Symbol.toStringTag,
 )!.get!;
 
-/** A getter that throws unless its receiver is an `ArrayBuffer`, of any realm. */
-const bufferLength: (this: unknown) => unknown = Object.getOwnPropertyDescriptor(
-  ArrayBuffer.prototype,
-  "byteLength",
-)!.get!;
-
 /** Whether a value is a `Uint8Array`, of any realm. */
 export function isUint8Array(value: unknown): value is Uint8Array {
   // The first line is a fast path, above all on Bun. `isView` is needed: an object can inherit from the class.
   return (value instanceof Uint8Array && ArrayBuffer.isView(value)) ||
     typedArrayName.call(value) === "Uint8Array";
-}
-
-/** Whether a value is an `ArrayBuffer`, of any realm. */
-export function isArrayBuffer(value: unknown): value is ArrayBuffer {
-  try {
-    bufferLength.call(value);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Whether a value is an object, or a function. */

@@ -1,6 +1,6 @@
 import { setChecks } from "./loaded_checks.ts";
 import { MAX_DURATION_MS } from "./timers.ts";
-import { isAbortSignal, isPlainObject } from "./values.ts";
+import { isAbortSignal, isArrayBuffer, isPlainObject } from "./values.ts";
 
 /**
  * The names of all options of `T`; the type makes the list complete. An option that is an object of options
@@ -189,6 +189,27 @@ function isClassInstance(value: unknown): value is object {
   return typeof value === "object" && Object.prototype.toString.call(value) === "[object Object]";
 }
 
+/** Creates the error for a value that a program wants to send, and that is no message. */
+export function invalidMessage(data: unknown): TypeError {
+  const [type, hint] = describeMessage(data);
+  return new TypeError(`Cannot send ${type}: messages are strings or Uint8Arrays${hint}`);
+}
+
+/** Says what a value is that is no message, and how it becomes one. */
+function describeMessage(data: unknown): [type: string, hint: string] {
+  if (data === null || data === undefined) return [String(data), ""];
+  if (isArrayBuffer(data)) return ["an ArrayBuffer", ", such as new Uint8Array(buffer)"];
+  if (ArrayBuffer.isView(data)) {
+    return [
+      "a view of another type",
+      ", such as new Uint8Array(view.buffer, view.byteOffset, view.byteLength)",
+    ];
+  }
+  if (Array.isArray(data)) return ["an array", ", such as JSON.stringify(array)"];
+  if (typeof data === "object") return ["an object", ", such as JSON.stringify(object)"];
+  return [`a ${typeof data}`, ""];
+}
+
 /** How many characters of a string an error shows. */
 const MAX_SHOWN = 100;
 /** How many names of an object an error shows. */
@@ -269,4 +290,12 @@ function editDistance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-setChecks({ checkBoolean, checkFunction, checkInteger, checkObject, checkOptions, show });
+setChecks({
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkObject,
+  checkOptions,
+  invalidMessage,
+  show,
+});

@@ -7,7 +7,13 @@
 
 type Checks = Pick<
   typeof import("./checks.ts"),
-  "checkBoolean" | "checkFunction" | "checkInteger" | "checkObject" | "checkOptions" | "show"
+  | "checkBoolean"
+  | "checkFunction"
+  | "checkInteger"
+  | "checkObject"
+  | "checkOptions"
+  | "invalidMessage"
+  | "show"
 >;
 
 /** The checks, once `checks.ts` is loaded. */

@@ -7,7 +7,23 @@
 
 import { isObject } from "./basic_values.ts";
 
-export { isArrayBuffer, isObject, isPlainObject, isUint8Array } from "./basic_values.ts";
+export { isObject, isPlainObject, isUint8Array } from "./basic_values.ts";
+
+/** A getter that throws unless its receiver is an `ArrayBuffer`, of any realm. */
+const bufferLength: (this: unknown) => unknown = Object.getOwnPropertyDescriptor(
+  ArrayBuffer.prototype,
+  "byteLength",
+)!.get!;
+
+/** Whether a value is an `ArrayBuffer`, of any realm. */
+export function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  try {
+    bufferLength.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Whether a value is a promise, of any class: packages replace the global one. */
 export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {

@@ -160,6 +160,8 @@ async function findOptionalPeers(): Promise<Record<string, string>> {
 /** The modules that are imported for what they do when they are loaded: a bundler must not leave them out. */
 const SELF_REGISTERING = [
   "./src/checks.js",
+  "./src/codec/mask_simd.js",
+  "./src/http1/head_faults.js",
   "./src/runtimes/node/young_collections.js",
   "./src/runtimes/shared/event_loop.js",
   "./src/runtimes/shared/native.js",

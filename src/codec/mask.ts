@@ -2,13 +2,21 @@
  * Masking (RFC 6455, section 5.3): octet i of the payload is XORed with octet i MOD 4 of the key.
  */
 
-import { maskBySimd } from "./mask_simd.ts";
+import type { maskBySimd } from "./mask_simd.ts";
 
 // Below this many bytes, a loop over octets is faster than creating a view over words.
 const MIN_WORDS_LENGTH = 128;
 
 // From this many bytes on, SIMD is faster in spite of its copies.
 const MIN_SIMD_LENGTH = 4096;
+
+/** Set once `mask_simd.ts` is loaded. */
+let maskLong: typeof maskBySimd | undefined;
+
+/** Has long payloads masked by SIMD. */
+export function useSimd(given: typeof maskBySimd): void {
+  maskLong = given;
+}
 
 // The key as octets and as a word, in the same memory: so the word is in the platform's byte order.
 const keyOctets = new Uint8Array(4);
@@ -38,7 +46,10 @@ export function mask(
   // Rotated, the key begins with the octet that masks bytes[start].
   const shift = (offset & 3) << 3;
   let key = shift === 0 ? maskingKey : (maskingKey << shift) | (maskingKey >>> (32 - shift));
-  if (end - start >= MIN_SIMD_LENGTH && maskBySimd(bytes, swapOctets(key), start, end)) return;
+  if (
+    end - start >= MIN_SIMD_LENGTH && maskLong !== undefined &&
+    maskLong(bytes, swapOctets(key), start, end)
+  ) return;
   let i = start;
   if (end - start >= MIN_WORDS_LENGTH) {
     const misaligned = (bytes.byteOffset + start) & 3;

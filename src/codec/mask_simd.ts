@@ -1,10 +1,12 @@
 /**
  * Masking by SIMD instructions of WebAssembly (`mask_simd.wat`). They need the payload in a memory of their own: the
- * copies cost less than SIMD saves from some KiB on.
+ * copies cost less than SIMD saves from some KiB on. So the module is loaded apart from what small messages need, and
+ * makes itself known to `mask.ts`.
  *
  * @module
  */
 
+import { useSimd } from "./mask.ts";
 import { MASK_WASM } from "./mask_wasm.ts";
 import { instantiate, type WasmMemory } from "./wasm.ts";
 
@@ -55,3 +57,5 @@ function createSimd(): Simd | null {
   const { mask, memory } = exports;
   return { mask, window: new Uint8Array(memory.buffer, WINDOW_START, WINDOW_LENGTH) };
 }
+
+useSimd(maskBySimd);

@@ -21,6 +21,7 @@
  */
 
 import "../checks.ts";
+import "./mask_simd.ts";
 
 export { MessageTooBigError, ProtocolError, WebSocketError } from "../errors.ts";
 export { CloseCode, isCloseCode } from "./close_code.ts";

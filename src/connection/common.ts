@@ -13,6 +13,7 @@ import "../handshake/encode_accept.ts";
 import "../handshake/origin.ts";
 import "../handshake/parse_upgrade.ts";
 import "../hooks.ts";
+import "../http1/field_section.ts";
 import "../http1/head_limits.ts";
 import "../loaded_checks.ts";
 import "../promises.ts";

@@ -5,6 +5,7 @@
  * @module
  */
 
+import "../codec/mask_simd.ts";
 import "./common.ts";
 export { abortable } from "../abortable.ts";
 export { toRequest } from "../http1/request.ts";

@@ -47,6 +47,7 @@
  */
 
 import "../checks.ts";
+import "../http1/head_faults.ts";
 
 export { HandshakeError, UnexpectedResponseError, WebSocketError } from "../errors.ts";
 export { computeAccept } from "./accept_key.ts";

@@ -77,21 +77,3 @@ export function sliceTrimmed(text: string, start: number, end: number): string {
 export function isBlank(code: number): boolean {
   return code === SP || code === HTAB;
 }
-
-/** Names a byte in an error message. */
-export function describeByte(byte: number): string {
-  switch (byte) {
-    case 0:
-      return "a NUL";
-    case HTAB:
-      return "a tab";
-    case LF:
-      return "a bare LF";
-    case CR:
-      return "a bare CR";
-    case SP:
-      return "a space";
-    default:
-      return `the byte 0x${byte.toString(16).padStart(2, "0")}`;
-  }
-}

@@ -1,14 +1,5 @@
-import {
-  classes,
-  COLON,
-  CR,
-  describeByte,
-  isBlank,
-  LF,
-  sliceTrimmed,
-  TOKEN,
-  VALUE,
-} from "./characters.ts";
+import { classes, COLON, CR, LF, sliceTrimmed, TOKEN, VALUE } from "./characters.ts";
+import type { describeHeadFault, HeadFault } from "./head_faults.ts";
 
 const LINE_START = 0;
 const NAME = 1;
@@ -20,8 +11,16 @@ const DONE = 5;
 /** The memory that an array takes for a number, in bytes. */
 const MARK_SIZE = 8;
 
-/** Creates the error for a head that is malformed (400) or too large (431). */
-export type CreateHeadError = (status: 400 | 431, reason: string) => Error;
+/** Creates the error for a fault, of which `value` is the byte or the limit. */
+export type CreateHeadError = (fault: HeadFault, value: number) => Error;
+
+/** Says what is wrong with a head: set once `head_faults.ts` is loaded. */
+export let describeFault: typeof describeHeadFault;
+
+/** Has faults described. */
+export function useFaults(describe: typeof describeHeadFault): void {
+  describeFault = describe;
+}
 
 /**
  * Scans the field lines of a head, and the empty line that ends it (RFC 9112, section 5). It does not see
@@ -69,8 +68,7 @@ export class FieldSectionScanner {
    *
    * @param base The offset of `bytes[0]` in the head.
    * @returns The index at which scanning stopped.
-   * @throws An error of `createError`: with 400 if the bytes are not field lines, with 431 if the lines are
-   * too many or too long.
+   * @throws An error of `createError`, if the bytes are not field lines, or the lines too many or too long.
    */
   scan(bytes: Uint8Array, start: number, end: number, base: number): number {
     let i = start;
@@ -89,8 +87,8 @@ export class FieldSectionScanner {
           const stop = Math.min(end, limit);
           while (i < stop && (classes[bytes[i]!]! & TOKEN) !== 0) i++;
           if (i === end) break;
-          if (i === limit) throw this.#lineTooLong();
-          if (bytes[i] !== COLON) throw this.#badName(bytes[i]!);
+          if (i === limit) throw this.#createError("fieldLine", this.#maxLineSize);
+          if (bytes[i] !== COLON) throw this.#createError("name", bytes[i]!);
           this.#marks.push(base + i);
           this.#state = FIELD_VALUE;
           i++;
@@ -106,19 +104,18 @@ export class FieldSectionScanner {
             this.#marks.push(base + i);
             this.#state = LINE_FEED;
           } else if (i === limit) {
-            throw this.#lineTooLong();
+            throw this.#createError("fieldLine", this.#maxLineSize);
           } else if (byte >= 0x80) {
             // obs-text is opaque, but allowed (RFC 9110, section 5.5).
             this.#ascii = false;
           } else {
-            throw this.#createError(400, `${describeByte(byte)} in a header value`);
+            throw this.#createError("value", byte);
           }
           i++;
           break;
         }
         default:
-          // "A recipient of such a bare CR MUST consider that element to be invalid" (RFC 9112, 2.2).
-          if (bytes[i] !== LF) throw this.#createError(400, "a bare CR; lines end with CR LF");
+          if (bytes[i] !== LF) throw this.#createError("lineEnd", bytes[i]!);
           this.#state = this.#state === LAST_LINE_FEED ? DONE : LINE_START;
           i++;
       }
@@ -138,32 +135,12 @@ export class FieldSectionScanner {
   }
 
   #startLine(byte: number, offset: number): void {
-    if ((classes[byte]! & TOKEN) === 0) {
-      // "A server that receives an obs-fold [...] MUST either reject the message" (RFC 9112, 5.2).
-      if (isBlank(byte)) throw this.#createError(400, "a header line that begins with whitespace");
-      if (byte === COLON) throw this.#createError(400, "a header without a name");
-      throw this.#badName(byte);
-    }
+    if ((classes[byte]! & TOKEN) === 0) throw this.#createError("fieldStart", byte);
     if (this.#marks.length === 3 * this.#maxFields) {
-      throw this.#createError(431, `more than ${this.#maxFields} header lines`);
+      throw this.#createError("fields", this.#maxFields);
     }
     this.#marks.push(offset);
     this.#lineStart = offset;
     this.#state = NAME;
-  }
-
-  #lineTooLong(): Error {
-    return this.#createError(431, `a header line is longer than ${this.#maxLineSize} bytes`);
-  }
-
-  #badName(byte: number): Error {
-    // "A server MUST reject [...] any received request message that contains whitespace between a
-    // header field name and colon" (RFC 9112, section 5.1).
-    return this.#createError(
-      400,
-      isBlank(byte)
-        ? "whitespace before the colon of a header"
-        : `${describeByte(byte)} in a header name`,
-    );
   }
 }

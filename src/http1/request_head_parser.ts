@@ -1,7 +1,8 @@
 import { HandshakeError } from "../errors.ts";
-import { classes, CR, describeByte, LF, SP, TARGET, TOKEN } from "./characters.ts";
-import { FieldSectionScanner } from "./field_section.ts";
+import { classes, CR, LF, SP, TARGET, TOKEN } from "./characters.ts";
+import { describeFault, FieldSectionScanner } from "./field_section.ts";
 import { GrowingBuffer } from "./growing_buffer.ts";
+import type { HeadFault } from "./head_faults.ts";
 import { type RequestHeadLimits, resolveHeadLimits } from "./head_limits.ts";
 import { decodeLatin1 } from "./latin1.ts";
 import { requestError } from "./request_error.ts";
@@ -18,8 +19,6 @@ const FIELDS = 6;
 const VERSION_TEXT = new TextEncoder().encode("HTTP/1.1");
 const MAJOR_DIGIT = 5;
 const MINOR_DIGIT = 7;
-/** The first byte of a TLS connection: the content type "handshake" (RFC 8446, section 5.1). */
-const TLS_HANDSHAKE = 0x16;
 
 /**
  * Parses the head of an HTTP/1.1 request from bytes that may be split anywhere, strictly by RFC 9112: no
@@ -130,7 +129,7 @@ export class RequestHeadParser {
             i++;
             break;
           }
-          if ((classes[bytes[i]!]! & TOKEN) === 0) throw badStart(bytes[i]!);
+          if ((classes[bytes[i]!]! & TOKEN) === 0) throw parseError("start", bytes[i]!);
           this.#lineStart = base + i;
           this.#state = METHOD;
           break;
@@ -139,7 +138,7 @@ export class RequestHeadParser {
           while (i < stop && (classes[bytes[i]!]! & TOKEN) !== 0) i++;
           if (i === end) break;
           if (i === limit) throw this.#lineTooLong();
-          if (bytes[i] !== SP) throw parseError(400, `${describeByte(bytes[i]!)} in the method`);
+          if (bytes[i] !== SP) throw parseError("method", bytes[i]!);
           this.#methodEnd = base + i;
           this.#state = REQUEST_TARGET;
           i++;
@@ -150,8 +149,8 @@ export class RequestHeadParser {
           while (i < stop && (classes[bytes[i]!]! & TARGET) !== 0) i++;
           if (i === end) break;
           if (i === limit) throw this.#lineTooLong();
-          if (bytes[i] !== SP) throw badTarget(bytes[i]!);
-          if (base + i === this.#methodEnd + 1) throw parseError(400, "an empty request target");
+          if (bytes[i] !== SP) throw parseError("target", bytes[i]!);
+          if (base + i === this.#methodEnd + 1) throw parseError("noTarget", SP);
           this.#targetEnd = base + i;
           this.#state = VERSION;
           i++;
@@ -163,8 +162,7 @@ export class RequestHeadParser {
           i++;
           break;
         default:
-          // "A recipient of such a bare CR MUST consider that element to be invalid" (RFC 9112, 2.2).
-          if (bytes[i] !== LF) throw parseError(400, "a bare CR; lines end with CR LF");
+          if (bytes[i] !== LF) throw parseError("lineEnd", bytes[i]!);
           this.#state = this.#state === LINE_FEED ? FIELDS : START;
           i++;
       }
@@ -174,14 +172,14 @@ export class RequestHeadParser {
 
   #scanVersion(byte: number, index: number): void {
     if (index === VERSION_TEXT.length) {
-      if (byte !== CR) throw parseError(400, `${describeByte(byte)} after the HTTP version`);
+      if (byte !== CR) throw parseError("versionEnd", byte);
       this.#state = LINE_FEED;
     } else if (byte !== VERSION_TEXT[index]) {
       const isDigit = byte >= 0x30 && byte <= 0x39;
       if (isDigit && (index === MAJOR_DIGIT || index === MINOR_DIGIT)) {
         throw requestError(505, "only HTTP/1.1 is supported");
       }
-      throw parseError(400, "a malformed HTTP version");
+      throw parseError("version", byte);
     }
   }
 
@@ -202,30 +200,16 @@ export class RequestHeadParser {
 
   #tooLarge(): HandshakeError {
     if (this.#state !== FIELDS) return this.#lineTooLong();
-    return parseError(431, `its head is larger than ${this.#limits.maxHeadSize} bytes`);
+    return parseError("head", this.#limits.maxHeadSize);
   }
 
   #lineTooLong(): HandshakeError {
     const maxSize = Math.min(this.#limits.maxLineSize, this.#limits.maxHeadSize);
-    return parseError(414, `the request line is longer than ${maxSize} bytes`);
+    return parseError("requestLine", maxSize);
   }
 }
 
-function badStart(byte: number): HandshakeError {
-  return parseError(
-    400,
-    byte === TLS_HANDSHAKE
-      ? "it begins with a TLS handshake, and the port speaks plain HTTP"
-      : `it begins with ${describeByte(byte)}`,
-  );
-}
-
-function badTarget(byte: number): HandshakeError {
-  if (byte === CR || byte === LF) return parseError(400, "a request line without an HTTP version");
-  if (byte === 0x23) return parseError(400, "a fragment in the request target");
-  return parseError(400, `${describeByte(byte)} in the request target`);
-}
-
-function parseError(status: number, reason: string): HandshakeError {
+function parseError(fault: HeadFault, value: number): HandshakeError {
+  const [status, reason] = describeFault(fault, value);
   return new HandshakeError(status, `Cannot parse the request: ${reason}`);
 }

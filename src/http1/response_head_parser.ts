@@ -1,7 +1,8 @@
 import { UnexpectedResponseError } from "../errors.ts";
-import { describeByte, LF } from "./characters.ts";
+import { LF } from "./characters.ts";
 import { FieldSectionScanner } from "./field_section.ts";
 import { GrowingBuffer } from "./growing_buffer.ts";
+import { describeByte, describeHeadFault } from "./head_faults.ts";
 import { type RequestHeadLimits, resolveHeadLimits } from "./head_limits.ts";
 import { decodeLatin1 } from "./latin1.ts";
 import { ResponseHead } from "./response_head.ts";
@@ -48,7 +49,7 @@ export class ResponseHeadParser {
     this.#scanner = new FieldSectionScanner(
       maxLineSize,
       maxFields,
-      (_status, reason) => parseError(reason),
+      (fault, value) => parseError(describeHeadFault(fault, value)[1]),
     );
   }
 

@@ -27,6 +27,7 @@
  */
 
 import "../checks.ts";
+import "../codec/mask_simd.ts";
 
 export { MessageTooBigError, ProtocolError, WebSocketError } from "../errors.ts";
 export type { Role } from "../codec/frame.ts";

@@ -22,7 +22,7 @@ import {
   MessageReceiver,
   type MessageType,
 } from "./message_receiver.ts";
-import { isArrayBuffer, isUint8Array } from "../basic_values.ts";
+import { isUint8Array } from "../basic_values.ts";
 
 /**
  * Takes what the peer sent. A method may send at once, through the protocol that calls it; one that returns
@@ -429,21 +429,5 @@ export function assertMessage(data: unknown): asserts data is string | Uint8Arra
 
 function assertBytes(data: unknown): asserts data is Uint8Array {
   if (isUint8Array(data)) return;
-  const [type, hint] = describe(data);
-  throw new TypeError(`Cannot send ${type}: messages are strings or Uint8Arrays${hint}`);
-}
-
-/** Says what a value is that is no message, and how it becomes one. */
-function describe(data: unknown): [type: string, hint: string] {
-  if (data === null || data === undefined) return [String(data), ""];
-  if (isArrayBuffer(data)) return ["an ArrayBuffer", ", such as new Uint8Array(buffer)"];
-  if (ArrayBuffer.isView(data)) {
-    return [
-      "a view of another type",
-      ", such as new Uint8Array(view.buffer, view.byteOffset, view.byteLength)",
-    ];
-  }
-  if (Array.isArray(data)) return ["an array", ", such as JSON.stringify(array)"];
-  if (typeof data === "object") return ["an object", ", such as JSON.stringify(object)"];
-  return [`a ${typeof data}`, ""];
+  throw checks!.invalidMessage(data);
 }

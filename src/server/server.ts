@@ -2,7 +2,7 @@ import type { Address, ByteListener, Listen } from "../transport/byte_channel.ts
 import type { Clock } from "../transport/clock.ts";
 import type { ConnectionHost } from "./connection_host.ts";
 import type { Handler, ServeOptions } from "./options.ts";
-import { loadParts } from "./load_parts.ts";
+import { loadParts, rest } from "./load_parts.ts";
 import type { ServerCallbacks } from "./server_connection.ts";
 import {
   defaultServerSettings,
@@ -12,9 +12,6 @@ import {
 } from "./settings.ts";
 import { isPlainObject } from "../basic_values.ts";
 import { ServerBase } from "./server_base.ts";
-
-/** The addresses that clients connect to if a server listens on all addresses. */
-const LOOPBACK: ReadonlyMap<string, string> = new Map([["0.0.0.0", "127.0.0.1"], ["::", "::1"]]);
 
 /**
  * A server that listens.
@@ -72,7 +69,7 @@ export class WebSocketServer<Data> extends ServerBase<Data> implements Server<Da
       await server.closeTopics();
       throw error;
     }
-    server.#url = urlOf(server.addr, "hostname" in target ? target.hostname : "", secure);
+    server.#url = rest.urlOf(server.addr, "hostname" in target ? target.hostname : "", secure);
     server.watchSignal();
     return server;
   }
@@ -119,13 +116,4 @@ async function resolveOptions<Data>(
   const given = isPlainObject(options) ? { ...options } : options;
   const { resolveServeOptions } = await import("./resolve_options.ts");
   return resolveServeOptions(given, handler, defaults, options);
-}
-
-/** Gives a URL of a server; its certificate, if it has one, is most likely for the name that was given. */
-function urlOf(addr: Address, given: string | undefined, secure: boolean): string {
-  const scheme = secure ? "wss" : "ws";
-  if (addr.transport !== "tcp") return `${scheme}://localhost/`;
-  const local = LOOPBACK.get(addr.hostname);
-  const host = local ?? given ?? addr.hostname;
-  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${addr.port}/`;
 }
