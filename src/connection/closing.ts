@@ -222,7 +222,7 @@ const ACTIONS = {
   readOn: ({ inbound }: ConnectionCore): void => inbound.readOn(),
   /** Says `cut` if the peer's Close frame says that nobody reads the message that is being sent as a stream. */
   giveUpStream({ closing, outbound }: ConnectionCore): void {
-    if (outbound.streaming !== undefined && closing.reason.isPeerGone) closing.handle("cut");
+    if (outbound.held?.isStreaming && closing.reason.isPeerGone) closing.handle("cut");
   },
   /** Says `handled` if the program has handled all that was received, or nobody is going to. */
   answerIfHandled: ({ closing }: ConnectionCore): void => closing.answerIfHandled(),

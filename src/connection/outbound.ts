@@ -1,16 +1,13 @@
 import { createDeferred, type Deferred, RESOLVED } from "../promises.ts";
 import { Fifo } from "../fifo.ts";
 import type { CloseStatus } from "../protocol/close_payload.ts";
-import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import type { Address } from "../transport/byte_channel.ts";
-import type { Breaker } from "./send_stream.ts";
 import type { Closing } from "./closing.ts";
 import type { Sendable } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
 import type { FanOutSink, FanOutSource, SharedFrames } from "./fan_out.ts";
-import type { HeldBack, HeldMessage } from "./held_back.ts";
-import { parts } from "./load_parts.ts";
+import type { HeldBack } from "./held_back.ts";
 import type { Limits } from "./options.ts";
 import { OutputWriter } from "./output_writer.ts";
 
@@ -34,15 +31,13 @@ export class Outbound implements FanOutSink {
   readonly #closing: Closing;
   readonly #limits: Limits;
   /** What waits while a message is sent as a stream. */
-  #held: HeldBack | undefined;
+  held: HeldBack | undefined;
   /** Whether to tell when there is room again. */
   #isAboveHighWater = false;
   source: FanOutSource | undefined;
   readonly #core: ConnectionCore;
   readonly #protocol: Protocol;
   #waiters: Fifo<Waiter> | undefined;
-  /** Breaks off the message that is being sent as a stream, if one is. */
-  streaming: Breaker | undefined;
   /** The messages that the program has sent. */
   messagesSent = 0;
   /** The bytes that had been accepted when the connection ended, and that the channel did not take. */
@@ -50,9 +45,7 @@ export class Outbound implements FanOutSink {
   /** The `takenLength` at which the channel has taken all messages; -1 until all were encoded. */
   #lastMessageEnd = -1;
   /** Whether nothing that was accepted has been dropped. */
-  #isWhole = true;
-  /** Whether the layer encodes what was held back: what it sends meanwhile goes first. */
-  #isEncodingHeld = false;
+  isWhole = true;
 
   constructor(core: ConnectionCore) {
     this.#core = core;
@@ -64,27 +57,27 @@ export class Outbound implements FanOutSink {
 
   /** Whether the channel has taken all that was accepted, once nothing more is. */
   get isSent(): boolean {
-    return this.#isWhole && this.#lastMessageEnd >= 0 &&
+    return this.isWhole && this.#lastMessageEnd >= 0 &&
       this.writer.takenLength >= this.#lastMessageEnd;
   }
 
   /** The bytes sent that the channel has not taken yet. */
   get length(): number {
-    return this.writer.length + (this.#held?.size ?? 0);
+    return this.writer.length + (this.held?.size ?? 0);
   }
 
   /** About the memory that they take, in bytes, without what other connections send too. */
   get heldSize(): number {
     const { ownLength } = this.writer;
-    if (this.#held === undefined && this.#waiters === undefined) return ownLength;
-    const own = ownLength + (this.#held?.size ?? 0) - (this.#held?.sharedSize ?? 0);
+    if (this.held === undefined && this.#waiters === undefined) return ownLength;
+    const own = ownLength + (this.held?.size ?? 0) - (this.held?.sharedSize ?? 0);
     const waiters = Math.max(0, (this.#waiters?.length ?? 0) - MAX_FREE_WAITERS);
-    return own + (waiters + (this.#held?.length ?? 0)) * WAITER_COST;
+    return own + (waiters + (this.held?.length ?? 0)) * WAITER_COST;
   }
 
   get sharedLength(): number {
     const { sharedLength } = this.writer;
-    return this.#held === undefined ? sharedLength : sharedLength + this.#held.sharedSize;
+    return this.held === undefined ? sharedLength : sharedLength + this.held.sharedSize;
   }
 
   /** Whether the queue holds more than its high-water mark. */
@@ -116,9 +109,9 @@ export class Outbound implements FanOutSink {
   sendMessage(data: Sendable, compress?: boolean, count = 1): Promise<void> | undefined {
     const { layer } = this.#core;
     if (layer !== undefined) {
-      if (this.#held !== undefined) {
+      if (this.held !== undefined) {
         this.messagesSent += count;
-        return this.#hold(this.#held, data, compress);
+        return this.#hold(this.held, data, compress);
       }
       const encoded = layer.encode(data);
       if (encoded === undefined) return undefined;
@@ -131,10 +124,10 @@ export class Outbound implements FanOutSink {
 
   /** Sends a message as it is; resolves below the high-water mark, and when its bytes are no longer needed. */
   send(data: Sendable, compress?: boolean): Promise<void> {
-    if (this.#held !== undefined && !this.#isEncodingHeld) {
-      return this.#hold(this.#held, data, compress, true);
+    if (this.held !== undefined && !this.held.isEncoding) {
+      return this.#hold(this.held, data, compress, true);
     }
-    return this.#wait(this.#protocol.sendMessage(data, compress));
+    return this.wait(this.#protocol.sendMessage(data, compress));
   }
 
   #hold(held: HeldBack, data: Sendable, compress?: boolean, isRaw = false): Promise<void> {
@@ -144,11 +137,11 @@ export class Outbound implements FanOutSink {
   }
 
   /** Gives a promise for output that has been given to the protocol just now. */
-  #wait(isReferenced: boolean): Promise<void> {
+  wait(isReferenced: boolean): Promise<void> {
     const { writer } = this;
     // What is held back comes behind it: it must not wait for that.
     const length = writer.requestFlush();
-    if (length + (this.#held?.size ?? 0) > this.#limits.sendHighWaterMark) {
+    if (length + (this.held?.size ?? 0) > this.#limits.sendHighWaterMark) {
       this.#isAboveHighWater = true;
     }
     const excess = length - (isReferenced ? 0 : this.#limits.sendHighWaterMark);
@@ -203,95 +196,9 @@ export class Outbound implements FanOutSink {
     }
   }
 
-  /**
-   * Begins a message that is sent in fragments: what else is sent waits until `endStream`. Resolves once all
-   * before it is sent, with what breaks off when it can't be finished.
-   */
-  beginStream(): Promise<Breaker> {
-    const deferred = createDeferred<Breaker>();
-    if (this.#held === undefined) this.#startStream(deferred);
-    else this.#held.pushStream(deferred);
-    return deferred.promise;
-  }
-
-  /** Gives what goes before a stream's first fragment; `undefined` if the layer failed: the stream is broken off. */
-  encodeStart(type: MessageType): Sendable | undefined {
-    const { layer } = this.#core;
-    return layer === undefined ? "" : this.#encodeHeld(() => layer.encodeStart(type));
-  }
-
-  /** Encodes what was held back until now. If that fails, what comes behind it must not arrive without it. */
-  #encodeHeld(encode: () => Sendable | undefined): Sendable | undefined {
-    this.#isEncodingHeld = true;
-    const encoded = encode();
-    this.#isEncodingHeld = false;
-    if (encoded === undefined) {
-      this.#isWhole = false;
-      this.cut(this.#core.closing.reason.lazyClosedError());
-    }
-    return encoded;
-  }
-
-  sendFragment(
-    type: MessageType,
-    payload: Uint8Array,
-    fin: boolean,
-    compress?: boolean,
-  ): Promise<void> {
-    return this.#wait(this.#protocol.sendFragment(type, payload, fin, compress));
-  }
-
-  /** The message sent in fragments can't be finished, as its source failed. */
-  failStream(): void {
-    this.streaming = undefined;
-    this.#isWhole = false;
-  }
-
-  /**
-   * Ends the message sent in fragments, and sends what was held back. More is held back until the last of it is
-   * sent, since the program's `drain` may run in between, and send.
-   */
-  endStream(): void {
-    this.streaming = undefined;
-    const held = this.#held;
-    for (let next = held?.shift(); next !== undefined; next = held?.shift()) {
-      if ("chunks" in next) {
-        this.writer.addFrames(next);
-        next.release();
-      } else if (next.data === undefined) {
-        this.#startStream(next.deferred);
-        return;
-      } else {
-        this.#sendHeld(next);
-      }
-    }
-    this.#held = undefined;
-    this.finishIfDue();
-  }
-
-  #sendHeld({ data, isRaw, compress, size, deferred }: HeldMessage): void {
-    const { closing, layer } = this.#core;
-    const { resolve, reject } = deferred;
-    const encoded = isRaw || layer === undefined
-      ? data
-      : this.#encodeHeld(() => layer.encode(data));
-    if (encoded === undefined) {
-      this.droppedLength += size;
-      reject(closing.reason.closedError());
-    } else {
-      this.#wait(this.#protocol.sendMessage(encoded, compress)).then(resolve, reject);
-    }
-  }
-
-  #startStream(deferred: Deferred<Breaker>): void {
-    this.#held ??= new parts.rest!.HeldBack();
-    this.streaming = new parts.rest!.Breaker();
-    deferred.resolve(this.streaming);
-  }
-
   /** Whether a message is being sent as a stream, or messages that were accepted wait to be encoded. */
   get hasPending(): boolean {
-    return this.#held !== undefined || (this.source?.hasWaiting ?? false);
+    return this.held !== undefined || (this.source?.hasWaiting ?? false);
   }
 
   /** Says so if nothing that was accepted waits, and the end of the connection does for that. */
@@ -303,11 +210,9 @@ export class Outbound implements FanOutSink {
 
   /** Breaks off the message sent as a stream, and drops what was held back; `getError` is for those who wait. */
   cut(getError: () => unknown): void {
-    const hasHeld = this.streaming !== undefined || (this.#held?.length ?? 0) > 0;
-    if (hasHeld || this.source?.hasWaiting) this.#isWhole = false;
-    this.droppedLength += this.#held?.size ?? 0;
-    this.#held?.drop(getError);
-    this.streaming?.break(getError());
+    if (this.held?.isPending || this.source?.hasWaiting) this.isWhole = false;
+    this.droppedLength += this.held?.size ?? 0;
+    this.held?.drop(getError);
     this.#markEnd();
   }
 
@@ -351,7 +256,7 @@ export class Outbound implements FanOutSink {
   }
 
   sendShared(frames: SharedFrames, isLast: boolean): void {
-    if (this.#held !== undefined) this.#held.pushFrames(frames);
+    if (this.held !== undefined) this.held.pushFrames(frames);
     else if (isLast && this.writer.mayWriteNow) {
       // Whether the channel takes them is all that can put the queue above its high-water mark.
       if (this.writer.writeFrames(frames)) return;
@@ -360,7 +265,7 @@ export class Outbound implements FanOutSink {
   }
 
   post(data: Sendable, compress?: boolean): void {
-    if (this.#held !== undefined) return void this.#hold(this.#held, data, compress, true);
+    if (this.held !== undefined) return void this.#hold(this.held, data, compress, true);
     this.#protocol.sendMessage(data, compress);
     this.#requestFlush();
   }

@@ -4,6 +4,7 @@ import { callHook } from "../hooks.ts";
 import { hasMethod, isReadableStream, isUint8Array } from "../values.ts";
 import type { MessageType } from "../protocol/message_receiver.ts";
 import type { Sendable, SendableStream, SendStreamOptions } from "./connection.ts";
+import { type Breaker, HeldBack } from "./held_back.ts";
 import { concatBytes } from "../codec/byte_collector.ts";
 import { parts } from "./load_parts.ts";
 import { abortable } from "../abortable.ts";
@@ -81,9 +82,10 @@ async function sendFragments(
   { signal, compress }: SendStreamOptions,
   statusOfBroken: CloseStatus,
 ): Promise<void> {
-  const { outbound } = core;
+  const { inbound, outbound } = core;
   const reader = stream.getReader();
-  const begun = outbound.beginStream();
+  const held = outbound.held ??= new HeldBack(core);
+  const begun = held.beginStream();
   let hasBegun = false;
   let breaker: Breaker | undefined;
   const abort = () => breaker?.break(signal?.reason);
@@ -98,13 +100,15 @@ async function sendFragments(
       if (done || payload.length > 0) {
         breaker.throwIfBroken();
         if (!hasBegun) {
-          payload = prepend(outbound.encodeStart(type) ?? "", payload);
+          payload = prepend(held.encodeStart(type) ?? "", payload);
           // If the layer failed it is.
           breaker.throwIfBroken();
           outbound.messagesSent++;
           hasBegun = true;
         }
-        const sent = outbound.sendFragment(type, payload, done, compress);
+        const sent = outbound.wait(
+          inbound.protocol.sendFragment(type, payload, done, compress),
+        );
         if (sent !== RESOLVED) await breaker.wait(sent);
       }
       if (done) return;
@@ -112,7 +116,7 @@ async function sendFragments(
   } catch (error) {
     callHook(() => reader.cancel(error), () => {});
     if (hasBegun) {
-      outbound.failStream();
+      held.failStream();
       endForBroken(core, error, statusOfBroken);
     }
     throw error;
@@ -120,7 +124,7 @@ async function sendFragments(
     signal?.removeEventListener("abort", abort);
     callHook(() => release(stream, reader), () => {});
     // If it was given up before, it ends as soon as it may begin.
-    begun.then(() => outbound.endStream(), () => {});
+    begun.then(() => held.endStream(), () => {});
   }
 }
 
@@ -140,42 +144,6 @@ function endForBroken({ closing }: ConnectionCore, error: unknown, fallback: Clo
     ? info
     : closeStatusOf(error);
   closing.cut(status ?? fallback);
-}
-
-/**
- * Breaks off the wait of a function that awaits one promise after another. An `AbortSignal` does the same at
- * several times the cost: each promise would need a listener, which has to be removed.
- */
-export class Breaker {
-  #reject: ((reason: unknown) => void) | undefined;
-  #isBroken = false;
-  #reason: unknown;
-
-  /** Resolves or rejects as `promise` does, unless this is broken off before. */
-  wait<T>(promise: Promise<T>): Promise<T> {
-    if (this.#isBroken) {
-      // It is not awaited any more.
-      promise.catch(() => {});
-      return rejected(this.#reason);
-    }
-    return new Promise((resolve, reject) => {
-      this.#reject = reject;
-      promise.then(resolve, reject);
-    });
-  }
-
-  /** Rejects the wait at hand with `reason`, and all later ones; the first reason counts. */
-  break(reason: unknown): void {
-    if (this.#isBroken) return;
-    this.#isBroken = true;
-    this.#reason = reason;
-    this.#reject?.(reason);
-  }
-
-  /** Throws the reason, if this is broken off. */
-  throwIfBroken(): void {
-    if (this.#isBroken) throw this.#reason;
-  }
 }
 
 /** Makes payloads of chunks, of UTF-8 if the message is text. */
