@@ -48,7 +48,7 @@ export function mask(
   let key = shift === 0 ? maskingKey : (maskingKey << shift) | (maskingKey >>> (32 - shift));
   if (
     end - start >= MIN_SIMD_LENGTH && maskLong !== undefined &&
-    maskLong(bytes, swapOctets(key), start, end)
+    maskLong(bytes, key, start, end)
   ) return;
   let i = start;
   if (end - start >= MIN_WORDS_LENGTH) {
@@ -81,9 +81,4 @@ export function mask(
   if (i < end) bytes[i++]! ^= key0;
   if (i < end) bytes[i++]! ^= key1;
   if (i < end) bytes[i]! ^= key2;
-}
-
-/** Reverses the octets of a 32-bit integer. */
-function swapOctets(value: number): number {
-  return (value << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
 }

@@ -29,23 +29,25 @@ interface Simd extends Pick<Exports, "mask"> {
 let simd: Simd | null | undefined;
 
 /**
- * Masks `bytes` from `start` to `end` (exclusive) in place; the lowest octet of `key` masks `bytes[start]`. Returns
+ * Masks `bytes` from `start` to `end` (exclusive) in place; the most significant octet of `key` masks `bytes[start]`. Returns
  * `false` if the runtime can't.
  */
 export function maskBySimd(bytes: Uint8Array, key: number, start: number, end: number): boolean {
   if (simd === undefined) simd = createSimd();
   if (simd === null) return false;
   const { window } = simd;
+  // WebAssembly is little-endian.
+  const word = swapOctets(key);
   let i = start;
   for (; i + WINDOW_LENGTH <= end; i += WINDOW_LENGTH) {
     window.set(bytes.subarray(i, i + WINDOW_LENGTH));
-    simd.mask(WINDOW_START, WINDOW_START + WINDOW_LENGTH, key);
+    simd.mask(WINDOW_START, WINDOW_START + WINDOW_LENGTH, word);
     bytes.set(window, i);
   }
   const rest = end - i;
   if (rest > 0) {
     window.set(bytes.subarray(i, end));
-    simd.mask(WINDOW_START, WINDOW_START + rest, key);
+    simd.mask(WINDOW_START, WINDOW_START + rest, word);
     bytes.set(window.subarray(0, rest), i);
   }
   return true;
@@ -56,6 +58,11 @@ function createSimd(): Simd | null {
   if (exports === null) return null;
   const { mask, memory } = exports;
   return { mask, window: new Uint8Array(memory.buffer, WINDOW_START, WINDOW_LENGTH) };
+}
+
+/** Reverses the octets of a 32-bit integer. */
+function swapOctets(value: number): number {
+  return (value << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
 }
 
 useSimd(maskBySimd);

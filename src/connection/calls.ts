@@ -3,7 +3,7 @@ import { CloseCode } from "../codec/close_code.ts";
 import { abortable } from "../abortable.ts";
 import { rejected } from "../promises.ts";
 import { checkCloseStatus, type CloseStatus } from "../protocol/close_payload.ts";
-import type { SendOptions, WaitOptions } from "./connection.ts";
+import type { ConnectionStats, SendOptions, WaitOptions } from "./connection.ts";
 import type { ConnectionCore } from "./core.ts";
 
 const WAIT_OPTIONS: Names<WaitOptions> = { signal: true };
@@ -27,6 +27,20 @@ export function ping(
   if (!closing.accepts) return rejected(closing.reason.closedError());
   if (options.signal?.aborted) return rejected(options.signal.reason);
   return abortable(pings.ping(), options.signal);
+}
+
+/** Tells what a connection has done so far; see {@linkcode Connection.stats}. */
+export function statsOf({ inbound, memory, outbound, usedPings }: ConnectionCore): ConnectionStats {
+  return {
+    bytesReceived: inbound.bytesReceived,
+    bytesSent: outbound.writer.takenLength,
+    messagesReceived: inbound.messagesReceived,
+    messagesSent: outbound.messagesSent + (outbound.source?.messagesSent ?? 0),
+    receiveQueueLength: inbound.queueLength,
+    bufferedAmount: outbound.length,
+    heldSize: memory.size,
+    roundTripTimeMs: usedPings?.roundTripTimeMs,
+  };
 }
 
 /** Gives the status to close with; throws as {@linkcode Connection.close} does, also for `others`, behind it. */

@@ -9,7 +9,7 @@ import "../codec/mask_simd.ts";
 import "./common.ts";
 export { abortable } from "../abortable.ts";
 export { toRequest } from "../http1/request.ts";
-export { checkSendOptions, ping, resolveCloseStatus } from "./calls.ts";
+export { checkSendOptions, ping, resolveCloseStatus, statsOf } from "./calls.ts";
 export { closeStatusOf } from "./give_up.ts";
 export { Pings } from "./pings.ts";
 export { ReceiveQueue } from "./receive_queue.ts";

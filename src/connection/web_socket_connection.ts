@@ -159,16 +159,6 @@ export class WebSocketConnection<Data> implements Connection<Data> {
   }
 
   stats(): ConnectionStats {
-    const { inbound, memory, outbound, usedPings } = this.#core;
-    return {
-      bytesReceived: inbound.bytesReceived,
-      bytesSent: outbound.writer.takenLength,
-      messagesReceived: inbound.messagesReceived,
-      messagesSent: outbound.messagesSent + (outbound.source?.messagesSent ?? 0),
-      receiveQueueLength: inbound.queueLength,
-      bufferedAmount: this.bufferedAmount,
-      heldSize: memory.size,
-      roundTripTimeMs: usedPings?.roundTripTimeMs,
-    };
+    return parts.rest!.statsOf(this.#core);
   }
 }

@@ -1,3 +1,4 @@
+import { HandshakeError } from "../errors.ts";
 import { LinkedList, type Place } from "../linked_list.ts";
 import { addressGroup } from "../transport/address_group.ts";
 import type { Clock } from "../transport/clock.ts";
@@ -103,6 +104,12 @@ export class HandshakeEviction {
       this.#put(first.value, this.#late);
     }
   }
+}
+
+/** Creates the error for a handshake that makes room: what its program is told. */
+export function noRoom(): HandshakeError {
+  const reason = "The response makes room for another client: maxHandshakes are in progress";
+  return new HandshakeError(503, reason);
 }
 
 function placesOf(slot: HandshakeSlot): Queued {

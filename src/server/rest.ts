@@ -8,13 +8,12 @@
 
 import "../connection/common.ts";
 import "../http1/head_faults.ts";
-export { Topics } from "../topics/topics.ts";
-export { HandshakeEviction } from "./handshake_eviction.ts";
+export { HandshakeEviction, noRoom } from "./handshake_eviction.ts";
 export { negotiate } from "./http/negotiate.ts";
 export { servePlainRequest } from "./http/plain_request.ts";
 export { ServedRequest } from "./http/served_request.ts";
 export { MemoryShortage } from "./memory_shortage.ts";
-export { checkSubscription, listMembers, publish } from "./topic_calls.ts";
-export { checkShutdown, Shutdown } from "./shutdown.ts";
+export { checkSubscription, createTopics, listMembers, publish } from "./topic_calls.ts";
+export { checkShutdown, onAbort, Shutdown } from "./shutdown.ts";
 export { urlOf } from "./server_url.ts";
 export { sumUp } from "./stats.ts";

@@ -1,13 +1,12 @@
 import type { CloseInfo, Connection, Sendable } from "../connection/connection.ts";
 import type { ConnectionCore, ConnectionOwner } from "../connection/core.ts";
 import { openConnection } from "../connection/open_connection.ts";
-import { HandshakeError } from "../errors.ts";
+import type { HandshakeError } from "../errors.ts";
 import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
 import { callHook, reportError } from "../hooks.ts";
 import { countEach, LinkedList } from "../linked_list.ts";
 import type { ResumeNegotiator } from "../resume/resume_negotiator.ts";
 import { queueMicrotask } from "../timers.ts";
-import type { BrokerEvent } from "../topics/cluster/broker.ts";
 import type { PresentMember } from "../topics/presence/options.ts";
 import type { Topics } from "../topics/topics.ts";
 import type { Address, ByteChannel } from "../transport/byte_channel.ts";
@@ -133,19 +132,11 @@ export abstract class ServerBase<Data>
 
   /** Starts what has to be there before anything is accepted: topics, the broker, what retains messages. */
   protected async start(): Promise<void> {
-    const { accept, presence, broker, brokerQueueSize, resume } = this.#settings;
-    this.#topics = await rest.Topics.create({
-      presence,
-      broker,
-      brokerQueueSize,
-      resume,
-      clock: accept.connection.clock,
-      turns: accept.connection.turns,
-      schedule: (flush) => this.afterArrivals(flush),
-      onMemoryChange: (change) => this.budget?.count(change),
-      onError: (error) => reportError(accept.onError, error),
-      onBrokerEvent: (event) => this.#tellOfBroker(event),
-    });
+    this.#topics = await rest.createTopics(
+      this.#settings,
+      (flush) => this.afterArrivals(flush),
+      (change) => this.budget?.count(change),
+    );
     await this.#topics.start();
   }
 
@@ -162,10 +153,7 @@ export abstract class ServerBase<Data>
   protected watchSignal(): void {
     const { signal } = this.#settings;
     if (signal === undefined) return;
-    const shutDown = () => void this.shutdown();
-    this.#removeSignal = () => signal.removeEventListener("abort", shutDown);
-    if (signal.aborted) shutDown();
-    else signal.addEventListener("abort", shutDown);
+    this.#removeSignal = rest.onAbort(signal, () => void this.shutdown());
   }
 
   /** Whether it is to be left to others to take what comes from now on. */
@@ -210,8 +198,7 @@ export abstract class ServerBase<Data>
   /** Aborts a handshake whose slot is given to another. If it was answered, it is reported as such already. */
   #evict(handshake: OpeningHandshake<Data>, remote: Address): void {
     const { isAnswered } = handshake;
-    const reason = "The response makes room for another client: maxHandshakes are in progress";
-    handshake.drop(new HandshakeError(503, reason));
+    handshake.drop(rest.noRoom());
     if (!isAnswered) this.tellDrop(remote);
   }
 
@@ -294,10 +281,5 @@ export abstract class ServerBase<Data>
   #tell(event: ServerEvent<Data>): void {
     const { onEvent } = this.#settings;
     if (onEvent !== undefined) callHook(() => onEvent(event), (error) => this.#report(error));
-  }
-
-  #tellOfBroker(event: BrokerEvent): void {
-    if (this.#settings.onEvent !== undefined) this.#tell(event);
-    else if ("error" in event && event.error !== undefined) this.#report(event.error);
   }
 }

@@ -140,3 +140,10 @@ export class Shutdown {
     for (const handshake of this.#target.handshakes) handshake.drop(this.refusal);
   }
 }
+
+/** Calls back when a signal aborts, or at once if it has; gives what ends the wait. */
+export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  if (signal.aborted) callback();
+  else signal.addEventListener("abort", callback);
+  return () => signal.removeEventListener("abort", callback);
+}

@@ -8,12 +8,14 @@ import {
 } from "../checks.ts";
 import type { Sendable } from "../connection/connection.ts";
 import { coreOf } from "../connection/web_socket_connection.ts";
+import { callHook, reportError } from "../hooks.ts";
 import { assertMessage } from "../protocol/protocol.ts";
 import type { Subscriber } from "../topics/fan_out/subscriber.ts";
 import type { SubscribeOptions } from "../topics/fan_out/subscription.ts";
 import type { PresentMember } from "../topics/presence/options.ts";
-import type { Topics } from "../topics/topics.ts";
+import { Topics } from "../topics/topics.ts";
 import type { PublishOptions } from "./connection_host.ts";
+import type { ServerSettings } from "./settings.ts";
 
 const OPTIONS: Names<PublishOptions> = { except: true, compress: true, key: true };
 
@@ -23,6 +25,35 @@ const SUBSCRIBE_OPTIONS: Names<SubscribeOptions> = {
   queueSize: true,
   closeCode: true,
 };
+
+/**
+ * Creates the topics of a server, and loads what its options ask for.
+ *
+ * @param schedule Calls back when everything that has arrived by then has been delivered.
+ */
+export function createTopics<Data>(
+  { accept, onEvent, presence, broker, brokerQueueSize, resume }: ServerSettings<Data>,
+  schedule: (flush: () => void) => void,
+  onMemoryChange: (change: number) => void,
+): Promise<Topics> {
+  const { clock, turns } = accept.connection;
+  const onError = (error: unknown) => reportError(accept.onError, error);
+  return Topics.create({
+    presence,
+    broker,
+    brokerQueueSize,
+    resume,
+    clock,
+    turns,
+    schedule,
+    onMemoryChange,
+    onError,
+    onBrokerEvent: (event) => {
+      if (onEvent !== undefined) callHook(() => onEvent(event), onError);
+      else if ("error" in event && event.error !== undefined) onError(event.error);
+    },
+  });
+}
 
 /**
  * Publishes a message of the program; see {@linkcode ConnectionHost.publish}.

@@ -14,7 +14,7 @@ import { skipUnless } from "../support/skip.ts";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The largest start of an echo server, in bytes, minified and compressed. */
-const MAX_SIZE = 32_000;
+const MAX_SIZE = 30_000;
 
 /** The bundler: that of the Bun which npm installed for the tests. */
 function findBun(): string | undefined {
