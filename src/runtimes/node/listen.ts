@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { dirname } from "node:path";
-import { createServer as createTlsServer } from "node:tls";
 import { systemTurns } from "../../connection/turns.ts";
 import type {
   Address,
@@ -54,7 +53,15 @@ async function listenOn(
       systemTurns.rest();
       accept(socket);
     })
-    : createSecureServer(tls, handshakes!, accept);
+    : (await import("./tls_server.ts")).createSecureServer(tls, {
+      start: (raw) => {
+        systemTurns.rest();
+        handshakes!.start(raw, remoteAddressOf(raw));
+      },
+      finish: (raw) => handshakes!.finish(raw),
+      accept,
+      discard,
+    });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
   const at = isUnix ? { path: target.path } : { host: target.hostname, port: target.port };
@@ -83,40 +90,8 @@ async function listenOn(
   };
 }
 
-/** Creates a server that accepts a socket once its TLS handshake is complete. */
-function createSecureServer(
-  { cert, key }: TlsCertificate,
-  handshakes: TlsHandshakes<Socket>,
-  accept: (socket: Socket) => void,
-): Server {
-  /** The TCP sockets below TLS, by their addresses: Node does not tell which one a TLS socket uses. */
-  const raws = new Map<string, Socket>();
-  // Half-open only after the handshake: a peer that ends during it is to be closed at once.
-  const server = createTlsServer({ cert, key, noDelay: true }, (socket) => {
-    const raw = raws.get(nameOf(socket));
-    if (raw === undefined || !handshakes.finish(raw)) return discard(socket);
-    socket.allowHalfOpen = raw.allowHalfOpen = true;
-    accept(socket);
-  });
-  return server.on("connection", (raw: Socket) => {
-    systemTurns.rest();
-    const name = nameOf(raw);
-    raws.set(name, raw);
-    raw.once("close", () => {
-      handshakes.finish(raw);
-      if (raws.get(name) === raw) raws.delete(name);
-    });
-    handshakes.start(raw, remoteAddressOf(raw));
-  });
-}
-
 /** Closes a socket that does not become a channel. */
 function discard(socket: Socket): void {
   socket.on("error", () => {});
   socket.destroy();
-}
-
-/** Identifies a connection by its two addresses. */
-function nameOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
