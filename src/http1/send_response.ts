@@ -1,11 +1,22 @@
 import { show } from "../checks.ts";
 import { callHook } from "../hooks.ts";
 import { hasMethod, isReadableStream, isUint8Array } from "../values.ts";
-import type { ChannelWriter } from "./channel_writer.ts";
 import { encodeResponseHead } from "./encode_response.ts";
 
 /** Statuses whose responses have no body (RFC 9110, section 6.4.1). */
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
+
+/** What a response is written to. */
+export interface ResponseWriter {
+  /** Writes a chunk. Resolves when the next one may be written, or the channel is closed. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Whether the channel is closed. */
+  readonly closed: boolean;
+  /** The reason that the program is given for the close. */
+  readonly closeReason: unknown;
+  /** Called when the channel is closed. */
+  onClose: (() => void) | undefined;
+}
 
 /**
  * Sends a response. The caller ends the connection after it: if the length of the body is not known, the end
@@ -16,7 +27,7 @@ const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
  * differs from its `Content-Length`. A part of the response may then have been sent.
  */
 export async function sendResponse(
-  writer: ChannelWriter,
+  writer: ResponseWriter,
   response: Response,
   isHead: boolean,
 ): Promise<void> {
@@ -115,7 +126,7 @@ function destroy(body: object): void {
  * @returns The number of bytes that the body had until then.
  */
 async function sendBody(
-  writer: ChannelWriter,
+  writer: ResponseWriter,
   chunks: Chunks,
   maxLength: number,
 ): Promise<number> {
@@ -138,7 +149,7 @@ async function sendBody(
 }
 
 async function readChunk(
-  writer: ChannelWriter,
+  writer: ResponseWriter,
   chunks: Chunks,
 ): Promise<{ done?: boolean; value?: unknown }> {
   try {

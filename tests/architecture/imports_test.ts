@@ -41,15 +41,16 @@ describe("the import graph", () => {
 /** What servers load only when an option asks for it, or with the rest, before they listen. */
 const LOADED_LATER = [
   /^src\/checks\.ts$/,
+  /^src\/codec\/mask_(?:simd|wasm)\.ts$/,
   /^src\/(?:connection|server)\/rest\.ts$/,
   /^src\/connection\/(?:calls|held_back|options|ping_tracker|receive_queue|send_stream)\.ts$/,
-  /^src\/server\/(?:memory_shortage|resolve_options|shutdown|stream_acceptor|topic_calls)\.ts$/,
+  /^src\/server\/(?:grouped_queue|handshake_eviction|memory_shortage|server_url|resolve_options|shutdown|stream_acceptor|topic_calls)\.ts$/,
   /^src\/handshake\/(?:create_response|origin_policy)\.ts$/,
   /^src\/topics\//,
   /^src\/resume\//,
   /^src\/extensions\//,
   /^src\/server\/http\//,
-  /^src\/http1\/(?:encode_response|send_response|channel_writer|status_text|content_length)\.ts$/,
+  /^src\/http1\/(?:encode_response|send_response|head_faults|status_text|content_length)\.ts$/,
   /^src\/connection\/(?:layer_runner|rate_limiter|streamed_message)\.ts$/,
   /^src\/connection\/views\//,
 ];
