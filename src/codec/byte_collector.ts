@@ -71,6 +71,11 @@ export class ByteCollector {
     if (this.#unwritten > 0) this.#setUnwritten(this.#bytes.length - length);
   }
 
+  /** The bytes collected so far, valid until any collector is appended to. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
   /** Returns the collected bytes as an array that the caller owns, and resets the collector. */
   take(): Uint8Array<ArrayBuffer> {
     const isExact = sharer !== this && this.length === this.#bytes.length;

@@ -1,9 +1,8 @@
-import { cloneBytes } from "../codec/byte_collector.ts";
+import { ByteCollector, cloneBytes } from "../codec/byte_collector.ts";
 import { ConnectError } from "../errors.ts";
 import { createDeferred, type Deferred, RESOLVED } from "../promises.ts";
 import { setImmediate } from "../timers.ts";
 import type { ByteChannel, ByteChannelHandler } from "../transport/byte_channel.ts";
-import { GrowingBuffer } from "./growing_buffer.ts";
 import type { RequestHeadLimits } from "./head_limits.ts";
 import { decodeBody, isBodyComplete } from "./response_body.ts";
 import { responseError, type ResponseHead } from "./response_head.ts";
@@ -36,7 +35,7 @@ export class HttpExchange implements ByteChannelHandler {
   #interim = 0;
   #head: ResponseHead | undefined;
   /** Set while a body is being received. */
-  #body: GrowingBuffer | undefined;
+  #body: ByteCollector | undefined;
   #isClosed = false;
 
   constructor(headLimits: RequestHeadLimits) {
@@ -75,7 +74,7 @@ export class HttpExchange implements ByteChannelHandler {
    * @returns The bytes that arrived, as text.
    */
   async receiveBody({ head, received }: HttpResponse, signal: AbortSignal): Promise<string> {
-    this.#body = new GrowingBuffer();
+    this.#body = new ByteCollector();
     this.#collect(received);
     const stop = () => this.#bodyEnd.resolve();
     if (signal.aborted || this.#isClosed) stop();
@@ -145,7 +144,7 @@ export class HttpExchange implements ByteChannelHandler {
 
   #collect(bytes: Uint8Array): void {
     const body = this.#body!;
-    body.append(bytes.subarray(0, MAX_BODY_SIZE - body.length));
+    body.append(bytes, 0, Math.min(bytes.length, MAX_BODY_SIZE - body.length), Infinity);
     if (body.length === MAX_BODY_SIZE || isBodyComplete(this.#head!, body.bytes)) {
       this.#bodyEnd.resolve();
     }

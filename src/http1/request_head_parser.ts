@@ -1,7 +1,7 @@
+import { ByteCollector } from "../codec/byte_collector.ts";
 import { HandshakeError } from "../errors.ts";
 import { classes, CR, LF, SP, TARGET, TOKEN } from "./characters.ts";
 import { describeFault, FieldSectionScanner } from "./field_section.ts";
-import { GrowingBuffer } from "./growing_buffer.ts";
 import type { HeadFault } from "./head_faults.ts";
 import { type RequestHeadLimits, resolveHeadLimits } from "./head_limits.ts";
 import { decodeLatin1 } from "./latin1.ts";
@@ -45,7 +45,7 @@ export class RequestHeadParser {
   #lineStart = 0;
   #methodEnd = 0;
   #targetEnd = 0;
-  #buffer: GrowingBuffer | undefined;
+  #buffer: ByteCollector | undefined;
   #head: RequestHead | undefined;
   #error: unknown;
 
@@ -110,8 +110,9 @@ export class RequestHeadParser {
       this.#finish(bytes.subarray(0, i));
     } else {
       if (end < bytes.length) throw this.#tooLarge();
-      this.#buffer ??= new GrowingBuffer();
-      this.#buffer.append(bytes);
+      this.#buffer ??= new ByteCollector();
+      // A client that sends little costs little.
+      this.#buffer.append(bytes, 0, bytes.length, Infinity, 2 * (base + bytes.length));
     }
     return i;
   }
@@ -186,8 +187,8 @@ export class RequestHeadParser {
   #finish(last: Uint8Array): void {
     let bytes = last;
     if (this.#buffer !== undefined) {
-      this.#buffer.append(last);
-      bytes = this.#buffer.bytes;
+      this.#buffer.append(last, 0, last.length, Infinity);
+      bytes = this.#buffer.borrow();
       this.#buffer = undefined;
     }
     const text = decodeLatin1(bytes, this.#scanner.ascii);

@@ -1,7 +1,7 @@
+import { ByteCollector } from "../codec/byte_collector.ts";
 import { UnexpectedResponseError } from "../errors.ts";
 import { LF } from "./characters.ts";
 import { FieldSectionScanner } from "./field_section.ts";
-import { GrowingBuffer } from "./growing_buffer.ts";
 import { describeByte, describeHeadFault } from "./head_faults.ts";
 import { type RequestHeadLimits, resolveHeadLimits } from "./head_limits.ts";
 import { decodeLatin1 } from "./latin1.ts";
@@ -30,7 +30,7 @@ const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?
 export class ResponseHeadParser {
   readonly #limits: RequestHeadLimits;
   readonly #scanner: FieldSectionScanner;
-  readonly #buffer: GrowingBuffer = new GrowingBuffer();
+  readonly #buffer: ByteCollector = new ByteCollector();
   /** The offset behind the status line's CR LF; 0 until it has arrived. */
   #lineEnd = 0;
   #isAscii = true;
@@ -75,7 +75,7 @@ export class ResponseHeadParser {
     let i = 0;
     if (this.#lineEnd === 0) i = this.#scanStatusLine(bytes, end, base);
     if (this.#lineEnd !== 0) i = this.#scanner.scan(bytes, i, end, base);
-    this.#buffer.append(bytes.subarray(0, i));
+    this.#buffer.append(bytes, 0, i, Infinity);
     if (this.#scanner.done) {
       this.#finish();
     } else if (i < bytes.length) {
@@ -108,7 +108,7 @@ export class ResponseHeadParser {
   }
 
   #finish(): void {
-    const text = decodeLatin1(this.#buffer.bytes, this.#isAscii && this.#scanner.ascii);
+    const text = decodeLatin1(this.#buffer.borrow(), this.#isAscii && this.#scanner.ascii);
     const match = STATUS_LINE.exec(text.slice(0, this.#lineEnd));
     if (match === null) throw parseError("malformed status line");
     const [, minorVersion, status, reason = ""] = match;

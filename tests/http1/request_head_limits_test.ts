@@ -136,6 +136,15 @@ describe("RequestHeadParser limits", () => {
     assertStringIncludes(message(head, { maxFields: 0 }), "more than 0 header lines");
   });
 
+  it("holds no more than twice what has arrived", () => {
+    const parser = new RequestHeadParser();
+    for (const [i, piece] of [...singly(latin1(`GET /${"a".repeat(4000)}`))].entries()) {
+      parser.push(piece);
+      const { heldLength } = parser;
+      assert(heldLength > i && heldLength <= 2 * (i + 1), `${heldLength} bytes of ${i + 1}`);
+    }
+  });
+
   it("takes undefined for the default", () => {
     assertPastLimit(headOfSize(16385), 16384, 431, { maxHeadSize: undefined });
   });

@@ -5,7 +5,10 @@ import type { RequestInfo } from "../options.ts";
 /** The signals by which the program learns that a client has left, or that the server shuts down. */
 export class RequestSignals {
   readonly #abort = new AbortController();
-  readonly #shutdown = new ShutdownSignal();
+  /** Created when its signal is first asked for: most programs never do. */
+  #shutdown: AbortController | undefined;
+  /** Set once the server shuts down. */
+  #shutdownReason: unknown;
 
   /**
    * Creates what a hook is given. It does not refer to the handshake, since a program may retain it.
@@ -16,17 +19,23 @@ export class RequestSignals {
     { remoteAddress, localAddress }: ByteChannel,
     subprotocols: readonly string[],
   ): RequestInfo {
-    const shutdown = this.#shutdown;
     const { signal } = this.#abort;
+    const askShutdown = () => this.#shutdownSignal;
     return {
       remoteAddress,
       localAddress,
       subprotocols,
       signal,
       get shutdownSignal() {
-        return shutdown.signal;
+        return askShutdown();
       },
     };
+  }
+
+  get #shutdownSignal(): AbortSignal {
+    this.#shutdown ??= new AbortController();
+    if (this.#shutdownReason !== undefined) this.#shutdown.abort(this.#shutdownReason);
+    return this.#shutdown.signal;
   }
 
   /** The reason that the program was given for the end of the request, if there is one. */
@@ -41,7 +50,8 @@ export class RequestSignals {
 
   /** Tells the program that the server shuts down. */
   shutDown(reason: unknown): void {
-    this.#shutdown.abort(reason);
+    this.#shutdownReason = reason;
+    this.#shutdown?.abort(reason);
   }
 
   /** Whether an error of the program says that it has given up, as one of its signals told it to. */
@@ -51,33 +61,11 @@ export class RequestSignals {
 
   /** The reason that the program was given for the shutdown. */
   get shutdownReason(): unknown {
-    return this.#shutdown.created?.reason;
+    return this.#shutdown?.signal.reason;
   }
 
   /** Whether an error of the program says that it has given up because of the shutdown. */
   isForShutdown(error: unknown): boolean {
-    return saysAborted(error, this.#shutdown.created);
-  }
-}
-
-/** A signal that is created when it is first asked for: most programs never do. */
-class ShutdownSignal {
-  #controller: AbortController | undefined;
-  #reason: unknown;
-
-  get signal(): AbortSignal {
-    const controller = this.#controller ??= new AbortController();
-    if (this.#reason !== undefined) controller.abort(this.#reason);
-    return controller.signal;
-  }
-
-  /** The signal, if it was asked for. */
-  get created(): AbortSignal | undefined {
-    return this.#controller?.signal;
-  }
-
-  abort(reason: unknown): void {
-    this.#reason = reason;
-    this.#controller?.abort(reason);
+    return saysAborted(error, this.#shutdown?.signal);
   }
 }
