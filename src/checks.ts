@@ -62,34 +62,38 @@ export function checkNames(
   }
 }
 
-/** Throws a `TypeError` unless an option is a function or left out. */
-export function checkFunction(name: string, value: unknown): void {
-  if (value === undefined || typeof value === "function") return;
-  throw invalidType(name, "a function", value);
+/** Throws a `TypeError` unless an option is left out, or what the check is for. */
+type OptionCheck = (name: string, value: unknown) => void;
+
+function createCheck(expected: string, isValid: (value: unknown) => boolean): OptionCheck {
+  return (name, value) => {
+    if (value !== undefined && !isValid(value)) throw invalidType(name, expected, value);
+  };
 }
+
+export const checkFunction: OptionCheck = createCheck(
+  "a function",
+  (value) => typeof value === "function",
+);
+export const checkBoolean: OptionCheck = createCheck(
+  "a boolean",
+  (value) => typeof value === "boolean",
+);
+export const checkString: OptionCheck = createCheck(
+  "a string",
+  (value) => typeof value === "string",
+);
+export const checkList: OptionCheck = createCheck("an array", Array.isArray);
+/** Takes an object of any class. */
+export const checkObject: OptionCheck = createCheck(
+  "an object",
+  (value) => typeof value === "object" && value !== null,
+);
 
 /** Throws a `TypeError` unless the option `signal` is an `AbortSignal` or left out. */
 export function checkSignal(signal: unknown): void {
   if (signal === undefined || isAbortSignal(signal)) return;
   throw invalidType("signal", "an AbortSignal", signal);
-}
-
-/** Throws a `TypeError` unless an option is a boolean or left out. */
-export function checkBoolean(name: string, value: unknown): void {
-  if (value === undefined || typeof value === "boolean") return;
-  throw invalidType(name, "a boolean", value);
-}
-
-/** Throws a `TypeError` unless an option is a string or left out. */
-export function checkString(name: string, value: unknown): void {
-  if (value === undefined || typeof value === "string") return;
-  throw invalidType(name, "a string", value);
-}
-
-/** Throws a `TypeError` unless an option is an array or left out. */
-export function checkList(name: string, value: unknown): void {
-  if (value === undefined || Array.isArray(value)) return;
-  throw invalidType(name, "an array", value);
 }
 
 /** Throws a `TypeError` unless the option `path` can be the path of a socket, or is left out. */
@@ -106,12 +110,6 @@ export function checkOneOf(name: string, value: unknown, choices: readonly strin
   const names = choices.map((choice) => `"${choice}"`);
   const last = names.pop();
   throw invalidType(name, `${names.join(", ")} or ${last}`, value);
-}
-
-/** Throws a `TypeError` unless an option is an object, of any class, or left out. */
-export function checkObject(name: string, value: unknown): void {
-  if (value === undefined || (typeof value === "object" && value !== null)) return;
-  throw invalidType(name, "an object", value);
 }
 
 /**

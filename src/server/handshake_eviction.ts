@@ -32,11 +32,15 @@ export interface Queued {
  */
 export class HandshakeEviction {
   readonly #clock: Clock;
-  readonly #silent: GroupedQueue<HandshakeSlot> = new GroupedQueue();
-  readonly #begun: GroupedQueue<HandshakeSlot> = new GroupedQueue();
+  /** Those that may be evicted, by their stage, but for those that are late. */
+  readonly #queues = {
+    silent: new GroupedQueue<HandshakeSlot>(),
+    begun: new GroupedQueue<HandshakeSlot>(),
+    answering: new GroupedQueue<HandshakeSlot>(),
+    served: undefined,
+  };
   /** The silent and the begun that are late. */
   readonly #late: GroupedQueue<HandshakeSlot> = new GroupedQueue();
-  readonly #answering: GroupedQueue<HandshakeSlot> = new GroupedQueue();
   /** The silent and the begun that were not late at the last check, from the oldest to the newest. */
   readonly #recent: LinkedList<HandshakeSlot> = new LinkedList();
 
@@ -44,7 +48,7 @@ export class HandshakeEviction {
   constructor(slots: Iterable<HandshakeSlot>, clock: Clock) {
     this.#clock = clock;
     const all = [...slots];
-    for (const slot of all) this.#put(slot, this.#queueOf(slot.stage));
+    for (const slot of all) this.#put(slot, this.#queues[slot.stage!]);
     const waiting = all.filter(({ since }) => since !== undefined);
     waiting.sort((a, b) => a.since! - b.since!);
     for (const slot of waiting) placesOf(slot).recent = this.#recent.add(slot);
@@ -61,7 +65,7 @@ export class HandshakeEviction {
     if (goesOn && queued.queue === this.#late) return;
     if (!goesOn && queued.recent !== undefined) this.#recent.delete(queued.recent);
     if (slot.since !== undefined && !goesOn) queued.recent = this.#recent.add(slot);
-    this.#put(slot, this.#queueOf(now));
+    this.#put(slot, now && this.#queues[now]);
   }
 
   #put(slot: HandshakeSlot, queue: GroupedQueue<HandshakeSlot> | undefined): void {
@@ -71,26 +75,12 @@ export class HandshakeEviction {
     queued.place = queue?.add(queued.group, slot);
   }
 
-  #queueOf(stage: HandshakeStage | undefined): GroupedQueue<HandshakeSlot> | undefined {
-    switch (stage) {
-      case "silent":
-        return this.#silent;
-      case "begun":
-        return this.#begun;
-      case "answering":
-        return this.#answering;
-      default:
-        return undefined;
-    }
-  }
-
   /** The slot whose handshake is to make room, if one may. */
   get victim(): HandshakeSlot | undefined {
     this.#findLate();
     if (this.#late.size > 0) return this.#late.first;
-    const silent = this.#silent;
-    const begun = this.#begun;
-    if (silent.size + begun.size === 0) return this.#answering.first;
+    const { silent, begun, answering } = this.#queues;
+    if (silent.size + begun.size === 0) return answering.first;
     const difference = silent.largestSize - begun.largestSize || silent.size - begun.size;
     return difference >= 0 ? silent.first : begun.first;
   }

@@ -45,13 +45,7 @@ import { resolveResume } from "./resume_options.ts";
 import type { ServerCallbacks } from "./server_connection.ts";
 import type { AcceptSettings, ServerSettings, ServeSettings } from "./settings.ts";
 
-/**
- * Checks the options of a server that listens.
- *
- * @param self The object that hooks and callbacks are called on.
- * @throws {RangeError} If a number is out of its range.
- * @throws {TypeError} If an option is unknown or of another type, or contradicts another.
- */
+/** Checks the options of `serve`. Hooks and callbacks will be called on `self`. */
 export function resolveServeOptions<Data>(
   options: ServeOptions<Data> & ServerCallbacks<Data>,
   handler: Handler<Data> | undefined,
@@ -68,13 +62,7 @@ const BROKER_METHODS = ["start", "publish", "subscribe", "unsubscribe", "close"]
 
 const BROKER_HINT = " (as redisBroker() of @sluice/websocket/brokers/redis returns)";
 
-/**
- * Checks the options of `accept`.
- *
- * @param self The object that hooks and callbacks are called on.
- * @throws {RangeError} If a number is out of its range.
- * @throws {TypeError} If an option is unknown or of another type.
- */
+/** Checks the options of `accept`. Hooks and callbacks will be called on `self`. */
 export function resolveStreamOptions<Data>(
   options: AcceptStreamOptions<Data>,
   defaults: AcceptSettings<Data>,
@@ -87,16 +75,7 @@ export function resolveStreamOptions<Data>(
   return { settings: resolveAcceptOptions(options, defaults, self), secure };
 }
 
-/**
- * Checks the options and the handler of a server, and fills in the defaults.
- *
- * @param name What they are for: `serve` or `mount`.
- * @param known Every option it has.
- * @param self The object that hooks and callbacks are called on. Default: `options`.
- * @throws {RangeError} If a number is out of its range.
- * @throws {TypeError} If an option is unknown, it or the handler is of another type, or there is not one
- * of handler and callbacks.
- */
+/** Checks the options, all of which `known` names, and the handler of `serve` or `mount`. */
 export function resolveServerOptions<Data>(
   name: string,
   known: Readonly<Record<string, unknown>>,
@@ -162,14 +141,7 @@ function checkHandler(handler: unknown, callbacks: object | undefined): void {
   }
 }
 
-/**
- * Checks the options of handshakes and connections, and fills in the defaults. That none is unknown is for the
- * caller to check.
- *
- * @param self The object that hooks and callbacks are called on.
- * @throws {RangeError} If a number is out of its range.
- * @throws {TypeError} If an option is of another type.
- */
+/** Checks the options of handshakes and connections, but not whether one is unknown. */
 function resolveAcceptOptions<Data, Conn extends Connection<Data>>(
   options: AcceptOptions<Data, UpgradeAcceptance<Data>, Conn> & ConnectionCallbacks<Data, Conn>,
   defaults: AcceptSettings<Data, Conn>,
@@ -216,14 +188,7 @@ function resolveAcceptOptions<Data, Conn extends Connection<Data>>(
 const MIN_DEFAULT_SIZE = 16 * 1024 * 1024;
 const MAX_DEFAULT_SIZE = 256 * 1024 * 1024;
 
-/**
- * Checks the option `memoryBudget`, and fills in the defaults; gives `undefined` for none.
- *
- * @param largestPiece The most bytes that a message or the body of a request may take.
- * @param contextSize The bytes that a connection's compression keeps.
- * @throws {RangeError} If a number is out of its range.
- * @throws {TypeError} If it is neither an object nor `false`.
- */
+/** Checks the option `memoryBudget`. A connection's compression keeps `contextSize` bytes. */
 export function resolveMemoryBudget(
   given: HostOptions["memoryBudget"] = {},
   largestPiece: number,
@@ -243,12 +208,6 @@ export function resolveMemoryBudget(
 
 const TLS_OPTIONS: Names<TlsCertificate> = { cert: true, key: true };
 
-/**
- * Checks the address that a server is to listen on.
- *
- * @throws {RangeError} If the port is out of its range.
- * @throws {TypeError} If an option is of another type, or a path is given besides a port.
- */
 function resolveListenTarget(
   options: Pick<ServeOptions, "path" | "port" | "hostname">,
 ): ListenTarget {
@@ -267,11 +226,7 @@ function resolveListenTarget(
   return { hostname, port };
 }
 
-/**
- * Checks a certificate's type; the adapter checks what it says.
- *
- * @throws {TypeError} If the certificate or its key is no string.
- */
+/** Checks a certificate's type; the adapter checks what it says. */
 function checkTls(tls: TlsCertificate | undefined): void {
   if (tls === undefined) return;
   checkNames("tls", tls, TLS_OPTIONS);
