@@ -20,12 +20,7 @@ function describeInvalid(name: string, expected: string, value: unknown): string
   return `${name} must be ${expected}, got ${show(value)}`;
 }
 
-/**
- * Checks the options of a call.
- *
- * @param name The call's name.
- * @throws {TypeError} If they are no object, or one is unknown.
- */
+/** Checks the options of the call `name`. @throws {TypeError} If they are no object, or one is unknown. */
 export function checkOptions<T extends object>(
   name: string,
   options: T,
@@ -129,11 +124,8 @@ export function checkMethods(
 }
 
 /**
- * Checks that a value is an integer in a range: a limit of another type, or NaN, would never be exceeded.
- *
- * @param max The largest value. Default: `Infinity`, which is then allowed itself.
- * @throws {RangeError} If the number is not in the range.
- * @throws {TypeError} If the value is no number.
+ * Checks that a value is an integer in a range: a limit of another type, or NaN, would never be exceeded. Without a
+ * `max`, `Infinity` is allowed itself. Throws a `RangeError`, or a `TypeError` if the value is no number.
  */
 export function checkInteger(
   name: string,

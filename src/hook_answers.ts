@@ -1,12 +1,7 @@
 import { show } from "./checks.ts";
 import { isThenable, untilSettled } from "./hooks.ts";
 
-/**
- * Throws if a hook that must return synchronously returned a promise.
- *
- * @param fail Takes the promise's rejection.
- * @throws {TypeError} If `result` is a promise.
- */
+/** Throws a `TypeError` if a hook that must return synchronously returned a promise; `fail` takes its rejection. */
 export function refusePromise(
   name: string,
   result: unknown,

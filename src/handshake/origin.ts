@@ -4,12 +4,9 @@ import { requestError } from "../http1/request_error.ts";
 import type { RequestHead } from "../http1/request_head.ts";
 
 /**
- * Checks the Origin header against a policy.
+ * Gives the Origin header, if there is one. `host` is as `parseAuthority` gives it.
  *
- * @param host The authority of the request, as `parseAuthority` returns it.
- * @returns The value of the header, or `undefined` if there is none.
- * @throws {HandshakeError} With status 400 if there is more than one Origin header, with 403 if the policy
- * does not allow the origin.
+ * @throws {HandshakeError} With status 400 if there are several, with 403 if the policy does not allow it.
  */
 export function checkOrigin(
   head: RequestHead,

@@ -87,13 +87,7 @@ export function applyOriginPolicy(
   return origin;
 }
 
-/**
- * Calls the program's origin function, and awaits its result.
- *
- * @throws {HandshakeError} With status 403, if the origin may not connect.
- * @throws {TypeError} If the result is not a boolean.
- * @throws The error that `check` throws or rejects with.
- */
+/** Calls the origin function; throws a `HandshakeError` with status 403 if it does not allow the origin. */
 export async function askOrigin(
   check: OriginCheck,
   origin: string,

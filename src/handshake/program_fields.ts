@@ -13,12 +13,7 @@ const RESERVED: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/**
- * Gives the header fields that a program adds to a handshake's request or response, in order.
- *
- * @throws {TypeError} If `headers` is of another type, or a field is one that only the handshake sets. The
- * message names the field.
- */
+/** Gives the header fields that a program adds to a handshake, and throws a `TypeError` for those it may not set. */
 export function* programFields(
   headers: HeaderFields | undefined,
 ): Generator<readonly [name: string, value: string]> {

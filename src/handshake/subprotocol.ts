@@ -4,12 +4,7 @@ import { isToken } from "../http1/characters.ts";
 /** The subprotocol that is the library's own: no layer of a program may have it. */
 export const OWN_SUBPROTOCOL = "sluice.resume.v1";
 
-/**
- * Checks that a subprotocol can be sent.
- *
- * @param verb The verb for the error message, such as `"offer"`.
- * @throws {TypeError} If it is not a token.
- */
+/** Throws a `TypeError` unless a value is a token. `verb` is what can't be done, such as `"offer"`. */
 export function checkSubprotocol(verb: string, value: unknown): void {
   if (typeof value === "string" && isToken(value)) return;
   throw new TypeError(`Cannot ${verb} the subprotocol ${show(value)}: it must be a token`);

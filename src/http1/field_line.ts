@@ -8,10 +8,8 @@ export type HeaderFields =
   | Readonly<Record<string, string>>;
 
 /**
- * Gives the fields in order.
- *
- * @throws {TypeError} If `headers` is neither an iterable of pairs, such as a `Headers`, nor a plain object.
- * Properties of other objects are not meant as fields.
+ * Gives the fields in order. Properties of objects of a class are not meant as fields: anything but pairs and plain
+ * objects is a `TypeError`.
  */
 export function* entries(headers: HeaderFields | undefined): Generator<readonly [string, string]> {
   if (headers === undefined) return;

@@ -73,12 +73,7 @@ const STATUSES: { readonly [fault in HeadFault]?: number } = {
   head: 431,
 };
 
-/**
- * Says what is wrong with a head.
- *
- * @param value The byte or the limit at fault.
- * @returns The status that a request is refused with, and the reason.
- */
+/** Gives the status that a request is refused with, and the reason; `value` is the byte or the limit at fault. */
 export function describeHeadFault(
   fault: HeadFault,
   value: number,

@@ -27,13 +27,7 @@ export interface RequestHeadLimits {
 
 const NAMES: Names<RequestHeadLimits> = { maxHeadSize: true, maxLineSize: true, maxFields: true };
 
-/**
- * Checks limits, and fills in the defaults.
- *
- * @param name The class that was given them, for the error message.
- * @throws {RangeError} If a limit is neither a non-negative safe integer nor `Infinity`.
- * @throws {TypeError} If a limit is not a number, or its name is unknown.
- */
+/** Checks limits, and fills in the defaults; `name` is the class that was given them. */
 export function resolveHeadLimits(
   name: string,
   limits: Partial<RequestHeadLimits>,

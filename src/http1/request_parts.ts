@@ -19,10 +19,7 @@ export interface RequestParts {
  * Creates a request head from its parts. The other server's parser may be less strict, so everything that
  * `RequestHeadParser` refuses is refused here too, as far as the parts still show it.
  *
- * @param parts The parts.
- * @param maxFields The largest number of header fields.
- * @throws {HandshakeError} With status 400 if a part is malformed, with 431 if there are too many fields,
- * with 505 if the version is not HTTP/1.1.
+ * @throws {HandshakeError} With status 400 if a part is malformed, 431 for too many fields, 505 for the version.
  */
 export function checkRequestParts(parts: RequestParts, maxFields: number): RequestHead {
   const { method, target, version, fields } = parts;

@@ -10,12 +10,7 @@ export interface TargetUri {
   path: string;
 }
 
-/**
- * Parses the Host header of a request.
- *
- * @returns Host and port as in a normalised URL.
- * @throws {HandshakeError} With status 400, if Host is missing, duplicate or malformed.
- */
+/** Parses Host as in a normalised URL. @throws {HandshakeError} With status 400, if it is not there once and valid. */
 export function parseHost(head: RequestHead, secure: boolean): string {
   // "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
   // lacks a Host header field and to any request message that contains more than one Host header field
@@ -27,12 +22,7 @@ export function parseHost(head: RequestHead, secure: boolean): string {
   return host;
 }
 
-/**
- * Determines the target URI of a request (RFC 9112, section 3.3).
- *
- * @throws {HandshakeError} With status 400, if Host is missing, duplicate or malformed, or the target is
- * neither in origin-form nor in absolute-form.
- */
+/** Determines the target URI (RFC 9112, section 3.3). @throws {HandshakeError} With status 400, if it is malformed. */
 export function resolveTarget(head: RequestHead, secure: boolean): TargetUri {
   const host = parseHost(head, secure);
   const { target } = head;

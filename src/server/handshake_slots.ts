@@ -35,12 +35,7 @@ export class HandshakeSlots {
     return this.#slots.size;
   }
 
-  /**
-   * Takes a slot.
-   *
-   * @param onEvicted Called if it is given to a newcomer. It has been given back already.
-   * @returns The slot, or `undefined` if there is none.
-   */
+  /** Takes a slot, if there is one. `onEvicted` is called if a newcomer gets it, and it has been given back. */
   take(remote: Address, onEvicted: () => void): HandshakeSlot | undefined {
     if (this.size >= this.#max) {
       this.#eviction ??= new rest.HandshakeEviction(this.#slots, this.#clock);
@@ -49,9 +44,7 @@ export class HandshakeSlots {
       victim.leave();
       victim.onEvicted();
     }
-    const slot = new HandshakeSlot(remote, onEvicted, this);
-    slot.move("silent");
-    return slot;
+    return new HandshakeSlot(remote, onEvicted, this);
   }
 
   /** Notes that a slot moves to the stage `now`, or is given back if that is `undefined`. */
@@ -69,7 +62,7 @@ export class HandshakeSlots {
 export class HandshakeSlot {
   readonly remote: Address;
   readonly onEvicted: () => void;
-  /** What it waits for; `undefined` before the first move, and once the slot is given back. */
+  /** What it waits for; `undefined` once the slot is given back. */
   stage: HandshakeStage | undefined;
   /** The place among those in use. */
   place: Place<HandshakeSlot> | undefined;
@@ -78,23 +71,21 @@ export class HandshakeSlot {
   /** Its places in the queues of those that may be evicted, once there are such queues. */
   queued: Queued | undefined;
   readonly #slots: HandshakeSlots;
-  #hasLeft = false;
 
   constructor(remote: Address, onEvicted: () => void, slots: HandshakeSlots) {
     this.remote = remote;
     this.onEvicted = onEvicted;
     this.#slots = slots;
+    this.#setStage("silent");
   }
 
   /** Says what the handshake waits for now. */
   move(stage: HandshakeStage): void {
-    if (!this.#hasLeft) this.#setStage(stage);
+    if (this.stage !== undefined) this.#setStage(stage);
   }
 
   /** Gives the slot back. Calling it again does nothing. */
   leave(): void {
-    if (this.#hasLeft) return;
-    this.#hasLeft = true;
     this.#setStage(undefined);
   }
 

@@ -14,9 +14,7 @@ export let rest: typeof import("./rest.ts");
 
 /**
  * Loads what is not loaded from the beginning, before anything is accepted: what options ask for, and the rest.
- *
- * @param isResumable Whether the option `resume` is given.
- * @throws {Error} If there is to be compression, and the runtime has none.
+ * Throws if there is to be compression, and the runtime has none.
  */
 export async function loadParts<Data>(
   settings: AcceptSettings<Data, never>,

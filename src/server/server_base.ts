@@ -162,11 +162,8 @@ export abstract class ServerBase<Data>
   }
 
   /**
-   * Begins an opening handshake on a channel. If there are as many as there may be, one that waits
-   * for its peer is dropped for it.
-   *
-   * @param secure Whether the channel is a secured one.
-   * @returns The handshake; `undefined` if none made room, and the channel was aborted.
+   * Begins an opening handshake on a channel. If there are as many as there may be, one that waits for its peer
+   * is dropped for it; `undefined` if none made room, and the channel was aborted.
    */
   protected startHandshake(
     channel: ByteChannel,

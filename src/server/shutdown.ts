@@ -40,12 +40,7 @@ export interface ShutdownTarget {
   finish(): Promise<void>;
 }
 
-/**
- * Checks the options of a shutdown.
- *
- * @throws {RangeError} If the code or a time is out of its range.
- * @throws {TypeError} If the reason is too long, or an option is unknown or of another type.
- */
+/** Checks the options of a shutdown. */
 export function checkShutdown(options: ShutdownOptions): void {
   checkOptions("shutdown", options, OPTIONS);
   const { closeCode = 1001, reason = "", spreadMs = 0, timeoutMs = 5_000, keepListening } = options;

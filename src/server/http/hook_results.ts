@@ -39,11 +39,8 @@ export function checkResponse(value: unknown): asserts value is Response {
 }
 
 /**
- * Checks how the `upgrade` hook accepts. Everything that is not clearly meant as an acceptance is none.
- *
- * @returns A copy, which inherits nothing.
- * @throws {TypeError} If it is no acceptance, has a key that acceptances don't have, or a value of
- * another type.
+ * Gives a copy, which inherits nothing, of how the `upgrade` hook accepts. What is not clearly meant as an acceptance
+ * is a `TypeError`.
  */
 export function checkAcceptance<Data>(result: unknown): UpgradeAcceptance<Data> {
   if (!isPlainObject(result)) {

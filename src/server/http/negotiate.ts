@@ -17,11 +17,8 @@ type Agreement =
   & { readonly response: Uint8Array };
 
 /**
- * Agrees with a client upon a subprotocol, a message layer, resuming and compression.
- *
- * @param accept The value of `Sec-WebSocket-Accept`.
- * @param acceptance What the program accepts with.
- * @throws {TypeError} If the program's subprotocol, layer or header fields can't be used.
+ * Agrees with a client upon a subprotocol, a message layer, resuming and compression; `accept` is the value of
+ * `Sec-WebSocket-Accept`. Throws a `TypeError` if what the program accepts with can't be used.
  */
 export function negotiate(
   accept: string,

@@ -8,12 +8,7 @@ import { checkResponse } from "./hook_results.ts";
 import { RequestBody } from "./request_body.ts";
 import type { ServedRequest } from "./served_request.ts";
 
-/**
- * Serves a plain HTTP request by the `fetch` hook.
- *
- * @throws {HandshakeError} If the request is refused.
- * @throws What the hook throws.
- */
+/** Serves a plain HTTP request by the `fetch` hook. Throws what refuses it, or what the hook throws. */
 export async function servePlainRequest<Data>(
   served: ServedRequest<Data>,
   head: RequestHead,
