@@ -107,11 +107,7 @@ export function checkOneOf(name: string, value: unknown, choices: readonly strin
   throw invalidType(name, `${names.join(", ")} or ${last}`, value);
 }
 
-/**
- * Throws a `TypeError` unless a value has all the methods.
- *
- * @param hint How to get such an object, for the error. Default: `""`.
- */
+/** Throws a `TypeError` unless a value has all the methods. `hint` says how to get such an object. */
 export function checkMethods(
   name: string,
   value: unknown,

@@ -51,11 +51,7 @@ export function validateOriginPolicy(policy: OriginPolicy | OriginCheck): void {
 
 const EXAMPLE = "https://example.com";
 
-/**
- * Checks that a value is a policy, but not the entries of a list.
- *
- * @throws {TypeError} If it is not.
- */
+/** Throws a `TypeError` unless a value is a policy; the entries of a list are not checked. */
 export function checkOriginPolicy(policy: OriginPolicy | OriginCheck): void {
   if (policy === "same" || policy === "any" || typeof policy === "function") return;
   if (Array.isArray(policy)) return;
@@ -65,11 +61,7 @@ export function checkOriginPolicy(policy: OriginPolicy | OriginCheck): void {
   throw invalidType("origin", `"same", "any", a list such as ${list}, or a function`, given);
 }
 
-/**
- * Checks the Origin header against a policy of any kind: see {@linkcode checkOrigin}.
- *
- * @throws {TypeError} If the function of the policy does not return a boolean.
- */
+/** Does {@linkcode checkOrigin} with a policy of any kind. A function must return a boolean. */
 export function applyOriginPolicy(
   head: RequestHead,
   policy: OriginPolicy,

@@ -33,11 +33,7 @@ function isIterable(headers: HeaderFields): headers is Iterable<readonly [string
   return typeof headers === "string" || (isObject(headers) && Symbol.iterator in headers);
 }
 
-/**
- * Encodes a field, with the CR LF at its end.
- *
- * @throws {TypeError} If it can't be sent. The message names the field.
- */
+/** Encodes a field, with its CR LF. @throws {TypeError} If it can't be sent. The message names the field. */
 export function encodeField(name: string, value: string): string {
   if (typeof name !== "string" || !isToken(name)) {
     throw new TypeError(

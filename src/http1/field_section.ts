@@ -37,11 +37,7 @@ export class FieldSectionScanner {
   #lineStart = 0;
   #ascii = true;
 
-  /**
-   * @param maxLineSize The longest field line, in bytes, without its CR LF.
-   * @param maxFields The largest number of field lines.
-   * @param createError Creates the errors of `scan`.
-   */
+  /** A line has at most `maxLineSize` bytes, without its CR LF. `createError` creates the errors of `scan`. */
   constructor(maxLineSize: number, maxFields: number, createError: CreateHeadError) {
     this.#maxLineSize = maxLineSize;
     this.#maxFields = maxFields;

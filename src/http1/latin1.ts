@@ -7,11 +7,7 @@ const encoder = new TextEncoder();
 /** A number of arguments that every engine can pass. */
 const CHUNK = 4096;
 
-/**
- * Decodes Latin-1.
- *
- * @param ascii Whether all bytes are below 0x80.
- */
+/** Decodes Latin-1; `ascii` if all bytes are below 0x80. */
 export function decodeLatin1(bytes: Uint8Array, ascii: boolean): string {
   if (ascii) return decoder.decode(bytes);
   let text = "";

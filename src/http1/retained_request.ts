@@ -29,11 +29,7 @@ export class RetainedRequest {
   readonly #requestSize: number;
   #heldSize: number;
 
-  /**
-   * Retains a request.
-   *
-   * @param request The `Request` that was created from the head already, if any; `get` returns it.
-   */
+  /** Retains a request. `request` is what was created from the head already, if anything. */
   constructor(head: RequestHead, secure: boolean, request?: Request) {
     this.#secure = secure;
     this.#request = request;
@@ -48,11 +44,7 @@ export class RetainedRequest {
     return this.#heldSize;
   }
 
-  /**
-   * Gets the request, the same object every time.
-   *
-   * @param create Creates it: `toRequest`.
-   */
+  /** Gets the request, the same object every time. `create` is `toRequest`. */
   get(create: typeof toRequest): Request {
     if (this.#request === undefined) {
       const [method = "", target = "", ...rest] = this.#text.split(SEPARATOR);

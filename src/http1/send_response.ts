@@ -82,11 +82,7 @@ interface NodeStream {
   destroy(): unknown;
 }
 
-/**
- * Opens a body: a `ReadableStream`, or an async iterable, which some packages have instead.
- *
- * @throws {TypeError} If it is neither.
- */
+/** Opens a body: a `ReadableStream`, or an async iterable, which some packages have instead. */
 function openBody(body: object): Chunks {
   if (isReadableStream(body)) {
     const reader = body.getReader();
@@ -120,11 +116,7 @@ function destroy(body: object): void {
   callHook(() => isNodeStream(body) && body.destroy(), () => {});
 }
 
-/**
- * Sends a body to its end, or until it exceeds `maxLength`.
- *
- * @returns The number of bytes that the body had until then.
- */
+/** Sends a body to its end, or until it exceeds `maxLength`; returns the bytes that it had until then. */
 async function sendBody(
   writer: ResponseWriter,
   chunks: Chunks,

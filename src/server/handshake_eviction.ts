@@ -54,11 +54,7 @@ export class HandshakeEviction {
     for (const slot of waiting) placesOf(slot).recent = this.#recent.add(slot);
   }
 
-  /**
-   * Moves a slot between queues, to the stage `now`: `undefined` if it is given back.
-   *
-   * @param goesOn Whether it waits for its peer, and did before.
-   */
+  /** Moves a slot to the queue of the stage `now`, if any. `goesOn`: it waits for its peer, and did before. */
   sort(slot: HandshakeSlot, now: HandshakeStage | undefined, goesOn: boolean): void {
     const queued = placesOf(slot);
     // A peer that was late as silent stays late when it begins.

@@ -36,11 +36,7 @@ export class MemoryBudget implements Budget {
   /** Set once memory was short. */
   #shortage: MemoryShortage | undefined;
 
-  /**
-   * Creates a budget of which nothing is used.
-   *
-   * @param members Those who hold what is counted.
-   */
+  /** Creates a budget of which nothing is used; `members` hold what is counted. */
   constructor(
     { size, sizePerConnection }: MemoryBudgetOptions,
     maxMessageSize: number,

@@ -105,9 +105,8 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   }
 
   /**
-   * Takes a request whose head was received by an HTTP server. Called before the channel brings anything.
-   *
-   * @param received The bytes behind the head; they are copied.
+   * Takes a request that an HTTP server received, and a copy of the bytes behind its head, before the channel brings
+   * anything.
    */
   receiveRequest(head: RequestHead, received: Uint8Array): void {
     this.#isParsed = true;
@@ -122,11 +121,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     void this.#service.refuse(error);
   }
 
-  /**
-   * Aborts the channel.
-   *
-   * @param reason Given to a program that is at work for the client. By default, that the client has left.
-   */
+  /** Aborts the channel. A program that is at work for the client is told why: by default, that it has left. */
   drop(reason?: unknown): void {
     this.#isDropped = true;
     this.#served?.abort(reason);

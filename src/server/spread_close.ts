@@ -11,11 +11,7 @@ export class SpreadClose {
   #due: { conn: Connection; dueAt: number }[];
   #timer: unknown;
 
-  /**
-   * Takes what is to be closed, once `close` is called.
-   *
-   * @param random Gives numbers from 0 up to 1.
-   */
+  /** Takes what is to be closed, once `close` is called. `random` gives numbers from 0 up to 1. */
   constructor(
     connections: Iterable<Connection>,
     status: CloseStatus,
@@ -28,11 +24,7 @@ export class SpreadClose {
     this.#due = Array.from(connections, (conn) => ({ conn, dueAt: Infinity }));
   }
 
-  /**
-   * Closes what is left at random moments from now on, but none later than it was to be.
-   *
-   * @param spreadMs The span, in milliseconds; 0 closes all at once.
-   */
+  /** Closes what is left at random moments of `spreadMs` from now on, but none later than it was to be. */
   close(spreadMs: number): void {
     this.#clock.clearTimeout(this.#timer);
     const now = this.#clock.now();

@@ -14,11 +14,7 @@ import { OpeningHandshake } from "./opening_handshake.ts";
 import { resolveStreamOptions } from "./resolve_options.ts";
 import { type AcceptSettings, defaultAcceptSettings } from "./settings.ts";
 
-/**
- * Accepts a WebSocket over streams; see `accept`.
- *
- * @param self The object that hooks and callbacks are called on.
- */
+/** Accepts a WebSocket over streams: see `accept`. Hooks and callbacks will be called on `self`. */
 export async function acceptStreams<Data>(
   streams: ByteStreamPair,
   options: AcceptStreamOptions<Data>,

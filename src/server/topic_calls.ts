@@ -26,11 +26,7 @@ const SUBSCRIBE_OPTIONS: Names<SubscribeOptions> = {
   closeCode: true,
 };
 
-/**
- * Creates the topics of a server, and loads what its options ask for.
- *
- * @param schedule Calls back when everything that has arrived by then has been delivered.
- */
+/** Creates the topics of a server. `schedule` calls back when all that has arrived by then has been delivered. */
 export function createTopics<Data>(
   { accept, onEvent, presence, broker, brokerQueueSize, resume }: ServerSettings<Data>,
   schedule: (flush: () => void) => void,
@@ -55,11 +51,7 @@ export function createTopics<Data>(
   });
 }
 
-/**
- * Publishes a message of the program; see {@linkcode ConnectionHost.publish}.
- *
- * @param subscriberOf Gives a connection as a subscriber.
- */
+/** Publishes a message of the program: see {@linkcode ConnectionHost.publish}. */
 export function publish(
   topics: Topics,
   subscriberOf: (conn: unknown) => Subscriber | undefined,
@@ -83,11 +75,7 @@ export function publish(
   topics.publish({ topic, data, compress, key, except: subscriberOf(except) });
 }
 
-/**
- * Checks what `subscribe` is given, but for the values of options.
- *
- * @throws {TypeError} If the topic is no string, or an option is unknown.
- */
+/** Checks what `subscribe` is given, but for the values of options. */
 export function checkSubscription(topic: string, options: SubscribeOptions): void {
   if (typeof topic !== "string") {
     throw new TypeError(`Cannot subscribe to ${show(topic)}: a topic is a string`);

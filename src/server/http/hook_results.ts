@@ -21,11 +21,7 @@ export function isResponse(value: unknown): value is Response {
     Symbol.iterator in headers && "body" in value;
 }
 
-/**
- * Checks what the `fetch` hook returned.
- *
- * @throws {TypeError} If it is no response. The message does not show a text, which may be long, and secret.
- */
+/** Checks what the `fetch` hook returned. The error does not show a text, which may be long, and secret. */
 export function checkResponse(value: unknown): asserts value is Response {
   if (isResponse(value)) return;
   const [what, like] = typeof value === "string"

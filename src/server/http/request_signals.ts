@@ -10,11 +10,7 @@ export class RequestSignals {
   /** Set once the server shuts down. */
   #shutdownReason: unknown;
 
-  /**
-   * Creates what a hook is given. It does not refer to the handshake, since a program may retain it.
-   *
-   * @param subprotocols The subprotocols that the hook may choose from.
-   */
+  /** Creates what a hook is given. It does not refer to the handshake, since a program may retain it. */
   createInfo(
     { remoteAddress, localAddress }: ByteChannel,
     subprotocols: readonly string[],

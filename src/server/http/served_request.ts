@@ -242,11 +242,7 @@ export class ServedRequest<Data> {
 
   // ---- The program ----
 
-  /**
-   * Asks the program about a WebSocket: its function for origins, and its `upgrade` hook.
-   *
-   * @returns `undefined` if it has refused, or the client has left.
-   */
+  /** Asks the program about a WebSocket; `undefined` if it has refused, or the client has left. */
   async askProgram(head: RequestHead, upgrade: UpgradeRequest): Promise<Answer<Data> | undefined> {
     const { settings: { origin, upgrade: hook } } = this.handshake;
     if (typeof origin === "function" && upgrade.origin !== undefined) {
