@@ -47,12 +47,13 @@ export class ServedRequest<Data> {
   #signals: RequestSignals | undefined;
   /** Set once the server shuts down. */
   #shutdown: HandshakeError | undefined;
-  #responder: Responder<Data> | undefined;
+  readonly #responder: Responder<Data>;
   #isAnswering = false;
   #timer: unknown;
 
   constructor(handshake: OpeningHandshake<Data>) {
     this.handshake = handshake;
+    this.#responder = new Responder(this);
   }
 
   /** Whether the response is under way. */
@@ -62,11 +63,7 @@ export class ServedRequest<Data> {
 
   /** Whether, as far as can be told, the whole response was sent: only the client's end is waited for. */
   get isAnswered(): boolean {
-    return this.#responder?.isAnswered ?? false;
-  }
-
-  get #isSent(): boolean {
-    return this.#responder?.isSent ?? false;
+    return this.#responder.isAnswered;
   }
 
   // ---- What the client does ----
@@ -96,7 +93,7 @@ export class ServedRequest<Data> {
    * the system answers by a reset.
    */
   #takeEnd(): void {
-    if (this.#isSent) return;
+    if (this.#responder.isSent) return;
     this.hasEnded = true;
     this.#dropOnceQuiet();
     this.#tellLeft();
@@ -104,11 +101,10 @@ export class ServedRequest<Data> {
 
   /** In short periods, each of which must pass: this process may have stalled for one of them. */
   #dropOnceQuiet(quietMs = 0): void {
-    const written = this.#responder?.written ?? 0;
-    const wasStuck = this.#responder?.isWaiting ?? false;
+    const { written, isWaiting: wasStuck } = this.#responder;
     this.startTimer(() => {
-      const isStuck = this.#responder?.isWaiting ?? false;
-      const isQuiet = (this.#responder?.written ?? 0) === written && isStuck === wasStuck;
+      const { isWaiting: isStuck } = this.#responder;
+      const isQuiet = this.#responder.written === written && isStuck === wasStuck;
       const nowQuietMs = isQuiet ? quietMs + QUIET_MS : 0;
       if (nowQuietMs < (isStuck ? STUCK_MS : 2 * QUIET_MS)) return this.#dropOnceQuiet(nowQuietMs);
       if (isStuck) this.handshake.cut();
@@ -121,25 +117,25 @@ export class ServedRequest<Data> {
   }
 
   drain(): void {
-    this.#responder?.drain();
+    this.#responder.drain();
   }
 
   /** The channel has closed. */
   close(): void {
-    if (!this.#isSent) this.#tellLeft();
-    this.#responder?.close(this.#signals?.reason);
+    if (!this.#responder.isSent) this.#tellLeft();
+    this.#responder.close(this.#signals?.reason);
   }
 
   // ---- What the server does ----
 
   /** Tells a program that is at work for the client why that is in vain. */
   abort(reason: unknown): void {
-    if (reason !== undefined && !this.#isSent) this.#signals?.abort(reason);
+    if (reason !== undefined && !this.#responder.isSent) this.#signals?.abort(reason);
   }
 
   /** Tells the program that the server shuts down. */
   tellShutdown(error: HandshakeError): void {
-    if (this.#isSent) return;
+    if (this.#responder.isSent) return;
     this.#shutdown = error;
     this.#signals?.shutDown(error);
   }
@@ -154,11 +150,11 @@ export class ServedRequest<Data> {
   // ---- The memory shared with others ----
 
   get heldSize(): number {
-    return this.#bodySize + (this.handshake.isGone ? 0 : this.#responder?.heldSize ?? 0);
+    return this.#bodySize + (this.handshake.isGone ? 0 : this.#responder.heldSize);
   }
 
   get retainedSize(): number {
-    return this.#bodySize + (this.handshake.isGone ? 0 : this.#responder?.stalledSize ?? 0);
+    return this.#bodySize + (this.handshake.isGone ? 0 : this.#responder.stalledSize);
   }
 
   /** A body counts until the program has responded, even after the client has left. */
@@ -182,7 +178,7 @@ export class ServedRequest<Data> {
   }
 
   shed(): void {
-    if (this.#responder?.shed()) return;
+    if (this.#responder.shed()) return;
     if (this.handshake.head === undefined) {
       this.handshake.cut();
       return;
@@ -201,7 +197,7 @@ export class ServedRequest<Data> {
   }
 
   async sendContinue(): Promise<void> {
-    await this.#openResponder().sendContinue();
+    await this.#responder.sendContinue();
   }
 
   /** Receives the body; resolves when all of it is there. */
@@ -304,11 +300,7 @@ export class ServedRequest<Data> {
     this.handshake.stopDeadline();
     // Bytes left unread would make the system reset the connection, and the client lose the response.
     this.handshake.channel.resume();
-    await send(this.#openResponder());
-  }
-
-  #openResponder(): Responder<Data> {
-    return this.#responder ??= new Responder(this);
+    await send(this.#responder);
   }
 
   startTimer(callback: () => void, delayMs: number): void {
