@@ -112,7 +112,7 @@ export class RequestHeadParser {
       if (end < bytes.length) throw this.#tooLarge();
       this.#buffer ??= new ByteCollector();
       // A client that sends little costs little.
-      this.#buffer.append(bytes, 0, bytes.length, Infinity, 2 * (base + bytes.length));
+      this.#buffer.append(bytes, 0, bytes.length, Infinity, 2 * base);
     }
     return i;
   }
