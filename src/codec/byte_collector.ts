@@ -73,7 +73,7 @@ export class ByteCollector {
 
   /** The bytes collected so far, valid until any collector is appended to. */
   get bytes(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.subarray(0, this.#length);
+    return this.#bytes.subarray(0, this.length);
   }
 
   /** Returns the collected bytes as an array that the caller owns, and resets the collector. */
