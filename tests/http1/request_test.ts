@@ -19,7 +19,6 @@ import { words } from "../support/words.ts";
 import { assertRefused, sampleHead } from "./support.ts";
 import { checkRequestParts, type RequestParts } from "../../src/http1/request_parts.ts";
 import { RetainedRequest } from "../../src/http1/retained_request.ts";
-import { GrowingBuffer } from "../../src/http1/growing_buffer.ts";
 
 function requestTo(target: string, host = "example.com", secure = false, method = "GET"): Request {
   return toRequest(new RequestHead(method, target, [["Host", host]]), { secure });
@@ -303,32 +302,5 @@ describe("RetainedRequest", () => {
     const head = new RequestHead("GET", "/", FIELDS);
     const request = toRequest(head, { secure: false });
     assertStrictEquals(new RetainedRequest(head, false, request).get(toRequest), request);
-  });
-});
-
-describe("GrowingBuffer", () => {
-  it("keeps what arrived, in at most twice the room, and moves it seldom", () => {
-    const buffer = new GrowingBuffer();
-    const stores = new Set<ArrayBufferLike>();
-    for (let i = 0; i < 16384; i++) {
-      buffer.append(Uint8Array.of(i & 0xff));
-      assertEquals(buffer.length, i + 1);
-      assert(buffer.bytes.buffer.byteLength <= 2 * buffer.length);
-      stores.add(buffer.bytes.buffer);
-    }
-    assert(buffer.bytes.every((byte, i) => byte === (i & 0xff)));
-    // One store a doubling: 1, 2, 4 ... 16384. So each byte was copied about twice, and not 16384 times.
-    assertEquals(stores.size, 15);
-  });
-
-  it("takes pieces of any size, and copies them", () => {
-    const buffer = new GrowingBuffer();
-    const piece = Uint8Array.of(1, 2, 3);
-    buffer.append(piece);
-    assertEquals(buffer.bytes.buffer.byteLength, 3);
-    piece.fill(0);
-    buffer.append(new Uint8Array(0));
-    buffer.append(Uint8Array.of(9, 4, 5, 6, 7).subarray(1));
-    assertEquals([...buffer.bytes], [1, 2, 3, 4, 5, 6, 7]);
   });
 });
