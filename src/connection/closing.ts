@@ -188,7 +188,7 @@ export class Closing {
 /** What the actions of the table do. */
 const ACTIONS = {
   /** Sends what was published to the connection: also before it accepts no more, whatever comes then. */
-  sendPublished: ({ outbound }: ConnectionCore): void => outbound.source?.flush(),
+  sendPublished: ({ outbound }: ConnectionCore): void => outbound.source?.sendPublished(),
   /** Starts the deadline, `closeTimeoutMs`, or starts it again. */
   startDeadline: ({ closing }: ConnectionCore): void => closing.startDeadline(),
   stopDeadline: ({ closing }: ConnectionCore): void => closing.stopDeadline(),

@@ -41,7 +41,7 @@ export interface FanOutSink {
 /** What sends through a connection besides its program. */
 export interface FanOutSource {
   /** Sends everything accepted by now, so that what the program sends next comes behind it. */
-  flush(): void;
+  sendPublished(): void;
   /** Goes on sending: there is room again. */
   drain(): void;
   close(): void;

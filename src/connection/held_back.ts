@@ -10,7 +10,7 @@ import type { SharedFrames } from "./fan_out.ts";
 
 interface HeldMessage {
   readonly data: Sendable;
-  /** Whether it is sent as it is: others are encoded by the message layer when their turn comes. */
+  /** Whether it is sent as it is: the message layer encodes others in the order of the wire. */
   readonly isRaw: boolean;
   readonly compress: boolean | undefined;
   readonly size: number;

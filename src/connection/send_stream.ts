@@ -42,7 +42,7 @@ export function sendStream(
   const statusOfBroken = { closeCode, reason };
   checkCloseStatus(statusOfBroken);
   const { closing, layer, outbound } = core;
-  outbound.source?.flush();
+  outbound.source?.sendPublished();
   let error: Error | undefined;
   if (!closing.accepts) error = closing.reason.closedError();
   else if (layer !== undefined && !layer.encodesStreams) {

@@ -100,7 +100,7 @@ export class WebSocketConnection<Data> implements Connection<Data> {
     if (options !== undefined) parts.rest!.checkSendOptions(options);
     const { closing, outbound } = this.#core;
     // First, since that may close this connection, too.
-    outbound.source?.flush();
+    outbound.source?.sendPublished();
     if (!closing.accepts) return rejected(closing.reason.closedError());
     if (options?.signal?.aborted) return rejected(options.signal.reason);
     if (!outbound.hasRoomFor(data)) {
@@ -122,7 +122,7 @@ export class WebSocketConnection<Data> implements Connection<Data> {
   trySend(data: Sendable): TrySendResult {
     assertMessage(data);
     const { closing, outbound } = this.#core;
-    outbound.source?.flush();
+    outbound.source?.sendPublished();
     if (!closing.accepts) return "closed";
     if (!outbound.hasRoomFor(data)) return "dropped";
     if (outbound.sendMessage(data) === undefined) return "closed";

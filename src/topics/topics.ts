@@ -121,7 +121,7 @@ export class Topics {
     const settings = resolveSubscription(options);
     if (settings.presence !== undefined) this.#presence.checkTopic(topic);
     // Messages published before are not for the subscription, or are sent under its earlier settings.
-    subscriber.flush();
+    subscriber.sendPublished();
     // That may have run code of the program, which ended the connection.
     subscriber.sink.throwIfClosed();
     const before = subscriber.byTopic.get(topic);

@@ -269,11 +269,11 @@ describe("what is sent to one subscriber", () => {
     for (const one of [a, b, c]) table.subscribe(one, "x", {});
     table.subscribe(b, "y", {});
     publish("x", "1");
-    a.flush();
+    a.sendPublished();
     publish("x", "2", c);
     publish("y", "3");
-    b.flush();
-    b.flush();
+    b.sendPublished();
+    b.sendPublished();
     assertEquals(received, [[1], [1, 1, 1], []]);
     publish("x", "4");
     flush();
@@ -287,7 +287,7 @@ describe("what is sent to one subscriber", () => {
       onSent() {
         if (received.length > 0) return;
         publish("x", "later");
-        second.flush();
+        second.sendPublished();
         received.push("sent");
       },
     });

@@ -88,7 +88,7 @@ export class Subscriber implements FanOutSource {
     this.messagesSent++;
   }
 
-  flush(): void {
+  sendPublished(): void {
     this.fanOut.flushTo(this);
   }
 
