@@ -22,7 +22,6 @@ export class ChannelReader implements TurnTaker {
   #undecoded: Uint8Array = EMPTY;
   /** Whether input is being decoded right now: whatever waits comes behind it. */
   isDecoding = false;
-  /** Whether the channel is paused. */
   isPaused = true;
   #wasPaused = true;
   /** Whether other connections come first. */

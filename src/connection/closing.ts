@@ -30,17 +30,16 @@ export class Closing {
     return this.#state === TABLE.open ? "open" : "closing";
   }
 
-  /** Whether the connection is gone. */
   get isClosed(): boolean {
     return this.#state === TABLE.closed;
   }
 
-  /** Whether messages of the program are accepted. */
+  // What holds in the state: see `State` in `closing_table.ts`.
+
   get accepts(): boolean {
     return this.#state.accepts;
   }
 
-  /** Whether nothing more is accepted, and `finished` is due when none of what was waits any more. */
   get finishes(): boolean {
     return this.#state.finishes;
   }
@@ -50,7 +49,6 @@ export class Closing {
     return !this.#state.accepts && !this.#state.finishes;
   }
 
-  /** Whether the program may still be given what was received. */
   get handles(): boolean {
     return this.#state.handles;
   }
@@ -70,7 +68,6 @@ export class Closing {
     return this.#reason ??= new EndReason();
   }
 
-  /** Resolves when the connection has ended. */
   get closed(): Promise<CloseInfo> {
     if (this.#closed === undefined) {
       this.#closed = createDeferred();
@@ -91,7 +88,6 @@ export class Closing {
     this.handle("closeReceived");
   }
 
-  /** Takes an error of decoding. */
   failDecoding(error: unknown): void {
     if (error instanceof ProtocolError) {
       this.reason.receiveError(error);
@@ -120,7 +116,6 @@ export class Closing {
     this.handle("cut");
   }
 
-  /** Drops the connection. */
   abort(reason: string): void {
     if (this.isClosed) return;
     this.reason.abort(reason);

@@ -69,7 +69,6 @@ export class EndReason {
     this.info ??= abnormalClosure("local", reason);
   }
 
-  /** The connection has ended. */
   finish(wasClean: boolean): CloseInfo {
     return this.info = { ...this.info ?? abnormalClosure("remote", ""), wasClean };
   }
@@ -84,7 +83,6 @@ export class EndReason {
     return (this.#controller ??= new AbortController()).signal;
   }
 
-  /** Aborts `signal`. */
   abortSignal(): void {
     if (this.#controller === undefined || this.#controller.signal.aborted) return;
     this.#controller.abort(this.receivedError ?? this.closedError());

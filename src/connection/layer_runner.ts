@@ -36,7 +36,6 @@ export class LayerRunner implements Waiting {
   #isClosed = false;
   /** Whether a getter of it threw: it is asked no more. */
   #isUnreadable = false;
-  /** The deadline of its handshake, if there is one. */
   #deadline: Delay | undefined;
   readonly #fail = (error: unknown): void => this.#core.program.failWith(error);
   /** Throws the error if the peer broke a rule of the layer; otherwise the layer failed to take a message. */
@@ -79,7 +78,6 @@ export class LayerRunner implements Waiting {
     }
   }
 
-  /** Whether messages may be received as streams now. */
   get mayStream(): boolean {
     const { decode, decodeStart } = this.#layer;
     return this.isReady && (decode === undefined || decodeStart !== undefined);
@@ -213,7 +211,6 @@ export class LayerRunner implements Waiting {
     }
   }
 
-  /** Whether the layer takes messages that are received as streams. */
   get decodesStreams(): boolean {
     return this.#layer.decodeStart !== undefined;
   }

@@ -38,7 +38,6 @@ export class Outbound implements FanOutSink {
   readonly #core: ConnectionCore;
   readonly #protocol: Protocol;
   #waiters: Fifo<Waiter> | undefined;
-  /** The messages that the program has sent. */
   messagesSent = 0;
   /** The bytes that had been accepted when the connection ended, and that the channel did not take. */
   droppedLength = 0;
@@ -80,7 +79,6 @@ export class Outbound implements FanOutSink {
     return this.held === undefined ? sharedLength : sharedLength + this.held.sharedSize;
   }
 
-  /** Whether the queue holds more than its high-water mark. */
   get isAboveHighWater(): boolean {
     return this.length > this.#limits.sendHighWaterMark;
   }

@@ -35,7 +35,6 @@ export class ReceiveQueue {
   /** The memory of whole messages, and that of streamed ones that were not read. */
   #memory: ReceivedMemory | undefined;
   #streamedSize = 0;
-  /** The streamed message that is still arriving. */
   #arriving: StreamedMessage | undefined;
   /** The streamed message that the program has in hand. */
   #inHand: StreamedMessage | undefined;
@@ -93,7 +92,6 @@ export class ReceiveQueue {
     this.push(new ReceivedPing(payload));
   }
 
-  /** Adds a message whose body follows. */
   pushStart(type: MessageType): void {
     this.#arriving = new parts.views!.StreamedMessage(type, this);
     this.#add(this.#arriving);

@@ -174,7 +174,6 @@ class FragmentEncoder {
     return payload;
   }
 
-  /** The payload of the last fragment. */
   finish(): Uint8Array {
     const payload = this.#endHalf(EMPTY);
     if (this.#type === "text" && !(this.#utf8.validate(payload) && this.#utf8.complete)) failUtf8();

@@ -18,7 +18,6 @@ export interface ConnectionSettings {
   readonly turns: Turns;
 }
 
-/** The default of the option `limits`. */
 export const DEFAULT_LIMITS: Limits = {
   maxMessageSize: 1024 * 1024,
   maxFragments: 1024,
@@ -29,10 +28,8 @@ export const DEFAULT_LIMITS: Limits = {
   sendQueueOverflow: "close",
 };
 
-/** The default of the option `keepAlive`. */
 export const DEFAULT_KEEP_ALIVE: KeepAlive = { intervalMs: 20_000, timeoutMs: 20_000 };
 
-/** The settings of connections without options. */
 export function defaultConnectionSettings(clock: Clock = systemClock): ConnectionSettings {
   return {
     limits: DEFAULT_LIMITS,

@@ -80,9 +80,7 @@ export class Turns {
   #worker: TurnTaker | undefined;
   #workerBeganAt = 0;
   #next: PromiseWithResolvers<void> | undefined;
-  /** The bytes that those that wait hold. */
   #waitingSize = 0;
-  /** The bytes that programs were given in this turn. */
   #handedOut = 0;
   /** The bytes that those may bring that were allowed to read in this turn. */
   #allowedSize = 0;
