@@ -162,6 +162,7 @@ const SELF_REGISTERING = [
   "./src/checks.js",
   "./src/codec/mask_simd.js",
   "./src/http1/head_faults.js",
+  "./src/runtimes/deno/malloc.js",
   "./src/runtimes/deno/utf8.js",
   "./src/runtimes/node/young_collections.js",
   "./src/runtimes/shared/event_loop.js",

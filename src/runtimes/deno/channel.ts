@@ -16,6 +16,7 @@ import {
   returnBuffer,
 } from "../shared/buffer_pool.ts";
 import type { DenoAddr, DenoConn } from "./api.ts";
+import "./malloc.ts";
 import "./utf8.ts";
 import { enterGate, isGateFull, leaveGate, whenGateOpens } from "./write_gate.ts";
 
