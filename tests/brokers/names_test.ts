@@ -1,5 +1,3 @@
-// @engines: all of it happens in memory.
-
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import fc from "fast-check";

@@ -1,5 +1,3 @@
-// @engines: all of it happens in memory.
-
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import type { ConnectOptions } from "../../src/client/options.ts";

@@ -1,5 +1,3 @@
-// @engines: all of it happens in memory.
-
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { AttemptInfo, PerAttempt } from "../../src/client/options.ts";

@@ -1,5 +1,3 @@
-// @engines: all of it happens in memory.
-
 import { describe, it } from "node:test";
 import { assertEquals } from "@std/assert";
 import type { ClientConnection } from "../../src/client/mod.ts";

@@ -1,5 +1,3 @@
-// @engines: all of it happens in memory.
-
 import { describe, it } from "node:test";
 import { assertEquals, assertThrows } from "@std/assert";
 import { FakeClock } from "../../src/testing/fake_clock.ts";

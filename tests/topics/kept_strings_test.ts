@@ -1,5 +1,3 @@
-// @engines: all of it happens in memory.
-
 /**
  * What is kept of a message where a topic, a key or a text that was published is a slice of it.
  *

@@ -1,5 +1,3 @@
-// @engines: all of it happens in memory.
-
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { ServerConnection, SubscribeOptions, Subscription } from "../../src/server/mod.ts";
