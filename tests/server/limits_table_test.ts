@@ -20,6 +20,7 @@ const SOURCES = [
   "src/server/memory_budget.ts",
   "src/server/resume_options.ts",
   "src/connection/options.ts",
+  "src/protocol/message_receiver.ts",
   "src/topics/presence/options.ts",
 ].map(read).join("");
 const MAX_DURATION_MS = 2 ** 31 - 1;
@@ -47,6 +48,12 @@ function readTable(): Record<string, number> {
   return table;
 }
 
+/** The declaration of an interface, and where it starts. */
+function findInterface(name: string): { text: string; start: number } {
+  const start = SOURCES.search(new RegExp(`export interface ${name}\\b`));
+  return { text: SOURCES.slice(start, SOURCES.indexOf("\n}\n", start)), start };
+}
+
 /** The doc comment of an option, and that of the interface it is in, in one line. */
 function docsOf(path: string): string {
   const [first, second] = path.split(".");
@@ -54,14 +61,17 @@ function docsOf(path: string): string {
     ? ["AcceptOptions", "HostOptions", "ConnectionOptions"]
     : [OPTION_GROUPS[first]];
   for (const name of interfaces) {
-    const start = SOURCES.search(new RegExp(`export interface ${name}\\b`));
-    const end = SOURCES.indexOf("\n}\n", start);
-    const property = SOURCES.slice(start, end).search(new RegExp(`\n  ${second ?? first}\\??:`));
-    if (property === -1) continue;
-    const docs = [start, start + property].map((offset) =>
-      SOURCES.slice(SOURCES.lastIndexOf("/**", offset), offset)
-    );
-    return docs.join(" ").replaceAll(/\n +\*/g, "").replaceAll(/\s+/g, " ");
+    const about = findInterface(name);
+    // What it extends has the others.
+    const [, base] = /^export interface \w+ extends (\w+) /.exec(about.text) ?? [];
+    for (const { text, start } of base === undefined ? [about] : [about, findInterface(base)]) {
+      const property = text.search(new RegExp(`\n  ${second ?? first}\\??:`));
+      if (property === -1) continue;
+      const docs = [about.start, start + property].map((offset) =>
+        SOURCES.slice(SOURCES.lastIndexOf("/**", offset), offset)
+      );
+      return docs.join(" ").replaceAll(/\n +\*/g, "").replaceAll(/\s+/g, " ");
+    }
   }
   throw new Error(`${path} is no option`);
 }

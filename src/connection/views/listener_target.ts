@@ -16,6 +16,9 @@ interface HandlerEntry {
   readonly listener: EventListener;
 }
 
+/** The value of `eventPhase` during dispatch at a target without a parent. */
+const AT_TARGET = 2;
+
 /** The properties that Node resets after the first listener of an event. */
 const RESTORED = ["currentTarget", "eventPhase", "composedPath"] as const;
 
@@ -131,7 +134,7 @@ export abstract class ListenerTarget extends EventTarget {
     restored.add(event);
     Object.defineProperties(event, {
       currentTarget: { value: this, configurable: true },
-      eventPhase: { value: Event.AT_TARGET, configurable: true },
+      eventPhase: { value: AT_TARGET, configurable: true },
       composedPath: { value: () => [this], configurable: true },
     });
   }
