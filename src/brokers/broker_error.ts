@@ -1,15 +1,7 @@
 import { isErrorObject } from "../values.ts";
 
-/** Creates an error that names the broker and the operation, and has the code of its cause, if any. */
+/** Creates an error that says what failed, and has the code of its cause, if any. */
 export function toBrokerError(what: string, cause: unknown): Error {
-  return createError(`Cannot ${what}`, cause);
-}
-
-export function toLostError(server: string, cause: unknown): Error {
-  return createError(`The connection to ${server} was lost`, cause);
-}
-
-function createError(what: string, cause: unknown): Error {
   const error = new Error(`${what}: ${reasonOf(cause)}`, { cause });
   const { code } = Object(cause) as { code?: unknown };
   return code === undefined ? error : Object.assign(error, { code });

@@ -28,7 +28,7 @@ import type {
   MissedMessages,
   Position,
 } from "../topics/cluster/broker.ts";
-import { toBrokerError, toLostError, withoutUser } from "./broker_error.ts";
+import { toBrokerError, withoutUser } from "./broker_error.ts";
 import { NatsLog } from "./nats_log.ts";
 import { NatsNames } from "./nats_names.ts";
 import { NatsSubscriptions } from "./nats_subscriptions.ts";
@@ -247,12 +247,14 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
     return this.#connection;
   }
 
-  #tellLost(error: Error): void {
-    if (!this.isClosed) this.handler!.receiveLost(error);
+  #tellLost(what: string, cause: unknown): void {
+    if (!this.isClosed) this.handler!.receiveLost(toBrokerError(what, cause));
   }
 
   #tellError(error: unknown): void {
-    if (!this.isClosed) this.handler!.receiveError(toBrokerError(`use ${this.#server}`, error));
+    if (!this.isClosed) {
+      this.handler!.receiveError(toBrokerError(`Cannot use ${this.#server}`, error));
+    }
   }
 
   /** Connects until the broker is closed: the client gives up if its first attempt fails, and on some errors. */
@@ -267,7 +269,7 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
         void this.#open(connection);
         await this.#watch(connection);
       } catch (error) {
-        this.#tellLost(toBrokerError(`connect to ${this.#server}`, error));
+        this.#tellLost(`Cannot connect to ${this.#server}`, error);
       }
       this.#suspend();
       this.#connection = undefined;
@@ -287,14 +289,14 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
       } else if (status.type === "disconnect") {
         this.#suspend();
         const reason = lastError ?? new Error(`${status.server} closed it`);
-        this.#tellLost(toLostError(this.#server, reason));
+        this.#tellLost(`The connection to ${this.#server} was lost`, reason);
       } else if (status.type === "reconnect") {
         lastError = undefined;
         void this.#open(connection);
       }
     }
     const error = await connection.closed() ?? new Error("it was closed");
-    this.#tellLost(toLostError(this.#server, error));
+    this.#tellLost(`The connection to ${this.#server} was lost`, error);
   }
 
   /** Opens the message store, if there is one, in as many attempts as it takes; then reports the connection. */
@@ -306,7 +308,7 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
         break;
       } catch (error) {
         if (turn !== this.#turn || this.isClosed) return;
-        this.#tellLost(toBrokerError(`use ${this.#server}`, error));
+        this.#tellLost(`Cannot use ${this.#server}`, error);
         await within(this.#closing.promise, OPEN_MS, systemClock, undefined);
         if (turn !== this.#turn) return;
       }
@@ -322,7 +324,7 @@ class NatsBroker extends RetainingBroker<NatsLog> implements KeepingBroker {
   /** Opens the message store again after its stream was deleted or replaced. */
   #reopen(error: Error): void {
     if (this.#connection === undefined || this.isClosed) return;
-    this.#tellLost(toBrokerError(`use ${this.#server}`, error));
+    this.#tellLost(`Cannot use ${this.#server}`, error);
     void this.#open(this.#connection);
   }
 }

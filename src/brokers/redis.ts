@@ -30,7 +30,7 @@ import type {
   MissedMessages,
   Position,
 } from "../topics/cluster/broker.ts";
-import { toBrokerError, toLostError, withoutUser } from "./broker_error.ts";
+import { toBrokerError, withoutUser } from "./broker_error.ts";
 import { RedisLog, type SendCommand } from "./redis_log.ts";
 import { RedisNames } from "./redis_names.ts";
 import { RetainingBroker } from "./retaining_broker.ts";
@@ -213,9 +213,10 @@ class RedisBroker extends RetainingBroker<RedisLog> implements KeepingBroker {
       });
       client.on("error", (error: unknown) => {
         if (this.isClosed) return;
-        if (client.isReady) handler.receiveError(toBrokerError(`use ${this.#server}`, error));
-        else if (wasReady) handler.receiveLost(toLostError(this.#server, error));
-        else handler.receiveLost(toBrokerError(`connect to ${this.#server}`, error));
+        const fail = (what: string) => toBrokerError(what, error);
+        if (client.isReady) handler.receiveError(fail(`Cannot use ${this.#server}`));
+        else if (wasReady) handler.receiveLost(fail(`The connection to ${this.#server} was lost`));
+        else handler.receiveLost(fail(`Cannot connect to ${this.#server}`));
         // From now on, errors are those of connect attempts.
         if (!client.isReady) wasReady = false;
       });
@@ -289,7 +290,7 @@ class RedisBroker extends RetainingBroker<RedisLog> implements KeepingBroker {
       if (this.#isReady) this.handler!.receiveConnected();
     } catch (error) {
       if (!this.#isReady) return;
-      this.handler!.receiveLost(toBrokerError(`use ${this.#server}`, error));
+      this.handler!.receiveLost(toBrokerError(`Cannot use ${this.#server}`, error));
       this.#prepareTimer = setTimeout(() => {
         if (this.#isReady) void this.#prepare();
       }, PREPARE_MS);

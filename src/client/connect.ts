@@ -54,17 +54,14 @@ export type Connect = <Data = undefined>(
   options?: ConnectOptions<Data> & ClientCallbacks<Data>,
 ) => Promise<ClientConnection<Data>>;
 
-/** The arguments of `reconnecting` for a connect attempt. */
-export interface Again {
-  /** The state of the session to resume; `undefined` for a client that does not resume. */
-  readonly resume: ResumeState | undefined;
-}
-
-/** A `connect` with an argument for `reconnecting`, which checks the names of the options itself. */
+/**
+ * A `connect` with an argument for `reconnecting`, which checks the names of the options itself: the state of the
+ * session to resume, if the client resumes.
+ */
 export type ConnectAgain = <Data = undefined>(
   url: PerAttempt<string | URL>,
   options?: ConnectOptions<Data> & ClientCallbacks<Data>,
-  again?: Again,
+  again?: { readonly resume: ResumeState | undefined },
 ) => Promise<ClientConnection<Data>>;
 
 export function createConnect(
@@ -74,7 +71,7 @@ export function createConnect(
   return async <Data>(
     url: PerAttempt<string | URL>,
     options: ConnectOptions<Data> & ClientCallbacks<Data> = {},
-    again?: Again,
+    again?: { readonly resume: ResumeState | undefined },
   ): Promise<ClientConnection<Data>> => {
     if (again === undefined) checkOptions("connect", options, CONNECT_OPTIONS);
     const settings = resolveConnectOptions(options, clock);

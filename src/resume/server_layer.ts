@@ -1,3 +1,4 @@
+import "../connection/common.ts";
 import type { Message, Sendable } from "../connection/connection.ts";
 import type { LayerConnection, MessageLayer } from "../connection/message_layer.ts";
 import { textSize } from "../text_size.ts";
@@ -10,6 +11,8 @@ import {
   parseResumeRequest,
   type ResumeRequest,
 } from "./subprotocol.ts";
+
+export { RESUME, RESUME_FIELD } from "./subprotocol.ts";
 
 /** The memory that a position takes until its topic is subscribed to, besides the topic's characters. */
 const POSITION_COST = 128;

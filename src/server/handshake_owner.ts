@@ -1,7 +1,7 @@
 import type { Budget } from "../connection/budget.ts";
 import type { HandshakeError } from "../errors.ts";
 import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
-import type { ResumeNegotiator } from "../resume/resume_negotiator.ts";
+import type { ServerParts } from "./load_parts.ts";
 import type { Address, ByteChannel } from "../transport/byte_channel.ts";
 import type { OpeningHandshake } from "./opening_handshake.ts";
 import type { ServerConnectionInfo } from "./server_connection.ts";
@@ -23,7 +23,7 @@ export interface HandshakeOwner<Data> {
   /** Negotiates compression, if an option asks for it. */
   readonly compression?: DeflateNegotiator | undefined;
   /** Negotiates that a client may resume, if an option asks for it. */
-  readonly resume?: ResumeNegotiator | undefined;
+  readonly resume?: ServerParts["resume"];
   /** The memory shared with others, if it is limited. */
   readonly budget?: Budget | undefined;
   /** Returns why requests of this peer are refused at the moment, if they are. */

@@ -1,12 +1,11 @@
 import { loadConnectionParts } from "../connection/load_parts.ts";
 import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
-import type { ResumeNegotiator } from "../resume/resume_negotiator.ts";
 import type { AcceptSettings } from "./settings.ts";
 
 /** The parts of a server that are loaded only if an option asks for them. */
 export interface ServerParts {
   readonly compression: DeflateNegotiator | undefined;
-  readonly resume: ResumeNegotiator | undefined;
+  readonly resume: typeof import("../resume/server_layer.ts") | undefined;
 }
 
 /** What handshakes and servers come to only sometimes. Set once it is loaded. */
@@ -22,7 +21,7 @@ export async function loadParts<Data>(
 ): Promise<ServerParts> {
   const [compression, resume] = await Promise.all([
     loadCompression(settings),
-    isResumable ? loadResume() : undefined,
+    isResumable ? import("../resume/server_layer.ts") : undefined,
     loadConnectionParts(settings.connection, settings.callbacks !== undefined, isResumable),
     loadRest(),
   ]);
@@ -40,9 +39,4 @@ async function loadCompression<Data>(
   if (compression === undefined) return undefined;
   const { DeflateNegotiator } = await import("./compression.ts");
   return await DeflateNegotiator.create(compression);
-}
-
-async function loadResume(): Promise<ResumeNegotiator> {
-  const { ResumeNegotiator } = await import("../resume/resume_negotiator.ts");
-  return new ResumeNegotiator();
 }

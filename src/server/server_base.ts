@@ -5,7 +5,6 @@ import type { HandshakeError } from "../errors.ts";
 import type { DeflateNegotiator } from "../extensions/deflate_negotiator.ts";
 import { callHook, reportError } from "../hooks.ts";
 import { countEach, LinkedList } from "../linked_list.ts";
-import type { ResumeNegotiator } from "../resume/resume_negotiator.ts";
 import { queueMicrotask } from "../timers.ts";
 import type { PresentMember } from "../topics/presence/options.ts";
 import type { Topics } from "../topics/topics.ts";
@@ -37,7 +36,7 @@ export abstract class ServerBase<Data>
   readonly #slots: HandshakeSlots;
   readonly budget: MemoryBudget | undefined;
   readonly compression: DeflateNegotiator | undefined;
-  readonly resume: ResumeNegotiator | undefined;
+  readonly resume: ServerParts["resume"];
   /** Set by `start`. */
   #topics!: Topics;
   readonly #counters: ServerCounters = new ServerCounters();

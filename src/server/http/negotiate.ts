@@ -1,6 +1,7 @@
 import { createLayer } from "../../connection/create_layer.ts";
 import type { LayerDefinition } from "../../connection/layer_definition.ts";
 import { encodeSwitchingProtocols } from "../../handshake/create_response.ts";
+import { entries } from "../../http1/field_line.ts";
 import { selectSubprotocol } from "../../handshake/subprotocol.ts";
 import type { UpgradeRequest } from "../../handshake/parse_upgrade.ts";
 import { ownString } from "../../own_string.ts";
@@ -27,19 +28,22 @@ export function negotiate(
   layers: readonly LayerDefinition[],
   { compression, resume }: Pick<HandshakeOwner<never>, "compression" | "resume">,
 ): Agreement {
-  const offered = withoutOwn(subprotocols, resume?.subprotocol);
+  const offered = withoutOwn(subprotocols, resume?.RESUME);
   const canResume = offered.length < subprotocols.length;
   const layered = offered.find((name) => layers.some((each) => each.subprotocol === name));
   const selected = selectSubprotocol(given ?? layered, offered);
   const protocol = ownString(selected ?? "");
   const layer = createLayer(layers, selected, "server");
-  const past = canResume && layer === undefined ? resume!.createLayer(protocol) : undefined;
+  const past = canResume && layer === undefined ? new resume!.ServerLayer(protocol) : undefined;
   const deflate = compression?.accept(extensions);
   const response = encodeSwitchingProtocols({
     accept,
-    protocol: past === undefined ? selected : resume!.subprotocol,
+    protocol: past === undefined ? selected : resume!.RESUME,
     extensions: deflate?.response,
-    headers: past === undefined ? headers : resume!.addField(headers, protocol),
+    // The header field names the program's subprotocol too: a response selects only one.
+    headers: past === undefined
+      ? headers
+      : [...entries(headers), [resume!.RESUME_FIELD, `"${protocol}"`]],
   });
   return {
     response,

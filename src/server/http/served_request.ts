@@ -246,7 +246,7 @@ export class ServedRequest<Data> {
       if (this.handshake.isOver) return undefined;
     }
     if (hook === undefined) return { acceptance: {} };
-    const offered = withoutOwn(upgrade.subprotocols, this.handshake.owner.resume?.subprotocol);
+    const offered = withoutOwn(upgrade.subprotocols, this.handshake.owner.resume?.RESUME);
     const request = toRequest(head, { secure: this.handshake.isSecure });
     const result: unknown = await hook(request, this.createInfo(offered));
     if (!isResponse(result)) return { request, acceptance: checkAcceptance<Data>(result) };

@@ -53,7 +53,7 @@ export class BrokerLink implements BrokerHandler {
       this.#presence.receiveSubscribed(internal);
     });
     this.#presence = new PresenceGroup(this, presence);
-    presence.connect(this.#presence);
+    presence.group = this.#presence;
     if (settings.resume !== undefined) this.store = new BrokerStore(this, settings, fanOut);
   }
 

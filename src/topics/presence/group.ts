@@ -20,7 +20,6 @@ import {
   type Update,
   type WithoutSender,
 } from "./message.ts";
-import { PresenceLookups } from "./lookups.ts";
 import { type PeerStanding, PresenceRoom, type ShareEntry } from "./room.ts";
 import type { Presence } from "./presence.ts";
 import { PresenceSender } from "./sender.ts";
@@ -33,6 +32,17 @@ const MAX_HEARTBEAT_MS = 60_000;
 const IDLE_HEARTBEATS = 3;
 /** The most topics that are queried one by one. For more, one query is sent to all servers. */
 const FEW_TOPICS = 16;
+
+/** A query to all servers for the members of a topic, until all have answered or the time is over. */
+interface Lookup {
+  /** The members in the answers so far. */
+  readonly found: PresenceRoom;
+  /** Resolves with `found`; callers share it. */
+  readonly done: PromiseWithResolvers<PresenceRoom>;
+  /** The servers that have not answered yet; `undefined` before the query was sent. */
+  waiting: Set<string> | undefined;
+  readonly timer: unknown;
+}
 
 interface Peer {
   heardAt: number;
@@ -49,7 +59,7 @@ export class PresenceGroup {
   readonly #presence: Presence;
   readonly #heartbeatMs: number;
   readonly #rooms: Map<string, PresenceRoom> = new Map();
-  readonly #lookups: PresenceLookups;
+  readonly #lookups: Map<string, Lookup> = new Map();
   readonly #peers: Map<string, Peer> = new Map();
   readonly sender: PresenceSender = new PresenceSender(this);
   /** The broker's topics for this server, whatever it watches. */
@@ -76,7 +86,6 @@ export class PresenceGroup {
     this.#clock = clock;
     this.#presence = presence;
     this.#ownTopics = [SERVERS_TOPIC, inboxTopic(presence.id)];
-    this.#lookups = new PresenceLookups(clock, ANSWER_MS);
     const heartbeatMs = Math.floor(Math.min(presence.settings.ttlMs / 3, MAX_HEARTBEAT_MS));
     this.#heartbeatMs = Math.max(1, heartbeatMs);
   }
@@ -112,11 +121,7 @@ export class PresenceGroup {
     const before = this.#rooms.get(topic);
     if (this.#state === "closed") return before ?? new PresenceRoom(topic);
     this.#activate();
-    const isAsked = this.#lookups.all.has(topic);
-    const answer = this.#lookups.add(topic);
-    if (this.#broker === "lost") this.#lookups.end(topic);
-    else if (!isAsked && this.isReady) this.#sendLookup(topic);
-    const found = await answer;
+    const found = await (this.#lookups.get(topic) ?? this.#beginLookup(topic)).done.promise;
     const room = this.#rooms.get(topic);
     if (room !== undefined && (room === before || this.isKnown(room))) return room;
     found.replace(this.#presence.id, this.ownShares(topic));
@@ -164,7 +169,7 @@ export class PresenceGroup {
     this.isReady = false;
     this.#acquaintedAt = Infinity;
     // No server can be asked.
-    for (const topic of [...this.#lookups.all.keys()]) this.#lookups.end(topic);
+    this.#endLookups();
   }
 
   receiveSubscribed(brokerTopics: readonly string[]): void {
@@ -211,7 +216,7 @@ export class PresenceGroup {
     const topics = [...this.#rooms.keys()].filter(isSubscribed);
     // Known servers must answer for topics in which they have no members any more, too.
     this.#queryRooms(topics, this.#peers.size > 0);
-    for (const topic of [...this.#lookups.all.keys()]) this.#sendLookup(topic);
+    for (const topic of [...this.#lookups.keys()]) this.#sendLookup(topic);
   }
 
   /** Leaves the group; resolves when the other servers were told. */
@@ -219,7 +224,7 @@ export class PresenceGroup {
     if (this.#state !== "active") return Promise.resolve();
     const left = this.isReady ? this.#send(SERVERS_TOPIC, { type: "bye" }) : Promise.resolve();
     this.#state = "idle";
-    for (const topic of [...this.#lookups.all.keys()]) this.#lookups.end(topic);
+    this.#endLookups();
     this.isReady = false;
     this.#acquaintedAt = Infinity;
     this.#clock.clearTimeout(this.#timer);
@@ -255,7 +260,7 @@ export class PresenceGroup {
     if (now >= this.#nextHeartbeatAt) {
       this.#nextHeartbeatAt = now + this.#heartbeatMs;
       this.#sentQueries.forget(now - Math.max(this.#heartbeatMs, ANSWER_MS));
-      const isIdle = this.#rooms.size === 0 && this.#lookups.all.size === 0;
+      const isIdle = this.#rooms.size === 0 && this.#lookups.size === 0;
       if (isIdle && this.#idleHeartbeats++ === IDLE_HEARTBEATS) {
         void this.#stop();
         return;
@@ -294,8 +299,8 @@ export class PresenceGroup {
       room.peers.delete(server);
       this.#presence.receiveChanges(room, room.replace(server, []), true);
     }
-    for (const topic of [...this.#lookups.all.keys()]) {
-      this.#lookups.all.get(topic)?.found.replace(server, []);
+    for (const topic of [...this.#lookups.keys()]) {
+      this.#lookups.get(topic)?.found.replace(server, []);
       this.#receiveAnswer(topic, server);
     }
   }
@@ -365,7 +370,7 @@ export class PresenceGroup {
     this.#lastNumber = Math.max(this.#lastNumber, snapshot.version);
     const behind: string[] = [];
     for (const [topic, { version, members }] of whole.topics) {
-      this.#lookups.all.get(topic)?.found.replace(from, members);
+      this.#lookups.get(topic)?.found.replace(from, members);
       const room = this.#rooms.get(topic);
       if (room === undefined) continue;
       const standing = this.#seeVersion(room, from, version);
@@ -417,11 +422,32 @@ export class PresenceGroup {
     }
   }
 
+  #beginLookup(topic: string): Lookup {
+    const done = Promise.withResolvers<PresenceRoom>();
+    const timer = this.#clock.setTimeout(() => this.#endLookup(topic), ANSWER_MS);
+    const lookup = { found: new PresenceRoom(topic), done, waiting: undefined, timer };
+    this.#lookups.set(topic, lookup);
+    if (this.#broker === "lost") this.#endLookup(topic);
+    else if (this.isReady) this.#sendLookup(topic);
+    return lookup;
+  }
+
+  #endLookup(topic: string): void {
+    const { done, found, timer } = this.#lookups.get(topic)!;
+    this.#lookups.delete(topic);
+    this.#clock.clearTimeout(timer);
+    done.resolve(found);
+  }
+
+  #endLookups(): void {
+    for (const topic of [...this.#lookups.keys()]) this.#endLookup(topic);
+  }
+
   #sendLookup(topic: string): void {
     const onAnswer = (server: string) => this.#receiveAnswer(topic, server);
     const id = this.#sentQueries.add([topic], this.#clock.now(), onAnswer);
     void this.#send(SERVERS_TOPIC, { type: "ask", id, topics: [topic] });
-    this.#lookups.all.get(topic)!.waiting = new Set(this.#peers.keys());
+    this.#lookups.get(topic)!.waiting = new Set(this.#peers.keys());
     // There may be no server to wait for.
     this.#receiveAnswer(topic, this.#presence.id);
   }
@@ -460,10 +486,12 @@ export class PresenceGroup {
 
   #receiveAnswer(topic: string, server: string): void {
     const now = this.#clock.now();
-    if (!this.#lookups.receiveAnswer(topic, server) || now < this.#acquaintedAt) return;
+    const waiting = this.#lookups.get(topic)?.waiting;
+    waiting?.delete(server);
+    if (waiting?.size !== 0 || now < this.#acquaintedAt) return;
     const room = this.#rooms.get(topic);
     if (room !== undefined) room.knownAt = Math.min(room.knownAt, now);
-    this.#lookups.end(topic);
+    this.#endLookup(topic);
   }
 
   /** Sends a message that may be lost. */

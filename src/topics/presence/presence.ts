@@ -18,17 +18,13 @@ export class Presence {
   /** Identifies this server among those that share presence. */
   readonly id: string = crypto.randomUUID().replaceAll("-", "");
   /** The servers that share presence, if there is a broker. */
-  #group: PresenceGroup | undefined;
+  group: PresenceGroup | undefined;
   #lastStamp = 0;
 
   constructor(settings: TopicsSettings, fanOut: FanOut) {
     this.settings = settings.presence;
     this.#fanOut = fanOut;
     this.#onError = (error) => settings.onError(error);
-  }
-
-  connect(group: PresenceGroup): void {
-    this.#group = group;
   }
 
   /**
@@ -43,7 +39,7 @@ export class Presence {
   }
 
   checkTopic(topic: string): void {
-    this.#group?.checkTopic(topic);
+    this.group?.checkTopic(topic);
   }
 
   /** Takes the part in presence of a subscription that has begun (`before` is undefined), ended, or changed. */
@@ -57,19 +53,19 @@ export class Presence {
     const changes: RoomChange[] = [];
     if (before?.key !== undefined && before.key !== after?.key) {
       changes.push(...room.exit(this.id, subscriber, before.key));
-      this.#group?.sender.change(topic, before.key);
+      this.group?.sender.change(topic, before.key);
     }
     if (after?.key !== undefined) {
-      const stamp = this.#group?.nextVersion() ?? ++this.#lastStamp;
+      const stamp = this.group?.nextVersion() ?? ++this.#lastStamp;
       const share = { info: after.info, stamp };
       changes.push(...room.enter(this.id, subscriber, after.key, share));
-      this.#group?.sender.change(topic, after.key);
+      this.group?.sender.change(topic, after.key);
     }
     if (after === undefined) room.watchers.delete(subscriber);
     else room.watchers.add(subscriber);
     if (room.watchers.size === 0) {
       this.#rooms.delete(topic);
-      this.#group?.deleteRoom(room);
+      this.group?.deleteRoom(room);
     }
     this.#notify(room, changes, subscriber);
   }
@@ -77,15 +73,15 @@ export class Presence {
   async list(topic: string): Promise<PresentMember[]> {
     this.checkTopic(topic);
     const room = this.#rooms.get(topic);
-    const isKnown = room !== undefined && (this.#group?.isKnown(room) ?? true);
-    const found = isKnown ? room : await this.#group?.lookUp(topic);
+    const isKnown = room !== undefined && (this.group?.isKnown(room) ?? true);
+    const found = isKnown ? room : await this.group?.lookUp(topic);
     return found?.list() ?? [];
   }
 
   #addRoom(topic: string): PresenceRoom {
     const room = new PresenceRoom(topic);
     this.#rooms.set(topic, room);
-    this.#group?.addRoom(room);
+    this.group?.addRoom(room);
     return room;
   }
 
@@ -93,7 +89,7 @@ export class Presence {
   #notify(room: PresenceRoom, changes: readonly RoomChange[], except?: Subscriber): void {
     const { notice } = this.settings;
     const { topic, watchers } = room;
-    if (this.#group?.isKnown(room) ?? true) room.told.clear();
+    if (this.group?.isKnown(room) ?? true) room.told.clear();
     else for (const { key } of changes) room.told.add(key);
     for (const { type, key, info } of notice === undefined ? [] : changes) {
       if (watchers.size === (except !== undefined && watchers.has(except) ? 1 : 0)) return;
