@@ -72,11 +72,7 @@ export class NatsNames {
   }
 }
 
-/**
- * Encodes a topic as the end of a NATS subject. Letters, digits and `_ - / : @ + ~` stay, and so does a dot
- * between two characters, which separates tokens. Any other character becomes `%` and two hexadecimal digits
- * for each byte of UTF-8; the empty topic becomes `%`. No two topics have the same subject.
- */
+/** Encodes a topic as the end of a subject, as {@linkcode natsBroker} tells. No two topics have the same one. */
 export function encodeSubject(topic: string): string {
   if (topic === "") return "%";
   let subject = "";

@@ -47,9 +47,8 @@ export class RedisNames {
 }
 
 /**
- * Encodes a prefix so that its only colon is at its end; then no topic makes it look like another prefix. All
- * characters but letters, digits and `- _ . ! ~ ' ( )` are percent-encoded, as in a URL, so that it contains
- * neither a pattern of Redis nor a hash tag. `%:` is appended if there is no final colon.
+ * Encodes a prefix, as `RedisBrokerOptions.prefix` tells, so that its only colon is at its end, and it contains neither
+ * a pattern of Redis nor a hash tag.
  */
 export function encodePrefix(prefix: string): string {
   if (prefix === KEPT) return "%6Bept:";

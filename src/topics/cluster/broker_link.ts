@@ -32,7 +32,7 @@ export class BrokerLink implements BrokerHandler {
   readonly subscriptions: BrokerSubscriptions;
   readonly store: BrokerStore | undefined;
   readonly #presence: PresenceGroup;
-  #state: "new" | "lost" | "connected" | "closed" = "new";
+  state: "new" | "lost" | "connected" | "closed" = "new";
   #wasConnected = false;
   #published = 0;
   #received = 0;
@@ -66,7 +66,7 @@ export class BrokerLink implements BrokerHandler {
     const { topic, data, compress, key = "" } = publication;
     checkBrokerTopic(topic);
     checkWellFormed("key", key);
-    if (this.#state === "closed") return;
+    if (this.state === "closed") return;
     this.#published++;
     if (this.store?.isRetained(topic)) {
       this.store.publish(publication);
@@ -89,7 +89,7 @@ export class BrokerLink implements BrokerHandler {
 
   /** Publishes a text about presence; rejects if it is lost, or the broker is away. */
   async sendPresence(brokerTopic: string, text: string): Promise<void> {
-    if (this.#state !== "connected") throw new Error("The broker is away");
+    if (this.state !== "connected") throw new Error("The broker is away");
     const bytes = encodeBrokerMessage(this.id, { data: text });
     if (this.#presenceInFlight > PRESENCE_WINDOW) throw new Error("The broker is too slow");
     this.#presenceInFlight += bytes.length;
@@ -103,11 +103,11 @@ export class BrokerLink implements BrokerHandler {
   /** Waits a moment until the broker has everything, and closes it. */
   async close(): Promise<void> {
     const left = this.#presence.close();
-    if (this.#state === "connected") {
+    if (this.state === "connected") {
       const sent = Promise.all([this.#outbox.whenEmpty(), this.store?.outbox.whenEmpty(), left]);
       await within(sent, CLOSE_TIMEOUT_MS, this.settings.clock, undefined);
     }
-    this.#state = "closed";
+    this.state = "closed";
     this.#disconnect();
     this.store?.close();
     await this.settings.broker!.close();
@@ -115,7 +115,7 @@ export class BrokerLink implements BrokerHandler {
 
   stats(): BrokerStats {
     return {
-      connected: this.#state === "connected",
+      connected: this.state === "connected",
       published: this.#published,
       received: this.#received,
       dropped: this.drops.total,
@@ -127,7 +127,7 @@ export class BrokerLink implements BrokerHandler {
   // ---- Called by the broker ----
 
   receiveMessage(topic: string, bytes: Uint8Array): void {
-    if (this.#state === "closed") return;
+    if (this.state === "closed") return;
     const message = decodeBrokerMessage(this.id, bytes);
     if (message === undefined) return;
     if ("reason" in message) {
@@ -148,32 +148,31 @@ export class BrokerLink implements BrokerHandler {
   }
 
   receiveConnected(): void {
-    if (this.#state === "connected" || this.#state === "closed") return;
-    this.#state = "connected";
+    if (this.state === "connected" || this.state === "closed") return;
+    this.state = "connected";
     const status = this.#wasConnected ? "reconnected" : "connected";
     this.#wasConnected = true;
     this.subscriptions.connect();
-    this.#outbox.connect();
+    this.#outbox.continue();
     this.store?.connect();
     this.#presence.receiveConnected();
     this.settings.onBrokerEvent({ type: "broker", status });
   }
 
   receiveLost(error: unknown): void {
-    if (this.#state === "lost" || this.#state === "closed") return;
-    this.#state = "lost";
+    if (this.state === "lost" || this.state === "closed") return;
+    this.state = "lost";
     this.#disconnect();
     this.#presence.receiveLost();
     this.settings.onBrokerEvent({ type: "broker", status: "lost", error });
   }
 
   receiveError(error: unknown): void {
-    if (this.#state === "closed") return;
+    if (this.state === "closed") return;
     this.settings.onBrokerEvent({ type: "broker", status: "error", error });
   }
 
   #disconnect(): void {
-    this.#outbox.disconnect();
     this.subscriptions.disconnect();
     this.store?.disconnect();
   }

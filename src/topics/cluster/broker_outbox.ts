@@ -17,7 +17,6 @@ export class BrokerOutbox {
   readonly #waiting: Fifo<Waiting> = new Fifo();
   #waitingSize = 0;
   #inFlight = 0;
-  #isConnected = false;
   #empty: PromiseWithResolvers<void> | undefined;
 
   constructor(link: BrokerLink) {
@@ -42,15 +41,6 @@ export class BrokerOutbox {
     }
   }
 
-  connect(): void {
-    this.#isConnected = true;
-    this.#continue();
-  }
-
-  disconnect(): void {
-    this.#isConnected = false;
-  }
-
   whenEmpty(): Promise<void> {
     if (this.size === 0) return Promise.resolve();
     this.#empty ??= Promise.withResolvers<void>();
@@ -58,10 +48,11 @@ export class BrokerOutbox {
   }
 
   get #isOpen(): boolean {
-    return this.#isConnected && this.#inFlight < WINDOW;
+    return this.#link.state === "connected" && this.#inFlight < WINDOW;
   }
 
-  #continue(): void {
+  /** Sends what waits, if the broker can take it. */
+  continue(): void {
     const { length } = this.#waiting;
     while (this.#isOpen && this.#waiting.length > 0) {
       const { topic, message } = this.#shift();
@@ -86,6 +77,6 @@ export class BrokerOutbox {
       this.#link.drops.add(error);
     }
     this.#inFlight -= size;
-    this.#continue();
+    this.continue();
   }
 }

@@ -19,7 +19,6 @@ export class BrokerSubscriptions {
   #changed: Set<string> = new Set();
   /** Topics to try again, each by itself, so that one that is not permitted does not hold up others. */
   #failed: Set<string> = new Set();
-  #isConnected = false;
   #isScheduled = false;
   #retryTimer: unknown;
 
@@ -49,16 +48,18 @@ export class BrokerSubscriptions {
   }
 
   connect(): void {
-    this.#isConnected = true;
     this.#schedule();
   }
 
   disconnect(): void {
-    this.#isConnected = false;
     this.#link.settings.clock.clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
     for (const topic of this.#failed) this.#changed.add(topic);
     this.#failed.clear();
+  }
+
+  get #isConnected(): boolean {
+    return this.#link.state === "connected";
   }
 
   #change(topic: string): void {

@@ -68,7 +68,6 @@ export class PresenceGroup {
   /** The broker's topics to which it has confirmed the subscription. */
   readonly #subscribed: Set<string> = new Set();
   #state: "idle" | "active" | "closed" = "idle";
-  #broker: "new" | "connected" | "lost" = "new";
   /** Whether messages can be sent to the other servers, and their answers arrive. */
   isReady = false;
   /** The time from which all other servers are known. */
@@ -160,12 +159,10 @@ export class PresenceGroup {
   // ---- Called by the broker link ----
 
   receiveConnected(): void {
-    this.#broker = "connected";
     this.#begin();
   }
 
   receiveLost(): void {
-    this.#broker = "lost";
     this.isReady = false;
     this.#acquaintedAt = Infinity;
     // No server can be asked.
@@ -206,7 +203,7 @@ export class PresenceGroup {
 
   /** Introduces this server, once answers to it can arrive. */
   #begin(): void {
-    if (this.isReady || this.#broker !== "connected" || this.#state !== "active") return;
+    if (this.isReady || this.#link.state !== "connected" || this.#state !== "active") return;
     if (!this.#ownTopics.every((topic) => this.#subscribed.has(topic))) return;
     this.isReady = true;
     this.#acquaintedAt = this.#clock.now() + ANSWER_MS;
@@ -427,7 +424,7 @@ export class PresenceGroup {
     const timer = this.#clock.setTimeout(() => this.#endLookup(topic), ANSWER_MS);
     const lookup = { found: new PresenceRoom(topic), done, waiting: undefined, timer };
     this.#lookups.set(topic, lookup);
-    if (this.#broker === "lost") this.#endLookup(topic);
+    if (this.#link.state === "lost") this.#endLookup(topic);
     else if (this.isReady) this.#sendLookup(topic);
     return lookup;
   }

@@ -40,7 +40,6 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
   readonly #byTopic: Map<string, BrokerTopic> = new Map();
   readonly #failed: Set<BrokerTopic> = new Set();
   #retryTimer: unknown;
-  #isConnected = false;
 
   constructor(link: BrokerLink, settings: TopicsSettings, fanOut: FanOut) {
     const { clock } = settings;
@@ -69,15 +68,13 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
   }
 
   connect(): void {
-    this.#isConnected = true;
     for (const topic of this.#byTopic.values()) topic.beganAt = this.clock.now();
     this.#subscriptions.connect();
     this.#connectTopics(this.#subscriptions.subscribed);
-    this.outbox.connect();
+    this.outbox.restart();
   }
 
   disconnect(): void {
-    this.#isConnected = false;
     this.#subscriptions.disconnect();
     this.outbox.disconnect();
     this.clock.clearTimeout(this.#retryTimer);
@@ -162,7 +159,7 @@ export class BrokerStore implements MessageStore, KeptMessagesHandler {
   }
 
   #connectTopics(names: readonly string[]): void {
-    if (!this.#isConnected) return;
+    if (this.link.state !== "connected") return;
     for (const name of names) this.#byTopic.get(name)?.connect();
   }
 }

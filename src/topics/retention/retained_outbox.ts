@@ -33,7 +33,6 @@ export class RetainedOutbox {
   #size = 0;
   /** The unanswered messages among those sent since the last connect or failure. */
   #flight = { size: 0, count: 0 };
-  #isConnected = false;
   /** Whether one of them failed: no more are sent until all are answered. */
   #hasFailed = false;
   #retryTimer: unknown;
@@ -43,6 +42,10 @@ export class RetainedOutbox {
 
   constructor(store: BrokerStore) {
     this.#store = store;
+  }
+
+  get #isConnected(): boolean {
+    return this.#store.link.state === "connected";
   }
 
   get size(): number {
@@ -61,13 +64,7 @@ export class RetainedOutbox {
     this.#sendNext();
   }
 
-  connect(): void {
-    this.#isConnected = true;
-    this.#restart();
-  }
-
   disconnect(): void {
-    this.#isConnected = false;
     this.#store.clock.clearTimeout(this.#retryTimer);
     this.#store.clock.clearTimeout(this.#waitTimer);
     this.#waitTimer = undefined;
@@ -88,7 +85,7 @@ export class RetainedOutbox {
   }
 
   /** Sends all unconfirmed messages again. */
-  #restart(): void {
+  restart(): void {
     this.#hasFailed = false;
     this.#flight = { size: 0, count: 0 };
     this.#next = 0;
@@ -130,7 +127,7 @@ export class RetainedOutbox {
     if (!this.#hasFailed || flight.count > 0) this.#sendNext();
     // If the broker is away, they are sent when it is back.
     else if (this.#isConnected) {
-      this.#retryTimer = this.#store.clock.setTimeout(() => this.#restart(), RETRY_MS);
+      this.#retryTimer = this.#store.clock.setTimeout(() => this.restart(), RETRY_MS);
     }
   }
 
