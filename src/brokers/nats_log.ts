@@ -135,7 +135,6 @@ export class NatsLog {
     return state;
   }
 
-  /** Appends a message: see {@linkcode KeepingBroker.append}. */
   async append(
     connection: NatsConnection,
     topic: string,
@@ -158,7 +157,6 @@ export class NatsLog {
     else throw this.#toError(error.description);
   }
 
-  /** Reads messages: see {@linkcode KeepingBroker.read}. */
   async read(topic: string, after: Position | undefined): Promise<MissedMessages> {
     const [stream, epoch, known] = [this.#stream, this.#epoch, this.#known];
     if (stream === undefined) throw this.#toError("not connected");

@@ -32,10 +32,15 @@ export class NatsNames {
   /** The beginning of the subjects that these messages are republished to, before a dot. */
   readonly live: string;
 
+  readonly keptTick: string;
+  readonly liveTick: string;
+
   constructor(prefix: string) {
     this.#prefix = prefix.replaceAll(".", ":");
     this.kept = `${this.#prefix}+kept`;
     this.live = `${this.#prefix}+live`;
+    this.keptTick = `${this.kept}.${TICK}`;
+    this.liveTick = `${this.live}.${TICK}`;
   }
 
   toSubject(topic: string): string {
@@ -61,14 +66,6 @@ export class NatsNames {
     if (name.length <= MAX_STREAM_NAME_LENGTH) return name;
     const hash = await crypto.subtle.digest("SHA-256", encoder.encode(name));
     return `${name.slice(0, CUT_LENGTH)}==${encodeHex(hash)}`;
-  }
-
-  get keptTick(): string {
-    return `${this.kept}.${TICK}`;
-  }
-
-  get liveTick(): string {
-    return `${this.live}.${TICK}`;
   }
 }
 

@@ -54,7 +54,6 @@ export class RedisLog {
     }
   }
 
-  /** Appends a message: see {@linkcode KeepingBroker.append}. */
   async append(topic: string, id: string, message: Uint8Array): Promise<void> {
     const bytes = Buffer.from(message.buffer, message.byteOffset, message.length);
     const keys = [...this.#keys(topic), this.#names.toKeptName(topic, "live")];
@@ -67,7 +66,6 @@ export class RedisLog {
     }
   }
 
-  /** Reads messages: see {@linkcode KeepingBroker.read}. */
   async read(
     topic: string,
     after: Position | undefined,

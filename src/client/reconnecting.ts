@@ -319,7 +319,6 @@ async function* reconnect<Data>(
   }
 }
 
-/** Whether a value is the error of an attempt that failed. */
 function isFailure(value: unknown): value is ConnectError | UnexpectedResponseError {
   return value instanceof ConnectError || value instanceof UnexpectedResponseError;
 }

@@ -1,6 +1,5 @@
 import { checkBoolean, checkInteger, checkNames, type Names } from "../checks.ts";
 
-/** The name of the extension. */
 export const PERMESSAGE_DEFLATE = "permessage-deflate";
 
 /** How messages are compressed (RFC 7692). */
@@ -59,7 +58,6 @@ export interface CompressionOptions {
   threshold?: number | undefined;
 }
 
-/** Every option of {@linkcode CompressionOptions}. */
 export const COMPRESSION_OPTIONS: Names<CompressionOptions> = {
   contextTakeover: true,
   maxContexts: true,

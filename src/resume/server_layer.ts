@@ -47,7 +47,6 @@ export class ServerLayer implements MessageLayer {
     this.#onRequest = callback;
   }
 
-  /** Returns the session, and begins one if there is none. */
   openSession(): string {
     return this.session ??= crypto.randomUUID();
   }

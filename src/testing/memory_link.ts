@@ -9,7 +9,6 @@ export class MemoryEnd extends OrderedChannel {
   #outgoing!: MemoryWire;
   #incoming!: MemoryWire;
 
-  /** Connects two ends in one direction. */
   static connect(
     clock: Clock,
     writer: MemoryEnd,
@@ -54,7 +53,6 @@ export class MemoryEnd extends OrderedChannel {
     this.#outgoing.abandon();
   }
 
-  /** Reports the loss of the connection. */
   receiveReset(): void {
     this.arriveClosed(new Error("The connection was reset"));
   }

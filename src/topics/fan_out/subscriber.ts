@@ -134,7 +134,6 @@ export class Subscriber implements FanOutSource {
     return this.#resumable === undefined ? this.#session : this.#resumable.session;
   }
 
-  /** Returns the session, and begins one if there is none. */
   openSession(): string {
     return this.#resumable?.openSession() ?? (this.#session ??= crypto.randomUUID());
   }
