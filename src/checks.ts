@@ -66,18 +66,13 @@ function createCheck(expected: string, isValid: (value: unknown) => boolean): Op
   };
 }
 
-export const checkFunction: OptionCheck = createCheck(
-  "a function",
-  (value) => typeof value === "function",
-);
-export const checkBoolean: OptionCheck = createCheck(
-  "a boolean",
-  (value) => typeof value === "boolean",
-);
-export const checkString: OptionCheck = createCheck(
-  "a string",
-  (value) => typeof value === "string",
-);
+function createTypeCheck(type: string): OptionCheck {
+  return createCheck(`a ${type}`, (value) => String(typeof value) === type);
+}
+
+export const checkFunction: OptionCheck = createTypeCheck("function");
+export const checkBoolean: OptionCheck = createTypeCheck("boolean");
+export const checkString: OptionCheck = createTypeCheck("string");
 export const checkList: OptionCheck = createCheck("an array", Array.isArray);
 /** Takes an object of any class. */
 export const checkObject: OptionCheck = createCheck(
@@ -85,7 +80,6 @@ export const checkObject: OptionCheck = createCheck(
   (value) => typeof value === "object" && value !== null,
 );
 
-/** Throws a `TypeError` unless the option `signal` is an `AbortSignal` or left out. */
 export function checkSignal(signal: unknown): void {
   if (signal === undefined || isAbortSignal(signal)) return;
   throw invalidType("signal", "an AbortSignal", signal);
@@ -99,7 +93,6 @@ export function checkPath(path: unknown): void {
   throw invalidType("path", "a non-empty file name without NUL", path);
 }
 
-/** Throws a `TypeError` unless an option is one of `choices`. */
 export function checkOneOf(name: string, value: unknown, choices: readonly string[]): void {
   if (choices.includes(value as string)) return;
   const names = choices.map((choice) => `"${choice}"`);
@@ -181,7 +174,6 @@ export function invalidMessage(data: unknown): TypeError {
   return new TypeError(`Cannot send ${type}: messages are strings or Uint8Arrays${hint}`);
 }
 
-/** Says what a value is that is no message, and how it becomes one. */
 function describeMessage(data: unknown): [type: string, hint: string] {
   if (data === null || data === undefined) return [String(data), ""];
   if (isArrayBuffer(data)) return ["an ArrayBuffer", ", such as new Uint8Array(buffer)"];
@@ -262,7 +254,6 @@ function nearest(wrong: string, names: readonly string[]): string | undefined {
   return found ?? names.find(isPart);
 }
 
-/** The Levenshtein distance of two words. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

@@ -9,12 +9,10 @@ export class Fifo<T> {
   #items: T[] = NOTHING;
   #head = 0;
 
-  /** The number of items. */
   get length(): number {
     return this.#items.length - this.#head;
   }
 
-  /** The first item, without removing it. */
   peek(): T | undefined {
     return this.#items[this.#head];
   }
@@ -24,13 +22,11 @@ export class Fifo<T> {
     return this.#items[this.#head + index];
   }
 
-  /** Adds an item at the end. */
   push(item: T): void {
     if (this.#items === NOTHING) this.#items = [item];
     else this.#items.push(item);
   }
 
-  /** Removes and returns the first item; `undefined` if there is none. */
   shift(): T | undefined {
     if (this.#head === this.#items.length) return undefined;
     const item = this.#items[this.#head];

@@ -20,19 +20,9 @@ export class Place<T> {
  * collections of young garbage. For short-lived connections these then took a fifth of all time.
  */
 export class LinkedList<T> implements Countable<T> {
-  #first: Place<T> | undefined;
+  first: Place<T> | undefined;
   #last: Place<T> | undefined;
-  #size = 0;
-
-  /** The number of members. */
-  get size(): number {
-    return this.#size;
-  }
-
-  /** The first member's place. */
-  get first(): Place<T> | undefined {
-    return this.#first;
-  }
+  size = 0;
 
   /** Adds a value at the end, and returns its place. */
   add(value: T): Place<T> {
@@ -45,29 +35,29 @@ export class LinkedList<T> implements Countable<T> {
   append(place: Place<T>): void {
     const last = this.#last;
     place.previous = last;
-    if (last === undefined) this.#first = place;
+    if (last === undefined) this.first = place;
     else last.next = place;
     this.#last = place;
-    this.#size++;
+    this.size++;
   }
 
   /** Removes a place, and returns whether it was there; it must be in no other list. */
   delete(place: Place<T>): boolean {
     const { previous, next } = place;
-    if (previous === undefined && this.#first !== place) return false;
-    if (previous === undefined) this.#first = next;
+    if (previous === undefined && this.first !== place) return false;
+    if (previous === undefined) this.first = next;
     else previous.next = next;
     if (next === undefined) this.#last = previous;
     else next.previous = previous;
     place.previous = place.next = undefined;
-    this.#size--;
+    this.size--;
     return true;
   }
 
   /** The values, in order, as they are now: what is added or removed meanwhile changes nothing. */
   [Symbol.iterator](): IterableIterator<T> {
     const values: T[] = [];
-    for (let place = this.#first; place !== undefined; place = place.next) values.push(place.value);
+    for (let place = this.first; place !== undefined; place = place.next) values.push(place.value);
     return values.values();
   }
 }

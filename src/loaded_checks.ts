@@ -19,7 +19,6 @@ type Checks = Pick<
 /** The checks, once `checks.ts` is loaded. */
 export let checks: Checks | undefined;
 
-/** Has them known. */
 export function setChecks(loaded: Checks): void {
   checks = loaded;
 }

@@ -1,7 +1,6 @@
 /** A resolved promise that all callers share, so that returning it allocates nothing. */
 export const RESOLVED: Promise<void> = Promise.resolve();
 
-/** A promise with the functions that resolve and reject it. */
 export interface Deferred<T> {
   promise: Promise<T>;
   resolve(value: T): void;

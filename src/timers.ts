@@ -11,17 +11,12 @@ const { performance, Date } = globalThis;
 const { now: readClock } = performance;
 const { now: readDate } = Date;
 
-/** The global `setTimeout`. */
 export const setTimeout: typeof globalThis.setTimeout = globalThis.setTimeout;
-/** The global `clearTimeout`. */
 export const clearTimeout: typeof globalThis.clearTimeout = globalThis.clearTimeout;
-/** The global `setInterval`. */
 export const setInterval: typeof globalThis.setInterval = globalThis.setInterval;
-/** The global `clearInterval`. */
 export const clearInterval: typeof globalThis.clearInterval = globalThis.clearInterval;
 /** The global `setImmediate`, by a type that programs without those of Node have, too. */
 export const setImmediate: (callback: () => void) => unknown = globalThis.setImmediate;
-/** The global `queueMicrotask`. */
 export const queueMicrotask: typeof globalThis.queueMicrotask = globalThis.queueMicrotask;
 
 /** Milliseconds since the process began, by a monotonic clock. */

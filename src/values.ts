@@ -25,12 +25,6 @@ export function isArrayBuffer(value: unknown): value is ArrayBuffer {
   }
 }
 
-/** Whether a value is a promise, of any class: packages replace the global one. */
-export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  // Not by `hasMethod`: its property reads are megamorphic, and this runs for every message.
-  return isObject(value) && typeof (value as { then?: unknown }).then === "function";
-}
-
 /** Whether a value is an error, of any realm: the runtime's may be another than the program's. */
 export function isErrorObject(value: unknown): value is Error {
   return isObject(value) && typeof (value as Error).name === "string" &&
@@ -60,7 +54,6 @@ export function isDate(value: unknown): value is Date {
   return isObject(value) && hasMethod(value, "getTime") && hasMethod(value, "toUTCString");
 }
 
-/** Whether an object has a method. */
 export function hasMethod(value: object, name: PropertyKey): boolean {
   return typeof (value as Record<PropertyKey, unknown>)[name] === "function";
 }

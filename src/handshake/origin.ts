@@ -23,7 +23,6 @@ export function checkOrigin(
   return origin;
 }
 
-/** Creates the error for an origin that may not connect. */
 export function originError(): HandshakeError {
   return requestError(403, "its origin is not allowed");
 }

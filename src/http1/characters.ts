@@ -9,20 +9,13 @@ export const VALUE = 4;
 /** A character of a host name: `reg-name` of RFC 3986, section 3.2.2, without percent-encoding. */
 export const HOST = 8;
 
-/** The horizontal tab. */
 export const HTAB = 0x09;
-/** The line feed. */
 export const LF = 0x0a;
-/** The carriage return. */
 export const CR = 0x0d;
-/** The space. */
 export const SP = 0x20;
-/** The quotation mark. */
 export const DQUOTE = 0x22;
-/** The colon. */
 export const COLON = 0x3a;
 
-/** The classes of each byte. */
 export const classes: Uint8Array = createClasses();
 
 function createClasses(): Uint8Array {

@@ -17,7 +17,6 @@ export type CreateHeadError = (fault: HeadFault, value: number) => Error;
 /** Says what is wrong with a head: set once `head_faults.ts` is loaded. */
 export let describeFault: typeof describeHeadFault;
 
-/** Has faults described. */
 export function useFaults(describe: typeof describeHeadFault): void {
   describeFault = describe;
 }
@@ -35,7 +34,8 @@ export class FieldSectionScanner {
   /** Offsets in the head, three per field: of the name's first byte, of the colon, of the CR. */
   readonly #marks: number[] = [];
   #lineStart = 0;
-  #ascii = true;
+  /** Whether all bytes so far are below 0x80. */
+  ascii = true;
 
   /** A line has at most `maxLineSize` bytes, without its CR LF. `createError` creates the errors of `scan`. */
   constructor(maxLineSize: number, maxFields: number, createError: CreateHeadError) {
@@ -52,11 +52,6 @@ export class FieldSectionScanner {
   /** The memory that the offsets take, in bytes. */
   get heldLength(): number {
     return this.#marks.length * MARK_SIZE;
-  }
-
-  /** Whether all bytes so far are below 0x80. */
-  get ascii(): boolean {
-    return this.#ascii;
   }
 
   /**
@@ -103,7 +98,7 @@ export class FieldSectionScanner {
             throw this.#createError("fieldLine", this.#maxLineSize);
           } else if (byte >= 0x80) {
             // obs-text is opaque, but allowed (RFC 9110, section 5.5).
-            this.#ascii = false;
+            this.ascii = false;
           } else {
             throw this.#createError("value", byte);
           }

@@ -83,20 +83,15 @@ export function describeHeadFault(
 
 /** Names a byte in an error message. */
 export function describeByte(byte: number): string {
-  switch (byte) {
-    case 0:
-      return "a NUL";
-    case HTAB:
-      return "a tab";
-    case LF:
-      return "a bare LF";
-    case CR:
-      return "a bare CR";
-    case SP:
-      return "a space";
-    default:
-      return `the byte 0x${byte.toString(16).padStart(2, "0")}`;
-  }
+  return BYTE_NAMES.get(byte) ?? `the byte 0x${byte.toString(16).padStart(2, "0")}`;
 }
+
+const BYTE_NAMES: ReadonlyMap<number, string> = new Map([
+  [0, "a NUL"],
+  [HTAB, "a tab"],
+  [LF, "a bare LF"],
+  [CR, "a bare CR"],
+  [SP, "a space"],
+]);
 
 useFaults(describeHeadFault);

@@ -27,29 +27,21 @@ export interface RequestHeadLimits {
 
 const NAMES: Names<RequestHeadLimits> = { maxHeadSize: true, maxLineSize: true, maxFields: true };
 
+/** Those that were checked: a server has one parser for each request, and the same limits for all. */
+const checked: WeakSet<Partial<RequestHeadLimits>> = new WeakSet();
+
 /** Checks limits, and fills in the defaults; `name` is the class that was given them. */
 export function resolveHeadLimits(
   name: string,
   limits: Partial<RequestHeadLimits>,
 ): RequestHeadLimits {
-  if (limits instanceof CheckedLimits) return limits;
+  if (checked.has(limits)) return limits as RequestHeadLimits;
   checks?.checkOptions(name, limits, NAMES);
   const { maxHeadSize = 16384, maxLineSize = 8192, maxFields = 100 } = limits;
   checks?.checkInteger("maxHeadSize", maxHeadSize, 0);
   checks?.checkInteger("maxLineSize", maxLineSize, 0);
   checks?.checkInteger("maxFields", maxFields, 0);
-  return new CheckedLimits({ maxHeadSize, maxLineSize, maxFields });
-}
-
-/** Limits that were checked: a server has one parser for each request, and the same limits for all. */
-class CheckedLimits implements RequestHeadLimits {
-  readonly maxHeadSize: number;
-  readonly maxLineSize: number;
-  readonly maxFields: number;
-
-  constructor({ maxHeadSize, maxLineSize, maxFields }: RequestHeadLimits) {
-    this.maxHeadSize = maxHeadSize;
-    this.maxLineSize = maxLineSize;
-    this.maxFields = maxFields;
-  }
+  const resolved = { maxHeadSize, maxLineSize, maxFields };
+  checked.add(resolved);
+  return resolved;
 }

@@ -36,16 +36,11 @@ export class HttpExchange implements ByteChannelHandler {
   #head: ResponseHead | undefined;
   /** Set while a body is being received. */
   #body: ByteCollector | undefined;
-  #isClosed = false;
+  isClosed = false;
 
   constructor(headLimits: RequestHeadLimits) {
     this.#headLimits = headLimits;
     this.#parser = new ResponseHeadParser(headLimits);
-  }
-
-  /** Whether the channel is closed. */
-  get isClosed(): boolean {
-    return this.#isClosed;
   }
 
   /**
@@ -55,7 +50,7 @@ export class HttpExchange implements ByteChannelHandler {
    * @throws {ConnectError} If the channel was lost.
    */
   send(request: Uint8Array): Promise<HttpResponse> {
-    if (!this.#isClosed && !this.channel.write([request])) this.#written = createDeferred();
+    if (!this.isClosed && !this.channel.write([request])) this.#written = createDeferred();
     return this.#response.promise;
   }
 
@@ -77,7 +72,7 @@ export class HttpExchange implements ByteChannelHandler {
     this.#body = new ByteCollector();
     this.#collect(received);
     const stop = () => this.#bodyEnd.resolve();
-    if (signal.aborted || this.#isClosed) stop();
+    if (signal.aborted || this.isClosed) stop();
     signal.addEventListener("abort", stop, { once: true });
     this.channel.resume();
     await this.#bodyEnd.promise;
@@ -105,7 +100,7 @@ export class HttpExchange implements ByteChannelHandler {
   }
 
   receiveClosed(error?: unknown): void {
-    this.#isClosed = true;
+    this.isClosed = true;
     this.#written?.resolve();
     this.#response.reject(
       error instanceof ConnectError ? error : new ConnectError(

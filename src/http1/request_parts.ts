@@ -5,7 +5,6 @@ import { RequestHead } from "./request_head.ts";
 
 /** The parts of a request head that another HTTP server has parsed. */
 export interface RequestParts {
-  /** The method. */
   readonly method: string;
   /** The request target, as sent. */
   readonly target: string;

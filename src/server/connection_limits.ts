@@ -28,13 +28,11 @@ export class ConnectionLimits {
     );
   }
 
-  /** Counts a connection. */
   add(remote: Address): void {
     this.#count++;
     this.#change(remote, 1);
   }
 
-  /** Counts a connection no longer. */
   remove(remote: Address): void {
     this.#count--;
     this.#change(remote, -1);

@@ -1,6 +1,5 @@
 import { LinkedList, Place } from "../linked_list.ts";
 
-/** The members of one group. */
 interface Group<T> {
   readonly name: string;
   /** In the order in which they were added. */
@@ -9,7 +8,6 @@ interface Group<T> {
   place?: Place<Group<T>>;
 }
 
-/** A member's place in a {@linkcode GroupedQueue}. */
 export class GroupPlace<T> extends Place<T> {
   readonly group: Group<T>;
 
@@ -27,34 +25,26 @@ export class GroupedQueue<T> {
   readonly #groups: Map<string, Group<T>> = new Map();
   /** The groups with one member, with two, and so on; the last list is that of the largest. */
   readonly #bySize: LinkedList<Group<T>>[] = [];
-  #size = 0;
+  size = 0;
 
-  /** The number of members. */
-  get size(): number {
-    return this.#size;
-  }
-
-  /** The number of members of the largest group. */
   get largestSize(): number {
     return this.#bySize.length;
   }
 
-  /** Adds a member to a group, as its last. */
   add(name: string, member: T): GroupPlace<T> {
     let group = this.#groups.get(name);
     if (group === undefined) this.#groups.set(name, group = { name, members: new LinkedList() });
     const place = new GroupPlace(member, group);
     group.members.append(place);
-    this.#size++;
+    this.size++;
     this.#move(group, group.members.size - 1);
     return place;
   }
 
-  /** Removes a member, if it is there. */
   delete(place: GroupPlace<T>): void {
     const { group } = place;
     if (!group.members.delete(place)) return;
-    this.#size--;
+    this.size--;
     const { size } = group.members;
     if (size === 0) this.#groups.delete(group.name);
     this.#move(group, size + 1);

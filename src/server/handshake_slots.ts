@@ -24,13 +24,11 @@ export class HandshakeSlots {
   /** Set once all were in use. */
   #eviction: HandshakeEviction | undefined;
 
-  /** @param max The number of slots. */
   constructor(max: number, clock: Clock) {
     this.#max = max;
     this.#clock = clock;
   }
 
-  /** The number of slots in use. */
   get size(): number {
     return this.#slots.size;
   }
@@ -64,7 +62,6 @@ export class HandshakeSlot {
   readonly onEvicted: () => void;
   /** What it waits for; `undefined` once the slot is given back. */
   stage: HandshakeStage | undefined;
-  /** The place among those in use. */
   place: Place<HandshakeSlot> | undefined;
   /** Since when it has waited for its peer to begin its request, or to go on with it, if it does. */
   since: number | undefined;

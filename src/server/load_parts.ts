@@ -28,7 +28,6 @@ export async function loadParts<Data>(
   return { compression, resume };
 }
 
-/** Loads {@linkcode rest}. */
 export async function loadRest(): Promise<void> {
   rest = await import("./rest.ts");
 }

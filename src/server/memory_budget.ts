@@ -32,11 +32,10 @@ export class MemoryBudget implements Budget {
   readonly maxMessageSize: number;
   readonly #size: number;
   readonly #sizePerMember: number;
-  #held = 0;
+  held = 0;
   /** Set once memory was short. */
   #shortage: MemoryShortage | undefined;
 
-  /** Creates a budget of which nothing is used; `members` hold what is counted. */
   constructor(
     { size, sizePerConnection }: MemoryBudgetOptions,
     maxMessageSize: number,
@@ -50,20 +49,15 @@ export class MemoryBudget implements Budget {
     this.clock = clock;
   }
 
-  /** The bytes that are in use. */
-  get held(): number {
-    return this.#held;
-  }
-
   get isShort(): boolean {
     // The first comparison, without a look at the members, is all there is while little is in use.
-    return this.#held > this.#size / 2 && this.#held > this.half;
+    return this.held > this.#size / 2 && this.held > this.half;
   }
 
   count(change: number): void {
-    this.#held += change;
+    this.held += change;
     if (
-      this.#shortage?.isWaitedFor || (this.#held > this.#size && this.#held > this.limit)
+      this.#shortage?.isWaitedFor || (this.held > this.#size && this.held > this.limit)
     ) {
       this.#getShortage().scheduleRelief();
     }

@@ -40,7 +40,6 @@ export class MemoryShortage {
     this.#budget = budget;
   }
 
-  /** Whether any member waits for its turn. */
   get isWaitedFor(): boolean {
     return this.#waiting.size > 0;
   }

@@ -30,7 +30,6 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   readonly channel: ByteChannel;
   /** Its place among those of its server, if it has one. */
   place: Place<OpeningHandshake<Data>> | undefined;
-  /** Whether the channel is encrypted. */
   readonly isSecure: boolean;
   readonly settings: AcceptSettings<Data, never>;
   readonly owner: HandshakeOwner<Data>;
@@ -39,14 +38,15 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   readonly #parser: RequestHeadParser;
   /** Whether the head comes from another parser: all that arrives follows it. */
   #isParsed = false;
-  #head: RequestHead | undefined;
+  /** The head of the request, once it is whole. */
+  head: RequestHead | undefined;
   #headSize = 0;
   /** The bytes that wait behind the head. */
   #received: Uint8Array = EMPTY;
   #served: ServedRequest<Data> | undefined;
   #deadline: Delay | undefined;
   #isDropped = false;
-  #isClosed = false;
+  isClosed = false;
   /** The size that the budget was told last. */
   #counted = 0;
 
@@ -69,12 +69,6 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     channel.handler = this;
   }
 
-  /** The head of the request, once it is whole. */
-  get head(): RequestHead | undefined {
-    return this.#head;
-  }
-
-  /** Whether a request has begun. */
   get hasBegun(): boolean {
     return this.#isParsed || this.#parser.started;
   }
@@ -84,19 +78,14 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     return this.#served?.isAnswered ?? false;
   }
 
-  /** Whether the channel is gone. */
-  get isClosed(): boolean {
-    return this.#isClosed;
-  }
-
   /** Whether the channel is gone, or about to be. */
   get isGone(): boolean {
-    return this.#isClosed || this.#isDropped;
+    return this.isClosed || this.#isDropped;
   }
 
   /** Whether the channel is gone, or the response under way. */
   get isOver(): boolean {
-    return this.#isClosed || (this.#served?.isAnswering ?? false);
+    return this.isClosed || (this.#served?.isAnswering ?? false);
   }
 
   /** What is done with the request besides accepting it; created when it is first needed. */
@@ -110,7 +99,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
    */
   receiveRequest(head: RequestHead, received: Uint8Array): void {
     this.#isParsed = true;
-    this.#head = head;
+    this.head = head;
     this.#wait(received);
     void this.#serve(head);
   }
@@ -147,7 +136,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
       this.#served.receive(bytes);
       return;
     }
-    if (this.#head !== undefined) {
+    if (this.head !== undefined) {
       this.#wait(bytes);
       return;
     }
@@ -158,7 +147,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
       void this.#service.refuse(error);
       return;
     }
-    const head = this.#head = this.#parser.head;
+    const head = this.head = this.#parser.head;
     if (head === undefined) {
       this.recountHeld();
       this.slot?.move("begun");
@@ -191,7 +180,7 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
   }
 
   receiveClosed(): void {
-    this.#isClosed = true;
+    this.isClosed = true;
     const served = this.#served;
     if (!served?.hasGivenBody) this.slot?.leave();
     this.stopTimers();
@@ -323,7 +312,6 @@ export class OpeningHandshake<Data> implements ByteChannelHandler, BudgetMember,
     this.#served?.stopTimer();
   }
 
-  /** The handshake took too long. */
   expire(): void {
     if (this.hasBegun) this.#service.expire();
     else this.channel.abort();

@@ -41,7 +41,6 @@ export class WebSocketServer<Data> extends ServerBase<Data> implements Server<Da
   #listener!: ByteListener;
   #url = "";
 
-  /** Checks the options, and listens. */
   static async listen<Data>(
     listen: Listen,
     options: ServeOptions<Data> & ServerCallbacks<Data>,

@@ -49,7 +49,6 @@ export abstract class ServerBase<Data>
   readonly #connections = countEach(this.#cores, ({ conn }) => conn as ServerConnection<Data>);
   /** The same, if the program has asked for it. */
   #connectionSet: Set<ServerConnection<Data>> | undefined;
-  /** Set once it is shutting down. */
   #shutdown: Shutdown | undefined;
   #removeSignal: (() => void) | undefined;
 
@@ -181,7 +180,6 @@ export abstract class ServerBase<Data>
     return handshake;
   }
 
-  /** Takes a slot for a TLS handshake, as a listener asks for it. */
   protected startTlsHandshake(remote: Address, drop: () => void): (() => void) | undefined {
     const slot = this.#slots.take(remote, () => {
       drop();

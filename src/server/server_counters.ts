@@ -1,6 +1,5 @@
 import type { Connection, ConnectionStats } from "../connection/connection.ts";
 
-/** What came and went on connections. */
 export interface Traffic {
   bytesReceived: number;
   bytesSent: number;
@@ -33,7 +32,6 @@ export class ServerCounters {
   }
 }
 
-/** Counts one more of a status or code. */
 export function countOne(counts: Record<number, number>, code: number): void {
   counts[code] = (counts[code] ?? 0) + 1;
 }

@@ -48,14 +48,12 @@ export interface ServerSettings<Data> {
   readonly presence: PresenceSettings;
 }
 
-/** The settings of a server that listens, and where. */
 export interface ServeSettings<Data> {
   readonly settings: ServerSettings<Data>;
   readonly target: ListenTarget;
   readonly tls: TlsCertificate | undefined;
 }
 
-/** The settings of opening handshakes without options. */
 export function defaultAcceptSettings<Data, Conn extends Connection<Data>>(
   clock?: Clock,
 ): AcceptSettings<Data, Conn> {
@@ -74,7 +72,6 @@ export function defaultAcceptSettings<Data, Conn extends Connection<Data>>(
   };
 }
 
-/** The settings of a server without options. */
 export function defaultServerSettings<Data>(clock?: Clock): ServerSettings<Data> {
   const accept = defaultAcceptSettings<Data, ServerConnection<Data>>(clock);
   return {

@@ -29,7 +29,6 @@ interface Handshake {
   tellShutdown(error: HandshakeError): void;
 }
 
-/** The server that is shut down. */
 export interface ShutdownTarget {
   readonly clock: Clock;
   readonly connections: Countable<Connection>;
@@ -40,7 +39,6 @@ export interface ShutdownTarget {
   finish(): Promise<void>;
 }
 
-/** Checks the options of a shutdown. */
 export function checkShutdown(options: ShutdownOptions): void {
   checkOptions("shutdown", options, OPTIONS);
   const { closeCode = 1001, reason = "", spreadMs = 0, timeoutMs = 5_000, keepListening } = options;
@@ -57,7 +55,6 @@ export class Shutdown {
   readonly #target: ShutdownTarget;
   readonly #spreadClose: SpreadClose;
   #timer: unknown;
-  /** When those that are left are aborted. */
   #endAt = Infinity;
   /** Resolves when nothing listens any more; set once that is to be. */
   #stopped: Promise<void> | undefined;
@@ -70,7 +67,6 @@ export class Shutdown {
     this.#spreadClose = new SpreadClose(target.connections, status, target.clock);
   }
 
-  /** Whether nothing listens any more. */
   get hasStoppedListening(): boolean {
     return this.#stopped !== undefined;
   }
@@ -93,7 +89,6 @@ export class Shutdown {
     this.finishIfDone();
   }
 
-  /** Finishes if all connections and handshakes have ended. */
   finishIfDone(): void {
     const { connections, handshakes, clock } = this.#target;
     if (this.#isFinished || connections.size > 0 || handshakes.size > 0) return;

@@ -34,7 +34,6 @@ export class SpreadClose {
     this.#closeDue(now);
   }
 
-  /** Closes no more. */
   stop(): void {
     this.#clock.clearTimeout(this.#timer);
   }

@@ -93,7 +93,6 @@ export type ServerEvent<Data = unknown> =
     remoteAddress: Address;
   };
 
-/** Sums up the figures of a server. */
 export function sumUp(
   counters: ServerCounters,
   connections: Countable<Connection>,

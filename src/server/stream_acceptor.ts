@@ -28,7 +28,7 @@ export async function acceptStreams<Data>(
   const { compression } = await loadParts(settings, false);
   const acceptor = new Acceptor(settings, compression);
   new OpeningHandshake(new StreamChannel(streams), secure, settings, acceptor);
-  return await acceptor.accepted;
+  return await acceptor.accepted.promise;
 }
 
 function streamsEnded(): WebSocketError {
@@ -38,15 +38,11 @@ function streamsEnded(): WebSocketError {
 class Acceptor<Data> implements HandshakeOwner<Data>, ConnectionOwner {
   readonly #settings: AcceptSettings<Data>;
   readonly compression: DeflateNegotiator | undefined;
-  readonly #accepted = Promise.withResolvers<Connection<Data>>();
+  readonly accepted = Promise.withResolvers<Connection<Data>>();
 
   constructor(settings: AcceptSettings<Data>, compression: DeflateNegotiator | undefined) {
     this.#settings = settings;
     this.compression = compression;
-  }
-
-  get accepted(): Promise<Connection<Data>> {
-    return this.#accepted.promise;
   }
 
   refusal(): undefined {}
@@ -65,11 +61,11 @@ class Acceptor<Data> implements HandshakeOwner<Data>, ConnectionOwner {
       createConnection: (core) => new WebSocketConnection<Data>(core),
       start: "later",
     });
-    this.#accepted.resolve(conn);
+    this.accepted.resolve(conn);
   }
 
   endHandshake(_handshake: OpeningHandshake<Data>, error: HandshakeError | undefined): void {
-    this.#accepted.reject(error ?? streamsEnded());
+    this.accepted.reject(error ?? streamsEnded());
   }
 
   reportError(error: unknown, conn: Connection): void {

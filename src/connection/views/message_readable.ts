@@ -1,6 +1,6 @@
 import type { Message } from "../connection.ts";
 import type { MessageIterator } from "./message_iterators.ts";
-import { isPromise } from "../../values.ts";
+import { isThenable } from "../../hooks.ts";
 
 export interface Readable {
   readonly stream: ReadableStream<Message>;
@@ -53,7 +53,7 @@ export function createReadable(
       unread = undefined;
       const next = messages.nextNow(deliver);
       // The stream ignores the result.
-      return isPromise(next) ? next as Promise<unknown> as Promise<void> : deliver(next);
+      return isThenable(next) ? next as Promise<unknown> as Promise<void> : deliver(next);
     },
     cancel(reason) {
       isOver = true;

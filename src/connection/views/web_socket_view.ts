@@ -6,7 +6,8 @@ import type { CloseInfo, Message, Sendable } from "../connection.ts";
 import type { ConnectionCore } from "../core.ts";
 import { type AddOptions, ListenerTarget } from "./listener_target.ts";
 import type { MessageIterator } from "./message_iterators.ts";
-import { isArrayBuffer, isBlob, isPromise } from "../../values.ts";
+import { isThenable } from "../../hooks.ts";
+import { isArrayBuffer, isBlob } from "../../values.ts";
 import { setImmediate } from "../../timers.ts";
 
 const CONNECTING = 0;
@@ -202,7 +203,7 @@ export class WebSocketView extends ListenerTarget {
 
   #receiveNext(): void {
     const next = this.#messages.nextNow();
-    if (isPromise(next)) void next.then((result) => this.#receive(result));
+    if (isThenable(next)) void next.then((result) => this.#receive(result));
     else this.#receive(next);
   }
 

@@ -9,7 +9,6 @@ export interface BunSocket<Data> extends SocketAddresses {
   write(bytes: Uint8Array): number;
   /** Sends FIN. */
   shutdown(): void;
-  /** Resets the connection. */
   terminate(): void;
   pause(): void;
   resume(): void;
@@ -31,9 +30,7 @@ export interface BunSocketHandler<Data> {
 }
 
 export interface BunListener {
-  /** The bound port. */
   readonly port: number;
-  /** Stops listening. */
   stop(): void;
   ref(): void;
   unref(): void;
@@ -48,7 +45,6 @@ export type BunListenOptions<Data> =
     tls?: { cert: string; key: string } | undefined;
   };
 
-/** The global `Bun`. */
 export interface BunApi {
   listen<Data>(options: BunListenOptions<Data>): BunListener;
 }

@@ -26,7 +26,6 @@ export interface DenoListener {
   unref(): void;
 }
 
-/** The global `Deno`. */
 export interface DenoApi {
   listen(
     options: { hostname: string; port: number; tcpBacklog?: number } | {

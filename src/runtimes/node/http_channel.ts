@@ -22,9 +22,7 @@ type HttpSocket =
     >
   >
   & {
-    /** Whether it is a TLS socket. */
     encrypted?: boolean | undefined;
-    /** The server that accepted it. */
     server?: { address?(): unknown } | null;
     /** The response that is using the socket. */
     _httpMessage?: ServerResponse | null | undefined;
@@ -49,7 +47,6 @@ export class NodeHttpChannel extends NodeChannel {
   /** The socket below TLS, if it must be stopped explicitly. */
   readonly #below: { _handle?: ReadHandle | null } | undefined;
 
-  /** Takes over a socket. */
   constructor(socket: HttpSocket) {
     const isSecure = socket.encrypted === true;
     const addresses = addressesOf(socket);

@@ -76,13 +76,9 @@ export interface MountOptions<Data = unknown, Acceptance = UpgradeAcceptance<Dat
   > {
 }
 
-const {
-  fetch: _f,
-  maxHeadSize: _s,
-  maxHeadLineSize: _l,
-  maxRequestBodySize: _b,
-  ...MOUNT_OPTIONS
-} = SERVER_OPTIONS;
+const MOUNT_OPTIONS = Object.fromEntries(
+  Object.entries(SERVER_OPTIONS).filter(([name]) => !(REFUSED as readonly string[]).includes(name)),
+);
 
 /**
  * A WebSocket server that does not listen itself. An HTTP server hands upgrades to it.
@@ -286,7 +282,6 @@ class MountedHost<Data> extends ServerBase<Data> implements MountedServer<Data> 
     this.#refuse(request, socket, head, new HandshakeError(status, reason.trimEnd()));
   };
 
-  /** Checks the options, and creates a host. */
   static async create<Data>(
     options: MountOptions<Data> & ServerCallbacks<Data>,
     handler: Handler<Data> | undefined,

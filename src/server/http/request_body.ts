@@ -9,24 +9,17 @@ export class RequestBody {
   readonly #collector: ByteCollector = new ByteCollector();
   readonly #complete = Promise.withResolvers<void>();
   #givenSize = 0;
-  #isArriving = true;
+  isArriving = true;
 
   /** @param length The value of `Content-Length`. */
   constructor(length: number) {
     this.#length = length;
   }
 
-  /** Whether there is more to come. */
-  get isArriving(): boolean {
-    return this.#isArriving;
-  }
-
-  /** Whether the program has it. */
   get isGiven(): boolean {
     return this.#givenSize > 0;
   }
 
-  /** The bytes that it takes. */
   get heldSize(): number {
     return this.isGiven ? this.#givenSize : this.#collector.capacity;
   }
@@ -42,13 +35,13 @@ export class RequestBody {
     const collector = this.#collector;
     collector.append(bytes, 0, Math.min(bytes.length, length - collector.length), length);
     if (collector.length < length) return;
-    this.#isArriving = false;
+    this.isArriving = false;
     this.#complete.resolve();
   }
 
   /** Gives up what has not arrived. */
   fail(error: unknown): void {
-    this.#isArriving = false;
+    this.isArriving = false;
     this.#complete.reject(error);
   }
 

@@ -7,7 +7,6 @@ export class RequestSignals {
   readonly #abort = new AbortController();
   /** Created when its signal is first asked for: most programs never do. */
   #shutdown: AbortController | undefined;
-  /** Set once the server shuts down. */
   #shutdownReason: unknown;
 
   /** Creates what a hook is given. It does not refer to the handshake, since a program may retain it. */
@@ -44,7 +43,6 @@ export class RequestSignals {
     this.#abort.abort(reason);
   }
 
-  /** Tells the program that the server shuts down. */
   shutDown(reason: unknown): void {
     this.#shutdownReason = reason;
     this.#shutdown?.abort(reason);

@@ -37,7 +37,6 @@ interface Answer<Data> {
  */
 export class ServedRequest<Data> {
   readonly handshake: OpeningHandshake<Data>;
-  /** The error that the request was refused with. */
   refusal: HandshakeError | undefined;
   /** Whether the client has ended its side while its request was served. */
   hasEnded = false;
@@ -45,20 +44,14 @@ export class ServedRequest<Data> {
   /** Whether the rest of the body waits for memory. */
   #waitsForMemory = false;
   #signals: RequestSignals | undefined;
-  /** Set once the server shuts down. */
   #shutdown: HandshakeError | undefined;
   readonly #responder: Responder<Data>;
-  #isAnswering = false;
+  isAnswering = false;
   #timer: unknown;
 
   constructor(handshake: OpeningHandshake<Data>) {
     this.handshake = handshake;
     this.#responder = new Responder(this);
-  }
-
-  /** Whether the response is under way. */
-  get isAnswering(): boolean {
-    return this.#isAnswering;
   }
 
   /** Whether, as far as can be told, the whole response was sent: only the client's end is waited for. */
@@ -70,18 +63,17 @@ export class ServedRequest<Data> {
 
   /** Whether what arrives is the body, or dropped. */
   get takesInput(): boolean {
-    return this.#isAnswering || (this.#body?.isArriving ?? false);
+    return this.isAnswering || (this.#body?.isArriving ?? false);
   }
 
   receive(bytes: Uint8Array): void {
-    if (this.#isAnswering) return;
+    if (this.isAnswering) return;
     this.#body!.receive(bytes);
     this.#waitForMemory(this.handshake.recountHeld());
   }
 
-  /** The client has ended its side. */
   receiveEnd(): void {
-    if (this.#isAnswering) this.#takeEnd();
+    if (this.isAnswering) this.#takeEnd();
     else if (this.#body?.isArriving) this.#body.fail(incomplete());
     else if (this.handshake.head === undefined) void this.refuse(incomplete());
     else this.#takeEnd();
@@ -120,7 +112,6 @@ export class ServedRequest<Data> {
     this.#responder.drain();
   }
 
-  /** The channel has closed. */
   close(): void {
     if (!this.#responder.isSent) this.#tellLeft();
     this.#responder.close(this.#signals?.reason);
@@ -133,14 +124,12 @@ export class ServedRequest<Data> {
     if (reason !== undefined && !this.#responder.isSent) this.#signals?.abort(reason);
   }
 
-  /** Tells the program that the server shuts down. */
   tellShutdown(error: HandshakeError): void {
     if (this.#responder.isSent) return;
     this.#shutdown = error;
     this.#signals?.shutDown(error);
   }
 
-  /** The handshake took too long. */
   expire(): void {
     const error = requestError(408, "it took too long");
     this.#signals?.abort(new DOMException(error.message, "TimeoutError"));
@@ -184,14 +173,13 @@ export class ServedRequest<Data> {
       return;
     }
     // A refusal would not free a body that the program has. A response is not broken off.
-    if (this.hasGivenBody || this.#isAnswering) return;
+    if (this.hasGivenBody || this.isAnswering) return;
     this.#signals?.abort(SHORT_OF_MEMORY);
     void this.refuse(SHORT_OF_MEMORY);
   }
 
   // ---- The body ----
 
-  /** Whether the program has the body. */
   get hasGivenBody(): boolean {
     return this.#body?.isGiven ?? false;
   }
@@ -269,7 +257,6 @@ export class ServedRequest<Data> {
 
   // ---- The response ----
 
-  /** Sends a response of the program. */
   async respond(response: Response, isHead: boolean): Promise<void> {
     // It can not be sent any more, but its body may hold a file.
     if (this.handshake.isOver) return cancelBody(response, this.#signals?.reason);
@@ -294,7 +281,7 @@ export class ServedRequest<Data> {
 
   /** Sends the one response, and ends the channel behind it. */
   async #answer(send: (responder: Responder<Data>) => Promise<void>): Promise<void> {
-    this.#isAnswering = true;
+    this.isAnswering = true;
     this.handshake.slot?.move("answering");
     this.handshake.releaseHeld();
     this.handshake.stopDeadline();
