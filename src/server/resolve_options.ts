@@ -99,9 +99,8 @@ export function resolveServerOptions<Data>(
   checkFunction("onEvent", onEvent);
   checkHandler(handler, accept.callbacks);
   checkSignal(signal);
-  checkInteger("maxConnections", maxConnections, 0);
-  checkInteger("maxConnectionsPerAddress", maxConnectionsPerAddress, 0);
-  checkInteger("maxHandshakes", maxHandshakes, 0);
+  const limits = { maxConnections, maxConnectionsPerAddress, maxHandshakes };
+  for (const [name, value] of Object.entries(limits)) checkInteger(name, value, 0);
   if (broker !== undefined) checkMethods("broker", broker, BROKER_METHODS, BROKER_HINT);
   checkInteger("brokerQueueSize", brokerQueueSize, 0);
   return {
@@ -160,10 +159,8 @@ function resolveAcceptOptions<Data, Conn extends Connection<Data>>(
   validateOriginPolicy(origin);
   checkDuration("handshakeTimeoutMs", handshakeTimeoutMs);
   checkDuration("responseTimeoutMs", responseTimeoutMs);
-  checkInteger("maxHeadSize", maxHeadSize, 0);
-  checkInteger("maxHeadLineSize", maxHeadLineSize, 0);
-  checkInteger("maxHeadFields", maxHeadFields, 0);
-  checkInteger("maxRequestBodySize", maxRequestBodySize, 0);
+  const limits = { maxHeadSize, maxHeadLineSize, maxHeadFields, maxRequestBodySize };
+  for (const [name, value] of Object.entries(limits)) checkInteger(name, value, 0);
   for (const name of ["upgrade", "fetch", "onError"] as const) checkFunction(name, options[name]);
   return {
     upgrade: options.upgrade?.bind(self),
