@@ -29,8 +29,8 @@ interface Simd extends Pick<Exports, "mask"> {
 let simd: Simd | null | undefined;
 
 /**
- * Masks `bytes` from `start` to `end` (exclusive) in place; the most significant octet of `key` masks `bytes[start]`. Returns
- * `false` if the runtime can't.
+ * Masks `bytes` from `start` to `end` (exclusive) in place: the most significant octet of `key` masks
+ * `bytes[start]` (section 5.3). Returns `false` if the runtime can't.
  */
 export function maskBySimd(bytes: Uint8Array, key: number, start: number, end: number): boolean {
   if (simd === undefined) simd = createSimd();

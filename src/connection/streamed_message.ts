@@ -16,7 +16,7 @@ export class StreamedMessage implements IncomingMessage {
   readonly #pending = new ByteCollector();
   /** The rest of a piece that was more than a reader had room for; it comes before the others. */
   #rest: Uint8Array<ArrayBuffer> = EMPTY;
-  /** What that was told last. */
+  /** What the queue was told last. */
   #toldLength = 0;
   #toldCapacity = 0;
   /** Created when it is asked for: it costs several times as much as the rest of a small message. */
@@ -28,6 +28,7 @@ export class StreamedMessage implements IncomingMessage {
   #into: ReadableByteStreamController | undefined;
   /** Whether the end of the message has arrived. */
   #ended = false;
+  /** Whether anything of the body was asked for. */
   #isUsed = false;
   /** Whether the program waits for the body as a whole. */
   #isCollecting = false;
@@ -37,7 +38,7 @@ export class StreamedMessage implements IncomingMessage {
   #lock: ReadableStreamDefaultReader | undefined;
   /** Whether nobody reads on: the body was read to its end, cancelled or failed. */
   #done = false;
-  /** Set if it failed. */
+  /** Set if the body failed: its rest can't come, or was dropped. */
   #getError: (() => unknown) | undefined;
 
   constructor(type: MessageType, queue?: ReceiveQueue) {

@@ -29,7 +29,7 @@ class StreamPool {
   }
 }
 
-/** Idle streams, and the last compressed message, which may be sent to many: shared by connections with the same settings. */
+/** Idle streams, and the last compressed message, which may be sent to many. Connections of like settings share them. */
 export class DeflatePool {
   readonly isContinuous: boolean;
   readonly deflaters: StreamPool;

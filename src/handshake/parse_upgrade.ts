@@ -52,7 +52,7 @@ function upgradeError(reason: string): HandshakeError {
   ]);
 }
 
-/** Parses an upgrade request, and checks all of it but what an origin function says: see {@linkcode validateUpgrade}. */
+/** Parses an upgrade request, and checks all but what an origin function says: see {@linkcode validateUpgrade}. */
 export function parseUpgrade(
   head: RequestHead,
   policy: "same" | "any" | readonly string[],

@@ -22,7 +22,7 @@ export class RecentFrames {
     return this.#size;
   }
 
-  /** Adds frames. They stay at least for this turn, so that all its subscribers get them, and then while there is room. */
+  /** Adds frames. They stay for this turn, so that all its subscribers get them, and then while there is room. */
   add(frames: PublishedFrames, drop: () => void): void {
     this.#frames.set(frames, drop);
     this.#size += frames.size;
