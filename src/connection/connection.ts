@@ -121,7 +121,7 @@ export interface IncomingMessage {
   /**
    * Reads the whole body as bytes.
    *
-   * @throws {TypeError} If its body was read before, if only in part, or is being read.
+   * @throws {TypeError} If its body was read before, if only in part, or is being read; not if it was empty.
    */
   bytes(): Promise<Uint8Array<ArrayBuffer>>;
 }
